@@ -1,0 +1,308 @@
+//! The spine: everything that happens in a run, as values.
+//!
+//! The steps send [`Happening`]s; the dispatcher in `run` stamps and orders them into [`RunEvent`]s; the reports consume
+//! them, and `events.ndjson` is a list of them, one JSON object a line. This module knows nobody and carries ids and
+//! small values only: never a parameter's secret value.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One line of `events.ndjson`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunEvent {
+    /// Counts from 1 without gaps.
+    pub seq: u64,
+    /// When the dispatcher took it, UTC.
+    pub at: Timestamp,
+    #[serde(flatten)]
+    pub happening: Happening,
+}
+
+/// One test in one region: the unit that passes or fails.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CellId {
+    pub test: Arc<str>,
+    pub region: Arc<str>,
+}
+
+/// `test/region`, as people read it.
+impl fmt::Display for CellId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.test, self.region)
+    }
+}
+
+/// What happened. Consumers match exhaustively: a new variant is a decision for each of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Happening {
+    /// Always the first event.
+    RunStarted(RunStarted),
+    /// Something the user should know that stops nothing. `cell` is absent where it concerns the whole run.
+    Warning {
+        cell: Option<CellId>,
+        message: String,
+    },
+
+    LintStarted {
+        templates: usize,
+    },
+    LintFinished {
+        errors: usize,
+        warnings: usize,
+    },
+
+    PackageStarted {
+        lambda: String,
+    },
+    PackageFinished {
+        lambda: String,
+        archive: String,
+    },
+
+    /// A bucket is about to be made. Sent, and on disk, before the call.
+    BucketCreating {
+        bucket: String,
+        region: String,
+    },
+    BucketCreated {
+        bucket: String,
+        region: String,
+    },
+    /// What staging to one bucket will do. `bytes` counts what is to be sent.
+    UploadStarted {
+        bucket: String,
+        uploads: usize,
+        unchanged: usize,
+        removals: usize,
+        bytes: u64,
+    },
+    ObjectUploaded {
+        bucket: String,
+        key: String,
+        bytes: u64,
+    },
+    ObjectRemoved {
+        bucket: String,
+        key: String,
+    },
+    UploadFinished {
+        bucket: String,
+    },
+
+    HookStarted {
+        cell: CellId,
+        hook: Hook,
+    },
+    /// `error` says why it failed; absent on success.
+    HookFinished {
+        cell: CellId,
+        hook: Hook,
+        error: Option<String>,
+    },
+
+    /// A stack is about to be made. Sent, and on disk, before the call.
+    StackCreating {
+        cell: CellId,
+        stack_name: String,
+        client_request_token: String,
+    },
+    StackCreated {
+        cell: CellId,
+        stack_id: String,
+    },
+    /// CreateStack was refused, or the cell could not get that far. The cell is over.
+    LaunchFailed {
+        cell: CellId,
+        reason: String,
+    },
+    /// One event of CloudFormation's, of the cell's stack or of one nested in it.
+    StackEvent {
+        cell: CellId,
+        #[serde(flatten)]
+        detail: StackEvent,
+    },
+    /// The cell's stack has come to rest; nothing more happens to it until it is deleted.
+    StackSettled {
+        cell: CellId,
+        status: String,
+        reason: Option<String>,
+        outputs: Vec<Output>,
+    },
+    /// The cell's verdict. Teardown may still follow.
+    CellFinished {
+        cell: CellId,
+        outcome: Outcome,
+        reason: Option<String>,
+    },
+
+    StackDeleting {
+        cell: CellId,
+        stack_id: String,
+    },
+    StackDeleted {
+        cell: CellId,
+        stack_id: String,
+    },
+    /// The stack could not be deleted, or not in time: `left` is what still stands.
+    StackDeleteFailed {
+        cell: CellId,
+        stack_id: String,
+        reason: String,
+        left: Vec<LeftResource>,
+    },
+    /// The stack stays, as the user asked.
+    StackKept {
+        cell: CellId,
+        stack_id: String,
+        why: KeptWhy,
+    },
+    /// The deletion was asked for and not awaited, as the user asked.
+    StackDeleteUnawaited {
+        cell: CellId,
+        stack_id: String,
+    },
+
+    BucketDeleted {
+        bucket: String,
+    },
+    BucketKept {
+        bucket: String,
+        why: KeptWhy,
+    },
+    BucketDeleteFailed {
+        bucket: String,
+        reason: String,
+    },
+
+    /// The user, or the system, asked the run to stop; teardown follows.
+    Interrupted {
+        signal: String,
+    },
+    /// Always the last event.
+    RunFinished(RunFinished),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// The `taskcat-id` of the run: 32 hex digits.
+    pub run_id: String,
+    pub taskcat_version: String,
+    pub project: String,
+    /// The endpoint that stands in for AWS, if any.
+    pub endpoint: Option<String>,
+    pub cells: Vec<Cell>,
+}
+
+/// What is known of a cell before it starts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    #[serde(flatten)]
+    pub id: CellId,
+    pub stack_name: String,
+    /// The template's path relative to the project root.
+    pub template: String,
+    pub account_id: String,
+    /// Rendered parameters in the template's order; a secret's value is `****`.
+    pub parameters: Vec<Parameter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parameter {
+    pub key: String,
+    pub value: String,
+}
+
+/// A CloudFormation stack event, in the API's words
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html>).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StackEvent {
+    pub event_id: String,
+    pub stack_id: String,
+    pub stack_name: String,
+    /// How deep the stack is nested: 0 is the cell's own stack.
+    pub depth: u32,
+    pub timestamp: Timestamp,
+    pub logical_id: String,
+    pub physical_id: Option<String>,
+    pub resource_type: String,
+    pub status: String,
+    pub reason: Option<String>,
+}
+
+impl StackEvent {
+    /// True for an event about the stack itself rather than about a resource in it.
+    pub fn is_of_stack(&self) -> bool {
+        self.physical_id.as_deref() == Some(self.stack_id.as_str())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    pub key: String,
+    pub value: String,
+    pub description: Option<String>,
+    pub export_name: Option<String>,
+}
+
+/// A resource that a failed deletion left behind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftResource {
+    pub logical_id: String,
+    pub physical_id: Option<String>,
+    pub resource_type: String,
+    pub status: String,
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    pub stage: HookStage,
+    /// The hook's `type` in the configuration.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+/// TaskCat's names for the two lists of hooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HookStage {
+    Prehooks,
+    Posthooks,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Passed,
+    Failed,
+    /// The run was stopped before the cell could pass or fail.
+    Interrupted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeptWhy {
+    /// `--no-delete`
+    NoDelete,
+    /// `--keep-failed`
+    KeepFailed,
+    /// Not made by this run, or a regional bucket that later runs reuse.
+    NotOurs,
+    /// Stacks that were kept, or could not be deleted, still need it.
+    InUse,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunFinished {
+    pub passed: usize,
+    pub failed: usize,
+    pub interrupted: usize,
+    /// Stacks and buckets that should be gone and are not.
+    pub left_behind: usize,
+    /// What stopped the run before its cells (lint errors, a bucket that can't be made); absent in a normal run.
+    pub error: Option<String>,
+}

@@ -1,0 +1,168 @@
+//! Configuration and templates become a [`Plan`]: one [`StackPlan`] per test and region, fully resolved.
+//!
+//! Pure: what only AWS knows is asked for as [`Lookup`]s, answered by `aws` (or left open offline) and handed back as
+//! [`Answers`]. `run` carries a plan out; nothing here makes a call.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use crate::event::CellId;
+
+/// Everything a run will do, decided.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The `taskcat-id`.
+    pub run_id: Uuid,
+    /// `project.name`: the key prefix in every bucket.
+    pub project_name: String,
+    pub project_root: PathBuf,
+    pub buckets: Vec<BucketPlan>,
+    /// In the order of the configuration: test by test, region by region.
+    pub cells: Vec<StackPlan>,
+}
+
+/// One test in one region.
+#[derive(Clone, Debug)]
+pub struct StackPlan {
+    pub cell: CellId,
+    pub profile: String,
+    pub account_id: String,
+    pub partition: String,
+    pub stack_name: String,
+    /// Relative to the project root, with `/`.
+    pub template: String,
+    /// Index into [`Plan::buckets`].
+    pub bucket: usize,
+    /// Key of the template in its bucket: `<project name>/<template>`.
+    pub template_key: String,
+    /// In the order of the template's declarations.
+    pub parameters: Vec<PlannedParameter>,
+    /// In the order they are sent: `taskcat-id`, `taskcat-project-name`, `taskcat-test-name`, then the test's own.
+    pub tags: Vec<(String, String)>,
+    pub role_arn: Option<String>,
+    pub prehooks: Vec<HookPlan>,
+    pub posthooks: Vec<HookPlan>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct PlannedParameter {
+    pub key: String,
+    /// As CreateStack takes it; lists joined with commas.
+    pub value: String,
+    /// The template says `NoEcho`, or the value is a generated password or a fetched secret: show it nowhere.
+    pub secret: bool,
+}
+
+impl PlannedParameter {
+    /// The value as it may be shown: a secret is `****`.
+    pub fn shown(&self) -> &str {
+        if self.secret { "****" } else { &self.value }
+    }
+}
+
+impl fmt::Debug for PlannedParameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={:?}", self.key, self.shown())
+    }
+}
+
+/// A hook of the configuration; `config` is handed to it as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HookPlan {
+    pub kind: String,
+    pub config: serde_json::Value,
+}
+
+/// A bucket that the project is staged to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketPlan {
+    pub name: String,
+    pub region: String,
+    pub profile: String,
+    pub account_id: String,
+    pub partition: String,
+    pub kind: BucketKind,
+    /// `project.s3_object_acl`
+    pub object_acl: String,
+    /// `project.s3_enable_sig_v2`: do not deny old signatures.
+    pub enable_sig_v2: bool,
+    pub org_id: Option<String>,
+}
+
+/// Who made the bucket, which decides who may delete it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BucketKind {
+    /// Made for this run and deleted with it.
+    Auto,
+    /// `s3_regional_buckets` without `s3_bucket`: made where missing, shared by later runs, never deleted.
+    RegionalAuto,
+    /// `s3_bucket`: the user's own; never created, never deleted.
+    Given,
+    /// `s3_regional_buckets` with `s3_bucket`: `<s3_bucket>-<region>`, made where missing, never deleted.
+    RegionalGiven,
+}
+
+/// A question that only AWS can answer. `profile` and `region` say whose credentials ask it, and where.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lookup {
+    pub profile: String,
+    pub region: String,
+    pub question: Question,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Question {
+    /// EC2 DescribeAvailabilityZones with `state=available`.
+    AvailabilityZones,
+    /// SSM GetParameter, decrypted.
+    SsmParameter {
+        name: String,
+    },
+    /// Secrets Manager GetSecretValue, `SecretString`.
+    Secret {
+        id: String,
+    },
+    /// S3 GetObject as UTF-8, trimmed.
+    Object {
+        bucket: String,
+        key: String,
+    },
+    PresignedUrl {
+        bucket: String,
+        key: String,
+        expires_seconds: u64,
+    },
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub enum Answer {
+    Text(String),
+    /// A text that must not be shown.
+    Secret(String),
+    /// In AWS's order.
+    AvailabilityZones(Vec<AvailabilityZone>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AvailabilityZone {
+    /// `us-east-1a`
+    pub name: String,
+    /// `use1-az6`
+    pub id: String,
+}
+
+/// What was asked and what came back; an error is the text that AWS, or the SDK, gave.
+pub type Answers = HashMap<Lookup, Result<Answer, String>>;
+
+/// Who a profile is, from STS GetCallerIdentity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub account_id: String,
+    pub partition: String,
+}
+
+/// By profile name.
+pub type Identities = BTreeMap<String, Identity>;
