@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
 
 /// One line of `events.ndjson`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -305,4 +306,46 @@ pub struct RunFinished {
     pub left_behind: usize,
     /// What stopped the run before its cells (lint errors, a bucket that can't be made); absent in a normal run.
     pub error: Option<String>,
+}
+
+/// The steps' end of the spine; clones are cheap.
+#[derive(Clone)]
+pub struct Events(mpsc::UnboundedSender<Message>);
+
+/// What the dispatcher receives.
+pub struct Message {
+    pub happening: Happening,
+    /// Answered once the happening is on disk, or with the reason why it can't be.
+    pub recorded: Option<oneshot::Sender<Result<(), String>>>,
+}
+
+/// The journal can't be written, so what it was to announce must not be done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the run's journal can't be written: {0}")]
+pub struct NotRecorded(pub String);
+
+impl Events {
+    pub fn channel() -> (Self, mpsc::UnboundedReceiver<Message>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    pub fn send(&self, happening: Happening) {
+        // The dispatcher outlives every sender; were it gone, nobody would be left to tell.
+        let _ = self.0.send(Message { happening, recorded: None });
+    }
+
+    pub fn warn(&self, cell: Option<&CellId>, message: impl Into<String>) {
+        self.send(Happening::Warning { cell: cell.cloned(), message: message.into() });
+    }
+
+    /// Sends, and returns when the happening is on disk. To be awaited before whatever it announces is done.
+    pub async fn record(&self, happening: Happening) -> Result<(), NotRecorded> {
+        let (recorded, answer) = oneshot::channel();
+        let _ = self.0.send(Message { happening, recorded: Some(recorded) });
+        match answer.await {
+            Ok(result) => result.map_err(NotRecorded),
+            Err(_) => Err(NotRecorded("the dispatcher has stopped".to_owned())),
+        }
+    }
 }

@@ -3,6 +3,8 @@
 pub mod diagnostic;
 pub mod event;
 
+pub mod aws;
+
 pub mod yaml;
 
 pub mod catalog;
@@ -10,3 +12,11 @@ pub mod config;
 pub mod template;
 
 pub mod plan;
+
+pub mod stage;
+
+pub mod launch;
+
+pub mod watch;
+
+pub mod teardown;
