@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One line of `events.ndjson`.
@@ -22,7 +23,7 @@ pub struct RunEvent {
 }
 
 /// One test in one region: the unit that passes or fails.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct CellId {
     pub test: Arc<str>,
     pub region: Arc<str>,
@@ -210,7 +211,7 @@ pub struct Cell {
     pub parameters: Vec<Parameter>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Parameter {
     pub key: String,
     pub value: String,
@@ -218,13 +219,14 @@ pub struct Parameter {
 
 /// A CloudFormation stack event, in the API's words
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html>).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StackEvent {
     pub event_id: String,
     pub stack_id: String,
     pub stack_name: String,
     /// How deep the stack is nested: 0 is the cell's own stack.
     pub depth: u32,
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub timestamp: Timestamp,
     pub logical_id: String,
     pub physical_id: Option<String>,
@@ -240,7 +242,7 @@ impl StackEvent {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Output {
     pub key: String,
     pub value: String,
@@ -249,7 +251,7 @@ pub struct Output {
 }
 
 /// A resource that a failed deletion left behind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftResource {
     pub logical_id: String,
     pub physical_id: Option<String>,
@@ -258,7 +260,7 @@ pub struct LeftResource {
     pub reason: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hook {
     pub stage: HookStage,
     /// The hook's `type` in the configuration.
@@ -267,7 +269,7 @@ pub struct Hook {
 }
 
 /// TaskCat's names for the two lists of hooks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HookStage {
     Prehooks,
@@ -283,7 +285,7 @@ pub enum Outcome {
     Interrupted,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeptWhy {
     /// `--no-delete`

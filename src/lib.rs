@@ -10,3 +10,5 @@ pub mod config;
 pub mod template;
 
 pub mod plan;
+
+pub mod report;
