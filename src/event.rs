@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,7 +24,7 @@ pub struct RunEvent {
 }
 
 /// One test in one region: the unit that passes or fails.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct CellId {
     pub test: Arc<str>,
     pub region: Arc<str>,
@@ -211,7 +212,7 @@ pub struct Cell {
     pub parameters: Vec<Parameter>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Parameter {
     pub key: String,
     pub value: String,
@@ -219,13 +220,14 @@ pub struct Parameter {
 
 /// A CloudFormation stack event, in the API's words
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html>).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StackEvent {
     pub event_id: String,
     pub stack_id: String,
     pub stack_name: String,
     /// How deep the stack is nested: 0 is the cell's own stack.
     pub depth: u32,
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub timestamp: Timestamp,
     pub logical_id: String,
     pub physical_id: Option<String>,
@@ -241,7 +243,7 @@ impl StackEvent {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Output {
     pub key: String,
     pub value: String,
@@ -250,7 +252,7 @@ pub struct Output {
 }
 
 /// A resource that a failed deletion left behind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftResource {
     pub logical_id: String,
     pub physical_id: Option<String>,
@@ -259,7 +261,7 @@ pub struct LeftResource {
     pub reason: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hook {
     pub stage: HookStage,
     /// The hook's `type` in the configuration.
@@ -268,7 +270,7 @@ pub struct Hook {
 }
 
 /// TaskCat's names for the two lists of hooks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HookStage {
     Prehooks,
@@ -284,7 +286,7 @@ pub enum Outcome {
     Interrupted,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeptWhy {
     /// `--no-delete`

@@ -2,9 +2,6 @@
 
 pub mod diagnostic;
 pub mod event;
-
-pub mod aws;
-
 pub mod yaml;
 
 pub mod catalog;
@@ -13,10 +10,12 @@ pub mod template;
 
 pub mod plan;
 
+pub mod aws;
+
 pub mod stage;
 
 pub mod launch;
-
 pub mod watch;
-
 pub mod teardown;
+
+pub mod report;
