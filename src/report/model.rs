@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::root_cause::{self, RootCause};
 use crate::event::{
-    Cell, CellId, Happening, Hook, HookStage, KeptWhy, LeftResource, Outcome, Output, Parameter, RunEvent, RunFinished,
-    RunStarted, StackEvent,
+    Cell, CellId, Happening, Hook, HookStage, KeptWhy, LeftResource, LintFinding, Outcome, Output, Parameter, RunEvent,
+    RunFinished, RunStarted, StackEvent,
 };
 
 /// The version of the shape of `report.json`. It grows when a reader of the former shape would break.
@@ -90,6 +90,7 @@ pub struct LintReport {
     pub templates: usize,
     pub errors: usize,
     pub warnings: usize,
+    pub findings: Vec<LintFinding>,
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -265,6 +266,7 @@ impl RunReport {
             Happening::LintStarted { templates } => {
                 self.lint = Some(LintReport { templates: *templates, ..LintReport::default() });
             }
+            Happening::LintFinding(finding) => self.lint.get_or_insert_default().findings.push(finding.clone()),
             Happening::LintFinished { errors, warnings } => {
                 let lint = self.lint.get_or_insert_default();
                 (lint.errors, lint.warnings) = (*errors, *warnings);

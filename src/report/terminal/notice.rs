@@ -26,6 +26,7 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
         Happening::Warning { cell: None, message } => (Warning, format!("warning: {message}")),
         Happening::Warning { cell: Some(cell), message } => (Warning, format!("{}: warning: {message}", name(cell))),
         Happening::LintStarted { templates } => (Detail, format!("lint: {}", count(*templates, "template"))),
+        Happening::LintFinding(finding) => (if finding.error { Error } else { Warning }, finding.to_string()),
         Happening::LintFinished { errors: 0, warnings: 0 } => (Milestone, "lint: nothing found".into()),
         Happening::LintFinished { errors, warnings } => {
             let level = if *errors > 0 { Error } else { Milestone };
@@ -113,8 +114,6 @@ fn why_kept(why: KeptWhy) -> &'static str {
     match why {
         KeptWhy::NoDelete => "--no-delete",
         KeptWhy::KeepFailed => "--keep-failed",
-        KeptWhy::NotOurs => "not made by this run",
-        KeptWhy::InUse => "stacks still need it",
     }
 }
 
