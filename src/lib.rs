@@ -2,7 +2,6 @@
 
 pub mod diagnostic;
 pub mod event;
-
 pub mod yaml;
 
 pub mod catalog;
@@ -10,3 +9,13 @@ pub mod config;
 pub mod template;
 
 pub mod plan;
+
+pub mod aws;
+
+pub mod stage;
+
+pub mod launch;
+pub mod watch;
+pub mod teardown;
+
+pub mod report;
