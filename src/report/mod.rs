@@ -6,6 +6,7 @@
 
 pub mod cfn_logs;
 pub mod events;
+mod fold;
 pub mod html;
 pub mod json;
 pub mod junit;
@@ -17,6 +18,7 @@ pub mod text;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::event::RunEvent;
 pub use model::RunReport;
@@ -47,20 +49,31 @@ pub enum Error {
     Event { path: PathBuf, line: usize, source: serde_json::Error },
 }
 
-/// The consumers that write the usual files to `directory`, which is made if need be.
+type Render = fn(&RunReport) -> io::Result<String>;
+
+/// The files that a run has one of.
+const FILES: [(&str, Render); 3] =
+    [("index.html", html::render), ("junit.xml", junit::render), ("report.json", json::render)];
+
+/// The consumers that write the usual files to `directory`, which is made if need be. The report of an earlier run is
+/// removed: it must not pass for this one's.
 pub fn files(directory: &Path) -> io::Result<Vec<Box<dyn Consumer>>> {
     fs::create_dir_all(directory).map_err(|error| at_path(directory, error))?;
+    for (name, _) in FILES {
+        let path = directory.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at_path(&path, error)),
+            _ => {}
+        }
+    }
     let events = events::EventsFile::create(&directory.join("events.ndjson"))?;
-    let report = ReportFiles { directory: directory.into(), report: RunReport::default() };
+    let report = ReportFiles { directory: directory.into(), report: RunReport::default(), written: None };
     Ok(vec![Box::new(events), Box::new(report)])
 }
 
 /// Writes `index.html`, `junit.xml`, `report.json` and the `-cfnlogs.txt` files of a report to `directory`. One that
 /// can't be written keeps none of the others back; the error names all that could not.
 pub fn write(report: &RunReport, directory: &Path) -> io::Result<()> {
-    type Render = fn(&RunReport) -> io::Result<String>;
-    const FILES: [(&str, Render); 3] =
-        [("index.html", html::render), ("junit.xml", junit::render), ("report.json", json::render)];
     let rendered = FILES.into_iter().map(|(name, render)| (name.to_owned(), render(report)));
     let logs = cfn_logs::render(report).into_iter().map(|(name, log)| (name, Ok(log)));
     let mut errors = Vec::new();
@@ -77,11 +90,29 @@ pub fn write(report: &RunReport, directory: &Path) -> io::Result<()> {
 struct ReportFiles {
     directory: PathBuf,
     report: RunReport,
+    /// When the files were last written.
+    written: Option<Instant>,
 }
+
+/// A run may be killed without warning; its report is then no older than this.
+const BETWEEN_WRITES: Duration = Duration::from_secs(15);
 
 impl Consumer for ReportFiles {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
         self.report.apply(event);
+        Ok(())
+    }
+
+    fn tick(&mut self) -> io::Result<()> {
+        let written = self.written.get_or_insert_with(Instant::now);
+        if written.elapsed() >= BETWEEN_WRITES {
+            *written = Instant::now();
+            self.report.conclude();
+            // What hinders it may have passed by the run's end, so that this is not the end of the consumer.
+            if let Err(error) = write(&self.report, &self.directory) {
+                tracing::debug!("the report so far could not be written: {error}");
+            }
+        }
         Ok(())
     }
 
@@ -96,13 +127,13 @@ fn at_path(path: &Path, error: io::Error) -> io::Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
     use crate::event::Happening;
 
-    const SCENARIOS: [&str; 8] = [
+    pub const SCENARIOS: [&str; 8] = [
         "passing",
         "one-failed",
         "launch-failed",
@@ -113,7 +144,7 @@ mod tests {
         "log-layout",
     ];
 
-    fn fixture_path(scenario: &str) -> PathBuf {
+    pub fn fixture_path(scenario: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events").join(scenario).join("events.ndjson")
     }
 
@@ -267,6 +298,31 @@ mod tests {
         assert!(!events.iter().any(|event| matches!(event.happening, Happening::RunFinished(_))));
         let page = html::render(&report).unwrap();
         assert!(page.contains("The run did not end."));
+    }
+
+    #[test]
+    fn the_report_of_an_earlier_run_does_not_pass_for_this_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        consume(&fixture("passing"), directory.path());
+        assert!(directory.path().join("index.html").exists());
+        files(directory.path()).unwrap();
+        assert_eq!(contents(directory.path())["events.ndjson"], "");
+        assert!(["index.html", "junit.xml", "report.json"].iter().all(|name| !directory.path().join(name).exists()));
+    }
+
+    #[test]
+    fn a_report_that_was_written_before_the_end_changes_nothing_in_the_last_one() {
+        for scenario in SCENARIOS {
+            let events = fixture(scenario);
+            let mut report = RunReport::default();
+            for event in &events {
+                report.apply(event);
+                report.conclude();
+            }
+            let (early, late) =
+                (json::render(&report).unwrap(), json::render(&RunReport::from_events(&events)).unwrap());
+            assert!(early == late, "{scenario}");
+        }
     }
 
     /// Writes pages to look at: `cargo test --lib report -- --ignored pages`, then open `target/report-pages`.

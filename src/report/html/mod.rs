@@ -116,7 +116,7 @@ impl<'a> Page<'a> {
         let (verdict, tone) = match report.verdict {
             Verdict::Passed => ("Passed", "passed"),
             Verdict::Failed => ("Failed", "failed"),
-            Verdict::LeftBehind => ("Passed, with something left behind", "interrupted"),
+            Verdict::LeftBehind => ("Passed, not cleaned up", "interrupted"),
             Verdict::Interrupted => ("Interrupted", "interrupted"),
             Verdict::Error => ("Stopped before the tests", "failed"),
             Verdict::Incomplete => ("Incomplete", "interrupted"),
@@ -216,8 +216,8 @@ impl<'a> EventRow<'a> {
         // CloudFormation names a nested stack by its parents' names and a suffix; its logical id says more.
         let (outer, name, kind) = match path.split_last() {
             _ if !event.is_of_stack() => (path, &*event.logical_id, &*event.resource_type),
-            Some((name, outer)) => (outer, *name, "the nested stack itself"),
-            None => (path, &*event.logical_id, "the stack itself"),
+            Some((name, outer)) => (outer, *name, "the nested stack"),
+            None => (path, &*event.logical_id, "the stack"),
         };
         Self {
             event,
