@@ -1,6 +1,5 @@
 //! Names of stacks, buckets and roles as TaskCat makes them (`_dataclasses.py`), held to what AWS accepts.
 
-use thiserror::Error;
 use uuid::Uuid;
 
 /// CloudFormation's limit for a stack's name, in characters.
@@ -9,7 +8,8 @@ const MAX_STACK_NAME: usize = 128;
 /// S3's limit for a bucket's name, in characters.
 const MAX_BUCKET_NAME: usize = 63;
 
-/// What a test says about the names of its stacks; empty texts count as absent, as in TaskCat.
+/// What a test says about the names of its stacks; empty texts count as absent, as in TaskCat. `config` refuses more
+/// than one of the three.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StackNaming<'a> {
     /// `stack_name`
@@ -22,27 +22,28 @@ pub struct StackNaming<'a> {
     pub shorten: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("only one of stack_name, stack_name_prefix and stack_name_suffix can be given")]
-pub struct TooManyNames;
-
 impl StackNaming<'_> {
     /// The name of the test's stacks, the same in every region (`TestObj.stack_name`), made valid by
     /// [`valid_stack_name`].
-    pub fn stack_name(&self, project: &str, test: &str, run_id: Uuid) -> Result<String, TooManyNames> {
+    pub fn stack_name(&self, project: &str, test: &str, run_id: Uuid) -> String {
         let given = |text: Option<&'_ str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         let id = run_id.simple().to_string();
         let short = &id[..6];
-        let name = match (given(self.name), given(self.prefix), given(self.suffix)) {
-            (Some(name), None, None) => name,
-            (None, Some(prefix), None) if self.shorten => format!("{prefix}{test}-{short}"),
-            (None, Some(prefix), None) => format!("{prefix}{project}-{test}-{id}"),
-            (None, None, Some(suffix)) => format!("tCaT-{project}-{test}-{suffix}"),
-            (None, None, None) if self.shorten => format!("tCaT-{test}-{short}"),
-            (None, None, None) => format!("tCaT-{project}-{test}-{id}"),
-            _ => return Err(TooManyNames),
+        let name = if let Some(name) = given(self.name) {
+            name
+        } else if let Some(prefix) = given(self.prefix) {
+            match self.shorten {
+                true => format!("{prefix}{test}-{short}"),
+                false => format!("{prefix}{project}-{test}-{id}"),
+            }
+        } else if let Some(suffix) = given(self.suffix) {
+            format!("tCaT-{project}-{test}-{suffix}")
+        } else if self.shorten {
+            format!("tCaT-{test}-{short}")
+        } else {
+            format!("tCaT-{project}-{test}-{id}")
         };
-        Ok(valid_stack_name(&name))
+        valid_stack_name(&name)
     }
 }
 
@@ -110,7 +111,7 @@ mod tests {
     fn stack_names_are_taskcats() {
         let check = |name: Option<&str>, prefix: Option<&str>, suffix: Option<&str>, shorten, expect: &str| {
             let naming = StackNaming { name, prefix, suffix, shorten };
-            assert_eq!(naming.stack_name("proj", "one", RUN).as_deref(), Ok(expect), "{naming:?}");
+            assert_eq!(naming.stack_name("proj", "one", RUN), expect, "{naming:?}");
         };
         check(None, None, None, false, &format!("tCaT-proj-one-{ID}"));
         check(None, None, None, true, "tCaT-one-012345");
@@ -124,20 +125,6 @@ mod tests {
     }
 
     #[test]
-    fn only_one_name_can_be_given() {
-        let check = |name: Option<&str>, prefix: Option<&str>, suffix: Option<&str>| {
-            let naming = StackNaming { name, prefix, suffix, shorten: false };
-            assert_eq!(naming.stack_name("proj", "one", RUN), Err(TooManyNames), "{naming:?}");
-        };
-        check(Some("a"), Some("b"), None);
-        check(Some("a"), None, Some("c"));
-        check(None, Some("b"), Some("c"));
-        check(Some("a"), Some("b"), Some("c"));
-        let message = "only one of stack_name, stack_name_prefix and stack_name_suffix can be given";
-        assert_eq!(TooManyNames.to_string(), message);
-    }
-
-    #[test]
     fn stack_names_are_made_valid() {
         let check = |name: &str, expect: &str| assert_eq!(valid_stack_name(name), expect, "{name}");
         check("tCaT-a/b-one", "tCaT-a-b-one");
@@ -148,7 +135,6 @@ mod tests {
 
         let long = |project: &str| {
             let name = StackNaming::default().stack_name(&project.repeat(60), "one", RUN);
-            let name = name.unwrap();
             assert_eq!(name.len(), 128, "{name}");
             assert!(name.starts_with("tCaT-ab") && name.ends_with(&format!("-{ID}")), "{name}");
             name
