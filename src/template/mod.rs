@@ -47,6 +47,8 @@ pub struct Parameter {
     /// Absent also where it is null.
     pub default: Option<Node>,
     pub no_echo: bool,
+    /// `AllowedValues`, as text.
+    pub allowed_values: Vec<String>,
     /// Of the key.
     pub at: Position,
 }

@@ -114,7 +114,10 @@ impl Sections<'_> {
             return None;
         }
         let no_echo = entry.get("NoEcho").is_some_and(is_true);
-        Some(Parameter { key: name.to_string(), kind, default: default.cloned(), no_echo, at: key.at })
+        let allowed = entry.get("AllowedValues").and_then(Node::as_sequence).unwrap_or_default();
+        let allowed_values = allowed.iter().filter(|it| it.is_scalar()).map(|it| it.text.to_string()).collect();
+        let (key, at) = (name.to_string(), key.at);
+        Some(Parameter { key, kind, default: default.cloned(), no_echo, allowed_values, at })
     }
 
     /// A section's entries; of duplicate keys the last, as CloudFormation takes it. An empty section is none.
@@ -161,13 +164,13 @@ mod tests {
     fn parameters_in_order_with_what_they_declare() {
         let (template, diagnostics) = read_text(
             "Parameters:\n  Name: {Type: String, Default: web}\n  Key: {Type: 'AWS::EC2::KeyPair::KeyName'}\n  \
-             Size: {Type: Number, Default: 8}\n  Pass: {Type: String, NoEcho: true}\n  \
+             Size: {Type: Number, Default: 8, AllowedValues: [8, '16']}\n  Pass: {Type: String, NoEcho: true}\n  \
              Pass2: {Type: String, NoEcho: 'TRUE', Default: ~}\n  Shown: {Type: String, NoEcho: false}\nResources: {}\n",
         );
         assert_eq!(diagnostics, [""; 0]);
-        let found: Vec<_> = template
-            .unwrap()
-            .parameters
+        let parameters = template.unwrap().parameters;
+        assert_eq!(parameters[2].allowed_values, ["8", "16"]);
+        let found: Vec<_> = parameters
             .into_iter()
             .map(|p| (p.key, p.kind, p.default.map(|d| d.text.to_string()), p.no_echo, p.at.line))
             .collect();

@@ -37,6 +37,17 @@ pub fn parse(file: &Arc<Path>, text: &str) -> Parsed {
     compose::compose(file, text)
 }
 
+/// Whether a text can be written without quotes and is read as that very text again, by any reader of YAML.
+pub fn is_plain(text: &str) -> bool {
+    let tame = |c: char| c.is_ascii_alphanumeric() || " _-./@+=,$()[]{}:*%".contains(c);
+    if !text.chars().all(tame) || text.starts_with(|c: char| " ,[]{}:*%@=-".contains(c)) || text.ends_with([' ', ':']) {
+        return false;
+    }
+    let parsed = parse(&Arc::from(Path::new("")), &format!("key: {text}"));
+    parsed.diagnostics.is_empty()
+        && parsed.root.is_some_and(|root| root.get("key").and_then(Node::as_str) == Some(text))
+}
+
 /// Reads and parses a file in UTF-8, or in UTF-16 with its byte order mark (as PowerShell writes it).
 pub fn read(path: &Path) -> Parsed {
     let file: Arc<Path> = Arc::from(path);

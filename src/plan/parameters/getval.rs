@@ -59,5 +59,5 @@ fn targets(parameter: &Parameter) -> impl Iterator<Item = (&str, &str)> {
 fn nearest(name: &str, parameters: &Parameters) -> Option<String> {
     let keys = parameters.parameters.iter().map(|parameter| parameter.key.as_str());
     let nearest = keys.min_by_key(|key| strsim::damerau_levenshtein(&key.to_lowercase(), &name.to_lowercase()))?;
-    Some(format!("the nearest one is {nearest}"))
+    Some(format!("did you mean {nearest}?"))
 }

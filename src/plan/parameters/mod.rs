@@ -394,7 +394,7 @@ mod tests {
             &[&["$[taskcat_genas_2]"], &["x", "$[taskcat_genpass_0]"]],
             &[
                 ".taskcat.yml:1:7: parameter A: unknown pseudo-parameter $[taskcat_genas_2] \
-                 (the nearest known one is $[taskcat_genaz_2])",
+                 (did you mean $[taskcat_genaz_2]?)",
                 ".taskcat.yml:2:7: parameter B: $[taskcat_genpass_0] wants a length from 1 to 4096, as in \
                  $[taskcat_genpass_16], and may have A or S after it",
             ],
@@ -402,7 +402,7 @@ mod tests {
         check(
             &[&["$[taskcat_getval_a]"], &["x"]],
             &[".taskcat.yml:1:7: parameter A: $[taskcat_getval_a] names parameter a, which the test doesn't have \
-               (the nearest one is A)"],
+               (did you mean A?)"],
         );
         check(
             &[&["$[taskcat_getval_B]"], &["$[taskcat_getval_C]"], &["$[taskcat_getval_B]"], &["$[taskcat_getval_D]"]],

@@ -52,7 +52,7 @@ impl SyntaxError {
     /// What the user can do.
     pub fn help(&self) -> Option<String> {
         match self {
-            SyntaxError::Unknown { nearest, .. } => Some(format!("the nearest known one is {nearest}")),
+            SyntaxError::Unknown { nearest, .. } => Some(format!("did you mean {nearest}?")),
             SyntaxError::Unclosed { .. } | SyntaxError::Argument { .. } => None,
         }
     }
@@ -279,7 +279,7 @@ mod tests {
             assert_eq!(found, [(message.to_owned(), help.map(str::to_owned))], "{value}");
         };
         let unknown = |value: &str, nearest: &str| {
-            let help = format!("the nearest known one is {nearest}");
+            let help = format!("did you mean {nearest}?");
             check(value, &format!("unknown pseudo-parameter {value}"), Some(&help));
         };
         unknown("$[taskcat_genas_2]", "$[taskcat_genaz_2]");
