@@ -490,9 +490,8 @@ mod tests {
         check(
             "a: 1\n b: 2\n",
             r#"{"a":"1 b"}"#,
-            &[
-                "2:3: a `:` stands where no key can be (put a value that contains `: ` in quotes, or mend the indentation)",
-            ],
+            &["2:3: a `:` stands where no key can be (put a value that contains `: ` in quotes, or mend the \
+                 indentation)"],
         );
     }
 

@@ -73,7 +73,8 @@ mod tests {
         );
         check(
             "a: b: c\n",
-            "f:1:5: a `:` stands where no key can be (put a value that contains `: ` in quotes, or mend the indentation)",
+            "f:1:5: a `:` stands where no key can be (put a value that contains `: ` in quotes, or mend the \
+             indentation)",
         );
         check(
             "a: [1\nb: 2\n",
@@ -82,14 +83,15 @@ mod tests {
         check("a: b\nc\nd: e\n", "f:2:1: a key without its `:` (add the colon, or mend the indentation)");
         check(
             "a: - b\n",
-            "f:1:4: a list cannot start here (begin it on a line of its own, or put a value that starts with `- ` in quotes)",
+            "f:1:4: a list cannot start here (begin it on a line of its own, or put a value that starts with `- ` in \
+             quotes)",
         );
         check("a: @b\n", "f:1:4: a value without quotes cannot start with `@` (put it in quotes)");
         check("a: \u{1}\n", "f:1:4: the character `\\u{1}` is not allowed here (remove it)");
         check(
             "a: \"\\q\"\n",
-            "f:1:4: an escape that YAML does not know (in double quotes a backslash starts an escape: write `\\\\`, or use \
-             single quotes)",
+            "f:1:4: an escape that YAML does not know (in double quotes a backslash starts an escape: write `\\\\`, \
+             or use single quotes)",
         );
         check("a: 'b\n", "f:1:4: a quote is never closed (it opens here)");
         check("a: {b: 1\n", "f:1:4: a `{` is never closed (it opens here)");
