@@ -2,9 +2,9 @@
 
 use indicatif::HumanBytes;
 
-use super::super::model::{CellState, RunReport, hook_name};
+use super::super::model::{CellState, RunReport, hook_name, why_kept};
 use super::super::text;
-use crate::event::{CellId, Happening, KeptWhy, RunStarted};
+use crate::event::{CellId, Happening, RunStarted};
 
 /// How much a notice matters; each kind of view shows those from some level on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,15 +109,6 @@ fn uploaded(bucket: &str, report: &RunReport) -> String {
 /// `test region`, in the order of TaskCat's lines.
 pub fn name(cell: &CellId) -> String {
     format!("{} {}", text::one_line(&cell.test), text::one_line(&cell.region))
-}
-
-fn why_kept(why: KeptWhy) -> &'static str {
-    match why {
-        KeptWhy::NoDelete => "--no-delete",
-        KeptWhy::KeepFailed => "--keep-failed",
-        KeptWhy::NotOurs => "not made by this run",
-        KeptWhy::InUse => "stacks still need it",
-    }
 }
 
 pub fn count(number: usize, noun: &str) -> String {
