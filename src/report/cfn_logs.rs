@@ -18,8 +18,8 @@ const DASHES: &str = "----------------------------------------------------------
 const STARS: &str = "*****************************************************************************";
 const HEADERS: [&str; 5] = ["TimeStamp", "ResourceStatus", "ResourceType", "LogicalResourceId", "ResourceStatusReason"];
 
-/// The cells of each log, by its file's name. Two cells share a file only where stack name and region are the same in two
-/// accounts.
+/// The cells of each log, by its file's name. Two cells share a file only where stack name and region are the same in
+/// two accounts.
 pub fn files(report: &RunReport) -> BTreeMap<String, Vec<&CellReport>> {
     let mut files: BTreeMap<String, Vec<&CellReport>> = BTreeMap::new();
     for cell in &report.cells {

@@ -1,4 +1,4 @@
-//! `junit.xml`: a suite for each test, a case for each region, for the readers of CodeBuild, Jenkins, GitLab and GitHub.
+//! `junit.xml`: a suite for each test, a case for each region, as CodeBuild, Jenkins, GitLab and GitHub read it.
 
 use std::io::{self, Write};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What people and machines see of a run: every consumer of its events.
 //!
-//! `run`'s dispatcher hands each event to each [`Consumer`]. `events.ndjson` is written as the run goes; the other files
-//! are rendered at its end from one [`RunReport`], the fold of the events, so that a recorded run renders the same again.
+//! `run`'s dispatcher hands each event to each [`Consumer`]. `events.ndjson` is written as the run goes; the other
+//! files are rendered from one [`RunReport`], the fold of the events, so that a recorded run renders the same again.
 //! The terminal is for those who watch. This module knows `event` only: never a step, never `run`.
 
 pub mod cfn_logs;
@@ -24,8 +24,8 @@ use crate::event::RunEvent;
 pub use model::RunReport;
 pub use root_cause::RootCause;
 
-/// One who is told of everything that happens in a run. One that fails is dropped by the dispatcher, with a warning that
-/// shows its error; the others go on.
+/// One who is told of everything that happens in a run. One that fails is dropped by the dispatcher, with a warning
+/// that shows its error; the others go on.
 pub trait Consumer: Send {
     fn take(&mut self, event: &RunEvent) -> io::Result<()>;
 

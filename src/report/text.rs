@@ -90,7 +90,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Where to cut a chunk that is longer than a line when `room` is left on this one: after its last hyphen, else anywhere.
+/// Where to cut a chunk that is longer than a line, `room` being left on this one: after its last hyphen, or anywhere.
 fn room_for_head(chunk: &[char], room: usize) -> usize {
     let hyphen = chunk.iter().take(room).rposition(|c| *c == '-').filter(|at| chunk[..*at].iter().any(|c| *c != '-'));
     hyphen.map_or(room, |at| at + 1)

@@ -4,7 +4,7 @@ use indicatif::HumanBytes;
 
 use super::super::model::{CellState, RunReport, hook_name, why_kept};
 use super::super::text;
-use crate::event::{CellId, Happening, RunStarted};
+use crate::event::{CellId, Happening, LeftResource, RunStarted};
 
 /// How much a notice matters; each kind of view shows those from some level on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,12 +58,7 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
         Happening::StackDeleteUnawaited { cell, .. } => {
             (Detail, format!("{} deletion asked for, not awaited", name(cell)))
         }
-        Happening::StackDeleteFailed { cell, reason, left, .. } => {
-            let left: Vec<String> = left.iter().map(|it| format!("{} ({})", it.logical_id, it.resource_type)).collect();
-            let left = if left.is_empty() { String::new() } else { format!("; left behind: {}", left.join(", ")) };
-            let reason = reason.trim_end_matches(['.', ' ']);
-            (Error, format!("{} could not be deleted: {reason}{left}", name(cell)))
-        }
+        Happening::StackDeleteFailed { cell, reason, left, .. } => (Error, not_deleted(cell, reason, left)),
         Happening::Interrupted { signal } => {
             (Warning, format!("interrupted by {signal}: what the run has made is being deleted"))
         }
@@ -88,6 +83,12 @@ fn started(run: &RunStarted) -> String {
     let against = run.endpoint.as_deref().map(|it| format!(" against {it}")).unwrap_or_default();
     let stacks = count(run.cells.len(), "stack");
     format!("taskcat {} tests {}: {stacks}{against}, run {}", run.taskcat_version, run.project, run.run_id)
+}
+
+fn not_deleted(cell: &CellId, reason: &str, left: &[LeftResource]) -> String {
+    let left: Vec<String> = left.iter().map(|it| format!("{} ({})", it.logical_id, it.resource_type)).collect();
+    let left = if left.is_empty() { String::new() } else { format!("; left behind: {}", left.join(", ")) };
+    format!("{} could not be deleted: {}{left}", name(cell), reason.trim_end_matches(['.', ' ']))
 }
 
 fn verdict(id: &CellId, report: &RunReport) -> Option<(Level, String)> {
