@@ -2,6 +2,7 @@
 
 pub mod diagnostic;
 pub mod event;
+pub mod process;
 
 pub mod yaml;
 
@@ -10,3 +11,5 @@ pub mod config;
 pub mod template;
 
 pub mod plan;
+
+pub mod stage;
