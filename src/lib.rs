@@ -10,6 +10,11 @@ pub mod catalog;
 pub mod config;
 pub mod template;
 
+pub mod lint;
+
 pub mod plan;
 
+pub mod package;
 pub mod stage;
+
+pub mod launch;

@@ -5,6 +5,7 @@
 //! secrets go through standard input only.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -84,6 +85,15 @@ pub async fn run(mut command: Command, stdin: Vec<u8>, limit: Option<Duration>) 
         }
     }
     Ok(finished)
+}
+
+/// A program to be found on `path`, or on the PATH of this process where that is None; it passes its environment on.
+pub fn command(program: impl AsRef<OsStr>, path: Option<&OsStr>) -> Command {
+    let mut command = Command::new(program);
+    if let Some(path) = path {
+        command.env("PATH", path);
+    }
+    command
 }
 
 /// How a program ended, and the last it printed.
@@ -172,6 +182,16 @@ pub fn last_lines(text: &str, count: usize) -> String {
             None => (*line).to_owned(),
         });
     shown.collect::<Vec<_>>().join("\n")
+}
+
+/// Output below a message, each line set in; nothing for no output.
+pub fn indented(output: &str) -> String {
+    let mut text = if output.is_empty() { String::new() } else { ":".to_owned() };
+    for line in output.lines() {
+        text.push_str("\n  ");
+        text.push_str(line);
+    }
+    text
 }
 
 /// Reads what is there; at the end of the stream the pipe is closed.

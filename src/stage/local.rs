@@ -60,8 +60,8 @@ pub struct LocalFile {
     /// In bytes, as read.
     pub size: u64,
     /// The ETag, without its quotes, that S3 gives the object: the MD5 of the content, or from [`PART_SIZE`] on the MD5
-    /// of the parts' MD5s and their number (`<md5>-3`). TaskCat's `_hash_file` differs from S3 for empty files and for those of
-    /// exactly [`PART_SIZE`], and sends them each time.
+    /// of the parts' MD5s and their number (`<md5>-3`). TaskCat's `_hash_file` differs from S3 for empty files and for
+    /// those of exactly [`PART_SIZE`], and sends them each time.
     pub etag: String,
 }
 
@@ -389,7 +389,7 @@ mod tests {
         let folder = project(&["a.txt", "b.txt", "c/d.txt"]);
         let (file, sub) = (folder.path().join("a.txt"), folder.path().join("c"));
         for path in [&file, &sub] {
-            fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
         }
         if File::open(&file).is_ok() {
             eprintln!("skipped: this user may read everything");

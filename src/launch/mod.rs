@@ -1,0 +1,3 @@
+//! CreateStack, what surrounds it, and what can go wrong with it.
+
+pub mod hook;
