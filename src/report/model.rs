@@ -335,8 +335,6 @@ pub fn why_kept(why: KeptWhy) -> &'static str {
     match why {
         KeptWhy::NoDelete => "--no-delete",
         KeptWhy::KeepFailed => "--keep-failed",
-        KeptWhy::NotOurs => "not made by this run",
-        KeptWhy::InUse => "stacks still need it",
     }
 }
 
