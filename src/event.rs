@@ -8,7 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
 
 /// One line of `events.ndjson`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,7 +24,7 @@ pub struct RunEvent {
 }
 
 /// One test in one region: the unit that passes or fails.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct CellId {
     pub test: Arc<str>,
     pub region: Arc<str>,
@@ -50,6 +52,7 @@ pub enum Happening {
     LintStarted {
         templates: usize,
     },
+    LintFinding(LintFinding),
     LintFinished {
         errors: usize,
         warnings: usize,
@@ -210,21 +213,44 @@ pub struct Cell {
     pub parameters: Vec<Parameter>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Parameter {
     pub key: String,
     pub value: String,
 }
 
+/// What a linter found in a template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LintFinding {
+    /// An error stops the run; anything less is a warning.
+    pub error: bool,
+    /// `E3012`
+    pub rule: String,
+    pub message: String,
+    /// The template's path relative to the project root; line and column count from 1.
+    pub template: String,
+    pub line: u32,
+    pub column: u32,
+}
+
+/// `templates/main.yaml:12:7: E3012 …`, as compilers write it.
+impl fmt::Display for LintFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, message, template, line, column, .. } = self;
+        write!(f, "{template}:{line}:{column}: {rule} {message}")
+    }
+}
+
 /// A CloudFormation stack event, in the API's words
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html>).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StackEvent {
     pub event_id: String,
     pub stack_id: String,
     pub stack_name: String,
     /// How deep the stack is nested: 0 is the cell's own stack.
     pub depth: u32,
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub timestamp: Timestamp,
     pub logical_id: String,
     pub physical_id: Option<String>,
@@ -240,7 +266,7 @@ impl StackEvent {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Output {
     pub key: String,
     pub value: String,
@@ -249,7 +275,7 @@ pub struct Output {
 }
 
 /// A resource that a failed deletion left behind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftResource {
     pub logical_id: String,
     pub physical_id: Option<String>,
@@ -258,7 +284,7 @@ pub struct LeftResource {
     pub reason: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hook {
     pub stage: HookStage,
     /// The hook's `type` in the configuration.
@@ -267,7 +293,7 @@ pub struct Hook {
 }
 
 /// TaskCat's names for the two lists of hooks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HookStage {
     Prehooks,
@@ -283,17 +309,13 @@ pub enum Outcome {
     Interrupted,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeptWhy {
     /// `--no-delete`
     NoDelete,
     /// `--keep-failed`
     KeepFailed,
-    /// Not made by this run, or a regional bucket that later runs reuse.
-    NotOurs,
-    /// Stacks that were kept, or could not be deleted, still need it.
-    InUse,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -305,4 +327,46 @@ pub struct RunFinished {
     pub left_behind: usize,
     /// What stopped the run before its cells (lint errors, a bucket that can't be made); absent in a normal run.
     pub error: Option<String>,
+}
+
+/// The steps' end of the spine; clones are cheap.
+#[derive(Clone)]
+pub struct Events(mpsc::UnboundedSender<Message>);
+
+/// What the dispatcher receives.
+pub struct Message {
+    pub happening: Happening,
+    /// Answered once the happening is on disk, or with the reason why it can't be.
+    pub recorded: Option<oneshot::Sender<Result<(), String>>>,
+}
+
+/// The journal can't be written, so what it was to announce must not be done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the run's journal can't be written: {0}")]
+pub struct NotRecorded(pub String);
+
+impl Events {
+    pub fn channel() -> (Self, mpsc::UnboundedReceiver<Message>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    pub fn send(&self, happening: Happening) {
+        // The dispatcher outlives every sender; were it gone, nobody would be left to tell.
+        let _ = self.0.send(Message { happening, recorded: None });
+    }
+
+    pub fn warn(&self, cell: Option<&CellId>, message: impl Into<String>) {
+        self.send(Happening::Warning { cell: cell.cloned(), message: message.into() });
+    }
+
+    /// Sends, and returns when the happening is on disk. To be awaited before whatever it announces is done.
+    pub async fn record(&self, happening: Happening) -> Result<(), NotRecorded> {
+        let (recorded, answer) = oneshot::channel();
+        let _ = self.0.send(Message { happening, recorded: Some(recorded) });
+        match answer.await {
+            Ok(result) => result.map_err(NotRecorded),
+            Err(_) => Err(NotRecorded("the dispatcher has stopped".to_owned())),
+        }
+    }
 }

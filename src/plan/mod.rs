@@ -3,6 +3,10 @@
 //! Pure: what only AWS knows is asked for as [`Lookup`]s, answered by `aws` (or left open offline) and handed back as
 //! [`Answers`]. `run` carries a plan out; nothing here makes a call.
 
+pub mod git;
+pub mod names;
+pub mod parameters;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;

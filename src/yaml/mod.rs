@@ -3,30 +3,141 @@
 //! It gives a tree in which every node knows its position, with scalars resolved as PyYAML's `SafeLoader` resolves them
 //! (YAML 1.1: `010` is 8, `Yes` is true, `2012-10-17` is a date), since that is what the files were written for.
 //! What the keys mean is left to `config` and `template`.
+//!
+//! A file is input like any other: its size, its depth and what its aliases expand to are bounded, and whatever it
+//! holds, the answer is a tree and diagnostics, never a panic.
 
-use crate::diagnostic::Position;
+mod compose;
+mod node;
+mod scalar;
 
-/// A value with its place in the file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Node {
-    pub value: Value,
-    /// The local tag as written, with its `!`: `!Ref`, `!GetAtt`. Core tags (`!!str`) are resolved and not kept.
-    pub tag: Option<Box<str>>,
-    /// A scalar's source text, before resolution (`010` for 8); empty for collections.
-    pub text: Box<str>,
-    pub at: Position,
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Location, Position};
+
+pub use node::{Node, Value};
+
+/// The largest file that is read: CloudFormation takes templates of 1 MB, and a configuration is far smaller.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// What could be read of a file, and everything that is wrong with it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Parsed {
+    /// The first document; absent for an empty file. After a syntax error it holds what stands before the error.
+    pub root: Option<Node>,
+    /// In the order of the file. Any error among them means that the tree is not to be relied on.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    /// A YAML 1.1 timestamp, in the form that Python's `str()` gives it: `2012-10-17`, `2001-12-14 21:59:43.100000`.
-    Timestamp(Box<str>),
-    String(Box<str>),
-    Sequence(Vec<Node>),
-    /// Entries in the order of the file, merge keys (`<<`) expanded. Later duplicates win in [`Node::get`].
-    Mapping(Vec<(Node, Node)>),
+/// Parses a text; `file` is only named in the diagnostics.
+pub fn parse(file: &Arc<Path>, text: &str) -> Parsed {
+    compose::compose(file, text)
+}
+
+/// Whether a text can be written without quotes and is read as that very text again, by any reader of YAML.
+pub fn is_plain(text: &str) -> bool {
+    let tame = |c: char| c.is_ascii_alphanumeric() || " _-./@+=,$()[]{}:*%".contains(c);
+    if !text.chars().all(tame) || text.starts_with(|c: char| " ,[]{}:*%@=-".contains(c)) || text.ends_with([' ', ':']) {
+        return false;
+    }
+    let parsed = parse(&Arc::from(Path::new("")), &format!("key: {text}"));
+    parsed.diagnostics.is_empty()
+        && parsed.root.is_some_and(|root| root.get("key").and_then(Node::as_str) == Some(text))
+}
+
+/// Reads and parses a file in UTF-8, or in UTF-16 with its byte order mark (as PowerShell writes it).
+pub fn read(path: &Path) -> Parsed {
+    let file: Arc<Path> = Arc::from(path);
+    match read_text(&file) {
+        Ok(text) => parse(&file, &text),
+        Err(diagnostic) => Parsed { root: None, diagnostics: vec![*diagnostic] },
+    }
+}
+
+fn read_text(path: &Arc<Path>) -> Result<String, Box<Diagnostic>> {
+    let unreadable = |why: String| Box::new(Diagnostic::error(format!("cannot read {}: {why}", path.display())));
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(|error| {
+        unreadable(match error.kind() {
+            ErrorKind::NotFound => "no such file".into(),
+            ErrorKind::PermissionDenied => "permission denied".into(),
+            ErrorKind::IsADirectory => "it is a directory".into(),
+            _ => error.to_string(),
+        })
+    })?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(unreadable(format!("it is larger than {} MiB", MAX_BYTES / 1024 / 1024)));
+    }
+    decode(path, bytes)
+}
+
+fn decode(path: &Arc<Path>, bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
+    let utf16 = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units = rest.chunks(2).map(|pair| match pair {
+            [a, b] => unit([*a, *b]),
+            // An odd byte at the end: a lone surrogate, which is refused.
+            _ => 0xDC00,
+        });
+        char::decode_utf16(units)
+            .collect::<Result<String, _>>()
+            .map_err(|_| Box::new(Diagnostic::error(format!("cannot read {}: it is not valid UTF-16", path.display()))))
+    };
+    match bytes.as_slice() {
+        [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        _ => String::from_utf8(bytes).map_err(|error| {
+            let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+            let before = String::from_utf8_lossy(good);
+            let line = before.matches('\n').count() as u32 + 1;
+            let column = before.chars().rev().take_while(|c| *c != '\n').count() as u32 + 1;
+            let at = Location { file: path.clone(), at: Position { line, column } };
+            Box::new(Diagnostic::error("the file is not valid UTF-8").at(at).help("save it as UTF-8"))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_bytes(bytes: &[u8]) -> (Option<serde_json::Value>, Vec<String>) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f.yml");
+        std::fs::write(&path, bytes).unwrap();
+        let parsed = read(&path);
+        let prefix = format!("{}/", directory.path().display());
+        let said = parsed.diagnostics.iter().map(|d| d.to_string().replace(&prefix, "")).collect();
+        (parsed.root.map(|root| root.to_json()), said)
+    }
+
+    fn utf16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        std::iter::once(0xFEFF).chain(text.encode_utf16()).flat_map(unit).collect()
+    }
+
+    #[test]
+    fn files_are_decoded_or_refused_with_a_reason() {
+        let good = |bytes: &[u8]| assert_eq!(read_bytes(bytes), (Some(serde_json::json!({"a": "ü"})), vec![]));
+        good("a: ü".as_bytes());
+        good("\u{FEFF}a: ü".as_bytes());
+        good(&utf16("a: ü\n", u16::to_le_bytes));
+        good(&utf16("a: ü\n", u16::to_be_bytes));
+
+        let bad = |bytes: &[u8], message: &str| assert_eq!(read_bytes(bytes), (None, vec![message.to_owned()]));
+        bad(b"a: 1\nb: \xC3\x28", "f.yml:2:4: the file is not valid UTF-8 (save it as UTF-8)");
+        bad(b"\xFF\xFEa", "cannot read f.yml: it is not valid UTF-16");
+        bad(&vec![b' '; MAX_BYTES as usize + 1], "cannot read f.yml: it is larger than 16 MiB");
+    }
+
+    #[test]
+    fn what_is_no_file_is_an_error() {
+        let check = |path: &str, message: &str| {
+            let said: Vec<_> = read(Path::new(path)).diagnostics.iter().map(Diagnostic::to_string).collect();
+            assert_eq!(said, [message]);
+        };
+        check("/nonexistent/x.yml", "cannot read /nonexistent/x.yml: no such file");
+        check("/", "cannot read /: it is a directory");
+    }
 }

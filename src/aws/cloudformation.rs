@@ -1,0 +1,209 @@
+//! CloudFormation: the five calls that a run is made of.
+
+use std::collections::HashSet;
+
+use aws_sdk_cloudformation::error::ProvideErrorMetadata;
+use aws_sdk_cloudformation::types::{Capability, Parameter, StackEvent as SdkEvent, Tag};
+use jiff::Timestamp;
+
+use super::{AwsError, Clients, ErrorKind};
+use crate::event::{LeftResource, Output, StackEvent};
+
+/// What CreateStack is asked for. Rollback is disabled and all capabilities are acknowledged, as TaskCat does: a failed
+/// stack has to stand still to be read, and a test knows what it creates.
+#[derive(Clone, Debug)]
+pub struct CreateStack<'a> {
+    pub stack_name: &'a str,
+    pub template_url: &'a str,
+    /// Key and value.
+    pub parameters: Vec<(&'a str, &'a str)>,
+    pub tags: &'a [(String, String)],
+    pub role_arn: Option<&'a str>,
+    /// Makes the call safe to repeat.
+    pub client_request_token: &'a str,
+}
+
+/// A stack as DescribeStacks shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stack {
+    pub stack_id: String,
+    pub stack_name: String,
+    pub status: String,
+    pub reason: Option<String>,
+    pub outputs: Vec<Output>,
+    pub tags: Vec<(String, String)>,
+    /// Set on nested stacks.
+    pub root_id: Option<String>,
+}
+
+impl Stack {
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        self.tags.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Clients {
+    /// Returns the new stack's id.
+    pub async fn create_stack(&self, request: &CreateStack<'_>) -> Result<String, AwsError> {
+        const OPERATION: &str = "CreateStack";
+        let parameters = request
+            .parameters
+            .iter()
+            .map(|(key, value)| Parameter::builder().parameter_key(*key).parameter_value(*value).build())
+            .collect();
+        let tags = request.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+        let answer = self
+            .cloudformation
+            .create_stack()
+            .stack_name(request.stack_name)
+            .template_url(request.template_url)
+            .set_parameters(Some(parameters))
+            .set_tags(Some(tags))
+            .disable_rollback(true)
+            .capabilities(Capability::CapabilityIam)
+            .capabilities(Capability::CapabilityNamedIam)
+            .capabilities(Capability::CapabilityAutoExpand)
+            .set_role_arn(request.role_arn.map(str::to_owned))
+            .client_request_token(request.client_request_token)
+            .send()
+            .await
+            .map_err(|error| AwsError::new(OPERATION, &self.region, error))?;
+        answer
+            .stack_id()
+            .map(str::to_owned)
+            .ok_or_else(|| AwsError::unexpected(OPERATION, &self.region, "the answer names no stack"))
+    }
+
+    /// The stack's events that are not yet in `seen`, oldest first; `seen` grows by them. Pages are read from the newest
+    /// until a known event appears, so that a history is never read twice.
+    pub async fn new_events(
+        &self,
+        stack_id: &str,
+        depth: u32,
+        seen: &mut HashSet<String>,
+    ) -> Result<Vec<StackEvent>, AwsError> {
+        const OPERATION: &str = "DescribeStackEvents";
+        let mut fresh = Vec::new();
+        let mut token = None;
+        loop {
+            self.pace.turn().await;
+            let answer =
+                self.cloudformation.describe_stack_events().stack_name(stack_id).set_next_token(token).send().await;
+            let page = match answer {
+                Ok(page) => page,
+                Err(error) => {
+                    let error = AwsError::new(OPERATION, &self.region, error);
+                    if error.is(ErrorKind::Throttled) {
+                        self.pace.throttled();
+                    }
+                    return Err(error);
+                }
+            };
+            self.pace.succeeded();
+            let events = page.stack_events();
+            let known = fresh.len();
+            fresh.extend(
+                events.iter().filter_map(|event| stack_event(event, depth)).filter(|e| !seen.contains(&e.event_id)),
+            );
+            token = page.next_token().map(str::to_owned);
+            if token.is_none() || fresh.len() - known < events.len() {
+                break;
+            }
+        }
+        // Only now: a page that fails half-way must not make the next try believe that it has seen the others.
+        seen.extend(fresh.iter().map(|event| event.event_id.clone()));
+        fresh.reverse();
+        Ok(fresh)
+    }
+
+    /// The stack as it is now, by name or id; `None` where there is none.
+    pub async fn describe_stack(&self, name_or_id: &str) -> Result<Option<Stack>, AwsError> {
+        const OPERATION: &str = "DescribeStacks";
+        match self.cloudformation.describe_stacks().stack_name(name_or_id).send().await {
+            Ok(answer) => Ok(answer.stacks().first().map(stack)),
+            // CloudFormation has no code of its own for a stack that isn't there.
+            Err(error) if error.message().is_some_and(|text| text.contains("does not exist")) => Ok(None),
+            Err(error) => Err(AwsError::new(OPERATION, &self.region, error)),
+        }
+    }
+
+    /// Every stack of the account in this region. For finding what earlier runs left; never called while following.
+    pub async fn all_stacks(&self) -> Result<Vec<Stack>, AwsError> {
+        const OPERATION: &str = "DescribeStacks";
+        let mut pages = self.cloudformation.describe_stacks().into_paginator().send();
+        let mut stacks = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| AwsError::new(OPERATION, &self.region, error))?;
+            stacks.extend(page.stacks().iter().map(stack));
+        }
+        Ok(stacks)
+    }
+
+    /// The stack's resources that are not deleted.
+    pub async fn left_resources(&self, stack_id: &str) -> Result<Vec<LeftResource>, AwsError> {
+        const OPERATION: &str = "ListStackResources";
+        let mut pages = self.cloudformation.list_stack_resources().stack_name(stack_id).into_paginator().send();
+        let mut left = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| AwsError::new(OPERATION, &self.region, error))?;
+            left.extend(page.stack_resource_summaries().iter().filter_map(|resource| {
+                let status = resource.resource_status()?.as_str();
+                (status != "DELETE_COMPLETE").then(|| LeftResource {
+                    logical_id: resource.logical_resource_id().unwrap_or_default().to_owned(),
+                    physical_id: resource.physical_resource_id().map(str::to_owned),
+                    resource_type: resource.resource_type().unwrap_or_default().to_owned(),
+                    status: status.to_owned(),
+                    reason: resource.resource_status_reason().map(str::to_owned),
+                })
+            }));
+        }
+        Ok(left)
+    }
+
+    pub async fn delete_stack(&self, stack_id: &str, client_request_token: &str) -> Result<(), AwsError> {
+        self.cloudformation
+            .delete_stack()
+            .stack_name(stack_id)
+            .client_request_token(client_request_token)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| AwsError::new("DeleteStack", &self.region, error))
+    }
+}
+
+/// `None` for an event without an id, status or time, which CloudFormation never sends.
+fn stack_event(event: &SdkEvent, depth: u32) -> Option<StackEvent> {
+    let at = event.timestamp()?;
+    Some(StackEvent {
+        event_id: event.event_id()?.to_owned(),
+        stack_id: event.stack_id()?.to_owned(),
+        stack_name: event.stack_name().unwrap_or_default().to_owned(),
+        depth,
+        timestamp: Timestamp::from_nanosecond(at.as_nanos()).ok()?,
+        logical_id: event.logical_resource_id().unwrap_or_default().to_owned(),
+        physical_id: event.physical_resource_id().filter(|id| !id.is_empty()).map(str::to_owned),
+        resource_type: event.resource_type().unwrap_or_default().to_owned(),
+        status: event.resource_status()?.as_str().to_owned(),
+        reason: event.resource_status_reason().filter(|reason| !reason.is_empty()).map(str::to_owned),
+    })
+}
+
+fn stack(found: &aws_sdk_cloudformation::types::Stack) -> Stack {
+    let outputs = found.outputs().iter().map(|output| Output {
+        key: output.output_key().unwrap_or_default().to_owned(),
+        value: output.output_value().unwrap_or_default().to_owned(),
+        description: output.description().map(str::to_owned),
+        export_name: output.export_name().map(str::to_owned),
+    });
+    let tags = found.tags().iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
+    Stack {
+        stack_id: found.stack_id().unwrap_or_default().to_owned(),
+        stack_name: found.stack_name().unwrap_or_default().to_owned(),
+        status: found.stack_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
+        reason: found.stack_status_reason().map(str::to_owned),
+        outputs: outputs.collect(),
+        tags: tags.collect(),
+        root_id: found.root_id().map(str::to_owned),
+    }
+}

@@ -1,0 +1,162 @@
+//! EC2: one call, spoken by hand.
+//!
+//! The EC2 SDK crate costs minutes of compilation and gigabytes of memory for the sake of a single request, so the
+//! request is signed and sent here: awsQuery over the same HTTP client, with the same credentials.
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use aws_smithy_http_client::{Connector, tls};
+use aws_smithy_runtime_api::client::http::HttpConnector;
+use aws_smithy_runtime_api::http::Request;
+use aws_smithy_types::body::SdkBody;
+use backon::{ExponentialBuilder, Retryable};
+use quick_xml::events::Event;
+
+use super::{AwsError, Clients, ErrorKind, endpoint_override};
+use crate::catalog;
+
+const OPERATION: &str = "DescribeAvailabilityZones";
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAvailabilityZones.html>
+const QUERY: &str =
+    "Action=DescribeAvailabilityZones&Version=2016-11-15&Filter.1.Name=state&Filter.1.Value.1=available";
+
+impl Clients {
+    /// Name and id (`us-east-1a`, `use1-az6`) of the region's available zones, in AWS's order.
+    pub async fn availability_zones(&self) -> Result<Vec<(String, String)>, AwsError> {
+        let backoff = ExponentialBuilder::default().with_jitter().with_max_times(5);
+        let again = |error: &AwsError| matches!(error.kind, ErrorKind::Throttled | ErrorKind::Network);
+        let body = (|| self.ask_ec2()).retry(backoff).when(again).await?;
+        zones(&body).ok_or_else(|| AwsError::unexpected(OPERATION, &self.region, "the answer is not XML as documented"))
+    }
+
+    async fn ask_ec2(&self) -> Result<Vec<u8>, AwsError> {
+        let mut request = Request::new(SdkBody::from(QUERY));
+        let url = endpoint_override(&self.config, "EC2").unwrap_or_else(|| self.ec2_url());
+        let built = request.set_method("POST").is_ok() && request.set_uri(url.as_str()).is_ok();
+        if !built {
+            return Err(AwsError::unexpected(OPERATION, &self.region, format!("{url} is not a URL")));
+        }
+        request.headers_mut().insert("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+        self.sign(&mut request).await?;
+        tracing::debug!("EC2 {OPERATION} {url}");
+
+        let answer = connector().call(request).await.map_err(|error| self.failed(ErrorKind::Network, error))?;
+        let status = answer.status();
+        let body = aws_smithy_types::byte_stream::ByteStream::new(answer.into_body())
+            .collect()
+            .await
+            .map_err(|error| self.failed(ErrorKind::Network, error))?
+            .to_vec();
+        if status.is_success() { Ok(body) } else { Err(self.refused(status.as_u16(), &body)) }
+    }
+
+    /// By the region's partition: `ec2.<region>.<DNS suffix>`.
+    fn ec2_url(&self) -> String {
+        format!("https://ec2.{}.{}/", self.region, catalog::partition_of(&self.region).dns_suffix)
+    }
+
+    async fn sign(&self, request: &mut Request) -> Result<(), AwsError> {
+        let credentials = match self.config.credentials_provider() {
+            Some(provider) => provider.provide_credentials().await,
+            None => return Err(self.failed(ErrorKind::Credentials, "no credentials")),
+        };
+        let identity = credentials.map_err(|error| self.failed(ErrorKind::Credentials, error))?.into();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name("ec2")
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|error| self.failed(ErrorKind::Other, error))?
+            .into();
+        let headers = request.headers().iter();
+        let signable = SignableRequest::new("POST", request.uri(), headers, SignableBody::Bytes(QUERY.as_bytes()))
+            .map_err(|error| self.failed(ErrorKind::Other, error))?;
+        let (instructions, _) =
+            sign(signable, &parameters).map_err(|error| self.failed(ErrorKind::Other, error))?.into_parts();
+        for (name, value) in instructions.headers() {
+            request.headers_mut().insert(name.to_owned(), value.to_owned());
+        }
+        Ok(())
+    }
+
+    /// An error answer: `<Response><Errors><Error><Code>…</Code><Message>…</Message>`.
+    fn refused(&self, status: u16, body: &[u8]) -> AwsError {
+        let texts = texts(body, &["Code", "Message"]).unwrap_or_default();
+        let text = |name| texts.iter().find(|(found, _)| *found == name).map(|(_, text)| text.clone());
+        match text("Code") {
+            Some(code) => AwsError::with_code(OPERATION, &self.region, code, text("Message").unwrap_or_default()),
+            None => self.failed(ErrorKind::Other, format!("HTTP status {status}")),
+        }
+    }
+
+    fn failed(&self, kind: ErrorKind, error: impl std::fmt::Display) -> AwsError {
+        AwsError { kind, ..AwsError::unexpected(OPERATION, &self.region, error.to_string()) }
+    }
+}
+
+fn connector() -> Connector {
+    let settings = aws_smithy_runtime_api::client::http::HttpConnectorSettings::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .read_timeout(Duration::from_secs(30))
+        .build();
+    Connector::builder()
+        .connector_settings(settings)
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+        .build()
+}
+
+fn zones(body: &[u8]) -> Option<Vec<(String, String)>> {
+    let mut names = Vec::new();
+    let mut ids = Vec::new();
+    for (element, text) in texts(body, &["zoneName", "zoneId"])? {
+        if element == "zoneName" { names.push(text) } else { ids.push(text) }
+    }
+    (names.len() == ids.len()).then(|| names.into_iter().zip(ids).collect())
+}
+
+/// The texts of the named elements in the order of the document; `None` if it isn't XML.
+fn texts<'n>(body: &[u8], wanted: &[&'n str]) -> Option<Vec<(&'n str, String)>> {
+    let mut reader = quick_xml::Reader::from_str(std::str::from_utf8(body).ok()?);
+    let mut found: Vec<(&str, String)> = Vec::new();
+    let mut inside = false;
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) => {
+                let name = wanted.iter().copied().find(|name| *name == start.local_name().as_ref());
+                inside = name.is_some();
+                found.extend(name.map(|name| (name, String::new())));
+            }
+            Event::Text(text) if inside => found.last_mut()?.1.push_str(&text),
+            // `&quot;` and its like come as events of their own.
+            Event::GeneralRef(entity) if inside => {
+                found.last_mut()?.1.push_str(quick_xml::escape::resolve_predefined_entity(&entity)?);
+            }
+            Event::End(_) => inside = false,
+            Event::Eof => return Some(found),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_are_read_in_order_and_garbage_is_none() {
+        let body = "<R><availabilityZoneInfo><item><zoneName>us-east-1a</zoneName><zoneId>use1-az6</zoneId></item>\
+                    <item><zoneName>us-east-1b</zoneName><zoneId>use1-az1</zoneId></item></availabilityZoneInfo></R>";
+        let expect = [("us-east-1a", "use1-az6"), ("us-east-1b", "use1-az1")];
+        let expect: Vec<_> = expect.iter().map(|(name, id)| (name.to_string(), id.to_string())).collect();
+        assert_eq!(zones(body.as_bytes()), Some(expect));
+        assert_eq!(zones(b"<R><zoneName>a</R>"), None);
+        let error = b"<Response><Errors><Error><Code>AuthFailure</Code><Message>AWS was &quot;not&quot; able</Message></Error></Errors></Response>";
+        assert_eq!(texts(error, &["Message"]), Some(vec![("Message", r#"AWS was "not" able"#.to_owned())]));
+        assert_eq!(zones(b"<R><zoneName>a</zoneName></R>"), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! What AWS refused, and what kind of refusal it is.
+
+use std::error::Error;
+use std::fmt;
+
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+/// A call that did not succeed, after the SDK's retries.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct AwsError {
+    pub kind: ErrorKind,
+    /// `CreateStack`
+    pub operation: &'static str,
+    pub region: String,
+    /// AWS's error code (`ValidationError`); absent where no answer came.
+    pub code: Option<String>,
+    /// AWS's words, or the transport's.
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// No credentials, or none that AWS takes.
+    Credentials,
+    Denied,
+    Throttled,
+    NotFound,
+    AlreadyExists,
+    /// No answer: name not resolved, connection refused, timed out. Whether the call took effect is not known.
+    Network,
+    Other,
+}
+
+/// `us-east-1: CreateStack: ValidationError: Stack name …`
+impl fmt::Display for AwsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: ", self.region, self.operation)?;
+        if let Some(code) = &self.code {
+            write!(f, "{code}: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl AwsError {
+    pub(super) fn new<E, R>(operation: &'static str, region: &str, error: SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+        R: fmt::Debug + 'static,
+    {
+        let code = error.code().map(str::to_owned);
+        let kind = match &error {
+            SdkError::ConstructionFailure(_) => ErrorKind::Credentials,
+            SdkError::DispatchFailure(failure) if failure.is_other() => ErrorKind::Credentials,
+            SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => ErrorKind::Network,
+            _ => kind_of_code(code.as_deref().unwrap_or_default()),
+        };
+        let message = match error.message() {
+            Some(message) => message.to_owned(),
+            None if kind == ErrorKind::Credentials => format!("no usable credentials: {}", chain(&error)),
+            None => innermost(&error),
+        };
+        Self { kind, operation, region: region.to_owned(), code, message }
+    }
+
+    /// An answer that breaks the API's contract.
+    pub(super) fn unexpected(operation: &'static str, region: &str, message: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::Other, operation, region: region.to_owned(), code: None, message: message.into() }
+    }
+
+    pub(super) fn with_code(
+        operation: &'static str,
+        region: &str,
+        code: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        let code = code.into();
+        Self {
+            kind: kind_of_code(&code),
+            operation,
+            region: region.to_owned(),
+            code: Some(code),
+            message: message.into(),
+        }
+    }
+
+    /// Puts the thing that was asked for in front of AWS's words, which often don't name it.
+    pub(super) fn named(mut self, name: &str) -> Self {
+        self.message = format!("{name}: {}", self.message);
+        self
+    }
+
+    pub fn is(&self, kind: ErrorKind) -> bool {
+        self.kind == kind
+    }
+
+    pub fn has_code(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+}
+
+/// The codes of the services that the steps call, by what they mean to a step.
+fn kind_of_code(code: &str) -> ErrorKind {
+    match code {
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "AuthFailure"
+        | "MissingAuthenticationToken" => ErrorKind::Credentials,
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "Forbidden" => ErrorKind::Denied,
+        "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException" | "SlowDown" => {
+            ErrorKind::Throttled
+        }
+        "NoSuchBucket"
+        | "NoSuchKey"
+        | "NotFound"
+        | "NoSuchTagSet"
+        | "ParameterNotFound"
+        | "ResourceNotFoundException" => ErrorKind::NotFound,
+        "AlreadyExistsException" | "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" => ErrorKind::AlreadyExists,
+        _ => ErrorKind::Other,
+    }
+}
+
+/// The SDK's outer errors only say that something failed; the innermost source says what.
+fn innermost(error: &dyn Error) -> String {
+    sources(error).last().unwrap_or_else(|| error.to_string())
+}
+
+/// Where credentials are looked for, several things can be wrong one behind the other, and each says something.
+fn chain(error: &dyn Error) -> String {
+    let mut causes: Vec<_> = sources(error).skip(1).collect();
+    causes.dedup();
+    causes.join(": ")
+}
+
+fn sources(error: &dyn Error) -> impl Iterator<Item = String> {
+    let mut causes = Vec::new();
+    let mut next = error.source();
+    while let Some(source) = next {
+        causes.push(source.to_string());
+        next = source.source();
+    }
+    causes.into_iter()
+}

@@ -1,0 +1,155 @@
+//! AWS, as the steps see it: plain calls with plain types. The only importer of `aws_sdk_*`.
+//!
+//! [`Aws`] hands out [`Clients`] per profile and region; credentials, HTTP connections and retries are shared by profile.
+//! One seam leads elsewhere than to AWS: the endpoint (`--endpoint-url`, `AWS_ENDPOINT_URL`, a profile's `services`
+//! section), which the SDK resolves by itself; this module only draws the consequences (path-style S3, plain checksums).
+
+mod cloudformation;
+mod ec2;
+mod error;
+mod pacing;
+mod parameters;
+mod s3;
+mod sts;
+mod trace;
+
+pub use cloudformation::{CreateStack, Stack};
+pub use error::{AwsError, ErrorKind};
+pub use s3::{Object, part_size};
+pub use sts::CallerIdentity;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig, imds};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_types::service_config::ServiceConfigKey;
+use tokio::sync::Mutex;
+
+use pacing::Pace;
+use trace::Trace;
+
+/// The profile that means "whatever the environment offers": variables, the default profile, SSO, container and
+/// instance roles, in the SDK's order. TaskCat gives it the same name.
+pub const DEFAULT_PROFILE: &str = "default";
+
+/// The entry: one per process.
+pub struct Aws {
+    endpoint_url: Option<String>,
+    /// SDK configurations by profile, regionless.
+    profiles: Mutex<HashMap<String, SdkConfig>>,
+    clients: Mutex<HashMap<(String, String), Arc<Clients>>>,
+}
+
+/// What can be called with one profile's credentials in one region.
+pub struct Clients {
+    region: String,
+    /// Where S3 really is, when it isn't AWS.
+    s3_endpoint: Option<String>,
+    config: SdkConfig,
+    cloudformation: aws_sdk_cloudformation::Client,
+    s3: aws_sdk_s3::Client,
+    pace: Pace,
+}
+
+impl Aws {
+    /// `endpoint_url` overrides the environment's and the profile's endpoint for every service.
+    pub fn new(endpoint_url: Option<String>) -> Self {
+        Self { endpoint_url, profiles: Mutex::default(), clients: Mutex::default() }
+    }
+
+    pub async fn clients(&self, profile: &str, region: &str) -> Arc<Clients> {
+        let mut clients = self.clients.lock().await;
+        let key = (profile.to_owned(), region.to_owned());
+        if let Some(found) = clients.get(&key) {
+            return found.clone();
+        }
+        let config = self.profile(profile).await.into_builder().region(Region::new(region.to_owned())).build();
+        let made = Arc::new(Clients::new(region, config));
+        clients.insert(key, made.clone());
+        made
+    }
+
+    async fn profile(&self, profile: &str) -> SdkConfig {
+        let mut profiles = self.profiles.lock().await;
+        if let Some(found) = profiles.get(profile) {
+            return found.clone();
+        }
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .retry_config(RetryConfig::standard().with_max_attempts(6).with_max_backoff(Duration::from_secs(8)))
+            .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build())
+            .credentials_provider(credentials(profile).await);
+        if profile != DEFAULT_PROFILE {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(url) = &self.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        let config = loader.load().await;
+        profiles.insert(profile.to_owned(), config.clone());
+        config
+    }
+}
+
+/// A named profile is taken from the profile files alone, as the AWS CLI does with `--profile`: variables in the
+/// environment don't override what the user asked for. The default asks everything there is; instance metadata gets
+/// two short tries, so that a machine without credentials says so quickly.
+async fn credentials(profile: &str) -> SharedCredentialsProvider {
+    if profile != DEFAULT_PROFILE {
+        return SharedCredentialsProvider::new(ProfileFileCredentialsProvider::builder().profile_name(profile).build());
+    }
+    let imds = imds::Client::builder()
+        .max_attempts(2)
+        .connect_timeout(Duration::from_secs(1))
+        .read_timeout(Duration::from_secs(1))
+        .build();
+    SharedCredentialsProvider::new(DefaultCredentialsChain::builder().imds_client(imds).build().await)
+}
+
+impl Clients {
+    fn new(region: &str, config: SdkConfig) -> Self {
+        let s3_endpoint = endpoint_override(&config, "S3");
+        let cloudformation = aws_sdk_cloudformation::config::Builder::from(&config).interceptor(Trace);
+        let mut s3 = aws_sdk_s3::config::Builder::from(&config).interceptor(Trace);
+        if s3_endpoint.is_some() {
+            // Stand-ins for S3 know neither bucket host names nor trailing checksums.
+            s3 = s3
+                .force_path_style(true)
+                .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired)
+                .response_checksum_validation(aws_sdk_s3::config::ResponseChecksumValidation::WhenRequired);
+        }
+        Self {
+            region: region.to_owned(),
+            s3_endpoint,
+            cloudformation: aws_sdk_cloudformation::Client::from_conf(cloudformation.build()),
+            s3: aws_sdk_s3::Client::from_conf(s3.build()),
+            config,
+            pace: Pace::default(),
+        }
+    }
+
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Where S3 is when it isn't AWS, as the user gave it.
+    pub fn s3_endpoint(&self) -> Option<&str> {
+        self.s3_endpoint.as_deref()
+    }
+}
+
+/// The endpoint that the user set for a service, by any of the SDK's ways, or `None` for AWS itself.
+fn endpoint_override(config: &SdkConfig, service_id: &'static str) -> Option<String> {
+    let key =
+        ServiceConfigKey::builder().service_id(service_id).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    let by_service = match (config.service_config(), key) {
+        (Some(services), Ok(key)) => services.load_config(key),
+        _ => None,
+    };
+    by_service.or_else(|| config.endpoint_url().map(str::to_owned))
+}

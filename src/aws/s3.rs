@@ -1,0 +1,296 @@
+//! S3: buckets, and the objects of a staged project.
+
+use std::path::Path;
+use std::time::Duration;
+
+use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::primitives::{ByteStream, Length};
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, CompletedMultipartUpload, CompletedPart, CreateBucketConfiguration, Delete,
+    ObjectCannedAcl, ObjectIdentifier, PublicAccessBlockConfiguration, Tag, Tagging,
+};
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::{AwsError, Clients, ErrorKind};
+
+/// DeleteObjects takes this many keys at most.
+const DELETE_BATCH: usize = 1000;
+/// Parts of one file in flight; each is held in memory.
+const PARTS_IN_FLIGHT: usize = 4;
+
+/// Size of a part of a multipart upload in bytes, and the size from which a file is uploaded in parts: boto3's, so that
+/// ETags of files staged by TaskCat and by us are the same.
+pub const fn part_size() -> u64 {
+    8 * 1024 * 1024
+}
+
+/// A listed object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    pub key: String,
+    /// Without quotes.
+    pub etag: String,
+}
+
+impl Clients {
+    /// The region a bucket is in, or `None` where there is no such bucket.
+    pub async fn bucket_region(&self, bucket: &str) -> Result<Option<String>, AwsError> {
+        match self.s3.head_bucket().bucket(bucket).send().await {
+            Ok(answer) => Ok(Some(answer.bucket_region().unwrap_or(&self.region).to_owned())),
+            Err(error) => {
+                // A bucket in another region, or one that may be written but not listed, still says where it is.
+                let elsewhere = error.raw_response().and_then(|raw| raw.headers().get("x-amz-bucket-region"));
+                let elsewhere = elsewhere.map(str::to_owned);
+                match (self.s3_error("HeadBucket", bucket, error), elsewhere) {
+                    (error, _) if error.is(ErrorKind::NotFound) => Ok(None),
+                    (_, Some(region)) => Ok(Some(region)),
+                    (error, None) => Err(error),
+                }
+            }
+        }
+    }
+
+    pub async fn create_bucket(&self, bucket: &str) -> Result<(), AwsError> {
+        // us-east-1 is the one region that must not be named.
+        let location = (self.region != "us-east-1").then(|| {
+            CreateBucketConfiguration::builder()
+                .location_constraint(BucketLocationConstraint::from(self.region.as_str()))
+                .build()
+        });
+        let request = self.s3.create_bucket().bucket(bucket).set_create_bucket_configuration(location);
+        request.send().await.map(|_| ()).map_err(|error| self.s3_error("CreateBucket", bucket, error))
+    }
+
+    pub async fn block_public_access(&self, bucket: &str) -> Result<(), AwsError> {
+        let all = PublicAccessBlockConfiguration::builder()
+            .block_public_acls(true)
+            .ignore_public_acls(true)
+            .block_public_policy(true)
+            .restrict_public_buckets(true)
+            .build();
+        let request = self.s3.put_public_access_block().bucket(bucket).public_access_block_configuration(all);
+        request.send().await.map(|_| ()).map_err(|error| self.s3_error("PutPublicAccessBlock", bucket, error))
+    }
+
+    pub async fn tag_bucket(&self, bucket: &str, key: &str, value: &str) -> Result<(), AwsError> {
+        let tagging = Tag::builder()
+            .key(key)
+            .value(value)
+            .build()
+            .and_then(|tag| Tagging::builder().tag_set(tag).build())
+            .map_err(|error| AwsError::unexpected("PutBucketTagging", &self.region, error.to_string()))?;
+        let request = self.s3.put_bucket_tagging().bucket(bucket).tagging(tagging);
+        request.send().await.map(|_| ()).map_err(|error| self.s3_error("PutBucketTagging", bucket, error))
+    }
+
+    /// The bucket's tags as key and value; none for a bucket without tags.
+    pub async fn bucket_tags(&self, bucket: &str) -> Result<Vec<(String, String)>, AwsError> {
+        match self.s3.get_bucket_tagging().bucket(bucket).send().await {
+            Ok(answer) => {
+                Ok(answer.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
+            }
+            Err(error) => match self.s3_error("GetBucketTagging", bucket, error) {
+                error if error.has_code("NoSuchTagSet") => Ok(Vec::new()),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Names of all buckets of the account whose names begin with `prefix`.
+    pub async fn buckets(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
+        let mut pages = self.s3.list_buckets().prefix(prefix).into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.s3_error("ListBuckets", prefix, error))?;
+            let found = page.buckets().iter().filter_map(|bucket| bucket.name());
+            names.extend(found.filter(|name| name.starts_with(prefix)).map(str::to_owned));
+        }
+        Ok(names)
+    }
+
+    pub async fn put_bucket_policy(&self, bucket: &str, policy: &str) -> Result<(), AwsError> {
+        let request = self.s3.put_bucket_policy().bucket(bucket).policy(policy);
+        request.send().await.map(|_| ()).map_err(|error| self.s3_error("PutBucketPolicy", bucket, error))
+    }
+
+    pub async fn delete_bucket(&self, bucket: &str) -> Result<(), AwsError> {
+        let request = self.s3.delete_bucket().bucket(bucket);
+        request.send().await.map(|_| ()).map_err(|error| self.s3_error("DeleteBucket", bucket, error))
+    }
+
+    pub async fn list_objects(&self, bucket: &str, prefix: &str) -> Result<Vec<Object>, AwsError> {
+        let mut pages = self.s3.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+        let mut objects = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.s3_error("ListObjectsV2", bucket, error))?;
+            objects.extend(page.contents().iter().filter_map(|object| {
+                let etag = object.e_tag().unwrap_or_default().trim_matches('"').to_owned();
+                Some(Object { key: object.key()?.to_owned(), etag })
+            }));
+        }
+        Ok(objects)
+    }
+
+    /// Uploads a file of `size` bytes, in parts where it is large. `acl` is sent only where given.
+    pub async fn upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        path: &Path,
+        size: u64,
+        acl: Option<&str>,
+    ) -> Result<(), AwsError> {
+        let acl = acl.map(ObjectCannedAcl::from);
+        if size >= part_size() {
+            return self.upload_in_parts(bucket, key, path, size, acl).await;
+        }
+        let body = tokio::fs::read(path).await.map_err(|error| self.unreadable(path, error))?;
+        let request = self.s3.put_object().bucket(bucket).key(key).set_acl(acl).body(ByteStream::from(body));
+        request.send().await.map(|_| ()).map_err(|error| self.s3_error("PutObject", &format!("{bucket}/{key}"), error))
+    }
+
+    async fn upload_in_parts(
+        &self,
+        bucket: &str,
+        key: &str,
+        path: &Path,
+        size: u64,
+        acl: Option<ObjectCannedAcl>,
+    ) -> Result<(), AwsError> {
+        let name = format!("{bucket}/{key}");
+        let started = self.s3.create_multipart_upload().bucket(bucket).key(key).set_acl(acl).send().await;
+        let started = started.map_err(|error| self.s3_error("CreateMultipartUpload", &name, error))?;
+        let upload_id = started.upload_id().unwrap_or_default();
+        let parts = stream::iter(0..size.div_ceil(part_size()))
+            .map(|index| self.upload_part(bucket, key, upload_id, path, index, size))
+            .buffered(PARTS_IN_FLIGHT)
+            .try_collect::<Vec<_>>()
+            .await;
+        let completed = match parts {
+            Ok(parts) => {
+                let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+                let request = self.s3.complete_multipart_upload().bucket(bucket).key(key).upload_id(upload_id);
+                let sent = request.multipart_upload(parts).send().await;
+                sent.map(|_| ()).map_err(|error| self.s3_error("CompleteMultipartUpload", &name, error))
+            }
+            Err(error) => Err(error),
+        };
+        if completed.is_err() {
+            // Parts of an upload that never completes cost money and are invisible. If this fails too there is nothing
+            // more to do; the error that matters is the first.
+            let _ = self.s3.abort_multipart_upload().bucket(bucket).key(key).upload_id(upload_id).send().await;
+        }
+        completed
+    }
+
+    async fn upload_part(
+        &self,
+        bucket: &str,
+        key: &str,
+        upload_id: &str,
+        path: &Path,
+        index: u64,
+        size: u64,
+    ) -> Result<CompletedPart, AwsError> {
+        let offset = index * part_size();
+        let body = ByteStream::read_from()
+            .path(path)
+            .offset(offset)
+            .length(Length::Exact(part_size().min(size - offset)))
+            .build()
+            .await
+            .map_err(|error| self.unreadable(path, error))?;
+        // S3 allows 10,000 parts, so the number always fits.
+        let number = i32::try_from(index + 1).unwrap_or(i32::MAX);
+        let request = self.s3.upload_part().bucket(bucket).key(key).upload_id(upload_id).part_number(number);
+        let sent = request.body(body).send().await;
+        let sent = sent.map_err(|error| self.s3_error("UploadPart", &format!("{bucket}/{key}"), error))?;
+        Ok(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag().map(str::to_owned)).build())
+    }
+
+    /// Deletes the objects with these keys; keys that don't exist are no error.
+    pub async fn delete_objects(&self, bucket: &str, keys: &[String]) -> Result<(), AwsError> {
+        for batch in keys.chunks(DELETE_BATCH) {
+            let objects = batch.iter().map(|key| (key.as_str(), None)).collect();
+            self.delete_batch(bucket, objects).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes every object of a bucket, all versions and delete markers included.
+    pub async fn empty_bucket(&self, bucket: &str) -> Result<(), AwsError> {
+        loop {
+            let page = self.s3.list_object_versions().bucket(bucket).send().await;
+            let page = page.map_err(|error| self.s3_error("ListObjectVersions", bucket, error))?;
+            let versions = page.versions().iter().filter_map(|found| Some((found.key()?, found.version_id())));
+            let markers = page.delete_markers().iter().filter_map(|found| Some((found.key()?, found.version_id())));
+            let objects: Vec<_> = versions.chain(markers).collect();
+            if objects.is_empty() {
+                return Ok(());
+            }
+            self.delete_batch(bucket, objects).await?;
+        }
+    }
+
+    async fn delete_batch(&self, bucket: &str, objects: Vec<(&str, Option<&str>)>) -> Result<(), AwsError> {
+        const OPERATION: &str = "DeleteObjects";
+        let delete = objects
+            .into_iter()
+            .map(|(key, version)| {
+                // Buckets without versioning call their only version "null", and take it without a version.
+                let version = version.filter(|id| *id != "null").map(str::to_owned);
+                ObjectIdentifier::builder().key(key).set_version_id(version).build()
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .and_then(|objects| Delete::builder().set_objects(Some(objects)).quiet(true).build())
+            .map_err(|error| AwsError::unexpected(OPERATION, &self.region, error.to_string()))?;
+        let answer = self.s3.delete_objects().bucket(bucket).delete(delete).send().await;
+        let answer = answer.map_err(|error| self.s3_error(OPERATION, bucket, error))?;
+        match answer.errors().first() {
+            None => Ok(()),
+            Some(error) => Err(AwsError::with_code(
+                OPERATION,
+                &self.region,
+                error.code().unwrap_or("Unknown"),
+                format!("{bucket}/{}: {}", error.key().unwrap_or_default(), error.message().unwrap_or_default()),
+            )),
+        }
+    }
+
+    /// An object's content as text.
+    pub async fn object_text(&self, bucket: &str, key: &str) -> Result<String, AwsError> {
+        const OPERATION: &str = "GetObject";
+        let name = format!("{bucket}/{key}");
+        let answer = self.s3.get_object().bucket(bucket).key(key).send().await;
+        let answer = answer.map_err(|error| self.s3_error(OPERATION, &name, error))?;
+        let body = answer.body.collect().await;
+        let body = body.map_err(|error| AwsError::unexpected(OPERATION, &self.region, format!("{name}: {error}")))?;
+        String::from_utf8(body.to_vec())
+            .map_err(|_| AwsError::unexpected(OPERATION, &self.region, format!("{name} is not UTF-8 text")))
+    }
+
+    /// A URL that fetches the object without credentials for a while. Makes no call.
+    pub async fn presigned_url(&self, bucket: &str, key: &str, expires: Duration) -> Result<String, AwsError> {
+        let config = PresigningConfig::expires_in(expires)
+            .map_err(|error| AwsError::unexpected("GetObject", &self.region, error.to_string()))?;
+        let request = self.s3.get_object().bucket(bucket).key(key).presigned(config).await;
+        Ok(request.map_err(|error| self.s3_error("GetObject", &format!("{bucket}/{key}"), error))?.uri().to_owned())
+    }
+
+    fn s3_error<E, R>(
+        &self,
+        operation: &'static str,
+        name: &str,
+        error: aws_smithy_runtime_api::client::result::SdkError<E, R>,
+    ) -> AwsError
+    where
+        E: aws_smithy_types::error::metadata::ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug + 'static,
+    {
+        AwsError::new(operation, &self.region, error).named(name)
+    }
+
+    fn unreadable(&self, path: &Path, error: impl std::fmt::Display) -> AwsError {
+        AwsError::unexpected("PutObject", &self.region, format!("can't read {}: {error}", path.display()))
+    }
+}

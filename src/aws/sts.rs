@@ -1,0 +1,34 @@
+//! STS: who the credentials belong to.
+
+use super::trace::Trace;
+use super::{AwsError, Clients};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallerIdentity {
+    pub account_id: String,
+    /// The second part of the caller's ARN: AWS's own word on where we are, for partitions younger than this code too.
+    pub partition: String,
+}
+
+impl Clients {
+    pub async fn caller_identity(&self) -> Result<CallerIdentity, AwsError> {
+        const OPERATION: &str = "GetCallerIdentity";
+        // The first call of a run, whose answer is that the endpoint is wrong or the network down: soon, please.
+        let config = aws_sdk_sts::config::Builder::from(&self.config)
+            .retry_config(aws_sdk_sts::config::retry::RetryConfig::standard().with_max_attempts(3))
+            .interceptor(Trace)
+            .build();
+        let answer = aws_sdk_sts::Client::from_conf(config)
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|error| AwsError::new(OPERATION, &self.region, error))?;
+        let partition = answer.arn().and_then(|arn| arn.split(':').nth(1));
+        match (answer.account(), partition) {
+            (Some(account_id), Some(partition)) => {
+                Ok(CallerIdentity { account_id: account_id.to_owned(), partition: partition.to_owned() })
+            }
+            _ => Err(AwsError::unexpected(OPERATION, &self.region, "the answer names no account")),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! AWS partitions and which of them a region belongs to.
+//!
+//! The facts are those of the AWS SDK's endpoint rules (`endpoint_lib.rs` of any `aws-sdk-*` crate, `partitions.json`
+//! version 1.1). Regions themselves are not listed: a region belongs to a partition by the shape of its name, so that
+//! one younger than this table works.
+
+/// One AWS partition.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// As it stands in ARNs: `aws`, `aws-cn`.
+    pub name: &'static str,
+    /// The end of service host names: `amazonaws.com`.
+    pub dns_suffix: &'static str,
+    /// The region that answers for the partition's global services (the SDK's `implicitGlobalRegion`): a place to ask
+    /// STS that every account of the partition has.
+    pub global_region: &'static str,
+    /// Where TaskCat keeps the one bucket that serves all regions (`Config._get_bucket_region_for_partition`).
+    pub bucket_region: &'static str,
+    /// What the SDK's `regionRegex` allows before `-<words>-<digits>`.
+    region_prefixes: &'static [&'static str],
+}
+
+/// The partition of a region; one whose name has no known shape belongs to `aws`, as in the SDK.
+pub fn partition_of(region: &str) -> &'static Partition {
+    PARTITIONS.iter().copied().find(|partition| partition.has(region)).unwrap_or(&AWS)
+}
+
+/// The partition of that name, as an ARN gives it.
+pub fn partition(name: &str) -> Option<&'static Partition> {
+    PARTITIONS.iter().copied().find(|partition| partition.name == name)
+}
+
+impl Partition {
+    /// True if the name has the shape of this partition's regions, or is its pseudo-region (`aws-cn-global`).
+    fn has(&self, region: &str) -> bool {
+        if region.strip_suffix("-global") == Some(self.name) {
+            return true;
+        }
+        let shaped = |prefix: &&str| {
+            let place = region.strip_prefix(*prefix).and_then(|rest| rest.strip_prefix('-'));
+            place.and_then(|place| place.split_once('-')).is_some_and(|(direction, number)| {
+                !direction.is_empty()
+                    && direction.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                    && !number.is_empty()
+                    && number.chars().all(|c| c.is_ascii_digit())
+            })
+        };
+        self.region_prefixes.iter().any(shaped)
+    }
+}
+
+static PARTITIONS: [&Partition; 8] =
+    [&AWS, &AWS_CN, &AWS_EUSC, &AWS_ISO, &AWS_ISO_B, &AWS_ISO_E, &AWS_ISO_F, &AWS_US_GOV];
+
+static AWS: Partition = Partition {
+    name: "aws",
+    dns_suffix: "amazonaws.com",
+    global_region: "us-east-1",
+    bucket_region: "us-east-1",
+    region_prefixes: &["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"],
+};
+
+static AWS_CN: Partition = Partition {
+    name: "aws-cn",
+    dns_suffix: "amazonaws.com.cn",
+    global_region: "cn-northwest-1",
+    bucket_region: "cn-north-1",
+    region_prefixes: &["cn"],
+};
+
+static AWS_EUSC: Partition = Partition {
+    name: "aws-eusc",
+    dns_suffix: "amazonaws.eu",
+    global_region: "eusc-de-east-1",
+    bucket_region: "eusc-de-east-1",
+    region_prefixes: &["eusc-de"],
+};
+
+static AWS_ISO: Partition = Partition {
+    name: "aws-iso",
+    dns_suffix: "c2s.ic.gov",
+    global_region: "us-iso-east-1",
+    bucket_region: "us-iso-east-1",
+    region_prefixes: &["us-iso"],
+};
+
+static AWS_ISO_B: Partition = Partition {
+    name: "aws-iso-b",
+    dns_suffix: "sc2s.sgov.gov",
+    global_region: "us-isob-east-1",
+    bucket_region: "us-isob-east-1",
+    region_prefixes: &["us-isob"],
+};
+
+static AWS_ISO_E: Partition = Partition {
+    name: "aws-iso-e",
+    dns_suffix: "cloud.adc-e.uk",
+    global_region: "eu-isoe-west-1",
+    bucket_region: "eu-isoe-west-1",
+    region_prefixes: &["eu-isoe"],
+};
+
+static AWS_ISO_F: Partition = Partition {
+    name: "aws-iso-f",
+    dns_suffix: "csp.hci.ic.gov",
+    global_region: "us-isof-south-1",
+    bucket_region: "us-isof-east-1",
+    region_prefixes: &["us-isof"],
+};
+
+static AWS_US_GOV: Partition = Partition {
+    name: "aws-us-gov",
+    dns_suffix: "amazonaws.com",
+    global_region: "us-gov-west-1",
+    bucket_region: "us-gov-east-1",
+    region_prefixes: &["us-gov"],
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_belong_to_partitions_by_shape() {
+        let check = |region: &str, name: &str, suffix: &str| {
+            let partition = partition_of(region);
+            assert_eq!((partition.name, partition.dns_suffix), (name, suffix), "{region}");
+        };
+        check("us-east-1", "aws", "amazonaws.com");
+        check("ap-southeast-7", "aws", "amazonaws.com");
+        check("mx-central-1", "aws", "amazonaws.com");
+        check("eu-nowhere-42", "aws", "amazonaws.com");
+        check("cn-north-1", "aws-cn", "amazonaws.com.cn");
+        check("cn-southwest-9", "aws-cn", "amazonaws.com.cn");
+        check("us-gov-west-1", "aws-us-gov", "amazonaws.com");
+        check("us-iso-east-1", "aws-iso", "c2s.ic.gov");
+        check("us-isob-west-1", "aws-iso-b", "sc2s.sgov.gov");
+        check("eu-isoe-west-1", "aws-iso-e", "cloud.adc-e.uk");
+        check("us-isof-south-1", "aws-iso-f", "csp.hci.ic.gov");
+        check("eusc-de-east-1", "aws-eusc", "amazonaws.eu");
+        check("aws-cn-global", "aws-cn", "amazonaws.com.cn");
+        check("aws-us-gov-global", "aws-us-gov", "amazonaws.com");
+        // No known shape: the SDK takes `aws`.
+        check("moon-base-1", "aws", "amazonaws.com");
+        check("eusc-fr-west-1", "aws", "amazonaws.com");
+        check("cn--1", "aws", "amazonaws.com");
+        check("cn-north-", "aws", "amazonaws.com");
+        check("", "aws", "amazonaws.com");
+    }
+
+    /// TaskCat's own table of bucket regions.
+    #[test]
+    fn buckets_live_where_taskcat_puts_them() {
+        let check = |name: &str, region: &str| {
+            let found = partition(name).map(|partition| (partition.bucket_region, partition_of(region).name));
+            assert_eq!(found, Some((region, name)));
+        };
+        check("aws", "us-east-1");
+        check("aws-us-gov", "us-gov-east-1");
+        check("aws-cn", "cn-north-1");
+        check("aws-iso", "us-iso-east-1");
+        check("aws-iso-b", "us-isob-east-1");
+        check("aws-iso-e", "eu-isoe-west-1");
+        check("aws-iso-f", "us-isof-east-1");
+        check("aws-eusc", "eusc-de-east-1");
+        assert_eq!(partition("aws-mars"), None);
+    }
+}

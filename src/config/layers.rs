@@ -1,0 +1,275 @@
+//! Which files, variables and flags make up a configuration, each read into a layer.
+//!
+//! Follows `Config.create` in TaskCat's `_config.py`. How layers are laid over each other is `merge`'s, what a key may
+//! hold is `validate`'s.
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::merge::{Content, Layer, Section, Setting};
+use super::origin::{Origin, Source};
+use super::validate::{Rule, Takes, Validator};
+use super::{Argument, Request, has_errors, legacy};
+use crate::diagnostic::{Diagnostic, Location, Position};
+use crate::yaml::{self, Node, Value};
+
+const PROJECT_FILE: &str = ".taskcat.yml";
+const OVERRIDES_FILE: &str = ".taskcat_overrides.yml";
+const START: Position = Position { line: 1, column: 1 };
+
+/// What the input file contributes.
+#[derive(Default)]
+pub struct Input {
+    /// The project file, or a legacy one in its stead.
+    pub project: Layer,
+    /// Present if the input file is a template: what its `Metadata.taskcat` says, or a single test named `default`.
+    pub template: Option<Layer>,
+}
+
+/// TaskCat's defaults.
+pub fn defaults() -> Layer {
+    let set = |value: serde_json::Value| Setting::new(Content::Value(value), Origin::Default);
+    let project = [
+        ("s3_enable_sig_v2", json!(false)),
+        ("build_submodules", json!(true)),
+        ("package_lambda", json!(true)),
+        ("lambda_zip_path", json!("lambda_functions/packages")),
+        ("lambda_source_path", json!("lambda_functions/source")),
+        ("shorten_stack_name", json!(false)),
+        // TaskCat has this default in every layer, so that its environment layer puts any other ACL back to `private`.
+        // Here an ACL that is set stays set.
+        ("s3_object_acl", json!("private")),
+    ];
+    let parameters = Setting::new(Content::Section(Section::new()), Origin::Default);
+    Layer {
+        general: Section::from_iter([("parameters".to_owned(), parameters)]),
+        project: project.into_iter().map(|(key, value)| (key.to_owned(), set(value))).collect(),
+        tests: Section::new(),
+    }
+}
+
+/// `~/.taskcat.yml`, or the legacy overrides that TaskCat would turn into it.
+pub fn global(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+    let file = request.global_file.as_deref().filter(|path| path.is_file());
+    let legacy_file = request.legacy_global_overrides.as_deref().filter(|path| path.is_file());
+    if let Some(legacy_file) = legacy_file {
+        diagnostics.push(legacy::overrides_warning(legacy_file, file));
+    }
+    match (file, legacy_file) {
+        (Some(file), _) => read(file, diagnostics)
+            .map_or_else(Layer::default, |(source, root)| Validator::new(&source, diagnostics).config(&root)),
+        (None, Some(legacy_file)) => {
+            let parameters = legacy::parameter_file(legacy_file, diagnostics);
+            Layer { general: Section::from_iter([("parameters".to_owned(), parameters)]), ..Layer::default() }
+        }
+        (None, None) => Layer::default(),
+    }
+}
+
+/// The input file: a project's configuration, a legacy one, or a template.
+pub fn input(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Input {
+    let file = request.in_project(&request.input_file);
+    if !file.is_file() && file.ends_with(PROJECT_FILE) {
+        let legacy_file = request.in_project(Path::new(legacy::PROJECT_FILE));
+        if legacy_file.is_file() {
+            return Input { project: legacy::read_project(&legacy_file, diagnostics), template: None };
+        }
+    }
+    let found = diagnostics.len();
+    let Some((source, root)) = read(&file, diagnostics) else {
+        if let Some(diagnostic) = diagnostics.get_mut(found).filter(|_| !file.exists()) {
+            diagnostic.help = Some("name the project's root with --project-root, or the file with --input-file".into());
+        }
+        return Input::default();
+    };
+    if is_template(&root) {
+        // What a template's own rules have to say about it is said where templates are read.
+        diagnostics.truncate(found);
+        let project = project_of_template(request, diagnostics);
+        return Input { project, template: Some(template(request, &source, &root, diagnostics)) };
+    }
+    if legacy::is_legacy(&root) {
+        return Input { project: legacy::project(&file, &root, diagnostics), template: None };
+    }
+    Input { project: Validator::new(&source, diagnostics).config(&root), template: None }
+}
+
+/// True for a CloudFormation template, as opposed to a configuration.
+fn is_template(root: &Node) -> bool {
+    let has = |keys: &[&str]| keys.iter().any(|key| root.get(key).is_some());
+    has(&["Resources", "AWSTemplateFormatVersion"]) && !has(&["general", "project", "tests"])
+}
+
+/// The project file beside a template that is the input: it may be missing.
+fn project_of_template(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+    let file = request.in_project(Path::new(PROJECT_FILE));
+    let legacy_file = request.in_project(Path::new(legacy::PROJECT_FILE));
+    if file.is_file() {
+        read(&file, diagnostics)
+            .map_or_else(Layer::default, |(source, root)| Validator::new(&source, diagnostics).config(&root))
+    } else if legacy_file.is_file() {
+        legacy::read_project(&legacy_file, diagnostics)
+    } else {
+        Layer::default()
+    }
+}
+
+/// A template's `Metadata.taskcat`, which may hold whatever a project file may.
+fn template(request: &Request, source: &Source, root: &Node, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+    let metadata = root.get("Metadata").and_then(|metadata| metadata.get("taskcat")).filter(|node| !node.is_null());
+    let mut layer = metadata.map_or_else(Layer::default, |node| Validator::new(source, diagnostics).config(node));
+    let file = request.in_project(&request.input_file);
+    let relative = file.strip_prefix(without_dots(&request.project_root)).unwrap_or(&file);
+    let path = relative.to_string_lossy().replace('\\', "/");
+    layer.project.insert("template".to_owned(), Setting::new(Content::Value(path.into()), source.origin(START)));
+    if layer.tests.is_empty() {
+        let test = Setting::new(Content::Section(Section::new()), source.origin(START));
+        layer.tests.insert("default".to_owned(), test);
+    }
+    layer
+}
+
+/// `.taskcat_overrides.yml`: parameters that win over the project's and its tests'.
+pub fn overrides(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+    let file = Some(request.in_project(Path::new(OVERRIDES_FILE))).filter(|path| path.is_file());
+    let legacy_file = Some(request.in_project(Path::new(legacy::OVERRIDES_FILE))).filter(|path| path.is_file());
+    if let Some(legacy_file) = &legacy_file {
+        diagnostics.push(legacy::overrides_warning(legacy_file, file.as_deref()));
+    }
+    let parameters = match (file, legacy_file) {
+        (Some(file), _) => read(&file, diagnostics).and_then(|(source, root)| {
+            let rule = Rule::root().at(&["project", "parameters"])?;
+            Validator::new(&source, diagnostics).value(&root, rule, "project.parameters")
+        }),
+        (None, Some(legacy_file)) => Some(legacy::parameter_file(&legacy_file, diagnostics)),
+        (None, None) => None,
+    };
+    let project = parameters.map(|parameters| ("parameters".to_owned(), parameters)).into_iter().collect();
+    Layer { project, ..Layer::default() }
+}
+
+/// Variables named `TASKCAT_<SECTION>_<KEY>`, as `TASKCAT_PROJECT_S3_BUCKET`.
+///
+/// TaskCat makes numbers and booleans of what looks like one and takes nothing but text, number and boolean; here the
+/// key says what the text is, and lists and mappings can be given too.
+pub fn environment(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+    let mut layer = Layer::default();
+    for (name, value) in &request.env {
+        let Some(rest) = name.strip_prefix("TASKCAT_").map(str::to_lowercase) else {
+            continue;
+        };
+        let Some((section, key)) = rest.split_once('_') else {
+            continue;
+        };
+        let source = Source::Environment(Arc::from(name.as_str()));
+        match section {
+            "general" | "project" => layer.overlay(assigned(&[section, key], value, &source, diagnostics)),
+            "tests" => {
+                let diagnostic = Diagnostic::error("a variable can set keys of general and project, not tests");
+                diagnostics.push(source.place(diagnostic, START));
+            }
+            _ => {}
+        }
+    }
+    layer
+}
+
+/// What the user said on the command line. `tests.*.<key>` sets a key of every test in `known`.
+pub fn command_line(request: &Request, known: &Section, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+    let mut layer = Layer::default();
+    for Argument { key, value, flag } in &request.command_line {
+        let source = Source::CommandLine(Arc::from(flag.as_str()));
+        let path: Vec<&str> = key.split('.').collect();
+        match path.as_slice() {
+            ["tests", "*", rest @ ..] => {
+                for test in known.keys() {
+                    let path = [&["tests", test.as_str()], rest].concat();
+                    layer.overlay(assigned(&path, value, &source, diagnostics));
+                }
+            }
+            path => layer.overlay(assigned(path, value, &source, diagnostics)),
+        }
+    }
+    layer
+}
+
+/// A layer that sets one key to a text from outside a file.
+fn assigned(path: &[&str], text: &str, source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+    let takes = Rule::root().at(path).map_or(Takes::Text, Rule::takes);
+    let Some(value) = typed(text, takes, source, diagnostics) else {
+        return Layer::default();
+    };
+    let root = path
+        .iter()
+        .rev()
+        .fold(value, |node, key| new_node(Value::Mapping(vec![(new_node(Value::String((*key).into())), node)])));
+    Validator::new(source, diagnostics).config(&root)
+}
+
+/// A text as the kind of value that its key takes: `a,b` or `[a, b]` as a list, YAML as a mapping.
+fn typed(text: &str, takes: Takes, source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
+    let string = |text: &str| new_node(Value::String(text.into()));
+    match takes {
+        Takes::Text | Takes::Parameter => Some(string(text)),
+        Takes::Boolean => Some(match text.to_lowercase().as_str() {
+            "true" => new_node(Value::Bool(true)),
+            "false" => new_node(Value::Bool(false)),
+            _ => string(text),
+        }),
+        Takes::List if !text.trim_start().starts_with('[') => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(string);
+            Some(new_node(Value::Sequence(items.collect())))
+        }
+        Takes::List | Takes::Mapping | Takes::Anything => {
+            let parsed = yaml::parse(&Arc::from(Path::new("")), text);
+            let failed = has_errors(&parsed.diagnostics);
+            let placed = parsed
+                .diagnostics
+                .into_iter()
+                .map(|diagnostic| source.place(Diagnostic { location: None, ..diagnostic }, START));
+            diagnostics.extend(placed);
+            if failed { None } else { parsed.root }
+        }
+    }
+}
+
+fn new_node(value: Value) -> Node {
+    let text = match &value {
+        Value::String(text) => text.clone(),
+        Value::Bool(value) => value.to_string().into(),
+        _ => "".into(),
+    };
+    Node { value, tag: None, text, at: START }
+}
+
+/// A file's tree; none if the file holds nothing, or is broken.
+pub fn read(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<(Source, Node)> {
+    let parsed = yaml::read(file);
+    let failed = has_errors(&parsed.diagnostics);
+    diagnostics.extend(parsed.diagnostics);
+    if failed {
+        return None;
+    }
+    let file: Arc<Path> = Arc::from(file);
+    match parsed.root.filter(|root| !root.is_null()) {
+        Some(root) => Some((Source::File(file), root)),
+        None => {
+            let location = Location { file, at: START };
+            diagnostics.push(Diagnostic::warning("the file is empty").at(location));
+            None
+        }
+    }
+}
+
+impl Request {
+    /// A path relative to the project root, without the dots of `./`.
+    pub(super) fn in_project(&self, path: &Path) -> PathBuf {
+        without_dots(&self.project_root.join(path))
+    }
+}
+
+fn without_dots(path: &Path) -> PathBuf {
+    path.components().filter(|component| *component != Component::CurDir).collect()
+}

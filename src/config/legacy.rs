@@ -1,0 +1,293 @@
+//! The configuration of TaskCat before 0.9: `ci/taskcat.yml`, its parameter files and its overrides.
+//!
+//! TaskCat writes a converted `.taskcat.yml` when it meets one (`_legacy_config.py`). Here the conversion is in memory,
+//! with a warning; [`convert`] gives the file for `taskcat config convert` to write.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::layers;
+use super::merge::{Content, Layer, Section, Setting};
+use super::origin::{Origin, Source};
+use super::show;
+use super::validate::{Rule, Validator};
+use crate::diagnostic::{Diagnostic, Location};
+use crate::yaml::{Node, Value};
+
+pub const PROJECT_FILE: &str = "ci/taskcat.yml";
+pub const OVERRIDES_FILE: &str = "ci/taskcat_project_override.json";
+
+/// What `taskcat config convert` writes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Converted {
+    /// The text of `.taskcat.yml`.
+    pub yaml: String,
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Converts a project's `ci/taskcat.yml`; writes nothing.
+pub fn convert(project_root: &Path) -> Result<Converted, Vec<Diagnostic>> {
+    let mut diagnostics = Vec::new();
+    let file = project_root.join(PROJECT_FILE);
+    let layer = match layers::read(&file, &mut diagnostics) {
+        Some((_, root)) => project_layer(&file, &root, &mut diagnostics),
+        None => Layer::default(),
+    };
+    if super::has_errors(&diagnostics) {
+        return Err(diagnostics);
+    }
+    Ok(Converted { yaml: show::project_file(&layer), warnings: diagnostics })
+}
+
+/// True for the root of a legacy configuration.
+pub fn is_legacy(root: &Node) -> bool {
+    root.get("global").is_some() && root.get("general").is_none() && root.get("project").is_none()
+}
+
+/// Reads a legacy project file into a layer.
+pub fn read_project(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+    match layers::read(file, diagnostics) {
+        Some((_, root)) => project(file, &root, diagnostics),
+        None => Layer::default(),
+    }
+}
+
+/// The layer of a legacy configuration, with the warning that it is one.
+pub fn project(file: &Path, root: &Node, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+    let location = Location { file: Arc::from(file), at: root.at };
+    diagnostics.push(
+        Diagnostic::warning("this is the format of TaskCat before 0.9; it is converted whenever it is read")
+            .at(location)
+            .help("`taskcat config convert` writes it as .taskcat.yml"),
+    );
+    project_layer(file, root, diagnostics)
+}
+
+fn project_layer(file: &Path, root: &Node, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+    let source = Source::File(Arc::from(file));
+    let mut legacy = Legacy { file, source: &source, diagnostics };
+    let project = legacy.global(root);
+    let tests = match root.get("tests") {
+        Some(tests) => legacy.tests(tests),
+        None => Section::new(),
+    };
+    Layer { general: Section::new(), project, tests }
+}
+
+struct Legacy<'a> {
+    file: &'a Path,
+    source: &'a Source,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl Legacy<'_> {
+    fn global(&mut self, root: &Node) -> Section {
+        let global = root.get("global").unwrap_or(root);
+        let mut project = Section::new();
+        if global.get("qsname").is_none() {
+            self.error(global, "`global` has no `qsname`, the project's name");
+        }
+        // What is missing is empty rather than absent, as in TaskCat's conversion.
+        let text = || Content::Value("".into());
+        let keys = [
+            ("name", "qsname", text()),
+            ("owner", "owner", text()),
+            ("s3_bucket", "s3bucket", text()),
+            ("package_lambda", "lambda_build", Content::Value(false.into())),
+            ("regions", "regions", Content::List(Vec::new())),
+        ];
+        for (key, legacy_key, default) in keys {
+            let setting = match global.get(legacy_key) {
+                Some(node) => self.checked(node, &["project", key], &format!("global.{legacy_key}")),
+                None => Some(Setting::new(default, Origin::Default)),
+            };
+            project.extend(setting.map(|setting| (key.to_owned(), setting)));
+        }
+        project
+    }
+
+    fn tests(&mut self, node: &Node) -> Section {
+        let mut tests = Section::new();
+        for (name, test) in node.entries() {
+            let path = format!("tests.{}", name.text);
+            let mut section = Section::new();
+            if let Some(template) = self.required(test, "template_file", &path) {
+                let template = Content::Value(format!("templates/{template}").into());
+                let at = test.get("template_file").unwrap_or(test).at;
+                section.insert("template".to_owned(), Setting::new(template, self.source.origin(at)));
+            }
+            if let Some(input) = self.required(test, "parameter_input", &path) {
+                let folder = self.file.parent().unwrap_or(Path::new(""));
+                section.insert("parameters".to_owned(), parameter_file(&folder.join(input), self.diagnostics));
+            }
+            let regions = test.get("regions").filter(|node| node.as_sequence().is_none_or(|items| !items.is_empty()));
+            let regions =
+                regions.and_then(|node| self.checked(node, &["tests", "", "regions"], &format!("{path}.regions")));
+            section.extend(regions.map(|regions| ("regions".to_owned(), regions)));
+            tests.insert(name.text.to_string(), Setting::new(Content::Section(section), self.source.origin(name.at)));
+        }
+        tests
+    }
+
+    fn required<'n>(&mut self, test: &'n Node, key: &str, path: &str) -> Option<&'n str> {
+        let text = test.get(key).and_then(Node::as_str);
+        if text.is_none() {
+            self.error(test, &format!("`{path}` has no `{key}`"));
+        }
+        text
+    }
+
+    fn checked(&mut self, node: &Node, rule: &[&str], path: &str) -> Option<Setting> {
+        Validator::new(self.source, self.diagnostics).value(node, Rule::root().at(rule)?, path)
+    }
+
+    fn error(&mut self, node: &Node, message: &str) {
+        self.diagnostics.push(self.source.place(Diagnostic::error(message), node.at));
+    }
+}
+
+/// A file in the form of `aws cloudformation create-stack --parameters`: `[{"ParameterKey": …, "ParameterValue": …}]`.
+pub fn parameter_file(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Setting {
+    let mut parameters = Section::new();
+    let Some((source, root)) = layers::read(file, diagnostics) else {
+        return Setting::new(Content::Section(parameters), Origin::Default);
+    };
+    let Some(items) = root.as_sequence() else {
+        let message =
+            format!("a parameter file is a list of ParameterKey and ParameterValue, not {}", root.kind_name());
+        diagnostics.push(source.place(Diagnostic::error(message), root.at));
+        return Setting::new(Content::Section(parameters), source.origin(root.at));
+    };
+    for item in items {
+        match (item.get("ParameterKey"), item.get("ParameterValue")) {
+            (Some(key), Some(value)) if key.is_scalar() && key.value != Value::Null => {
+                let content = Validator::new(&source, diagnostics).parameter(value, &key.text);
+                let setting = content.map(|content| Setting::new(content, source.origin(key.at)));
+                parameters.extend(setting.map(|setting| (key.text.to_string(), setting)));
+            }
+            _ => {
+                let diagnostic = Diagnostic::error("a parameter needs a ParameterKey and a ParameterValue");
+                diagnostics.push(source.place(diagnostic, item.at));
+            }
+        }
+    }
+    Setting::new(Content::Section(parameters), source.origin(root.at))
+}
+
+/// What is said of a legacy overrides file; `current` is the file of today's format, which wins where it exists.
+pub fn overrides_warning(file: &Path, current: Option<&Path>) -> Diagnostic {
+    let location = Location { file: Arc::from(file), at: crate::diagnostic::Position { line: 1, column: 1 } };
+    match current {
+        Some(current) => Diagnostic::warning(format!("ignored, since {} exists", current.display()))
+            .at(location)
+            .help("remove the file: its format is that of TaskCat before 0.9"),
+        None => Diagnostic::warning("this is the format of TaskCat before 0.9; it is converted whenever it is read")
+            .at(location)
+            .help("write the parameters as `Key: value` lines into .taskcat_overrides.yml"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Project;
+    use super::*;
+
+    const CONFIG: &str = "global:\n  qsname: old\n  regions: [us-east-1]\n  lambda_build: true\ntests:\n  t:\n    template_file: main.template\n    parameter_input: t.json\n    regions: [us-west-2]\n";
+    const PARAMETERS: &str = "[\n  {\"ParameterKey\": \"A\", \"ParameterValue\": \"x: y\"},\n  {\"ParameterKey\": \"B\", \"ParameterValue\": true}\n]\n";
+
+    #[test]
+    fn a_legacy_project_is_read_with_a_warning_and_keeps_its_origins() {
+        let project = Project::new(&[(PROJECT_FILE, CONFIG), ("ci/t.json", PARAMETERS)]);
+        let warning = "ci/taskcat.yml:1:1: this is the format of TaskCat before 0.9; it is converted whenever it is read \
+                       (`taskcat config convert` writes it as .taskcat.yml)";
+        assert_eq!(project.all_said(), [warning]);
+        let loaded = project.load();
+        let origin = |path: &str| loaded.origin(path).map(|o| o.to_string().rsplit('/').next().unwrap().to_owned());
+        assert_eq!(origin("project.name").as_deref(), Some("taskcat.yml:2:11"));
+        assert_eq!(origin("tests.t.parameters.A").as_deref(), Some("t.json:2:20"));
+        assert_eq!(origin("tests.t.template").as_deref(), Some("taskcat.yml:7:20"));
+
+        // The same file, named as the input.
+        let mut named = Project::new(&[(PROJECT_FILE, CONFIG), ("ci/t.json", PARAMETERS)]);
+        named.request.input_file = PROJECT_FILE.into();
+        assert_eq!(named.load().config, loaded.config);
+    }
+
+    #[test]
+    fn the_converted_file_says_the_same() {
+        let project = Project::new(&[(PROJECT_FILE, CONFIG), ("ci/t.json", PARAMETERS)]);
+        let converted = convert(&project.request.project_root).unwrap();
+        insta::assert_snapshot!(converted.yaml, @r#"
+        project:
+          name: old
+          package_lambda: true
+          regions:
+            - us-east-1
+        tests:
+          t:
+            template: templates/main.template
+            parameters:
+              A: "x: y"
+              B: true
+            regions:
+              - us-west-2
+        "#);
+        let current = Project::new(&[(".taskcat.yml", &converted.yaml)]).load();
+        let mut legacy = project.load();
+        // TaskCat's own conversion has empty texts for what is absent.
+        legacy.config.project.owner = None;
+        legacy.config.project.s3_bucket = None;
+        legacy.config.tests["t"].s3_bucket = None;
+        assert_eq!(current.config, legacy.config);
+    }
+
+    #[test]
+    fn what_is_wrong_in_legacy_files_has_a_place() {
+        let project = Project::new(&[
+            (
+                PROJECT_FILE,
+                "global: {owner: 1, regions: [x]}\ntests:\n  a: {template_file: a}\n  b: {template_file: b, parameter_input: b.json}\n  c: {template_file: c, parameter_input: c.json}\n",
+            ),
+            ("ci/b.json", "[{\"ParameterKey\": \"A\"}, {\"ParameterKey\": \"B\", \"ParameterValue\": null}]"),
+        ]);
+        let said = convert(&project.request.project_root).unwrap_err();
+        assert_eq!(
+            project.said(&said),
+            [
+                "ci/taskcat.yml:1:9: `global` has no `qsname`, the project's name",
+                "ci/taskcat.yml:1:17: `global.owner` takes text, not a whole number (put it in quotes: \"1\")",
+                "ci/taskcat.yml:1:30: `global.regions[0]` is `x`, but must be an AWS region such as us-east-1",
+                "ci/taskcat.yml:3:6: `tests.a` has no `parameter_input`",
+                "ci/b.json:1:2: a parameter needs a ParameterKey and a ParameterValue",
+                "ci/b.json:1:65: `B` has no value (write '' for an empty text, or remove the key)",
+                "cannot read ci/c.json: no such file",
+            ]
+        );
+    }
+
+    #[test]
+    fn legacy_overrides_count_only_without_current_ones() {
+        let config = (".taskcat.yml", "project: {name: p, parameters: {A: file}}\n");
+        let legacy = (OVERRIDES_FILE, "[{\"ParameterKey\": \"A\", \"ParameterValue\": \"legacy\"}]");
+        let value = |project: &Project| project.load().config.project.parameters.unwrap()["A"].text(&[]);
+
+        let project = Project::new(&[config, legacy]);
+        assert_eq!(value(&project), "legacy");
+        assert_eq!(
+            project.all_said(),
+            [
+                "ci/taskcat_project_override.json:1:1: this is the format of TaskCat before 0.9; it is converted whenever it is \
+              read (write the parameters as `Key: value` lines into .taskcat_overrides.yml)"
+            ]
+        );
+        let project = Project::new(&[config, legacy, (".taskcat_overrides.yml", "A: current\n")]);
+        assert_eq!(value(&project), "current");
+        assert_eq!(
+            project.all_said(),
+            [
+                "ci/taskcat_project_override.json:1:1: ignored, since .taskcat_overrides.yml exists (remove the file: its \
+              format is that of TaskCat before 0.9)"
+            ]
+        );
+    }
+}

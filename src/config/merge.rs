@@ -1,0 +1,211 @@
+//! How layers become one configuration: TaskCat's inheritance within a layer and its merge of layers.
+//!
+//! Follows `BaseConfig._merge`, `BaseConfig.merge` (`_dataclasses.py`) and `merge_nested_dict` (`_common_utils.py`):
+//! each layer is propagated by itself, laid over the layers before it, and the result is propagated again.
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::origin::Origin;
+
+/// Keys whose entries are inherited one by one, and where the parent wins: general over project over test.
+const PROPAGATED_ENTRIES: [&str; 3] = ["tags", "parameters", "auth"];
+
+/// Keys that are inherited as a whole, only where the child has none.
+pub const PROPAGATED_KEYS: [&str; 8] =
+    ["regions", "s3_bucket", "template", "az_blacklist", "s3_regional_buckets", "prehooks", "posthooks", "role_name"];
+
+pub type Section = IndexMap<String, Setting>;
+
+/// One layer of the configuration, or all of them laid over each other.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Layer {
+    pub general: Section,
+    pub project: Section,
+    /// Each test is a [`Content::Section`].
+    pub tests: Section,
+}
+
+/// A value of a configuration with the place it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting {
+    pub content: Content,
+    pub origin: Origin,
+    /// Taken over from the section above, and not set where it stands.
+    pub inherited: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// A single value, or a tree that nothing looks into (a hook's configuration).
+    Value(Value),
+    List(Vec<Setting>),
+    Section(Section),
+}
+
+impl Layer {
+    /// Lays another layer over this one.
+    pub fn add(&mut self, mut layer: Layer) {
+        layer.propagate();
+        self.overlay(layer);
+        self.propagate();
+    }
+
+    /// Adds to a layer that is still in the making: nothing is inherited yet.
+    pub fn overlay(&mut self, layer: Layer) {
+        overlay(&mut self.general, layer.general);
+        overlay(&mut self.project, layer.project);
+        overlay(&mut self.tests, layer.tests);
+    }
+
+    /// Inheritance within one layer: general into project, project into each test.
+    fn propagate(&mut self) {
+        inherit(&self.general, &mut self.project);
+        for test in self.tests.values_mut() {
+            if let Content::Section(test) = &mut test.content {
+                inherit(&self.project, test);
+            }
+        }
+    }
+
+    pub fn to_json(&self) -> Value {
+        let sections = [("general", &self.general), ("project", &self.project), ("tests", &self.tests)];
+        sections.map(|(name, section)| (name.to_owned(), section_to_json(section))).into_iter().collect()
+    }
+}
+
+impl Setting {
+    pub fn new(content: Content, origin: Origin) -> Self {
+        Self { content, origin, inherited: false }
+    }
+
+    pub fn as_section(&self) -> Option<&Section> {
+        match &self.content {
+            Content::Section(section) => Some(section),
+            _ => None,
+        }
+    }
+
+    /// The entries of a section; none of anything else.
+    pub fn into_section(self) -> Section {
+        match self.content {
+            Content::Section(section) => section,
+            _ => Section::new(),
+        }
+    }
+
+    pub fn to_json(&self) -> Value {
+        match &self.content {
+            Content::Value(value) => value.clone(),
+            Content::List(items) => items.iter().map(Setting::to_json).collect(),
+            Content::Section(section) => section_to_json(section),
+        }
+    }
+}
+
+fn section_to_json(section: &Section) -> Value {
+    section.iter().map(|(key, setting)| (key.clone(), setting.to_json())).collect()
+}
+
+fn inherit(parent: &Section, child: &mut Section) {
+    for (key, value) in parent {
+        let by_entry = PROPAGATED_ENTRIES.contains(&key.as_str());
+        if !by_entry && !PROPAGATED_KEYS.contains(&key.as_str()) {
+            continue;
+        }
+        let inherited = |setting: &Setting| Setting { inherited: true, ..setting.clone() };
+        match (child.get_mut(key).map(|own| &mut own.content), &value.content) {
+            (None, _) => {
+                child.insert(key.clone(), inherited(value));
+            }
+            (Some(Content::Section(own)), Content::Section(entries)) if by_entry => {
+                own.extend(entries.iter().map(|(name, entry)| (name.clone(), inherited(entry))));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Sections are merged to any depth; everything else is replaced.
+fn overlay(base: &mut Section, layer: Section) {
+    for (key, new) in layer {
+        match (base.get_mut(&key).map(|old| &mut old.content), new.content) {
+            (Some(Content::Section(old)), Content::Section(new)) => overlay(old, new),
+            (_, content) => {
+                base.insert(key, Setting { content, ..new });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn section(value: &Value) -> Section {
+        value.as_object().unwrap().iter().map(|(key, value)| (key.clone(), setting(value))).collect()
+    }
+
+    fn setting(value: &Value) -> Setting {
+        let content = if value.is_object() { Content::Section(section(value)) } else { Content::Value(value.clone()) };
+        Setting::new(content, Origin::Default)
+    }
+
+    fn layer(value: &Value) -> Layer {
+        let part = |name: &str| value.get(name).map(section).unwrap_or_default();
+        Layer { general: part("general"), project: part("project"), tests: part("tests") }
+    }
+
+    #[track_caller]
+    fn check(layers: &[Value], expect: Value) {
+        let mut config = Layer::default();
+        layers.iter().for_each(|value| config.add(layer(value)));
+        assert_eq!(config.to_json(), expect);
+    }
+
+    #[test]
+    fn parameters_tags_and_auth_are_inverted() {
+        let own = json!({"A": "t", "B": "t", "C": "t"});
+        check(
+            &[
+                json!({"general": {"parameters": {"A": "g"}, "tags": {"A": "g"}}, "project": {"parameters": {"A": "p", "B": "p"}},
+                "tests": {"t": {"parameters": own}}}),
+            ],
+            json!({
+                "general": {"parameters": {"A": "g"}, "tags": {"A": "g"}},
+                "project": {"parameters": {"A": "g", "B": "p"}, "tags": {"A": "g"}},
+                "tests": {"t": {"parameters": {"A": "g", "B": "p", "C": "t"}, "tags": {"A": "g"}}},
+            }),
+        );
+    }
+
+    #[test]
+    fn other_keys_are_inherited_where_they_are_absent() {
+        check(
+            &[json!({"general": {"regions": "g", "artifact_regions": "g"}, "project": {"template": "p", "name": "n"},
+                "tests": {"t": {"regions": "t"}, "u": {}}})],
+            json!({
+                "general": {"regions": "g", "artifact_regions": "g"},
+                "project": {"template": "p", "name": "n", "regions": "g"},
+                "tests": {"t": {"regions": "t", "template": "p"}, "u": {"template": "p", "regions": "g"}},
+            }),
+        );
+    }
+
+    #[test]
+    fn a_later_layer_does_not_reach_what_a_test_inherited_earlier() {
+        check(
+            &[
+                json!({"project": {"s3_bucket": "first"}, "tests": {"t": {}}}),
+                json!({"project": {"s3_bucket": "second"}}),
+            ],
+            json!({"general": {}, "project": {"s3_bucket": "second"}, "tests": {"t": {"s3_bucket": "first"}}}),
+        );
+        check(
+            &[json!({"tests": {"t": {}}}), json!({"project": {"s3_bucket": "second"}})],
+            json!({"general": {}, "project": {"s3_bucket": "second"}, "tests": {"t": {"s3_bucket": "second"}}}),
+        );
+    }
+}

@@ -1,0 +1,449 @@
+//! Every key of a configuration, as types: what `.taskcat.yml` may hold and what the other parts read.
+//!
+//! The doc comments are the descriptions in `schemas/taskcat-config.schema.json`, which is generated from these types;
+//! `validate` checks files against that same schema, so a key or a pattern stands here and nowhere else. Keys, types and
+//! patterns are those of TaskCat's `_dataclasses.py`. Differences: a region or an Availability Zone ID is held to its
+//! shape alone, never to a list that ages; a parameter may be a number with a fraction or a date.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use indexmap::IndexMap;
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize, Serializer};
+
+/// TaskCat configuration file
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BaseConfig {
+    /// General configuration settings, defaults for every project. Usually in ~/.taskcat.yml
+    pub general: GeneralConfig,
+    /// Project specific configuration section
+    pub project: ProjectConfig,
+    /// The tests by name. A test is launched in each of its regions
+    pub tests: IndexMap<String, TestConfig>,
+}
+
+pub type Parameters = IndexMap<String, ParameterValue>;
+pub type Tags = IndexMap<String, String>;
+/// Profile names by region; `default` stands for every other region.
+pub type Auth = IndexMap<String, String>;
+
+/// General configuration settings
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct GeneralConfig {
+    /// Parameter key-values to pass to CloudFormation; they take precedence over the project's and the tests'
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Parameters>,
+    /// Tags to apply to the stacks
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "tags")]
+    pub tags: Option<Tags>,
+    /// AWS profiles by region; `default` is used for every other region
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "auth")]
+    pub auth: Option<Auth>,
+    /// Name of the S3 bucket to upload the project to; without it a bucket is made for the run
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "bucket")]
+    pub s3_bucket: Option<String>,
+    /// Use one bucket in each region
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub s3_regional_buckets: Option<bool>,
+    /// AWS regions to test in
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "regions")]
+    pub regions: Option<Vec<String>>,
+    /// AWS regions that need the artifacts, where they differ from the regions of the tests
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "regions")]
+    pub artifact_regions: Option<Vec<String>>,
+    /// Hooks to run before the stacks are launched
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prehooks: Option<Vec<HookData>>,
+    /// Hooks to run after the stacks have settled
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub posthooks: Option<Vec<HookData>>,
+}
+
+/// Project specific configuration section
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProjectConfig {
+    /// Project name, the key prefix of everything that is uploaded
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "project_name")]
+    pub name: Option<String>,
+    /// AWS profiles by region; `default` is used for every other region
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "auth")]
+    pub auth: Option<Auth>,
+    /// Email address of the project's owner (not used at present)
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["Bob.Slydell@example.com"]))]
+    pub owner: Option<String>,
+    /// AWS regions to test in
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "regions")]
+    pub regions: Option<Vec<String>>,
+    /// AWS regions that need the artifacts, where they differ from the regions of the tests
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "regions")]
+    pub artifact_regions: Option<Vec<String>>,
+    /// Availability Zone IDs to leave out when zones are chosen
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "az_ids")]
+    pub az_blacklist: Option<Vec<String>>,
+    /// Package Lambda functions into zips before the upload, set to false to disable
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package_lambda: Option<bool>,
+    /// Path relative to the project root to place Lambda zips in, default is 'lambda_functions/packages'
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["functions/packages"]))]
+    pub lambda_zip_path: Option<String>,
+    /// Path relative to the project root that holds the Lambda sources, default is 'lambda_functions/source'
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["functions/source"]))]
+    pub lambda_source_path: Option<String>,
+    /// Name of the S3 bucket to upload the project to; without it a bucket is made for the run
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "bucket")]
+    pub s3_bucket: Option<String>,
+    /// Use one bucket in each region
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub s3_regional_buckets: Option<bool>,
+    /// Parameter key-values to pass to CloudFormation; they take precedence over the tests', and the general ones over them
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Parameters>,
+    /// Package the Lambda functions of submodules too, set to false to disable
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_submodules: Option<bool>,
+    /// Path to the template relative to the project root
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["templates/main.template.yaml"]))]
+    pub template: Option<String>,
+    /// Tags to apply to the stacks
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "tags")]
+    pub tags: Option<Tags>,
+    /// Allow (deprecated) signature version 2 on buckets that are made for the run
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub s3_enable_sig_v2: Option<bool>,
+    /// ACL of the uploaded objects, default is 'private'
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "object_acl")]
+    pub s3_object_acl: Option<String>,
+    /// Shorten the stack names that are generated for tests, set to true to enable
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shorten_stack_name: Option<bool>,
+    /// Name of the role that CloudFormation assumes to launch the stacks
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role_name: Option<String>,
+    /// ID of the AWS organization that may read the buckets made for the run; it starts with o-
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub org_id: Option<String>,
+    /// Hooks to run before the stacks are launched
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prehooks: Option<Vec<HookData>>,
+    /// Hooks to run after the stacks have settled
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub posthooks: Option<Vec<HookData>>,
+}
+
+/// Test specific configuration section
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TestConfig {
+    /// Path to the template relative to the project root
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["templates/main.template.yaml"]))]
+    pub template: Option<String>,
+    /// Parameter key-values to pass to CloudFormation; the project's and the general ones take precedence over them
+    pub parameters: Parameters,
+    /// AWS regions to test in
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "regions")]
+    pub regions: Option<Vec<String>>,
+    /// AWS regions that need the artifacts, where they differ from the regions of the test
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "regions")]
+    pub artifact_regions: Option<Vec<String>>,
+    /// Tags to apply to the stacks
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "tags")]
+    pub tags: Option<Tags>,
+    /// AWS profiles by region; `default` is used for every other region
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "auth")]
+    pub auth: Option<Auth>,
+    /// Name of the S3 bucket to upload the project to; without it a bucket is made for the run
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "bucket")]
+    pub s3_bucket: Option<String>,
+    /// Use one bucket in each region
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub s3_regional_buckets: Option<bool>,
+    /// Availability Zone IDs to leave out when zones are chosen
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "az_ids")]
+    pub az_blacklist: Option<Vec<String>>,
+    /// Name of the role that CloudFormation assumes to launch the stacks
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role_name: Option<String>,
+    /// Name of the stack. Not together with stack_name_prefix or stack_name_suffix
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack_name: Option<String>,
+    /// Prefix of the generated stack name
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack_name_prefix: Option<String>,
+    /// Suffix of the generated stack name
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack_name_suffix: Option<String>,
+    /// Hooks to run before the stacks are launched
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prehooks: Option<Vec<HookData>>,
+    /// Hooks to run after the stacks have settled
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub posthooks: Option<Vec<HookData>>,
+}
+
+impl TestConfig {
+    /// The profile for a region: its own entry in `auth`, then `auth.default`, then `default`.
+    pub fn profile(&self, region: &str) -> &str {
+        let auth = self.auth.as_ref();
+        auth.and_then(|auth| auth.get(region).or_else(|| auth.get("default"))).map_or("default", String::as_str)
+    }
+
+    /// The bucket that the user gave. TaskCat takes an empty name, as converted legacy configurations have it, for none.
+    pub fn given_bucket(&self) -> Option<&str> {
+        self.s3_bucket.as_deref().filter(|name| !name.is_empty())
+    }
+}
+
+/// Hook definition
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct HookData {
+    /// Hook type: `script`, or the name of a `taskcat-hook-<type>` program
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Hook configuration, handed to the hook as it stands
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// A parameter's value as the configuration has it, pseudo-parameters still in it.
+///
+/// TaskCat turns numbers into text when it reads the file, and so does this; a number with a fraction and a date,
+/// which TaskCat refuses, are the text that was written. Lists stay lists (TaskCat makes `['a', 'b']` of most).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum ParameterValue {
+    String(String),
+    Bool(bool),
+    /// The items are no lists themselves.
+    List(Vec<ParameterValue>),
+}
+
+impl ParameterValue {
+    /// The value as text; the items of a list are joined with commas.
+    ///
+    /// TaskCat sends a boolean as Python writes it, `True`, which a template with `AllowedValues: ["true", "false"]`
+    /// refuses. So a boolean takes the words and the case of the parameter's `AllowedValues` and `Default`, given as
+    /// `accepted`; only where none of them is such a word it is Python's.
+    pub fn text(&self, accepted: &[&str]) -> String {
+        match self {
+            ParameterValue::String(text) => text.clone(),
+            ParameterValue::Bool(value) => boolean_text(*value, accepted),
+            ParameterValue::List(items) => items.iter().map(|item| item.text(accepted)).collect::<Vec<_>>().join(","),
+        }
+    }
+}
+
+fn boolean_text(value: bool, accepted: &[&str]) -> String {
+    const WORDS: [(&str, &str); 3] = [("true", "false"), ("yes", "no"), ("on", "off")];
+    for model in accepted {
+        let pair = WORDS.iter().find(|(yes, no)| yes.eq_ignore_ascii_case(model) || no.eq_ignore_ascii_case(model));
+        if let Some((yes, no)) = pair {
+            let word = if value { *yes } else { *no };
+            return match (model.chars().any(char::is_lowercase), model.starts_with(char::is_uppercase)) {
+                (false, _) => word.to_uppercase(),
+                (true, true) => capitalized(word),
+                (true, false) => word.to_owned(),
+            };
+        }
+    }
+    capitalized(if value { "true" } else { "false" })
+}
+
+fn capitalized(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
+}
+
+/// As `taskcat config show` prints it: booleans in Python's form, which is what TaskCat prints.
+impl Serialize for ParameterValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            ParameterValue::List(items) => items.serialize(serializer),
+            scalar => serializer.serialize_str(&scalar.text(&[])),
+        }
+    }
+}
+
+impl JsonSchema for ParameterValue {
+    fn schema_name() -> Cow<'static, str> {
+        "ParameterValue".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A parameter's value; a list becomes a comma-delimited one",
+            "anyOf": [
+                { "type": ["string", "number", "boolean"] },
+                { "type": "array", "items": { "type": ["string", "number", "boolean"] } },
+            ],
+        })
+    }
+}
+
+/// Only the shape: a region younger than this code works.
+fn regions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": {
+            "type": "string",
+            "pattern": "^[a-z]{2,}(-[a-z]+)+-[0-9]+$",
+            "patternErrorMessage": "must be an AWS region such as us-east-1",
+        },
+        "examples": [["us-east-1"]],
+    })
+}
+
+/// Only the shape, as for regions.
+fn az_ids(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": {
+            "type": "string",
+            "pattern": "^[a-z]+[0-9]+(-[a-z0-9]+)+$",
+            "patternErrorMessage": "must be an Availability Zone ID such as use1-az1",
+        },
+        "examples": [["use1-az3", "usw2-lax1-az1"]],
+    })
+}
+
+fn bucket(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "pattern": "^[a-z0-9-]*$",
+        "patternErrorMessage": "must consist of lower case letters, digits and -",
+        "examples": ["my-s3-bucket-name"],
+    })
+}
+
+fn project_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "pattern": "^[a-z0-9/-]*$",
+        "patternErrorMessage": "must consist of lower case letters, digits, - and /",
+        "examples": ["my-project-name"],
+    })
+}
+
+fn object_acl(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "enum": [
+            "private", "public-read", "aws-exec-read", "public-read-write", "authenticated-read", "bucket-owner-read",
+            "bucket-owner-full-control",
+        ],
+    })
+}
+
+fn tags(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "additionalProperties": { "type": "string" },
+        "examples": [{ "CostCenter": "1001" }],
+    })
+}
+
+fn auth(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "additionalProperties": { "type": "string" },
+        "examples": [{ "default": "my-profile", "cn-northwest-1": "china-profile" }],
+    })
+}
+
+/// The JSON Schema of a configuration file, draft 7 (the draft that YAML language servers know best).
+pub fn json_schema() -> &'static serde_json::Value {
+    static SCHEMA: OnceLock<serde_json::Value> = OnceLock::new();
+    SCHEMA.get_or_init(|| {
+        let settings = SchemaSettings::draft07().with_transform(RecursiveTransform(without_null));
+        settings.into_generator().into_root_schema_for::<BaseConfig>().to_value()
+    })
+}
+
+/// An optional key is left out, not null.
+fn without_null(schema: &mut Schema) {
+    if let Some(serde_json::Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert("type".to_owned(), only);
+        }
+    }
+    // What a key's absence means is said in words; the types' own defaults would only be noise.
+    schema.remove("default");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// After a change of the types: `TASKCAT_WRITE_SCHEMA=1 cargo test --lib config::schema`.
+    #[test]
+    fn the_published_schema_is_current() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/taskcat-config.schema.json");
+        let current = format!("{:#}\n", json_schema());
+        if std::env::var_os("TASKCAT_WRITE_SCHEMA").is_some() {
+            std::fs::write(&file, &current).unwrap();
+        }
+        let published = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(published == current, "{} is not what the types say; see this test", file.display());
+    }
+
+    #[test]
+    fn booleans_take_the_words_that_the_template_knows() {
+        let check = |accepted: &[&str], yes: &str, no: &str| {
+            assert_eq!(ParameterValue::Bool(true).text(accepted), yes);
+            assert_eq!(ParameterValue::Bool(false).text(accepted), no);
+        };
+        check(&[], "True", "False");
+        check(&["maybe", ""], "True", "False");
+        check(&["true", "false"], "true", "false");
+        check(&["False", "True"], "True", "False");
+        check(&["", "no"], "yes", "no");
+        check(&["YES"], "YES", "NO");
+        check(&["On", "Off"], "On", "Off");
+    }
+
+    #[test]
+    fn values_have_a_text() {
+        let check = |json: serde_json::Value, text: &str, shown: serde_json::Value| {
+            let value: ParameterValue = serde_json::from_value(json).unwrap();
+            assert_eq!((value.text(&[]).as_str(), serde_json::to_value(&value).unwrap()), (text, shown));
+        };
+        check("a".into(), "a", "a".into());
+        check(true.into(), "True", "True".into());
+        check(serde_json::json!(["a", false, "c"]), "a,False,c", serde_json::json!(["a", "False", "c"]));
+        check(serde_json::json!([]), "", serde_json::json!([]));
+    }
+}

@@ -1,0 +1,287 @@
+//! A resolved configuration as text: `taskcat config show`.
+
+use serde_json::{Value, json};
+
+use super::Loaded;
+use super::merge::{Content, Layer};
+use crate::yaml;
+
+/// In TaskCat's own shape: `general`, `project`, `tests`, absent keys left out.
+pub fn json(loaded: &Loaded) -> String {
+    pretty(&loaded.to_json())
+}
+
+/// The configuration and, by path (`tests.default.regions.0`), where each value came from.
+pub fn json_with_origin(loaded: &Loaded) -> String {
+    let origins = leaves(&loaded.to_json(), "")
+        .into_iter()
+        .filter_map(|path| loaded.origin(&path).map(|origin| (path, Value::from(origin.to_string()))));
+    pretty(&json!({ "config": loaded.to_json(), "origins": origins.collect::<serde_json::Map<_, _>>() }))
+}
+
+/// As YAML that can be read back.
+pub fn yaml(loaded: &Loaded) -> String {
+    lines(&loaded.to_json()).into_iter().map(|line| line.text + "\n").collect()
+}
+
+/// As YAML with a comment on each value that says where it came from.
+pub fn with_origin(loaded: &Loaded) -> String {
+    let lines = lines(&loaded.to_json());
+    let width = lines.iter().map(|line| line.text.chars().count()).filter(|width| *width <= 60).max().unwrap_or(0);
+    let shown = lines.into_iter().map(|line| match line.leaf.and_then(|path| loaded.origin(&path).cloned()) {
+        Some(origin) => format!("{:width$}  # {origin}\n", line.text),
+        None => line.text + "\n",
+    });
+    shown.collect()
+}
+
+/// The text of a `.taskcat.yml` with a layer's `project` and `tests`; what is empty is left out.
+pub fn project_file(layer: &Layer) -> String {
+    let mut layer = layer.clone();
+    layer.project.retain(|_, setting| match &setting.content {
+        Content::Value(value) => value != "",
+        Content::List(items) => !items.is_empty(),
+        Content::Section(section) => !section.is_empty(),
+    });
+    let mut config = layer.to_json();
+    if let Some(sections) = config.as_object_mut() {
+        sections.shift_remove("general");
+    }
+    lines(&config).into_iter().map(|line| line.text + "\n").collect()
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// The paths of a tree's values, lists' items among them.
+fn leaves(value: &Value, path: &str) -> Vec<String> {
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match value {
+        Value::Object(entries) if !entries.is_empty() => {
+            entries.iter().flat_map(|(key, value)| leaves(value, &below(key))).collect()
+        }
+        Value::Array(items) if !items.is_empty() => {
+            items.iter().enumerate().flat_map(|(n, value)| leaves(value, &below(&n.to_string()))).collect()
+        }
+        _ => vec![path.to_owned()],
+    }
+}
+
+struct Line {
+    text: String,
+    /// The path of the value, where the line holds one.
+    leaf: Option<String>,
+}
+
+/// Block style YAML, a value a line.
+fn lines(value: &Value) -> Vec<Line> {
+    let mut lines = Vec::new();
+    write(value, "", 0, &mut lines);
+    lines
+}
+
+fn write(value: &Value, path: &str, indent: usize, lines: &mut Vec<Line>) {
+    let pad = " ".repeat(indent);
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match value {
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                write_entry(format!("{pad}{}:", string_text(key)), value, below(key), indent, lines);
+            }
+        }
+        Value::Array(items) => {
+            for (n, value) in items.iter().enumerate() {
+                let first = lines.len();
+                write_entry(format!("{pad}-"), value, below(&n.to_string()), indent, lines);
+                // A mapping starts beside its dash.
+                if first + 1 < lines.len() {
+                    lines.remove(first);
+                    lines
+                        .iter_mut()
+                        .skip(first)
+                        .take(1)
+                        .for_each(|line| line.text.replace_range(indent..indent + 2, "- "));
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A key or dash with its value: beside it, or indented below.
+fn write_entry(head: String, value: &Value, path: String, indent: usize, lines: &mut Vec<Line>) {
+    let beside = match value {
+        Value::Object(entries) if entries.is_empty() => "{}".to_owned(),
+        Value::Array(items) if items.is_empty() => "[]".to_owned(),
+        Value::Object(_) | Value::Array(_) => {
+            lines.push(Line { text: head, leaf: None });
+            return write(value, &path, indent + 2, lines);
+        }
+        scalar => scalar_text(scalar),
+    };
+    lines.push(Line { text: format!("{head} {beside}"), leaf: Some(path) });
+}
+
+fn scalar_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => string_text(text),
+        other => other.to_string(),
+    }
+}
+
+/// A text as it is where YAML reads it as that text, in quotes otherwise.
+fn string_text(text: &str) -> String {
+    if yaml::is_plain(text) { text.to_owned() } else { Value::from(text).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Project;
+    use super::*;
+
+    const CONFIG: &str = r#"
+project:
+  name: p
+  regions: [us-east-1]
+  prehooks: [{type: script, config: {command: [make, "a b"], n: null}}]
+tests:
+  "yes":
+    parameters:
+      A: "010"
+      B: $[taskcat_genaz_2]
+      C: |
+        two
+        lines
+      D: [x, ""]
+      E: "- a #b"
+      F: true
+"#;
+
+    #[test]
+    fn yaml_can_be_read_back() {
+        let loaded = Project::new(&[(".taskcat.yml", CONFIG)]).load();
+        insta::assert_snapshot!(yaml(&loaded), @r##"
+        general:
+          parameters: {}
+        project:
+          name: p
+          regions:
+            - us-east-1
+          package_lambda: true
+          lambda_zip_path: lambda_functions/packages
+          lambda_source_path: lambda_functions/source
+          parameters: {}
+          build_submodules: true
+          s3_enable_sig_v2: false
+          s3_object_acl: private
+          shorten_stack_name: false
+          prehooks:
+            - type: script
+              config:
+                command:
+                  - make
+                  - a b
+                n: null
+        tests:
+          "yes":
+            parameters:
+              A: "010"
+              B: $[taskcat_genaz_2]
+              C: "two\nlines\n"
+              D:
+                - x
+                - ""
+              E: "- a #b"
+              F: "True"
+            regions:
+              - us-east-1
+            prehooks:
+              - type: script
+                config:
+                  command:
+                    - make
+                    - a b
+                  n: null
+        "##);
+        let again = Project::new(&[(".taskcat.yml", &yaml(&loaded))]).load();
+        assert_eq!(again.to_json(), loaded.to_json());
+    }
+
+    #[test]
+    fn origins_stand_beside_the_values() {
+        let project = Project::new(&[(".taskcat.yml", CONFIG)]).env("TASKCAT_PROJECT_OWNER", "me");
+        let root = format!("{}/", project.request.project_root.display());
+        insta::assert_snapshot!(with_origin(&project.load()).replace(&root, ""), @r##"
+        general:
+          parameters: {}                               # default
+        project:
+          name: p                                      # .taskcat.yml:3:3
+          owner: me                                    # TASKCAT_PROJECT_OWNER
+          regions:
+            - us-east-1                                # .taskcat.yml:4:13
+          package_lambda: true                         # default
+          lambda_zip_path: lambda_functions/packages   # default
+          lambda_source_path: lambda_functions/source  # default
+          parameters: {}                               # default
+          build_submodules: true                       # default
+          s3_enable_sig_v2: false                      # default
+          s3_object_acl: private                       # default
+          shorten_stack_name: false                    # default
+          prehooks:
+            - type: script                             # .taskcat.yml:5:15
+              config:
+                command:
+                  - make                               # .taskcat.yml:5:48
+                  - a b                                # .taskcat.yml:5:54
+                n: null                                # .taskcat.yml:5:62
+        tests:
+          "yes":
+            parameters:
+              A: "010"                                 # .taskcat.yml:9:7
+              B: $[taskcat_genaz_2]                    # .taskcat.yml:10:7
+              C: "two\nlines\n"                        # .taskcat.yml:11:7
+              D:
+                - x                                    # .taskcat.yml:14:11
+                - ""                                   # .taskcat.yml:14:14
+              E: "- a #b"                              # .taskcat.yml:15:7
+              F: "True"                                # .taskcat.yml:16:7
+            regions:
+              - us-east-1                              # .taskcat.yml:4:13
+            prehooks:
+              - type: script                           # .taskcat.yml:5:15
+                config:
+                  command:
+                    - make                             # .taskcat.yml:5:48
+                    - a b                              # .taskcat.yml:5:54
+                  n: null                              # .taskcat.yml:5:62
+        "##);
+        let json: Value = serde_json::from_str(&json_with_origin(&project.load()).replace(&root, "")).unwrap();
+        assert_eq!(json["origins"]["tests.yes.parameters.D.1"], ".taskcat.yml:14:14");
+        assert_eq!(json["config"]["project"]["owner"], "me");
+    }
+
+    #[test]
+    fn json_is_taskcats_shape() {
+        let loaded = Project::new(&[(".taskcat.yml", "project: {name: p}\n")]).load();
+        insta::assert_snapshot!(json(&loaded), @r##"
+        {
+          "general": {
+            "parameters": {}
+          },
+          "project": {
+            "name": "p",
+            "package_lambda": true,
+            "lambda_zip_path": "lambda_functions/packages",
+            "lambda_source_path": "lambda_functions/source",
+            "parameters": {},
+            "build_submodules": true,
+            "s3_enable_sig_v2": false,
+            "s3_object_acl": "private",
+            "shorten_stack_name": false
+          },
+          "tests": {}
+        }
+        "##);
+    }
+}

@@ -1,0 +1,506 @@
+//! Checks a file's tree against the schema and turns it into a layer: all problems at once, each with its place.
+//!
+//! What a key takes is read from `schema`; here stands how a violation is said. Called by `layers` and `legacy`.
+
+use std::collections::HashMap;
+
+use regex::Regex;
+use serde_json::Value as Json;
+
+use super::merge::{Content, Layer, Section, Setting};
+use super::origin::Source;
+use super::schema;
+use crate::diagnostic::{Diagnostic, Position};
+use crate::yaml::{Node, Value};
+
+/// Checks trees of one source. The diagnostics gather across sources.
+pub struct Validator<'a> {
+    source: &'a Source,
+    diagnostics: &'a mut Vec<Diagnostic>,
+    patterns: HashMap<&'static str, Option<Regex>>,
+}
+
+impl<'a> Validator<'a> {
+    pub fn new(source: &'a Source, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
+        Self { source, diagnostics, patterns: HashMap::new() }
+    }
+
+    /// A whole configuration.
+    pub fn config(&mut self, node: &Node) -> Layer {
+        let mut sections = self.value(node, Rule::root(), "").map_or_else(Section::new, Setting::into_section);
+        let mut take = |name: &str| sections.shift_remove(name).map_or_else(Section::new, Setting::into_section);
+        Layer { general: take("general"), project: take("project"), tests: take("tests") }
+    }
+
+    /// A value for one key, such as `project.s3_bucket`; nothing if it is wrong.
+    pub fn value(&mut self, node: &Node, rule: Rule, path: &str) -> Option<Setting> {
+        if let Some(tagged) = first_tagged(node, rule.takes()) {
+            self.tag(tagged, path);
+            return None;
+        }
+        let content = match rule.takes() {
+            Takes::Parameter => self.parameter(node, path)?,
+            Takes::Mapping => Content::Section(self.mapping(node, rule, path)?),
+            Takes::List => Content::List(self.list(node, rule, path)?),
+            Takes::Text => self.text(node, rule, path)?,
+            Takes::Boolean => match node.as_bool() {
+                Some(value) => Content::Value(value.into()),
+                None => return self.wrong_type(node, "true or false", path),
+            },
+            Takes::Anything => self.anything(node),
+        };
+        Some(Setting::new(content, self.source.origin(node.at)))
+    }
+
+    fn mapping(&mut self, node: &Node, rule: Rule, path: &str) -> Option<Section> {
+        let Some(entries) = node.as_mapping() else {
+            return self.wrong_type(node, "a mapping", path);
+        };
+        let mut section = Section::new();
+        for (key, value) in entries {
+            let key_path = if path.is_empty() { key.text.to_string() } else { format!("{path}.{}", key.text) };
+            let Some(rule) = rule.entry(&key.text) else {
+                self.unknown_key(key, rule, path);
+                continue;
+            };
+            if value.is_null() && value.tag.is_none() && !matches!(rule.takes(), Takes::Parameter | Takes::Anything) {
+                let message = format!("`{key_path}` is empty and counts as absent");
+                self.push(Diagnostic::warning(message).help("give it a value or remove the key"), key.at);
+                // An empty test is still a test.
+                if path == "tests" {
+                    section.insert(
+                        key.text.to_string(),
+                        Setting::new(Content::Section(Section::new()), self.source.origin(key.at)),
+                    );
+                }
+                continue;
+            }
+            if let Some(mut setting) = self.value(value, rule, &key_path) {
+                setting.origin = self.source.origin(key.at);
+                section.insert(key.text.to_string(), setting);
+            }
+        }
+        Some(section)
+    }
+
+    fn list(&mut self, node: &Node, rule: Rule, path: &str) -> Option<Vec<Setting>> {
+        let Some(items) = node.as_sequence() else {
+            return self.wrong_type(node, "a list", path);
+        };
+        let item_rule = rule.item();
+        let items = items.iter().enumerate();
+        Some(items.filter_map(|(n, item)| self.value(item, item_rule, &format!("{path}[{n}]"))).collect())
+    }
+
+    /// A tree that is taken as it stands; only where its values came from is kept.
+    fn anything(&self, node: &Node) -> Content {
+        let setting = |node: &Node, at| Setting::new(self.anything(node), self.source.origin(at));
+        match &node.value {
+            Value::Sequence(items) => Content::List(items.iter().map(|item| setting(item, item.at)).collect()),
+            Value::Mapping(entries) => {
+                let entries = entries.iter().map(|(key, value)| (key.text.to_string(), setting(value, key.at)));
+                Content::Section(entries.collect())
+            }
+            _ => Content::Value(node.to_json()),
+        }
+    }
+
+    fn text(&mut self, node: &Node, rule: Rule, path: &str) -> Option<Content> {
+        let Some(text) = node.as_str() else {
+            return self.wrong_type(node, "text", path);
+        };
+        if let Some(allowed) = rule.allowed().filter(|allowed| !allowed.contains(&text)) {
+            let message = format!("`{path}` is `{text}`, but must be one of {}", allowed.join(", "));
+            let help = nearest(text, allowed.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            self.error(node.at, message, help.as_deref().unwrap_or(""));
+            return None;
+        }
+        if let Some((pattern, must_be)) = rule.pattern() {
+            let regex = self.patterns.entry(pattern).or_insert_with(|| Regex::new(pattern).ok());
+            if regex.as_ref().is_some_and(|regex| !regex.is_match(text)) {
+                self.error(node.at, format!("`{path}` is `{text}`, but {must_be}"), "");
+                return None;
+            }
+        }
+        Some(Content::Value(text.into()))
+    }
+
+    /// A parameter's value: a scalar, as TaskCat's text of it, or a list of them.
+    pub fn parameter(&mut self, node: &Node, path: &str) -> Option<Content> {
+        let Some(items) = node.as_sequence() else {
+            return self.parameter_scalar(node, path).map(Content::Value);
+        };
+        let mut list = Vec::new();
+        for (n, item) in items.iter().enumerate() {
+            let origin = self.source.origin(item.at);
+            let value = self.parameter_scalar(item, &format!("{path}[{n}]"));
+            list.extend(value.map(|value| Setting::new(Content::Value(value), origin)));
+        }
+        Some(Content::List(list))
+    }
+
+    fn parameter_scalar(&mut self, node: &Node, path: &str) -> Option<Json> {
+        if node.tag.is_some() {
+            self.tag(node, path);
+            return None;
+        }
+        match &node.value {
+            Value::String(text) => Some(Json::from(&**text)),
+            // As it is written: `1.10` stays `1.10`.
+            Value::Float(_) | Value::Timestamp(_) => Some(Json::from(&*node.text)),
+            Value::Int(number) => {
+                if *node.text != number.to_string() {
+                    let message = format!("`{path}` is `{}`, which YAML reads as the number {number}", node.text);
+                    self.push(
+                        Diagnostic::warning(message).help("put it in quotes to keep it as it is written"),
+                        node.at,
+                    );
+                }
+                Some(number.to_string().into())
+            }
+            Value::Bool(value) => {
+                if !node.text.eq_ignore_ascii_case(if *value { "true" } else { "false" }) {
+                    let message = format!("`{path}` is `{}`, which YAML reads as the boolean {value}", node.text);
+                    self.push(
+                        Diagnostic::warning(message).help("put it in quotes to keep it as it is written"),
+                        node.at,
+                    );
+                }
+                Some((*value).into())
+            }
+            Value::Null => {
+                self.error(node.at, format!("`{path}` has no value"), "write '' for an empty text, or remove the key");
+                None
+            }
+            Value::Sequence(_) | Value::Mapping(_) => {
+                let message = format!("`{path}` takes a single value or a list of them, not {}", node.kind_name());
+                self.error(node.at, message, "");
+                None
+            }
+        }
+    }
+
+    fn tag(&mut self, node: &Node, path: &str) {
+        let tag = node.tag.as_deref().unwrap_or_default();
+        let message = format!("{}has the tag `{tag}`, and a configuration knows no tags", about(path));
+        self.error(node.at, message, "functions work in templates only; pseudo-parameters look like `$[taskcat_…]`");
+    }
+
+    fn unknown_key(&mut self, key: &Node, rule: Rule, path: &str) {
+        let name = &*key.text;
+        let known: Vec<&str> = rule.keys().collect();
+        let message = match path {
+            "" => format!("a configuration has no section `{name}`"),
+            _ => format!("`{path}` has no key `{name}`"),
+        };
+        let help = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => match ["project", "general"].iter().find(|section| Rule::root().at(&[section, name]).is_some()) {
+                Some(section) if !path.is_empty() => format!("it is a key of `{section}`"),
+                _ => format!("known are {}", known.join(", ")),
+            },
+        };
+        self.error(key.at, message, &help);
+    }
+
+    fn wrong_type<T>(&mut self, node: &Node, takes: &str, path: &str) -> Option<T> {
+        let message = format!("{}takes {takes}, not {}", about(path), node.kind_name());
+        let help = match (takes, &node.value) {
+            ("text", Value::Int(_) | Value::Float(_) | Value::Bool(_) | Value::Timestamp(_)) => {
+                format!("put it in quotes: \"{}\"", node.text)
+            }
+            ("true or false", Value::String(text)) if matches!(&**text, "true" | "false") => {
+                format!("write {text} without quotes")
+            }
+            ("a list", Value::String(text)) => format!("write it as a list: [{text}]"),
+            _ => String::new(),
+        };
+        self.error(node.at, message, &help);
+        None
+    }
+
+    fn error(&mut self, at: Position, message: String, help: &str) {
+        let diagnostic = Diagnostic::error(message);
+        self.push(if help.is_empty() { diagnostic } else { diagnostic.help(help) }, at);
+    }
+
+    fn push(&mut self, diagnostic: Diagnostic, at: Position) {
+        self.diagnostics.push(self.source.place(diagnostic, at));
+    }
+}
+
+/// The node itself if it has a tag; in a tree that is taken as it stands, the first one that has.
+fn first_tagged(node: &Node, takes: Takes) -> Option<&Node> {
+    if node.tag.is_some() {
+        return Some(node);
+    }
+    match &node.value {
+        _ if takes != Takes::Anything => None,
+        Value::Sequence(items) => items.iter().find_map(|item| first_tagged(item, takes)),
+        Value::Mapping(entries) => entries.iter().find_map(|(_, value)| first_tagged(value, takes)),
+        _ => None,
+    }
+}
+
+fn about(path: &str) -> String {
+    if path.is_empty() { "the configuration ".to_owned() } else { format!("`{path}` ") }
+}
+
+/// The known name that a mistyped one most likely meant.
+pub fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let (distance, best) = known.map(|near| (strsim::osa_distance(name, near), near)).min()?;
+    (distance <= (name.chars().count() / 3).max(1)).then_some(best)
+}
+
+/// What kind of value a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    Mapping,
+    List,
+    Text,
+    Boolean,
+    Parameter,
+    Anything,
+}
+
+/// A part of the schema: what one key takes.
+#[derive(Clone, Copy)]
+pub struct Rule(&'static Json);
+
+impl Rule {
+    pub fn root() -> Self {
+        Rule(schema::json_schema())
+    }
+
+    /// The rule for a key under this one, by its path.
+    pub fn at(self, path: &[&str]) -> Option<Rule> {
+        path.iter().try_fold(self, |rule, key| rule.entry(key))
+    }
+
+    pub fn takes(self) -> Takes {
+        if self.reference() == Some("ParameterValue") {
+            return Takes::Parameter;
+        }
+        match self.resolved().get("type").and_then(Json::as_str) {
+            Some("object") => Takes::Mapping,
+            Some("array") => Takes::List,
+            Some("string") => Takes::Text,
+            Some("boolean") => Takes::Boolean,
+            _ => Takes::Anything,
+        }
+    }
+
+    /// The name of the definition that stands for this rule.
+    fn reference(self) -> Option<&'static str> {
+        // Beside a description, draft 7 wants the reference wrapped.
+        let holder = match self.0.get("allOf") {
+            Some(Json::Array(all)) => all.first()?,
+            _ => self.0,
+        };
+        holder.get("$ref")?.as_str()?.strip_prefix("#/definitions/")
+    }
+
+    fn resolved(self) -> &'static Json {
+        let definitions = || schema::json_schema().get("definitions");
+        self.reference().and_then(|name| definitions()?.get(name)).unwrap_or(self.0)
+    }
+
+    fn entry(self, key: &str) -> Option<Rule> {
+        let rule = self.resolved();
+        if let Some(known) = rule.get("properties").and_then(|properties| properties.get(key)) {
+            return Some(Rule(known));
+        }
+        rule.get("additionalProperties").filter(|additional| **additional != Json::Bool(false)).map(Rule)
+    }
+
+    fn keys(self) -> impl Iterator<Item = &'static str> {
+        let properties = self.resolved().get("properties").and_then(Json::as_object);
+        properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str))
+    }
+
+    fn item(self) -> Rule {
+        Rule(self.resolved().get("items").unwrap_or(&Json::Null))
+    }
+
+    fn allowed(self) -> Option<Vec<&'static str>> {
+        Some(self.resolved().get("enum")?.as_array()?.iter().filter_map(Json::as_str).collect())
+    }
+
+    /// A pattern and what must be said of a text that does not fit it.
+    fn pattern(self) -> Option<(&'static str, &'static str)> {
+        let rule = self.resolved();
+        Some((rule.get("pattern")?.as_str()?, rule.get("patternErrorMessage")?.as_str()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Project;
+
+    #[track_caller]
+    fn check(text: &str, expect: &[&str]) {
+        let project = Project::new(&[(".taskcat.yml", text)]);
+        let said = project.all_said();
+        let said: Vec<&str> = said.iter().map(|line| line.strip_prefix(".taskcat.yml:").unwrap_or(line)).collect();
+        assert_eq!(said, expect);
+    }
+
+    #[test]
+    fn unknown_keys_name_the_nearest() {
+        check(
+            "projekt: {}\nproject: {name: p, regons: [us-east-1], colour: red}\ntests: {t: {parameter: {}, org_id: o-1}}\nx: 1\n",
+            &[
+                "1:1: a configuration has no section `projekt` (did you mean `project`?)",
+                "2:20: `project` has no key `regons` (did you mean `regions`?)",
+                "2:41: `project` has no key `colour` (known are name, auth, owner, regions, artifact_regions, az_blacklist, \
+                 package_lambda, lambda_zip_path, lambda_source_path, s3_bucket, s3_regional_buckets, parameters, \
+                 build_submodules, template, tags, s3_enable_sig_v2, s3_object_acl, shorten_stack_name, role_name, org_id, \
+                 prehooks, posthooks)",
+                "3:13: `tests.t` has no key `parameter` (did you mean `parameters`?)",
+                "3:28: `tests.t` has no key `org_id` (it is a key of `project`)",
+                "4:1: a configuration has no section `x` (known are general, project, tests)",
+            ],
+        );
+        check(
+            "project: {name: p, prehooks: [{kind: x, confg: {}}]}\n",
+            &[
+                "1:32: `project.prehooks[0]` has no key `kind` (known are type, config)",
+                "1:41: `project.prehooks[0]` has no key `confg` (did you mean `config`?)",
+            ],
+        );
+    }
+
+    #[test]
+    fn wrong_types_say_what_is_taken() {
+        check(
+            "project:\n  name: 12\n  regions: us-east-1\n  package_lambda: 'true'\n  tags: {Cost: 1}\n  parameters: []\n  \
+             prehooks: {}\n  shorten_stack_name: maybe\n",
+            &[
+                "2:9: `project.name` takes text, not a whole number (put it in quotes: \"12\")",
+                "3:12: `project.regions` takes a list, not text (write it as a list: [us-east-1])",
+                "4:19: `project.package_lambda` takes true or false, not text (write true without quotes)",
+                "5:16: `project.tags.Cost` takes text, not a whole number (put it in quotes: \"1\")",
+                "6:15: `project.parameters` takes a mapping, not a list",
+                "7:13: `project.prehooks` takes a list, not a mapping",
+                "8:23: `project.shorten_stack_name` takes true or false, not text",
+            ],
+        );
+        check("[a]\n", &["1:1: the configuration takes a mapping, not a list"]);
+    }
+
+    #[test]
+    fn texts_fit_their_patterns() {
+        check(
+            "project:\n  name: p\n  s3_bucket: a.b\n  regions: [us-east-1, useast1, us-gov-east-1, mars-north-12]\n  \
+             az_blacklist: [use1-az9, us-east-1a]\n  s3_object_acl: publik-read\ngeneral: {s3_bucket: A}\n",
+            &[
+                "3:14: `project.s3_bucket` is `a.b`, but must consist of lower case letters, digits and -",
+                "4:24: `project.regions[1]` is `useast1`, but must be an AWS region such as us-east-1",
+                "5:28: `project.az_blacklist[1]` is `us-east-1a`, but must be an Availability Zone ID such as use1-az1",
+                "6:18: `project.s3_object_acl` is `publik-read`, but must be one of private, public-read, aws-exec-read, \
+                 public-read-write, authenticated-read, bucket-owner-read, bucket-owner-full-control (did you mean \
+                 `public-read`?)",
+                "7:22: `general.s3_bucket` is `A`, but must consist of lower case letters, digits and -",
+            ],
+        );
+    }
+
+    #[test]
+    fn parameters_keep_what_is_written_or_say_that_they_do_not() {
+        let text = "project: {name: p}\ntests:\n  t:\n    parameters:\n      Date: 2012-10-17\n      Version: 1.10\n      \
+                    Octal: 010\n      Word: yes\n      Flag: true\n      Mixed: [1.50, on, x]\n";
+        check(
+            text,
+            &[
+                "7:14: `tests.t.parameters.Octal` is `010`, which YAML reads as the number 8 (put it in quotes to keep it as \
+                 it is written)",
+                "8:13: `tests.t.parameters.Word` is `yes`, which YAML reads as the boolean true (put it in quotes to keep it \
+                 as it is written)",
+                "10:21: `tests.t.parameters.Mixed[1]` is `on`, which YAML reads as the boolean true (put it in quotes to \
+                 keep it as it is written)",
+            ],
+        );
+        let loaded = Project::new(&[(".taskcat.yml", text)]).load();
+        let texts = loaded.config.tests["t"].parameters.values().map(|value| value.text(&[])).collect::<Vec<_>>();
+        assert_eq!(texts, ["2012-10-17", "1.10", "8", "True", "True", "1.50,True,x"]);
+    }
+
+    #[test]
+    fn parameters_are_values_or_lists_of_them() {
+        check(
+            "project: {name: p, parameters: {A: , B: {x: 1}, C: [[1]], D: !Ref X, E: [~], F: [!Sub y]}}\n",
+            &[
+                "1:34: `project.parameters.A` has no value (write '' for an empty text, or remove the key)",
+                "1:41: `project.parameters.B` takes a single value or a list of them, not a mapping",
+                "1:53: `project.parameters.C[0]` takes a single value or a list of them, not a list",
+                "1:67: `project.parameters.D` has the tag `!Ref`, and a configuration knows no tags (functions work in \
+                 templates only; pseudo-parameters look like `$[taskcat_…]`)",
+                "1:74: `project.parameters.E[0]` has no value (write '' for an empty text, or remove the key)",
+                "1:87: `project.parameters.F[0]` has the tag `!Sub`, and a configuration knows no tags (functions work in \
+                 templates only; pseudo-parameters look like `$[taskcat_…]`)",
+            ],
+        );
+        check(
+            "project: {name: p, prehooks: [{config: {a: [!Ref b]}}]}\n",
+            &[
+                "1:50: `project.prehooks[0].config.a` has the tag `!Ref`, and a configuration knows no tags (functions work in \
+               templates only; pseudo-parameters look like `$[taskcat_…]`)",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_empty_key_counts_as_absent() {
+        let text = "general:\nproject: {name: p, tags: , regions: [us-east-1]}\ntests:\n  t:\n  u: {parameters: }\n";
+        check(
+            text,
+            &[
+                "1:1: `general` is empty and counts as absent (give it a value or remove the key)",
+                "2:20: `project.tags` is empty and counts as absent (give it a value or remove the key)",
+                "4:3: `tests.t` is empty and counts as absent (give it a value or remove the key)",
+                "5:7: `tests.u.parameters` is empty and counts as absent (give it a value or remove the key)",
+            ],
+        );
+        let loaded = Project::new(&[(".taskcat.yml", text)]).load();
+        assert_eq!(loaded.config.tests.keys().collect::<Vec<_>>(), ["t", "u"]);
+        assert_eq!(loaded.config.tests["t"].regions.as_deref(), Some(&["us-east-1".to_owned()][..]));
+        check(
+            "# nothing\n",
+            &[
+                "1:1: the file is empty",
+                "the project has no name; it is called `project` after its directory (set project.name)",
+            ],
+        );
+    }
+
+    #[test]
+    fn all_problems_of_all_sources_are_said_at_once() {
+        let project =
+            Project::new(&[(".taskcat.yml", "project: {name: p, foo: 1}\n"), (".taskcat_overrides.yml", "A: {}\n")])
+                .env("TASKCAT_PROJECT_S3_BUKET", "b")
+                .env("TASKCAT_PROJECT_PACKAGE_LAMBDA", "perhaps")
+                .env("TASKCAT_TESTS_T", "x")
+                .argument("project.regions", "us-east-1,nowhere", "--regions")
+                .argument("project.parameters", "{A: [}", "--parameters");
+        assert_eq!(
+            project.all_said(),
+            [
+                ".taskcat.yml:1:20: `project` has no key `foo` (known are name, auth, owner, regions, artifact_regions, \
+                 az_blacklist, package_lambda, lambda_zip_path, lambda_source_path, s3_bucket, s3_regional_buckets, \
+                 parameters, build_submodules, template, tags, s3_enable_sig_v2, s3_object_acl, shorten_stack_name, \
+                 role_name, org_id, prehooks, posthooks)",
+                ".taskcat_overrides.yml:1:4: `project.parameters.A` takes a single value or a list of them, not a mapping",
+                "TASKCAT_PROJECT_S3_BUKET: `project` has no key `s3_buket` (did you mean `s3_bucket`?)",
+                "TASKCAT_PROJECT_PACKAGE_LAMBDA: `project.package_lambda` takes true or false, not text",
+                "TASKCAT_TESTS_T: a variable can set keys of general and project, not tests",
+                "--regions: `project.regions[1]` is `nowhere`, but must be an AWS region such as us-east-1",
+                "--parameters: mismatched bracket '[' closed by '}'",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_broken_file_is_one_error_with_its_place() {
+        check("project: {name: p\n", &["1:10: unclosed bracket '{'"]);
+    }
+}

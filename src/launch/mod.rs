@@ -1,0 +1,62 @@
+//! A stack is asked for, and what can go wrong with that.
+//!
+//! Hooks, which run before a launch and after a stack has settled, are in [`hook`]. Following the stack is `watch`'s.
+//! Called by `run`; knows `plan`, `event` and `aws`.
+
+pub mod hook;
+
+use uuid::Uuid;
+
+use crate::aws::{AwsError, Clients, CreateStack, ErrorKind};
+use crate::event::{Events, Happening, NotRecorded};
+use crate::plan::StackPlan;
+
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error(transparent)]
+    NotRecorded(#[from] NotRecorded),
+}
+
+/// Creates the planned stack and returns its id. `template_url` is where the template was staged to.
+///
+/// The client request token makes the SDK's retries safe. Where the answer to the call itself got lost, the stack may
+/// stand all the same: it is looked up by name, and taken for ours only if it carries this run's `taskcat-id`.
+pub async fn launch(
+    plan: &StackPlan,
+    run_id: Uuid,
+    template_url: &str,
+    clients: &Clients,
+    events: &Events,
+) -> Result<String, LaunchError> {
+    let token = format!("taskcat-{}", Uuid::new_v4().simple());
+    events
+        .record(Happening::StackCreating {
+            cell: plan.cell.clone(),
+            stack_name: plan.stack_name.clone(),
+            client_request_token: token.clone(),
+        })
+        .await?;
+    let request = CreateStack {
+        stack_name: &plan.stack_name,
+        template_url,
+        parameters: plan.parameters.iter().map(|p| (p.key.as_str(), p.value.as_str())).collect(),
+        tags: &plan.tags,
+        role_arn: plan.role_arn.as_deref(),
+        client_request_token: &token,
+    };
+    let stack_id = match clients.create_stack(&request).await {
+        Ok(stack_id) => stack_id,
+        Err(error) if error.is(ErrorKind::Network) => adopt(plan, run_id, clients).await.ok_or(error)?,
+        Err(error) => return Err(error.into()),
+    };
+    events.send(Happening::StackCreated { cell: plan.cell.clone(), stack_id: stack_id.clone() });
+    Ok(stack_id)
+}
+
+/// The id of the stack of the planned name, if this run made it.
+async fn adopt(plan: &StackPlan, run_id: Uuid, clients: &Clients) -> Option<String> {
+    let stack = clients.describe_stack(&plan.stack_name).await.ok()??;
+    (stack.tag("taskcat-id") == Some(&run_id.simple().to_string())).then_some(stack.stack_id)
+}

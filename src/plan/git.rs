@@ -1,0 +1,66 @@
+//! The project's git branch, asked of the system's `git`. Called only where a parameter needs it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+pub enum GitError {
+    #[error("git could not be run: {0}")]
+    NotRun(#[from] io::Error),
+    #[error("{} is not in a git repository: {message}", root.display())]
+    NoRepository { root: PathBuf, message: String },
+    #[error("no branch is checked out in {}", root.display())]
+    Detached { root: PathBuf },
+}
+
+/// The last component of the branch's name: `login` of `feature/login`, as in TaskCat.
+pub fn branch(project_root: &Path) -> Result<String, GitError> {
+    let root = if project_root.as_os_str().is_empty() { Path::new(".") } else { project_root };
+    let output = Command::new("git").arg("-C").arg(root).args(["symbolic-ref", "--quiet", "HEAD"]).output()?;
+    if output.status.success() {
+        let reference = String::from_utf8_lossy(&output.stdout);
+        let name = reference.trim();
+        return Ok(name.rsplit('/').next().unwrap_or(name).to_owned());
+    }
+    // With --quiet, git says nothing and ends with 1 where HEAD names a commit.
+    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let root = root.to_owned();
+    if message.is_empty() { Err(GitError::Detached { root }) } else { Err(GitError::NoRepository { root, message }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn git(folder: &Path, arguments: &[&str]) {
+        let user = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
+        let output = Command::new("git").arg("-C").arg(folder).args(user).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    #[test]
+    fn the_last_component_of_the_branch() {
+        let folder = tempfile::tempdir().unwrap();
+        git(folder.path(), &["init", "--quiet", "--initial-branch", "feature/JIRA-1/login"]);
+        assert_eq!(branch(folder.path()).unwrap(), "login");
+        git(folder.path(), &["commit", "--quiet", "--allow-empty", "--message", "x"]);
+        git(folder.path(), &["checkout", "--quiet", "-b", "main"]);
+        std::fs::create_dir(folder.path().join("project")).unwrap();
+        assert_eq!(branch(&folder.path().join("project")).unwrap(), "main");
+
+        git(folder.path(), &["checkout", "--quiet", "--detach"]);
+        let message = branch(folder.path()).unwrap_err().to_string();
+        assert_eq!(message, format!("no branch is checked out in {}", folder.path().display()));
+    }
+
+    #[test]
+    fn no_repository_is_a_clear_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let message = branch(folder.path()).unwrap_err().to_string();
+        let start = format!("{} is not in a git repository: fatal: ", folder.path().display());
+        assert!(message.starts_with(&start), "{message}");
+    }
+}

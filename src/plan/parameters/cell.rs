@@ -1,0 +1,74 @@
+//! Pseudo-parameters that a cell answers by itself: where it runs, what it belongs to, its bucket.
+
+use super::Scope;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OfCell {
+    /// `$[taskcat_autobucket]`: the name of the cell's bucket, whoever made it.
+    Autobucket,
+    /// `$[taskcat_autobucket_prefix]`
+    AutobucketPrefix,
+    /// Placeholders that stand for one and the same text in every run, for overrides to replace:
+    /// `$[taskcat_getkeypair]` is `cikey`, `$[taskcat_getlicensebucket]` and `$[taskcat_getmediabucket]` are
+    /// `override_this`.
+    Fixed(&'static str),
+    /// `$[taskcat_current_region]`
+    CurrentRegion,
+    /// `$[taskcat_project_name]`
+    ProjectName,
+    /// `$[taskcat_test_name]`
+    TestName,
+    /// `$[taskcat_git_branch]`: the last component of the branch's name.
+    GitBranch,
+    /// `$[taskcat_account_id]`; not known to TaskCat 0.9.58.
+    AccountId,
+    /// `$[taskcat_partition]`; not known to TaskCat 0.9.58.
+    Partition,
+}
+
+impl OfCell {
+    /// The error says what is not known yet.
+    pub fn value(self, scope: &Scope) -> Result<String, String> {
+        let value = match self {
+            OfCell::Autobucket => known(scope.bucket, "the name of the bucket"),
+            OfCell::AutobucketPrefix => known(scope.bucket, "the name of the bucket").map(bucket_prefix),
+            OfCell::Fixed(text) => Ok(text),
+            OfCell::CurrentRegion => Ok(scope.region),
+            OfCell::ProjectName => Ok(scope.project_name),
+            OfCell::TestName => Ok(scope.test_name),
+            OfCell::GitBranch => known(scope.git_branch, "the project's git branch"),
+            OfCell::AccountId => known(scope.account_id, "the account id"),
+            OfCell::Partition => Ok(scope.partition),
+        };
+        value.map(str::to_owned)
+    }
+}
+
+fn known<'a>(value: Option<&'a str>, what: &str) -> Result<&'a str, String> {
+    value.ok_or_else(|| format!("{what} is not known before a run"))
+}
+
+/// Of a bucket that TaskCat named, what stands before the second dash (`tcat-quickstart` of
+/// `tcat-quickstart-aws-vpc-2x4z6b8d`); any other name as a whole (`_get_autobucket_prefix`).
+fn bucket_prefix(bucket: &str) -> &str {
+    if !bucket.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("tcat")) {
+        return bucket;
+    }
+    bucket.match_indices('-').nth(1).map_or(bucket, |(dash, _)| &bucket[..dash])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_of_buckets() {
+        let check = |bucket: &str, expect: &str| assert_eq!(bucket_prefix(bucket), expect, "{bucket}");
+        check("tcat-quickstart-aws-vpc-2x4z6b8d", "tcat-quickstart");
+        check("tcat-vpc-2x4z6b8d", "tcat-vpc");
+        check("tcat-vpc", "tcat-vpc");
+        check("tcatvpc", "tcatvpc");
+        check("my-own-bucket", "my-own-bucket");
+        check("tc", "tc");
+    }
+}

@@ -1,0 +1,63 @@
+//! `$[taskcat_getval_X]`: that each leads to a parameter, and none in a circle. TaskCat reads parameters in order and
+//! fails on one that comes later; here the order doesn't matter.
+
+use super::syntax::Pseudo;
+use super::{Parameter, Parameters};
+use crate::diagnostic::Diagnostic;
+
+/// What is wrong with a test's `getval`s: unknown parameters, and each circle once, with its path.
+pub fn problems(parameters: &Parameters) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for parameter in &parameters.parameters {
+        let unknown = targets(parameter).filter(|(target, _)| parameters.get(target).is_none());
+        problems.extend(unknown.map(|(target, written)| {
+            let problem = parameter.problem(format!("{written} names parameter {target}, which the test doesn't have"));
+            Diagnostic { help: nearest(target, parameters), ..problem }
+        }));
+    }
+    let mut done = Vec::new();
+    for parameter in &parameters.parameters {
+        let mut path = Vec::new();
+        circles(parameter, parameters, &mut path, &mut done, &mut problems);
+    }
+    problems
+}
+
+/// Walks along the `getval`s; `path` is the way here, `done` what needs no second visit.
+fn circles<'a>(
+    parameter: &'a Parameter,
+    parameters: &'a Parameters,
+    path: &mut Vec<&'a str>,
+    done: &mut Vec<&'a str>,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let key = parameter.key.as_str();
+    if let Some(start) = path.iter().position(|passed| *passed == key) {
+        let circle: Vec<&str> = path[start..].iter().copied().chain([key]).collect();
+        problems.push(parameter.problem(format!("getval leads in a circle: {}", circle.join(" -> "))));
+        return;
+    }
+    if done.contains(&key) {
+        return;
+    }
+    path.push(key);
+    for target in targets(parameter).filter_map(|(target, _)| parameters.get(target)) {
+        circles(target, parameters, path, done, problems);
+    }
+    path.pop();
+    done.push(key);
+}
+
+/// The parameters that the value takes from, with the pseudo-parameter as it is written.
+fn targets(parameter: &Parameter) -> impl Iterator<Item = (&str, &str)> {
+    parameter.pseudos().filter_map(|(kind, written)| match kind {
+        Pseudo::GetVal { parameter } => Some((parameter.as_str(), written)),
+        Pseudo::Cell(_) | Pseudo::Random(_) | Pseudo::Stored(_) => None,
+    })
+}
+
+fn nearest(name: &str, parameters: &Parameters) -> Option<String> {
+    let keys = parameters.parameters.iter().map(|parameter| parameter.key.as_str());
+    let nearest = keys.min_by_key(|key| strsim::damerau_levenshtein(&key.to_lowercase(), &name.to_lowercase()))?;
+    Some(format!("did you mean {nearest}?"))
+}

@@ -1,0 +1,437 @@
+//! Parameter values with TaskCat's pseudo-parameters, from the text in the file to what CreateStack gets.
+//!
+//! [`Parameters`] holds a test's values, taken apart and checked once; for each of the test's regions they say what must
+//! be asked of AWS ([`Parameters::lookups`]) and, with the answers, what they are ([`Parameters::render`]). Which values
+//! a test has is `build`'s subject, who asks AWS is `aws`. Follows TaskCat's `_template_params.py`; each family of
+//! pseudo-parameters has its own file.
+
+mod cell;
+mod getval;
+mod keywords;
+mod password;
+mod random;
+mod render;
+mod stored;
+mod syntax;
+mod zones;
+
+use std::collections::BTreeSet;
+
+use crate::diagnostic::{Diagnostic, Location};
+use crate::plan::Lookup;
+
+use cell::OfCell;
+use syntax::{Piece, Pieces, Pseudo};
+
+pub use render::{Missing, Rendered};
+
+/// The parameters of one test, the same in all its regions until rendered. `getval`s lead somewhere and never in a
+/// circle.
+#[derive(Clone, Debug, Default)]
+pub struct Parameters {
+    parameters: Vec<Parameter>,
+}
+
+/// One parameter as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    pub key: String,
+    /// One text, or the items of a list, which are joined with commas when they are sent.
+    pub values: Vec<String>,
+    /// The template says `NoEcho`.
+    pub no_echo: bool,
+    /// Where the value stands; absent for one from the environment or the command line.
+    pub location: Option<Location>,
+}
+
+/// What the cell knows of itself. What only a run knows is absent offline and makes the values that need it unknown.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    pub project_name: &'a str,
+    pub test_name: &'a str,
+    pub region: &'a str,
+    pub profile: &'a str,
+    pub partition: &'a str,
+    pub account_id: Option<&'a str>,
+    pub bucket: Option<&'a str>,
+    /// Needed only where [`Parameters::needs_git_branch`].
+    pub git_branch: Option<&'a str>,
+    /// Ids of availability zones (`use1-az3`) that are not to be used.
+    pub az_blacklist: &'a [String],
+}
+
+#[derive(Clone, Debug)]
+struct Parameter {
+    key: String,
+    items: Vec<Pieces>,
+    no_echo: bool,
+    location: Option<Location>,
+}
+
+impl Parameters {
+    /// Takes the values apart; all that is wrong with them is returned at once.
+    pub fn parse(sources: impl IntoIterator<Item = Source>) -> Result<Self, Vec<Diagnostic>> {
+        let mut diagnostics = Vec::new();
+        let parameters =
+            Self { parameters: sources.into_iter().map(|source| parsed(source, &mut diagnostics)).collect() };
+        if diagnostics.is_empty() {
+            diagnostics = getval::problems(&parameters);
+        }
+        if diagnostics.is_empty() {
+            diagnostics = stored::problems(&parameters);
+        }
+        if diagnostics.is_empty() { Ok(parameters) } else { Err(diagnostics) }
+    }
+
+    /// The first parameter that asks for the project's git branch, with its place.
+    pub fn needs_git_branch(&self) -> Option<(&str, Option<&Location>)> {
+        let asks =
+            |parameter: &&Parameter| parameter.pseudos().any(|(kind, _)| *kind == Pseudo::Cell(OfCell::GitBranch));
+        self.parameters.iter().find(asks).map(|parameter| (parameter.key.as_str(), parameter.location.as_ref()))
+    }
+
+    /// Everything that AWS must be asked for the cell, each question once, in order.
+    pub fn lookups(&self, scope: &Scope) -> Vec<Lookup> {
+        let pseudos = self.parameters.iter().flat_map(Parameter::pseudos);
+        let lookups = pseudos.filter_map(|(kind, _)| match kind {
+            Pseudo::Stored(stored) => stored.lookup(self, scope).ok(),
+            Pseudo::Cell(_) | Pseudo::Random(_) | Pseudo::GetVal { .. } => None,
+        });
+        BTreeSet::from_iter(lookups).into_iter().collect()
+    }
+
+    fn get(&self, key: &str) -> Option<&Parameter> {
+        self.parameters.iter().find(|parameter| parameter.key == key)
+    }
+}
+
+fn parsed(source: Source, diagnostics: &mut Vec<Diagnostic>) -> Parameter {
+    let Source { key, values, no_echo, location } = source;
+    let mut read = |text: &String| {
+        syntax::parse(text).unwrap_or_else(|errors| {
+            diagnostics.extend(errors.iter().map(|error| {
+                let message = format!("parameter {key}: {error}");
+                Diagnostic { location: location.clone(), help: error.help(), ..Diagnostic::error(message) }
+            }));
+            Pieces::new()
+        })
+    };
+    let items = values.iter().map(&mut read).collect();
+    Parameter { key, items, no_echo, location }
+}
+
+impl Parameter {
+    /// Every pseudo-parameter of the value, also those inside arguments, each as it is written.
+    fn pseudos(&self) -> impl Iterator<Item = (&Pseudo, &str)> {
+        self.items.iter().flat_map(|pieces| pseudos(pieces))
+    }
+
+    fn problem(&self, message: impl std::fmt::Display) -> Diagnostic {
+        let message = format!("parameter {}: {message}", self.key);
+        Diagnostic { location: self.location.clone(), ..Diagnostic::error(message) }
+    }
+}
+
+/// Those inside arguments come after the one that they belong to.
+fn pseudos(pieces: &[Piece]) -> Vec<(&Pseudo, &str)> {
+    let mut found = Vec::new();
+    for piece in pieces {
+        if let Piece::Pseudo { kind, written } = piece {
+            found.push((kind, written.as_str()));
+            if let Pseudo::Stored(stored) = kind {
+                found.extend(stored.arguments().into_iter().flat_map(|argument| pseudos(argument)));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+    use crate::diagnostic::Position;
+    use crate::plan::{Answer, Answers, AvailabilityZone, Question};
+
+    const SCOPE: Scope = Scope {
+        project_name: "quickstart-vpc",
+        test_name: "small",
+        region: "us-west-1",
+        profile: "dev",
+        partition: "aws",
+        account_id: Some("123456789012"),
+        bucket: Some("tcat-quickstart-vpc-2x4z6b8d"),
+        git_branch: Some("main"),
+        az_blacklist: &[],
+    };
+
+    fn source(line: u32, key: &str, values: &[&str]) -> Source {
+        let location = Location { file: Path::new(".taskcat.yml").into(), at: Position { line, column: 7 } };
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        Source { key: key.to_owned(), values, no_echo: false, location: Some(location) }
+    }
+
+    /// Values in the order given, keys `A`, `B`, …, on lines 1, 2, …
+    fn parse(values: &[&[&str]]) -> Result<Parameters, Vec<Diagnostic>> {
+        let key = |index: usize| char::from(b'A' + index as u8).to_string();
+        Parameters::parse(values.iter().enumerate().map(|(index, items)| source(index as u32 + 1, &key(index), items)))
+    }
+
+    fn lookup(question: Question) -> Lookup {
+        Lookup { profile: "dev".to_owned(), region: "us-west-1".to_owned(), question }
+    }
+
+    fn zones(count: usize) -> Answer {
+        let zone = |n: usize| AvailabilityZone {
+            name: format!("us-west-1{}", char::from(b'a' + n as u8)),
+            id: format!("usw1-az{}", n + 1),
+        };
+        Answer::AvailabilityZones((0..count).map(zone).collect())
+    }
+
+    /// As AWS would answer, with one SSM parameter missing.
+    fn answers() -> Answers {
+        let ssm = |name: &str| lookup(Question::SsmParameter { name: name.to_owned() });
+        let object = Question::Object { bucket: "licences".to_owned(), key: "a/b.lic".to_owned() };
+        let bucket = "tcat-quickstart-vpc-2x4z6b8d".to_owned();
+        let url = Question::PresignedUrl { bucket, key: "k".to_owned(), expires_seconds: 3600 };
+        let text = |text: &str| Ok(Answer::Text(text.to_owned()));
+        Answers::from([
+            (lookup(Question::AvailabilityZones), Ok(zones(3))),
+            (ssm("/plain"), text("value")),
+            (ssm("/small/path"), text("of the test")),
+            (ssm("/secure"), Ok(Answer::Secret("hush".to_owned()))),
+            (ssm("/gone"), Err("ParameterNotFound: /gone".to_owned())),
+            (lookup(Question::Secret { id: "db".to_owned() }), text("pa55")),
+            (lookup(object), text("licence text")),
+            (lookup(url), text("https://signed")),
+        ])
+    }
+
+    fn render(values: &[&[&str]], scope: &Scope, answers: &Answers, missing: Missing) -> Vec<Rendered> {
+        let parameters = parse(values).unwrap();
+        let rendered = parameters.render(scope, answers, missing, &mut StdRng::seed_from_u64(7));
+        rendered.into_iter().map(|(_, rendered)| rendered).collect()
+    }
+
+    fn shown(text: &str) -> Rendered {
+        Rendered::Value { text: text.to_owned(), secret: false }
+    }
+
+    fn hidden(text: &str) -> Rendered {
+        Rendered::Value { text: text.to_owned(), secret: true }
+    }
+
+    #[test]
+    fn rendering() {
+        let check = |value: &str, expect: Rendered| {
+            assert_eq!(render(&[&[value]], &SCOPE, &answers(), Missing::Error), [expect], "{value}");
+        };
+        check("plain", shown("plain"));
+        check("$[taskcat_current_region]", shown("us-west-1"));
+        check("a-$[taskcat_project_name]-$[taskcat_test_name]-b", shown("a-quickstart-vpc-small-b"));
+        check("arn:$[taskcat_partition]:iam::$[taskcat_account_id]:root", shown("arn:aws:iam::123456789012:root"));
+        check(
+            "$[taskcat_autobucket]/$[taskcat_autobucket_prefix]",
+            shown("tcat-quickstart-vpc-2x4z6b8d/tcat-quickstart"),
+        );
+        check("$[taskcat_git_branch]", shown("main"));
+        check(
+            "$[taskcat_getkeypair] $[taskcat_getlicensebucket] $[taskcat_getmediabucket]",
+            shown("cikey override_this override_this"),
+        );
+        check("$[taskcat_genaz_2]", shown("us-west-1a,us-west-1b"));
+        check("x=$[taskcat_genaz_1];", shown("x=us-west-1a;"));
+        check("$[taskcat_gensingleaz_3]", shown("us-west-1c"));
+        check("$[taskcat_genaz_4]", Rendered::Error("only 3 availability zones in us-west-1, 4 wanted".to_owned()));
+        check(
+            "$[taskcat_gensingleaz_4]",
+            Rendered::Error("only 3 availability zones in us-west-1, 4 wanted".to_owned()),
+        );
+        check("$[taskcat_ssm_/plain]", shown("value"));
+        check("<$[taskcat_ssm_/$[taskcat_test_name]/path]>", shown("<of the test>"));
+        check("$[taskcat_ssm_/secure]", hidden("hush"));
+        check(
+            "x$[taskcat_ssm_/gone]",
+            Rendered::Error("SSM parameter /gone in us-west-1: ParameterNotFound: /gone".to_owned()),
+        );
+        check("$[taskcat_secretsmanager_db]", hidden("pa55"));
+        check("$[taskcat_getlicensecontent]/licences/a/b.lic", hidden("licence text"));
+        check("$[taskcat_presignedurl],$[taskcat_autobucket],k", hidden("https://signed"));
+        check(
+            "$[taskcat_ssm_/other]",
+            Rendered::Error("needs an answer from AWS: SSM parameter /other in us-west-1".to_owned()),
+        );
+    }
+
+    #[test]
+    fn lists_are_joined() {
+        let check = |values: &[&str], expect: Rendered| {
+            assert_eq!(render(&[values], &SCOPE, &answers(), Missing::Error), [expect], "{values:?}");
+        };
+        check(&[], shown(""));
+        check(&["a", "b"], shown("a,b"));
+        check(&["$[taskcat_genaz_2]", "x-$[taskcat_current_region]"], shown("us-west-1a,us-west-1b,x-us-west-1"));
+        check(&["a", "$[taskcat_secretsmanager_db]"], hidden("a,pa55"));
+        check(
+            &["a", "$[taskcat_genaz_9]"],
+            Rendered::Error("only 3 availability zones in us-west-1, 9 wanted".to_owned()),
+        );
+    }
+
+    #[test]
+    fn blacklisted_zones_are_left_out() {
+        let check = |blacklist: &[&str], value: &str, expect: Rendered| {
+            let az_blacklist: Vec<String> = blacklist.iter().map(|id| (*id).to_owned()).collect();
+            let scope = Scope { az_blacklist: &az_blacklist, ..SCOPE };
+            assert_eq!(render(&[&[value]], &scope, &answers(), Missing::Error), [expect], "{blacklist:?} {value}");
+        };
+        check(&["usw1-az1"], "$[taskcat_genaz_2]", shown("us-west-1b,us-west-1c"));
+        check(&["usw1-az2"], "$[taskcat_gensingleaz_2]", shown("us-west-1c"));
+        check(&["use1-az2"], "$[taskcat_genaz_2]", shown("us-west-1a,us-west-1b"));
+        let too_few = |text: &str| Rendered::Error(text.to_owned());
+        let message = "only 2 availability zones in us-west-1 after az_blacklist, 3 wanted";
+        check(&["usw1-az3"], "$[taskcat_genaz_3]", too_few(message));
+        let message = "only 1 availability zone in us-west-1 after az_blacklist, 2 wanted";
+        check(&["usw1-az3", "usw1-az1"], "$[taskcat_genaz_2]", too_few(message));
+    }
+
+    #[test]
+    fn chance_speaks_once_a_value_and_anew_for_each() {
+        let text = |rendered: &Rendered| match rendered {
+            Rendered::Value { text, .. } => text.clone(),
+            other => panic!("{other:?}"),
+        };
+        let values: [&[&str]; 3] = [
+            &["$[taskcat_random-string]:$[taskcat_random-string]"],
+            &["$[taskcat_random-string]"],
+            &["$[taskcat_genpass_12S]"],
+        ];
+        let rendered = render(&values, &SCOPE, &Answers::new(), Missing::Error);
+        let first = text(&rendered[0]);
+        let (left, right) = first.split_once(':').unwrap();
+        assert_eq!((left.len(), left), (20, right));
+        assert_ne!(left, text(&rendered[1]));
+        assert_eq!(rendered[2], hidden(&text(&rendered[2])));
+        assert_eq!(format!("{:?}", rendered[2]), "Value(****)");
+    }
+
+    #[test]
+    fn getval_follows_in_any_order() {
+        let check = |values: &[&[&str]], expect: &[Rendered]| {
+            assert_eq!(render(values, &SCOPE, &answers(), Missing::Error), expect, "{values:?}");
+        };
+        check(&[&["$[taskcat_getval_B]"], &["x"]], &[shown("x"), shown("x")]);
+        check(&[&["x"], &["<$[taskcat_getval_A]>"]], &[shown("x"), shown("<x>")]);
+        check(&[&["$[taskcat_getval_C]"], &["b"], &["$[taskcat_getval_B]c"]], &[shown("bc"), shown("b"), shown("bc")]);
+        check(&[&["$[taskcat_getval_B]"], &["x", "y"]], &[shown("x,y"), shown("x,y")]);
+        check(&[&["$[taskcat_getval_B]", "z"], &["x"]], &[shown("x,z"), shown("x")]);
+        check(&[&["a$[taskcat_getval_B]"], &["$[taskcat_ssm_/secure]"]], &[hidden("ahush"), hidden("hush")]);
+        check(&[&["$[taskcat_ssm_$[taskcat_getval_B]]"], &["/plain"]], &[shown("value"), shown("/plain")]);
+        let passwords =
+            render(&[&["$[taskcat_getval_B]"], &["$[taskcat_genpass_8]"]], &SCOPE, &answers(), Missing::Error);
+        assert_eq!(passwords[0], passwords[1]);
+    }
+
+    #[test]
+    fn no_echo_is_secret_and_hands_it_on() {
+        let password = Source { no_echo: true, ..source(1, "Password", &["given"]) };
+        let parameters = Parameters::parse([password, source(2, "Again", &["$[taskcat_getval_Password]"])]).unwrap();
+        let rendered = parameters.render(&SCOPE, &answers(), Missing::Error, &mut StdRng::seed_from_u64(7));
+        assert_eq!(rendered, [("Password".to_owned(), hidden("given")), ("Again".to_owned(), hidden("given"))]);
+    }
+
+    #[test]
+    fn offline_says_what_is_missing() {
+        let scope = Scope { account_id: None, bucket: None, ..SCOPE };
+        let check = |value: &str, expect: Rendered| {
+            assert_eq!(render(&[&[value]], &scope, &Answers::new(), Missing::Unknown), [expect], "{value}");
+        };
+        let unknown = |why: &str| Rendered::Unknown { why: why.to_owned() };
+        check("$[taskcat_current_region]", shown("us-west-1"));
+        check("$[taskcat_account_id]", unknown("the account id is not known before a run"));
+        check("x/$[taskcat_autobucket]", unknown("the name of the bucket is not known before a run"));
+        check("$[taskcat_genaz_2]", unknown("needs an answer from AWS: the availability zones of us-west-1"));
+        check(
+            "$[taskcat_presignedurl],$[taskcat_autobucket],k",
+            unknown("the name of the bucket is not known before a run"),
+        );
+    }
+
+    #[test]
+    fn each_question_is_asked_once() {
+        let check = |values: &[&[&str]], expect: &[Question]| {
+            let expect: Vec<Lookup> = expect.iter().cloned().map(lookup).collect();
+            assert_eq!(parse(values).unwrap().lookups(&SCOPE), expect, "{values:?}");
+        };
+        let ssm = |name: &str| Question::SsmParameter { name: name.to_owned() };
+        check(&[&["x"], &["$[taskcat_genpass_8]", "$[taskcat_random-string]"]], &[]);
+        check(
+            &[&["$[taskcat_genaz_2]"], &["$[taskcat_gensingleaz_1]", "$[taskcat_getaz_3]"]],
+            &[Question::AvailabilityZones],
+        );
+        check(
+            &[&["$[taskcat_ssm_/b] $[taskcat_ssm_/$[taskcat_test_name]]"], &["$[taskcat_getval_A]"]],
+            &[ssm("/b"), ssm("/small")],
+        );
+        check(&[&["$[taskcat_secretsmanager_x]"]], &[Question::Secret { id: "x".to_owned() }]);
+        let object = Question::Object { bucket: "b".to_owned(), key: "k/l".to_owned() };
+        check(&[&["$[taskcat_getlicensecontent]/b/k/l"]], &[object]);
+        let url = Question::PresignedUrl { bucket: "b".to_owned(), key: "k".to_owned(), expires_seconds: 60 };
+        check(&[&["$[taskcat_presignedurl],b,k,60"]], &[url]);
+    }
+
+    #[test]
+    fn problems_name_parameter_and_place() {
+        let check = |values: &[&[&str]], expect: &[&str]| {
+            let found: Vec<String> = parse(values).unwrap_err().iter().map(ToString::to_string).collect();
+            assert_eq!(found, expect, "{values:?}");
+        };
+        check(
+            &[&["$[taskcat_genas_2]"], &["x", "$[taskcat_genpass_0]"]],
+            &[
+                ".taskcat.yml:1:7: parameter A: unknown pseudo-parameter $[taskcat_genas_2] \
+                 (did you mean $[taskcat_genaz_2]?)",
+                ".taskcat.yml:2:7: parameter B: $[taskcat_genpass_0] wants a length from 1 to 4096, as in \
+                 $[taskcat_genpass_16], and may have A or S after it",
+            ],
+        );
+        check(
+            &[&["$[taskcat_getval_a]"], &["x"]],
+            &[".taskcat.yml:1:7: parameter A: $[taskcat_getval_a] names parameter a, which the test doesn't have \
+               (did you mean A?)"],
+        );
+        check(
+            &[&["$[taskcat_getval_B]"], &["$[taskcat_getval_C]"], &["$[taskcat_getval_B]"], &["$[taskcat_getval_D]"]],
+            &[
+                ".taskcat.yml:2:7: parameter B: getval leads in a circle: B -> C -> B",
+                ".taskcat.yml:4:7: parameter D: getval leads in a circle: D -> D",
+            ],
+        );
+        check(
+            &[&["$[taskcat_ssm_$[taskcat_random-string]]"], &["$[taskcat_ssm_/x$[taskcat_getval_A]]"]],
+            &[
+                ".taskcat.yml:1:7: parameter A: $[taskcat_random-string] can't be part of what \
+                 $[taskcat_ssm_$[taskcat_random-string]] asks for \
+                 (only values that are neither secret nor random nor asked of AWS can be)",
+                ".taskcat.yml:2:7: parameter B: $[taskcat_getval_A] can't be part of what \
+                 $[taskcat_ssm_/x$[taskcat_getval_A]] asks for \
+                 (only values that are neither secret nor random nor asked of AWS can be)",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_git_branch_is_asked_for_where_it_is_needed() {
+        let check = |values: &[&[&str]], expect: Option<&str>| {
+            let parameters = parse(values).unwrap();
+            assert_eq!(parameters.needs_git_branch().map(|(key, _)| key), expect, "{values:?}");
+        };
+        check(&[&["x"], &["$[taskcat_test_name]"]], None);
+        check(&[&["x"], &["a", "b$[taskcat_git_branch]"]], Some("B"));
+        check(&[&["$[taskcat_ssm_/$[taskcat_git_branch]/x]"]], Some("A"));
+    }
+}

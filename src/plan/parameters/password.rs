@@ -1,0 +1,79 @@
+//! `$[taskcat_genpass_…]`: passwords that hold each promised class of characters.
+
+use rand::Rng;
+use rand::seq::{IndexedRandom, SliceRandom};
+
+use super::random::{DIGITS, LOWERCASE};
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Password {
+    /// In characters, at least 1.
+    pub length: usize,
+    pub class: Class,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// `A`, and no letter: lower-case and upper-case letters and digits.
+    Alphanumeric,
+    /// `S`: special characters too.
+    Special,
+}
+
+const UPPERCASE: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+/// TaskCat's set.
+const SPECIAL: &[u8] = b"!#$&{*:[=,]-_%@+";
+
+/// A new password. Every class of it is there, as often as the length allows one of each, at places that nobody can
+/// guess; `rng` must be a cryptographic generator.
+pub fn generate(password: Password, rng: &mut impl Rng) -> String {
+    let classes: &[&[u8]] = match password.class {
+        Class::Alphanumeric => &[LOWERCASE, UPPERCASE, DIGITS],
+        Class::Special => &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL],
+    };
+    // The classes take turns as in TaskCat, so that each has its share; shuffling hides whose turn it was.
+    let turns = classes.iter().cycle().take(password.length);
+    let mut characters: Vec<char> = turns.filter_map(|class| class.choose(rng)).map(|byte| char::from(*byte)).collect();
+    characters.shuffle(rng);
+    characters.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{SeedableRng, rngs::StdRng};
+
+    #[test]
+    fn every_promised_class_is_there() {
+        let check = |length: usize, class: Class, classes: &[&[u8]]| {
+            for seed in 0..200 {
+                let text = generate(Password { length, class }, &mut StdRng::seed_from_u64(seed));
+                assert_eq!(text.len(), length, "{text}");
+                for promised in classes.iter().take(length) {
+                    let holds = text.bytes().any(|byte| promised.contains(&byte));
+                    assert!(holds, "{text} has none of {}", String::from_utf8_lossy(promised));
+                }
+                let known = text.bytes().all(|byte| classes.iter().any(|class| class.contains(&byte)));
+                assert!(known, "{text} has a character of no promised class");
+            }
+        };
+        check(1, Class::Alphanumeric, &[LOWERCASE]);
+        check(3, Class::Alphanumeric, &[LOWERCASE, UPPERCASE, DIGITS]);
+        check(32, Class::Alphanumeric, &[LOWERCASE, UPPERCASE, DIGITS]);
+        check(4, Class::Special, &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL]);
+        check(8, Class::Special, &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL]);
+        check(4096, Class::Special, &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL]);
+    }
+
+    #[test]
+    fn the_order_of_the_classes_is_not_fixed() {
+        let password = Password { length: 8, class: Class::Special };
+        let starts_lower = (0..200)
+            .map(|seed| generate(password, &mut StdRng::seed_from_u64(seed)))
+            .filter(|text| text.starts_with(|c: char| c.is_ascii_lowercase()))
+            .count();
+        assert!((10..100).contains(&starts_lower), "{starts_lower} of 200 begin with a lower-case letter");
+    }
+}

@@ -1,0 +1,67 @@
+//! Pseudo-parameters that chance answers: texts, numbers, UUIDs, and passwords (whose making is `password`'s).
+
+use rand::Rng;
+use rand::seq::IndexedRandom;
+
+use super::password::{self, Password};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Random {
+    /// `$[taskcat_genpass_N]`, with `A` or `S` after the length. A secret.
+    Password(Password),
+    /// `$[taskcat_random-string]`: 20 lower-case letters.
+    String,
+    /// `$[taskcat_random-numbers]`: 20 digits.
+    Numbers,
+    /// `$[taskcat_genuuid]`, `$[taskcat_genguid]`
+    Uuid,
+}
+
+impl Random {
+    /// A new value from a cryptographic generator.
+    pub fn generate(self, rng: &mut impl Rng) -> String {
+        match self {
+            Random::Password(password) => password::generate(password, rng),
+            Random::String => twenty(LOWERCASE, rng),
+            Random::Numbers => twenty(DIGITS, rng),
+            Random::Uuid => uuid(rng),
+        }
+    }
+
+    pub fn is_secret(self) -> bool {
+        matches!(self, Random::Password(_))
+    }
+}
+
+pub const LOWERCASE: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
+pub const DIGITS: &[u8] = b"1234567890";
+
+/// A random UUID. TaskCat's is of version 1, which tells the time and the machine's network address; ours does not.
+fn uuid(rng: &mut impl Rng) -> String {
+    let mut bytes = [0; 16];
+    rng.fill_bytes(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+}
+
+fn twenty(alphabet: &[u8], rng: &mut impl Rng) -> String {
+    (0..20).filter_map(|_| alphabet.choose(rng)).map(|byte| char::from(*byte)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{SeedableRng, rngs::StdRng};
+
+    #[test]
+    fn shapes() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let check = |text: String, alphabet: &[u8]| {
+            assert_eq!(text.len(), 20, "{text}");
+            assert!(text.bytes().all(|byte| alphabet.contains(&byte)), "{text}");
+        };
+        check(Random::String.generate(&mut rng), LOWERCASE);
+        check(Random::Numbers.generate(&mut rng), DIGITS);
+        let text = Random::Uuid.generate(&mut rng);
+        assert_eq!(text.parse::<uuid::Uuid>().map(|uuid| uuid.get_version_num()), Ok(4), "{text}");
+    }
+}

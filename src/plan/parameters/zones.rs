@@ -1,0 +1,35 @@
+//! Availability zones: `$[taskcat_genaz_…]` and `$[taskcat_gensingleaz_…]`.
+
+use thiserror::Error;
+
+use super::Scope;
+use crate::plan::AvailabilityZone;
+
+/// Fewer zones than the parameter asks for.
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error("only {found} availability zone{} in {region}{}, {wanted} wanted", plural(*found), after(*excluded))]
+pub struct TooFewZones {
+    region: String,
+    found: usize,
+    excluded: bool,
+    wanted: usize,
+}
+
+/// The names of the first `count` zones in AWS's order, without those whose id is in `az_blacklist`.
+pub fn first<'a>(zones: &'a [AvailabilityZone], count: usize, scope: &Scope) -> Result<Vec<&'a str>, TooFewZones> {
+    let allowed = zones.iter().filter(|zone| !scope.az_blacklist.contains(&zone.id));
+    let names: Vec<&str> = allowed.map(|zone| zone.name.as_str()).collect();
+    if names.len() < count {
+        let (region, excluded) = (scope.region.to_owned(), names.len() < zones.len());
+        return Err(TooFewZones { region, found: names.len(), excluded, wanted: count });
+    }
+    Ok(names.into_iter().take(count).collect())
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+fn after(excluded: bool) -> &'static str {
+    if excluded { " after az_blacklist" } else { "" }
+}

@@ -1,0 +1,115 @@
+//! `<stack>-<region>-cfnlogs.txt`: the events of a cell's stack and of those nested in it, in TaskCat's layout.
+//!
+//! The layout is that of TaskCat's `_cfn/_log_stack_events.py`: a header, a table as Python's `tabulate` draws it
+//! ("simple"), newest event first. Where it differs: TaskCat appends to a file of a former run, this one replaces it;
+//! TaskCat names the file of a stack that could not be launched `FailedToLaunch-…`, here it has the stack's name;
+//! TaskCat writes a stack nested three deep twice, here it stands once; "Tested on" is the end of the run, in UTC.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use jiff::Timestamp;
+
+use super::model::{CellReport, RunReport};
+use super::text;
+use crate::event::StackEvent;
+
+const DASHES: &str = "-----------------------------------------------------------------------------";
+const STARS: &str = "*****************************************************************************";
+const HEADERS: [&str; 5] = ["TimeStamp", "ResourceStatus", "ResourceType", "LogicalResourceId", "ResourceStatusReason"];
+
+/// The logs by file name. Two cells share a file only where stack name and region are the same in two accounts.
+pub fn render(report: &RunReport) -> BTreeMap<String, String> {
+    let mut logs: BTreeMap<String, String> = BTreeMap::new();
+    for cell in &report.cells {
+        if let Some(name) = file_name(cell) {
+            logs.entry(name).or_default().push_str(&log_of(cell, report.finished_at));
+        }
+    }
+    logs
+}
+
+/// The name of a cell's log; none where there is nothing to log.
+pub fn file_name(cell: &CellReport) -> Option<String> {
+    let has_log = cell.launch_error.is_some() || !cell.events.is_empty();
+    // Recorded events may come from elsewhere: their names must not lead out of the directory.
+    let safe = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'), "_");
+    has_log.then(|| format!("{}-{}-cfnlogs.txt", safe(&cell.stack_name), safe(&cell.id.region)))
+}
+
+fn log_of(cell: &CellReport, tested_on: Option<Timestamp>) -> String {
+    if let Some(reason) = &cell.launch_error {
+        return format!("{}\n", text::clean(reason));
+    }
+    let mut log = String::new();
+    for stack in &cell.stacks {
+        let newest_first: Vec<&StackEvent> =
+            cell.events.iter().rev().filter(|event| event.stack_id == stack.stack_id).collect();
+        // Writing to a string cannot fail.
+        let _ = write_stack(&mut log, &cell.id.region, &stack.stack_name, &newest_first, tested_on);
+    }
+    log
+}
+
+fn write_stack(
+    log: &mut String,
+    region: &str,
+    stack_name: &str,
+    newest_first: &[&StackEvent],
+    tested_on: Option<Timestamp>,
+) -> std::fmt::Result {
+    let Some(newest) = newest_first.first() else { return Ok(()) };
+    let reason = match newest.status.as_str() {
+        "CREATE_COMPLETE" => "Stack launch was successful",
+        _ => newest.reason.as_deref().unwrap_or_default(),
+    };
+    writeln!(log, "{DASHES}\nRegion: {}\nStackName: {}\n{STARS}", text::one_line(region), text::one_line(stack_name))?;
+    writeln!(log, "ResourceStatusReason:  \n{}\n{STARS}", text::wrap(&text::clean(reason), 85).join("\n"))?;
+    writeln!(log, "{STARS}\nEvents:  \n{}\n{STARS}\n{DASHES}", table(newest_first))?;
+    let tested_on = tested_on.map(|at| at.strftime("%A, %d. %B %Y %I:%M%p").to_string()).unwrap_or_default();
+    writeln!(log, "Tested on: {tested_on}\n{DASHES}\n")
+}
+
+/// The events as `tabulate.tabulate(rows, headers="keys")` draws them: columns left-aligned and two spaces apart, each
+/// at least two wider than its header, a cell's lines below one another.
+fn table(events: &[&StackEvent]) -> String {
+    let rows: Vec<[String; 5]> = events.iter().map(|event| row(event)).collect();
+    let widths: [usize; 5] = std::array::from_fn(|column| {
+        let widest = rows.iter().flat_map(|row| row[column].lines()).map(width).max();
+        widest.unwrap_or(0).max(width(HEADERS[column]) + 2)
+    });
+    let mut lines = vec![line(&HEADERS, &widths), line(&widths.map(|width| "-".repeat(width)), &widths)];
+    for row in &rows {
+        let height = row.iter().map(|cell| cell.lines().count()).max().unwrap_or(0).max(1);
+        for at in 0..height {
+            lines.push(line(&row.each_ref().map(|cell| cell.lines().nth(at).unwrap_or_default()), &widths));
+        }
+    }
+    lines.join("\n")
+}
+
+fn row(event: &StackEvent) -> [String; 5] {
+    let reason = event.reason.as_deref().unwrap_or_default();
+    [&python_time(event.timestamp), &event.status, &event.resource_type, &event.logical_id, reason]
+        .map(|cell| text::clean(cell).trim().to_owned())
+}
+
+fn line<S: AsRef<str>>(cells: &[S; 5], widths: &[usize; 5]) -> String {
+    let padded = cells.iter().zip(widths).map(|(cell, column)| {
+        let cell = cell.as_ref();
+        format!("{cell}{}", " ".repeat(column.saturating_sub(width(cell))))
+    });
+    padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+}
+
+fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// A time as Python's `str(datetime)` writes it: `2026-11-02 10:00:00.123000+00:00`.
+fn python_time(at: Timestamp) -> String {
+    match at.subsec_microsecond() {
+        0 => at.strftime("%Y-%m-%d %H:%M:%S+00:00").to_string(),
+        _ => at.strftime("%Y-%m-%d %H:%M:%S.%6f+00:00").to_string(),
+    }
+}

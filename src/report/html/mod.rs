@@ -1,0 +1,272 @@
+//! `index.html`: one self-contained page that says what was tested, what broke and why.
+//!
+//! `index.html` beside this file is the template and holds the whole design; here stands what the page is told. All text
+//! is escaped by the template engine, and cleaned of what can mislead a reader before that.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+
+use jiff::Timestamp;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, ValueKind};
+use minijinja::{Environment, Error, Output, State, Value, escape_formatter};
+use serde::Serialize;
+
+use super::model::{CellReport, CellState, RunReport, Verdict};
+use super::{RootCause, cfn_logs, text};
+use crate::event::StackEvent;
+
+const TEMPLATE: &str = include_str!("index.html");
+
+pub fn render(report: &RunReport) -> io::Result<String> {
+    let mut environment = Environment::new();
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(io::Error::other)?;
+    environment.set_syntax(syntax);
+    environment.set_formatter(write_clean);
+    environment.add_filter("duration", |seconds: f64| text::duration(seconds));
+    environment.add_filter("utc", |at: String| at.parse::<Timestamp>().map_or(at, date_and_time));
+    // The name's ending turns escaping on.
+    environment.add_template("index.html", TEMPLATE).map_err(io::Error::other)?;
+    let template = environment.get_template("index.html").map_err(io::Error::other)?;
+    let page = template.render(Value::from(Serde(Page::new(report)))).map_err(io::Error::other)?;
+    Ok(hide_unreal_status(report, page))
+}
+
+/// Pipelines search the page for `CREATE_FAILED`. Where no stack and no resource had that status, the words of a
+/// parameter or a message must not pretend it: written as a character reference, they read the same.
+fn hide_unreal_status(report: &RunReport, page: String) -> String {
+    let of_cell = |cell: &CellReport| {
+        let mut events = cell.events.iter().chain(&cell.teardown_events);
+        cell.stack_status.as_deref() == Some("CREATE_FAILED") || events.any(|event| event.status == "CREATE_FAILED")
+    };
+    if report.cells.iter().any(of_cell) { page } else { page.replace("CREATE_FAILED", "CREATE_&#70;AILED") }
+}
+
+fn write_clean(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    match value.as_str() {
+        Some(text) if value.kind() == ValueKind::String && !value.is_safe() => {
+            escape_formatter(out, state, &Value::from(text::clean(text).into_owned()))
+        }
+        _ => escape_formatter(out, state, value),
+    }
+}
+
+/// What the template is told.
+#[derive(Serialize)]
+struct Page<'a> {
+    report: &'a RunReport,
+    verdict: &'static str,
+    /// The class that colours the verdict: `failed`, `interrupted` or `passed`.
+    tone: &'static str,
+    counts: String,
+    duration_seconds: Option<f64>,
+    regions: Vec<&'a str>,
+    rows: Vec<MatrixRow<'a>>,
+    /// Failed first.
+    cells: Vec<CellView<'a>>,
+}
+
+#[derive(Serialize)]
+struct MatrixRow<'a> {
+    test: &'a str,
+    /// One for each region; none where the test does not run there.
+    cells: Vec<Option<MatrixCell>>,
+}
+
+#[derive(Clone, Serialize)]
+struct MatrixCell {
+    anchor: String,
+    state: &'static str,
+    glyph: &'static str,
+    duration_seconds: Option<f64>,
+    left_behind: bool,
+}
+
+#[derive(Serialize)]
+struct CellView<'a> {
+    #[serde(flatten)]
+    cell: &'a CellReport,
+    at_a_glance: MatrixCell,
+    /// The root cause's text in two parts: what failed, and the reason.
+    cause_head: Option<&'a str>,
+    cause_reason: Option<&'a str>,
+    log_file: Option<String>,
+    console_url: Option<String>,
+    event_rows: Vec<EventRow<'a>>,
+    teardown_rows: Vec<EventRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct EventRow<'a> {
+    #[serde(flatten)]
+    event: &'a StackEvent,
+    time: String,
+    tone: &'static str,
+    /// The outer stacks' logical ids, each with a slash.
+    prefix: String,
+    /// The resource's logical id, or a nested stack's own in the stack around it.
+    name: &'a str,
+    kind: &'a str,
+    indent: u32,
+    is_cause: bool,
+}
+
+impl<'a> Page<'a> {
+    fn new(report: &'a RunReport) -> Self {
+        let (verdict, tone) = match report.verdict {
+            Verdict::Passed => ("Passed", "passed"),
+            Verdict::Failed => ("Failed", "failed"),
+            Verdict::LeftBehind => ("Passed, not cleaned up", "interrupted"),
+            Verdict::Interrupted => ("Interrupted", "interrupted"),
+            Verdict::Error => ("Stopped before the tests", "failed"),
+            Verdict::Incomplete => ("Incomplete", "interrupted"),
+        };
+        let anchors = anchors(report);
+        let mut cells: Vec<CellView> =
+            report.cells.iter().zip(&anchors).map(|(cell, anchor)| CellView::new(report, cell, anchor)).collect();
+        cells.sort_by_key(|view| urgency(view.cell));
+        let (regions, rows) = matrix(report, &anchors);
+        let (counts, duration_seconds) = (report.counts(), report.duration_seconds());
+        Self { report, verdict, tone, counts, duration_seconds, regions, rows, cells }
+    }
+}
+
+/// What a reader wants to see first comes first; within, the plan's order holds.
+fn urgency(cell: &CellReport) -> u8 {
+    match cell.state {
+        CellState::Failed => 0,
+        CellState::Interrupted => 1,
+        CellState::Running | CellState::Waiting => 2,
+        CellState::Passed if cell.is_left_behind() => 3,
+        CellState::Passed => 4,
+    }
+}
+
+fn matrix<'a>(report: &'a RunReport, anchors: &[String]) -> (Vec<&'a str>, Vec<MatrixRow<'a>>) {
+    let mut regions: Vec<&str> = Vec::new();
+    let mut rows: Vec<MatrixRow> = Vec::new();
+    for cell in &report.cells {
+        if !regions.contains(&&*cell.id.region) {
+            regions.push(&cell.id.region);
+        }
+    }
+    for (cell, anchor) in report.cells.iter().zip(anchors) {
+        let (test, region) = (&*cell.id.test, &*cell.id.region);
+        if rows.iter().all(|row| row.test != test) {
+            rows.push(MatrixRow { test, cells: vec![None; regions.len()] });
+        }
+        let row = rows.iter_mut().find(|row| row.test == test);
+        let column = regions.iter().position(|it| *it == region);
+        if let Some(slot) = row.zip(column).and_then(|(row, column)| row.cells.get_mut(column)) {
+            *slot = Some(MatrixCell::new(cell, anchor));
+        }
+    }
+    (regions, rows)
+}
+
+/// A fragment for each cell that stays the same from run to run: `vpc/us-east-1`.
+fn anchors(report: &RunReport) -> Vec<String> {
+    let safe = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'), "_");
+    let mut taken = BTreeSet::new();
+    let unique = |cell: &CellReport| {
+        let mut anchor = format!("{}/{}", safe(&cell.id.test), safe(&cell.id.region));
+        while !taken.insert(anchor.clone()) {
+            anchor.push('_');
+        }
+        anchor
+    };
+    report.cells.iter().map(unique).collect()
+}
+
+impl MatrixCell {
+    fn new(cell: &CellReport, anchor: &str) -> Self {
+        let glyph = match cell.state {
+            CellState::Passed => "✓",
+            CellState::Failed => "✕",
+            CellState::Interrupted => "◼",
+            CellState::Running | CellState::Waiting => "…",
+        };
+        let (anchor, left_behind) = (anchor.to_owned(), cell.is_left_behind());
+        Self { anchor, state: cell.state.word(), glyph, duration_seconds: cell.duration_seconds, left_behind }
+    }
+}
+
+impl<'a> CellView<'a> {
+    fn new(report: &'a RunReport, cell: &'a CellReport, anchor: &str) -> Self {
+        let cause = cell.root_cause.as_ref();
+        let paths: HashMap<&str, Vec<&str>> =
+            cell.stacks.iter().map(|stack| (&*stack.stack_id, cell.path_of(&stack.stack_id))).collect();
+        let row = |event: &'a StackEvent| EventRow::new(event, paths.get(&*event.stack_id), cause);
+        Self {
+            cell,
+            at_a_glance: MatrixCell::new(cell, anchor),
+            cause_head: cause.and_then(|cause| cause.text.strip_suffix(&cause.reason)),
+            cause_reason: cause.map(|cause| &*cause.reason),
+            log_file: cfn_logs::file_name(cell),
+            console_url: cell.stack_id.as_deref().filter(|_| report.endpoint.is_none()).and_then(console_url),
+            event_rows: cell.events.iter().map(row).collect(),
+            teardown_rows: cell.teardown_events.iter().map(row).collect(),
+        }
+    }
+}
+
+impl<'a> EventRow<'a> {
+    fn new(event: &'a StackEvent, path: Option<&Vec<&'a str>>, cause: Option<&RootCause>) -> Self {
+        let path = path.map(Vec::as_slice).unwrap_or_default();
+        // CloudFormation names a nested stack by its parents' names and a suffix; its logical id says more.
+        let (outer, name, kind) = match path.split_last() {
+            _ if !event.is_of_stack() => (path, &*event.logical_id, &*event.resource_type),
+            Some((name, outer)) => (outer, *name, "the nested stack"),
+            None => (path, &*event.logical_id, "the stack"),
+        };
+        Self {
+            event,
+            time: event.timestamp.strftime("%H:%M:%S").to_string(),
+            tone: tone_of(&event.status),
+            prefix: outer.iter().map(|id| format!("{id}/")).collect(),
+            name,
+            kind,
+            indent: event.depth.min(6),
+            is_cause: cause.is_some_and(|cause| cause.event_id.as_ref() == Some(&event.event_id)),
+        }
+    }
+}
+
+fn tone_of(status: &str) -> &'static str {
+    match status {
+        _ if status.ends_with("_FAILED") => "failed",
+        _ if status.contains("ROLLBACK") => "interrupted",
+        _ if status.ends_with("_COMPLETE") => "passed",
+        _ => "quiet",
+    }
+}
+
+/// The stack's page in its partition's console; none for a partition whose console's name is not known.
+fn console_url(stack_id: &str) -> Option<String> {
+    let mut parts = stack_id.split(':').skip(1);
+    let (partition, _, region) = (parts.next()?, parts.next()?, parts.next()?);
+    let host = match partition {
+        "aws" => "console.aws.amazon.com",
+        "aws-cn" => "console.amazonaws.cn",
+        "aws-us-gov" => "console.amazonaws-us-gov.com",
+        "aws-eusc" => "console.amazonaws-eusc.eu",
+        _ => return None,
+    };
+    if region.is_empty() || region.contains(|c: char| !c.is_ascii_alphanumeric() && c != '-') {
+        return None;
+    }
+    let host = if partition == "aws-us-gov" { host.into() } else { format!("{region}.{host}") };
+    let encoded: String = stack_id.bytes().map(percent_encoded).collect();
+    Some(format!("https://{host}/cloudformation/home?region={region}#/stacks/stackinfo?stackId={encoded}"))
+}
+
+fn percent_encoded(byte: u8) -> String {
+    match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    }
+}
+
+fn date_and_time(at: Timestamp) -> String {
+    at.strftime("%-d %B %Y, %H:%M:%S UTC").to_string()
+}

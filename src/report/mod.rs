@@ -1,0 +1,375 @@
+//! What people and machines see of a run: every consumer of its events.
+//!
+//! `run`'s dispatcher hands each event to each [`Consumer`]. `events.ndjson` is written as the run goes; the other files
+//! are rendered at its end from one [`RunReport`], the fold of the events, so that a recorded run renders the same again.
+//! The terminal is for those who watch. This module knows `event` only: never a step, never `run`.
+
+pub mod cfn_logs;
+pub mod events;
+mod fold;
+pub mod html;
+pub mod json;
+pub mod junit;
+pub mod model;
+pub mod root_cause;
+pub mod terminal;
+pub mod text;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::event::RunEvent;
+pub use model::RunReport;
+pub use root_cause::RootCause;
+
+/// One who is told of everything that happens in a run. One that fails is dropped by the dispatcher, with a warning that
+/// shows its error; the others go on.
+pub trait Consumer: Send {
+    fn take(&mut self, event: &RunEvent) -> io::Result<()>;
+
+    /// Called about once a second for as long as the run lasts, however little happens.
+    fn tick(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Called once, after the last event.
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Why a recorded run could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{}:{line}: not an event of taskcat: {source}", path.display())]
+    Event { path: PathBuf, line: usize, source: serde_json::Error },
+}
+
+type Render = fn(&RunReport) -> io::Result<String>;
+
+/// The files that a run has one of.
+const FILES: [(&str, Render); 3] =
+    [("index.html", html::render), ("junit.xml", junit::render), ("report.json", json::render)];
+
+/// The consumers that write the usual files to `directory`, which is made if need be. The report of an earlier run is
+/// removed: it must not pass for this one's.
+pub fn files(directory: &Path) -> io::Result<Vec<Box<dyn Consumer>>> {
+    fs::create_dir_all(directory).map_err(|error| at_path(directory, error))?;
+    for (name, _) in FILES {
+        let path = directory.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at_path(&path, error)),
+            _ => {}
+        }
+    }
+    let events = events::EventsFile::create(&directory.join("events.ndjson"))?;
+    let report = ReportFiles { directory: directory.into(), report: RunReport::default(), written: None };
+    Ok(vec![Box::new(events), Box::new(report)])
+}
+
+/// Writes `index.html`, `junit.xml`, `report.json` and the `-cfnlogs.txt` files of a report to `directory`. One that
+/// can't be written keeps none of the others back; the error names all that could not.
+pub fn write(report: &RunReport, directory: &Path) -> io::Result<()> {
+    let rendered = FILES.into_iter().map(|(name, render)| (name.to_owned(), render(report)));
+    let logs = cfn_logs::render(report).into_iter().map(|(name, log)| (name, Ok(log)));
+    let mut errors = Vec::new();
+    for (name, text) in rendered.chain(logs) {
+        let path = directory.join(name);
+        if let Err(error) = text.and_then(|text| fs::write(&path, text)) {
+            errors.push(at_path(&path, error).to_string());
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(io::Error::other(errors.join("; "))) }
+}
+
+/// Folds the events and writes the files that render from them. One fold for all: it holds every event of the run.
+struct ReportFiles {
+    directory: PathBuf,
+    report: RunReport,
+    /// When the files were last written.
+    written: Option<Instant>,
+}
+
+/// A run may be killed without warning; its report is then no older than this.
+const BETWEEN_WRITES: Duration = Duration::from_secs(15);
+
+impl Consumer for ReportFiles {
+    fn take(&mut self, event: &RunEvent) -> io::Result<()> {
+        self.report.apply(event);
+        Ok(())
+    }
+
+    fn tick(&mut self) -> io::Result<()> {
+        let written = self.written.get_or_insert_with(Instant::now);
+        if written.elapsed() >= BETWEEN_WRITES {
+            *written = Instant::now();
+            self.report.conclude();
+            // What hinders it may have passed by the run's end, so that this is not the end of the consumer.
+            if let Err(error) = write(&self.report, &self.directory) {
+                tracing::debug!("the report so far could not be written: {error}");
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.report.conclude();
+        write(&self.report, &self.directory)
+    }
+}
+
+fn at_path(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::event::Happening;
+
+    pub const SCENARIOS: [&str; 8] = [
+        "passing",
+        "one-failed",
+        "launch-failed",
+        "hook-failed",
+        "delete-failed",
+        "interrupted",
+        "hostile",
+        "log-layout",
+    ];
+
+    pub fn fixture_path(scenario: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events").join(scenario).join("events.ndjson")
+    }
+
+    pub fn fixture(scenario: &str) -> Vec<RunEvent> {
+        events::read(&fixture_path(scenario)).unwrap()
+    }
+
+    /// Runs the events through the usual consumers, as the dispatcher does.
+    fn consume(events: &[RunEvent], directory: &Path) {
+        let mut consumers = files(directory).unwrap();
+        for event in events {
+            consumers.iter_mut().for_each(|consumer| consumer.take(event).unwrap());
+            consumers.iter_mut().for_each(|consumer| consumer.tick().unwrap());
+        }
+        consumers.iter_mut().for_each(|consumer| consumer.finish().unwrap());
+    }
+
+    fn contents(directory: &Path) -> BTreeMap<String, String> {
+        let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
+        entries.map(|it| (it.file_name().into_string().unwrap(), fs::read_to_string(it.path()).unwrap())).collect()
+    }
+
+    #[test]
+    fn every_file_is_rendered_again_from_the_recorded_events_byte_for_byte() {
+        for scenario in SCENARIOS {
+            let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            consume(&fixture(scenario), first.path());
+            let recorded = events::read(&first.path().join("events.ndjson")).unwrap();
+            consume(&recorded, second.path());
+            let (first, second) = (contents(first.path()), contents(second.path()));
+            assert_eq!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>(), "{scenario}");
+            for (name, text) in &first {
+                assert!(text == &second[name], "{scenario}: {name} differs");
+            }
+            assert_eq!(first["events.ndjson"], fs::read_to_string(fixture_path(scenario)).unwrap(), "{scenario}");
+        }
+    }
+
+    #[test]
+    fn outputs_of_every_scenario() {
+        for scenario in SCENARIOS {
+            let directory = tempfile::tempdir().unwrap();
+            consume(&fixture(scenario), directory.path());
+            let files = contents(directory.path());
+            let page = &files["index.html"];
+            // The design changes more often than what is said; the words are what the snapshot is about.
+            let (head, rest) = page.split_once("<style>").unwrap();
+            let (_, body) = rest.split_once("</style>").unwrap();
+            insta::assert_snapshot!(format!("{scenario}.html"), format!("{head}{body}"));
+            insta::assert_snapshot!(format!("{scenario}.junit"), files["junit.xml"]);
+            let logs = files.iter().filter(|(name, _)| name.ends_with("-cfnlogs.txt"));
+            let logs: Vec<String> = logs.map(|(name, log)| format!("==> {name} <==\n{log}")).collect();
+            insta::assert_snapshot!(format!("{scenario}.cfnlogs"), logs.join("\n"));
+        }
+        let report = RunReport::from_events(&fixture("hook-failed"));
+        insta::assert_snapshot!("hook-failed.json", json::render(&report).unwrap());
+    }
+
+    #[test]
+    fn the_logs_equal_those_that_taskcat_writes_of_the_same_events() {
+        for scenario in ["one-failed", "log-layout"] {
+            let logs = cfn_logs::render(&RunReport::from_events(&fixture(scenario)));
+            let expected = contents(&fixture_path(scenario).with_file_name("taskcat"));
+            assert!(!expected.is_empty());
+            for (name, log) in expected {
+                assert_eq!(logs[&name], log, "{scenario}: {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn create_failed_stands_in_the_page_only_if_something_had_that_status() {
+        let check = |scenario: &str, expect: bool| {
+            let page = html::render(&RunReport::from_events(&fixture(scenario))).unwrap();
+            assert_eq!(page.contains("CREATE_FAILED"), expect, "{scenario}");
+        };
+        check("passing", false);
+        check("one-failed", true);
+        check("launch-failed", false);
+        check("hook-failed", false);
+        check("delete-failed", false);
+        check("interrupted", false);
+        // A parameter and a reason hold the words; no status does.
+        check("hostile", false);
+    }
+
+    #[test]
+    fn hostile_strings_stay_text_in_every_output() {
+        let report = RunReport::from_events(&fixture("hostile"));
+        let page = html::render(&report).unwrap();
+        for injected in ["<script", "<img", "<svg", "Key<b>", "href=\"javascript", "etc/passwd-"] {
+            assert!(!page.contains(injected), "{injected} in the page");
+        }
+        // The template language in a name is text too.
+        assert!(page.contains("{{ 7*7 }}"));
+        let hostile = |c: char| (c.is_control() && c != '\n' && c != '\t') || c == '\u{202e}';
+        let junit = junit::render(&report).unwrap();
+        let logs: String = cfn_logs::render(&report).into_values().collect();
+        for (name, output) in [("index.html", &page), ("junit.xml", &junit), ("cfnlogs", &logs)] {
+            let found: Vec<char> = output.chars().filter(|c| hostile(*c)).collect();
+            assert!(found.is_empty(), "{name} holds {found:?}");
+        }
+        let mut reader = quick_xml::Reader::from_str(&junit);
+        while reader.read_event().unwrap() != quick_xml::events::Event::Eof {}
+        // XML 1.0 has no way to write these two at all.
+        assert!(!junit.contains(['\u{fffe}', '\u{ffff}']));
+        assert_eq!(
+            cfn_logs::render(&report).into_keys().collect::<Vec<_>>(),
+            [".._.._etc_passwd-us-east-1_.._.._x-cfnlogs.txt"]
+        );
+        serde_json::from_str::<serde_json::Value>(&json::render(&report).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn the_root_cause_reads_the_same_everywhere() {
+        for scenario in ["one-failed", "launch-failed", "hook-failed"] {
+            let report = RunReport::from_events(&fixture(scenario));
+            let cause = report.cells.iter().find_map(|cell| cell.root_cause.as_ref()).unwrap().text.clone();
+            let unescape = |text: String| {
+                let plain =
+                    text.replace("&quot;", "\"").replace("&#39;", "'").replace("&#x27;", "'").replace("&#x2f;", "/");
+                plain.replace("&apos;", "'")
+            };
+            let page = unescape(html::render(&report).unwrap());
+            // What failed and the reason are two elements that read on as one text.
+            let page = page.replace("</span><span class=\"why\">", "");
+            assert!(page.contains(&cause), "{cause}");
+            assert!(unescape(junit::render(&report).unwrap()).contains(&cause), "{cause}");
+            let json: serde_json::Value = serde_json::from_str(&json::render(&report).unwrap()).unwrap();
+            assert!(json["cells"].as_array().unwrap().iter().any(|cell| cell["root_cause"]["text"] == *cause));
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_keeps_no_other_back() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("index.html")).unwrap();
+        let error = write(&RunReport::from_events(&fixture("hook-failed")), directory.path()).unwrap_err().to_string();
+        assert_eq!(error, format!("{}: Is a directory (os error 21)", directory.path().join("index.html").display()));
+        assert!(directory.path().join("junit.xml").is_file());
+        assert!(directory.path().join("report.json").is_file());
+    }
+
+    #[test]
+    fn a_run_that_was_killed_is_incomplete() {
+        let mut events = fixture("passing");
+        events.truncate(60);
+        let report = RunReport::from_events(&events);
+        assert_eq!(report.verdict, model::Verdict::Incomplete);
+        assert_eq!(report.counts(), "6 unfinished");
+        assert!(!events.iter().any(|event| matches!(event.happening, Happening::RunFinished(_))));
+        let page = html::render(&report).unwrap();
+        assert!(page.contains("The run did not end."));
+    }
+
+    #[test]
+    fn the_report_of_an_earlier_run_does_not_pass_for_this_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        consume(&fixture("passing"), directory.path());
+        assert!(directory.path().join("index.html").exists());
+        files(directory.path()).unwrap();
+        assert_eq!(contents(directory.path())["events.ndjson"], "");
+        assert!(["index.html", "junit.xml", "report.json"].iter().all(|name| !directory.path().join(name).exists()));
+    }
+
+    #[test]
+    fn a_report_that_was_written_before_the_end_changes_nothing_in_the_last_one() {
+        for scenario in SCENARIOS {
+            let events = fixture(scenario);
+            let mut report = RunReport::default();
+            for event in &events {
+                report.apply(event);
+                report.conclude();
+            }
+            let (early, late) =
+                (json::render(&report).unwrap(), json::render(&RunReport::from_events(&events)).unwrap());
+            assert!(early == late, "{scenario}");
+        }
+    }
+
+    /// Writes pages to look at: `cargo test --lib report -- --ignored pages`, then open `target/report-pages`.
+    #[test]
+    #[ignore = "writes pages to look at"]
+    fn pages() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/report-pages");
+        for scenario in SCENARIOS {
+            consume(&fixture(scenario), &root.join(scenario));
+        }
+        consume(&many(5, 6), &root.join("thirty"));
+        consume(&many(15, 20), &root.join("three-hundred"));
+    }
+
+    /// The cells of "one-failed" over and over, with other names.
+    pub fn many(tests: usize, regions: usize) -> Vec<RunEvent> {
+        let text = fs::read_to_string(fixture_path("one-failed")).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let of_cell = |test: &str, region: &str| {
+            let cell = format!("\"cell\":{{\"test\":\"{test}\",\"region\":\"{region}\"}}");
+            lines.iter().filter(move |line| line.contains(&cell)).copied().collect::<Vec<_>>()
+        };
+        let (good, bad) = (of_cell("vpc", "us-east-1"), of_cell("app", "eu-west-1"));
+        let mut start: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
+        let mut cells = Vec::new();
+        let mut all = Vec::new();
+        for test in 0..tests {
+            for region in 0..regions {
+                let fails = (test * 7 + region * 3) % 11 == 0;
+                let (kind, old) = if fails { ("app", "eu-west-1") } else { ("vpc", "us-east-1") };
+                let (name, place) = (format!("{kind}-{test}"), format!("xx-region-{region}"));
+                let template = start["cells"].as_array().unwrap().iter().find(|cell| cell["test"] == kind).unwrap();
+                let mut cell = template.clone();
+                cell["test"] = name.as_str().into();
+                cell["region"] = place.as_str().into();
+                cells.push(cell);
+                let renamed = |line: &&str| {
+                    line.replace(&format!("\"test\":\"{kind}\""), &format!("\"test\":\"{name}\"")).replace(old, &place)
+                };
+                all.extend(if fails { &bad } else { &good }.iter().map(renamed));
+            }
+        }
+        start["cells"] = cells.into();
+        all.insert(0, start.to_string());
+        all.push(lines[lines.len() - 1].to_owned());
+        let mut events: Vec<RunEvent> = all.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        events.sort_by_key(|event| event.at);
+        events
+    }
+}

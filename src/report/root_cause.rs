@@ -1,0 +1,420 @@
+//! Why a cell failed: the one event that failed first on its own account.
+//!
+//! A failed resource takes others with it: CloudFormation cancels its siblings, fails the stack, then every stack that
+//! this one is nested in, and rolls back. All of these say `FAILED`; only the first says why. `model` asks once a cell;
+//! every output shows the same answer.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::model::{CellReport, CellState, hook_name, nested_stack_id};
+use crate::event::{HookStage, StackEvent};
+
+/// What failed first. Its text (`Display`) is one paragraph: `Network/Subnet (AWS::EC2::Subnet) CREATE_FAILED: reason`.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct RootCause {
+    pub kind: CauseKind,
+    /// The text that every output shows.
+    pub text: String,
+    /// What failed: the logical ids from the cell's own stack down, a hook's name, or nothing where it is the stack.
+    pub path: Vec<String>,
+    pub resource_type: Option<String>,
+    /// CloudFormation's status of it.
+    pub status: Option<String>,
+    /// CloudFormation's, AWS's or the hook's own words.
+    pub reason: String,
+    /// The event that it was read from.
+    pub event_id: Option<String>,
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub at: Option<Timestamp>,
+}
+
+/// Where the cell failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CauseKind {
+    /// A resource of the stack or of a nested one.
+    Resource,
+    /// A stack as a whole: a timeout, a failed transform.
+    Stack,
+    /// The stack could not be launched.
+    Launch,
+    /// A hook failed.
+    Hook,
+    /// Nobody said more than that it failed.
+    Unknown,
+}
+
+impl fmt::Display for RootCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The root cause of a cell that has failed, or that was failing when it was stopped; none of any other.
+pub fn of_cell(cell: &CellReport) -> Option<RootCause> {
+    if cell.state == CellState::Passed {
+        return None;
+    }
+    let found = of_launch(cell)
+        .or_else(|| of_hook(cell, HookStage::Prehooks))
+        .or_else(|| of_stack(cell))
+        .or_else(|| of_hook(cell, HookStage::Posthooks));
+    if found.is_some() || cell.state != CellState::Failed {
+        return found;
+    }
+    let reason = cell.stack_status_reason.as_ref().or(cell.reason.as_ref());
+    let status = cell.stack_status.clone();
+    let reason = reason.map_or("no reason was given", String::as_str);
+    Some(RootCause::new(CauseKind::Unknown, vec![], None, status, reason))
+}
+
+/// Every event that failed on its own account, the root cause first, for those who list them all.
+pub fn own_failures(cell: &CellReport) -> Vec<&StackEvent> {
+    let mut ranked: Vec<(Rank, &StackEvent)> =
+        cell.events.iter().filter_map(|event| Some((rank(cell, event)?, event))).collect();
+    let Some(best) = ranked.iter().map(|(rank, _)| *rank).min() else { return Vec::new() };
+    ranked.retain(|(rank, _)| *rank == best);
+    // What is nested deeper comes first at the same moment: its parent fails because of it.
+    ranked.sort_by_key(|(_, event)| (event.timestamp, std::cmp::Reverse(event.depth)));
+    ranked.into_iter().map(|(_, event)| event).collect()
+}
+
+/// How likely a failure is to be the first, best first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// It failed on its own account and says why.
+    Own,
+    /// It failed and says nothing.
+    Silent,
+    /// A nested stack that failed of something unknown; its words name at least the resource in it.
+    Nested,
+    /// It failed because something else did.
+    Cascade,
+    /// It could not be undone.
+    Rollback,
+}
+
+fn rank(cell: &CellReport, event: &StackEvent) -> Option<Rank> {
+    let reason = event.reason.as_deref().map(str::trim).unwrap_or_default();
+    // A stack that is rolled back at once, or that ends in ROLLBACK_COMPLETE, may never have had a status that says FAILED.
+    let rolled_back = event.is_of_stack() && event.status == "ROLLBACK_IN_PROGRESS" && !reason.is_empty();
+    let failed = event.status.ends_with("_FAILED") || rolled_back;
+    if !failed {
+        return None;
+    }
+    if event.status.starts_with("DELETE_") || event.status.contains("ROLLBACK_FAILED") {
+        return Some(Rank::Rollback);
+    }
+    if is_cascade(reason) || fails_with_its_stack(cell, event) {
+        return Some(Rank::Cascade);
+    }
+    if reason.starts_with("Embedded stack ") && reason.contains(" was not successfully ") {
+        return Some(Rank::Nested);
+    }
+    Some(if reason.is_empty() { Rank::Silent } else { Rank::Own })
+}
+
+/// True for the words with which CloudFormation says that something else failed.
+fn is_cascade(reason: &str) -> bool {
+    const BEGINNINGS: [&str; 5] = [
+        "Resource creation cancelled",
+        "Resource update cancelled",
+        "The following resource(s) failed to ",
+        "Rollback requested by user",
+        "[The following resource(s) failed to ",
+    ];
+    BEGINNINGS.iter().any(|beginning| reason.starts_with(beginning))
+}
+
+/// True for a nested stack's resource whose stack tells itself what failed in it.
+fn fails_with_its_stack(cell: &CellReport, event: &StackEvent) -> bool {
+    nested_stack_id(event).is_some_and(|nested| {
+        cell.events.iter().any(|inner| inner.stack_id == nested && inner.status.ends_with("_FAILED"))
+    })
+}
+
+fn of_stack(cell: &CellReport) -> Option<RootCause> {
+    // A resource may fail and be made again; a stack that came up has no root cause.
+    if matches!(cell.stack_status.as_deref(), Some("CREATE_COMPLETE" | "UPDATE_COMPLETE")) {
+        return None;
+    }
+    let event = *own_failures(cell).first()?;
+    let mut path: Vec<String> = cell.path_of(&event.stack_id).into_iter().map(str::to_owned).collect();
+    let kind = if event.is_of_stack() { CauseKind::Stack } else { CauseKind::Resource };
+    if kind == CauseKind::Resource {
+        path.push(event.logical_id.clone());
+    }
+    let reason = event.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+    let reason = reason.unwrap_or("CloudFormation gave no reason");
+    let kind_of = Some(event.resource_type.clone()).filter(|_| kind == CauseKind::Resource);
+    let cause = RootCause::new(kind, path, kind_of, Some(event.status.clone()), reason);
+    Some(RootCause { event_id: Some(event.event_id.clone()), at: Some(event.timestamp), ..cause })
+}
+
+fn of_launch(cell: &CellReport) -> Option<RootCause> {
+    let reason = cell.launch_error.as_deref()?;
+    Some(RootCause::new(CauseKind::Launch, vec![], None, None, reason))
+}
+
+fn of_hook(cell: &CellReport, stage: HookStage) -> Option<RootCause> {
+    let failed = cell.hooks.iter().find(|it| it.hook.stage == stage && it.error.is_some())?;
+    let reason = failed.error.as_deref()?;
+    Some(RootCause {
+        at: failed.finished_at,
+        ..RootCause::new(CauseKind::Hook, vec![hook_name(&failed.hook)], None, None, reason)
+    })
+}
+
+impl RootCause {
+    fn new(
+        kind: CauseKind,
+        path: Vec<String>,
+        resource_type: Option<String>,
+        status: Option<String>,
+        reason: &str,
+    ) -> Self {
+        let place = path.join("/");
+        let reason = reason.trim().to_owned();
+        let status_of = status.as_deref().unwrap_or("failed");
+        let text = match (kind, &resource_type) {
+            (CauseKind::Resource, Some(resource_type)) => format!("{place} ({resource_type}) {status_of}: {reason}"),
+            (CauseKind::Launch, _) => format!("could not be launched: {reason}"),
+            (CauseKind::Hook, _) => format!("{place} failed: {reason}"),
+            (CauseKind::Unknown, _) if status.is_none() => reason.clone(),
+            _ if place.is_empty() => format!("stack {status_of}: {reason}"),
+            _ => format!("stack {place} {status_of}: {reason}"),
+        };
+        Self { kind, text, path, resource_type, status, reason, event_id: None, at: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{CellId, Happening, Hook, Outcome, RunEvent};
+    use crate::report::RunReport;
+
+    const ROOT: &str = "arn:aws:cloudformation:us-east-1:1:stack/root/1";
+
+    /// One event a line: `stack | logical id | type | status | reason [| physical id]`. `stack` is the nested stack's
+    /// path, `.` the cell's own; a line without logical id is about the stack itself. A line's number is its second.
+    fn events(lines: &str) -> Vec<Happening> {
+        let stack_id = |path: &str| if path == "." { ROOT.to_owned() } else { format!("{ROOT}-{path}") };
+        let event = |(second, line): (usize, &str)| {
+            let fields: Vec<&str> = line.split('|').map(str::trim).collect();
+            let (path, logical) = (fields[0], fields[1]);
+            let stack = stack_id(path);
+            let inner = if path == "." { logical.to_owned() } else { format!("{path}/{logical}") };
+            let (logical, physical, kind) = match (logical, fields[2]) {
+                ("", _) => ("stack", Some(stack.clone()), "AWS::CloudFormation::Stack"),
+                (_, "Stack") => (logical, Some(stack_id(&inner)), "AWS::CloudFormation::Stack"),
+                (_, kind) => (logical, None, kind),
+            };
+            let detail = StackEvent {
+                event_id: second.to_string(),
+                stack_id: stack,
+                stack_name: path.into(),
+                depth: if path == "." { 0 } else { path.split('/').count() as u32 },
+                timestamp: Timestamp::from_second(second as i64).unwrap(),
+                logical_id: logical.into(),
+                physical_id: physical,
+                resource_type: kind.into(),
+                status: fields[3].into(),
+                reason: Some(fields[4].to_owned()).filter(|reason| !reason.is_empty()),
+            };
+            Happening::StackEvent { cell: cell(), detail }
+        };
+        lines.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate().map(event).collect()
+    }
+
+    fn cell() -> CellId {
+        CellId { test: "t".into(), region: "r".into() }
+    }
+
+    /// The root cause of a cell that has `status` in the end, if any, and `outcome`.
+    fn cause(mut happenings: Vec<Happening>, status: Option<&str>, outcome: Outcome) -> Option<String> {
+        if let Some(status) = status {
+            happenings.push(Happening::StackSettled {
+                cell: cell(),
+                status: status.into(),
+                reason: None,
+                outputs: vec![],
+            });
+        }
+        happenings.push(Happening::CellFinished {
+            cell: cell(),
+            outcome,
+            reason: Some("the words of the verdict".into()),
+        });
+        let stamp =
+            |(seq, happening)| RunEvent { seq: seq as u64, at: Timestamp::from_second(1000).unwrap(), happening };
+        let events: Vec<RunEvent> = happenings.into_iter().enumerate().map(stamp).collect();
+        RunReport::from_events(&events).cells[0].root_cause.as_ref().map(ToString::to_string)
+    }
+
+    #[test]
+    fn what_failed_first_on_its_own_account() {
+        let check = |lines: &str, status: &str, expect: &str| {
+            assert_eq!(cause(events(lines), Some(status), Outcome::Failed).as_deref(), Some(expect));
+            // The order in which the stacks were polled must not matter.
+            let mut reversed = events(lines);
+            reversed.reverse();
+            assert_eq!(cause(reversed, Some(status), Outcome::Failed).as_deref(), Some(expect), "reversed");
+        };
+        // One resource, its siblings cancelled, the stack after them.
+        check(
+            ". | Queue | AWS::SQS::Queue | CREATE_FAILED | name is taken
+             . | Topic | AWS::SNS::Topic | CREATE_FAILED | Resource creation cancelled
+             . |       |                 | CREATE_FAILED | The following resource(s) failed to create: [Queue, Topic].",
+            "CREATE_FAILED",
+            "Queue (AWS::SQS::Queue) CREATE_FAILED: name is taken",
+        );
+        // Nested three deep; every stack around it fails after it.
+        check(
+            ". | A | Stack | CREATE_IN_PROGRESS |
+             A | B | Stack | CREATE_IN_PROGRESS |
+             A/B | C | Stack | CREATE_IN_PROGRESS |
+             A/B/C | Role | AWS::IAM::Role | CREATE_FAILED | API: iam:CreateRole is not authorized
+             A/B/C | | | CREATE_FAILED | The following resource(s) failed to create: [Role].
+             A/B | C | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: The following resource(s)
+             A/B | | | CREATE_FAILED | The following resource(s) failed to create: [C].
+             A | B | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: The following resource(s)
+             . | A | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: The following resource(s)",
+            "CREATE_FAILED",
+            "A/B/C/Role (AWS::IAM::Role) CREATE_FAILED: API: iam:CreateRole is not authorized",
+        );
+        // Two at once: the first counts.
+        check(
+            ". | Second | AWS::EC2::VPC | CREATE_IN_PROGRESS |
+             . | First  | AWS::EC2::VPC | CREATE_FAILED | the limit is reached
+             . | Second | AWS::EC2::VPC | CREATE_FAILED | the limit is reached too",
+            "CREATE_FAILED",
+            "First (AWS::EC2::VPC) CREATE_FAILED: the limit is reached",
+        );
+        // Rolled back, and the rollback fails as well.
+        check(
+            ". | Instance | AWS::EC2::Instance | CREATE_FAILED | no capacity
+             . | | | ROLLBACK_IN_PROGRESS | The following resource(s) failed to create: [Instance]. Rollback requested by user.
+             . | Bucket | AWS::S3::Bucket | DELETE_FAILED | the bucket is not empty
+             . | | | ROLLBACK_FAILED | The following resource(s) failed to delete: [Bucket].",
+            "ROLLBACK_FAILED",
+            "Instance (AWS::EC2::Instance) CREATE_FAILED: no capacity",
+        );
+        // Nothing but the rollback is known.
+        check(
+            ". | Bucket | AWS::S3::Bucket | DELETE_FAILED | the bucket is not empty",
+            "ROLLBACK_FAILED",
+            "Bucket (AWS::S3::Bucket) DELETE_FAILED: the bucket is not empty",
+        );
+        // The stack's own timeout; the resource was only cancelled by it.
+        check(
+            ". | Slow | AWS::RDS::DBInstance | CREATE_FAILED | Resource creation cancelled
+             . | | | CREATE_FAILED | Stack creation time exceeded the specified timeout. The following resource(s)",
+            "CREATE_FAILED",
+            "stack CREATE_FAILED: Stack creation time exceeded the specified timeout. The following resource(s)",
+        );
+        // A nested stack as a whole: its transform fails.
+        check(
+            ". | App | Stack | CREATE_IN_PROGRESS |
+             App | | | ROLLBACK_IN_PROGRESS | Transform AWS::Serverless failed with: bad event
+             . | App | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: Transform failed",
+            "CREATE_FAILED",
+            "stack App ROLLBACK_IN_PROGRESS: Transform AWS::Serverless failed with: bad event",
+        );
+        // The nested stack's events were never seen: its parent names the resource at least.
+        check(
+            ". | Other | AWS::SNS::Topic | CREATE_FAILED | Resource creation cancelled
+             . | App | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: The following resource(s) failed to create: [Fn].",
+            "CREATE_FAILED",
+            "App (AWS::CloudFormation::Stack) CREATE_FAILED: Embedded stack arn was not successfully created: The \
+             following resource(s) failed to create: [Fn].",
+        );
+        // A nested stack that never came to be has its own reason.
+        check(
+            ". | App | Stack | CREATE_FAILED | Template error: instance of Fn::GetAtt references undefined resource X",
+            "CREATE_FAILED",
+            "App (AWS::CloudFormation::Stack) CREATE_FAILED: Template error: instance of Fn::GetAtt references undefined resource X",
+        );
+        // A failure without a reason comes after one that has one, and before the cascade.
+        check(
+            ". | Silent | AWS::SNS::Topic | CREATE_FAILED |
+             . | Loud   | AWS::SNS::Topic | CREATE_FAILED | not allowed",
+            "CREATE_FAILED",
+            "Loud (AWS::SNS::Topic) CREATE_FAILED: not allowed",
+        );
+        check(
+            ". | Silent | AWS::SNS::Topic | CREATE_FAILED |
+             . | | | CREATE_FAILED | The following resource(s) failed to create: [Silent].",
+            "CREATE_FAILED",
+            "Silent (AWS::SNS::Topic) CREATE_FAILED: CloudFormation gave no reason",
+        );
+        // Only the cascade is known.
+        check(
+            ". | | | CREATE_FAILED | The following resource(s) failed to create: [X].",
+            "CREATE_FAILED",
+            "stack CREATE_FAILED: The following resource(s) failed to create: [X].",
+        );
+        // Nothing is known but how it ended.
+        check("", "CREATE_FAILED", "stack CREATE_FAILED: the words of the verdict");
+    }
+
+    #[test]
+    fn stacks_that_claim_to_hold_themselves_end() {
+        let mut looped = events(". | Role | AWS::IAM::Role | CREATE_FAILED | no");
+        for happening in &mut looped {
+            let Happening::StackEvent { detail, .. } = happening else { unreachable!() };
+            detail.stack_id = "loop".into();
+        }
+        let mut holder = events(". | Me | Stack | CREATE_IN_PROGRESS |");
+        let Happening::StackEvent { detail, .. } = &mut holder[0] else { unreachable!() };
+        (detail.stack_id, detail.physical_id) = ("loop".into(), Some("loop".into()));
+        detail.resource_type = "AWS::CloudFormation::Stack".into();
+        looped.append(&mut holder);
+        assert_eq!(
+            cause(looped, Some("CREATE_FAILED"), Outcome::Failed).as_deref(),
+            Some("Role (AWS::IAM::Role) CREATE_FAILED: no")
+        );
+    }
+
+    #[test]
+    fn where_there_was_no_stack() {
+        let launch = Happening::LaunchFailed { cell: cell(), reason: "Region is not enabled".into() };
+        assert_eq!(
+            cause(vec![launch], None, Outcome::Failed).as_deref(),
+            Some("could not be launched: Region is not enabled")
+        );
+        let hook = |stage| Happening::HookFinished {
+            cell: cell(),
+            hook: Hook { stage, kind: "script".into() },
+            error: Some("exit code 1".into()),
+        };
+        let check = |happenings, status, expect: &str| {
+            assert_eq!(cause(happenings, status, Outcome::Failed).as_deref(), Some(expect));
+        };
+        check(vec![hook(HookStage::Prehooks)], None, "prehook script failed: exit code 1");
+        // Resources that failed and were made again are no cause where the stack came up.
+        let mut retried = events(". | Role | AWS::IAM::Role | CREATE_FAILED | try again");
+        retried.push(hook(HookStage::Posthooks));
+        check(retried, Some("CREATE_COMPLETE"), "posthook script failed: exit code 1");
+        // The stack's failure comes before that of the hook that saw it.
+        let mut both = events(". | Role | AWS::IAM::Role | CREATE_FAILED | denied");
+        both.push(hook(HookStage::Posthooks));
+        check(both, Some("CREATE_FAILED"), "Role (AWS::IAM::Role) CREATE_FAILED: denied");
+    }
+
+    #[test]
+    fn cells_that_did_not_fail_have_none() {
+        let failed = || events(". | Role | AWS::IAM::Role | CREATE_FAILED | denied");
+        assert_eq!(cause(failed(), Some("CREATE_COMPLETE"), Outcome::Passed), None);
+        assert_eq!(cause(vec![], None, Outcome::Interrupted), None);
+        // One that was failing when the run was stopped does.
+        assert_eq!(
+            cause(failed(), None, Outcome::Interrupted).as_deref(),
+            Some("Role (AWS::IAM::Role) CREATE_FAILED: denied")
+        );
+    }
+}

@@ -1,0 +1,124 @@
+//! An event in one line of words, and how much it matters. `live` and `plain` both speak through it.
+
+use indicatif::HumanBytes;
+
+use super::super::model::{CellState, RunReport, hook_name};
+use super::super::text;
+use crate::event::{CellId, Happening, KeptWhy, RunStarted};
+
+/// How much a notice matters; each kind of view shows those from some level on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// A step of many; for logs.
+    Detail,
+    /// Something has come to its end.
+    Milestone,
+    Warning,
+    Error,
+}
+
+/// The event's line; none for what is told otherwise: a change of a stack's status, one object of many.
+/// `report` has taken the event in already.
+pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> {
+    use Level::{Detail, Error, Milestone, Warning};
+    let told = match happening {
+        Happening::RunStarted(run) => (Milestone, started(run)),
+        Happening::Warning { cell: None, message } => (Warning, format!("warning: {message}")),
+        Happening::Warning { cell: Some(cell), message } => (Warning, format!("{}: warning: {message}", name(cell))),
+        Happening::LintStarted { templates } => (Detail, format!("lint: {}", count(*templates, "template"))),
+        Happening::LintFinding(finding) => (if finding.error { Error } else { Warning }, finding.to_string()),
+        Happening::LintFinished { errors: 0, warnings: 0 } => (Milestone, "lint: nothing found".into()),
+        Happening::LintFinished { errors, warnings } => {
+            let level = if *errors > 0 { Error } else { Milestone };
+            (level, format!("lint: {}, {}", count(*errors, "error"), count(*warnings, "warning")))
+        }
+        Happening::PackageStarted { lambda } => (Detail, format!("packaging {lambda}")),
+        Happening::PackageFinished { lambda, archive } => (Milestone, format!("packaged {lambda} as {archive}")),
+        Happening::BucketCreating { bucket, region } => (Detail, format!("creating bucket {bucket} in {region}")),
+        Happening::BucketDeleted { bucket } => (Detail, format!("bucket {bucket} deleted")),
+        Happening::BucketKept { bucket, why } => (Detail, format!("bucket {bucket} kept: {}", why_kept(*why))),
+        Happening::BucketDeleteFailed { bucket, reason } => {
+            (Error, format!("bucket {bucket} could not be deleted: {reason}"))
+        }
+        Happening::UploadStarted { bucket, uploads, unchanged, removals, bytes } => {
+            let (files, size) = (count(*uploads, "file"), HumanBytes(*bytes));
+            (Detail, format!("upload to {bucket}: {files} ({size}), {unchanged} unchanged, {removals} to remove"))
+        }
+        Happening::UploadFinished { bucket } => (Milestone, uploaded(bucket, report)),
+        Happening::HookStarted { cell, hook } => (Detail, format!("{} {} started", name(cell), hook_name(hook))),
+        Happening::HookFinished { cell, hook, error: None } => {
+            (Detail, format!("{} {} done", name(cell), hook_name(hook)))
+        }
+        Happening::HookFinished { cell, hook, error: Some(error) } => {
+            (Warning, format!("{} {} failed: {error}", name(cell), hook_name(hook)))
+        }
+        Happening::CellFinished { cell, .. } => verdict(cell, report)?,
+        Happening::StackKept { cell, stack_id, why } => {
+            (Milestone, format!("{} kept ({}): {stack_id}", name(cell), why_kept(*why)))
+        }
+        Happening::StackDeleteUnawaited { cell, .. } => {
+            (Detail, format!("{} deletion asked for, not awaited", name(cell)))
+        }
+        Happening::StackDeleteFailed { cell, reason, left, .. } => {
+            let left: Vec<String> = left.iter().map(|it| format!("{} ({})", it.logical_id, it.resource_type)).collect();
+            let left = if left.is_empty() { String::new() } else { format!("; left behind: {}", left.join(", ")) };
+            let reason = reason.trim_end_matches(['.', ' ']);
+            (Error, format!("{} could not be deleted: {reason}{left}", name(cell)))
+        }
+        Happening::Interrupted { signal } => {
+            (Warning, format!("interrupted by {signal}: what the run has made is being deleted"))
+        }
+        Happening::StackCreating { cell, stack_name, .. } => (Detail, format!("{} launching {stack_name}", name(cell))),
+        Happening::BucketCreated { .. }
+        | Happening::ObjectUploaded { .. }
+        | Happening::ObjectRemoved { .. }
+        | Happening::StackCreated { .. }
+        // The cell's verdict follows, with this reason.
+        | Happening::LaunchFailed { .. }
+        | Happening::StackEvent { .. }
+        | Happening::StackSettled { .. }
+        | Happening::StackDeleting { .. }
+        | Happening::StackDeleted { .. }
+        // The summary says it.
+        | Happening::RunFinished(_) => return None,
+    };
+    Some((told.0, text::one_line(&told.1)))
+}
+
+fn started(run: &RunStarted) -> String {
+    let against = run.endpoint.as_deref().map(|it| format!(" against {it}")).unwrap_or_default();
+    let stacks = count(run.cells.len(), "stack");
+    format!("taskcat {} tests {}: {stacks}{against}, run {}", run.taskcat_version, run.project, run.run_id)
+}
+
+fn verdict(id: &CellId, report: &RunReport) -> Option<(Level, String)> {
+    let cell = report.cell_of(id)?;
+    let level = if cell.state == CellState::Passed { Level::Milestone } else { Level::Error };
+    let after = cell.duration_seconds.map(|it| format!(" after {}", text::duration(it))).unwrap_or_default();
+    let cause = cell.root_cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+    Some((level, format!("{} {}{after}{cause}", name(id), cell.state.word())))
+}
+
+fn uploaded(bucket: &str, report: &RunReport) -> String {
+    let Some(it) = report.buckets.iter().find(|it| it.bucket == bucket) else {
+        return format!("uploaded to {bucket}");
+    };
+    let (files, size) = (count(it.uploaded, "file"), HumanBytes(it.bytes));
+    format!("uploaded {files} ({size}) to {bucket}, {} unchanged, {} removed", it.unchanged, it.removed)
+}
+
+/// `test region`, in the order of TaskCat's lines.
+pub fn name(cell: &CellId) -> String {
+    format!("{} {}", text::one_line(&cell.test), text::one_line(&cell.region))
+}
+
+fn why_kept(why: KeptWhy) -> &'static str {
+    match why {
+        KeptWhy::NoDelete => "--no-delete",
+        KeptWhy::KeepFailed => "--keep-failed",
+    }
+}
+
+pub fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,117 @@
+//! A bucket to stage to: found, or made.
+
+use std::sync::Arc;
+
+use futures::try_join;
+use uuid::Uuid;
+
+use super::StageError;
+use super::policy::bucket_policy;
+use crate::aws::{Aws, AwsError, Clients, ErrorKind};
+use crate::catalog;
+use crate::event::{Events, Happening};
+use crate::plan::{BucketKind, BucketPlan};
+
+/// A bucket that stands.
+pub struct Bucket {
+    pub name: String,
+    /// Clients of the region that the bucket really is in.
+    pub clients: Arc<Clients>,
+    /// Made just now, therefore empty.
+    pub fresh: bool,
+}
+
+/// Finds the planned bucket, or makes it where the plan says so. TaskCat's `S3BucketObj.create`, and the checks of
+/// `_bucket_matches_existing`.
+pub async fn ensure(plan: &BucketPlan, run_id: Uuid, aws: &Aws, events: &Events) -> Result<Bucket, StageError> {
+    if let Some(bucket) = find(plan, aws).await? {
+        return Ok(bucket);
+    }
+    if plan.kind == BucketKind::Given {
+        return Err(StageError::NoSuchBucket { bucket: plan.name.clone() });
+    }
+    let clients = aws.clients(&plan.profile, &plan.region).await;
+    create(plan, run_id, &clients, events).await?;
+    Ok(Bucket { name: plan.name.clone(), clients, fresh: true })
+}
+
+/// The planned bucket, if it stands. An automatic one never does: its name is random.
+pub async fn find(plan: &BucketPlan, aws: &Aws) -> Result<Option<Bucket>, StageError> {
+    if plan.kind == BucketKind::Auto {
+        return Ok(None);
+    }
+    let clients = aws.clients(&plan.profile, &plan.region).await;
+    let Some(region) = clients.bucket_region(&plan.name).await? else { return Ok(None) };
+    if plan.kind != BucketKind::Given && region != plan.region {
+        let (bucket, expected) = (plan.name.clone(), plan.region.clone());
+        return Err(StageError::WrongRegion { bucket, found: region, expected });
+    }
+    let clients = aws.clients(&plan.profile, &region).await;
+    Ok(Some(Bucket { name: plan.name.clone(), clients, fresh: false }))
+}
+
+async fn create(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Events) -> Result<(), StageError> {
+    let (bucket, region) = (plan.name.clone(), plan.region.clone());
+    events.record(Happening::BucketCreating { bucket: bucket.clone(), region: region.clone() }).await?;
+    match clients.create_bucket(&bucket).await {
+        Ok(()) => {}
+        // Another run of the same account makes the same regional bucket at the same moment.
+        Err(error) if plan.kind != BucketKind::Auto && error.has_code("BucketAlreadyOwnedByYou") => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    if let Err(error) = secure(plan, run_id, clients, events).await {
+        // Nothing is in it yet. Should the deletion fail as well, teardown finds the bucket in the journal.
+        let _ = clients.delete_bucket(&bucket).await;
+        return Err(error.into());
+    }
+    events.send(Happening::BucketCreated { bucket, region });
+    Ok(())
+}
+
+/// Public access blocked, TLS required, tagged as ours. Regional buckets carry no run's tag, since runs share them.
+async fn secure(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Events) -> Result<(), AwsError> {
+    let bucket = plan.name.as_str();
+    let tagged = async {
+        match plan.kind {
+            BucketKind::Auto => clients.tag_bucket(bucket, "taskcat-id", &run_id.simple().to_string()).await,
+            _ => Ok(()),
+        }
+    };
+    // A plain-HTTP stand-in for S3 would be locked out by a policy that demands TLS.
+    let plain_http = clients.s3_endpoint().is_some_and(|url| url.starts_with("http://"));
+    let policed = async {
+        match bucket_policy(plan, !plain_http) {
+            Some(policy) => clients.put_bucket_policy(bucket, &policy).await,
+            None => Ok(()),
+        }
+    };
+    let blocked = async {
+        match clients.block_public_access(bucket).await {
+            // An organisation may forbid the call because it blocks public access for the whole account anyway.
+            Err(error) if error.is(ErrorKind::Denied) => {
+                events.warn(None, format!("public access to {bucket} could not be blocked: {error}"));
+                Ok(())
+            }
+            result => result,
+        }
+    };
+    try_join!(tagged, policed, blocked).map(|_| ())
+}
+
+impl Bucket {
+    /// Where CloudFormation finds the object `key`: virtual-host style on AWS, path style on a stand-in, which on the
+    /// loopback interface is called `localhost` (moto takes no address there).
+    pub fn url(&self, key: &str) -> String {
+        let name = &self.name;
+        match self.clients.s3_endpoint() {
+            Some(endpoint) => {
+                let endpoint = endpoint.trim_end_matches('/').replace("://127.0.0.1", "://localhost");
+                format!("{endpoint}/{name}/{key}")
+            }
+            None => {
+                let region = self.clients.region();
+                format!("https://{name}.s3.{region}.{}/{key}", catalog::partition_of(region).dns_suffix)
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The project goes to S3: which files, to which buckets, under which keys.
+//!
+//! [`local`] lists what is to be staged, [`bucket`] makes sure that a bucket stands, [`sync`] brings its content up to
+//! date. Deleting buckets is `teardown`'s. Called by `run`; knows `plan`, `event` and `aws`.
+
+pub mod bucket;
+pub mod exclude;
+pub mod local;
+mod policy;
+pub mod sync;
+
+use crate::aws::AwsError;
+use crate::event::NotRecorded;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    #[error("bucket {bucket} does not exist, or these credentials can't see it")]
+    NoSuchBucket { bucket: String },
+    #[error("bucket {bucket} is in {found}, not in {expected}: S3 bucket names are unique, choose another `s3_bucket`")]
+    WrongRegion { bucket: String, found: String, expected: String },
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error(transparent)]
+    NotRecorded(#[from] NotRecorded),
+}

@@ -1,0 +1,91 @@
+//! Short tags become the functions that they stand for: `!Ref X` is `{"Ref": "X"}`, `!GetAtt a.b` is
+//! `{"Fn::GetAtt": "a.b"}`.
+
+use crate::yaml::{Node, Value};
+
+/// The whole tree in long form.
+pub fn long_form(node: Node) -> Node {
+    let Node { value, tag, text, at } = node;
+    let value = match value {
+        Value::Sequence(items) => Value::Sequence(items.into_iter().map(long_form).collect()),
+        Value::Mapping(entries) => {
+            Value::Mapping(entries.into_iter().map(|(key, value)| (long_form(key), long_form(value))).collect())
+        }
+        scalar @ (Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Timestamp(_)
+        | Value::String(_)) => scalar,
+    };
+    let argument = Node { value, tag: None, text, at };
+    match tag {
+        None => argument,
+        Some(tag) => {
+            let name = function(&tag);
+            let key = Node { value: Value::String(name.as_str().into()), tag: None, text: name.into(), at };
+            Node { value: Value::Mapping(vec![(key, argument)]), tag: None, text: "".into(), at }
+        }
+    }
+}
+
+/// The function of a short tag. What is no function of CloudFormation's becomes one all the same, for others to refuse.
+fn function(tag: &str) -> String {
+    match tag.trim_start_matches('!') {
+        name @ ("Ref" | "Condition") => name.to_owned(),
+        name => format!("Fn::{name}"),
+    }
+}
+
+/// A function call: a mapping with one entry whose key is `Ref`, `Condition` or `Fn::…`.
+pub fn call(node: &Node) -> Option<(&str, &Node)> {
+    let [(key, argument)] = node.as_mapping()? else { return None };
+    let name = key.as_str()?;
+    (name == "Ref" || name == "Condition" || name.starts_with("Fn::")).then_some((name, argument))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn parse(text: &str) -> Node {
+        crate::yaml::parse(&Arc::from(Path::new("t.yaml")), text).root.unwrap()
+    }
+
+    #[test]
+    fn tags_become_functions() {
+        let check = |text: &str, json: &str| assert_eq!(long_form(parse(text)).to_json().to_string(), json, "{text}");
+        check("!Ref X", r#"{"Ref":"X"}"#);
+        check("!Condition C", r#"{"Condition":"C"}"#);
+        check("!GetAtt a.b", r#"{"Fn::GetAtt":"a.b"}"#);
+        check("[!Sub '${A}', plain]", r#"[{"Fn::Sub":"${A}"},"plain"]"#);
+        check("!If [C, !Ref A, {x: !Ref B}]", r#"{"Fn::If":["C",{"Ref":"A"},{"x":{"Ref":"B"}}]}"#);
+        check("!Mine {a: 1}", r#"{"Fn::Mine":{"a":1}}"#);
+        check("a: {Fn::Sub: x}", r#"{"a":{"Fn::Sub":"x"}}"#);
+    }
+
+    #[test]
+    fn places_stay() {
+        let node = long_form(parse("a:\n  - !Ref X"));
+        let item = &node.get("a").and_then(Node::as_sequence).unwrap()[0];
+        let (name, argument) = call(item).unwrap();
+        assert_eq!((name, argument.at.line, argument.at.column), ("Ref", 2, 10));
+        assert_eq!(item.at, argument.at);
+    }
+
+    #[test]
+    fn calls() {
+        let check = |text: &str, expect: Option<&str>| {
+            assert_eq!(call(&long_form(parse(text))).map(|(name, _)| name.to_owned()).as_deref(), expect, "{text}");
+        };
+        check("!Sub x", Some("Fn::Sub"));
+        check("{Ref: X}", Some("Ref"));
+        check("{Ref: X, Other: Y}", None);
+        check("{Key: X}", None);
+        check("[Ref]", None);
+        check("Ref", None);
+    }
+}

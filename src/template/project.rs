@@ -1,0 +1,336 @@
+//! The templates of a project: each file read once, and which template nests which.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use super::url::{NestedStack, nested_stacks};
+use super::{Child, Template, sections};
+use crate::diagnostic::{Diagnostic, Location, Severity};
+
+/// Templates by [`Template::relative`]: those asked for and, from them, all nested ones that lie in the project.
+#[derive(Clone, Debug, Default)]
+pub struct Templates {
+    by_relative: BTreeMap<String, Template>,
+    /// What was asked for, as it was written, to what it is.
+    asked: BTreeMap<String, String>,
+}
+
+impl Templates {
+    /// Reads the templates and what they nest. `asked` holds paths relative to the root, each with the place that asks
+    /// for it. Errors concern templates asked for; what is wrong with nested ones, or keeps them from being found, is a
+    /// warning, since a condition may keep them from being launched.
+    pub fn load(
+        project_root: &Path,
+        asked: impl IntoIterator<Item = (String, Option<Location>)>,
+    ) -> (Self, Vec<Diagnostic>) {
+        let canonical_root = project_root.canonicalize().unwrap_or_else(|_| project_root.to_owned());
+        let mut reader = Reader { project_root, canonical_root, templates: Self::default(), diagnostics: Vec::new() };
+        let mut open = VecDeque::new();
+        let mut seen = HashSet::new();
+        for (path, location) in asked {
+            if seen.insert(path.clone()) {
+                open.extend(reader.asked(path, location).map(|relative| (relative, false)));
+            }
+        }
+        reader.read(open);
+        (reader.templates, reader.diagnostics)
+    }
+
+    /// A template by the path that it was asked for with, or by [`Template::relative`].
+    pub fn get(&self, path: &str) -> Option<&Template> {
+        self.by_relative.get(self.asked.get(path).map_or(path, String::as_str))
+    }
+
+    /// All of them, nested ones too, by their paths.
+    pub fn iter(&self) -> impl Iterator<Item = &Template> {
+        self.by_relative.values()
+    }
+
+    /// What a template nests, directly or not, by their paths; itself only if it nests itself.
+    pub fn descendants(&self, template: &Template) -> Vec<&Template> {
+        let mut found = BTreeMap::new();
+        let mut open = vec![template];
+        while let Some(template) = open.pop() {
+            for child in template.children.iter().filter_map(|child| self.get(&child.template)) {
+                if found.insert(child.relative.as_str(), child).is_none() {
+                    open.push(child);
+                }
+            }
+        }
+        found.into_values().collect()
+    }
+}
+
+struct Reader<'a> {
+    project_root: &'a Path,
+    canonical_root: PathBuf,
+    templates: Templates,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    /// The relative path of a template that a test names.
+    fn asked(&mut self, path: String, location: Option<Location>) -> Option<String> {
+        let file = self.project_root.join(&path);
+        let found = match self.relative(&file) {
+            _ if file.is_dir() => Err("is a directory"),
+            _ if !file.is_file() => Err("does not exist"),
+            None => Err("lies outside the project, so it can't be staged"),
+            Some(relative) => Ok(relative),
+        };
+        match found {
+            Ok(relative) => {
+                self.templates.asked.insert(path, relative.clone());
+                Some(relative)
+            }
+            Err(what) => {
+                let message = format!("template {path} {what}");
+                self.diagnostics.push(Diagnostic { location, ..Diagnostic::error(message) });
+                None
+            }
+        }
+    }
+
+    /// Reads templates and then, once each, those that they nest; the flag says that nobody but a parent asks for it.
+    fn read(&mut self, mut open: VecDeque<(String, bool)>) {
+        let mut done = HashSet::new();
+        while let Some((relative, nested)) = open.pop_front() {
+            if !done.insert(relative.clone()) {
+                continue;
+            }
+            let file: Arc<Path> = Arc::from(self.named(&relative));
+            let (template, mut diagnostics) = sections::read(&file, relative.clone());
+            if nested {
+                diagnostics.iter_mut().for_each(|diagnostic| diagnostic.severity = Severity::Warning);
+            }
+            self.diagnostics.append(&mut diagnostics);
+            let Some(mut template) = template else { continue };
+            for stack in nested_stacks(&template.root) {
+                self.children(&stack, &mut template);
+            }
+            open.extend(template.children.iter().map(|child| (child.template.clone(), true)));
+            self.templates.by_relative.insert(relative, template);
+        }
+    }
+
+    /// Every file that the nested stack can lead to; none is worth a warning.
+    fn children(&mut self, stack: &NestedStack, parent: &mut Template) {
+        let found: Vec<String> = stack.paths.iter().filter_map(|path| self.find(path, &parent.relative)).collect();
+        if found.is_empty() {
+            self.diagnostics.push(not_found(stack).at(parent.location(stack.at)));
+        }
+        for template in found {
+            let child = Child { logical_id: stack.logical_id.clone(), at: stack.at, template };
+            if !parent.children.contains(&child) {
+                parent.children.push(child);
+            }
+        }
+    }
+
+    /// The file that a URL's path leads to. A bucket, a key prefix or the project's name may stand before what is its
+    /// path in the project, so they are taken off piece by piece; the folder of the parent comes first, then the one
+    /// above it (`find_local_child_template`). A path that begins with a dot is meant from the parent's folder.
+    fn find(&self, path: &str, parent: &str) -> Option<String> {
+        let folder = self.project_root.join(parent);
+        let folder = folder.parent()?;
+        let beside = folder.join(path);
+        if path.starts_with('.') && beside.is_file() {
+            return self.relative(&beside);
+        }
+        let path = tidied(path);
+        let above = folder.join("..");
+        [folder, &above].into_iter().find_map(|folder| {
+            (0..path.len()).find_map(|start| {
+                let file = folder.join(path[start..].iter().collect::<PathBuf>());
+                if file.is_file() { self.relative(&file) } else { None }
+            })
+        })
+    }
+
+    /// The path from the project root with `/`, links resolved; none for what lies outside.
+    fn relative(&self, file: &Path) -> Option<String> {
+        let canonical = file.canonicalize().ok()?;
+        let parts = canonical.strip_prefix(&self.canonical_root).ok()?.components();
+        Some(parts.map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/"))
+    }
+
+    /// The file as messages name it: without the `.` of a root that is the working directory.
+    fn named(&self, relative: &str) -> PathBuf {
+        self.project_root.join(relative).components().filter(|part| *part != Component::CurDir).collect()
+    }
+}
+
+/// The pieces of a path, without empty ones and `.`, with `..` taken as it is meant.
+fn tidied(path: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    for piece in path.split('/') {
+        match piece {
+            "" | "." => {}
+            ".." => {
+                pieces.pop();
+            }
+            piece => pieces.push(piece),
+        }
+    }
+    pieces
+}
+
+fn not_found(stack: &NestedStack) -> Diagnostic {
+    let id = &stack.logical_id;
+    let Some(path) = stack.paths.first() else {
+        return Diagnostic::warning(format!("nested stack {id} has no TemplateURL"));
+    };
+    let warning =
+        Diagnostic::warning(format!("nested stack {id}: no file of the project fits its TemplateURL, {path}"));
+    if path.contains("submodules/") {
+        return warning.help("if it lies in a git submodule, run `git submodule update --init --recursive`");
+    }
+    warning
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::{Node, Value};
+
+    /// The folder beside the repository, or beside a worktree's parent, that holds real projects.
+    fn corpus() -> Option<PathBuf> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        root.ancestors().skip(1).map(|folder| folder.join("shared/corpus")).find(|corpus| corpus.is_dir())
+    }
+
+    fn json(node: &Node) -> Option<serde_json::Value> {
+        match node.value {
+            Value::String(_) | Value::Sequence(_) => Some(node.to_json()),
+            _ => None,
+        }
+    }
+
+    /// As TaskCat's `Template.parameters`: those without a default are null, those whose default is no text are left
+    /// out.
+    fn parameters(template: &Template) -> serde_json::Value {
+        let entry = |parameter: &super::super::Parameter| match &parameter.default {
+            None => Some((parameter.key.clone(), serde_json::Value::Null)),
+            Some(default) => Some((parameter.key.clone(), json(default)?)),
+        };
+        template.parameters.iter().filter_map(entry).collect::<serde_json::Map<_, _>>().into()
+    }
+
+    #[test]
+    fn real_projects_are_read_as_taskcat_reads_them() {
+        let Some(corpus) = corpus() else {
+            eprintln!("skipped: no shared/corpus beside the repository");
+            return;
+        };
+        let mut compared = 0;
+        for entry in std::fs::read_dir(corpus.join("expected")).unwrap() {
+            let expected_file = entry.unwrap().path();
+            let project = expected_file.file_stem().unwrap().to_str().unwrap().to_owned();
+            let expected: serde_json::Value =
+                serde_json::from_str(&std::fs::read_to_string(&expected_file).unwrap()).unwrap();
+            let Some(tests) = expected["templates"].as_object() else { continue };
+            for (test, expect) in tests.iter().filter(|(_, expect)| expect["error"].is_null()) {
+                let path = expected["config"]["tests"][test]["template"].as_str().unwrap().to_owned();
+                let (templates, diagnostics) = Templates::load(&corpus.join(&project), [(path.clone(), None)]);
+                let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error);
+                let errors: Vec<_> = errors.map(ToString::to_string).collect();
+                assert_eq!(errors, [""; 0], "{project} {test}");
+                let template = templates.get(&path).unwrap();
+                let descendants: Vec<_> = templates.descendants(template).iter().map(|it| &it.relative).collect();
+                assert_eq!(serde_json::json!(descendants), expect["descendents"], "{project} {test}");
+                assert_eq!(parameters(template), expect["parameters"], "{project} {test}");
+                compared += 1;
+            }
+        }
+        assert!(compared > 20, "only {compared} tests compared");
+    }
+
+    fn fixtures() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/templates")
+    }
+
+    /// The nested templates of each template, `path: [logical id child, …]`, and the diagnostics without the root.
+    fn load(feature: &str, asked: &[&str]) -> (Vec<String>, Vec<String>) {
+        let root = fixtures().join(feature);
+        let asked = asked.iter().map(|path| ((*path).to_owned(), None));
+        let (templates, diagnostics) = Templates::load(&root, asked);
+        let tree = templates.iter().map(|template| {
+            let children = template.children.iter().map(|child| format!("{} {}", child.logical_id, child.template));
+            format!("{}: {:?}", template.relative, children.collect::<Vec<_>>())
+        });
+        let root = format!("{}/", root.display());
+        let said = diagnostics.iter().map(|diagnostic| {
+            let severity = if diagnostic.severity == Severity::Error { "error" } else { "warning" };
+            format!("{severity} {}", diagnostic.to_string().replace(&root, ""))
+        });
+        (tree.collect(), said.collect())
+    }
+
+    #[test]
+    fn nested_templates_are_found_wherever_they_lie() {
+        let (tree, said) = load("nested", &["templates/parent.yaml"]);
+        assert_eq!(
+            tree,
+            [
+                "common/above.json: []",
+                "submodules/vpc/templates/vpc.yaml: [\"Shared templates/beside.yaml\"]",
+                "templates/beside.yaml: []",
+                "templates/large.yaml: []",
+                "templates/parent.yaml: [\"Beside templates/beside.yaml\", \"Above common/above.json\", \
+                 \"Submodule submodules/vpc/templates/vpc.yaml\", \"Sized templates/small.yaml\", \
+                 \"Sized templates/large.yaml\", \"Dotted common/above.json\", \"Zone${Zone} templates/zone-a.yaml\", \
+                 \"Zone${Zone} templates/zone-b.yaml\"]",
+                "templates/small.yaml: []",
+                "templates/zone-a.yaml: []",
+                "templates/zone-b.yaml: []",
+            ]
+        );
+        assert_eq!(
+            said,
+            [
+                "warning templates/parent.yaml:55:25: nested stack Missing: no file of the project fits its TemplateURL, \
+                 /nested/submodules/missing/templates/missing.yaml \
+                 (if it lies in a git submodule, run `git submodule update --init --recursive`)",
+                "warning templates/parent.yaml:56:3: nested stack Bare has no TemplateURL",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_circle_of_templates_ends() {
+        let (tree, said) = load("nested-circle", &["a.yaml"]);
+        assert_eq!(tree, ["a.yaml: [\"B b.yaml\"]", "b.yaml: [\"A a.yaml\", \"B b.yaml\"]"]);
+        assert_eq!(said, [""; 0]);
+        let (templates, _) = Templates::load(&fixtures().join("nested-circle"), [("./a.yaml".to_owned(), None)]);
+        let a = templates.get("./a.yaml").unwrap();
+        let descendants: Vec<_> = templates.descendants(a).iter().map(|it| it.relative.as_str()).collect();
+        assert_eq!(descendants, ["a.yaml", "b.yaml"]);
+    }
+
+    /// What is wrong with a template that a test names is an error; in a nested one it is a warning.
+    #[test]
+    fn broken_templates() {
+        let (tree, said) =
+            load("broken", &["parent.yaml", "no-resources.yaml", "gone.yaml", ".", "../nested/common/above.json"]);
+        assert_eq!(tree, ["parent.yaml: [\"Child no-resources.yaml\"]"]);
+        assert_eq!(
+            said,
+            [
+                "error template gone.yaml does not exist",
+                "error template . is a directory",
+                "error template ../nested/common/above.json lies outside the project, so it can't be staged",
+                "error no-resources.yaml:2:1: the template has no Resources section",
+            ]
+        );
+        let (_, said) = load("broken", &["parent.yaml"]);
+        assert_eq!(said, ["warning no-resources.yaml:2:1: the template has no Resources section"]);
+        let location = Location {
+            file: Path::new(".taskcat.yml").into(),
+            at: crate::diagnostic::Position { line: 4, column: 13 },
+        };
+        let (_, diagnostics) = Templates::load(&fixtures(), [("gone.yaml".to_owned(), Some(location))]);
+        let said: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
+        assert_eq!(said, [".taskcat.yml:4:13: template gone.yaml does not exist"]);
+    }
+}

@@ -1,0 +1,339 @@
+//! What the `TemplateURL` of a nested stack can evaluate to, as far as it leads to a file of the project.
+//!
+//! Without a region and without parameter values a URL is not known, but its end mostly is. So functions are evaluated
+//! with the defaults of parameters, both branches of a condition are followed, and what is not known is stood in for by
+//! its name, as TaskCat's `stack_url_helper.py` does. Called by `project`, which looks for the files.
+
+use std::collections::HashMap;
+
+use super::long_form::call;
+use crate::diagnostic::Position;
+use crate::yaml::Node;
+
+/// So many URLs are followed for one stack.
+const MAX_URLS: usize = 64;
+
+/// Follows the name of something unknown. Its value may well end with a slash (`${QSS3KeyPrefix}templates/…`).
+const UNKNOWN: char = '\0';
+
+/// An `AWS::CloudFormation::Stack` of a template.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NestedStack {
+    pub logical_id: String,
+    /// Of the `TemplateURL`, or of the resource where it has none.
+    pub at: Position,
+    /// Paths that the URL can have, without host and query, most likely first. None where there is no `TemplateURL`.
+    pub paths: Vec<String>,
+}
+
+/// The nested stacks of a template in long form, those in `Fn::ForEach` loops too.
+pub fn nested_stacks(root: &Node) -> Vec<NestedStack> {
+    let mut stacks = Vec::new();
+    let defaults = root.get("Parameters").map_or(&[][..], Node::entries).iter().filter_map(|(key, parameter)| {
+        let default = parameter.get("Default")?;
+        Some((key.text.to_string(), vec![default.text.to_string()]))
+    });
+    let scope = Scope { names: defaults.collect(), mappings: root.get("Mappings") };
+    if let Some(resources) = root.get("Resources") {
+        scope.resources(resources, &mut stacks);
+    }
+    stacks
+}
+
+/// What names stand for: parameters' defaults and the variables of loops.
+#[derive(Clone)]
+struct Scope<'a> {
+    names: HashMap<String, Vec<String>>,
+    mappings: Option<&'a Node>,
+}
+
+impl Scope<'_> {
+    fn resources(&self, resources: &Node, stacks: &mut Vec<NestedStack>) {
+        for (id, resource) in resources.entries() {
+            if id.text.starts_with("Fn::ForEach::") {
+                self.for_each(resource, stacks);
+            } else if resource.get("Type").and_then(Node::as_str) == Some("AWS::CloudFormation::Stack") {
+                let url = resource.get("Properties").and_then(|properties| properties.get("TemplateURL"));
+                let paths = url.map(|url| paths(self.texts(url))).unwrap_or_default();
+                stacks.push(NestedStack { logical_id: id.text.to_string(), at: url.unwrap_or(id).at, paths });
+            }
+        }
+    }
+
+    /// `[Variable, Collection, {OutputKey: resource}]`
+    fn for_each(&self, arguments: &Node, stacks: &mut Vec<NestedStack>) {
+        let Some([variable, collection, resources]) = arguments.as_sequence() else { return };
+        let items = match collection.as_sequence() {
+            Some(items) => items.iter().flat_map(|item| self.texts(item)).collect(),
+            None => self.texts(collection).iter().flat_map(|list| list.split(',')).map(str::to_owned).collect(),
+        };
+        let mut inside = self.clone();
+        inside.names.insert(variable.text.to_string(), items);
+        inside.resources(resources, stacks);
+    }
+
+    /// All texts that a value can be.
+    fn texts(&self, node: &Node) -> Vec<String> {
+        let Some((function, argument)) = call(node) else {
+            return if node.is_scalar() { vec![node.text.to_string()] } else { Vec::new() };
+        };
+        let mut texts = match function {
+            "Ref" => self.named(&argument.text),
+            "Fn::Sub" => self.sub(argument),
+            "Fn::Join" => self.join(argument),
+            "Fn::If" => {
+                argument.as_sequence().unwrap_or_default().iter().skip(1).flat_map(|it| self.texts(it)).collect()
+            }
+            "Fn::FindInMap" => self.find_in_map(argument),
+            _ => Vec::new(),
+        };
+        if texts.is_empty() {
+            texts.push(unknown(function));
+        }
+        distinct(texts)
+    }
+
+    /// What `Ref` and `${…}` give.
+    fn named(&self, name: &str) -> Vec<String> {
+        match (name, self.names.get(name)) {
+            (_, Some(texts)) if !texts.is_empty() => texts.clone(),
+            ("AWS::Region", _) => vec!["us-east-1".to_owned()],
+            ("AWS::URLSuffix", _) => vec!["amazonaws.com".to_owned()],
+            ("AWS::Partition", _) => vec!["aws".to_owned()],
+            _ => vec![unknown(name)],
+        }
+    }
+
+    fn sub(&self, argument: &Node) -> Vec<String> {
+        let (text, variables) = match argument.as_sequence() {
+            Some([text, variables, ..]) => (text, variables.entries()),
+            Some([text]) => (text, &[][..]),
+            _ => (argument, &[][..]),
+        };
+        let mut texts = vec![String::new()];
+        let mut rest = &*text.text;
+        while let Some((before, after)) = rest.split_once("${") {
+            append(&mut texts, &[before.to_owned()]);
+            let Some((name, after)) = after.split_once('}') else {
+                rest = after;
+                break;
+            };
+            let variable = variables.iter().find(|(key, _)| *key.text == *name);
+            let values = match (name.strip_prefix('!'), variable) {
+                (Some(literal), _) => vec![format!("${{{literal}}}")],
+                (None, Some((_, value))) => self.texts(value),
+                (None, None) => self.named(name.trim()),
+            };
+            append(&mut texts, &values);
+            rest = after;
+        }
+        append(&mut texts, &[rest.to_owned()]);
+        texts
+    }
+
+    fn join(&self, argument: &Node) -> Vec<String> {
+        let Some([delimiter, list]) = argument.as_sequence() else { return Vec::new() };
+        let delimiter = delimiter.text.to_string();
+        let Some(items) = list.as_sequence() else {
+            return self.texts(list).iter().map(|list| list.replace(',', &delimiter)).collect();
+        };
+        let mut texts = vec![String::new()];
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                append(&mut texts, std::slice::from_ref(&delimiter));
+            }
+            append(&mut texts, &self.texts(item));
+        }
+        texts
+    }
+
+    /// The value at the keys; where a key isn't known, the values of all keys.
+    fn find_in_map(&self, argument: &Node) -> Vec<String> {
+        let Some([map, first, second, options @ ..]) = argument.as_sequence() else { return Vec::new() };
+        let at = |nodes: Vec<&Node>, key: &Node| -> Vec<Node> {
+            let keys = self.texts(key);
+            let known: Vec<Node> =
+                nodes.iter().flat_map(|node| keys.iter().filter_map(|key| node.get(key))).cloned().collect();
+            if !known.is_empty() {
+                return known;
+            }
+            nodes.iter().flat_map(|node| node.entries()).map(|(_, value)| value.clone()).collect()
+        };
+        let maps = at(self.mappings.into_iter().collect(), map);
+        let entries = at(maps.iter().collect(), first);
+        let values = at(entries.iter().collect(), second);
+        let default = options.iter().filter_map(|options| options.get("DefaultValue")).flat_map(|it| self.texts(it));
+        values.iter().flat_map(|value| self.texts(value)).chain(default).collect()
+    }
+}
+
+fn unknown(name: &str) -> String {
+    format!("{name}{UNKNOWN}")
+}
+
+/// Each text with each of the values after it, as far as the limit allows.
+fn append(texts: &mut Vec<String>, values: &[String]) {
+    if let [value] = values {
+        texts.iter_mut().for_each(|text| text.push_str(value));
+        return;
+    }
+    let all = texts.iter().flat_map(|text| values.iter().map(move |value| format!("{text}{value}")));
+    *texts = all.take(MAX_URLS).collect();
+}
+
+/// The paths of URLs, each once, and each also with a slash after what isn't known.
+fn paths(urls: Vec<String>) -> Vec<String> {
+    let as_written = urls.iter().map(|url| path(&url.replace(UNKNOWN, "")));
+    let split = urls.iter().filter(|url| url.contains(UNKNOWN)).map(|url| path(&split_path(url)));
+    distinct(as_written.chain(split).collect())
+}
+
+/// With slashes for unknown ends in the path, but not in the host.
+fn split_path(url: &str) -> String {
+    match url.split_once("://").and_then(|(_, rest)| rest.split_once('/')) {
+        Some((_, path)) => format!("/{}", path.replace(UNKNOWN, "/")),
+        None => url.replace(UNKNOWN, "/"),
+    }
+}
+
+/// The path of a URL, without its query; of a text without a scheme, the whole.
+fn path(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    match url.split_once("://") {
+        Some((_, rest)) => rest.split_once('/').map(|(_, path)| format!("/{path}")).unwrap_or_default(),
+        None => url.to_owned(),
+    }
+}
+
+fn distinct(texts: Vec<String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    texts.into_iter().filter(|text| seen.insert(text.clone())).take(MAX_URLS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::template::long_form::long_form;
+
+    const SECTIONS: &str = "
+Parameters:
+  Bucket: {Type: String, Default: aws-quickstart}
+  Prefix: {Type: String, Default: project/}
+  Unset: {Type: String}
+  Sizes: {Type: CommaDelimitedList, Default: 'small,large'}
+Mappings:
+  Files:
+    us-east-1: {Vpc: templates/vpc.yaml}
+    cn-north-1: {Vpc: templates/vpc-cn.yaml}
+";
+
+    fn parse(text: &str) -> Node {
+        let parsed = crate::yaml::parse(&Arc::from(Path::new("t.yaml")), text);
+        assert_eq!(parsed.diagnostics, [], "{text}");
+        long_form(parsed.root.unwrap())
+    }
+
+    fn check(url: &str, expect: &[&str]) {
+        let resource = format!("{{Type: 'AWS::CloudFormation::Stack', Properties: {{TemplateURL: {url}}}}}");
+        let stacks = nested_stacks(&parse(&format!("{SECTIONS}Resources:\n  Child: {resource}\n")));
+        let paths: Vec<_> = stacks.iter().flat_map(|stack| &stack.paths).collect();
+        assert_eq!(paths, expect, "{url}");
+    }
+
+    #[test]
+    fn literals() {
+        check("'https://bucket.s3.amazonaws.com/a/b.yaml'", &["/a/b.yaml"]);
+        check("'https://bucket.s3.amazonaws.com/a/b.yaml?versionId=1'", &["/a/b.yaml"]);
+        check("'https://bucket.s3.amazonaws.com'", &[""]);
+        check("'s3://bucket/a/b.yaml'", &["/a/b.yaml"]);
+        check("./b.yaml", &["./b.yaml"]);
+        check("[]", &[]);
+    }
+
+    #[test]
+    fn substitution() {
+        check("!Sub 'https://${Bucket}.s3.${AWS::Region}.${AWS::URLSuffix}/${Prefix}t/x.yaml'", &["/project/t/x.yaml"]);
+        check("{'Fn::Sub': 'https://${Bucket}/${Prefix}x.yaml'}", &["/project/x.yaml"]);
+        check("!Sub ['https://b/${File}', {File: !Ref Prefix}]", &["/project/"]);
+        check("!Sub ['https://b/${Prefix}', {Prefix: mine/}]", &["/mine/"]);
+        check("!Sub ['https://b/x']", &["/x"]);
+        check("!Sub 'https://b/${!Prefix}x'", &["/${Prefix}x"]);
+        check("!Sub 'https://b/${Prefix'", &["/Prefix"]);
+        // Its value may end with a slash or not.
+        check("!Sub 'https://${Unset}/${Unset}t/x.yaml'", &["/Unsett/x.yaml", "/Unset/t/x.yaml"]);
+        check("!Sub 'https://b/${Other.Outputs.Key}'", &["/Other.Outputs.Key", "/Other.Outputs.Key/"]);
+    }
+
+    #[test]
+    fn joining() {
+        check("!Join ['/', ['https://b', !Ref Bucket, x.yaml]]", &["/aws-quickstart/x.yaml"]);
+        check("!Join ['', ['https://b/', !If [C, a, b], .yaml]]", &["/a.yaml", "/b.yaml"]);
+        check("!Join ['-', !Ref Sizes]", &["small-large"]);
+        check("!Join [x]", &["Fn::Join", "Fn::Join/"]);
+    }
+
+    #[test]
+    fn conditions_go_both_ways() {
+        check("!If [C, 'https://b/a.yaml', 'https://b/b.yaml']", &["/a.yaml", "/b.yaml"]);
+        check("!If [C, !If [D, a, b], c]", &["a", "b", "c"]);
+        let bucket = "B: !If [C, !Sub '${Bucket}-${AWS::Region}', !Ref Bucket]";
+        check(&format!("!Sub ['https://${{B}}/${{Prefix}}x.yaml', {{{bucket}}}]"), &["/project/x.yaml"]);
+    }
+
+    #[test]
+    fn mappings() {
+        check("!FindInMap [Files, !Ref 'AWS::Region', Vpc]", &["templates/vpc.yaml"]);
+        check("!FindInMap [Files, cn-north-1, Vpc]", &["templates/vpc-cn.yaml"]);
+        check("!FindInMap [Files, !Ref Unset, Vpc]", &["templates/vpc.yaml", "templates/vpc-cn.yaml"]);
+        check("!FindInMap [Files, us-east-1, Vpc, {DefaultValue: other.yaml}]", &["templates/vpc.yaml", "other.yaml"]);
+        check("!FindInMap [Nothing]", &["Fn::FindInMap", "Fn::FindInMap/"]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_named() {
+        check("!Ref Unset", &["Unset", "Unset/"]);
+        check("!GetAtt Other.Outputs.Url", &["Fn::GetAtt", "Fn::GetAtt/"]);
+    }
+
+    #[test]
+    fn the_number_of_urls_is_bounded() {
+        let branches = "!If [C, a, b], ".repeat(20);
+        let url = format!("!Join ['', [{branches}x]]");
+        let resource = format!("{{Type: 'AWS::CloudFormation::Stack', Properties: {{TemplateURL: {url}}}}}");
+        let stacks = nested_stacks(&parse(&format!("Resources:\n  Child: {resource}\n")));
+        assert_eq!(stacks[0].paths.len(), MAX_URLS);
+    }
+
+    #[test]
+    fn loops() {
+        let text = "
+Parameters:
+  Sizes: {Type: CommaDelimitedList, Default: 'small,large'}
+Resources:
+  Fn::ForEach::Zones:
+    - Zone
+    - [a, b]
+    - Fn::ForEach::Sizes:
+        - Size
+        - !Ref Sizes
+        - Stack${Zone}${Size}:
+            Type: AWS::CloudFormation::Stack
+            Properties: {TemplateURL: !Sub 'https://b/${Zone}/${Size}.yaml'}
+  Topic: {Type: AWS::SNS::Topic}
+  Bare: {Type: AWS::CloudFormation::Stack}
+  Fn::ForEach::Broken: [x]
+";
+        let stacks = nested_stacks(&parse(text));
+        let found: Vec<_> = stacks.iter().map(|it| (it.logical_id.as_str(), it.at.line, it.paths.join(" "))).collect();
+        assert_eq!(
+            found,
+            [
+                ("Stack${Zone}${Size}", 13, "/a/small.yaml /a/large.yaml /b/small.yaml /b/large.yaml".to_owned()),
+                ("Bare", 15, String::new()),
+            ]
+        );
+    }
+}

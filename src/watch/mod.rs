@@ -1,0 +1,167 @@
+//! Stacks are followed by their events, nested ones included, until they come to rest.
+//!
+//! One poll per live stack and tick, and only for what is new. Called by `run`; knows `event` and `aws`.
+
+mod pace;
+mod status;
+
+pub use status::StackStatus;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use tokio::time::{Instant, sleep};
+
+use crate::aws::{AwsError, Clients, ErrorKind};
+use crate::event::{CellId, Events, Happening, Output, StackEvent};
+
+/// Polls of one stack that may fail in a row, for other reasons than throttling, before following it is given up.
+const FAILURES: u32 = 10;
+
+const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
+
+/// Follows one cell's stack through its life.
+pub struct Watcher {
+    cell: CellId,
+    clients: Arc<Clients>,
+    events: Events,
+    /// The cell's own stack first, then the nested ones as they appear.
+    stacks: Vec<Followed>,
+}
+
+struct Followed {
+    stack_id: String,
+    depth: u32,
+    seen: HashSet<String>,
+    status: StackStatus,
+    reason: Option<String>,
+    failures: u32,
+}
+
+/// A stack that has come to rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    pub status: StackStatus,
+    pub reason: Option<String>,
+    pub outputs: Vec<Output>,
+}
+
+impl Watcher {
+    pub fn new(cell: CellId, stack_id: String, clients: Arc<Clients>, events: Events) -> Self {
+        Self { cell, clients, events, stacks: vec![Followed::new(stack_id, 0)] }
+    }
+
+    pub fn stack_id(&self) -> &str {
+        &self.stacks[0].stack_id
+    }
+
+    pub fn clients(&self) -> Arc<Clients> {
+        self.clients.clone()
+    }
+
+    /// Returns when the new stack has come to rest, with what it put out.
+    pub async fn settled(&mut self) -> Result<Settled, AwsError> {
+        let start = Instant::now();
+        loop {
+            sleep(pace::delay(start.elapsed())).await;
+            self.poll().await?;
+            if self.stacks[0].status.is_at_rest() {
+                break;
+            }
+        }
+        // What happened in nested stacks between their last poll and the end.
+        self.poll().await?;
+        let described = self.clients.describe_stack(self.stack_id()).await?;
+        let root = &self.stacks[0];
+        let settled = Settled {
+            status: root.status.clone(),
+            reason: root.reason.clone().or_else(|| described.as_ref().and_then(|stack| stack.reason.clone())),
+            outputs: described.map(|stack| stack.outputs).unwrap_or_default(),
+        };
+        self.events.send(Happening::StackSettled {
+            cell: self.cell.clone(),
+            status: settled.status.to_string(),
+            reason: settled.reason.clone(),
+            outputs: settled.outputs.clone(),
+        });
+        Ok(settled)
+    }
+
+    /// Returns when a deletion that was asked for has ended, with the stack's last status and its reason. Only the cell's
+    /// own stack is polled: nested stacks go with it. If it fails, one more look at all of them shows why.
+    pub async fn deleted(&mut self) -> Result<(StackStatus, Option<String>), AwsError> {
+        self.stacks[0].status = StackStatus::in_progress();
+        self.stacks[0].reason = None;
+        let start = Instant::now();
+        while !self.stacks[0].status.is_at_rest() {
+            sleep(pace::delay(start.elapsed())).await;
+            let found = self.stacks[0].poll(&self.clients).await?;
+            self.take(found);
+        }
+        if !self.stacks[0].status.is_deleted() {
+            self.stacks[1..].iter_mut().for_each(|nested| nested.status = StackStatus::in_progress());
+            self.poll().await?;
+        }
+        Ok((self.stacks[0].status.clone(), self.stacks[0].reason.clone()))
+    }
+
+    /// One poll of every stack that isn't at rest, and of those that appear by it.
+    async fn poll(&mut self) -> Result<(), AwsError> {
+        let mut from = 0;
+        while from < self.stacks.len() {
+            let live = self.stacks[from..].iter_mut().filter(|stack| !stack.status.is_at_rest());
+            let polls: Vec<_> = join_all(live.map(|stack| stack.poll(&self.clients))).await;
+            from = self.stacks.len();
+            for found in polls {
+                self.take(found?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes events on, and follows the stacks that they tell of.
+    fn take(&mut self, found: Vec<StackEvent>) {
+        for event in found {
+            if event.resource_type == STACK_TYPE
+                && !event.is_of_stack()
+                && let Some(nested) = &event.physical_id
+                && self.stacks.iter().all(|stack| stack.stack_id != *nested)
+            {
+                self.stacks.push(Followed::new(nested.clone(), event.depth + 1));
+            }
+            self.events.send(Happening::StackEvent { cell: self.cell.clone(), detail: event });
+        }
+    }
+}
+
+impl Followed {
+    fn new(stack_id: String, depth: u32) -> Self {
+        let status = StackStatus::in_progress();
+        Self { stack_id, depth, seen: HashSet::new(), status, reason: None, failures: 0 }
+    }
+
+    /// The stack's new events, oldest first. A poll that fails for a passing reason finds nothing; the next one makes
+    /// up for it.
+    async fn poll(&mut self, clients: &Clients) -> Result<Vec<StackEvent>, AwsError> {
+        let found = match clients.new_events(&self.stack_id, self.depth, &mut self.seen).await {
+            Ok(found) => found,
+            Err(error) if error.is(ErrorKind::Throttled) => return Ok(Vec::new()),
+            Err(error) if error.message.contains("does not exist") => {
+                self.status = StackStatus::deleted();
+                return Ok(Vec::new());
+            }
+            Err(error) => {
+                self.failures += 1;
+                let passing = error.is(ErrorKind::Network) || error.is(ErrorKind::Other);
+                return if passing && self.failures < FAILURES { Ok(Vec::new()) } else { Err(error) };
+            }
+        };
+        self.failures = 0;
+        for event in found.iter().filter(|event| event.is_of_stack()) {
+            self.status = StackStatus::from(event.status.as_str());
+            self.reason = event.reason.clone();
+        }
+        Ok(found)
+    }
+}
