@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::project::Project;
-use crate::servers::venv;
+use crate::servers::{Kind, Server, venv};
 
 /// No run of these tests takes that long; one that hangs is ended and shown.
 const DEADLINE: Duration = Duration::from_secs(150);
@@ -27,6 +27,18 @@ impl Taskcat {
             .env("AWS_ENDPOINT_URL", endpoint)
             .env("AWS_ACCESS_KEY_ID", "testing")
             .env("AWS_SECRET_ACCESS_KEY", "testing")
+    }
+
+    /// `taskcat test run` on a server. moto enforces the Deny of a bucket's policy without its Condition, so there the
+    /// policy is left out, as `--enable-sig-v2` does.
+    pub fn test_run(project: &Project, server: &Server) -> Self {
+        Self::test_run_at(project, server.kind, &server.endpoint())
+    }
+
+    /// The same through another endpoint: a proxy.
+    pub fn test_run_at(project: &Project, kind: Kind, endpoint: &str) -> Self {
+        let run = Self::at(project, endpoint).args(["test", "run"]);
+        if kind == Kind::Moto { run.args(["--enable-sig-v2"]) } else { run }
     }
 
     pub fn without_credentials(project: &Project) -> Self {

@@ -7,7 +7,7 @@ public protocols and nothing of the program under test, so that a test can count
 send, and look for secrets where they don't belong. A line of the log has
 
     at        seconds since the epoch, when the call came in
-    service   and `region`: from the credential scope of the signature
+    service   and `region`, `key` (the access key's id): from the signature
     action    the API's own name; for S3 worked out from method, path and query
     method, path, query, status
     form      the parameters of a call in the query protocol (CloudFormation, STS, EC2)
@@ -152,7 +152,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         scope = re.search(r"Credential=([^,\s]+)", self.headers.get("Authorization", ""))
         scope = unquote(scope[1] if scope else query.get("X-Amz-Credential", [""])[0]).split("/")
         region, service = (scope[-3], scope[-2]) if len(scope) >= 5 else (None, None)
-        call = {"at": time.time(), "service": service, "region": region, "method": self.command, "path": url.path}
+        call = {"at": time.time(), "service": service, "region": region, "key": scope[0]}
+        call |= {"method": self.command, "path": url.path}
         call["query"] = url.query
         call["bytes"] = int(self.headers.get("x-amz-decoded-content-length") or len(body))
         if target := self.headers.get("X-Amz-Target"):
