@@ -91,8 +91,11 @@ fn profiles_per_region(kind: Kind) {
     outcome.assert_code(0);
     let calls = proxy.calls();
     let keys = |action: &str| {
-        let mut keys: Vec<String> =
-            calls.of(action).iter().map(|call| format!("{} {}", call["region"], call["key"]).replace('"', "")).collect();
+        let mut keys: Vec<String> = calls
+            .of(action)
+            .iter()
+            .map(|call| format!("{} {}", call["region"], call["key"]).replace('"', ""))
+            .collect();
         keys.sort();
         keys
     };

@@ -63,7 +63,10 @@ impl Run {
                 template,
                 disable_rollback: field("DisableRollback"),
                 parameters: parameters.iter().map(|[key, value]| (key.clone(), shape(key, &plain(value)))).collect(),
-                tags: form_list(call, "Tags.member", ["Key", "Value"]).into_iter().map(|tag| tag.map(|it| shape_of_id(&it))).collect(),
+                tags: form_list(call, "Tags.member", ["Key", "Value"])
+                    .into_iter()
+                    .map(|tag| tag.map(|it| shape_of_id(&it)))
+                    .collect(),
             };
             ((test, call["region"].as_str().unwrap().to_owned()), launch)
         });
@@ -72,7 +75,8 @@ impl Run {
 
     /// The objects of the bucket that has any, by key without archives; TaskCat leaves a second bucket, which is empty.
     fn objects(&self) -> BTreeMap<String, Value> {
-        let full: Vec<&Value> = self.standing.buckets.values().filter(|it| it["objects"] != serde_json::json!({})).collect();
+        let full: Vec<&Value> =
+            self.standing.buckets.values().filter(|it| it["objects"] != serde_json::json!({})).collect();
         assert_eq!(full.len(), 1, "{:#?}", self.standing.buckets);
         let objects = full[0]["objects"].as_object().unwrap();
         objects.iter().map(|(key, value)| (key.clone(), value["md5"].clone())).collect()
@@ -101,7 +105,8 @@ fn the_same_stacks_parameters_tags_and_objects(kind: Kind) {
         assert_eq!(our.parameters.remove("RetentionDays").as_deref(), Some(if cell.0 == "full" { "7" } else { "1" }));
         // TaskCat sends a list as Python prints it.
         if cell.0 == "full" {
-            let list = our.parameters.insert("Approvers".into(), "['first@example.com', 'sample-orders@example.com']".into());
+            let list =
+                our.parameters.insert("Approvers".into(), "['first@example.com', 'sample-orders@example.com']".into());
             assert_eq!(list.as_deref(), Some("first@example.com,sample-orders@example.com"));
         }
         // TaskCat gives each stack the tags of all tests that it has come to, in one list.
@@ -162,7 +167,7 @@ fn archived(path: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for index in 0..archive.len() {
         let mut file = archive.by_index(index).unwrap();
-        let name = file.name().to_owned();
+        let name = file.name().unwrap().to_string();
         let written_anew = [".pyc", ".dist-info/RECORD", ".dist-info/direct_url.json"];
         if file.is_dir() || written_anew.iter().any(|end| name.ends_with(end)) {
             continue;
@@ -191,7 +196,8 @@ fn configurations_resolve_as_taskcat_resolves_them() {
         if project.path().join("home").is_dir() {
             fs::rename(project.path().join("home/.taskcat.yml"), home.join(".taskcat.yml")).unwrap();
         }
-        let variables = [("TASKCAT_PROJECT_OWNER", "environment@example.com"), ("TASKCAT_PROJECT_PACKAGE_LAMBDA", "FALSE")];
+        let variables =
+            [("TASKCAT_PROJECT_OWNER", "environment@example.com"), ("TASKCAT_PROJECT_PACKAGE_LAMBDA", "FALSE")];
         let mut ours = Taskcat::without_credentials(&project).args(["config", "show", "--format", "json"]);
         let mut theirs = Command::new(venv("taskcat").join("bin/python"));
         theirs.arg(support("resolved.py")).current_dir(project.path()).env("HOME", &home);

@@ -103,7 +103,8 @@ fn a_denied_region_fails_alone(kind: Kind) {
 /// CloudFormation throttles everybody who tests in many regions; no cell fails for that.
 fn throttling_is_waited_out(kind: Kind) {
     let server = Server::take(kind);
-    let refusals = ["CreateStack=400:Throttling*2", "DescribeStackEvents=400:Throttling*2", "DeleteStack=400:Throttling*2"];
+    let refusals =
+        ["CreateStack=400:Throttling*2", "DescribeStackEvents=400:Throttling*2", "DeleteStack=400:Throttling*2"];
     let proxy = Proxy::refusing(&server, &refusals);
     let project = Project::copy_of("undeclared-parameter");
     let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).args(["-l"]).run();

@@ -55,7 +55,11 @@ fn hooks_get_what_they_need_and_fail_their_cell_alone(kind: Kind) {
 fn a_prehook_that_fails_keeps_its_stack_from_being_made(kind: Kind) {
     let server = Server::take(kind);
     let project = Project::copy_of("hooks");
-    project.replace(".taskcat.yml", "    posthooks:\n      - type: script\n        config:\n          command: ./hooks/refuse.sh", "    prehooks:\n      - type: script\n        config:\n          command: ./hooks/refuse.sh");
+    project.replace(
+        ".taskcat.yml",
+        "    posthooks:\n      - type: script\n        config:\n          command: ./hooks/refuse.sh",
+        "    prehooks:\n      - type: script\n        config:\n          command: ./hooks/refuse.sh",
+    );
     let outcome = run(&project, &server);
     outcome.assert_code(1).assert_says("the topic has no subscriber");
     let cell = outcome.cell("refused", "us-east-1");

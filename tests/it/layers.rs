@@ -30,15 +30,44 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "run",
         &[
-            "aws", "catalog", "config", "diagnostic", "event", "launch", "lint", "package", "plan", "process", "report",
-            "stage", "teardown", "template", "watch", "yaml",
+            "aws",
+            "catalog",
+            "config",
+            "diagnostic",
+            "event",
+            "launch",
+            "lint",
+            "package",
+            "plan",
+            "process",
+            "report",
+            "stage",
+            "teardown",
+            "template",
+            "watch",
+            "yaml",
         ],
     ),
     (
         "cli",
         &[
-            "aws", "catalog", "config", "diagnostic", "event", "launch", "lint", "package", "plan", "process", "report",
-            "run", "stage", "teardown", "template", "watch", "yaml",
+            "aws",
+            "catalog",
+            "config",
+            "diagnostic",
+            "event",
+            "launch",
+            "lint",
+            "package",
+            "plan",
+            "process",
+            "report",
+            "run",
+            "stage",
+            "teardown",
+            "template",
+            "watch",
+            "yaml",
         ],
     ),
 ];
@@ -91,7 +120,8 @@ fn paths_are_found_in_all_their_forms() {
 
 /// The modules that a source names after `crate::`, in order; comments name nobody.
 fn named(source: &str) -> Vec<String> {
-    let code: String = source.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
+    let code: String =
+        source.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
     let mut found = Vec::new();
     for (at, _) in code.match_indices("crate::") {
         let rest = &code[at + "crate::".len()..];

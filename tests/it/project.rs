@@ -18,8 +18,7 @@ impl Project {
     }
 
     pub fn empty(name: &str) -> Self {
-        let project =
-            Self { folder: TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap(), name: name.to_owned() };
+        let project = Self { folder: TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap(), name: name.to_owned() };
         fs::create_dir(project.path()).unwrap();
         project
     }

@@ -10,7 +10,8 @@ tests_on!(both: generated_passwords, a_fetched_secret, a_secret_in_a_reason);
 /// Everything that the run left on this machine: both streams, every file in the project, reports and journal included.
 #[track_caller]
 fn assert_nowhere(secrets: &[String], outcome: &Outcome, project: &Project) {
-    let mut written = vec![("stdout".to_owned(), outcome.stdout.clone()), ("stderr".to_owned(), outcome.stderr.clone())];
+    let mut written =
+        vec![("stdout".to_owned(), outcome.stdout.clone()), ("stderr".to_owned(), outcome.stderr.clone())];
     for file in project.files("") {
         let bytes = std::fs::read(project.path().join(&file)).unwrap();
         written.push((file, String::from_utf8_lossy(&bytes).into_owned()));

@@ -75,7 +75,11 @@ fn at_most_so_many_at_once(kind: Kind) {
     let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).args(args).run();
     outcome.assert_code(0);
     let calls = proxy.calls();
-    let launches_and_ends: Vec<&str> =
-        calls.0.iter().filter_map(|it| it["action"].as_str()).filter(|it| *it == "CreateStack" || *it == "DeleteStack").collect();
+    let launches_and_ends: Vec<&str> = calls
+        .0
+        .iter()
+        .filter_map(|it| it["action"].as_str())
+        .filter(|it| *it == "CreateStack" || *it == "DeleteStack")
+        .collect();
     assert_eq!(launches_and_ends, ["CreateStack", "DeleteStack"].repeat(3));
 }

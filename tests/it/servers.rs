@@ -24,8 +24,6 @@ pub enum Kind {
     Moto,
 }
 
-pub const BOTH: [Kind; 2] = [Kind::Ministack, Kind::Moto];
-
 /// The account that a server takes its callers for.
 impl Kind {
     pub fn account_id(self) -> &'static str {
@@ -212,7 +210,8 @@ fn by_name(object: &Value) -> BTreeMap<String, Value> {
 fn http(port: u16, method: &str, path: &str) -> Option<u16> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
-    write!(stream, "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").ok()?;
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        .ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     answer.split(' ').nth(1)?.parse().ok()

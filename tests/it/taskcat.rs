@@ -48,9 +48,8 @@ impl Taskcat {
     /// Another program in the same environment: the Python TaskCat.
     pub fn program(program: impl AsRef<std::ffi::OsStr>, project: &Project) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths(
-            std::iter::once(venv("taskcat").join("bin")).chain(std::env::split_paths(&path)),
-        );
+        let path =
+            std::env::join_paths(std::iter::once(venv("taskcat").join("bin")).chain(std::env::split_paths(&path)));
         let mut command = Command::new(program);
         command
             .current_dir(project.path())

@@ -41,8 +41,11 @@ fn a_dry_run_changes_nothing(kind: Kind) {
     let outcome = upload(&project, &proxy.endpoint(), &["-b", BUCKET, "--dry-run"]);
     outcome.assert_code(0);
     let calls = proxy.calls();
-    assert!(calls.0.iter().all(|call| matches!(call["method"].as_str(), Some("GET" | "HEAD")) || call["service"] == "sts"));
-    let mut expected: Vec<String> = keys("ignored-files").iter().map(|key| format!("upload s3://{BUCKET}/{key}")).collect();
+    assert!(
+        calls.0.iter().all(|call| matches!(call["method"].as_str(), Some("GET" | "HEAD")) || call["service"] == "sts")
+    );
+    let mut expected: Vec<String> =
+        keys("ignored-files").iter().map(|key| format!("upload s3://{BUCKET}/{key}")).collect();
     expected.push(format!("remove s3://{BUCKET}/ignored-files/gone.txt"));
     let mut lines: Vec<&str> = outcome.stdout.lines().collect();
     expected.sort();
