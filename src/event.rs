@@ -100,11 +100,12 @@ pub enum Happening {
         cell: CellId,
         hook: Hook,
     },
-    /// `error` says why it failed; absent on success.
+    /// `error` says why it failed; absent on success. `output` is the end of what it printed.
     HookFinished {
         cell: CellId,
         hook: Hook,
         error: Option<String>,
+        output: Option<String>,
     },
 
     /// A stack is about to be made. Sent, and on disk, before the call.

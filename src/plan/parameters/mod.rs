@@ -402,7 +402,7 @@ mod tests {
         check(
             &[&["$[taskcat_getval_a]"], &["x"]],
             &[".taskcat.yml:1:7: parameter A: $[taskcat_getval_a] names parameter a, which the test doesn't have \
-               (did you mean A?)"],
+               (did you mean `A`?)"],
         );
         check(
             &[&["$[taskcat_getval_B]"], &["$[taskcat_getval_C]"], &["$[taskcat_getval_B]"], &["$[taskcat_getval_D]"]],

@@ -46,10 +46,10 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
         }
         Happening::UploadFinished { bucket } => (Milestone, uploaded(bucket, report)),
         Happening::HookStarted { cell, hook } => (Detail, format!("{} {} started", name(cell), hook_name(hook))),
-        Happening::HookFinished { cell, hook, error: None } => {
+        Happening::HookFinished { cell, hook, error: None, .. } => {
             (Detail, format!("{} {} done", name(cell), hook_name(hook)))
         }
-        Happening::HookFinished { cell, hook, error: Some(error) } => {
+        Happening::HookFinished { cell, hook, error: Some(error), .. } => {
             (Warning, format!("{} {} failed: {error}", name(cell), hook_name(hook)))
         }
         Happening::CellFinished { cell, .. } => verdict(cell, report)?,
