@@ -1,8 +1,8 @@
 //! Which bucket a cell is staged to.
 //!
-//! Follows `Config.get_buckets`: a bucket is made for each account, or one for each account and region, or the user's is
-//! taken. In TaskCat the first bucket of an account serves all its tests, even one that names a bucket of its own; here
-//! each test uses the bucket that it names.
+//! Follows `Config.get_buckets`: a bucket is made for each account, or one for each account and region, or the user's
+//! is taken. In TaskCat the first bucket of an account serves all its tests, even one that names a bucket of its own;
+//! here each test uses the bucket that it names.
 
 use uuid::Uuid;
 

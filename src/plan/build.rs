@@ -35,8 +35,8 @@ impl Draft {
         lookups
     }
 
-    /// The plan, and what the user should know of it. A cell that can't be launched is in [`Plan::refused`] and stops no
-    /// other. Random values are drawn anew each time.
+    /// The plan, and what the user should know of it. A cell that can't be launched is in [`Plan::refused`] and stops
+    /// no other. Random values are drawn anew each time.
     pub fn build(&self, identities: &Identities, answers: &Answers) -> Result<(Plan, Vec<Diagnostic>), PlanError> {
         let mut rng = StdRng::try_from_rng(&mut SysRng)?;
         let mut plan = Plan {
@@ -338,8 +338,10 @@ mod tests {
     #[test]
     fn one_bucket_serves_an_account() {
         let (plan, _) = plan(
-            "project: {name: p, template: templates/t.yaml, regions: [us-east-1, ca-central-1, eu-central-1, cn-north-1],\n  \
-             auth: {ca-central-1: other, eu-central-1: same, cn-north-1: china}}\ntests: {one: {}, two: {}}\n",
+            "project: {name: p, template: templates/t.yaml,\n  \
+             regions: [us-east-1, ca-central-1, eu-central-1, cn-north-1],\n  \
+             auth: {ca-central-1: other, eu-central-1: same, cn-north-1: china}}\n\
+             tests: {one: {}, two: {}}\n",
         );
         let name = |account: &str| names::auto_bucket_name("p", account, RUN);
         let (first, second, third) = (name("111111111111"), name("222222222222"), name("333333333333"));
@@ -398,7 +400,8 @@ mod tests {
         let project = Project::new(&[
             (
                 ".taskcat.yml",
-                "project: {name: p, template: templates/t.yaml, regions: [us-east-1, us-west-2], auth: {us-west-2: other}}\n\
+                "project: {name: p, template: templates/t.yaml,\n  \
+                 regions: [us-east-1, us-west-2], auth: {us-west-2: other}}\n\
                  tests: {one: {}, two: {}, three: {auth: {us-east-1: gone}}}\n",
             ),
             ("templates/t.yaml", TEMPLATE),

@@ -76,8 +76,8 @@ impl Draft {
         Templates::load(project_root, asked)
     }
 
-    /// Checks the tests against `templates`. Gives the warnings with the draft; on error, every diagnostic. A test whose
-    /// template could not be read is passed over: that has been reported with the template.
+    /// Checks the tests against `templates`. Gives the warnings with the draft; on error, every diagnostic. A test
+    /// whose template could not be read is passed over: that has been reported with the template.
     pub fn new(
         loaded: &Loaded,
         project_root: &Path,
@@ -107,8 +107,8 @@ impl Draft {
         Ok((Self { run_id, project_root: project_root.to_owned(), project, tests, git_branch }, diagnostics))
     }
 
-    /// The profiles whose identity must be known, each with the region to ask STS in. That is one which every account of
-    /// the partition has: in a region that has to be switched on first, STS would know nobody.
+    /// The profiles whose identity must be known, each with the region to ask STS in. That is one which every account
+    /// of the partition has: in a region that has to be switched on first, STS would know nobody.
     pub fn profiles(&self) -> Vec<(String, String)> {
         let mut profiles: Vec<(String, String)> = Vec::new();
         for place in self.tests.iter().flat_map(|test| test.places.iter().chain(&test.artifact_places)) {
@@ -312,33 +312,43 @@ pub mod tests {
     }
 
     const TEMPLATE: &str = "Parameters:\n  KeyName: {Type: String}\n  VpcId: {Type: String}\n  \
-                            Size: {Type: Number, Default: 3}\n  Flag: {Type: String, Default: 'no', AllowedValues: ['yes', 'no']}\n\
-                            Resources: {}\n";
+                            Size: {Type: Number, Default: 3}\nResources: {}\n";
 
-    fn refused(config: &str, expect: &[&str]) {
-        let project = Project::new(&[(".taskcat.yml", config), ("t.yaml", TEMPLATE), ("u.yaml", "Resources: {}\n")]);
+    /// A project of the two templates `t.yaml` and `u.yaml`, which declares nothing.
+    fn project(config: &[&str]) -> Project {
+        let config = config.join("\n");
+        Project::new(&[(".taskcat.yml", &config), ("t.yaml", TEMPLATE), ("u.yaml", "Resources: {}\n")])
+    }
+
+    fn refused(config: &[&str], expect: &[&str]) {
+        let project = project(config);
         match project.draft() {
-            Ok((draft, _)) => panic!("{config}\n{draft:?}"),
-            Err(diagnostics) => assert_eq!(project.said(&diagnostics), expect, "{config}"),
+            Ok((draft, _)) => panic!("{config:?}\n{draft:?}"),
+            Err(diagnostics) => assert_eq!(project.said(&diagnostics), expect, "{config:?}"),
         }
     }
 
-    fn warned(config: &str, expect: &[&str]) -> Draft {
-        let project = Project::new(&[(".taskcat.yml", config), ("t.yaml", TEMPLATE), ("u.yaml", "Resources: {}\n")]);
-        let (draft, diagnostics) = project.draft().unwrap_or_else(|errors| panic!("{config}\n{errors:?}"));
-        assert_eq!(project.said(&diagnostics), expect, "{config}");
+    fn warned(config: &[&str], expect: &[&str]) -> Draft {
+        let project = project(config);
+        let (draft, diagnostics) = project.draft().unwrap_or_else(|errors| panic!("{config:?}\n{errors:?}"));
+        assert_eq!(project.said(&diagnostics), expect, "{config:?}");
         draft
     }
 
     #[test]
     fn every_required_parameter_is_listed() {
         refused(
-            "project: {name: p, template: t.yaml, regions: [us-east-1]}\ntests:\n  one: {}\n  two: {parameters: {KeyName: k}}\n",
             &[
-                ".taskcat.yml:3:3: test `one` has no value for parameters that t.yaml requires: KeyName (line 2), VpcId (line 3) \
-                 (set them under tests.one.parameters or project.parameters)",
-                ".taskcat.yml:4:3: test `two` has no value for parameters that t.yaml requires: VpcId (line 3) \
-                 (set them under tests.two.parameters or project.parameters)",
+                "project: {name: p, template: t.yaml, regions: [us-east-1]}",
+                "tests:",
+                "  one: {}",
+                "  two: {parameters: {KeyName: k}}",
+            ],
+            &[
+                ".taskcat.yml:3:3: test `one` has no value for parameters that t.yaml requires: \
+                 KeyName (line 2), VpcId (line 3) (set them under tests.one.parameters or project.parameters)",
+                ".taskcat.yml:4:3: test `two` has no value for parameters that t.yaml requires: \
+                 VpcId (line 3) (set them under tests.two.parameters or project.parameters)",
             ],
         );
     }
@@ -347,10 +357,15 @@ pub mod tests {
     fn what_no_template_declares_is_dropped_with_a_warning() {
         // `KeyName` is declared by one of the templates that it is given to.
         let draft = warned(
-            "project: {name: p, regions: [us-east-1], parameters: {KeyName: k, Nowhere: x}}\ntests:\n  \
-             one: {template: t.yaml, parameters: {VpcID: a, VpcId: b}}\n  two: {template: u.yaml}\n",
             &[
-                "warning: .taskcat.yml:3:40: parameter `VpcID` is dropped: t.yaml does not declare it (did you mean `VpcId`?)",
+                "project: {name: p, regions: [us-east-1], parameters: {KeyName: k, Nowhere: x}}",
+                "tests:",
+                "  one: {template: t.yaml, parameters: {VpcID: a, VpcId: b}}",
+                "  two: {template: u.yaml}",
+            ],
+            &[
+                "warning: .taskcat.yml:3:40: parameter `VpcID` is dropped: t.yaml does not declare it \
+                 (did you mean `VpcId`?)",
                 "warning: .taskcat.yml:1:67: parameter `Nowhere` is dropped: none of t.yaml, u.yaml declares it",
             ],
         );
@@ -360,18 +375,19 @@ pub mod tests {
     #[test]
     fn wrong_values_are_found_before_anything_is_asked() {
         refused(
-            "project: {name: p, template: t.yaml, regions: [us-east-1],\n  parameters: {KeyName: '$[taskcat_genas_1]'}}\n\
-             tests: {one: {parameters: {VpcId: '$[taskcat_getval_Nix]'}}, two: {parameters: {VpcId: '$[taskcat_getval_VpcId]'}}}\n",
             &[
-                ".taskcat.yml:2:16: parameter KeyName: unknown pseudo-parameter $[taskcat_genas_1] (did you mean $[taskcat_genaz_2]?)",
+                "project: {name: p, template: t.yaml, regions: [us-east-1],",
+                "  parameters: {KeyName: '$[taskcat_genas_1]'}}",
+                "tests:",
+                "  one: {parameters: {VpcId: '$[taskcat_getval_Nix]'}}",
+                "  two: {parameters: {VpcId: '$[taskcat_getval_VpcId]'}}",
             ],
-        );
-        refused(
-            "project: {name: p, template: t.yaml, regions: [us-east-1], parameters: {KeyName: k}}\n\
-             tests: {one: {parameters: {VpcId: '$[taskcat_getval_Nix]'}}, two: {parameters: {VpcId: '$[taskcat_getval_VpcId]'}}}\n",
             &[
-                ".taskcat.yml:2:28: parameter VpcId: $[taskcat_getval_Nix] names parameter Nix, which the test doesn't have",
-                ".taskcat.yml:2:81: parameter VpcId: getval leads in a circle: VpcId -> VpcId",
+                ".taskcat.yml:2:16: parameter KeyName: unknown pseudo-parameter $[taskcat_genas_1] \
+                 (did you mean $[taskcat_genaz_2]?)",
+                ".taskcat.yml:4:22: parameter VpcId: $[taskcat_getval_Nix] names parameter Nix, \
+                 which the test doesn't have",
+                ".taskcat.yml:5:22: parameter VpcId: getval leads in a circle: VpcId -> VpcId",
             ],
         );
     }
@@ -379,20 +395,24 @@ pub mod tests {
     #[test]
     fn templates_and_regions_are_needed() {
         refused(
-            "project: {name: p}\ntests:\n  one: {regions: [us-east-1]}\n  two: {template: gone.yaml}\n",
+            &["project: {name: p}", "tests:", "  one: {regions: [us-east-1]}", "  two: {template: gone.yaml}"],
             &[
                 ".taskcat.yml:4:9: template gone.yaml does not exist",
                 ".taskcat.yml:3:3: test `one` has no template (set project.template)",
                 ".taskcat.yml:4:3: test `two` has no regions (set project.regions)",
             ],
         );
-        refused("project: {name: p}\n", &["the configuration has no tests (add one under tests)"]);
+        refused(&["project: {name: p}"], &["the configuration has no tests (add one under tests)"]);
     }
 
     #[test]
     fn hooks_have_a_type() {
         refused(
-            "project: {name: p, template: u.yaml, regions: [us-east-1]}\ntests:\n  one: {prehooks: [{type: script}, {config: {}}]}\n",
+            &[
+                "project: {name: p, template: u.yaml, regions: [us-east-1]}",
+                "tests:",
+                "  one: {prehooks: [{type: script}, {config: {}}]}",
+            ],
             &[".taskcat.yml:3:36: the hook has no type (`script`, or the end of a taskcat-hook-… program's name)"],
         );
     }
@@ -400,16 +420,24 @@ pub mod tests {
     #[test]
     fn tests_do_not_share_a_stack() {
         refused(
-            "project: {name: p, template: u.yaml, regions: [us-east-1, us-east-2]}\ntests:\n  one: {stack_name: same}\n  \
-             two: {stack_name: same}\n",
             &[
-                ".taskcat.yml:4:9: tests `one` and `two` both launch a stack same in us-east-1 (give them different names)",
+                "project: {name: p, template: u.yaml, regions: [us-east-1, us-east-2]}",
+                "tests:",
+                "  one: {stack_name: same}",
+                "  two: {stack_name: same}",
             ],
+            &[".taskcat.yml:4:9: tests `one` and `two` both launch a stack same in us-east-1 \
+               (give them different names)"],
         );
         // In another region or another account there is room.
         warned(
-            "project: {name: p, template: u.yaml}\ntests:\n  one: {stack_name: same, regions: [us-east-1]}\n  \
-             two: {stack_name: same, regions: [us-east-2]}\n  three: {stack_name: same, regions: [us-east-1], auth: {default: x}}\n",
+            &[
+                "project: {name: p, template: u.yaml}",
+                "tests:",
+                "  one: {stack_name: same, regions: [us-east-1]}",
+                "  two: {stack_name: same, regions: [us-east-2]}",
+                "  three: {stack_name: same, regions: [us-east-1], auth: {default: x}}",
+            ],
             &[],
         );
     }
@@ -417,7 +445,11 @@ pub mod tests {
     #[test]
     fn own_tags_win() {
         let draft = warned(
-            "project: {name: p, template: u.yaml, regions: [us-east-1]}\ntests:\n  one: {tags: {taskcat-id: x, Cost: '1'}}\n",
+            &[
+                "project: {name: p, template: u.yaml, regions: [us-east-1]}",
+                "tests:",
+                "  one: {tags: {taskcat-id: x, Cost: '1'}}",
+            ],
             &["warning: .taskcat.yml:3:16: tag `taskcat-id` of test `one` is dropped: every stack gets its own"],
         );
         assert_eq!(draft.tests[0].tags, [("Cost".to_owned(), "1".to_owned())]);
@@ -426,9 +458,11 @@ pub mod tests {
     #[test]
     fn profiles_with_a_region_that_knows_them() {
         let draft = warned(
-            "project: {name: p, template: u.yaml, regions: [ap-east-1, cn-north-1, us-gov-east-1, eu-west-1, ap-east-1],\n  \
-             auth: {cn-north-1: china, us-gov-east-1: gov}}\n\
-             tests: {one: {}, two: {artifact_regions: [sa-east-1], auth: {sa-east-1: south}}}\n",
+            &[
+                "project: {name: p, template: u.yaml, auth: {cn-north-1: china, us-gov-east-1: gov},",
+                "  regions: [ap-east-1, cn-north-1, us-gov-east-1, eu-west-1, ap-east-1]}",
+                "tests: {one: {}, two: {artifact_regions: [sa-east-1], auth: {sa-east-1: south}}}",
+            ],
             &[],
         );
         let expect =

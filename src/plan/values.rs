@@ -160,3 +160,56 @@ fn dropped(key: &str, origin: Option<&Origin>, given: &Given) -> Diagnostic {
     let help = given.nearest.as_ref().map(|near| format!("did you mean `{near}`?"));
     Diagnostic { location, help, ..Diagnostic::warning(format!("{from}parameter `{key}` is dropped: {why}")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::draft::tests::Project;
+    use crate::plan::{Answers, Identities, Identity};
+
+    /// What is sent for these declarations and these configured parameters.
+    fn check(declared: &str, configured: &str, expect: &[(&str, &str)]) {
+        let template = format!("Parameters: {declared}\nResources: {{}}\n");
+        let config = format!(
+            "project: {{name: p, template: t.yaml, regions: [us-east-1]}}\ntests: {{one: {{parameters: {configured}}}}}\n"
+        );
+        let project = Project::new(&[(".taskcat.yml", &config), ("t.yaml", &template)]);
+        let (draft, _) = project.draft().unwrap_or_else(|errors| panic!("{declared} {configured}\n{errors:?}"));
+        let identity = Identity { account_id: "1".to_owned(), partition: "aws".to_owned() };
+        let identities = Identities::from([("default".to_owned(), Ok(identity))]);
+        let (plan, _) = draft.build(&identities, &Answers::new()).unwrap();
+        let sent: Vec<_> = plan.cells[0].parameters.iter().map(|it| (it.key.as_str(), it.value.as_str())).collect();
+        assert_eq!(sent, expect, "{declared} {configured}");
+    }
+
+    #[test]
+    fn defaults_are_sent_as_taskcat_sends_them() {
+        check("{A: {Type: String, Default: x}}", "{}", &[("A", "x")]);
+        check("{A: {Type: String, Default: ''}}", "{}", &[("A", "")]);
+        check("{A: {Type: String, Default: 'x-$[taskcat_test_name]'}}", "{}", &[("A", "x-one")]);
+        check("{A: {Type: CommaDelimitedList, Default: [a, 1]}}", "{}", &[("A", "a,1")]);
+        check("{A: {Type: Number, Default: 1}, B: {Type: String, Default: true}}", "{}", &[]);
+        check("{A: {Type: Number, Default: 1.5}, B: {Type: String, Default: 2012-10-17}}", "{}", &[]);
+    }
+
+    #[test]
+    fn what_is_configured_wins_in_the_templates_order() {
+        let declared = "{B: {Type: String, Default: x}, A: {Type: Number, Default: 1}, C: {Type: String}}";
+        check(declared, "{C: c, A: 2, B: ''}", &[("B", ""), ("A", "2"), ("C", "c")]);
+        check("{A: {Type: CommaDelimitedList}}", "{A: [a, 2, '$[taskcat_current_region]']}", &[("A", "a,2,us-east-1")]);
+        check("{A: {Type: String}}", "{A: []}", &[("A", "")]);
+    }
+
+    #[test]
+    fn booleans_take_the_templates_words() {
+        check("{A: {Type: String, AllowedValues: ['true', 'false']}}", "{A: true}", &[("A", "true")]);
+        check("{A: {Type: String, AllowedValues: ['Yes', 'No']}}", "{A: false}", &[("A", "No")]);
+        check("{A: {Type: String, Default: 'false'}}", "{A: true}", &[("A", "true")]);
+        check("{A: {Type: String}}", "{A: true}", &[("A", "True")]);
+    }
+
+    #[test]
+    fn getval_reaches_what_is_not_sent() {
+        let declared = "{A: {Type: String}, Port: {Type: Number, Default: 8080}}";
+        check(declared, "{A: 'p$[taskcat_getval_Port]'}", &[("A", "p8080")]);
+    }
+}
