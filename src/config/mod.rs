@@ -23,7 +23,6 @@ use crate::diagnostic::{Diagnostic, Severity};
 use merge::{Content, Layer, PROPAGATED_KEYS, Section, Setting};
 
 pub use origin::Origin;
-pub(crate) use validate::nearest;
 pub use schema::{BaseConfig, GeneralConfig, HookData, ParameterValue, ProjectConfig, TestConfig};
 pub(crate) use validate::nearest;
 
