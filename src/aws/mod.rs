@@ -15,7 +15,7 @@ mod trace;
 
 pub use cloudformation::{CreateStack, Stack};
 pub use error::{AwsError, ErrorKind};
-pub use s3::{Object, part_size};
+pub use s3::{Object, PART_SIZE};
 pub use sts::CallerIdentity;
 
 use std::collections::HashMap;
