@@ -52,6 +52,7 @@ pub enum Happening {
     LintStarted {
         templates: usize,
     },
+    LintFinding(LintFinding),
     LintFinished {
         errors: usize,
         warnings: usize,
@@ -99,11 +100,12 @@ pub enum Happening {
         cell: CellId,
         hook: Hook,
     },
-    /// `error` says why it failed; absent on success.
+    /// `error` says why it failed; absent on success. `output` is the end of what it printed.
     HookFinished {
         cell: CellId,
         hook: Hook,
         error: Option<String>,
+        output: Option<String>,
     },
 
     /// A stack is about to be made. Sent, and on disk, before the call.
@@ -218,6 +220,28 @@ pub struct Parameter {
     pub value: String,
 }
 
+/// What a linter found in a template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LintFinding {
+    /// An error stops the run; anything less is a warning.
+    pub error: bool,
+    /// `E3012`
+    pub rule: String,
+    pub message: String,
+    /// The template's path relative to the project root; line and column count from 1.
+    pub template: String,
+    pub line: u32,
+    pub column: u32,
+}
+
+/// `templates/main.yaml:12:7: E3012 …`, as compilers write it.
+impl fmt::Display for LintFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, message, template, line, column, .. } = self;
+        write!(f, "{template}:{line}:{column}: {rule} {message}")
+    }
+}
+
 /// A CloudFormation stack event, in the API's words
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html>).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -293,10 +317,6 @@ pub enum KeptWhy {
     NoDelete,
     /// `--keep-failed`
     KeepFailed,
-    /// Not made by this run, or a regional bucket that later runs reuse.
-    NotOurs,
-    /// Stacks that were kept, or could not be deleted, still need it.
-    InUse,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,46 @@
 //! The map of taskcat.
+//!
+//! taskcat reads `.taskcat.yml`, works out every *test × region* (a **cell**), stages the project to S3, launches the
+//! stacks concurrently, follows their events, writes reports, and takes everything away again, whatever happens on the
+//! way.
+//!
+//! # The way of the data
+//!
+//! ```text
+//! .taskcat.yml, overrides, environment, flags ──▶ config ─┐
+//! templates ──────────────────────────────────▶ template ─┼─▶ plan ──▶ run ──▶ exit code
+//! what only AWS knows ─────────────────────────────▶ aws ─┘             │
+//!                                                                       ├─▶ lint, package, stage
+//!                                                                       ├─▶ launch ─▶ watch ─▶ teardown, per cell
+//!                                                                       └─▶ events ─▶ journal, report
+//! ```
+//!
+//! # Layers
+//!
+//! Modules stand below in the order of the pipeline, and a lower one never imports a higher one:
+//!
+//! 1. [`diagnostic`], [`event`], [`process`], [`yaml`] and [`catalog`] know (almost) nobody.
+//! 2. [`template`] and [`config`] read files; [`plan`] joins them. All pure: no call leaves the machine.
+//! 3. [`aws`] is the only importer of `aws_sdk_*`.
+//! 4. [`lint`], [`package`], [`stage`], [`launch`], [`watch`] and [`teardown`] are the steps. They never import each other.
+//! 5. [`report`] consumes events and knows no step.
+//! 6. [`run`] puts the steps in order; [`cli`] is the only place that prints, exits and reads the environment.
+//!
+//! `tests/it/layers.rs` reads the imports and fails on an edge that isn't in its table.
+//!
+//! # Invariants
+//!
+//! * **Events are the only way out of the steps.** The dispatcher in [`run`] stamps, orders, redacts and counts them;
+//!   every report is a fold of them, so a recorded run renders to the same reports.
+//! * **The journal comes before the act.** What is about to be made is on disk before the call that makes it.
+//! * **A cell fails alone.** Whatever goes wrong with one test in one region becomes that cell's verdict.
+//! * **Nothing is left behind**, and only what the run made is deleted.
+//! * **Secrets** (`NoEcho` parameters, generated passwords, fetched secrets) are masked before anything is shown.
+//! * **One seam**: the endpoint. The same bytes go to AWS and to whatever stands in for it.
 
 pub mod diagnostic;
 pub mod event;
+pub mod process;
 pub mod yaml;
 
 pub mod catalog;
@@ -12,10 +51,18 @@ pub mod plan;
 
 pub mod aws;
 
+pub mod lint;
+pub mod package;
 pub mod stage;
 
 pub mod launch;
+
 pub mod watch;
+
 pub mod teardown;
 
 pub mod report;
+
+pub mod run;
+
+pub mod cli;

@@ -102,7 +102,9 @@ impl Clients {
             self.pace.succeeded();
             let events = page.stack_events();
             let known = fresh.len();
-            fresh.extend(events.iter().filter_map(|event| stack_event(event, depth)).filter(|e| !seen.contains(&e.event_id)));
+            fresh.extend(
+                events.iter().filter_map(|event| stack_event(event, depth)).filter(|e| !seen.contains(&e.event_id)),
+            );
             token = page.next_token().map(str::to_owned);
             if token.is_none() || fresh.len() - known < events.len() {
                 break;

@@ -103,17 +103,24 @@ impl AwsError {
 /// The codes of the services that the steps call, by what they mean to a step.
 fn kind_of_code(code: &str) -> ErrorKind {
     match code {
-        "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "UnrecognizedClientException"
-        | "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "AuthFailure" | "MissingAuthenticationToken" => {
-            ErrorKind::Credentials
-        }
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "AuthFailure"
+        | "MissingAuthenticationToken" => ErrorKind::Credentials,
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "Forbidden" => ErrorKind::Denied,
         "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException" | "SlowDown" => {
             ErrorKind::Throttled
         }
-        "NoSuchBucket" | "NoSuchKey" | "NotFound" | "NoSuchTagSet" | "ParameterNotFound" | "ResourceNotFoundException" => {
-            ErrorKind::NotFound
-        }
+        "NoSuchBucket"
+        | "NoSuchKey"
+        | "NotFound"
+        | "NoSuchTagSet"
+        | "ParameterNotFound"
+        | "ResourceNotFoundException" => ErrorKind::NotFound,
         "AlreadyExistsException" | "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" => ErrorKind::AlreadyExists,
         _ => ErrorKind::Other,
     }

@@ -145,7 +145,8 @@ impl Clients {
 
 /// The endpoint that the user set for a service, by any of the SDK's ways, or `None` for AWS itself.
 fn endpoint_override(config: &SdkConfig, service_id: &'static str) -> Option<String> {
-    let key = ServiceConfigKey::builder().service_id(service_id).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    let key =
+        ServiceConfigKey::builder().service_id(service_id).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
     let by_service = match (config.service_config(), key) {
         (Some(services), Ok(key)) => services.load_config(key),
         _ => None,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::{ByteStream, Length};
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, CompletedMultipartUpload, CompletedPart, CreateBucketConfiguration, Delete, ObjectCannedAcl,
-    ObjectIdentifier, PublicAccessBlockConfiguration, Tag, Tagging,
+    BucketLocationConstraint, CompletedMultipartUpload, CompletedPart, CreateBucketConfiguration, Delete,
+    ObjectCannedAcl, ObjectIdentifier, PublicAccessBlockConfiguration, Tag, Tagging,
 };
 use futures::stream::{self, StreamExt, TryStreamExt};
 

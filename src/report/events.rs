@@ -46,3 +46,49 @@ pub fn read(path: &Path) -> Result<Vec<RunEvent>, Error> {
     }
     Ok(events)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::fixture_path;
+
+    fn read_text(bytes: &[u8]) -> Result<Vec<RunEvent>, Error> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        read(file.path()).map_err(|error| match error {
+            Error::Event { line, source, .. } => Error::Event { path: "events.ndjson".into(), line, source },
+            Error::Read { source, .. } => Error::Read { path: "events.ndjson".into(), source },
+        })
+    }
+
+    #[test]
+    fn a_last_line_that_was_cut_short_is_left_out() {
+        let whole = std::fs::read(fixture_path("passing")).unwrap();
+        let count = whole.iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!(read_text(&whole).unwrap().len(), count);
+        for cut in [1, 2, 40] {
+            let read = read_text(&whole[..whole.len() - cut]).unwrap().len();
+            // Without its line feed alone, the last line is whole.
+            assert_eq!(read, if cut == 1 { count } else { count - 1 }, "{cut} bytes less");
+        }
+        // A character of several bytes may be cut in two.
+        assert_eq!(read_text("{\"seq\":1,\"at\":\"ä".as_bytes().split_last().unwrap().1).unwrap(), []);
+        assert_eq!(read_text(b"").unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_no_event_is_named_by_its_line() {
+        let check = |text: &str, expect: &str| assert_eq!(read_text(text.as_bytes()).unwrap_err().to_string(), expect);
+        let good = "{\"seq\":1,\"at\":\"2026-11-02T10:00:00Z\",\"event\":\"bucket_deleted\",\"bucket\":\"b\"}\n";
+        check(
+            &format!("{good}\n{{}}\n"),
+            "events.ndjson:3: not an event of taskcat: missing field `seq` at line 1 column 2",
+        );
+        check(
+            &good.replace(",\"bucket\":\"b\"", ""),
+            "events.ndjson:1: not an event of taskcat: missing field `bucket` at line 1 column 62",
+        );
+        let missing = read(Path::new("/nonexistent/events.ndjson")).unwrap_err().to_string();
+        assert_eq!(missing, "/nonexistent/events.ndjson: No such file or directory (os error 2)");
+    }
+}

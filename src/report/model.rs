@@ -1,7 +1,7 @@
-//! `RunReport`: what a run came to, as the fold of its events. Everything that is written at the end renders from it.
+//! `RunReport`: what a run came to. Everything that is written at the end renders from it.
 //!
-//! It takes every time from the events, never from the clock, so that a recorded run renders the same again.
-//! What a failed cell failed of is `root_cause`'s; how anything looks is for the formats.
+//! `fold` makes it of the run's events. All times in it are those of the events, never the clock's, so that a recorded
+//! run renders the same again. What a failed cell failed of is `root_cause`'s; how anything looks is for the formats.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::root_cause::{self, RootCause};
+use super::root_cause::RootCause;
 use crate::event::{
-    Cell, CellId, Happening, Hook, HookStage, KeptWhy, LeftResource, Outcome, Output, Parameter, RunEvent, RunFinished,
-    RunStarted, StackEvent,
+    Cell, CellId, Hook, HookStage, KeptWhy, LeftResource, LintFinding, Output, Parameter, RunFinished, StackEvent,
 };
 
 /// The version of the shape of `report.json`. It grows when a reader of the former shape would break.
@@ -49,9 +48,9 @@ pub struct RunReport {
     /// One for each test in each region, in the plan's order.
     pub cells: Vec<CellReport>,
     #[serde(skip)]
-    positions: HashMap<CellId, usize>,
+    pub(super) positions: HashMap<CellId, usize>,
     #[serde(skip)]
-    finished: Option<RunFinished>,
+    pub(super) finished: Option<RunFinished>,
 }
 
 /// What the run as a whole came to.
@@ -90,6 +89,7 @@ pub struct LintReport {
     pub templates: usize,
     pub errors: usize,
     pub warnings: usize,
+    pub findings: Vec<LintFinding>,
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -171,7 +171,7 @@ pub struct CellReport {
     pub teardown_events: Vec<StackEvent>,
     /// True once the stack's events are those of its deletion.
     #[serde(skip)]
-    tearing_down: bool,
+    pub(super) tearing_down: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, JsonSchema)]
@@ -207,6 +207,8 @@ pub struct HookReport {
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub finished_at: Option<Timestamp>,
     pub error: Option<String>,
+    /// The end of what a hook that succeeded printed.
+    pub output: Option<String>,
 }
 
 /// What became of a cell's stack after its verdict.
@@ -243,110 +245,6 @@ pub struct StackReport {
 }
 
 impl RunReport {
-    pub fn from_events<'a>(events: impl IntoIterator<Item = &'a RunEvent>) -> Self {
-        let mut report = Self::default();
-        for event in events {
-            report.apply(event);
-        }
-        report.conclude();
-        report
-    }
-
-    /// Takes the next event in.
-    pub fn apply(&mut self, event: &RunEvent) {
-        let at = event.at;
-        self.started_at.get_or_insert(at);
-        self.finished_at = Some(at);
-        match &event.happening {
-            Happening::RunStarted(run) => self.start(run),
-            Happening::RunFinished(end) => self.finished = Some(end.clone()),
-            Happening::Interrupted { signal } => self.interrupted_by = Some(signal.clone()),
-            Happening::Warning { cell: None, message } => self.warnings.push(message.clone()),
-            Happening::LintStarted { templates } => {
-                self.lint = Some(LintReport { templates: *templates, ..LintReport::default() });
-            }
-            Happening::LintFinished { errors, warnings } => {
-                let lint = self.lint.get_or_insert_default();
-                (lint.errors, lint.warnings) = (*errors, *warnings);
-            }
-            Happening::PackageStarted { lambda } => {
-                self.packages.push(PackageReport { lambda: lambda.clone(), archive: None });
-            }
-            Happening::PackageFinished { lambda, archive } => {
-                if let Some(package) = self.packages.iter_mut().rev().find(|package| package.lambda == *lambda) {
-                    package.archive = Some(archive.clone());
-                }
-            }
-            Happening::BucketCreating { bucket, .. }
-            | Happening::BucketCreated { bucket, .. }
-            | Happening::UploadStarted { bucket, .. }
-            | Happening::ObjectUploaded { bucket, .. }
-            | Happening::ObjectRemoved { bucket, .. }
-            | Happening::UploadFinished { bucket }
-            | Happening::BucketDeleted { bucket }
-            | Happening::BucketKept { bucket, .. }
-            | Happening::BucketDeleteFailed { bucket, .. } => self.bucket(bucket).apply(&event.happening),
-            Happening::Warning { cell: Some(cell), .. }
-            | Happening::HookStarted { cell, .. }
-            | Happening::HookFinished { cell, .. }
-            | Happening::StackCreating { cell, .. }
-            | Happening::StackCreated { cell, .. }
-            | Happening::LaunchFailed { cell, .. }
-            | Happening::StackEvent { cell, .. }
-            | Happening::StackSettled { cell, .. }
-            | Happening::CellFinished { cell, .. }
-            | Happening::StackDeleting { cell, .. }
-            | Happening::StackDeleted { cell, .. }
-            | Happening::StackDeleteFailed { cell, .. }
-            | Happening::StackKept { cell, .. }
-            | Happening::StackDeleteUnawaited { cell, .. } => self.cell(cell).apply(at, &event.happening),
-        }
-    }
-
-    /// Counts and judges, once the last event is in.
-    pub fn conclude(&mut self) {
-        self.schema_version = SCHEMA_VERSION;
-        for cell in &mut self.cells {
-            if cell.root_cause.is_none() {
-                cell.root_cause = root_cause::of_cell(cell);
-            }
-            // Late events of nested stacks come in batches by stack; CloudFormation's own clock orders them.
-            cell.events.sort_by_key(|event| event.timestamp);
-            cell.teardown_events.sort_by_key(|event| event.timestamp);
-        }
-        let count = |state: &[CellState]| self.cells.iter().filter(|cell| state.contains(&cell.state)).count();
-        let stacks = self.cells.iter().filter(|cell| cell.is_left_behind()).count();
-        let buckets = self.buckets.iter().filter(|it| matches!(it.end, BucketEnd::DeleteFailed { .. })).count();
-        let seen = stacks + buckets;
-        self.totals = Totals {
-            cells: self.cells.len(),
-            passed: count(&[CellState::Passed]),
-            failed: count(&[CellState::Failed]),
-            interrupted: count(&[CellState::Interrupted]),
-            unfinished: count(&[CellState::Waiting, CellState::Running]),
-            left_behind: self.finished.as_ref().map_or(seen, |end| end.left_behind.max(seen)),
-        };
-        self.error = self.finished.as_ref().and_then(|end| end.error.clone());
-        self.verdict = self.judge();
-    }
-
-    fn judge(&self) -> Verdict {
-        let totals = &self.totals;
-        if self.error.is_some() {
-            Verdict::Error
-        } else if self.interrupted_by.is_some() || totals.interrupted > 0 {
-            Verdict::Interrupted
-        } else if totals.failed > 0 {
-            Verdict::Failed
-        } else if self.finished.is_none() || totals.unfinished > 0 {
-            Verdict::Incomplete
-        } else if totals.left_behind > 0 {
-            Verdict::LeftBehind
-        } else {
-            Verdict::Passed
-        }
-    }
-
     /// The counts in words, as every output heads them: `1 failed, 5 passed`.
     pub fn counts(&self) -> String {
         let totals = &self.totals;
@@ -370,74 +268,10 @@ impl RunReport {
     pub fn cell_of(&self, id: &CellId) -> Option<&CellReport> {
         self.positions.get(id).and_then(|position| self.cells.get(*position))
     }
-
-    /// Drops what only a full report needs of a cell whose verdict is in.
-    pub fn forget_events(&mut self, id: &CellId) {
-        let cell = self.cell(id);
-        (cell.events, cell.teardown_events) = (Vec::new(), Vec::new());
-    }
-
-    fn start(&mut self, run: &RunStarted) {
-        self.run_id = run.run_id.clone();
-        self.taskcat_version = run.taskcat_version.clone();
-        self.project = run.project.clone();
-        self.endpoint = run.endpoint.clone();
-        for cell in &run.cells {
-            self.positions.insert(cell.id.clone(), self.cells.len());
-            self.cells.push(CellReport::new(cell));
-        }
-    }
-
-    fn bucket(&mut self, name: &str) -> &mut BucketReport {
-        let position = self.buckets.iter().position(|it| it.bucket == name).unwrap_or_else(|| {
-            self.buckets.push(BucketReport { bucket: name.into(), ..BucketReport::default() });
-            self.buckets.len() - 1
-        });
-        &mut self.buckets[position]
-    }
-
-    /// A cell that `RunStarted` did not announce is taken in all the same: a report that drops things is worse.
-    fn cell(&mut self, id: &CellId) -> &mut CellReport {
-        let position = *self.positions.entry(id.clone()).or_insert_with(|| {
-            self.cells.push(CellReport::new(&Cell {
-                id: id.clone(),
-                stack_name: String::new(),
-                template: String::new(),
-                account_id: String::new(),
-                parameters: Vec::new(),
-            }));
-            self.cells.len() - 1
-        });
-        &mut self.cells[position]
-    }
-}
-
-impl BucketReport {
-    fn apply(&mut self, happening: &Happening) {
-        match happening {
-            Happening::BucketCreating { region, .. } => self.region = Some(region.clone()),
-            Happening::BucketCreated { region, .. } => {
-                self.region = Some(region.clone());
-                self.created = true;
-            }
-            Happening::UploadStarted { uploads, unchanged, removals, bytes, .. } => {
-                (self.uploads, self.unchanged, self.removals) = (*uploads, *unchanged, *removals);
-                self.bytes = *bytes;
-            }
-            Happening::ObjectUploaded { .. } => self.uploaded += 1,
-            Happening::ObjectRemoved { .. } => self.removed += 1,
-            Happening::BucketDeleted { .. } => self.end = BucketEnd::Deleted,
-            Happening::BucketKept { why, .. } => self.end = BucketEnd::Kept { why: *why },
-            Happening::BucketDeleteFailed { reason, .. } => {
-                self.end = BucketEnd::DeleteFailed { reason: reason.clone() };
-            }
-            _ => {}
-        }
-    }
 }
 
 impl CellReport {
-    fn new(cell: &Cell) -> Self {
+    pub(super) fn new(cell: &Cell) -> Self {
         Self {
             id: cell.id.clone(),
             state: CellState::Waiting,
@@ -486,123 +320,22 @@ impl CellReport {
     fn stack(&self, stack_id: &str) -> Option<&StackReport> {
         self.stacks.iter().find(|stack| stack.stack_id == stack_id)
     }
-
-    fn apply(&mut self, at: Timestamp, happening: &Happening) {
-        match happening {
-            Happening::Warning { message, .. } => self.warnings.push(message.clone()),
-            Happening::HookStarted { hook, .. } => {
-                self.begin(at);
-                let hook = hook.clone();
-                self.hooks.push(HookReport { hook, started_at: at, finished_at: None, error: None });
-            }
-            Happening::HookFinished { hook, error, .. } => self.hook_finished(at, hook, error),
-            Happening::StackCreating { stack_name, .. } => {
-                self.begin(at);
-                self.stack_name = stack_name.clone();
-            }
-            Happening::StackCreated { stack_id, .. } => {
-                self.begin(at);
-                self.stack_id = Some(stack_id.clone());
-            }
-            Happening::LaunchFailed { reason, .. } => {
-                self.launch_error = Some(reason.clone());
-                self.finish(at, CellState::Failed);
-            }
-            Happening::StackEvent { detail, .. } => self.stack_event(detail),
-            Happening::StackSettled { status, reason, outputs, .. } => {
-                self.tearing_down = true;
-                self.stack_status = Some(status.clone());
-                self.stack_status_reason = reason.clone();
-                self.outputs = outputs.clone();
-            }
-            Happening::CellFinished { outcome, reason, .. } => {
-                self.reason = reason.clone();
-                let state = match outcome {
-                    Outcome::Passed => CellState::Passed,
-                    Outcome::Failed => CellState::Failed,
-                    Outcome::Interrupted => CellState::Interrupted,
-                };
-                self.finish(at, state);
-            }
-            Happening::StackDeleting { .. } => {
-                self.tearing_down = true;
-                self.teardown = Teardown::Deleting;
-            }
-            Happening::StackDeleted { .. } => self.teardown = Teardown::Deleted,
-            Happening::StackDeleteFailed { reason, left, .. } => {
-                self.teardown = Teardown::DeleteFailed { reason: reason.clone(), left: left.clone() };
-            }
-            Happening::StackKept { why, .. } => self.teardown = Teardown::Kept { why: *why },
-            Happening::StackDeleteUnawaited { .. } => self.teardown = Teardown::Unawaited,
-            _ => {}
-        }
-    }
-
-    fn begin(&mut self, at: Timestamp) {
-        self.started_at.get_or_insert(at);
-        if self.state == CellState::Waiting {
-            self.state = CellState::Running;
-        }
-    }
-
-    fn finish(&mut self, at: Timestamp, state: CellState) {
-        self.state = state;
-        self.finished_at = Some(at);
-        self.duration_seconds = seconds_between(self.started_at, self.finished_at);
-        self.root_cause = root_cause::of_cell(self);
-    }
-
-    fn hook_finished(&mut self, at: Timestamp, hook: &Hook, error: &Option<String>) {
-        let open = self.hooks.iter_mut().find(|it| it.finished_at.is_none() && it.hook == *hook);
-        match open {
-            Some(it) => (it.finished_at, it.error) = (Some(at), error.clone()),
-            None => self.hooks.push(HookReport {
-                hook: hook.clone(),
-                started_at: at,
-                finished_at: Some(at),
-                error: error.clone(),
-            }),
-        }
-    }
-
-    fn stack_event(&mut self, event: &StackEvent) {
-        let stack = self.stack_mut(&event.stack_id, &event.stack_name, event.depth);
-        if event.is_of_stack() {
-            stack.status = Some(event.status.clone());
-            if event.depth == 0 && !self.tearing_down {
-                self.stack_status = Some(event.status.clone());
-                self.stack_status_reason = event.reason.clone();
-            }
-        } else if let Some(nested) = nested_stack_id(event) {
-            let child = self.stack_mut(nested, "", event.depth + 1);
-            child.parent = Some(event.stack_id.clone());
-            child.logical_id = Some(event.logical_id.clone());
-        }
-        if self.tearing_down { &mut self.teardown_events } else { &mut self.events }.push(event.clone());
-    }
-
-    fn stack_mut(&mut self, stack_id: &str, name: &str, depth: u32) -> &mut StackReport {
-        let position = self.stacks.iter().position(|it| it.stack_id == stack_id).unwrap_or_else(|| {
-            let (stack_id, stack_name) = (stack_id.into(), name.into());
-            self.stacks.push(StackReport { stack_id, stack_name, depth, parent: None, logical_id: None, status: None });
-            self.stacks.len() - 1
-        });
-        let stack = &mut self.stacks[position];
-        if stack.stack_name.is_empty() {
-            stack.stack_name = name.into();
-        }
-        stack
-    }
 }
 
-impl HookReport {
-    /// The hook as the reports name it: `prehooks script`.
-    pub fn title(&self) -> String {
-        let stage = match self.hook.stage {
-            HookStage::Prehooks => "prehooks",
-            HookStage::Posthooks => "posthooks",
-        };
-        format!("{stage} {}", self.hook.kind)
+/// The hook as people read it: `prehook script`.
+pub fn hook_name(hook: &Hook) -> String {
+    let stage = match hook.stage {
+        HookStage::Prehooks => "prehook",
+        HookStage::Posthooks => "posthook",
+    };
+    format!("{stage} {}", hook.kind)
+}
+
+/// Why something stays, as people read it.
+pub fn why_kept(why: KeptWhy) -> &'static str {
+    match why {
+        KeptWhy::NoDelete => "--no-delete",
+        KeptWhy::KeepFailed => "--keep-failed",
     }
 }
 
@@ -612,7 +345,7 @@ pub fn nested_stack_id(event: &StackEvent) -> Option<&str> {
     event.physical_id.as_deref().filter(|id| is_nested && !id.is_empty())
 }
 
-fn seconds_between(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<f64> {
+pub(super) fn seconds_between(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<f64> {
     // Milliseconds are all that a report can mean; more digits would only be noise.
     Some((to?.as_millisecond() - from?.as_millisecond()) as f64 / 1000.0)
 }

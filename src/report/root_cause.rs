@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::model::{CellReport, CellState, nested_stack_id};
+use super::model::{CellReport, CellState, hook_name, nested_stack_id};
 use crate::event::{HookStage, StackEvent};
 
 /// What failed first. Its text (`Display`) is one paragraph: `Network/Subnet (AWS::EC2::Subnet) CREATE_FAILED: reason`.
@@ -100,7 +100,7 @@ enum Rank {
 
 fn rank(cell: &CellReport, event: &StackEvent) -> Option<Rank> {
     let reason = event.reason.as_deref().map(str::trim).unwrap_or_default();
-    // A stack that is rolled back at once, or that ends in ROLLBACK_COMPLETE, may never have had a status that says FAILED.
+    // A stack that is rolled back may never have had a status that says FAILED.
     let rolled_back = event.is_of_stack() && event.status == "ROLLBACK_IN_PROGRESS" && !reason.is_empty();
     let failed = event.status.ends_with("_FAILED") || rolled_back;
     if !failed {
@@ -165,7 +165,7 @@ fn of_hook(cell: &CellReport, stage: HookStage) -> Option<RootCause> {
     let reason = failed.error.as_deref()?;
     Some(RootCause {
         at: failed.finished_at,
-        ..RootCause::new(CauseKind::Hook, vec![failed.title()], None, None, reason)
+        ..RootCause::new(CauseKind::Hook, vec![hook_name(&failed.hook)], None, None, reason)
     })
 }
 
@@ -189,5 +189,233 @@ impl RootCause {
             _ => format!("stack {place} {status_of}: {reason}"),
         };
         Self { kind, text, path, resource_type, status, reason, event_id: None, at: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{CellId, Happening, Hook, Outcome, RunEvent};
+    use crate::report::RunReport;
+
+    const ROOT: &str = "arn:aws:cloudformation:us-east-1:1:stack/root/1";
+
+    /// One event a line: `stack | logical id | type | status | reason [| physical id]`. `stack` is the nested stack's
+    /// path, `.` the cell's own; a line without logical id is about the stack itself. A line's number is its second.
+    fn events(lines: &str) -> Vec<Happening> {
+        let stack_id = |path: &str| if path == "." { ROOT.to_owned() } else { format!("{ROOT}-{path}") };
+        let event = |(second, line): (usize, &str)| {
+            let fields: Vec<&str> = line.split('|').map(str::trim).collect();
+            let (path, logical) = (fields[0], fields[1]);
+            let stack = stack_id(path);
+            let inner = if path == "." { logical.to_owned() } else { format!("{path}/{logical}") };
+            let (logical, physical, kind) = match (logical, fields[2]) {
+                ("", _) => ("stack", Some(stack.clone()), "AWS::CloudFormation::Stack"),
+                (_, "Stack") => (logical, Some(stack_id(&inner)), "AWS::CloudFormation::Stack"),
+                (_, kind) => (logical, None, kind),
+            };
+            let detail = StackEvent {
+                event_id: second.to_string(),
+                stack_id: stack,
+                stack_name: path.into(),
+                depth: if path == "." { 0 } else { path.split('/').count() as u32 },
+                timestamp: Timestamp::from_second(second as i64).unwrap(),
+                logical_id: logical.into(),
+                physical_id: physical,
+                resource_type: kind.into(),
+                status: fields[3].into(),
+                reason: Some(fields[4].to_owned()).filter(|reason| !reason.is_empty()),
+            };
+            Happening::StackEvent { cell: cell(), detail }
+        };
+        lines.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate().map(event).collect()
+    }
+
+    fn cell() -> CellId {
+        CellId { test: "t".into(), region: "r".into() }
+    }
+
+    /// The root cause of a cell that has `status` in the end, if any, and `outcome`.
+    fn cause(mut happenings: Vec<Happening>, status: Option<&str>, outcome: Outcome) -> Option<String> {
+        if let Some(status) = status {
+            happenings.push(Happening::StackSettled {
+                cell: cell(),
+                status: status.into(),
+                reason: None,
+                outputs: vec![],
+            });
+        }
+        happenings.push(Happening::CellFinished {
+            cell: cell(),
+            outcome,
+            reason: Some("the words of the verdict".into()),
+        });
+        let stamp =
+            |(seq, happening)| RunEvent { seq: seq as u64, at: Timestamp::from_second(1000).unwrap(), happening };
+        let events: Vec<RunEvent> = happenings.into_iter().enumerate().map(stamp).collect();
+        RunReport::from_events(&events).cells[0].root_cause.as_ref().map(ToString::to_string)
+    }
+
+    #[test]
+    fn what_failed_first_on_its_own_account() {
+        let check = |lines: &str, status: &str, expect: &str| {
+            assert_eq!(cause(events(lines), Some(status), Outcome::Failed).as_deref(), Some(expect));
+            // The order in which the stacks were polled must not matter.
+            let mut reversed = events(lines);
+            reversed.reverse();
+            assert_eq!(cause(reversed, Some(status), Outcome::Failed).as_deref(), Some(expect), "reversed");
+        };
+        // One resource, its siblings cancelled, the stack after them.
+        check(
+            ". | Queue | AWS::SQS::Queue | CREATE_FAILED | name is taken
+             . | Topic | AWS::SNS::Topic | CREATE_FAILED | Resource creation cancelled
+             . |       |                 | CREATE_FAILED | The following resource(s) failed to create: [Queue, Topic].",
+            "CREATE_FAILED",
+            "Queue (AWS::SQS::Queue) CREATE_FAILED: name is taken",
+        );
+        // Nested three deep; every stack around it fails after it.
+        check(
+            ". | A | Stack | CREATE_IN_PROGRESS |
+             A | B | Stack | CREATE_IN_PROGRESS |
+             A/B | C | Stack | CREATE_IN_PROGRESS |
+             A/B/C | Role | AWS::IAM::Role | CREATE_FAILED | API: iam:CreateRole is not authorized
+             A/B/C | | | CREATE_FAILED | The following resource(s) failed to create: [Role].
+             A/B | C | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: The following resource(s)
+             A/B | | | CREATE_FAILED | The following resource(s) failed to create: [C].
+             A | B | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: The following resource(s)
+             . | A | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: The following resource(s)",
+            "CREATE_FAILED",
+            "A/B/C/Role (AWS::IAM::Role) CREATE_FAILED: API: iam:CreateRole is not authorized",
+        );
+        // Two at once: the first counts.
+        check(
+            ". | Second | AWS::EC2::VPC | CREATE_IN_PROGRESS |
+             . | First  | AWS::EC2::VPC | CREATE_FAILED | the limit is reached
+             . | Second | AWS::EC2::VPC | CREATE_FAILED | the limit is reached too",
+            "CREATE_FAILED",
+            "First (AWS::EC2::VPC) CREATE_FAILED: the limit is reached",
+        );
+        // Rolled back, and the rollback fails as well.
+        check(
+            ". | Instance | AWS::EC2::Instance | CREATE_FAILED | no capacity
+             . | | | ROLLBACK_IN_PROGRESS | The following resource(s) failed to create: [Instance]. Rollback requested by user.
+             . | Bucket | AWS::S3::Bucket | DELETE_FAILED | the bucket is not empty
+             . | | | ROLLBACK_FAILED | The following resource(s) failed to delete: [Bucket].",
+            "ROLLBACK_FAILED",
+            "Instance (AWS::EC2::Instance) CREATE_FAILED: no capacity",
+        );
+        // Nothing but the rollback is known.
+        check(
+            ". | Bucket | AWS::S3::Bucket | DELETE_FAILED | the bucket is not empty",
+            "ROLLBACK_FAILED",
+            "Bucket (AWS::S3::Bucket) DELETE_FAILED: the bucket is not empty",
+        );
+        // The stack's own timeout; the resource was only cancelled by it.
+        check(
+            ". | Slow | AWS::RDS::DBInstance | CREATE_FAILED | Resource creation cancelled
+             . | | | CREATE_FAILED | Stack creation time exceeded the specified timeout. The following resource(s)",
+            "CREATE_FAILED",
+            "stack CREATE_FAILED: Stack creation time exceeded the specified timeout. The following resource(s)",
+        );
+        // A nested stack as a whole: its transform fails.
+        check(
+            ". | App | Stack | CREATE_IN_PROGRESS |
+             App | | | ROLLBACK_IN_PROGRESS | Transform AWS::Serverless failed with: bad event
+             . | App | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: Transform failed",
+            "CREATE_FAILED",
+            "stack App ROLLBACK_IN_PROGRESS: Transform AWS::Serverless failed with: bad event",
+        );
+        // The nested stack's events were never seen: its parent names the resource at least.
+        check(
+            ". | Other | AWS::SNS::Topic | CREATE_FAILED | Resource creation cancelled
+             . | App | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: The following resource(s) failed to create: [Fn].",
+            "CREATE_FAILED",
+            "App (AWS::CloudFormation::Stack) CREATE_FAILED: Embedded stack arn was not successfully created: The \
+             following resource(s) failed to create: [Fn].",
+        );
+        // A nested stack that never came to be has its own reason.
+        check(
+            ". | App | Stack | CREATE_FAILED | Template error: instance of Fn::GetAtt references undefined resource X",
+            "CREATE_FAILED",
+            "App (AWS::CloudFormation::Stack) CREATE_FAILED: Template error: instance of Fn::GetAtt references undefined resource X",
+        );
+        // A failure without a reason comes after one that has one, and before the cascade.
+        check(
+            ". | Silent | AWS::SNS::Topic | CREATE_FAILED |
+             . | Loud   | AWS::SNS::Topic | CREATE_FAILED | not allowed",
+            "CREATE_FAILED",
+            "Loud (AWS::SNS::Topic) CREATE_FAILED: not allowed",
+        );
+        check(
+            ". | Silent | AWS::SNS::Topic | CREATE_FAILED |
+             . | | | CREATE_FAILED | The following resource(s) failed to create: [Silent].",
+            "CREATE_FAILED",
+            "Silent (AWS::SNS::Topic) CREATE_FAILED: CloudFormation gave no reason",
+        );
+        // Only the cascade is known.
+        check(
+            ". | | | CREATE_FAILED | The following resource(s) failed to create: [X].",
+            "CREATE_FAILED",
+            "stack CREATE_FAILED: The following resource(s) failed to create: [X].",
+        );
+        // Nothing is known but how it ended.
+        check("", "CREATE_FAILED", "stack CREATE_FAILED: the words of the verdict");
+    }
+
+    #[test]
+    fn stacks_that_claim_to_hold_themselves_end() {
+        let mut looped = events(". | Role | AWS::IAM::Role | CREATE_FAILED | no");
+        for happening in &mut looped {
+            let Happening::StackEvent { detail, .. } = happening else { unreachable!() };
+            detail.stack_id = "loop".into();
+        }
+        let mut holder = events(". | Me | Stack | CREATE_IN_PROGRESS |");
+        let Happening::StackEvent { detail, .. } = &mut holder[0] else { unreachable!() };
+        (detail.stack_id, detail.physical_id) = ("loop".into(), Some("loop".into()));
+        detail.resource_type = "AWS::CloudFormation::Stack".into();
+        looped.append(&mut holder);
+        assert_eq!(
+            cause(looped, Some("CREATE_FAILED"), Outcome::Failed).as_deref(),
+            Some("Role (AWS::IAM::Role) CREATE_FAILED: no")
+        );
+    }
+
+    #[test]
+    fn where_there_was_no_stack() {
+        let launch = Happening::LaunchFailed { cell: cell(), reason: "Region is not enabled".into() };
+        assert_eq!(
+            cause(vec![launch], None, Outcome::Failed).as_deref(),
+            Some("could not be launched: Region is not enabled")
+        );
+        let hook = |stage| Happening::HookFinished {
+            cell: cell(),
+            hook: Hook { stage, kind: "script".into() },
+            error: Some("exit code 1".into()),
+            output: None,
+        };
+        let check = |happenings, status, expect: &str| {
+            assert_eq!(cause(happenings, status, Outcome::Failed).as_deref(), Some(expect));
+        };
+        check(vec![hook(HookStage::Prehooks)], None, "prehook script failed: exit code 1");
+        // Resources that failed and were made again are no cause where the stack came up.
+        let mut retried = events(". | Role | AWS::IAM::Role | CREATE_FAILED | try again");
+        retried.push(hook(HookStage::Posthooks));
+        check(retried, Some("CREATE_COMPLETE"), "posthook script failed: exit code 1");
+        // The stack's failure comes before that of the hook that saw it.
+        let mut both = events(". | Role | AWS::IAM::Role | CREATE_FAILED | denied");
+        both.push(hook(HookStage::Posthooks));
+        check(both, Some("CREATE_FAILED"), "Role (AWS::IAM::Role) CREATE_FAILED: denied");
+    }
+
+    #[test]
+    fn cells_that_did_not_fail_have_none() {
+        let failed = || events(". | Role | AWS::IAM::Role | CREATE_FAILED | denied");
+        assert_eq!(cause(failed(), Some("CREATE_COMPLETE"), Outcome::Passed), None);
+        assert_eq!(cause(vec![], None, Outcome::Interrupted), None);
+        // One that was failing when the run was stopped does.
+        assert_eq!(
+            cause(failed(), None, Outcome::Interrupted).as_deref(),
+            Some("Role (AWS::IAM::Role) CREATE_FAILED: denied")
+        );
     }
 }

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
 
 /// `text` without terminal escapes, control characters (but line feed and tab) and direction marks.
 pub fn clean(text: &str) -> Cow<'_, str> {
@@ -22,6 +22,12 @@ pub fn one_line(text: &str) -> String {
     clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// `text` as part of a file's name or an anchor: recorded events may come from elsewhere, and no name in them may lead
+/// out of the directory.
+pub fn name_safe(text: &str) -> String {
+    text.replace(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'), "_")
+}
+
 /// The characters that can make text read otherwise than it is written (Unicode's bidirectional controls).
 fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{061c}')
@@ -36,7 +42,7 @@ fn is_no_character(c: char) -> bool {
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     match whole {
-        _ if seconds < 1.0 => format!("{:.1}s", seconds.max(0.0)),
+        _ if seconds > 0.0 && seconds < 1.0 => format!("{seconds:.1}s"),
         0..60 => format!("{whole}s"),
         60..3600 => format!("{}m {:02}s", whole / 60, whole % 60),
         _ => format!("{}h {:02}m", whole / 3600, whole % 3600 / 60),
@@ -45,7 +51,7 @@ pub fn duration(seconds: f64) -> String {
 
 /// UTC in whole seconds: `2026-11-02T10:00:00Z`.
 pub fn seconds(at: Timestamp) -> String {
-    at.round(Unit::Second).unwrap_or(at).to_string()
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Breaks one paragraph into lines of at most `width` characters: at white space, else after a hyphen between words,
@@ -84,7 +90,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Where to cut a chunk that is longer than a line when `room` is left on this one: after its last hyphen, else anywhere.
+/// Where to cut a chunk that is longer than a line, `room` being left on this one: after its last hyphen, or anywhere.
 fn room_for_head(chunk: &[char], room: usize) -> usize {
     let hyphen = chunk.iter().take(room).rposition(|c| *c == '-').filter(|at| chunk[..*at].iter().any(|c| *c != '-'));
     hyphen.map_or(room, |at| at + 1)
@@ -162,4 +168,71 @@ fn breaks_at_dash(text: &[char], at: usize) -> bool {
 
 fn is_word_punct(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '!' | '"' | '\'' | '&' | '.' | ',' | '?')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cleaned() {
+        let check = |input: &str, expect: &str| assert_eq!(clean(input), expect, "{input:?}");
+        check("plain\ttext\nof two lines", "plain\ttext\nof two lines");
+        check("\u{1b}[1;31mred\u{1b}[0m", "red");
+        check("\u{1b}]0;title\u{7}rest", "rest");
+        check("\u{1b}[2J\u{1b}[H", "");
+        check("one\r\ntwo\rthree", "one\ntwothree");
+        check("nul\0 bell\u{7} back\u{8} c1\u{9b}31m", "nul bell back c1");
+        check("abc\u{202e}fed\u{2069}", "abcfed");
+        check("\u{fffe}\u{fdd0}", "");
+        check("Größe 漢字 💥", "Größe 漢字 💥");
+        assert_eq!(one_line("  a\n\n b\t\u{1b}[0mc "), "a b c");
+    }
+
+    #[test]
+    fn durations() {
+        let check = |seconds: f64, expect: &str| assert_eq!(duration(seconds), expect);
+        check(0.0, "0s");
+        check(-3.0, "0s");
+        check(0.42, "0.4s");
+        check(1.0, "1s");
+        check(59.4, "59s");
+        check(59.6, "1m 00s");
+        check(185.0, "3m 05s");
+        check(3599.6, "1h 00m");
+        check(7325.0, "2h 02m");
+    }
+
+    /// The expected lines are those of Python's `textwrap.wrap`, to which TaskCat's `fill` goes.
+    #[test]
+    fn lines_break_where_python_breaks_them() {
+        let check = |text: &str, width: usize, expect: &[&str]| assert_eq!(wrap(text, width), expect, "{text:?}");
+        check("", 10, &[]);
+        check("   ", 10, &[]);
+        check("one two three", 7, &["one two", "three"]);
+        check("one  two   three", 8, &["one  two", "three"]);
+        check("  leading", 20, &["  leading"]);
+        check("trailing   ", 20, &["trailing"]);
+        check("xxxxxxxxxxxxxxxxxxxxxxxxx", 10, &["xxxxxxxxxx", "xxxxxxxxxx", "xxxxx"]);
+        check("ab xxxxxxxxxxxxxxxxxxxxxxxxx", 10, &["ab xxxxxxx", "xxxxxxxxxx", "xxxxxxxx"]);
+        check("re-use of self-signed x-y-z things", 12, &["re-use of", "self-signed", "x-y-z things"]);
+        check("us-east-1 and us-east-1", 5, &["us-ea", "st-1", "and", "us-ea", "st-1"]);
+        check("aaa-bbb-ccc-ddd", 8, &["aaa-bbb-", "ccc-ddd"]);
+        check("a--b and word--word---more", 8, &["a--b and", "word--", "word---", "more"]);
+        check("one\ttwo\n\nthree\u{b}four", 9, &["one", "two", "three", "four"]);
+        check("--leading dashes -- here", 6, &["--lead", "ing", "dashes", "--", "here"]);
+        check(
+            "arn:aws:cloudformation:us-east-1:123456789012:stack/tCaT-demo/5b0c2a30-7f0e",
+            20,
+            &["arn:aws:cloudformati", "on:us-east-", "1:123456789012:stack", "/tCaT-", "demo/5b0c2a30-7f0e"],
+        );
+        check("a-b-c-d-e-f-g-h-i", 4, &["a-b-", "c-d-", "e-f-", "g-", "h-i"]);
+        check("word-- next", 6, &["word--", "next"]);
+        check("Größe-Maß ist groß", 8, &["Größe-", "Maß ist", "groß"]);
+        check("non breaking space", 6, &["non br", "eaking", "space"]);
+        check("12-34-56-78", 4, &["12-", "34-", "56-", "78"]);
+        check("foo_bar-baz_qux.", 9, &["foo_bar-", "baz_qux."]);
+        check("(well-known) [half-open] 'semi-open'", 9, &["(well-", "known)", "[half-", "open]", "'semi-", "open'"]);
+        check("-----------------", 5, &["-----", "-----", "-----", "--"]);
+    }
 }

@@ -22,14 +22,16 @@ pub async fn delete_stack(cell: &CellId, stack_id: &str, clients: &Clients, even
 /// which CloudFormation deletes only when empty. Returns whether another try is worth it.
 pub async fn unblock(cell: &CellId, stack_id: &str, clients: &Clients, events: &Events) -> bool {
     let left = left_behind(stack_id, clients).await;
-    let buckets = left.iter().filter(|resource| {
-        resource.resource_type == "AWS::S3::Bucket" && resource.status == "DELETE_FAILED"
-    });
+    let buckets = left
+        .iter()
+        .filter(|resource| resource.resource_type == "AWS::S3::Bucket" && resource.status == "DELETE_FAILED");
     let mut cleared = false;
     for bucket in buckets.filter_map(|resource| resource.physical_id.as_deref()) {
         match clients.empty_bucket(bucket).await {
             Ok(()) => cleared = true,
-            Err(error) => events.warn(Some(cell), format!("{bucket} blocks the deletion and can't be emptied: {error}")),
+            Err(error) => {
+                events.warn(Some(cell), format!("{bucket} blocks the deletion and can't be emptied: {error}"))
+            }
         }
     }
     cleared

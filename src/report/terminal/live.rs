@@ -3,16 +3,16 @@
 //!
 //! However many cells there are, the view takes no more lines than the terminal has: the rest is counted by state.
 
-use std::io;
+use std::io::{self, Write};
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
 use super::notice::{self, Level};
-use super::progress::{Activity, Phase, Progress, elapsed};
+use super::progress::{Activity, Phase, Progress};
 use super::{Columns, Options, Paint, pad, summary};
 use crate::event::{Happening, RunEvent};
-use crate::report::model::CellReport;
+use crate::report::model::{CellReport, CellState};
 use crate::report::{Consumer, text};
 
 /// Width of the longest status that is common, so that the columns stand still.
@@ -24,6 +24,9 @@ pub struct Live {
     progress: Progress,
     columns: Columns,
     screen: MultiProgress,
+    /// What stays is written past the bars' library: it pads lines with spaces instead of ending them, so that text
+    /// copied from the terminal, or the terminal made narrower, would be a mess.
+    out: Box<dyn Write + Send>,
     upload: Option<ProgressBar>,
     /// All lines about cells, as one bar's message: they change together or not at all.
     cells: ProgressBar,
@@ -36,16 +39,22 @@ impl Live {
             let (rows, columns) = console::Term::stderr().size();
             (usize::from(rows), usize::from(fixed.unwrap_or(columns)))
         };
-        Self::new(options, ProgressDrawTarget::stderr(), Box::new(size))
+        Self::new(options, ProgressDrawTarget::stderr(), Box::new(io::stderr()), Box::new(size))
     }
 
     /// `size` is asked for rows and columns at every drawing, since terminals are resized.
-    fn new(options: Options, target: ProgressDrawTarget, size: Box<dyn Fn() -> (usize, usize) + Send>) -> Self {
+    fn new(
+        options: Options,
+        target: ProgressDrawTarget,
+        out: Box<dyn Write + Send>,
+        size: Box<dyn Fn() -> (usize, usize) + Send>,
+    ) -> Self {
         let screen = MultiProgress::with_draw_target(target);
         let cells = screen.add(ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner()));
         // The template is a constant; should it ever be wrong, the default one shows the message too.
         cells.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        Self { options, size, progress: Progress::default(), columns: Columns::default(), screen, upload: None, cells }
+        let (progress, columns) = (Progress::default(), Columns::default());
+        Self { options, size, progress, columns, screen, out, upload: None, cells }
     }
 
     fn paint(&self) -> Paint {
@@ -60,7 +69,7 @@ impl Live {
 
     /// The lines about cells: those at work, what had no room, and the counts.
     fn frame(&self, now: Timestamp, rows: usize, columns: usize) -> Vec<String> {
-        let mut active: Vec<(&CellReport, Activity)> = self.progress.active().collect();
+        let mut active: Vec<(&CellReport, &Activity)> = self.progress.active().collect();
         if active.is_empty() {
             return Vec::new();
         }
@@ -68,19 +77,19 @@ impl Live {
         let room = rows.saturating_sub(4).max(1);
         active.sort_by_key(|(_, activity)| activity.phase == Phase::Waiting);
         let shown = if active.len() > room { room - 1 } else { active.len() };
+        let columns = columns.saturating_sub(1).max(20);
         let mut lines: Vec<String> =
-            active.iter().take(shown).map(|(cell, it)| self.cell_line(cell, it, now)).collect();
+            active.iter().take(shown).map(|(cell, activity)| self.cell_line(cell, activity, now, columns)).collect();
         let folded = active.get(shown..).unwrap_or_default();
         if !folded.is_empty() {
             let states = counts(folded.iter().map(|(_, activity)| activity.phase));
             lines.push(self.paint().faint(&format!("  … {} more: {states}", folded.len())));
         }
         lines.push(self.tally(&active, now));
-        let columns = columns.saturating_sub(1).max(20);
         lines.iter().map(|line| console::truncate_str(line, columns, "…").into_owned()).collect()
     }
 
-    fn cell_line(&self, cell: &CellReport, activity: &Activity, now: Timestamp) -> String {
+    fn cell_line(&self, cell: &CellReport, activity: &Activity, now: Timestamp, columns: usize) -> String {
         let paint = self.paint();
         let name = self.columns.name(cell);
         if activity.phase == Phase::Waiting {
@@ -88,13 +97,21 @@ impl Live {
         }
         let status = pad(&text::one_line(&activity.status), STATUS_WIDTH);
         let status = if status.contains("FAILED") || status.contains("ROLLBACK") { paint.bad(&status) } else { status };
-        let took = text::duration(elapsed(cell, now));
-        let done = format!("{} done", activity.done);
-        let waiting = activity.waiting_for().map(|it| paint.faint(&format!("waiting for {}", text::one_line(&it))));
-        format!("  {name}  {status}  {took:>7}  {done:>8}  {}", waiting.unwrap_or_default()).trim_end().to_owned()
+        let took = text::duration(activity.elapsed(now));
+        let done = match activity.phase {
+            Phase::Deleting if activity.done == 0 => String::new(),
+            Phase::Deleting => format!("{} gone", activity.done),
+            _ => format!("{} done", activity.done),
+        };
+        let line = format!("  {name}  {status}  {took:>7}  {done:>8}");
+        let Some((id, kind)) = activity.waiting_for() else { return line.trim_end().to_owned() };
+        let room = columns.saturating_sub(console::measure_text_width(&line));
+        let (long, short) = (format!("  waiting for {id} ({kind})"), format!("  waiting for {id}"));
+        let waiting = if console::measure_text_width(&long) <= room { long } else { short };
+        line + &paint.faint(&text::clean(&waiting))
     }
 
-    fn tally(&self, active: &[(&CellReport, Activity)], now: Timestamp) -> String {
+    fn tally(&self, active: &[(&CellReport, &Activity)], now: Timestamp) -> String {
         let mut parts = vec![counts(active.iter().map(|(_, activity)| activity.phase))];
         for word in ["passed", "failed", "interrupted"] {
             let count = self.progress.report.cells.iter().filter(|cell| cell.state.word() == word).count();
@@ -127,28 +144,44 @@ impl Live {
         bar.set_message(format!("{} / {}", HumanBytes(upload.bytes), HumanBytes(upload.bytes_in_all)));
     }
 
+    /// What the event leaves on the screen. Cells that passed only count, until the summary names them: with hundreds
+    /// of cells they would push the failures off the screen.
+    fn lines_of(&self, event: &RunEvent) -> Vec<String> {
+        let (report, paint) = (&self.progress.report, self.paint());
+        let width = (self.size)().1;
+        if let Happening::CellFinished { cell, .. } = &event.happening {
+            let failed = report.cell_of(cell).filter(|cell| cell.state != CellState::Passed);
+            let rows = |cell| summary::cell_rows(cell, &self.columns, paint, Some(width), summary::CAUSE_LINES);
+            return failed.map(rows).unwrap_or_default();
+        }
+        let told = notice::of(&event.happening, report).filter(|(level, _)| *level > Level::Detail);
+        let Some((level, line)) = told else { return Vec::new() };
+        let painted = |line: &String| match level {
+            Level::Error => paint.bad(line),
+            Level::Warning => paint.warn(line),
+            Level::Milestone | Level::Detail => line.clone(),
+        };
+        text::wrap(&line, width.saturating_sub(3)).iter().map(|line| format!("  {}", painted(line))).collect()
+    }
+
     /// Prints what stays on the screen.
-    fn tell(&self, event: &RunEvent) -> io::Result<()> {
-        let report = &self.progress.report;
-        if let Happening::CellFinished { cell, .. } = &event.happening
-            && let Some(cell) = report.cell_of(cell)
-        {
-            let width = Some((self.size)().1);
-            return self.screen.println(summary::cell_rows(cell, &self.columns, self.paint(), width).join("\n"));
+    fn tell(&mut self, lines: &[String]) -> io::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
         }
-        match notice::of(&event.happening, report) {
-            Some((Level::Error, line)) => self.screen.println(format!("  {}", self.paint().bad(&line))),
-            Some((Level::Warning, line)) => self.screen.println(format!("  {}", self.paint().warn(&line))),
-            Some((Level::Milestone, line)) => self.screen.println(format!("  {line}")),
-            Some((Level::Detail, _)) | None => Ok(()),
-        }
+        let (screen, out) = (&self.screen, &mut self.out);
+        screen.suspend(|| {
+            writeln!(out, "{}", lines.join("\n"))?;
+            out.flush()
+        })
     }
 }
 
 impl Consumer for Live {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
         self.progress.apply(event);
-        self.tell(event)?;
+        let lines = self.lines_of(event);
+        self.tell(&lines)?;
         match &event.happening {
             // There may be thousands of these; `tick` shows what they came to.
             Happening::StackEvent { .. } | Happening::ObjectRemoved { .. } => return Ok(()),
@@ -174,7 +207,8 @@ impl Consumer for Live {
         self.screen.clear()?;
         self.progress.report.conclude();
         let width = Some((self.size)().1);
-        self.screen.println(summary::lines(&self.progress.report, &self.options, width).join("\n"))
+        let lines = summary::lines(&self.progress.report, &self.options, width);
+        self.tell(&lines)
     }
 }
 
@@ -186,4 +220,88 @@ fn counts(phases: impl Iterator<Item = Phase> + Clone) -> String {
         .map(|(count, word)| format!("{count} {word}"))
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use indicatif::{InMemoryTerm, TermLike};
+
+    use super::*;
+    use crate::report::tests::{fixture, fixture_path, many};
+
+    struct Onto(InMemoryTerm);
+
+    impl Write for Onto {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.write_str(&String::from_utf8_lossy(bytes).replace('\n', "\r\n"))?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.0.flush()
+        }
+    }
+
+    /// The screen after the events until `seconds` have passed, and a tick then.
+    fn screen(events: &[RunEvent], seconds: i64, rows: u16, columns: u16) -> String {
+        let terminal = InMemoryTerm::new(rows, columns);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
+        let size = move || (usize::from(rows), usize::from(columns));
+        let options = Options { report: Some("taskcat_outputs/index.html".into()), ..Options::default() };
+        let mut live = Live::new(options, target, Box::new(Onto(terminal.clone())), Box::new(size));
+        let start = events[0].at;
+        let now = start.as_second() + seconds;
+        for event in events.iter().filter(|event| event.at.as_second() < now) {
+            live.take(event).unwrap();
+        }
+        if events.iter().any(|event| event.at.as_second() >= now) {
+            // Drawings that follow one another at once are left out by the drawing's pacing.
+            std::thread::sleep(std::time::Duration::from_millis(60));
+            live.draw(Timestamp::from_second(now).unwrap());
+        } else {
+            live.finish().unwrap();
+        }
+        terminal.contents()
+    }
+
+    #[test]
+    fn what_stands_on_the_screen() {
+        let events = fixture("one-failed");
+        insta::assert_snapshot!("creating", screen(&events, 29, 24, 100));
+        insta::assert_snapshot!("failed-and-deleting", screen(&events, 120, 24, 100));
+        insta::assert_snapshot!("narrow", screen(&events, 120, 24, 48));
+        insta::assert_snapshot!("end", screen(&events, 1000, 40, 100));
+        insta::assert_snapshot!("hostile", screen(&fixture("hostile"), 1000, 24, 100));
+    }
+
+    #[test]
+    fn more_cells_than_the_terminal_has_rows_are_counted() {
+        let events = many(15, 20);
+        let text = screen(&events, 21, 24, 100);
+        insta::assert_snapshot!("folded", text);
+        assert!(text.lines().count() <= 24);
+    }
+
+    /// Shows a recorded run at twenty times its speed:
+    /// `RUN=one-failed cargo test --lib live::tests::replay -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "for the eye"]
+    fn replay() {
+        let run = std::env::var("RUN").unwrap_or("one-failed".into());
+        let events =
+            if run == "many" { many(15, 20) } else { crate::report::events::read(&fixture_path(&run)).unwrap() };
+        let options =
+            Options { is_terminal: true, colour: true, report: Some("index.html".into()), ..Options::default() };
+        let mut live = Live::on_stderr(options);
+        let mut now = events[0].at;
+        for event in &events {
+            while now < event.at {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                now += jiff::SignedDuration::from_secs(1);
+                live.draw(now);
+            }
+            live.take(event).unwrap();
+        }
+        live.finish().unwrap();
+    }
 }

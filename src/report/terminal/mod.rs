@@ -112,3 +112,72 @@ impl Columns {
 fn pad(text: &str, width: usize) -> String {
     console::pad_str(text, width, console::Alignment::Left, Some("…")).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::event::RunEvent;
+    use crate::report::tests::{SCENARIOS, fixture};
+
+    #[derive(Clone, Default)]
+    pub struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Written {
+        /// What has been written since the last call.
+        pub fn take(&self) -> String {
+            String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
+        }
+    }
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn plain(events: &[RunEvent], options: Options) -> String {
+        let written = Written::default();
+        let mut consumer = plain::Plain::new(options, Box::new(written.clone()));
+        events.iter().for_each(|event| consumer.take(event).unwrap());
+        consumer.finish().unwrap();
+        written.take()
+    }
+
+    #[test]
+    fn lines_of_every_scenario() {
+        let report = Some("taskcat_outputs/index.html".to_owned());
+        let with = |quiet, minimal| Options { quiet, minimal, report: report.clone(), ..Options::default() };
+        for scenario in SCENARIOS {
+            let events = fixture(scenario);
+            insta::assert_snapshot!(format!("{scenario}.plain"), plain(&events, with(false, false)));
+            insta::assert_snapshot!(format!("{scenario}.minimal"), plain(&events, with(false, true)));
+            insta::assert_snapshot!(format!("{scenario}.quiet"), plain(&events, with(true, false)));
+        }
+    }
+
+    #[test]
+    fn without_colour_no_control_character_is_written() {
+        for scenario in SCENARIOS {
+            for (quiet, minimal) in [(false, false), (false, true), (true, false)] {
+                let text = plain(&fixture(scenario), Options { quiet, minimal, ..Options::default() });
+                let found: Vec<char> = text.chars().filter(|c| c.is_control() && *c != '\n').collect();
+                assert!(found.is_empty(), "{scenario}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn colour_changes_nothing_but_the_colour() {
+        let events = fixture("one-failed");
+        let coloured = plain(&events, Options { colour: true, ..Options::default() });
+        assert!(coloured.contains("\u{1b}[1m\u{1b}[31mapp eu-west-1 failed"), "{coloured}");
+        assert_eq!(console::strip_ansi_codes(&coloured), plain(&events, Options::default()));
+    }
+}

@@ -2,9 +2,9 @@
 
 use indicatif::HumanBytes;
 
-use super::super::model::{CellState, RunReport};
+use super::super::model::{CellState, RunReport, hook_name, why_kept};
 use super::super::text;
-use crate::event::{CellId, Happening, Hook, HookStage, KeptWhy};
+use crate::event::{CellId, Happening, LeftResource, RunStarted};
 
 /// How much a notice matters; each kind of view shows those from some level on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,16 +22,17 @@ pub enum Level {
 pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> {
     use Level::{Detail, Error, Milestone, Warning};
     let told = match happening {
-        Happening::RunStarted(run) => (Detail, format!("taskcat {} run {}", run.taskcat_version, run.run_id)),
+        Happening::RunStarted(run) => (Milestone, started(run)),
         Happening::Warning { cell: None, message } => (Warning, format!("warning: {message}")),
         Happening::Warning { cell: Some(cell), message } => (Warning, format!("{}: warning: {message}", name(cell))),
         Happening::LintStarted { templates } => (Detail, format!("lint: {}", count(*templates, "template"))),
+        Happening::LintFinding(finding) => (if finding.error { Error } else { Warning }, finding.to_string()),
         Happening::LintFinished { errors: 0, warnings: 0 } => (Milestone, "lint: nothing found".into()),
         Happening::LintFinished { errors, warnings } => {
             let level = if *errors > 0 { Error } else { Milestone };
             (level, format!("lint: {}, {}", count(*errors, "error"), count(*warnings, "warning")))
         }
-        Happening::PackageStarted { lambda } => (Detail, format!("package {lambda}")),
+        Happening::PackageStarted { lambda } => (Detail, format!("packaging {lambda}")),
         Happening::PackageFinished { lambda, archive } => (Milestone, format!("packaged {lambda} as {archive}")),
         Happening::BucketCreating { bucket, region } => (Detail, format!("creating bucket {bucket} in {region}")),
         Happening::BucketDeleted { bucket } => (Detail, format!("bucket {bucket} deleted")),
@@ -45,10 +46,10 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
         }
         Happening::UploadFinished { bucket } => (Milestone, uploaded(bucket, report)),
         Happening::HookStarted { cell, hook } => (Detail, format!("{} {} started", name(cell), hook_name(hook))),
-        Happening::HookFinished { cell, hook, error: None } => {
+        Happening::HookFinished { cell, hook, error: None, .. } => {
             (Detail, format!("{} {} done", name(cell), hook_name(hook)))
         }
-        Happening::HookFinished { cell, hook, error: Some(error) } => {
+        Happening::HookFinished { cell, hook, error: Some(error), .. } => {
             (Warning, format!("{} {} failed: {error}", name(cell), hook_name(hook)))
         }
         Happening::CellFinished { cell, .. } => verdict(cell, report)?,
@@ -58,18 +59,14 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
         Happening::StackDeleteUnawaited { cell, .. } => {
             (Detail, format!("{} deletion asked for, not awaited", name(cell)))
         }
-        Happening::StackDeleteFailed { cell, reason, left, .. } => {
-            let left: Vec<String> = left.iter().map(|it| format!("{} ({})", it.logical_id, it.resource_type)).collect();
-            let left = if left.is_empty() { String::new() } else { format!("; left behind: {}", left.join(", ")) };
-            (Error, format!("{} could not be deleted: {reason}{left}", name(cell)))
-        }
+        Happening::StackDeleteFailed { cell, reason, left, .. } => (Error, not_deleted(cell, reason, left)),
         Happening::Interrupted { signal } => {
             (Warning, format!("interrupted by {signal}: what the run has made is being deleted"))
         }
+        Happening::StackCreating { cell, stack_name, .. } => (Detail, format!("{} launching {stack_name}", name(cell))),
         Happening::BucketCreated { .. }
         | Happening::ObjectUploaded { .. }
         | Happening::ObjectRemoved { .. }
-        | Happening::StackCreating { .. }
         | Happening::StackCreated { .. }
         // The cell's verdict follows, with this reason.
         | Happening::LaunchFailed { .. }
@@ -81,6 +78,18 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
         | Happening::RunFinished(_) => return None,
     };
     Some((told.0, text::one_line(&told.1)))
+}
+
+fn started(run: &RunStarted) -> String {
+    let against = run.endpoint.as_deref().map(|it| format!(" against {it}")).unwrap_or_default();
+    let stacks = count(run.cells.len(), "stack");
+    format!("taskcat {} tests {}: {stacks}{against}, run {}", run.taskcat_version, run.project, run.run_id)
+}
+
+fn not_deleted(cell: &CellId, reason: &str, left: &[LeftResource]) -> String {
+    let left: Vec<String> = left.iter().map(|it| format!("{} ({})", it.logical_id, it.resource_type)).collect();
+    let left = if left.is_empty() { String::new() } else { format!("; left behind: {}", left.join(", ")) };
+    format!("{} could not be deleted: {}{left}", name(cell), reason.trim_end_matches(['.', ' ']))
 }
 
 fn verdict(id: &CellId, report: &RunReport) -> Option<(Level, String)> {
@@ -102,20 +111,6 @@ fn uploaded(bucket: &str, report: &RunReport) -> String {
 /// `test region`, in the order of TaskCat's lines.
 pub fn name(cell: &CellId) -> String {
     format!("{} {}", text::one_line(&cell.test), text::one_line(&cell.region))
-}
-
-fn hook_name(hook: &Hook) -> String {
-    let stage = if hook.stage == HookStage::Prehooks { "prehook" } else { "posthook" };
-    format!("{stage} {}", hook.kind)
-}
-
-fn why_kept(why: KeptWhy) -> &'static str {
-    match why {
-        KeptWhy::NoDelete => "--no-delete",
-        KeptWhy::KeepFailed => "--keep-failed",
-        KeptWhy::NotOurs => "not made by this run",
-        KeptWhy::InUse => "stacks still need it",
-    }
 }
 
 pub fn count(number: usize, noun: &str) -> String {

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::super::model::{CellReport, RunReport};
-use crate::event::{CellId, Happening, HookStage, RunEvent, StackEvent};
+use super::super::model::{CellReport, RunReport, hook_name, nested_stack_id};
+use crate::event::{CellId, Happening, RunEvent, StackEvent};
 
 /// The run so far. It holds no more of a cell that has its verdict than the summary needs.
 #[derive(Default)]
@@ -35,6 +35,7 @@ pub struct Activity {
     /// Resources that have come up, or in the deletion gone, nested stacks' included.
     pub done: usize,
     under_way: Vec<UnderWay>,
+    since: Option<Timestamp>,
 }
 
 /// The states that cells are counted by where there are too many to be shown.
@@ -69,16 +70,21 @@ struct UnderWay {
 impl Progress {
     /// Takes an event in, and tells the status that the cell's stack has changed to, if it has.
     pub fn apply(&mut self, event: &RunEvent) -> Option<(CellId, String)> {
-        self.report.apply(event);
+        if !is_of_no_consequence(&event.happening) {
+            self.report.apply(event);
+        }
         self.count_upload(&event.happening);
         let (cell, phase, status) = match &event.happening {
+            Happening::RunStarted(run) => {
+                self.activities.extend(run.cells.iter().map(|cell| (cell.id.clone(), Activity::default())));
+                return None;
+            }
             Happening::HookStarted { cell, hook } => {
-                let stage = if hook.stage == HookStage::Prehooks { "prehook" } else { "posthook" };
-                self.enter(cell, Phase::Hooks, &format!("{stage} {}", hook.kind));
+                self.enter(event.at, cell, Phase::Hooks, &hook_name(hook));
                 return None;
             }
             Happening::StackCreating { cell, .. } => {
-                self.enter(cell, Phase::Creating, "launching");
+                self.enter(event.at, cell, Phase::Creating, "launching");
                 return None;
             }
             Happening::StackCreated { cell, .. } => (cell, Phase::Creating, "CREATE_IN_PROGRESS"),
@@ -108,12 +114,14 @@ impl Progress {
             }
             _ => return None,
         };
-        self.enter(cell, phase, status)
+        self.enter(event.at, cell, phase, status)
     }
 
-    fn enter(&mut self, cell: &CellId, phase: Phase, status: &str) -> Option<(CellId, String)> {
+    fn enter(&mut self, at: Timestamp, cell: &CellId, phase: Phase, status: &str) -> Option<(CellId, String)> {
         let activity = self.activities.entry(cell.clone()).or_default();
-        activity.phase = phase;
+        if activity.phase != phase {
+            (activity.phase, activity.since) = (phase, Some(at));
+        }
         let changed = activity.status != status;
         activity.status = status.into();
         changed.then(|| (cell.clone(), status.into()))
@@ -137,12 +145,17 @@ impl Progress {
     }
 
     /// Cells to which something is still to happen, with what they are at; in the plan's order.
-    pub fn active(&self) -> impl Iterator<Item = (&CellReport, Activity)> {
-        self.report.cells.iter().filter_map(|cell| {
-            let activity = self.activities.get(&cell.id).cloned().unwrap_or_default();
-            (activity.phase != Phase::Over).then_some((cell, activity))
-        })
+    pub fn active<'a>(&'a self) -> impl Iterator<Item = (&'a CellReport, &'a Activity)> {
+        let of_cell = |cell: &'a CellReport| Some((cell, self.activities.get(&cell.id)?));
+        self.report.cells.iter().filter_map(of_cell).filter(|(_, activity)| activity.phase != Phase::Over)
     }
+}
+
+/// True of the many events that neither a root cause nor a nested stack's path is read from. The report of the files
+/// keeps them; a second copy in memory would serve nobody.
+fn is_of_no_consequence(happening: &Happening) -> bool {
+    let Happening::StackEvent { detail, .. } = happening else { return false };
+    !detail.is_of_stack() && nested_stack_id(detail).is_none() && !detail.status.ends_with("_FAILED")
 }
 
 impl Activity {
@@ -166,15 +179,16 @@ impl Activity {
         }
     }
 
-    /// What it has waited for longest: of the innermost stacks, since the outer ones wait for these.
-    pub fn waiting_for(&self) -> Option<String> {
+    /// What it has waited for longest: of the innermost stacks, since the outer ones wait for these. The resource's
+    /// logical id and type.
+    pub fn waiting_for(&self) -> Option<(&str, &str)> {
         let deepest = self.under_way.iter().map(|it| it.depth).max()?;
         let longest = self.under_way.iter().find(|it| it.depth == deepest)?;
-        Some(format!("{} ({})", longest.logical_id, longest.resource_type))
+        Some((&longest.logical_id, &longest.resource_type))
     }
-}
 
-/// Seconds that work on the cell has gone on.
-pub fn elapsed(cell: &CellReport, now: Timestamp) -> f64 {
-    cell.started_at.map_or(0.0, |from| (now.as_millisecond() - from.as_millisecond()) as f64 / 1000.0)
+    /// Whole seconds that it has been in its phase.
+    pub fn elapsed(&self, now: Timestamp) -> f64 {
+        self.since.map_or(0.0, |since| (now.as_second() - since.as_second()).max(0) as f64)
+    }
 }

@@ -5,11 +5,14 @@ use super::super::model::{BucketEnd, CellReport, CellState, RunReport, Teardown,
 use super::super::text;
 use super::{Columns, Options, Paint};
 
-/// Rows for passed cells before they are only counted.
-const PASSED_ROWS: usize = 12;
-/// Failed cells before the rest is left to the report, and lines of one root cause.
-const FAILED_ROWS: usize = 8;
-const CAUSE_LINES: usize = 4;
+/// Cells of a state before the rest is only counted, so that all fits one screen.
+const ROWS: usize = 6;
+/// The same where nothing failed.
+const ROWS_OF_A_GOOD_RUN: usize = 20;
+/// Lines of a root cause when it is told as it happens, and in the summary of few and of many failures.
+pub const CAUSE_LINES: usize = 4;
+const CAUSE_LINES_OF_MANY: usize = 2;
+const MANY: usize = 3;
 
 /// The lines of the summary. `width` breaks them; without one they are as long as they are.
 pub fn lines(report: &RunReport, options: &Options, width: Option<usize>) -> Vec<String> {
@@ -30,14 +33,16 @@ pub fn lines(report: &RunReport, options: &Options, width: Option<usize>) -> Vec
 fn rows(report: &RunReport, columns: &Columns, paint: Paint, width: Option<usize>) -> Vec<String> {
     let (passed, other): (Vec<_>, Vec<_>) = report.cells.iter().partition(|cell| cell.state == CellState::Passed);
     let (failed, unfinished): (Vec<_>, Vec<_>) = other.into_iter().partition(|cell| cell.state == CellState::Failed);
-    let shown = |count: usize, limit: usize| if count > limit { limit - 1 } else { count };
+    let good_run = failed.is_empty() && unfinished.is_empty();
+    let cause_lines = if failed.len() + unfinished.len() > MANY { CAUSE_LINES_OF_MANY } else { CAUSE_LINES };
     let mut lines = Vec::new();
-    for (cells, limit) in [(passed, PASSED_ROWS), (unfinished, FAILED_ROWS), (failed, FAILED_ROWS)] {
-        let shown = shown(cells.len(), limit);
+    for cells in [passed, unfinished, failed] {
+        let limit = if good_run { ROWS_OF_A_GOOD_RUN } else { ROWS };
+        let shown = if cells.len() > limit { limit - 1 } else { cells.len() };
         for cell in cells.iter().take(shown) {
-            lines.extend(cell_rows(cell, columns, paint, width));
+            lines.extend(cell_rows(cell, columns, paint, width, cause_lines));
         }
-        if let Some(more) = cells.get(shown).filter(|_| shown < cells.len()) {
+        if let Some(more) = cells.get(shown) {
             lines.push(paint.faint(&format!("  … {} more {}", cells.len() - shown, more.state.word())));
         }
     }
@@ -45,7 +50,13 @@ fn rows(report: &RunReport, columns: &Columns, paint: Paint, width: Option<usize
 }
 
 /// A cell's row, and below it why it failed.
-pub fn cell_rows(cell: &CellReport, columns: &Columns, paint: Paint, width: Option<usize>) -> Vec<String> {
+pub fn cell_rows(
+    cell: &CellReport,
+    columns: &Columns,
+    paint: Paint,
+    width: Option<usize>,
+    cause_lines: usize,
+) -> Vec<String> {
     let word = paint.state(cell.state, &format!("{:<11}", cell.state.word()));
     let took = cell.duration_seconds.map(text::duration).unwrap_or_default();
     let mut lines = vec![format!("  {word}  {}  {took}", columns.name(cell)).trim_end().to_owned()];
@@ -57,8 +68,8 @@ pub fn cell_rows(cell: &CellReport, columns: &Columns, paint: Paint, width: Opti
             Some(width) => text::wrap(&why, width.saturating_sub(indent.len() + 1).max(20)),
             None => vec![why],
         };
-        if wrapped.len() > CAUSE_LINES {
-            wrapped.truncate(CAUSE_LINES);
+        if wrapped.len() > cause_lines {
+            wrapped.truncate(cause_lines);
             if let Some(last) = wrapped.last_mut() {
                 last.push_str(" …");
             }
@@ -80,9 +91,9 @@ fn left_behind(report: &RunReport, paint: Paint) -> Vec<String> {
     let buckets = report.buckets.iter().filter(|it| matches!(it.end, BucketEnd::DeleteFailed { .. }));
     let all: Vec<String> = stacks.chain(buckets.map(|it| format!("bucket {}", it.bucket))).collect();
     let mut lines: Vec<String> =
-        all.iter().take(FAILED_ROWS).map(|it| paint.warn(&format!("left behind: {}", text::one_line(it)))).collect();
-    if all.len() > FAILED_ROWS {
-        lines.push(paint.warn(&format!("left behind: {} more, named in the report", all.len() - FAILED_ROWS)));
+        all.iter().take(ROWS).map(|it| paint.warn(&format!("left behind: {}", text::one_line(it)))).collect();
+    if all.len() > ROWS {
+        lines.push(paint.warn(&format!("left behind: {} more, named in the report", all.len() - ROWS)));
     }
     lines
 }

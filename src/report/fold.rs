@@ -1,0 +1,292 @@
+//! The fold itself: how each event changes the report.
+//!
+//! `model` says what a report holds; here stands how it comes to hold it. Every variant is named, so that a new one is
+//! a decision.
+
+use jiff::Timestamp;
+
+use super::model::{
+    BucketEnd, BucketReport, CellReport, CellState, HookReport, LintReport, PackageReport, RunReport, SCHEMA_VERSION,
+    StackReport, Teardown, Totals, Verdict, nested_stack_id, seconds_between,
+};
+use super::root_cause;
+use crate::event::{Cell, CellId, Happening, Hook, Outcome, RunEvent, RunStarted, StackEvent};
+
+impl RunReport {
+    pub fn from_events<'a>(events: impl IntoIterator<Item = &'a RunEvent>) -> Self {
+        let mut report = Self::default();
+        for event in events {
+            report.apply(event);
+        }
+        report.conclude();
+        report
+    }
+
+    /// Takes the next event in.
+    pub fn apply(&mut self, event: &RunEvent) {
+        let at = event.at;
+        self.started_at.get_or_insert(at);
+        self.finished_at = Some(at);
+        match &event.happening {
+            Happening::RunStarted(run) => self.start(run),
+            Happening::RunFinished(end) => self.finished = Some(end.clone()),
+            Happening::Interrupted { signal } => self.interrupted_by = Some(signal.clone()),
+            Happening::Warning { cell: None, message } => self.warnings.push(message.clone()),
+            Happening::LintStarted { templates } => {
+                self.lint = Some(LintReport { templates: *templates, ..LintReport::default() });
+            }
+            Happening::LintFinding(finding) => self.lint.get_or_insert_default().findings.push(finding.clone()),
+            Happening::LintFinished { errors, warnings } => {
+                let lint = self.lint.get_or_insert_default();
+                (lint.errors, lint.warnings) = (*errors, *warnings);
+            }
+            Happening::PackageStarted { lambda } => {
+                self.packages.push(PackageReport { lambda: lambda.clone(), archive: None });
+            }
+            Happening::PackageFinished { lambda, archive } => {
+                if let Some(package) = self.packages.iter_mut().rev().find(|package| package.lambda == *lambda) {
+                    package.archive = Some(archive.clone());
+                }
+            }
+            Happening::BucketCreating { bucket, .. }
+            | Happening::BucketCreated { bucket, .. }
+            | Happening::UploadStarted { bucket, .. }
+            | Happening::ObjectUploaded { bucket, .. }
+            | Happening::ObjectRemoved { bucket, .. }
+            | Happening::UploadFinished { bucket }
+            | Happening::BucketDeleted { bucket }
+            | Happening::BucketKept { bucket, .. }
+            | Happening::BucketDeleteFailed { bucket, .. } => self.bucket(bucket).apply(&event.happening),
+            Happening::Warning { cell: Some(cell), .. }
+            | Happening::HookStarted { cell, .. }
+            | Happening::HookFinished { cell, .. }
+            | Happening::StackCreating { cell, .. }
+            | Happening::StackCreated { cell, .. }
+            | Happening::LaunchFailed { cell, .. }
+            | Happening::StackEvent { cell, .. }
+            | Happening::StackSettled { cell, .. }
+            | Happening::CellFinished { cell, .. }
+            | Happening::StackDeleting { cell, .. }
+            | Happening::StackDeleted { cell, .. }
+            | Happening::StackDeleteFailed { cell, .. }
+            | Happening::StackKept { cell, .. }
+            | Happening::StackDeleteUnawaited { cell, .. } => self.cell(cell).apply(at, &event.happening),
+        }
+    }
+
+    /// Counts and judges. The report is whole after this, and may still take further events in.
+    pub fn conclude(&mut self) {
+        self.schema_version = SCHEMA_VERSION;
+        for cell in &mut self.cells {
+            if cell.finished_at.is_none() {
+                cell.root_cause = root_cause::of_cell(cell);
+            }
+            // Late events of nested stacks come in batches by stack; CloudFormation's own clock orders them.
+            cell.events.sort_by_key(|event| event.timestamp);
+            cell.teardown_events.sort_by_key(|event| event.timestamp);
+        }
+        let count = |state: &[CellState]| self.cells.iter().filter(|cell| state.contains(&cell.state)).count();
+        let stacks = self.cells.iter().filter(|cell| cell.is_left_behind()).count();
+        let buckets = self.buckets.iter().filter(|it| matches!(it.end, BucketEnd::DeleteFailed { .. })).count();
+        let seen = stacks + buckets;
+        self.totals = Totals {
+            cells: self.cells.len(),
+            passed: count(&[CellState::Passed]),
+            failed: count(&[CellState::Failed]),
+            interrupted: count(&[CellState::Interrupted]),
+            unfinished: count(&[CellState::Waiting, CellState::Running]),
+            left_behind: self.finished.as_ref().map_or(seen, |end| end.left_behind.max(seen)),
+        };
+        self.error = self.finished.as_ref().and_then(|end| end.error.clone());
+        self.verdict = self.judge();
+    }
+
+    fn judge(&self) -> Verdict {
+        let totals = &self.totals;
+        if self.error.is_some() {
+            Verdict::Error
+        } else if self.interrupted_by.is_some() || totals.interrupted > 0 {
+            Verdict::Interrupted
+        } else if totals.failed > 0 {
+            Verdict::Failed
+        } else if self.finished.is_none() || totals.unfinished > 0 {
+            Verdict::Incomplete
+        } else if totals.left_behind > 0 {
+            Verdict::LeftBehind
+        } else {
+            Verdict::Passed
+        }
+    }
+
+    /// Drops what only a full report needs of a cell whose verdict is in.
+    pub fn forget_events(&mut self, id: &CellId) {
+        let cell = self.cell(id);
+        (cell.events, cell.teardown_events) = (Vec::new(), Vec::new());
+    }
+
+    fn start(&mut self, run: &RunStarted) {
+        self.run_id = run.run_id.clone();
+        self.taskcat_version = run.taskcat_version.clone();
+        self.project = run.project.clone();
+        self.endpoint = run.endpoint.clone();
+        for cell in &run.cells {
+            self.positions.insert(cell.id.clone(), self.cells.len());
+            self.cells.push(CellReport::new(cell));
+        }
+    }
+
+    fn bucket(&mut self, name: &str) -> &mut BucketReport {
+        let position = self.buckets.iter().position(|it| it.bucket == name).unwrap_or_else(|| {
+            self.buckets.push(BucketReport { bucket: name.into(), ..BucketReport::default() });
+            self.buckets.len() - 1
+        });
+        &mut self.buckets[position]
+    }
+
+    /// A cell that `RunStarted` did not announce is taken in all the same: a report that drops things is worse.
+    fn cell(&mut self, id: &CellId) -> &mut CellReport {
+        let position = *self.positions.entry(id.clone()).or_insert_with(|| {
+            self.cells.push(CellReport::new(&Cell {
+                id: id.clone(),
+                stack_name: String::new(),
+                template: String::new(),
+                account_id: String::new(),
+                parameters: Vec::new(),
+            }));
+            self.cells.len() - 1
+        });
+        &mut self.cells[position]
+    }
+}
+
+impl BucketReport {
+    fn apply(&mut self, happening: &Happening) {
+        match happening {
+            Happening::BucketCreating { region, .. } => self.region = Some(region.clone()),
+            Happening::BucketCreated { region, .. } => {
+                self.region = Some(region.clone());
+                self.created = true;
+            }
+            Happening::UploadStarted { uploads, unchanged, removals, bytes, .. } => {
+                (self.uploads, self.unchanged, self.removals) = (*uploads, *unchanged, *removals);
+                self.bytes = *bytes;
+            }
+            Happening::ObjectUploaded { .. } => self.uploaded += 1,
+            Happening::ObjectRemoved { .. } => self.removed += 1,
+            Happening::BucketDeleted { .. } => self.end = BucketEnd::Deleted,
+            Happening::BucketKept { why, .. } => self.end = BucketEnd::Kept { why: *why },
+            Happening::BucketDeleteFailed { reason, .. } => {
+                self.end = BucketEnd::DeleteFailed { reason: reason.clone() };
+            }
+            _ => {}
+        }
+    }
+}
+
+impl CellReport {
+    fn apply(&mut self, at: Timestamp, happening: &Happening) {
+        match happening {
+            Happening::Warning { message, .. } => self.warnings.push(message.clone()),
+            Happening::HookStarted { hook, .. } => {
+                self.begin(at);
+                let hook = hook.clone();
+                self.hooks.push(HookReport { hook, started_at: at, finished_at: None, error: None, output: None });
+            }
+            Happening::HookFinished { hook, error, output, .. } => self.hook_finished(at, hook, error, output),
+            Happening::StackCreating { stack_name, .. } => {
+                self.begin(at);
+                self.stack_name = stack_name.clone();
+            }
+            Happening::StackCreated { stack_id, .. } => {
+                self.begin(at);
+                self.stack_id = Some(stack_id.clone());
+            }
+            Happening::LaunchFailed { reason, .. } => {
+                self.launch_error = Some(reason.clone());
+                self.finish(at, CellState::Failed);
+            }
+            Happening::StackEvent { detail, .. } => self.stack_event(detail),
+            Happening::StackSettled { status, reason, outputs, .. } => {
+                self.tearing_down = true;
+                self.stack_status = Some(status.clone());
+                self.stack_status_reason = reason.clone();
+                self.outputs = outputs.clone();
+            }
+            Happening::CellFinished { outcome, reason, .. } => {
+                self.reason = reason.clone();
+                let state = match outcome {
+                    Outcome::Passed => CellState::Passed,
+                    Outcome::Failed => CellState::Failed,
+                    Outcome::Interrupted => CellState::Interrupted,
+                };
+                self.finish(at, state);
+            }
+            Happening::StackDeleting { .. } => {
+                self.tearing_down = true;
+                self.teardown = Teardown::Deleting;
+            }
+            Happening::StackDeleted { .. } => self.teardown = Teardown::Deleted,
+            Happening::StackDeleteFailed { reason, left, .. } => {
+                self.teardown = Teardown::DeleteFailed { reason: reason.clone(), left: left.clone() };
+            }
+            Happening::StackKept { why, .. } => self.teardown = Teardown::Kept { why: *why },
+            Happening::StackDeleteUnawaited { .. } => self.teardown = Teardown::Unawaited,
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, at: Timestamp) {
+        self.started_at.get_or_insert(at);
+        if self.state == CellState::Waiting {
+            self.state = CellState::Running;
+        }
+    }
+
+    fn finish(&mut self, at: Timestamp, state: CellState) {
+        self.state = state;
+        self.finished_at = Some(at);
+        self.duration_seconds = seconds_between(self.started_at, self.finished_at);
+        self.root_cause = root_cause::of_cell(self);
+    }
+
+    fn hook_finished(&mut self, at: Timestamp, hook: &Hook, error: &Option<String>, output: &Option<String>) {
+        let open = self.hooks.iter().position(|it| it.finished_at.is_none() && it.hook == *hook);
+        let started_at = open.map_or(at, |open| self.hooks.remove(open).started_at);
+        self.hooks.push(HookReport {
+            hook: hook.clone(),
+            started_at,
+            finished_at: Some(at),
+            error: error.clone(),
+            output: output.clone(),
+        });
+    }
+
+    fn stack_event(&mut self, event: &StackEvent) {
+        let stack = self.stack_mut(&event.stack_id, &event.stack_name, event.depth);
+        if event.is_of_stack() {
+            stack.status = Some(event.status.clone());
+            if event.depth == 0 && !self.tearing_down {
+                self.stack_status = Some(event.status.clone());
+                self.stack_status_reason = event.reason.clone();
+            }
+        } else if let Some(nested) = nested_stack_id(event) {
+            let child = self.stack_mut(nested, "", event.depth + 1);
+            child.parent = Some(event.stack_id.clone());
+            child.logical_id = Some(event.logical_id.clone());
+        }
+        if self.tearing_down { &mut self.teardown_events } else { &mut self.events }.push(event.clone());
+    }
+
+    fn stack_mut(&mut self, stack_id: &str, name: &str, depth: u32) -> &mut StackReport {
+        let position = self.stacks.iter().position(|it| it.stack_id == stack_id).unwrap_or_else(|| {
+            let (stack_id, stack_name) = (stack_id.into(), name.into());
+            self.stacks.push(StackReport { stack_id, stack_name, depth, parent: None, logical_id: None, status: None });
+            self.stacks.len() - 1
+        });
+        let stack = &mut self.stacks[position];
+        if stack.stack_name.is_empty() {
+            stack.stack_name = name.into();
+        }
+        stack
+    }
+}

@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Measures taskcat and the Python TaskCat side by side, on the same server in one run, and prints a Markdown table.
+
+    tests/bench.py [--rounds N] [--binary PATH]
+
+Without --binary the release build is made first. The server is moto, whose stacks stand when CreateStack answers, so
+nothing is measured but the two programs and the same server below them. Both get the same projects and endpoint; the
+Python TaskCat runs through tests/support/taskcat_offline.py, which answers what would leave this machine. The median of
+the rounds counts; CPU seconds and peak memory are the kernel's (wait4), children included.
+"""
+
+import argparse
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENVS = ROOT / "target/venvs"
+SUPPORT = ROOT / "tests/support"
+BUCKET = "bench-bucket"
+FILES = 1000
+
+
+class Moto:
+    """A server on a free port, for as long as this program runs."""
+
+    def __enter__(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.endpoint = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(
+            [VENVS / "moto/bin/python", SUPPORT / "serve.py", "moto", str(port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.reset()
+                return self
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+
+    def reset(self):
+        urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST")).read()
+
+    def make_bucket(self):
+        given = [VENVS / "moto/bin/python", SUPPORT / "given.py", self.endpoint, "bucket", BUCKET, "us-east-1"]
+        subprocess.run(given, check=True)
+
+
+class Measure:
+    """What one run of a program took."""
+
+    def __init__(self, command, folder, environment):
+        log = folder / "bench.log"
+        with open(log, "wb") as output:
+            started = time.monotonic()
+            process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
+            _, status, usage = os.wait4(process.pid, 0)
+            self.wall = time.monotonic() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.cpu = usage.ru_utime + usage.ru_stime
+        self.memory = usage.ru_maxrss / 1024  # MiB: Linux counts KiB.
+        if process.returncode != 0:
+            sys.exit(f"bench: {' '.join(map(str, command))} ended with {process.returncode}\n{log.read_text()}")
+
+
+class Program:
+    def __init__(self, name, command):
+        self.name = name
+        self.command = command
+
+    def run(self, arguments, folder, endpoint):
+        environment = {
+            "PATH": f"{VENVS / 'taskcat/bin'}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_REGION": "us-east-1",
+        }
+        return Measure([*self.command, *arguments], folder, environment)
+
+
+def project(folder, scenario):
+    """A copy of a fixture for each run, so that nobody finds what another one left."""
+    target = folder / scenario
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(ROOT / "fixtures/projects" / scenario, target)
+    return target
+
+
+def many_files(folder):
+    target = project(folder, "given-bucket")
+    for number in range(FILES):
+        file = target / f"files/{number % 10}/{number:04}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"file {number}\n" * 20)
+    return target
+
+
+def jobs(moto, folder):
+    """Each job: its name, and a function that prepares and runs it once for a program."""
+
+    def version(program):
+        return program.run(["--version"], folder, moto.endpoint)
+
+    def resolve(program):
+        target = project(folder, "every-key")
+        if program.name == "taskcat":
+            return program.run(["config", "show", "--format", "json"], target, moto.endpoint)
+        python = Program(program.name, [VENVS / "taskcat/bin/python", SUPPORT / "resolved.py"])
+        return python.run([], target, moto.endpoint)
+
+    def test_run(program):
+        moto.reset()
+        return program.run(["test", "run", "-l", "-e"], project(folder, "sample"), moto.endpoint)
+
+    def upload(program):
+        moto.reset()
+        moto.make_bucket()
+        return program.run(["upload", "-b", BUCKET], many_files(folder), moto.endpoint)
+
+    def upload_again(program):
+        # The bucket holds what `upload` sent, byte for byte the same for both.
+        target = many_files(folder)
+        program.run(["upload", "-b", BUCKET], target, moto.endpoint)
+        return program.run(["upload", "-b", BUCKET], target, moto.endpoint)
+
+    return [
+        ("`--version`", version),
+        ("resolve a configuration (¹)", resolve),
+        ("`test run`, 2 tests × 3 regions, no lint", test_run),
+        (f"`upload` of {FILES:,} small files", upload),
+        ("`upload` again, nothing changed", upload_again),
+    ]
+
+
+def ratio(theirs, ours):
+    factor = theirs / ours if ours > 0 else float("inf")
+    return f"{factor:.0f}×" if factor >= 10 else f"{factor:.1f}×"
+
+
+def median(measures, field):
+    return statistics.median(getattr(measure, field) for measure in measures)
+
+
+def seconds(value):
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--binary", type=Path)
+    arguments = arguments.parse_args()
+    subprocess.run([ROOT / "tests/setup.sh", "moto", "taskcat"], check=True)
+    binary = arguments.binary
+    if binary is None:
+        subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
+        binary = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/taskcat"
+    ours = Program("taskcat", [binary.resolve()])
+    theirs = Program("TaskCat 0.9.58", [VENVS / "taskcat/bin/python", SUPPORT / "taskcat_offline.py"])
+    print("| | TaskCat 0.9.58: wall, CPU, memory | taskcat: wall, CPU, memory | ratio: wall, CPU, memory |")
+    print("|---|---|---|---|")
+    with Moto() as moto, tempfile.TemporaryDirectory() as folder:
+        for name, job in jobs(moto, Path(folder)):
+            # Alternately, so that whatever else this machine does meets both.
+            rounds = [(job(theirs), job(ours)) for _ in range(arguments.rounds)]
+            columns, ratios = [[], []], []
+            for field, shown in (("wall", seconds), ("cpu", seconds), ("memory", lambda it: f"{it:.0f} MiB")):
+                values = [median(measures, field) for measures in zip(*rounds)]
+                for column, value in zip(columns, values):
+                    column.append(shown(value))
+                ratios.append(ratio(*values))
+            print(f"| {name} | {', '.join(columns[0])} | {', '.join(columns[1])} | {', '.join(ratios)} |", flush=True)
+    print(f"\n(¹) TaskCat has no command for it: its `Config.create` is called. Median of {arguments.rounds} rounds, moto 5.2.5,")
+    print(f"{os.cpu_count()} cores.")
+
+
+if __name__ == "__main__":
+    main()

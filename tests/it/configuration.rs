@@ -1,0 +1,142 @@
+//! What is wrong with a project is said before anything is made: all of it at once, with file and line.
+
+use std::net::TcpListener;
+
+use crate::project::Project;
+use crate::proxy::Proxy;
+use crate::servers::{Kind, Server};
+use crate::taskcat::{Outcome, Taskcat};
+
+tests_on!(both: an_undeclared_parameter_is_dropped_with_a_warning, values_without_a_source_are_all_listed);
+
+/// An endpoint that takes connections and never answers, and that knows whether somebody came.
+struct Untouched(TcpListener);
+
+impl Untouched {
+    fn listen() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Self(listener)
+    }
+
+    fn endpoint(&self) -> String {
+        format!("http://{}", self.0.local_addr().unwrap())
+    }
+
+    #[track_caller]
+    fn assert_untouched(&self) {
+        assert!(self.0.accept().is_err(), "somebody connected");
+    }
+}
+
+/// Runs the project where a call would hang, and shows that there was none.
+#[track_caller]
+fn refused(project: &Project, args: &[&str]) -> Outcome {
+    let aws = Untouched::listen();
+    let outcome = Taskcat::at(project, &aws.endpoint()).args(args.iter().copied()).run();
+    aws.assert_untouched();
+    outcome.assert_code(2);
+    assert!(project.files("taskcat_outputs").is_empty(), "{:?}", project.files("taskcat_outputs"));
+    outcome
+}
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let project = Project::copy_of("bad-config");
+    let outcome = refused(&project, &["test", "run"]);
+    for (line, words) in [
+        (2, "name"),
+        (4, "regions"),
+        (5, "s3_object_acl"),
+        (6, "shorten_stack_names"),
+        (7, "package_lambda"),
+        (11, "region"),
+        (14, "parameters"),
+        (17, "test"),
+    ] {
+        let place = format!(".taskcat.yml:{line}:");
+        let told = outcome.stderr.lines().any(|text| text.contains(&place));
+        assert!(told && outcome.stderr.contains(words), "nothing of {words} at {place}\n{}", outcome.stderr);
+    }
+    for nearest in ["shorten_stack_name", "regions", "tests"] {
+        outcome.assert_says(nearest);
+    }
+}
+
+#[test]
+fn prefix_and_suffix_exclude_each_other() {
+    let project = Project::copy_of("undeclared-parameter");
+    project.replace(
+        ".taskcat.yml",
+        "    parameters:\n",
+        "    stack_name_prefix: one\n    stack_name_suffix: two\n    parameters:\n",
+    );
+    refused(&project, &["test", "run"]).assert_says("stack_name_prefix").assert_says("stack_name_suffix");
+}
+
+#[test]
+fn files_that_are_not_there() {
+    let project = Project::empty("nothing");
+    refused(&project, &["test", "run"]).assert_says(".taskcat.yml");
+    let project = Project::copy_of("undeclared-parameter");
+    project.replace(".taskcat.yml", "templates/topic", "templates/topics");
+    refused(&project, &["test", "run"]).assert_says(".taskcat.yml:6:").assert_says("templates/topics.template.yaml");
+}
+
+#[test]
+fn files_that_are_no_yaml() {
+    let project = Project::copy_of("undeclared-parameter");
+    project.write(".taskcat.yml", "project:\n  name: [broken\n");
+    refused(&project, &["test", "run"]).assert_says(".taskcat.yml:");
+    let project = Project::copy_of("undeclared-parameter");
+    project.write("templates/topic.template.yaml", "Resources:\n  Topic: {Type: AWS::SNS::Topic\n");
+    refused(&project, &["test", "run"]).assert_says("templates/topic.template.yaml:");
+}
+
+#[test]
+fn arguments_that_are_not_there() {
+    let project = Project::copy_of("undeclared-parameter");
+    refused(&project, &["test", "run", "--no-such-flag"]).assert_says("--no-such-flag");
+    refused(&project, &["test", "run", "--max-concurrency", "0"]).assert_says("--max-concurrency");
+    refused(&project, &["tset", "run"]).assert_says("tset");
+}
+
+fn an_undeclared_parameter_is_dropped_with_a_warning(kind: Kind) {
+    let server = Server::take(kind);
+    let proxy = Proxy::before(&server);
+    let project = Project::copy_of("undeclared-parameter");
+    let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).args(["-l"]).run();
+    outcome.assert_code(0).assert_says(".taskcat.yml:9:").assert_says("DisplayNmae");
+    let calls = proxy.calls();
+    assert!(!calls.of("CreateStack")[0].to_string().contains("DisplayNmae"));
+}
+
+fn values_without_a_source_are_all_listed(kind: Kind) {
+    let server = Server::take(kind);
+    let project = Project::copy_of("missing-parameter");
+    let outcome = Taskcat::test_run(&project, &server).args(["-l"]).run();
+    outcome.assert_code(2);
+    for words in ["DisplayName", "Endpoint", "neither", "one-of-two"] {
+        outcome.assert_says(words);
+    }
+    outcome.assert_silent_about("Protocol");
+    server.standing(&["us-east-1", "eu-west-1"]).assert_nothing();
+}
+
+/// The origin of every value, for the reader who wonders.
+#[test]
+fn config_show_tells_where_a_value_came_from() {
+    let project = Project::copy_of("undeclared-parameter");
+    project.write(".taskcat_overrides.yml", "DisplayName: overridden\n");
+    let outcome = Taskcat::without_credentials(&project).args(["config", "show", "--format", "yaml", "--origin"]).run();
+    outcome.assert_code(0);
+    for (value, origin) in [
+        ("undeclared-parameter", ".taskcat.yml:2"),
+        ("templates/topic.template.yaml", ".taskcat.yml:6"),
+        ("overridden", ".taskcat_overrides.yml:1"),
+    ] {
+        let line = outcome.stdout.lines().find(|line| line.contains(value));
+        let line = line.unwrap_or_else(|| panic!("no {value} in\n{}", outcome.stdout));
+        assert!(line.contains(origin), "{line}");
+    }
+}

@@ -1,0 +1,133 @@
+//! A cell that fails fails alone, and everything that a user reads says why.
+
+use crate::project::Project;
+use crate::proxy::Proxy;
+use crate::servers::{Kind, Server};
+use crate::taskcat::{Outcome, Taskcat};
+
+tests_on!(both: one_bad_cell_of_six_fails_alone, a_denied_region_fails_alone, throttling_is_waited_out);
+
+const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
+
+const ONE_FAILED: [&str; 6] = [
+    "open/us-east-1 passed",
+    "open/eu-west-1 passed",
+    "open/ap-southeast-2 passed",
+    "licensed/us-east-1 passed",
+    "licensed/eu-west-1 failed",
+    "licensed/ap-southeast-2 passed",
+];
+
+/// The words of each server for an import that nobody exports. ministack fails the resource while the stack is created,
+/// moto refuses the launch.
+fn reason(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Ministack => "Export 'license-of-the-service' not found",
+        Kind::Moto => "No export named license-of-the-service found.",
+    }
+}
+
+fn one_bad_cell_of_six_fails_alone(kind: Kind) {
+    let server = Server::take(kind);
+    let project = Project::copy_of("one-bad");
+    let outcome = Taskcat::test_run(&project, &server).args(["-l"]).run();
+    outcome.assert_code(1);
+    assert_eq!(outcome.states(), ONE_FAILED);
+    assert_reason_everywhere(&outcome, "licensed", "eu-west-1", reason(kind));
+    let html = outcome.output("index.html");
+    // The string that existing buildspecs look for stands there only if a stack really got that status.
+    assert_eq!(html.contains("CREATE_FAILED"), kind == Kind::Ministack);
+    let standing = server.standing(&REGIONS);
+    assert!(standing.buckets.is_empty(), "{standing:#?}");
+    match kind {
+        Kind::Ministack => standing.assert_nothing(),
+        // moto keeps a stack whose launch it refused, in CREATE_IN_PROGRESS; AWS makes none.
+        Kind::Moto => assert_eq!(standing.stacks.len(), 1, "{standing:#?}"),
+    }
+}
+
+/// The same words in the terminal, `report.json`, `junit.xml`, `index.html` and the log of the cell's stack.
+#[track_caller]
+fn assert_reason_everywhere(outcome: &Outcome, test: &str, region: &str, reason: &str) {
+    outcome.assert_says(reason);
+    let cell = outcome.cell(test, region);
+    assert_eq!(cell["state"], "failed");
+    assert!(cell["root_cause"]["text"].as_str().unwrap().contains(reason), "{cell:#}");
+    let log = format!("{}-{region}-cfnlogs.txt", cell["stack_name"].as_str().unwrap());
+    for (file, escaped) in [
+        ("junit.xml", reason.replace('\'', "&apos;")),
+        ("index.html", reason.replace('\'', "&#x27;")),
+        (&log, reason.to_owned()),
+    ] {
+        let text = outcome.output(file);
+        assert!(text.contains(reason) || text.contains(&escaped), "{file} does not say {reason:?}:\n{text}");
+    }
+    let junit = outcome.output("junit.xml");
+    assert!(junit.contains(r#"failures="1""#), "{junit}");
+}
+
+/// moto checks nothing in a nested stack that could fail, and writes no event of resources.
+#[test]
+fn the_cause_is_found_two_stacks_down() {
+    let server = Server::take(Kind::Ministack);
+    let project = Project::copy_of("nested-fail");
+    let outcome = Taskcat::test_run(&project, &server).args(["-l"]).run();
+    outcome.assert_code(1);
+    let reason = "Invalid value for the parameter MessageRetentionPeriod. Value must be between 60 and 1209600.";
+    outcome.assert_says(reason);
+    let cell = outcome.cell("deep", "us-east-1");
+    assert!(cell["root_cause"]["text"].as_str().unwrap().contains(reason), "{cell:#}");
+    assert_eq!(cell["root_cause"]["logical_id"], "Orders", "{:#}", cell["root_cause"]);
+    assert_eq!(cell["stacks"].as_array().unwrap().len(), 3, "{cell:#}");
+    let log = outcome.output(&format!("{}-us-east-1-cfnlogs.txt", cell["stack_name"].as_str().unwrap()));
+    assert!(log.contains("AWS::SQS::Queue") && log.contains(reason), "{log}");
+    let standing = server.standing(&["us-east-1"]);
+    assert!(standing.buckets.is_empty(), "{standing:#?}");
+    // ministack deletes a parent without the nested stack whose creation failed; AWS takes it along.
+    assert!(standing.stacks.iter().all(|stack| !stack["parent"].is_null()), "{standing:#?}");
+}
+
+fn a_denied_region_fails_alone(kind: Kind) {
+    let server = Server::take(kind);
+    let proxy = Proxy::refusing(&server, &["CreateStack@eu-west-1=403:AccessDenied"]);
+    let project = Project::copy_of("given-bucket");
+    server.given(&["bucket", "the-users-own-bucket", "us-east-1"]);
+    let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).args(["-l"]).run();
+    outcome.assert_code(1);
+    assert_eq!(outcome.states(), ["topic/us-east-1 passed", "topic/eu-west-1 failed"]);
+    assert_reason_everywhere(&outcome, "topic", "eu-west-1", "AccessDenied");
+    assert_eq!(proxy.calls().count("CreateStack"), 2, "a denial is not tried again");
+    assert!(server.standing(&REGIONS).stacks.is_empty());
+}
+
+/// CloudFormation throttles everybody who tests in many regions; no cell fails for that.
+fn throttling_is_waited_out(kind: Kind) {
+    let server = Server::take(kind);
+    let refusals =
+        ["CreateStack=400:Throttling*2", "DescribeStackEvents=400:Throttling*2", "DeleteStack=400:Throttling*2"];
+    let proxy = Proxy::refusing(&server, &refusals);
+    let project = Project::copy_of("undeclared-parameter");
+    let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).args(["-l"]).run();
+    outcome.assert_code(0);
+    server.standing(&REGIONS).assert_nothing();
+    assert_eq!(proxy.calls().count("CreateStack"), 3, "{}", proxy.calls().summary());
+}
+
+/// moto answers a template that it can't digest with a page of HTML and status 500; ministack never does.
+#[test]
+fn an_answer_that_is_no_answer_fails_its_cell() {
+    let server = Server::take(Kind::Moto);
+    let project = Project::copy_of("undeclared-parameter");
+    project.write(
+        "templates/topic.template.yaml",
+        "Parameters: {DisplayName: {Type: String}}\n\
+         Mappings: {Images: {us-east-1: {Ami: ami-1}}}\n\
+         Resources:\n  Image:\n    Type: AWS::SSM::Parameter\n    Properties:\n      Name: image\n      Type: String\n      \
+         Value: !FindInMap [Images, nowhere, Ami]\n",
+    );
+    let outcome = Taskcat::test_run(&project, &server).args(["-l"]).run();
+    outcome.assert_code(1);
+    assert_eq!(outcome.states(), ["topic/us-east-1 failed"]);
+    assert!(outcome.stderr.contains("500"), "{}", outcome.stderr);
+    assert!(server.standing(&REGIONS).buckets.is_empty());
+}

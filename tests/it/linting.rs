@@ -1,0 +1,43 @@
+//! cfn-lint before the launch, if it is on PATH.
+
+use crate::project::Project;
+use crate::proxy::Proxy;
+use crate::servers::{Kind, Server};
+use crate::taskcat::Taskcat;
+
+#[test]
+fn an_error_stops_the_run_before_anything_is_made() {
+    let server = Server::take(Kind::Ministack);
+    let proxy = Proxy::before(&server);
+    let project = Project::copy_of("lint-error");
+    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).run();
+    outcome.assert_code(1);
+    outcome.assert_says("templates/topic.template.yaml:9:").assert_says("E1010");
+    let calls = proxy.calls();
+    assert_eq!(calls.count("CreateBucket") + calls.count("CreateStack"), 0, "{}", calls.summary());
+    assert!(outcome.output("index.html").contains("lint"), "the report says why there are no results");
+}
+
+#[test]
+fn the_project_decides_what_is_ignored() {
+    let server = Server::take(Kind::Ministack);
+    let proxy = Proxy::before(&server);
+    let project = Project::copy_of("lint-error");
+    project.write(".cfnlintrc", "ignore_checks:\n  - E1010\n");
+    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).run();
+    outcome.assert_silent_about("E1010");
+    assert_eq!(proxy.calls().count("CreateStack"), 1, "the server has the last word");
+    server.standing(&["us-east-1"]).assert_nothing();
+}
+
+#[test]
+fn without_cfn_lint_there_is_one_warning() {
+    let server = Server::take(Kind::Moto);
+    let project = Project::copy_of("undeclared-parameter");
+    let outcome = Taskcat::test_run(&project, &server).env("PATH", project.home()).run();
+    outcome.assert_code(0);
+    let warnings: Vec<&str> = outcome.stderr.lines().filter(|line| line.contains("cfn-lint")).collect();
+    assert_eq!(warnings.len(), 1, "{}", outcome.stderr);
+    let outcome = Taskcat::test_run(&project, &server).env("PATH", project.home()).args(["-l"]).run();
+    outcome.assert_code(0).assert_silent_about("cfn-lint");
+}

@@ -1,0 +1,46 @@
+//! End-to-end tests: they drive the real `taskcat` binary against servers that others wrote, and look at what it leaves
+//! there, what it sends and what it writes.
+//!
+//! `servers`, `proxy`, `project` and `taskcat` are the means; every other module is one subject. `tests/run.sh` makes the
+//! virtual environments that the servers live in and runs everything; with those in place `cargo test` does the same.
+
+/// Declares functions of a server's kind as tests: of both servers, or of the one that can.
+macro_rules! tests_on {
+    (both: $($name:ident),+ $(,)?) => {
+        tests_on!(ministack: $($name),+);
+        tests_on!(moto: $($name),+);
+    };
+    (ministack: $($name:ident),+ $(,)?) => {
+        mod ministack {
+            $(#[test] fn $name() { super::$name(crate::servers::Kind::Ministack) })+
+        }
+    };
+    (moto: $($name:ident),+ $(,)?) => {
+        mod moto {
+            $(#[test] fn $name() { super::$name(crate::servers::Kind::Moto) })+
+        }
+    };
+}
+
+mod project;
+mod proxy;
+mod servers;
+mod taskcat;
+
+mod buckets;
+mod budgets;
+mod configuration;
+mod credentials;
+mod differential;
+mod failures;
+mod hooks;
+mod interruption;
+mod keeping;
+mod layers;
+mod linting;
+mod messages;
+mod packaging;
+mod sample;
+mod secrets;
+mod selection;
+mod upload;

@@ -1,0 +1,44 @@
+"""Puts something on a server before a test, with boto3.
+
+    given.py ENDPOINT bucket NAME REGION
+    given.py ENDPOINT object BUCKET KEY TEXT
+    given.py ENDPOINT parameter REGION NAME VALUE
+    given.py ENDPOINT secret REGION NAME VALUE
+"""
+
+import sys
+
+import boto3
+from botocore.config import Config
+
+
+def client(service, region):
+    return boto3.client(
+        service,
+        endpoint_url=sys.argv[1],
+        region_name=region,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=Config(s3={"addressing_style": "path"}),
+    )
+
+
+def bucket(name, region):
+    where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    client("s3", region).create_bucket(Bucket=name, **where)
+
+
+def object(bucket, key, text):
+    client("s3", "us-east-1").put_object(Bucket=bucket, Key=key, Body=text.encode())
+
+
+def parameter(region, name, value):
+    client("ssm", region).put_parameter(Name=name, Value=value, Type="SecureString")
+
+
+def secret(region, name, value):
+    client("secretsmanager", region).create_secret(Name=name, SecretString=value)
+
+
+if __name__ == "__main__":
+    {"bucket": bucket, "object": object, "parameter": parameter, "secret": secret}[sys.argv[2]](*sys.argv[3:])
