@@ -1,6 +1,7 @@
 //! The command line: arguments as typed, one file per command. The only place that prints, exits, and reads the
 //! environment.
 
+mod clean;
 mod config;
 mod error;
 mod output;
@@ -84,7 +85,7 @@ pub fn main() -> ExitCode {
         output::log_to_stderr();
     }
     let result = match cli.command {
-        Command::Test(test::Command::Run(args)) => args.run(&cli.aws, verbosity),
+        Command::Test(command) => command.run(&cli.aws, verbosity),
         Command::Upload(args) => args.run(&cli.aws, verbosity),
         Command::Config(command) => command.run(&cli.aws),
     };

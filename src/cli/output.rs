@@ -1,7 +1,9 @@
 //! What is printed outside of a run's reports: diagnostics with the line they are about, errors, the log of `--debug`.
 
+use std::env;
 use std::fs;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -35,12 +37,17 @@ pub(super) fn error(message: &str, help: Option<&str>) {
     print(Level::ERROR, message, None, help);
 }
 
+/// Prints `warning: …`.
+pub(super) fn warning(message: &str) {
+    print(Level::WARNING, message, None, None);
+}
+
 fn print(level: Level<'_>, message: &str, place: Option<(&Location, &str)>, help: Option<&str>) {
     let title = level.primary_title(message);
     let mut group = match place {
         Some((location, source)) => title.element(
             Snippet::source(source)
-                .path(location.file.to_string_lossy())
+                .path(near(&location.file).to_string_lossy())
                 .annotation(AnnotationKind::Primary.span(span(location, source))),
         ),
         None => Group::with_title(title),
@@ -49,6 +56,11 @@ fn print(level: Level<'_>, message: &str, place: Option<(&Location, &str)>, help
         group = group.element(Level::HELP.message(help));
     }
     anstream::eprintln!("{}", Renderer::styled().render(&[group]));
+}
+
+/// A path as the user would write it here.
+fn near(path: &Path) -> &Path {
+    env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
 }
 
 /// The word at a location, in bytes: diagnostics know where something begins, and what it is ends with the word.

@@ -1,20 +1,37 @@
-//! `taskcat test run`.
+//! `taskcat test run`, and the commands beside it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::clean::{Clean, List};
 use super::error::{CliError, Exit, exit_of};
 use super::project::{Project, argument};
 use super::{AwsArgs, Verbosity, block_on, output};
 use crate::config::Argument;
 use crate::report;
-use crate::run::{self, Job, Settings};
+use crate::run::{self, Job, Settings, journal};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Launch every test in every region, report, and delete what was launched.
-    Run(Run),
+    Run(Box<Run>),
+
+    /// Delete what earlier runs left: stacks by their tags, and what the journals of killed runs name.
+    Clean(Clean),
+
+    /// List runs whose stacks stand.
+    List(List),
+}
+
+impl Command {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+        match self {
+            Self::Run(args) => args.run(aws, verbosity),
+            Self::Clean(args) => args.run(aws, verbosity),
+            Self::List(args) => args.run(aws),
+        }
+    }
 }
 
 #[derive(Args)]
@@ -95,6 +112,7 @@ impl Run {
                 staging: if self.skip_upload { None } else { Some(project.staging(true, &[])?) },
                 endpoint,
             };
+            warn_of_unfinished(&project.root);
             let folder = &self.output_directory;
             let mut consumers = report::files(folder).map_err(|error| CliError::local(folder.display(), error))?;
             let index = folder.join("index.html").display().to_string();
@@ -124,6 +142,17 @@ impl Run {
             max_concurrency: self.max_concurrency,
             max_concurrency_per_region: self.max_concurrency_per_region,
         }
+    }
+}
+
+/// A run that was killed could not clean up, and says so to the next.
+fn warn_of_unfinished(project_root: &Path) {
+    for run in journal::unfinished(project_root).iter().filter(|run| !run.stacks.is_empty() || !run.buckets.is_empty())
+    {
+        let (id, stacks, buckets) = (&run.header.run_id, run.stacks.len(), run.buckets.len());
+        output::warning(&format!(
+            "an earlier run left {stacks} stacks and {buckets} buckets: `taskcat test clean -w {id}` deletes them"
+        ));
     }
 }
 

@@ -128,6 +128,7 @@ impl RunReport {
         self.run_id = run.run_id.clone();
         self.taskcat_version = run.taskcat_version.clone();
         self.project = run.project.clone();
+        self.task = run.task;
         self.endpoint = run.endpoint.clone();
         for cell in &run.cells {
             self.positions.insert(cell.id.clone(), self.cells.len());

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::root_cause::RootCause;
 use crate::event::{
-    Cell, CellId, Hook, HookStage, KeptWhy, LeftResource, LintFinding, Output, Parameter, RunFinished, StackEvent,
+    Cell, CellId, Hook, HookStage, KeptWhy, LeftResource, LintFinding, Output, Parameter, RunFinished, StackEvent, Task,
 };
 
 /// The version of the shape of `report.json`. It grows when a reader of the former shape would break.
@@ -25,6 +25,8 @@ pub struct RunReport {
     /// The `taskcat-id` of the run.
     pub run_id: String,
     pub taskcat_version: String,
+    #[serde(skip)]
+    pub task: Task,
     pub project: String,
     /// The endpoint that stood in for AWS, if any.
     pub endpoint: Option<String>,

@@ -109,10 +109,11 @@ fn read(path: PathBuf) -> Option<Unfinished> {
 }
 
 impl Unfinished {
-    /// Whether the run's process still exists. On a system that doesn't show its processes as files every run is taken
+    /// Whether the run's process still exists; its number alone may be another's by now. On a system that doesn't show its processes as files every run is taken
     /// for dead; whoever cleans up names the run.
     fn is_alive(&self) -> bool {
-        Path::new("/proc").join(self.header.process.to_string()).exists()
+        let command = fs::read(format!("/proc/{}/cmdline", self.header.process)).unwrap_or_default();
+        String::from_utf8_lossy(&command).contains("taskcat")
     }
 }
 

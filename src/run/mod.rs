@@ -16,7 +16,7 @@ mod prepare;
 mod redact;
 mod staging;
 
-pub use clean::{CleanRequest, clean};
+pub use clean::{CleanRequest, RunStack, Search, clean, find_stacks};
 pub use conductor::Ended;
 pub use error::RunError;
 pub use prepare::{PrepareError, prepare};
@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::aws::Aws;
 use crate::diagnostic::Severity;
-use crate::event::{Cell, Events, Happening, KeptWhy, LintFinding, Outcome, RunStarted};
+use crate::event::{Cell, Events, Happening, KeptWhy, LintFinding, Outcome, RunStarted, Task};
 use crate::lint::Finding;
 use crate::lint::cfn_lint::{self, Lint, LintTarget};
 use crate::plan::{BucketKind, Plan, StackPlan};
@@ -97,14 +97,14 @@ pub async fn run(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> io:
 
 /// Packages and uploads, and leaves the result where it is.
 pub async fn upload(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> Ended {
-    let conductor = Conductor { started: started(job), secrets: Secrets::default(), journal: None, consumers };
+    let conductor = Conductor { started: uploading(job), secrets: Secrets::default(), journal: None, consumers };
     let work = async |spine: &Spine| staging::stage(&Context::new(job, aws, spine)).await.map(|_| ());
     conductor.conduct(work).await
 }
 
 /// What an upload would do, a line each: `upload s3://…`, `remove s3://…`.
 pub async fn dry_run(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> (Ended, Vec<String>) {
-    let conductor = Conductor { started: started(job), secrets: Secrets::default(), journal: None, consumers };
+    let conductor = Conductor { started: uploading(job), secrets: Secrets::default(), journal: None, consumers };
     let mut lines = Vec::new();
     let work = async |spine: &Spine| {
         lines = staging::dry_run(&Context::new(job, aws, spine)).await?;
@@ -211,12 +211,17 @@ async fn delete_buckets(context: &Context<'_>) {
 }
 
 fn started(job: &Job) -> RunStarted {
+    RunStarted { task: Task::Test, cells: cells(&job.plan), ..uploading(job) }
+}
+
+fn uploading(job: &Job) -> RunStarted {
     RunStarted {
+        task: Task::Upload,
         run_id: job.plan.run_id.simple().to_string(),
         taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
         project: job.plan.project_name.clone(),
         endpoint: job.endpoint.clone(),
-        cells: cells(&job.plan),
+        cells: Vec::new(),
     }
 }
 
