@@ -146,7 +146,8 @@ impl Legacy<'_> {
     }
 }
 
-/// A file in the form of `aws cloudformation create-stack --parameters`: `[{"ParameterKey": …, "ParameterValue": …}]`.
+/// A file in the form of `aws cloudformation create-stack --parameters`:
+/// `[{"ParameterKey": …, "ParameterValue": …}]`.
 pub fn parameter_file(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Setting {
     let mut parameters = Section::new();
     let Some((source, root)) = layers::read(file, diagnostics) else {
@@ -192,14 +193,16 @@ mod tests {
     use super::super::tests::Project;
     use super::*;
 
-    const CONFIG: &str = "global:\n  qsname: old\n  regions: [us-east-1]\n  lambda_build: true\ntests:\n  t:\n    template_file: main.template\n    parameter_input: t.json\n    regions: [us-west-2]\n";
-    const PARAMETERS: &str = "[\n  {\"ParameterKey\": \"A\", \"ParameterValue\": \"x: y\"},\n  {\"ParameterKey\": \"B\", \"ParameterValue\": true}\n]\n";
+    const CONFIG: &str = "global:\n  qsname: old\n  regions: [us-east-1]\n  lambda_build: true\ntests:\n  t:\n    \
+                          template_file: main.template\n    parameter_input: t.json\n    regions: [us-west-2]\n";
+    const PARAMETERS: &str = "[\n  {\"ParameterKey\": \"A\", \"ParameterValue\": \"x: y\"},\n  {\"ParameterKey\": \
+                              \"B\", \"ParameterValue\": true}\n]\n";
 
     #[test]
     fn a_legacy_project_is_read_with_a_warning_and_keeps_its_origins() {
         let project = Project::new(&[(PROJECT_FILE, CONFIG), ("ci/t.json", PARAMETERS)]);
-        let warning = "ci/taskcat.yml:1:1: this is the format of TaskCat before 0.9; it is converted whenever it is read \
-                       (`taskcat config convert` writes it as .taskcat.yml)";
+        let warning = "ci/taskcat.yml:1:1: this is the format of TaskCat before 0.9; it is converted whenever it is \
+                       read (`taskcat config convert` writes it as .taskcat.yml)";
         assert_eq!(project.all_said(), [warning]);
         let loaded = project.load();
         let origin = |path: &str| loaded.origin(path).map(|o| o.to_string().rsplit('/').next().unwrap().to_owned());
@@ -246,7 +249,8 @@ mod tests {
         let project = Project::new(&[
             (
                 PROJECT_FILE,
-                "global: {owner: 1, regions: [x]}\ntests:\n  a: {template_file: a}\n  b: {template_file: b, parameter_input: b.json}\n  c: {template_file: c, parameter_input: c.json}\n",
+                "global: {owner: 1, regions: [x]}\ntests:\n  a: {template_file: a}\n  b: {template_file: b, \
+                 parameter_input: b.json}\n  c: {template_file: c, parameter_input: c.json}\n",
             ),
             ("ci/b.json", "[{\"ParameterKey\": \"A\"}, {\"ParameterKey\": \"B\", \"ParameterValue\": null}]"),
         ]);
@@ -275,19 +279,15 @@ mod tests {
         assert_eq!(value(&project), "legacy");
         assert_eq!(
             project.all_said(),
-            [
-                "ci/taskcat_project_override.json:1:1: this is the format of TaskCat before 0.9; it is converted whenever it is \
-              read (write the parameters as `Key: value` lines into .taskcat_overrides.yml)"
-            ]
+            ["ci/taskcat_project_override.json:1:1: this is the format of TaskCat before 0.9; it is converted \
+                 whenever it is read (write the parameters as `Key: value` lines into .taskcat_overrides.yml)"]
         );
         let project = Project::new(&[config, legacy, (".taskcat_overrides.yml", "A: current\n")]);
         assert_eq!(value(&project), "current");
         assert_eq!(
             project.all_said(),
-            [
-                "ci/taskcat_project_override.json:1:1: ignored, since .taskcat_overrides.yml exists (remove the file: its \
-              format is that of TaskCat before 0.9)"
-            ]
+            ["ci/taskcat_project_override.json:1:1: ignored, since .taskcat_overrides.yml exists (remove the file: \
+                 its format is that of TaskCat before 0.9)"]
         );
     }
 }

@@ -169,10 +169,9 @@ mod tests {
     fn parameters_tags_and_auth_are_inverted() {
         let own = json!({"A": "t", "B": "t", "C": "t"});
         check(
-            &[
-                json!({"general": {"parameters": {"A": "g"}, "tags": {"A": "g"}}, "project": {"parameters": {"A": "p", "B": "p"}},
-                "tests": {"t": {"parameters": own}}}),
-            ],
+            &[json!({"general": {"parameters": {"A": "g"}, "tags": {"A": "g"}},
+                "project": {"parameters": {"A": "p", "B": "p"}},
+                "tests": {"t": {"parameters": own}}})],
             json!({
                 "general": {"parameters": {"A": "g"}, "tags": {"A": "g"}},
                 "project": {"parameters": {"A": "g", "B": "p"}, "tags": {"A": "g"}},

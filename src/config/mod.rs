@@ -1,8 +1,8 @@
 //! `.taskcat.yml` and everything else that says what to test: found, checked, merged, and every value's origin kept.
 //!
 //! The layers, later ones over earlier ones: defaults, `~/.taskcat.yml`, the project file, a template's
-//! `Metadata.taskcat`, `.taskcat_overrides.yml`, `TASKCAT_…` variables, the command line. Parameters, tags and profiles are
-//! inverted, as in TaskCat: the general ones win over the project's, and those over the tests'.
+//! `Metadata.taskcat`, `.taskcat_overrides.yml`, `TASKCAT_…` variables, the command line. Parameters, tags and
+//! profiles are inverted, as in TaskCat: the general ones win over the project's, and those over the tests'.
 //!
 //! Nothing here reads the environment or the home directory: `cli` does, and puts them into a [`Request`]. What the
 //! values mean for AWS is left to `plan`.
@@ -180,8 +180,8 @@ fn stack_names(layer: &Layer) -> Vec<Diagnostic> {
     diagnostics
 }
 
-/// A variable or flag sets a key of the project, but tests that inherited the key from a file keep what they have. That is
-/// TaskCat's way; here it is said.
+/// A variable or flag sets a key of the project, but tests that inherited the key from a file keep what they have.
+/// That is TaskCat's way; here it is said.
 fn unreached(layer: &Layer) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for key in PROPAGATED_KEYS {
@@ -405,7 +405,11 @@ mod tests {
     #[test]
     fn every_value_knows_its_origin() {
         let project = Project::new(&[
-            (".taskcat.yml", "project:\n  name: p\n  regions: [us-east-1,\n    us-west-2]\n  parameters: {A: 1}\ntests:\n  t:\n    template: t.yaml\n    parameters: {A: 2, B: 3}\n"),
+            (
+                ".taskcat.yml",
+                "project:\n  name: p\n  regions: [us-east-1,\n    us-west-2]\n  parameters: {A: \
+              1}\ntests:\n  t:\n    template: t.yaml\n    parameters: {A: 2, B: 3}\n",
+            ),
             (".taskcat_overrides.yml", "B: 4\n"),
         ])
         .env("TASKCAT_PROJECT_OWNER", "me")
@@ -449,18 +453,19 @@ mod tests {
         let root = project.request.project_root.display();
         assert_eq!(
             project.all_said()[0].replace(&format!("{root}/"), ""),
-            "cannot read .taskcat.yml: no such file (name the project's root with --project-root, or the file with --input-file)"
+            "cannot read .taskcat.yml: no such file (name the project's root with --project-root, or the file with \
+             --input-file)"
         );
     }
 
     #[test]
     fn stack_name_keys_exclude_each_other() {
-        let text = "project: {name: p}\ntests:\n  t: {stack_name: a, stack_name_prefix: b, stack_name_suffix: ''}\n  u: {stack_name: '', stack_name_suffix: c}\n";
+        let text = "project: {name: p}\ntests:\n  t: {stack_name: a, stack_name_prefix: b, stack_name_suffix: ''}\n  \
+                    u: {stack_name: '', stack_name_suffix: c}\n";
         assert_eq!(
             Project::new(&[(".taskcat.yml", text)]).all_said(),
-            [
-                ".taskcat.yml:3:22: test `t` has more than one of stack_name, stack_name_prefix, stack_name_suffix (keep one of them)"
-            ]
+            [".taskcat.yml:3:22: test `t` has more than one of stack_name, stack_name_prefix, stack_name_suffix \
+                 (keep one of them)"]
         );
     }
 
@@ -468,7 +473,8 @@ mod tests {
     fn a_value_that_does_not_reach_a_test_is_pointed_out() {
         let text = "project: {name: p, s3_bucket: file, regions: [us-east-1]}\ntests: {t: {}, u: {s3_bucket: own}}\n";
         let project = Project::new(&[(".taskcat.yml", text)]).env("TASKCAT_PROJECT_S3_BUCKET", "env");
-        let expect = "TASKCAT_PROJECT_S3_BUCKET: it does not reach `tests.t.s3_bucket`, which is .taskcat.yml:1:20 (set tests.t.s3_bucket)";
+        let expect = "TASKCAT_PROJECT_S3_BUCKET: it does not reach `tests.t.s3_bucket`, which is .taskcat.yml:1:20 \
+                      (set tests.t.s3_bucket)";
         assert_eq!(project.all_said(), [expect]);
         // A flag for every test reaches them all, and `--regions` is narrowed later.
         let project = Project::new(&[(".taskcat.yml", text)])

@@ -1,9 +1,9 @@
 //! Every key of a configuration, as types: what `.taskcat.yml` may hold and what the other parts read.
 //!
 //! The doc comments are the descriptions in `schemas/taskcat-config.schema.json`, which is generated from these types;
-//! `validate` checks files against that same schema, so a key or a pattern stands here and nowhere else. Keys, types and
-//! patterns are those of TaskCat's `_dataclasses.py`. Differences: a region or an Availability Zone ID is held to its
-//! shape alone, never to a list that ages; a parameter may be a number with a fraction or a date.
+//! `validate` checks files against that same schema, so a key or a pattern stands here and nowhere else. Keys, types
+//! and patterns are those of TaskCat's `_dataclasses.py`. Differences: a region or an Availability Zone ID is held to
+//! its shape alone, never to a list that ages; a parameter may be a number with a fraction or a date.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -115,7 +115,7 @@ pub struct ProjectConfig {
     /// Use one bucket in each region
     #[serde(skip_serializing_if = "Option::is_none")]
     pub s3_regional_buckets: Option<bool>,
-    /// Parameter key-values to pass to CloudFormation; they take precedence over the tests', and the general ones over them
+    /// Parameter key-values to pass to CloudFormation; they take precedence over the tests', the general ones over them
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Parameters>,
     /// Package the Lambda functions of submodules too, set to false to disable
@@ -217,7 +217,7 @@ impl TestConfig {
         auth.and_then(|auth| auth.get(region).or_else(|| auth.get("default"))).map_or("default", String::as_str)
     }
 
-    /// The bucket that the user gave. TaskCat takes an empty name, as converted legacy configurations have it, for none.
+    /// The bucket that the user gave. An empty name, as converted legacy configurations have it, is none.
     pub fn given_bucket(&self) -> Option<&str> {
         self.s3_bucket.as_deref().filter(|name| !name.is_empty())
     }

@@ -1,7 +1,7 @@
 //! Leaves only the tests and regions that the user asked for: `--test-names`, `--regions`.
 //!
-//! Follows `_trim_tests` and `_trim_regions` in TaskCat's `testing/_cfn_test.py`, except that a name that no test has is
-//! an error here and nothing there.
+//! Follows `_trim_tests` and `_trim_regions` in TaskCat's `testing/_cfn_test.py`, except that a name that no test has
+//! is an error here and nothing there.
 
 use super::Loaded;
 use super::validate::nearest;
@@ -66,7 +66,8 @@ fn unknown(what: &str, asked: &[String], known: &[&str]) -> Vec<Diagnostic> {
 mod tests {
     use super::super::tests::Project;
 
-    const CONFIG: &str = "project: {name: p, regions: [us-east-1, us-west-2]}\ntests:\n  small: {}\n  large: {regions: [eu-west-1]}\n  none: {regions: []}\n";
+    const CONFIG: &str = "project: {name: p, regions: [us-east-1, us-west-2]}\ntests:\n  small: {}\n  large: \
+                          {regions: [eu-west-1]}\n  none: {regions: []}\n";
 
     fn strings(list: &str) -> Option<Vec<String>> {
         (!list.is_empty()).then(|| list.split(',').map(str::to_owned).collect())

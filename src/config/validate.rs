@@ -150,7 +150,8 @@ impl<'a> Validator<'a> {
             Value::Float(_) | Value::Timestamp(_) => Some(Json::from(&*node.text)),
             Value::Int(number) => {
                 if *node.text != number.to_string() {
-                    let message = format!("`{path}` is `{}`, which YAML reads as the number {number}", node.text);
+                    // The number is not shown: it may be somebody's PIN.
+                    let message = format!("`{path}` is written in a form that YAML reads as another number");
                     self.push(
                         Diagnostic::warning(message).help("put it in quotes to keep it as it is written"),
                         node.at,
@@ -348,14 +349,16 @@ mod tests {
     #[test]
     fn unknown_keys_name_the_nearest() {
         check(
-            "projekt: {}\nproject: {name: p, regons: [us-east-1], colour: red}\ntests: {t: {parameter: {}, org_id: o-1}}\nx: 1\n",
+            "projekt: {}\nproject: {name: p, regons: [us-east-1], colour: red}\ntests: {t: {parameter: {}, org_id: \
+             o-1}}\nx: 1\n",
             &[
                 "1:1: a configuration has no section `projekt` (did you mean `project`?)",
                 "2:20: `project` has no key `regons` (did you mean `regions`?)",
-                "2:41: `project` has no key `colour` (known are name, auth, owner, regions, artifact_regions, az_blacklist, \
+                "2:41: `project` has no key `colour` (known are name, auth, owner, regions, artifact_regions, \
+                 az_blacklist, \
                  package_lambda, lambda_zip_path, lambda_source_path, s3_bucket, s3_regional_buckets, parameters, \
-                 build_submodules, template, tags, s3_enable_sig_v2, s3_object_acl, shorten_stack_name, role_name, org_id, \
-                 prehooks, posthooks)",
+                 build_submodules, template, tags, s3_enable_sig_v2, s3_object_acl, shorten_stack_name, role_name, \
+                 org_id, prehooks, posthooks)",
                 "3:13: `tests.t` has no key `parameter` (did you mean `parameters`?)",
                 "3:28: `tests.t` has no key `org_id` (it is a key of `project`)",
                 "4:1: a configuration has no section `x` (known are general, project, tests)",
@@ -373,8 +376,8 @@ mod tests {
     #[test]
     fn wrong_types_say_what_is_taken() {
         check(
-            "project:\n  name: 12\n  regions: us-east-1\n  package_lambda: 'true'\n  tags: {Cost: 1}\n  parameters: []\n  \
-             prehooks: {}\n  shorten_stack_name: maybe\n",
+            "project:\n  name: 12\n  regions: us-east-1\n  package_lambda: 'true'\n  tags: {Cost: 1}\n  parameters: \
+             []\n  prehooks: {}\n  shorten_stack_name: maybe\n",
             &[
                 "2:9: `project.name` takes text, not a whole number (put it in quotes: \"12\")",
                 "3:12: `project.regions` takes a list, not text (write it as a list: [us-east-1])",
@@ -397,7 +400,8 @@ mod tests {
                 "3:14: `project.s3_bucket` is `a.b`, but must consist of lower case letters, digits and -",
                 "4:24: `project.regions[1]` is `useast1`, but must be an AWS region such as us-east-1",
                 "5:28: `project.az_blacklist[1]` is `us-east-1a`, but must be an Availability Zone ID such as use1-az1",
-                "6:18: `project.s3_object_acl` is `publik-read`, but must be one of private, public-read, aws-exec-read, \
+                "6:18: `project.s3_object_acl` is `publik-read`, but must be one of private, public-read, \
+                 aws-exec-read, \
                  public-read-write, authenticated-read, bucket-owner-read, bucket-owner-full-control (did you mean \
                  `public-read`?)",
                 "7:22: `general.s3_bucket` is `A`, but must consist of lower case letters, digits and -",
@@ -407,17 +411,17 @@ mod tests {
 
     #[test]
     fn parameters_keep_what_is_written_or_say_that_they_do_not() {
-        let text = "project: {name: p}\ntests:\n  t:\n    parameters:\n      Date: 2012-10-17\n      Version: 1.10\n      \
-                    Octal: 010\n      Word: yes\n      Flag: true\n      Mixed: [1.50, on, x]\n";
+        let text = "project: {name: p}\ntests:\n  t:\n    parameters:\n      Date: 2012-10-17\n      Version: \
+                    1.10\n      Octal: 010\n      Word: yes\n      Flag: true\n      Mixed: [1.50, on, x]\n";
         check(
             text,
             &[
-                "7:14: `tests.t.parameters.Octal` is `010`, which YAML reads as the number 8 (put it in quotes to keep it as \
-                 it is written)",
-                "8:13: `tests.t.parameters.Word` is `yes`, which YAML reads as the boolean true (put it in quotes to keep it \
-                 as it is written)",
-                "10:21: `tests.t.parameters.Mixed[1]` is `on`, which YAML reads as the boolean true (put it in quotes to \
+                "7:14: `tests.t.parameters.Octal` is written in a form that YAML reads as another number (put it in \
+                 quotes to keep it as it is written)",
+                "8:13: `tests.t.parameters.Word` is `yes`, which YAML reads as the boolean true (put it in quotes to \
                  keep it as it is written)",
+                "10:21: `tests.t.parameters.Mixed[1]` is `on`, which YAML reads as the boolean true (put it in quotes \
+                 to keep it as it is written)",
             ],
         );
         let loaded = Project::new(&[(".taskcat.yml", text)]).load();
@@ -436,16 +440,14 @@ mod tests {
                 "1:67: `project.parameters.D` has the tag `!Ref`, and a configuration knows no tags (functions work in \
                  templates only; pseudo-parameters look like `$[taskcat_…]`)",
                 "1:74: `project.parameters.E[0]` has no value (write '' for an empty text, or remove the key)",
-                "1:87: `project.parameters.F[0]` has the tag `!Sub`, and a configuration knows no tags (functions work in \
-                 templates only; pseudo-parameters look like `$[taskcat_…]`)",
+                "1:87: `project.parameters.F[0]` has the tag `!Sub`, and a configuration knows no tags (functions \
+                 work in templates only; pseudo-parameters look like `$[taskcat_…]`)",
             ],
         );
         check(
             "project: {name: p, prehooks: [{config: {a: [!Ref b]}}]}\n",
-            &[
-                "1:50: `project.prehooks[0].config.a` has the tag `!Ref`, and a configuration knows no tags (functions work in \
-               templates only; pseudo-parameters look like `$[taskcat_…]`)",
-            ],
+            &["1:50: `project.prehooks[0].config.a` has the tag `!Ref`, and a configuration knows no tags \
+                 (functions work in templates only; pseudo-parameters look like `$[taskcat_…]`)"],
         );
     }
 
@@ -485,22 +487,24 @@ mod tests {
         assert_eq!(
             project.all_said(),
             [
-                ".taskcat.yml:1:20: `project` has no key `foo` (known are name, auth, owner, regions, artifact_regions, \
+                ".taskcat.yml:1:20: `project` has no key `foo` (known are name, auth, owner, regions, \
+                 artifact_regions, \
                  az_blacklist, package_lambda, lambda_zip_path, lambda_source_path, s3_bucket, s3_regional_buckets, \
                  parameters, build_submodules, template, tags, s3_enable_sig_v2, s3_object_acl, shorten_stack_name, \
                  role_name, org_id, prehooks, posthooks)",
-                ".taskcat_overrides.yml:1:4: `project.parameters.A` takes a single value or a list of them, not a mapping",
+                ".taskcat_overrides.yml:1:4: `project.parameters.A` takes a single value or a list of them, not a \
+                 mapping",
                 "TASKCAT_PROJECT_S3_BUKET: `project` has no key `s3_buket` (did you mean `s3_bucket`?)",
                 "TASKCAT_PROJECT_PACKAGE_LAMBDA: `project.package_lambda` takes true or false, not text",
                 "TASKCAT_TESTS_T: a variable can set keys of general and project, not tests",
                 "--regions: `project.regions[1]` is `nowhere`, but must be an AWS region such as us-east-1",
-                "--parameters: mismatched bracket '[' closed by '}'",
+                "--parameters: the `[` that opens here is closed by `}` (close it by its own bracket)",
             ]
         );
     }
 
     #[test]
     fn a_broken_file_is_one_error_with_its_place() {
-        check("project: {name: p\n", &["1:10: unclosed bracket '{'"]);
+        check("project: {name: p\n", &["1:10: a `{` is never closed (it opens here)"]);
     }
 }

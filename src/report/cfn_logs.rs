@@ -6,7 +6,7 @@
 //! TaskCat writes a stack nested three deep twice, here it stands once; "Tested on" is the end of the run, in UTC.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::io::{self, Write};
 
 use jiff::Timestamp;
 
@@ -18,56 +18,56 @@ const DASHES: &str = "----------------------------------------------------------
 const STARS: &str = "*****************************************************************************";
 const HEADERS: [&str; 5] = ["TimeStamp", "ResourceStatus", "ResourceType", "LogicalResourceId", "ResourceStatusReason"];
 
-/// The logs by file name. Two cells share a file only where stack name and region are the same in two accounts.
-pub fn render(report: &RunReport) -> BTreeMap<String, String> {
-    let mut logs: BTreeMap<String, String> = BTreeMap::new();
+/// The cells of each log, by its file's name. Two cells share a file only where stack name and region are the same in
+/// two accounts.
+pub fn files(report: &RunReport) -> BTreeMap<String, Vec<&CellReport>> {
+    let mut files: BTreeMap<String, Vec<&CellReport>> = BTreeMap::new();
     for cell in &report.cells {
         if let Some(name) = file_name(cell) {
-            logs.entry(name).or_default().push_str(&log_of(cell, report.finished_at));
+            files.entry(name).or_default().push(cell);
         }
     }
-    logs
+    files
+}
+
+pub fn render(cells: &[&CellReport], tested_on: Option<Timestamp>, out: &mut dyn Write) -> io::Result<()> {
+    for cell in cells {
+        if let Some(reason) = &cell.launch_error {
+            writeln!(out, "{}", text::clean(reason))?;
+            continue;
+        }
+        for stack in &cell.stacks {
+            let newest_first: Vec<&StackEvent> =
+                cell.events.iter().rev().filter(|event| event.stack_id == stack.stack_id).collect();
+            write_stack(out, &cell.id.region, &stack.stack_name, &newest_first, tested_on)?;
+        }
+    }
+    Ok(())
 }
 
 /// The name of a cell's log; none where there is nothing to log.
 pub fn file_name(cell: &CellReport) -> Option<String> {
     let has_log = cell.launch_error.is_some() || !cell.events.is_empty();
-    // Recorded events may come from elsewhere: their names must not lead out of the directory.
-    let safe = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'), "_");
-    has_log.then(|| format!("{}-{}-cfnlogs.txt", safe(&cell.stack_name), safe(&cell.id.region)))
-}
-
-fn log_of(cell: &CellReport, tested_on: Option<Timestamp>) -> String {
-    if let Some(reason) = &cell.launch_error {
-        return format!("{}\n", text::clean(reason));
-    }
-    let mut log = String::new();
-    for stack in &cell.stacks {
-        let newest_first: Vec<&StackEvent> =
-            cell.events.iter().rev().filter(|event| event.stack_id == stack.stack_id).collect();
-        // Writing to a string cannot fail.
-        let _ = write_stack(&mut log, &cell.id.region, &stack.stack_name, &newest_first, tested_on);
-    }
-    log
+    has_log.then(|| format!("{}-{}-cfnlogs.txt", text::name_safe(&cell.stack_name), text::name_safe(&cell.id.region)))
 }
 
 fn write_stack(
-    log: &mut String,
+    out: &mut dyn Write,
     region: &str,
     stack_name: &str,
     newest_first: &[&StackEvent],
     tested_on: Option<Timestamp>,
-) -> std::fmt::Result {
+) -> io::Result<()> {
     let Some(newest) = newest_first.first() else { return Ok(()) };
     let reason = match newest.status.as_str() {
         "CREATE_COMPLETE" => "Stack launch was successful",
         _ => newest.reason.as_deref().unwrap_or_default(),
     };
-    writeln!(log, "{DASHES}\nRegion: {}\nStackName: {}\n{STARS}", text::one_line(region), text::one_line(stack_name))?;
-    writeln!(log, "ResourceStatusReason:  \n{}\n{STARS}", text::wrap(&text::clean(reason), 85).join("\n"))?;
-    writeln!(log, "{STARS}\nEvents:  \n{}\n{STARS}\n{DASHES}", table(newest_first))?;
+    writeln!(out, "{DASHES}\nRegion: {}\nStackName: {}\n{STARS}", text::one_line(region), text::one_line(stack_name))?;
+    writeln!(out, "ResourceStatusReason:  \n{}\n{STARS}", text::wrap(&text::clean(reason), 85).join("\n"))?;
+    writeln!(out, "{STARS}\nEvents:  \n{}\n{STARS}\n{DASHES}", table(newest_first))?;
     let tested_on = tested_on.map(|at| at.strftime("%A, %d. %B %Y %I:%M%p").to_string()).unwrap_or_default();
-    writeln!(log, "Tested on: {tested_on}\n{DASHES}\n")
+    writeln!(out, "Tested on: {tested_on}\n{DASHES}\n")
 }
 
 /// The events as `tabulate.tabulate(rows, headers="keys")` draws them: columns left-aligned and two spaces apart, each

@@ -1,7 +1,7 @@
 //! The fold itself: how each event changes the report.
 //!
-//! `model` says what a report holds; here stands how it comes to hold it. Every variant is named, so that a new one is a
-//! decision.
+//! `model` says what a report holds; here stands how it comes to hold it. Every variant is named, so that a new one is
+//! a decision.
 
 use jiff::Timestamp;
 

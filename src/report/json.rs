@@ -1,11 +1,12 @@
 //! `report.json`: the whole report for programs. Its shape is `RunReport`'s, published as `schemas/report.schema.json`.
 
-use std::io;
+use std::io::{self, Write};
 
 use super::model::RunReport;
 
-pub fn render(report: &RunReport) -> io::Result<String> {
-    Ok(serde_json::to_string_pretty(report)? + "\n")
+pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, report)?;
+    out.write_all(b"\n")
 }
 
 /// The JSON Schema (2020-12) of `report.json`.

@@ -1,6 +1,6 @@
-//! `junit.xml`: a suite for each test, a case for each region, for the readers of CodeBuild, Jenkins, GitLab and GitHub.
+//! `junit.xml`: a suite for each test, a case for each region, as CodeBuild, Jenkins, GitLab and GitHub read it.
 
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
@@ -11,8 +11,8 @@ use super::text;
 /// Readers cut or refuse longer attributes; the whole text stands in the element.
 const MESSAGE_LIMIT: usize = 1000;
 
-pub fn render(report: &RunReport) -> io::Result<String> {
-    let mut junit = Report::new(text::clean(&report.project));
+pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
+    let mut junit = Report::new(clean(&report.project));
     // The field's type reads RFC 3339; so no second library of dates is named here.
     junit.timestamp = report.started_at.and_then(|at| at.to_string().parse().ok());
     junit.time = seconds(report.duration_seconds());
@@ -28,24 +28,24 @@ pub fn render(report: &RunReport) -> io::Result<String> {
     for test in tests {
         junit.add_test_suite(suite(report, test));
     }
-    junit.to_string().map_err(io::Error::other)
+    junit.serialize(out).map_err(io::Error::other)
 }
 
 fn suite(report: &RunReport, test: &str) -> TestSuite {
-    let mut suite = TestSuite::new(text::clean(test));
+    let mut suite = TestSuite::new(clean(test));
     let cells = report.cells.iter().filter(|cell| &*cell.id.test == test);
     suite.timestamp = cells.clone().filter_map(|it| it.started_at).min().and_then(|at| at.to_string().parse().ok());
     suite.time = seconds(Some(cells.clone().filter_map(|it| it.duration_seconds).sum()));
-    suite.add_property(Property::new("taskcat-id", text::clean(&report.run_id)));
-    suite.add_property(Property::new("taskcat-version", text::clean(&report.taskcat_version)));
-    suite.add_property(Property::new("project", text::clean(&report.project)));
+    suite.add_property(Property::new("taskcat-id", clean(&report.run_id)));
+    suite.add_property(Property::new("taskcat-version", clean(&report.taskcat_version)));
+    suite.add_property(Property::new("project", clean(&report.project)));
     suite.add_test_cases(cells.map(|cell| case(report, cell)));
     suite
 }
 
 fn case(report: &RunReport, cell: &CellReport) -> TestCase {
-    let mut case = TestCase::new(text::clean(&cell.id.region), status(cell));
-    case.set_classname(format!("{}.{}", text::clean(&report.project), text::clean(&cell.id.test)));
+    let mut case = TestCase::new(clean(&cell.id.region), status(cell));
+    case.set_classname(format!("{}.{}", clean(&report.project), clean(&cell.id.test)));
     case.timestamp = cell.started_at.and_then(|at| at.to_string().parse().ok());
     case.time = seconds(cell.duration_seconds);
     let properties = [
@@ -58,7 +58,7 @@ fn case(report: &RunReport, cell: &CellReport) -> TestCase {
     ];
     for (name, value) in properties {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            case.add_property(Property::new(name, text::clean(value)));
+            case.add_property(Property::new(name, clean(value)));
         }
     }
     case
@@ -74,12 +74,17 @@ fn status(cell: &CellReport) -> TestCaseStatus {
     let cause = cell.root_cause.as_ref();
     let text = cause.map(|cause| cause.text.as_str()).or(cell.reason.as_deref()).unwrap_or(fallback);
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_type(text::clean(cause.and_then(|cause| cause.status.as_deref()).unwrap_or(kind_of)));
+    status.set_type(clean(cause.and_then(|cause| cause.status.as_deref()).unwrap_or(kind_of)));
     let line = text::one_line(text);
     let message: String = line.chars().take(MESSAGE_LIMIT).collect();
     status.set_message(if message.len() < line.len() { message + "…" } else { message });
-    status.set_description(text::clean(text));
+    status.set_description(clean(text));
     status
+}
+
+/// Text that XML can hold. Tabs become spaces: the library drops them.
+fn clean(text: &str) -> String {
+    text::clean(text).replace('\t', " ")
 }
 
 fn seconds(seconds: Option<f64>) -> Option<Duration> {

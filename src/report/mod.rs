@@ -1,7 +1,7 @@
 //! What people and machines see of a run: every consumer of its events.
 //!
-//! `run`'s dispatcher hands each event to each [`Consumer`]. `events.ndjson` is written as the run goes; the other files
-//! are rendered at its end from one [`RunReport`], the fold of the events, so that a recorded run renders the same again.
+//! `run`'s dispatcher hands each event to each [`Consumer`]. `events.ndjson` is written as the run goes; the other
+//! files are rendered from one [`RunReport`], the fold of the events, so that a recorded run renders the same again.
 //! The terminal is for those who watch. This module knows `event` only: never a step, never `run`.
 
 pub mod cfn_logs;
@@ -16,7 +16,7 @@ pub mod terminal;
 pub mod text;
 
 use std::fs;
-use std::io;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -24,8 +24,8 @@ use crate::event::RunEvent;
 pub use model::RunReport;
 pub use root_cause::RootCause;
 
-/// One who is told of everything that happens in a run. One that fails is dropped by the dispatcher, with a warning that
-/// shows its error; the others go on.
+/// One who is told of everything that happens in a run. One that fails is dropped by the dispatcher, with a warning
+/// that shows its error; the others go on.
 pub trait Consumer: Send {
     fn take(&mut self, event: &RunEvent) -> io::Result<()>;
 
@@ -49,7 +49,7 @@ pub enum Error {
     Event { path: PathBuf, line: usize, source: serde_json::Error },
 }
 
-type Render = fn(&RunReport) -> io::Result<String>;
+type Render = fn(&RunReport, &mut dyn Write) -> io::Result<()>;
 
 /// The files that a run has one of.
 const FILES: [(&str, Render); 3] =
@@ -74,16 +74,27 @@ pub fn files(directory: &Path) -> io::Result<Vec<Box<dyn Consumer>>> {
 /// Writes `index.html`, `junit.xml`, `report.json` and the `-cfnlogs.txt` files of a report to `directory`. One that
 /// can't be written keeps none of the others back; the error names all that could not.
 pub fn write(report: &RunReport, directory: &Path) -> io::Result<()> {
-    let rendered = FILES.into_iter().map(|(name, render)| (name.to_owned(), render(report)));
-    let logs = cfn_logs::render(report).into_iter().map(|(name, log)| (name, Ok(log)));
-    let mut errors = Vec::new();
-    for (name, text) in rendered.chain(logs) {
-        let path = directory.join(name);
-        if let Err(error) = text.and_then(|text| fs::write(&path, text)) {
-            errors.push(at_path(&path, error).to_string());
-        }
-    }
+    let rendered = FILES.map(|(name, render)| replace(&directory.join(name), |out| render(report, out)));
+    let logs = cfn_logs::files(report)
+        .into_iter()
+        .map(|(name, cells)| replace(&directory.join(name), |out| cfn_logs::render(&cells, report.finished_at, out)));
+    let errors: Vec<String> = rendered.into_iter().chain(logs).filter_map(|it| Some(it.err()?.to_string())).collect();
     if errors.is_empty() { Ok(()) } else { Err(io::Error::other(errors.join("; "))) }
+}
+
+/// Writes a file in whole or not at all: a reader, or a run that is killed, never meets half of one.
+fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let partial = path.with_added_extension("partial");
+    let written = fs::File::create(&partial).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        out.flush()
+    });
+    written.and_then(|()| fs::rename(&partial, path)).map_err(|error| {
+        // What is left of it is of no use; that it can't be removed either is no news.
+        let _ = fs::remove_file(&partial);
+        at_path(path, error)
+    })
 }
 
 /// Folds the events and writes the files that render from them. One fold for all: it holds every event of the run.
@@ -152,6 +163,21 @@ pub(crate) mod tests {
         events::read(&fixture_path(scenario)).unwrap()
     }
 
+    fn rendered(render: Render, report: &RunReport) -> String {
+        let mut out = Vec::new();
+        render(report, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn logs_of(report: &RunReport) -> BTreeMap<String, String> {
+        let log = |cells: &[&model::CellReport]| {
+            let mut out = Vec::new();
+            cfn_logs::render(cells, report.finished_at, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        cfn_logs::files(report).into_iter().map(|(name, cells)| (name, log(&cells))).collect()
+    }
+
     /// Runs the events through the usual consumers, as the dispatcher does.
     fn consume(events: &[RunEvent], directory: &Path) {
         let mut consumers = files(directory).unwrap();
@@ -200,13 +226,13 @@ pub(crate) mod tests {
             insta::assert_snapshot!(format!("{scenario}.cfnlogs"), logs.join("\n"));
         }
         let report = RunReport::from_events(&fixture("hook-failed"));
-        insta::assert_snapshot!("hook-failed.json", json::render(&report).unwrap());
+        insta::assert_snapshot!("hook-failed.json", rendered(json::render, &report));
     }
 
     #[test]
     fn the_logs_equal_those_that_taskcat_writes_of_the_same_events() {
         for scenario in ["one-failed", "log-layout"] {
-            let logs = cfn_logs::render(&RunReport::from_events(&fixture(scenario)));
+            let logs = logs_of(&RunReport::from_events(&fixture(scenario)));
             let expected = contents(&fixture_path(scenario).with_file_name("taskcat"));
             assert!(!expected.is_empty());
             for (name, log) in expected {
@@ -218,7 +244,7 @@ pub(crate) mod tests {
     #[test]
     fn create_failed_stands_in_the_page_only_if_something_had_that_status() {
         let check = |scenario: &str, expect: bool| {
-            let page = html::render(&RunReport::from_events(&fixture(scenario))).unwrap();
+            let page = rendered(html::render, &RunReport::from_events(&fixture(scenario)));
             assert_eq!(page.contains("CREATE_FAILED"), expect, "{scenario}");
         };
         check("passing", false);
@@ -234,15 +260,15 @@ pub(crate) mod tests {
     #[test]
     fn hostile_strings_stay_text_in_every_output() {
         let report = RunReport::from_events(&fixture("hostile"));
-        let page = html::render(&report).unwrap();
+        let page = rendered(html::render, &report);
         for injected in ["<script", "<img", "<svg", "Key<b>", "href=\"javascript", "etc/passwd-"] {
             assert!(!page.contains(injected), "{injected} in the page");
         }
         // The template language in a name is text too.
         assert!(page.contains("{{ 7*7 }}"));
         let hostile = |c: char| (c.is_control() && c != '\n' && c != '\t') || c == '\u{202e}';
-        let junit = junit::render(&report).unwrap();
-        let logs: String = cfn_logs::render(&report).into_values().collect();
+        let junit = rendered(junit::render, &report);
+        let logs: String = logs_of(&report).into_values().collect();
         for (name, output) in [("index.html", &page), ("junit.xml", &junit), ("cfnlogs", &logs)] {
             let found: Vec<char> = output.chars().filter(|c| hostile(*c)).collect();
             assert!(found.is_empty(), "{name} holds {found:?}");
@@ -252,10 +278,10 @@ pub(crate) mod tests {
         // XML 1.0 has no way to write these two at all.
         assert!(!junit.contains(['\u{fffe}', '\u{ffff}']));
         assert_eq!(
-            cfn_logs::render(&report).into_keys().collect::<Vec<_>>(),
+            logs_of(&report).into_keys().collect::<Vec<_>>(),
             [".._.._etc_passwd-us-east-1_.._.._x-cfnlogs.txt"]
         );
-        serde_json::from_str::<serde_json::Value>(&json::render(&report).unwrap()).unwrap();
+        serde_json::from_str::<serde_json::Value>(&rendered(json::render, &report)).unwrap();
     }
 
     #[test]
@@ -268,12 +294,12 @@ pub(crate) mod tests {
                     text.replace("&quot;", "\"").replace("&#39;", "'").replace("&#x27;", "'").replace("&#x2f;", "/");
                 plain.replace("&apos;", "'")
             };
-            let page = unescape(html::render(&report).unwrap());
+            let page = unescape(rendered(html::render, &report));
             // What failed and the reason are two elements that read on as one text.
             let page = page.replace("</span><span class=\"why\">", "");
             assert!(page.contains(&cause), "{cause}");
-            assert!(unescape(junit::render(&report).unwrap()).contains(&cause), "{cause}");
-            let json: serde_json::Value = serde_json::from_str(&json::render(&report).unwrap()).unwrap();
+            assert!(unescape(rendered(junit::render, &report)).contains(&cause), "{cause}");
+            let json: serde_json::Value = serde_json::from_str(&rendered(json::render, &report)).unwrap();
             assert!(json["cells"].as_array().unwrap().iter().any(|cell| cell["root_cause"]["text"] == *cause));
         }
     }
@@ -296,7 +322,7 @@ pub(crate) mod tests {
         assert_eq!(report.verdict, model::Verdict::Incomplete);
         assert_eq!(report.counts(), "6 unfinished");
         assert!(!events.iter().any(|event| matches!(event.happening, Happening::RunFinished(_))));
-        let page = html::render(&report).unwrap();
+        let page = rendered(html::render, &report);
         assert!(page.contains("The run did not end."));
     }
 
@@ -320,7 +346,7 @@ pub(crate) mod tests {
                 report.conclude();
             }
             let (early, late) =
-                (json::render(&report).unwrap(), json::render(&RunReport::from_events(&events)).unwrap());
+                (rendered(json::render, &report), rendered(json::render, &RunReport::from_events(&events)));
             assert!(early == late, "{scenario}");
         }
     }

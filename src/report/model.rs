@@ -330,6 +330,14 @@ pub fn hook_name(hook: &Hook) -> String {
     format!("{stage} {}", hook.kind)
 }
 
+/// Why something stays, as people read it.
+pub fn why_kept(why: KeptWhy) -> &'static str {
+    match why {
+        KeptWhy::NoDelete => "--no-delete",
+        KeptWhy::KeepFailed => "--keep-failed",
+    }
+}
+
 /// The id of the stack that a resource of type `AWS::CloudFormation::Stack` stands for.
 pub fn nested_stack_id(event: &StackEvent) -> Option<&str> {
     let is_nested = event.resource_type == "AWS::CloudFormation::Stack" && !event.is_of_stack();

@@ -100,7 +100,7 @@ enum Rank {
 
 fn rank(cell: &CellReport, event: &StackEvent) -> Option<Rank> {
     let reason = event.reason.as_deref().map(str::trim).unwrap_or_default();
-    // A stack that is rolled back at once, or that ends in ROLLBACK_COMPLETE, may never have had a status that says FAILED.
+    // A stack that is rolled back may never have had a status that says FAILED.
     let rolled_back = event.is_of_stack() && event.status == "ROLLBACK_IN_PROGRESS" && !reason.is_empty();
     let failed = event.status.ends_with("_FAILED") || rolled_back;
     if !failed {

@@ -22,6 +22,12 @@ pub fn one_line(text: &str) -> String {
     clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// `text` as part of a file's name or an anchor: recorded events may come from elsewhere, and no name in them may lead
+/// out of the directory.
+pub fn name_safe(text: &str) -> String {
+    text.replace(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'), "_")
+}
+
 /// The characters that can make text read otherwise than it is written (Unicode's bidirectional controls).
 fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{061c}')
@@ -84,7 +90,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Where to cut a chunk that is longer than a line when `room` is left on this one: after its last hyphen, else anywhere.
+/// Where to cut a chunk that is longer than a line, `room` being left on this one: after its last hyphen, or anywhere.
 fn room_for_head(chunk: &[char], room: usize) -> usize {
     let hyphen = chunk.iter().take(room).rposition(|c| *c == '-').filter(|at| chunk[..*at].iter().any(|c| *c != '-'));
     hyphen.map_or(room, |at| at + 1)

@@ -1,6 +1,328 @@
-pub struct Exclusions;
+//! What is not staged: TaskCat's own exclusions, `--exclude-prefix`, and the project's `.taskcatignore`.
+//!
+//! `local` asks it about every folder and file, and the remote side about keys that no local file has. TaskCat's
+//! exclusions follow `_s3_sync.py` to the letter: file names by two `fnmatch` patterns, folders and remote keys by
+//! `gitwildmatch` of the Python package `pathspec`, which differs from git (a pattern of a folder covers what is in it,
+//! and the last pattern that matches decides). `.taskcatignore` is gitignore proper, read by the crate `ignore`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use regex::{Regex, escape};
+
+use crate::diagnostic::{Diagnostic, Location, Position};
+
+/// The file in the project root that names what is not to be staged, in gitignore's syntax.
+pub const IGNORE_FILE: &str = ".taskcatignore";
+
+/// S3Sync's `exclude_files` and `exclude_path_prefixes`, in its order.
+const TASKCAT: [&str; 7] =
+    [".*", "*.md", "lambda_functions/source/", "functions/source/", ".", "venv/", "taskcat_outputs/"];
+
+#[derive(Clone, Debug)]
+pub struct Exclusions {
+    patterns: Vec<Pattern>,
+    ignore_file: Gitignore,
+}
+
+/// One gitwildmatch pattern; a negated one (`!…`) takes back what those before it exclude.
+#[derive(Clone, Debug)]
+struct Pattern {
+    regex: Regex,
+    excludes: bool,
+}
+
 impl Exclusions {
-    pub fn excludes_remote(&self, _key: &str) -> bool {
-        false
+    /// `prefixes` are the values of `--exclude-prefix`.
+    ///
+    /// # Errors
+    /// Every pattern that can't be read, of both sources: staging what a user meant to keep at home would be worse.
+    pub fn load(project_root: &Path, prefixes: &[String]) -> Result<Self, Vec<Diagnostic>> {
+        let (ignore_file, mut errors) = read_ignore_file(project_root);
+        let mut patterns = Vec::new();
+        for text in TASKCAT.into_iter().chain(prefixes.iter().map(String::as_str)) {
+            match Pattern::parse(text) {
+                Ok(pattern) => patterns.extend(pattern),
+                Err(reason) => {
+                    errors.push(Diagnostic::error(format!("the exclude prefix `{text}` is not a pattern: {reason}")));
+                }
+            }
+        }
+        if errors.is_empty() { Ok(Self { patterns, ignore_file }) } else { Err(errors) }
+    }
+
+    /// Whether TaskCat would leave an object under this key (relative to the project's prefix) alone when no local
+    /// file has it: S3Sync's `_exclude_remote`. `.taskcatignore` has no say here: what was staged before it was ignored
+    /// is a leftover, to be removed.
+    pub fn excludes_remote(&self, key: &str) -> bool {
+        let key = key.strip_prefix('/').or_else(|| key.strip_prefix("./")).unwrap_or(key);
+        let last = self.patterns.iter().rev().find(|pattern| pattern.regex.is_match(key));
+        last.is_some_and(|pattern| pattern.excludes)
+    }
+
+    /// Whether the files directly in a folder are left out. `folder` is relative to the project root, with `/`.
+    pub(super) fn excludes_files_of(&self, folder: &str) -> bool {
+        self.excludes_remote(&format!("{folder}/"))
+    }
+
+    /// Whether everything under a folder is left out, so that it needs no walk.
+    pub(super) fn excludes_tree(&self, folder: &str) -> bool {
+        self.ignore_file.matched(folder, true).is_ignore()
+            // A pattern that matches a folder matches all in it; only a negated one can take some of that back.
+            || (self.excludes_files_of(folder) && self.patterns.iter().all(|pattern| pattern.excludes))
+    }
+
+    /// Whether a file is left out for its own sake. `key` is relative to the project root, with `/`.
+    pub(super) fn excludes_file(&self, key: &str) -> bool {
+        let name = key.rsplit('/').next().unwrap_or(key);
+        name.starts_with('.') || name.ends_with(".md") || self.ignore_file.matched(key, false).is_ignore()
+    }
+}
+
+fn read_ignore_file(project_root: &Path) -> (Gitignore, Vec<Diagnostic>) {
+    let file = project_root.join(IGNORE_FILE);
+    if !file.exists() {
+        return (Gitignore::empty(), Vec::new());
+    }
+    // Everything is asked for by its path relative to the project root, which the crate calls `.`.
+    let mut builder = GitignoreBuilder::new(".");
+    let mut errors = Vec::new();
+    if let Some(error) = builder.add(&file) {
+        diagnose(&file, None, &error, &mut errors);
+    }
+    let ignore_file = builder.build().unwrap_or_else(|error| {
+        diagnose(&file, None, &error, &mut errors);
+        Gitignore::empty()
+    });
+    (ignore_file, errors)
+}
+
+/// One diagnostic for each thing that is wrong in an ignore file, at its line where it has one.
+fn diagnose(file: &Path, line: Option<u64>, error: &ignore::Error, into: &mut Vec<Diagnostic>) {
+    match error {
+        ignore::Error::Partial(errors) => errors.iter().for_each(|error| diagnose(file, line, error, into)),
+        ignore::Error::WithLineNumber { line, err } => diagnose(file, Some(*line), err, into),
+        ignore::Error::WithPath { err, .. } | ignore::Error::WithDepth { err, .. } => diagnose(file, line, err, into),
+        error => {
+            let line = line.and_then(|line| u32::try_from(line).ok()).unwrap_or(1);
+            let location = Location { file: Arc::from(file), at: Position { line, column: 1 } };
+            let message = match error {
+                ignore::Error::Glob { glob: Some(glob), err } => format!("`{glob}` is not a pattern: {err}"),
+                error => format!("cannot read it: {error}"),
+            };
+            into.push(Diagnostic::error(message).at(location));
+        }
+    }
+}
+
+impl Pattern {
+    /// `GitWildMatchPattern.pattern_to_regex` of pathspec 0.10. None for a comment, a blank line, or `/`.
+    fn parse(text: &str) -> Result<Option<Self>, String> {
+        let text = text.trim();
+        if text.is_empty() || text == "/" || text.starts_with('#') {
+            return Ok(None);
+        }
+        let (text, excludes) = match text.strip_prefix('!') {
+            Some(rest) => (rest, false),
+            None => (text, true),
+        };
+        let regex = path_regex(text)?;
+        let regex = Regex::new(&regex).map_err(|error| match error {
+            regex::Error::Syntax(_) => "a bracket expression is out of order".to_owned(),
+            error => error.to_string(),
+        })?;
+        Ok(Some(Self { regex, excludes }))
+    }
+}
+
+/// `.` in these expressions matches a line feed too, which a file's name may hold.
+fn path_regex(pattern: &str) -> Result<String, String> {
+    let mut segments: Vec<&str> = pattern.split('/').collect();
+    segments.dedup_by(|next, before| *next == "**" && *before == "**");
+    if segments == ["**", ""] {
+        return Ok("(?s)^.+/.*$".to_owned());
+    }
+    if segments.first() == Some(&"") {
+        segments.remove(0);
+    } else if matches!(segments.as_slice(), [name] | [name, ""] if *name != "**") {
+        // One name, with or without a slash behind it, counts at any depth.
+        segments.insert(0, "**");
+    }
+    let count = segments.len();
+    if count == 0 {
+        return Err("nothing follows the `!`".to_owned());
+    }
+    if let Some(last @ &mut "") = segments.last_mut()
+        && count > 1
+    {
+        *last = "**";
+    }
+    let mut regex = "(?s)^".to_owned();
+    let mut wants_slash = false;
+    for (at, segment) in segments.iter().enumerate() {
+        let (is_first, is_last) = (at == 0, at + 1 == count);
+        match (*segment, is_first, is_last) {
+            ("**", true, true) => regex.push_str("[^/]+(?:/.*)?"),
+            ("**", true, false) => regex.push_str("(?:.+/)?"),
+            ("**", false, true) => regex.push_str("/.*"),
+            ("**", false, false) => {
+                regex.push_str("(?:/.+)?");
+                wants_slash = true;
+            }
+            (name, _, is_last) => {
+                if wants_slash {
+                    regex.push('/');
+                }
+                regex.push_str(&if name == "*" { "[^/]+".to_owned() } else { segment_regex(name)? });
+                if is_last {
+                    regex.push_str("(?:/.*)?");
+                }
+                wants_slash = true;
+            }
+        }
+    }
+    regex.push('$');
+    Ok(regex)
+}
+
+/// `_translate_segment_glob`: `*`, `?`, bracket expressions and backslashes within one path segment.
+fn segment_regex(segment: &str) -> Result<String, String> {
+    let mut regex = String::new();
+    let mut rest = segment;
+    while let Some(char) = rest.chars().next() {
+        rest = rest.get(char.len_utf8()..).unwrap_or_default();
+        match char {
+            '\\' => {
+                let escaped = rest.chars().next().ok_or("a backslash with nothing behind it")?;
+                rest = rest.get(escaped.len_utf8()..).unwrap_or_default();
+                regex.push_str(&escape(escaped.encode_utf8(&mut [0; 4])));
+            }
+            '*' => regex.push_str("[^/]*"),
+            '?' => regex.push_str("[^/]"),
+            '[' => match bracket(rest) {
+                Some((class, behind)) => {
+                    regex.push_str(&class);
+                    rest = behind;
+                }
+                None => regex.push_str("\\["),
+            },
+            char => regex.push_str(&escape(char.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    Ok(regex)
+}
+
+/// The regex class of a bracket expression whose `[` has been read, and what stands behind its `]`.
+fn bracket(rest: &str) -> Option<(String, &str)> {
+    let negated = rest.strip_prefix('!');
+    let members_from = negated.unwrap_or(rest);
+    // A `]` that comes first is a member, not the end.
+    let first = members_from.chars().next().map_or(0, char::len_utf8);
+    let end = first + members_from.get(first..)?.find(']')?;
+    let (members, behind) = (members_from.get(..end)?, members_from.get(end + 1..)?);
+    let mut class = if negated.is_some() { "[^".to_owned() } else { "[".to_owned() };
+    for member in members.chars() {
+        // Python knows no set operations or nested classes inside brackets, Rust does.
+        if "[]\\^&~".contains(member) {
+            class.push('\\');
+        }
+        class.push(member);
+    }
+    class.push(']');
+    Some((class, behind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(prefixes: &[&str]) -> Result<Exclusions, Vec<Diagnostic>> {
+        let folder = tempfile::tempdir().unwrap();
+        Exclusions::load(folder.path(), &prefixes.iter().map(|&prefix| prefix.to_owned()).collect::<Vec<_>>())
+    }
+
+    /// What pathspec 0.10.3 answers, with these patterns behind TaskCat's own.
+    #[test]
+    fn remote_keys_as_pathspec_matches_them() {
+        let check = |prefixes: &[&str], key: &str, expect: bool| {
+            assert_eq!(with(prefixes).unwrap().excludes_remote(key), expect, "{prefixes:?} {key}");
+        };
+        check(&[], "templates/a.yaml", false);
+        check(&[], "README.md", true);
+        check(&[], "docs/a.md", true);
+        check(&[], "docs.md/a.txt", true);
+        check(&[], "a/.git/config", true);
+        check(&[], "./a", false);
+        check(&[], "functions/source/a.py", true);
+        check(&[], "sub/functions/source/a.py", false);
+        check(&[], "sub/venv/a", true);
+        check(&[], "venv", false);
+        check(&["docs"], "docs", true);
+        check(&["docs"], "a/docs/b", true);
+        check(&["/docs"], "a/docs/b", false);
+        check(&["docs/"], "docs", false);
+        check(&["a/b"], "x/a/b", false);
+        check(&["a/*/c"], "a/b/c/d", true);
+        check(&["a/**/c"], "a/c", true);
+        check(&["a/**/**/c"], "a/x/y/c", true);
+        check(&["**"], "anything", true);
+        check(&["**/"], "anything", false);
+        check(&["**/"], "any/thing", true);
+        check(&["a?c"], "abc/x", true);
+        check(&["a?c"], "a/c", false);
+        check(&["[ab]x"], "bx", true);
+        check(&["[!ab]x"], "bx", false);
+        check(&["[!ab]x"], "cx", true);
+        check(&["[^a]"], "^", true);
+        check(&["[]a]"], "]", true);
+        check(&["[a&&b]"], "&", true);
+        check(&["[a"], "[a", true);
+        check(&["\\*"], "*", true);
+        check(&["\\*"], "a", false);
+        check(&["#a"], "#a", false);
+        check(&[" a "], "a", true);
+        check(&["/"], "a", false);
+        check(&["a.c"], "abc", false);
+        check(&["!venv/"], "venv/a", false);
+        check(&["docs/", "!docs/keep/"], "docs/keep/a", false);
+        check(&["!docs/keep/", "docs/"], "docs/keep/a", true);
+    }
+
+    #[test]
+    fn what_is_not_a_pattern_is_said_for_each() {
+        let errors = with(&["a/", "!", "b\\", "[z-a]"]).unwrap_err();
+        let messages: Vec<_> = errors.iter().map(|error| error.message.as_str()).collect();
+        let expected = [
+            "the exclude prefix `!` is not a pattern: nothing follows the `!`",
+            "the exclude prefix `b\\` is not a pattern: a backslash with nothing behind it",
+            "the exclude prefix `[z-a]` is not a pattern: a bracket expression is out of order",
+        ];
+        assert_eq!(messages, expected);
+    }
+
+    #[test]
+    fn a_bad_line_of_the_ignore_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(IGNORE_FILE);
+        std::fs::write(&file, "a\n[z-a]\nb\n{x\n").unwrap();
+        let errors = Exclusions::load(folder.path(), &[]).unwrap_err();
+        let shown: Vec<_> = errors.iter().map(|error| error.to_string()).collect();
+        let expected = [
+            format!("{}:2:1: `[z-a]` is not a pattern: invalid range; 'z' > 'a'", file.display()),
+            format!(
+                "{}:4:1: `{{x` is not a pattern: unclosed alternate group; missing '}}' (maybe escape '{{' with '[{{]'?)",
+                file.display()
+            ),
+        ];
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn the_ignore_file_leaves_remote_keys_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(IGNORE_FILE), "secret/\n").unwrap();
+        let exclusions = Exclusions::load(folder.path(), &[]).unwrap();
+        assert!(exclusions.excludes_tree("secret") && !exclusions.excludes_remote("secret/a"));
     }
 }

@@ -1,6 +1,424 @@
+//! The project's files as they are to be staged: one walk, and one read of each for its checksum.
+//!
+//! Which files count is `exclude`'s to say; comparing them with a bucket and sending them is left to the remote side,
+//! which calls [`list`] once however many buckets there are. As in TaskCat (`_s3_sync.py`), a link to a file is the
+//! file, and a link to a folder is not followed.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use md5::{Digest, Md5};
+use rustix::io::Errno;
+use walkdir::WalkDir;
+
+use super::exclude::Exclusions;
+use crate::diagnostic::{Diagnostic, Severity};
+
+/// Files of this size (in bytes) or larger are sent in parts of this size, as boto3 does by default
+/// (`multipart_threshold` and `multipart_chunksize`): the ETag of an object depends on both.
+pub const PART_SIZE: u64 = 8 * 1024 * 1024;
+
+/// Lists the files to stage, sorted by key. It reads every file, so call it where blocking is allowed.
+///
+/// What can't be staged for a reason that the user may not care about (a dangling link, a name that is not UTF-8) is
+/// a warning; what is there and can't be read is an error.
+///
+/// # Errors
+/// Every problem found, warnings included, if one of them is an error.
+pub fn list(project_root: &Path, exclusions: &Exclusions) -> Result<Listing, Vec<Diagnostic>> {
+    let mut walk = Walk { project_root, exclusions, found: Vec::new(), diagnostics: Vec::new() };
+    walk.run();
+    let (mut files, mut diagnostics) = (Vec::with_capacity(walk.found.len()), walk.diagnostics);
+    for read in read_all(walk.found) {
+        match read {
+            Ok(file) => files.push(file),
+            Err(diagnostic) => diagnostics.push(diagnostic),
+        }
+    }
+    if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        return Err(diagnostics);
+    }
+    files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    Ok(Listing { files, warnings: diagnostics })
+}
+
+#[derive(Clone, Debug)]
+pub struct Listing {
+    pub files: Vec<LocalFile>,
+    pub warnings: Vec<Diagnostic>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalFile {
+    /// Relative to the project root, with `/`; the object's key follows the project's prefix with it.
     pub key: String,
-    pub path: std::path::PathBuf,
+    pub path: PathBuf,
+    /// In bytes, as read.
     pub size: u64,
+    /// The ETag, without its quotes, that S3 gives the object: the MD5 of the content, or from [`PART_SIZE`] on the MD5
+    /// of the parts' MD5s and their number (`<md5>-3`). TaskCat's `_hash_file` differs from S3 for empty files and for
+    /// those of exactly [`PART_SIZE`], and sends them each time.
     pub etag: String,
+}
+
+struct Walk<'a> {
+    project_root: &'a Path,
+    exclusions: &'a Exclusions,
+    /// Keys and paths.
+    found: Vec<(String, PathBuf)>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Walk<'_> {
+    fn run(&mut self) {
+        let mut entries = WalkDir::new(self.project_root).min_depth(1).into_iter();
+        while let Some(entry) = entries.next() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    let path = error.path().unwrap_or(self.project_root).to_owned();
+                    let is_vanished = error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
+                    if is_vanished && error.depth() > 0 {
+                        self.warn(&path, "vanished while the project was read; it is not staged");
+                    } else {
+                        let why = error.io_error().map_or_else(|| error.to_string(), io::Error::to_string);
+                        self.diagnostics.push(unreadable(&path, &why));
+                    }
+                    continue;
+                }
+            };
+            let is_folder = entry.file_type().is_dir();
+            let Some(key) = self.key(entry.path()) else {
+                self.warn(entry.path(), "has a name that is not UTF-8, which no key in S3 can have; it is not staged");
+                if is_folder {
+                    entries.skip_current_dir();
+                }
+                continue;
+            };
+            if is_folder {
+                if self.exclusions.excludes_tree(&key) {
+                    entries.skip_current_dir();
+                }
+            } else if !self.is_excluded(&key) {
+                self.take(key, entry.file_type(), entry.into_path());
+            }
+        }
+    }
+
+    /// Relative to the project root, with `/`.
+    fn key(&self, path: &Path) -> Option<String> {
+        Some(path.strip_prefix(self.project_root).ok()?.to_str()?.to_owned())
+    }
+
+    fn is_excluded(&self, key: &str) -> bool {
+        self.exclusions.excludes_file(key)
+            || key.rsplit_once('/').is_some_and(|(folder, _)| self.exclusions.excludes_files_of(folder))
+    }
+
+    fn take(&mut self, key: String, kind: fs::FileType, path: PathBuf) {
+        let kind = if kind.is_symlink() {
+            match fs::metadata(&path) {
+                Ok(target) => target.file_type(),
+                Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::LOOP)) => {
+                    self.warn(&path, "is a symbolic link that leads nowhere; it is not staged");
+                    return;
+                }
+                Err(error) => {
+                    self.diagnostics.push(unreadable(&path, &error.to_string()));
+                    return;
+                }
+            }
+        } else {
+            kind
+        };
+        if kind.is_file() {
+            self.found.push((key, path));
+        } else if !kind.is_dir() {
+            self.warn(&path, "is neither a file nor a folder; it is not staged");
+        } else if !self.exclusions.excludes_tree(&key) {
+            self.warn(&path, "is a symbolic link to a folder, whose files are not staged");
+        }
+    }
+
+    fn warn(&mut self, path: &Path, what: &str) {
+        self.diagnostics.push(Diagnostic::warning(format!("{path:?} {what}")));
+    }
+}
+
+fn unreadable(path: &Path, why: &str) -> Diagnostic {
+    Diagnostic::error(format!("cannot read {path:?}: {why}"))
+        .help(format!("let it be read, or exclude it in `{}`", super::exclude::IGNORE_FILE))
+}
+
+/// Reads files on as many threads as pay off. The order of the answer is that in which files were done.
+fn read_all(found: Vec<(String, PathBuf)>) -> Vec<Result<LocalFile, Diagnostic>> {
+    /// Below this a further thread costs more than it brings.
+    const FILES_A_THREAD: usize = 64;
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(1 + found.len() / FILES_A_THREAD);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut buffer = vec![0; 256 * 1024];
+        let mut done = Vec::new();
+        while let Some((key, path)) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done.push(read(key, path, &mut buffer));
+        }
+        done
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut done = work();
+        for other in others {
+            match other.join() {
+                Ok(theirs) => done.extend(theirs),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        done
+    })
+}
+
+fn read(key: &str, path: &Path, buffer: &mut [u8]) -> Result<LocalFile, Diagnostic> {
+    match File::open(path).and_then(|mut file| checksum(&mut file, buffer)) {
+        Ok((size, etag)) => Ok(LocalFile { key: key.to_owned(), path: path.to_owned(), size, etag }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(Diagnostic::warning(format!("{path:?} vanished while the project was read; it is not staged")))
+        }
+        Err(error) => Err(unreadable(path, &error.to_string())),
+    }
+}
+
+/// Size and ETag.
+fn checksum(content: &mut impl Read, buffer: &mut [u8]) -> io::Result<(u64, String)> {
+    let (mut parts, mut part, mut size) = (Vec::new(), Md5::new(), 0_u64);
+    loop {
+        // A read never crosses the end of a part.
+        let wanted = usize::try_from(PART_SIZE - size % PART_SIZE).unwrap_or(usize::MAX).min(buffer.len());
+        let read = match content.read(buffer.get_mut(..wanted).unwrap_or_default()) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        part.update(buffer.get(..read).unwrap_or_default());
+        size += read as u64;
+        if size.is_multiple_of(PART_SIZE) {
+            parts.push(part.finalize_reset());
+        }
+    }
+    if size < PART_SIZE {
+        return Ok((size, hex(&part.finalize())));
+    }
+    if !size.is_multiple_of(PART_SIZE) {
+        parts.push(part.finalize());
+    }
+    let mut whole = Md5::new();
+    parts.iter().for_each(|part| whole.update(part));
+    Ok((size, format!("{}-{}", hex(&whole.finalize()), parts.len())))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    fn project(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, file).unwrap();
+        }
+        folder
+    }
+
+    fn list_with(root: &Path, prefixes: &[&str]) -> Result<Listing, Vec<Diagnostic>> {
+        let prefixes: Vec<String> = prefixes.iter().map(|&prefix| prefix.to_owned()).collect();
+        list(root, &Exclusions::load(root, &prefixes).unwrap())
+    }
+
+    fn keys(root: &Path, prefixes: &[&str]) -> Vec<String> {
+        list_with(root, prefixes).unwrap().files.into_iter().map(|file| file.key).collect()
+    }
+
+    const TREE: [&str; 19] = [
+        ".taskcat.yml",
+        ".github/workflows/ci.yml",
+        "README.md",
+        "README.MD",
+        "docs/x.txt",
+        "docs.md/inner.txt",
+        "functions/packages/f/lambda.zip",
+        "functions/source/f/a.py",
+        "lambda_functions/source/f/a.py",
+        "submodules/s/functions/source/f/a.py",
+        "submodules/s/.git",
+        "taskcat_outputs/index.html",
+        "deep/taskcat_outputs/index.html",
+        "templates/a.template.yaml",
+        "venv/lib/a.py",
+        "deep/venv/lib/a.py",
+        "deep/venv2/a.py",
+        "a-b/c",
+        "a/c",
+    ];
+
+    #[test]
+    fn stages_what_taskcat_stages() {
+        let folder = project(&TREE);
+        let expected = [
+            "README.MD",
+            "a-b/c",
+            "a/c",
+            "deep/venv2/a.py",
+            "docs/x.txt",
+            "functions/packages/f/lambda.zip",
+            "submodules/s/functions/source/f/a.py",
+            "templates/a.template.yaml",
+        ];
+        assert_eq!(keys(folder.path(), &[]), expected);
+    }
+
+    #[test]
+    fn prefixes_exclude_folders_not_files() {
+        let folder = project(&["docs/x.txt", "deep/a/b/c/d.txt", "deep/e.txt", "venv/a", "venv/keep/b", "top.txt"]);
+        let check =
+            |prefixes: &[&str], expect: &[&str]| assert_eq!(keys(folder.path(), prefixes), expect, "{prefixes:?}");
+        check(&["docs/", "deep/"], &["top.txt"]);
+        check(&["b"], &["deep/e.txt", "docs/x.txt", "top.txt"]);
+        check(&["docs/x.txt", "top.txt"], &["deep/a/b/c/d.txt", "deep/e.txt", "docs/x.txt", "top.txt"]);
+        check(&["deep/", "docs", "!venv/keep/"], &["top.txt", "venv/keep/b"]);
+    }
+
+    #[test]
+    fn an_ignore_file_excludes_as_gitignore_does() {
+        let folder = project(&[
+            "a.log",
+            "sub/a.log",
+            "sub/keep.log",
+            "build/x",
+            "sub/build/x",
+            "secret",
+            "sub/secret",
+            "b.yaml",
+        ]);
+        fs::write(folder.path().join(".taskcatignore"), "# logs\n*.log\n!keep.log\n/build/\nsub/secret\n").unwrap();
+        assert_eq!(keys(folder.path(), &[]), ["b.yaml", "secret", "sub/build/x", "sub/keep.log"]);
+    }
+
+    #[test]
+    fn etags_are_those_of_s3() {
+        let check = |size: u64, expect: &str| {
+            let mut content = io::repeat(b'0').take(size);
+            assert_eq!(checksum(&mut content, &mut vec![0; 100_000]).unwrap(), (size, expect.to_owned()), "{size}");
+        };
+        // What boto3's upload_file gives for the same content.
+        check(0, "d41d8cd98f00b204e9800998ecf8427e");
+        check(1, "cfcd208495d565ef66e7dff9f98764da");
+        check(PART_SIZE - 1, "f8e3b826ee75de4ff12173bad1db527d");
+        check(PART_SIZE, "39066a99c9e432fd906a423d4ea1d569-1");
+        check(PART_SIZE + 1, "e00dee48210438c9ece74abbd5bee781-2");
+        check(2 * PART_SIZE, "45943609b16eb744558f213d1b321aff-2");
+    }
+
+    #[test]
+    fn links_are_files_but_not_folders() {
+        let folder = project(&["a.txt", "real/b.txt"]);
+        let root = folder.path();
+        symlink("a.txt", root.join("link.txt")).unwrap();
+        symlink("real", root.join("folder")).unwrap();
+        symlink("real", root.join(".hidden-folder")).unwrap();
+        symlink("nowhere", root.join("dangling")).unwrap();
+        symlink("loop", root.join("loop")).unwrap();
+        let listing = list_with(root, &[]).unwrap();
+        let found: Vec<_> = listing.files.iter().map(|file| (file.key.as_str(), file.size)).collect();
+        assert_eq!(found, [("a.txt", 5), ("link.txt", 5), ("real/b.txt", 10)]);
+        assert_eq!(listing.files[0].etag, listing.files[1].etag);
+        let expected = [
+            format!("{:?} is a symbolic link that leads nowhere; it is not staged", root.join("dangling")),
+            format!("{:?} is a symbolic link to a folder, whose files are not staged", root.join("folder")),
+            format!("{:?} is a symbolic link that leads nowhere; it is not staged", root.join("loop")),
+        ];
+        assert_eq!(sorted(&listing.warnings), expected);
+    }
+
+    #[test]
+    fn names_and_kinds_that_s3_cannot_have_are_warnings() {
+        let folder = project(&["a.txt"]);
+        let root = folder.path();
+        let odd = root.join(OsStr::from_bytes(b"caf\xe9"));
+        fs::create_dir(&odd).unwrap();
+        fs::write(odd.join("inside"), "").unwrap();
+        let _socket = UnixListener::bind(root.join("socket")).unwrap();
+        let listing = list_with(root, &[]).unwrap();
+        assert_eq!(listing.files.len(), 1);
+        let expected = [
+            format!("{odd:?} has a name that is not UTF-8, which no key in S3 can have; it is not staged"),
+            format!("{:?} is neither a file nor a folder; it is not staged", root.join("socket")),
+        ];
+        assert_eq!(sorted(&listing.warnings), expected);
+    }
+
+    #[test]
+    fn a_file_that_vanished_is_a_warning() {
+        let folder = project(&["a.txt"]);
+        let gone = folder.path().join("gone");
+        let read = read_all(vec![("a.txt".into(), folder.path().join("a.txt")), ("gone".into(), gone.clone())]);
+        assert_eq!(read.len(), 2);
+        let warning = Diagnostic::warning(format!("{gone:?} vanished while the project was read; it is not staged"));
+        assert_eq!(read.into_iter().find_map(Result::err), Some(warning));
+    }
+
+    #[test]
+    fn all_that_cannot_be_read_is_named_at_once() {
+        let folder = project(&["a.txt", "b.txt", "c/d.txt"]);
+        let (file, sub) = (folder.path().join("a.txt"), folder.path().join("c"));
+        for path in [&file, &sub] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
+        }
+        if File::open(&file).is_ok() {
+            eprintln!("skipped: this user may read everything");
+        } else {
+            let errors = list_with(folder.path(), &[]).unwrap_err();
+            let expected = [&file, &sub].map(|path| format!("cannot read {path:?}: Permission denied (os error 13)"));
+            assert_eq!(sorted(&errors), expected);
+        }
+        fs::set_permissions(&sub, fs::Permissions::from_mode(0o700)).unwrap();
+        let missing = folder.path().join("none");
+        let errors = list_with(&missing, &[]).unwrap_err();
+        assert_eq!(sorted(&errors), [format!("cannot read {missing:?}: No such file or directory (os error 2)")]);
+    }
+
+    #[test]
+    fn many_files_are_shared_out_and_sorted() {
+        let names: Vec<String> = (0..1000).map(|number| format!("d{}/f{number}", number % 7)).collect();
+        let folder = project(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let listing = list_with(folder.path(), &[]).unwrap();
+        let mut expected = names.clone();
+        expected.sort_unstable();
+        assert_eq!(listing.files.iter().map(|file| &file.key).collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
+        let file = &listing.files[0];
+        assert_eq!(file.etag, checksum(&mut file.key.as_bytes(), &mut [0; 16]).unwrap().1);
+    }
+
+    fn sorted(diagnostics: &[Diagnostic]) -> Vec<String> {
+        let mut messages: Vec<String> = diagnostics.iter().map(|diagnostic| diagnostic.message.clone()).collect();
+        messages.sort_unstable();
+        messages
+    }
 }

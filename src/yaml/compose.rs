@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag, options};
+use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag, options};
 
 use super::Parsed;
 use super::node::{Node, Value};
 use super::scalar::{self, Malformed};
+use super::syntax::{explain, too_deep};
 use crate::diagnostic::{Diagnostic, Location, Position};
 
 /// How deep a tree may be, aliases expanded. Deep enough for any template; shallow enough to recurse over.
-const MAX_DEPTH: usize = 128;
+pub const MAX_DEPTH: usize = 128;
 
 /// How many nodes may be copied because of anchors and aliases.
 const MAX_COPIED_NODES: usize = 250_000;
@@ -97,13 +98,8 @@ impl<'a> Composer<'a> {
             Err(error) => {
                 let mark = *error.marker();
                 self.ended = true;
-                self.error(
-                    mark,
-                    match error.kind() {
-                        ErrorKind::RecursionLimitExceeded => too_deep(),
-                        kind => kind.to_string(),
-                    },
-                );
+                let location = self.location(position(mark));
+                self.push(explain(error.kind()).at(location));
                 None
             }
         }
@@ -114,7 +110,8 @@ impl<'a> Composer<'a> {
         let at = position(span.start);
         if depth > MAX_DEPTH {
             self.ended = true;
-            self.error(span.start, too_deep());
+            let location = self.location(at);
+            self.push(too_deep().at(location));
             return null(at);
         }
         let node = match event {
@@ -307,10 +304,6 @@ impl<'a> Composer<'a> {
     }
 }
 
-fn too_deep() -> String {
-    format!("the file nests deeper than {MAX_DEPTH} levels")
-}
-
 fn null(at: Position) -> Node {
     Node { value: Value::Null, tag: None, text: "".into(), at }
 }
@@ -488,9 +481,18 @@ mod tests {
 
     #[test]
     fn a_syntax_error_keeps_what_stands_before_it() {
-        check("a: 1\nb: [1, 2\nc: 3\n", r#"{"a":1,"b":[1]}"#, &["3:2: illegal placement of ':' indicator"]);
-        check("a: 1\nb: 'x\n", r#"{"a":1,"b":null}"#, &["2:4: unclosed quote"]);
-        check("a: 1\n b: 2\n", r#"{"a":"1 b"}"#, &["2:3: mapping values are not allowed in this context"]);
+        check(
+            "a: 1\nb: [1, 2\nc: 3\n",
+            r#"{"a":1,"b":[1]}"#,
+            &["3:2: a `:` stands where no key can be (is a bracket or a quote before it left open?)"],
+        );
+        check("a: 1\nb: 'x\n", r#"{"a":1,"b":null}"#, &["2:4: a quote is never closed (it opens here)"]);
+        check(
+            "a: 1\n b: 2\n",
+            r#"{"a":"1 b"}"#,
+            &["2:3: a `:` stands where no key can be (put a value that contains `: ` in quotes, or mend the \
+                 indentation)"],
+        );
     }
 
     #[test]

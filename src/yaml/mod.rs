@@ -10,6 +10,7 @@
 mod compose;
 mod node;
 mod scalar;
+mod syntax;
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};

@@ -1,4 +1,5 @@
-//! What a plain scalar means in YAML 1.1, as PyYAML's `SafeLoader` resolves it (`yaml/resolver.py`, `yaml/constructor.py`).
+//! What a plain scalar means in YAML 1.1, as PyYAML's `SafeLoader` resolves it (`yaml/resolver.py` and
+//! `yaml/constructor.py`).
 //!
 //! `compose` calls it for every scalar that is neither quoted nor carries a local tag.
 
@@ -365,7 +366,7 @@ mod tests {
                     let expect: f64 = expect.parse().unwrap();
                     assert!(value == expect || value.is_nan() && expect.is_nan(), "{text}: {value}, not {expect}");
                 }
-                // What 64 bits cannot hold is kept as digits; a hexadecimal number beyond 128 bits would stay as written.
+                // What 64 bits cannot hold is kept as digits.
                 (Ok(Value::String(digits)), "int") => {
                     assert!(expect.parse::<i64>().is_err() && *digits == **expect, "{text}: {digits}, not {expect}");
                 }

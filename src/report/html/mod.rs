@@ -1,10 +1,11 @@
 //! `index.html`: one self-contained page that says what was tested, what broke and why.
 //!
-//! `index.html` beside this file is the template and holds the whole design; here stands what the page is told. All text
+//! `index.html` and `cell.html` beside this file are the templates and hold the whole design; here stands what they are
+//! told. All text
 //! is escaped by the template engine, and cleaned of what can mislead a reader before that.
 
 use std::collections::{BTreeSet, HashMap};
-use std::io;
+use std::io::{self, Write};
 
 use jiff::Timestamp;
 use minijinja::syntax::SyntaxConfig;
@@ -12,34 +13,67 @@ use minijinja::value::{Serde, ValueKind};
 use minijinja::{Environment, Error, Output, State, Value, escape_formatter};
 use serde::Serialize;
 
-use super::model::{CellReport, CellState, RunReport, Verdict};
+use super::model::{
+    BucketReport, CellReport, CellState, LintReport, PackageReport, RunReport, Totals, Verdict, why_kept,
+};
 use super::{RootCause, cfn_logs, text};
-use crate::event::StackEvent;
+use crate::event::{KeptWhy, StackEvent};
 
-const TEMPLATE: &str = include_str!("index.html");
+/// The page; each cell's part goes where it says [`CELLS`].
+const PAGE: &str = include_str!("index.html");
+const CELL: &str = include_str!("cell.html");
+/// No text can pretend to be this: the templates escape every `<`.
+const CELLS: &str = "<!--cells-->";
 
-pub fn render(report: &RunReport) -> io::Result<String> {
+/// Writes the page cell by cell: a run has thousands of events, and only one cell's are held as the engine's values.
+pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
+    let environment = environment().map_err(io::Error::other)?;
+    let render = |template: &str, values: Value| {
+        let text = environment.get_template(template).and_then(|template| template.render(values));
+        text.map_err(io::Error::other)
+    };
+    let hide = !has_create_failed(report);
+    let mut write = |text: &str| match hide && text.contains(CREATE_FAILED) {
+        // As a character reference it reads the same.
+        true => out.write_all(text.replace(CREATE_FAILED, "CREATE_&#70;AILED").as_bytes()),
+        false => out.write_all(text.as_bytes()),
+    };
+    let anchors = anchors(report);
+    let page = render("index.html", Value::from(Serde(Page::new(report, &anchors))))?;
+    let (head, tail) = page.split_once(CELLS).unwrap_or((&page, ""));
+    write(head)?;
+    let mut cells: Vec<(&CellReport, &String)> = report.cells.iter().zip(&anchors).collect();
+    cells.sort_by_key(|(cell, _)| urgency(cell));
+    for (cell, anchor) in cells {
+        write(&render("cell.html", Value::from(Serde(CellView::new(report, cell, anchor))))?)?;
+    }
+    write(tail)
+}
+
+fn environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(io::Error::other)?;
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
     environment.set_syntax(syntax);
     environment.set_formatter(write_clean);
     environment.add_filter("duration", |seconds: f64| text::duration(seconds));
     environment.add_filter("utc", |at: String| at.parse::<Timestamp>().map_or(at, date_and_time));
-    // The name's ending turns escaping on.
-    environment.add_template("index.html", TEMPLATE).map_err(io::Error::other)?;
-    let template = environment.get_template("index.html").map_err(io::Error::other)?;
-    let page = template.render(Value::from(Serde(Page::new(report)))).map_err(io::Error::other)?;
-    Ok(hide_unreal_status(report, page))
+    environment.add_filter("why_kept", |Serde(why): Serde<KeptWhy>| why_kept(why));
+    // The names' endings turn escaping on.
+    environment.add_template("index.html", PAGE)?;
+    environment.add_template("cell.html", CELL)?;
+    Ok(environment)
 }
 
-/// Pipelines search the page for `CREATE_FAILED`. Where no stack and no resource had that status, the words of a
-/// parameter or a message must not pretend it: written as a character reference, they read the same.
-fn hide_unreal_status(report: &RunReport, page: String) -> String {
+/// Pipelines search the page for it. Where no stack and no resource had this status, the words of a parameter or a
+/// message must not pretend it.
+const CREATE_FAILED: &str = "CREATE_FAILED";
+
+fn has_create_failed(report: &RunReport) -> bool {
     let of_cell = |cell: &CellReport| {
         let mut events = cell.events.iter().chain(&cell.teardown_events);
-        cell.stack_status.as_deref() == Some("CREATE_FAILED") || events.any(|event| event.status == "CREATE_FAILED")
+        cell.stack_status.as_deref() == Some(CREATE_FAILED) || events.any(|event| event.status == CREATE_FAILED)
     };
-    if report.cells.iter().any(of_cell) { page } else { page.replace("CREATE_FAILED", "CREATE_&#70;AILED") }
+    report.cells.iter().any(of_cell)
 }
 
 fn write_clean(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
@@ -54,7 +88,7 @@ fn write_clean(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
 /// What the template is told.
 #[derive(Serialize)]
 struct Page<'a> {
-    report: &'a RunReport,
+    report: Head<'a>,
     verdict: &'static str,
     /// The class that colours the verdict: `failed`, `interrupted` or `passed`.
     tone: &'static str,
@@ -62,8 +96,24 @@ struct Page<'a> {
     duration_seconds: Option<f64>,
     regions: Vec<&'a str>,
     rows: Vec<MatrixRow<'a>>,
-    /// Failed first.
-    cells: Vec<CellView<'a>>,
+}
+
+/// The report without its cells.
+#[derive(Serialize)]
+struct Head<'a> {
+    run_id: &'a str,
+    taskcat_version: &'a str,
+    project: &'a str,
+    endpoint: &'a Option<String>,
+    started_at: Option<Timestamp>,
+    verdict: Verdict,
+    error: &'a Option<String>,
+    interrupted_by: &'a Option<String>,
+    totals: Totals,
+    warnings: &'a [String],
+    lint: &'a Option<LintReport>,
+    packages: &'a [PackageReport],
+    buckets: &'a [BucketReport],
 }
 
 #[derive(Serialize)]
@@ -112,7 +162,7 @@ struct EventRow<'a> {
 }
 
 impl<'a> Page<'a> {
-    fn new(report: &'a RunReport) -> Self {
+    fn new(report: &'a RunReport, anchors: &[String]) -> Self {
         let (verdict, tone) = match report.verdict {
             Verdict::Passed => ("Passed", "passed"),
             Verdict::Failed => ("Failed", "failed"),
@@ -121,13 +171,24 @@ impl<'a> Page<'a> {
             Verdict::Error => ("Stopped before the tests", "failed"),
             Verdict::Incomplete => ("Incomplete", "interrupted"),
         };
-        let anchors = anchors(report);
-        let mut cells: Vec<CellView> =
-            report.cells.iter().zip(&anchors).map(|(cell, anchor)| CellView::new(report, cell, anchor)).collect();
-        cells.sort_by_key(|view| urgency(view.cell));
-        let (regions, rows) = matrix(report, &anchors);
+        let (regions, rows) = matrix(report, anchors);
         let (counts, duration_seconds) = (report.counts(), report.duration_seconds());
-        Self { report, verdict, tone, counts, duration_seconds, regions, rows, cells }
+        let report = Head {
+            run_id: &report.run_id,
+            taskcat_version: &report.taskcat_version,
+            project: &report.project,
+            endpoint: &report.endpoint,
+            started_at: report.started_at,
+            verdict: report.verdict,
+            error: &report.error,
+            interrupted_by: &report.interrupted_by,
+            totals: report.totals,
+            warnings: &report.warnings,
+            lint: &report.lint,
+            packages: &report.packages,
+            buckets: &report.buckets,
+        };
+        Self { report, verdict, tone, counts, duration_seconds, regions, rows }
     }
 }
 
@@ -166,10 +227,9 @@ fn matrix<'a>(report: &'a RunReport, anchors: &[String]) -> (Vec<&'a str>, Vec<M
 
 /// A fragment for each cell that stays the same from run to run: `vpc/us-east-1`.
 fn anchors(report: &RunReport) -> Vec<String> {
-    let safe = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'), "_");
     let mut taken = BTreeSet::new();
     let unique = |cell: &CellReport| {
-        let mut anchor = format!("{}/{}", safe(&cell.id.test), safe(&cell.id.region));
+        let mut anchor = format!("{}/{}", text::name_safe(&cell.id.test), text::name_safe(&cell.id.region));
         while !taken.insert(anchor.clone()) {
             anchor.push('_');
         }
@@ -269,4 +329,60 @@ fn percent_encoded(byte: u8) -> String {
 
 fn date_and_time(at: Timestamp) -> String {
     at.strftime("%-d %B %Y, %H:%M:%S UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Cell, CellId, Happening, RunEvent, RunStarted};
+
+    #[test]
+    fn consoles_of_the_partitions() {
+        let check = |stack_id: &str, expect: Option<&str>| assert_eq!(console_url(stack_id).as_deref(), expect);
+        check(
+            "arn:aws:cloudformation:us-east-1:1:stack/a/b",
+            Some(
+                "https://us-east-1.console.aws.amazon.com/cloudformation/home?region=us-east-1#/stacks/stackinfo\
+                 ?stackId=arn%3Aaws%3Acloudformation%3Aus-east-1%3A1%3Astack%2Fa%2Fb",
+            ),
+        );
+        check(
+            "arn:aws-cn:cloudformation:cn-north-1:1:stack/a",
+            Some(
+                "https://cn-north-1.console.amazonaws.cn/cloudformation/home?region=cn-north-1#/stacks/stackinfo\
+                 ?stackId=arn%3Aaws-cn%3Acloudformation%3Acn-north-1%3A1%3Astack%2Fa",
+            ),
+        );
+        check(
+            "arn:aws-us-gov:cloudformation:us-gov-west-1:1:s",
+            Some(
+                "https://console.amazonaws-us-gov.com/cloudformation/home?region=us-gov-west-1#/stacks/stackinfo\
+                 ?stackId=arn%3Aaws-us-gov%3Acloudformation%3Aus-gov-west-1%3A1%3As",
+            ),
+        );
+        check("arn:aws-iso:cloudformation:us-iso-east-1:1:stack/a", None);
+        check("arn:aws:cloudformation:evil.example/:1:stack/a", None);
+        check("arn:aws:cloudformation::1:stack/a", None);
+        check("no arn", None);
+    }
+
+    #[test]
+    fn every_cell_has_an_anchor_of_its_own() {
+        let cell = |test: &str| Cell {
+            id: CellId { test: test.into(), region: "r".into() },
+            stack_name: String::new(),
+            template: String::new(),
+            account_id: String::new(),
+            parameters: vec![],
+        };
+        let run = RunStarted {
+            run_id: String::new(),
+            taskcat_version: String::new(),
+            project: String::new(),
+            endpoint: None,
+            cells: vec![cell("a b"), cell("a_b"), cell("a/b")],
+        };
+        let event = RunEvent { seq: 1, at: Timestamp::UNIX_EPOCH, happening: Happening::RunStarted(run) };
+        assert_eq!(anchors(&RunReport::from_events([&event])), ["a_b/r", "a_b/r_", "a_b/r__"]);
+    }
 }

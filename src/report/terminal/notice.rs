@@ -2,9 +2,9 @@
 
 use indicatif::HumanBytes;
 
-use super::super::model::{CellState, RunReport, hook_name};
+use super::super::model::{CellState, RunReport, hook_name, why_kept};
 use super::super::text;
-use crate::event::{CellId, Happening, KeptWhy, RunStarted};
+use crate::event::{CellId, Happening, LeftResource, RunStarted};
 
 /// How much a notice matters; each kind of view shows those from some level on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,12 +59,7 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
         Happening::StackDeleteUnawaited { cell, .. } => {
             (Detail, format!("{} deletion asked for, not awaited", name(cell)))
         }
-        Happening::StackDeleteFailed { cell, reason, left, .. } => {
-            let left: Vec<String> = left.iter().map(|it| format!("{} ({})", it.logical_id, it.resource_type)).collect();
-            let left = if left.is_empty() { String::new() } else { format!("; left behind: {}", left.join(", ")) };
-            let reason = reason.trim_end_matches(['.', ' ']);
-            (Error, format!("{} could not be deleted: {reason}{left}", name(cell)))
-        }
+        Happening::StackDeleteFailed { cell, reason, left, .. } => (Error, not_deleted(cell, reason, left)),
         Happening::Interrupted { signal } => {
             (Warning, format!("interrupted by {signal}: what the run has made is being deleted"))
         }
@@ -91,6 +86,12 @@ fn started(run: &RunStarted) -> String {
     format!("taskcat {} tests {}: {stacks}{against}, run {}", run.taskcat_version, run.project, run.run_id)
 }
 
+fn not_deleted(cell: &CellId, reason: &str, left: &[LeftResource]) -> String {
+    let left: Vec<String> = left.iter().map(|it| format!("{} ({})", it.logical_id, it.resource_type)).collect();
+    let left = if left.is_empty() { String::new() } else { format!("; left behind: {}", left.join(", ")) };
+    format!("{} could not be deleted: {}{left}", name(cell), reason.trim_end_matches(['.', ' ']))
+}
+
 fn verdict(id: &CellId, report: &RunReport) -> Option<(Level, String)> {
     let cell = report.cell_of(id)?;
     let level = if cell.state == CellState::Passed { Level::Milestone } else { Level::Error };
@@ -110,13 +111,6 @@ fn uploaded(bucket: &str, report: &RunReport) -> String {
 /// `test region`, in the order of TaskCat's lines.
 pub fn name(cell: &CellId) -> String {
     format!("{} {}", text::one_line(&cell.test), text::one_line(&cell.region))
-}
-
-fn why_kept(why: KeptWhy) -> &'static str {
-    match why {
-        KeptWhy::NoDelete => "--no-delete",
-        KeptWhy::KeepFailed => "--keep-failed",
-    }
 }
 
 pub fn count(number: usize, noun: &str) -> String {

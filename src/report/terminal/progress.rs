@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::super::model::{CellReport, RunReport, hook_name};
+use super::super::model::{CellReport, RunReport, hook_name, nested_stack_id};
 use crate::event::{CellId, Happening, RunEvent, StackEvent};
 
 /// The run so far. It holds no more of a cell that has its verdict than the summary needs.
@@ -70,7 +70,9 @@ struct UnderWay {
 impl Progress {
     /// Takes an event in, and tells the status that the cell's stack has changed to, if it has.
     pub fn apply(&mut self, event: &RunEvent) -> Option<(CellId, String)> {
-        self.report.apply(event);
+        if !is_of_no_consequence(&event.happening) {
+            self.report.apply(event);
+        }
         self.count_upload(&event.happening);
         let (cell, phase, status) = match &event.happening {
             Happening::RunStarted(run) => {
@@ -147,6 +149,13 @@ impl Progress {
         let of_cell = |cell: &'a CellReport| Some((cell, self.activities.get(&cell.id)?));
         self.report.cells.iter().filter_map(of_cell).filter(|(_, activity)| activity.phase != Phase::Over)
     }
+}
+
+/// True of the many events that neither a root cause nor a nested stack's path is read from. The report of the files
+/// keeps them; a second copy in memory would serve nobody.
+fn is_of_no_consequence(happening: &Happening) -> bool {
+    let Happening::StackEvent { detail, .. } = happening else { return false };
+    !detail.is_of_stack() && nested_stack_id(detail).is_none() && !detail.status.ends_with("_FAILED")
 }
 
 impl Activity {

@@ -1,0 +1,31 @@
+//! Where a project's git submodules are: what comes from another project is that one's to lint.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::process::{self, Tail};
+
+/// The folders of the submodules that `.gitmodules` names, below the project root. As TaskCat's
+/// `neglect_submodule_templates`, it takes no repository, only the file.
+pub(super) async fn folders(project_root: &Path) -> io::Result<Vec<PathBuf>> {
+    let file = project_root.join(".gitmodules");
+    if !file.is_file() {
+        return Ok(Vec::new());
+    }
+    let mut git = process::command("git", None);
+    git.args(["config", "--file"]).arg(&file).args(["--null", "--get-regexp", r"^submodule\..*\.path$"]);
+    let finished = process::run(git, Vec::new(), None).await?;
+    match finished.end {
+        process::End::Exited(0) => Ok(parse(&finished.stdout, project_root)),
+        // No such key: a file without submodules.
+        process::End::Exited(1) => Ok(Vec::new()),
+        end => Err(io::Error::other(format!("`git config` {end}{}", process::indented(&finished.stderr.text())))),
+    }
+}
+
+/// Each entry is the key, a line feed, the value, and a null.
+fn parse(output: &Tail, project_root: &Path) -> Vec<PathBuf> {
+    let text = output.text();
+    let entries = text.split('\0').filter_map(|entry| entry.split_once('\n'));
+    entries.map(|(_, path)| project_root.join(path)).collect()
+}

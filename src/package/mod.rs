@@ -1,0 +1,566 @@
+//! Lambda archives: each folder under `project.lambda_source_path` becomes
+//! `<project.lambda_zip_path>/<name>/lambda.zip`.
+//!
+//! As TaskCat's `_lambda_build.py`, one file for each way to build: `docker` where there is a `Dockerfile`, `pip` where
+//! there is a `requirements.txt`, `archive` alone for the rest. `source` finds the folders, in git submodules too.
+//! Archives are reproducible, so that staging sends nothing when nothing changed. `run` calls [`package`] before it
+//! stages, and turns [`Progress`] into events.
+
+mod archive;
+mod docker;
+mod error;
+mod pip;
+mod source;
+mod tree;
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use futures::{StreamExt, stream};
+use tokio_util::sync::CancellationToken;
+
+pub use error::PackageError;
+pub use source::Build;
+
+use source::Lambda;
+
+/// What to package: the keys of `project` in `.taskcat.yml` that are about it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub project_root: PathBuf,
+    /// Relative to the project root. Nothing is packaged if it does not exist.
+    pub lambda_source_path: PathBuf,
+    /// Relative to the project root.
+    pub lambda_zip_path: PathBuf,
+    /// Package the same folders of each folder in `submodules/`, and of theirs.
+    pub build_submodules: bool,
+}
+
+/// A finished archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archive {
+    /// The source folder, relative to the project root.
+    pub lambda: String,
+    /// The archive, relative to the project root.
+    pub archive: String,
+    pub path: PathBuf,
+    /// False if the archive was there already, byte for byte, and was left alone.
+    pub changed: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// `lambda` as in [`Archive::lambda`].
+    Started {
+        lambda: String,
+        build: Build,
+    },
+    Finished(Archive),
+    Warning(String),
+}
+
+/// Packages every Lambda, as many at a time as there are cores, and answers in the order of their folders.
+///
+/// When the future is dropped, pip and docker are killed, the container is removed, and no half archive is left.
+///
+/// # Errors
+/// Each Lambda that could not be packaged; the others are packaged all the same.
+pub async fn package(request: &Request, progress: impl Fn(Progress)) -> Result<Vec<Archive>, Vec<PackageError>> {
+    package_with(request, progress, None).await
+}
+
+/// `programs` stands in for the PATH on which docker and pip are looked for.
+async fn package_with(
+    request: &Request,
+    progress: impl Fn(Progress),
+    programs: Option<&OsStr>,
+) -> Result<Vec<Archive>, Vec<PackageError>> {
+    let source::Found { lambdas, warnings, mut errors } = source::find(request);
+    warnings.into_iter().map(Progress::Warning).for_each(&progress);
+    let stop = CancellationToken::new();
+    let _stop_when_dropped = stop.clone().drop_guard();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (progress, stop) = (&progress, &stop);
+    let mut results: Vec<_> = stream::iter(lambdas.into_iter().enumerate())
+        .map(|(at, lambda)| async move { (at, build_one(&lambda, progress, programs, stop).await) })
+        .buffer_unordered(cores)
+        .collect()
+        .await;
+    results.sort_unstable_by_key(|(at, _)| *at);
+    let mut archives = Vec::new();
+    for (_, result) in results {
+        match result {
+            Ok(archive) => archives.extend(archive),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(archives) } else { Err(errors) }
+}
+
+/// None for an image that makes other files than `lambda.zip`, which is a warning.
+async fn build_one(
+    lambda: &Lambda,
+    progress: impl Fn(Progress),
+    programs: Option<&OsStr>,
+    stop: &CancellationToken,
+) -> Result<Option<Archive>, PackageError> {
+    progress(Progress::Started { lambda: lambda.name.clone(), build: lambda.build });
+    let built = match lambda.build {
+        Build::Docker => docker::build(lambda, programs).await?,
+        Build::Pip => pip::build(lambda, programs, stop).await?,
+        Build::Plain => {
+            let (folder, skip, archive) = (lambda.source.clone(), lambda.skip.clone(), lambda.archive.clone());
+            let stop = stop.clone();
+            blocking(move || archive::write(&folder, &skip, &archive, &stop)).await?
+        }
+    };
+    built.warnings.into_iter().for_each(|warning| progress(Progress::Warning(warning)));
+    Ok(built.changed.map(|changed| {
+        let archive = Archive {
+            lambda: lambda.name.clone(),
+            archive: lambda.archive_name.clone(),
+            path: lambda.archive.clone(),
+            changed,
+        };
+        progress(Progress::Finished(archive.clone()));
+        archive
+    }))
+}
+
+/// What a build came to.
+#[derive(Debug, Default)]
+struct Built {
+    /// Whether the archive is another than before; None if there is none.
+    changed: Option<bool>,
+    warnings: Vec<String>,
+}
+
+/// Runs what reads and writes files where blocking is allowed.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PackageError> + Send + 'static,
+) -> Result<T, PackageError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(PackageError::Stopped),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::fs::{self, File, Permissions};
+    use std::io::{Read, Write};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::Path;
+
+    use super::*;
+
+    struct Project(tempfile::TempDir);
+
+    impl Project {
+        fn new(files: &[(&str, &str)]) -> Self {
+            let project = Self(tempfile::tempdir().unwrap());
+            for (name, content) in files {
+                project.write(name, content.as_bytes());
+            }
+            project
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().canonicalize().unwrap().join(name)
+        }
+
+        fn write(&self, name: &str, content: &[u8]) {
+            let path = self.path(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+
+        /// Archives and warnings, or all errors as text.
+        async fn package(&self, programs: Option<&OsStr>) -> Result<(Vec<Archive>, Vec<String>), Vec<String>> {
+            let request = Request {
+                project_root: self.0.path().into(),
+                lambda_source_path: "functions/source".into(),
+                lambda_zip_path: "functions/packages".into(),
+                build_submodules: true,
+            };
+            self.package_as(&request, programs).await
+        }
+
+        async fn package_as(
+            &self,
+            request: &Request,
+            programs: Option<&OsStr>,
+        ) -> Result<(Vec<Archive>, Vec<String>), Vec<String>> {
+            let (warnings, finished) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+            let progress = |progress| match progress {
+                Progress::Warning(warning) => warnings.borrow_mut().push(warning),
+                Progress::Finished(archive) => finished.borrow_mut().push(archive),
+                Progress::Started { .. } => {}
+            };
+            let archives = package_with(request, progress, programs).await;
+            let archives = archives.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+            let mut finished = finished.into_inner();
+            finished.sort_by(|a, b| a.lambda.cmp(&b.lambda));
+            let mut sorted = archives.clone();
+            sorted.sort_by(|a, b| a.lambda.cmp(&b.lambda));
+            assert_eq!(finished, sorted, "each archive is reported once");
+            Ok((archives, warnings.into_inner()))
+        }
+    }
+
+    /// Name, permissions and content of each entry.
+    fn entries(archive: &Path) -> Vec<(String, u32, String)> {
+        let mut zip = zip::ZipArchive::new(File::open(archive).unwrap()).unwrap();
+        let entries = (0..zip.len()).map(|at| {
+            let mut entry = zip.by_index(at).unwrap();
+            assert_eq!(entry.last_modified(), Some(zip::DateTime::DEFAULT));
+            let mut content = String::new();
+            entry.read_to_string(&mut content).unwrap();
+            (entry.name().unwrap().into_owned(), entry.unix_mode().unwrap(), content)
+        });
+        entries.collect()
+    }
+
+    fn entry(name: &str, mode: u32, content: &str) -> (String, u32, String) {
+        (name.to_owned(), mode, content.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_folder_becomes_an_archive_that_depends_on_content_alone() {
+        let files =
+            [("f/b.py", "b"), ("f/a/z.py", "z"), ("f/a-x", "x"), ("f/run", "#!"), ("f/.hidden", "h"), ("f/ä", "")];
+        let (one, other) = (Project::new(&[]), Project::new(&[]));
+        for (name, content) in files {
+            one.write(&format!("functions/source/{name}"), content.as_bytes());
+        }
+        for (name, content) in files.iter().rev() {
+            other.write(&format!("functions/source/{name}"), content.as_bytes());
+        }
+        for project in [&one, &other] {
+            fs::create_dir(project.path("functions/source/f/empty")).unwrap();
+        }
+        fs::set_permissions(one.path("functions/source/f/run"), Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(other.path("functions/source/f/run"), Permissions::from_mode(0o700)).unwrap();
+        fs::set_permissions(other.path("functions/source/f/b.py"), Permissions::from_mode(0o600)).unwrap();
+        let old = std::time::SystemTime::UNIX_EPOCH;
+        File::options().write(true).open(other.path("functions/source/f/b.py")).unwrap().set_modified(old).unwrap();
+
+        let (archives, warnings) = one.package(None).await.unwrap();
+        assert_eq!(warnings, [""; 0]);
+        let expected = Archive {
+            lambda: "functions/source/f".into(),
+            archive: "functions/packages/f/lambda.zip".into(),
+            path: one.path("functions/packages/f/lambda.zip"),
+            changed: true,
+        };
+        assert_eq!(archives, std::slice::from_ref(&expected));
+        let listed = [
+            entry(".hidden", 0o100_644, "h"),
+            entry("a-x", 0o100_644, "x"),
+            entry("a/", 0o40_755, ""),
+            entry("a/z.py", 0o100_644, "z"),
+            entry("b.py", 0o100_644, "b"),
+            entry("empty/", 0o40_755, ""),
+            entry("run", 0o100_755, "#!"),
+            entry("ä", 0o100_644, ""),
+        ];
+        assert_eq!(entries(&expected.path), listed);
+        other.package(None).await.unwrap();
+        let same = other.path("functions/packages/f/lambda.zip");
+        assert_eq!(fs::read(&expected.path).unwrap(), fs::read(same).unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_archive_is_written_only_when_it_changes() {
+        let project = Project::new(&[("functions/source/f/a", "1")]);
+        let written = |project: &Project| {
+            fs::metadata(project.path("functions/packages/f/lambda.zip")).unwrap().modified().unwrap()
+        };
+        project.package(None).await.unwrap();
+        let first = written(&project);
+        let (archives, _) = project.package(None).await.unwrap();
+        assert!(!archives[0].changed && written(&project) == first);
+        project.write("functions/source/f/a", b"2");
+        let (archives, _) = project.package(None).await.unwrap();
+        assert!(archives[0].changed);
+        assert_eq!(entries(&archives[0].path), [entry("a", 0o100_644, "2")]);
+        let left: Vec<_> = fs::read_dir(project.path("functions/packages/f")).unwrap().collect();
+        assert_eq!(left.len(), 1, "no temporary file is left");
+        let mode = fs::metadata(&archives[0].path).unwrap().permissions().mode();
+        assert_ne!(mode & 0o044, 0, "others may read it: {mode:o}");
+    }
+
+    #[tokio::test]
+    async fn links_are_followed() {
+        let project = Project::new(&[("shared/lib.py", "lib"), ("functions/source/f/a.py", "a")]);
+        symlink("a.py", project.path("functions/source/f/link.py")).unwrap();
+        symlink("../../../shared", project.path("functions/source/f/shared")).unwrap();
+        symlink("nowhere", project.path("functions/source/f/dangling")).unwrap();
+        symlink("../../shared", project.path("functions/source/g")).unwrap();
+        let (archives, warnings) = project.package(None).await.unwrap();
+        let dangling = project.path("functions/source/f/dangling");
+        assert_eq!(warnings, [format!("{dangling:?} is a symbolic link that leads nowhere, so it is not packaged")]);
+        let listed = [
+            entry("a.py", 0o100_644, "a"),
+            entry("link.py", 0o100_644, "a"),
+            entry("shared/", 0o40_755, ""),
+            entry("shared/lib.py", 0o100_644, "lib"),
+        ];
+        assert_eq!(entries(&archives[0].path), listed);
+        assert_eq!(entries(&archives[1].path), [entry("lib.py", 0o100_644, "lib")]);
+    }
+
+    #[tokio::test]
+    async fn all_errors_are_reported_and_the_rest_is_built() {
+        let project = Project::new(&[
+            ("functions/source/a.b/x", ""),
+            ("functions/source/a.c/x", ""),
+            ("functions/source/good/x", ""),
+            ("functions/source/loop/x", ""),
+            ("functions/source/notes.txt", ""),
+        ]);
+        symlink(".", project.path("functions/source/loop/again")).unwrap();
+        symlink("nowhere", project.path("functions/source/gone")).unwrap();
+        let errors = project.package(None).await.unwrap_err();
+        let (gone, again) = (project.path("functions/source/gone"), project.path("functions/source/loop/again"));
+        let expected = [
+            format!("cannot read {gone:?}: No such file or directory (os error 2)"),
+            "functions/source/a.b and functions/source/a.c would become the same archive, \
+             functions/packages/a/lambda.zip: what follows the last dot of a name does not count"
+                .into(),
+            format!(
+                "{again:?} is a symbolic link to {:?}, which holds it: such an archive would have no end",
+                project.path("functions/source/loop")
+            ),
+        ];
+        assert_eq!(errors, expected);
+        assert!(project.path("functions/packages/good/lambda.zip").is_file());
+        assert!(
+            !project.path("functions/packages/a").exists()
+                && !project.path("functions/packages/loop/lambda.zip").exists()
+        );
+    }
+
+    #[tokio::test]
+    async fn submodules_are_packaged_as_deep_as_they_go() {
+        let project = Project::new(&[
+            ("functions/source/f/x", ""),
+            ("submodules/one/functions/source/g/x", ""),
+            ("submodules/one/submodules/two/functions/source/h.d/x", ""),
+            ("submodules/none/README.md", ""),
+            ("submodules/none/submodules/hidden/functions/source/i/x", ""),
+        ]);
+        let (archives, _) = project.package(None).await.unwrap();
+        let found: Vec<_> = archives.iter().map(|archive| archive.archive.as_str()).collect();
+        let expected = [
+            "functions/packages/f/lambda.zip",
+            "submodules/one/functions/packages/g/lambda.zip",
+            "submodules/one/submodules/two/functions/packages/h/lambda.zip",
+        ];
+        assert_eq!(found, expected);
+        let request = Request {
+            project_root: project.0.path().into(),
+            lambda_source_path: "functions/source/".into(),
+            lambda_zip_path: "./functions/../zips".into(),
+            build_submodules: false,
+        };
+        let (archives, _) = project.package_as(&request, None).await.unwrap();
+        assert_eq!(archives.iter().map(|archive| archive.archive.as_str()).collect::<Vec<_>>(), ["zips/f/lambda.zip"]);
+        let elsewhere = tempfile::tempdir().unwrap();
+        let elsewhere = elsewhere.path().canonicalize().unwrap();
+        let request = Request { lambda_zip_path: elsewhere.clone(), build_submodules: true, ..request };
+        let errors = project.package_as(&request, None).await.unwrap_err();
+        let expected = format!(
+            "{elsewhere:?} lies outside the project, so that it has no counterpart in the submodules: \
+             set `build_submodules` to false"
+        );
+        assert_eq!(errors, [expected]);
+    }
+
+    #[tokio::test]
+    async fn no_source_folder_is_nothing_to_do() {
+        assert_eq!(Project::new(&[("a", "")]).package(None).await.unwrap(), (vec![], vec![]));
+    }
+
+    #[tokio::test]
+    async fn archives_inside_the_source_folder_are_not_packaged() {
+        let project = Project::new(&[("lambdas/f/x", "x")]);
+        let request = |zip: &str| Request {
+            project_root: project.0.path().into(),
+            lambda_source_path: "lambdas".into(),
+            lambda_zip_path: zip.into(),
+            build_submodules: true,
+        };
+        for zip in ["lambdas/zips", "lambdas", "lambdas/f/zips"] {
+            for _ in 0..2 {
+                let (archives, _) = project.package_as(&request(zip), None).await.unwrap();
+                let listed = entries(&archives[0].path);
+                assert_eq!(listed.iter().filter(|entry| entry.0.ends_with('x')).count(), 1, "{zip}");
+                assert!(!listed.iter().any(|entry| entry.0.contains("lambda.zip")), "{zip}");
+            }
+            fs::remove_dir_all(project.path("lambdas/zips")).unwrap_or_default();
+            fs::remove_file(project.path("lambdas/f/lambda.zip")).unwrap_or_default();
+        }
+    }
+
+    #[tokio::test]
+    async fn it_runs_beside_other_tasks_and_stops_when_dropped() {
+        let project = Project::new(&[("functions/source/f/huge", "")]);
+        File::options().write(true).open(project.path("functions/source/f/huge")).unwrap().set_len(1 << 36).unwrap();
+        let request = Request {
+            project_root: project.0.path().into(),
+            lambda_source_path: "functions/source".into(),
+            lambda_zip_path: "zips".into(),
+            build_submodules: false,
+        };
+        let (started, mut has_started) = tokio::sync::mpsc::unbounded_channel();
+        let running = tokio::spawn(async move { package(&request, |progress| started.send(progress).unwrap()).await });
+        has_started.recv().await.unwrap();
+        running.abort();
+        assert!(running.await.unwrap_err().is_cancelled());
+        for _ in 0..500 {
+            if fs::read_dir(project.path("zips/f")).is_ok_and(|left| left.count() == 0) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("the archive is still being written");
+    }
+
+    /// A wheel as any tool makes it: pip needs no network, and no build, for it.
+    fn wheel() -> Vec<u8> {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let info = "greeting-1.0.dist-info";
+        let files = [
+            ("greeting/__init__.py".to_owned(), "def greet():\n    return 'hello'\n"),
+            (format!("{info}/METADATA"), "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n"),
+            (format!("{info}/WHEEL"), "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+            (format!("{info}/RECORD"), "greeting/__init__.py,,\n"),
+        ];
+        for (name, content) in files {
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(content.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    fn has(program: &str) -> bool {
+        let found =
+            std::process::Command::new(program).arg("--version").output().is_ok_and(|found| found.status.success());
+        if !found {
+            eprintln!("skipped: `{program}` is not here");
+        }
+        found
+    }
+
+    #[tokio::test]
+    async fn pip_installs_beside_a_copy() {
+        if !has("pip3") {
+            return;
+        }
+        let project = Project::new(&[
+            ("functions/source/f/handler.py", "import greeting"),
+            ("functions/source/f/requirements.txt", "./greeting-1.0-py3-none-any.whl\n"),
+        ]);
+        project.write("functions/source/f/greeting-1.0-py3-none-any.whl", &wheel());
+        let (archives, warnings) = project.package(None).await.unwrap();
+        assert_eq!(warnings, [""; 0]);
+        let listed = entries_by_name(&archives[0].path);
+        for name in ["handler.py", "requirements.txt", "greeting/__init__.py", "greeting-1.0.dist-info/RECORD"] {
+            assert!(listed.iter().any(|entry| entry == name), "{name} is missing in {listed:?}");
+        }
+        assert!(!listed.iter().any(|name| name.ends_with(".pyc") || name.ends_with("direct_url.json")), "{listed:?}");
+        assert!(!project.path("functions/source/f/greeting").exists(), "the source stays as it is");
+        let (archives, _) = project.package(None).await.unwrap();
+        assert!(!archives[0].changed, "the same bytes again");
+    }
+
+    fn entries_by_name(archive: &Path) -> Vec<String> {
+        zip::ZipArchive::new(File::open(archive).unwrap())
+            .unwrap()
+            .file_names()
+            .map(|name| name.unwrap().into_owned())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn pip_is_found_as_a_module_of_python() {
+        if !has("python3") {
+            return;
+        }
+        // Python's own path, since what is on PATH may be a script that needs more than itself.
+        let python =
+            std::process::Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+        let programs = tempfile::tempdir().unwrap();
+        symlink(String::from_utf8(python.stdout).unwrap().trim(), programs.path().join("python3")).unwrap();
+        let project = Project::new(&[
+            ("functions/source/f/logging.py", "raise Exception('not the module that pip wants')"),
+            ("functions/source/f/requirements.txt", "./greeting-1.0-py3-none-any.whl"),
+        ]);
+        project.write("functions/source/f/greeting-1.0-py3-none-any.whl", &wheel());
+        let (archives, _) = project.package(Some(programs.path().as_os_str())).await.unwrap();
+        assert!(entries_by_name(&archives[0].path).iter().any(|name| name == "greeting/__init__.py"));
+    }
+
+    #[tokio::test]
+    async fn what_pip_says_is_in_the_error() {
+        if !has("pip3") {
+            return;
+        }
+        let project = Project::new(&[("functions/source/f/requirements.txt", "./nothing-here\n")]);
+        let errors = project.package(None).await.unwrap_err();
+        assert_eq!(errors.len(), 1);
+        let start = "functions/source/f: `pip3 install` ended with exit code 1:\n  ";
+        assert!(errors[0].starts_with(start) && errors[0].contains("nothing-here"), "{}", errors[0]);
+        assert!(!project.path("functions/packages/f").exists());
+    }
+
+    #[tokio::test]
+    async fn programs_are_missed_only_where_they_are_needed() {
+        let nothing = tempfile::tempdir().unwrap();
+        let project = Project::new(&[
+            ("functions/source/image/Dockerfile", "FROM scratch"),
+            ("functions/source/image/requirements.txt", ""),
+            ("functions/source/plain/x", ""),
+            ("functions/source/python/requirements.txt", ""),
+        ]);
+        let errors = project.package(Some(nothing.path().as_os_str())).await.unwrap_err();
+        let expected = [
+            "functions/source/image has a Dockerfile, and `docker` was not found on PATH: \
+             install it, or build the Lambda without",
+            "functions/source/python has a requirements.txt, and none of `pip3`, `pip` and `python3` was found on \
+             PATH: install Python with pip",
+        ];
+        assert_eq!(errors, expected);
+        assert!(project.path("functions/packages/plain/lambda.zip").is_file());
+    }
+
+    #[tokio::test]
+    async fn without_an_engine_docker_says_so() {
+        if !has("docker") || std::process::Command::new("docker").arg("info").output().unwrap().status.success() {
+            eprintln!("skipped: it takes `docker` without an engine");
+            return;
+        }
+        let project = Project::new(&[("functions/source/f/Dockerfile", "FROM scratch")]);
+        let errors = project.package(None).await.unwrap_err();
+        let start = "functions/source/f: `docker build` ended with exit code 1:\n  ";
+        assert!(errors[0].starts_with(start) && errors[0].contains("Docker daemon"), "{}", errors[0]);
+    }
+
+    #[tokio::test]
+    #[ignore = "it takes a Docker engine that can pull an image"]
+    async fn an_image_makes_the_archive() {
+        let dockerfile = "FROM public.ecr.aws/docker/library/busybox\n\
+                          CMD mkdir -p /output/more && echo zip > /output/lambda.zip && echo 1 > /output/more/x\n";
+        let project = Project::new(&[("functions/source/f/Dockerfile", dockerfile)]);
+        let (archives, warnings) = project.package(None).await.unwrap();
+        assert_eq!((fs::read_to_string(&archives[0].path).unwrap().as_str(), warnings), ("zip\n", vec![]));
+        assert!(project.path("functions/packages/f/more/x").is_file());
+        let (archives, _) = project.package(None).await.unwrap();
+        assert!(!archives[0].changed);
+    }
+}

@@ -1,0 +1,217 @@
+//! Which folders are Lambdas, how each is built, and where its archive goes.
+//!
+//! As TaskCat's `_build_lambdas` and `_recurse`. A choice among them (those changed since a commit, a single one)
+//! belongs between [`find`] and the builds.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use super::{PackageError, Request};
+
+/// A folder to be packaged.
+#[derive(Clone, Debug)]
+pub(super) struct Lambda {
+    /// The folder relative to the project root: what people read.
+    pub name: String,
+    pub source: PathBuf,
+    pub build: Build,
+    /// `<lambda_zip_path>/<name>/lambda.zip`
+    pub archive: PathBuf,
+    pub archive_name: String,
+    /// What lies in the folder and is not part of it: its own archive, or the place of all archives.
+    pub skip: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    /// It has a `Dockerfile`.
+    Docker,
+    /// It has a `requirements.txt`.
+    Pip,
+    Plain,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Folder by folder, the project's own before its submodules'.
+    pub lambdas: Vec<Lambda>,
+    pub warnings: Vec<String>,
+    pub errors: Vec<PackageError>,
+}
+
+pub(super) fn find(request: &Request) -> Found {
+    let mut search = Search { root: PathBuf::new(), found: Found::default() };
+    match std::path::absolute(&request.project_root) {
+        Ok(root) => search.root = resolve(&root),
+        Err(error) => {
+            search.found.errors.push(PackageError::Read { path: request.project_root.clone(), error });
+            return search.found;
+        }
+    }
+    let source = resolve(&search.root.join(&request.lambda_source_path));
+    let zip = resolve(&search.root.join(&request.lambda_zip_path));
+    search.folder(&source, &zip);
+    if request.build_submodules {
+        search.submodules(&search.root.clone(), &source, &zip);
+    }
+    search.found
+}
+
+struct Search {
+    root: PathBuf,
+    found: Found,
+}
+
+impl Search {
+    /// The Lambdas of one source folder.
+    fn folder(&mut self, source: &Path, zip: &Path) {
+        let mut by_output: BTreeMap<PathBuf, Vec<Lambda>> = BTreeMap::new();
+        for path in self.children(source) {
+            let is_folder = match fs::metadata(&path) {
+                Ok(metadata) => metadata.is_dir(),
+                Err(error) => {
+                    self.found.errors.push(PackageError::Read { path, error });
+                    continue;
+                }
+            };
+            if !is_folder {
+                let name = self.name(&path);
+                self.found.warnings.push(format!("{name} is not a folder, so it is not packaged"));
+            } else if path != zip {
+                let Some(name) = path.file_name().and_then(OsStr::to_str) else {
+                    self.found.errors.push(PackageError::Name { path });
+                    continue;
+                };
+                let output = zip.join(stem(name));
+                let lambda = self.lambda(path, &output, zip);
+                by_output.entry(output).or_default().push(lambda);
+            }
+        }
+        let mut lambdas = Vec::new();
+        for mut same in by_output.into_values() {
+            match (same.pop(), same.is_empty()) {
+                (Some(lambda), true) => lambdas.push(lambda),
+                (Some(last), false) => {
+                    let archive = last.archive_name.clone();
+                    same.push(last);
+                    let names = same.into_iter().map(|lambda| lambda.name).collect();
+                    self.found.errors.push(PackageError::Collision { lambdas: names, archive });
+                }
+                (None, _) => {}
+            }
+        }
+        lambdas.sort_unstable_by(|a, b| a.source.cmp(&b.source));
+        self.found.lambdas.extend(lambdas);
+    }
+
+    fn lambda(&self, source: PathBuf, output: &Path, zip: &Path) -> Lambda {
+        let build = if source.join("Dockerfile").is_file() {
+            Build::Docker
+        } else if source.join("requirements.txt").is_file() {
+            Build::Pip
+        } else {
+            Build::Plain
+        };
+        let archive = output.join("lambda.zip");
+        Lambda {
+            name: self.name(&source),
+            build,
+            archive_name: self.name(&archive),
+            skip: vec![zip.to_owned(), archive.clone()],
+            source,
+            archive,
+        }
+    }
+
+    /// The Lambdas of what lies in `submodules/`, as deep as it goes.
+    fn submodules(&mut self, base: &Path, source: &Path, zip: &Path) {
+        for submodule in self.children(&base.join("submodules")) {
+            let within = |path: &Path| path.strip_prefix(&self.root).map(|below| submodule.join(below));
+            let (Ok(source_there), Ok(zip_there)) = (within(source), within(zip)) else {
+                let path = if source.starts_with(&self.root) { zip } else { source };
+                self.found.errors.push(PackageError::OutsideProject { path: path.to_owned() });
+                return;
+            };
+            if source_there.is_dir() {
+                self.folder(&source_there, &zip_there);
+                self.submodules(&submodule, source, zip);
+            }
+        }
+    }
+
+    /// Sorted; none for a folder that does not exist.
+    fn children(&mut self, folder: &Path) -> Vec<PathBuf> {
+        if !folder.is_dir() {
+            return Vec::new();
+        }
+        let children: Result<Vec<PathBuf>, _> =
+            fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+        let mut children = children.unwrap_or_else(|error| {
+            self.found.errors.push(PackageError::Read { path: folder.to_owned(), error });
+            Vec::new()
+        });
+        children.sort_unstable();
+        children
+    }
+
+    fn name(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+    }
+}
+
+/// Python's `Path.stem`, which differs from Rust's for `name.`: a dot that nothing follows is part of the name.
+fn stem(name: &str) -> &str {
+    match name.rsplit_once('.') {
+        Some((stem, suffix)) if !stem.is_empty() && !suffix.is_empty() => stem,
+        _ => name,
+    }
+}
+
+/// Python's `Path.resolve` of an absolute path: without links and dots, as far as it exists and beyond.
+fn resolve(path: &Path) -> PathBuf {
+    let mut real = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                real.pop();
+            }
+            Component::CurDir => {}
+            component => real.push(component),
+        }
+        real = real.canonicalize().unwrap_or(real);
+    }
+    real
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Python 3.11's `Path(name).stem` gives.
+    #[test]
+    fn stems_are_those_of_python() {
+        let check = |name: &str, expect: &str| assert_eq!(stem(name), expect, "{name}");
+        check("plain", "plain");
+        check("a.b", "a");
+        check("a.b.c", "a.b");
+        check(".hidden", ".hidden");
+        check(".hidden.d", ".hidden");
+        check("trailing.", "trailing.");
+        check("a..b", "a.");
+    }
+
+    #[test]
+    fn paths_are_resolved_as_far_as_they_exist() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        fs::create_dir_all(root.join("real/deep")).unwrap();
+        std::os::unix::fs::symlink("real/deep", root.join("link")).unwrap();
+        let check = |path: &str, expect: &str| assert_eq!(resolve(&root.join(path)), root.join(expect), "{path}");
+        check("link/x", "real/deep/x");
+        check("link/../x", "real/x");
+        check("none/../real", "real");
+        check("none/./more", "none/more");
+    }
+}

@@ -1,0 +1,110 @@
+//! What is in a folder, with links followed: the list that both an archive and a copy are made from.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tokio_util::sync::CancellationToken;
+use walkdir::WalkDir;
+
+use super::PackageError;
+
+#[derive(Debug)]
+pub(super) struct Tree {
+    /// Sorted by name, so that a folder stands before what is in it.
+    pub entries: Vec<Entry>,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// Relative to the root, with `/`; a folder's ends with one.
+    pub name: String,
+    pub path: PathBuf,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Folder,
+    /// `size` in bytes.
+    File {
+        executable: bool,
+        size: u64,
+    },
+}
+
+/// Lists a folder, without `skip` and what is below it. Links count as what they lead to; one that leads nowhere is a
+/// warning.
+pub(super) fn list(root: &Path, skip: &[PathBuf]) -> Result<Tree, PackageError> {
+    let mut tree = Tree { entries: Vec::new(), warnings: Vec::new() };
+    let mut walk = WalkDir::new(root).follow_links(true).min_depth(1).into_iter();
+    while let Some(entry) = walk.next() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                tree.warnings.push(dangling(root, error)?);
+                continue;
+            }
+        };
+        if skip.iter().any(|skipped| skipped == entry.path()) {
+            if entry.file_type().is_dir() {
+                walk.skip_current_dir();
+            }
+            continue;
+        }
+        let path = entry.path().to_owned();
+        let metadata = entry.metadata().map_err(|error| read_error(root, error))?;
+        let Some(name) = path.strip_prefix(root).ok().and_then(Path::to_str).map(str::to_owned) else {
+            return Err(PackageError::Name { path });
+        };
+        if metadata.is_dir() {
+            tree.entries.push(Entry { name: name + "/", path, kind: Kind::Folder });
+        } else if metadata.is_file() {
+            let executable = metadata.permissions().mode() & 0o111 != 0;
+            tree.entries.push(Entry { name, path, kind: Kind::File { executable, size: metadata.len() } });
+        } else {
+            tree.warnings.push(format!("{path:?} is neither a file nor a folder, so it is not packaged"));
+        }
+    }
+    tree.entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(tree)
+}
+
+/// Copies a folder, links followed, into one that exists and is empty.
+pub(super) fn copy(tree: &Tree, to: &Path, stop: &CancellationToken) -> Result<(), PackageError> {
+    for entry in &tree.entries {
+        if stop.is_cancelled() {
+            return Err(PackageError::Stopped);
+        }
+        let target = to.join(&entry.name);
+        match entry.kind {
+            Kind::Folder => fs::create_dir(&target).map_err(|error| PackageError::Write { path: target, error })?,
+            Kind::File { .. } => {
+                fs::copy(&entry.path, &target)
+                    .map_err(|error| PackageError::Read { path: entry.path.clone(), error })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The warning for a link that leads nowhere; any other error stays one.
+fn dangling(root: &Path, error: walkdir::Error) -> Result<String, PackageError> {
+    let leads_nowhere = error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
+    match error.path() {
+        Some(path) if leads_nowhere && path.is_symlink() => {
+            Ok(format!("{path:?} is a symbolic link that leads nowhere, so it is not packaged"))
+        }
+        _ => Err(read_error(root, error)),
+    }
+}
+
+fn read_error(root: &Path, error: walkdir::Error) -> PackageError {
+    let path = error.path().unwrap_or(root).to_owned();
+    match error.loop_ancestor() {
+        Some(ancestor) => PackageError::LinkLoop { ancestor: ancestor.to_owned(), path },
+        None => PackageError::Read { path, error: error.into() },
+    }
+}

@@ -1,0 +1,318 @@
+//! Running another program: what it prints is bounded, and it is killed with its children.
+//!
+//! `package`, `launch::hook` and `lint::cfn_lint` run pip, docker, hooks and cfn-lint through here. What a program's
+//! output means is theirs; this module knows nobody. Arguments are visible to every user of the machine, so
+//! secrets go through standard input only.
+
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep_until};
+
+/// How long the output of a program that has ended is awaited: something that it left in the background may hold
+/// the pipes open for as long as it lives.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How much of a stream is kept, in bytes: its end.
+const KEPT: usize = 64 * 1024;
+
+/// Runs `command` to its end, with `stdin` as its input, for as long as `limit` at most.
+///
+/// The program gets a process group of its own. When the time is over, or the future is dropped, the whole group is
+/// killed; what a program leaves in the background when it ends by itself lives on.
+///
+/// # Errors
+/// The program could not be started: [`io::ErrorKind::NotFound`] when it, or the interpreter that its first line
+/// names, does not exist.
+pub async fn run(mut command: Command, stdin: Vec<u8>, limit: Option<Duration>) -> io::Result<Finished> {
+    command.stdin(if stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    let mut group = Group(command.spawn()?);
+    let (mut stdout, mut stderr) = (group.0.stdout.take(), group.0.stderr.take());
+    let (mut from_stdout, mut from_stderr) = (vec![0; 8192], vec![0; 8192]);
+    let mut input = group.0.stdin.take();
+    let feeding = async move {
+        if let Some(pipe) = &mut input {
+            // A program need not read its input: a broken pipe is no failure of it.
+            let _ = pipe.write_all(&stdin).await;
+        }
+    };
+    tokio::pin!(feeding);
+
+    let mut finished = Finished {
+        end: End::TimedOut(limit.unwrap_or_default()),
+        stdout: Tail::default(),
+        stderr: Tail::default(),
+        output: Tail::default(),
+    };
+    let (mut fed, mut ended, mut timed_out) = (false, false, false);
+    let mut deadline = limit.map(|limit| Instant::now() + limit);
+    while !ended || stdout.is_some() || stderr.is_some() {
+        tokio::select! {
+            read = read_some(&mut stdout, &mut from_stdout), if stdout.is_some() => {
+                finished.stdout.push(read);
+                finished.output.push(read);
+            }
+            read = read_some(&mut stderr, &mut from_stderr), if stderr.is_some() => {
+                finished.stderr.push(read);
+                finished.output.push(read);
+            }
+            status = group.0.wait(), if !ended => {
+                ended = true;
+                deadline = Some(Instant::now() + GRACE);
+                let status = status?;
+                if !timed_out {
+                    finished.end = End::of(status);
+                }
+            }
+            () = &mut feeding, if !fed => fed = true,
+            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                if ended {
+                    break;
+                }
+                timed_out = true;
+                deadline = None;
+                group.kill();
+            }
+        }
+    }
+    Ok(finished)
+}
+
+/// A program to be found on `path`, or on the PATH of this process where that is None; it passes its environment on.
+pub fn command(program: impl AsRef<OsStr>, path: Option<&OsStr>) -> Command {
+    let mut command = Command::new(program);
+    if let Some(path) = path {
+        command.env("PATH", path);
+    }
+    command
+}
+
+/// How a program ended, and the last it printed.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    pub end: End,
+    pub stdout: Tail,
+    pub stderr: Tail,
+    /// Both streams as they came.
+    pub output: Tail,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Exited(i32),
+    /// Ended by a signal, by its number.
+    Signalled(i32),
+    /// Killed because its time was over.
+    TimedOut(Duration),
+}
+
+impl End {
+    pub fn is_success(self) -> bool {
+        self == Self::Exited(0)
+    }
+
+    fn of(status: ExitStatus) -> Self {
+        match status.code() {
+            Some(code) => Self::Exited(code),
+            None => Self::Signalled(status.signal().unwrap_or_default()),
+        }
+    }
+}
+
+/// Reads after "the program": `ended with exit code 3`.
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "ended with exit code {code}"),
+            Self::Signalled(signal) => write!(f, "was ended by signal {signal}"),
+            Self::TimedOut(limit) => write!(f, "was killed after {} s", limit.as_secs_f64()),
+        }
+    }
+}
+
+/// The end of a stream; how much came before it is counted, not kept.
+#[derive(Clone, Debug, Default)]
+pub struct Tail {
+    bytes: VecDeque<u8>,
+    dropped: u64,
+}
+
+impl Tail {
+    fn push(&mut self, read: &[u8]) {
+        self.bytes.extend(read);
+        let excess = self.bytes.len().saturating_sub(KEPT);
+        self.bytes.drain(..excess);
+        self.dropped += excess as u64;
+    }
+
+    /// What is kept, in whole lines: a line that lost its beginning is left out, so that no half of a word (or of a
+    /// secret) stands there.
+    pub fn text(&self) -> String {
+        let bytes: Vec<u8> = self.bytes.iter().copied().collect();
+        let text = String::from_utf8_lossy(&bytes);
+        match (self.dropped, text.split_once('\n')) {
+            (0, _) => text.into_owned(),
+            (_, Some((_, whole_lines))) => whole_lines.to_owned(),
+            (_, None) => String::new(),
+        }
+    }
+
+    /// True if the beginning of the stream is lost.
+    pub fn is_cut(&self) -> bool {
+        self.dropped > 0
+    }
+}
+
+/// The last `count` lines of a text that are not blank, each cut to a readable length.
+pub fn last_lines(text: &str, count: usize) -> String {
+    const LONGEST: usize = 400;
+    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let shown =
+        lines.iter().skip(lines.len().saturating_sub(count)).map(|line| match line.char_indices().nth(LONGEST) {
+            Some((end, _)) => format!("{}…", line.get(..end).unwrap_or(line)),
+            None => (*line).to_owned(),
+        });
+    shown.collect::<Vec<_>>().join("\n")
+}
+
+/// Output below a message, each line set in; nothing for no output.
+pub fn indented(output: &str) -> String {
+    let mut text = if output.is_empty() { String::new() } else { ":".to_owned() };
+    for line in output.lines() {
+        text.push_str("\n  ");
+        text.push_str(line);
+    }
+    text
+}
+
+/// Reads what is there; at the end of the stream the pipe is closed.
+async fn read_some<'b>(pipe: &mut Option<impl AsyncRead + Unpin>, buffer: &'b mut [u8]) -> &'b [u8] {
+    let read = match pipe {
+        Some(open) => open.read(buffer).await.unwrap_or(0),
+        None => 0,
+    };
+    if read == 0 {
+        *pipe = None;
+    }
+    buffer.get(..read).unwrap_or_default()
+}
+
+/// A child that leads its process group.
+struct Group(Child);
+
+impl Group {
+    /// Once the child has been awaited it has no id any more, and the number may belong to somebody else.
+    fn kill(&self) {
+        let id = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(id) = id {
+            // It may have ended just now; then there is nothing to kill.
+            let _ = kill_process_group(id, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    async fn check(script: &str, stdin: &str, limit_ms: Option<u64>, end: End, stdout: &str, stderr: &str) {
+        let limit = limit_ms.map(Duration::from_millis);
+        let finished = run(sh(script), stdin.into(), limit).await.unwrap();
+        assert_eq!((finished.end, finished.stdout.text().as_str()), (end, stdout), "{script}");
+        assert_eq!(finished.stderr.text(), stderr, "{script}");
+    }
+
+    #[tokio::test]
+    async fn ends_and_streams() {
+        check("cat; echo no >&2", "a\nb", None, End::Exited(0), "a\nb", "no\n").await;
+        check("exit 3", "", None, End::Exited(3), "", "").await;
+        check("cat", "", None, End::Exited(0), "", "").await;
+        check("kill -TERM $$", "", None, End::Signalled(15), "", "").await;
+        let limit = Duration::from_millis(100);
+        check("echo first; sleep 60", "", Some(100), End::TimedOut(limit), "first\n", "").await;
+        // More input than a pipe holds, and nobody reads it.
+        check("exit 4", &"x".repeat(1 << 20), None, End::Exited(4), "", "").await;
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_not_found() {
+        let error = run(Command::new("no-such-program-anywhere"), Vec::new(), None).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn output_is_bounded_to_whole_lines() {
+        let finished = run(sh("seq 1 100000"), Vec::new(), None).await.unwrap();
+        let text = finished.stdout.text();
+        assert!(finished.stdout.is_cut() && text.len() <= KEPT, "{}", text.len());
+        let first: u64 = text.lines().next().unwrap().parse().unwrap();
+        assert_eq!(text.lines().count() as u64, 100_000 - first + 1);
+        assert_eq!(last_lines(&text, 2), "99999\n100000");
+    }
+
+    #[test]
+    fn long_lines_are_cut() {
+        let shown = last_lines(&format!("a\n\n{}\n", "ä".repeat(1000)), 5);
+        assert_eq!(shown, format!("a\n{}…", "ä".repeat(400)));
+    }
+
+    #[tokio::test]
+    async fn what_is_left_in_the_background_is_not_awaited() {
+        let started = Instant::now();
+        let finished = run(sh("sleep 30 & echo $!"), Vec::new(), None).await.unwrap();
+        assert!(finished.end.is_success() && started.elapsed() < Duration::from_secs(10));
+        let left: i32 = finished.stdout.text().trim().parse().unwrap();
+        assert!(is_alive(left), "a background process of a program that ended by itself lives on");
+        rustix::process::kill_process(Pid::from_raw(left).unwrap(), Signal::KILL).unwrap();
+    }
+
+    #[tokio::test]
+    async fn children_die_with_the_future() {
+        let folder = tempfile::tempdir().unwrap();
+        let note = folder.path().join("pid");
+        let script = format!("sleep 60 & echo $! > {0}.new; mv {0}.new {0}; wait", note.display());
+        let running = tokio::spawn(run(sh(&script), Vec::new(), None));
+        let pid = loop {
+            match std::fs::read_to_string(&note) {
+                Ok(text) => break text.trim().parse().unwrap(),
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        };
+        assert!(is_alive(pid));
+        running.abort();
+        for _ in 0..200 {
+            if !is_alive(pid) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the grandchild {pid} outlived the future");
+    }
+
+    /// False for a process that is gone or a zombie that nobody has collected yet.
+    fn is_alive(pid: i32) -> bool {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        matches!(state.rsplit(')').next().and_then(|rest| rest.trim().chars().next()), Some(state) if state != 'Z')
+    }
+}
