@@ -100,11 +100,12 @@ pub enum Happening {
         cell: CellId,
         hook: Hook,
     },
-    /// `error` says why it failed; absent on success.
+    /// `error` says why it failed; absent on success. `output` is the end of what it printed.
     HookFinished {
         cell: CellId,
         hook: Hook,
         error: Option<String>,
+        output: Option<String>,
     },
 
     /// A stack is about to be made. Sent, and on disk, before the call.
@@ -194,10 +195,24 @@ pub struct RunStarted {
     /// The `taskcat-id` of the run: 32 hex digits.
     pub run_id: String,
     pub taskcat_version: String,
+    #[serde(default)]
+    pub task: Task,
     pub project: String,
     /// The endpoint that stands in for AWS, if any.
     pub endpoint: Option<String>,
     pub cells: Vec<Cell>,
+}
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    #[default]
+    Test,
+    /// The project is staged, and nothing is launched.
+    Upload,
+    /// What earlier runs left is deleted.
+    Clean,
 }
 
 /// What is known of a cell before it starts.

@@ -40,6 +40,7 @@
 
 pub mod diagnostic;
 pub mod event;
+pub mod process;
 pub mod yaml;
 
 pub mod catalog;
@@ -50,10 +51,18 @@ pub mod plan;
 
 pub mod aws;
 
+pub mod lint;
+pub mod package;
 pub mod stage;
 
 pub mod launch;
-pub mod teardown;
+
 pub mod watch;
 
+pub mod teardown;
+
 pub mod report;
+
+pub mod run;
+
+pub mod cli;

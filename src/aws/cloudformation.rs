@@ -37,6 +37,10 @@ pub struct Stack {
 }
 
 impl Stack {
+    pub fn is_nested(&self) -> bool {
+        self.root_id.as_deref().is_some_and(|root| root != self.stack_id)
+    }
+
     pub fn tag(&self, key: &str) -> Option<&str> {
         self.tags.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }

@@ -1,7 +1,7 @@
-//! EC2: one call, spoken by hand.
+//! EC2: two calls, spoken by hand.
 //!
-//! The EC2 SDK crate costs minutes of compilation and gigabytes of memory for the sake of a single request, so the
-//! request is signed and sent here: awsQuery over the same HTTP client, with the same credentials.
+//! The EC2 SDK crate costs minutes of compilation and gigabytes of memory for the sake of two requests, so they are
+//! signed and sent here: awsQuery over the same HTTP client, with the same credentials.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,45 +12,70 @@ use aws_smithy_http_client::{Connector, tls};
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::http::Request;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
 use backon::{ExponentialBuilder, Retryable};
 use quick_xml::events::Event;
 
-use super::{AwsError, Clients, ErrorKind, endpoint_override};
+use super::{Aws, AwsError, Clients, ErrorKind, endpoint_override};
 use crate::catalog;
 
-const OPERATION: &str = "DescribeAvailabilityZones";
+/// A request without secrets, whole.
+struct Query {
+    operation: &'static str,
+    body: &'static str,
+}
+
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAvailabilityZones.html>
-const QUERY: &str =
-    "Action=DescribeAvailabilityZones&Version=2016-11-15&Filter.1.Name=state&Filter.1.Value.1=available";
+const AVAILABILITY_ZONES: Query = Query {
+    operation: "DescribeAvailabilityZones",
+    body: "Action=DescribeAvailabilityZones&Version=2016-11-15&Filter.1.Name=state&Filter.1.Value.1=available",
+};
+
+/// Without `AllRegions`: those that the account has enabled.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeRegions.html>
+const REGIONS: Query = Query { operation: "DescribeRegions", body: "Action=DescribeRegions&Version=2016-11-15" };
+
+impl Aws {
+    /// Names of the regions that the profile's account has enabled, in its partition.
+    pub async fn regions(&self, profile: &str) -> Result<Vec<String>, AwsError> {
+        // Any region of the partition knows them all; the profile's own tells which partition that is.
+        let home = self.profile(profile).await.region().map(ToString::to_string);
+        let clients = self.clients(profile, home.as_deref().unwrap_or("us-east-1")).await;
+        let body = clients.query(&REGIONS).await?;
+        let names = texts(&body, &["regionName"]).ok_or_else(|| clients.garbled(&REGIONS))?;
+        Ok(names.into_iter().map(|(_, name)| name).collect())
+    }
+}
 
 impl Clients {
     /// Name and id (`us-east-1a`, `use1-az6`) of the region's available zones, in AWS's order.
     pub async fn availability_zones(&self) -> Result<Vec<(String, String)>, AwsError> {
-        let backoff = ExponentialBuilder::default().with_jitter().with_max_times(5);
-        let again = |error: &AwsError| matches!(error.kind, ErrorKind::Throttled | ErrorKind::Network);
-        let body = (|| self.ask_ec2()).retry(backoff).when(again).await?;
-        zones(&body).ok_or_else(|| AwsError::unexpected(OPERATION, &self.region, "the answer is not XML as documented"))
+        let body = self.query(&AVAILABILITY_ZONES).await?;
+        zones(&body).ok_or_else(|| self.garbled(&AVAILABILITY_ZONES))
     }
 
-    async fn ask_ec2(&self) -> Result<Vec<u8>, AwsError> {
-        let mut request = Request::new(SdkBody::from(QUERY));
+    async fn query(&self, query: &Query) -> Result<Vec<u8>, AwsError> {
+        let backoff = ExponentialBuilder::default().with_jitter().with_max_times(5);
+        let again = |error: &AwsError| matches!(error.kind, ErrorKind::Throttled | ErrorKind::Network);
+        (|| self.ask(query)).retry(backoff).when(again).await
+    }
+
+    async fn ask(&self, query: &Query) -> Result<Vec<u8>, AwsError> {
+        let failed = |error: &dyn std::fmt::Display| self.failed(query, ErrorKind::Network, error);
+        let mut request = Request::new(SdkBody::from(query.body));
         let url = endpoint_override(&self.config, "EC2").unwrap_or_else(|| self.ec2_url());
         let built = request.set_method("POST").is_ok() && request.set_uri(url.as_str()).is_ok();
         if !built {
-            return Err(AwsError::unexpected(OPERATION, &self.region, format!("{url} is not a URL")));
+            return Err(self.failed(query, ErrorKind::Other, &format!("{url} is not a URL")));
         }
         request.headers_mut().insert("content-type", "application/x-www-form-urlencoded; charset=utf-8");
-        self.sign(&mut request).await?;
-        tracing::debug!("EC2 {OPERATION} {url}");
+        self.sign(query, &mut request).await?;
+        tracing::debug!("EC2 {} {url}", query.operation);
 
-        let answer = connector().call(request).await.map_err(|error| self.failed(ErrorKind::Network, error))?;
+        let answer = connector().call(request).await.map_err(|error| failed(&error))?;
         let status = answer.status();
-        let body = aws_smithy_types::byte_stream::ByteStream::new(answer.into_body())
-            .collect()
-            .await
-            .map_err(|error| self.failed(ErrorKind::Network, error))?
-            .to_vec();
-        if status.is_success() { Ok(body) } else { Err(self.refused(status.as_u16(), &body)) }
+        let body = ByteStream::new(answer.into_body()).collect().await.map_err(|error| failed(&error))?.to_vec();
+        if status.is_success() { Ok(body) } else { Err(self.refused(query, status.as_u16(), &body)) }
     }
 
     /// By the region's partition: `ec2.<region>.<DNS suffix>`.
@@ -58,12 +83,13 @@ impl Clients {
         format!("https://ec2.{}.{}/", self.region, catalog::partition_of(&self.region).dns_suffix)
     }
 
-    async fn sign(&self, request: &mut Request) -> Result<(), AwsError> {
+    async fn sign(&self, query: &Query, request: &mut Request) -> Result<(), AwsError> {
+        let other = |error: &dyn std::fmt::Display| self.failed(query, ErrorKind::Other, error);
         let credentials = match self.config.credentials_provider() {
             Some(provider) => provider.provide_credentials().await,
-            None => return Err(self.failed(ErrorKind::Credentials, "no credentials")),
+            None => return Err(self.failed(query, ErrorKind::Credentials, &"no credentials")),
         };
-        let identity = credentials.map_err(|error| self.failed(ErrorKind::Credentials, error))?.into();
+        let identity = credentials.map_err(|error| self.failed(query, ErrorKind::Credentials, &error))?.into();
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
@@ -71,13 +97,12 @@ impl Clients {
             .time(SystemTime::now())
             .settings(SigningSettings::default())
             .build()
-            .map_err(|error| self.failed(ErrorKind::Other, error))?
+            .map_err(|error| other(&error))?
             .into();
-        let headers = request.headers().iter();
-        let signable = SignableRequest::new("POST", request.uri(), headers, SignableBody::Bytes(QUERY.as_bytes()))
-            .map_err(|error| self.failed(ErrorKind::Other, error))?;
+        let body = SignableBody::Bytes(query.body.as_bytes());
+        let signable = SignableRequest::new("POST", request.uri(), request.headers().iter(), body);
         let (instructions, _) =
-            sign(signable, &parameters).map_err(|error| self.failed(ErrorKind::Other, error))?.into_parts();
+            sign(signable.map_err(|error| other(&error))?, &parameters).map_err(|error| other(&error))?.into_parts();
         for (name, value) in instructions.headers() {
             request.headers_mut().insert(name.to_owned(), value.to_owned());
         }
@@ -85,17 +110,21 @@ impl Clients {
     }
 
     /// An error answer: `<Response><Errors><Error><Code>…</Code><Message>…</Message>`.
-    fn refused(&self, status: u16, body: &[u8]) -> AwsError {
+    fn refused(&self, query: &Query, status: u16, body: &[u8]) -> AwsError {
         let texts = texts(body, &["Code", "Message"]).unwrap_or_default();
         let text = |name| texts.iter().find(|(found, _)| *found == name).map(|(_, text)| text.clone());
         match text("Code") {
-            Some(code) => AwsError::with_code(OPERATION, &self.region, code, text("Message").unwrap_or_default()),
-            None => self.failed(ErrorKind::Other, format!("HTTP status {status}")),
+            Some(code) => AwsError::with_code(query.operation, &self.region, code, text("Message").unwrap_or_default()),
+            None => self.failed(query, ErrorKind::Other, &format!("HTTP status {status}")),
         }
     }
 
-    fn failed(&self, kind: ErrorKind, error: impl std::fmt::Display) -> AwsError {
-        AwsError { kind, ..AwsError::unexpected(OPERATION, &self.region, error.to_string()) }
+    fn garbled(&self, query: &Query) -> AwsError {
+        self.failed(query, ErrorKind::Other, &"the answer is not XML as documented")
+    }
+
+    fn failed(&self, query: &Query, kind: ErrorKind, error: &dyn std::fmt::Display) -> AwsError {
+        AwsError { kind, ..AwsError::unexpected(query.operation, &self.region, error.to_string()) }
     }
 }
 

@@ -24,6 +24,7 @@ use merge::{Content, Layer, PROPAGATED_KEYS, Section, Setting};
 
 pub use origin::Origin;
 pub use schema::{BaseConfig, GeneralConfig, HookData, ParameterValue, ProjectConfig, TestConfig};
+pub(crate) use validate::nearest;
 
 /// What to load.
 #[derive(Clone, Debug, Default)]

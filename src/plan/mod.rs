@@ -1,11 +1,16 @@
 //! Configuration and templates become a [`Plan`]: one [`StackPlan`] per test and region, fully resolved.
 //!
-//! Pure: what only AWS knows is asked for as [`Lookup`]s, answered by `aws` (or left open offline) and handed back as
-//! [`Answers`]. `run` carries a plan out; nothing here makes a call.
+//! It goes in steps, since AWS is asked in between: [`Draft::new`] checks everything that files can tell; its
+//! [`Draft::profiles`] are who must be asked for [`Identities`], its [`Draft::lookups`] what must be asked for
+//! [`Answers`]; [`Draft::build`] then gives the plan. Nothing here calls AWS: `aws` does, and `run` carries a plan out.
 
-pub mod git;
-pub mod names;
+mod bucket;
+mod build;
+mod draft;
+mod git;
+mod names;
 pub mod parameters;
+mod values;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -13,7 +18,10 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
-use crate::event::CellId;
+use crate::event::{self, CellId};
+
+pub use build::PlanError;
+pub use draft::Draft;
 
 /// Everything a run will do, decided.
 #[derive(Clone, Debug)]
@@ -26,6 +34,16 @@ pub struct Plan {
     pub buckets: Vec<BucketPlan>,
     /// In the order of the configuration: test by test, region by region.
     pub cells: Vec<StackPlan>,
+    /// Cells that have failed already, in the same order: they have no identity, or a parameter that can't be rendered.
+    pub refused: Vec<RefusedCell>,
+}
+
+/// A cell that can't be launched.
+#[derive(Clone, Debug)]
+pub struct RefusedCell {
+    /// As far as it is known; without an identity `account_id` is empty.
+    pub cell: event::Cell,
+    pub reason: String,
 }
 
 /// One test in one region.
@@ -71,6 +89,25 @@ impl fmt::Debug for PlannedParameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}={:?}", self.key, self.shown())
     }
+}
+
+impl StackPlan {
+    /// The cell as events tell of it, without secrets.
+    pub fn to_event(&self) -> event::Cell {
+        event::Cell {
+            id: self.cell.clone(),
+            stack_name: self.stack_name.clone(),
+            template: self.template.clone(),
+            account_id: self.account_id.clone(),
+            parameters: shown(&self.parameters),
+        }
+    }
+}
+
+/// Parameters as events tell of them.
+fn shown(parameters: &[PlannedParameter]) -> Vec<event::Parameter> {
+    let shown = |it: &PlannedParameter| event::Parameter { key: it.key.clone(), value: it.shown().to_owned() };
+    parameters.iter().map(shown).collect()
 }
 
 /// A hook of the configuration; `config` is handed to it as it stands.
@@ -168,5 +205,5 @@ pub struct Identity {
     pub partition: String,
 }
 
-/// By profile name.
-pub type Identities = BTreeMap<String, Identity>;
+/// By profile name; an error is the text that AWS, or the SDK, gave.
+pub type Identities = BTreeMap<String, Result<Identity, String>>;

@@ -128,6 +128,7 @@ impl RunReport {
         self.run_id = run.run_id.clone();
         self.taskcat_version = run.taskcat_version.clone();
         self.project = run.project.clone();
+        self.task = run.task;
         self.endpoint = run.endpoint.clone();
         for cell in &run.cells {
             self.positions.insert(cell.id.clone(), self.cells.len());
@@ -190,9 +191,9 @@ impl CellReport {
             Happening::HookStarted { hook, .. } => {
                 self.begin(at);
                 let hook = hook.clone();
-                self.hooks.push(HookReport { hook, started_at: at, finished_at: None, error: None });
+                self.hooks.push(HookReport { hook, started_at: at, finished_at: None, error: None, output: None });
             }
-            Happening::HookFinished { hook, error, .. } => self.hook_finished(at, hook, error),
+            Happening::HookFinished { hook, error, output, .. } => self.hook_finished(at, hook, error, output),
             Happening::StackCreating { stack_name, .. } => {
                 self.begin(at);
                 self.stack_name = stack_name.clone();
@@ -249,17 +250,16 @@ impl CellReport {
         self.root_cause = root_cause::of_cell(self);
     }
 
-    fn hook_finished(&mut self, at: Timestamp, hook: &Hook, error: &Option<String>) {
-        let open = self.hooks.iter_mut().find(|it| it.finished_at.is_none() && it.hook == *hook);
-        match open {
-            Some(it) => (it.finished_at, it.error) = (Some(at), error.clone()),
-            None => self.hooks.push(HookReport {
-                hook: hook.clone(),
-                started_at: at,
-                finished_at: Some(at),
-                error: error.clone(),
-            }),
-        }
+    fn hook_finished(&mut self, at: Timestamp, hook: &Hook, error: &Option<String>, output: &Option<String>) {
+        let open = self.hooks.iter().position(|it| it.finished_at.is_none() && it.hook == *hook);
+        let started_at = open.map_or(at, |open| self.hooks.remove(open).started_at);
+        self.hooks.push(HookReport {
+            hook: hook.clone(),
+            started_at,
+            finished_at: Some(at),
+            error: error.clone(),
+            output: output.clone(),
+        });
     }
 
     fn stack_event(&mut self, event: &StackEvent) {

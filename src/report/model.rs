@@ -11,8 +11,7 @@ use serde::Serialize;
 
 use super::root_cause::RootCause;
 use crate::event::{
-    Cell, CellId, Hook, HookStage, KeptWhy, LeftResource, LintFinding, Output, Parameter, RunFinished,
-    StackEvent,
+    Cell, CellId, Hook, HookStage, KeptWhy, LeftResource, LintFinding, Output, Parameter, RunFinished, StackEvent, Task,
 };
 
 /// The version of the shape of `report.json`. It grows when a reader of the former shape would break.
@@ -26,6 +25,8 @@ pub struct RunReport {
     /// The `taskcat-id` of the run.
     pub run_id: String,
     pub taskcat_version: String,
+    #[serde(skip)]
+    pub task: Task,
     pub project: String,
     /// The endpoint that stood in for AWS, if any.
     pub endpoint: Option<String>,
@@ -208,6 +209,8 @@ pub struct HookReport {
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub finished_at: Option<Timestamp>,
     pub error: Option<String>,
+    /// The end of what a hook that succeeded printed.
+    pub output: Option<String>,
 }
 
 /// What became of a cell's stack after its verdict.

@@ -391,6 +391,7 @@ mod tests {
             cell: cell(),
             hook: Hook { stage, kind: "script".into() },
             error: Some("exit code 1".into()),
+            output: None,
         };
         let check = |happenings, status, expect: &str| {
             assert_eq!(cause(happenings, status, Outcome::Failed).as_deref(), Some(expect));

@@ -289,8 +289,8 @@ mod tests {
         assert_eq!(
             said,
             [
-                "warning templates/parent.yaml:55:25: nested stack Missing: no file of the project fits its TemplateURL, \
-                 /nested/submodules/missing/templates/missing.yaml \
+                "warning templates/parent.yaml:55:25: nested stack Missing: no file of the project fits its \
+                 TemplateURL, /nested/submodules/missing/templates/missing.yaml \
                  (if it lies in a git submodule, run `git submodule update --init --recursive`)",
                 "warning templates/parent.yaml:56:3: nested stack Bare has no TemplateURL",
             ]

@@ -165,7 +165,8 @@ mod tests {
         let (template, diagnostics) = read_text(
             "Parameters:\n  Name: {Type: String, Default: web}\n  Key: {Type: 'AWS::EC2::KeyPair::KeyName'}\n  \
              Size: {Type: Number, Default: 8, AllowedValues: [8, '16']}\n  Pass: {Type: String, NoEcho: true}\n  \
-             Pass2: {Type: String, NoEcho: 'TRUE', Default: ~}\n  Shown: {Type: String, NoEcho: false}\nResources: {}\n",
+             Pass2: {Type: String, NoEcho: 'TRUE', Default: ~}\n  Shown: {Type: String, NoEcho: false}\n\
+             Resources: {}\n",
         );
         assert_eq!(diagnostics, [""; 0]);
         let parameters = template.unwrap().parameters;

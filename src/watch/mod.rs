@@ -60,6 +60,11 @@ impl Watcher {
         self.clients.clone()
     }
 
+    /// Takes everything that has happened so far as known: for a stack of an earlier run, whose past is not this run's.
+    pub async fn catch_up(&mut self) -> Result<(), AwsError> {
+        self.stacks[0].poll(&self.clients).await.map(|_| ())
+    }
+
     /// Returns when the new stack has come to rest, with what it put out.
     pub async fn settled(&mut self) -> Result<Settled, AwsError> {
         let start = Instant::now();

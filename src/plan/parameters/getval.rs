@@ -3,6 +3,7 @@
 
 use super::syntax::Pseudo;
 use super::{Parameter, Parameters};
+use crate::config::nearest;
 use crate::diagnostic::Diagnostic;
 
 /// What is wrong with a test's `getval`s: unknown parameters, and each circle once, with its path.
@@ -12,7 +13,8 @@ pub fn problems(parameters: &Parameters) -> Vec<Diagnostic> {
         let unknown = targets(parameter).filter(|(target, _)| parameters.get(target).is_none());
         problems.extend(unknown.map(|(target, written)| {
             let problem = parameter.problem(format!("{written} names parameter {target}, which the test doesn't have"));
-            Diagnostic { help: nearest(target, parameters), ..problem }
+            let keys = parameters.parameters.iter().map(|parameter| parameter.key.as_str());
+            Diagnostic { help: nearest(target, keys).map(|near| format!("did you mean `{near}`?")), ..problem }
         }));
     }
     let mut done = Vec::new();
@@ -54,10 +56,4 @@ fn targets(parameter: &Parameter) -> impl Iterator<Item = (&str, &str)> {
         Pseudo::GetVal { parameter } => Some((parameter.as_str(), written)),
         Pseudo::Cell(_) | Pseudo::Random(_) | Pseudo::Stored(_) => None,
     })
-}
-
-fn nearest(name: &str, parameters: &Parameters) -> Option<String> {
-    let keys = parameters.parameters.iter().map(|parameter| parameter.key.as_str());
-    let nearest = keys.min_by_key(|key| strsim::damerau_levenshtein(&key.to_lowercase(), &name.to_lowercase()))?;
-    Some(format!("did you mean {nearest}?"))
 }

@@ -1,9 +1,9 @@
 //! Parameter values with TaskCat's pseudo-parameters, from the text in the file to what CreateStack gets.
 //!
-//! [`Parameters`] holds a test's values, taken apart and checked once; for each of the test's regions they say what must
-//! be asked of AWS ([`Parameters::lookups`]) and, with the answers, what they are ([`Parameters::render`]). Which values
-//! a test has is `build`'s subject, who asks AWS is `aws`. Follows TaskCat's `_template_params.py`; each family of
-//! pseudo-parameters has its own file.
+//! [`Parameters`] holds a test's values, taken apart and checked once; for each of the test's regions they say what
+//! must be asked of AWS ([`Parameters::lookups`]) and, with the answers, what they are ([`Parameters::render`]). Which
+//! values a test has is the subject of `plan::values`, and `aws` is who asks. Follows TaskCat's `_template_params.py`;
+//! each family of pseudo-parameters has its own file.
 
 mod cell;
 mod getval;
@@ -74,12 +74,11 @@ impl Parameters {
         let mut diagnostics = Vec::new();
         let parameters =
             Self { parameters: sources.into_iter().map(|source| parsed(source, &mut diagnostics)).collect() };
-        if diagnostics.is_empty() {
-            diagnostics = getval::problems(&parameters);
+        let mut circles = getval::problems(&parameters);
+        if circles.is_empty() {
+            diagnostics.extend(stored::problems(&parameters));
         }
-        if diagnostics.is_empty() {
-            diagnostics = stored::problems(&parameters);
-        }
+        diagnostics.append(&mut circles);
         if diagnostics.is_empty() { Ok(parameters) } else { Err(diagnostics) }
     }
 
@@ -402,7 +401,7 @@ mod tests {
         check(
             &[&["$[taskcat_getval_a]"], &["x"]],
             &[".taskcat.yml:1:7: parameter A: $[taskcat_getval_a] names parameter a, which the test doesn't have \
-               (did you mean A?)"],
+               (did you mean `A`?)"],
         );
         check(
             &[&["$[taskcat_getval_B]"], &["$[taskcat_getval_C]"], &["$[taskcat_getval_B]"], &["$[taskcat_getval_D]"]],

@@ -334,7 +334,7 @@ fn date_and_time(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Cell, CellId, Happening, RunEvent, RunStarted};
+    use crate::event::{Cell, CellId, Happening, RunEvent, RunStarted, Task};
 
     #[test]
     fn consoles_of_the_partitions() {
@@ -378,6 +378,7 @@ mod tests {
         let run = RunStarted {
             run_id: String::new(),
             taskcat_version: String::new(),
+            task: Task::Test,
             project: String::new(),
             endpoint: None,
             cells: vec![cell("a b"), cell("a_b"), cell("a/b")],

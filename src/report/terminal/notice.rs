@@ -4,7 +4,7 @@ use indicatif::HumanBytes;
 
 use super::super::model::{CellState, RunReport, hook_name, why_kept};
 use super::super::text;
-use crate::event::{CellId, Happening, LeftResource, RunStarted};
+use crate::event::{CellId, Happening, LeftResource, RunStarted, Task};
 
 /// How much a notice matters; each kind of view shows those from some level on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,10 +46,10 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
         }
         Happening::UploadFinished { bucket } => (Milestone, uploaded(bucket, report)),
         Happening::HookStarted { cell, hook } => (Detail, format!("{} {} started", name(cell), hook_name(hook))),
-        Happening::HookFinished { cell, hook, error: None } => {
+        Happening::HookFinished { cell, hook, error: None, .. } => {
             (Detail, format!("{} {} done", name(cell), hook_name(hook)))
         }
-        Happening::HookFinished { cell, hook, error: Some(error) } => {
+        Happening::HookFinished { cell, hook, error: Some(error), .. } => {
             (Warning, format!("{} {} failed: {error}", name(cell), hook_name(hook)))
         }
         Happening::CellFinished { cell, .. } => verdict(cell, report)?,
@@ -82,8 +82,14 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
 
 fn started(run: &RunStarted) -> String {
     let against = run.endpoint.as_deref().map(|it| format!(" against {it}")).unwrap_or_default();
-    let stacks = count(run.cells.len(), "stack");
-    format!("taskcat {} tests {}: {stacks}{against}, run {}", run.taskcat_version, run.project, run.run_id)
+    let (version, project, id) = (&run.taskcat_version, &run.project, &run.run_id);
+    match run.task {
+        Task::Test => {
+            format!("taskcat {version} tests {project}: {}{against}, run {id}", count(run.cells.len(), "stack"))
+        }
+        Task::Upload => format!("taskcat {version} uploads {project}{against}"),
+        Task::Clean => format!("taskcat {version} cleans up after {project}{against}"),
+    }
 }
 
 fn not_deleted(cell: &CellId, reason: &str, left: &[LeftResource]) -> String {

@@ -53,7 +53,7 @@ impl Plain {
                 (cell.clone(), "DELETE_FAILED".into(), std::iter::once(reason.clone()).chain(left).collect())
             }
             Happening::LaunchFailed { cell, reason } => (cell.clone(), "LAUNCH_FAILED".into(), vec![reason.clone()]),
-            Happening::HookFinished { cell, hook, error: Some(error) } => {
+            Happening::HookFinished { cell, hook, error: Some(error), .. } => {
                 (cell.clone(), format!("{} failed", hook_name(hook)), vec![error.clone()])
             }
             // Told once the stack has come to rest, together with what failed in it.

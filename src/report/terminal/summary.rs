@@ -3,7 +3,9 @@
 
 use super::super::model::{BucketEnd, CellReport, CellState, RunReport, Teardown, Verdict};
 use super::super::text;
+use super::notice::count;
 use super::{Columns, Options, Paint};
+use crate::event::Task;
 
 /// Cells of a state before the rest is only counted, so that all fits one screen.
 const ROWS: usize = 6;
@@ -20,7 +22,7 @@ pub fn lines(report: &RunReport, options: &Options, width: Option<usize>) -> Vec
     let columns = Columns::of(&report.cells);
     let mut lines = Vec::new();
     // In quiet and minimal output the rows would be the bulk of it; the failures have been told.
-    if !options.quiet && !options.minimal && !report.cells.is_empty() {
+    if !options.quiet && !options.minimal && !report.cells.is_empty() && report.task == Task::Test {
         lines.push(String::new());
         lines.extend(rows(report, &columns, paint, width));
         lines.push(String::new());
@@ -98,18 +100,32 @@ fn left_behind(report: &RunReport, paint: Paint) -> Vec<String> {
     lines
 }
 
+/// What was done, in numbers.
+fn done(report: &RunReport) -> String {
+    let stacks = report.cells.iter().filter(|cell| matches!(cell.teardown, Teardown::Deleted)).count();
+    let buckets = report.buckets.iter().filter(|bucket| matches!(bucket.end, BucketEnd::Deleted)).count();
+    match report.task {
+        Task::Test => report.counts(),
+        Task::Upload => "uploaded".to_owned(),
+        Task::Clean => format!("{} and {} deleted", count(stacks, "stack"), count(buckets, "bucket")),
+    }
+}
+
 fn verdict_line(report: &RunReport, options: &Options, paint: Paint) -> String {
-    let counts = report.counts();
+    let counts = done(report);
     let took = report.duration_seconds().map(|it| format!(" in {}", text::duration(it))).unwrap_or_default();
     let line = match report.verdict {
         Verdict::Passed => paint.good(&counts),
         Verdict::Failed => paint.bad(&counts),
         Verdict::LeftBehind => paint.warn(&counts),
         Verdict::Interrupted => paint.warn(&format!("interrupted: {counts}")),
+        // Only a test gives cells a verdict.
+        Verdict::Incomplete if report.task != Task::Test => paint.good(&counts),
         Verdict::Incomplete => paint.warn(&format!("incomplete: {counts}")),
         Verdict::Error => {
             let error = report.error.as_deref().unwrap_or("no reason was given");
-            paint.bad(&format!("stopped before the tests: {}", text::one_line(error)))
+            let before = if report.task == Task::Test { " before the tests" } else { "" };
+            paint.bad(&format!("stopped{before}: {}", text::one_line(error)))
         }
     };
     let report_at =

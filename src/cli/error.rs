@@ -1,0 +1,120 @@
+//! Errors become text, a hint and an exit code: here and nowhere else.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use crate::aws::{AwsError, ErrorKind};
+use crate::diagnostic::Diagnostic;
+use crate::event::RunFinished;
+use crate::run::{Ended, PrepareError, RunError};
+
+use super::output;
+
+/// What the process tells its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Passed = 0,
+    /// A test failed, cfn-lint found errors, or a Lambda function can't be packaged.
+    Failed = 1,
+    /// The command line, the configuration or a template is wrong.
+    Usage = 2,
+    /// AWS could not be used: no credentials, no bucket, no upload.
+    Aws = 3,
+    /// Every test passed, and something was left behind.
+    LeftBehind = 4,
+    /// Stopped by a signal.
+    Interrupted = 130,
+}
+
+/// The table of `--help`.
+pub(super) const EXIT_CODES: &str = "\
+Exit codes:
+  0    every test passed
+  1    a test failed, cfn-lint found errors, or a Lambda function can't be packaged
+  2    the command line, the configuration or a template is wrong
+  3    AWS could not be used: no credentials, no bucket, no upload
+  4    every test passed, but something was left behind
+  130  interrupted";
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        // The discriminants are the codes, and all fit.
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command could not do its work.
+pub(super) enum CliError {
+    /// Files or arguments are wrong; all that is wrong.
+    Diagnostics(Vec<Diagnostic>),
+    /// The command can't be meant like this.
+    Usage(String),
+    Aws {
+        profile: String,
+        error: AwsError,
+    },
+    /// Something on this machine: a folder that can't be written.
+    Local(String),
+}
+
+impl From<PrepareError> for CliError {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::Identity { profile, error } => Self::Aws { profile, error },
+            PrepareError::Plan(error) => Self::Local(error.to_string()),
+        }
+    }
+}
+
+impl CliError {
+    /// A file or folder that can't be used.
+    pub fn local(what: impl Display, error: impl Display) -> Self {
+        Self::Local(format!("{what}: {error}"))
+    }
+
+    /// Prints the error and says which exit code it means.
+    pub fn report(self) -> Exit {
+        match self {
+            Self::Diagnostics(diagnostics) => {
+                output::diagnostics(&diagnostics);
+                Exit::Usage
+            }
+            Self::Usage(message) => {
+                output::error(&message, None);
+                Exit::Usage
+            }
+            Self::Aws { profile, error } => {
+                output::error(&format!("profile {profile}: {error}"), hint(&error));
+                Exit::Aws
+            }
+            Self::Local(message) => {
+                output::error(&message, None);
+                Exit::Usage
+            }
+        }
+    }
+}
+
+fn hint(error: &AwsError) -> Option<&'static str> {
+    match error.kind {
+        ErrorKind::Credentials => Some(
+            "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login`; \
+             `auth` in .taskcat.yml and --profile choose a profile",
+        ),
+        ErrorKind::Network => Some("check the region's name, --endpoint-url and AWS_ENDPOINT_URL, and the network"),
+        _ => None,
+    }
+}
+
+/// The exit code of a run that came to its end.
+pub(super) fn exit_of(ended: &Ended) -> Exit {
+    match ended {
+        Ended { interrupted: true, .. } => Exit::Interrupted,
+        Ended { error: Some(RunError::Lint(_) | RunError::CfnLint(_) | RunError::Package(_)), .. } => Exit::Failed,
+        Ended { error: Some(RunError::Files(_)), .. } => Exit::Usage,
+        Ended { error: Some(_), .. } => Exit::Aws,
+        Ended { finished: RunFinished { failed: 1.., .. }, .. } => Exit::Failed,
+        Ended { finished: RunFinished { left_behind: 1.., .. }, .. } => Exit::LeftBehind,
+        Ended { .. } => Exit::Passed,
+    }
+}

@@ -1,0 +1,107 @@
+//! The command line: arguments as typed, one file per command. The only place that prints, exits, and reads the
+//! environment.
+
+mod clean;
+mod config;
+mod error;
+mod output;
+mod project;
+mod test;
+mod upload;
+
+use std::env;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::aws::Aws;
+use error::CliError;
+
+/// Tests CloudFormation templates by launching them.
+///
+/// Reads `.taskcat.yml`, launches every test in every region, follows the stacks, writes a report, and takes
+/// everything away again.
+#[derive(Parser)]
+#[command(name = "taskcat", version, disable_version_flag = true, max_term_width = 100)]
+#[command(arg_required_else_help = true, after_help = error::EXIT_CODES)]
+struct Cli {
+    /// Print only errors and the verdict.
+    #[arg(short, long, conflicts_with = "debug")]
+    quiet: bool,
+
+    /// Print what happens inside: every call to AWS, among others.
+    #[arg(short, long)]
+    debug: bool,
+
+    #[command(flatten)]
+    aws: AwsArgs,
+
+    /// Print the version.
+    #[arg(short, long, action = clap::ArgAction::Version)]
+    version: Option<bool>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where and as whom AWS is called.
+#[derive(Args)]
+struct AwsArgs {
+    /// AWS profile for regions that `auth` in the configuration doesn't name.
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+
+    /// Endpoint to call instead of AWS, for every service: http://localhost:4566. AWS_ENDPOINT_URL does the same.
+    #[arg(long, global = true, value_name = "URL")]
+    endpoint_url: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Test templates by launching them.
+    #[command(subcommand, arg_required_else_help = true)]
+    Test(test::Command),
+
+    /// Package Lambda functions and upload the project to S3.
+    Upload(upload::Upload),
+
+    /// Show the configuration, or convert a legacy one.
+    #[command(subcommand, arg_required_else_help = true)]
+    Config(config::Command),
+}
+
+/// How much is printed.
+#[derive(Clone, Copy)]
+struct Verbosity {
+    quiet: bool,
+    debug: bool,
+}
+
+/// Parses the command line, does what it says, and returns the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let verbosity = Verbosity { quiet: cli.quiet, debug: cli.debug };
+    if verbosity.debug {
+        output::log_to_stderr();
+    }
+    let result = match cli.command {
+        Command::Test(command) => command.run(&cli.aws, verbosity),
+        Command::Upload(args) => args.run(&cli.aws, verbosity),
+        Command::Config(command) => command.run(&cli.aws),
+    };
+    result.unwrap_or_else(CliError::report).into()
+}
+
+impl AwsArgs {
+    /// AWS, or what stands in for it, which is returned too, for the reports.
+    fn connect(&self) -> (Aws, Option<String>) {
+        let endpoint = self.endpoint_url.clone().or_else(|| env::var("AWS_ENDPOINT_URL").ok());
+        (Aws::new(self.endpoint_url.clone()), endpoint.filter(|url| !url.is_empty()))
+    }
+}
+
+/// Runs a command's asynchronous part; only commands that call AWS pay for the runtime.
+fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| CliError::local("can't start", error))?.block_on(work)
+}

@@ -1,0 +1,107 @@
+//! A project as commands meet it: its configuration, its templates, and what is to be staged.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use super::error::CliError;
+use super::{AwsArgs, output};
+use crate::config::{self, Argument, Loaded, Request};
+use crate::diagnostic::Severity;
+use crate::lint::cfn_lint::LintTarget;
+use crate::package;
+use crate::plan::Draft;
+use crate::run::Staging;
+use crate::stage::exclude::Exclusions;
+use crate::template::Templates;
+
+pub(super) struct Project {
+    pub root: PathBuf,
+    pub loaded: Loaded,
+}
+
+impl Project {
+    /// Reads the configuration of the project at `root`. `input_file`, a configuration or a template, is relative to it.
+    pub fn load(
+        root: &Path,
+        input_file: &Path,
+        aws: &AwsArgs,
+        mut command_line: Vec<Argument>,
+    ) -> Result<Self, CliError> {
+        let root = root.canonicalize().map_err(|error| CliError::local(root.display(), error))?;
+        command_line.extend(aws.profile.as_deref().map(|name| argument("project.auth.default", name, "--profile")));
+        let home = env::home_dir();
+        let request = Request {
+            project_root: root.clone(),
+            input_file: input_file.to_owned(),
+            global_file: home.as_ref().map(|home| home.join(".taskcat.yml")),
+            legacy_global_overrides: home.map(|home| home.join(".aws/taskcat_global_override.json")),
+            env: env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+            command_line,
+        };
+        let loaded = config::load(&request).map_err(CliError::Diagnostics)?;
+        Ok(Self { root, loaded })
+    }
+
+    /// Keeps only the named tests and regions; `ALL` keeps all.
+    pub fn trim(&mut self, test_names: &str, regions: &str) -> Result<(), CliError> {
+        let list = |text: &str| -> Option<Vec<String>> {
+            (text != "ALL").then(|| text.split(',').map(|item| item.trim().to_owned()).collect())
+        };
+        let (tests, regions) = (list(test_names), list(regions));
+        let unknown = self.loaded.trim(tests.as_deref(), regions.as_deref());
+        if unknown.is_empty() { Ok(()) } else { Err(CliError::Diagnostics(unknown)) }
+    }
+
+    /// Reads the templates and checks the tests against them, printing what the user should know.
+    pub fn draft(&self) -> Result<(Draft, Templates), CliError> {
+        let (templates, mut diagnostics) = Draft::templates(&self.loaded, &self.root);
+        let draft = Draft::new(&self.loaded, &self.root, &templates, Uuid::new_v4());
+        match draft {
+            Ok((draft, warnings)) if diagnostics.iter().all(|it| it.severity == Severity::Warning) => {
+                diagnostics.extend(warnings);
+                output::diagnostics(&self.loaded.warnings);
+                output::diagnostics(&diagnostics);
+                Ok((draft, templates))
+            }
+            Ok((_, more)) | Err(more) => {
+                diagnostics.extend(more);
+                Err(CliError::Diagnostics(diagnostics))
+            }
+        }
+    }
+
+    /// The templates to lint, nested ones too, each for the regions of the tests that lead to it.
+    pub fn lint_targets(&self, templates: &Templates) -> Vec<LintTarget> {
+        let tests = self.loaded.config.tests.values();
+        let used = tests.filter_map(|test| Some((templates.get(test.template.as_deref()?)?, &test.regions)));
+        used.flat_map(|(template, regions)| {
+            let all = std::iter::once(template).chain(templates.descendants(template));
+            all.map(move |template| LintTarget {
+                path: template.relative.clone().into(),
+                regions: regions.clone().unwrap_or_default(),
+            })
+        })
+        .collect()
+    }
+
+    pub fn staging(&self, package_lambda: bool, exclude_prefixes: &[String]) -> Result<Staging, CliError> {
+        let project = &self.loaded.config.project;
+        let package = (package_lambda && project.package_lambda != Some(false)).then(|| package::Request {
+            project_root: self.root.clone(),
+            lambda_source_path: project.lambda_source_path.clone().unwrap_or_default().into(),
+            lambda_zip_path: project.lambda_zip_path.clone().unwrap_or_default().into(),
+            build_submodules: project.build_submodules != Some(false),
+        });
+        let exclusions = Exclusions::load(&self.root, exclude_prefixes).map_err(CliError::Diagnostics)?;
+        Ok(Staging { package, exclusions })
+    }
+}
+
+/// A value that the command line puts over the configuration.
+pub(super) fn argument(key: &str, value: &str, flag: &str) -> Argument {
+    Argument { key: key.to_owned(), value: value.to_owned(), flag: flag.to_owned() }
+}

@@ -1,0 +1,161 @@
+//! `taskcat test run`, and the commands beside it.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::clean::{Clean, List};
+use super::error::{CliError, Exit, exit_of};
+use super::project::{Project, argument};
+use super::{AwsArgs, Verbosity, block_on, output};
+use crate::config::Argument;
+use crate::report;
+use crate::run::{self, Job, Settings, journal};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Launch every test in every region, report, and delete what was launched.
+    Run(Box<Run>),
+
+    /// Delete what earlier runs left: stacks by their tags, and what the journals of killed runs name.
+    Clean(Clean),
+
+    /// List runs whose stacks stand.
+    List(List),
+}
+
+impl Command {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+        match self {
+            Self::Run(args) => args.run(aws, verbosity),
+            Self::Clean(args) => args.run(aws, verbosity),
+            Self::List(args) => args.run(aws),
+        }
+    }
+}
+
+#[derive(Args)]
+pub(super) struct Run {
+    /// Tests to run, separated by commas; ALL runs every test of the configuration.
+    #[arg(short, long, default_value = "ALL", value_name = "NAMES")]
+    test_names: String,
+
+    /// Regions to test in, separated by commas; ALL takes each test's own.
+    #[arg(short, long, default_value = "ALL", value_name = "REGIONS")]
+    regions: String,
+
+    /// Configuration, or a template, relative to the project root.
+    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE")]
+    input_file: PathBuf,
+
+    /// Root of the project.
+    #[arg(short, long, default_value = "./", value_name = "DIR")]
+    project_root: PathBuf,
+
+    /// Leave the stacks, and the bucket, after the test.
+    #[arg(short, long)]
+    no_delete: bool,
+
+    /// Don't check the templates with cfn-lint first.
+    #[arg(short, long)]
+    lint_disable: bool,
+
+    /// Don't deny requests with old signatures on automatic buckets.
+    #[arg(short, long)]
+    enable_sig_v2: bool,
+
+    /// Leave stacks that failed.
+    #[arg(short, long)]
+    keep_failed: bool,
+
+    /// Folder for the reports.
+    #[arg(short, long, default_value = "./taskcat_outputs", value_name = "DIR")]
+    output_directory: PathBuf,
+
+    /// Print only changes of the stacks' states.
+    #[arg(short, long)]
+    minimal_output: bool,
+
+    /// Ask for the stacks' deletion and don't wait for it.
+    #[arg(short, long)]
+    dont_wait_for_delete: bool,
+
+    /// Use what is in the bucket already; the configuration has to name an s3_bucket.
+    #[arg(short, long)]
+    skip_upload: bool,
+
+    /// Stacks at once, in all regions together; as many as there are without it.
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    max_concurrency: Option<usize>,
+
+    /// Stacks at once in one region.
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    max_concurrency_per_region: Option<usize>,
+}
+
+impl Run {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+        let mut project = Project::load(&self.project_root, &self.input_file, aws, self.arguments())?;
+        project.trim(&self.test_names, &self.regions)?;
+        if self.skip_upload && project.loaded.config.tests.values().any(|test| test.s3_bucket.is_none()) {
+            return Err(CliError::Usage("--skip-upload needs an `s3_bucket` in the configuration".to_owned()));
+        }
+        let (draft, templates) = project.draft()?;
+        block_on(async {
+            let (clients, endpoint) = aws.connect();
+            let (plan, warnings) = run::prepare(&draft, &clients).await?;
+            output::diagnostics(&warnings);
+            let job = Job {
+                plan,
+                settings: self.settings(),
+                lint: (!self.lint_disable && !self.skip_upload).then(|| project.lint_targets(&templates)),
+                staging: if self.skip_upload { None } else { Some(project.staging(true, &[])?) },
+                endpoint,
+            };
+            warn_of_unfinished(&project.root);
+            let folder = &self.output_directory;
+            let mut consumers = report::files(folder).map_err(|error| CliError::local(folder.display(), error))?;
+            let index = folder.join("index.html").display().to_string();
+            consumers.push(output::terminal(verbosity, self.minimal_output, Some(index)));
+            let ended = run::run(&job, &clients, consumers).await;
+            Ok(exit_of(&ended.map_err(|error| CliError::local("the run's journal", error))?))
+        })
+    }
+
+    fn arguments(&self) -> Vec<Argument> {
+        let mut arguments = Vec::new();
+        if self.enable_sig_v2 {
+            arguments.push(argument("project.s3_enable_sig_v2", "true", "--enable-sig-v2"));
+        }
+        if self.regions != "ALL" {
+            // For tests that name no regions of their own.
+            arguments.push(argument("project.regions", &self.regions, "--regions"));
+        }
+        arguments
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            no_delete: self.no_delete,
+            keep_failed: self.keep_failed,
+            wait_for_delete: !self.dont_wait_for_delete,
+            max_concurrency: self.max_concurrency,
+            max_concurrency_per_region: self.max_concurrency_per_region,
+        }
+    }
+}
+
+/// A run that was killed could not clean up, and says so to the next.
+fn warn_of_unfinished(project_root: &Path) {
+    for run in journal::unfinished(project_root).iter().filter(|run| !run.stacks.is_empty() || !run.buckets.is_empty())
+    {
+        let (id, stacks, buckets) = (&run.header.run_id, run.stacks.len(), run.buckets.len());
+        output::warning(&format!(
+            "an earlier run left {stacks} stacks and {buckets} buckets: `taskcat test clean -w {id}` deletes them"
+        ));
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a whole number from 1 on".to_owned())
+}

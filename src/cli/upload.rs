@@ -1,0 +1,88 @@
+//! `taskcat upload`.
+
+use std::path::PathBuf;
+
+use super::error::{CliError, Exit, exit_of};
+use super::project::{Project, argument};
+use super::{AwsArgs, Verbosity, block_on, output};
+use crate::config::Argument;
+use crate::run::{self, Job, Settings};
+use clap::Args;
+
+#[derive(Args)]
+pub(super) struct Upload {
+    /// Configuration of the project, relative to its root.
+    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE")]
+    config_file: PathBuf,
+
+    /// Root of the project.
+    #[arg(short, long, default_value = "./", value_name = "DIR")]
+    project_root: PathBuf,
+
+    /// Don't deny requests with old signatures on automatic buckets.
+    #[arg(short, long)]
+    enable_sig_v2: bool,
+
+    /// Bucket to upload to; with regional buckets, the beginning of their names.
+    #[arg(short, long, value_name = "NAME")]
+    bucket_name: Option<String>,
+
+    /// Don't package Lambda functions first.
+    #[arg(short, long)]
+    disable_lambda_packaging: bool,
+
+    /// Prefix of the keys, in place of the project's name.
+    #[arg(short, long, value_name = "PREFIX")]
+    key_prefix: Option<String>,
+
+    /// Print what would change and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Canned ACL for the objects.
+    #[arg(short, long, value_name = "ACL")]
+    object_acl: Option<String>,
+
+    /// Leave out what begins with these paths, locally and in the bucket.
+    #[arg(long, num_args = 1.., value_name = "PREFIX")]
+    exclude_prefix: Vec<String>,
+}
+
+impl Upload {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+        let project = Project::load(&self.project_root, &self.config_file, aws, self.arguments())?;
+        let staging = project.staging(!self.disable_lambda_packaging, &self.exclude_prefix)?;
+        let (draft, _) = project.draft()?;
+        block_on(async {
+            let (clients, endpoint) = aws.connect();
+            let (plan, warnings) = run::prepare(&draft, &clients).await?;
+            output::diagnostics(&warnings);
+            let consumers = vec![output::terminal(verbosity, false, None)];
+            // An automatic bucket is what this command is for: it stays.
+            let settings = Settings { no_delete: true, ..Settings::default() };
+            let job = Job { plan, settings, lint: None, staging: Some(staging), endpoint };
+            let ended = if self.dry_run {
+                let (ended, lines) = run::dry_run(&job, &clients, consumers).await;
+                lines.iter().for_each(|line| anstream::println!("{line}"));
+                ended
+            } else {
+                run::upload(&job, &clients, consumers).await
+            };
+            Ok(exit_of(&ended))
+        })
+    }
+
+    fn arguments(&self) -> Vec<Argument> {
+        let mut arguments = Vec::new();
+        if self.enable_sig_v2 {
+            arguments.push(argument("project.s3_enable_sig_v2", "true", "--enable-sig-v2"));
+        }
+        let mut set = |key: &str, value: &Option<String>, flag: &str| {
+            arguments.extend(value.as_ref().map(|value| argument(key, value, flag)));
+        };
+        set("tests.*.s3_bucket", &self.bucket_name, "--bucket-name");
+        set("project.name", &self.key_prefix, "--key-prefix");
+        set("project.s3_object_acl", &self.object_acl, "--object-acl");
+        arguments
+    }
+}

@@ -1,0 +1,70 @@
+//! Which bucket a cell is staged to.
+//!
+//! Follows `Config.get_buckets`: a bucket is made for each account, or one for each account and region, or the user's
+//! is taken. In TaskCat the first bucket of an account serves all its tests, even one that names a bucket of its own;
+//! here each test uses the bucket that it names.
+
+use uuid::Uuid;
+
+use super::draft::{Place, ProjectDraft};
+use super::{BucketKind, BucketPlan, Identity, names};
+use crate::catalog;
+use crate::config::TestConfig;
+
+/// What a test says about its bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketChoice {
+    /// `s3_bucket`
+    given: Option<String>,
+    /// `s3_regional_buckets`
+    regional: bool,
+}
+
+impl BucketChoice {
+    pub fn of(test: &TestConfig) -> Self {
+        let given = test.given_bucket().map(str::to_owned);
+        Self { given, regional: test.s3_regional_buckets.unwrap_or_default() }
+    }
+
+    /// The bucket for one place.
+    ///
+    /// One that serves every region stands where TaskCat puts it, in one region for each partition. Of the user's own
+    /// that is a guess, which staging corrects.
+    pub(super) fn bucket(
+        &self,
+        place: &Place,
+        identity: &Identity,
+        project: &ProjectDraft,
+        run_id: Uuid,
+    ) -> BucketPlan {
+        let region = &place.region;
+        let (kind, name) = match (&self.given, self.regional) {
+            (None, false) => (BucketKind::Auto, names::auto_bucket_name(&project.name, &identity.account_id, run_id)),
+            (None, true) => (BucketKind::RegionalAuto, names::regional_bucket_name(&identity.account_id, region)),
+            (Some(given), false) => (BucketKind::Given, given.clone()),
+            (Some(given), true) => (BucketKind::RegionalGiven, format!("{given}-{region}")),
+        };
+        let partition = catalog::partition(&identity.partition).unwrap_or_else(|| catalog::partition_of(region));
+        BucketPlan {
+            name,
+            region: if self.regional { region.clone() } else { partition.bucket_region.to_owned() },
+            profile: place.profile.clone(),
+            account_id: identity.account_id.clone(),
+            partition: identity.partition.clone(),
+            kind,
+            object_acl: project.object_acl.clone(),
+            enable_sig_v2: project.enable_sig_v2,
+            org_id: project.org_id.clone(),
+        }
+    }
+}
+
+/// The index of the bucket in the list, to which it is added if it isn't there. A bucket's name is unique in its
+/// partition, so the first profile that uses it stages to it.
+pub(super) fn index_of(bucket: BucketPlan, buckets: &mut Vec<BucketPlan>) -> usize {
+    let same = |other: &BucketPlan| other.name == bucket.name && other.partition == bucket.partition;
+    buckets.iter().position(same).unwrap_or_else(|| {
+        buckets.push(bucket);
+        buckets.len() - 1
+    })
+}

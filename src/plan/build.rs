@@ -1,0 +1,414 @@
+//! A [`Draft`] with what AWS answered becomes the [`Plan`].
+
+use rand::rngs::{StdRng, SysError, SysRng};
+use rand::{Rng, SeedableRng};
+use thiserror::Error;
+
+use super::bucket;
+use super::draft::{Draft, OWN_TAGS, Place, TestDraft};
+use super::parameters::{Missing, Rendered, Scope};
+use super::{
+    Answers, BucketPlan, Identities, Identity, Lookup, Plan, PlannedParameter, RefusedCell, StackPlan, names, shown,
+};
+use crate::diagnostic::Diagnostic;
+use crate::event::{self, CellId};
+
+#[derive(Debug, Error)]
+pub enum PlanError {
+    #[error("the operating system gives no random numbers: {0}")]
+    NoRandomness(#[from] SysError),
+}
+
+impl Draft {
+    /// What must be asked of AWS for the parameters of all cells, each question once.
+    pub fn lookups(&self, identities: &Identities) -> Vec<Lookup> {
+        let mut lookups = Vec::new();
+        for test in &self.tests {
+            for place in &test.places {
+                let Some(Ok(identity)) = identities.get(&place.profile) else { continue };
+                let bucket = self.bucket(test, place, identity);
+                lookups.extend(test.values.parameters.lookups(&self.scope(test, place, identity, &bucket)));
+            }
+        }
+        lookups.sort();
+        lookups.dedup();
+        lookups
+    }
+
+    /// The plan, and what the user should know of it. A cell that can't be launched is in [`Plan::refused`] and stops
+    /// no other. Random values are drawn anew each time.
+    pub fn build(&self, identities: &Identities, answers: &Answers) -> Result<(Plan, Vec<Diagnostic>), PlanError> {
+        let mut rng = StdRng::try_from_rng(&mut SysRng)?;
+        let mut plan = Plan {
+            run_id: self.run_id,
+            project_name: self.project.name.clone(),
+            project_root: self.project_root.clone(),
+            buckets: Vec::new(),
+            cells: Vec::new(),
+            refused: Vec::new(),
+        };
+        let mut warnings = Vec::new();
+        for test in &self.tests {
+            let planned = plan.cells.len();
+            for place in &test.places {
+                match self.decided(test, place, identities, answers, &mut rng) {
+                    Ok(decided) => {
+                        let bucket = bucket::index_of(decided.bucket, &mut plan.buckets);
+                        plan.cells.push(self.cell(test, place, decided.identity, bucket, decided.parameters));
+                    }
+                    Err(refused) => plan.refused.push(*refused),
+                }
+            }
+            if plan.cells.len() > planned {
+                self.artifacts(test, identities, &mut plan, &mut warnings);
+            }
+        }
+        Ok((plan, warnings))
+    }
+
+    /// Buckets of regions that need the files though nothing is launched there.
+    fn artifacts(&self, test: &TestDraft, identities: &Identities, plan: &mut Plan, warnings: &mut Vec<Diagnostic>) {
+        for place in &test.artifact_places {
+            match identity(place, identities) {
+                Ok(identity) => {
+                    bucket::index_of(self.bucket(test, place, identity), &mut plan.buckets);
+                }
+                Err(reason) => {
+                    let (name, region) = (&test.name, &place.region);
+                    let message = format!("artifact region {region} of test `{name}` gets no files: {reason}");
+                    warnings.push(Diagnostic::warning(message));
+                }
+            }
+        }
+    }
+
+    /// What must be known before a cell can be launched, or why it can't.
+    fn decided<'a>(
+        &self,
+        test: &TestDraft,
+        place: &Place,
+        identities: &'a Identities,
+        answers: &Answers,
+        rng: &mut impl Rng,
+    ) -> Result<Decided<'a>, Box<RefusedCell>> {
+        let refused = |account_id: &str, parameters: &[PlannedParameter], reason: String| {
+            let (stack_name, template) = (test.stack_name.clone(), test.template.clone());
+            let (account_id, parameters) = (account_id.to_owned(), shown(parameters));
+            let cell = event::Cell { id: cell_id(test, place), stack_name, template, account_id, parameters };
+            Box::new(RefusedCell { cell, reason })
+        };
+        let identity = identity(place, identities).map_err(|reason| refused("", &[], reason))?;
+        let bucket = self.bucket(test, place, identity);
+        let scope = self.scope(test, place, identity, &bucket);
+        let rendered = test.values.parameters.render(&scope, answers, Missing::Error, rng);
+        let (parameters, errors) = planned(rendered, &test.values.unsent);
+        if errors.is_empty() {
+            return Ok(Decided { identity, bucket, parameters });
+        }
+        Err(refused(&identity.account_id, &parameters, errors.join("; ")))
+    }
+
+    fn cell(
+        &self,
+        test: &TestDraft,
+        place: &Place,
+        identity: &Identity,
+        bucket: usize,
+        parameters: Vec<PlannedParameter>,
+    ) -> StackPlan {
+        let Identity { account_id, partition } = identity;
+        StackPlan {
+            cell: cell_id(test, place),
+            profile: place.profile.clone(),
+            account_id: account_id.clone(),
+            partition: partition.clone(),
+            stack_name: test.stack_name.clone(),
+            template: test.template.clone(),
+            bucket,
+            template_key: format!("{}/{}", self.project.name, test.template),
+            parameters,
+            tags: self.tags(test),
+            role_arn: test.role_name.as_deref().map(|role| names::role_arn(partition, account_id, role)),
+            prehooks: test.prehooks.clone(),
+            posthooks: test.posthooks.clone(),
+        }
+    }
+
+    fn bucket(&self, test: &TestDraft, place: &Place, identity: &Identity) -> BucketPlan {
+        test.bucket.bucket(place, identity, &self.project, self.run_id)
+    }
+
+    fn scope<'a>(
+        &'a self,
+        test: &'a TestDraft,
+        place: &'a Place,
+        identity: &'a Identity,
+        bucket: &'a BucketPlan,
+    ) -> Scope<'a> {
+        Scope {
+            project_name: &self.project.name,
+            test_name: &test.name,
+            region: &place.region,
+            profile: &place.profile,
+            partition: &identity.partition,
+            account_id: Some(&identity.account_id),
+            bucket: Some(&bucket.name),
+            git_branch: self.git_branch.as_deref(),
+            az_blacklist: &test.az_blacklist,
+        }
+    }
+
+    fn tags(&self, test: &TestDraft) -> Vec<(String, String)> {
+        let values = [self.run_id.simple().to_string(), self.project.name.clone(), test.name.clone()];
+        let own = OWN_TAGS.iter().map(|key| (*key).to_owned()).zip(values);
+        own.chain(test.tags.iter().cloned()).collect()
+    }
+}
+
+struct Decided<'a> {
+    identity: &'a Identity,
+    bucket: BucketPlan,
+    parameters: Vec<PlannedParameter>,
+}
+
+fn cell_id(test: &TestDraft, place: &Place) -> CellId {
+    CellId { test: test.name.as_str().into(), region: place.region.as_str().into() }
+}
+
+fn identity<'a>(place: &Place, identities: &'a Identities) -> Result<&'a Identity, String> {
+    let profile = &place.profile;
+    match identities.get(profile) {
+        Some(Ok(identity)) => Ok(identity),
+        Some(Err(reason)) => Err(format!("profile {profile}: {reason}")),
+        None => Err(format!("profile {profile}: AWS was not asked who that is")),
+    }
+}
+
+/// What is sent, and the reasons why the rest can't be.
+fn planned(rendered: Vec<(String, Rendered)>, unsent: &[String]) -> (Vec<PlannedParameter>, Vec<String>) {
+    let mut parameters = Vec::new();
+    let mut errors = Vec::new();
+    for (key, rendered) in rendered.into_iter().filter(|(key, _)| !unsent.contains(key)) {
+        match rendered {
+            Rendered::Value { text, secret } => parameters.push(PlannedParameter { key, value: text, secret }),
+            Rendered::Unknown { why: reason } | Rendered::Error(reason) => {
+                errors.push(format!("parameter {key}: {reason}"));
+            }
+        }
+    }
+    (parameters, errors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::draft::tests::{Project, RUN};
+    use crate::plan::{Answer, AvailabilityZone, BucketKind, Question};
+
+    const TEMPLATE: &str = "Parameters:\n  Zones: {Type: String, Default: '$[taskcat_genaz_2]'}\n  \
+                            Name: {Type: String, Default: x}\n  Port: {Type: Number, Default: 80}\n  \
+                            Pass: {Type: String, NoEcho: true, Default: ''}\nResources: {}\n";
+
+    /// Profiles are accounts: `default` is 111111111111, `other` 222222222222, `china` 333333333333, `gone` unknown.
+    fn identities() -> Identities {
+        let identity = |account_id: &str, partition: &str| {
+            Ok(Identity { account_id: account_id.to_owned(), partition: partition.to_owned() })
+        };
+        Identities::from([
+            ("default".to_owned(), identity("111111111111", "aws")),
+            ("same".to_owned(), identity("111111111111", "aws")),
+            ("other".to_owned(), identity("222222222222", "aws")),
+            ("china".to_owned(), identity("333333333333", "aws-cn")),
+            ("gone".to_owned(), Err("the security token is expired".to_owned())),
+        ])
+    }
+
+    /// Two zones everywhere, but one in us-west-1, and no answer for eu-west-1.
+    fn answer(lookup: &Lookup) -> Result<Answer, String> {
+        assert_eq!(lookup.question, Question::AvailabilityZones);
+        let zones = match lookup.region.as_str() {
+            "eu-west-1" => return Err("UnauthorizedOperation: no".to_owned()),
+            "us-west-1" => 1,
+            _ => 2,
+        };
+        let zone =
+            |n: usize| AvailabilityZone { name: format!("{}{}", lookup.region, ["a", "b"][n]), id: format!("az{n}") };
+        Ok(Answer::AvailabilityZones((0..zones).map(zone).collect()))
+    }
+
+    fn plan(config: &str) -> (Plan, Vec<String>) {
+        let project = Project::new(&[(".taskcat.yml", config), ("templates/t.yaml", TEMPLATE)]);
+        let (draft, _) = project.draft().unwrap();
+        let answers =
+            draft.lookups(&identities()).into_iter().map(|lookup| (lookup.clone(), answer(&lookup))).collect();
+        let (plan, warnings) = draft.build(&identities(), &answers).unwrap();
+        (plan, warnings.iter().map(ToString::to_string).collect())
+    }
+
+    fn cells(plan: &Plan) -> Vec<String> {
+        plan.cells.iter().map(|cell| format!("{} in {}", cell.cell, plan.buckets[cell.bucket].name)).collect()
+    }
+
+    fn buckets(plan: &Plan) -> Vec<(BucketKind, &str, &str, &str)> {
+        plan.buckets.iter().map(|it| (it.kind, it.name.as_str(), it.region.as_str(), it.profile.as_str())).collect()
+    }
+
+    #[test]
+    fn a_cell_is_fully_decided() {
+        let (plan, warnings) = plan(
+            "project: {name: team/vpc, template: templates/t.yaml, regions: [us-east-1], role_name: deploy,\n  \
+             tags: {Cost: '1', taskcat-id: mine}, s3_object_acl: public-read, s3_enable_sig_v2: true, org_id: o-1,\n  \
+             prehooks: [{type: script, config: {command: ls}}]}\n\
+             tests: {one: {parameters: {Pass: secret, Name: [a, '$[taskcat_test_name]']}}}\n",
+        );
+        assert_eq!(warnings, [""; 0]);
+        assert_eq!((plan.run_id, plan.project_name.as_str(), plan.refused.len()), (RUN, "team/vpc", 0));
+        let id = "0123456789abcdef0123456789abcdef";
+        let [cell] = plan.cells.as_slice() else { panic!("{:?}", plan.cells) };
+        assert_eq!(cell.cell.to_string(), "one/us-east-1");
+        assert_eq!(
+            (cell.profile.as_str(), cell.account_id.as_str(), cell.partition.as_str()),
+            ("default", "111111111111", "aws")
+        );
+        assert_eq!(cell.stack_name, format!("tCaT-team-vpc-one-{id}"));
+        assert_eq!(
+            (cell.template.as_str(), cell.template_key.as_str()),
+            ("templates/t.yaml", "team/vpc/templates/t.yaml")
+        );
+        assert_eq!(format!("{:?}", cell.parameters), r#"[Zones="us-east-1a,us-east-1b", Name="a,one", Pass="****"]"#);
+        assert_eq!(cell.parameters[2].value, "secret");
+        let tags =
+            [("taskcat-id", id), ("taskcat-project-name", "team/vpc"), ("taskcat-test-name", "one"), ("Cost", "1")];
+        assert_eq!(cell.tags, tags.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        assert_eq!(cell.role_arn.as_deref(), Some("arn:aws:iam::111111111111:role/deploy"));
+        let hook = crate::plan::HookPlan { kind: "script".to_owned(), config: serde_json::json!({"command": "ls"}) };
+        assert_eq!((&cell.prehooks, cell.posthooks.len()), (&vec![hook], 0));
+        let bucket = &plan.buckets[cell.bucket];
+        assert_eq!((bucket.kind, bucket.region.as_str(), bucket.enable_sig_v2), (BucketKind::Auto, "us-east-1", true));
+        assert_eq!((bucket.object_acl.as_str(), bucket.org_id.as_deref()), ("public-read", Some("o-1")));
+        assert!(bucket.name.starts_with("tcat-team-vpc-"), "{}", bucket.name);
+    }
+
+    #[test]
+    fn the_event_of_a_cell_hides_secrets() {
+        let (plan, _) = plan(
+            "project: {name: p, template: templates/t.yaml, regions: [us-east-1]}\n\
+             tests: {one: {parameters: {Pass: hush, Name: '$[taskcat_genpass_8]'}}}\n",
+        );
+        let text = serde_json::to_string(&plan.cells[0].to_event()).unwrap();
+        assert!(!text.contains("hush") && !text.contains(&plan.cells[0].parameters[1].value), "{text}");
+        assert_eq!(text.matches("****").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn one_cells_failure_is_its_own() {
+        let (plan, warnings) = plan(
+            "project: {name: p, template: templates/t.yaml, auth: {us-east-2: gone}}\n\
+             tests:\n  one: {regions: [us-east-1, us-east-2, us-west-1, eu-west-1, us-west-2]}\n  \
+             two: {regions: [us-east-2, us-west-1], parameters: {Zones: a, Pass: hush}}\n",
+        );
+        let bucket = plan.buckets[0].name.clone();
+        let expect = ["one/us-east-1", "one/us-west-2", "two/us-west-1"].map(|cell| format!("{cell} in {bucket}"));
+        assert_eq!((cells(&plan), warnings), (expect.to_vec(), vec![]));
+        let refused =
+            plan.refused.iter().map(|it| (it.cell.id.to_string(), it.cell.account_id.as_str(), it.reason.as_str()));
+        let account = "111111111111";
+        assert_eq!(
+            refused.collect::<Vec<_>>(),
+            [
+                ("one/us-east-2".to_owned(), "", "profile gone: the security token is expired"),
+                (
+                    "one/us-west-1".to_owned(),
+                    account,
+                    "parameter Zones: only 1 availability zone in us-west-1, 2 wanted"
+                ),
+                (
+                    "one/eu-west-1".to_owned(),
+                    account,
+                    "parameter Zones: the availability zones of eu-west-1: UnauthorizedOperation: no",
+                ),
+                ("two/us-east-2".to_owned(), "", "profile gone: the security token is expired"),
+            ]
+        );
+        let known: Vec<_> =
+            plan.refused[1].cell.parameters.iter().map(|it| (it.key.as_str(), it.value.as_str())).collect();
+        assert_eq!(known, [("Name", "x"), ("Pass", "****")]);
+    }
+
+    #[test]
+    fn one_bucket_serves_an_account() {
+        let (plan, _) = plan(
+            "project: {name: p, template: templates/t.yaml,\n  \
+             regions: [us-east-1, ca-central-1, eu-central-1, cn-north-1],\n  \
+             auth: {ca-central-1: other, eu-central-1: same, cn-north-1: china}}\n\
+             tests: {one: {}, two: {}}\n",
+        );
+        let name = |account: &str| names::auto_bucket_name("p", account, RUN);
+        let (first, second, third) = (name("111111111111"), name("222222222222"), name("333333333333"));
+        assert_eq!(
+            buckets(&plan),
+            [
+                (BucketKind::Auto, first.as_str(), "us-east-1", "default"),
+                (BucketKind::Auto, second.as_str(), "us-east-1", "other"),
+                (BucketKind::Auto, third.as_str(), "cn-north-1", "china"),
+            ]
+        );
+        let used: Vec<usize> = plan.cells.iter().map(|cell| cell.bucket).collect();
+        assert_eq!(used, [0, 1, 0, 2, 0, 1, 0, 2]);
+    }
+
+    #[test]
+    fn each_test_uses_the_bucket_that_it_names() {
+        let (plan, _) = plan(
+            "project: {name: p, template: templates/t.yaml, regions: [us-east-1, ca-central-1]}\n\
+             tests: {auto: {}, given: {s3_bucket: mine}, both: {s3_bucket: mine, s3_regional_buckets: true},\n  \
+             regional: {s3_regional_buckets: true}, empty: {s3_bucket: ''}}\n",
+        );
+        let auto = names::auto_bucket_name("p", "111111111111", RUN);
+        let regional = |region: &str| names::regional_bucket_name("111111111111", region);
+        let (east, central) = (regional("us-east-1"), regional("ca-central-1"));
+        assert_eq!(
+            buckets(&plan),
+            [
+                (BucketKind::Auto, auto.as_str(), "us-east-1", "default"),
+                (BucketKind::Given, "mine", "us-east-1", "default"),
+                (BucketKind::RegionalGiven, "mine-us-east-1", "us-east-1", "default"),
+                (BucketKind::RegionalGiven, "mine-ca-central-1", "ca-central-1", "default"),
+                (BucketKind::RegionalAuto, east.as_str(), "us-east-1", "default"),
+                (BucketKind::RegionalAuto, central.as_str(), "ca-central-1", "default"),
+            ]
+        );
+        let used: Vec<usize> = plan.cells.iter().map(|cell| cell.bucket).collect();
+        assert_eq!(used, [0, 0, 1, 1, 2, 3, 4, 5, 0, 0]);
+    }
+
+    #[test]
+    fn artifact_regions_get_buckets_of_their_own() {
+        let (plan, warnings) = plan(
+            "project: {name: p, template: templates/t.yaml, s3_regional_buckets: true, auth: {sa-east-1: gone}}\n\
+             tests: {one: {regions: [us-east-1], artifact_regions: [us-east-1, ca-central-1, sa-east-1]}}\n",
+        );
+        let found: Vec<_> = plan.buckets.iter().map(|bucket| bucket.region.as_str()).collect();
+        assert_eq!((found, plan.cells.len(), plan.refused.len()), (vec!["us-east-1", "ca-central-1"], 1, 0));
+        let message =
+            "artifact region sa-east-1 of test `one` gets no files: profile gone: the security token is expired";
+        assert_eq!(warnings, [message]);
+    }
+
+    #[test]
+    fn questions_are_asked_once_for_profile_and_region() {
+        let project = Project::new(&[
+            (
+                ".taskcat.yml",
+                "project: {name: p, template: templates/t.yaml,\n  \
+                 regions: [us-east-1, us-west-2], auth: {us-west-2: other}}\n\
+                 tests: {one: {}, two: {}, three: {auth: {us-east-1: gone}}}\n",
+            ),
+            ("templates/t.yaml", TEMPLATE),
+        ]);
+        let (draft, _) = project.draft().unwrap();
+        let lookups = draft.lookups(&identities());
+        let asked: Vec<_> = lookups.iter().map(|it| (it.profile.as_str(), it.region.as_str())).collect();
+        assert_eq!(asked, [("default", "us-east-1"), ("other", "us-west-2")]);
+    }
+}

@@ -1,0 +1,496 @@
+//! What configuration and templates say by themselves, before anything is asked of AWS.
+//!
+//! A [`Draft`] is checked: whatever is wrong with templates, parameters and names is found here, all at once, with its
+//! place. Who is to be asked is read off it, and `build` makes the plan of it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use super::bucket::BucketChoice;
+use super::names::StackNaming;
+use super::values::{Values, ValuesReader};
+use super::{HookPlan, git};
+use crate::catalog;
+use crate::config::{HookData, Loaded, TestConfig};
+use crate::diagnostic::{Diagnostic, Location, Severity};
+use crate::template::Templates;
+
+/// Tags that tell a run's stacks; the user can't set them.
+pub const OWN_TAGS: [&str; 3] = ["taskcat-id", "taskcat-project-name", "taskcat-test-name"];
+
+/// Tests as they are configured, checked against their templates.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub(super) run_id: Uuid,
+    pub(super) project_root: PathBuf,
+    pub(super) project: ProjectDraft,
+    pub(super) tests: Vec<TestDraft>,
+    /// Known where a parameter needs it.
+    pub(super) git_branch: Option<String>,
+}
+
+/// What holds for every test.
+#[derive(Clone, Debug)]
+pub(super) struct ProjectDraft {
+    pub name: String,
+    pub object_acl: String,
+    pub enable_sig_v2: bool,
+    pub org_id: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct TestDraft {
+    pub name: String,
+    /// Relative to the project root, with `/`.
+    pub template: String,
+    pub stack_name: String,
+    /// Each region once.
+    pub places: Vec<Place>,
+    /// Further regions whose buckets get the project's files (`artifact_regions`).
+    pub artifact_places: Vec<Place>,
+    pub bucket: BucketChoice,
+    pub az_blacklist: Vec<String>,
+    pub role_name: Option<String>,
+    /// Without the run's own.
+    pub tags: Vec<(String, String)>,
+    pub prehooks: Vec<HookPlan>,
+    pub posthooks: Vec<HookPlan>,
+    pub values: Values,
+}
+
+/// Where something happens, and whose credentials do it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub region: String,
+    pub profile: String,
+}
+
+impl Draft {
+    /// Reads the templates that the tests name, with all that they nest.
+    pub fn templates(loaded: &Loaded, project_root: &Path) -> (Templates, Vec<Diagnostic>) {
+        let asked = loaded.config.tests.iter().filter_map(|(name, test)| {
+            Some((test.template.clone()?, location(loaded, &format!("tests.{name}.template"))))
+        });
+        Templates::load(project_root, asked)
+    }
+
+    /// Checks the tests against `templates`. Gives the warnings with the draft; on error, every diagnostic. A test
+    /// whose template could not be read is passed over: that has been reported with the template.
+    pub fn new(
+        loaded: &Loaded,
+        project_root: &Path,
+        templates: &Templates,
+        run_id: Uuid,
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let mut drafter = Drafter { loaded, run_id, values: ValuesReader::new(loaded), diagnostics: Vec::new() };
+        if loaded.config.tests.is_empty() {
+            drafter.diagnostics.push(Diagnostic::error("the configuration has no tests").help("add one under tests"));
+        }
+        let tests = loaded.config.tests.iter().filter_map(|(name, test)| drafter.test(name, test, templates));
+        let tests: Vec<TestDraft> = tests.collect();
+        drafter.stack_names_differ(&tests);
+        let git_branch = drafter.git_branch(&tests, project_root);
+        let mut diagnostics = drafter.diagnostics;
+        diagnostics.extend(drafter.values.into_diagnostics());
+        if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+            return Err(diagnostics);
+        }
+        let project = &loaded.config.project;
+        let project = ProjectDraft {
+            name: project.name.clone().unwrap_or_default(),
+            object_acl: project.s3_object_acl.clone().unwrap_or_else(|| "private".to_owned()),
+            enable_sig_v2: project.s3_enable_sig_v2.unwrap_or_default(),
+            org_id: project.org_id.clone(),
+        };
+        Ok((Self { run_id, project_root: project_root.to_owned(), project, tests, git_branch }, diagnostics))
+    }
+
+    /// The profiles whose identity must be known, each with the region to ask STS in. That is one which every account
+    /// of the partition has: in a region that has to be switched on first, STS would know nobody.
+    pub fn profiles(&self) -> Vec<(String, String)> {
+        let mut profiles: Vec<(String, String)> = Vec::new();
+        for place in self.tests.iter().flat_map(|test| test.places.iter().chain(&test.artifact_places)) {
+            if !profiles.iter().any(|(profile, _)| *profile == place.profile) {
+                let region = catalog::partition_of(&place.region).global_region;
+                profiles.push((place.profile.clone(), region.to_owned()));
+            }
+        }
+        profiles
+    }
+}
+
+struct Drafter<'a> {
+    loaded: &'a Loaded,
+    run_id: Uuid,
+    values: ValuesReader<'a>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Drafter<'_> {
+    fn test(&mut self, name: &str, test: &TestConfig, templates: &Templates) -> Option<TestDraft> {
+        let path = format!("tests.{name}");
+        if test.regions.is_none() {
+            self.error(&path, format!("test `{name}` has no regions"), "set project.regions");
+        }
+        let Some(template) = &test.template else {
+            self.error(&path, format!("test `{name}` has no template"), "set project.template");
+            return None;
+        };
+        let template = templates.get(template)?;
+        let places = places(test, test.regions.as_deref().unwrap_or_default());
+        let mut artifact_places = places_of_artifacts(test);
+        artifact_places.retain(|place| !places.contains(place));
+        Some(TestDraft {
+            name: name.to_owned(),
+            template: template.relative.clone(),
+            stack_name: self.stack_name(name, test),
+            places,
+            artifact_places,
+            bucket: BucketChoice::of(test),
+            az_blacklist: test.az_blacklist.clone().unwrap_or_default(),
+            role_name: test.role_name.clone().filter(|role| !role.is_empty()),
+            tags: self.tags(name, test),
+            prehooks: self.hooks(&format!("{path}.prehooks"), test.prehooks.as_deref()),
+            posthooks: self.hooks(&format!("{path}.posthooks"), test.posthooks.as_deref()),
+            values: self.values.test(name, test, template),
+        })
+    }
+
+    fn stack_name(&self, name: &str, test: &TestConfig) -> String {
+        let project = &self.loaded.config.project;
+        let naming = StackNaming {
+            name: test.stack_name.as_deref(),
+            prefix: test.stack_name_prefix.as_deref(),
+            suffix: test.stack_name_suffix.as_deref(),
+            shorten: project.shorten_stack_name.unwrap_or_default(),
+        };
+        naming.stack_name(project.name.as_deref().unwrap_or_default(), name, self.run_id)
+    }
+
+    /// The test's own tags; CloudFormation refuses a key that is there twice, so the run's win.
+    fn tags(&mut self, name: &str, test: &TestConfig) -> Vec<(String, String)> {
+        let mut tags = Vec::new();
+        for (key, value) in test.tags.iter().flatten() {
+            if OWN_TAGS.contains(&key.as_str()) {
+                let message = format!("tag `{key}` of test `{name}` is dropped: every stack gets its own");
+                let location = location(self.loaded, &format!("tests.{name}.tags.{key}"));
+                self.diagnostics.push(Diagnostic { location, ..Diagnostic::warning(message) });
+            } else {
+                tags.push((key.clone(), value.clone()));
+            }
+        }
+        tags
+    }
+
+    fn hooks(&mut self, path: &str, hooks: Option<&[HookData]>) -> Vec<HookPlan> {
+        let mut plans = Vec::new();
+        for (index, hook) in hooks.unwrap_or_default().iter().enumerate() {
+            match &hook.kind {
+                Some(kind) => {
+                    let config = serde_json::Value::Object(hook.config.clone().unwrap_or_default());
+                    plans.push(HookPlan { kind: kind.clone(), config });
+                }
+                None => {
+                    let help = "`script`, or the end of a taskcat-hook-… program's name";
+                    self.error(&format!("{path}.{index}"), "the hook has no type".to_owned(), help);
+                }
+            }
+        }
+        plans
+    }
+
+    /// Two stacks of one name in one place can't be.
+    fn stack_names_differ(&mut self, tests: &[TestDraft]) {
+        let mut taken: HashMap<(&str, &str, &str), &str> = HashMap::new();
+        for test in tests {
+            for place in &test.places {
+                let key = (test.stack_name.as_str(), place.region.as_str(), place.profile.as_str());
+                let Some(other) = taken.insert(key, &test.name) else { continue };
+                let (name, stack, region) = (&test.name, &test.stack_name, &place.region);
+                let message = format!("tests `{other}` and `{name}` both launch a stack {stack} in {region}");
+                let path =
+                    ["stack_name", "stack_name_suffix", "stack_name_prefix"].map(|key| format!("tests.{name}.{key}"));
+                let path = path.into_iter().find(|path| self.loaded.origin(path).is_some());
+                self.error(&path.unwrap_or_else(|| format!("tests.{name}")), message, "give them different names");
+                break;
+            }
+        }
+    }
+
+    /// Asked of git where a parameter needs it.
+    fn git_branch(&mut self, tests: &[TestDraft], project_root: &Path) -> Option<String> {
+        let (key, location) = tests.iter().find_map(|test| test.values.parameters.needs_git_branch())?;
+        match git::branch(project_root) {
+            Ok(branch) => Some(branch),
+            Err(error) => {
+                let message = format!("parameter {key}: $[taskcat_git_branch]: {error}");
+                self.diagnostics.push(Diagnostic { location: location.cloned(), ..Diagnostic::error(message) });
+                None
+            }
+        }
+    }
+
+    fn error(&mut self, path: &str, message: String, help: &str) {
+        let diagnostic = Diagnostic::error(message).help(help);
+        self.diagnostics.push(Diagnostic { location: location(self.loaded, path), ..diagnostic });
+    }
+}
+
+/// Where the configuration sets a key.
+pub(super) fn location(loaded: &Loaded, path: &str) -> Option<Location> {
+    loaded.origin(path)?.location().cloned()
+}
+
+fn places(test: &TestConfig, regions: &[String]) -> Vec<Place> {
+    let mut places = Vec::new();
+    for region in regions {
+        let place = Place { region: region.clone(), profile: test.profile(region).to_owned() };
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    places
+}
+
+fn places_of_artifacts(test: &TestConfig) -> Vec<Place> {
+    places(test, test.artifact_regions.as_deref().unwrap_or_default())
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::config::{self, Request};
+
+    pub const RUN: Uuid = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+
+    /// A project in a folder of its own.
+    pub struct Project {
+        folder: tempfile::TempDir,
+    }
+
+    impl Project {
+        pub fn new(files: &[(&str, &str)]) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            for (path, text) in files {
+                let path = folder.path().join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            Self { folder }
+        }
+
+        /// As a run makes it; errors of templates come with those of the draft.
+        pub fn draft(&self) -> Result<(Draft, Vec<Diagnostic>), Vec<Diagnostic>> {
+            let root = self.folder.path();
+            let request =
+                Request { project_root: root.to_owned(), input_file: ".taskcat.yml".into(), ..Request::default() };
+            let loaded = config::load(&request)?;
+            let (templates, mut diagnostics) = Draft::templates(&loaded, root);
+            match Draft::new(&loaded, root, &templates, RUN) {
+                Ok((draft, mut warnings)) => {
+                    diagnostics.append(&mut warnings);
+                    let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+                    if failed { Err(diagnostics) } else { Ok((draft, diagnostics)) }
+                }
+                Err(mut errors) => {
+                    diagnostics.append(&mut errors);
+                    Err(diagnostics)
+                }
+            }
+        }
+
+        fn said(&self, diagnostics: &[Diagnostic]) -> Vec<String> {
+            let root = format!("{}/", self.folder.path().display());
+            let said = diagnostics.iter().map(|it| match it.severity {
+                Severity::Error => it.to_string().replace(&root, ""),
+                Severity::Warning => format!("warning: {}", it.to_string().replace(&root, "")),
+            });
+            said.collect()
+        }
+    }
+
+    const TEMPLATE: &str = "Parameters:\n  KeyName: {Type: String}\n  VpcId: {Type: String}\n  \
+                            Size: {Type: Number, Default: 3}\nResources: {}\n";
+
+    /// A project of the two templates `t.yaml` and `u.yaml`, which declares nothing.
+    fn project(config: &[&str]) -> Project {
+        let config = config.join("\n");
+        Project::new(&[(".taskcat.yml", &config), ("t.yaml", TEMPLATE), ("u.yaml", "Resources: {}\n")])
+    }
+
+    fn refused(config: &[&str], expect: &[&str]) {
+        let project = project(config);
+        match project.draft() {
+            Ok((draft, _)) => panic!("{config:?}\n{draft:?}"),
+            Err(diagnostics) => assert_eq!(project.said(&diagnostics), expect, "{config:?}"),
+        }
+    }
+
+    fn warned(config: &[&str], expect: &[&str]) -> Draft {
+        let project = project(config);
+        let (draft, diagnostics) = project.draft().unwrap_or_else(|errors| panic!("{config:?}\n{errors:?}"));
+        assert_eq!(project.said(&diagnostics), expect, "{config:?}");
+        draft
+    }
+
+    #[test]
+    fn every_required_parameter_is_listed() {
+        refused(
+            &[
+                "project: {name: p, template: t.yaml, regions: [us-east-1]}",
+                "tests:",
+                "  one: {}",
+                "  two: {parameters: {KeyName: k}}",
+            ],
+            &[
+                ".taskcat.yml:3:3: test `one` has no value for parameters that t.yaml requires: \
+                 KeyName (line 2), VpcId (line 3) (set them under tests.one.parameters or project.parameters)",
+                ".taskcat.yml:4:3: test `two` has no value for parameters that t.yaml requires: \
+                 VpcId (line 3) (set them under tests.two.parameters or project.parameters)",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_no_template_declares_is_dropped_with_a_warning() {
+        // `KeyName` is declared by one of the templates that it is given to.
+        let draft = warned(
+            &[
+                "project: {name: p, regions: [us-east-1], parameters: {KeyName: k, Nowhere: x}}",
+                "tests:",
+                "  one: {template: t.yaml, parameters: {VpcID: a, VpcId: b}}",
+                "  two: {template: u.yaml}",
+            ],
+            &[
+                "warning: .taskcat.yml:3:40: parameter `VpcID` is dropped: t.yaml does not declare it \
+                 (did you mean `VpcId`?)",
+                "warning: .taskcat.yml:1:67: parameter `Nowhere` is dropped: none of t.yaml, u.yaml declares it",
+            ],
+        );
+        assert_eq!(draft.tests[0].values.unsent, ["Size"]);
+    }
+
+    #[test]
+    fn wrong_values_are_found_before_anything_is_asked() {
+        refused(
+            &[
+                "project: {name: p, template: t.yaml, regions: [us-east-1],",
+                "  parameters: {KeyName: '$[taskcat_genas_1]'}}",
+                "tests:",
+                "  one: {parameters: {VpcId: '$[taskcat_getval_Nix]'}}",
+                "  two: {parameters: {VpcId: '$[taskcat_getval_VpcId]'}}",
+            ],
+            &[
+                ".taskcat.yml:2:16: parameter KeyName: unknown pseudo-parameter $[taskcat_genas_1] \
+                 (did you mean $[taskcat_genaz_2]?)",
+                ".taskcat.yml:4:22: parameter VpcId: $[taskcat_getval_Nix] names parameter Nix, \
+                 which the test doesn't have",
+                ".taskcat.yml:5:22: parameter VpcId: getval leads in a circle: VpcId -> VpcId",
+            ],
+        );
+    }
+
+    #[test]
+    fn templates_and_regions_are_needed() {
+        refused(
+            &["project: {name: p}", "tests:", "  one: {regions: [us-east-1]}", "  two: {template: gone.yaml}"],
+            &[
+                ".taskcat.yml:4:9: template gone.yaml does not exist",
+                ".taskcat.yml:3:3: test `one` has no template (set project.template)",
+                ".taskcat.yml:4:3: test `two` has no regions (set project.regions)",
+            ],
+        );
+        refused(&["project: {name: p}"], &["the configuration has no tests (add one under tests)"]);
+    }
+
+    #[test]
+    fn hooks_have_a_type() {
+        refused(
+            &[
+                "project: {name: p, template: u.yaml, regions: [us-east-1]}",
+                "tests:",
+                "  one: {prehooks: [{type: script}, {config: {}}]}",
+            ],
+            &[".taskcat.yml:3:36: the hook has no type (`script`, or the end of a taskcat-hook-… program's name)"],
+        );
+    }
+
+    #[test]
+    fn tests_do_not_share_a_stack() {
+        refused(
+            &[
+                "project: {name: p, template: u.yaml, regions: [us-east-1, us-east-2]}",
+                "tests:",
+                "  one: {stack_name: same}",
+                "  two: {stack_name: same}",
+            ],
+            &[".taskcat.yml:4:9: tests `one` and `two` both launch a stack same in us-east-1 \
+               (give them different names)"],
+        );
+        // In another region or another account there is room.
+        warned(
+            &[
+                "project: {name: p, template: u.yaml}",
+                "tests:",
+                "  one: {stack_name: same, regions: [us-east-1]}",
+                "  two: {stack_name: same, regions: [us-east-2]}",
+                "  three: {stack_name: same, regions: [us-east-1], auth: {default: x}}",
+            ],
+            &[],
+        );
+    }
+
+    #[test]
+    fn own_tags_win() {
+        let draft = warned(
+            &[
+                "project: {name: p, template: u.yaml, regions: [us-east-1]}",
+                "tests:",
+                "  one: {tags: {taskcat-id: x, Cost: '1'}}",
+            ],
+            &["warning: .taskcat.yml:3:16: tag `taskcat-id` of test `one` is dropped: every stack gets its own"],
+        );
+        assert_eq!(draft.tests[0].tags, [("Cost".to_owned(), "1".to_owned())]);
+    }
+
+    #[test]
+    fn profiles_with_a_region_that_knows_them() {
+        let draft = warned(
+            &[
+                "project: {name: p, template: u.yaml, auth: {cn-north-1: china, us-gov-east-1: gov},",
+                "  regions: [ap-east-1, cn-north-1, us-gov-east-1, eu-west-1, ap-east-1]}",
+                "tests: {one: {}, two: {artifact_regions: [sa-east-1], auth: {sa-east-1: south}}}",
+            ],
+            &[],
+        );
+        let expect =
+            [("default", "us-east-1"), ("china", "cn-northwest-1"), ("gov", "us-gov-west-1"), ("south", "us-east-1")];
+        assert_eq!(draft.profiles(), expect.map(|(profile, region)| (profile.to_owned(), region.to_owned())));
+        let regions: Vec<_> = draft.tests[0].places.iter().map(|place| place.region.as_str()).collect();
+        assert_eq!(regions, ["ap-east-1", "cn-north-1", "us-gov-east-1", "eu-west-1"]);
+    }
+
+    #[test]
+    fn the_branch_is_asked_of_git_where_it_is_needed() {
+        let project = Project::new(&[
+            (
+                ".taskcat.yml",
+                "project: {name: p, template: t.yaml, regions: [us-east-1]}\n\
+                 tests: {one: {parameters: {KeyName: '$[taskcat_git_branch]', VpcId: x}}}\n",
+            ),
+            ("t.yaml", TEMPLATE),
+        ]);
+        let said = project.said(&project.draft().unwrap_err());
+        assert_eq!(said.len(), 1);
+        assert!(said[0].starts_with(".taskcat.yml:2:28: parameter KeyName: $[taskcat_git_branch]: "), "{said:?}");
+        assert!(said[0].contains("is not in a git repository"), "{said:?}");
+        let init = std::process::Command::new("git")
+            .args(["init", "--quiet", "--initial-branch", "feature/login"])
+            .arg(project.folder.path())
+            .status();
+        assert!(init.unwrap().success());
+        assert_eq!(project.draft().unwrap().0.git_branch.as_deref(), Some("login"));
+    }
+}

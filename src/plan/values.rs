@@ -1,0 +1,215 @@
+//! Which parameters a test's stacks get, and where the values come from: the configuration, or the template's defaults.
+//!
+//! Follows `Config.get_rendered_parameters` and `Template.parameters`: a parameter that the template declares gets the
+//! configured value; without one, a default that is text or a list is sent as if it were configured, since it may hold
+//! pseudo-parameters. Other defaults are CloudFormation's own matter (TaskCat then drops even a configured value).
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+
+use super::draft::location;
+use super::parameters::{Parameters, Source};
+use crate::config::{Loaded, Origin, ParameterValue, TestConfig, nearest};
+use crate::diagnostic::Diagnostic;
+use crate::template::{Parameter, Template};
+use crate::yaml::{Node, Value};
+
+/// A test's parameters in the template's order.
+#[derive(Clone, Debug, Default)]
+pub struct Values {
+    pub parameters: Parameters,
+    /// Those that are not sent, since the template's default holds; a `getval` may ask for them.
+    pub unsent: Vec<String>,
+}
+
+/// Reads test after test. What it finds wrong is in [`ValuesReader::into_diagnostics`].
+pub struct ValuesReader<'a> {
+    loaded: &'a Loaded,
+    diagnostics: Vec<Diagnostic>,
+    /// By key and origin: one value may be given to many tests.
+    given: IndexMap<(String, Option<Origin>), Given>,
+}
+
+/// What became of a configured value.
+#[derive(Default)]
+struct Given {
+    is_declared: bool,
+    /// Templates that don't declare it.
+    templates: BTreeSet<String>,
+    nearest: Option<String>,
+}
+
+impl<'a> ValuesReader<'a> {
+    pub fn new(loaded: &'a Loaded) -> Self {
+        Self { loaded, diagnostics: Vec::new(), given: IndexMap::new() }
+    }
+
+    pub fn test(&mut self, name: &str, test: &TestConfig, template: &Template) -> Values {
+        self.note_given(name, test, template);
+        let mut sources = Vec::new();
+        let mut unsent = Vec::new();
+        let mut missing = Vec::new();
+        for parameter in &template.parameters {
+            let (key, no_echo) = (parameter.key.clone(), parameter.no_echo);
+            match (test.parameters.get(&key), &parameter.default) {
+                (Some(value), _) => {
+                    let location = location(self.loaded, &path(name, &key));
+                    sources.push(Source { key, values: configured(value, parameter), no_echo, location });
+                }
+                (None, Some(default)) => {
+                    if !is_sent(default) {
+                        unsent.push(key.clone());
+                    }
+                    let location = Some(template.location(default.at));
+                    sources.push(Source { key, values: texts(default), no_echo, location });
+                }
+                (None, None) => missing.push(parameter),
+            }
+        }
+        if !missing.is_empty() {
+            self.missing(name, &missing, template);
+        }
+        let parameters = Parameters::parse(sources).unwrap_or_else(|diagnostics| {
+            self.diagnostics.extend(diagnostics);
+            Parameters::default()
+        });
+        Values { parameters, unsent }
+    }
+
+    /// Everything that is wrong, and a warning for each configured value that no template takes.
+    pub fn into_diagnostics(self) -> Vec<Diagnostic> {
+        let mut diagnostics = self.diagnostics;
+        for ((key, origin), given) in self.given {
+            if !given.is_declared {
+                diagnostics.push(dropped(&key, origin.as_ref(), &given));
+            }
+        }
+        // A value that is wrong is so in every test that it is given to.
+        let mut seen = Vec::new();
+        diagnostics.retain(|diagnostic| {
+            let new = !seen.contains(diagnostic);
+            if new {
+                seen.push(diagnostic.clone());
+            }
+            new
+        });
+        diagnostics
+    }
+
+    fn note_given(&mut self, name: &str, test: &TestConfig, template: &Template) {
+        let declared = || template.parameters.iter().map(|parameter| parameter.key.as_str());
+        for key in test.parameters.keys() {
+            let origin = self.loaded.origin(&path(name, key)).cloned();
+            let given = self.given.entry((key.clone(), origin)).or_default();
+            if declared().any(|declared| declared == key) {
+                given.is_declared = true;
+            } else {
+                given.templates.insert(template.file.display().to_string());
+                given.nearest = given.nearest.take().or_else(|| nearest(key, declared()).map(str::to_owned));
+            }
+        }
+    }
+
+    fn missing(&mut self, name: &str, missing: &[&Parameter], template: &Template) {
+        let place = |parameter: &&Parameter| format!("{} (line {})", parameter.key, parameter.at.line);
+        let list = missing.iter().map(place).collect::<Vec<_>>().join(", ");
+        let file = template.file.display();
+        let message = format!("test `{name}` has no value for parameters that {file} requires: {list}");
+        let help = format!("set them under tests.{name}.parameters or project.parameters");
+        let location = location(self.loaded, &format!("tests.{name}"));
+        self.diagnostics.push(Diagnostic { location, ..Diagnostic::error(message).help(help) });
+    }
+}
+
+fn path(test: &str, key: &str) -> String {
+    format!("tests.{test}.parameters.{key}")
+}
+
+fn configured(value: &ParameterValue, parameter: &Parameter) -> Vec<String> {
+    let default = parameter.default.iter().map(|default| &*default.text);
+    let accepted: Vec<&str> = parameter.allowed_values.iter().map(String::as_str).chain(default).collect();
+    match value {
+        ParameterValue::List(items) => items.iter().map(|item| item.text(&accepted)).collect(),
+        ParameterValue::String(_) | ParameterValue::Bool(_) => vec![value.text(&accepted)],
+    }
+}
+
+fn is_sent(default: &Node) -> bool {
+    matches!(default.value, Value::String(_) | Value::Sequence(_))
+}
+
+fn texts(default: &Node) -> Vec<String> {
+    match default.as_sequence() {
+        Some(items) => items.iter().map(|item| item.text.to_string()).collect(),
+        None => vec![default.text.to_string()],
+    }
+}
+
+fn dropped(key: &str, origin: Option<&Origin>, given: &Given) -> Diagnostic {
+    let templates: Vec<&str> = given.templates.iter().map(String::as_str).collect();
+    let why = match templates.as_slice() {
+        [template] => format!("{template} does not declare it"),
+        templates => format!("none of {} declares it", templates.join(", ")),
+    };
+    let location = origin.and_then(Origin::location).cloned();
+    let from = match (origin, &location) {
+        (Some(origin), None) => format!("{origin}: "),
+        _ => String::new(),
+    };
+    let help = given.nearest.as_ref().map(|near| format!("did you mean `{near}`?"));
+    Diagnostic { location, help, ..Diagnostic::warning(format!("{from}parameter `{key}` is dropped: {why}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::draft::tests::Project;
+    use crate::plan::{Answers, Identities, Identity};
+
+    /// What is sent for these declarations and these configured parameters.
+    fn check(declared: &str, configured: &str, expect: &[(&str, &str)]) {
+        let template = format!("Parameters: {declared}\nResources: {{}}\n");
+        let config = format!(
+            "project: {{name: p, template: t.yaml, regions: [us-east-1]}}\ntests: {{one: {{parameters: {configured}}}}}\n"
+        );
+        let project = Project::new(&[(".taskcat.yml", &config), ("t.yaml", &template)]);
+        let (draft, _) = project.draft().unwrap_or_else(|errors| panic!("{declared} {configured}\n{errors:?}"));
+        let identity = Identity { account_id: "1".to_owned(), partition: "aws".to_owned() };
+        let identities = Identities::from([("default".to_owned(), Ok(identity))]);
+        let (plan, _) = draft.build(&identities, &Answers::new()).unwrap();
+        let sent: Vec<_> = plan.cells[0].parameters.iter().map(|it| (it.key.as_str(), it.value.as_str())).collect();
+        assert_eq!(sent, expect, "{declared} {configured}");
+    }
+
+    #[test]
+    fn defaults_are_sent_as_taskcat_sends_them() {
+        check("{A: {Type: String, Default: x}}", "{}", &[("A", "x")]);
+        check("{A: {Type: String, Default: ''}}", "{}", &[("A", "")]);
+        check("{A: {Type: String, Default: 'x-$[taskcat_test_name]'}}", "{}", &[("A", "x-one")]);
+        check("{A: {Type: CommaDelimitedList, Default: [a, 1]}}", "{}", &[("A", "a,1")]);
+        check("{A: {Type: Number, Default: 1}, B: {Type: String, Default: true}}", "{}", &[]);
+        check("{A: {Type: Number, Default: 1.5}, B: {Type: String, Default: 2012-10-17}}", "{}", &[]);
+    }
+
+    #[test]
+    fn what_is_configured_wins_in_the_templates_order() {
+        let declared = "{B: {Type: String, Default: x}, A: {Type: Number, Default: 1}, C: {Type: String}}";
+        check(declared, "{C: c, A: 2, B: ''}", &[("B", ""), ("A", "2"), ("C", "c")]);
+        check("{A: {Type: CommaDelimitedList}}", "{A: [a, 2, '$[taskcat_current_region]']}", &[("A", "a,2,us-east-1")]);
+        check("{A: {Type: String}}", "{A: []}", &[("A", "")]);
+    }
+
+    #[test]
+    fn booleans_take_the_templates_words() {
+        check("{A: {Type: String, AllowedValues: ['true', 'false']}}", "{A: true}", &[("A", "true")]);
+        check("{A: {Type: String, AllowedValues: ['Yes', 'No']}}", "{A: false}", &[("A", "No")]);
+        check("{A: {Type: String, Default: 'false'}}", "{A: true}", &[("A", "true")]);
+        check("{A: {Type: String}}", "{A: true}", &[("A", "True")]);
+    }
+
+    #[test]
+    fn getval_reaches_what_is_not_sent() {
+        let declared = "{A: {Type: String}, Port: {Type: Number, Default: 8080}}";
+        check(declared, "{A: 'p$[taskcat_getval_Port]'}", &[("A", "p8080")]);
+    }
+}

@@ -1,0 +1,172 @@
+//! The one place where a run's happenings become events: stamped, ordered, journalled, counted, and handed to every
+//! consumer. A consumer that fails is left out from then on; neither the others nor the teardown notice.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::journal::Journal;
+use super::redact::Secrets;
+use crate::event::{Happening, Message, Outcome, RunEvent, RunFinished};
+use crate::report::Consumer;
+
+pub(super) struct Dispatcher {
+    consumers: Vec<Box<dyn Consumer>>,
+    /// `None` where nothing is made that would have to go again.
+    journal: Option<Journal>,
+    secrets: Secrets,
+    seq: u64,
+    tally: Tally,
+}
+
+/// The run's state, as far as its verdict needs it.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    interrupted: usize,
+    /// Ids of stacks and names of buckets that should be gone and aren't.
+    left_behind: BTreeSet<String>,
+    /// Something stays because the user asked for it.
+    kept: bool,
+}
+
+/// The dispatcher at work.
+pub(super) struct Dispatching {
+    error: oneshot::Sender<Option<String>>,
+    task: JoinHandle<RunFinished>,
+}
+
+impl Dispatching {
+    /// Waits until every sender of events is gone, sends the last event, closes everything and returns the verdict.
+    /// `error` is what kept the run from testing.
+    pub async fn finish(self, error: Option<String>) -> RunFinished {
+        // Nobody listens only if the dispatcher panicked, which the next line passes on.
+        let _ = self.error.send(error);
+        self.task.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
+    }
+}
+
+impl Dispatcher {
+    pub fn start(
+        inbox: UnboundedReceiver<Message>,
+        consumers: Vec<Box<dyn Consumer>>,
+        journal: Option<Journal>,
+        secrets: Secrets,
+    ) -> Dispatching {
+        let dispatcher = Self { consumers, journal, secrets, seq: 0, tally: Tally::default() };
+        let (error, told) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let dispatcher = dispatcher.dispatch(inbox).await;
+            dispatcher.close(told.await.unwrap_or_default())
+        });
+        Dispatching { error, task }
+    }
+
+    async fn dispatch(mut self, mut inbox: UnboundedReceiver<Message>) -> Self {
+        let mut ticks = interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                message = inbox.recv() => match message {
+                    Some(message) => self.take(message),
+                    None => return self,
+                },
+                _ = ticks.tick() => self.each(|consumer| consumer.tick()),
+            }
+        }
+    }
+
+    /// Sends the last event and closes everything.
+    fn close(mut self, error: Option<String>) -> RunFinished {
+        let finished = RunFinished {
+            passed: self.tally.passed,
+            failed: self.tally.failed,
+            interrupted: self.tally.interrupted,
+            left_behind: self.tally.left_behind.len(),
+            error,
+        };
+        self.take(Message { happening: Happening::RunFinished(finished.clone()), recorded: None });
+        self.each(|consumer| consumer.finish());
+        if let Some(journal) = self.journal {
+            journal.close(self.tally.left_behind.is_empty() && !self.tally.kept);
+        }
+        finished
+    }
+
+    fn take(&mut self, message: Message) {
+        let happening = self.secrets.redact(message.happening);
+        self.tally.count(&happening);
+        self.seq += 1;
+        let event = RunEvent { seq: self.seq, at: Timestamp::now(), happening };
+        let journalled = match &mut self.journal {
+            Some(journal) => journal.write(&event, message.recorded.is_some()).map_err(|error| error.to_string()),
+            None => Ok(()),
+        };
+        if let Some(recorded) = message.recorded {
+            // The sender may have been cancelled meanwhile; then nobody waits for the answer.
+            let _ = recorded.send(journalled);
+        }
+        self.each(|consumer| consumer.take(&event));
+    }
+
+    /// Calls every consumer, drops those that fail, and tells the others.
+    fn each(&mut self, mut call: impl FnMut(&mut dyn Consumer) -> io::Result<()>) {
+        let mut errors = Vec::new();
+        self.consumers.retain_mut(|consumer| call(consumer.as_mut()).map_err(|error| errors.push(error)).is_ok());
+        for error in errors {
+            let message = format!("a report can't be written and is given up: {error}");
+            self.take(Message { happening: Happening::Warning { cell: None, message }, recorded: None });
+        }
+    }
+}
+
+impl Tally {
+    fn count(&mut self, happening: &Happening) {
+        match happening {
+            Happening::CellFinished { outcome, .. } => match outcome {
+                Outcome::Passed => self.passed += 1,
+                Outcome::Failed => self.failed += 1,
+                Outcome::Interrupted => self.interrupted += 1,
+            },
+            Happening::StackDeleteFailed { stack_id: id, .. } | Happening::BucketDeleteFailed { bucket: id, .. } => {
+                self.left_behind.insert(id.clone());
+            }
+            Happening::StackDeleted { stack_id: id, .. } | Happening::BucketDeleted { bucket: id } => {
+                self.left_behind.remove(id);
+            }
+            Happening::StackKept { .. } | Happening::StackDeleteUnawaited { .. } | Happening::BucketKept { .. } => {
+                self.kept = true;
+            }
+            Happening::RunStarted(_)
+            | Happening::Warning { .. }
+            | Happening::LintStarted { .. }
+            | Happening::LintFinding(_)
+            | Happening::LintFinished { .. }
+            | Happening::PackageStarted { .. }
+            | Happening::PackageFinished { .. }
+            | Happening::BucketCreating { .. }
+            | Happening::BucketCreated { .. }
+            | Happening::UploadStarted { .. }
+            | Happening::ObjectUploaded { .. }
+            | Happening::ObjectRemoved { .. }
+            | Happening::UploadFinished { .. }
+            | Happening::HookStarted { .. }
+            | Happening::HookFinished { .. }
+            | Happening::StackCreating { .. }
+            | Happening::StackCreated { .. }
+            | Happening::LaunchFailed { .. }
+            | Happening::StackEvent { .. }
+            | Happening::StackSettled { .. }
+            | Happening::StackDeleting { .. }
+            | Happening::Interrupted { .. }
+            | Happening::RunFinished(_) => {}
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What keeps a run from testing at all.
+
+use crate::diagnostic::Diagnostic;
+use crate::lint::cfn_lint::LintError;
+use crate::package::PackageError;
+use crate::stage::StageError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("cfn-lint found {0} error(s); nothing was launched (-l skips the check)")]
+    Lint(usize),
+    #[error(transparent)]
+    CfnLint(#[from] LintError),
+    #[error("{}", lines(.0))]
+    Package(Vec<PackageError>),
+    /// Files of the project that can't be read.
+    #[error("{}", lines(.0))]
+    Files(Vec<Diagnostic>),
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    #[error("interrupted twice: what stands now stays, `taskcat test clean` takes it away")]
+    Abandoned,
+    #[error("the run broke down inside: {0}")]
+    Broken(String),
+}
+
+fn lines(problems: &[impl ToString]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,74 @@
+//! Configuration and templates become a plan: what only AWS knows is asked, all of it at once.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use crate::aws::{Aws, AwsError};
+use crate::diagnostic::Diagnostic;
+use crate::plan::{Answer, Answers, AvailabilityZone, Draft, Identities, Identity, Lookup, Plan, PlanError, Question};
+
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// No profile could be identified, which is said for the first.
+    #[error("profile {profile}: {error}")]
+    Identity { profile: String, error: AwsError },
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+/// Asks what the draft has to know, and plans. A profile that can't be identified, or a question without an answer, fails
+/// the cells that need it; only where no profile is anybody there is nothing to do.
+pub async fn prepare(draft: &Draft, aws: &Aws) -> Result<(Plan, Vec<Diagnostic>), PrepareError> {
+    let identities = identify(draft.profiles(), aws).await?;
+    let answers = answer(draft.lookups(&identities), aws).await;
+    Ok(draft.build(&identities, &answers)?)
+}
+
+/// Who the profiles are, by one call each.
+async fn identify(profiles: Vec<(String, String)>, aws: &Aws) -> Result<Identities, PrepareError> {
+    let asked = join_all(profiles.into_iter().map(async |(profile, region)| {
+        let caller = aws.clients(&profile, &region).await.caller_identity().await;
+        (profile, caller)
+    }))
+    .await;
+    if asked.iter().all(|(_, caller)| caller.is_err())
+        && let Some((profile, Err(error))) = asked.first()
+    {
+        return Err(PrepareError::Identity { profile: profile.clone(), error: error.clone() });
+    }
+    let identities = asked.into_iter().map(|(profile, caller)| {
+        let caller = caller.map_err(|error| format!("profile {profile}: {error}"));
+        let identity = caller.map(|it| Identity { account_id: it.account_id, partition: it.partition });
+        (profile, identity)
+    });
+    Ok(identities.collect())
+}
+
+/// What the parameters need to know. An answer that can't be had fails the cells that need it, and nothing else.
+async fn answer(lookups: Vec<Lookup>, aws: &Aws) -> Answers {
+    let asked = lookups.into_iter().map(async |lookup| {
+        let answer = ask(&lookup, aws).await.map_err(|error| error.to_string());
+        (lookup, answer)
+    });
+    join_all(asked).await.into_iter().collect()
+}
+
+async fn ask(lookup: &Lookup, aws: &Aws) -> Result<Answer, AwsError> {
+    let clients = aws.clients(&lookup.profile, &lookup.region).await;
+    Ok(match &lookup.question {
+        Question::AvailabilityZones => {
+            let zones = clients.availability_zones().await?;
+            Answer::AvailabilityZones(zones.into_iter().map(|(name, id)| AvailabilityZone { name, id }).collect())
+        }
+        Question::SsmParameter { name } => match clients.ssm_parameter(name).await? {
+            (value, true) => Answer::Secret(value),
+            (value, false) => Answer::Text(value),
+        },
+        Question::Secret { id } => Answer::Secret(clients.secret(id).await?),
+        Question::Object { bucket, key } => Answer::Text(clients.object_text(bucket, key).await?.trim().to_owned()),
+        Question::PresignedUrl { bucket, key, expires_seconds } => {
+            Answer::Secret(clients.presigned_url(bucket, key, Duration::from_secs(*expires_seconds)).await?)
+        }
+    })
+}
