@@ -52,7 +52,7 @@ async fn install(lambda: &Lambda, copy: &TempDir, programs: Option<&OsStr>) -> R
         command.args(["install", "--no-input", "--no-color", "--disable-pip-version-check", "--upgrade"]);
         // Compiled modules hold the time at which their sources were written, which differs with each build, and which
         // an archive does not keep: Python would not use them.
-        command.arg("--no-compile");
+        command.arg("--no-compile").env("PYTHONDONTWRITEBYTECODE", "1");
         command.arg("--requirement").arg(copy.path().join("requirements.txt")).arg("--target").arg(copy.path());
         return match process::run(command, Vec::new(), None).await {
             Ok(finished) if finished.end.is_success() => Ok(()),

@@ -101,8 +101,8 @@ fn the_same_stacks_parameters_tags_and_objects(kind: Kind) {
     assert_eq!(our_launches.len(), 6);
     for (cell, mut our) in our_launches {
         let their = &their_launches[&cell];
-        // TaskCat forgets a parameter whose default in the template is a number.
-        assert_eq!(our.parameters.remove("RetentionDays").as_deref(), Some(if cell.0 == "full" { "7" } else { "1" }));
+        // TaskCat forgets a parameter whose default in the template is a number, whatever the configuration says.
+        assert_eq!(our.parameters.remove("RetentionDays").as_deref(), (cell.0 == "full").then_some("7"));
         // TaskCat sends a list as Python prints it.
         if cell.0 == "full" {
             let list =
@@ -152,10 +152,10 @@ fn shape(key: &str, value: &str) -> String {
     }
 }
 
-/// UUIDs, with and without hyphens.
+/// UUIDs, with and without hyphens. TaskCat's `genuuid` is of version 1, which tells the machine and the time; ours is 4.
 fn shape_of_id(value: &str) -> String {
     match uuid::Uuid::try_parse(value) {
-        Ok(id) => format!("<uuid of version {} in {} characters>", id.get_version_num(), value.len()),
+        Ok(_) => format!("<uuid in {} characters>", value.len()),
         Err(_) => value.to_owned(),
     }
 }
@@ -212,8 +212,32 @@ fn configurations_resolve_as_taskcat_resolves_them() {
         let theirs = theirs.output().unwrap();
         assert!(theirs.status.success(), "{scenario}: {}", String::from_utf8_lossy(&theirs.stderr));
         let parsed = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
-        assert_eq!(parsed(ours.stdout.as_bytes()), parsed(&theirs.stdout), "{scenario}");
+        let (mut ours, mut theirs) = (parsed(ours.stdout.as_bytes()), parsed(&theirs.stdout));
+        // TaskCat makes a text of a list, as Python prints it; `sample` and `every-key` have one.
+        assert_eq!(lists_as_python_prints(&mut ours, &mut theirs), scenario == "sample" || scenario == "every-key");
+        // TaskCat's file of overrides resets the ACL to its default.
+        if scenario == "every-key" {
+            assert_eq!(theirs["project"]["s3_object_acl"], "private");
+            theirs["project"]["s3_object_acl"] = "bucket-owner-full-control".into();
+        }
+        assert_eq!(ours, theirs, "{scenario}");
         compared += 1;
     }
     assert!(compared >= 10, "{compared}");
+}
+
+/// Takes out parameters that are a list in ours and a Python list's text in theirs; true if there were any.
+fn lists_as_python_prints(ours: &mut Value, theirs: &mut Value) -> bool {
+    let (Some(ours), Some(theirs)) = (ours.as_object_mut(), theirs.as_object_mut()) else { return false };
+    let mut found = false;
+    for (key, our) in ours.iter_mut() {
+        let Some(their) = theirs.get_mut(key) else { continue };
+        if our.is_array() && their.as_str().is_some_and(|text| text.starts_with('[') && text.ends_with(']')) {
+            (*our, *their) = (Value::Null, Value::Null);
+            found = true;
+        } else {
+            found |= lists_as_python_prints(our, their);
+        }
+    }
+    found
 }

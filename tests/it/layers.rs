@@ -21,7 +21,7 @@ const TABLE: &[(&str, &[&str])] = &[
     // AWS, and the steps that use it.
     ("aws", &["catalog", "event", "plan"]),
     ("package", &["aws", "catalog", "event", "plan", "process"]),
-    ("stage", &["aws", "catalog", "event", "plan"]),
+    ("stage", &["aws", "catalog", "diagnostic", "event", "plan"]),
     ("launch", &["aws", "catalog", "event", "plan", "process"]),
     ("watch", &["aws", "catalog", "event", "plan"]),
     ("teardown", &["aws", "catalog", "event", "plan"]),
