@@ -22,9 +22,9 @@ pub use error::RunError;
 pub use prepare::{PrepareError, prepare};
 pub use staging::Staging;
 
+use std::collections::BTreeSet;
 use std::io;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
@@ -74,8 +74,8 @@ struct Context<'r> {
     aws: &'r Aws,
     events: &'r Events,
     cancel: &'r CancellationToken,
-    /// Whether there may be buckets to take away again.
-    buckets_begun: AtomicBool,
+    /// Indexes of the plan's buckets that this run may have made.
+    begun: Mutex<BTreeSet<usize>>,
     /// Keys of the staged files, once they are known.
     keys: OnceLock<Vec<String>>,
 }
@@ -83,7 +83,14 @@ struct Context<'r> {
 impl<'r> Context<'r> {
     fn new(job: &'r Job, aws: &'r Aws, spine: &'r Spine) -> Self {
         let (events, cancel) = (&spine.events, &spine.cancel);
-        Self { job, aws, events, cancel, buckets_begun: AtomicBool::new(false), keys: OnceLock::new() }
+        Self { job, aws, events, cancel, begun: Mutex::default(), keys: OnceLock::new() }
+    }
+}
+
+impl Context<'_> {
+    fn begun(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        // A panic while it was held leaves a set of indexes, which is as good as before.
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,7 +105,10 @@ pub async fn run(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> io:
 /// Packages and uploads, and leaves the result where it is.
 pub async fn upload(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> Ended {
     let conductor = Conductor { started: uploading(job), secrets: Secrets::default(), journal: None, consumers };
-    let work = async |spine: &Spine| staging::stage(&Context::new(job, aws, spine)).await.map(|_| ());
+    let work = async |spine: &Spine| {
+        let context = Context::new(job, aws, spine);
+        spine.cancel.run_until_cancelled(staging::stage(&context)).await.map_or(Ok(()), |staged| staged.map(|_| ()))
+    };
     conductor.conduct(work).await
 }
 
@@ -107,7 +117,9 @@ pub async fn dry_run(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) ->
     let conductor = Conductor { started: uploading(job), secrets: Secrets::default(), journal: None, consumers };
     let mut lines = Vec::new();
     let work = async |spine: &Spine| {
-        lines = staging::dry_run(&Context::new(job, aws, spine)).await?;
+        let context = Context::new(job, aws, spine);
+        let found = spine.cancel.run_until_cancelled(staging::dry_run(&context)).await;
+        lines = found.unwrap_or(Ok(Vec::new()))?;
         Ok(())
     };
     let ended = conductor.conduct(work).await;
@@ -192,13 +204,15 @@ fn not_run(context: &Context<'_>, reason: Option<&str>) {
 
 /// Deletes the buckets that were made for this run, whether or not the run came to filling them.
 async fn delete_buckets(context: &Context<'_>) {
-    if !context.buckets_begun.load(Ordering::Relaxed) {
-        return;
-    }
     let Job { plan, settings, .. } = context.job;
     let keys = context.keys.get().map(Vec::as_slice).unwrap_or_default();
-    let auto = plan.buckets.iter().filter(|bucket| bucket.kind == BucketKind::Auto);
-    join_all(auto.map(async |bucket| {
+    let begun = context.begun().clone();
+    let auto = plan
+        .buckets
+        .iter()
+        .enumerate()
+        .filter(|(index, bucket)| bucket.kind == BucketKind::Auto && begun.contains(index));
+    join_all(auto.map(async |(_, bucket)| {
         if settings.no_delete {
             let bucket = bucket.name.clone();
             context.events.send(Happening::BucketKept { bucket, why: KeptWhy::NoDelete });

@@ -1,7 +1,5 @@
 //! Packaging and upload, in front of a run or alone (`taskcat upload`).
 
-use std::sync::atomic::Ordering;
-
 use futures::future::try_join_all;
 use tokio::task::spawn_blocking;
 
@@ -9,6 +7,7 @@ use super::{Context, RunError};
 use crate::event::Happening;
 use crate::package::{self, Archive, Progress};
 use crate::plan::{BucketKind, BucketPlan};
+use crate::stage::StageError;
 use crate::stage::bucket::{self, Bucket};
 use crate::stage::exclude::Exclusions;
 use crate::stage::local::{self, LocalFile};
@@ -69,9 +68,15 @@ pub(super) async fn dry_run(context: &Context<'_>) -> Result<Vec<String>, RunErr
 
 async fn ensure_buckets(context: &Context<'_>) -> Result<Vec<Bucket>, RunError> {
     let plan = &context.job.plan;
-    context.buckets_begun.store(true, Ordering::Relaxed);
-    let buckets = plan.buckets.iter();
-    Ok(try_join_all(buckets.map(|bucket| bucket::ensure(bucket, plan.run_id, context.aws, context.events))).await?)
+    let ensured = plan.buckets.iter().enumerate().map(async |(index, planned)| {
+        context.begun().insert(index);
+        let ensured = bucket::ensure(planned, plan.run_id, context.aws, context.events).await;
+        if ensured.as_ref().is_err_and(StageError::is_refusal) {
+            context.begun().remove(&index);
+        }
+        ensured
+    });
+    Ok(try_join_all(ensured).await?)
 }
 
 async fn list(context: &Context<'_>, staging: &Staging) -> Result<Vec<LocalFile>, RunError> {

@@ -9,7 +9,7 @@ pub mod local;
 mod policy;
 pub mod sync;
 
-use crate::aws::AwsError;
+use crate::aws::{AwsError, ErrorKind};
 use crate::event::NotRecorded;
 
 #[derive(Debug, thiserror::Error)]
@@ -22,4 +22,14 @@ pub enum StageError {
     Aws(#[from] AwsError),
     #[error(transparent)]
     NotRecorded(#[from] NotRecorded),
+}
+
+impl StageError {
+    /// Whether nothing was made for certain: AWS said no, rather than nothing.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Aws(error) => error.operation == "CreateBucket" && !error.is(ErrorKind::Network),
+            Self::NoSuchBucket { .. } | Self::WrongRegion { .. } | Self::NotRecorded(_) => true,
+        }
+    }
 }
