@@ -195,7 +195,6 @@ pub struct RunStarted {
     /// The `taskcat-id` of the run: 32 hex digits.
     pub run_id: String,
     pub taskcat_version: String,
-    #[serde(default)]
     pub task: Task,
     pub project: String,
     /// The endpoint that stands in for AWS, if any.

@@ -15,7 +15,7 @@ mod trace;
 
 pub use cloudformation::{CreateStack, Stack};
 pub use error::{AwsError, ErrorKind};
-pub use s3::{Object, part_size};
+pub use s3::{Object, PART_SIZE};
 pub use sts::CallerIdentity;
 
 use std::collections::HashMap;
@@ -23,7 +23,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::{ProvideRegion, RegionProviderChain};
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig, imds};
@@ -80,10 +83,12 @@ impl Aws {
         if let Some(found) = profiles.get(profile) {
             return found.clone();
         }
+        let region = home_region(profile).await;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(RetryConfig::standard().with_max_attempts(6).with_max_backoff(Duration::from_secs(8)))
             .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build())
-            .credentials_provider(credentials(profile).await);
+            .credentials_provider(credentials(profile, region.clone()).await)
+            .region(region);
         if profile != DEFAULT_PROFILE {
             loader = loader.profile_name(profile);
         }
@@ -96,19 +101,33 @@ impl Aws {
     }
 }
 
+/// Where a profile is at home: what the environment says, then the profile, then a region that every account has. The
+/// SDK's own chain asks instance metadata as well, which takes seconds to say nothing where there is none.
+async fn home_region(profile: &str) -> Region {
+    let of_profile = match profile {
+        DEFAULT_PROFILE => ProfileFileRegionProvider::new(),
+        name => ProfileFileRegionProvider::builder().profile_name(name).build(),
+    };
+    let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(of_profile);
+    chain.region().await.unwrap_or_else(|| Region::new("us-east-1"))
+}
+
 /// A named profile is taken from the profile files alone, as the AWS CLI does with `--profile`: variables in the
 /// environment don't override what the user asked for. The default asks everything there is; instance metadata gets
 /// two short tries, so that a machine without credentials says so quickly.
-async fn credentials(profile: &str) -> SharedCredentialsProvider {
+async fn credentials(profile: &str, region: Region) -> SharedCredentialsProvider {
     if profile != DEFAULT_PROFILE {
-        return SharedCredentialsProvider::new(ProfileFileCredentialsProvider::builder().profile_name(profile).build());
+        let config = ProviderConfig::without_region().with_region(Some(region));
+        let provider = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build();
+        return SharedCredentialsProvider::new(provider);
     }
     let imds = imds::Client::builder()
         .max_attempts(2)
         .connect_timeout(Duration::from_secs(1))
         .read_timeout(Duration::from_secs(1))
         .build();
-    SharedCredentialsProvider::new(DefaultCredentialsChain::builder().imds_client(imds).build().await)
+    let chain = DefaultCredentialsChain::builder().region(region).imds_client(imds).build().await;
+    SharedCredentialsProvider::new(chain)
 }
 
 impl Clients {

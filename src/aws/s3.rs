@@ -20,9 +20,7 @@ const PARTS_IN_FLIGHT: usize = 4;
 
 /// Size of a part of a multipart upload in bytes, and the size from which a file is uploaded in parts: boto3's, so that
 /// ETags of files staged by TaskCat and by us are the same.
-pub const fn part_size() -> u64 {
-    8 * 1024 * 1024
-}
+pub const PART_SIZE: u64 = 8 * 1024 * 1024;
 
 /// A listed object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,7 +139,7 @@ impl Clients {
         acl: Option<&str>,
     ) -> Result<(), AwsError> {
         let acl = acl.map(ObjectCannedAcl::from);
-        if size >= part_size() {
+        if size >= PART_SIZE {
             return self.upload_in_parts(bucket, key, path, size, acl).await;
         }
         let body = tokio::fs::read(path).await.map_err(|error| self.unreadable(path, error))?;
@@ -161,7 +159,7 @@ impl Clients {
         let started = self.s3.create_multipart_upload().bucket(bucket).key(key).set_acl(acl).send().await;
         let started = started.map_err(|error| self.s3_error("CreateMultipartUpload", &name, error))?;
         let upload_id = started.upload_id().unwrap_or_default();
-        let parts = stream::iter(0..size.div_ceil(part_size()))
+        let parts = stream::iter(0..size.div_ceil(PART_SIZE))
             .map(|index| self.upload_part(bucket, key, upload_id, path, index, size))
             .buffered(PARTS_IN_FLIGHT)
             .try_collect::<Vec<_>>()
@@ -192,11 +190,11 @@ impl Clients {
         index: u64,
         size: u64,
     ) -> Result<CompletedPart, AwsError> {
-        let offset = index * part_size();
+        let offset = index * PART_SIZE;
         let body = ByteStream::read_from()
             .path(path)
             .offset(offset)
-            .length(Length::Exact(part_size().min(size - offset)))
+            .length(Length::Exact(PART_SIZE.min(size - offset)))
             .build()
             .await
             .map_err(|error| self.unreadable(path, error))?;

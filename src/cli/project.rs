@@ -52,8 +52,12 @@ impl Project {
             (text != "ALL").then(|| text.split(',').map(|item| item.trim().to_owned()).collect())
         };
         let (tests, regions) = (list(test_names), list(regions));
-        let unknown = self.loaded.trim(tests.as_deref(), regions.as_deref());
-        if unknown.is_empty() { Ok(()) } else { Err(CliError::Diagnostics(unknown)) }
+        let found = self.loaded.trim(tests.as_deref(), regions.as_deref());
+        if found.iter().any(|it| it.severity == Severity::Error) {
+            return Err(CliError::Diagnostics(found));
+        }
+        self.loaded.warnings.extend(found);
+        Ok(())
     }
 
     /// Reads the templates and checks the tests against them, printing what the user should know.

@@ -6,8 +6,10 @@ use super::error::{CliError, Exit, exit_of};
 use super::project::{Project, argument};
 use super::{AwsArgs, Verbosity, block_on, output};
 use crate::config::Argument;
+use crate::plan::Draft;
 use crate::run::{self, Job, Settings};
 use clap::Args;
+use uuid::Uuid;
 
 #[derive(Args)]
 pub(super) struct Upload {
@@ -52,7 +54,8 @@ impl Upload {
     pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
         let project = Project::load(&self.project_root, &self.config_file, aws, self.arguments())?;
         let staging = project.staging(!self.disable_lambda_packaging, &self.exclude_prefix)?;
-        let (draft, _) = project.draft()?;
+        output::diagnostics(&project.loaded.warnings);
+        let draft = Draft::of_buckets(&project.loaded, &project.root, Uuid::new_v4());
         block_on(async {
             let (clients, endpoint) = aws.connect();
             let (plan, warnings) = run::prepare(&draft, &clients).await?;

@@ -97,14 +97,20 @@ impl Draft {
         if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
             return Err(diagnostics);
         }
-        let project = &loaded.config.project;
-        let project = ProjectDraft {
-            name: project.name.clone().unwrap_or_default(),
-            object_acl: project.s3_object_acl.clone().unwrap_or_else(|| "private".to_owned()),
-            enable_sig_v2: project.s3_enable_sig_v2.unwrap_or_default(),
-            org_id: project.org_id.clone(),
-        };
-        Ok((Self { run_id, project_root: project_root.to_owned(), project, tests, git_branch }, diagnostics))
+        let (project, project_root) = (ProjectDraft::of(loaded), project_root.to_owned());
+        Ok((Self { run_id, project_root, project, tests, git_branch }, diagnostics))
+    }
+
+    /// What an upload needs: the buckets of every test, and nothing launched. Neither templates nor parameters are
+    /// looked at, so that a project can be staged before it can be tested.
+    pub fn of_buckets(loaded: &Loaded, project_root: &Path, run_id: Uuid) -> Self {
+        let tests = loaded.config.tests.iter().map(|(name, test)| {
+            let mut artifact_places = places(test, test.regions.as_deref().unwrap_or_default());
+            artifact_places.extend(places_of_artifacts(test));
+            TestDraft { artifact_places, ..TestDraft::new(name, BucketChoice::of(test)) }
+        });
+        let (tests, project) = (tests.collect(), ProjectDraft::of(loaded));
+        Self { run_id, project_root: project_root.to_owned(), project, tests, git_branch: None }
     }
 
     /// The profiles whose identity must be known, each with the region to ask STS in. That is one which every account
@@ -118,6 +124,38 @@ impl Draft {
             }
         }
         profiles
+    }
+}
+
+impl ProjectDraft {
+    fn of(loaded: &Loaded) -> Self {
+        let project = &loaded.config.project;
+        Self {
+            name: project.name.clone().unwrap_or_default(),
+            object_acl: project.s3_object_acl.clone().unwrap_or_else(|| "private".to_owned()),
+            enable_sig_v2: project.s3_enable_sig_v2.unwrap_or_default(),
+            org_id: project.org_id.clone(),
+        }
+    }
+}
+
+impl TestDraft {
+    /// A test that launches nothing yet.
+    fn new(name: &str, bucket: BucketChoice) -> Self {
+        Self {
+            name: name.to_owned(),
+            bucket,
+            template: String::new(),
+            stack_name: String::new(),
+            places: Vec::new(),
+            artifact_places: Vec::new(),
+            az_blacklist: Vec::new(),
+            role_name: None,
+            tags: Vec::new(),
+            prehooks: Vec::new(),
+            posthooks: Vec::new(),
+            values: Values::default(),
+        }
     }
 }
 
@@ -143,18 +181,17 @@ impl Drafter<'_> {
         let mut artifact_places = places_of_artifacts(test);
         artifact_places.retain(|place| !places.contains(place));
         Some(TestDraft {
-            name: name.to_owned(),
             template: template.relative.clone(),
             stack_name: self.stack_name(name, test),
             places,
             artifact_places,
-            bucket: BucketChoice::of(test),
             az_blacklist: test.az_blacklist.clone().unwrap_or_default(),
             role_name: test.role_name.clone().filter(|role| !role.is_empty()),
             tags: self.tags(name, test),
             prehooks: self.hooks(&format!("{path}.prehooks"), test.prehooks.as_deref()),
             posthooks: self.hooks(&format!("{path}.posthooks"), test.posthooks.as_deref()),
             values: self.values.test(name, test, template),
+            ..TestDraft::new(name, BucketChoice::of(test))
         })
     }
 

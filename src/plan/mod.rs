@@ -205,5 +205,5 @@ pub struct Identity {
     pub partition: String,
 }
 
-/// By profile name; an error is the text that AWS, or the SDK, gave.
+/// By profile name; an error names the profile and says why it is nobody.
 pub type Identities = BTreeMap<String, Result<Identity, String>>;

@@ -16,11 +16,8 @@ use rustix::io::Errno;
 use walkdir::WalkDir;
 
 use super::exclude::Exclusions;
+use crate::aws::PART_SIZE;
 use crate::diagnostic::{Diagnostic, Severity};
-
-/// Files of this size (in bytes) or larger are sent in parts of this size, as boto3 does by default
-/// (`multipart_threshold` and `multipart_chunksize`): the ETag of an object depends on both.
-pub const PART_SIZE: u64 = 8 * 1024 * 1024;
 
 /// Lists the files to stage, sorted by key. It reads every file, so call it where blocking is allowed.
 ///

@@ -8,6 +8,9 @@ use super::url::{NestedStack, nested_stacks};
 use super::{Child, Template, sections};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 
+/// So many folders, from its end, of a URL's path are looked at.
+const MAX_PIECES: usize = 32;
+
 /// Templates by [`Template::relative`]: those asked for and, from them, all nested ones that lie in the project.
 #[derive(Clone, Debug, Default)]
 pub struct Templates {
@@ -141,7 +144,7 @@ impl Reader<'_> {
         let path = tidied(path);
         let above = folder.join("..");
         [folder, &above].into_iter().find_map(|folder| {
-            (0..path.len()).find_map(|start| {
+            (path.len().saturating_sub(MAX_PIECES)..path.len()).find_map(|start| {
                 let file = folder.join(path[start..].iter().collect::<PathBuf>());
                 if file.is_file() { self.relative(&file) } else { None }
             })

@@ -13,6 +13,9 @@ use crate::yaml::{Node, Parsed, Value};
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
 const MAX_BYTES: u64 = 1_048_576;
 
+/// CloudFormation's limit for the parameters of a template, from the same page.
+const MAX_PARAMETERS: usize = 200;
+
 /// Reads a template; [`Template::children`] are left to `project`. Without a template at least one diagnostic is an
 /// error, and with one none is.
 pub fn read(file: &Arc<Path>, relative: String) -> (Option<Template>, Vec<Diagnostic>) {
@@ -86,7 +89,14 @@ impl Sections<'_> {
 
     fn parameters(&mut self, root: &Node) -> Vec<Parameter> {
         let Some(section) = root.get("Parameters") else { return Vec::new() };
-        self.entries("Parameters", section).iter().filter_map(|(key, entry)| self.parameter(key, entry)).collect()
+        let entries = self.entries("Parameters", section);
+        if let Some((key, _)) = entries.get(MAX_PARAMETERS) {
+            let message =
+                format!("the template has more than {MAX_PARAMETERS} parameters, which CloudFormation refuses");
+            self.error(key.at, message);
+            return Vec::new();
+        }
+        entries.iter().filter_map(|(key, entry)| self.parameter(key, entry)).collect()
     }
 
     fn parameter(&mut self, key: &Node, entry: &Node) -> Option<Parameter> {
@@ -220,6 +230,20 @@ mod tests {
                 "t.yaml:5:30: Default of parameter D is a mapping, and must be text",
             ],
         );
+    }
+
+    #[test]
+    fn the_number_of_parameters_is_limited() {
+        let check = |count: usize, expect: &[&str]| {
+            let parameters: String = (0..count).map(|n| format!("  P{n}: {{Type: String}}\n")).collect();
+            let (template, diagnostics) = read_text(&format!("Parameters:\n{parameters}Resources: {{}}\n"));
+            assert_eq!(
+                (template.is_some(), diagnostics),
+                (expect.is_empty(), expect.iter().map(ToString::to_string).collect())
+            );
+        };
+        check(200, &[]);
+        check(201, &["t.yaml:202:3: the template has more than 200 parameters, which CloudFormation refuses"]);
     }
 
     #[test]

@@ -10,8 +10,11 @@ use super::long_form::call;
 use crate::diagnostic::Position;
 use crate::yaml::Node;
 
-/// So many URLs are followed for one stack.
+/// So many URLs are followed for one stack, however many a hostile template makes possible.
 const MAX_URLS: usize = 64;
+
+/// Where a URL becomes longer, in bytes, its end is left out. CloudFormation takes 5,120 at most.
+const MAX_LENGTH: usize = 5_120;
 
 /// Follows the name of something unknown. Its value may well end with a slash (`${QSS3KeyPrefix}templates/…`).
 const UNKNOWN: char = '\0';
@@ -133,16 +136,21 @@ impl Scope<'_> {
 
     fn join(&self, argument: &Node) -> Vec<String> {
         let Some([delimiter, list]) = argument.as_sequence() else { return Vec::new() };
-        let delimiter = delimiter.text.to_string();
-        let Some(items) = list.as_sequence() else {
-            return self.texts(list).iter().map(|list| list.replace(',', &delimiter)).collect();
+        let items: Vec<Vec<String>> = match list.as_sequence() {
+            Some(items) => items.iter().map(|item| self.texts(item)).collect(),
+            // A parameter that is a list.
+            None => match self.texts(list).first() {
+                Some(list) => list.split(',').map(|item| vec![item.to_owned()]).collect(),
+                None => Vec::new(),
+            },
         };
+        let delimiter = [delimiter.text.to_string()];
         let mut texts = vec![String::new()];
         for (index, item) in items.iter().enumerate() {
             if index > 0 {
-                append(&mut texts, std::slice::from_ref(&delimiter));
+                append(&mut texts, &delimiter);
             }
-            append(&mut texts, &self.texts(item));
+            append(&mut texts, item);
         }
         texts
     }
@@ -150,20 +158,20 @@ impl Scope<'_> {
     /// The value at the keys; where a key isn't known, the values of all keys.
     fn find_in_map(&self, argument: &Node) -> Vec<String> {
         let Some([map, first, second, options @ ..]) = argument.as_sequence() else { return Vec::new() };
-        let at = |nodes: Vec<&Node>, key: &Node| -> Vec<Node> {
+        let mut found: Vec<&Node> = self.mappings.into_iter().collect();
+        for key in [map, first, second] {
             let keys = self.texts(key);
-            let known: Vec<Node> =
-                nodes.iter().flat_map(|node| keys.iter().filter_map(|key| node.get(key))).cloned().collect();
-            if !known.is_empty() {
-                return known;
-            }
-            nodes.iter().flat_map(|node| node.entries()).map(|(_, value)| value.clone()).collect()
-        };
-        let maps = at(self.mappings.into_iter().collect(), map);
-        let entries = at(maps.iter().collect(), first);
-        let values = at(entries.iter().collect(), second);
+            let known = found.iter().flat_map(|node| keys.iter().filter_map(|key| node.get(key)));
+            let known: Vec<&Node> = known.take(MAX_URLS).collect();
+            found = if known.is_empty() {
+                found.iter().flat_map(|node| node.entries()).map(|(_, value)| value).take(MAX_URLS).collect()
+            } else {
+                known
+            };
+        }
         let default = options.iter().filter_map(|options| options.get("DefaultValue")).flat_map(|it| self.texts(it));
-        values.iter().flat_map(|value| self.texts(value)).chain(default).collect()
+        // What a mapping holds is no function.
+        found.iter().filter(|value| value.is_scalar()).map(|value| value.text.to_string()).chain(default).collect()
     }
 }
 
@@ -171,13 +179,16 @@ fn unknown(name: &str) -> String {
     format!("{name}{UNKNOWN}")
 }
 
-/// Each text with each of the values after it, as far as the limit allows.
+/// Each text with each of the values after it, as far as the limits allow.
 fn append(texts: &mut Vec<String>, values: &[String]) {
+    let fits = |text: &str, value: &str| text.len() + value.len() <= MAX_LENGTH;
     if let [value] = values {
-        texts.iter_mut().for_each(|text| text.push_str(value));
+        texts.iter_mut().filter(|text| fits(text, value)).for_each(|text| text.push_str(value));
         return;
     }
-    let all = texts.iter().flat_map(|text| values.iter().map(move |value| format!("{text}{value}")));
+    let all = texts.iter().flat_map(|text| {
+        values.iter().map(move |value| if fits(text, value) { format!("{text}{value}") } else { text.clone() })
+    });
     *texts = all.take(MAX_URLS).collect();
 }
 
@@ -299,12 +310,21 @@ Mappings:
     }
 
     #[test]
-    fn the_number_of_urls_is_bounded() {
+    fn what_a_hostile_template_costs_is_bounded() {
+        let check = |sections: &str, url: &str, count: usize, longest: usize| {
+            let resource = format!("{{Type: 'AWS::CloudFormation::Stack', Properties: {{TemplateURL: {url}}}}}");
+            let stacks = nested_stacks(&parse(&format!("{sections}Resources:\n  Child: {resource}\n")));
+            let lengths = stacks.iter().flat_map(|stack| &stack.paths).map(String::len);
+            let (found, max) = lengths.fold((0, 0), |(found, max), length| (found + 1, length.max(max)));
+            assert_eq!((found, max), (count, longest), "{url}");
+        };
         let branches = "!If [C, a, b], ".repeat(20);
-        let url = format!("!Join ['', [{branches}x]]");
-        let resource = format!("{{Type: 'AWS::CloudFormation::Stack', Properties: {{TemplateURL: {url}}}}}");
-        let stacks = nested_stacks(&parse(&format!("Resources:\n  Child: {resource}\n")));
-        assert_eq!(stacks[0].paths.len(), MAX_URLS);
+        check("", &format!("!Join ['', [{branches}x]]"), MAX_URLS, 21);
+        let long = format!("Parameters: {{P: {{Type: String, Default: '{}'}}}}\n", "x,".repeat(500));
+        check(&long, &format!("!Sub '{}'", "${P}".repeat(1000)), 1, 5000);
+        check(&long, &format!("!Join ['{}', !Ref P]", "y".repeat(1000)), 1, MAX_LENGTH);
+        // A mapping that leads to itself.
+        check("Mappings: {M: {a: {b: !FindInMap [M, a, b]}}}\n", "!FindInMap [M, a, b]", 2, 14);
     }
 
     #[test]

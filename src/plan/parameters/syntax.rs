@@ -12,6 +12,11 @@ use super::keywords::{self, Argument, ArgumentError};
 use super::random::Random;
 use super::stored::Stored;
 
+/// The longest value that CloudFormation takes, in bytes
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>). It also bounds how
+/// deep arguments are nested.
+const MAX_LENGTH: usize = 4_096;
+
 /// A value in order: its texts and its pseudo-parameters.
 pub type Pieces = Vec<Piece>;
 
@@ -46,6 +51,8 @@ pub enum SyntaxError {
     Unclosed { written: String },
     #[error("{written} {wanted}")]
     Argument { written: String, wanted: &'static str },
+    #[error("the value has {length} bytes, and CloudFormation takes {MAX_LENGTH}")]
+    TooLong { length: usize },
 }
 
 impl SyntaxError {
@@ -53,13 +60,16 @@ impl SyntaxError {
     pub fn help(&self) -> Option<String> {
         match self {
             SyntaxError::Unknown { nearest, .. } => Some(format!("did you mean {nearest}?")),
-            SyntaxError::Unclosed { .. } | SyntaxError::Argument { .. } => None,
+            SyntaxError::Unclosed { .. } | SyntaxError::Argument { .. } | SyntaxError::TooLong { .. } => None,
         }
     }
 }
 
 /// Takes a value apart. All errors are returned, with none of the pieces.
 pub fn parse(value: &str) -> Result<Pieces, Vec<SyntaxError>> {
+    if value.len() > MAX_LENGTH {
+        return Err(vec![SyntaxError::TooLong { length: value.len() }]);
+    }
     let mut parser = Parser { pieces: Vec::new(), errors: Vec::new() };
     parser.value(value);
     if parser.errors.is_empty() { Ok(parser.pieces) } else { Err(parser.errors) }
@@ -320,6 +330,16 @@ mod tests {
         argument("$[taskcat_presignedurl],bucket,key,soon", signed);
         argument("$[taskcat_presignedurl],bucket,key,604801", signed);
         argument("$[taskcat_presignedurl],bucket,key,1,2", signed);
+    }
+
+    #[test]
+    fn long_and_deep_values() {
+        assert!(parse(&"x".repeat(4_096)).is_ok());
+        let errors = parse(&"x".repeat(4_097)).unwrap_err();
+        assert_eq!(errors[0].to_string(), "the value has 4097 bytes, and CloudFormation takes 4096");
+        let deep = format!("{}x{}", "$[taskcat_ssm_".repeat(270), "]".repeat(270));
+        assert!(parse(&deep).is_ok());
+        assert!(parse(&"$[taskcat_ssm_".repeat(290)).is_err());
     }
 
     #[test]
