@@ -151,7 +151,8 @@ fn warn_of_unfinished(project_root: &Path) {
     {
         let (id, stacks, buckets) = (&run.header.run_id, run.stacks.len(), run.buckets.len());
         output::warning(&format!(
-            "an earlier run left {stacks} stacks and {buckets} buckets: `taskcat test clean -w {id}` deletes them"
+            "an earlier run was not cleaned up after (stacks: {stacks}, buckets: {buckets}); \
+             `taskcat test clean -w {id}` does it"
         ));
     }
 }

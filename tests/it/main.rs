@@ -29,6 +29,7 @@ mod taskcat;
 
 mod buckets;
 mod budgets;
+mod cleaning;
 mod configuration;
 mod credentials;
 mod differential;
