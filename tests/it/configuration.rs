@@ -140,3 +140,30 @@ fn config_show_tells_where_a_value_came_from() {
         assert!(line.contains(origin), "{line}");
     }
 }
+
+/// The converted file resolves as the legacy one did, and a file that is there is not overwritten.
+#[test]
+fn a_legacy_configuration_is_converted() {
+    let project = Project::empty("legacy");
+    for (file, text) in [
+        (
+            "ci/taskcat.yml",
+            "global:\n  qsname: legacy\n  owner: a@example.com\n  s3bucket: legacy-bucket\n  regions: [us-east-1]\ntests:\n  one:\n    template_file: t.yaml\n    parameter_input: one.json\n",
+        ),
+        ("ci/one.json", "[{\"ParameterKey\": \"Name\", \"ParameterValue\": \"$[taskcat_random-string]\"}]"),
+        ("templates/t.yaml", "Parameters:\n  Name: {Type: String}\nResources: {}\n"),
+    ] {
+        project.write(file, text);
+    }
+    let show = || {
+        let outcome = Taskcat::without_credentials(&project).args(["config", "show", "--format", "json"]).run();
+        outcome.assert_code(0);
+        serde_json::from_str::<serde_json::Value>(&outcome.stdout).unwrap()
+    };
+    let legacy = show();
+    assert_eq!(legacy["tests"]["one"]["template"], "templates/t.yaml");
+    Taskcat::without_credentials(&project).args(["config", "convert"]).run().assert_code(0);
+    assert_eq!(show(), legacy);
+    let again = Taskcat::without_credentials(&project).args(["config", "convert"]).run();
+    again.assert_code(2).assert_says(".taskcat.yml");
+}
