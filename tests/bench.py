@@ -6,7 +6,7 @@
 Without --binary the release build is made first. The server is moto, whose stacks stand when CreateStack answers, so
 nothing is measured but the two programs and the same server below them. Both get the same projects and endpoint; the
 Python TaskCat runs through tests/support/taskcat_offline.py, which answers what would leave this machine. The median of
-the rounds counts; CPU seconds and peak memory are the kernel's (wait4), children included.
+the rounds counts; CPU seconds are the kernel's (wait4), children included; peak memory is the program's own (VmHWM).
 """
 
 import argparse
@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -72,13 +73,32 @@ class Measure:
         with open(log, "wb") as output:
             started = time.monotonic()
             process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
+            self.memory = 0
+            sampler = threading.Thread(target=self.sample_memory, args=[process.pid])
+            sampler.start()
             _, status, usage = os.wait4(process.pid, 0)
             self.wall = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
+        sampler.join()
         self.cpu = usage.ru_utime + usage.ru_stime
-        self.memory = usage.ru_maxrss / 1024  # MiB: Linux counts KiB.
         if process.returncode != 0:
             sys.exit(f"bench: {' '.join(map(str, command))} ended with {process.returncode}\n{log.read_text()}")
+
+
+    def sample_memory(self, pid):
+        """The peak so far, in MiB, again and again. wait4 would count what this program held when it forked as well."""
+        pause = 0.0005
+        while True:
+            try:
+                with open(f"/proc/{pid}/status", encoding="ascii") as status:
+                    peak = next((line for line in status if line.startswith("VmHWM:")), None)
+            except OSError:
+                return
+            if peak is None:  # It has ended.
+                return
+            self.memory = int(peak.split()[1]) / 1024
+            time.sleep(pause)
+            pause = min(pause * 1.1, 0.01)
 
 
 class Program:
