@@ -3,8 +3,9 @@
 
     tests/bench.py [--rounds N] [--binary PATH]
 
-Without --binary the release build is made first. The server is moto, whose stacks stand when CreateStack answers, so
-nothing is measured but the two programs and the same server below them. Both get the same projects and endpoint; the
+Without --binary the release build is made first. Stacks are launched on moto, where they stand when CreateStack
+answers; files are sent to ministack, which lists a bucket ten times as fast: so as little as can be is measured of the
+server, which is the same for both. Both get the same projects and endpoint; the
 Python TaskCat runs through tests/support/taskcat_offline.py, which answers what would leave this machine. The median of
 the rounds counts; CPU seconds are the kernel's (wait4), children included; peak memory is the program's own (VmHWM).
 """
@@ -29,8 +30,13 @@ BUCKET = "the-users-own-bucket"  # as fixtures/projects/given-bucket says
 FILES = 1000
 
 
-class Moto:
-    """A server on a free port, for as long as this program runs."""
+class Server:
+    """moto or ministack on a free port, for as long as this program runs."""
+
+    RESET = {"moto": "moto-api/reset", "ministack": "_ministack/reset"}
+
+    def __init__(self, kind):
+        self.kind = kind
 
     def __enter__(self):
         with socket.socket() as free:
@@ -38,7 +44,7 @@ class Moto:
             port = free.getsockname()[1]
         self.endpoint = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
-            [VENVS / "moto/bin/python", SUPPORT / "serve.py", "moto", str(port)],
+            [VENVS / self.kind / "bin/python", SUPPORT / "serve.py", self.kind, str(port)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -58,7 +64,7 @@ class Moto:
         self.process.wait()
 
     def reset(self):
-        urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST")).read()
+        urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/{self.RESET[self.kind]}", method="POST")).read()
 
     def make_bucket(self):
         given = [VENVS / "moto/bin/python", SUPPORT / "given.py", self.endpoint, "bucket", BUCKET, "us-east-1"]
@@ -136,7 +142,7 @@ def many_files(folder):
     return target
 
 
-def jobs(moto, folder):
+def jobs(moto, ministack, folder):
     """Each job: its name, and a function that prepares and runs it once for a program."""
 
     def version(program):
@@ -157,15 +163,15 @@ def jobs(moto, folder):
         return program.run(["test", "run", "-l", "-e"], target, moto.endpoint)
 
     def upload(program):
-        moto.reset()
-        moto.make_bucket()
-        return program.run(["upload"], many_files(folder), moto.endpoint)
+        ministack.reset()
+        ministack.make_bucket()
+        return program.run(["upload"], many_files(folder), ministack.endpoint)
 
     def upload_again(program):
         # The bucket holds what `upload` sent, byte for byte the same for both.
         target = many_files(folder)
-        program.run(["upload"], target, moto.endpoint)
-        return program.run(["upload"], target, moto.endpoint)
+        program.run(["upload"], target, ministack.endpoint)
+        return program.run(["upload"], target, ministack.endpoint)
 
     return [
         ("`--version`", version),
@@ -194,7 +200,7 @@ def main():
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--binary", type=Path)
     arguments = arguments.parse_args()
-    subprocess.run([ROOT / "tests/setup.sh", "moto", "taskcat"], check=True)
+    subprocess.run([ROOT / "tests/setup.sh"], check=True)
     binary = arguments.binary
     if binary is None:
         subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
@@ -203,8 +209,8 @@ def main():
     theirs = Program("TaskCat 0.9.58", [VENVS / "taskcat/bin/python", SUPPORT / "taskcat_offline.py"])
     print("| | TaskCat 0.9.58: wall, CPU, memory | taskcat: wall, CPU, memory | ratio: wall, CPU, memory |")
     print("|---|---|---|---|")
-    with Moto() as moto, tempfile.TemporaryDirectory() as folder:
-        for name, job in jobs(moto, Path(folder)):
+    with Server("moto") as moto, Server("ministack") as ministack, tempfile.TemporaryDirectory() as folder:
+        for name, job in jobs(moto, ministack, Path(folder)):
             # Alternately, so that whatever else this machine does meets both.
             rounds = [(job(theirs), job(ours)) for _ in range(arguments.rounds)]
             columns, ratios = [[], []], []
@@ -214,8 +220,8 @@ def main():
                     column.append(shown(value))
                 ratios.append(ratio(*values))
             print(f"| {name} | {', '.join(columns[0])} | {', '.join(columns[1])} | {', '.join(ratios)} |", flush=True)
-    print(f"\n(¹) TaskCat has no command for it: its `Config.create` is called. Median of {arguments.rounds} rounds, moto 5.2.5,")
-    print(f"{os.cpu_count()} cores.")
+    print(f"\n(¹) TaskCat has no command for it: its `Config.create` is called. Median of {arguments.rounds} rounds on")
+    print(f"{os.cpu_count()} cores; stacks on moto 5.2.5, uploads to ministack 1.5.33.")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 //! STS: who the credentials belong to.
 
 use super::trace::Trace;
-use super::{AwsError, Clients};
+use super::{AwsError, Clients, ErrorKind, endpoint_override};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerIdentity {
@@ -11,6 +11,14 @@ pub struct CallerIdentity {
 }
 
 impl Clients {
+    /// Names the endpoint that did not answer, where it is not AWS's own.
+    fn reached(&self, error: AwsError) -> AwsError {
+        match endpoint_override(&self.config, "STS") {
+            Some(url) if error.is(ErrorKind::Network) => error.named(&url),
+            _ => error,
+        }
+    }
+
     pub async fn caller_identity(&self) -> Result<CallerIdentity, AwsError> {
         const OPERATION: &str = "GetCallerIdentity";
         // The first call of a run, whose answer is that the endpoint is wrong or the network down: soon, please.
@@ -22,7 +30,7 @@ impl Clients {
             .get_caller_identity()
             .send()
             .await
-            .map_err(|error| AwsError::new(OPERATION, &self.region, error))?;
+            .map_err(|error| self.reached(AwsError::new(OPERATION, &self.region, error)))?;
         let partition = answer.arn().and_then(|arn| arn.split(':').nth(1));
         match (answer.account(), partition) {
             (Some(account_id), Some(partition)) => {
