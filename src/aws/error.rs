@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
@@ -58,7 +59,7 @@ impl AwsError {
         };
         let message = match error.message() {
             Some(message) => message.to_owned(),
-            None if kind == ErrorKind::Credentials => format!("no usable credentials: {}", chain(&error)),
+            None if kind == ErrorKind::Credentials => chain(&error),
             None => innermost(&error),
         };
         Self { kind, operation, region: region.to_owned(), code, message }
@@ -133,9 +134,16 @@ fn innermost(error: &dyn Error) -> String {
 
 /// Where credentials are looked for, several things can be wrong one behind the other, and each says something.
 fn chain(error: &dyn Error) -> String {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(CredentialsError::CredentialsNotLoaded(_)) = inner.downcast_ref() {
+            return "no credentials were found".to_owned();
+        }
+        source = inner.source();
+    }
     let mut causes: Vec<_> = sources(error).skip(1).collect();
     causes.dedup();
-    causes.join(": ")
+    format!("no usable credentials: {}", causes.join(": "))
 }
 
 fn sources(error: &dyn Error) -> impl Iterator<Item = String> {

@@ -31,6 +31,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig, imds};
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::http::Request;
 use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::Mutex;
 
@@ -160,6 +161,12 @@ impl Clients {
     pub fn s3_endpoint(&self) -> Option<&str> {
         self.s3_endpoint.as_deref()
     }
+}
+
+/// Whether requests can be sent there: `http://` or `https://`, and a host.
+pub fn is_url(url: &str) -> bool {
+    let scheme = url.starts_with("http://") || url.starts_with("https://");
+    scheme && Request::new(()).set_uri(url).is_ok()
 }
 
 /// The endpoint that the user set for a service, by any of the SDK's ways, or `None` for AWS itself.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::error::{CliError, Exit, exit_of};
-use super::{AwsArgs, Verbosity, block_on, output};
+use super::{AwsArgs, Verbosity, block_on, listed, output};
 use crate::aws::DEFAULT_PROFILE;
 use crate::run::{self, CleanRequest, Search};
 
@@ -47,15 +47,14 @@ struct Place {
 impl Place {
     fn search(&self, aws: &AwsArgs) -> Search {
         let profile = self.aws_profile.as_deref().or(aws.profile.as_deref()).unwrap_or(DEFAULT_PROFILE);
-        let regions = (self.region != "ALL").then(|| self.region.split(',').map(|it| it.trim().to_owned()).collect());
-        Search { profile: profile.to_owned(), regions }
+        Search { profile: profile.to_owned(), regions: listed(&self.region) }
     }
 }
 
 impl Clean {
     pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
         block_on(async {
-            let (clients, endpoint) = aws.connect();
+            let (clients, endpoint) = aws.connect()?;
             let search = self.place.search(aws);
             let request = CleanRequest {
                 what: self.project,
@@ -75,7 +74,7 @@ impl List {
     /// One line a run and region: its project, id, region, and how many of its stacks stand.
     pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
         block_on(async {
-            let (clients, _) = aws.connect();
+            let (clients, _) = aws.connect()?;
             let search = self.place.search(aws);
             let (stacks, warnings) = run::find_stacks(&search, &clients)
                 .await

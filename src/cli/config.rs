@@ -67,7 +67,8 @@ impl Show {
         let project = Project::load(&self.project_root, &self.input_file, aws, Vec::new())?;
         output::diagnostics(&project.loaded.warnings);
         let text = match (self.origin, self.format) {
-            (true, _) => config::show::with_origin(&project.loaded),
+            (true, Format::Yaml) => config::show::with_origin(&project.loaded),
+            (true, Format::Json) => config::show::json_with_origin(&project.loaded),
             (false, Format::Yaml) => config::show::yaml(&project.loaded),
             (false, Format::Json) => config::show::json(&project.loaded),
         };

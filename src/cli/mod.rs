@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::aws::Aws;
+use crate::aws::{self, Aws};
 use error::CliError;
 
 /// Tests CloudFormation templates by launching them.
@@ -94,10 +94,20 @@ pub fn main() -> ExitCode {
 
 impl AwsArgs {
     /// AWS, or what stands in for it, which is returned too, for the reports.
-    fn connect(&self) -> (Aws, Option<String>) {
-        let endpoint = self.endpoint_url.clone().or_else(|| env::var("AWS_ENDPOINT_URL").ok());
-        (Aws::new(self.endpoint_url.clone()), endpoint.filter(|url| !url.is_empty()))
+    fn connect(&self) -> Result<(Aws, Option<String>), CliError> {
+        let set = self.endpoint_url.clone().or_else(|| env::var("AWS_ENDPOINT_URL").ok());
+        let endpoint = set.filter(|url| !url.is_empty());
+        match endpoint.as_deref().filter(|url| !aws::is_url(url)) {
+            Some(url) => Err(CliError::Usage(format!("the endpoint `{url}` is no URL such as http://localhost:4566"))),
+            None => Ok((Aws::new(self.endpoint_url.clone()), endpoint)),
+        }
     }
+}
+
+/// What a flag lists, separated by commas; `None` for `ALL`.
+fn listed(text: &str) -> Option<Vec<String>> {
+    let items = || text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect();
+    (text != "ALL").then(items)
 }
 
 /// Runs a command's asynchronous part; only commands that call AWS pay for the runtime.

@@ -23,12 +23,13 @@ pub(super) fn diagnostics(diagnostics: &[Diagnostic]) {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        print(
-            level,
-            &diagnostic.message,
-            diagnostic.location.as_ref().zip(source.as_deref()),
-            diagnostic.help.as_deref(),
-        );
+        let place = diagnostic.location.as_ref().zip(source.as_deref());
+        let message = match (&diagnostic.location, place) {
+            // A file whose lines can't be shown is at least named.
+            (Some(location), None) => format!("{}: {}", near(&location.file).display(), diagnostic.message),
+            _ => diagnostic.message.clone(),
+        };
+        print(level, &message, place, diagnostic.help.as_deref());
     }
 }
 

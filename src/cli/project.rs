@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::error::CliError;
-use super::{AwsArgs, output};
+use super::{AwsArgs, listed, output};
 use crate::config::{self, Argument, Loaded, Request};
 use crate::diagnostic::Severity;
 use crate::lint::cfn_lint::LintTarget;
@@ -48,10 +48,7 @@ impl Project {
 
     /// Keeps only the named tests and regions; `ALL` keeps all.
     pub fn trim(&mut self, test_names: &str, regions: &str) -> Result<(), CliError> {
-        let list = |text: &str| -> Option<Vec<String>> {
-            (text != "ALL").then(|| text.split(',').map(|item| item.trim().to_owned()).collect())
-        };
-        let (tests, regions) = (list(test_names), list(regions));
+        let (tests, regions) = (listed(test_names), listed(regions));
         let found = self.loaded.trim(tests.as_deref(), regions.as_deref());
         if found.iter().any(|it| it.severity == Severity::Error) {
             return Err(CliError::Diagnostics(found));

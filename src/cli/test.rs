@@ -102,7 +102,7 @@ impl Run {
         }
         let (draft, templates) = project.draft()?;
         block_on(async {
-            let (clients, endpoint) = aws.connect();
+            let (clients, endpoint) = aws.connect()?;
             let (plan, warnings) = run::prepare(&draft, &clients).await?;
             output::diagnostics(&warnings);
             let job = Job {
@@ -114,7 +114,7 @@ impl Run {
             };
             warn_of_unfinished(&project.root);
             let folder = &self.output_directory;
-            let mut consumers = report::files(folder).map_err(|error| CliError::local(folder.display(), error))?;
+            let mut consumers = report::files(folder).map_err(|error| CliError::Local(error.to_string()))?;
             let index = folder.join("index.html").display().to_string();
             consumers.push(output::terminal(verbosity, self.minimal_output, Some(index)));
             let ended = run::run(&job, &clients, consumers).await;

@@ -57,7 +57,7 @@ impl Upload {
         output::diagnostics(&project.loaded.warnings);
         let draft = Draft::of_buckets(&project.loaded, &project.root, Uuid::new_v4());
         block_on(async {
-            let (clients, endpoint) = aws.connect();
+            let (clients, endpoint) = aws.connect()?;
             let (plan, warnings) = run::prepare(&draft, &clients).await?;
             output::diagnostics(&warnings);
             let consumers = vec![output::terminal(verbosity, false, None)];

@@ -1,4 +1,7 @@
 //! A resolved configuration as text: `taskcat config show`.
+//!
+//! The YAML is written here because what serde_yaml writes is YAML 1.2, in which `1:30` and `1_000` need no quotes, and
+//! has no comments, which is where a value's origin goes.
 
 use serde_json::{Value, json};
 

@@ -167,3 +167,19 @@ fn a_legacy_configuration_is_converted() {
     let again = Taskcat::without_credentials(&project).args(["config", "convert"]).run();
     again.assert_code(2).assert_says(".taskcat.yml");
 }
+
+#[test]
+fn a_file_that_is_no_text_is_named() {
+    let project = Project::copy_of("undeclared-parameter");
+    std::fs::write(project.path().join("latin-1.yml"), b"project: {name: caf\xe9}\n").unwrap();
+    refused(&project, &["test", "run", "-i", "latin-1.yml"]).assert_says("latin-1.yml: the file is not valid UTF-8");
+}
+
+#[test]
+fn an_endpoint_that_is_no_url() {
+    let project = Project::copy_of("undeclared-parameter");
+    for endpoint in ["localhost:4566", "http://[bad", "ftp://localhost"] {
+        let outcome = Taskcat::at(&project, endpoint).args(["test", "run", "-l"]).run();
+        outcome.assert_code(2).assert_says(endpoint).assert_says("http://localhost:4566");
+    }
+}

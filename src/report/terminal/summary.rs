@@ -130,5 +130,7 @@ fn verdict_line(report: &RunReport, options: &Options, paint: Paint) -> String {
     };
     let report_at =
         options.report.as_deref().map(|path| format!("; report: {}", paint.strong(path))).unwrap_or_default();
+    // The words of an error end as they end.
+    let took = if report.verdict == Verdict::Error { String::new() } else { took };
     format!("{line}{took}{report_at}")
 }
