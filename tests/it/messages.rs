@@ -41,6 +41,30 @@ fn minimal_says_how_stacks_change(kind: Kind) {
     assert!(!normal.stderr.contains('\u{1b}') && !outcome.stderr.contains('\u{1b}'), "escape codes without a terminal");
 }
 
+/// On a terminal, which `script` of util-linux makes, the view lives: it moves the cursor, and NO_COLOR takes the colours.
+/// ministack's stacks are in progress long enough to be seen.
+#[test]
+fn a_terminal_shows_a_live_view() {
+    let server = Server::take(Kind::Ministack);
+    let project = Project::copy_of("one-bad");
+    let on_terminal = |name: &str, value: &str| {
+        let command = format!("{} test run -l", env!("CARGO_BIN_EXE_taskcat"));
+        let run = Taskcat::program("script", &project).args(["-qec", command.as_str(), "/dev/null"]);
+        let run = run.env("AWS_ENDPOINT_URL", server.endpoint()).env("TERM", "xterm-256color").env(name, value);
+        run.env("AWS_ACCESS_KEY_ID", "testing").env("AWS_SECRET_ACCESS_KEY", "testing").run()
+    };
+    let coloured = on_terminal("COLUMNS", "100");
+    coloured.assert_code(1);
+    for text in ["License (AWS::SSM::Parameter) CREATE_FAILED", "1 failed, 5 passed", "\u{1b}[31m"] {
+        assert!(coloured.stdout.contains(text), "no {text:?} in\n{}", coloured.stdout);
+    }
+    let plain = on_terminal("NO_COLOR", "1");
+    plain.assert_code(1);
+    assert!(!plain.stdout.contains("\u{1b}[31m"), "{}", plain.stdout);
+    // Something was drawn over: the view has moved the cursor up or cleared a line.
+    assert!(plain.stdout.contains("\u{1b}[2K") || plain.stdout.contains("\u{1b}[1A"), "{:?}", plain.stdout);
+}
+
 #[test]
 fn the_version_on_standard_output() {
     let project = Project::empty("nothing");
