@@ -42,7 +42,8 @@ fn minimal_says_how_stacks_change(kind: Kind) {
 }
 
 /// On a terminal, which `script` of util-linux makes, the view lives: it moves the cursor, and NO_COLOR takes the colours.
-/// ministack's stacks are in progress long enough to be seen.
+/// ministack's stacks are in progress long enough to be seen. Elsewhere than on Linux `script` takes other arguments.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_terminal_shows_a_live_view() {
     let server = Server::take(Kind::Ministack);
