@@ -3,13 +3,14 @@
 //! The EC2 SDK crate costs minutes of compilation and gigabytes of memory for the sake of two requests, so they are
 //! signed and sent here: awsQuery over the same HTTP client, with the same credentials.
 
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_http_client::{Connector, tls};
-use aws_smithy_runtime_api::client::http::HttpConnector;
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings};
 use aws_smithy_runtime_api::http::Request;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
@@ -127,15 +128,19 @@ impl Clients {
     }
 }
 
-fn connector() -> Connector {
-    let settings = aws_smithy_runtime_api::client::http::HttpConnectorSettings::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .read_timeout(Duration::from_secs(30))
-        .build();
-    Connector::builder()
-        .connector_settings(settings)
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
-        .build()
+/// One for the process: making one reads the system's certificates.
+fn connector() -> &'static Connector {
+    static CONNECTOR: OnceLock<Connector> = OnceLock::new();
+    CONNECTOR.get_or_init(|| {
+        let settings = HttpConnectorSettings::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .read_timeout(Duration::from_secs(30))
+            .build();
+        Connector::builder()
+            .connector_settings(settings)
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+            .build()
+    })
 }
 
 fn zones(body: &[u8]) -> Option<Vec<(String, String)>> {

@@ -81,31 +81,6 @@ impl Clients {
         request.send().await.map(|_| ()).map_err(|error| self.s3_error("PutBucketTagging", bucket, error))
     }
 
-    /// The bucket's tags as key and value; none for a bucket without tags.
-    pub async fn bucket_tags(&self, bucket: &str) -> Result<Vec<(String, String)>, AwsError> {
-        match self.s3.get_bucket_tagging().bucket(bucket).send().await {
-            Ok(answer) => {
-                Ok(answer.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
-            }
-            Err(error) => match self.s3_error("GetBucketTagging", bucket, error) {
-                error if error.has_code("NoSuchTagSet") => Ok(Vec::new()),
-                error => Err(error),
-            },
-        }
-    }
-
-    /// Names of all buckets of the account whose names begin with `prefix`.
-    pub async fn buckets(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
-        let mut pages = self.s3.list_buckets().prefix(prefix).into_paginator().send();
-        let mut names = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| self.s3_error("ListBuckets", prefix, error))?;
-            let found = page.buckets().iter().filter_map(|bucket| bucket.name());
-            names.extend(found.filter(|name| name.starts_with(prefix)).map(str::to_owned));
-        }
-        Ok(names)
-    }
-
     pub async fn put_bucket_policy(&self, bucket: &str, policy: &str) -> Result<(), AwsError> {
         let request = self.s3.put_bucket_policy().bucket(bucket).policy(policy);
         request.send().await.map(|_| ()).map_err(|error| self.s3_error("PutBucketPolicy", bucket, error))

@@ -149,31 +149,39 @@ async fn tear_down(context: &Context<'_>, cell: &CellId, mut watcher: Watcher, o
         context.events.send(Happening::StackKept { cell: cell.clone(), stack_id, why });
         return;
     }
-    let clients = watcher.clients();
-    let deleted = if wait_for_delete {
-        delete(context.events, cell, &mut watcher).await
-    } else {
-        let asked = teardown::delete_stack(cell, &stack_id, &clients, context.events).await;
-        asked.map_err(|error| error.to_string())
-    };
-    let cell = cell.clone();
-    context.events.send(match deleted {
-        Ok(()) if wait_for_delete => Happening::StackDeleted { cell, stack_id },
+    let deleted = delete(context.events, cell, &mut watcher, wait_for_delete).await;
+    tell_deletion(context.events, cell, &watcher, deleted, wait_for_delete).await;
+}
+
+/// Sends how the deletion of a stack ended, or that its end was not awaited.
+pub(super) async fn tell_deletion(
+    events: &Events,
+    cell: &CellId,
+    watcher: &Watcher,
+    deleted: Result<(), String>,
+    wait: bool,
+) {
+    let (cell, stack_id) = (cell.clone(), watcher.stack_id().to_owned());
+    events.send(match deleted {
+        Ok(()) if wait => Happening::StackDeleted { cell, stack_id },
         Ok(()) => Happening::StackDeleteUnawaited { cell, stack_id },
         Err(reason) => {
-            let left = teardown::left_behind(&stack_id, &clients).await;
+            let left = teardown::left_behind(&stack_id, &watcher.clients()).await;
             Happening::StackDeleteFailed { cell, stack_id, reason, left }
         }
     });
 }
 
-/// Deletes and waits; what blocks the deletion is cleared, once, before a second try.
-pub(super) async fn delete(events: &Events, cell: &CellId, watcher: &mut Watcher) -> Result<(), String> {
+/// Asks for the deletion and, if told to, waits for it; what blocks it is cleared, once, before a second try.
+pub(super) async fn delete(events: &Events, cell: &CellId, watcher: &mut Watcher, wait: bool) -> Result<(), String> {
     let (stack_id, clients) = (watcher.stack_id().to_owned(), watcher.clients());
     let mut second_try = false;
     loop {
         let asked = teardown::delete_stack(cell, &stack_id, &clients, events).await;
         asked.map_err(|error| error.to_string())?;
+        if !wait {
+            return Ok(());
+        }
         let (status, reason) = watcher.deleted().await.map_err(|error| error.to_string())?;
         if status.is_deleted() {
             return Ok(());

@@ -14,7 +14,7 @@ use super::conductor::{Conductor, Ended};
 use super::journal::{self, PlannedBucket, Unfinished};
 use super::redact::Secrets;
 use crate::aws::{Aws, AwsError, Stack};
-use crate::event::{CellId, Events, Happening, RunStarted, Task};
+use crate::event::{CellId, Events, RunStarted, Task};
 use crate::report::Consumer;
 use crate::teardown;
 use crate::watch::Watcher;
@@ -154,23 +154,12 @@ fn other_places(journals: &[Unfinished], request: &CleanRequest, found: &[RunSta
 async fn delete_stack(found: RunStack, wait: bool, aws: &Aws, events: &Events) {
     let (cell, stack_id) = (found.cell(), found.stack.stack_id);
     let clients = aws.clients(&found.profile, &found.region).await;
-    let mut watcher = Watcher::new(cell.clone(), stack_id.clone(), clients.clone(), events.clone());
+    let mut watcher = Watcher::new(cell.clone(), stack_id, clients, events.clone());
     let deleted = match watcher.catch_up().await {
-        Ok(()) if wait => cell::delete(events, &cell, &mut watcher).await,
-        Ok(()) => {
-            let asked = teardown::delete_stack(&cell, &stack_id, &clients, events).await;
-            asked.map_err(|error| error.to_string())
-        }
+        Ok(()) => cell::delete(events, &cell, &mut watcher, wait).await,
         Err(error) => Err(error.to_string()),
     };
-    events.send(match deleted {
-        Ok(()) if wait => Happening::StackDeleted { cell, stack_id },
-        Ok(()) => Happening::StackDeleteUnawaited { cell, stack_id },
-        Err(reason) => {
-            let left = teardown::left_behind(&stack_id, &clients).await;
-            Happening::StackDeleteFailed { cell, stack_id, reason, left }
-        }
-    });
+    cell::tell_deletion(events, &cell, &watcher, deleted, wait).await;
 }
 
 async fn delete_bucket(bucket: &PlannedBucket, aws: &Aws, events: &Events) {

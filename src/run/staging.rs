@@ -57,7 +57,7 @@ pub(super) async fn dry_run(context: &Context<'_>) -> Result<Vec<String>, RunErr
         let found = bucket::find(planned, context.aws).await?;
         let changes = match found {
             Some(bucket) => sync::compare(&bucket, &files, &staging.exclusions, &prefix).await?,
-            None => Changes { uploads: files.iter().collect(), removals: Vec::new(), unchanged: 0 },
+            None => Changes::all(&files),
         };
         let name = &planned.name;
         lines.extend(changes.removals.iter().map(|key| format!("remove s3://{name}/{key}")));

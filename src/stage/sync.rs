@@ -19,6 +19,13 @@ pub struct Changes<'f> {
     pub unchanged: usize,
 }
 
+impl<'f> Changes<'f> {
+    /// What an empty bucket needs, or one that is yet to be made.
+    pub fn all(files: &'f [LocalFile]) -> Self {
+        Self { uploads: files.iter().collect(), removals: Vec::new(), unchanged: 0 }
+    }
+}
+
 /// Compares by key and checksum. `prefix` ends with a slash; keys under it that the project doesn't have, and that the
 /// exclusions don't protect, are to be removed.
 pub async fn compare<'f>(
@@ -28,7 +35,7 @@ pub async fn compare<'f>(
     prefix: &str,
 ) -> Result<Changes<'f>, StageError> {
     if bucket.fresh {
-        return Ok(Changes { uploads: files.iter().collect(), removals: Vec::new(), unchanged: 0 });
+        return Ok(Changes::all(files));
     }
     let listed = bucket.clients.list_objects(&bucket.name, prefix).await?;
     let mut remote: HashMap<&str, &str> =
