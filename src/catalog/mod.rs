@@ -1,5 +1,19 @@
 //! What AWS offers: tables of facts, no I/O. Called by `plan` and, for hosts of URLs, by `launch` and `stage`.
+//!
+//! - `partition`: partitions, and the region names that belong to them
+//! - `region`: which regions there are, and which of them have which resource type
+//! - `resource_type`: what a resource type looks like; its parts are described in `shape`
+//! - `packed`: the two embedded tables are compressed; each is unpacked when it is first asked
+//!
+//! Both tables are made by `schemas/resource_types.py`; `schemas/README.md` says from what, and how far they go.
 
+mod packed;
 mod partition;
+mod region;
+mod resource_type;
+mod shape;
 
 pub use partition::{Partition, partition, partition_of};
+pub use region::{Offered, as_of, offers, regions};
+pub use resource_type::{ResourceType, resource_type};
+pub use shape::{JsonType, Object, Property, Shape};

@@ -1,0 +1,184 @@
+//! Which regions there are, and which resource types each of them has.
+//!
+//! The table ages: regions are added and types come to more regions. So nothing here is a reason to refuse a region,
+//! and a *no* is given only where the data have shown it for long: see [`Offered`].
+
+use std::sync::OnceLock;
+
+use super::packed::unpack;
+use super::partition::partition_of;
+
+/// What is known of a resource type in a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// CloudFormation lists the type for the region.
+    Yes,
+    /// The region has no type of this service and hadn't a year earlier, when the type was already known elsewhere; and
+    /// AWS's own list of endpoints has the service in other regions, not in this one.
+    No,
+    /// CloudFormation's list for the region lacks the type, but types come to regions every week, and the conditions of
+    /// *no* aren't met: a doubt to tell people about, not a verdict.
+    Unlisted,
+    /// No data: a region without a list of its own, or a type that no region lists (custom resources, modules, types
+    /// of third parties, private ones, SAM's, withdrawn ones).
+    Unknown,
+}
+
+/// What is known of the type (`AWS::S3::Bucket`) in the region, as of [`as_of`].
+pub fn offers(region: &str, type_name: &str) -> Offered {
+    let table = table();
+    let column = table.listed.binary_search(&region).ok();
+    let row = table.types.binary_search_by_key(&type_name, |(name, _)| name).ok();
+    let (Some(column), Some(row)) = (column, row) else { return Offered::Unknown };
+    match table.types[row].1.as_bytes().get(column) {
+        Some(b'+') => Offered::Yes,
+        Some(b'-') => Offered::No,
+        Some(b'?') => Offered::Unlisted,
+        _ => Offered::Unknown,
+    }
+}
+
+/// The known regions of the partition (`aws`, `aws-cn`), sorted; none if there is no such partition. Regions without
+/// data are among them.
+pub fn regions(partition: &str) -> Vec<&'static str> {
+    table().regions.iter().copied().filter(|region| partition_of(region).name == partition).collect()
+}
+
+/// The day of the data: `2026-10-20`.
+pub fn as_of() -> &'static str {
+    table().as_of
+}
+
+/// The table unpacked. Its lines: `as of` the day; all regions; the regions that have a list of their own, which are
+/// the columns of what follows; then one line a type, in the order of names, with one mark a column.
+#[derive(Default)]
+struct Table {
+    as_of: &'static str,
+    regions: Vec<&'static str>,
+    listed: Vec<&'static str>,
+    types: Vec<(&'static str, &'static str)>,
+}
+
+fn table() -> &'static Table {
+    static PACKED: &[u8] = include_bytes!("../../schemas/resource-types-regions.zst");
+    static TEXT: OnceLock<Option<String>> = OnceLock::new();
+    static TABLE: OnceLock<Table> = OnceLock::new();
+    TABLE.get_or_init(|| TEXT.get_or_init(|| unpack(PACKED)).as_deref().and_then(read).unwrap_or_default())
+}
+
+fn read(text: &'static str) -> Option<Table> {
+    let mut lines = text.lines();
+    let as_of = lines.next()?.strip_prefix("as of ")?;
+    let regions = lines.next()?.split(' ').collect();
+    let listed = lines.next()?.split(' ').collect();
+    let types = lines.map(|line| line.split_once(' ')).collect::<Option<_>>()?;
+    Some(Table { as_of, regions, listed, types })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_offered_where_cloudformation_lists_them() {
+        let check = |type_name: &str, region: &str, expect: Offered| {
+            assert_eq!(offers(region, type_name), expect, "{type_name} in {region}");
+        };
+        use Offered::{No, Unknown, Unlisted, Yes};
+        check("AWS::S3::Bucket", "us-east-1", Yes);
+        check("AWS::EC2::VPC", "ap-southeast-7", Yes);
+        check("AWS::EC2::VPC", "us-gov-west-1", Yes);
+        check("AWS::Lambda::Function", "cn-northwest-1", Yes);
+        check("AWS::IAM::Role", "mx-central-1", Yes);
+        check("AWS::CloudFormation::Stack", "ap-east-2", Yes);
+        check("AWS::CloudFormation::WaitCondition", "me-central-1", Yes);
+        // Services that live in one region, or in few.
+        check("AWS::DeviceFarm::Project", "us-west-2", Yes);
+        check("AWS::DeviceFarm::Project", "us-east-1", No);
+        check("AWS::CUR::ReportDefinition", "us-east-1", Yes);
+        check("AWS::CUR::ReportDefinition", "eu-west-1", No);
+        check("AWS::Kendra::Index", "eu-west-3", No);
+        check("AWS::CodeBuild::Project", "ca-west-1", No);
+        check("AWS::AppRunner::Service", "cn-north-1", No);
+        // The service is there, the type isn't on the list.
+        check("AWS::ECR::PublicRepository", "us-east-1", Yes);
+        check("AWS::ECR::PublicRepository", "eu-west-1", Unlisted);
+        check("AWS::EC2::CarrierGateway", "sa-east-1", Unlisted);
+        // It left twenty regions' lists and came back to most of them within half a year.
+        check("AWS::Config::RemediationConfiguration", "us-east-1", Yes);
+        check("AWS::Config::RemediationConfiguration", "mx-central-1", Unlisted);
+        // The list of me-central-1 is older than the others'.
+        check("AWS::DeviceFarm::Project", "me-central-1", Unlisted);
+        // Regions without a list of their own.
+        check("AWS::S3::Bucket", "us-iso-east-1", Unknown);
+        check("AWS::S3::Bucket", "eusc-de-east-1", Unknown);
+        check("AWS::S3::Bucket", "me-south-1", Unknown);
+        check("AWS::S3::Bucket", "eu-nowhere-9", Unknown);
+        check("AWS::S3::Bucket", "", Unknown);
+        // Types that no region lists.
+        check("Custom::Anything", "us-east-1", Unknown);
+        check("AWS::Serverless::Function", "us-east-1", Unknown);
+        check("Acme::Quick::Start::MODULE", "us-east-1", Unknown);
+        check("MongoDB::Atlas::Cluster", "us-east-1", Unknown);
+        check("AWS::S3::Bouquet", "us-east-1", Unknown);
+        check("aws::s3::bucket", "us-east-1", Unknown);
+        check("AWS::S3::Bucket ", "us-east-1", Unknown);
+        check("", "us-east-1", Unknown);
+        // Where CloudFormation lists it, it is a type like others.
+        check("AWS::CloudFormation::CustomResource", "us-east-1", Yes);
+    }
+
+    #[test]
+    fn regions_are_known_by_partition() {
+        let check = |partition: &str, expect: &[&str]| assert_eq!(regions(partition), expect, "{partition}");
+        check("aws-cn", &["cn-north-1", "cn-northwest-1"]);
+        check("aws-us-gov", &["us-gov-east-1", "us-gov-west-1"]);
+        check("aws-iso", &["us-iso-east-1", "us-iso-west-1"]);
+        check("aws-iso-b", &["us-isob-east-1", "us-isob-west-1"]);
+        check("aws-iso-e", &["eu-isoe-west-1"]);
+        check("aws-iso-f", &["us-isof-east-1", "us-isof-south-1"]);
+        check("aws-eusc", &["eusc-de-east-1"]);
+        check("aws-mars", &[]);
+        let commercial = regions("aws");
+        assert_eq!(commercial.len(), 34, "{commercial:?}");
+        assert!(commercial.is_sorted());
+        for region in ["us-east-1", "eu-central-1", "me-south-1", "ap-southeast-6", "mx-central-1"] {
+            assert!(commercial.contains(&region), "{region}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_whole() {
+        let table = table();
+        assert_eq!(as_of(), "2026-10-20");
+        assert!(table.regions.is_sorted() && table.listed.is_sorted() && table.types.is_sorted());
+        assert_eq!((table.regions.len(), table.listed.len(), table.types.len()), (46, 37, 1884));
+        for (name, row) in &table.types {
+            assert!(row.len() == 37 && row.bytes().all(|mark| b"+-?".contains(&mark)) && row.contains('+'), "{name}");
+        }
+        let mut most = ("", 0);
+        for (column, region) in table.listed.iter().enumerate() {
+            assert!(table.regions.contains(region), "{region}");
+            let count = table.types.iter().filter(|(_, row)| row.as_bytes()[column] == b'+').count();
+            assert!(count > 700, "{region} has {count} types");
+            most = if count > most.1 { (region, count) } else { most };
+        }
+        assert_eq!(most, ("us-east-1", 1854));
+    }
+
+    /// What every account needs is in every region: were it missing from one, the list would not be worth much.
+    #[test]
+    fn what_is_basic_is_everywhere() {
+        let basic = "ApiGateway::RestApi AutoScaling::AutoScalingGroup CloudFormation::CustomResource CloudWatch::Alarm \
+            DynamoDB::Table EC2::Instance EC2::InternetGateway EC2::LaunchTemplate EC2::RouteTable EC2::SecurityGroup \
+            EC2::Subnet ECR::Repository ECS::Cluster ECS::Service EFS::FileSystem EKS::Cluster \
+            ElasticLoadBalancingV2::LoadBalancer Events::Rule IAM::InstanceProfile IAM::ManagedPolicy KMS::Key \
+            Lambda::Permission Logs::LogGroup RDS::DBInstance Route53::HostedZone S3::BucketPolicy \
+            SecretsManager::Secret SNS::Topic SQS::Queue SSM::Parameter StepFunctions::StateMachine";
+        for name in basic.split_whitespace() {
+            for region in &table().listed {
+                assert_eq!(offers(region, &format!("AWS::{name}")), Offered::Yes, "{name} in {region}");
+            }
+        }
+    }
+}
