@@ -4,8 +4,11 @@
 mod clean;
 mod config;
 mod error;
+mod lint;
 mod output;
+mod plan;
 mod project;
+mod render;
 mod test;
 mod upload;
 
@@ -62,8 +65,17 @@ enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Test(test::Command),
 
+    /// Say of every test and region whether it would launch, without AWS.
+    Plan(plan::Plan),
+
+    /// Check the templates with cfn-lint, without AWS.
+    Lint(lint::Lint),
+
     /// Package Lambda functions and upload the project to S3.
     Upload(upload::Upload),
+
+    /// Print a template as CloudFormation would see it, without AWS.
+    Render(render::Render),
 
     /// Show the configuration, or convert a legacy one.
     #[command(subcommand, arg_required_else_help = true)]
@@ -87,6 +99,9 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Test(command) => command.run(&cli.aws, verbosity),
         Command::Upload(args) => args.run(&cli.aws, verbosity),
+        Command::Plan(args) => args.run(&cli.aws),
+        Command::Lint(args) => args.run(&cli.aws),
+        Command::Render(args) => args.run(),
         Command::Config(command) => command.run(&cli.aws),
     };
     result.unwrap_or_else(CliError::report).into()

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -14,6 +14,7 @@ use super::Verbosity;
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::report::Consumer;
 use crate::report::terminal;
+use crate::template::Failure;
 
 /// Prints every diagnostic with its line of source, as rustc does.
 pub(super) fn diagnostics(diagnostics: &[Diagnostic]) {
@@ -59,6 +60,83 @@ fn print(level: Level<'_>, message: &str, place: Option<(&Location, &str)>, help
     anstream::eprintln!("{}", Renderer::styled().render(&[group]));
 }
 
+/// Why a template can't be launched, with the lines of source that have a part in it: where it fails, the nested stacks
+/// that lead there, and where parameters were set. `notes` come below.
+pub(super) fn failure(failure: &Failure, notes: &[String]) -> String {
+    let here = failure.nested_in.iter().find(|it| it.at == failure.at);
+    let label = here.map(|it| format!("nested stack {}", it.logical_id));
+    let mut places = vec![Marked { at: &failure.at, kind: AnnotationKind::Primary, label, is_secret: false }];
+    let context = |at, label| Marked { at, kind: AnnotationKind::Context, label: Some(label), is_secret: false };
+    for nested_in in failure.nested_in.iter().rev().filter(|it| it.at != failure.at) {
+        places.push(context(&nested_in.at, format!("in nested stack {}", nested_in.logical_id)));
+    }
+    let placed = failure.notes.iter().filter_map(|note| Some((note, note.at.as_ref()?)));
+    places.extend(placed.map(|(note, at)| Marked { is_secret: note.is_secret, ..context(at, note.message.clone()) }));
+    let secret = places.iter().filter(|place| place.is_secret);
+    let secret = secret.map(|it| format!("{} ({})", it.label.as_deref().unwrap_or_default(), near_place(it.at)));
+    let unplaced = failure.notes.iter().filter(|note| note.at.is_none()).map(|note| note.message.clone());
+    let notes: Vec<String> = secret.chain(unplaced).chain(notes.iter().cloned()).collect();
+    let group = snippets(Group::with_title(Level::ERROR.primary_title(&failure.message)), &places);
+    Renderer::styled().render(&[group.elements(notes.iter().map(|note| Level::NOTE.message(note)))])
+}
+
+/// A place in a file, what it is in the group, and what is said of it.
+struct Marked<'a> {
+    at: &'a Location,
+    kind: AnnotationKind,
+    label: Option<String>,
+    /// The line is not to be shown, but only named.
+    is_secret: bool,
+}
+
+/// Each file once, in the order of the places; one that can't be read is named.
+fn snippets<'a>(mut group: Group<'a>, places: &[Marked<'a>]) -> Group<'a> {
+    let mut files: Vec<&Path> = Vec::new();
+    for place in places.iter().filter(|place| !place.is_secret) {
+        let file = &place.at.file;
+        if files.contains(&&**file) {
+            continue;
+        }
+        files.push(file);
+        let here: Vec<_> = places.iter().filter(|other| other.at.file == *file && !other.is_secret).collect();
+        let name = near(file).to_string_lossy().into_owned();
+        group = match fs::read_to_string(file) {
+            Ok(source) => {
+                let secrets = places.iter().filter(|other| other.at.file == *file && other.is_secret);
+                let source = without_lines(source, secrets.map(|place| place.at.at.line));
+                let annotation = |place: &&Marked| -> Annotation<'a> {
+                    place.kind.span(span(place.at, &source)).label(place.label.clone())
+                };
+                let annotations: Vec<_> = here.iter().map(annotation).collect();
+                group.element(Snippet::source(source).path(name).annotations(annotations))
+            }
+            Err(_) => group.elements(here.iter().map(|place| {
+                let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+                Origin::path(name.clone()).line(count(place.at.at.line)).char_column(count(place.at.at.column))
+            })),
+        };
+    }
+    group
+}
+
+/// The source with what stands on secret lines masked: they may be shown where they lie between others.
+fn without_lines(source: String, lines: impl Iterator<Item = u32>) -> String {
+    let lines: Vec<u32> = lines.collect();
+    if lines.is_empty() {
+        return source;
+    }
+    let masked = (1..).zip(source.split_inclusive('\n')).map(|(number, line)| match lines.contains(&number) {
+        true => "****\n",
+        false => line,
+    });
+    masked.collect()
+}
+
+/// `file:line` as the user would write it here.
+pub(super) fn near_place(location: &Location) -> String {
+    format!("{}:{}", near(&location.file).display(), location.at.line)
+}
+
 /// A path as the user would write it here.
 fn near(path: &Path) -> &Path {
     env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
@@ -71,7 +149,23 @@ fn span(location: &Location, source: &str) -> std::ops::Range<usize> {
     let start_of_line: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
     let rest = &source[start_of_line..];
     let start = start_of_line + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at);
-    let word = source[start..].find(|c: char| c.is_whitespace() || c == ':').unwrap_or(source.len() - start);
+    let word = &source[start..];
+    let mut open = 0_usize;
+    let mut ends = word.char_indices().filter(|(at, c)| match c {
+        ':' => word[at + 1..].starts_with(char::is_whitespace),
+        '{' | '[' => {
+            open += 1;
+            false
+        }
+        // Of a list or mapping in which the word stands.
+        '}' | ']' if open > 0 => {
+            open -= 1;
+            false
+        }
+        ',' | '}' | ']' => *at > 0 && open == 0,
+        c => c.is_whitespace(),
+    });
+    let word = ends.next().map_or(word.len(), |(at, _)| at);
     start..start + word
 }
 

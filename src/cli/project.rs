@@ -12,6 +12,7 @@ use crate::diagnostic::Severity;
 use crate::lint::cfn_lint::LintTarget;
 use crate::package;
 use crate::plan::Draft;
+use crate::plan::forecast::Staged;
 use crate::run::Staging;
 use crate::stage::exclude::Exclusions;
 use crate::template::Templates;
@@ -58,9 +59,9 @@ impl Project {
     }
 
     /// Reads the templates and checks the tests against them, printing what the user should know.
-    pub fn draft(&self) -> Result<(Draft, Templates), CliError> {
+    pub fn draft(&self, run_id: Uuid) -> Result<(Draft, Templates), CliError> {
         let (templates, mut diagnostics) = Draft::templates(&self.loaded, &self.root);
-        let draft = Draft::new(&self.loaded, &self.root, &templates, Uuid::new_v4());
+        let draft = Draft::new(&self.loaded, &self.root, &templates, run_id);
         match draft {
             Ok((draft, warnings)) if diagnostics.iter().all(|it| it.severity == Severity::Warning) => {
                 diagnostics.extend(warnings);
@@ -87,6 +88,23 @@ impl Project {
             })
         })
         .collect()
+    }
+
+    /// What becomes of a path of the project when it is staged.
+    pub fn staged(&self, path: &str, exclusions: &Exclusions) -> Staged {
+        let is_plain = path.split('/').all(|piece| !matches!(piece, "" | "." | ".."));
+        let mut folders = path.match_indices('/').map(|(at, _)| self.root.join(&path[..at]));
+        if is_plain
+            && self.root.join(path).is_file()
+            && !folders.any(|folder| folder.is_symlink())
+            && !exclusions.excludes(path)
+        {
+            Staged::Yes
+        } else if exclusions.excludes_remote(path) {
+            Staged::Unknown
+        } else {
+            Staged::No
+        }
     }
 
     pub fn staging(&self, package_lambda: bool, exclude_prefixes: &[String]) -> Result<Staging, CliError> {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use uuid::Uuid;
 
 use super::clean::{Clean, List};
 use super::error::{CliError, Exit, exit_of};
@@ -100,7 +101,7 @@ impl Run {
         if self.skip_upload && project.loaded.config.tests.values().any(|test| test.s3_bucket.is_none()) {
             return Err(CliError::Usage("--skip-upload needs an `s3_bucket` in the configuration".to_owned()));
         }
-        let (draft, templates) = project.draft()?;
+        let (draft, templates) = project.draft(Uuid::new_v4())?;
         block_on(async {
             let (clients, endpoint) = aws.connect()?;
             let (plan, warnings) = run::prepare(&draft, &clients).await?;

@@ -1,13 +1,12 @@
 //! A resolved configuration as text: `taskcat config show`.
 //!
-//! The YAML is written here because what serde_yaml writes is YAML 1.2, in which `1:30` and `1_000` need no quotes, and
-//! has no comments, which is where a value's origin goes.
+//! A comment on each line of the YAML is where a value's origin goes.
 
 use serde_json::{Value, json};
 
 use super::Loaded;
 use super::merge::{Content, Layer};
-use crate::yaml;
+use crate::yaml::lines;
 
 /// In TaskCat's own shape: `general`, `project`, `tests`, absent keys left out.
 pub fn json(loaded: &Loaded) -> String {
@@ -69,73 +68,6 @@ fn leaves(value: &Value, path: &str) -> Vec<String> {
         }
         _ => vec![path.to_owned()],
     }
-}
-
-struct Line {
-    text: String,
-    /// The path of the value, where the line holds one.
-    leaf: Option<String>,
-}
-
-/// Block style YAML, a value a line.
-fn lines(value: &Value) -> Vec<Line> {
-    let mut lines = Vec::new();
-    write(value, "", 0, &mut lines);
-    lines
-}
-
-fn write(value: &Value, path: &str, indent: usize, lines: &mut Vec<Line>) {
-    let pad = " ".repeat(indent);
-    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-    match value {
-        Value::Object(entries) => {
-            for (key, value) in entries {
-                write_entry(format!("{pad}{}:", string_text(key)), value, below(key), indent, lines);
-            }
-        }
-        Value::Array(items) => {
-            for (n, value) in items.iter().enumerate() {
-                let first = lines.len();
-                write_entry(format!("{pad}-"), value, below(&n.to_string()), indent, lines);
-                // A mapping starts beside its dash.
-                if first + 1 < lines.len() {
-                    lines.remove(first);
-                    lines
-                        .iter_mut()
-                        .skip(first)
-                        .take(1)
-                        .for_each(|line| line.text.replace_range(indent..indent + 2, "- "));
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-/// A key or dash with its value: beside it, or indented below.
-fn write_entry(head: String, value: &Value, path: String, indent: usize, lines: &mut Vec<Line>) {
-    let beside = match value {
-        Value::Object(entries) if entries.is_empty() => "{}".to_owned(),
-        Value::Array(items) if items.is_empty() => "[]".to_owned(),
-        Value::Object(_) | Value::Array(_) => {
-            lines.push(Line { text: head, leaf: None });
-            return write(value, &path, indent + 2, lines);
-        }
-        scalar => scalar_text(scalar),
-    };
-    lines.push(Line { text: format!("{head} {beside}"), leaf: Some(path) });
-}
-
-fn scalar_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => string_text(text),
-        other => other.to_string(),
-    }
-}
-
-/// A text as it is where YAML reads it as that text, in quotes otherwise.
-fn string_text(text: &str) -> String {
-    if yaml::is_plain(text) { text.to_owned() } else { Value::from(text).to_string() }
 }
 
 #[cfg(test)]

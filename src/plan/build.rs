@@ -159,7 +159,7 @@ impl Draft {
         }
     }
 
-    fn tags(&self, test: &TestDraft) -> Vec<(String, String)> {
+    pub(super) fn tags(&self, test: &TestDraft) -> Vec<(String, String)> {
         let values = [self.run_id.simple().to_string(), self.project.name.clone(), test.name.clone()];
         let own = OWN_TAGS.iter().map(|key| (*key).to_owned()).zip(values);
         own.chain(test.tags.iter().cloned()).collect()
@@ -192,9 +192,8 @@ fn planned(rendered: Vec<(String, Rendered)>, unsent: &[String]) -> (Vec<Planned
     for (key, rendered) in rendered.into_iter().filter(|(key, _)| !unsent.contains(key)) {
         match rendered {
             Rendered::Value { text, secret } => parameters.push(PlannedParameter { key, value: text, secret }),
-            Rendered::Unknown { why: reason } | Rendered::Error(reason) => {
-                errors.push(format!("parameter {key}: {reason}"));
-            }
+            Rendered::Unknown(unknown) => errors.push(format!("parameter {key}: {unknown} is not known")),
+            Rendered::Error(reason) => errors.push(format!("parameter {key}: {reason}")),
         }
     }
     (parameters, errors)

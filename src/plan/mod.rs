@@ -3,10 +3,12 @@
 //! It goes in steps, since AWS is asked in between: [`Draft::new`] checks everything that files can tell; its
 //! [`Draft::profiles`] are who must be asked for [`Identities`], its [`Draft::lookups`] what must be asked for
 //! [`Answers`]; [`Draft::build`] then gives the plan. Nothing here calls AWS: `aws` does, and `run` carries a plan out.
+//! [`Draft::forecast`] asks nobody and says what would become of every cell.
 
 mod bucket;
 mod build;
 mod draft;
+pub mod forecast;
 mod git;
 mod names;
 pub mod parameters;

@@ -12,7 +12,7 @@ use super::draft::location;
 use super::parameters::{Parameters, Source};
 use crate::config::{Loaded, Origin, ParameterValue, TestConfig, nearest};
 use crate::diagnostic::Diagnostic;
-use crate::template::{Parameter, Template};
+use crate::template::{Note, Parameter, Template};
 use crate::yaml::{Node, Value};
 
 /// A test's parameters in the template's order.
@@ -21,6 +21,8 @@ pub struct Values {
     pub parameters: Parameters,
     /// Those that are not sent, since the template's default holds; a `getval` may ask for them.
     pub unsent: Vec<String>,
+    /// Where each value is set, in the same order.
+    pub notes: Vec<Note>,
 }
 
 /// Reads test after test. What it finds wrong is in [`ValuesReader::into_diagnostics`].
@@ -49,11 +51,13 @@ impl<'a> ValuesReader<'a> {
         self.note_given(name, test, template);
         let mut sources = Vec::new();
         let mut unsent = Vec::new();
+        let mut notes = Vec::new();
         let mut missing = Vec::new();
         for parameter in &template.parameters {
             let (key, no_echo) = (parameter.key.clone(), parameter.no_echo);
             match (test.parameters.get(&key), &parameter.default) {
                 (Some(value), _) => {
+                    notes.push(set_by(&key, self.loaded.origin(&path(name, &key)), no_echo));
                     let location = location(self.loaded, &path(name, &key));
                     sources.push(Source { key, values: configured(value, parameter), no_echo, location });
                 }
@@ -62,6 +66,8 @@ impl<'a> ValuesReader<'a> {
                         unsent.push(key.clone());
                     }
                     let location = Some(template.location(default.at));
+                    let message = format!("parameter {key} has its default here");
+                    notes.push(Note { message, at: location.clone(), is_secret: no_echo });
                     sources.push(Source { key, values: texts(default), no_echo, location });
                 }
                 (None, None) => missing.push(parameter),
@@ -74,7 +80,7 @@ impl<'a> ValuesReader<'a> {
             self.diagnostics.extend(diagnostics);
             Parameters::default()
         });
-        Values { parameters, unsent }
+        Values { parameters, unsent, notes }
     }
 
     /// Everything that is wrong, and a warning for each configured value that no template takes.
@@ -120,6 +126,16 @@ impl<'a> ValuesReader<'a> {
         let location = location(self.loaded, &format!("tests.{name}"));
         self.diagnostics.push(Diagnostic { location, ..Diagnostic::error(message).help(help) });
     }
+}
+
+/// Where a configured value comes from.
+fn set_by(key: &str, origin: Option<&Origin>, is_secret: bool) -> Note {
+    let at = origin.and_then(Origin::location).cloned();
+    let message = match (origin, &at) {
+        (Some(origin), None) => format!("parameter {key} is set by {origin}"),
+        _ => format!("parameter {key} is set here"),
+    };
+    Note { message, at, is_secret }
 }
 
 fn path(test: &str, key: &str) -> String {
@@ -188,7 +204,11 @@ mod tests {
         check("{A: {Type: String, Default: 'x-$[taskcat_test_name]'}}", "{}", &[("A", "x-one")]);
         check("{A: {Type: CommaDelimitedList, Default: [a, 1]}}", "{}", &[("A", "a,1")]);
         check("{A: {Type: Number, Default: 1}, B: {Type: String, Default: true}}", "{}", &[]);
-        check("{A: {Type: Number, Default: 1.5}, B: {Type: String, Default: 2012-10-17}}", "{}", &[]);
+        check(
+            "{A: {Type: Number, Default: 1.5}, B: {Type: String, Default: 2012-10-17}}",
+            "{}",
+            &[("B", "2012-10-17")],
+        );
     }
 
     #[test]

@@ -61,6 +61,14 @@ impl Exclusions {
         last.is_some_and(|pattern| pattern.excludes)
     }
 
+    /// Whether a file is left out, for its own sake or its folders'. `key` is relative to the project root, with `/`.
+    pub fn excludes(&self, key: &str) -> bool {
+        let mut folders = key.match_indices('/').map(|(at, _)| &key[..at]);
+        self.excludes_file(key)
+            || key.rsplit_once('/').is_some_and(|(folder, _)| self.excludes_files_of(folder))
+            || folders.any(|folder| self.excludes_tree(folder))
+    }
+
     /// Whether the files directly in a folder are left out. `folder` is relative to the project root, with `/`.
     pub(super) fn excludes_files_of(&self, folder: &str) -> bool {
         self.excludes_remote(&format!("{folder}/"))

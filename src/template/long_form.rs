@@ -1,39 +1,36 @@
 //! Short tags become the functions that they stand for: `!Ref X` is `{"Ref": "X"}`, `!GetAtt a.b` is
 //! `{"Fn::GetAtt": "a.b"}`.
 
+use std::borrow::Cow;
+
 use crate::yaml::{Node, Value};
 
 /// The whole tree in long form.
-pub fn long_form(node: Node) -> Node {
-    let Node { value, tag, text, at } = node;
-    let value = match value {
-        Value::Sequence(items) => Value::Sequence(items.into_iter().map(long_form).collect()),
-        Value::Mapping(entries) => {
-            Value::Mapping(entries.into_iter().map(|(key, value)| (long_form(key), long_form(value))).collect())
-        }
-        scalar @ (Value::Null
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::Float(_)
-        | Value::Timestamp(_)
-        | Value::String(_)) => scalar,
-    };
-    let argument = Node { value, tag: None, text, at };
-    match tag {
-        None => argument,
-        Some(tag) => {
-            let name = function(&tag);
-            let key = Node { value: Value::String(name.as_str().into()), tag: None, text: name.into(), at };
-            Node { value: Value::Mapping(vec![(key, argument)]), tag: None, text: "".into(), at }
-        }
+pub fn long_form(mut node: Node) -> Node {
+    expand(&mut node);
+    node
+}
+
+/// In place, since most nodes have no tag. Keys are left alone: a function can't be one, which `sections` says.
+fn expand(node: &mut Node) {
+    match &mut node.value {
+        Value::Sequence(items) => items.iter_mut().for_each(expand),
+        Value::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| expand(value)),
+        _ => {}
     }
+    let Some(tag) = node.tag.take() else { return };
+    let name = function(&tag);
+    let at = node.at;
+    let key = Node { value: Value::String((&*name).into()), tag: None, text: name.into(), at };
+    let argument = std::mem::replace(node, Node { value: Value::Null, tag: None, text: "".into(), at });
+    node.value = Value::Mapping(vec![(key, argument)]);
 }
 
 /// The function of a short tag. What is no function of CloudFormation's becomes one all the same, for others to refuse.
-fn function(tag: &str) -> String {
+fn function(tag: &str) -> Cow<'_, str> {
     match tag.trim_start_matches('!') {
-        name @ ("Ref" | "Condition") => name.to_owned(),
-        name => format!("Fn::{name}"),
+        name @ ("Ref" | "Condition") => name.into(),
+        name => format!("Fn::{name}").into(),
     }
 }
 
@@ -65,6 +62,17 @@ mod tests {
         check("!If [C, !Ref A, {x: !Ref B}]", r#"{"Fn::If":["C",{"Ref":"A"},{"x":{"Ref":"B"}}]}"#);
         check("!Mine {a: 1}", r#"{"Fn::Mine":{"a":1}}"#);
         check("a: {Fn::Sub: x}", r#"{"a":{"Fn::Sub":"x"}}"#);
+        check("!GetAtt [a, b]", r#"{"Fn::GetAtt":["a","b"]}"#);
+        check("!Sub ['${A}', {A: !Ref B}]", r#"{"Fn::Sub":["${A}",{"A":{"Ref":"B"}}]}"#);
+        check("!Transform {Name: !Ref X}", r#"{"Fn::Transform":{"Name":{"Ref":"X"}}}"#);
+        check("!Base64\n  Fn::Sub: x", r#"{"Fn::Base64":{"Fn::Sub":"x"}}"#);
+        check("!Base64\n  - !Sub x", r#"{"Fn::Base64":[{"Fn::Sub":"x"}]}"#);
+        check(
+            "!And [!Condition A, !Not [!Condition B]]",
+            r#"{"Fn::And":[{"Condition":"A"},{"Fn::Not":[{"Condition":"B"}]}]}"#,
+        );
+        check("!GetAZs ''", r#"{"Fn::GetAZs":""}"#);
+        check("!Ref 010", r#"{"Ref":"010"}"#);
     }
 
     #[test]

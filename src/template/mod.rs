@@ -8,19 +8,39 @@
 //! - `sections`: a file's tree to a [`Template`]
 //! - `url`: what a nested stack's `TemplateURL` can evaluate to
 //! - `project`: files, and which template nests which
+//! - `transform`: what rewrites a template before it is evaluated: macros, includes, loops
+//! - `graph`: what depends on what, circles, and names that lead nowhere
+//! - `limits`: what is refused of a template as it stands, whatever its values
 
+mod evaluate;
+mod function;
+mod graph;
+mod limits;
 mod long_form;
+mod pattern;
 mod project;
+mod rendered;
+mod secrets;
 mod sections;
+mod transform;
 mod url;
+mod value;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::diagnostic::{Location, Position};
+use crate::diagnostic::{Diagnostic, Location, Position};
 use crate::yaml::Node;
 
+pub use evaluate::{
+    Evaluator, Given, Givens, Hiding, Nested, Offline, Output, Place, Resource, Stack, Truth, Undecided, World,
+    evaluate,
+};
+pub use graph::{Dependency, dependencies, order};
 pub use project::Templates;
+pub use rendered::rendered;
+pub use secrets::Secrets;
+pub use value::{Failure, NestedIn, Note, Reason, Unknown, Until, Value};
 
 /// A template of the project.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,8 +84,30 @@ pub struct Child {
     pub template: String,
 }
 
+impl Child {
+    /// Whether it is the nested stack of that name, which a loop may have made.
+    pub fn is(&self, logical_id: &str) -> bool {
+        transform::can_become(&self.logical_id, logical_id)
+    }
+
+    /// Whether an evaluated `TemplateURL` may lead here: a known one ends with the file's name.
+    pub fn fits(&self, url: &Value) -> bool {
+        let name = |path: &str| path.rsplit('/').next().map(str::to_owned);
+        url.as_text().is_none_or(|url| name(url.split(['?', '#']).next().unwrap_or_default()) == name(&self.template))
+    }
+}
+
 impl Template {
+    /// The template in a text, without its [`Template::children`], and all that is wrong with it: at least one error
+    /// exactly where there is no template.
+    pub fn parse(file: &Arc<Path>, relative: String, text: &str) -> (Option<Self>, Vec<Diagnostic>) {
+        sections::parse(file, relative, text)
+    }
+
     pub fn location(&self, at: Position) -> Location {
         Location { file: self.file.clone(), at }
     }
 }
+
+#[cfg(test)]
+mod corpus;

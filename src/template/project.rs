@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::url::{NestedStack, nested_stacks};
 use super::{Child, Template, sections};
 use crate::diagnostic::{Diagnostic, Location, Severity};
+use crate::yaml::{self, Node};
 
 /// So many folders, from its end, of a URL's path are looked at.
 const MAX_PIECES: usize = 32;
@@ -17,6 +18,10 @@ pub struct Templates {
     by_relative: BTreeMap<String, Template>,
     /// What was asked for, as it was written, to what it is.
     asked: BTreeMap<String, String>,
+    /// Files that are no templates: what is wrong with them.
+    broken: BTreeMap<String, Vec<Diagnostic>>,
+    /// What templates include, as it is written; none for what can't be read.
+    included: BTreeMap<String, Option<Node>>,
 }
 
 impl Templates {
@@ -27,8 +32,7 @@ impl Templates {
         project_root: &Path,
         asked: impl IntoIterator<Item = (String, Option<Location>)>,
     ) -> (Self, Vec<Diagnostic>) {
-        let canonical_root = project_root.canonicalize().unwrap_or_else(|_| project_root.to_owned());
-        let mut reader = Reader { project_root, canonical_root, templates: Self::default(), diagnostics: Vec::new() };
+        let mut reader = Reader::new(project_root, Self::default());
         let mut open = VecDeque::new();
         let mut seen = HashSet::new();
         for (path, location) in asked {
@@ -38,6 +42,34 @@ impl Templates {
         }
         reader.read(open);
         (reader.templates, reader.diagnostics)
+    }
+
+    /// Reads further files of the project, nested ones that weren't found before, and what they nest. What is wrong with them is a warning.
+    pub fn load_more(&mut self, project_root: &Path, paths: impl IntoIterator<Item = String>) -> Vec<Diagnostic> {
+        let mut reader = Reader::new(project_root, std::mem::take(self));
+        let open = paths.into_iter().filter_map(|path| reader.asked(path, None)).map(|path| (path, true)).collect();
+        reader.read(open);
+        *self = reader.templates;
+        reader.diagnostics
+    }
+
+    /// Reads files that templates include.
+    pub fn load_included(&mut self, project_root: &Path, paths: impl IntoIterator<Item = String>) {
+        for path in paths {
+            let parsed = yaml::read(&project_root.join(&path));
+            let is_whole = parsed.diagnostics.iter().all(|it| it.severity == Severity::Warning);
+            self.included.insert(path, parsed.root.filter(|_| is_whole));
+        }
+    }
+
+    /// A file that templates include; [`None`] if it was not read, and within it for one that can't be.
+    pub fn included(&self, path: &str) -> Option<Option<&Node>> {
+        self.included.get(path).map(Option::as_ref)
+    }
+
+    /// What is wrong with a file that was read and is no template.
+    pub fn broken(&self, path: &str) -> Option<&[Diagnostic]> {
+        self.broken.get(self.asked.get(path).map_or(path, String::as_str)).map(Vec::as_slice)
     }
 
     /// A template by the path that it was asked for with, or by [`Template::relative`].
@@ -72,7 +104,12 @@ struct Reader<'a> {
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(project_root: &'a Path, templates: Templates) -> Self {
+        let canonical_root = project_root.canonicalize().unwrap_or_else(|_| project_root.to_owned());
+        Self { project_root, canonical_root, templates, diagnostics: Vec::new() }
+    }
+
     /// The relative path of a template that a test names.
     fn asked(&mut self, path: String, location: Option<Location>) -> Option<String> {
         let file = self.project_root.join(&path);
@@ -97,7 +134,8 @@ impl Reader<'_> {
 
     /// Reads templates and then, once each, those that they nest; the flag says that nobody but a parent asks for it.
     fn read(&mut self, mut open: VecDeque<(String, bool)>) {
-        let mut done = HashSet::new();
+        let mut done: HashSet<String> =
+            self.templates.by_relative.keys().chain(self.templates.broken.keys()).cloned().collect();
         while let Some((relative, nested)) = open.pop_front() {
             if !done.insert(relative.clone()) {
                 continue;
@@ -107,8 +145,12 @@ impl Reader<'_> {
             if nested {
                 diagnostics.iter_mut().for_each(|diagnostic| diagnostic.severity = Severity::Warning);
             }
+            let Some(mut template) = template else {
+                self.templates.broken.insert(relative, diagnostics.clone());
+                self.diagnostics.append(&mut diagnostics);
+                continue;
+            };
             self.diagnostics.append(&mut diagnostics);
-            let Some(mut template) = template else { continue };
             for stack in nested_stacks(&template.root) {
                 self.children(&stack, &mut template);
             }
@@ -195,13 +237,8 @@ fn not_found(stack: &NestedStack) -> Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::yaml::{Node, Value};
-
-    /// The folder beside the repository, or beside a worktree's parent, that holds real projects.
-    fn corpus() -> Option<PathBuf> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        root.ancestors().skip(1).map(|folder| folder.join("shared/corpus")).find(|corpus| corpus.is_dir())
-    }
+    use crate::template::corpus::corpus;
+    use crate::yaml::Value;
 
     fn json(node: &Node) -> Option<serde_json::Value> {
         match node.value {
@@ -222,10 +259,7 @@ mod tests {
 
     #[test]
     fn real_projects_are_read_as_taskcat_reads_them() {
-        let Some(corpus) = corpus() else {
-            eprintln!("skipped: no shared/corpus beside the repository");
-            return;
-        };
+        let Some(corpus) = corpus() else { return };
         let mut compared = 0;
         for entry in std::fs::read_dir(corpus.join("expected")).unwrap() {
             let expected_file = entry.unwrap().path();

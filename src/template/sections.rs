@@ -1,44 +1,63 @@
 //! A file's tree to a [`Template`]: the sections that others build on, and what is wrong with their shape.
 
-use std::collections::HashSet;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::long_form::long_form;
 use super::{Parameter, Template};
 use crate::diagnostic::{Diagnostic, Location, Position, Severity};
-use crate::yaml::{Node, Parsed, Value};
+use crate::yaml::{self, Dialect, Node, Parsed, Value};
 
-/// CloudFormation's limit for a template in S3, in bytes
-/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
-const MAX_BYTES: u64 = 1_048_576;
+const START: Position = Position { line: 1, column: 1 };
+
+/// CloudFormation's limit for a template in S3, in bytes. The quotas
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>) say 1 MB, and the
+/// service's message, which is ours too, says how many bytes that is.
+const MAX_BYTES: u64 = 1_000_000;
 
 /// CloudFormation's limit for the parameters of a template, from the same page.
 const MAX_PARAMETERS: usize = 200;
+
+/// How many errors are said of one file's sections; as in `yaml`, what is wrong everywhere is wrong once.
+const MAX_ERRORS: usize = 200;
 
 /// Reads a template; [`Template::children`] are left to `project`. Without a template at least one diagnostic is an
 /// error, and with one none is.
 pub fn read(file: &Arc<Path>, relative: String) -> (Option<Template>, Vec<Diagnostic>) {
     match file.metadata() {
-        Ok(metadata) if metadata.len() > MAX_BYTES => {
-            let message = format!("{} is larger than 1 MB, which CloudFormation refuses", file.display());
-            (None, vec![Diagnostic::error(message)])
-        }
-        _ => template(crate::yaml::read(file), file, relative),
+        Ok(metadata) if metadata.len() > MAX_BYTES => too_large(file),
+        _ => template(yaml::read_as(Dialect::CloudFormation, file), file, relative),
     }
 }
 
+/// Reads a template from its text.
+pub fn parse(file: &Arc<Path>, relative: String, text: &str) -> (Option<Template>, Vec<Diagnostic>) {
+    if text.len() as u64 > MAX_BYTES {
+        return too_large(file);
+    }
+    template(yaml::parse_as(Dialect::CloudFormation, file, text), file, relative)
+}
+
+fn too_large(file: &Arc<Path>) -> (Option<Template>, Vec<Diagnostic>) {
+    let start = Location { file: file.clone(), at: START };
+    let message = format!("Template may not exceed {MAX_BYTES} bytes in size.");
+    (None, vec![Diagnostic::error(message).at(start)])
+}
+
 /// The template in what was parsed.
-fn template(parsed: Parsed, file: &Arc<Path>, relative: String) -> (Option<Template>, Vec<Diagnostic>) {
-    let Parsed { root, diagnostics } = parsed;
-    let mut sections = Sections { file, diagnostics };
-    if sections.has_errors() {
+pub(super) fn template(parsed: Parsed, file: &Arc<Path>, relative: String) -> (Option<Template>, Vec<Diagnostic>) {
+    let Parsed { root, diagnostics, complete } = parsed;
+    let mut sections = Sections { file, diagnostics, errors: 0 };
+    // Of half a template nobody can say what it lacks.
+    if !complete && sections.has_errors() {
         return (None, sections.diagnostics);
     }
     let Some(root) = root.map(long_form) else {
-        sections.error(Position { line: 1, column: 1 }, "the template is empty".to_owned());
+        sections.error(START, "the template is empty".to_owned());
         return (None, sections.diagnostics);
     };
+    sections.keys(&root, &mut Vec::new());
     sections.resources(&root);
     let parameters = sections.parameters(&root);
     if sections.has_errors() {
@@ -51,34 +70,74 @@ fn template(parsed: Parsed, file: &Arc<Path>, relative: String) -> (Option<Templ
 struct Sections<'a> {
     file: &'a Arc<Path>,
     diagnostics: Vec<Diagnostic>,
+    /// How many of them were added here.
+    errors: usize,
 }
 
 impl Sections<'_> {
+    /// What CloudFormation says of keys that are no text, wherever they stand: numbers without quotes, and functions.
+    /// (<https://github.com/aws-cloudformation/cfn-lint/issues/292>)
+    fn keys<'n>(&mut self, node: &'n Node, path: &mut Vec<Step<'n>>) {
+        match &node.value {
+            Value::Sequence(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    path.push(Step::Index(index));
+                    self.keys(item, path);
+                    path.pop();
+                }
+            }
+            Value::Mapping(entries) => {
+                for (key, value) in entries {
+                    self.key(key, path);
+                    path.push(Step::Key(&key.text));
+                    self.keys(value, path);
+                    path.pop();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn key(&mut self, key: &Node, path: &[Step]) {
+        let received = match &key.value {
+            _ if key.tag.is_some() => "a map".to_owned(),
+            Value::Int(_) | Value::Float(_) => format!("numeric [{}]", yaml::shown(&key.text)),
+            _ => return,
+        };
+        let path: String = path.iter().map(Step::to_string).collect();
+        let message = format!("Template format error: [{path}] map keys must be strings; received {received} instead");
+        self.error(key.at, message);
+    }
+
     fn resources(&mut self, root: &Node) {
         if root.as_mapping().is_none() {
             let message = format!("the template is {}, and must be a mapping", root.kind_name());
             self.error(root.at, message);
             return;
         }
+        let rewritten = is_rewritten(root);
         match root.get("Resources") {
+            None if rewritten => {}
             None => self.error(root.at, "the template has no Resources section".to_owned()),
             Some(resources) => {
                 for (id, resource) in self.entries("Resources", resources) {
-                    // A loop of AWS::LanguageExtensions is a list and no resource.
-                    if !id.text.starts_with("Fn::") {
-                        self.resource(id, resource);
+                    // A loop of AWS::LanguageExtensions is a list and no resource, and what a transform puts here is not
+                    // known yet.
+                    if !is_function(id) {
+                        self.resource(id, resource, rewritten);
                     }
                 }
             }
         }
     }
 
-    fn resource(&mut self, id: &Node, resource: &Node) {
+    fn resource(&mut self, id: &Node, resource: &Node, rewritten: bool) {
         let id = &id.text;
         match (resource.as_mapping(), resource.get("Type")) {
             (None, _) => {
                 self.error(resource.at, format!("resource {id} is {}, and must be a mapping", resource.kind_name()));
             }
+            (Some(entries), None) if rewritten || entries.iter().any(|(key, _)| is_function(key)) => {}
             (Some(_), None) => self.error(resource.at, format!("resource {id} has no Type")),
             (Some(_), Some(kind)) if kind.as_str().is_none() => {
                 self.error(kind.at, format!("Type of resource {id} is {}, and must be text", kind.kind_name()));
@@ -96,7 +155,8 @@ impl Sections<'_> {
             self.error(key.at, message);
             return Vec::new();
         }
-        entries.iter().filter_map(|(key, entry)| self.parameter(key, entry)).collect()
+        let declared = entries.iter().filter(|(key, _)| !is_function(key));
+        declared.filter_map(|(key, entry)| self.parameter(key, entry)).collect()
     }
 
     fn parameter(&mut self, key: &Node, entry: &Node) -> Option<Parameter> {
@@ -130,24 +190,56 @@ impl Sections<'_> {
         Some(Parameter { key, kind, default: default.cloned(), no_echo, allowed_values, at })
     }
 
-    /// A section's entries; of duplicate keys the last, as CloudFormation takes it. An empty section is none.
-    fn entries<'n>(&mut self, section: &str, node: &'n Node) -> Vec<(&'n Node, &'n Node)> {
+    /// A section's entries. An empty section is none.
+    fn entries<'n>(&mut self, section: &str, node: &'n Node) -> &'n [(Node, Node)] {
         if node.as_mapping().is_none() && !node.is_null() {
             self.error(node.at, format!("{section} is {}, and must be a mapping", node.kind_name()));
         }
-        let mut seen = HashSet::new();
-        let last = node.entries().iter().rev().filter(|(key, _)| seen.insert(&key.text));
-        let mut entries: Vec<_> = last.map(|(key, value)| (key, value)).collect();
-        entries.reverse();
-        entries
+        node.entries()
     }
 
     fn error(&mut self, at: Position, message: String) {
+        if self.errors == MAX_ERRORS {
+            return;
+        }
+        self.errors += 1;
         self.diagnostics.push(Diagnostic::error(message).at(Location { file: self.file.clone(), at }));
     }
 
     fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+}
+
+/// A key under which a transform or a loop puts what isn't known yet.
+fn is_function(key: &Node) -> bool {
+    key.text.starts_with("Fn::")
+}
+
+/// Whether a macro or an included file may still add to the whole template; AWS's own extensions of the language ask for
+/// a complete one.
+fn is_rewritten(root: &Node) -> bool {
+    let named = root.get("Transform").map_or(&[][..], |transforms| match transforms.as_sequence() {
+        Some(transforms) => transforms,
+        None => std::slice::from_ref(transforms),
+    });
+    let complete = |name: &Node| name.text.starts_with("AWS::") && &*name.text != "AWS::Include";
+    root.entries().iter().any(|(key, _)| is_function(key))
+        || named.iter().any(|transform| !complete(transform.get("Name").unwrap_or(transform)))
+}
+
+/// A step from a node to one below it, as CloudFormation writes it.
+enum Step<'n> {
+    Key(&'n str),
+    Index(usize),
+}
+
+impl fmt::Display for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Key(key) => write!(f, "/{}", yaml::shown(key)),
+            Step::Index(index) => write!(f, "/{index}"),
+        }
     }
 }
 
@@ -163,10 +255,11 @@ fn is_true(node: &Node) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::corpus;
 
     fn read_text(text: &str) -> (Option<Template>, Vec<String>) {
         let file = Arc::from(Path::new("t.yaml"));
-        let (template, diagnostics) = template(crate::yaml::parse(&file, text), &file, "t.yaml".to_owned());
+        let (template, diagnostics) = parse(&file, "t.yaml".to_owned(), text);
         (template, diagnostics.iter().map(ToString::to_string).collect())
     }
 
@@ -233,6 +326,86 @@ mod tests {
     }
 
     #[test]
+    fn reading_and_sections_are_judged_together() {
+        let (template, diagnostics) = read_text(
+            "Resources:\n  A: {Type: T}\n  A: {}\n  B: &b 1\nOutputs: *b\nMappings:\n  M:\n    123456789012: {a: b}\n",
+        );
+        assert!(template.is_none());
+        assert_eq!(
+            diagnostics,
+            [
+                "t.yaml:3:3: `A` stands twice in this mapping; CloudFormation takes the later one without a word (the \
+                 earlier one is at line 2, column 3)",
+                "t.yaml:5:10: Template error: YAML aliases are not allowed in CloudFormation templates (write the \
+                 value out where the alias stands)",
+                "t.yaml:8:5: Template format error: [/Mappings/M] map keys must be strings; received numeric \
+                 [123456789012] instead",
+                "t.yaml:3:6: resource A has no Type",
+                "t.yaml:4:9: resource B is a whole number, and must be a mapping",
+            ]
+        );
+    }
+
+    #[test]
+    fn keys_are_text() {
+        let check = |text: &str, expect: &[&str]| {
+            let (template, diagnostics) = read_text(&format!("Resources: {{}}\nMetadata:\n  {text}\n"));
+            assert_eq!(
+                (template.is_some(), diagnostics.as_slice()),
+                (expect.is_empty(), &expect.iter().map(ToString::to_string).collect::<Vec<_>>()[..])
+            );
+        };
+        check("'1': a", &[]);
+        check("2012-10-17: a", &[]);
+        check("on: a", &[]);
+        check("0x: a", &[]);
+        check(
+            "1: a",
+            &["t.yaml:3:3: Template format error: [/Metadata] map keys must be strings; received numeric [1] instead"],
+        );
+        check(
+            "a: [b, {1.5: c}]",
+            &[
+                "t.yaml:3:11: Template format error: [/Metadata/a/1] map keys must be strings; received numeric [1.5] instead",
+            ],
+        );
+        check(
+            "a: !Sub [b, {1: c}]",
+            &[
+                "t.yaml:3:16: Template format error: [/Metadata/a/Fn::Sub/1] map keys must be strings; received numeric [1] instead",
+            ],
+        );
+        check(
+            "!Sub '${a}': b",
+            &["t.yaml:3:8: Template format error: [/Metadata] map keys must be strings; received a map instead"],
+        );
+        check("[a]: b", &["t.yaml:3:3: a key is a single value, not a list"]);
+    }
+
+    #[test]
+    fn what_is_wrong_everywhere_is_said_once() {
+        let resources: String = (0..1000).map(|n| format!("  R{n}: x\n")).collect();
+        let (_, diagnostics) = read_text(&format!("Resources:\n{resources}"));
+        assert_eq!(diagnostics.len(), MAX_ERRORS);
+    }
+
+    #[test]
+    fn json_and_yaml_are_one_language() {
+        let (yaml, _) = read_text(
+            "Parameters: {P: {Type: String, Default: a/b}}\nResources: {R: {Type: T, Properties: {a: !Ref P}}}",
+        );
+        let (json, diagnostics) = read_text(
+            "{\n\t\"Parameters\": {\"P\": {\"Type\": \"String\", \"Default\": \"a\\/b\"}},\n\t\"Resources\": {\"R\": {\"Type\": \"T\", \
+             \"Properties\": {\"a\": {\"Ref\": \"P\"}}}}\n}\n",
+        );
+        assert_eq!(diagnostics, [""; 0]);
+        assert_eq!(yaml.unwrap().root.to_json(), json.unwrap().root.to_json());
+        // Not strict, and CloudFormation takes it all the same.
+        let (template, diagnostics) = read_text("{\"Resources\": {\"R\": {\"Type\": \"T\",},},}");
+        assert_eq!((template.is_some(), diagnostics), (true, vec![]));
+    }
+
+    #[test]
     fn the_number_of_parameters_is_limited() {
         let check = |count: usize, expect: &[&str]| {
             let parameters: String = (0..count).map(|n| format!("  P{n}: {{Type: String}}\n")).collect();
@@ -244,6 +417,17 @@ mod tests {
         };
         check(200, &[]);
         check(201, &["t.yaml:202:3: the template has more than 200 parameters, which CloudFormation refuses"]);
+    }
+
+    #[test]
+    fn real_templates_are_read_without_an_error() {
+        let Some(corpus) = corpus::corpus() else { return };
+        let files = corpus::templates(&corpus);
+        for file in &files {
+            let (template, diagnostics) = read(&Arc::from(file.as_path()), String::new());
+            assert_eq!((template.is_some(), diagnostics), (true, vec![]), "{}", file.display());
+        }
+        assert!(files.len() > 60, "only {} templates read", files.len());
     }
 
     #[test]
@@ -261,13 +445,43 @@ mod tests {
     }
 
     #[test]
+    fn what_a_transform_may_add_is_not_missing() {
+        let check = |text: &str, expect: &[&str]| {
+            let (template, diagnostics) = read_text(text);
+            assert_eq!(
+                (template.is_some(), diagnostics),
+                (expect.is_empty(), expect.iter().map(ToString::to_string).collect()),
+                "{text}"
+            );
+        };
+        let include = "Fn::Transform: {Name: AWS::Include, Parameters: {Location: s3://b/k}}";
+        check(include, &[]);
+        check("Transform: Mine", &[]);
+        check("Transform: [AWS::LanguageExtensions, Mine]\nResources: {R: {}}", &[]);
+        check("Transform: {Name: AWS::Include, Parameters: {Location: s3://b/k}}\nResources: {R: {}}", &[]);
+        check(&format!("Resources:\n  {include}"), &[]);
+        check(&format!("Resources:\n  R:\n    {include}"), &[]);
+        check(&format!("Resources: {{}}\nParameters:\n  {include}\n  P: {{Type: String}}"), &[]);
+        check("Transform: AWS::Serverless-2016-10-31", &["t.yaml:1:1: the template has no Resources section"]);
+        check("Transform: AWS::LanguageExtensions\nResources: {R: {}}", &["t.yaml:2:16: resource R has no Type"]);
+        check(
+            "Transform: Mine\nResources: {R: 1}",
+            &["t.yaml:2:16: resource R is a whole number, and must be a mapping"],
+        );
+    }
+
+    #[test]
     fn too_large_a_file_is_not_read() {
+        let (template, diagnostics) = read_text(&"#".repeat(MAX_BYTES as usize + 1));
+        assert!(template.is_none());
+        assert_eq!(diagnostics, ["t.yaml:1:1: Template may not exceed 1000000 bytes in size."]);
+
         let directory = tempfile::tempdir().unwrap();
         let file: Arc<Path> = Arc::from(directory.path().join("t.yaml"));
         std::fs::write(&file, vec![b'#'; MAX_BYTES as usize + 1]).unwrap();
         let (template, diagnostics) = read(&file, "t.yaml".to_owned());
         assert!(template.is_none());
-        let message = format!("{} is larger than 1 MB, which CloudFormation refuses", file.display());
-        assert_eq!(diagnostics, [Diagnostic::error(message)]);
+        let expect = format!("{}:1:1: Template may not exceed 1000000 bytes in size.", file.display());
+        assert_eq!(diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>(), [expect]);
     }
 }

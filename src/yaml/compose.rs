@@ -1,4 +1,4 @@
-//! From the parser's events to the tree: aliases, merge keys, tags, duplicate keys, and the limits on all of them.
+//! From the parser's events to the tree: aliases, merge keys, tags, and the limits on all of them.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag, options};
 
-use super::Parsed;
+use super::findings::{Findings, shown};
 use super::node::{Node, Value};
 use super::scalar::{self, Malformed};
-use super::syntax::{explain, too_deep};
-use crate::diagnostic::{Diagnostic, Location, Position};
+use super::syntax::{explain, too_deep, two_tags};
+use super::{Dialect, Parsed};
+use crate::diagnostic::{Diagnostic, Position, Severity};
 
 /// How deep a tree may be, aliases expanded. Deep enough for any template; shallow enough to recurse over.
 pub const MAX_DEPTH: usize = 128;
@@ -18,12 +19,12 @@ pub const MAX_DEPTH: usize = 128;
 /// How many nodes may be copied because of anchors and aliases.
 const MAX_COPIED_NODES: usize = 250_000;
 
-/// How many diagnostics of one file are kept: a file that is wrong everywhere is wrong once.
-const MAX_DIAGNOSTICS: usize = 200;
+/// How many bytes of text may be copied with them.
+const MAX_COPIED_BYTES: usize = 16 * 1024 * 1024;
 
 const CORE: &str = "tag:yaml.org,2002:";
 
-pub fn compose(file: &Arc<Path>, text: &str) -> Parsed {
+pub fn compose(file: &Arc<Path>, text: &str, dialect: Dialect) -> Parsed {
     let options = options! {
         // Both as libyaml and PyYAML read.
         bom_inside_document_as_content: true,
@@ -35,39 +36,54 @@ pub fn compose(file: &Arc<Path>, text: &str) -> Parsed {
         block_nesting_limit: MAX_DEPTH,
     };
     let mut composer = Composer {
-        file,
+        text,
         parser: Parser::new_from_str_with_options(text, options),
         anchors: HashMap::new(),
-        copied: 0,
+        made: Size::default(),
+        copied: Size::default(),
         ended: false,
-        diagnostics: Vec::new(),
+        findings: Findings::new(file, dialect),
     };
     let root = composer.document();
-    Parsed { root, diagnostics: composer.diagnostics }
+    Parsed { root, diagnostics: composer.findings.into_diagnostics(), complete: !composer.ended }
 }
 
 struct Composer<'a> {
-    file: &'a Arc<Path>,
+    text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
     /// Finished nodes by their anchor's id.
     anchors: HashMap<usize, Anchored>,
-    copied: usize,
+    /// All nodes so far, copies included.
+    made: Size,
+    /// Of these, what was copied because of anchors and aliases.
+    copied: Size,
     /// Set where reading cannot go on: whatever is open ends there.
     ended: bool,
-    diagnostics: Vec<Diagnostic>,
+    findings: Findings<'a>,
 }
 
 struct Anchored {
     node: Node,
-    nodes: usize,
+    size: Size,
     depth: usize,
 }
 
-/// A mapping key as far as it makes two entries the same.
-#[derive(PartialEq, Eq, Hash)]
-struct KeyIdentity {
-    is_text: bool,
-    text: Box<str>,
+/// Of a tree, or of several.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    nodes: usize,
+    /// Of the scalars' texts.
+    bytes: usize,
+}
+
+impl Size {
+    fn plus(self, other: Self) -> Self {
+        Self { nodes: self.nodes.saturating_add(other.nodes), bytes: self.bytes.saturating_add(other.bytes) }
+    }
+
+    fn minus(self, other: Self) -> Self {
+        Self { nodes: self.nodes.saturating_sub(other.nodes), bytes: self.bytes.saturating_sub(other.bytes) }
+    }
 }
 
 impl<'a> Composer<'a> {
@@ -78,7 +94,9 @@ impl<'a> Composer<'a> {
             match event {
                 Event::StreamEnd => break,
                 Event::DocumentStart(..) if root.is_some() => {
-                    self.warn(span.start, "only the first document of the file is read; here another one starts");
+                    self.findings.warning(position(span.start), || {
+                        "only the first document of the file is read; here another one starts".to_owned()
+                    });
                     break;
                 }
                 _ if event.is_node() => root = Some(self.node(event, span, 1)),
@@ -97,9 +115,12 @@ impl<'a> Composer<'a> {
             Ok(next) => Some(next),
             Err(error) => {
                 let mark = *error.marker();
+                // A tag ends what stands before it, so the parser expects anything but a second one.
+                let rest = mark.byte_offset().and_then(|offset| self.text.get(offset..)).unwrap_or_default();
+                let before = self.text.get(..self.text.len() - rest.len()).unwrap_or_default();
+                let explained = two_tags(before, rest).unwrap_or_else(|| explain(error.kind()));
                 self.ended = true;
-                let location = self.location(position(mark));
-                self.push(explain(error.kind()).at(location));
+                self.findings.add(Severity::Error, position(mark), || explained);
                 None
             }
         }
@@ -110,29 +131,34 @@ impl<'a> Composer<'a> {
         let at = position(span.start);
         if depth > MAX_DEPTH {
             self.ended = true;
-            let location = self.location(at);
-            self.push(too_deep().at(location));
+            self.findings.add(Severity::Error, at, too_deep);
             return null(at);
         }
+        let before = self.made;
+        self.made.nodes += 1;
         let node = match event {
             Event::Scalar(text, style, _, tag) => self.scalar(&text, style, tag.as_deref(), span),
             Event::SequenceStart(_, _, tag) => {
                 let items = self.sequence(depth);
-                Node { value: Value::Sequence(items), tag: collection_tag(tag.as_deref()), text: "".into(), at }
+                let tag = self.collection_tag(tag.as_deref(), at);
+                Node { value: Value::Sequence(items), tag, text: "".into(), at }
             }
             Event::MappingStart(_, _, tag) => {
                 let entries = self.mapping(depth);
-                Node { value: Value::Mapping(entries), tag: collection_tag(tag.as_deref()), text: "".into(), at }
+                let tag = self.collection_tag(tag.as_deref(), at);
+                Node { value: Value::Mapping(entries), tag, text: "".into(), at }
             }
-            Event::Alias(id) => self.alias(id, span, depth),
+            Event::Alias(id) => self.alias(id, at, depth),
             Event::UnresolvedAlias(name) => {
-                self.error(span.start, format!("`*{name}` refers to an anchor that does not stand before it"));
+                self.refuse_alias(at);
+                self.findings
+                    .error(at, || format!("`*{}` refers to an anchor that does not stand before it", shown(&name)));
                 null(at)
             }
             _ => null(at),
         };
         if let Some(id) = anchor {
-            self.remember(id, &node, span);
+            self.remember(id, &node, self.made.minus(before), at);
         }
         node
     }
@@ -163,7 +189,12 @@ impl<'a> Composer<'a> {
             let is_merge = is_merge_key(&event);
             let key = self.node(event, span, depth + 1);
             let value = match self.next() {
-                Some((event, span)) if event.is_node() => self.node(event, span, depth + 1),
+                Some((event, span)) if event.is_node() => {
+                    if is_merge && !event.is_alias() {
+                        self.refuse_merge(key.at);
+                    }
+                    self.node(event, span, depth + 1)
+                }
                 _ => null(key.at),
             };
             if is_merge {
@@ -171,11 +202,12 @@ impl<'a> Composer<'a> {
             } else if key.is_scalar() {
                 own.push((key, value));
             } else {
-                self.error(span.start, format!("a key is a single value, not {}", key.kind_name()));
+                self.findings
+                    .error(position(span.start), || format!("a key is a single value, not {}", key.kind_name()));
             }
         }
-        self.warn_of_duplicates(&own);
-        with_merged(merged, own)
+        self.findings.duplicate_keys(&own);
+        if merged.is_empty() { own } else { with_merged(merged, own, self.findings.dialect) }
     }
 
     /// Adds what stands under a `<<`. In a list the earlier mapping wins, so it goes last.
@@ -187,25 +219,15 @@ impl<'a> Composer<'a> {
                 for item in items.into_iter().rev() {
                     match item.value {
                         Value::Mapping(entries) => into.extend(entries),
-                        _ => self.error_at(item.at, format!("`<<` takes mappings, and this is {}", item.kind_name())),
+                        _ => self
+                            .findings
+                            .error(item.at, || format!("`<<` takes mappings, and this is {}", item.kind_name())),
                     }
                 }
             }
-            _ => self.error_at(at, format!("`<<` takes a mapping or a list of mappings, not {}", value.kind_name())),
-        }
-    }
-
-    fn warn_of_duplicates(&mut self, entries: &[(Node, Node)]) {
-        let mut seen: HashMap<KeyIdentity, Position> = HashMap::new();
-        for (key, _) in entries {
-            if let Some(first) = seen.insert(identity(key), key.at) {
-                let location = self.location(key.at);
-                self.push(
-                    Diagnostic::warning(format!("`{}` stands twice in this mapping; the later one counts", key.text))
-                        .at(location)
-                        .help(format!("the earlier one is at line {}, column {}", first.line, first.column)),
-                );
-            }
+            _ => self
+                .findings
+                .error(at, || format!("`<<` takes a mapping or a list of mappings, not {}", value.kind_name())),
         }
     }
 
@@ -213,93 +235,120 @@ impl<'a> Composer<'a> {
         // The parser writes an absent value as a `~` that takes no room.
         let absent = style == ScalarStyle::Plain && text == "~" && span.start == span.end;
         let text = if absent { "" } else { text };
+        self.made.bytes += text.len();
         let at = position(span.start);
-        let core = tag.map(|tag| (tag, tag.suffix_in_namespace(CORE)));
-        let (value, tag) = match core {
-            None if style == ScalarStyle::Plain => (self.resolved(scalar::resolve(text), text, at), None),
+        let (value, tag) = match tag {
+            None if style == ScalarStyle::Plain => (self.resolved(text, at), None),
             None => (Value::String(text.into()), None),
-            // The lone `!` says: text, whatever it looks like.
-            Some((tag, None)) if tag.parts() == ("", "!") => (Value::String(text.into()), None),
-            Some((tag, None)) => (Value::String(text.into()), Some(tag.original().into())),
-            Some((tag, Some(name))) => match scalar::construct(&name, text) {
-                Some(Ok(value)) => (value, None),
-                Some(Err(Malformed(message))) => {
-                    self.error_at(at, format!("{message}, as its tag `{}` asks", tag.original()));
-                    (Value::String(text.into()), None)
-                }
-                None => (Value::String(text.into()), Some(tag.original().into())),
-            },
+            Some(tag) => self.tagged(text, tag, at),
         };
         Node { value, tag, text: text.into(), at }
     }
 
-    fn resolved(&mut self, value: Result<Value, Malformed>, text: &str, at: Position) -> Value {
-        value.unwrap_or_else(|Malformed(message)| {
-            let location = self.location(at);
-            self.push(
-                Diagnostic::warning(format!("{message}; it is read as text")).at(location).help("put it in quotes"),
-            );
+    fn resolved(&mut self, text: &str, at: Position) -> Value {
+        scalar::resolve(text, self.findings.dialect).unwrap_or_else(|Malformed(message)| {
+            self.findings.add(Severity::Warning, at, || {
+                Diagnostic::warning(format!("{message}; it is read as text")).help("put it in quotes")
+            });
             Value::String(text.into())
         })
     }
 
-    fn alias(&mut self, id: usize, span: Span, depth: usize) -> Node {
-        let Some(anchored) = self.anchors.get(&id) else {
-            self.error(span.start, "the alias stands inside the node that it refers to");
-            return null(position(span.start));
+    /// The value of a scalar with a tag, and the tag if it is kept.
+    fn tagged(&mut self, text: &str, tag: &Tag, at: Position) -> (Value, Option<Box<str>>) {
+        let Some(name) = tag.suffix_in_namespace(CORE) else {
+            // The lone `!` says: text, whatever it looks like.
+            let kept = (tag.parts() != ("", "!")).then(|| tag.original().into());
+            return (Value::String(text.into()), kept);
         };
-        if depth + anchored.depth > MAX_DEPTH {
-            self.error(span.start, format!("aliases nest the file deeper than {MAX_DEPTH} levels"));
-            return null(position(span.start));
-        }
-        let nodes = anchored.nodes;
-        if !self.afford(nodes, span) {
-            return null(position(span.start));
-        }
-        self.anchors.get(&id).map_or_else(|| null(position(span.start)), |anchored| anchored.node.clone())
-    }
-
-    fn remember(&mut self, id: usize, node: &Node, span: Span) {
-        let (nodes, depth) = measure(node);
-        if self.afford(nodes, span) {
-            self.anchors.insert(id, Anchored { node: node.clone(), nodes, depth });
+        self.refuse_core_tag(&name, at);
+        match scalar::construct(&name, text) {
+            Some(Ok(value)) => (value, None),
+            Some(Err(Malformed(message))) => {
+                self.findings.error(at, || format!("{message}, as its tag `{}` asks", shown(&tag.original())));
+                (Value::String(text.into()), None)
+            }
+            None => (Value::String(text.into()), Some(tag.original().into())),
         }
     }
 
-    /// Whether so many nodes may still be copied. The first refusal is an error and ends the reading.
-    fn afford(&mut self, nodes: usize, span: Span) -> bool {
-        let was_within = self.copied <= MAX_COPIED_NODES;
-        self.copied = self.copied.saturating_add(nodes);
-        let within = self.copied <= MAX_COPIED_NODES;
-        if was_within && !within {
+    /// A collection's tag as far as it says something: `!!map` and its like do not.
+    fn collection_tag(&mut self, tag: Option<&Tag>, at: Position) -> Option<Box<str>> {
+        let tag = tag?;
+        let says_nothing = match tag.suffix_in_namespace(CORE) {
+            Some(name) => {
+                self.refuse_core_tag(&name, at);
+                matches!(&*name, "map" | "seq" | "set" | "omap" | "pairs")
+            }
+            None => tag.parts() == ("", "!"),
+        };
+        (!says_nothing).then(|| tag.original().into())
+    }
+
+    fn alias(&mut self, id: usize, at: Position, depth: usize) -> Node {
+        self.refuse_alias(at);
+        let Some(Anchored { size, depth: own_depth, .. }) = self.anchors.get(&id) else {
+            self.findings.error(at, || "the alias stands inside the node that it refers to".to_owned());
+            return null(at);
+        };
+        let size = *size;
+        if depth + own_depth > MAX_DEPTH {
+            self.findings.error(at, || format!("aliases nest the file deeper than {MAX_DEPTH} levels"));
+            return null(at);
+        }
+        if !self.afford(size, at) {
+            return null(at);
+        }
+        self.made = self.made.plus(size);
+        self.anchors.get(&id).map_or_else(|| null(at), |anchored| anchored.node.clone())
+    }
+
+    fn remember(&mut self, id: usize, node: &Node, size: Size, at: Position) {
+        if self.afford(size, at) {
+            self.anchors.insert(id, Anchored { node: node.clone(), size, depth: depth_of(node) });
+        }
+    }
+
+    /// Whether so much may still be copied. The first refusal is an error and ends the reading.
+    fn afford(&mut self, size: Size, at: Position) -> bool {
+        let within = |size: Size| size.nodes <= MAX_COPIED_NODES && size.bytes <= MAX_COPIED_BYTES;
+        let was_within = within(self.copied);
+        self.copied = self.copied.plus(size);
+        if was_within && !within(self.copied) {
             self.ended = true;
-            self.error(span.start, format!("anchors and aliases expand to more than {MAX_COPIED_NODES} values"));
+            self.findings.error(at, || match self.copied.nodes > MAX_COPIED_NODES {
+                true => format!("anchors and aliases expand to more than {MAX_COPIED_NODES} values"),
+                false => format!("anchors and aliases expand to more than {} MiB", MAX_COPIED_BYTES / 1024 / 1024),
+            });
         }
-        within
+        within(self.copied)
     }
 
-    fn location(&self, at: Position) -> Location {
-        Location { file: self.file.clone(), at }
+    /// CloudFormation supports neither aliases nor merge keys nor some of YAML's tags
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html>, as it stood until 2024).
+    /// It refuses every alias, in these words; an anchor alone does no harm.
+    fn refuse_alias(&mut self, at: Position) {
+        if self.findings.dialect == Dialect::CloudFormation {
+            self.findings.add(Severity::Error, at, || {
+                Diagnostic::error("Template error: YAML aliases are not allowed in CloudFormation templates")
+                    .help("write the value out where the alias stands")
+            });
+        }
     }
 
-    fn error(&mut self, mark: Marker, message: impl Into<String>) {
-        self.error_at(position(mark), message);
+    /// What it makes of a `<<` without an alias is said nowhere, so this is a warning, as cfn-lint's W1100 is.
+    fn refuse_merge(&mut self, at: Position) {
+        if self.findings.dialect == Dialect::CloudFormation {
+            self.findings.warning(at, || "CloudFormation does not support merge keys (`<<`)".to_owned());
+        }
     }
 
-    fn error_at(&mut self, at: Position, message: impl Into<String>) {
-        let location = self.location(at);
-        self.push(Diagnostic::error(message).at(location));
-    }
-
-    fn warn(&mut self, mark: Marker, message: impl Into<String>) {
-        let location = self.location(position(mark));
-        self.push(Diagnostic::warning(message).at(location));
-    }
-
-    fn push(&mut self, diagnostic: Diagnostic) {
-        let same = self.diagnostics.iter().filter(|d| d.severity == diagnostic.severity).count();
-        if same < MAX_DIAGNOSTICS {
-            self.diagnostics.push(diagnostic);
+    /// The same holds for these tags.
+    fn refuse_core_tag(&mut self, name: &str, at: Position) {
+        if self.findings.dialect == Dialect::CloudFormation
+            && matches!(name, "binary" | "omap" | "pairs" | "set" | "timestamp")
+        {
+            self.findings.warning(at, || format!("CloudFormation does not support the tag `!!{name}`"));
         }
     }
 }
@@ -313,16 +362,6 @@ fn position(mark: Marker) -> Position {
     Position { line: count(mark.line()), column: count(mark.col()).saturating_add(1) }
 }
 
-/// A collection's tag as far as it says something: `!!map` and its like do not.
-fn collection_tag(tag: Option<&Tag>) -> Option<Box<str>> {
-    let tag = tag?;
-    let says_nothing = match tag.suffix_in_namespace(CORE) {
-        Some(name) => matches!(&*name, "map" | "seq" | "set" | "omap" | "pairs"),
-        None => tag.parts() == ("", "!"),
-    };
-    (!says_nothing).then(|| tag.original().into())
-}
-
 /// A plain `<<`, or a scalar that is tagged as one.
 fn is_merge_key(event: &Event) -> bool {
     match event {
@@ -332,73 +371,81 @@ fn is_merge_key(event: &Event) -> bool {
     }
 }
 
-/// Text and what only looks like it are different keys: `1` and `"1"`.
-fn identity(key: &Node) -> KeyIdentity {
-    match &key.value {
-        Value::String(text) => KeyIdentity { is_text: true, text: text.clone() },
-        _ => KeyIdentity { is_text: false, text: key.to_json().to_string().into() },
-    }
-}
-
 /// Merged entries come first and give way to later ones of the same key, in their place, as in PyYAML's dictionaries.
 /// Duplicates among a mapping's own entries stay.
-fn with_merged(merged: Vec<(Node, Node)>, own: Vec<(Node, Node)>) -> Vec<(Node, Node)> {
-    if merged.is_empty() {
-        return own;
-    }
-    let mut places: HashMap<KeyIdentity, usize> = HashMap::new();
-    let mut entries: Vec<(Node, Node)> = Vec::new();
-    let mut put = |entries: &mut Vec<(Node, Node)>, entry: (Node, Node), may_add_place: bool| {
-        let key = identity(&entry.0);
-        match places.get(&key).and_then(|place| entries.get_mut(*place)) {
-            Some(slot) => *slot = entry,
+fn with_merged(merged: Vec<(Node, Node)>, own: Vec<(Node, Node)>, dialect: Dialect) -> Vec<(Node, Node)> {
+    let merged_end = merged.len();
+    let mut all: Vec<Option<(Node, Node)>> = merged.into_iter().chain(own).map(Some).collect();
+    // For each place in the result, which of all entries stands there.
+    let mut kept: Vec<usize> = Vec::with_capacity(all.len());
+    let mut places = HashMap::new();
+    for (index, (key, _)) in all.iter().flatten().enumerate() {
+        let key = dialect.identity(key);
+        match places.get(&key).and_then(|place: &usize| kept.get_mut(*place)) {
+            Some(slot) => *slot = index,
             None => {
-                if may_add_place {
-                    places.insert(key, entries.len());
+                if index < merged_end {
+                    places.insert(key, kept.len());
                 }
-                entries.push(entry);
+                kept.push(index);
             }
         }
-    };
-    for entry in merged {
-        put(&mut entries, entry, true);
     }
-    for entry in own {
-        put(&mut entries, entry, false);
-    }
-    entries
+    drop(places);
+    kept.into_iter().filter_map(|index| all.get_mut(index).and_then(Option::take)).collect()
 }
 
-/// How many nodes a tree has, and how deep it is.
-fn measure(node: &Node) -> (usize, usize) {
-    let (nodes, depth) = match &node.value {
-        Value::Sequence(items) => items.iter().map(measure).fold((0, 0), add),
-        Value::Mapping(entries) => entries.iter().flat_map(|(k, v)| [measure(k), measure(v)]).fold((0, 0), add),
-        _ => (0, 0),
+/// How deep a tree is.
+fn depth_of(node: &Node) -> usize {
+    let below = match &node.value {
+        Value::Sequence(items) => items.iter().map(depth_of).max(),
+        Value::Mapping(entries) => entries.iter().map(|(key, value)| depth_of(key).max(depth_of(value))).max(),
+        _ => None,
     };
-    (nodes + 1, depth + 1)
-}
-
-fn add((nodes, depth): (usize, usize), (more, other): (usize, usize)) -> (usize, usize) {
-    (nodes + more, depth.max(other))
+    1 + below.unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::findings::MAX_DIAGNOSTICS;
     use super::*;
 
+    fn compose_as(dialect: Dialect, text: &str) -> Parsed {
+        compose(&Arc::from(Path::new("f")), text, dialect)
+    }
+
     /// The tree as JSON, and every diagnostic as `line:column: message (help)`.
-    fn read(text: &str) -> (serde_json::Value, Vec<String>) {
-        let file: Arc<Path> = Arc::from(Path::new("f"));
-        let parsed = compose(&file, text);
+    fn read_as(dialect: Dialect, text: &str) -> (serde_json::Value, Vec<String>) {
+        let parsed = compose_as(dialect, text);
         let said = parsed.diagnostics.iter().map(|d| d.to_string().trim_start_matches("f:").to_owned()).collect();
         (parsed.root.map_or(serde_json::json!("(no document)"), |root| root.to_json()), said)
     }
 
+    fn read(text: &str) -> (serde_json::Value, Vec<String>) {
+        read_as(Dialect::PyYaml, text)
+    }
+
+    #[track_caller]
+    fn check_as(dialect: Dialect, text: &str, expect: &str, diagnostics: &[&str]) {
+        let (tree, said) = read_as(dialect, text);
+        assert_eq!((tree.to_string().as_str(), said), (expect, diagnostics.iter().map(|d| (*d).to_owned()).collect()));
+    }
+
     #[track_caller]
     fn check(text: &str, expect: &str, diagnostics: &[&str]) {
-        let (tree, said) = read(text);
-        assert_eq!((tree.to_string().as_str(), said), (expect, diagnostics.iter().map(|d| (*d).to_owned()).collect()));
+        check_as(Dialect::PyYaml, text, expect, diagnostics);
+    }
+
+    /// As a template, with the severity of each diagnostic before it.
+    #[track_caller]
+    fn check_template(text: &str, expect: &str, diagnostics: &[(Severity, &str)]) {
+        let told: Vec<_> = diagnostics.iter().map(|(_, said)| *said).collect();
+        check_as(Dialect::CloudFormation, text, expect, &told);
+        let severities = compose_as(Dialect::CloudFormation, text).diagnostics.into_iter().map(|it| it.severity);
+        assert_eq!(
+            severities.collect::<Vec<_>>(),
+            diagnostics.iter().map(|(severity, _)| *severity).collect::<Vec<_>>()
+        );
     }
 
     #[test]
@@ -433,9 +480,12 @@ mod tests {
 
     #[test]
     fn local_tags_are_kept_and_core_tags_are_not() {
-        let file: Arc<Path> = Arc::from(Path::new("f"));
-        let root =
-            compose(&file, "a: !Ref 010\nb: !GetAtt [x, y]\nc: !!map {}\nd: !Sub\n  - x\ne: !!foo x\n").root.unwrap();
+        let root = compose_as(
+            Dialect::CloudFormation,
+            "a: !Ref 010\nb: !GetAtt [x, y]\nc: !!map {}\nd: !Sub\n  - x\ne: !!foo x\n",
+        )
+        .root
+        .unwrap();
         let tag = |key: &str| root.get(key).and_then(|node| node.tag.as_deref());
         assert_eq!(
             ["a", "b", "c", "d", "e"].map(tag),
@@ -448,9 +498,101 @@ mod tests {
 
     #[test]
     fn columns_count_characters() {
-        let root = compose(&Arc::from(Path::new("f")), "\u{FEFF}ü😀: x\n").root.unwrap();
+        let root = compose_as(Dialect::PyYaml, "\u{FEFF}ü😀: x\n").root.unwrap();
         let (key, value) = &root.entries()[0];
         assert_eq!((key.at, value.at), (Position { line: 1, column: 1 }, Position { line: 1, column: 5 }));
+    }
+
+    #[test]
+    fn short_tags_stand_on_every_kind_of_node() {
+        let check = |text: &str, tag: &str, expect: &str| {
+            let parsed = compose_as(Dialect::CloudFormation, text);
+            assert_eq!(parsed.diagnostics, [], "{text}");
+            let root = parsed.root.unwrap();
+            let value = root.get("a").unwrap();
+            assert_eq!((value.tag.as_deref(), value.to_json().to_string().as_str()), (Some(tag), expect), "{text}");
+        };
+        check("a: !Ref b", "!Ref", r#""b""#);
+        check("a: !Ref\n  b", "!Ref", r#""b""#);
+        check("a: !Ref 'b'", "!Ref", r#""b""#);
+        check("a: !Ref", "!Ref", r#""""#);
+        check("a: !Ref true", "!Ref", r#""true""#);
+        check("{a: !Ref b}", "!Ref", r#""b""#);
+        check("a: !Sub |\n  b\n  c\n", "!Sub", r#""b\nc\n""#);
+        check("a: !Sub >-\n  b\n  c\n", "!Sub", r#""b c""#);
+        check("a: !Sub b\n  c", "!Sub", r#""b c""#);
+        check("a: !GetAtt b.c", "!GetAtt", r#""b.c""#);
+        check("a: !GetAtt [b, c]", "!GetAtt", r#"["b","c"]"#);
+        check("a: !GetAtt\n- b\n- c", "!GetAtt", r#"["b","c"]"#);
+        check("a: !GetAtt\n  - b\n  - c", "!GetAtt", r#"["b","c"]"#);
+        check("a: !Sub ['${b}', {b: c}]", "!Sub", r#"["${b}",{"b":"c"}]"#);
+        check("a: !Sub\n- b\n- c: d", "!Sub", r#"["b",{"c":"d"}]"#);
+        check("a: !Transform {Name: b, Parameters: {c: d}}", "!Transform", r#"{"Name":"b","Parameters":{"c":"d"}}"#);
+        check("a: !Transform\n  Name: b", "!Transform", r#"{"Name":"b"}"#);
+        check("a: !Base64\n  'Fn::Sub': b", "!Base64", r#"{"Fn::Sub":"b"}"#);
+        check("a: !If [b, !Ref c, !If [d, !Ref e, {f: !Ref g}]]", "!If", r#"["b","c",["d","e",{"f":"g"}]]"#);
+        check("a: !Condition b", "!Condition", r#""b""#);
+        check("a: !Equals [!Ref b, '']", "!Equals", r#"["b",""]"#);
+        check("a: !GetAZs ''", "!GetAZs", r#""""#);
+        check("a: &b !Ref c", "!Ref", r#""c""#);
+        check("a: !Ref &b c", "!Ref", r#""c""#);
+        check("a: !Mine::Own b", "!Mine::Own", r#""b""#);
+    }
+
+    #[test]
+    fn what_cloudformation_does_not_take() {
+        use Severity::{Error, Warning};
+        check_template(
+            "a: 1\nb: 2\na: 3\n",
+            r#"{"a":3,"b":2}"#,
+            &[(
+                Error,
+                "3:1: `a` stands twice in this mapping; CloudFormation takes the later one without a word (the earlier \
+                 one is at line 1, column 1)",
+            )],
+        );
+        // Keys are text, whatever they look like.
+        check_template(
+            "yes: 1\n'yes': 2\n",
+            r#"{"true":1,"yes":2}"#,
+            &[(
+                Error,
+                "2:1: `yes` stands twice in this mapping; CloudFormation takes the later one without a word (the \
+                 earlier one is at line 1, column 1)",
+            )],
+        );
+        // What stands under different parents is no duplicate, nor is what only differs in its letters' case.
+        check_template("a: {x: 1}\nb: {x: 1}\nA: {X: 1, x: 2}", r#"{"a":{"x":1},"b":{"x":1},"A":{"X":1,"x":2}}"#, &[]);
+        let alias = "Template error: YAML aliases are not allowed in CloudFormation templates (write the value out where \
+                     the alias stands)";
+        check_template("a: &a 1\nb: 2", r#"{"a":1,"b":2}"#, &[]);
+        check_template(
+            "a: &a 1\nb: *a\nc: *a",
+            r#"{"a":1,"b":1,"c":1}"#,
+            &[(Error, &format!("2:4: {alias}")), (Error, &format!("3:4: {alias}"))],
+        );
+        // Overriding what is merged is no duplicate.
+        check_template(
+            "a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}",
+            r#"{"a":{"x":1,"y":2},"b":{"x":3,"y":2}}"#,
+            &[(Error, &format!("2:9: {alias}"))],
+        );
+        check_template(
+            "b: {<<: {x: 1}, x: 3}",
+            r#"{"b":{"x":3}}"#,
+            &[(Warning, "1:5: CloudFormation does not support merge keys (`<<`)")],
+        );
+        check_template("b: {'<<': {x: 1}, x: 3}", r#"{"b":{"<<":{"x":1},"x":3}}"#, &[]);
+        check_template(
+            "a: !!set {x}\nb: !!binary eA==\nc: !!str 1\nd: !!map {}",
+            r#"{"a":{"x":null},"b":"eA==","c":"1","d":{}}"#,
+            &[
+                (Warning, "1:10: CloudFormation does not support the tag `!!set`"),
+                (Warning, "2:13: CloudFormation does not support the tag `!!binary`"),
+            ],
+        );
+        check_template("a: 2012-10-17\nb: 2012-13-01", r#"{"a":"2012-10-17","b":"2012-13-01"}"#, &[]);
+        check_template("a: 010\nb: 1:30\nc: Yes", r#"{"a":8,"b":90,"c":true}"#, &[]);
     }
 
     #[test]
@@ -509,9 +651,45 @@ mod tests {
         let (_, said) = read(&deep);
         assert_eq!(said, ["1:129: the file nests deeper than 128 levels"]);
 
+        // A few long texts are as bad as many nodes.
+        let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a, ".repeat(16));
+        let (_, said) = read(&long);
+        assert_eq!(said, ["2:65: anchors and aliases expand to more than 16 MiB"]);
+
+        // Anchors around each other would each be counted again.
+        let nested = format!("{}{}{}", "&a [".repeat(100), "x, ".repeat(200_000), "]".repeat(100));
+        let (_, said) = read(&nested);
+        assert_eq!(said, ["1:396: anchors and aliases expand to more than 250000 values"]);
+
         let ladder = (1..200).fold("a0: &a0 [x]\n".to_owned(), |text, n| format!("{text}a{n}: &a{n} [*a{}]\n", n - 1));
         let (_, said) = read(&ladder);
         assert!(said.iter().any(|d| d.contains("aliases nest the file deeper than 128 levels")), "{said:?}");
+    }
+
+    #[test]
+    fn long_texts_are_not_repeated_whole() {
+        let (_, said) = read(&format!("? {0}\n: 1\n? {0}\n: 2\na: *{0}\n", "k".repeat(5000)));
+        let shown = format!("{}…", "k".repeat(60));
+        assert_eq!(
+            said,
+            [
+                format!(
+                    "3:3: `{shown}` stands twice in this mapping; the later one counts (the earlier one is at line 1, \
+                     column 3)"
+                ),
+                format!("5:4: `*{shown}` refers to an anchor that does not stand before it"),
+            ]
+        );
+    }
+
+    #[test]
+    fn many_keys_are_compared_as_few_are() {
+        let many: String = (0..100).map(|n| format!("k{n}: v\n")).collect();
+        let (_, said) = read(&format!("{many}k7: w\n"));
+        assert_eq!(
+            said,
+            ["101:1: `k7` stands twice in this mapping; the later one counts (the earlier one is at line 8, column 1)"]
+        );
     }
 
     #[test]

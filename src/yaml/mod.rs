@@ -2,15 +2,23 @@
 //!
 //! It gives a tree in which every node knows its position, with scalars resolved as PyYAML's `SafeLoader` resolves them
 //! (YAML 1.1: `010` is 8, `Yes` is true, `2012-10-17` is a date), since that is what the files were written for.
-//! What the keys mean is left to `config` and `template`.
+//! CloudFormation's YAML is a little narrower; a [`Dialect`] says whose rules hold. What the keys mean is left to
+//! `config` and `template`.
 //!
 //! A file is input like any other: its size, its depth and what its aliases expand to are bounded, and whatever it
 //! holds, the answer is a tree and diagnostics, never a panic.
+//!
+//! - `json`: strict JSON, which most of YAML's rules are no use for; whatever is no strict JSON goes on to
+//! - `compose`: YAML's events to the tree, with `scalar` for what a plain scalar means and `syntax` for its errors
+//! - `findings`: what is wrong, collected and bounded
 
 mod compose;
+mod findings;
+mod json;
 mod node;
 mod scalar;
 mod syntax;
+mod write;
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -19,7 +27,9 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Location, Position};
 
+pub use findings::shown;
 pub use node::{Node, Value};
+pub use write::{Line, lines, text};
 
 /// The largest file that is read: CloudFormation takes templates of 1 MB, and a configuration is far smaller.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -31,11 +41,29 @@ pub struct Parsed {
     pub root: Option<Node>,
     /// In the order of the file. Any error among them means that the tree is not to be relied on.
     pub diagnostics: Vec<Diagnostic>,
+    /// Whether nothing kept the reader from the end of the file. Then the tree is whole even if there are errors.
+    pub complete: bool,
 }
 
-/// Parses a text; `file` is only named in the diagnostics.
+/// Whose rules a file is held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// A configuration, or a snippet that a template includes: as PyYAML's `SafeLoader` takes it. Of duplicate keys the
+    /// last one counts, with a warning; aliases and merge keys are expanded.
+    PyYaml,
+    /// A template. Duplicate keys and aliases are errors, merge keys and the tags that CloudFormation doesn't know are
+    /// warnings, dates are text.
+    CloudFormation,
+}
+
+/// Parses a configuration's text; `file` is only named in the diagnostics.
 pub fn parse(file: &Arc<Path>, text: &str) -> Parsed {
-    compose::compose(file, text)
+    parse_as(Dialect::PyYaml, file, text)
+}
+
+/// Parses a text in the given dialect.
+pub fn parse_as(dialect: Dialect, file: &Arc<Path>, text: &str) -> Parsed {
+    json::parse(file, text, dialect).unwrap_or_else(|| compose::compose(file, text, dialect))
 }
 
 /// Whether a text can be written without quotes and is read as that very text again, by any reader of YAML.
@@ -49,12 +77,17 @@ pub fn is_plain(text: &str) -> bool {
         && parsed.root.is_some_and(|root| root.get("key").and_then(Node::as_str) == Some(text))
 }
 
-/// Reads and parses a file in UTF-8, or in UTF-16 with its byte order mark (as PowerShell writes it).
+/// Reads and parses a configuration.
 pub fn read(path: &Path) -> Parsed {
+    read_as(Dialect::PyYaml, path)
+}
+
+/// Reads and parses a file in UTF-8, or in UTF-16 with its byte order mark (as PowerShell writes it).
+pub fn read_as(dialect: Dialect, path: &Path) -> Parsed {
     let file: Arc<Path> = Arc::from(path);
     match read_text(&file) {
-        Ok(text) => parse(&file, &text),
-        Err(diagnostic) => Parsed { root: None, diagnostics: vec![*diagnostic] },
+        Ok(text) => parse_as(dialect, &file, &text),
+        Err(diagnostic) => Parsed { root: None, diagnostics: vec![*diagnostic], complete: false },
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! `compose` calls it for every scalar that is neither quoted nor carries a local tag.
 
+use super::Dialect;
+use super::findings::shown;
 use super::node::Value;
 
 /// A scalar that looks like something that it cannot be, as `2012-02-31`; the text says what is wrong with it.
@@ -10,7 +12,8 @@ use super::node::Value;
 pub struct Malformed(pub String);
 
 /// Resolves a plain scalar without a tag. PyYAML's order is kept: booleans, floats, integers, null, timestamps, text.
-pub fn resolve(text: &str) -> Result<Value, Malformed> {
+/// CloudFormation has no timestamps: there, a date is text.
+pub fn resolve(text: &str, dialect: Dialect) -> Result<Value, Malformed> {
     // Most scalars are words; only these first characters can begin something else.
     let special = text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit() || "-+.~yYnNtTfFoO".contains(c));
     if !special {
@@ -28,7 +31,7 @@ pub fn resolve(text: &str) -> Result<Value, Malformed> {
     if is_null(text) {
         return Ok(Value::Null);
     }
-    if looks_like_timestamp(text) {
+    if dialect == Dialect::PyYaml && looks_like_timestamp(text) {
         return timestamp(text);
     }
     Ok(Value::String(text.into()))
@@ -37,7 +40,7 @@ pub fn resolve(text: &str) -> Result<Value, Malformed> {
 /// Constructs a scalar under an explicit core tag (`!!int "8"`), named without its prefix.
 /// `None` for a tag that YAML 1.1 does not have for scalars.
 pub fn construct(tag: &str, text: &str) -> Option<Result<Value, Malformed>> {
-    let malformed = |what: &str| Err(Malformed(format!("`{text}` is not {what}")));
+    let malformed = |what: &str| Err(Malformed(format!("`{}` is not {what}", shown(text))));
     Some(match tag {
         "str" | "binary" | "value" => Ok(Value::String(text.into())),
         "null" => Ok(Value::Null),
@@ -181,7 +184,7 @@ fn int(text: &str) -> Result<Value, Malformed> {
         _ => (body.as_str(), 10),
     };
     if digits.is_empty() {
-        return Err(Malformed(format!("`{text}` looks like a number without digits")));
+        return Err(Malformed(format!("`{}` looks like a number without digits", shown(text))));
     }
     let magnitude = digits.split(':').try_fold(0i128, |value, part| {
         let part = i128::from_str_radix(part, radix).ok()?;
@@ -301,8 +304,8 @@ impl Time {
 }
 
 fn timestamp(text: &str) -> Result<Value, Malformed> {
-    let no_such = |what| Malformed(format!("`{text}` looks like a {what} that does not exist"));
-    let stamp = Stamp::read(text).ok_or_else(|| Malformed(format!("`{text}` is not a date")))?;
+    let no_such = |what| Malformed(format!("`{}` looks like a {what} that does not exist", shown(text)));
+    let stamp = Stamp::read(text).ok_or_else(|| Malformed(format!("`{}` is not a date", shown(text))))?;
     let Stamp { year, month, day, time } = stamp;
     if year == 0 || day == 0 || day > days_in(year, month) {
         return Err(no_such("date"));
@@ -360,7 +363,7 @@ mod tests {
         let mut counts = std::collections::BTreeMap::new();
         for (text, kind, expect) in &table {
             *counts.entry(kind.as_str()).or_insert(0) += 1;
-            match (resolve(text), kind.as_str()) {
+            match (resolve(text, Dialect::PyYaml), kind.as_str()) {
                 (Err(_), "error") => {}
                 (Ok(Value::Float(value)), "float") => {
                     let expect: f64 = expect.parse().unwrap();
@@ -381,7 +384,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_says_why() {
-        let check = |text: &str, expect: &str| assert_eq!(resolve(text), Err(Malformed(expect.to_owned())));
+        let check =
+            |text: &str, expect: &str| assert_eq!(resolve(text, Dialect::PyYaml), Err(Malformed(expect.to_owned())));
         check("2012-02-30", "`2012-02-30` looks like a date that does not exist");
         check("2001-12-14 25:00:00", "`2001-12-14 25:00:00` looks like a time that does not exist");
         check("0x_", "`0x_` looks like a number without digits");

@@ -3,6 +3,7 @@
 use granit_parser::ErrorKind;
 
 use super::compose::MAX_DEPTH;
+use super::findings::shown;
 use crate::diagnostic::Diagnostic;
 
 /// An error without its place, which `compose` adds. What is rare keeps the parser's own words.
@@ -44,8 +45,36 @@ pub fn explain(kind: &ErrorKind) -> Diagnostic {
         ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
             said(&format!("the `{open}` that opens here is closed by `{close}`"), "close it by its own bracket")
         }
+        ErrorKind::ExpectedFlowMappingSeparator => {
+            said("a `,` or a `}` is missing before this", "separate the entries")
+        }
+        ErrorKind::ExpectedFlowSequenceSeparator => said("a `,` or a `]` is missing before this", "separate the items"),
+        ErrorKind::MisplacedFlowCollectionEnd => said("a bracket closes nothing", "remove it, or open it before"),
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => said(
+            "something follows upon a closing quote",
+            "is a comma or a line break missing, or should the quotes enclose the whole value?",
+        ),
+        ErrorKind::ExpectedDocumentStart => {
+            said("the document has ended before this", "is a bracket closed too early, or a line not indented?")
+        }
         other => Diagnostic::error(other.to_string()),
     }
+}
+
+/// What is wrong if the parser stopped at a second tag, as in `!Base64 !Sub x`; CloudFormation refuses it as well.
+/// `before` and `rest` are the file's text on both sides of the place.
+pub fn two_tags(before: &str, rest: &str) -> Option<Diagnostic> {
+    let first = before.trim_end().rsplit(char::is_whitespace).next()?;
+    let outer = first.strip_prefix('!').filter(|name| !name.is_empty())?;
+    let inner = rest.strip_prefix('!')?.split(char::is_whitespace).next()?;
+    Some(
+        Diagnostic::error(format!(
+            "`{}` follows upon `{}`, and a value takes one tag",
+            shown(&format!("!{inner}")),
+            shown(first)
+        ))
+        .help(format!("write the outer function in full: `Fn::{}:`", shown(outer))),
+    )
 }
 
 pub fn too_deep() -> Diagnostic {
@@ -95,6 +124,27 @@ mod tests {
         );
         check("a: 'b\n", "f:1:4: a quote is never closed (it opens here)");
         check("a: {b: 1\n", "f:1:4: a `{` is never closed (it opens here)");
+        check("{a: [b] c: d}\n", "f:1:9: a `,` or a `}` is missing before this (separate the entries)");
+        check("[{a: b} c]\n", "f:1:9: a `,` or a `]` is missing before this (separate the items)");
+        check("a: b ]\nc: ]\n", "f:2:4: a bracket closes nothing (remove it, or open it before)");
+        check(
+            "{\"a\": \"b\" \"c\": \"d\"}\n",
+            "f:1:11: something follows upon a closing quote (is a comma or a line break missing, or should the quotes \
+             enclose the whole value?)",
+        );
+        check(
+            "{a: b} c\n",
+            "f:1:8: the document has ended before this (is a bracket closed too early, or a line not indented?)",
+        );
+        check(
+            "a: !Base64 !Sub x\n",
+            "f:1:12: `!Sub` follows upon `!Base64`, and a value takes one tag (write the outer function in full: \
+             `Fn::Base64:`)",
+        );
+        check(
+            "a:\n  - !If\n    !Equals [a, b]\n",
+            "f:3:5: `!Equals` follows upon `!If`, and a value takes one tag (write the outer function in full: `Fn::If:`)",
+        );
         check("a: [1}\n", "f:1:4: the `[` that opens here is closed by `}` (close it by its own bracket)");
     }
 }

@@ -10,21 +10,21 @@ use crate::taskcat::{Outcome, Taskcat};
 tests_on!(both: an_undeclared_parameter_is_dropped_with_a_warning, values_without_a_source_are_all_listed);
 
 /// An endpoint that takes connections and never answers, and that knows whether somebody came.
-struct Untouched(TcpListener);
+pub struct Untouched(TcpListener);
 
 impl Untouched {
-    fn listen() -> Self {
+    pub fn listen() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         Self(listener)
     }
 
-    fn endpoint(&self) -> String {
+    pub fn endpoint(&self) -> String {
         format!("http://{}", self.0.local_addr().unwrap())
     }
 
     #[track_caller]
-    fn assert_untouched(&self) {
+    pub fn assert_untouched(&self) {
         assert!(self.0.accept().is_err(), "somebody connected");
     }
 }

@@ -41,3 +41,25 @@ fn without_cfn_lint_there_is_one_warning() {
     let outcome = Taskcat::test_run(&project, &server).env("PATH", project.home()).args(["-l"]).run();
     outcome.assert_code(0).assert_silent_about("cfn-lint");
 }
+
+/// The command by itself needs nobody.
+#[test]
+fn lint_alone() {
+    let project = Project::copy_of("lint-error");
+    let lint = |args: &[&str]| Taskcat::without_credentials(&project).args(["lint"]).args(args.iter().copied()).run();
+    let outcome = lint(&[]);
+    outcome.assert_code(1).assert_says("error: E1010: ").assert_says("templates/topic.template.yaml:9:");
+    project.write(".cfnlintrc", "ignore_checks:\n  - E1010\n");
+    lint(&[]).assert_code(0).assert_silent_about("E1010");
+    // A parameter that nobody uses is worth a warning.
+    project.replace(
+        "templates/topic.template.yaml",
+        "Resources:",
+        "Parameters:\n  Unused: {Type: String, Default: x}\nResources:",
+    );
+    lint(&[]).assert_code(0).assert_says("warning: W2001: ");
+    lint(&["--strict"]).assert_code(1).assert_says("warning: W2001: ");
+    lint(&["-i", "gone.yml"]).assert_code(2).assert_says("gone.yml");
+    let outcome = Taskcat::without_credentials(&project).env("PATH", project.home()).args(["lint"]).run();
+    outcome.assert_code(2).assert_says("`cfn-lint` is not on PATH");
+}

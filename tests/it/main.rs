@@ -41,6 +41,8 @@ mod layers;
 mod linting;
 mod messages;
 mod packaging;
+mod planning;
+mod rendering;
 mod sample;
 mod secrets;
 mod selection;

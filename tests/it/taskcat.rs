@@ -41,6 +41,12 @@ impl Taskcat {
         if kind == Kind::Moto { run.args(["--enable-sig-v2"]) } else { run }
     }
 
+    /// Without credentials, and without the programs of a virtual environment: for what asks nobody.
+    pub fn offline(project: &Project) -> Self {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        Self::with_path(env!("CARGO_BIN_EXE_taskcat"), project, path)
+    }
+
     pub fn without_credentials(project: &Project) -> Self {
         Self::program(env!("CARGO_BIN_EXE_taskcat"), project)
     }
@@ -50,11 +56,15 @@ impl Taskcat {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path =
             std::env::join_paths(std::iter::once(venv("taskcat").join("bin")).chain(std::env::split_paths(&path)));
+        Self::with_path(program, project, path.unwrap())
+    }
+
+    fn with_path(program: impl AsRef<std::ffi::OsStr>, project: &Project, path: std::ffi::OsString) -> Self {
         let mut command = Command::new(program);
         command
             .current_dir(project.path())
             .env_clear()
-            .env("PATH", path.unwrap())
+            .env("PATH", path)
             .env("HOME", project.home())
             .env("TMPDIR", project.home())
             .env("AWS_REGION", "us-east-1")

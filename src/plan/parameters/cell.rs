@@ -1,6 +1,9 @@
 //! Pseudo-parameters that a cell answers by itself: where it runs, what it belongs to, its bucket.
 
+use thiserror::Error;
+
 use super::Scope;
+use crate::template::Unknown;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OfCell {
@@ -26,26 +29,44 @@ pub enum OfCell {
     Partition,
 }
 
+/// What only a run knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{what} is not known before a run")]
+pub struct NotKnown {
+    what: &'static str,
+    /// As the reason why a value is unknown.
+    reason: &'static str,
+}
+
+impl NotKnown {
+    pub fn unknown(self) -> Unknown {
+        Unknown::asked(self.reason)
+    }
+}
+
 impl OfCell {
-    /// The error says what is not known yet.
-    pub fn value(self, scope: &Scope) -> Result<String, String> {
+    pub fn value(self, scope: &Scope) -> Result<String, NotKnown> {
         let value = match self {
-            OfCell::Autobucket => known(scope.bucket, "the name of the bucket"),
-            OfCell::AutobucketPrefix => known(scope.bucket, "the name of the bucket").map(bucket_prefix),
+            OfCell::Autobucket => known(scope.bucket, BUCKET),
+            OfCell::AutobucketPrefix => known(scope.bucket, BUCKET).map(bucket_prefix),
             OfCell::Fixed(text) => Ok(text),
             OfCell::CurrentRegion => Ok(scope.region),
             OfCell::ProjectName => Ok(scope.project_name),
             OfCell::TestName => Ok(scope.test_name),
-            OfCell::GitBranch => known(scope.git_branch, "the project's git branch"),
-            OfCell::AccountId => known(scope.account_id, "the account id"),
+            OfCell::GitBranch => known(scope.git_branch, GIT_BRANCH),
+            OfCell::AccountId => known(scope.account_id, ACCOUNT_ID),
             OfCell::Partition => Ok(scope.partition),
         };
         value.map(str::to_owned)
     }
 }
 
-fn known<'a>(value: Option<&'a str>, what: &str) -> Result<&'a str, String> {
-    value.ok_or_else(|| format!("{what} is not known before a run"))
+const BUCKET: NotKnown = NotKnown { what: "the name of the bucket", reason: "name of the bucket" };
+const GIT_BRANCH: NotKnown = NotKnown { what: "the project's git branch", reason: "git branch of the project" };
+const ACCOUNT_ID: NotKnown = NotKnown { what: "the account id", reason: "AWS::AccountId" };
+
+fn known(value: Option<&str>, not_known: NotKnown) -> Result<&str, NotKnown> {
+    value.ok_or(not_known)
 }
 
 /// Of a bucket that TaskCat named, what stands before the second dash (`tcat-quickstart` of

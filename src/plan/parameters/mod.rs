@@ -154,6 +154,7 @@ mod tests {
     use super::*;
     use crate::diagnostic::Position;
     use crate::plan::{Answer, Answers, AvailabilityZone, Question};
+    use crate::template::Unknown;
 
     const SCOPE: Scope = Scope {
         project_name: "quickstart-vpc",
@@ -349,15 +350,18 @@ mod tests {
         let check = |value: &str, expect: Rendered| {
             assert_eq!(render(&[&[value]], &scope, &Answers::new(), Missing::Unknown), [expect], "{value}");
         };
-        let unknown = |why: &str| Rendered::Unknown { why: why.to_owned() };
+        let unknown = |what: &str| Rendered::Unknown(Unknown::asked(what));
         check("$[taskcat_current_region]", shown("us-west-1"));
-        check("$[taskcat_account_id]", unknown("the account id is not known before a run"));
-        check("x/$[taskcat_autobucket]", unknown("the name of the bucket is not known before a run"));
-        check("$[taskcat_genaz_2]", unknown("needs an answer from AWS: the availability zones of us-west-1"));
-        check(
-            "$[taskcat_presignedurl],$[taskcat_autobucket],k",
-            unknown("the name of the bucket is not known before a run"),
-        );
+        check("$[taskcat_account_id]", unknown("AWS::AccountId"));
+        check("x/$[taskcat_autobucket]", unknown("name of the bucket"));
+        check("$[taskcat_genaz_2]", unknown("availability zones of us-west-1"));
+        check("$[taskcat_ssm_/a]", unknown("SSM parameter /a"));
+        check("$[taskcat_secretsmanager_a]", unknown("secret a"));
+        check("$[taskcat_getlicensecontent]/b/k", unknown("object s3://b/k"));
+        check("$[taskcat_presignedurl],b,k", unknown("presigned URL of s3://b/k"));
+        check("$[taskcat_presignedurl],$[taskcat_autobucket],k", unknown("name of the bucket"));
+        let both = Unknown::asked("AWS::AccountId").and(Unknown::asked("SSM parameter /a"));
+        check("$[taskcat_ssm_/a] of $[taskcat_account_id]", Rendered::Unknown(both));
     }
 
     #[test]

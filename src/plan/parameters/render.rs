@@ -9,14 +9,15 @@ use super::stored::{self, Stored};
 use super::syntax::{Piece, Pseudo};
 use super::{Parameter, Parameters, Scope};
 use crate::plan::Answers;
+use crate::template::Unknown;
 
 /// What became of a value.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Rendered {
     /// `secret`: show it nowhere.
     Value { text: String, secret: bool },
-    /// Only a run, or AWS, knows; `why` says what is missing.
-    Unknown { why: String },
+    /// Only a run, or AWS, knows.
+    Unknown(Unknown),
     /// It can't be had; the text is the reason that the cell fails for.
     Error(String),
 }
@@ -76,7 +77,7 @@ impl<R: Rng> Renderer<'_, R> {
             Piece::Literal(text) => Rendered::Value { text: text.clone(), secret: false },
             Piece::Pseudo { kind: Pseudo::Cell(of_cell), .. } => match of_cell.value(self.scope) {
                 Ok(text) => Rendered::Value { text, secret: false },
-                Err(why) => self.missing(why),
+                Err(not_known) => self.missing(not_known.to_string(), not_known.unknown()),
             },
             Piece::Pseudo { kind: Pseudo::Random(random), .. } => self.random(*random, &mut drawn),
             Piece::Pseudo { kind: Pseudo::Stored(stored), .. } => self.stored(stored),
@@ -97,7 +98,7 @@ impl<R: Rng> Renderer<'_, R> {
     fn stored(&self, stored: &Stored) -> Rendered {
         let lookup = match stored.lookup(self.parameters, self.scope) {
             Ok(lookup) => lookup,
-            Err(why) => return self.missing(why),
+            Err(not_known) => return self.missing(not_known.to_string(), not_known.unknown()),
         };
         match self.answers.get(&lookup) {
             Some(Ok(answer)) => match stored.answered(answer, self.scope) {
@@ -105,14 +106,17 @@ impl<R: Rng> Renderer<'_, R> {
                 Err(reason) => Rendered::Error(reason),
             },
             Some(Err(reason)) => Rendered::Error(format!("{}: {reason}", stored::described(&lookup))),
-            None => self.missing(format!("needs an answer from AWS: {}", stored::described(&lookup))),
+            None => {
+                let why = format!("needs an answer from AWS: {}", stored::described(&lookup));
+                self.missing(why, stored::unknown(&lookup))
+            }
         }
     }
 
-    fn missing(&self, why: String) -> Rendered {
+    fn missing(&self, why: String, unknown: Unknown) -> Rendered {
         match self.missing {
             Missing::Error => Rendered::Error(why),
-            Missing::Unknown => Rendered::Unknown { why },
+            Missing::Unknown => Rendered::Unknown(unknown),
         }
     }
 }
@@ -121,18 +125,21 @@ impl<R: Rng> Renderer<'_, R> {
 fn joined(parts: Vec<Rendered>, separator: &str) -> Rendered {
     let mut texts = Vec::new();
     let mut any_secret = false;
-    let mut unknown = None;
+    let mut unknowns = Vec::new();
     for part in parts {
         match part {
             Rendered::Value { text, secret } => {
                 any_secret |= secret;
                 texts.push(text);
             }
-            Rendered::Unknown { .. } => unknown = unknown.or(Some(part)),
+            Rendered::Unknown(unknown) => unknowns.push(unknown),
             Rendered::Error(_) => return part,
         }
     }
-    unknown.unwrap_or_else(|| Rendered::Value { text: texts.join(separator), secret: any_secret })
+    match Unknown::all(unknowns) {
+        Some(unknown) => Rendered::Unknown(unknown),
+        None => Rendered::Value { text: texts.join(separator), secret: any_secret },
+    }
 }
 
 impl std::fmt::Debug for Rendered {
@@ -140,7 +147,7 @@ impl std::fmt::Debug for Rendered {
         match self {
             Rendered::Value { secret: true, .. } => f.write_str("Value(****)"),
             Rendered::Value { text, .. } => write!(f, "Value({text:?})"),
-            Rendered::Unknown { why } => write!(f, "Unknown({why:?})"),
+            Rendered::Unknown(unknown) => write!(f, "Unknown({unknown})"),
             Rendered::Error(reason) => write!(f, "Error({reason:?})"),
         }
     }

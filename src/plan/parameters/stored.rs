@@ -1,10 +1,12 @@
 //! Pseudo-parameters whose value AWS holds: availability zones, SSM parameters, secrets, objects and presigned URLs.
 //! They become [`Lookup`]s first and, when those are answered, texts.
 
+use super::cell::NotKnown;
 use super::syntax::{Piece, Pieces, Pseudo};
 use super::{Parameters, Scope, zones};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Answer, Lookup, Question};
+use crate::template::Unknown;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Stored {
@@ -23,8 +25,8 @@ pub enum Stored {
 }
 
 impl Stored {
-    /// The question to AWS. The error says what its argument lacks.
-    pub fn lookup(&self, parameters: &Parameters, scope: &Scope) -> Result<Lookup, String> {
+    /// The question to AWS. The error is what its argument lacks.
+    pub fn lookup(&self, parameters: &Parameters, scope: &Scope) -> Result<Lookup, NotKnown> {
         let text = |pieces: &Pieces| settled(pieces, parameters, scope);
         let question = match self {
             Stored::AvailabilityZones { .. } | Stored::SingleAvailabilityZone { .. } => Question::AvailabilityZones,
@@ -83,6 +85,18 @@ pub fn described(lookup: &Lookup) -> String {
     }
 }
 
+/// The same as the reason why a value is unknown.
+pub fn unknown(lookup: &Lookup) -> Unknown {
+    let region = &lookup.region;
+    Unknown::asked(match &lookup.question {
+        Question::AvailabilityZones => format!("availability zones of {region}"),
+        Question::SsmParameter { name } => format!("SSM parameter {name}"),
+        Question::Secret { id } => format!("secret {id}"),
+        Question::Object { bucket, key } => format!("object s3://{bucket}/{key}"),
+        Question::PresignedUrl { bucket, key, .. } => format!("presigned URL of s3://{bucket}/{key}"),
+    })
+}
+
 /// Arguments that are not known when the questions are collected, or that must not be shown.
 pub fn problems(parameters: &Parameters) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
@@ -100,8 +114,8 @@ pub fn problems(parameters: &Parameters) -> Vec<Diagnostic> {
     problems
 }
 
-/// The text of an argument. What [`problems`] finds does not occur here.
-fn settled(pieces: &[Piece], parameters: &Parameters, scope: &Scope) -> Result<String, String> {
+/// The text of an argument. What [`problems`] finds does not occur here, and is left out.
+fn settled(pieces: &[Piece], parameters: &Parameters, scope: &Scope) -> Result<String, NotKnown> {
     let text = |piece: &Piece| match piece {
         Piece::Literal(text) => Ok(text.clone()),
         Piece::Pseudo { kind: Pseudo::Cell(of_cell), .. } => of_cell.value(scope),
@@ -110,9 +124,7 @@ fn settled(pieces: &[Piece], parameters: &Parameters, scope: &Scope) -> Result<S
             let texts: Result<Vec<_>, _> = items.iter().map(|item| settled(item, parameters, scope)).collect();
             texts.map(|texts| texts.join(","))
         }
-        Piece::Pseudo { kind: Pseudo::Random(_) | Pseudo::Stored(_), written } => {
-            Err(format!("{written} is not known before AWS is asked"))
-        }
+        Piece::Pseudo { kind: Pseudo::Random(_) | Pseudo::Stored(_), .. } => Ok(String::new()),
     };
     pieces.iter().map(text).collect()
 }

@@ -1,0 +1,93 @@
+//! `taskcat plan`.
+
+mod text;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use uuid::Uuid;
+
+use super::AwsArgs;
+use super::error::{CliError, Exit};
+use super::output;
+use super::project::{Project, argument};
+use crate::config::Argument;
+use crate::plan::forecast::{Cell, Forecast, Missed, PlanReport, Regions, Verdict};
+use crate::stage::exclude::Exclusions;
+
+#[derive(Args)]
+pub(super) struct Plan {
+    /// Tests to look at, separated by commas; ALL takes every test of the configuration.
+    #[arg(short, long, default_value = "ALL", value_name = "NAMES")]
+    test_names: String,
+
+    /// Regions to look at, separated by commas; ALL takes each test's own.
+    #[arg(short, long, default_value = "ALL", value_name = "REGIONS")]
+    regions: String,
+
+    /// Look at every region of the partition, and show what would happen there. Only the tests' own regions count for
+    /// the exit code.
+    #[arg(long)]
+    all_regions: bool,
+
+    /// Configuration, or a template, relative to the project root.
+    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE")]
+    input_file: PathBuf,
+
+    /// Root of the project.
+    #[arg(short, long, default_value = "./", value_name = "DIR")]
+    project_root: PathBuf,
+
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl Plan {
+    pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
+        let mut project = Project::load(&self.project_root, &self.input_file, aws, self.arguments())?;
+        project.trim(&self.test_names, &self.regions)?;
+        let forecast = self.forecast(&project)?;
+        match self.format {
+            Format::Text => anstream::print!("{}", text::text(&forecast, self.all_regions)),
+            Format::Json => {
+                let report = PlanReport::of(&forecast, &project.root);
+                let json = serde_json::to_string_pretty(&report);
+                anstream::println!("{}", json.map_err(|error| CliError::local("the plan", error))?);
+            }
+        }
+        let fails = |cell: &Cell| cell.is_declared && cell.verdict() == Verdict::WouldFail;
+        Ok(if forecast.cells.iter().any(fails) { Exit::Failed } else { Exit::Passed })
+    }
+
+    /// Looked at again for as long as it leads to files that weren't read.
+    fn forecast(&self, project: &Project) -> Result<Forecast, CliError> {
+        let exclusions = Exclusions::load(&project.root, &[]).map_err(CliError::Diagnostics)?;
+        // Every run has an id of its own; a plan is the same whenever it is asked for.
+        let (draft, mut templates) = project.draft(Uuid::new_v5(&Uuid::nil(), b"taskcat plan"))?;
+        let regions = if self.all_regions { Regions::All } else { Regions::Declared };
+        let staged = |path: &str| project.staged(path, &exclusions);
+        let mut missed = Missed::default();
+        loop {
+            let forecast = draft.forecast(&templates, &staged, regions);
+            if forecast.missed == Missed::default() || forecast.missed == missed {
+                return Ok(forecast);
+            }
+            missed = forecast.missed;
+            output::diagnostics(&templates.load_more(&project.root, missed.templates.iter().cloned()));
+            templates.load_included(&project.root, missed.included.iter().cloned());
+        }
+    }
+
+    fn arguments(&self) -> Vec<Argument> {
+        // For tests that name no regions of their own.
+        let regions = (self.regions != "ALL").then(|| argument("project.regions", &self.regions, "--regions"));
+        regions.into_iter().collect()
+    }
+}

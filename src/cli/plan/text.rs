@@ -1,0 +1,271 @@
+//! A forecast for people: the matrix, what fails and why, what only AWS knows, and one line that sums it up.
+
+use std::fmt::{self, Write as _};
+use std::io::{self, IsTerminal};
+
+use anstyle::{AnsiColor, Style};
+use console::Term;
+use indexmap::{IndexMap, IndexSet};
+
+use super::super::output;
+use crate::diagnostic::Location;
+use crate::plan::forecast::{Cell, Forecast, Summary, Verdict};
+use crate::template::{Failure, NestedIn, Note};
+
+/// Where there is no terminal to ask.
+const WIDTH: usize = 100;
+
+/// The whole, with colours. `all_regions`: not every cell is declared.
+pub(super) fn text(forecast: &Forecast, all_regions: bool) -> String {
+    let width = if io::stdout().is_terminal() { usize::from(Term::stdout().size().1) } else { WIDTH };
+    let tests = Tests::of(forecast);
+    let mut text = match tests.matrix(width) {
+        Some(matrix) if !all_regions => matrix,
+        _ => tests.lists(width, all_regions),
+    };
+    for fault in faults(forecast) {
+        _ = write!(text, "\n{}\n", output::failure(fault.failure, &[fault.cells.to_string()]));
+    }
+    text.push_str(&needs(forecast));
+    _ = writeln!(text, "\n{}", summary(forecast, all_regions));
+    text
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::WouldLaunch => "ok",
+        Verdict::WouldFail => "FAIL",
+        Verdict::NeedsAws => "needs AWS",
+    }
+}
+
+/// The longest word's.
+const WORD: usize = "needs AWS".len();
+
+fn style(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::WouldLaunch => AnsiColor::Green.on_default(),
+        Verdict::WouldFail => AnsiColor::Red.on_default().bold(),
+        Verdict::NeedsAws => AnsiColor::Yellow.on_default(),
+    }
+}
+
+/// The cells by test.
+struct Tests<'a>(IndexMap<&'a str, Vec<&'a Cell>>);
+
+impl<'a> Tests<'a> {
+    fn of(forecast: &'a Forecast) -> Self {
+        let mut tests = IndexMap::<_, Vec<_>>::new();
+        for cell in &forecast.cells {
+            tests.entry(cell.test.as_str()).or_default().push(cell);
+        }
+        Self(tests)
+    }
+
+    /// A row for each test and a column for each region; none where that is too wide.
+    fn matrix(&self, width: usize) -> Option<String> {
+        let regions: IndexSet<&str> = self.0.values().flatten().map(|cell| cell.region.as_str()).collect();
+        let first = self.0.keys().map(|name| name.chars().count()).max().unwrap_or_default();
+        let column = |region: &str| region.len().max(WORD);
+        if first + regions.iter().map(|region| 2 + column(region)).sum::<usize>() > width {
+            return None;
+        }
+        let mut text = " ".repeat(first);
+        regions.iter().for_each(|region| _ = write!(text, "  {region:0$}", column(region)));
+        text = text.trim_end().to_owned() + "\n";
+        for (name, cells) in &self.0 {
+            let mut row = format!("{name:first$}");
+            for region in &regions {
+                let cell = cells.iter().find(|cell| cell.region == *region);
+                let (word, style) =
+                    cell.map_or(("-", Style::new()), |cell| (word(cell.verdict()), style(cell.verdict())));
+                let padding = " ".repeat(column(region).saturating_sub(word.len()));
+                _ = write!(row, "  {style}{word}{style:#}{padding}");
+            }
+            text.push_str(row.trim_end());
+            text.push('\n');
+        }
+        Some(text)
+    }
+
+    /// For each test its regions by what would become of them; declared ones are marked where not all are.
+    fn lists(&self, width: usize, mark: bool) -> String {
+        let mut text = String::new();
+        for (name, cells) in &self.0 {
+            _ = writeln!(text, "{name}");
+            for verdict in [Verdict::WouldLaunch, Verdict::WouldFail, Verdict::NeedsAws] {
+                let cells = cells.iter().filter(|cell| cell.verdict() == verdict);
+                let regions = cells.map(|cell| match cell.is_declared && mark {
+                    true => format!("{}*", cell.region),
+                    false => cell.region.clone(),
+                });
+                let regions: Vec<String> = regions.collect();
+                if regions.is_empty() {
+                    continue;
+                }
+                let (word, style) = (word(verdict), style(verdict));
+                let head = format!("  {style}{word:WORD$}{style:#}  ");
+                text.push_str(&wrapped(&head, WORD + 4, &regions, width));
+            }
+        }
+        if mark {
+            text.push_str("* declared\n");
+        }
+        text
+    }
+}
+
+/// Words in lines of the width, below each other after a head of `indent` columns.
+fn wrapped(head: &str, indent: usize, words: &[String], width: usize) -> String {
+    let mut text = head.to_owned();
+    let mut column = indent;
+    for (index, word) in words.iter().enumerate() {
+        if index > 0 && column + 1 + word.len() > width {
+            text.push('\n');
+            text.push_str(&" ".repeat(indent));
+            column = indent;
+        } else if index > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(word);
+        column += word.len();
+    }
+    text + "\n"
+}
+
+/// A failure that cells have in common. Where nothing differs but the region's name, it is one.
+struct Fault<'a> {
+    /// The first cell's.
+    failure: &'a Failure,
+    cells: Cells<'a>,
+}
+
+fn faults(forecast: &Forecast) -> Vec<Fault<'_>> {
+    type Key<'a> = (String, &'a Location, &'a [NestedIn], &'a [Note]);
+    let mut faults: IndexMap<Key, Fault> = IndexMap::new();
+    for cell in &forecast.cells {
+        for failure in &cell.failures {
+            let message = anywhere(&failure.message, &cell.region);
+            let key = (message, &failure.at, &*failure.nested_in, &*failure.notes);
+            let fault = faults.entry(key).or_insert_with(|| Fault { failure, cells: Cells::default() });
+            fault.cells.add(cell);
+        }
+    }
+    faults.into_values().collect()
+}
+
+/// Something that only AWS knows, and whom it concerns.
+#[derive(Default)]
+struct Question<'a> {
+    /// As the first cell has it.
+    what: &'a str,
+    /// How many there are that differ by nothing but the region's name.
+    variants: IndexSet<&'a str>,
+    parameters: IndexSet<&'a str>,
+    /// The first cell's.
+    failures: &'a [Failure],
+    cells: Cells<'a>,
+}
+
+/// So many of the failures that hang on an answer are shown.
+const SHOWN: usize = 3;
+
+/// What AWS would have to be asked for cells that nothing else is wrong with.
+fn needs(forecast: &Forecast) -> String {
+    let mut questions: IndexMap<String, Question> = IndexMap::new();
+    for cell in forecast.cells.iter().filter(|cell| cell.verdict() == Verdict::NeedsAws) {
+        for (what, need) in &cell.needs {
+            let question = questions.entry(anywhere(what, &cell.region)).or_default();
+            question.variants.insert(what);
+            question.parameters.extend(need.parameters.iter().map(String::as_str));
+            question.cells.add(cell);
+            if question.failures.is_empty() {
+                question.failures = &need.failures;
+            }
+            question.what = question.variants.first().copied().unwrap_or(what);
+        }
+    }
+    let mut text = String::new();
+    if !questions.is_empty() {
+        text.push_str("\nonly AWS knows\n");
+    }
+    for question in questions.values() {
+        let likewise = if question.variants.len() > 1 { ", likewise elsewhere" } else { "" };
+        let parameters: Vec<&str> = question.parameters.iter().copied().collect();
+        let parameters = match parameters.as_slice() {
+            [] => String::new(),
+            [one] => format!(", for parameter {one}"),
+            more => format!(", for parameters {}", more.join(", ")),
+        };
+        _ = writeln!(text, "  {}{likewise}{parameters}", question.what);
+        _ = writeln!(text, "      {}", question.cells);
+        for failure in question.failures.iter().take(SHOWN) {
+            _ = writeln!(text, "      {}: {}", output::near_place(&failure.at), failure.message);
+        }
+        if question.failures.len() > SHOWN {
+            _ = writeln!(text, "      and {} more", question.failures.len() - SHOWN);
+        }
+    }
+    text
+}
+
+/// A text about a region, with no region in it.
+fn anywhere(text: &str, region: &str) -> String {
+    text.replace(region, "\0")
+}
+
+/// Regions by test.
+#[derive(Default)]
+struct Cells<'a>(IndexMap<&'a str, IndexSet<&'a str>>);
+
+impl<'a> Cells<'a> {
+    fn add(&mut self, cell: &'a Cell) {
+        self.0.entry(&cell.test).or_default().insert(&cell.region);
+    }
+}
+
+/// `test one in us-east-1; tests two, three in 12 regions`
+impl fmt::Display for Cells<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LISTED: usize = 4;
+        let mut tests: IndexMap<Vec<&str>, Vec<&str>> = IndexMap::new();
+        for (test, regions) in &self.0 {
+            tests.entry(regions.iter().copied().collect()).or_default().push(test);
+        }
+        for (index, (regions, tests)) in tests.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            let tests_are = if tests.len() == 1 { "test" } else { "tests" };
+            write!(f, "{separator}{tests_are} {} in ", tests.join(", "))?;
+            if regions.len() > LISTED {
+                write!(f, "{} regions", regions.len())?;
+            } else {
+                f.write_str(&regions.join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn summary(forecast: &Forecast, all_regions: bool) -> String {
+    let all = told(Summary::of(&forecast.cells));
+    if !all_regions {
+        return all;
+    }
+    let declared = told(Summary::of(forecast.cells.iter().filter(|cell| cell.is_declared)));
+    format!("{all}\ndeclared: {declared}")
+}
+
+/// `6 cells: 4 would launch, 1 would fail, 1 needs AWS`
+fn told(summary: Summary) -> String {
+    let Summary { cells, would_launch, would_fail, needs_aws } = summary;
+    let needs = if needs_aws == 1 { "needs" } else { "need" };
+    let parts = [(would_launch, "would launch"), (would_fail, "would fail"), (needs_aws, &format!("{needs} AWS"))];
+    let parts = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let parts = parts.collect::<Vec<_>>().join(", ");
+    match cells {
+        0 => "no cells".to_owned(),
+        1 => format!("1 cell: {parts}"),
+        _ => format!("{cells} cells: {parts}"),
+    }
+}

@@ -1,0 +1,126 @@
+//! `taskcat render`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::error::{CliError, Exit};
+use super::output;
+use crate::catalog;
+use crate::config::nearest;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::template::{
+    self, Given, Givens, Hiding, Note, Offline, Place, Secrets, Template, Templates, Unknown, Value,
+};
+use crate::yaml;
+
+#[derive(Args)]
+pub(super) struct Render {
+    /// The template.
+    #[arg(value_name = "TEMPLATE")]
+    template: PathBuf,
+
+    /// Region in which it would be launched.
+    #[arg(short, long, value_name = "REGION")]
+    region: String,
+
+    /// Value of a parameter; may be given many times. One that has neither a value nor a default is unknown.
+    #[arg(long = "parameter", value_name = "KEY=VALUE", value_parser = key_and_value)]
+    parameters: Vec<(String, String)>,
+
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Format::Json)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Json,
+    Yaml,
+}
+
+impl Render {
+    pub fn run(self) -> Result<Exit, CliError> {
+        let (templates, asked) = self.templates()?;
+        let Some(template) = templates.get(&asked) else {
+            return Err(CliError::local(self.template.display(), "the template can't be read"));
+        };
+        let givens = self.givens(template)?;
+        let world = Offline(&templates);
+        let stack = template::evaluate(template, &self.place(), &givens, &world);
+        let shown = template::evaluate(template, &self.place(), &givens, &Hiding(world));
+        let secrets = Secrets::of(template, &givens);
+        let rendered = template::rendered(template, &stack, &shown, &secrets);
+        match self.format {
+            Format::Json => anstream::println!("{rendered:#}"),
+            Format::Yaml => anstream::print!("{}", yaml::text(&rendered)),
+        }
+        for failure in &stack.failures {
+            let failure = template::Failure { message: secrets.mask(&failure.message), ..failure.clone() };
+            anstream::eprintln!("{}", output::failure(&failure, &[]));
+        }
+        Ok(if stack.failures.is_empty() { Exit::Passed } else { Exit::Failed })
+    }
+
+    /// The template with those that it nests, from the project that it lies in, and its path there.
+    fn templates(&self) -> Result<(Templates, String), CliError> {
+        let unreadable = |error| CliError::local(self.template.display(), error);
+        let file = self.template.canonicalize().map_err(unreadable)?;
+        let folder = file.parent().unwrap_or(&file);
+        let is_root = |folder: &&Path| folder.join(".taskcat.yml").is_file();
+        let root = folder.ancestors().find(is_root).unwrap_or(folder);
+        let relative = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().into_owned();
+        let (templates, diagnostics) = Templates::load(root, [(relative.clone(), None)]);
+        if diagnostics.iter().any(|it| it.severity == Severity::Error) {
+            return Err(CliError::Diagnostics(diagnostics));
+        }
+        output::diagnostics(&diagnostics);
+        Ok((templates, relative))
+    }
+
+    /// The parameters of the command line, and unknown ones for those without any value.
+    fn givens(&self, template: &Template) -> Result<Givens, CliError> {
+        let declared = || template.parameters.iter().map(|parameter| parameter.key.as_str());
+        let undeclared = self.parameters.iter().filter(|(key, _)| !declared().any(|declared| declared == key));
+        let problems = undeclared.map(|(key, _)| {
+            let message = format!("--parameter {key}: {} does not declare it", self.template.display());
+            Diagnostic {
+                help: nearest(key, declared()).map(|near| format!("did you mean `{near}`?")),
+                ..Diagnostic::error(message)
+            }
+        });
+        let problems: Vec<_> = problems.collect();
+        if !problems.is_empty() {
+            return Err(CliError::Diagnostics(problems));
+        }
+        let missing = template.parameters.iter().filter(|parameter| parameter.default.is_none()).map(|parameter| {
+            let unknown = Unknown::asked(format!("parameter {}", parameter.key));
+            (parameter.key.clone(), Given { value: unknown.into(), set: Vec::new() })
+        });
+        let given = self.parameters.iter().map(|(key, value)| {
+            let set = Note { message: format!("parameter {key} is set by --parameter"), at: None, is_secret: false };
+            (key.clone(), Given { value: Value::text(value), set: vec![set] })
+        });
+        Ok(missing.chain(given).collect())
+    }
+
+    fn place(&self) -> Place {
+        let partition = catalog::partition_of(&self.region);
+        Place {
+            region: self.region.clone(),
+            partition: partition.name.to_owned(),
+            url_suffix: partition.dns_suffix.to_owned(),
+            account_id: None,
+            stack_name: None,
+            stack_id: None,
+            notification_arns: Vec::new(),
+        }
+    }
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("a parameter and its value: Name=value".to_owned()),
+    }
+}

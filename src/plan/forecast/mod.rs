@@ -1,0 +1,379 @@
+//! What would become of every cell, without AWS: would it launch, would it fail, or does only AWS know?
+//!
+//! A [`Draft`] has the tests with their values, and `template` evaluates; here they are put together for each test and
+//! region, with what is known of the place, the staged files and the resource types that the region has. What only a
+//! run knows is stood in for where its shape is known (ids of runs and random texts, and so names of buckets and
+//! stacks), and unknown otherwise. A false *would fail* is worse than one that is missed.
+
+mod model;
+mod resource_types;
+mod s3_url;
+mod world;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::panic::resume_unwind;
+use std::thread;
+
+use indexmap::IndexMap;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::draft::{Draft, Place, TestDraft};
+use super::parameters::{Missing, Rendered, Scope};
+use super::{Answers, BucketPlan, Identity};
+use crate::catalog;
+use crate::diagnostic::Location;
+use crate::template::{
+    self, Failure, Given, Givens, Note, Reason, Secrets, Stack, Template, Templates, Undecided, Unknown, Until, Value,
+};
+
+pub use model::{PlanReport, Summary, schema};
+use world::CellWorld;
+
+/// Every cell and what would become of it, in the order of the configuration.
+#[derive(Clone, Debug)]
+pub struct Forecast {
+    /// `project.name`
+    pub project: String,
+    pub cells: Vec<Cell>,
+    /// With these read, another forecast says more.
+    pub missed: Missed,
+}
+
+/// Files of the project, by their paths, that [`Templates`] lacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Missed {
+    /// Nested stacks lead to them.
+    pub templates: BTreeSet<String>,
+    /// `AWS::Include` puts them in.
+    pub included: BTreeSet<String>,
+}
+
+/// One test in one region. Nothing in it holds a secret.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    pub test: String,
+    pub region: String,
+    /// The test names the region; otherwise this is a *what if*.
+    pub is_declared: bool,
+    pub stack_name: String,
+    /// Relative to the project root, with `/`.
+    pub template: String,
+    pub bucket: BucketPlan,
+    /// What is sent, in the template's order; a secret is `****`.
+    pub parameters: Vec<(String, Value)>,
+    pub tags: Vec<(String, String)>,
+    /// What CloudFormation would refuse.
+    pub failures: Vec<Failure>,
+    /// What AWS would have to be asked, by what it is.
+    pub needs: IndexMap<String, Need>,
+    /// What may fail for something that nobody knows before the stack is launched.
+    pub possible: Vec<Failure>,
+}
+
+/// Why something must be known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Need {
+    /// The test's parameters whose value it is, or is part of.
+    pub parameters: Vec<String>,
+    /// What would fail, or might.
+    pub failures: Vec<Failure>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    WouldLaunch,
+    WouldFail,
+    NeedsAws,
+}
+
+/// What becomes of a path of the project when it is staged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staged {
+    Yes,
+    /// There will be no such object.
+    No,
+    /// There may be one that somebody else has put there.
+    Unknown,
+}
+
+/// Which cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Regions {
+    /// Those of the configuration.
+    Declared,
+    /// Every region of the partitions of those.
+    All,
+}
+
+impl Cell {
+    pub fn verdict(&self) -> Verdict {
+        if !self.failures.is_empty() {
+            Verdict::WouldFail
+        } else if !self.needs.is_empty() {
+            Verdict::NeedsAws
+        } else {
+            Verdict::WouldLaunch
+        }
+    }
+}
+
+impl Draft {
+    /// The same draft gives the same forecast.
+    pub fn forecast(
+        &self,
+        templates: &Templates,
+        staged: &(dyn Fn(&str) -> Staged + Sync),
+        regions: Regions,
+    ) -> Forecast {
+        let mut forecast =
+            Forecast { project: self.project.name.clone(), cells: Vec::new(), missed: Missed::default() };
+        let mut cells = Vec::new();
+        for test in &self.tests {
+            // Reported with the template, if it could not be read.
+            let Some(template) = templates.get(&test.template) else { continue };
+            let place = |place| Forecaster { draft: self, test, template, templates, staged, place };
+            cells.extend(places(test, regions).into_iter().map(place));
+        }
+        for (cell, missed) in in_parallel(&cells, Forecaster::cell) {
+            forecast.cells.push(cell);
+            forecast.missed.templates.extend(missed.templates);
+            forecast.missed.included.extend(missed.included);
+        }
+        forecast
+    }
+}
+
+/// A test's own regions, and with [`Regions::All`] the others of their partitions after them.
+fn places(test: &TestDraft, regions: Regions) -> Vec<Place> {
+    let mut places = test.places.clone();
+    if regions == Regions::All {
+        let partitions: BTreeSet<_> =
+            test.places.iter().map(|place| catalog::partition_of(&place.region).name).collect();
+        for region in partitions.into_iter().flat_map(catalog::regions) {
+            if !places.iter().any(|place| place.region == region) {
+                // Nobody is asked, so it doesn't matter who would be.
+                places.push(Place { region: region.to_owned(), profile: String::new() });
+            }
+        }
+    }
+    places
+}
+
+/// All results, in the order of the items.
+fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    /// A thread costs more than it brings to fewer.
+    const ITEMS_A_THREAD: usize = 4;
+    /// Expressions nest deeply.
+    const STACK: usize = 16 << 20;
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(items.len() / ITEMS_A_THREAD).max(1);
+    let all = |items: &[T]| items.iter().map(&work).collect::<Vec<_>>();
+    let all = &all;
+    thread::scope(|scope| {
+        let shares = items.chunks(items.len().div_ceil(threads).max(1)).map(|share| {
+            let started = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || all(share));
+            // Where there are no threads to be had, it is done here.
+            started.map_err(|_| share)
+        });
+        let shares: Vec<_> = shares.collect();
+        let done = shares.into_iter().map(|share| match share {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(share) => all(share),
+        });
+        done.flatten().collect()
+    })
+}
+
+/// One cell in the making.
+struct Forecaster<'a> {
+    draft: &'a Draft,
+    test: &'a TestDraft,
+    template: &'a Template,
+    templates: &'a Templates,
+    staged: &'a (dyn Fn(&str) -> Staged + Sync),
+    place: Place,
+}
+
+impl Forecaster<'_> {
+    fn cell(&self) -> (Cell, Missed) {
+        let partition = catalog::partition_of(&self.place.region);
+        let identity = Identity { account_id: String::new(), partition: partition.name.to_owned() };
+        let bucket = self.test.bucket.bucket(&self.place, &identity, &self.draft.project, self.draft.run_id);
+        let sent = self.sent(&bucket, partition.name);
+        let place = template::Place {
+            region: self.place.region.clone(),
+            partition: partition.name.to_owned(),
+            url_suffix: partition.dns_suffix.to_owned(),
+            account_id: None,
+            stack_name: Some(self.test.stack_name.clone()),
+            stack_id: None,
+            notification_arns: Vec::new(),
+        };
+        let world = CellWorld {
+            templates: self.templates,
+            staged: self.staged,
+            project: &self.draft.project.name,
+            bucket: &bucket,
+            url_suffix: partition.dns_suffix,
+            has_prehooks: !self.test.prehooks.is_empty(),
+            asked: RefCell::default(),
+            missed: RefCell::default(),
+        };
+        let mut stack = template::evaluate(self.template, &place, &sent.givens, &world);
+        let (asked, missed) = (world.asked.into_inner(), world.missed.into_inner());
+        let (failures, undecided) = resource_types::check(&stack, &self.place.region, self.templates);
+        stack.failures.splice(0..0, failures.into_iter().chain(sent.failures.clone()));
+        stack.undecided.extend(undecided);
+        let secrets = self.secrets(&sent, &stack);
+        let cell = Cell {
+            test: self.test.name.clone(),
+            region: self.place.region.clone(),
+            is_declared: self.test.places.contains(&self.place),
+            stack_name: self.test.stack_name.clone(),
+            template: self.test.template.clone(),
+            tags: self.draft.tags(self.test),
+            failures: distinct(stack.failures.into_iter().map(|failure| masked(failure, &secrets))),
+            needs: needs(&sent, asked, &stack.undecided, &secrets),
+            possible: distinct(
+                stack.undecided.into_iter().filter(|it| !it.needs_aws()).map(|it| masked(it.failure, &secrets)),
+            ),
+            parameters: sent.shown.into_iter().map(|(key, value)| (key, shown(value, &secrets))).collect(),
+            bucket,
+        };
+        (cell, missed)
+    }
+
+    /// The parameters as far as they are known.
+    fn sent(&self, bucket: &BucketPlan, partition: &str) -> Sent {
+        let scope = Scope {
+            project_name: &self.draft.project.name,
+            test_name: &self.test.name,
+            region: &self.place.region,
+            profile: &self.place.profile,
+            partition,
+            account_id: None,
+            bucket: Some(&bucket.name),
+            git_branch: self.draft.git_branch.as_deref(),
+            az_blacklist: &self.test.az_blacklist,
+        };
+        // What is drawn has one shape, whatever it is; drawn the same each time, it gives the same answer each time.
+        let mut rng = StdRng::seed_from_u64(0);
+        let values = &self.test.values;
+        let rendered = values.parameters.render(&scope, &Answers::new(), Missing::Unknown, &mut rng);
+        let mut sent = Sent::default();
+        for ((key, rendered), note) in rendered.into_iter().zip(&values.notes) {
+            if !values.unsent.contains(&key) {
+                let declared = self.template.parameters.iter().find(|parameter| parameter.key == key);
+                let at = declared.map_or(self.template.root.at, |parameter| parameter.at);
+                sent.take(key, rendered, note, self.template.location(at));
+            }
+        }
+        sent
+    }
+
+    /// All that must not be shown: what is sent, and what `NoEcho` parameters of nested stacks get or have as defaults.
+    fn secrets(&self, sent: &Sent, stack: &Stack) -> Secrets {
+        let hidden = self.templates.iter().flat_map(|template| &template.parameters).filter(|it| it.no_echo);
+        let hidden: Vec<_> = hidden.collect();
+        let defaults = hidden.iter().filter_map(|it| Some(it.default.as_ref()?.text.to_string()));
+        let mut values: Vec<String> = sent.secrets.iter().cloned().chain(defaults).collect();
+        let keys: BTreeSet<&str> = hidden.iter().map(|it| it.key.as_str()).collect();
+        nested_values(stack, &keys, &mut values);
+        Secrets::new(values)
+    }
+}
+
+/// What nested stacks get for parameters of these names.
+fn nested_values(stack: &Stack, keys: &BTreeSet<&str>, values: &mut Vec<String>) {
+    for nested in stack.resources.values().filter_map(|resource| resource.nested.as_ref()) {
+        let hidden = nested.parameters.iter().filter(|(key, _)| keys.contains(key.as_str()));
+        values.extend(hidden.filter_map(|(_, value)| value.as_text()));
+        nested_values(nested, keys, values);
+    }
+}
+
+/// What a stack would be sent.
+#[derive(Default)]
+struct Sent {
+    givens: Givens,
+    /// The same for people.
+    shown: Vec<(String, Value)>,
+    secrets: Vec<String>,
+    failures: Vec<Failure>,
+}
+
+impl Sent {
+    /// `declared` is the parameter's place in the template.
+    fn take(&mut self, key: String, rendered: Rendered, note: &Note, declared: Location) {
+        let (value, is_secret) = match rendered {
+            Rendered::Value { text, secret } => (Value::String(text), secret),
+            Rendered::Unknown(unknown) => (unknown.into(), false),
+            Rendered::Error(reason) => {
+                let message = format!("parameter {key}: {reason}");
+                let failure = Failure { message, at: declared, nested_in: Vec::new(), notes: vec![note.clone()] };
+                self.failures.push(failure);
+                (Unknown::asked(format!("parameter {key}")).into(), false)
+            }
+        };
+        let shown = if is_secret { Value::text("****") } else { value.clone() };
+        if is_secret {
+            self.secrets.extend(value.as_text());
+        }
+        self.shown.push((key.clone(), shown));
+        let set = Note { is_secret: note.is_secret || is_secret, ..note.clone() };
+        self.givens.insert(key, Given { value, set: vec![set] });
+    }
+}
+
+/// Everything that AWS would have to be asked.
+fn needs(sent: &Sent, asked: Vec<Unknown>, undecided: &[Undecided], secrets: &Secrets) -> IndexMap<String, Need> {
+    let mut needs: IndexMap<String, Need> = IndexMap::new();
+    let of_aws = |reason: &&Reason| reason.until == Until::Asked;
+    for (key, given) in &sent.givens {
+        for reason in given.value.unknown().iter().flat_map(Unknown::reasons).filter(of_aws) {
+            needs.entry(secrets.mask(&reason.what)).or_default().parameters.push(key.clone());
+        }
+    }
+    for unknown in &asked {
+        unknown.reasons().for_each(|reason| _ = needs.entry(secrets.mask(&reason.what)).or_default());
+    }
+    for Undecided { unknown, failure } in undecided {
+        for reason in unknown.reasons().filter(of_aws) {
+            let failures = &mut needs.entry(secrets.mask(&reason.what)).or_default().failures;
+            let failure = masked(failure.clone(), secrets);
+            if !failures.contains(&failure) {
+                failures.push(failure);
+            }
+        }
+    }
+    needs
+}
+
+fn shown(value: Value, secrets: &Secrets) -> Value {
+    match value {
+        Value::String(text) => Value::String(secrets.mask(&text)),
+        other => other,
+    }
+}
+
+fn masked(mut failure: Failure, secrets: &Secrets) -> Failure {
+    if failure.message.starts_with(world::MISSING) && failure.message.contains("submodules/") {
+        let message = "if it lies in a git submodule, run `git submodule update --init --recursive`".to_owned();
+        failure.notes.push(Note { message, at: None, is_secret: false });
+    }
+    failure.message = secrets.mask(&failure.message);
+    failure.notes.iter_mut().for_each(|note| note.message = secrets.mask(&note.message));
+    failure
+}
+
+/// Each once, in order.
+fn distinct(failures: impl Iterator<Item = Failure>) -> Vec<Failure> {
+    let mut kept: Vec<Failure> = Vec::new();
+    for failure in failures {
+        if !kept.contains(&failure) {
+            kept.push(failure);
+        }
+    }
+    kept
+}

@@ -1,0 +1,143 @@
+//! What a `TemplateURL` points to: an object in S3, by every form of URL that S3 has
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>).
+
+/// What a URL is to CloudFormation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Object {
+        bucket: String,
+        key: String,
+        /// The end of the host: `amazonaws.com`.
+        suffix: String,
+    },
+    /// Not taken; the message is CloudFormation's.
+    Refused(String),
+    /// It may be something that stands in for S3.
+    Unknown,
+}
+
+/// Ends of hosts that S3 has, the longer ones first.
+const SUFFIXES: [&str; 3] = ["amazonaws.com.cn", "amazonaws.com", "amazonaws.eu"];
+
+/// The URL's parts; a query and a fragment are dropped.
+pub fn target(url: &str) -> Target {
+    let Some((scheme, rest)) = url.split_once("://") else { return refused() };
+    if scheme.eq_ignore_ascii_case("s3") {
+        let bucket = rest.split('/').next().unwrap_or_default();
+        return Target::Refused(format!("Domain name specified in {bucket} is not a valid S3 domain"));
+    }
+    if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
+        return refused();
+    }
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = host.to_ascii_lowercase();
+    let Some((name, suffix)) = SUFFIXES.iter().find_map(|suffix| {
+        let name = host.strip_suffix(suffix)?.strip_suffix('.')?;
+        Some((name, *suffix))
+    }) else {
+        return if may_stand_in(&host) { Target::Unknown } else { refused() };
+    };
+    let Some(bucket) = bucket_of(name) else { return Target::Unknown };
+    let (bucket, key) = if bucket.is_empty() { path.split_once('/').unwrap_or((path, "")) } else { (bucket, path) };
+    Target::Object { bucket: bucket.to_owned(), key: decoded(key), suffix: suffix.to_owned() }
+}
+
+fn refused() -> Target {
+    Target::Refused("TemplateURL must be a supported URL.".to_owned())
+}
+
+/// What stands before `s3`, `s3.<region>`, `s3-<region>` or `s3.dualstack.<region>`: the bucket, or nothing where the
+/// bucket is in the path. None for a host of another service.
+fn bucket_of(name: &str) -> Option<&str> {
+    let mut rest = name;
+    // A region and `dualstack` may stand after it.
+    for _ in 0..3 {
+        let (before, label) = rest.rsplit_once('.').unwrap_or(("", rest));
+        if label == "s3" || label.starts_with("s3-") {
+            return Some(before);
+        }
+        rest = before;
+    }
+    None
+}
+
+/// Whether the host may be a server on the user's own machine or network.
+fn may_stand_in(host: &str) -> bool {
+    host.contains(':')
+        || !host.contains('.')
+        || host.ends_with(|c: char| c.is_ascii_digit())
+        || host.contains("localhost")
+        || host.contains("localstack")
+}
+
+/// Percent-encoded bytes decoded; what isn't well-formed stays as it is.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let byte = match after {
+            [a, b, ..] if *first == b'%' => hex(*a).zip(hex(*b)).map(|(a, b)| a * 16 + b),
+            _ => None,
+        };
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_s3() {
+        let check = |url: &str, bucket: &str, key: &str| match target(url) {
+            Target::Object { bucket: found, key: path, .. } => assert_eq!((&*found, &*path), (bucket, key), "{url}"),
+            other => panic!("{url}: {other:?}"),
+        };
+        check("https://b.s3.amazonaws.com/p/t.yaml", "b", "p/t.yaml");
+        check("https://b.s3.eu-west-1.amazonaws.com/p/t.yaml", "b", "p/t.yaml");
+        check("https://b.s3-eu-west-1.amazonaws.com/p/t.yaml", "b", "p/t.yaml");
+        check("https://b.s3.dualstack.eu-west-1.amazonaws.com/p/t.yaml", "b", "p/t.yaml");
+        check("https://b.s3.cn-north-1.amazonaws.com.cn/p/t.yaml", "b", "p/t.yaml");
+        check("https://dotted.b.s3.amazonaws.com/t.yaml", "dotted.b", "t.yaml");
+        check("https://s3.amazonaws.com/b/p/t.yaml", "b", "p/t.yaml");
+        check("https://s3.eu-west-1.amazonaws.com/b/p/t.yaml", "b", "p/t.yaml");
+        check("https://s3-eu-west-1.amazonaws.com/b/p/t.yaml", "b", "p/t.yaml");
+        check("https://s3.dualstack.eu-west-1.amazonaws.com/b/t.yaml", "b", "t.yaml");
+        check("https://s3.amazonaws.com/b", "b", "");
+        check("HTTPS://B.S3.AmazonAWS.com/P/t.yaml", "b", "P/t.yaml");
+        check("http://b.s3.amazonaws.com/t.yaml", "b", "t.yaml");
+        check("https://b.s3.amazonaws.com/t.yaml?versionId=1", "b", "t.yaml");
+        check("https://b.s3.amazonaws.com/a%20b%2Fc%zz%", "b", "a b/c%zz%");
+        check("https://b.s3.amazonaws.com//t.yaml", "b", "/t.yaml");
+        check("https://s3-bucket.s3.amazonaws.com/t.yaml", "s3-bucket", "t.yaml");
+        assert_eq!(
+            target("https://b.s3.cn-north-1.amazonaws.com.cn/t"),
+            Target::Object { bucket: "b".to_owned(), key: "t".to_owned(), suffix: "amazonaws.com.cn".to_owned() }
+        );
+    }
+
+    #[test]
+    fn what_is_no_object() {
+        let check = |url: &str, expect: Target| assert_eq!(target(url), expect, "{url}");
+        for url in ["templates/t.yaml", "./t.yaml", "", "https://example.com/t.yaml", "file://t.yaml"] {
+            check(url, Target::Refused("TemplateURL must be a supported URL.".to_owned()));
+        }
+        let domain = "Domain name specified in my-bucket is not a valid S3 domain";
+        check("s3://my-bucket/t.yaml", Target::Refused(domain.to_owned()));
+        for url in [
+            "http://localhost:4566/b/t.yaml",
+            "http://127.0.0.1/b/t.yaml",
+            "http://minio/b/t.yaml",
+            "https://x.execute-api.us-east-1.amazonaws.com/t.yaml",
+        ] {
+            check(url, Target::Unknown);
+        }
+    }
+}

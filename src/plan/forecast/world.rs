@@ -1,0 +1,161 @@
+//! What a cell's stack finds outside of its template, as far as files tell: the templates that are staged with it.
+
+use std::cell::RefCell;
+
+use super::s3_url::{Target, target};
+use super::{Missed, Staged};
+use crate::diagnostic::Diagnostic;
+use crate::plan::{BucketKind, BucketPlan};
+use crate::template::{Nested, Template, Templates, Unknown, Value, World};
+use crate::yaml::Node;
+
+/// The world of one cell. It keeps note of what it was asked and doesn't know.
+pub(super) struct CellWorld<'a> {
+    pub templates: &'a Templates,
+    /// What becomes of a path of the project.
+    pub staged: &'a dyn Fn(&str) -> Staged,
+    /// `project.name`
+    pub project: &'a str,
+    pub bucket: &'a BucketPlan,
+    /// The end of S3's hosts in the region.
+    pub url_suffix: &'a str,
+    /// A hook runs before the stack is launched, and may put anything anywhere.
+    pub has_prehooks: bool,
+    /// What AWS must have for the stack to be launched.
+    pub asked: RefCell<Vec<Unknown>>,
+    /// Files of the project that weren't read.
+    pub missed: RefCell<Missed>,
+}
+
+impl World for CellWorld<'_> {
+    fn export(&self, name: &str) -> Result<Value, String> {
+        Ok(self.needs(Unknown::asked(format!("export {name}"))).into())
+    }
+
+    fn stack_output(&self, stack: &str, output: &str, _region: Option<&str>) -> Result<Value, String> {
+        Ok(self.needs(Unknown::asked(format!("output {output} of stack {stack}"))).into())
+    }
+
+    fn ssm_parameter(&self, name: &str) -> Result<Value, String> {
+        Ok(self.needs(Unknown::asked(format!("SSM parameter {name}"))).into())
+    }
+
+    fn dynamic_reference(&self, reference: &str) -> Result<Value, String> {
+        Ok(self.needs(Unknown::asked(format!("dynamic reference {reference}"))).into())
+    }
+
+    fn included(&self, location: &str) -> Result<Option<Node>, String> {
+        let Some((bucket, key)) = location.strip_prefix("s3://").and_then(|rest| rest.split_once('/')) else {
+            return Ok(None);
+        };
+        let failed = |why: &str| Err(format!("Transform AWS::Include failed with: {why}"));
+        let own = if bucket == self.bucket.name { self.own(key) } else { Own::Unknown };
+        match own {
+            Own::Missing => failed(&missing(key)),
+            Own::Unknown => {
+                self.needs(object(bucket, key));
+                Ok(None)
+            }
+            Own::Staged(path) => match self.templates.included(path) {
+                Some(Some(content)) => Ok(Some(content.clone())),
+                Some(None) => failed("The specified S3 object's content should be valid Yaml/JSON"),
+                None => {
+                    self.missed.borrow_mut().included.insert(path.to_owned());
+                    Ok(None)
+                }
+            },
+        }
+    }
+
+    fn nested<'w>(&'w self, parent: &'w Template, logical_id: &str, url: &Value) -> Nested<'w> {
+        let url = match (url, url.as_text()) {
+            (_, Some(text)) => text,
+            (Value::Unknown(unknown), None) => {
+                return Nested::Unknown { unknown: unknown.clone(), likely: self.likely(parent, logical_id) };
+            }
+            _ => return Nested::Missing("Value of property TemplateURL must be of type String".to_owned()),
+        };
+        match target(&url) {
+            Target::Refused(message) => Nested::Missing(message),
+            Target::Unknown => self.elsewhere(Unknown::asked(format!("object {url}")), parent, logical_id),
+            Target::Object { bucket, key, suffix } if bucket == self.bucket.name && suffix == self.url_suffix => {
+                match self.own(&key) {
+                    Own::Staged(path) => self.staged_template(path, object(&bucket, &key)),
+                    Own::Missing => Nested::Missing(missing(&key)),
+                    Own::Unknown => self.elsewhere(object(&bucket, &key), parent, logical_id),
+                }
+            }
+            Target::Object { bucket, key, .. } => self.elsewhere(object(&bucket, &key), parent, logical_id),
+        }
+    }
+}
+
+/// What an object of the cell's own bucket is.
+enum Own<'k> {
+    /// This file of the project.
+    Staged(&'k str),
+    Missing,
+    /// There may be something.
+    Unknown,
+}
+
+impl CellWorld<'_> {
+    fn own<'k>(&self, key: &'k str) -> Own<'k> {
+        let path = key.strip_prefix(self.project).and_then(|rest| rest.strip_prefix('/'));
+        match path.map(|path| (path, (self.staged)(path))) {
+            Some((path, Staged::Yes)) => Own::Staged(path),
+            _ if self.has_prehooks => Own::Unknown,
+            Some((_, Staged::No)) => Own::Missing,
+            // A bucket that is made for the run holds nothing else.
+            _ if self.bucket.kind == BucketKind::Auto => Own::Missing,
+            _ => Own::Unknown,
+        }
+    }
+
+    fn staged_template(&self, path: &str, object: Unknown) -> Nested<'_> {
+        match (self.templates.get(path), self.templates.broken(path)) {
+            (Some(template), _) => Nested::Template(template),
+            (None, Some([first, ..])) => Nested::Missing(unreadable(path, first)),
+            (None, _) => {
+                self.missed.borrow_mut().templates.insert(path.to_owned());
+                Nested::Unknown { unknown: object, likely: None }
+            }
+        }
+    }
+
+    /// Something that isn't the project's, or not now.
+    fn elsewhere<'w>(&'w self, object: Unknown, parent: &'w Template, logical_id: &str) -> Nested<'w> {
+        Nested::Unknown { unknown: self.needs(object), likely: self.likely(parent, logical_id) }
+    }
+
+    /// The project's template that a nested stack launches in all likelihood, or another version of it.
+    fn likely<'w>(&'w self, parent: &'w Template, logical_id: &str) -> Option<&'w Template> {
+        let mut children = parent.children.iter().filter(|child| child.is(logical_id));
+        match (children.next(), children.next()) {
+            (Some(child), None) => self.templates.get(&child.template),
+            _ => None,
+        }
+    }
+
+    fn needs(&self, unknown: Unknown) -> Unknown {
+        self.asked.borrow_mut().push(unknown.clone());
+        unknown
+    }
+}
+
+fn object(bucket: &str, key: &str) -> Unknown {
+    Unknown::asked(format!("object s3://{bucket}/{key}"))
+}
+
+/// The beginning is CloudFormation's, the rest as the file's own diagnostic says it.
+fn unreadable(path: &str, diagnostic: &Diagnostic) -> String {
+    let place = diagnostic.location.as_ref().map(|it| format!("{path}:{}:{}: ", it.at.line, it.at.column));
+    format!("Template format error: {}{}", place.unwrap_or_default(), diagnostic.message)
+}
+
+/// What CloudFormation says of an object that isn't there: S3's words, without the key.
+pub(super) const MISSING: &str = "S3 error: The specified key does not exist.";
+
+fn missing(key: &str) -> String {
+    format!("{MISSING} ({key})")
+}

@@ -1,0 +1,454 @@
+//! Evaluation: what CloudFormation makes of a template with these parameter values in this place.
+//!
+//! It is lazy and has three answers. What a condition rules out is not looked at; a value, a [`Failure`] in
+//! CloudFormation's words, or an [`Unknown`] with its reasons is what everything else comes to. Where a failure hangs
+//! on something unknown it is [`Undecided`]. What lies outside of the template is asked of a [`World`]; `plan` and the
+//! simulator have their own. Nothing here does I/O.
+//!
+//! - `parameters`: values against what the template declares
+//! - `conditions`, `rules`, `resources`, `outputs`: the sections
+//! - `nested`: stacks in stacks
+//! - the functions themselves are in `template::function`, what rewrites templates in `template::transform`
+
+mod conditions;
+mod dynamic_references;
+mod nested;
+mod outputs;
+mod parameters;
+mod resources;
+mod rules;
+mod world;
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+use serde_json::Number;
+
+use super::long_form::call;
+use super::transform::{self, Expanded, Macros};
+use super::value::{Evaluated, Failure, Failures, NestedIn, Note, Unknown, Value, together};
+use super::{Template, function, graph, limits};
+use crate::diagnostic::{Location, Position};
+use crate::yaml::{self, Node};
+
+pub use world::{Hiding, Nested, Offline, World};
+
+/// How much one evaluation may produce, in bytes of text and [`VALUE`]s, nested stacks included: several hundred times
+/// what the largest real project needs, and soon reached by a template that multiplies itself.
+const BUDGET: usize = 64 << 20;
+
+/// What a value costs besides its text: less than the memory it takes, since most are gone again soon.
+const VALUE: usize = 16;
+
+/// How deep expressions, conditions and nested stacks may nest in each other, all counted together.
+const MAX_DEPTH: usize = 250;
+
+/// Where a stack is launched and as what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub region: String,
+    /// `aws`, `aws-cn`
+    pub partition: String,
+    /// `AWS::URLSuffix`
+    pub url_suffix: String,
+    pub account_id: Option<String>,
+    pub stack_name: Option<String>,
+    /// The stack's ARN.
+    pub stack_id: Option<String>,
+    pub notification_arns: Vec<String>,
+}
+
+/// A parameter's value as CreateStack gets it, and where it was set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Given {
+    /// Text (of a list, its items with commas between them) or unknown.
+    pub value: Value,
+    /// `parameter InstanceType is set here`, for the notes of failures: the nearest place first, then those that gave it
+    /// the value.
+    pub set: Vec<Note>,
+}
+
+/// By the parameter's key.
+pub type Givens = IndexMap<String, Given>;
+
+/// What a template comes to.
+#[derive(Clone, Debug, Default)]
+pub struct Stack {
+    /// Declared ones, in the template's order: text, lists or unknown. Those without a value are left out.
+    pub parameters: IndexMap<String, Value>,
+    pub conditions: IndexMap<String, Truth>,
+    /// Those that exist, or may: the ones whose condition is false are left out.
+    pub resources: IndexMap<String, Resource>,
+    /// The same for outputs.
+    pub outputs: IndexMap<String, Output>,
+    /// Everything that CloudFormation would refuse, nested stacks included, in the order in which it would come to it.
+    pub failures: Vec<Failure>,
+    /// What would have to be known to say whether it fails.
+    pub undecided: Vec<Undecided>,
+    /// Macros that may make anything of the template.
+    pub rewritten_by: Option<Unknown>,
+    /// What isn't known of it because of its transforms.
+    pub(in crate::template) macros: Macros,
+}
+
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// `AWS::SNS::Topic`
+    pub kind: String,
+    /// Of the logical id.
+    pub at: Location,
+    /// True or unknown.
+    pub exists: Truth,
+    /// The entry evaluated: `Type`, `Properties`, `DependsOn`, `DeletionPolicy` and so on, but not `Condition`. What
+    /// failed is left out.
+    pub body: IndexMap<String, Value>,
+    /// Of an `AWS::CloudFormation::Stack` whose template is known.
+    pub nested: Option<Rc<Stack>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// True or unknown.
+    pub exists: Truth,
+    /// `Value`, `Export` and `Description`, evaluated; what failed is left out.
+    pub body: IndexMap<String, Value>,
+}
+
+/// What a condition is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Truth {
+    True,
+    False,
+    Unknown(Unknown),
+}
+
+/// A decision that hangs on something unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undecided {
+    pub unknown: Unknown,
+    /// What would fail, or might: `Template error: Unable to get mapping for …`, or what can't be checked.
+    pub failure: Failure,
+}
+
+/// Evaluates the whole template.
+pub fn evaluate(template: &Template, place: &Place, givens: &Givens, world: &dyn World) -> Stack {
+    Evaluator::new(template, place, givens, world).stack()
+}
+
+/// A template in the course of its evaluation. Functions ask it for the value of their arguments.
+pub struct Evaluator<'a> {
+    pub(in crate::template) template: &'a Template,
+    /// The template's tree after its transforms.
+    pub(in crate::template) root: Cow<'a, Node>,
+    pub(in crate::template) place: &'a Place,
+    pub(in crate::template) world: &'a dyn World,
+    pub(in crate::template) macros: Macros,
+    pub(in crate::template) parameters: IndexMap<String, Value>,
+    /// Where parameters were set.
+    set: HashMap<String, Vec<Note>>,
+    /// Where the entries of the sections stand, by their names: of duplicates the last.
+    entries: HashMap<&'static str, HashMap<Box<str>, usize>>,
+    /// What went wrong before anything was asked: parameters, transforms.
+    early: Vec<Failure>,
+    conditions: RefCell<HashMap<String, conditions::State>>,
+    /// Those whose evaluation isn't finished: who asks for one of them stands in a circle.
+    begun_conditions: RefCell<Vec<String>>,
+    within_truth: Cell<bool>,
+    within_rules: Cell<bool>,
+    nested: RefCell<HashMap<String, Option<Rc<Stack>>>>,
+    /// Templates that nest this one, from the outermost.
+    ancestors: Vec<nested::Ancestor>,
+    undecided: RefCell<Vec<Undecided>>,
+    bounds: Rc<Bounds>,
+}
+
+/// What keeps a hostile template from taking all time, memory or stack. Nested stacks share their parent's.
+#[derive(Default)]
+struct Bounds {
+    spent: Cell<usize>,
+    depth: Cell<usize>,
+}
+
+impl<'a> Evaluator<'a> {
+    pub fn new(template: &'a Template, place: &'a Place, givens: &Givens, world: &'a dyn World) -> Self {
+        Self::within(template, place, givens, world, Rc::default())
+    }
+
+    fn within(
+        template: &'a Template,
+        place: &'a Place,
+        givens: &Givens,
+        world: &'a dyn World,
+        bounds: Rc<Bounds>,
+    ) -> Self {
+        let mut evaluator = Self {
+            template,
+            root: Cow::Borrowed(&template.root),
+            place,
+            world,
+            macros: Macros::of(&template.root),
+            parameters: IndexMap::new(),
+            set: givens.iter().map(|(key, given)| (key.clone(), given.set.clone())).collect(),
+            entries: HashMap::new(),
+            early: Vec::new(),
+            conditions: RefCell::default(),
+            begun_conditions: RefCell::default(),
+            within_truth: Cell::default(),
+            within_rules: Cell::default(),
+            nested: RefCell::default(),
+            ancestors: Vec::new(),
+            undecided: RefCell::default(),
+            bounds,
+        };
+        evaluator.note_entries();
+        evaluator.take_parameters(givens);
+        let Expanded { root, macros, failures } = transform::expanded(&evaluator);
+        evaluator.macros = macros;
+        evaluator.early.extend(failures);
+        if let Some(root) = root {
+            evaluator.root = Cow::Owned(root);
+            evaluator.note_entries();
+            // What a transform has asked for belongs to the tree that was.
+            evaluator.conditions.take();
+            evaluator.nested.take();
+        }
+        evaluator
+    }
+
+    /// Everything the template comes to.
+    pub fn stack(self) -> Stack {
+        let mut failures = self.early.clone();
+        failures.extend(limits::exceeded(&self));
+        failures.extend(graph::problems(&self));
+        failures.extend(self.broken_rules());
+        let (conditions, failed) = self.all_conditions();
+        failures.extend(failed);
+        let mut stack = Stack { parameters: self.parameters.clone(), conditions, ..Stack::default() };
+        stack.resources = self.all_resources(&mut failures);
+        stack.outputs = self.all_outputs(&mut failures);
+        stack.undecided = self.undecided.take();
+        stack.failures = failures;
+        stack.rewritten_by = self.macros.unknown();
+        stack.macros = self.macros;
+        if let Some(unknown) = stack.rewritten_by.clone() {
+            stack.hang_on(&unknown);
+        }
+        stack
+    }
+
+    /// A section's entries, of the tree after transforms.
+    pub(in crate::template) fn section(&self, name: &str) -> &[(Node, Node)] {
+        self.root.get(name).map_or(&[], Node::entries)
+    }
+
+    /// An entry of a section, with its key.
+    pub(in crate::template) fn entry(&self, section: &str, key: &str) -> Option<(&Node, &Node)> {
+        let index = *self.entries.get(section)?.get(key)?;
+        self.section(section).get(index).map(|(key, entry)| (key, entry))
+    }
+
+    fn note_entries(&mut self) {
+        for section in ["Conditions", "Mappings", "Resources"] {
+            let keys = self.section(section).iter().enumerate().filter(|(_, (key, _))| key.is_scalar());
+            let entries = keys.map(|(index, (key, _))| (key.text.clone(), index)).collect();
+            self.entries.insert(section, entries);
+        }
+    }
+
+    /// What an expression comes to; all failures in it, not the first alone.
+    pub(in crate::template) fn value(&self, node: &Node) -> Evaluated {
+        let _deeper = self.deeper(node.at)?;
+        self.spend(VALUE + node.text.len(), node.at)?;
+        Ok(match &node.value {
+            yaml::Value::Null => Value::Null,
+            yaml::Value::Bool(value) => Value::Bool(*value),
+            yaml::Value::Int(value) => Value::Number((*value).into()),
+            yaml::Value::Float(value) => {
+                Number::from_f64(*value).map_or_else(|| Value::text(&*node.text), Value::Number)
+            }
+            yaml::Value::Timestamp(_) => Value::text(&*node.text),
+            yaml::Value::String(text) => Value::text(&**text),
+            yaml::Value::Sequence(items) => Value::List(self.list(items)?),
+            yaml::Value::Mapping(entries) => match call(node) {
+                // Outside of conditions it is a key like any other.
+                Some((name, argument)) if name != "Condition" => function::apply(self, name, argument)?,
+                _ => Value::Map(self.map(entries)?),
+            },
+        })
+    }
+
+    /// The items' values, without what `AWS::NoValue` removes.
+    pub(in crate::template) fn list(&self, items: &[Node]) -> Result<Vec<Value>, Failures> {
+        let mut values = together(items.iter().map(|item| self.value(item)))?;
+        values.retain(|value| *value != Value::NoValue);
+        Ok(values)
+    }
+
+    fn map(&self, entries: &[(Node, Node)]) -> Result<IndexMap<String, Value>, Failures> {
+        let values = together(entries.iter().map(|(key, node)| Ok((key.text.to_string(), self.value(node)?))))?;
+        Ok(values.into_iter().filter(|(_, value)| *value != Value::NoValue).collect())
+    }
+
+    pub(in crate::template) fn location(&self, at: Position) -> Location {
+        self.template.location(at)
+    }
+
+    pub(in crate::template) fn failure(&self, at: Position, message: impl Into<String>) -> Failure {
+        Failure { message: message.into(), at: self.location(at), nested_in: Vec::new(), notes: Vec::new() }
+    }
+
+    pub(in crate::template) fn fail(&self, at: Position, message: impl Into<String>) -> Failures {
+        self.failure(at, message).into()
+    }
+
+    /// Notes that a failure hangs on something unknown.
+    pub(in crate::template) fn undecided(&self, unknown: &Unknown, failure: Failure) {
+        self.undecided.borrow_mut().push(Undecided { unknown: unknown.clone(), failure });
+    }
+
+    /// Counts what is produced, so that no template takes all memory.
+    pub(in crate::template) fn spend(&self, amount: usize, at: Position) -> Result<(), Failures> {
+        let spent = self.bounds.spent.get().saturating_add(amount);
+        self.bounds.spent.set(spent);
+        if spent > BUDGET { Err(self.fail(at, "the template multiplies itself beyond all bounds")) } else { Ok(()) }
+    }
+
+    /// Counts a level for as long as the answer is kept.
+    fn deeper(&self, at: Position) -> Result<Deeper, Failures> {
+        let depth = self.bounds.depth.get();
+        if depth >= MAX_DEPTH {
+            return Err(self.fail(at, format!("expressions nest deeper than {MAX_DEPTH} levels")));
+        }
+        self.bounds.depth.set(depth + 1);
+        Ok(Deeper(self.bounds.clone()))
+    }
+}
+
+struct Deeper(Rc<Bounds>);
+
+impl Drop for Deeper {
+    fn drop(&mut self) {
+        self.0.depth.set(self.0.depth.get() - 1);
+    }
+}
+
+impl Stack {
+    /// Nothing in it fails for certain: it all hangs on something unknown.
+    fn hang_on(&mut self, unknown: &Unknown) {
+        let failures = self.failures.drain(..);
+        self.undecided.extend(failures.map(|failure| Undecided { unknown: unknown.clone(), failure }));
+    }
+
+    /// Puts a nested stack in front of the way to every failure.
+    fn nest_in(&mut self, nested_in: &NestedIn) {
+        let undecided = self.undecided.iter_mut().map(|undecided| &mut undecided.failure);
+        for failure in self.failures.iter_mut().chain(undecided) {
+            failure.nested_in.insert(0, nested_in.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+pub(in crate::template) mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::template::{Templates, sections};
+
+    pub fn template(text: &str) -> Template {
+        let file: Arc<Path> = Arc::from(Path::new("t.yaml"));
+        let (template, diagnostics) = sections::template(yaml::parse(&file, text), &file, "t.yaml".to_owned());
+        template.unwrap_or_else(|| panic!("{diagnostics:?}\n{text}"))
+    }
+
+    pub fn place(region: &str) -> Place {
+        let (partition, url_suffix) =
+            if region.starts_with("cn-") { ("aws-cn", "amazonaws.com.cn") } else { ("aws", "amazonaws.com") };
+        Place {
+            region: region.to_owned(),
+            partition: partition.to_owned(),
+            url_suffix: url_suffix.to_owned(),
+            account_id: None,
+            stack_name: Some("stack".to_owned()),
+            stack_id: None,
+            notification_arns: Vec::new(),
+        }
+    }
+
+    pub fn givens(parameters: &[(&str, &str)]) -> Givens {
+        let given = |value: &str| Given { value: Value::text(value), set: Vec::new() };
+        parameters.iter().map(|(key, value)| ((*key).to_owned(), given(value))).collect()
+    }
+
+    /// What a template comes to in a region, with these parameters, and nobody asked.
+    pub fn stack(text: &str, region: &str, parameters: &[(&str, &str)]) -> Stack {
+        let templates = Templates::default();
+        evaluate(&template(text), &place(region), &givens(parameters), &Offline(&templates))
+    }
+
+    /// Failures as `line: message`.
+    pub fn said(stack: &Stack) -> Vec<String> {
+        stack.failures.iter().map(|it| format!("{}: {}", it.at.at.line, it.message)).collect()
+    }
+
+    #[test]
+    fn what_a_condition_rules_out_is_not_there() {
+        let text = "
+Parameters: {Env: {Type: String, Default: prod}}
+Conditions:
+  IsProd: !Equals [!Ref Env, prod]
+  IsDev: !Not [!Condition IsProd]
+  IsOurs: !Equals [!Ref AWS::AccountId, '123456789012']
+Resources:
+  Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: !If [IsProd, !Ref Env, !Ref Dev]}}
+  Dev: {Type: AWS::SNS::Topic, Condition: IsDev, Properties: {TopicName: !GetAtt Dev}}
+  Ours: {Type: AWS::SNS::Topic, Condition: IsOurs, Properties: {TopicName: !GetAtt Queue.QueueName}}
+Outputs:
+  Name: {Value: !GetAtt Queue.QueueName}
+  Dev: {Condition: IsDev, Value: !Ref Dev}
+";
+        let stack = stack(text, "us-east-1", &[]);
+        assert_eq!(said(&stack), [""; 0]);
+        let ours = Truth::Unknown(Unknown::asked("AWS::AccountId"));
+        assert_eq!(stack.conditions["IsProd"], Truth::True);
+        assert_eq!(stack.conditions["IsDev"], Truth::False);
+        assert_eq!(stack.conditions["IsOurs"], ours);
+        let resources: Vec<_> = stack.resources.iter().map(|(id, it)| (id.as_str(), it.exists.clone())).collect();
+        assert_eq!(resources, [("Queue", Truth::True), ("Ours", ours)]);
+        assert_eq!(stack.resources["Queue"].properties().unwrap()["QueueName"], Value::text("prod"));
+        assert_eq!(stack.outputs.len(), 1);
+        assert_eq!(stack.outputs["Name"].value().unwrap().to_json()["Unknown"], "attribute QueueName of Queue");
+    }
+
+    #[test]
+    fn all_failures_are_told_and_those_that_hang_on_something_unknown_are_undecided() {
+        let text = "
+Conditions:
+  IsOurs: !Equals [!Ref AWS::AccountId, '123456789012']
+  A: !Not [!Equals [a]]
+  B: !Condition A
+Resources:
+  One: {Type: AWS::SNS::Topic, Properties: {TopicName: !GetAtt One, DisplayName: [!GetAtt Two, !If [IsOurs, !GetAtt Three, x]]}}
+  Two: {Type: AWS::SNS::Topic, Condition: IsOurs, Properties: {TopicName: !GetAtt Four}}
+";
+        let stack = stack(text, "us-east-1", &[]);
+        let malformed = "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and \
+                         the resource attribute";
+        assert_eq!(
+            said(&stack),
+            [
+                "4: Template error: Fn::Equals requires a list argument with two elements".to_owned(),
+                format!("7: {malformed}"),
+                format!("7: {malformed}"),
+            ]
+        );
+        let undecided: Vec<_> =
+            stack.undecided.iter().map(|it| (&*it.failure.message, it.unknown.to_string())).collect();
+        let account = "AWS::AccountId".to_owned();
+        assert_eq!(undecided, [(malformed, account.clone()), (malformed, account)]);
+    }
+}

@@ -1,0 +1,151 @@
+//! Stacks in stacks: an `AWS::CloudFormation::Stack` is evaluated with the parameters that its parent gives it, and its
+//! outputs flow back
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-nested-stacks.html>).
+
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+
+use super::{Evaluator, Given, Givens, Nested, Place, Stack, Value};
+use crate::diagnostic::Position;
+use crate::template::Template;
+use crate::template::long_form::call;
+use crate::template::value::{Evaluated, Note, Unknown};
+use crate::yaml::{self, Node};
+
+impl Evaluator<'_> {
+    /// The nested stack of a resource, evaluated once; none where its template isn't known, or while it is evaluated.
+    /// Its failures do not tell yet that it is nested.
+    pub(in crate::template) fn nested_stack(&self, logical_id: &str) -> Option<Rc<Stack>> {
+        if let Some(known) = self.nested.borrow().get(logical_id) {
+            return known.clone();
+        }
+        self.nested.borrow_mut().insert(logical_id.to_owned(), None);
+        let stack = self.entry("Resources", logical_id).and_then(|(_, entry)| self.evaluated_stack(logical_id, entry));
+        let stack = stack.map(Rc::new);
+        self.nested.borrow_mut().insert(logical_id.to_owned(), stack.clone());
+        stack
+    }
+
+    fn evaluated_stack(&self, logical_id: &str, entry: &Node) -> Option<Stack> {
+        let properties = entry.get("Properties")?;
+        let url_node = properties.get("TemplateURL")?;
+        // What fails in the properties is told with the resource.
+        let url = self.value(url_node).ok()?;
+        let deeper = self.deeper(url_node.at);
+        if let Err(failures) = deeper {
+            return Some(Stack { failures: failures.into_iter().collect(), ..Stack::default() });
+        }
+        match self.world.nested(self.template, logical_id, &url) {
+            Nested::Template(template) => Some(self.child(template, properties)),
+            Nested::Missing(message) => {
+                Some(Stack { failures: vec![self.failure(url_node.at, message)], ..Stack::default() })
+            }
+            Nested::Unknown { unknown, likely } => {
+                let mut stack = likely.map(|template| self.child(template, properties)).unwrap_or_default();
+                stack.hang_on(&unknown);
+                stack.resources.clear();
+                stack.outputs.clear();
+                Some(stack)
+            }
+        }
+    }
+
+    fn child(&self, template: &Template, properties: &Node) -> Stack {
+        let place = Place { stack_name: None, stack_id: None, notification_arns: Vec::new(), ..self.place.clone() };
+        let mut child =
+            Evaluator::within(template, &place, &self.givens(template, properties), self.world, self.bounds.clone());
+        child.ancestors = self.ancestors.clone();
+        child.ancestors.push(self.itself());
+        if child.ancestors.contains(&child.itself()) {
+            let way = child.ancestors.iter().map(|ancestor| ancestor.template.as_str());
+            let way = way.chain([template.relative.as_str()]).collect::<Vec<_>>().join(" → ");
+            let at = properties.get("TemplateURL").map_or(properties.at, |url| url.at);
+            let failure = self.failure(at, format!("nested stacks go round in a circle: {way}"));
+            return Stack { failures: vec![failure], ..Stack::default() };
+        }
+        child.stack()
+    }
+
+    fn itself(&self) -> Ancestor {
+        Ancestor { template: self.template.relative.clone(), parameters: self.parameters.clone() }
+    }
+
+    /// The parameters that a nested stack is given. What fails in them is told with the resource.
+    fn givens(&self, child: &Template, properties: &Node) -> Givens {
+        let parameters = properties.get("Parameters").map_or(&[][..], Node::entries);
+        let given = |(key, node): &(Node, Node)| {
+            let key = key.text.to_string();
+            let value = match self.value(node).and_then(|value| self.resolved(value, node.at)) {
+                Ok(Value::NoValue) => return None,
+                Ok(value) => as_given(value).unwrap_or_else(|| unknown(&key)),
+                Err(_) => unknown(&key),
+            };
+            let is_secret = child.parameters.iter().any(|parameter| parameter.key == key && parameter.no_echo);
+            let message = format!("parameter {key} is set here");
+            let note = Note { message, at: Some(self.location(node.at)), is_secret };
+            let mut set = vec![note];
+            self.set_in(node, &mut set);
+            set.iter_mut().for_each(|note| note.is_secret |= is_secret);
+            Some((key, Given { value, set }))
+        };
+        parameters.iter().filter_map(given).collect()
+    }
+
+    /// Where the parameters that an expression mentions were set.
+    fn set_in(&self, node: &Node, set: &mut Vec<Note>) {
+        let mut mention = |name: &str| {
+            let notes = self.set.get(name).into_iter().flatten();
+            set.extend(notes.filter(|note| !set.contains(note)).cloned().collect::<Vec<_>>());
+        };
+        match (call(node), &node.value) {
+            (Some(("Ref", name)), _) => mention(&name.text),
+            (Some(("Fn::Sub", text)), _) if text.is_scalar() => {
+                text.text.split("${").skip(1).filter_map(|it| it.split_once('}')).for_each(|(name, _)| mention(name));
+            }
+            (_, yaml::Value::Sequence(items)) => items.iter().for_each(|item| self.set_in(item, set)),
+            (_, yaml::Value::Mapping(entries)) => entries.iter().for_each(|(_, value)| self.set_in(value, set)),
+            _ => {}
+        }
+    }
+
+    /// An output of a nested stack whose template is known; none otherwise.
+    pub(in crate::template) fn nested_output(&self, logical_id: &str, output: &str, at: Position) -> Option<Evaluated> {
+        let stack = self.nested_stack(logical_id)?;
+        // Failed, or not known well enough to say what it has.
+        if stack.outputs.is_empty() && stack.resources.is_empty() {
+            return None;
+        }
+        Some(match stack.outputs.get(output) {
+            Some(found) => Ok(found.value().cloned().unwrap_or_else(|| unknown(output))),
+            None if stack.rewritten_by.is_some() || stack.macros.may_have("Outputs", output) => return None,
+            None => Err(self.fail(at, format!("Template error: {logical_id} has no output {output}"))),
+        })
+    }
+}
+
+/// A template on the way to a nested one, with the parameters that it has there: a circle comes back to both.
+#[derive(Clone, PartialEq)]
+pub(super) struct Ancestor {
+    template: String,
+    parameters: IndexMap<String, Value>,
+}
+
+/// A parameter's value as CreateStack would get it: text, lists with commas. None for what no parameter can be.
+fn as_given(value: Value) -> Option<Value> {
+    Some(match value {
+        Value::Unknown(unknown) => unknown.into(),
+        Value::List(items) => match Unknown::all(items.iter().filter_map(Value::unknown)) {
+            Some(unknown) => unknown.into(),
+            None => {
+                let texts: Option<Vec<String>> = items.iter().map(Value::as_text).collect();
+                Value::String(texts?.join(","))
+            }
+        },
+        other => Value::String(other.as_text()?),
+    })
+}
+
+fn unknown(parameter: &str) -> Value {
+    Unknown::asked(format!("parameter {parameter}")).into()
+}

@@ -1,0 +1,443 @@
+//! Parameter values against what the template declares, and what they are to `Ref`
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html>).
+//!
+//! The wording of the failures is CloudFormation's. None of them holds a value, since a value may be secret; the one that
+//! must, for a thing that doesn't exist, leaves out what `NoEcho` covers.
+
+use super::{Evaluator, Given, Givens, Value};
+use crate::template::Parameter;
+use crate::template::pattern::Pattern;
+use crate::template::value::{Failure, Note, Unknown};
+use crate::yaml::Node;
+
+/// CloudFormation's limit for one value, in bytes.
+const MAX_VALUE: usize = 4096;
+
+/// What a parameter's `Type` says about its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kind<'a> {
+    is_list: bool,
+    is_stored: bool,
+    /// `String`, `Number`, `AWS::EC2::VPC::Id`: of the items of a list, and of what is stored.
+    item: &'a str,
+}
+
+impl<'a> Kind<'a> {
+    /// `List<…>`, `CommaDelimitedList`, `AWS::SSM::Parameter::Value<…>` around either, or a plain type.
+    fn of(kind: &'a str) -> Self {
+        let inside = |kind: &'a str, around: &str| kind.strip_prefix(around)?.strip_suffix('>');
+        let stored = inside(kind, "AWS::SSM::Parameter::Value<");
+        let kind = stored.unwrap_or(kind);
+        let (is_list, item) = match inside(kind, "List<") {
+            Some(item) => (true, item),
+            None if kind == "CommaDelimitedList" => (true, "String"),
+            None => (false, kind),
+        };
+        Self { is_list, is_stored: stored.is_some(), item }
+    }
+
+    /// AWS adds types of its own, so of those any will do.
+    fn is_known(self) -> bool {
+        self.item == "String" || self.item.starts_with("AWS::") || self.item == "Number"
+    }
+
+    /// Text as `Ref` gives it.
+    fn value(self, text: &str) -> Value {
+        if self.is_list { Value::List(items(text).map(Value::text).collect()) } else { Value::text(text) }
+    }
+
+    /// What the constraints hold for: each item of a list, the name of what is stored, the whole text otherwise.
+    fn checked(self, text: &str) -> Vec<&str> {
+        if self.is_list && !self.is_stored { items(text).collect() } else { vec![text] }
+    }
+
+    /// Whether CloudFormation looks in the account for what is named.
+    fn names_what_exists(self) -> bool {
+        !self.is_stored && self.item.starts_with("AWS::") && self.item != "AWS::SSM::Parameter::Name"
+    }
+}
+
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim)
+}
+
+impl Evaluator<'_> {
+    /// Takes the given values and the defaults of the rest, and notes what CloudFormation would refuse of them.
+    pub(super) fn take_parameters(&mut self, givens: &Givens) {
+        self.refuse_undeclared(givens);
+        self.refuse_malformed();
+        let mut missing = Vec::new();
+        for parameter in &self.template.parameters {
+            let given = givens.get(&parameter.key);
+            let value = match (given.map(|given| &given.value), &parameter.default) {
+                (Some(value), _) => value.clone(),
+                (None, Some(default)) => Value::String(default_text(default)),
+                (None, None) => {
+                    missing.push(parameter);
+                    continue;
+                }
+            };
+            let value = self.taken(parameter, given, value);
+            self.parameters.insert(parameter.key.clone(), value);
+        }
+        if let [first, ..] = missing.as_slice() {
+            let keys: Vec<&str> = missing.iter().map(|parameter| parameter.key.as_str()).collect();
+            let message = format!("Parameters: [{}] must have values", keys.join(", "));
+            self.early.push(self.failure(first.at, message));
+        }
+    }
+
+    /// Declarations that CloudFormation doesn't read, whatever the values are.
+    fn refuse_malformed(&mut self) {
+        for parameter in &self.template.parameters {
+            if !Kind::of(&parameter.kind).is_known() {
+                let message = format!("Template format error: Unrecognized parameter type: {}", parameter.kind);
+                self.early.push(self.failure(parameter.at, message));
+            }
+            if let Some(default) = parameter.default.as_ref().filter(|default| !default.is_scalar()) {
+                let message = "Template format error: Every Default member must be a string.";
+                self.early.push(self.failure(default.at, message));
+            }
+        }
+    }
+
+    fn refuse_undeclared(&mut self, givens: &Givens) {
+        let declared = |key: &str| self.template.parameters.iter().any(|parameter| parameter.key == key);
+        let undeclared: Vec<_> = givens.iter().filter(|(key, _)| !declared(key)).collect();
+        if undeclared.is_empty() {
+            return;
+        }
+        let keys: Vec<&str> = undeclared.iter().map(|(key, _)| key.as_str()).collect();
+        let at = self.template.root.get("Parameters").unwrap_or(&self.template.root).at;
+        let message = format!("Parameters: [{}] do not exist in the template", keys.join(", "));
+        let notes = undeclared.iter().flat_map(|(_, given)| given.set.clone()).collect();
+        self.early.push(Failure { notes, ..self.failure(at, message) });
+    }
+
+    /// What the parameter is from here on. A value that is refused is unknown to what follows, so that it fails once.
+    fn taken(&mut self, parameter: &Parameter, given: Option<&Given>, value: Value) -> Value {
+        let kind = Kind::of(&parameter.kind);
+        let declaration = Declaration {
+            parameter,
+            kind,
+            node: self.template.root.get("Parameters").and_then(|it| it.get(&parameter.key)),
+        };
+        let notes = given.map(|given| given.set.clone()).unwrap_or_default();
+        let text = match (value.as_text(), value) {
+            (Some(text), _) => text,
+            (None, unknown) => {
+                let unknown =
+                    unknown.unknown().unwrap_or_else(|| Unknown::asked(format!("parameter {}", parameter.key)));
+                self.doubt(&declaration, notes, &unknown);
+                return unknown.into();
+            }
+        };
+        let failure = |message| Failure { notes: notes.clone(), ..self.failure(parameter.at, message) };
+        if let Some(message) = declaration.refusal(&text, &self.place.region) {
+            self.early.push(failure(message));
+            return Unknown::asked(format!("parameter {}", parameter.key)).into();
+        }
+        if let Some((unknown, message)) = declaration.open_question(&text) {
+            self.undecided(&unknown, failure(message));
+        }
+        if !kind.is_stored {
+            return kind.value(&text);
+        }
+        match self.world.ssm_parameter(&text) {
+            Ok(Value::String(stored)) => kind.value(&stored),
+            Ok(value) => value,
+            Err(message) => {
+                self.early.push(failure(message));
+                Unknown::asked(format!("parameter {}", parameter.key)).into()
+            }
+        }
+    }
+
+    /// A value that isn't known may not be what the declaration asks for.
+    fn doubt(&self, declaration: &Declaration, notes: Vec<Note>, unknown: &Unknown) {
+        if let Some(message) = declaration.any_constraint() {
+            self.undecided(unknown, Failure { notes, ..self.failure(declaration.parameter.at, message) });
+        }
+    }
+}
+
+/// A default, which may be written as a list: its items are joined as CloudFormation joins them.
+fn default_text(default: &Node) -> String {
+    match default.as_sequence() {
+        Some(items) => items.iter().map(|item| &*item.text).collect::<Vec<_>>().join(","),
+        None => default.text.to_string(),
+    }
+}
+
+/// A parameter's entry in the template.
+struct Declaration<'a> {
+    parameter: &'a Parameter,
+    kind: Kind<'a>,
+    node: Option<&'a Node>,
+}
+
+impl Declaration<'_> {
+    /// What CloudFormation says to the value without looking anywhere.
+    fn refusal(&self, text: &str, region: &str) -> Option<String> {
+        let key = &self.parameter.key;
+        if text.len() > MAX_VALUE {
+            return Some(format!("Parameter '{key}' must contain at most {MAX_VALUE} bytes"));
+        }
+        let checked = self.kind.checked(text);
+        if self.kind.item == "Number" && !self.kind.is_stored && !checked.iter().all(|item| number(item).is_some()) {
+            return Some(format!("Parameter '{key}' must be a number."));
+        }
+        if self.kind.item == "AWS::EC2::AvailabilityZone::Name" && !self.kind.is_stored {
+            let elsewhere = checked.iter().find(|zone| !zone.is_empty() && !zone.starts_with(region));
+            if let Some(zone) = elsewhere {
+                return Some(self.does_not_exist(zone));
+            }
+        }
+        let broken = checked.iter().find_map(|item| self.broken_constraint(item))?;
+        Some(match self.get("ConstraintDescription").filter(|it| it.is_scalar()) {
+            Some(description) => format!("Parameter {key} failed to satisfy constraint: {}", description.text),
+            None => broken,
+        })
+    }
+
+    /// The first constraint that one value breaks.
+    fn broken_constraint(&self, item: &str) -> Option<String> {
+        let key = &self.parameter.key;
+        if let Some(allowed) = self.get("AllowedValues").and_then(Node::as_sequence)
+            && !allowed.iter().any(|allowed| self.is_same(allowed, item))
+        {
+            return Some(format!("Parameter '{key}' must be one of AllowedValues"));
+        }
+        if let Some(pattern) = self.get("AllowedPattern").filter(|it| it.is_scalar())
+            && Pattern::of(&pattern.text).is_some_and(|it| it.matches(item) == Some(false))
+        {
+            return Some(format!("Parameter '{key}' must match pattern {}", pattern.text));
+        }
+        let length = item.chars().count();
+        if self.kind.item == "Number" && !self.kind.is_stored {
+            return self.outside_of_bounds(number(item)?);
+        }
+        match (self.count("MinLength"), self.count("MaxLength")) {
+            (Some(least), _) if length < least => {
+                Some(format!("Parameter '{key}' must contain at least {least} characters"))
+            }
+            (_, Some(most)) if length > most => {
+                Some(format!("Parameter '{key}' must contain at most {most} characters"))
+            }
+            _ => None,
+        }
+    }
+
+    fn outside_of_bounds(&self, value: f64) -> Option<String> {
+        let key = &self.parameter.key;
+        let bound = |name| self.get(name).and_then(|bound| Some((&bound.text, number(&bound.text)?)));
+        match (bound("MinValue"), bound("MaxValue")) {
+            (Some((text, least)), _) if value < least => {
+                Some(format!("Parameter '{key}' must be a number not less than {text}"))
+            }
+            (_, Some((text, most))) if value > most => {
+                Some(format!("Parameter '{key}' must be a number not greater than {text}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// What only AWS can say to a value that nothing else is wrong with.
+    fn open_question(&self, text: &str) -> Option<(Unknown, String)> {
+        let key = &self.parameter.key;
+        let pattern = self.get("AllowedPattern").filter(|it| it.is_scalar());
+        if let Some(pattern) = pattern
+            && Pattern::of(&pattern.text).and_then(|it| it.matches(text)).is_none()
+        {
+            let unknown = Unknown::asked(format!("AllowedPattern of parameter {key}, which only Java reads"));
+            return Some((unknown, format!("Parameter '{key}' must match pattern {}", pattern.text)));
+        }
+        let shown = if self.parameter.no_echo { "****" } else { text };
+        let named = || Unknown::asked(format!("whether {} {shown} exists", self.kind.item));
+        self.kind.names_what_exists().then(|| (named(), self.does_not_exist(shown)))
+    }
+
+    fn does_not_exist(&self, value: &str) -> String {
+        let value = if self.parameter.no_echo { "****" } else { value };
+        let key = &self.parameter.key;
+        format!("Parameter validation failed: parameter value {value} for parameter name {key} does not exist")
+    }
+
+    /// The words for a value that isn't known, if it is constrained at all.
+    fn any_constraint(&self) -> Option<String> {
+        let key = &self.parameter.key;
+        if self.get("AllowedValues").is_some() {
+            return Some(format!("Parameter '{key}' must be one of AllowedValues"));
+        }
+        let pattern = self.get("AllowedPattern").filter(|it| it.is_scalar())?;
+        Some(format!("Parameter '{key}' must match pattern {}", pattern.text))
+    }
+
+    /// Allowed values are compared as text, as written or as YAML reads them (`010` is 8, `Yes` is true), and numbers
+    /// as numbers.
+    fn is_same(&self, allowed: &Node, item: &str) -> bool {
+        let read = || match allowed.to_json() {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        &*allowed.text == item
+            || read() == item
+            || self.kind.item == "Number" && number(item).is_some_and(|value| number(&allowed.text) == Some(value))
+    }
+
+    fn count(&self, name: &str) -> Option<usize> {
+        self.get(name)?.text.trim().parse().ok()
+    }
+
+    fn get(&self, name: &str) -> Option<&Node> {
+        self.node?.get(name)
+    }
+}
+
+/// Integers and decimals, as the type `Number` takes them.
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{givens, place, said, stack, template};
+    use super::super::{Offline, evaluate};
+    use super::*;
+    use crate::diagnostic::Location;
+    use crate::template::Templates;
+
+    /// A parameter `P` on line 2, declared like this and given this value.
+    #[track_caller]
+    fn check(declared: &str, value: &str, expect: &[&str]) {
+        let text = format!("Parameters:\n  P: {{{declared}}}\nResources: {{Q: {{Type: T}}}}\n");
+        let expect: Vec<String> = expect.iter().map(|message| format!("2: {message}")).collect();
+        assert_eq!(said(&stack(&text, "us-east-1", &[("P", value)])), expect, "{declared} and {value:?}");
+    }
+
+    #[test]
+    fn constraints_are_told_in_cloudformations_words() {
+        let allowed = "Type: String, AllowedValues: [a, 1, yes, '010']";
+        for value in ["a", "1", "yes", "true", "010"] {
+            check(allowed, value, &[]);
+        }
+        check(allowed, "b", &["Parameter 'P' must be one of AllowedValues"]);
+        check("Type: CommaDelimitedList, AllowedValues: [a, b]", "a, b", &[]);
+        check(
+            "Type: CommaDelimitedList, AllowedValues: [a, b]",
+            "a,c",
+            &["Parameter 'P' must be one of AllowedValues"],
+        );
+        check("Type: String, AllowedPattern: '[a-z]+'", "abc", &[]);
+        check("Type: String, AllowedPattern: '[a-z]+'", "abc1", &["Parameter 'P' must match pattern [a-z]+"]);
+        check(
+            "Type: String, AllowedPattern: '[a-z]+', ConstraintDescription: lower case only",
+            "A",
+            &["Parameter P failed to satisfy constraint: lower case only"],
+        );
+        check("Type: String, MinLength: '2', MaxLength: 3", "ää", &[]);
+        check("Type: String, MinLength: '2'", "a", &["Parameter 'P' must contain at least 2 characters"]);
+        check("Type: String, MaxLength: 3", "abcd", &["Parameter 'P' must contain at most 3 characters"]);
+        check("Type: String", &"x".repeat(4097), &["Parameter 'P' must contain at most 4096 bytes"]);
+    }
+
+    #[test]
+    fn numbers_are_numbers() {
+        check("Type: Number", "1.5", &[]);
+        check("Type: Number", "ten", &["Parameter 'P' must be a number."]);
+        check("Type: Number, MinValue: 1, MaxValue: '10'", "10", &[]);
+        check("Type: Number, MinValue: 1", "0.5", &["Parameter 'P' must be a number not less than 1"]);
+        check("Type: Number, MaxValue: 10", "11", &["Parameter 'P' must be a number not greater than 10"]);
+        check("Type: Number, AllowedValues: [1, 2]", "1.0", &[]);
+        check("Type: List<Number>", "1, 2", &[]);
+        check("Type: List<Number>", "1,x", &["Parameter 'P' must be a number."]);
+        check("Type: 'AWS::SSM::Parameter::Value<List<Number>>'", "/name", &[]);
+    }
+
+    #[test]
+    fn declarations_that_cannot_be_read_are_refused() {
+        check("Type: Strin", "x", &["Template format error: Unrecognized parameter type: Strin"]);
+        check("Type: List<String>", "x", &[]);
+        check("Type: 'AWS::New::Thing::Id'", "x", &[]);
+        check(
+            "Type: CommaDelimitedList, Default: [a, b]",
+            "x",
+            &["Template format error: Every Default member must be a string."],
+        );
+    }
+
+    #[test]
+    fn zones_of_other_regions_do_not_exist() {
+        let message = "Parameter validation failed: parameter value us-west-2a for parameter name P does not exist";
+        check("Type: 'AWS::EC2::AvailabilityZone::Name'", "us-east-1a", &[]);
+        check("Type: 'AWS::EC2::AvailabilityZone::Name'", "us-west-2a", &[message]);
+        check("Type: 'List<AWS::EC2::AvailabilityZone::Name>'", "us-east-1a, us-west-2a", &[message]);
+    }
+
+    #[test]
+    fn values_without_a_declaration_and_declarations_without_a_value() {
+        let text = "Parameters:\n  A: {Type: String}\n  B: {Type: String, Default: x}\n  C: {Type: String}\nResources: {Q: {Type: T}}\n";
+        assert_eq!(
+            said(&stack(text, "us-east-1", &[("D", "1"), ("E", "2")])),
+            ["2: Parameters: [D, E] do not exist in the template", "2: Parameters: [A, C] must have values"]
+        );
+    }
+
+    #[test]
+    fn a_failure_notes_where_the_value_was_set_and_does_not_tell_it() {
+        let template =
+            template("Parameters:\n  P: {Type: String, NoEcho: true, AllowedPattern: x}\nResources: {Q: {Type: T}}\n");
+        let templates = Templates::default();
+        let mut givens = givens(&[("P", "hunter2")]);
+        let at = Location {
+            file: std::path::Path::new(".taskcat.yml").into(),
+            at: crate::diagnostic::Position { line: 7, column: 3 },
+        };
+        let note = Note { message: "parameter P is set here".to_owned(), at: Some(at), is_secret: true };
+        givens["P"].set = vec![note.clone()];
+        let stack = evaluate(&template, &place("us-east-1"), &givens, &Offline(&templates));
+        assert_eq!(stack.failures[0].notes, [note]);
+        assert!(!format!("{stack:?}").contains("hunter2"), "{stack:?}");
+    }
+
+    #[test]
+    fn what_only_aws_knows_is_undecided() {
+        let check = |declared: &str, value: &str, expect: &[(&str, &str)]| {
+            let text = format!("Parameters:\n  P: {{{declared}}}\nResources: {{Q: {{Type: T}}}}\n");
+            let stack = stack(&text, "us-east-1", &[("P", value)]);
+            assert_eq!(said(&stack), [""; 0], "{declared}");
+            let undecided: Vec<_> =
+                stack.undecided.iter().map(|it| (it.unknown.to_string(), &*it.failure.message)).collect();
+            let expect: Vec<_> = expect.iter().map(|(unknown, message)| ((*unknown).to_owned(), *message)).collect();
+            assert_eq!(undecided, expect, "{declared}");
+        };
+        check(
+            "Type: 'AWS::EC2::KeyPair::KeyName'",
+            "cikey",
+            &[(
+                "whether AWS::EC2::KeyPair::KeyName cikey exists",
+                "Parameter validation failed: parameter value cikey for parameter name P does not exist",
+            )],
+        );
+        check("Type: 'AWS::SSM::Parameter::Name'", "/a", &[]);
+        check(
+            "Type: String, AllowedPattern: '['",
+            "x",
+            &[("AllowedPattern of parameter P, which only Java reads", "Parameter 'P' must match pattern [")],
+        );
+    }
+
+    #[test]
+    fn values_are_text_lists_or_unknown() {
+        let check = |kind: &str, value: &str, expect: serde_json::Value| {
+            let text = format!("Parameters:\n  P: {{Type: '{kind}'}}\nResources: {{Q: {{Type: T}}}}\n");
+            let stack = stack(&text, "us-east-1", &[("P", value)]);
+            assert_eq!(stack.parameters["P"].to_json(), expect, "{kind}");
+        };
+        check("String", " a,b ", " a,b ".into());
+        check("Number", "010", "010".into());
+        check("CommaDelimitedList", "a, b ,c", serde_json::json!(["a", "b", "c"]));
+        check("List<AWS::EC2::Subnet::Id>", "subnet-1,subnet-2", serde_json::json!(["subnet-1", "subnet-2"]));
+        check("AWS::SSM::Parameter::Value<String>", "/x", serde_json::json!({"Unknown": "SSM parameter /x"}));
+    }
+}

@@ -1,0 +1,109 @@
+//! The `Resources` section: which resources exist, and what they are created with
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section-structure.html>).
+
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+
+use super::{Evaluator, Resource, Stack, Truth, Undecided, Value};
+use crate::template::value::{Failure, Failures, NestedIn, Until};
+use crate::yaml::Node;
+
+/// The resource type of a stack in a stack.
+pub(super) const STACK: &str = "AWS::CloudFormation::Stack";
+
+/// Attributes of a resource that take plain text alone, unless the template uses AWS::LanguageExtensions.
+const PLAIN: [&str; 2] = ["DeletionPolicy", "UpdateReplacePolicy"];
+
+impl Evaluator<'_> {
+    /// The resources that exist or may exist. What fails in one that certainly exists is added to `failures`.
+    pub(super) fn all_resources(&self, failures: &mut Vec<Failure>) -> IndexMap<String, Resource> {
+        let mut resources = IndexMap::new();
+        for (id, entry) in self.section("Resources") {
+            match self.exists(entry) {
+                Ok(Truth::False) => {}
+                Ok(exists) => {
+                    let resource = self.resource(id, entry, exists, failures);
+                    resources.insert(id.text.to_string(), resource);
+                }
+                Err(failed) => failures.extend(failed),
+            }
+        }
+        resources
+    }
+
+    fn resource(&self, id: &Node, entry: &Node, exists: Truth, failures: &mut Vec<Failure>) -> Resource {
+        let kind = entry.get("Type").map(|kind| kind.text.to_string()).unwrap_or_default();
+        let mut body = IndexMap::new();
+        for (key, node) in entry.entries().iter().filter(|(key, _)| &*key.text != "Condition") {
+            match self.attribute_of_entry(&key.text, node) {
+                Ok(Value::NoValue) => {}
+                Ok(value) => {
+                    body.insert(key.text.to_string(), value);
+                }
+                Err(failed) => self.blame(failed, &exists, failures),
+            }
+        }
+        let nested = (kind == STACK).then(|| self.nested_stack(&id.text)).flatten();
+        if let Some(stack) = &nested {
+            self.take_over(stack, id, entry, &exists, failures);
+        }
+        Resource { kind, at: self.location(id.at), exists, body, nested }
+    }
+
+    /// Whether a resource exists; none if the template declares none of that name.
+    pub(in crate::template) fn resource_exists(&self, id: &str) -> Option<Truth> {
+        let (_, entry) = self.entry("Resources", id)?;
+        let condition = entry.get("Condition").filter(|name| name.is_scalar());
+        Some(condition.map_or(Truth::True, |name| self.condition(&name.text)))
+    }
+
+    fn attribute_of_entry(&self, key: &str, node: &Node) -> Result<Value, Failures> {
+        if PLAIN.contains(&key) && !node.is_scalar() && !self.macros.has_language_extensions() {
+            let message = format!("Template format error: Every {key} member must be a string.");
+            return Err(self.fail(node.at, message));
+        }
+        let value = self.value(node)?;
+        if key == "Properties" { self.resolved(value, node.at) } else { Ok(value) }
+    }
+
+    /// Failures of something that exists fail; of something that may exist, they hang on whether it does.
+    pub(super) fn blame(&self, failed: Failures, exists: &Truth, failures: &mut Vec<Failure>) {
+        match exists {
+            Truth::Unknown(unknown) => failed.into_iter().for_each(|failure| self.undecided(unknown, failure)),
+            Truth::True | Truth::False => failures.extend(failed),
+        }
+    }
+
+    /// What fails in a nested stack fails here.
+    fn take_over(&self, stack: &Rc<Stack>, id: &Node, entry: &Node, exists: &Truth, failures: &mut Vec<Failure>) {
+        let url = entry.get("Properties").and_then(|properties| properties.get("TemplateURL"));
+        let nested_in =
+            NestedIn { logical_id: id.text.to_string(), at: self.location(url.map_or(id.at, |url| url.at)) };
+        let mut stack =
+            Stack { failures: stack.failures.clone(), undecided: stack.undecided.clone(), ..Stack::default() };
+        stack.nest_in(&nested_in);
+        if let Truth::Unknown(unknown) = exists {
+            stack.hang_on(unknown);
+        }
+        failures.append(&mut stack.failures);
+        self.undecided.borrow_mut().append(&mut stack.undecided);
+    }
+}
+
+impl Undecided {
+    /// Only by asking AWS could it be decided.
+    pub fn needs_aws(&self) -> bool {
+        self.unknown.reasons().any(|reason| reason.until == Until::Asked)
+    }
+}
+
+impl Resource {
+    /// Evaluated properties; an empty map where there are none.
+    pub fn properties(&self) -> Option<&IndexMap<String, Value>> {
+        match self.body.get("Properties") {
+            Some(Value::Map(properties)) => Some(properties),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The `Rules` section: assertions over parameters, checked before anything is created
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html>).
+
+use super::{Evaluator, Truth};
+use crate::template::long_form::call;
+use crate::template::value::{Failure, Failures};
+use crate::yaml::Node;
+
+/// The functions that rules may use. `Fn::If` is refused, though the documentation lists it.
+const ALLOWED: [&str; 11] = [
+    "Ref",
+    "Fn::And",
+    "Fn::Contains",
+    "Fn::EachMemberEquals",
+    "Fn::EachMemberIn",
+    "Fn::Equals",
+    "Fn::Not",
+    "Fn::Or",
+    "Fn::RefAll",
+    "Fn::ValueOf",
+    "Fn::ValueOfAll",
+];
+
+impl Evaluator<'_> {
+    /// Assertions that don't hold, in the order of the section. One that hangs on something unknown is undecided.
+    pub(super) fn broken_rules(&self) -> Vec<Failure> {
+        let mut failures = self.misplaced();
+        // What can't stand in rules makes the template as a whole unusable.
+        if !failures.is_empty() {
+            return failures;
+        }
+        self.within_rules.set(true);
+        for (name, rule) in self.section("Rules") {
+            match rule.get("RuleCondition").map_or(Ok(Truth::True), |condition| self.truth(condition)) {
+                Ok(Truth::False) => {}
+                Ok(applies) => {
+                    let assertions = rule.get("Assertions").and_then(Node::as_sequence).unwrap_or_default();
+                    for (number, assertion) in (1..).zip(assertions) {
+                        if let Err(failed) = self.assertion(&name.text, number, assertion) {
+                            self.blame(failed, &applies, &mut failures);
+                        }
+                    }
+                }
+                Err(failed) => failures.extend(failed),
+            }
+        }
+        self.within_rules.set(false);
+        failures
+    }
+
+    /// Whether rules are being evaluated, which have functions of their own.
+    pub(in crate::template) fn in_rule(&self) -> bool {
+        self.within_rules.get()
+    }
+
+    /// Functions that have no place in rules, and references to what is no parameter.
+    fn misplaced(&self) -> Vec<Failure> {
+        let (mut functions, mut undeclared) = (Vec::new(), Vec::new());
+        let mut open: Vec<&Node> = self.root.get("Rules").into_iter().collect();
+        while let Some(node) = open.pop() {
+            match call(node) {
+                Some(("Ref", name)) if !self.is_parameter(&name.text) => undeclared.push(name),
+                Some((function, argument)) if !ALLOWED.contains(&function) => functions.push((function, argument.at)),
+                _ => {}
+            }
+            let children = node.as_sequence().unwrap_or_default().iter().rev();
+            open.extend(children.chain(node.entries().iter().rev().map(|(_, value)| value)));
+        }
+        let mut failures = Vec::new();
+        if let Some((_, at)) = functions.first() {
+            let names = distinct(functions.iter().map(|(function, _)| *function));
+            let message = format!(
+                "Template format error: Following functions are not supported in the Rules block of the template: [{names}]"
+            );
+            failures.push(self.failure(*at, message));
+        }
+        if let Some(first) = undeclared.first() {
+            let names = distinct(undeclared.iter().map(|name| &*name.text));
+            let message = format!("Template format error: Rules block references undeclared parameters: [{names}]");
+            failures.push(self.failure(first.at, message));
+        }
+        failures
+    }
+
+    fn is_parameter(&self, name: &str) -> bool {
+        name.starts_with("AWS::") || self.template.parameters.iter().any(|parameter| parameter.key == name)
+    }
+
+    /// What is said of a false assertion could not be confirmed; the rest of the wording is CloudFormation's.
+    fn assertion(&self, rule: &str, number: usize, assertion: &Node) -> Result<(), Failures> {
+        let Some(assert) = assertion.get("Assert") else { return Ok(()) };
+        let broken = || {
+            let description = assertion.get("AssertDescription").filter(|it| it.is_scalar());
+            let said = description.map_or_else(|| format!("assertion {number} is false"), |it| it.text.to_string());
+            self.failure(assert.at, format!("Template error: rule {rule} failed: {said}"))
+        };
+        match self.truth(assert)? {
+            Truth::True => Ok(()),
+            Truth::False => Err(broken().into()),
+            Truth::Unknown(unknown) => {
+                self.undecided(&unknown, broken());
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Names once each, as CloudFormation lists them.
+fn distinct<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let names: indexmap::IndexSet<&str> = names.collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{said, stack};
+
+    #[test]
+    fn what_has_no_place_in_rules_is_refused() {
+        let text = "
+Rules:
+  R:
+    RuleCondition: !Condition C
+    Assertions:
+      - Assert: !Equals [!Sub a, !Ref Nobody]
+      - Assert: !Equals [!Sub a, !Ref Nobody]
+Resources: {Q: {Type: T}}
+";
+        assert_eq!(
+            said(&stack(text, "us-east-1", &[])),
+            [
+                "4: Template format error: Following functions are not supported in the Rules block of the template: \
+                 [Condition, Fn::Sub]",
+                "6: Template format error: Rules block references undeclared parameters: [Nobody]",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_rule_holds_where_its_condition_does() {
+        let text = "
+Parameters: {Env: {Type: String, Default: dev}}
+Rules:
+  OnlyThere:
+    RuleCondition: !Equals [!Ref Env, prod]
+    Assertions:
+      - Assert: !Equals [!Ref AWS::Region, us-east-1]
+        AssertDescription: production is in us-east-1
+      - {Assert: !Not [!Equals [!Ref Env, prod]]}
+      - {Assert: !Equals [!Ref AWS::AccountId, '1'], AssertDescription: ours alone}
+Resources: {Q: {Type: T}}
+";
+        assert_eq!(said(&stack(text, "eu-west-1", &[])), [""; 0]);
+        let stack = stack(text, "eu-west-1", &[("Env", "prod")]);
+        assert_eq!(
+            said(&stack),
+            [
+                "7: Template error: rule OnlyThere failed: production is in us-east-1",
+                "9: Template error: rule OnlyThere failed: assertion 2 is false",
+            ]
+        );
+        assert_eq!(stack.undecided.len(), 1);
+    }
+}

@@ -1,0 +1,21 @@
+//! `Fn::Base64`: a text in Base64, as user data is handed to EC2
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-base64.html>).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::template::evaluate::Evaluator;
+use crate::template::value::{Evaluated, Value};
+use crate::yaml::Node;
+
+pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+    let text = match evaluator.value(argument)? {
+        Value::Unknown(unknown) => return Ok(unknown.into()),
+        value => value.as_text().ok_or_else(|| {
+            evaluator.fail(argument.at, "Template error: every Fn::Base64 object must have a String-typed value.")
+        })?,
+    };
+    // Three bytes become four.
+    evaluator.spend(text.len().div_ceil(3) * 4, argument.at)?;
+    Ok(Value::String(STANDARD.encode(text)))
+}

@@ -1,0 +1,103 @@
+//! The condition functions: `Fn::If`, `Fn::Equals`, `Fn::And`, `Fn::Or`, `Fn::Not`, `Condition`
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-conditions.html>).
+
+use super::{is_truth, texts};
+use crate::template::evaluate::{Evaluator, Truth};
+use crate::template::value::{Evaluated, Failures, Unknown, together};
+use crate::yaml::Node;
+
+/// `Fn::If`. Only the branch that is taken is evaluated; if it isn't known which, both are, and what fails in one of them
+/// hangs on the condition.
+pub fn choose(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+    let (name, yes, no) = match argument.as_sequence() {
+        Some([name, yes, no]) if name.is_scalar() => (name, yes, no),
+        Some([_, _, _]) | None => {
+            let message = "Template error: Fn::If requires a list argument with the first element being a condition";
+            return Err(evaluator.fail(argument.at, message));
+        }
+        Some(_) => {
+            let message = "Template error: Fn::If requires a list argument with three elements";
+            return Err(evaluator.fail(argument.at, message));
+        }
+    };
+    match evaluator.condition(&name.text) {
+        Truth::True => evaluator.value(yes),
+        Truth::False => evaluator.value(no),
+        Truth::Unknown(unknown) => {
+            let instead = unknown.renamed(format!("condition {}", name.text));
+            either(evaluator, &unknown, instead, evaluator.value(yes), evaluator.value(no))
+        }
+    }
+}
+
+/// One of two values, and nobody knows which: `unknown` says why, `instead` is what it then is.
+fn either(evaluator: &Evaluator, unknown: &Unknown, instead: Unknown, yes: Evaluated, no: Evaluated) -> Evaluated {
+    match (yes, no) {
+        (Err(yes), Err(no)) => Err(yes.and(no)),
+        (Ok(yes), Ok(no)) if yes == no => Ok(yes),
+        (Ok(_), Ok(_)) => Ok(instead.into()),
+        (Err(failed), Ok(_)) | (Ok(_), Err(failed)) => {
+            failed.into_iter().for_each(|failure| evaluator.undecided(unknown, failure));
+            Ok(instead.into())
+        }
+    }
+}
+
+/// `Fn::Equals`: two texts, and what becomes one: `true` and `"true"` are equal, `1` and `1.0` are not.
+pub fn equals(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
+    let Some(sides @ [_, _]) = argument.as_sequence() else {
+        let message = "Template error: Fn::Equals requires a list argument with two elements";
+        return Err(evaluator.fail(argument.at, message));
+    };
+    let values = together(sides.iter().map(|node| evaluator.value(node)))?;
+    match texts(&values) {
+        Some(Ok(texts)) => Ok(Truth::of(texts.first() == texts.last())),
+        Some(Err(unknown)) => Ok(Truth::Unknown(unknown)),
+        None => {
+            let message = "Template error: every Fn::Equals object requires a list of 2 string parameters.";
+            Err(evaluator.fail(argument.at, message))
+        }
+    }
+}
+
+/// `Fn::And`
+pub fn and(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
+    Ok(Truth::all(operands(evaluator, "Fn::And", argument)?))
+}
+
+/// `Fn::Or`
+pub fn or(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
+    Ok(Truth::any(operands(evaluator, "Fn::Or", argument)?))
+}
+
+fn operands(evaluator: &Evaluator, function: &str, argument: &Node) -> Result<Vec<Truth>, Failures> {
+    match argument.as_sequence() {
+        Some(items) if (2..=10).contains(&items.len()) && items.iter().all(is_truth) => {
+            together(items.iter().map(|item| evaluator.truth(item)))
+        }
+        _ => {
+            let message = format!(
+                "Template error: every {function} object requires a list of at least 2 and at most 10 boolean parameters."
+            );
+            Err(evaluator.fail(argument.at, message))
+        }
+    }
+}
+
+/// `Fn::Not`
+pub fn not(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
+    let message = match argument.as_sequence() {
+        Some([operand]) if is_truth(operand) => return evaluator.truth(operand).map(Truth::not),
+        Some([_]) => "Template error: Fn::Not requires a list argument with one function token",
+        _ => "Template error: Fn::Not requires a list argument with one element",
+    };
+    Err(evaluator.fail(argument.at, message))
+}
+
+/// `Condition`: another condition by its name.
+pub fn named(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
+    if !argument.is_scalar() {
+        return Err(evaluator.fail(argument.at, "Template format error: Every Condition member must be a string."));
+    }
+    Ok(evaluator.condition(&argument.text))
+}

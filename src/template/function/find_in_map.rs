@@ -1,0 +1,230 @@
+//! `Fn::FindInMap`: a value of the `Mappings` section by its map and two keys; under AWS::LanguageExtensions with a
+//! default and with any function in its arguments
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-findinmap.html>).
+
+use crate::diagnostic::Position;
+use crate::template::evaluate::Evaluator;
+use crate::template::long_form::call;
+use crate::template::value::{Evaluated, Failure, Failures, Note, Unknown, Value, together};
+use crate::yaml::Node;
+
+const MALFORMED: &str = "Template error: every Fn::FindInMap object requires three parameters, the map name, map key and \
+                         the attribute for return value";
+
+/// `[map, first, second]`, with the extensions perhaps `{DefaultValue: …}` behind them.
+pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+    let malformed = || evaluator.fail(argument.at, MALFORMED);
+    let is_extended = evaluator.macros.has_language_extensions();
+    let (keys, default) = match argument.as_sequence() {
+        Some(keys @ [_, _, _]) => (keys, None),
+        Some([keys @ .., options]) if keys.len() == 3 && is_extended && options.as_mapping().is_some() => {
+            (keys, options.get("DefaultValue"))
+        }
+        _ => return Err(malformed()),
+    };
+    if !is_extended && !keys.iter().all(may_stand_here) {
+        return Err(malformed());
+    }
+    let keys = together(keys.iter().map(|key| match evaluator.value(key)? {
+        Value::Unknown(unknown) => Ok(Key::Unknown(unknown)),
+        value => value.as_text().map(Key::Known).ok_or_else(malformed),
+    }))?;
+    let Ok([map, first, second]) = <[Key; 3]>::try_from(keys) else { return Err(malformed()) };
+    Search { evaluator, map, first, second, at: argument.at }.result(default)
+}
+
+/// Without the extensions an argument is text, `Ref` or `Fn::FindInMap`.
+fn may_stand_here(key: &Node) -> bool {
+    key.is_scalar() || matches!(call(key), Some(("Ref" | "Fn::FindInMap", _)))
+}
+
+/// A name that is looked for.
+enum Key {
+    Known(String),
+    Unknown(Unknown),
+}
+
+impl Key {
+    /// Whether a key of the template may be the one. It may be written `010` or `Yes` and is found by `8` or `true` too.
+    fn may_be(&self, key: &Node) -> bool {
+        match self {
+            Self::Unknown(_) => key.is_scalar(),
+            Self::Known(name) => key.is_scalar() && (&*key.text == name.as_str() || is_read_as(key, name)),
+        }
+    }
+
+    fn unknown(&self) -> Option<Unknown> {
+        match self {
+            Self::Unknown(unknown) => Some(unknown.clone()),
+            Self::Known(_) => None,
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::Known(name) => name.clone(),
+            Self::Unknown(unknown) => format!("<{unknown}>"),
+        }
+    }
+}
+
+fn is_read_as(key: &Node, name: &str) -> bool {
+    let text = match key.to_json() {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    };
+    text == name
+}
+
+struct Search<'e> {
+    evaluator: &'e Evaluator<'e>,
+    map: Key,
+    first: Key,
+    second: Key,
+    at: Position,
+}
+
+impl<'e> Search<'e> {
+    fn result(&self, default: Option<&Node>) -> Evaluated {
+        if let Some(unknown) = self.made_by_transform() {
+            return Ok(unknown.into());
+        }
+        let found = self.found()?;
+        let unknown = Unknown::all([&self.map, &self.first, &self.second].into_iter().filter_map(|key| key.unknown()));
+        match (found.as_slice(), default, unknown) {
+            // There it can't be, whatever the unknown is.
+            ([], None, _) => Err(self.failure().into()),
+            ([], Some(default), _) => self.evaluator.value(default),
+            ([first, ..], _, None) => self.value(first),
+            (found, default, Some(unknown)) => self.candidates(found, default, unknown),
+        }
+    }
+
+    /// One of several values or the default, and nobody knows which: that value, if they are all the same.
+    fn candidates(&self, found: &[&Node], default: Option<&Node>, unknown: Unknown) -> Evaluated {
+        if default.is_none() {
+            self.evaluator.undecided(&unknown, self.failure());
+        }
+        let mut same = None;
+        for value in found.iter().map(|node| self.value(node)).chain(default.map(|it| self.evaluator.value(it))) {
+            match value {
+                Ok(value) if same.as_ref().is_none_or(|same| *same == value) => same = Some(value),
+                Ok(_) => return Ok(unknown.into()),
+                Err(failures) => {
+                    failures.into_iter().for_each(|failure| self.evaluator.undecided(&unknown, failure));
+                    return Ok(unknown.into());
+                }
+            }
+        }
+        Ok(same.unwrap_or(Value::Unknown(unknown)))
+    }
+
+    /// What a mapping's entry gives. One that can be no value has been told with the mapping.
+    fn value(&self, node: &Node) -> Evaluated {
+        match node.as_mapping() {
+            Some(_) => Ok(Unknown::asked(format!("mapping {}", self.map.shown())).into()),
+            None => self.evaluator.value(node),
+        }
+    }
+
+    /// Why nothing is known of the mappings, or of this one.
+    fn made_by_transform(&self) -> Option<Unknown> {
+        let macros = &self.evaluator.macros;
+        match &self.map {
+            Key::Known(map) => macros.made("Mappings", map),
+            Key::Unknown(unknown) => macros.may_add_to("Mappings").then(|| unknown.clone()),
+        }
+    }
+
+    /// Everything that it may be.
+    fn found(&self) -> Result<Vec<&'e Node>, Failures> {
+        let maps: Vec<&Node> = match &self.map {
+            Key::Known(map) => self.evaluator.entry("Mappings", map).into_iter().map(|(_, map)| map).collect(),
+            Key::Unknown(_) => self.evaluator.section("Mappings").iter().map(|(_, map)| map).collect(),
+        };
+        self.inside(&self.second, self.inside(&self.first, maps)?)
+    }
+
+    /// The entries of mappings that a key may mean; of duplicates the last counts.
+    fn inside(&self, key: &Key, mappings: Vec<&'e Node>) -> Result<Vec<&'e Node>, Failures> {
+        let mut found = Vec::new();
+        for mapping in mappings {
+            let entries = mapping.entries();
+            self.evaluator.spend(entries.len(), self.at)?;
+            let mut entries = entries.iter().rev().filter(|(name, _)| key.may_be(name)).map(|(_, value)| value);
+            match key {
+                Key::Known(_) => found.extend(entries.next()),
+                Key::Unknown(_) => found.extend(entries),
+            }
+        }
+        Ok(found)
+    }
+
+    /// What CloudFormation says, with the place of the mapping, or of the part of it that lacks the key.
+    fn failure(&self) -> Failure {
+        let evaluator = self.evaluator;
+        let (map, first, second) = (self.map.shown(), self.first.shown(), self.second.shown());
+        let message = format!("Template error: Unable to get mapping for {map}::{first}::{second}");
+        let Key::Known(name) = &self.map else { return evaluator.failure(self.at, message) };
+        let Some((name, mapping)) = evaluator.entry("Mappings", name) else {
+            let message =
+                format!("Template error: Mapping named '{map}' is not present in the 'Mappings' section of template.");
+            return evaluator.failure(self.at, message);
+        };
+        let key = match &self.first {
+            Key::Known(_) => mapping.entries().iter().map(|(key, _)| key).rfind(|key| self.first.may_be(key)),
+            Key::Unknown(_) => None,
+        };
+        let (what, at) = match (key, &self.first) {
+            (Some(key), _) => (format!("{first} in mapping {map} stands here, without {second}"), key.at),
+            (None, Key::Known(_)) => (format!("mapping {map} stands here, without {first}"), name.at),
+            (None, Key::Unknown(_)) => (format!("mapping {map} stands here"), name.at),
+        };
+        let note = Note { message: what, at: Some(evaluator.location(at)), is_secret: false };
+        Failure { notes: vec![note], ..evaluator.failure(self.at, message) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::template::Note;
+    use crate::template::evaluate::tests::stack;
+
+    /// The failure of a property on line 6, and what it notes, each with its line.
+    #[track_caller]
+    fn check(property: &str, message: &str, note: Option<(u32, &str)>) {
+        let text = format!(
+            "Mappings:\n  M:\n    a: {{k: 1}}\n    b: {{k: 2}}\nResources:\n  R: {{Type: T, Properties: {{V: {property}}}}}\n"
+        );
+        let stack = stack(&text, "eu-west-1", &[]);
+        let [failure] = stack.failures.as_slice() else { panic!("{:?}", stack.failures) };
+        assert_eq!((failure.at.at.line, &*failure.message), (6, message));
+        let place = |note: &Note| (note.at.clone().unwrap().at.line, note.message.clone());
+        let noted: Vec<_> = failure.notes.iter().map(place).collect();
+        assert_eq!(noted, note.map(|(line, said)| (line, said.to_owned())).into_iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_failure_stands_at_the_function_and_notes_the_mapping() {
+        check(
+            "!FindInMap [M, !Ref AWS::Region, k]",
+            "Template error: Unable to get mapping for M::eu-west-1::k",
+            Some((2, "mapping M stands here, without eu-west-1")),
+        );
+        check(
+            "!FindInMap [M, b, l]",
+            "Template error: Unable to get mapping for M::b::l",
+            Some((4, "b in mapping M stands here, without l")),
+        );
+        check(
+            "!FindInMap [M, !Ref AWS::AccountId, l]",
+            "Template error: Unable to get mapping for M::<AWS::AccountId>::l",
+            Some((2, "mapping M stands here")),
+        );
+        check(
+            "!FindInMap [N, a, k]",
+            "Template error: Mapping named 'N' is not present in the 'Mappings' section of template.",
+            None,
+        );
+    }
+}

@@ -1,0 +1,50 @@
+//! `Fn::GetAtt`: an attribute of a resource, or an output of a nested stack.
+
+use super::reference::nowhere;
+use super::texts;
+use crate::diagnostic::Position;
+use crate::template::evaluate::{Evaluator, Truth};
+use crate::template::value::{Evaluated, Unknown, Value, together};
+use crate::yaml::Node;
+
+const MALFORMED: &str = "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and \
+                         the resource attribute";
+
+/// `Logical.Attribute` in text, or a list of the logical id and the attribute, which may be an expression.
+pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+    let malformed = || Err(evaluator.fail(argument.at, MALFORMED));
+    if let Some(text) = argument.as_str() {
+        return match text.split_once('.') {
+            Some((id, name)) if !id.is_empty() && !name.is_empty() => attribute(evaluator, id, name, argument.at),
+            _ => malformed(),
+        };
+    }
+    let Some(parts @ [id, _]) = argument.as_sequence() else { return malformed() };
+    // The extensions have put their names in by now.
+    if !id.is_scalar() && !evaluator.macros.has_language_extensions() {
+        return malformed();
+    }
+    let values = together(parts.iter().map(|part| evaluator.value(part)))?;
+    match texts(&values).as_ref().map(|known| known.as_deref()) {
+        Some(Err(unknown)) => Ok(unknown.clone().into()),
+        Some(Ok([id, name])) if !id.is_empty() && !name.is_empty() => attribute(evaluator, id, name, argument.at),
+        _ => malformed(),
+    }
+}
+
+/// An attribute by the resource's logical id, in `Fn::GetAtt` and in the `${…}` of `Fn::Sub`.
+pub fn attribute(evaluator: &Evaluator, id: &str, name: &str, at: Position) -> Evaluated {
+    if let Some(Truth::False) | None = evaluator.resource_exists(id) {
+        return Ok(nowhere(evaluator, id, format!("attribute {name} of {id}")).into());
+    }
+    if let Some(output) = name.strip_prefix("Outputs.")
+        && let Some(value) = evaluator.nested_output(id, output, at)
+    {
+        // What only the nested stack's launch tells is named from here.
+        return match value? {
+            Value::Unknown(_) => Ok(Unknown::launched(format!("output {output} of nested stack {id}")).into()),
+            known => evaluator.spend(known.size(), at).map(|()| known),
+        };
+    }
+    evaluator.world.attribute(id, name).map_err(|message| evaluator.fail(at, message))
+}

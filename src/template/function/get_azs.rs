@@ -1,0 +1,18 @@
+//! `Fn::GetAZs`: the availability zones of a region that the account has
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-getavailabilityzones.html>).
+
+use crate::template::evaluate::Evaluator;
+use crate::template::value::{Evaluated, Value};
+use crate::yaml::Node;
+
+/// The region's name; an empty text is the region of the stack.
+pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+    let region = match evaluator.value(argument)? {
+        Value::Unknown(unknown) => return Ok(unknown.into()),
+        value => value.as_text().ok_or_else(|| {
+            evaluator.fail(argument.at, "Template error: every Fn::GetAZs object must have a String-typed value.")
+        })?,
+    };
+    let region = if region.is_empty() { &evaluator.place.region } else { &region };
+    evaluator.world.availability_zones(region).map_err(|message| evaluator.fail(argument.at, message))
+}

@@ -1,0 +1,37 @@
+//! `Fn::GetStackOutput`: an output of a stack, possibly of another region or account
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-getstackoutput.html>).
+//!
+//! CloudFormation's words for wrong arguments are not confirmed.
+
+use super::texts;
+use crate::template::evaluate::Evaluator;
+use crate::template::value::{Evaluated, together};
+use crate::yaml::Node;
+
+/// A mapping with `StackName` and `OutputName`, perhaps `Region` and `RoleArn`; each may be an expression.
+pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+    if evaluator.in_condition() {
+        return Err(evaluator.fail(argument.at, "Template error: Cannot use Fn::GetStackOutput in Conditions."));
+    }
+    let (Some(stack), Some(output)) = (argument.get("StackName"), argument.get("OutputName")) else {
+        let message = "Template error: every Fn::GetStackOutput object requires StackName and OutputName";
+        return Err(evaluator.fail(argument.at, message));
+    };
+    let no_texts = || {
+        let message = "Template error: every value of a Fn::GetStackOutput object must be a string or a function that \
+                       returns a string";
+        evaluator.fail(argument.at, message)
+    };
+    let (region, role) = (argument.get("Region"), argument.get("RoleArn"));
+    let nodes = [stack, output].into_iter().chain(region).chain(role);
+    let values = together(nodes.map(|node| evaluator.value(node)))?;
+    match texts(&values).ok_or_else(no_texts)?.as_deref() {
+        Err(unknown) => Ok(unknown.clone().into()),
+        Ok([stack, output, others @ ..]) => {
+            let region = region.and(others.first()).map(String::as_str);
+            let answer = evaluator.world.stack_output(stack, output, region);
+            answer.map_err(|message| evaluator.fail(argument.at, message))
+        }
+        Ok(_) => Err(no_texts()),
+    }
+}

@@ -1,0 +1,33 @@
+//! `Fn::Join`: the items of a list with a delimiter between them
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-join.html>).
+
+use super::texts;
+use crate::template::evaluate::Evaluator;
+use crate::template::value::{Evaluated, Value, together};
+use crate::yaml::Node;
+
+const MALFORMED: &str = "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a \
+                         list of strings to be joined or a function that returns a list of strings (such as Fn::GetAZs) \
+                         to be joined.";
+
+/// `[delimiter, list]`
+pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+    let malformed = || evaluator.fail(argument.at, MALFORMED);
+    let Some(arguments @ [_, _]) = argument.as_sequence() else { return Err(malformed()) };
+    let values = together(arguments.iter().map(|node| evaluator.value(node)))?;
+    let [delimiter, list] = values.as_slice() else { return Err(malformed()) };
+    let items = match list {
+        Value::List(items) => items.as_slice(),
+        Value::Unknown(_) => std::slice::from_ref(list),
+        _ => return Err(malformed()),
+    };
+    match texts(std::iter::once(delimiter).chain(items)).ok_or_else(malformed)?.as_deref() {
+        Err(unknown) => Ok(unknown.clone().into()),
+        Ok([delimiter, items @ ..]) => {
+            // Counted before it is made: few items with a long delimiter make a long text.
+            evaluator.spend(items.iter().map(|item| item.len() + delimiter.len()).sum(), argument.at)?;
+            Ok(Value::String(items.join(delimiter)))
+        }
+        Ok([]) => Err(malformed()),
+    }
+}

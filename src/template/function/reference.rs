@@ -1,0 +1,81 @@
+//! `Ref`: a pseudo parameter, a parameter, or a resource's physical id.
+
+use crate::diagnostic::Position;
+use crate::template::evaluate::{Evaluator, Truth};
+use crate::template::value::{Evaluated, Unknown, Value};
+use crate::yaml::Node;
+
+pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+    if !argument.is_scalar() {
+        return Err(evaluator.fail(argument.at, "Template error: All References must be of type string"));
+    }
+    named(evaluator, &argument.text, argument.at)
+}
+
+/// What a name stands for, in `Ref` and in the `${…}` of `Fn::Sub`.
+pub fn named(evaluator: &Evaluator, name: &str, at: Position) -> Evaluated {
+    if let Some(value) = pseudo_parameter(evaluator, name) {
+        return Ok(value);
+    }
+    if let Some(value) = evaluator.parameters.get(name) {
+        evaluator.spend(value.size(), at)?;
+        return Ok(if hidden(evaluator, name, value) { Value::text("****") } else { value.clone() });
+    }
+    // Declared, but without a value, which has been told.
+    if evaluator.template.parameters.iter().any(|parameter| parameter.key == name) {
+        return Ok(Unknown::asked(format!("parameter {name}")).into());
+    }
+    match evaluator.resource_exists(name) {
+        Some(Truth::True | Truth::Unknown(_)) => {
+            evaluator.world.physical_id(name).map_err(|message| evaluator.fail(at, message))
+        }
+        Some(Truth::False) | None => Ok(nowhere(evaluator, name, format!("physical ID of {name}")).into()),
+    }
+}
+
+/// Whether a parameter's value must not be shown.
+fn hidden(evaluator: &Evaluator, name: &str, value: &Value) -> bool {
+    let is_secret = || evaluator.template.parameters.iter().any(|it| it.key == name && it.no_echo);
+    evaluator.world.hides_secrets() && !evaluator.in_condition() && value.unknown().is_none() && is_secret()
+}
+
+/// What a name comes to that leads nowhere: that it does so is told by `template::graph`, where it isn't a transform
+/// that may have made it. Of what the Serverless Application Model makes is known `what` it will be asked for.
+pub fn nowhere(evaluator: &Evaluator, name: &str, what: String) -> Unknown {
+    match evaluator.macros.made("Resources", name) {
+        Some(unknown) => unknown,
+        None if evaluator.macros.is_serverless() => Unknown::launched(what),
+        None => Unknown::asked(format!("reference to {name}")),
+    }
+}
+
+pub fn is_pseudo_parameter(name: &str) -> bool {
+    matches!(
+        name,
+        "AWS::AccountId"
+            | "AWS::NoValue"
+            | "AWS::NotificationARNs"
+            | "AWS::Partition"
+            | "AWS::Region"
+            | "AWS::StackId"
+            | "AWS::StackName"
+            | "AWS::URLSuffix"
+    )
+}
+
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html>
+fn pseudo_parameter(evaluator: &Evaluator, name: &str) -> Option<Value> {
+    let place = evaluator.place;
+    let known = |value: &Option<String>, unknown: Unknown| value.clone().map_or(Value::Unknown(unknown), Value::String);
+    Some(match name {
+        "AWS::AccountId" => known(&place.account_id, Unknown::asked(name)),
+        "AWS::NoValue" => Value::NoValue,
+        "AWS::NotificationARNs" => Value::List(place.notification_arns.iter().map(Value::text).collect()),
+        "AWS::Partition" => Value::text(&place.partition),
+        "AWS::Region" => Value::text(&place.region),
+        "AWS::StackId" => known(&place.stack_id, Unknown::launched(name)),
+        "AWS::StackName" => known(&place.stack_name, Unknown::launched(name)),
+        "AWS::URLSuffix" => Value::text(&place.url_suffix),
+        _ => return None,
+    })
+}

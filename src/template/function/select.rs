@@ -1,0 +1,65 @@
+//! `Fn::Select`: one item of a list by its index, from 0
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-select.html>).
+
+use crate::template::evaluate::Evaluator;
+use crate::template::value::{Evaluated, Unknown, Until, Value, together};
+use crate::yaml::Node;
+
+/// A list that only AWS knows has so many items, as far as is sensible to assume: every region has two zones, some don't
+/// offer a third.
+const TAKEN_FOR_GRANTED: i64 = 2;
+
+/// `[index, list]`
+pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+    let malformed = || {
+        let message =
+            "Template error: Fn::Select requires a list argument with two elements: an integer index and a list";
+        evaluator.fail(argument.at, message)
+    };
+    let missing = |index: &str| {
+        let message = format!("Template error: Fn::Select cannot select nonexistent value at index {index}");
+        evaluator.failure(argument.at, message)
+    };
+    let Some(arguments @ [_, _]) = argument.as_sequence() else { return Err(malformed()) };
+    let values = together(arguments.iter().map(|node| evaluator.value(node)))?;
+    let Ok([index, list]) = <[Value; 2]>::try_from(values) else { return Err(malformed()) };
+    if !matches!(list, Value::List(_) | Value::Unknown(_)) {
+        return Err(malformed());
+    }
+    if let Value::Unknown(unknown) = index {
+        if let Value::List(items) = &list
+            && items.is_empty()
+        {
+            return Err(missing(&format!("<{unknown}>")).into());
+        }
+        evaluator.undecided(&unknown, missing(&format!("<{unknown}>")));
+        let list = match list {
+            Value::Unknown(unknown) => Some(unknown),
+            _ => None,
+        };
+        return Ok(list.map_or(unknown.clone(), |list| unknown.and(list)).into());
+    }
+    let Some(index) = index.as_text().and_then(|index| index.parse::<i64>().ok()) else {
+        let message =
+            "Template error: Fn::Select requires a list argument with a valid index value as its first element";
+        return Err(evaluator.fail(argument.at, message));
+    };
+    let items = match list {
+        Value::List(items) => items,
+        Value::Unknown(_) if index < 0 => Vec::new(),
+        Value::Unknown(unknown) => {
+            if index >= TAKEN_FOR_GRANTED && may_be_short(&unknown) {
+                evaluator.undecided(&unknown, missing(&index.to_string()));
+            }
+            return Ok(unknown.into());
+        }
+        _ => return Err(malformed()),
+    };
+    let item = usize::try_from(index).ok().and_then(|index| items.into_iter().nth(index));
+    item.ok_or_else(|| missing(&index.to_string()).into())
+}
+
+/// Whether AWS can be asked how long it is.
+fn may_be_short(unknown: &Unknown) -> bool {
+    unknown.reasons().any(|reason| reason.until == Until::Asked)
+}

@@ -1,0 +1,26 @@
+//! `Fn::Split`: a text taken apart at a delimiter
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-split.html>).
+
+use crate::template::evaluate::Evaluator;
+use crate::template::value::{Evaluated, Value};
+use crate::yaml::Node;
+
+const MALFORMED: &str = "Template error: every Fn::Split object requires two parameters, (1) a string delimiter and (2) a \
+                         string to be split or a function that returns a string to be split.";
+
+/// `[delimiter, text]`: the delimiter is written out; what is split may be an expression.
+pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+    let malformed = || evaluator.fail(argument.at, MALFORMED);
+    let Some([delimiter, text]) = argument.as_sequence() else { return Err(malformed()) };
+    if !delimiter.is_scalar() {
+        return Err(malformed());
+    }
+    let delimiter = evaluator.value(delimiter)?.as_text().filter(|it| !it.is_empty()).ok_or_else(malformed)?;
+    let text = match evaluator.value(text)? {
+        Value::Unknown(unknown) => return Ok(unknown.into()),
+        value => value.as_text().ok_or_else(malformed)?,
+    };
+    // An item takes more room than its bytes do.
+    evaluator.spend(text.len() + text.matches(&*delimiter).count() * size_of::<Value>(), argument.at)?;
+    Ok(Value::List(text.split(&*delimiter).map(Value::text).collect()))
+}

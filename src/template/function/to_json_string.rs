@@ -1,0 +1,21 @@
+//! `Fn::ToJsonString` of AWS::LanguageExtensions: a map or list as JSON in a text
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-ToJsonString.html>).
+
+use crate::template::evaluate::Evaluator;
+use crate::template::value::{Evaluated, Value};
+use crate::yaml::Node;
+
+pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+    let value = evaluator.value(argument)?;
+    if let Some(unknown) = value.unknown() {
+        return Ok(unknown.into());
+    }
+    if !matches!(value, Value::List(_) | Value::Map(_)) {
+        let message = "Transform AWS::LanguageExtensions failed with: Fn::ToJsonString layout is incorrect";
+        return Err(evaluator.fail(argument.at, message));
+    }
+    // What it is made of has been counted, and a byte of that becomes six at the most.
+    let text = value.to_json().to_string();
+    evaluator.spend(text.len(), argument.at)?;
+    Ok(Value::String(text))
+}

@@ -1,0 +1,181 @@
+//! Circles in a graph of numbered nodes, and an order where there are none. Knows nothing of templates.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+/// For each node those that it points to.
+pub type Edges = [Vec<usize>];
+
+/// Every set of nodes that all lead to each other, and every node that points to itself; members ascending, sets by
+/// their first member. Tarjan's algorithm without recursion, since a template can hold tens of thousands of nodes.
+pub fn circles(edges: &Edges) -> Vec<Vec<usize>> {
+    let mut search = Search {
+        edges,
+        number: vec![None; edges.len()],
+        lowest: vec![0; edges.len()],
+        is_open: vec![false; edges.len()],
+        open: Vec::new(),
+        counted: 0,
+        found: Vec::new(),
+    };
+    (0..edges.len()).for_each(|node| search.from(node));
+    let mut found = search.found;
+    found.sort();
+    found
+}
+
+struct Search<'e> {
+    edges: &'e Edges,
+    /// In the order in which nodes are come to.
+    number: Vec<Option<usize>>,
+    /// The lowest number that is reached from the node without leaving what is open.
+    lowest: Vec<usize>,
+    is_open: Vec<bool>,
+    open: Vec<usize>,
+    counted: usize,
+    found: Vec<Vec<usize>>,
+}
+
+impl Search<'_> {
+    fn from(&mut self, start: usize) {
+        if self.number[start].is_some() {
+            return;
+        }
+        self.enter(start);
+        let mut path = vec![(start, 0)];
+        while let Some((node, next)) = path.last_mut() {
+            let node = *node;
+            match self.edges[node].get(*next) {
+                Some(&target) => {
+                    *next += 1;
+                    match self.number[target] {
+                        None => {
+                            self.enter(target);
+                            path.push((target, 0));
+                        }
+                        Some(number) if self.is_open[target] => self.lowest[node] = self.lowest[node].min(number),
+                        Some(_) => {}
+                    }
+                }
+                None => {
+                    path.pop();
+                    if let Some((above, _)) = path.last() {
+                        self.lowest[*above] = self.lowest[*above].min(self.lowest[node]);
+                    }
+                    self.leave(node);
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, node: usize) {
+        self.number[node] = Some(self.counted);
+        self.lowest[node] = self.counted;
+        self.counted += 1;
+        self.is_open[node] = true;
+        self.open.push(node);
+    }
+
+    /// Closes the set whose first node this is.
+    fn leave(&mut self, node: usize) {
+        if self.number[node] != Some(self.lowest[node]) {
+            return;
+        }
+        let start = self.open.iter().rposition(|open| *open == node).unwrap_or_default();
+        let mut members = self.open.split_off(start);
+        members.iter().for_each(|member| self.is_open[*member] = false);
+        if members.len() > 1 || self.edges[node].contains(&node) {
+            members.sort_unstable();
+            self.found.push(members);
+        }
+    }
+}
+
+/// The shortest way from the first member of a circle back to it: `[A, B, C]` for A → B → C → A.
+pub fn way(edges: &Edges, members: &[usize]) -> Vec<usize> {
+    let Some(&first) = members.first() else { return Vec::new() };
+    let mut came_from = vec![None; edges.len()];
+    let mut open = VecDeque::from([first]);
+    while let Some(node) = open.pop_front() {
+        for &target in &edges[node] {
+            if target == first {
+                let mut way = vec![node];
+                while let Some(before) = way.last().and_then(|node| came_from[*node]) {
+                    way.push(before);
+                }
+                way.reverse();
+                return way;
+            }
+            if came_from[target].is_none() && members.binary_search(&target).is_ok() {
+                came_from[target] = Some(node);
+                open.push_back(target);
+            }
+        }
+    }
+    vec![first]
+}
+
+/// The nodes so that each stands after all that it points to, and before those with a higher number where it can.
+/// Members of circles, and what points to them, have no place in it.
+pub fn order(edges: &Edges) -> Vec<usize> {
+    let mut missing: Vec<usize> = edges.iter().map(Vec::len).collect();
+    let mut waiting = vec![Vec::new(); edges.len()];
+    for (node, targets) in edges.iter().enumerate() {
+        targets.iter().for_each(|target| waiting[*target].push(node));
+    }
+    let ready = missing.iter().enumerate().filter(|(_, missing)| **missing == 0);
+    let mut ready: BinaryHeap<Reverse<usize>> = ready.map(|(node, _)| Reverse(node)).collect();
+    let mut ordered = Vec::with_capacity(edges.len());
+    while let Some(Reverse(node)) = ready.pop() {
+        ordered.push(node);
+        for &dependent in &waiting[node] {
+            missing[dependent] -= 1;
+            if missing[dependent] == 0 {
+                ready.push(Reverse(dependent));
+            }
+        }
+    }
+    ordered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Numbers<'a> = &'a [&'a [usize]];
+
+    #[test]
+    fn circles_their_ways_and_the_order() {
+        let check = |edges: Numbers, sets: Numbers, ways: Numbers, ordered: &[usize]| {
+            let edges: Vec<Vec<usize>> = edges.iter().map(|targets| targets.to_vec()).collect();
+            let found = circles(&edges);
+            assert_eq!(found, sets, "{edges:?}");
+            assert_eq!(found.iter().map(|members| way(&edges, members)).collect::<Vec<_>>(), ways, "{edges:?}");
+            assert_eq!(order(&edges), ordered, "{edges:?}");
+        };
+        check(&[], &[], &[], &[]);
+        check(&[&[]], &[], &[], &[0]);
+        check(&[&[0]], &[&[0]], &[&[0]], &[]);
+        check(&[&[1], &[0], &[0]], &[&[0, 1]], &[&[0, 1]], &[]);
+        check(&[&[2], &[], &[1], &[1]], &[], &[], &[1, 2, 0, 3]);
+        // Two ways around, the short one is told.
+        check(&[&[1], &[2, 3], &[0], &[2]], &[&[0, 1, 2, 3]], &[&[0, 1, 2]], &[]);
+        // Two circles of which one leads to the other.
+        check(&[&[3], &[2, 0], &[1], &[0], &[]], &[&[0, 3], &[1, 2]], &[&[0, 3], &[1, 2]], &[4]);
+        // The same edge twice.
+        check(&[&[1, 1], &[]], &[], &[], &[1, 0]);
+    }
+
+    #[test]
+    fn a_long_chain_and_a_long_circle() {
+        let count = 100_000;
+        let mut edges: Vec<Vec<usize>> = (0..count).map(|node| vec![node + 1]).collect();
+        edges.push(Vec::new());
+        assert_eq!(circles(&edges), [[0; 0]; 0]);
+        assert_eq!(order(&edges), (0..=count).rev().collect::<Vec<_>>());
+        edges[count].push(0);
+        let all: Vec<usize> = (0..=count).collect();
+        assert_eq!(circles(&edges), std::slice::from_ref(&all));
+        assert_eq!(way(&edges, &all), all);
+    }
+}

@@ -1,0 +1,188 @@
+//! Names that lead nowhere: of parameters, resources and conditions that the template doesn't declare, and of resources
+//! that don't exist.
+//!
+//! CloudFormation looks names up before it evaluates anything, so what isn't declared fails even in a resource whose
+//! condition is false and in the branch of `Fn::If` that isn't taken. The evaluation takes such a name as unknown,
+//! because it is told here.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+
+use indexmap::IndexMap;
+
+use super::Existing;
+use super::references::{By, Life, Reference, Walk};
+use crate::diagnostic::Position;
+use crate::template::evaluate::{Evaluator, Truth};
+use crate::template::function::is_pseudo_parameter;
+use crate::template::value::{Failure, Note, Unknown};
+use crate::yaml::Node;
+
+/// So many further places are named with a failure that has many.
+const MAX_NOTES: usize = 20;
+
+/// Everything that leads nowhere, in the order of the blocks that CloudFormation names. What hangs on something unknown
+/// is noted with the evaluator.
+pub fn unresolved(evaluator: &Evaluator, existing: &Existing) -> Vec<Failure> {
+    let mut failures = Names::new(evaluator, existing, Block::Conditions).failures();
+    failures.extend(Names::new(evaluator, existing, Block::Resources).failures());
+    failures.extend(Names::new(evaluator, existing, Block::Outputs).failures());
+    failures
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Block {
+    Conditions,
+    Resources,
+    Outputs,
+}
+
+struct Names<'n> {
+    evaluator: &'n Evaluator<'n>,
+    existing: &'n Existing<'n>,
+    parameters: HashSet<&'n str>,
+    block: Block,
+    /// Of which CloudFormation makes one list, with the first place of each.
+    listed: IndexMap<&'n str, Position>,
+    /// The same where it hangs on something unknown whether they are asked for.
+    open: IndexMap<&'n str, (Position, Unknown)>,
+    /// Failures of their own, each told once.
+    others: IndexMap<String, Position>,
+}
+
+impl<'n> Names<'n> {
+    fn new(evaluator: &'n Evaluator<'n>, existing: &'n Existing<'n>, block: Block) -> Self {
+        let parameters = evaluator.template.parameters.iter().map(|parameter| parameter.key.as_str()).collect();
+        let (listed, open, others) = (IndexMap::new(), IndexMap::new(), IndexMap::new());
+        Self { evaluator, existing, parameters, block, listed, open, others }
+    }
+
+    fn failures(mut self) -> Vec<Failure> {
+        match self.block {
+            Block::Conditions => self.conditions(),
+            Block::Resources => self.entries("Resources"),
+            Block::Outputs => self.entries("Outputs"),
+        }
+        let evaluator = self.evaluator;
+        for (name, (at, unknown)) in &self.open {
+            evaluator.undecided(unknown, evaluator.failure(*at, self.message(&[name])));
+        }
+        let mut failures: Vec<Failure> =
+            self.others.iter().map(|(message, at)| evaluator.failure(*at, message.as_str())).collect();
+        if let Some((_, at)) = self.listed.first() {
+            let names: Vec<&str> = self.listed.keys().copied().collect();
+            let further = self.listed.iter().skip(1).take(MAX_NOTES);
+            let notes = further.map(|(name, at)| Note {
+                message: format!("{name} is referred to here"),
+                at: Some(evaluator.location(*at)),
+                is_secret: false,
+            });
+            failures.push(Failure { notes: notes.collect(), ..evaluator.failure(*at, self.message(&names)) });
+        }
+        failures
+    }
+
+    /// What CloudFormation says of a list of names. In outputs it does without the words that it begins with elsewhere.
+    fn message(&self, names: &[&str]) -> String {
+        let names = names.join(", ");
+        match self.block {
+            Block::Conditions => format!(
+                "Template format error: Unresolved dependencies [{names}]. Cannot reference resources in the Conditions \
+                 block of the template"
+            ),
+            Block::Resources => format!(
+                "Template format error: Unresolved resource dependencies [{names}] in the Resources block of the template"
+            ),
+            Block::Outputs => {
+                format!("Unresolved resource dependencies [{names}] in the Outputs block of the template")
+            }
+        }
+    }
+
+    fn conditions(&mut self) {
+        let evaluator = self.evaluator;
+        let mut found = |reference: Reference<'n>, _: &Life| self.looked_up(&reference, &Life::Live);
+        let mut walk = Walk { evaluator, found: &mut found };
+        for (_, expression) in evaluator.section("Conditions") {
+            walk.conditions(expression, &Life::Live);
+            walk.node(expression, &Life::Live);
+        }
+    }
+
+    fn entries(&mut self, section: &str) {
+        let evaluator = self.evaluator;
+        for (id, entry) in evaluator.section(section) {
+            if let Some(name) = entry.get("Condition").filter(|name| name.is_scalar()) {
+                self.condition(name);
+            }
+            let exists = match section {
+                "Resources" => self.existing.get(&*id.text).cloned().unwrap_or(Truth::True),
+                _ => evaluator.exists(entry).unwrap_or(Truth::False),
+            };
+            let mut found = |reference: Reference<'n>, life: &Life| self.looked_up(&reference, life);
+            super::entry(evaluator, entry, &Life::Live.and(&exists), &mut found);
+        }
+    }
+
+    /// What a `Condition` key names.
+    fn condition(&mut self, name: &'n Node) {
+        if !self.is_condition(&name.text) {
+            let message = format!("Template format error: Condition {} is not defined.", name.text);
+            once(&mut self.others, message, name.at);
+        }
+    }
+
+    fn is_condition(&self, name: &str) -> bool {
+        self.evaluator.entry("Conditions", name).is_some() || self.evaluator.macros.may_have("Conditions", name)
+    }
+
+    fn looked_up(&mut self, reference: &Reference<'n>, life: &Life) {
+        let Reference { name, by, at } = *reference;
+        match by {
+            By::If | By::Condition if self.is_condition(name) => {}
+            By::If => self.other(format!("Template error: unresolved condition dependency {name} in Fn::If"), at),
+            By::Condition => {
+                self.other(format!("Template error: unresolved condition dependency {name} in Condition"), at);
+            }
+            By::Ref | By::Sub if is_pseudo_parameter(name) || self.parameters.contains(name) => {}
+            _ if self.block == Block::Conditions => once(&mut self.listed, name, at),
+            _ => match self.existing.get(name) {
+                Some(Truth::False) if by != By::DependsOn => self.missing(name, at, life),
+                Some(_) => {}
+                None if self.evaluator.macros.may_have("Resources", name) => {}
+                None => self.undeclared(name, by, at),
+            },
+        }
+    }
+
+    /// A resource whose condition is false.
+    fn missing(&mut self, name: &'n str, at: Position, life: &Life) {
+        match life {
+            Life::Live => once(&mut self.listed, name, at),
+            Life::Open(unknown) => once(&mut self.open, name, (at, unknown.clone())),
+            Life::Dead => {}
+        }
+    }
+
+    fn undeclared(&mut self, name: &'n str, by: By, at: Position) {
+        match by {
+            By::GetAtt => {
+                self.other(format!("Template error: instance of Fn::GetAtt references undefined resource {name}"), at);
+            }
+            By::SubAttribute(whole) => {
+                let message =
+                    format!("Template error: instance of Fn::Sub references invalid resource attribute {whole}");
+                self.other(message, at);
+            }
+            _ => once(&mut self.listed, name, at),
+        }
+    }
+
+    fn other(&mut self, message: String, at: Position) {
+        once(&mut self.others, message, at);
+    }
+}
+
+fn once<K: Hash + Eq, V>(map: &mut IndexMap<K, V>, key: K, value: V) {
+    map.entry(key).or_insert(value);
+}

@@ -1,0 +1,231 @@
+//! Which names a part of the template refers to, and whether the reference counts: what stands in the branch of `Fn::If`
+//! that isn't taken is no dependency, but its names must be declared all the same.
+
+use crate::diagnostic::Position;
+use crate::template::evaluate::{Evaluator, Truth};
+use crate::template::function::names;
+use crate::template::long_form::call;
+use crate::template::value::Unknown;
+use crate::yaml::{Node, Value};
+
+/// A name, and the place that refers to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference<'n> {
+    /// Of a parameter or a resource; with [`By::If`] and [`By::Condition`] of a condition.
+    pub name: &'n str,
+    pub by: By<'n>,
+    pub at: Position,
+}
+
+/// The function or key that refers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By<'n> {
+    DependsOn,
+    Ref,
+    GetAtt,
+    /// `${Name}`
+    Sub,
+    /// `${Name.Attribute}`, as it is written.
+    SubAttribute(&'n str),
+    If,
+    /// `Condition` in the expression of a condition.
+    Condition,
+}
+
+/// Whether a part of the template counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Life {
+    Live,
+    /// It hangs on something unknown.
+    Open(Unknown),
+    /// Ruled out by a condition.
+    Dead,
+}
+
+impl Life {
+    /// What holds for a part of a part.
+    pub fn and(&self, truth: &Truth) -> Self {
+        match (self, truth) {
+            (Self::Dead, _) | (_, Truth::False) => Self::Dead,
+            (life, Truth::True) => life.clone(),
+            (Self::Live, Truth::Unknown(unknown)) => Self::Open(unknown.clone()),
+            (Self::Open(one), Truth::Unknown(other)) => Self::Open(one.clone().and(other.clone())),
+        }
+    }
+}
+
+/// Goes through an expression and tells `found` of every reference in it, with its life.
+pub struct Walk<'w, 'n> {
+    pub evaluator: &'w Evaluator<'w>,
+    pub found: &'w mut dyn FnMut(Reference<'n>, &Life),
+}
+
+impl<'n> Walk<'_, 'n> {
+    pub fn node(&mut self, node: &'n Node, life: &Life) {
+        match &node.value {
+            Value::Sequence(items) => items.iter().for_each(|item| self.node(item, life)),
+            Value::Mapping(entries) => match call(node) {
+                Some((name, argument)) if self.function(name, argument, life) => {}
+                _ => {
+                    // A loop that is left over belongs to no language that is spoken here.
+                    let entries = entries.iter().filter(|(key, _)| !key.text.starts_with("Fn::ForEach::"));
+                    entries.for_each(|(_, value)| self.node(value, life));
+                }
+            },
+            _ => {}
+        }
+    }
+
+    /// Whether the function is one that has been gone through.
+    fn function(&mut self, name: &str, argument: &'n Node, life: &Life) -> bool {
+        match name {
+            "Ref" if argument.is_scalar() => self.tell(&argument.text, By::Ref, argument.at, life),
+            "Fn::GetAtt" => self.get_att(argument, life),
+            "Fn::Sub" => self.sub(argument, life),
+            "Fn::If" => return self.choice(argument, life),
+            // What a macro makes of its arguments is its own affair.
+            "Fn::Transform" => {}
+            _ => return false,
+        }
+        true
+    }
+
+    fn get_att(&mut self, argument: &'n Node, life: &Life) {
+        match argument.as_sequence() {
+            Some([id, attribute @ ..]) => {
+                match id.is_scalar() {
+                    true => self.tell(&id.text, By::GetAtt, argument.at, life),
+                    false => self.node(id, life),
+                }
+                attribute.iter().for_each(|part| self.node(part, life));
+            }
+            _ => {
+                if let Some((id, _)) = argument.text.split_once('.') {
+                    self.tell(id, By::GetAtt, argument.at, life);
+                }
+            }
+        }
+    }
+
+    fn sub(&mut self, argument: &'n Node, life: &Life) {
+        let (text, own) = match argument.as_sequence() {
+            Some([text, own, ..]) => (text, own.entries()),
+            Some([text]) => (text, &[][..]),
+            _ => (argument, &[][..]),
+        };
+        own.iter().for_each(|(_, value)| self.node(value, life));
+        for name in names(&text.text) {
+            if own.iter().any(|(key, _)| *key.text == *name) {
+                continue;
+            }
+            match name.split_once('.') {
+                Some((id, _)) => self.tell(id, By::SubAttribute(name), text.at, life),
+                None => self.tell(name, By::Sub, text.at, life),
+            }
+        }
+    }
+
+    fn choice(&mut self, argument: &'n Node, life: &Life) -> bool {
+        let Some([name, yes, no]) = argument.as_sequence() else { return false };
+        if !name.is_scalar() {
+            return false;
+        }
+        self.tell(&name.text, By::If, name.at, life);
+        let truth = self.evaluator.condition(&name.text);
+        self.node(yes, &life.and(&truth));
+        self.node(no, &life.and(&truth.not()));
+        true
+    }
+
+    /// Conditions by their names, in the expression of a condition.
+    pub fn conditions(&mut self, expression: &'n Node, life: &Life) {
+        if let Some(("Condition", argument)) = call(expression)
+            && argument.is_scalar()
+        {
+            self.tell(&argument.text, By::Condition, argument.at, life);
+        }
+        let items = expression.as_sequence().unwrap_or_default().iter();
+        items.chain(expression.entries().iter().map(|(_, value)| value)).for_each(|it| self.conditions(it, life));
+    }
+
+    pub fn depends_on(&mut self, node: &'n Node, life: &Life) {
+        let ids = node.as_sequence().unwrap_or(std::slice::from_ref(node));
+        for id in ids.iter().filter(|id| id.is_scalar()) {
+            self.tell(&id.text, By::DependsOn, id.at, life);
+        }
+    }
+
+    fn tell(&mut self, name: &'n str, by: By<'n>, at: Position, life: &Life) {
+        if !name.is_empty() {
+            (self.found)(Reference { name, by, at }, life);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::evaluate::tests::{givens, place, template};
+    use crate::template::{Offline, Templates};
+
+    /// Every reference of the property `P`, one a line, with its life unless it is live.
+    fn check(value: &str, expect: &[&str]) {
+        let text = format!(
+            "Conditions:\n  Yes: !Equals [a, a]\n  Ours: !Equals [!Ref AWS::AccountId, '1']\n  \
+             Round: !Not [!Condition Round]\nResources:\n  R: {{Type: T, Properties: {{P: {value}}}}}\n"
+        );
+        let template = template(&text);
+        let templates = Templates::default();
+        let (place, world) = (place("us-east-1"), Offline(&templates));
+        let evaluator = Evaluator::new(&template, &place, &givens(&[]), &world);
+        let mut said = Vec::new();
+        let mut found = |reference: Reference<'_>, life: &Life| {
+            let life = match life {
+                Life::Live => String::new(),
+                Life::Open(unknown) => format!(" if {unknown}"),
+                Life::Dead => " not".to_owned(),
+            };
+            said.push(format!("{:?} {}{life}", reference.by, reference.name));
+        };
+        let property = template.root.get("Resources").and_then(|it| it.get("R")).and_then(|it| it.get("Properties"));
+        Walk { evaluator: &evaluator, found: &mut found }.node(property.unwrap(), &Life::Live);
+        assert_eq!(said, expect, "{value}");
+    }
+
+    #[test]
+    fn every_form() {
+        check("!Ref A", &["Ref A"]);
+        check("[{Ref: A}, {B: !Ref C}]", &["Ref A", "Ref C"]);
+        check("!GetAtt A.B.C", &["GetAtt A"]);
+        check("!GetAtt [A, !Ref B]", &["GetAtt A", "Ref B"]);
+        check("!GetAtt A", &[]);
+        check("!Sub '${A} ${B.C.D} ${!E} ${F::G} $H {I} ${J'", &["Sub A", "SubAttribute(\"B.C.D\") B", "Sub F::G"]);
+        check("!Sub '${A-b} ${} ${ C }'", &["Sub C"]);
+        check("!Sub ['${A} ${B} ${B}', {A: !Ref C}]", &["Ref C", "Sub B", "Sub B"]);
+        check("!Join ['', [!Ref A, x]]", &["Ref A"]);
+        check("{Ref: A, Fn::GetAtt: B.C}", &[]);
+        check("{Ref: [A]}", &[]);
+        check("{Condition: {StringEquals: {a: !Ref A}}}", &["Ref A"]);
+        check("!Transform {Name: M, Parameters: {P: !Ref A}}", &[]);
+        check("{Fn::ForEach::L: [X, [a], {'${X}': !Ref X}], B: !Ref A}", &["Ref A"]);
+    }
+
+    #[test]
+    fn branches() {
+        check("!If [Yes, !Ref A, !Ref B]", &["If Yes", "Ref A", "Ref B not"]);
+        check("!If [Ours, !Ref A, B]", &["If Ours", "Ref A if AWS::AccountId"]);
+        check(
+            "!If [Yes, !Ref C, !If [Ours, !Ref A, !Ref B]]",
+            &["If Yes", "Ref C", "If Ours not", "Ref A not", "Ref B not"],
+        );
+        check(
+            "!If [Ours, !If [Yes, !Ref A, !Ref B], C]",
+            &["If Ours", "If Yes if AWS::AccountId", "Ref A if AWS::AccountId", "Ref B not"],
+        );
+        // Whatever else is wrong, names are names.
+        check("!If [Gone, !Ref A, !Ref B]", &["If Gone", "Ref A if condition Gone", "Ref B if condition Gone"]);
+        check("!If [Round, !Ref A, B]", &["If Round", "Ref A if condition Round"]);
+        check("!If [[Yes], !Ref A, B]", &["Ref A"]);
+        check("!If [Yes, !Ref A]", &["Ref A"]);
+    }
+}

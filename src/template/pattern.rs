@@ -1,0 +1,234 @@
+//! `AllowedPattern`: a regular expression in Java's notation, which has to match the whole value.
+//!
+//! Java's and Rust's notations differ in details. What is translated here makes the patterns of real templates mean
+//! what they mean to CloudFormation; a pattern that still can't be read is no pattern, and only AWS can tell.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use fancy_regex::{Regex, RegexBuilder};
+
+/// So many steps back a match may take: some patterns take forever on the wrong text.
+const MAX_BACKTRACKING: usize = 100_000;
+
+pub struct Pattern(Regex);
+
+/// So many patterns are kept: a project has fewer.
+const MAX_KEPT: usize = 1_000;
+
+impl Pattern {
+    /// The same as [`Pattern::new`], made once: it takes far longer than matching does, and the same templates are looked
+    /// at for every test and region.
+    pub fn of(pattern: &str) -> Option<Arc<Self>> {
+        static KEPT: OnceLock<Mutex<HashMap<String, Option<Arc<Pattern>>>>> = OnceLock::new();
+        let kept = || KEPT.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept().get(pattern) {
+            return known.clone();
+        }
+        // Made without the lock: others need not wait for it.
+        let made = Self::new(pattern).map(Arc::new);
+        let mut kept = kept();
+        if kept.len() < MAX_KEPT {
+            kept.insert(pattern.to_owned(), made.clone());
+        }
+        made
+    }
+
+    /// None for what can't be read.
+    pub fn new(pattern: &str) -> Option<Self> {
+        let whole = format!("\\A(?:{})\\z", translated(pattern));
+        RegexBuilder::new(&whole).backtrack_limit(MAX_BACKTRACKING).build().ok().map(Self)
+    }
+
+    /// None where the search takes too long.
+    pub fn matches(&self, text: &str) -> Option<bool> {
+        self.0.is_match(text).ok()
+    }
+}
+
+/// The pattern in Rust's notation: Java's `\w`, `\d` and `\s` are ASCII's, its POSIX classes are written `\p{Alpha}`, and
+/// a `-` in a class that can't be a range is itself (`[\w-_]`).
+fn translated(pattern: &str) -> String {
+    let mut translated = String::with_capacity(pattern.len() + 16);
+    let mut rest = pattern.chars().peekable();
+    let mut depth = 0usize;
+    let mut before = Before::Start;
+    while let Some(character) = rest.next() {
+        let now = match character {
+            '\\' => escape(&mut rest, &mut translated, depth > 0),
+            '[' => {
+                depth += 1;
+                translated.push('[');
+                if depth == 1 && rest.next_if_eq(&'^').is_some() {
+                    translated.push('^');
+                }
+                // A bracket that closes nothing is itself.
+                if rest.next_if_eq(&']').is_some() {
+                    translated.push_str("\\]");
+                }
+                Before::Start
+            }
+            ']' if depth > 0 => {
+                depth -= 1;
+                translated.push(']');
+                Before::Class
+            }
+            '-' if depth > 0 => {
+                let is_itself = before != Before::Character || rest.peek().is_none_or(|next| *next == ']');
+                translated.push_str(if is_itself { "\\-" } else { "-" });
+                if is_itself { Before::Character } else { Before::Dash }
+            }
+            '~' if depth > 0 => {
+                translated.push_str("\\~");
+                Before::Character
+            }
+            other => {
+                translated.push(other);
+                if before == Before::Dash { Before::Class } else { Before::Character }
+            }
+        };
+        before = now;
+    }
+    translated
+}
+
+/// What stands before a character of a class, as far as it decides what a `-` is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Start,
+    Character,
+    /// Of a range.
+    Dash,
+    /// The end of a range, or a class in the class: no range can begin with it.
+    Class,
+}
+
+/// What follows a backslash.
+fn escape(rest: &mut std::iter::Peekable<std::str::Chars>, translated: &mut String, in_class: bool) -> Before {
+    let class = match rest.next() {
+        Some('w') => "[0-9A-Za-z_]",
+        Some('W') => "[^0-9A-Za-z_]",
+        Some('d') => "[0-9]",
+        Some('D') => "[^0-9]",
+        Some('s') => "[\\t\\n\\x0B\\f\\r ]",
+        Some('S') => "[^\\t\\n\\x0B\\f\\r ]",
+        Some('h') => "[\\t ]",
+        Some(property @ ('p' | 'P')) => {
+            let name: String = match rest.next_if_eq(&'{') {
+                Some(_) => rest.by_ref().take_while(|it| *it != '}').collect(),
+                None => rest.next().into_iter().collect(),
+            };
+            match posix(&name) {
+                Some(class) if property == 'p' => translated.push_str(&format!("[[:{class}:]]")),
+                Some(class) => translated.push_str(&format!("[^[:{class}:]]")),
+                None => translated.push_str(&format!("\\{property}{{{name}}}")),
+            }
+            return Before::Class;
+        }
+        // To Java these are plain in a class as well.
+        Some(character) if in_class && !character.is_ascii_alphanumeric() => {
+            translated.push('\\');
+            translated.push(character);
+            return Before::Character;
+        }
+        Some('Z') => {
+            translated.push_str("\\z");
+            return Before::Character;
+        }
+        // Rust knows no escape of a letter that Java takes for itself, and the other way round.
+        Some(character) if !character.is_ascii() => {
+            translated.push(character);
+            return Before::Character;
+        }
+        Some(character) => {
+            translated.push('\\');
+            translated.push(character);
+            return Before::Character;
+        }
+        None => {
+            translated.push('\\');
+            return Before::Character;
+        }
+    };
+    translated.push_str(class);
+    Before::Class
+}
+
+/// Java's name of a POSIX class in Rust's words.
+fn posix(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "Lower" => "lower",
+        "Upper" => "upper",
+        "ASCII" => "ascii",
+        "Alpha" => "alpha",
+        "Digit" => "digit",
+        "Alnum" => "alnum",
+        "Punct" => "punct",
+        "Graph" => "graph",
+        "Print" => "print",
+        "Blank" => "blank",
+        "Cntrl" => "cntrl",
+        "XDigit" => "xdigit",
+        "Space" => "space",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pattern: &str, yes: &[&str], no: &[&str]) {
+        let read = Pattern::new(pattern).unwrap_or_else(|| panic!("{pattern} can't be read: {}", translated(pattern)));
+        for text in yes {
+            assert_eq!(read.matches(text), Some(true), "{pattern} and {text:?}");
+        }
+        for text in no {
+            assert_eq!(read.matches(text), Some(false), "{pattern} and {text:?}");
+        }
+    }
+
+    #[test]
+    fn the_whole_value_has_to_match() {
+        check("[a-z]+", &["abc"], &["", "abc1", "1abc", "abc\n"]);
+        check("^[a-z]+$", &["abc"], &["abc\n", "ABC"]);
+        check("a|bc", &["a", "bc"], &["ac", "abc"]);
+        check("", &[""], &["x"]);
+        check("^$|x", &["", "x"], &["xx"]);
+    }
+
+    #[test]
+    fn javas_notation_is_read() {
+        check(r"[\w-_]*", &["a-b_c"], &["a b", "ä"]);
+        check(r"[\w\-\.]+@[\w-]+", &["a.b@c-d"], &["a@"]);
+        check(r"\d{3}", &["123"], &["١٢٣"]);
+        check(r"[\p{Alnum}\p{Punct}]+", &["a1!"], &["a b"]);
+        check(r"\P{Digit}+", &["ab"], &["1"]);
+        check(r"(?=.*[A-Z])(?=.*[0-9]).{8,}", &["Passw0rd"], &["password"]);
+        check(r"(?!rds_superuser$)[a-z_]+", &["admin"], &["rds_superuser"]);
+        check(r"[^~]+", &["a"], &["~"]);
+        check(r"[!-~]+", &["a!~"], &[" "]);
+        check(r"[ -~]*", &["a b"], &["ä"]);
+        check(r"[a-z0-9-/]+", &["a-/"], &["A"]);
+        check(r"[]a]+", &["]a"], &["b"]);
+        check(r"(?>a+)b", &["aab"], &["a"]);
+        check(r"[a-z&&[^b]]+", &["ac"], &["ab"]);
+        check(r"((\d{1,3})\.){3}\d{1,3}/\d{1,2}", &["10.0.0.0/16"], &["10.0.0.0"]);
+        check(r"^([0-9]{1,3}\.){3}[0-9]{1,3}(\/([0-9]|[1-2][0-9]|3[0-2]))$", &["10.0.0.0/16"], &["10.0.0.0/33"]);
+        check("(?s).+", &["a\nb"], &[""]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_pattern() {
+        assert!(Pattern::new("(").is_none());
+        assert!(Pattern::new(r"\").is_none());
+        assert!(Pattern::new("[").is_none());
+    }
+
+    #[test]
+    fn a_pattern_that_takes_forever_is_given_up() {
+        let read = Pattern::new(r"(?=a)(a|aa)+(?=b)\1b").unwrap();
+        assert_eq!(read.matches(&"a".repeat(200)), None);
+    }
+}

@@ -1,0 +1,123 @@
+//! A template as CloudFormation sees it, with everything evaluated: what `taskcat render` prints.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json, json};
+
+use super::evaluate::{Stack, Truth};
+use super::value::Value;
+use super::{Template, secrets::Secrets};
+
+/// `AWSTemplateFormatVersion`, `Description`, `Resources` and `Outputs`, those left out that the template doesn't have.
+///
+/// What a condition rules out isn't there, nor is what failed. Where it isn't known whether something exists, its
+/// `Condition` is `{"Unknown": "<why>"}`. `shown` is the stack with its secrets hidden; what could not be had that way is
+/// taken from `stack`, and searched for secrets.
+pub fn rendered(template: &Template, stack: &Stack, shown: &Stack, secrets: &Secrets) -> Json {
+    let mut document = Map::new();
+    for key in ["AWSTemplateFormatVersion", "Description"] {
+        if let Some(node) = template.root.get(key) {
+            document.insert(key.to_owned(), node.to_json());
+        }
+    }
+    let resources = stack.resources.iter().map(|(id, resource)| {
+        let hidden = shown.resources.get(id).map(|it| &it.body);
+        (id.clone(), entry(&resource.exists, &resource.body, hidden, secrets))
+    });
+    document.insert("Resources".to_owned(), Json::Object(resources.collect()));
+    let outputs = stack.outputs.iter().map(|(id, output)| {
+        let hidden = shown.outputs.get(id).map(|it| &it.body);
+        (id.clone(), entry(&output.exists, &output.body, hidden, secrets))
+    });
+    let outputs: Map<_, _> = outputs.collect();
+    if !outputs.is_empty() {
+        document.insert("Outputs".to_owned(), Json::Object(outputs));
+    }
+    if let Some(unknown) = &stack.rewritten_by {
+        document.insert("Transform".to_owned(), json!({ "Unknown": unknown.to_string() }));
+    }
+    Json::Object(document)
+}
+
+fn entry(
+    exists: &Truth,
+    body: &IndexMap<String, Value>,
+    hidden: Option<&IndexMap<String, Value>>,
+    secrets: &Secrets,
+) -> Json {
+    let condition = match exists {
+        Truth::Unknown(unknown) => Some(("Condition".to_owned(), json!({ "Unknown": unknown.to_string() }))),
+        Truth::True | Truth::False => None,
+    };
+    let value = |(key, value): (&String, &Value)| {
+        let mut json = hidden.and_then(|hidden| hidden.get(key)).unwrap_or(value).to_json();
+        secrets.mask_json(&mut json);
+        (key.clone(), json)
+    };
+    let mut body: Vec<_> = body.iter().map(value).collect();
+    // After the type, where people write it.
+    let place = body.len().min(1);
+    body.splice(place..place, condition);
+    Json::Object(body.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::evaluate::tests::{givens, place, template};
+    use super::super::{Hiding, Offline, Templates, evaluate};
+    use super::*;
+
+    #[test]
+    fn what_cloudformation_sees() {
+        let text = "
+AWSTemplateFormatVersion: 2010-09-09
+Description: all of it
+Parameters:
+  Env: {Type: String, Default: dev}
+  Password: {Type: String, NoEcho: true}
+Conditions:
+  IsProd: !Equals [!Ref Env, prod]
+  IsOurs: !Equals [!Ref AWS::AccountId, '123456789012']
+  HasPassword: !Equals [!Ref Password, xy]
+Resources:
+  Queue:
+    Type: AWS::SQS::Queue
+    DeletionPolicy: Retain
+    Properties: {QueueName: !Ref Env, KmsMasterKeyId: !Ref AWS::NoValue, Tags: [!Ref Password, !Ref AWS::AccountId],
+      Url: !Sub 'axy:${Password}xy', Is: !If [HasPassword, 'yes', 'no']}
+  Prod: {Type: AWS::SNS::Topic, Condition: IsProd}
+  Ours: {Type: AWS::SNS::Topic, Condition: IsOurs, Properties: {TopicName: !GetAtt Queue.QueueName}}
+Outputs:
+  Url: {Value: !Ref Queue}
+";
+        let template = template(text);
+        let templates = Templates::default();
+        let givens = givens(&[("Password", "xy")]);
+        let world = Offline(&templates);
+        let stack = evaluate(&template, &place("us-east-1"), &givens, &world);
+        let shown = evaluate(&template, &place("us-east-1"), &givens, &Hiding(world));
+        let expect = json!({
+            "AWSTemplateFormatVersion": "2010-09-09",
+            "Description": "all of it",
+            "Resources": {
+                "Queue": {
+                    "Type": "AWS::SQS::Queue",
+                    "DeletionPolicy": "Retain",
+                    "Properties": {
+                        "QueueName": "dev",
+                        "Tags": ["****", {"Unknown": "AWS::AccountId"}],
+                        "Url": "axy:********",
+                        "Is": "yes",
+                    },
+                },
+                "Ours": {
+                    "Type": "AWS::SNS::Topic",
+                    "Condition": {"Unknown": "AWS::AccountId"},
+                    "Properties": {"TopicName": {"Unknown": "attribute QueueName of Queue"}},
+                },
+            },
+            "Outputs": {"Url": {"Value": {"Unknown": "physical ID of Queue"}}},
+        });
+        let secrets = Secrets::of(&template, &givens);
+        assert_eq!(rendered(&template, &stack, &shown, &secrets).to_string(), expect.to_string());
+    }
+}

@@ -1,0 +1,93 @@
+//! Values that must not be shown: those of parameters with `NoEcho`.
+//!
+//! Once evaluated, a secret may stand within any text, so texts are searched for it before they are shown.
+
+use std::cmp::Reverse;
+
+use serde_json::Value as Json;
+
+use super::Template;
+use super::evaluate::Givens;
+
+const MASK: &str = "****";
+
+/// Shorter ones are masked only where they stand alone: they would take ordinary words to pieces.
+const SHORTEST: usize = 4;
+
+/// Secret values, longest first, so that one within another doesn't leave the rest of it standing.
+#[derive(Clone, Default)]
+pub struct Secrets(Vec<String>);
+
+impl Secrets {
+    pub fn new(values: impl IntoIterator<Item = String>) -> Self {
+        let mut values: Vec<_> = values.into_iter().filter(|value| !value.is_empty()).collect();
+        values.sort_unstable_by(|a, b| (Reverse(a.len()), a).cmp(&(Reverse(b.len()), b)));
+        values.dedup();
+        Self(values)
+    }
+
+    /// The values of the template's `NoEcho` parameters, given ones and defaults.
+    pub fn of(template: &Template, givens: &Givens) -> Self {
+        let hidden = template.parameters.iter().filter(|parameter| parameter.no_echo);
+        Self::new(hidden.filter_map(|parameter| match givens.get(&parameter.key) {
+            Some(given) => given.value.as_text(),
+            None => parameter.default.as_ref().map(|default| default.text.to_string()),
+        }))
+    }
+
+    /// The text with every secret masked.
+    pub fn mask(&self, text: &str) -> String {
+        let mut masked = text.to_owned();
+        for secret in &self.0 {
+            if secret.len() >= SHORTEST {
+                masked = masked.replace(secret.as_str(), MASK);
+            } else {
+                masked = alone(&masked, secret);
+            }
+        }
+        masked
+    }
+
+    /// Masks all texts in a value, keys excepted.
+    pub fn mask_json(&self, value: &mut Json) {
+        match value {
+            Json::String(text) => *text = self.mask(text),
+            Json::Array(items) => items.iter_mut().for_each(|item| self.mask_json(item)),
+            Json::Object(entries) => entries.values_mut().for_each(|item| self.mask_json(item)),
+            Json::Null | Json::Bool(_) | Json::Number(_) => {}
+        }
+    }
+}
+
+/// Masks a word where no letter or digit stands beside it.
+fn alone(text: &str, word: &str) -> String {
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(word) {
+        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
+        let last = before.chars().next_back().or_else(|| masked.chars().next_back());
+        let beside = [last, after.chars().next()];
+        masked.push_str(before);
+        masked.push_str(if beside.into_iter().flatten().any(char::is_alphanumeric) { word } else { MASK });
+        rest = after;
+    }
+    masked + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_masked_wherever_they_stand() {
+        let secrets = Secrets::new(["hunter2", "hunter2hunter2", "ab", "", "é"].map(str::to_owned));
+        let check = |text: &str, expect: &str| assert_eq!(secrets.mask(text), expect, "{text}");
+        check("Parameter Password with value hunter2 is too short", "Parameter Password with value **** is too short");
+        check("xhunter2hunter2y", "x****y");
+        check("ab", "****");
+        check("M::ab::AMI abba cab ab", "M::****::AMI abba cab ****");
+        check("abab", "abab");
+        check("é-né", "****-né");
+        check("", "");
+    }
+}

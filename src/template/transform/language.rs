@@ -1,0 +1,734 @@
+//! `AWS::LanguageExtensions`: `Fn::ForEach`, and functions where the plain language takes a name
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-foreach.html>).
+//!
+//! Where the item of a loop is put in is as CloudFormation does it, which is not all that its documentation promises: in
+//! the keys of the fragment (`${X}`, and `&{X}` without what is no letter or digit), in the text of `Fn::Sub` (`${X}`
+//! alone) and for `Ref`. Other texts keep their braces.
+
+use std::collections::HashSet;
+
+use super::pattern::Pattern;
+use super::{LANGUAGE_EXTENSIONS, Work, mapping, named, sequence, text};
+use crate::diagnostic::Position;
+use crate::template::evaluate::Evaluator;
+use crate::template::function::is_pseudo_parameter;
+use crate::template::long_form::call;
+use crate::template::value::{Unknown, Value};
+use crate::yaml::{self, Node};
+
+const FOR_EACH: &str = "Fn::ForEach::";
+
+const LAYOUT: &str = "Fn::ForEach layout is incorrect";
+const NO_COLLECTION: &str = "Could not find a collection or could not be resolved for Fn::ForEach";
+
+/// How deep loops may nest (<https://github.com/aws-cloudformation/cfn-language-discussion>, RFC 0009).
+const MAX_LOOPS: usize = 5;
+
+/// How large the template may become, in bytes at the least: twice of what CloudFormation takes as the outcome, since it
+/// leaves room for what is in the making.
+const MAX_BYTES: usize = 2_000_000;
+
+/// So many entries of a section are made: ten times of what CloudFormation takes.
+const MAX_ENTRIES: usize = 5_000;
+
+/// Functions of which only the launched stack, or another one, knows the value.
+const DEFERRED: [&str; 4] = ["Fn::GetAtt", "Fn::GetAZs", "Fn::GetStackOutput", "Fn::ImportValue"];
+
+/// The template with its loops unrolled and its names filled in.
+pub fn expanded(work: &mut Work, root: &Node) -> Node {
+    let mut language = Language { work, bytes: 0, is_full: false };
+    let section = |(key, section): &(Node, Node)| {
+        let section = match &*key.text {
+            name @ ("Conditions" | "Resources" | "Outputs") => {
+                language.node(section, &Scope::default(), Place::Section(name))
+            }
+            _ => section.clone(),
+        };
+        (key.clone(), section)
+    };
+    mapping(root.entries().iter().map(section).collect(), root.at)
+}
+
+struct Language<'w, 'e> {
+    work: &'w mut Work<'e>,
+    /// What has been made.
+    bytes: usize,
+    /// Nothing more is made.
+    is_full: bool,
+}
+
+/// The names of the loops around a part of the template.
+#[derive(Clone, Default)]
+struct Scope<'s> {
+    /// From the outermost, each with the item that it stands for; without one where the item isn't known.
+    names: Vec<(&'s str, Option<&'s str>)>,
+}
+
+#[derive(Clone, Copy)]
+enum Place<'n> {
+    Section(&'n str),
+    /// A resource or an output.
+    Entry,
+    /// A condition's expression, or a part of one.
+    Condition,
+    Inside,
+}
+
+impl Place<'_> {
+    fn below(self) -> Self {
+        match self {
+            Self::Section("Conditions") | Self::Condition => Self::Condition,
+            Self::Section(_) => Self::Entry,
+            Self::Entry | Self::Inside => Self::Inside,
+        }
+    }
+
+    fn items(self) -> Self {
+        if let Self::Condition = self { self } else { Self::Inside }
+    }
+}
+
+impl Language<'_, '_> {
+    fn node(&mut self, node: &Node, scope: &Scope, place: Place) -> Node {
+        if !self.makes(2 + node.text.len(), node.at) {
+            return mapping(Vec::new(), node.at);
+        }
+        match &node.value {
+            yaml::Value::Sequence(items) => {
+                sequence(items.iter().map(|item| self.node(item, scope, place.items())).collect(), node.at)
+            }
+            yaml::Value::Mapping(entries) => match call(node) {
+                Some((name, argument)) => match self.function(name, argument, scope) {
+                    Some(made) => made,
+                    None => self.mapping(entries, scope, place, node.at),
+                },
+                None => self.mapping(entries, scope, place, node.at),
+            },
+            _ => node.clone(),
+        }
+    }
+
+    /// A function in which a loop's name counts, or a name is wanted; none if it is none of these.
+    fn function(&mut self, name: &str, argument: &Node, scope: &Scope) -> Option<Node> {
+        let argument = match name {
+            "Ref" if argument.is_scalar() => match scope.item(&argument.text) {
+                Some(item) => return self.makes(item.len(), argument.at).then(|| text(item, argument.at)),
+                None => argument.clone(),
+            },
+            "Ref" => match self.name(argument, scope) {
+                Ok(name) => name,
+                Err(unknown) => return Some(unknown),
+            },
+            "Fn::GetAtt" => match argument.as_sequence() {
+                Some([id, attribute @ ..]) if !id.is_scalar() => {
+                    let id = match self.name(id, scope) {
+                        Ok(name) => name,
+                        Err(unknown) => return Some(unknown),
+                    };
+                    let attribute = attribute.iter().map(|part| self.node(part, scope, Place::Inside));
+                    sequence(std::iter::once(id).chain(attribute.collect::<Vec<_>>()).collect(), argument.at)
+                }
+                _ => return None,
+            },
+            "Fn::Sub" if argument.is_scalar() && !scope.names.is_empty() => {
+                let filled = self.filled(argument, scope);
+                // Nothing is left to be put in.
+                if !filled.text.contains("${") {
+                    return Some(filled);
+                }
+                filled
+            }
+            "Fn::Sub" => match argument.as_sequence() {
+                Some([template, own @ ..]) if template.is_scalar() => {
+                    let template = self.filled(template, scope);
+                    let own: Vec<Node> = own.iter().map(|own| self.node(own, scope, Place::Inside)).collect();
+                    sequence(std::iter::once(template).chain(own).collect(), argument.at)
+                }
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let at = argument.at;
+        Some(mapping(vec![(text(name, at), argument)], at))
+    }
+
+    /// The text of `Fn::Sub` with the items in it.
+    fn filled(&mut self, template: &Node, scope: &Scope) -> Node {
+        let filled = scope.filled(&template.text, &["${"]).concat();
+        if self.makes(2 + filled.len(), template.at) { text(&filled, template.at) } else { template.clone() }
+    }
+
+    /// A function in the place of a name; what stands for it where it isn't known.
+    fn name(&mut self, node: &Node, scope: &Scope) -> Result<Node, Node> {
+        let node = self.node(node, scope, Place::Inside);
+        match self.work.evaluator.value(&node) {
+            Ok(value) => match value.as_text() {
+                Some(name) => Ok(text(&name, node.at)),
+                None if value.unknown().is_some() => {
+                    Err(mapping(vec![(text("Fn::Transform", node.at), text(LANGUAGE_EXTENSIONS, node.at))], node.at))
+                }
+                None => Ok(node),
+            },
+            // It is evaluated again where it stands, and told there.
+            Err(_) => Ok(node),
+        }
+    }
+
+    fn mapping(&mut self, entries: &[(Node, Node)], scope: &Scope, place: Place, at: Position) -> Node {
+        let mut out = Entries { made: Vec::new(), names: HashSet::new() };
+        let has_loops = entries.iter().any(|(key, _)| key.text.starts_with(FOR_EACH));
+        if has_loops {
+            let plain = entries.iter().filter(|(key, _)| !key.text.starts_with(FOR_EACH));
+            out.names.extend(plain.map(|(key, _)| key.text.clone()));
+        }
+        for (key, value) in entries {
+            if key.text.starts_with(FOR_EACH) {
+                self.for_each(key, value, scope, place, &mut out);
+                continue;
+            }
+            let made = match (place, &*key.text) {
+                (Place::Entry | Place::Condition, "Condition") if !value.is_scalar() => self.condition(value, scope),
+                (Place::Entry, "DependsOn") => Some(self.depends_on(value, scope)),
+                _ => Some(self.node(value, scope, place.below())),
+            };
+            out.made.extend(made.map(|made| (key.clone(), made)));
+        }
+        mapping(out.made, at)
+    }
+
+    /// A function in the place of a condition's name; none where there is no condition.
+    fn condition(&mut self, node: &Node, scope: &Scope) -> Option<Node> {
+        let node = self.node(node, scope, Place::Inside);
+        let evaluator = self.work.evaluator;
+        match evaluator.value(&node) {
+            Ok(Value::NoValue) => None,
+            Ok(Value::Unknown(unknown)) => {
+                self.work.doubt(node.at, &unknown, "Template format error: Every Condition member must be a string.");
+                None
+            }
+            Ok(value) => Some(value.as_text().map_or_else(|| node.clone(), |name| text(&name, node.at))),
+            Err(failures) => {
+                self.work.failures.extend(failures);
+                None
+            }
+        }
+    }
+
+    fn depends_on(&mut self, node: &Node, scope: &Scope) -> Node {
+        match node.as_sequence() {
+            Some(items) => sequence(items.iter().map(|item| self.depends_on(item, scope)).collect(), node.at),
+            None if call(node).is_some() => self.name(node, scope).unwrap_or_else(|unknown| unknown),
+            None => node.clone(),
+        }
+    }
+
+    /// Counts what is made. Nothing is once the template is larger than it can be.
+    fn makes(&mut self, bytes: usize, at: Position) -> bool {
+        if self.is_full {
+            return false;
+        }
+        self.bytes += bytes;
+        match self.work.evaluator.spend(bytes, at) {
+            Ok(()) if self.bytes <= MAX_BYTES => return true,
+            Ok(()) => self.work.fail(at, "Transformation data limit exceeded"),
+            Err(failures) => self.work.failures.extend(failures),
+        }
+        self.end();
+        false
+    }
+
+    /// Makes nothing more.
+    fn end(&mut self) {
+        self.is_full = true;
+        for section in ["Conditions", "Resources", "Outputs"] {
+            self.work.made(section, Pattern::any(), named(LANGUAGE_EXTENSIONS));
+        }
+    }
+}
+
+/// The entries of a mapping that has loops.
+struct Entries {
+    made: Vec<(Node, Node)>,
+    names: HashSet<Box<str>>,
+}
+
+/// A loop: `[Identifier, Collection, Fragment]`.
+struct Loop<'n> {
+    identifier: &'n str,
+    fragment: &'n [(Node, Node)],
+}
+
+impl Language<'_, '_> {
+    /// Adds what a loop makes. A loop that fails, or that can't be unrolled, leaves word of what it may have made.
+    fn for_each(&mut self, key: &Node, arguments: &Node, scope: &Scope, place: Place, out: &mut Entries) {
+        let name = &key.text[FOR_EACH.len()..];
+        let malformed = match arguments.as_sequence() {
+            _ if is_parameter(self.work.evaluator, name) => {
+                Err(format!("{}: loop name '{name}' conflicts with parameter name", key.text))
+            }
+            Some([identifier, ..]) if is_parameter(self.work.evaluator, &identifier.text) => {
+                Err(format!("{}: identifier '{}' conflicts with parameter name", key.text, identifier.text))
+            }
+            _ if scope.names.len() >= MAX_LOOPS => Err(format!("{} nests deeper than {MAX_LOOPS} loops", key.text)),
+            Some([identifier, collection, fragment])
+                if identifier.is_scalar() && !identifier.text.is_empty() && fragment.as_mapping().is_some() =>
+            {
+                Ok((Loop { identifier: &identifier.text, fragment: fragment.entries() }, collection))
+            }
+            _ => Err(LAYOUT.to_owned()),
+        };
+        let (it, collection) = match malformed {
+            Ok(it) => it,
+            Err(message) => return self.broken(key, place, &message),
+        };
+        let items = match self.items(collection, scope) {
+            _ if self.is_full => return,
+            Ok(items) => items,
+            Err(message) => {
+                self.may_make(&it, scope, place, &named(LANGUAGE_EXTENSIONS));
+                return self.fail(key.at, &message);
+            }
+        };
+        for item in items {
+            match item {
+                Ok(item) => self.iteration(&it, &scope.and(it.identifier, Some(&item)), place, out),
+                Err(unknown) => {
+                    self.work.doubt(key.at, &unknown, format!("{} can't be unrolled", key.text));
+                    self.may_make(&it, scope, place, &unknown);
+                }
+            }
+            if self.is_full {
+                return;
+            }
+        }
+    }
+
+    /// The items of a collection, each a text or unknown; an unknown collection is one unknown item.
+    fn items(&mut self, collection: &Node, scope: &Scope) -> Result<Vec<Result<String, Unknown>>, String> {
+        if collection.is_scalar() {
+            return Err(LAYOUT.to_owned());
+        }
+        let collection = self.node(collection, scope, Place::Inside);
+        if is_deferred(self.work.evaluator, &collection) {
+            return Err(NO_COLLECTION.to_owned());
+        }
+        match self.work.evaluator.value(&collection) {
+            Ok(Value::List(items)) => items
+                .into_iter()
+                .map(|item| match (item.as_text(), item) {
+                    (Some(text), _) => Ok(Ok(text)),
+                    (None, Value::Unknown(unknown)) => Ok(Err(unknown)),
+                    (None, _) => Err(LAYOUT.to_owned()),
+                })
+                .collect(),
+            Ok(Value::Unknown(unknown)) => Ok(vec![Err(unknown)]),
+            Ok(Value::NoValue) => Ok(Vec::new()),
+            Ok(_) => Err(NO_COLLECTION.to_owned()),
+            Err(failures) => {
+                self.work.failures.extend(failures);
+                Err(NO_COLLECTION.to_owned())
+            }
+        }
+    }
+
+    /// What a loop makes of one item.
+    fn iteration(&mut self, it: &Loop, scope: &Scope, place: Place, out: &mut Entries) {
+        for (key, value) in it.fragment {
+            if !self.makes(1, key.at) {
+                return;
+            }
+            if key.text.starts_with(FOR_EACH) {
+                self.for_each(key, value, scope, place, out);
+                continue;
+            }
+            let name = scope.filled(&key.text, &["${", "&{"]).concat();
+            if let Place::Section("Outputs") = place
+                && !name.chars().all(|c| c.is_ascii_alphanumeric())
+            {
+                self.fail(key.at, &format!("OutputKey '{name}' should be alphanumeric"));
+                continue;
+            }
+            if !out.names.insert(name.as_str().into()) {
+                self.fail(key.at, &format!("Duplicate key '{name}' when merging keys to parent object in Fn::ForEach"));
+                continue;
+            }
+            let value = self.node(value, scope, place.below());
+            out.made.push((text(&name, key.at), value));
+            // That there are too many is told with the other quotas.
+            if matches!(place, Place::Section(_)) && out.made.len() >= MAX_ENTRIES {
+                return self.end();
+            }
+        }
+    }
+
+    /// Leaves word of the names that a loop can make, so that references to them aren't taken for mistakes.
+    fn may_make(&mut self, it: &Loop, scope: &Scope, place: Place, unknown: &Unknown) {
+        let Place::Section(section) = place else { return };
+        let scope = scope.and(it.identifier, None);
+        for (key, value) in it.fragment {
+            if !key.text.starts_with(FOR_EACH) {
+                let pieces = scope.filled(&key.text, &["${", "&{"]);
+                self.work.made(section, Pattern::of(pieces), unknown.clone());
+            } else if let Some([identifier, _, fragment]) = value.as_sequence()
+                && scope.names.len() < MAX_LOOPS
+            {
+                let inner = Loop { identifier: &identifier.text, fragment: fragment.entries() };
+                self.may_make(&inner, &scope, place, unknown);
+            }
+        }
+    }
+
+    fn broken(&mut self, key: &Node, place: Place, message: &str) {
+        if let Place::Section(section) = place {
+            self.work.made(section, Pattern::any(), named(LANGUAGE_EXTENSIONS));
+        }
+        self.fail(key.at, message);
+    }
+
+    fn fail(&mut self, at: Position, message: &str) {
+        self.work.fail(at, format!("Transform AWS::LanguageExtensions failed with: {message}"));
+    }
+}
+
+/// Whether a collection asks for what a transform can't know, or for what is no parameter.
+fn is_deferred(evaluator: &Evaluator, node: &Node) -> bool {
+    match call(node) {
+        Some((name, _)) if DEFERRED.contains(&name) => true,
+        Some(("Ref", argument)) if argument.is_scalar() => {
+            !is_pseudo_parameter(&argument.text) && !is_parameter(evaluator, &argument.text)
+        }
+        _ => {
+            let items = node.as_sequence().unwrap_or_default().iter();
+            items.chain(node.entries().iter().map(|(_, value)| value)).any(|it| is_deferred(evaluator, it))
+        }
+    }
+}
+
+fn is_parameter(evaluator: &Evaluator, name: &str) -> bool {
+    evaluator.template.parameters.iter().any(|parameter| parameter.key == name)
+}
+
+impl<'s> Scope<'s> {
+    fn and<'t>(&self, name: &'t str, item: Option<&'t str>) -> Scope<'t>
+    where
+        's: 't,
+    {
+        let mut names = self.names.clone();
+        names.push((name, item));
+        Scope { names }
+    }
+
+    fn item(&self, name: &str) -> Option<&'s str> {
+        self.names.iter().rev().find(|(known, _)| *known == name).and_then(|(_, item)| *item)
+    }
+
+    /// A text with the items in it for `${Name}` and `&{Name}`, as far as `opening` has them. Where an item isn't known,
+    /// the text is cut in two.
+    fn filled(&self, text: &str, opening: &[&str]) -> Vec<String> {
+        let mut pieces = vec![String::new()];
+        let mut rest = text;
+        while let Some(start) = opening.iter().filter_map(|open| rest.find(open)).min() {
+            let Some(length) = rest[start..].find('}') else { break };
+            let (before, from) = rest.split_at(start);
+            let (token, after) = from.split_at(length + 1);
+            let name = &token[2..length];
+            match self.names.iter().rev().find(|(known, _)| *known == name) {
+                Some((_, Some(item))) if token.starts_with('&') => {
+                    add(&mut pieces, before);
+                    add(&mut pieces, &item.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
+                }
+                Some((_, Some(item))) => {
+                    add(&mut pieces, before);
+                    add(&mut pieces, item);
+                }
+                Some((_, None)) => {
+                    add(&mut pieces, before);
+                    pieces.push(String::new());
+                }
+                None => {
+                    add(&mut pieces, before);
+                    add(&mut pieces, token);
+                }
+            }
+            rest = after;
+        }
+        add(&mut pieces, rest);
+        pieces
+    }
+}
+
+fn add(pieces: &mut [String], text: &str) {
+    if let Some(last) = pieces.last_mut() {
+        last.push_str(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::super::tests::{expand, said, stack};
+    use crate::template::evaluate::tests::{place, template};
+    use crate::template::value::Value;
+    use crate::template::{Nested, Template, World, evaluate};
+
+    const SECTIONS: &str = "Transform: AWS::LanguageExtensions
+Parameters:
+  Names: {Type: CommaDelimitedList, Default: 'A, B'}
+  Name: {Type: String, Default: C}
+  Stored: {Type: 'AWS::SSM::Parameter::Value<List<String>>', Default: /names}
+";
+
+    /// The template with these further sections, unrolled.
+    fn check(sections: &str, expect: &str) {
+        let text = format!("{SECTIONS}{sections}");
+        assert_eq!(expand(&text, &[]), expect, "{sections}");
+        assert_eq!(said(&text, &[]), [""; 0], "{sections}");
+    }
+
+    #[test]
+    fn loops_are_unrolled_where_they_stand() {
+        check(
+            "Resources:\n  First: {Type: T}\n  Fn::ForEach::L: [X, [A, B], {'Q${X}': {Type: T}, 'R${X}': {Type: U}}]\n  Last: {Type: T}\n",
+            r#"{"Resources":{"First":{"Type":"T"},"QA":{"Type":"T"},"RA":{"Type":"U"},"QB":{"Type":"T"},"RB":{"Type":"U"},"Last":{"Type":"T"}}}"#,
+        );
+        check(
+            "Conditions:\n  Fn::ForEach::L: [X, !Ref Names, {'Is${X}': !Equals [!Ref Name, !Ref X]}]\nResources: {A: {Type: T, Condition: IsA}}\n",
+            r#"{"Conditions":{"IsA":{"Fn::Equals":[{"Ref":"Name"},"A"]},"IsB":{"Fn::Equals":[{"Ref":"Name"},"B"]}},"Resources":{"A":{"Type":"T","Condition":"IsA"}}}"#,
+        );
+        check(
+            "Resources: {A: {Type: T, Properties: {P: {a: b, 'Fn::ForEach::L': [X, [c, d], {'${X}': [!Ref X]}]}}}}\n",
+            r#"{"Resources":{"A":{"Type":"T","Properties":{"P":{"a":"b","c":["c"],"d":["d"]}}}}}"#,
+        );
+        check(
+            "Resources: {A: {Type: T}}\nOutputs:\n  Fn::ForEach::L: [X, [!Ref Name, 8], {'O${X}': {Value: !Ref X}}]\n",
+            r#"{"Resources":{"A":{"Type":"T"}},"Outputs":{"OC":{"Value":"C"},"O8":{"Value":"8"}}}"#,
+        );
+        check(
+            "Resources:\n  A: {Type: T}\n  Fn::ForEach::L: [X, [], {'Q${X}': {Type: T}}]\n",
+            r#"{"Resources":{"A":{"Type":"T"}}}"#,
+        );
+    }
+
+    #[test]
+    fn loops_in_loops() {
+        check(
+            "Resources:\n  Fn::ForEach::O:\n    - X\n    - [A, B]\n    - 'N${X}': {Type: T}\n      Fn::ForEach::I: [Y, [!Ref X, C], {'${X}${Y}': {Type: T, Properties: {P: !Ref Y}}}]\n",
+            r#"{"Resources":{"NA":{"Type":"T"},"AA":{"Type":"T","Properties":{"P":"A"}},"AC":{"Type":"T","Properties":{"P":"C"}},"NB":{"Type":"T"},"BB":{"Type":"T","Properties":{"P":"B"}},"BC":{"Type":"T","Properties":{"P":"C"}}}}"#,
+        );
+        // The inner one hides the outer one.
+        check(
+            "Resources:\n  Fn::ForEach::O: [X, [A], {'Fn::ForEach::I': [X, [B], {'Q${X}': {Type: T, Properties: {P: !Ref X}}}]}]\n",
+            r#"{"Resources":{"QB":{"Type":"T","Properties":{"P":"B"}}}}"#,
+        );
+    }
+
+    #[test]
+    fn where_items_are_put_in() {
+        let check = |value: &str, item: &str, expect: &str| {
+            let text = format!(
+                "{SECTIONS}Resources:\n  A: {{Type: T}}\n  Fn::ForEach::L: [X, ['{item}'], {{'Q&{{X}}': {{Type: T, Metadata: {value}}}}}]\n"
+            );
+            let key = item.replace(|c: char| !c.is_ascii_alphanumeric(), "");
+            let expect = format!(
+                "{{\"Resources\":{{\"A\":{{\"Type\":\"T\"}},\"Q{key}\":{{\"Type\":\"T\",\"Metadata\":{expect}}}}}}}"
+            );
+            assert_eq!(expand(&text, &[]), expect, "{value}");
+        };
+        check("!Ref X", "a-b", r#""a-b""#);
+        check("!Sub '${X}/${Name} ${!X} &{X} ${Y}'", "a-b", r#"{"Fn::Sub":"a-b/${Name} ${!X} &{X} ${Y}"}"#);
+        check("!Sub '${X}.${X}'", "a-b", r#""a-b.a-b""#);
+        check("!Sub ['${X} ${Y}', {Y: !Ref X}]", "b", r#"{"Fn::Sub":["b ${Y}",{"Y":"b"}]}"#);
+        check("!Sub '${Name${X}}'", "b", r#"{"Fn::Sub":"${Name${X}}"}"#);
+        check("['${X}', {'${X}': '&{X}'}]", "b", r#"["${X}",{"${X}":"&{X}"}]"#);
+        check("{Ref: !Sub '${X}'}", "A", r#"{"Ref":"A"}"#);
+        check("!GetAtt [!Sub '${X}', !Ref X]", "A", r#"{"Fn::GetAtt":["A","A"]}"#);
+        check("!GetAtt '${X}.Arn'", "A", r#"{"Fn::GetAtt":"${X}.Arn"}"#);
+        check("!If ['${X}', !Ref X, b]", "A", r#"{"Fn::If":["${X}","A","b"]}"#);
+        check("!Ref Name", "A", r#"{"Ref":"Name"}"#);
+    }
+
+    #[test]
+    fn functions_in_the_place_of_names() {
+        check(
+            "Conditions:\n  C: !Equals [a, a]\n  D: !Not [{Condition: !Ref Name}]\n  \
+             Fn::ForEach::L: [X, [C], {'Not${X}': !Not [{Condition: !Sub '${X}'}]}]\n\
+             Resources:\n  C: {Type: T}\n  \
+             Fn::ForEach::L: [X, [C], {'Q${X}': {Type: T, Condition: !Sub 'Not${X}', DependsOn: [!Ref X, C]}}]\n  \
+             B: {Type: T, Condition: !Ref AWS::NoValue, DependsOn: !Ref Name}\n",
+            r#"{"Conditions":{"C":{"Fn::Equals":["a","a"]},"D":{"Fn::Not":[{"Condition":"C"}]},"NotC":{"Fn::Not":[{"Condition":"C"}]}},"Resources":{"C":{"Type":"T"},"QC":{"Type":"T","Condition":"NotC","DependsOn":["C","C"]},"B":{"Type":"T","DependsOn":"C"}}}"#,
+        );
+    }
+
+    #[test]
+    fn places_stay() {
+        let text = format!(
+            "{SECTIONS}Resources:\n  Fn::ForEach::L:\n    - X\n    - [A, B]\n    - Q${{X}}:\n        Type: T\n        DependsOn: Nothing\n        Properties: {{P: !Ref None}}\n"
+        );
+        let stack = stack(&text, &[]);
+        let places: Vec<_> = stack.resources.iter().map(|(id, it)| (id.as_str(), it.at.at.line)).collect();
+        assert_eq!(places, [("QA", 10), ("QB", 10)]);
+        assert_eq!(
+            said(&text, &[]),
+            [
+                "12: Template format error: Unresolved resource dependencies [Nothing, None] in the Resources block of the template"
+            ]
+        );
+    }
+
+    #[test]
+    fn broken_loops() {
+        let check = |resources: &str, expect: &[&str]| {
+            let text = format!("{SECTIONS}Resources:\n  A: {{Type: T, DependsOn: QX}}\n{resources}");
+            let failed = |it: &&str| match it.split_once(' ') {
+                Some((line, message)) => format!("{line} Transform AWS::LanguageExtensions failed with: {message}"),
+                None => (*it).to_owned(),
+            };
+            assert_eq!(said(&text, &[]), expect.iter().map(failed).collect::<Vec<_>>(), "{resources}");
+        };
+        let layout = "8: Fn::ForEach layout is incorrect";
+        let collection = "8: Could not find a collection or could not be resolved for Fn::ForEach";
+        check("  Fn::ForEach::L: {Q: a}\n", &[layout]);
+        check(
+            "  Fn::ForEach::Names: [X, [A], {'Q${X}': {Type: T}}]\n",
+            &["8: Fn::ForEach::Names: loop name 'Names' conflicts with parameter name"],
+        );
+        check(
+            "  Fn::ForEach::L: [Name, [A], {'Q${Name}': {Type: T}}]\n",
+            &["8: Fn::ForEach::L: identifier 'Name' conflicts with parameter name"],
+        );
+        check("  Fn::ForEach::L: [X, [A, B]]\n", &[layout]);
+        check("  Fn::ForEach::L: [[X], [A, B], {'Q${X}': {Type: T}}]\n", &[layout]);
+        check("  Fn::ForEach::L: ['', [A, B], {'Q${X}': {Type: T}}]\n", &[layout]);
+        check("  Fn::ForEach::L: [X, [A, B], [Q]]\n", &[layout]);
+        check("  Fn::ForEach::L: [X, A, {'Q${X}': {Type: T}}]\n", &[layout]);
+        check("  Fn::ForEach::L: [X, [[A]], {'Q${X}': {Type: T}}]\n", &[layout]);
+        check("  Fn::ForEach::L: [X, !Ref Name, {'Q${X}': {Type: T}}]\n", &[collection]);
+        check("  Fn::ForEach::L: [X, !GetAZs '', {'Q${X}': {Type: T}}]\n", &[collection]);
+        check("  Fn::ForEach::L: [X, [a, !GetAtt A.Arn], {'Q${X}': {Type: T}}]\n", &[collection]);
+        check("  Fn::ForEach::L: [X, !Ref Nobody, {'Q${X}': {Type: T}}]\n", &[collection]);
+        check(
+            "  Fn::ForEach::L: [Y, [A, X], {'Q${Y}': {Type: T}, Q: {Type: T}}]\n",
+            &["8: Duplicate key 'Q' when merging keys to parent object in Fn::ForEach"],
+        );
+        check(
+            "  Fn::ForEach::L: [Y, [X, X], {'Q${Y}': {Type: T}}]\n",
+            &["8: Duplicate key 'QX' when merging keys to parent object in Fn::ForEach"],
+        );
+        check(
+            "  Fn::ForEach::L: [Y, [X], {'Q${Y}': {Type: T}}]\n  QX: {Type: T}\n",
+            &["8: Duplicate key 'QX' when merging keys to parent object in Fn::ForEach"],
+        );
+        check("  Fn::ForEach::L: [Y, [X], {'Q${Y}': {Type: T, Properties: {'Fn::ForEach::M': [Z]}}}]\n", &[layout]);
+        let nest = |count: usize| {
+            let open: String = (0..count).map(|n| format!("Fn::ForEach::L{n}: [X{n}, [X], {{")).collect();
+            format!("  {open}'Q${{X0}}': {{Type: T}}{}\n", "}]".repeat(count))
+        };
+        check(&nest(5), &[]);
+        check(&nest(6), &["8: Fn::ForEach::L5 nests deeper than 5 loops"]);
+    }
+
+    #[test]
+    fn keys_of_outputs_are_letters_and_digits() {
+        let text = format!(
+            "{SECTIONS}Resources: {{A: {{Type: T}}}}\nOutputs:\n  Fn::ForEach::L: [X, [a-b, c], {{'${{X}}': {{Value: !Ref X}}}}]\n"
+        );
+        assert_eq!(
+            said(&text, &[]),
+            ["8: Transform AWS::LanguageExtensions failed with: OutputKey 'a-b' should be alphanumeric"]
+        );
+    }
+
+    #[test]
+    fn a_collection_that_is_not_known_leaves_word_of_its_names() {
+        let text = |resources: &str| {
+            format!(
+                "{SECTIONS}Resources:\n  Fn::ForEach::L: [X, !Ref Stored, {{'Q${{X}}Z': {{Type: T}}, 'Fn::ForEach::M': [Y, [a], {{'M${{Y}}': {{Type: T}}}}]}}]\n{resources}"
+            )
+        };
+        let unrolled = "7? Fn::ForEach::L can't be unrolled (SSM parameter /names)";
+        let check = |resources: &str, expect: &[&str]| {
+            let mut all: Vec<String> = expect.iter().map(|it| (*it).to_owned()).collect();
+            all.push(unrolled.to_owned());
+            assert_eq!(said(&text(resources), &[]), all, "{resources}");
+        };
+        check("  A: {Type: T, DependsOn: QanyZ, Properties: {P: !GetAtt Ma.Arn}}\n", &[]);
+        check(
+            "  A: {Type: T, DependsOn: Qany}\n",
+            &[
+                "8: Template format error: Unresolved resource dependencies [Qany] in the Resources block of the template",
+            ],
+        );
+        let stack = stack(&text("  A: {Type: T, Properties: {P: !GetAtt Q1Z.Arn}}\n"), &[]);
+        assert_eq!(stack.resources.keys().collect::<Vec<_>>(), ["A"]);
+        assert_eq!(stack.resources["A"].properties().unwrap()["P"].to_json()["Unknown"], "SSM parameter /names");
+    }
+
+    #[test]
+    fn outputs_of_a_nested_stack_may_be_made() {
+        struct Child(Template);
+        impl World for Child {
+            fn nested<'w>(&'w self, _: &'w Template, _: &str, _: &Value) -> Nested<'w> {
+                Nested::Template(&self.0)
+            }
+        }
+        let child = template(&format!(
+            "{SECTIONS}Resources: {{Q: {{Type: T}}}}\nOutputs:\n  Fn::ForEach::L: [X, !Ref Stored, {{'O${{X}}': {{Value: v}}}}]\n"
+        ));
+        let parent = |output: &str| {
+            template(&format!(
+                "Resources:\n  S: {{Type: AWS::CloudFormation::Stack, Properties: {{TemplateURL: u}}}}\n  \
+                 A: {{Type: T, Properties: {{P: !GetAtt S.Outputs.{output}}}}}\n"
+            ))
+        };
+        let world = Child(child);
+        let failures = |output| evaluate(&parent(output), &place("us-east-1"), &Default::default(), &world).failures;
+        assert_eq!(failures("O1"), []);
+        assert_eq!(failures("P1").len(), 1);
+    }
+
+    #[test]
+    fn many_loops_that_are_not_unrolled() {
+        let resources: String = (0..2_000)
+            .map(|n| format!("  Fn::ForEach::L{n}: [X, !Ref Stored, {{'A{n}${{X}}': {{Type: T}}}}]\n  B{n}: {{Type: T, DependsOn: A{n}x}}\n"))
+            .collect();
+        let text = format!("{SECTIONS}Resources:\n{resources}");
+        let failures: Vec<_> = stack(&text, &[]).failures.into_iter().map(|it| it.message).collect();
+        assert_eq!(
+            failures,
+            ["Template format error: Number of resources, 2000, is greater than maximum allowed, 500"]
+        );
+    }
+
+    #[test]
+    fn one_item_that_is_not_known_leaves_the_others() {
+        let text = format!(
+            "{SECTIONS}Resources:\n  Fn::ForEach::L: [X, [A, !Ref AWS::AccountId], {{'Q${{X}}': {{Type: T}}}}]\nOutputs: {{O: {{Value: !Ref Q1}}}}\n"
+        );
+        assert_eq!(said(&text, &[]), ["7? Fn::ForEach::L can't be unrolled (AWS::AccountId)"]);
+        assert_eq!(stack(&text, &[]).resources.keys().collect::<Vec<_>>(), ["QA"]);
+    }
+
+    #[test]
+    fn what_multiplies_itself_ends_soon() {
+        let items: String = (0..1_000).map(|n| format!("x{n},")).collect();
+        let check = |resources: &str, expect: &[&str]| {
+            let text = format!("{SECTIONS}Resources:\n  A: {{Type: T}}\n{resources}");
+            let started = Instant::now();
+            let stack = stack(&text, &[]);
+            let said: Vec<_> = stack.failures.iter().map(|it| format!("{}: {}", it.at.at.line, it.message)).collect();
+            assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+            assert_eq!(said.iter().filter(|it| !it.contains("Number of resources")).collect::<Vec<_>>(), expect);
+        };
+        let limit = "8: Transformation data limit exceeded";
+        // Resources end at ten times of their quota.
+        let loops =
+            format!("Fn::ForEach::L: [X, [{items}], {{Fn::ForEach::M: [Y, [{items}], {{Fn::ForEach::N: [Z, [{items}]");
+        check(&format!("  {loops}, {{'Q${{X}}${{Y}}${{Z}}': {{Type: T}}}}]}}]}}]\n"), &[]);
+        check(&format!("  {loops}, {{}}]}}]}}]\n"), &[limit]);
+        check(
+            &format!("  B: {{Type: T, Properties: {{{loops}, {{'Q${{X}}${{Y}}${{Z}}': [!Ref X]}}]}}]}}]}}}}\n"),
+            &[limit],
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! Names of which parts aren't known: what `Queue${Name}` can become.
+
+/// Fixed pieces of a name, with anything between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// At least one: the beginning of the name; the last of several is its end.
+    pieces: Vec<String>,
+}
+
+impl Pattern {
+    pub fn any() -> Self {
+        Self { pieces: vec![String::new(), String::new()] }
+    }
+
+    pub fn exactly(name: &str) -> Self {
+        Self { pieces: vec![name.to_owned()] }
+    }
+
+    pub fn of(pieces: Vec<String>) -> Self {
+        if pieces.is_empty() { Self::any() } else { Self { pieces } }
+    }
+
+    /// What a key with `${Name}` and `&{Name}` in it can become.
+    pub fn written(text: &str) -> Self {
+        let mut pieces = vec![String::new()];
+        let mut rest = text;
+        while let Some(start) = ["${", "&{"].iter().filter_map(|open| rest.find(open)).min() {
+            let Some(length) = rest[start..].find('}') else { break };
+            pieces.iter_mut().last().into_iter().for_each(|last| last.push_str(&rest[..start]));
+            pieces.push(String::new());
+            rest = &rest[start + length + 1..];
+        }
+        pieces.iter_mut().last().into_iter().for_each(|last| last.push_str(rest));
+        Self { pieces }
+    }
+
+    pub fn matches(&self, name: &str) -> bool {
+        let (first, rest) = match self.pieces.as_slice() {
+            [first, rest @ ..] => (first, rest),
+            [] => return false,
+        };
+        let Some(mut name) = name.strip_prefix(first.as_str()) else { return false };
+        let Some((last, between)) = rest.split_last() else { return name.is_empty() };
+        for piece in between {
+            match name.find(piece.as_str()) {
+                Some(found) => name = &name[found + piece.len()..],
+                None => return false,
+            }
+        }
+        name.ends_with(last.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_patterns() {
+        let check = |pieces: &[&str], name: &str, expect: bool| {
+            let pattern = Pattern::of(pieces.iter().map(|piece| (*piece).to_owned()).collect());
+            assert_eq!(pattern.matches(name), expect, "{pieces:?} {name}");
+        };
+        check(&["Queue"], "Queue", true);
+        check(&["Queue"], "QueueA", false);
+        check(&["Queue", ""], "QueueA", true);
+        check(&["Queue", ""], "Topic", false);
+        check(&["", "Queue"], "AQueue", true);
+        check(&["", "Queue"], "QueueA", false);
+        check(&["A", "B", "C"], "AxByC", true);
+        check(&["A", "B", "C"], "ABC", true);
+        check(&["A", "B", "C"], "ACB", false);
+        check(&["A", "A"], "A", false);
+        check(&[], "Whatever", true);
+        assert_eq!(Pattern::written("A"), Pattern::exactly("A"));
+        assert_eq!(Pattern::written("A${X}B&{Y}"), Pattern::of(vec!["A".into(), "B".into(), String::new()]));
+        assert_eq!(Pattern::written("${X}${"), Pattern::of(vec![String::new(), "${".into()]));
+        assert!(Pattern::any().matches(""));
+        assert!(Pattern::exactly("A").matches("A"));
+    }
+}
