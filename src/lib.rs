@@ -24,7 +24,8 @@
 //! 3. [`aws`] is the only importer of `aws_sdk_*`.
 //! 4. [`lint`], [`package`], [`stage`], [`launch`], [`watch`] and [`teardown`] are the steps. They never import each other.
 //! 5. [`report`] consumes events and knows no step.
-//! 6. [`run`] puts the steps in order; [`cli`] is the only place that prints, exits and reads the environment.
+//! 6. [`simulator`] stands in for AWS on the wire. It knows [`template`] and [`catalog`], and only [`cli`] knows it.
+//! 7. [`run`] puts the steps in order; [`cli`] is the only place that prints, exits and reads the environment.
 //!
 //! `tests/it/layers.rs` reads the imports and fails on an edge that isn't in its table.
 //!
@@ -64,5 +65,7 @@ pub mod teardown;
 pub mod report;
 
 pub mod run;
+
+pub mod simulator;
 
 pub mod cli;

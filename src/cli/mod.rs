@@ -9,6 +9,7 @@ mod output;
 mod plan;
 mod project;
 mod render;
+mod simulator;
 mod test;
 mod upload;
 
@@ -77,6 +78,11 @@ enum Command {
     /// Print a template as CloudFormation would see it, without AWS.
     Render(render::Render),
 
+    /// Answer as AWS, for any client, without AWS.
+    // Hidden as long as CloudFormation isn't among what it answers for.
+    #[command(hide = true)]
+    Simulator(simulator::Simulator),
+
     /// Show the configuration, or convert a legacy one.
     #[command(subcommand, arg_required_else_help = true)]
     Config(config::Command),
@@ -102,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => args.run(&cli.aws),
         Command::Lint(args) => args.run(&cli.aws),
         Command::Render(args) => args.run(),
+        Command::Simulator(args) => args.run(),
         Command::Config(command) => command.run(&cli.aws),
     };
     result.unwrap_or_else(CliError::report).into()

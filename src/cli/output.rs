@@ -172,6 +172,8 @@ fn span(location: &Location, source: &str) -> std::ops::Range<usize> {
 /// Sends the product's own log to stderr, for `--debug`.
 pub(super) fn log_to_stderr() {
     let ours = Targets::new().with_target("taskcat", LevelFilter::DEBUG).with_default(LevelFilter::WARN);
+    // The simulator answers errors on purpose; they are no news.
+    let ours = ours.with_target("s3s", LevelFilter::OFF);
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).with_target(false);
     tracing_subscriber::registry().with(layer).with(ours).init();
 }

@@ -25,6 +25,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("launch", &["aws", "catalog", "event", "plan", "process"]),
     ("watch", &["aws", "catalog", "event", "plan"]),
     ("teardown", &["aws", "catalog", "event", "plan"]),
+    // AWS on this machine: no step knows it, and it knows none.
+    ("simulator", &["catalog", "diagnostic", "template", "yaml"]),
     // What is told of a run.
     ("report", &["diagnostic", "event", "lint"]),
     (
@@ -63,6 +65,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "process",
             "report",
             "run",
+            "simulator",
             "stage",
             "teardown",
             "template",

@@ -46,4 +46,5 @@ mod rendering;
 mod sample;
 mod secrets;
 mod selection;
+mod simulator;
 mod upload;

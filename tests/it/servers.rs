@@ -190,7 +190,7 @@ pub fn support(name: &str) -> PathBuf {
 }
 
 /// Runs one of the programs under `tests/support` that talk to a server with boto3, and reads its JSON.
-fn boto3(endpoint: &str, program: &str, args: &[&str]) -> Value {
+pub fn boto3(endpoint: &str, program: &str, args: &[&str]) -> Value {
     let output = Command::new(venv("moto").join("bin/python"))
         .arg(support(program))
         .arg(endpoint)

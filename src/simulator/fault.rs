@@ -1,0 +1,148 @@
+//! How what the scenario wants looks on the wire: each service has its own words for "too fast" and "not allowed".
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::cloudformation::ServiceError;
+use super::scenario::{CallFacts, CallFault};
+use super::{Caller, Cloud, sts};
+
+/// A call that isn't to be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    Error(ServiceError),
+    /// The connection is closed without an answer.
+    Cut,
+}
+
+/// The longest that a call is held.
+const HOLDS_AT_MOST: Duration = Duration::from_secs(15 * 60);
+
+/// Lets the scenario have its way with a call: it goes on, perhaps after a while, or it doesn't.
+pub async fn befall(
+    cloud: &Cloud,
+    service: &str,
+    action: &str,
+    caller: &Caller,
+    name: Option<&str>,
+) -> Result<(), Refusal> {
+    if cloud.scenario.is_disabled(&caller.region) {
+        return Err(Refusal::Error(region_disabled(service)));
+    }
+    let facts = CallFacts { service, action, account: &caller.account, region: &caller.region, name };
+    match cloud.scenario.call_fault(&facts) {
+        None => Ok(()),
+        Some(CallFault::Throttle) => Err(Refusal::Error(throttled(service))),
+        Some(CallFault::Deny { message }) => Err(Refusal::Error(denied(service, action, caller, message))),
+        Some(CallFault::Error { status, code, message }) => Err(Refusal::Error(ServiceError { status, code, message })),
+        Some(CallFault::Delay(lasts)) => {
+            sleep(lasts.min(HOLDS_AT_MOST)).await;
+            Ok(())
+        }
+        Some(CallFault::Hang(lasts)) => {
+            sleep(lasts.min(HOLDS_AT_MOST)).await;
+            Err(Refusal::Cut)
+        }
+        Some(CallFault::Cut) => Err(Refusal::Cut),
+    }
+}
+
+fn throttled(service: &str) -> ServiceError {
+    match service {
+        "s3" => error(503, "SlowDown", "Please reduce your request rate."),
+        "ec2" => error(503, "RequestLimitExceeded", "Request limit exceeded."),
+        "ssm" | "secretsmanager" => error(400, "ThrottlingException", "Rate exceeded"),
+        _ => error(400, "Throttling", "Rate exceeded"),
+    }
+}
+
+fn denied(service: &str, action: &str, caller: &Caller, message: Option<String>) -> ServiceError {
+    let (status, code) = match service {
+        "ec2" => (403, "UnauthorizedOperation"),
+        "ssm" | "secretsmanager" => (400, "AccessDeniedException"),
+        _ => (403, "AccessDenied"),
+    };
+    let said = || {
+        let user = sts::user_arn(caller);
+        let why = format!("because no identity-based policy allows the {service}:{action} action");
+        match service {
+            "ec2" => {
+                format!(
+                    "You are not authorized to perform this operation. User: {user} is not authorized to perform: {service}:{action} {why}"
+                )
+            }
+            _ => format!("User: {user} is not authorized to perform: {service}:{action} {why}"),
+        }
+    };
+    error(status, code, &message.unwrap_or_else(said))
+}
+
+/// A region that isn't enabled doesn't know the account's keys.
+fn region_disabled(service: &str) -> ServiceError {
+    const TOKEN: &str = "The security token included in the request is invalid.";
+    match service {
+        "s3" => error(403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."),
+        "ec2" => error(401, "AuthFailure", "AWS was not able to validate the provided access credentials"),
+        "ssm" | "secretsmanager" => error(400, "UnrecognizedClientException", TOKEN),
+        _ => error(403, "InvalidClientTokenId", TOKEN),
+    }
+}
+
+fn error(status: u16, code: &str, message: &str) -> ServiceError {
+    ServiceError { status, code: code.to_owned(), message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::clock::Clock;
+    use crate::simulator::scenario::Scenario;
+
+    fn befallen(file: serde_json::Value, service: &str, action: &str) -> Result<(), Refusal> {
+        let cloud = Cloud::new(Clock::new(1.0), Scenario::new(serde_json::from_value(file).unwrap()));
+        let caller = Caller { account: "123456789012".into(), region: "me-south-1".into() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(befall(&cloud, service, action, &caller, None))
+    }
+
+    #[test]
+    fn every_service_has_its_words() {
+        let check = |fault: &str, service: &str, status: u16, code: &str| {
+            let file = match fault {
+                "disabled" => serde_json::json!({"disabled_regions": ["me-south-1"]}),
+                fault => serde_json::json!({"calls": [{"service": "*", "fault": fault}]}),
+            };
+            match befallen(file, service, "Act") {
+                Err(Refusal::Error(error)) => assert_eq!((error.status, error.code.as_str()), (status, code)),
+                other => panic!("{fault} {service}: {other:?}"),
+            }
+        };
+        check("throttle", "cloudformation", 400, "Throttling");
+        check("throttle", "s3", 503, "SlowDown");
+        check("throttle", "ec2", 503, "RequestLimitExceeded");
+        check("throttle", "ssm", 400, "ThrottlingException");
+        check("deny", "sts", 403, "AccessDenied");
+        check("deny", "ec2", 403, "UnauthorizedOperation");
+        check("deny", "secretsmanager", 400, "AccessDeniedException");
+        check("disabled", "cloudformation", 403, "InvalidClientTokenId");
+        check("disabled", "s3", 403, "InvalidAccessKeyId");
+        check("disabled", "ec2", 401, "AuthFailure");
+        check("disabled", "ssm", 400, "UnrecognizedClientException");
+    }
+
+    #[test]
+    fn calls_are_cut_held_or_let_through() {
+        let rule = |fault: &str, lasts: Option<&str>| serde_json::json!({"calls": [{"service": "s3", "fault": fault, "for": lasts}]});
+        assert_eq!(befallen(rule("cut", None), "s3", "PutObject"), Err(Refusal::Cut));
+        assert_eq!(befallen(rule("hang", Some("1ms")), "s3", "PutObject"), Err(Refusal::Cut));
+        assert_eq!(befallen(rule("delay", Some("1ms")), "s3", "PutObject"), Ok(()));
+        assert_eq!(befallen(rule("cut", None), "ec2", "DescribeRegions"), Ok(()));
+        let Err(Refusal::Error(error)) = befallen(rule("deny", None), "s3", "CreateBucket") else { panic!() };
+        assert_eq!(
+            error.message,
+            "User: arn:aws:iam::123456789012:user/simulated is not authorized to perform: s3:CreateBucket because no \
+             identity-based policy allows the s3:CreateBucket action"
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! AWS's JSON 1.1: the action in a header, an object in and an object out. SSM and Secrets Manager speak it.
+//!
+//! <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Response, StatusCode};
+use serde_json::{Map, Value as Json, json};
+use uuid::Uuid;
+
+use super::Cloud;
+use super::caller::Credential;
+use super::cloudformation::ServiceError;
+use super::dispatch::{Body, Reply};
+use super::fault::{Refusal, befall};
+
+/// What a service answers: the members of the object, or an error.
+pub type Answer = Result<Json, ServiceError>;
+
+/// The largest body: the largest secret has 64 KB.
+pub const MAX_BODY: usize = 1024 * 1024;
+
+/// A service that speaks JSON 1.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    Ssm,
+    SecretsManager,
+}
+
+impl Service {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ssm => "ssm",
+            Self::SecretsManager => "secretsmanager",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Ssm, Self::SecretsManager].into_iter().find(|service| service.name() == name)
+    }
+}
+
+/// The members of a request.
+pub struct Input(Map<String, Json>);
+
+impl Input {
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Json::as_str)
+    }
+
+    /// # Errors
+    /// There is no such member, or it isn't text.
+    pub fn required(&self, name: &str) -> Result<&str, ServiceError> {
+        self.text(name).ok_or_else(|| {
+            let camel = name.char_indices().map(|(at, c)| if at == 0 { c.to_ascii_lowercase() } else { c });
+            let name: String = camel.collect();
+            validation(format!(
+                "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
+            ))
+        })
+    }
+
+    pub fn flag(&self, name: &str) -> bool {
+        self.0.get(name).and_then(Json::as_bool).unwrap_or_default()
+    }
+
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.0.get(name).and_then(Json::as_i64)
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Json> {
+        self.0.get(name)
+    }
+
+    pub fn texts(&self, name: &str) -> Vec<&str> {
+        self.0.get(name).and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect()
+    }
+
+    #[cfg(test)]
+    pub fn of(json: Json) -> Self {
+        Self(json.as_object().cloned().unwrap_or_default())
+    }
+}
+
+/// An error of status 400, which is what JSON services answer nearly always.
+pub fn error(code: &str, message: impl Into<String>) -> ServiceError {
+    ServiceError { status: 400, code: code.to_owned(), message: message.into() }
+}
+
+pub fn validation(message: impl Into<String>) -> ServiceError {
+    error("ValidationException", message)
+}
+
+pub async fn answer(
+    cloud: &Arc<Cloud>,
+    service: Service,
+    credential: &Credential,
+    parts: &Parts,
+    body: &Bytes,
+) -> Reply {
+    let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let action = target.rsplit('.').next().unwrap_or_default();
+    let input = match serde_json::from_slice::<Json>(if body.is_empty() { b"{}" } else { body }) {
+        Ok(Json::Object(members)) => Input(members),
+        _ => return failure(&error("SerializationException", "")),
+    };
+    let name = input.text("Name").or_else(|| input.text("SecretId"));
+    let result = match befall(cloud, service.name(), action, &credential.caller, name).await {
+        Ok(()) => match service {
+            Service::Ssm => cloud.ssm.call(&cloud.clock, &credential.caller, action, &input),
+            Service::SecretsManager => cloud.secrets.call(&cloud.clock, &credential.caller, action, &input),
+        },
+        Err(Refusal::Error(error)) => Err(error),
+        Err(Refusal::Cut) => return Reply::Cut,
+    };
+    match result {
+        Ok(output) => respond(StatusCode::OK, &output),
+        Err(error) => failure(&error),
+    }
+}
+
+/// What an action that the simulator doesn't have is answered.
+pub fn unknown_action(action: &str) -> ServiceError {
+    error("UnknownOperationException", format!("the simulator has no action `{action}`"))
+}
+
+pub fn failure(error: &ServiceError) -> Reply {
+    let mut output = json!({"__type": error.code});
+    if !error.message.is_empty() {
+        output["message"] = error.message.as_str().into();
+    }
+    respond(StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST), &output)
+}
+
+fn respond(status: StatusCode, output: &Json) -> Reply {
+    let response = Response::builder()
+        .status(status)
+        .header("content-type", "application/x-amz-json-1.1")
+        .header("x-amzn-requestid", Uuid::new_v4().to_string())
+        .body(Body::from(output.to_string()));
+    response.map_or(Reply::Cut, Reply::Response)
+}

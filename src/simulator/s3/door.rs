@@ -1,0 +1,210 @@
+//! Who may come in: host names, bucket names, accounts, regions, and what the scenario does to a call.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::{HeaderMap, HeaderValue};
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{S3Auth, SecretKey};
+use s3s::host::{S3Host, VirtualHost};
+use s3s::path::S3Path;
+use s3s::validation::NameValidation;
+use s3s::{S3Error, S3Result};
+
+use super::super::fault::{Refusal, befall};
+use super::super::scenario::HiddenKind;
+use super::super::{Caller, Cloud};
+use super::policy::action_of;
+use super::store::Bucket;
+use super::{Asker, Cut, access_denied, acl, no_such_bucket, refusal, refused};
+
+/// Bucket names in host names: `bucket.s3.eu-west-1.amazonaws.com`, `bucket.localhost`.
+pub struct Hosts;
+
+impl S3Host for Hosts {
+    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
+        let found = VirtualHost::new(host);
+        Ok(match bucket_in_host(host) {
+            Some(bucket) => found.with_bucket(bucket),
+            None => found,
+        })
+    }
+}
+
+/// The bucket that a host name starts with, or `None` where the path starts with it.
+pub fn bucket_in_host(host: &str) -> Option<&str> {
+    let without_port = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    if without_port.parse::<std::net::IpAddr>().is_ok() {
+        return None;
+    }
+    let before = match without_port.strip_suffix(".localhost") {
+        Some(before) => match before.rsplit_once('.') {
+            _ if before == "s3" => return None,
+            Some((bucket, "s3")) => bucket,
+            // A region stands between `s3` and `localhost`.
+            Some(("s3", _)) => return None,
+            Some((rest, _)) => rest.strip_suffix(".s3").unwrap_or(before),
+            None => before,
+        },
+        // The last one, since a bucket's name may have `.s3.` in it.
+        None => without_port.get(..without_port.rfind(".s3.").or_else(|| without_port.rfind(".s3-"))?)?,
+    };
+    Some(before).filter(|bucket| !bucket.is_empty())
+}
+
+/// Names are checked at the door, where S3's words for a bad one are known.
+pub struct AnyName;
+
+impl NameValidation for AnyName {
+    fn validate_bucket_name(&self, _: &str) -> bool {
+        true
+    }
+}
+
+/// Nobody knows any secret; nobody is asked either, since signatures are taken out before.
+pub struct Nobody;
+
+#[async_trait::async_trait]
+impl S3Auth for Nobody {
+    async fn get_secret_key(&self, _: &str) -> S3Result<SecretKey> {
+        Err(access_denied())
+    }
+}
+
+pub struct Door(pub Arc<Cloud>);
+
+#[async_trait::async_trait]
+impl S3Access for Door {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let operation = context.s3_op().name().to_owned();
+        let operation = operation.as_str();
+        let bucket = context.s3_path().get_bucket_name().map(str::to_owned);
+        let key = context.s3_path().get_object_key().map(str::to_owned);
+        let expected_owner = context.headers().get("x-amz-expected-bucket-owner").cloned();
+        let asker = Asker::of(context.extensions_mut());
+        let cut = context.extensions_mut().get::<Cut>().cloned().unwrap_or_default();
+
+        // CreateBucket has stricter rules, which are the store's to check.
+        if bucket.as_deref().is_some_and(|name| operation != "CreateBucket" && !s3s::path::check_bucket_name(name)) {
+            return Err(refusal(400, "InvalidBucketName", "The specified bucket is not valid."));
+        }
+        let caller = self.caller(&asker, bucket.as_deref());
+        match befall(&self.0, "s3", operation, &caller, bucket.as_deref()).await {
+            Ok(()) => {}
+            Err(Refusal::Error(error)) => return Err(refused(error)),
+            Err(Refusal::Cut) => {
+                cut.0.store(true, Ordering::Relaxed);
+                return Err(access_denied());
+            }
+        }
+        let Some(name) = bucket.filter(|_| operation != "CreateBucket") else {
+            return if asker.account.is_some() { Ok(()) } else { Err(access_denied()) };
+        };
+        if self.is_hidden(&name) {
+            return Err(no_such_bucket());
+        }
+        self.0.s3.with(&name, |bucket| {
+            if expected_owner.is_some_and(|owner| owner.as_bytes() != bucket.account.as_bytes()) {
+                return Err(access_denied());
+            }
+            let elsewhere = asker.region.as_ref().is_some_and(|region| *region != bucket.region);
+            if elsewhere && operation != "GetBucketLocation" {
+                return Err(redirect(bucket));
+            }
+            let allowed = asker.account.as_deref() == Some(&bucket.account)
+                || lets_in(bucket, &name, key.as_deref(), operation, asker.account.as_deref());
+            if allowed { Ok(()) } else { Err(access_denied()) }
+        })
+    }
+}
+
+impl Door {
+    /// Who calls, as far as faults are concerned: without a signature, nobody where the bucket is.
+    fn caller(&self, asker: &Asker, bucket: Option<&str>) -> Caller {
+        let region = asker.region.clone().or_else(|| Some(self.0.s3.bucket(bucket?)?.region));
+        Caller {
+            account: asker.account.clone().unwrap_or_default(),
+            region: region.unwrap_or_else(|| "us-east-1".to_owned()),
+        }
+    }
+
+    /// Whether the scenario keeps the bucket out of sight for a while.
+    fn is_hidden(&self, name: &str) -> bool {
+        let cloud = &self.0;
+        let Some(facts) = cloud.s3.bucket(name) else { return false };
+        let Some(hidden) = cloud.scenario.hidden_for(HiddenKind::Bucket, &facts.region, name) else { return false };
+        let created = cloud.s3.with(name, |bucket| Ok(bucket.created));
+        created.is_ok_and(|created| cloud.clock.now() < created + cloud.clock.scaled(hidden))
+    }
+}
+
+/// Where to ask instead. Clients take the region from the header.
+fn redirect(bucket: &Bucket) -> S3Error {
+    let mut error = refusal(
+        301,
+        "PermanentRedirect",
+        "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future \
+         requests to this endpoint.",
+    );
+    let mut headers = HeaderMap::new();
+    if let Ok(region) = HeaderValue::from_str(&bucket.region) {
+        headers.insert("x-amz-bucket-region", region);
+    }
+    error.set_headers(headers);
+    error
+}
+
+/// Whether a policy or an ACL lets in who doesn't own the bucket.
+fn lets_in(bucket: &Bucket, name: &str, key: Option<&str>, operation: &str, account: Option<&str>) -> bool {
+    let settings = &bucket.settings;
+    let resource = key.map_or_else(|| name.to_owned(), |key| format!("{name}/{key}"));
+    let by_policy = settings.policy.as_ref().is_some_and(|policy| {
+        let restricted = policy.is_public() && settings.blocks(|block| block.restrict_public_buckets);
+        !restricted && policy.allows(account, &action_of(operation), &resource)
+    });
+    let acl = match (operation, key) {
+        ("GetObject" | "HeadObject", Some(key)) => bucket.current(key).map(|(_, object)| &object.acl),
+        ("ListObjects" | "ListObjectsV2" | "HeadBucket", None) => Some(&settings.acl),
+        _ => None,
+    };
+    let ignored = settings.has_acls_off() || settings.blocks(|block| block.ignore_public_acls);
+    by_policy || (!ignored && acl.is_some_and(|acl| acl::lets_read(acl, account.is_some())))
+}
+
+/// Whether an account may read an object: what copying asks of the source.
+pub fn may_read(bucket: &Bucket, path: &S3Path, asker: &Asker) -> bool {
+    let (name, key) = (path.get_bucket_name().unwrap_or_default(), path.get_object_key());
+    asker.account.as_deref() == Some(&bucket.account)
+        || lets_in(bucket, name, key, "GetObject", asker.account.as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_are_named_in_hosts() {
+        let check = |host: &str, expect: Option<&str>| assert_eq!(bucket_in_host(host), expect, "{host}");
+        check("127.0.0.1:4566", None);
+        check("localhost:4566", None);
+        check("s3.localhost", None);
+        check("s3.us-east-1.localhost:1", None);
+        check("bucket.localhost:4566", Some("bucket"));
+        check("a.b.localhost", Some("a.b"));
+        check("bucket.s3.localhost:4566", Some("bucket"));
+        check("a.b.s3.eu-west-1.localhost", Some("a.b"));
+        check("s3.amazonaws.com", None);
+        check("s3.eu-west-1.amazonaws.com", None);
+        check("bucket.s3.amazonaws.com", Some("bucket"));
+        check("bucket.s3.eu-west-1.amazonaws.com", Some("bucket"));
+        check("bucket.s3.dualstack.eu-west-1.amazonaws.com", Some("bucket"));
+        check("bucket.s3-eu-west-1.amazonaws.com", Some("bucket"));
+        check("my.s3.bucket.s3.cn-north-1.amazonaws.com.cn", Some("my.s3.bucket"));
+        check("cloudformation.us-east-1.amazonaws.com", None);
+        check(".localhost", None);
+        check("[::1]:80", None);
+    }
+}

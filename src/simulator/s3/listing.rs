@@ -1,0 +1,413 @@
+//! Listings of keys and versions, in pages.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use s3s::S3Result;
+use s3s::dto::*;
+
+use super::super::Cloud;
+use super::store::{Bucket, Object as Stored, Version, time};
+use super::{Asker, acl, invalid_argument};
+
+/// The most entries of a page.
+const PAGE: usize = 1000;
+
+/// Where a page continues, so that clients don't come to rely on what it is made of.
+pub fn to_token(after: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(format!("after {after}"))
+}
+
+pub fn from_token(token: &str) -> S3Result<String> {
+    let text = BASE64_URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let after = text.as_deref().and_then(|text| text.strip_prefix("after "));
+    after.map(str::to_owned).ok_or_else(|| invalid_argument("The continuation token provided is incorrect"))
+}
+
+/// What is asked of a listing.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked<'a> {
+    prefix: &'a str,
+    delimiter: &'a str,
+    /// Keys up to this one are left out, and if it is a common prefix, all that it stands for.
+    after: &'a str,
+    most: usize,
+}
+
+/// A page: keys or common prefixes, in order.
+#[derive(Debug, PartialEq, Eq)]
+struct Page<'a> {
+    entries: Vec<Entry<'a>>,
+    is_truncated: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Entry<'a> {
+    Key(&'a str),
+    Prefix(&'a str),
+}
+
+impl<'a> Entry<'a> {
+    fn name(&self) -> &'a str {
+        match self {
+            Self::Key(name) | Self::Prefix(name) => name,
+        }
+    }
+}
+
+/// Walks the keys in order; what lies below a common prefix is jumped over.
+fn page<'a, T>(keys: &'a BTreeMap<String, T>, asked: Asked, counts: impl Fn(&T) -> bool) -> Page<'a> {
+    let mut page = Page { entries: Vec::new(), is_truncated: false };
+    if asked.most == 0 {
+        return page;
+    }
+    let is_below = |key: &str| {
+        let folder = !asked.delimiter.is_empty() && asked.after.ends_with(asked.delimiter);
+        folder && asked.after.len() > asked.prefix.len() && key.starts_with(asked.after)
+    };
+    let mut from = match asked.after > asked.prefix {
+        true if is_below(asked.after) => Bound::Excluded(past(asked.after)),
+        true => Bound::Excluded(asked.after.to_owned()),
+        false => Bound::Included(asked.prefix.to_owned()),
+    };
+    while let Some((key, value)) = keys.range::<String, _>((from.as_ref(), Bound::Unbounded)).next() {
+        let Some(rest) = key.strip_prefix(asked.prefix) else { break };
+        let cut = (!asked.delimiter.is_empty()).then(|| rest.find(asked.delimiter)).flatten();
+        let common = cut.and_then(|at| key.get(..asked.prefix.len() + at + asked.delimiter.len()));
+        if !counts(value) {
+            from = Bound::Excluded(key.clone());
+            continue;
+        }
+        if page.entries.len() == asked.most {
+            page.is_truncated = true;
+            break;
+        }
+        page.entries.push(common.map_or(Entry::Key(key), Entry::Prefix));
+        from = Bound::Excluded(common.map_or_else(|| key.clone(), past));
+    }
+    page
+}
+
+/// A string behind every key that starts so.
+fn past(prefix: &str) -> String {
+    format!("{prefix}{}", char::MAX)
+}
+
+/// How names are written: as they are, or encoded for URLs, which keeps XML from choking on them.
+struct Names {
+    encoded: bool,
+}
+
+impl Names {
+    fn of(encoding: Option<&EncodingType>) -> Self {
+        Self { encoded: encoding.is_some_and(|encoding| encoding.as_str() == EncodingType::URL) }
+    }
+
+    fn write(&self, name: &str) -> String {
+        if !self.encoded {
+            return name.to_owned();
+        }
+        let mut encoded = String::with_capacity(name.len());
+        for byte in name.bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => encoded.push(byte.into()),
+                byte => encoded.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        encoded
+    }
+
+    fn optional(&self, name: Option<&str>) -> Option<String> {
+        name.map(|name| self.write(name))
+    }
+}
+
+/// How many entries a page has at most.
+fn most(asked: Option<i32>) -> S3Result<(usize, i32)> {
+    let asked = asked.unwrap_or(1000);
+    let count = usize::try_from(asked).map_err(|_| invalid_argument("maxKeys cannot be negative"))?.min(PAGE);
+    Ok((count, i32::try_from(count).unwrap_or(i32::MAX)))
+}
+
+fn is_there(versions: &[Version]) -> bool {
+    versions.last().is_some_and(|version| version.object.is_some())
+}
+
+fn contents(bucket: &Bucket, page: &Page, names: &Names, with_owner: bool) -> (ObjectList, CommonPrefixList) {
+    let (mut objects, mut prefixes) = (ObjectList::new(), CommonPrefixList::new());
+    for entry in &page.entries {
+        match entry {
+            Entry::Prefix(prefix) => prefixes.push(CommonPrefix { prefix: Some(names.write(prefix)) }),
+            Entry::Key(key) => objects.extend(bucket.current(key).map(|(version, object)| Object {
+                key: Some(names.write(key)),
+                e_tag: Some(ETag::Strong(object.etag.clone())),
+                size: i64::try_from(object.bytes.len()).ok(),
+                last_modified: Some(time(version.modified)),
+                owner: with_owner.then(|| acl::owner(&bucket.account)),
+                storage_class: Some(ObjectStorageClass::from(storage_class(object))),
+                checksum_algorithm: algorithms(object),
+                checksum_type: object.checksum.checksum_type.clone(),
+                ..Default::default()
+            })),
+        }
+    }
+    (objects, prefixes)
+}
+
+fn storage_class(object: &Stored) -> String {
+    object.about.storage_class.as_ref().map_or("STANDARD", StorageClass::as_str).to_owned()
+}
+
+fn algorithms(object: &Stored) -> Option<ChecksumAlgorithmList> {
+    let present = super::checksum::present(&object.checksum);
+    (!present.is_empty()).then(|| present.into_iter().map(|(name, _)| ChecksumAlgorithm::from_static(name)).collect())
+}
+
+pub fn list_objects_v2(cloud: &Cloud, _: &Asker, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
+    let names = Names::of(input.encoding_type.as_ref());
+    let (count, max_keys) = most(input.max_keys)?;
+    let continued = input.continuation_token.as_deref().map(from_token).transpose()?;
+    let asked = Asked {
+        prefix: input.prefix.as_deref().unwrap_or_default(),
+        delimiter: input.delimiter.as_deref().unwrap_or_default(),
+        after: continued.as_deref().or(input.start_after.as_deref()).unwrap_or_default(),
+        most: count,
+    };
+    cloud.s3.with(&input.bucket, |bucket| {
+        let page = page(&bucket.keys, asked, |versions| is_there(versions));
+        let (objects, prefixes) = contents(bucket, &page, &names, input.fetch_owner.unwrap_or_default());
+        let last = page.entries.last().filter(|_| page.is_truncated);
+        Ok(ListObjectsV2Output {
+            name: Some(input.bucket.clone()),
+            prefix: Some(names.write(asked.prefix)),
+            delimiter: names.optional(input.delimiter.as_deref()),
+            max_keys: Some(max_keys),
+            key_count: i32::try_from(page.entries.len()).ok(),
+            is_truncated: Some(page.is_truncated),
+            continuation_token: input.continuation_token.clone(),
+            next_continuation_token: last.map(|entry| to_token(entry.name())),
+            start_after: names.optional(input.start_after.as_deref()),
+            contents: Some(objects),
+            common_prefixes: Some(prefixes),
+            encoding_type: input.encoding_type.clone(),
+            ..Default::default()
+        })
+    })
+}
+
+pub fn list_objects(cloud: &Cloud, _: &Asker, input: ListObjectsInput) -> S3Result<ListObjectsOutput> {
+    let names = Names::of(input.encoding_type.as_ref());
+    let (count, max_keys) = most(input.max_keys)?;
+    let asked = Asked {
+        prefix: input.prefix.as_deref().unwrap_or_default(),
+        delimiter: input.delimiter.as_deref().unwrap_or_default(),
+        after: input.marker.as_deref().unwrap_or_default(),
+        most: count,
+    };
+    cloud.s3.with(&input.bucket, |bucket| {
+        let page = page(&bucket.keys, asked, |versions| is_there(versions));
+        let (objects, prefixes) = contents(bucket, &page, &names, true);
+        // Without a delimiter, clients take the last key for the next marker.
+        let last = page.entries.last().filter(|_| page.is_truncated && !asked.delimiter.is_empty());
+        Ok(ListObjectsOutput {
+            name: Some(input.bucket.clone()),
+            prefix: Some(names.write(asked.prefix)),
+            delimiter: names.optional(input.delimiter.as_deref()),
+            marker: Some(names.write(asked.after)),
+            next_marker: last.map(|entry| names.write(entry.name())),
+            max_keys: Some(max_keys),
+            is_truncated: Some(page.is_truncated),
+            contents: Some(objects),
+            common_prefixes: Some(prefixes),
+            encoding_type: input.encoding_type.clone(),
+            ..Default::default()
+        })
+    })
+}
+
+pub fn list_object_versions(
+    cloud: &Cloud,
+    _: &Asker,
+    input: ListObjectVersionsInput,
+) -> S3Result<ListObjectVersionsOutput> {
+    let names = Names::of(input.encoding_type.as_ref());
+    let (count, max_keys) = most(input.max_keys)?;
+    let key_marker = input.key_marker.as_deref().unwrap_or_default();
+    let version_marker = input.version_id_marker.as_deref().filter(|marker| !marker.is_empty());
+    if version_marker.is_some() && key_marker.is_empty() {
+        return Err(invalid_argument("A version-id marker cannot be specified without a key marker."));
+    }
+    let asked = Asked {
+        prefix: input.prefix.as_deref().unwrap_or_default(),
+        delimiter: input.delimiter.as_deref().unwrap_or_default(),
+        after: key_marker,
+        // One key more than entries, so that it is known whether there are more.
+        most: count.saturating_add(1),
+    };
+    cloud.s3.with(&input.bucket, |bucket| {
+        let mut found = Versions::new(&names, bucket, count);
+        if let (Some(marker), Some(versions)) = (version_marker, bucket.keys.get(key_marker)) {
+            // The rest of the key at which the page before broke off.
+            let at = versions.iter().position(|version| version.id == marker).unwrap_or_default();
+            found.key(key_marker, versions.get(..at).unwrap_or_default(), versions.len());
+        }
+        for entry in page(&bucket.keys, asked, |_| true).entries {
+            match entry {
+                Entry::Prefix(prefix) => found.prefix(prefix),
+                Entry::Key(key) => {
+                    let versions = bucket.keys.get(key).map(Vec::as_slice).unwrap_or_default();
+                    found.key(key, versions, versions.len());
+                }
+            }
+        }
+        let (next_key, next_version) = found.last.filter(|_| found.is_truncated).unzip();
+        Ok(ListObjectVersionsOutput {
+            name: Some(input.bucket.clone()),
+            prefix: Some(names.write(asked.prefix)),
+            delimiter: names.optional(input.delimiter.as_deref()),
+            key_marker: Some(names.write(key_marker)),
+            version_id_marker: Some(version_marker.unwrap_or_default().to_owned()),
+            next_key_marker: names.optional(next_key),
+            next_version_id_marker: next_version.flatten().map(str::to_owned),
+            max_keys: Some(max_keys),
+            is_truncated: Some(found.is_truncated),
+            encoding_type: input.encoding_type.clone(),
+            versions: Some(found.versions),
+            delete_markers: Some(found.markers),
+            common_prefixes: Some(found.prefixes),
+            ..Default::default()
+        })
+    })
+}
+
+/// A page of versions being gathered.
+struct Versions<'a> {
+    names: &'a Names,
+    bucket: &'a Bucket,
+    most: usize,
+    count: usize,
+    versions: ObjectVersionList,
+    markers: DeleteMarkers,
+    prefixes: CommonPrefixList,
+    is_truncated: bool,
+    /// Key and version of the last entry; a common prefix has no version.
+    last: Option<(&'a str, Option<&'a str>)>,
+}
+
+impl<'a> Versions<'a> {
+    fn new(names: &'a Names, bucket: &'a Bucket, most: usize) -> Self {
+        Self {
+            names,
+            bucket,
+            most,
+            count: 0,
+            versions: Vec::new(),
+            markers: Vec::new(),
+            prefixes: Vec::new(),
+            is_truncated: false,
+            last: None,
+        }
+    }
+
+    /// Whether there is room for one more.
+    fn takes(&mut self) -> bool {
+        let takes = self.count < self.most;
+        self.is_truncated |= !takes && self.most > 0;
+        self.count += usize::from(takes);
+        takes
+    }
+
+    fn prefix(&mut self, prefix: &'a str) {
+        if self.takes() {
+            self.prefixes.push(CommonPrefix { prefix: Some(self.names.write(prefix)) });
+            self.last = Some((prefix, None));
+        }
+    }
+
+    /// The versions of a key, the newest first; the last of `of` is the current one.
+    fn key(&mut self, key: &'a str, versions: &'a [Version], of: usize) {
+        for (at, version) in versions.iter().enumerate().rev() {
+            if !self.takes() {
+                return;
+            }
+            self.last = Some((key, Some(&version.id)));
+            let is_latest = Some(at + 1 == of);
+            let owner = Some(acl::owner(&self.bucket.account));
+            let (key, version_id) = (Some(self.names.write(key)), Some(version.id.clone()));
+            let last_modified = Some(time(version.modified));
+            match &version.object {
+                None => self.markers.push(DeleteMarkerEntry { is_latest, key, last_modified, owner, version_id }),
+                Some(object) => self.versions.push(ObjectVersion {
+                    is_latest,
+                    key,
+                    last_modified,
+                    owner,
+                    version_id,
+                    e_tag: Some(ETag::Strong(object.etag.clone())),
+                    size: i64::try_from(object.bytes.len()).ok(),
+                    storage_class: Some(ObjectVersionStorageClass::from(storage_class(object))),
+                    checksum_algorithm: algorithms(object),
+                    ..Default::default()
+                }),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(names: &[&str]) -> BTreeMap<String, bool> {
+        // Keys that start with an exclamation mark are deleted.
+        names.iter().map(|name| (name.to_string(), !name.starts_with('!'))).collect()
+    }
+
+    #[test]
+    fn pages_follow_each_other() {
+        let all = keys(&["a", "b/1", "b/2", "b/c/3", "c", "d/1", "!gone", "ü"]);
+        let check = |prefix: &str, delimiter: &str, after: &str, most: usize, expect: &str| {
+            let page = page(&all, Asked { prefix, delimiter, after, most }, |there| *there);
+            let shown: Vec<&str> = page.entries.iter().map(Entry::name).collect();
+            let more = if page.is_truncated { " …" } else { "" };
+            assert_eq!(format!("{}{more}", shown.join(" ")), expect, "{prefix} {delimiter} {after} {most}");
+        };
+        check("", "", "", 10, "a b/1 b/2 b/c/3 c d/1 ü");
+        check("", "/", "", 10, "a b/ c d/ ü");
+        check("", "/", "", 2, "a b/ …");
+        check("", "/", "b/", 2, "c d/ …");
+        check("", "/", "d/", 2, "ü");
+        check("", "", "b/2", 2, "b/c/3 c …");
+        check("b/", "", "", 10, "b/1 b/2 b/c/3");
+        check("b/", "/", "", 10, "b/1 b/2 b/c/");
+        check("b/", "/", "b/1", 1, "b/2 …");
+        check("b/", "/", "b/c/", 10, "");
+        check("b", "/", "", 10, "b/");
+        check("", "/", "b/1", 10, "b/ c d/ ü");
+        check("x", "", "", 10, "");
+        check("b/", "", "z", 10, "");
+        check("", "", "", 0, "");
+        check("", "/c", "", 10, "a b/1 b/2 b/c c d/1 ü");
+    }
+
+    #[test]
+    fn tokens_are_opaque_and_checked() {
+        assert_eq!(from_token(&to_token("a/ü")).unwrap(), "a/ü");
+        for bad in ["", "x", "a/ü", "YQ"] {
+            assert_eq!(
+                from_token(bad).unwrap_err().message(),
+                Some("The continuation token provided is incorrect"),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_encoded_on_demand() {
+        let check = |encoded: bool, name: &str, expect: &str| assert_eq!(Names { encoded }.write(name), expect);
+        check(false, "a b/ü+", "a b/ü+");
+        check(true, "a b/ü+~", "a%20b/%C3%BC%2B~");
+    }
+}

@@ -1,0 +1,241 @@
+//! S3, in memory: buckets of all accounts and regions, their objects and settings. The protocol is `s3s`'s.
+//!
+//! - `store`: buckets, keys and versions; what other services ask and do
+//! - `door`: host names, and who may come in: names, accounts, regions, faults
+//! - `api`: the table of operations; `buckets`, `objects`, `listing`, `multipart`, `settings` carry them out
+//! - `chunked`: bodies in AWS's chunks; `checksum`; `acl`; `policy`
+//!
+//! Signatures aren't verified. Of bucket policies only what they allow to others counts: what they deny hangs on
+//! conditions that nothing here has.
+
+mod acl;
+mod api;
+mod buckets;
+mod checksum;
+mod chunked;
+mod door;
+mod listing;
+mod multipart;
+mod objects;
+mod policy;
+mod settings;
+mod store;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{S3Error, S3ErrorCode};
+use uuid::Uuid;
+
+use super::Cloud;
+use super::caller::Credential;
+use super::cloudformation::ServiceError;
+use super::dispatch::{Body, Reply};
+pub use door::bucket_in_host;
+pub use store::{BucketFacts, Missing, Store};
+
+/// The largest body. Real objects may have 50 TB and their parts 5 GB, but these are kept in memory.
+pub const MAX_BODY: usize = 1024 * 1024 * 1024;
+
+/// Who asks, and in which region; nobody where the request isn't signed.
+#[derive(Clone, Debug, Default)]
+struct Asker {
+    account: Option<String>,
+    region: Option<String>,
+}
+
+/// Set where the scenario cuts the connection.
+#[derive(Clone, Default)]
+struct Cut(Arc<AtomicBool>);
+
+pub(super) fn service(cloud: Arc<Cloud>) -> S3Service {
+    let mut builder = S3ServiceBuilder::new(api::Api(cloud.clone()));
+    builder.set_host(door::Hosts);
+    builder.set_validation(door::AnyName);
+    // Access is only checked where there is somebody who could verify signatures.
+    builder.set_auth(door::Nobody);
+    builder.set_access(door::Door(cloud));
+    builder.build()
+}
+
+pub(super) async fn answer(
+    cloud: &Cloud,
+    service: &S3Service,
+    credential: Option<Credential>,
+    mut parts: Parts,
+    body: Bytes,
+) -> Reply {
+    if credential.as_ref().and_then(|it| it.expires).is_some_and(|end| end < cloud.clock.now()) {
+        return failure(&error(403, "AccessDenied", "Request has expired"));
+    }
+    let body = match chunked::decode(&mut parts.headers, body) {
+        Ok(body) => body,
+        Err(why) => return failure(&why),
+    };
+    let caller = credential.map(|it| it.caller);
+    let cut = Cut::default();
+    parts.extensions.insert(Asker {
+        account: caller.as_ref().map(|it| it.account.clone()),
+        region: caller.map(|it| it.region).filter(|region| !region.is_empty()),
+    });
+    parts.extensions.insert(cut.clone());
+    unsign(&mut parts);
+    let length = body.len().into();
+    parts.headers.insert("content-length", length);
+    let reply = service.call(http::Request::from_parts(parts, Body::from(body))).await;
+    match reply {
+        Ok(response) if !cut.0.load(Ordering::Relaxed) => Reply::Response(identified(response)),
+        _ => Reply::Cut,
+    }
+}
+
+/// Takes the signature out of a request, so that it isn't looked into. What a presigned URL carries in place of
+/// headers becomes headers.
+fn unsign(parts: &mut Parts) {
+    parts.headers.remove("authorization");
+    let Some(query) = parts.uri.query() else { return };
+    let of_v2 = query.contains("AWSAccessKeyId=");
+    let mut headers = HeaderMap::new();
+    let kept = query.split('&').filter(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let lower = name.to_ascii_lowercase();
+        match lower.as_str() {
+            "x-amz-algorithm"
+            | "x-amz-credential"
+            | "x-amz-date"
+            | "x-amz-expires"
+            | "x-amz-signedheaders"
+            | "x-amz-signature"
+            | "x-amz-security-token"
+            | "x-amz-content-sha256"
+            | "x-amz-region-set"
+            | "x-amz-user-agent"
+            | "awsaccesskeyid" => false,
+            "signature" | "expires" => !of_v2,
+            name if name.starts_with("x-amz-") => {
+                let pair = format!("v={value}");
+                let value = form_urlencoded::parse(pair.as_bytes()).next();
+                let header = HeaderName::from_bytes(name.as_bytes()).ok();
+                let value = value.and_then(|(_, value)| HeaderValue::from_str(&value).ok());
+                headers.extend(header.zip(value));
+                false
+            }
+            _ => true,
+        }
+    });
+    let kept = kept.collect::<Vec<_>>().join("&");
+    let path = parts.uri.path();
+    let target = if kept.is_empty() { path.to_owned() } else { format!("{path}?{kept}") };
+    let mut pieces = parts.uri.clone().into_parts();
+    pieces.path_and_query = target.parse().ok();
+    if let Ok(uri) = Uri::from_parts(pieces) {
+        parts.uri = uri;
+    }
+    for (name, value) in headers.into_iter().filter_map(|(name, value)| Some((name?, value))) {
+        parts.headers.entry(name).or_insert(value);
+    }
+}
+
+/// An answer of S3 where the request doesn't get as far as `s3s`.
+pub(super) fn failure(error: &ServiceError) -> Reply {
+    match refused(error.clone()).to_http_response() {
+        Ok(response) => Reply::Response(identified(response)),
+        Err(_) => Reply::Cut,
+    }
+}
+
+fn identified(mut response: http::Response<Body>) -> http::Response<Body> {
+    let id = Uuid::new_v4();
+    let short = id.simple().to_string().to_uppercase();
+    let headers = response.headers_mut();
+    let mut set = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    set("x-amz-request-id", short.get(..16).unwrap_or_default());
+    set("x-amz-id-2", &BASE64_STANDARD.encode(id.as_bytes()));
+    set("server", "AmazonS3");
+    response
+}
+
+fn refusal(status: u16, code: &str, message: impl Into<String>) -> S3Error {
+    let mut error = S3Error::with_message(code.parse().unwrap_or(S3ErrorCode::InternalError), message.into());
+    if let Ok(status) = StatusCode::from_u16(status) {
+        error.set_status_code(status);
+    }
+    error
+}
+
+/// A service's error as S3's.
+fn refused(error: ServiceError) -> S3Error {
+    refusal(error.status, &error.code, error.message)
+}
+
+fn no_such_bucket() -> S3Error {
+    refusal(404, "NoSuchBucket", "The specified bucket does not exist")
+}
+
+fn no_such_key() -> S3Error {
+    refusal(404, "NoSuchKey", "The specified key does not exist.")
+}
+
+fn access_denied() -> S3Error {
+    refusal(403, "AccessDenied", "Access Denied")
+}
+
+fn invalid_argument(message: impl Into<String>) -> S3Error {
+    refusal(400, "InvalidArgument", message)
+}
+
+fn malformed_xml() -> S3Error {
+    refusal(
+        400,
+        "MalformedXML",
+        "The XML you provided was not well-formed or did not validate against our published schema",
+    )
+}
+
+fn error(status: u16, code: &str, message: impl Into<String>) -> ServiceError {
+    ServiceError { status, code: code.to_owned(), message: message.into() }
+}
+
+impl Asker {
+    fn of(extensions: &http::Extensions) -> Self {
+        extensions.get::<Self>().cloned().unwrap_or_default()
+    }
+
+    /// The account; `door` lets nobody in without one where one is needed.
+    fn account(&self) -> &str {
+        self.account.as_deref().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_taken_out() {
+        let check = |uri: &str, expect: &str, acl: Option<&str>| {
+            let request = http::Request::builder().uri(uri).header("authorization", "AWS4-HMAC-SHA256 x");
+            let mut parts = request.body(()).unwrap().into_parts().0;
+            unsign(&mut parts);
+            assert_eq!(parts.uri.to_string(), expect);
+            assert!(!parts.headers.contains_key("authorization"));
+            assert_eq!(parts.headers.get("x-amz-acl").map(|value| value.to_str().unwrap()), acl);
+        };
+        check("/b/k", "/b/k", None);
+        check("/b/k%20a?X-Amz-Algorithm=A&X-Amz-Signature=b&versionId=c%2B", "/b/k%20a?versionId=c%2B", None);
+        check("/b/k?X-Amz-Credential=a&x-amz-acl=public%2Dread", "/b/k", Some("public-read"));
+        check("/b/k?AWSAccessKeyId=a&Signature=b&Expires=1&uploads", "/b/k?uploads", None);
+        check("/b?prefix=a&expires=1", "/b?prefix=a&expires=1", None);
+        check("http://h:1/b/k?X-Amz-Date=1", "http://h:1/b/k", None);
+    }
+}

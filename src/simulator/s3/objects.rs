@@ -1,0 +1,490 @@
+//! Objects: put, got, copied, deleted, and their tags and ACLs.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use s3s::S3Result;
+use s3s::dto::{self, *};
+use s3s::path::S3Path;
+
+use super::super::Cloud;
+use super::checksum::{self, checksums_of};
+use super::settings::{Settings, checked};
+use super::store::{About, Bucket, NULL, Object as Stored, Version, etag_of, hex, time, whole_seconds};
+use super::{Asker, access_denied, acl, door, invalid_argument, malformed_xml, no_such_key, refusal};
+
+/// DeleteObjects takes so many keys.
+const DELETED_AT_ONCE: usize = 1000;
+const OBJECT_TAGS: usize = 10;
+
+/// The headers that become an object's own, of the inputs of operations that make one.
+macro_rules! about {
+    ($input:expr) => {
+        $crate::simulator::s3::store::About {
+            content_type: $input.content_type.take(),
+            cache_control: $input.cache_control.take(),
+            content_disposition: $input.content_disposition.take(),
+            content_encoding: $input.content_encoding.take(),
+            content_language: $input.content_language.take(),
+            expires: $input.expires.take(),
+            metadata: $input.metadata.take().filter(|metadata| !metadata.is_empty()),
+            storage_class: $input.storage_class.take(),
+            website_redirect_location: $input.website_redirect_location.take(),
+            encryption: $input.server_side_encryption.take(),
+            kms_key_id: $input.ssekms_key_id.take(),
+        }
+    };
+}
+/// What those inputs say of an ACL.
+macro_rules! acl_given {
+    ($input:expr) => {{
+        let grants = [
+            (s3s::dto::Permission::FULL_CONTROL, &$input.grant_full_control),
+            (s3s::dto::Permission::READ, &$input.grant_read),
+            (s3s::dto::Permission::READ_ACP, &$input.grant_read_acp),
+            (s3s::dto::Permission::WRITE_ACP, &$input.grant_write_acp),
+        ];
+        $crate::simulator::s3::acl::Given {
+            canned: $input.acl.as_ref().map(s3s::dto::ObjectCannedACL::as_str),
+            grants: grants.into_iter().filter_map(|(permission, to)| Some((permission, to.as_deref()?))).collect(),
+            policy: None,
+        }
+    }};
+}
+pub(super) use {about, acl_given};
+
+/// A body in one piece; it is in one piece already.
+pub async fn whole(body: Option<StreamingBlob>) -> S3Result<Bytes> {
+    let Some(mut body) = body else { return Ok(Bytes::new()) };
+    let cut_off = |_| refusal(400, "IncompleteBody", "The request body terminated unexpectedly");
+    let Some(first) = body.next().await.transpose().map_err(cut_off)? else { return Ok(Bytes::new()) };
+    let mut rest = Vec::new();
+    while let Some(piece) = body.next().await.transpose().map_err(cut_off)? {
+        rest.push(piece);
+    }
+    Ok(match rest.is_empty() {
+        true => first,
+        false => [&[first][..], &rest].concat().concat().into(),
+    })
+}
+
+pub fn put_object(cloud: &Cloud, mut input: PutObjectInput, bytes: Bytes) -> S3Result<PutObjectOutput> {
+    let digest = checksum::md5(&bytes, input.content_md5.as_deref())?;
+    let algorithm = input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str);
+    let checksum = checksum::settle(&bytes, &checksums_of!(input), algorithm)?;
+    let tags = header_tags(input.tagging.as_deref())?;
+    let size = i64::try_from(bytes.len()).ok();
+    cloud.s3.with(&input.bucket, |bucket| {
+        check_conditions(bucket, &input.key, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        let acl = acl_given!(input).of_object(&bucket.settings, &bucket.account)?;
+        let about = encrypted(about!(input), &bucket.settings);
+        let etag = hex(&digest);
+        let object = Stored { bytes, etag: etag.clone(), checksum, about: Arc::new(about), tags, acl };
+        let (checksum, about) = (object.checksum.clone(), object.about.clone());
+        let version_id = bucket.put(&input.key, object, cloud.clock.now());
+        Ok(PutObjectOutput {
+            e_tag: Some(ETag::Strong(etag)),
+            checksum_crc32: checksum.checksum_crc32,
+            checksum_crc32c: checksum.checksum_crc32c,
+            checksum_crc64nvme: checksum.checksum_crc64nvme,
+            checksum_sha1: checksum.checksum_sha1,
+            checksum_sha256: checksum.checksum_sha256,
+            checksum_type: checksum.checksum_type,
+            server_side_encryption: about.encryption.clone(),
+            ssekms_key_id: about.kms_key_id.clone(),
+            size,
+            version_id,
+            ..Default::default()
+        })
+    })
+}
+
+/// An object that doesn't say how it is encrypted is so as its bucket says.
+pub fn encrypted(mut about: About, settings: &Settings) -> About {
+    if about.encryption.is_none() {
+        (about.encryption, about.kms_key_id) = settings.encrypts();
+    }
+    about
+}
+
+/// `a=b&c=d`
+pub fn header_tags(header: Option<&str>) -> S3Result<TagSet> {
+    let pairs = form_urlencoded::parse(header.unwrap_or_default().as_bytes());
+    let tags = pairs.map(|(key, value)| dto::Tag { key: Some(key.into_owned()), value: Some(value.into_owned()) });
+    checked(tags.collect(), OBJECT_TAGS)
+}
+
+/// `If-Match` and `If-None-Match` of a write.
+pub fn check_conditions(
+    bucket: &Bucket,
+    key: &str,
+    if_match: Option<&ETagCondition>,
+    if_none_match: Option<&ETagCondition>,
+) -> S3Result<()> {
+    let current = bucket.current(key).map(|(_, object)| object.etag.as_str());
+    match (if_match, current) {
+        (Some(_), None) => return Err(no_such_key()),
+        (Some(condition), Some(etag)) if !is_met(condition, etag) => return Err(unmet()),
+        _ => {}
+    }
+    match (if_none_match, current) {
+        (Some(condition), Some(etag)) if is_met(condition, etag) => Err(unmet()),
+        _ => Ok(()),
+    }
+}
+
+fn is_met(condition: &ETagCondition, etag: &str) -> bool {
+    condition.as_etag().is_none_or(|wanted| wanted.value() == etag)
+}
+
+fn unmet() -> s3s::S3Error {
+    refusal(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+}
+
+/// The conditions of a read, which come in headers of four names.
+struct Conditions<'a> {
+    if_match: Option<&'a ETagCondition>,
+    if_none_match: Option<&'a ETagCondition>,
+    if_modified_since: Option<&'a Timestamp>,
+    if_unmodified_since: Option<&'a Timestamp>,
+}
+
+impl Conditions<'_> {
+    /// Conditions on the ETag go before those on the date.
+    fn check(&self, version: &Version, object: &Stored, unmodified: fn() -> s3s::S3Error) -> S3Result<()> {
+        let modified = whole_seconds(version.modified);
+        match (self.if_match, self.if_unmodified_since) {
+            (Some(condition), _) if !is_met(condition, &object.etag) => return Err(unmet()),
+            (None, Some(since)) if modified > *since => return Err(unmet()),
+            _ => {}
+        }
+        match (self.if_none_match, self.if_modified_since) {
+            (Some(condition), _) if is_met(condition, &object.etag) => Err(unmodified()),
+            (None, Some(since)) if modified <= *since => Err(unmodified()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn not_modified() -> s3s::S3Error {
+    refusal(304, "NotModified", "Not Modified")
+}
+
+/// The bytes of a range, and how the answer names them; everything where no range is asked for.
+fn ranged(bytes: &Bytes, range: Option<&Range>) -> S3Result<(Bytes, Option<String>)> {
+    let Some(range) = range else { return Ok((bytes.clone(), None)) };
+    let unsatisfiable = || refusal(416, "InvalidRange", "The requested range is not satisfiable");
+    let length = bytes.len() as u64;
+    let found = range.check(length).map_err(|_| unsatisfiable())?;
+    let (Ok(start), Ok(end)) = (usize::try_from(found.start), usize::try_from(found.end)) else {
+        return Err(unsatisfiable());
+    };
+    if start >= end {
+        return Err(unsatisfiable());
+    }
+    Ok((bytes.slice(start..end), Some(format!("bytes {start}-{}/{length}", end - 1))))
+}
+
+/// Whether a range or the whole is asked for with checksums; those of the whole don't fit a range.
+fn shows_checksum(mode: Option<&ChecksumMode>, range: Option<&String>) -> bool {
+    mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED) && range.is_none()
+}
+
+fn shown_version(bucket: &Bucket, version: &Version) -> Option<String> {
+    bucket.settings.versioning.as_ref().map(|_| version.id.clone())
+}
+
+fn check_part_number(number: Option<i32>) -> S3Result<()> {
+    match number {
+        None | Some(1) => Ok(()),
+        Some(_) => Err(refusal(501, "NotImplemented", "the simulator keeps no parts of an object")),
+    }
+}
+
+pub fn get_object(cloud: &Cloud, _: &Asker, input: GetObjectInput) -> S3Result<GetObjectOutput> {
+    check_part_number(input.part_number)?;
+    cloud.s3.with(&input.bucket, |bucket| {
+        let (version, object) = bucket.find(&input.key, input.version_id.as_deref())?;
+        let conditions = Conditions {
+            if_match: input.if_match.as_ref(),
+            if_none_match: input.if_none_match.as_ref(),
+            if_modified_since: input.if_modified_since.as_ref(),
+            if_unmodified_since: input.if_unmodified_since.as_ref(),
+        };
+        conditions.check(version, object, not_modified)?;
+        let (bytes, content_range) = ranged(&object.bytes, input.range.as_ref())?;
+        let about = &object.about;
+        let with_checksum = shows_checksum(input.checksum_mode.as_ref(), content_range.as_ref());
+        let checksum = if with_checksum { object.checksum.clone() } else { Checksum::default() };
+        Ok(GetObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            content_length: i64::try_from(bytes.len()).ok(),
+            body: Some(StreamingBlob::from(s3s::Body::from(bytes))),
+            content_range,
+            content_type: Some(input.response_content_type.unwrap_or_else(|| content_type(about))),
+            cache_control: input.response_cache_control.or_else(|| about.cache_control.clone()),
+            content_disposition: input.response_content_disposition.or_else(|| about.content_disposition.clone()),
+            content_encoding: input.response_content_encoding.or_else(|| about.content_encoding.clone()),
+            content_language: input.response_content_language.or_else(|| about.content_language.clone()),
+            expires: input.response_expires.or_else(|| about.expires.clone()),
+            metadata: about.metadata.clone(),
+            storage_class: about.storage_class.clone(),
+            website_redirect_location: about.website_redirect_location.clone(),
+            server_side_encryption: about.encryption.clone(),
+            ssekms_key_id: about.kms_key_id.clone(),
+            e_tag: Some(ETag::Strong(object.etag.clone())),
+            last_modified: Some(time(version.modified)),
+            tag_count: i32::try_from(object.tags.len()).ok().filter(|count| *count > 0),
+            version_id: shown_version(bucket, version),
+            checksum_crc32: checksum.checksum_crc32,
+            checksum_crc32c: checksum.checksum_crc32c,
+            checksum_crc64nvme: checksum.checksum_crc64nvme,
+            checksum_sha1: checksum.checksum_sha1,
+            checksum_sha256: checksum.checksum_sha256,
+            checksum_type: checksum.checksum_type,
+            ..Default::default()
+        })
+    })
+}
+
+fn content_type(about: &About) -> String {
+    about.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned())
+}
+
+pub fn head_object(cloud: &Cloud, _: &Asker, input: HeadObjectInput) -> S3Result<HeadObjectOutput> {
+    check_part_number(input.part_number)?;
+    cloud.s3.with(&input.bucket, |bucket| {
+        let (version, object) = bucket.find(&input.key, input.version_id.as_deref())?;
+        let conditions = Conditions {
+            if_match: input.if_match.as_ref(),
+            if_none_match: input.if_none_match.as_ref(),
+            if_modified_since: input.if_modified_since.as_ref(),
+            if_unmodified_since: input.if_unmodified_since.as_ref(),
+        };
+        conditions.check(version, object, not_modified)?;
+        let (bytes, content_range) = ranged(&object.bytes, input.range.as_ref())?;
+        let about = &object.about;
+        let with_checksum = shows_checksum(input.checksum_mode.as_ref(), content_range.as_ref());
+        let checksum = if with_checksum { object.checksum.clone() } else { Checksum::default() };
+        Ok(HeadObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            content_length: i64::try_from(bytes.len()).ok(),
+            content_range,
+            content_type: Some(content_type(about)),
+            cache_control: about.cache_control.clone(),
+            content_disposition: about.content_disposition.clone(),
+            content_encoding: about.content_encoding.clone(),
+            content_language: about.content_language.clone(),
+            expires: about.expires.clone(),
+            metadata: about.metadata.clone(),
+            storage_class: about.storage_class.clone(),
+            website_redirect_location: about.website_redirect_location.clone(),
+            server_side_encryption: about.encryption.clone(),
+            ssekms_key_id: about.kms_key_id.clone(),
+            e_tag: Some(ETag::Strong(object.etag.clone())),
+            last_modified: Some(time(version.modified)),
+            version_id: shown_version(bucket, version),
+            checksum_crc32: checksum.checksum_crc32,
+            checksum_crc32c: checksum.checksum_crc32c,
+            checksum_crc64nvme: checksum.checksum_crc64nvme,
+            checksum_sha1: checksum.checksum_sha1,
+            checksum_sha256: checksum.checksum_sha256,
+            checksum_type: checksum.checksum_type,
+            ..Default::default()
+        })
+    })
+}
+
+pub fn delete_object(cloud: &Cloud, _: &Asker, input: DeleteObjectInput) -> S3Result<DeleteObjectOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        if input.if_match.is_some() {
+            check_conditions(bucket, &input.key, input.if_match.as_ref(), None)?;
+        }
+        let deleted = bucket.delete(&input.key, input.version_id.as_deref(), cloud.clock.now());
+        // Of a bucket that never kept versions nothing is said of them.
+        let says = bucket.settings.versioning.is_some();
+        Ok(DeleteObjectOutput {
+            delete_marker: deleted.marker.then_some(true),
+            version_id: deleted.version_id.filter(|_| says),
+            ..Default::default()
+        })
+    })
+}
+
+pub fn delete_objects(cloud: &Cloud, _: &Asker, input: DeleteObjectsInput) -> S3Result<DeleteObjectsOutput> {
+    let objects = input.delete.objects;
+    if objects.is_empty() || objects.len() > DELETED_AT_ONCE {
+        return Err(malformed_xml());
+    }
+    let quiet = input.delete.quiet.unwrap_or_default();
+    cloud.s3.with(&input.bucket, |bucket| {
+        let now = cloud.clock.now();
+        let each = objects.into_iter().map(|object| {
+            let deleted = bucket.delete(&object.key, object.version_id.as_deref(), now);
+            // A new marker has an ID of its own; a version that went is named by the one that was asked for.
+            let made_marker = deleted.marker && object.version_id.is_none();
+            DeletedObject {
+                key: Some(object.key),
+                version_id: object.version_id,
+                delete_marker: deleted.marker.then_some(true),
+                delete_marker_version_id: deleted.version_id.filter(|_| made_marker || deleted.marker),
+            }
+        });
+        let deleted: Vec<_> = each.collect();
+        Ok(DeleteObjectsOutput { deleted: (!quiet).then_some(deleted), ..Default::default() })
+    })
+}
+
+/// The object that a copy is made of, with the ID of its version where that is shown.
+pub fn source(
+    cloud: &Cloud,
+    asker: &Asker,
+    from: &CopySource,
+    check: impl FnOnce(&Version, &Stored) -> S3Result<()>,
+) -> S3Result<(Stored, Option<String>)> {
+    let CopySource::Bucket { bucket: name, key, version_id } = from else {
+        return Err(refusal(501, "NotImplemented", "the simulator has no access points"));
+    };
+    cloud.s3.with(name, |bucket| {
+        if !door::may_read(bucket, &S3Path::object(name, key), asker) {
+            return Err(access_denied());
+        }
+        let (version, object) = bucket.find(key, version_id.as_deref())?;
+        check(version, object)?;
+        Ok((object.clone(), shown_version(bucket, version)))
+    })
+}
+
+pub fn copy_object(cloud: &Cloud, asker: &Asker, mut input: CopyObjectInput) -> S3Result<CopyObjectOutput> {
+    let conditions = |version: &Version, object: &Stored| {
+        let conditions = Conditions {
+            if_match: input.copy_source_if_match.as_ref(),
+            if_none_match: input.copy_source_if_none_match.as_ref(),
+            if_modified_since: input.copy_source_if_modified_since.as_ref(),
+            if_unmodified_since: input.copy_source_if_unmodified_since.as_ref(),
+        };
+        conditions.check(version, object, unmet)
+    };
+    let (from, copy_source_version_id) = source(cloud, asker, &input.copy_source, conditions)?;
+    let replaces = input.metadata_directive.as_ref().is_some_and(|it| it.as_str() == MetadataDirective::REPLACE);
+    check_copies_elsewhere(&input, replaces)?;
+    let algorithm = input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str);
+    let checksum = match algorithm {
+        None if !checksum::present(&from.checksum).is_empty() => from.checksum.clone(),
+        algorithm => checksum::settle(&from.bytes, &Checksum::default(), algorithm)?,
+    };
+    let etag = etag_of(&from.bytes);
+    let new_tags = input.tagging_directive.as_ref().is_some_and(|it| it.as_str() == TaggingDirective::REPLACE);
+    let tags = if new_tags { header_tags(input.tagging.as_deref())? } else { from.tags.clone() };
+    cloud.s3.with(&input.bucket, |bucket| {
+        let acl = acl_given!(input).of_object(&bucket.settings, &bucket.account)?;
+        let given = about!(input);
+        let about = if replaces { given } else { copied(given, &from.about) };
+        let about = Arc::new(encrypted(about, &bucket.settings));
+        let (etag_shown, now) = (ETag::Strong(etag.clone()), cloud.clock.now());
+        let object = Stored { bytes: from.bytes, etag, checksum: checksum.clone(), about: about.clone(), tags, acl };
+        let version_id = bucket.put(&input.key, object, now);
+        let copy_object_result = CopyObjectResult {
+            e_tag: Some(etag_shown),
+            last_modified: Some(time(now)),
+            checksum_crc32: checksum.checksum_crc32,
+            checksum_crc32c: checksum.checksum_crc32c,
+            checksum_crc64nvme: checksum.checksum_crc64nvme,
+            checksum_sha1: checksum.checksum_sha1,
+            checksum_sha256: checksum.checksum_sha256,
+            checksum_type: checksum.checksum_type,
+        };
+        Ok(CopyObjectOutput {
+            copy_object_result: Some(copy_object_result),
+            copy_source_version_id,
+            server_side_encryption: about.encryption.clone(),
+            ssekms_key_id: about.kms_key_id.clone(),
+            version_id,
+            ..Default::default()
+        })
+    })
+}
+
+/// An object is copied onto itself only to change something of it.
+fn check_copies_elsewhere(input: &CopyObjectInput, replaces: bool) -> S3Result<()> {
+    let same_place = matches!(&input.copy_source, CopySource::Bucket { bucket, key, version_id: None }
+        if **bucket == *input.bucket && **key == *input.key);
+    let changes = replaces || input.storage_class.is_some() || input.server_side_encryption.is_some();
+    if !same_place || changes {
+        return Ok(());
+    }
+    Err(refusal(
+        400,
+        "InvalidRequest",
+        "This copy request is illegal because it is trying to copy an object to itself without changing the object's \
+         metadata, storage class, website redirect location or encryption attributes.",
+    ))
+}
+
+/// What a copy has of its source, and what it doesn't.
+fn copied(given: About, from: &About) -> About {
+    About {
+        storage_class: given.storage_class,
+        encryption: given.encryption,
+        kms_key_id: given.kms_key_id,
+        website_redirect_location: given.website_redirect_location,
+        ..from.clone()
+    }
+}
+
+pub fn get_object_tagging(cloud: &Cloud, _: &Asker, input: GetObjectTaggingInput) -> S3Result<GetObjectTaggingOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        let (version, object) = bucket.find(&input.key, input.version_id.as_deref())?;
+        Ok(GetObjectTaggingOutput { tag_set: object.tags.clone(), version_id: shown_version(bucket, version) })
+    })
+}
+
+pub fn put_object_tagging(cloud: &Cloud, _: &Asker, input: PutObjectTaggingInput) -> S3Result<PutObjectTaggingOutput> {
+    let tags = checked(input.tagging.tag_set, OBJECT_TAGS)?;
+    cloud.s3.with(&input.bucket, |bucket| {
+        let (id, object) = bucket.find_mut(&input.key, input.version_id.as_deref())?;
+        object.tags = tags;
+        Ok(PutObjectTaggingOutput { version_id: shown_id(id) })
+    })
+}
+
+pub fn delete_object_tagging(
+    cloud: &Cloud,
+    _: &Asker,
+    input: DeleteObjectTaggingInput,
+) -> S3Result<DeleteObjectTaggingOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        let (id, object) = bucket.find_mut(&input.key, input.version_id.as_deref())?;
+        object.tags.clear();
+        Ok(DeleteObjectTaggingOutput { version_id: shown_id(id) })
+    })
+}
+
+fn shown_id(id: &str) -> Option<String> {
+    Some(id).filter(|id| *id != NULL).map(str::to_owned)
+}
+
+pub fn get_object_acl(cloud: &Cloud, _: &Asker, input: GetObjectAclInput) -> S3Result<GetObjectAclOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        let (_, object) = bucket.find(&input.key, input.version_id.as_deref())?;
+        // With ACLs off, the owner has it all whatever was set before.
+        let grants = if bucket.settings.has_acls_off() { acl::private(&bucket.account) } else { object.acl.clone() };
+        Ok(GetObjectAclOutput { grants: Some(grants), owner: Some(acl::owner(&bucket.account)), ..Default::default() })
+    })
+}
+
+pub fn put_object_acl(cloud: &Cloud, _: &Asker, mut input: PutObjectAclInput) -> S3Result<PutObjectAclOutput> {
+    let policy = input.access_control_policy.take();
+    let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write_acp];
+    if policy.is_none() && input.acl.is_none() && grants.iter().all(|grant| grant.is_none()) {
+        return Err(invalid_argument("Your request was missing a required header"));
+    }
+    cloud.s3.with(&input.bucket, |bucket| {
+        let given = acl::Given { policy, ..acl_given!(input) };
+        let list = given.in_place_of_another(&bucket.settings, &bucket.account)?;
+        let (_, object) = bucket.find_mut(&input.key, input.version_id.as_deref())?;
+        object.acl = list;
+        Ok(PutObjectAclOutput::default())
+    })
+}

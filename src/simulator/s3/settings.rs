@@ -1,0 +1,391 @@
+//! What a bucket is set to: tags, policy, encryption, public access, ownership, versioning, ACL, lifecycle.
+
+use std::collections::HashSet;
+
+use s3s::S3Result;
+use s3s::dto::{self, *};
+
+use super::super::Cloud;
+use super::policy::Policy;
+use super::{Asker, access_denied, acl, malformed_xml, refusal};
+
+/// The settings of a bucket. A new one has what S3 gives every new bucket since April 2023.
+pub struct Settings {
+    pub tags: Option<TagSet>,
+    pub policy: Option<Policy>,
+    pub encryption: ServerSideEncryptionConfiguration,
+    pub public_access_block: Option<PublicAccessBlockConfiguration>,
+    pub ownership: Option<ObjectOwnership>,
+    /// Absent until it was enabled once.
+    pub versioning: Option<BucketVersioningStatus>,
+    pub acl: Vec<Grant>,
+    pub lifecycle: Option<LifecycleRules>,
+}
+
+impl Settings {
+    pub fn new(account: &str) -> Self {
+        Self {
+            tags: None,
+            policy: None,
+            encryption: encryption(),
+            public_access_block: Some(PublicAccessBlockConfiguration {
+                block_public_acls: Some(true),
+                block_public_policy: Some(true),
+                ignore_public_acls: Some(true),
+                restrict_public_buckets: Some(true),
+            }),
+            ownership: Some(ObjectOwnership::from_static(ObjectOwnership::BUCKET_OWNER_ENFORCED)),
+            versioning: None,
+            acl: acl::private(account),
+            lifecycle: None,
+        }
+    }
+
+    pub fn has_acls_off(&self) -> bool {
+        self.ownership.as_ref().map(ObjectOwnership::as_str) == Some(ObjectOwnership::BUCKET_OWNER_ENFORCED)
+    }
+
+    /// Whether the public access block says so.
+    pub fn blocks(&self, what: fn(&PublicAccessBlockConfiguration) -> Option<bool>) -> bool {
+        self.public_access_block.as_ref().and_then(what).unwrap_or_default()
+    }
+
+    pub fn is_versioned(&self) -> bool {
+        self.versioning.as_ref().map(BucketVersioningStatus::as_str) == Some(BucketVersioningStatus::ENABLED)
+    }
+
+    /// How an object is encrypted that doesn't say it: algorithm and key.
+    pub fn encrypts(&self) -> (Option<ServerSideEncryption>, Option<String>) {
+        let rule = self.encryption.rules.first().and_then(|rule| rule.apply_server_side_encryption_by_default.as_ref());
+        (rule.map(|rule| rule.sse_algorithm.clone()), rule.and_then(|rule| rule.kms_master_key_id.clone()))
+    }
+}
+
+fn encryption() -> ServerSideEncryptionConfiguration {
+    let by_default = ServerSideEncryptionByDefault {
+        kms_master_key_id: None,
+        sse_algorithm: ServerSideEncryption::from_static(ServerSideEncryption::AES256),
+    };
+    let rule = ServerSideEncryptionRule {
+        apply_server_side_encryption_by_default: Some(by_default),
+        bucket_key_enabled: Some(false),
+    };
+    ServerSideEncryptionConfiguration { rules: vec![rule] }
+}
+
+/// Checks tags as S3 does.
+pub fn checked(tags: TagSet, most: usize) -> S3Result<TagSet> {
+    let key = |tag: &dto::Tag| tag.key.clone().unwrap_or_default();
+    let invalid = |message: &str| Err(refusal(400, "InvalidTag", message));
+    let mut seen = HashSet::new();
+    for tag in &tags {
+        let (key, value) = (key(tag), tag.value.as_deref().unwrap_or_default());
+        if key.is_empty() || key.chars().count() > 128 {
+            return invalid("The TagKey you have provided is invalid");
+        }
+        if value.chars().count() > 256 {
+            return invalid("The TagValue you have provided is invalid");
+        }
+        if key.to_lowercase().starts_with("aws:") {
+            return invalid("System tags cannot be added/updated by requester");
+        }
+        if !seen.insert(key) {
+            return invalid("Cannot provide multiple Tags with the same key");
+        }
+    }
+    if tags.len() > most {
+        return Err(refusal(400, "BadRequest", format!("Bucket tag count cannot be greater than {most}")));
+    }
+    Ok(tags)
+}
+
+const BUCKET_TAGS: usize = 50;
+
+pub fn get_bucket_tagging(cloud: &Cloud, _: &Asker, input: GetBucketTaggingInput) -> S3Result<GetBucketTaggingOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        let absent = || refusal(404, "NoSuchTagSet", "The TagSet does not exist");
+        Ok(GetBucketTaggingOutput { tag_set: bucket.settings.tags.clone().ok_or_else(absent)? })
+    })
+}
+
+pub fn put_bucket_tagging(cloud: &Cloud, _: &Asker, input: PutBucketTaggingInput) -> S3Result<PutBucketTaggingOutput> {
+    let tags = checked(input.tagging.tag_set, BUCKET_TAGS)?;
+    cloud.s3.with(&input.bucket, |bucket| {
+        bucket.settings.tags = Some(tags);
+        Ok(PutBucketTaggingOutput::default())
+    })
+}
+
+pub fn delete_bucket_tagging(
+    cloud: &Cloud,
+    _: &Asker,
+    input: DeleteBucketTaggingInput,
+) -> S3Result<DeleteBucketTaggingOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        bucket.settings.tags = None;
+        Ok(DeleteBucketTaggingOutput::default())
+    })
+}
+
+pub fn get_bucket_policy(cloud: &Cloud, _: &Asker, input: GetBucketPolicyInput) -> S3Result<GetBucketPolicyOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        let absent = || refusal(404, "NoSuchBucketPolicy", "The bucket policy does not exist");
+        let policy = bucket.settings.policy.as_ref().ok_or_else(absent)?;
+        Ok(GetBucketPolicyOutput { policy: Some(policy.text.clone()) })
+    })
+}
+
+pub fn get_bucket_policy_status(
+    cloud: &Cloud,
+    _: &Asker,
+    input: GetBucketPolicyStatusInput,
+) -> S3Result<GetBucketPolicyStatusOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        let absent = || refusal(404, "NoSuchBucketPolicy", "The bucket policy does not exist");
+        let policy = bucket.settings.policy.as_ref().ok_or_else(absent)?;
+        let policy_status = Some(PolicyStatus { is_public: Some(policy.is_public()) });
+        Ok(GetBucketPolicyStatusOutput { policy_status })
+    })
+}
+
+pub fn put_bucket_policy(cloud: &Cloud, _: &Asker, input: PutBucketPolicyInput) -> S3Result<PutBucketPolicyOutput> {
+    let policy = Policy::parse(&input.policy, &input.bucket)?;
+    cloud.s3.with(&input.bucket, |bucket| {
+        if policy.is_public() && bucket.settings.blocks(|block| block.block_public_policy) {
+            return Err(access_denied());
+        }
+        bucket.settings.policy = Some(policy);
+        Ok(PutBucketPolicyOutput::default())
+    })
+}
+
+pub fn delete_bucket_policy(
+    cloud: &Cloud,
+    _: &Asker,
+    input: DeleteBucketPolicyInput,
+) -> S3Result<DeleteBucketPolicyOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        bucket.settings.policy = None;
+        Ok(DeleteBucketPolicyOutput::default())
+    })
+}
+
+pub fn get_bucket_encryption(
+    cloud: &Cloud,
+    _: &Asker,
+    input: GetBucketEncryptionInput,
+) -> S3Result<GetBucketEncryptionOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        let server_side_encryption_configuration = Some(bucket.settings.encryption.clone());
+        Ok(GetBucketEncryptionOutput { server_side_encryption_configuration })
+    })
+}
+
+pub fn put_bucket_encryption(
+    cloud: &Cloud,
+    _: &Asker,
+    input: PutBucketEncryptionInput,
+) -> S3Result<PutBucketEncryptionOutput> {
+    if input.server_side_encryption_configuration.rules.is_empty() {
+        return Err(malformed_xml());
+    }
+    cloud.s3.with(&input.bucket, |bucket| {
+        bucket.settings.encryption = input.server_side_encryption_configuration;
+        Ok(PutBucketEncryptionOutput::default())
+    })
+}
+
+pub fn delete_bucket_encryption(
+    cloud: &Cloud,
+    _: &Asker,
+    input: DeleteBucketEncryptionInput,
+) -> S3Result<DeleteBucketEncryptionOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        bucket.settings.encryption = encryption();
+        Ok(DeleteBucketEncryptionOutput::default())
+    })
+}
+
+pub fn get_public_access_block(
+    cloud: &Cloud,
+    _: &Asker,
+    input: GetPublicAccessBlockInput,
+) -> S3Result<GetPublicAccessBlockOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        const CODE: &str = "NoSuchPublicAccessBlockConfiguration";
+        let absent = || refusal(404, CODE, "The public access block configuration was not found");
+        let block = bucket.settings.public_access_block.clone().ok_or_else(absent)?;
+        Ok(GetPublicAccessBlockOutput { public_access_block_configuration: Some(block) })
+    })
+}
+
+pub fn put_public_access_block(
+    cloud: &Cloud,
+    _: &Asker,
+    input: PutPublicAccessBlockInput,
+) -> S3Result<PutPublicAccessBlockOutput> {
+    // What isn't named is off.
+    let given = input.public_access_block_configuration;
+    let block = PublicAccessBlockConfiguration {
+        block_public_acls: Some(given.block_public_acls.unwrap_or_default()),
+        block_public_policy: Some(given.block_public_policy.unwrap_or_default()),
+        ignore_public_acls: Some(given.ignore_public_acls.unwrap_or_default()),
+        restrict_public_buckets: Some(given.restrict_public_buckets.unwrap_or_default()),
+    };
+    cloud.s3.with(&input.bucket, |bucket| {
+        bucket.settings.public_access_block = Some(block);
+        Ok(PutPublicAccessBlockOutput::default())
+    })
+}
+
+pub fn delete_public_access_block(
+    cloud: &Cloud,
+    _: &Asker,
+    input: DeletePublicAccessBlockInput,
+) -> S3Result<DeletePublicAccessBlockOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        bucket.settings.public_access_block = None;
+        Ok(DeletePublicAccessBlockOutput::default())
+    })
+}
+
+pub fn get_bucket_ownership_controls(
+    cloud: &Cloud,
+    _: &Asker,
+    input: GetBucketOwnershipControlsInput,
+) -> S3Result<GetBucketOwnershipControlsOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        const CODE: &str = "OwnershipControlsNotFoundError";
+        let absent = || refusal(404, CODE, "The bucket ownership controls were not found");
+        let object_ownership = bucket.settings.ownership.clone().ok_or_else(absent)?;
+        let ownership_controls = Some(OwnershipControls { rules: vec![OwnershipControlsRule { object_ownership }] });
+        Ok(GetBucketOwnershipControlsOutput { ownership_controls })
+    })
+}
+
+pub fn put_bucket_ownership_controls(
+    cloud: &Cloud,
+    _: &Asker,
+    input: PutBucketOwnershipControlsInput,
+) -> S3Result<PutBucketOwnershipControlsOutput> {
+    let mut rules = input.ownership_controls.rules;
+    let (Some(rule), true) = (rules.pop(), rules.is_empty()) else { return Err(malformed_xml()) };
+    let known = [
+        ObjectOwnership::BUCKET_OWNER_ENFORCED,
+        ObjectOwnership::BUCKET_OWNER_PREFERRED,
+        ObjectOwnership::OBJECT_WRITER,
+    ];
+    if !known.contains(&rule.object_ownership.as_str()) {
+        return Err(malformed_xml());
+    }
+    cloud.s3.with(&input.bucket, |bucket| {
+        let enforces = rule.object_ownership.as_str() == ObjectOwnership::BUCKET_OWNER_ENFORCED;
+        if enforces && bucket.settings.acl != acl::private(&bucket.account) {
+            let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
+            return Err(refusal(400, "InvalidBucketAclWithObjectOwnership", message));
+        }
+        bucket.settings.ownership = Some(rule.object_ownership);
+        Ok(PutBucketOwnershipControlsOutput::default())
+    })
+}
+
+pub fn delete_bucket_ownership_controls(
+    cloud: &Cloud,
+    _: &Asker,
+    input: DeleteBucketOwnershipControlsInput,
+) -> S3Result<DeleteBucketOwnershipControlsOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        bucket.settings.ownership = None;
+        Ok(DeleteBucketOwnershipControlsOutput::default())
+    })
+}
+
+pub fn get_bucket_versioning(
+    cloud: &Cloud,
+    _: &Asker,
+    input: GetBucketVersioningInput,
+) -> S3Result<GetBucketVersioningOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        Ok(GetBucketVersioningOutput { mfa_delete: None, status: bucket.settings.versioning.clone() })
+    })
+}
+
+pub fn put_bucket_versioning(
+    cloud: &Cloud,
+    _: &Asker,
+    input: PutBucketVersioningInput,
+) -> S3Result<PutBucketVersioningOutput> {
+    let status = input.versioning_configuration.status;
+    let known = [BucketVersioningStatus::ENABLED, BucketVersioningStatus::SUSPENDED];
+    if !status.as_ref().is_some_and(|status| known.contains(&status.as_str())) {
+        const CODE: &str = "IllegalVersioningConfigurationException";
+        return Err(refusal(400, CODE, "The Versioning element must be specified"));
+    }
+    cloud.s3.with(&input.bucket, |bucket| {
+        bucket.settings.versioning = status;
+        Ok(PutBucketVersioningOutput::default())
+    })
+}
+
+pub fn get_bucket_acl(cloud: &Cloud, _: &Asker, input: GetBucketAclInput) -> S3Result<GetBucketAclOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        let grants = Some(bucket.settings.acl.clone());
+        Ok(GetBucketAclOutput { grants, owner: Some(acl::owner(&bucket.account)) })
+    })
+}
+
+pub fn put_bucket_acl(cloud: &Cloud, _: &Asker, input: PutBucketAclInput) -> S3Result<PutBucketAclOutput> {
+    let grants = [
+        (Permission::FULL_CONTROL, &input.grant_full_control),
+        (Permission::READ, &input.grant_read),
+        (Permission::READ_ACP, &input.grant_read_acp),
+        (Permission::WRITE, &input.grant_write),
+        (Permission::WRITE_ACP, &input.grant_write_acp),
+    ];
+    let given = acl::Given {
+        canned: input.acl.as_ref().map(BucketCannedACL::as_str),
+        grants: grants.into_iter().filter_map(|(permission, to)| Some((permission, to.as_deref()?))).collect(),
+        policy: input.access_control_policy,
+    };
+    cloud.s3.with(&input.bucket, |bucket| {
+        bucket.settings.acl = given.in_place_of_another(&bucket.settings, &bucket.account)?;
+        Ok(PutBucketAclOutput::default())
+    })
+}
+
+pub fn get_bucket_lifecycle_configuration(
+    cloud: &Cloud,
+    _: &Asker,
+    input: GetBucketLifecycleConfigurationInput,
+) -> S3Result<GetBucketLifecycleConfigurationOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        const CODE: &str = "NoSuchLifecycleConfiguration";
+        let absent = || refusal(404, CODE, "The lifecycle configuration does not exist");
+        let rules = bucket.settings.lifecycle.clone().ok_or_else(absent)?;
+        Ok(GetBucketLifecycleConfigurationOutput { rules: Some(rules), ..Default::default() })
+    })
+}
+
+pub fn put_bucket_lifecycle_configuration(
+    cloud: &Cloud,
+    _: &Asker,
+    input: PutBucketLifecycleConfigurationInput,
+) -> S3Result<PutBucketLifecycleConfigurationOutput> {
+    let rules = input.lifecycle_configuration.map(|given| given.rules).filter(|rules| !rules.is_empty());
+    let rules = rules.ok_or_else(malformed_xml)?;
+    cloud.s3.with(&input.bucket, |bucket| {
+        bucket.settings.lifecycle = Some(rules);
+        Ok(PutBucketLifecycleConfigurationOutput::default())
+    })
+}
+
+pub fn delete_bucket_lifecycle(
+    cloud: &Cloud,
+    _: &Asker,
+    input: DeleteBucketLifecycleInput,
+) -> S3Result<DeleteBucketLifecycleOutput> {
+    cloud.s3.with(&input.bucket, |bucket| {
+        bucket.settings.lifecycle = None;
+        Ok(DeleteBucketLifecycleOutput::default())
+    })
+}

@@ -1,0 +1,431 @@
+//! Buckets, keys and versions, and what other services ask of them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use md5::{Digest, Md5};
+use s3s::S3Result;
+use s3s::dto::{self, BucketVersioningStatus, Checksum, Grant, Metadata, ServerSideEncryption, StorageClass, TagSet};
+use uuid::Uuid;
+
+use super::super::cloudformation::ServiceError;
+use super::super::{Caller, lock};
+use super::settings::Settings;
+use super::{acl, error, no_such_bucket, refusal};
+
+/// All buckets, whoever's and wherever they are: their names are known to the whole world.
+#[derive(Default)]
+pub struct Store {
+    buckets: Mutex<BTreeMap<String, Bucket>>,
+}
+
+/// Whose a bucket is, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketFacts {
+    pub account: String,
+    pub region: String,
+}
+
+/// What is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    Bucket,
+    Key,
+}
+
+pub(super) struct Bucket {
+    pub account: String,
+    pub region: String,
+    pub created: Timestamp,
+    pub settings: Settings,
+    /// The versions of each key, the newest last; never none.
+    pub keys: BTreeMap<String, Vec<Version>>,
+    /// By upload ID.
+    pub uploads: BTreeMap<String, Upload>,
+}
+
+pub(super) struct Version {
+    /// `null` where the bucket isn't versioned.
+    pub id: String,
+    pub modified: Timestamp,
+    /// None is a delete marker.
+    pub object: Option<Object>,
+}
+
+/// Cheap to copy: the bytes are shared.
+#[derive(Clone)]
+pub(super) struct Object {
+    pub bytes: Bytes,
+    /// Without quotes.
+    pub etag: String,
+    pub checksum: Checksum,
+    pub about: Arc<About>,
+    pub tags: TagSet,
+    pub acl: Vec<Grant>,
+}
+
+/// What comes with an object as headers, and goes with it again.
+#[derive(Clone, Default)]
+pub(super) struct About {
+    pub content_type: Option<String>,
+    pub cache_control: Option<String>,
+    pub content_disposition: Option<String>,
+    pub content_encoding: Option<String>,
+    pub content_language: Option<String>,
+    pub expires: Option<dto::Timestamp>,
+    pub metadata: Option<Metadata>,
+    pub storage_class: Option<StorageClass>,
+    pub website_redirect_location: Option<String>,
+    pub encryption: Option<ServerSideEncryption>,
+    pub kms_key_id: Option<String>,
+}
+
+/// A multipart upload that is neither complete nor aborted.
+pub(super) struct Upload {
+    pub key: String,
+    pub initiated: Timestamp,
+    pub about: Arc<About>,
+    pub tags: TagSet,
+    pub acl: Vec<Grant>,
+    pub algorithm: Option<dto::ChecksumAlgorithm>,
+    pub checksum_type: Option<dto::ChecksumType>,
+    pub parts: BTreeMap<i32, Part>,
+}
+
+#[derive(Clone)]
+pub(super) struct Part {
+    pub bytes: Bytes,
+    pub etag: String,
+    pub checksum: Checksum,
+    pub modified: Timestamp,
+}
+
+/// The ID of versions in a bucket that isn't versioned.
+pub(super) const NULL: &str = "null";
+
+impl Store {
+    /// An object's current content.
+    ///
+    /// # Errors
+    /// There is no such bucket, or no such key in it.
+    pub fn object(&self, bucket: &str, key: &str) -> Result<Bytes, Missing> {
+        let buckets = lock(&self.buckets);
+        let bucket = buckets.get(bucket).ok_or(Missing::Bucket)?;
+        bucket.current(key).map(|(_, object)| object.bytes.clone()).ok_or(Missing::Key)
+    }
+
+    pub fn bucket(&self, name: &str) -> Option<BucketFacts> {
+        let facts = |bucket: &Bucket| BucketFacts { account: bucket.account.clone(), region: bucket.region.clone() };
+        lock(&self.buckets).get(name).map(facts)
+    }
+
+    /// Whether a bucket holds nothing, or isn't there.
+    pub fn is_empty(&self, name: &str) -> bool {
+        lock(&self.buckets).get(name).is_none_or(|bucket| bucket.keys.is_empty())
+    }
+
+    /// Makes a bucket in the caller's region.
+    ///
+    /// # Errors
+    /// S3's own: the name is taken, or can't be one.
+    pub fn create_bucket(&self, caller: &Caller, name: &str, now: Timestamp) -> Result<(), ServiceError> {
+        if !is_new_name(name) {
+            return Err(error(400, "InvalidBucketName", "The specified bucket is not valid."));
+        }
+        let mut buckets = lock(&self.buckets);
+        match buckets.get(name) {
+            Some(bucket) if bucket.account == caller.account => Err(error(
+                409,
+                "BucketAlreadyOwnedByYou",
+                "Your previous request to create the named bucket succeeded and you already own it.",
+            )),
+            Some(_) => Err(error(
+                409,
+                "BucketAlreadyExists",
+                "The requested bucket name is not available. The bucket namespace is shared by all users of the system. \
+                 Please select a different name and try again.",
+            )),
+            None => {
+                buckets.insert(name.to_owned(), Bucket::new(caller, now));
+                Ok(())
+            }
+        }
+    }
+
+    /// Deletes an empty bucket.
+    ///
+    /// # Errors
+    /// S3's own: there is no such bucket, or it holds something.
+    pub fn delete_bucket(&self, name: &str) -> Result<(), ServiceError> {
+        let mut buckets = lock(&self.buckets);
+        let Some(bucket) = buckets.get(name) else {
+            return Err(error(404, "NoSuchBucket", "The specified bucket does not exist"));
+        };
+        if bucket.keys.is_empty() {
+            buckets.remove(name);
+            return Ok(());
+        }
+        let message = match bucket.settings.versioning {
+            None => "The bucket you tried to delete is not empty",
+            Some(_) => "The bucket you tried to delete is not empty. You must delete all versions in the bucket.",
+        };
+        Err(error(409, "BucketNotEmpty", message))
+    }
+
+    /// Sets the tags that a bucket was made with, by key and value.
+    pub fn tag_bucket(&self, name: &str, tags: &[(String, String)]) {
+        if let Some(bucket) = lock(&self.buckets).get_mut(name) {
+            let tag = |(key, value): &(String, String)| dto::Tag { key: Some(key.clone()), value: Some(value.clone()) };
+            bucket.settings.tags = Some(tags.iter().map(tag).collect());
+        }
+    }
+
+    /// Keeps every version from now on, as `VersioningConfiguration` says.
+    pub fn version_bucket(&self, name: &str, enabled: bool) {
+        if let Some(bucket) = lock(&self.buckets).get_mut(name) {
+            let status = if enabled { BucketVersioningStatus::ENABLED } else { BucketVersioningStatus::SUSPENDED };
+            bucket.settings.versioning = Some(BucketVersioningStatus::from_static(status));
+        }
+    }
+
+    /// Puts an object of which nothing but its content matters.
+    ///
+    /// # Errors
+    /// There is no such bucket.
+    pub fn put(&self, bucket: &str, key: &str, bytes: Bytes, now: Timestamp) -> Result<(), Missing> {
+        let mut buckets = lock(&self.buckets);
+        let bucket = buckets.get_mut(bucket).ok_or(Missing::Bucket)?;
+        let object = Object {
+            etag: etag_of(&bytes),
+            bytes,
+            checksum: Checksum::default(),
+            about: Arc::default(),
+            tags: TagSet::new(),
+            acl: acl::private(&bucket.account),
+        };
+        bucket.put(key, object, now);
+        Ok(())
+    }
+
+    /// Does something with a bucket, which is locked meanwhile.
+    pub(super) fn with<T>(&self, name: &str, act: impl FnOnce(&mut Bucket) -> S3Result<T>) -> S3Result<T> {
+        act(lock(&self.buckets).get_mut(name).ok_or_else(no_such_bucket)?)
+    }
+
+    /// Name, region and time of creation of an account's buckets.
+    pub(super) fn of_account(&self, account: &str) -> Vec<(String, String, Timestamp)> {
+        let buckets = lock(&self.buckets);
+        let owned = buckets.iter().filter(|(_, bucket)| bucket.account == account);
+        owned.map(|(name, bucket)| (name.clone(), bucket.region.clone(), bucket.created)).collect()
+    }
+}
+
+impl Bucket {
+    fn new(caller: &Caller, now: Timestamp) -> Self {
+        Self {
+            account: caller.account.clone(),
+            region: caller.region.clone(),
+            created: now,
+            settings: Settings::new(&caller.account),
+            keys: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+        }
+    }
+
+    /// The current version of a key, unless it is deleted.
+    pub fn current(&self, key: &str) -> Option<(&Version, &Object)> {
+        let version = self.keys.get(key)?.last()?;
+        Some((version, version.object.as_ref()?))
+    }
+
+    /// A version of a key, or the current one.
+    ///
+    /// # Errors
+    /// S3's own: no such key, no such version, or it is a delete marker.
+    pub fn find(&self, key: &str, id: Option<&str>) -> S3Result<(&Version, &Object)> {
+        let versions = self.keys.get(key).map(Vec::as_slice).unwrap_or_default();
+        let Some(id) = id else {
+            return self.current(key).ok_or_else(|| {
+                let mut error = super::no_such_key();
+                if let Some(marker) = versions.last() {
+                    error.set_headers(marker_headers(marker));
+                }
+                error
+            });
+        };
+        let Some(version) = versions.iter().find(|version| version.id == id) else {
+            return Err(refusal(404, "NoSuchVersion", "The specified version does not exist."));
+        };
+        let object = version.object.as_ref().ok_or_else(|| {
+            let mut error =
+                refusal(405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
+            error.set_headers(marker_headers(version));
+            error
+        })?;
+        Ok((version, object))
+    }
+
+    pub fn find_mut(&mut self, key: &str, id: Option<&str>) -> S3Result<(&str, &mut Object)> {
+        self.find(key, id)?;
+        let versions = self.keys.get_mut(key).map(Vec::as_mut_slice).unwrap_or_default();
+        let version = match id {
+            Some(id) => versions.iter_mut().find(|version| version.id == id),
+            None => versions.last_mut(),
+        };
+        let found = version.and_then(|version| Some((version.id.as_str(), version.object.as_mut()?)));
+        found.ok_or_else(super::no_such_key)
+    }
+
+    /// Puts an object and gives its version's ID where the bucket is versioned.
+    pub fn put(&mut self, key: &str, object: Object, now: Timestamp) -> Option<String> {
+        self.push(key, Some(object), now)
+    }
+
+    /// Deletes a version, or puts a delete marker, or deletes the only version: what S3 does in such a bucket.
+    pub fn delete(&mut self, key: &str, id: Option<&str>, now: Timestamp) -> Deleted {
+        if let Some(id) = id {
+            let Some(versions) = self.keys.get_mut(key) else { return Deleted::default() };
+            let at = versions.iter().position(|version| version.id == id);
+            let removed = at.map(|at| versions.remove(at));
+            if versions.is_empty() {
+                self.keys.remove(key);
+            }
+            let was_marker = removed.is_some_and(|version| version.object.is_none());
+            return Deleted { version_id: Some(id.to_owned()), marker: was_marker };
+        }
+        if self.settings.versioning.is_none() {
+            self.keys.remove(key);
+            return Deleted::default();
+        }
+        let version_id = self.push(key, None, now);
+        Deleted { version_id, marker: true }
+    }
+
+    fn push(&mut self, key: &str, object: Option<Object>, now: Timestamp) -> Option<String> {
+        let is_enabled = self.settings.is_versioned();
+        let versions = self.keys.entry(key.to_owned()).or_default();
+        let id = if is_enabled {
+            Uuid::new_v4().simple().to_string()
+        } else {
+            versions.retain(|version| version.id != NULL);
+            NULL.to_owned()
+        };
+        versions.push(Version { id: id.clone(), modified: now, object });
+        self.settings.versioning.is_some().then_some(id)
+    }
+}
+
+/// What a deletion came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Deleted {
+    pub version_id: Option<String>,
+    /// Whether a delete marker was made, or the version that went was one.
+    pub marker: bool,
+}
+
+fn marker_headers(marker: &Version) -> http::HeaderMap {
+    let mut headers = http::HeaderMap::new();
+    headers.insert("x-amz-delete-marker", http::HeaderValue::from_static("true"));
+    if let Ok(id) = http::HeaderValue::from_str(&marker.id) {
+        headers.insert("x-amz-version-id", id);
+    }
+    headers
+}
+
+/// Whether a bucket may be made with the name.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+pub(super) fn is_new_name(name: &str) -> bool {
+    let reserved = ["sthree-", "amzn-s3-demo-"].iter().any(|prefix| name.starts_with(prefix))
+        || ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"].iter().any(|suffix| name.ends_with(suffix));
+    s3s::path::check_bucket_name(name) && !reserved
+}
+
+/// The MD5 of the content in hexadecimal digits.
+pub(super) fn etag_of(bytes: &[u8]) -> String {
+    hex(Md5::digest(bytes).as_slice())
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A time as S3 writes it.
+pub(super) fn time(timestamp: Timestamp) -> dto::Timestamp {
+    let system = SystemTime::try_from(timestamp).unwrap_or(SystemTime::UNIX_EPOCH);
+    dto::Timestamp::from(system)
+}
+
+/// A time in whole seconds, which is all that headers hold.
+pub(super) fn whole_seconds(timestamp: Timestamp) -> dto::Timestamp {
+    time(Timestamp::from_second(timestamp.as_second()).unwrap_or(timestamp))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(account: &str) -> Caller {
+        Caller { account: account.into(), region: "eu-west-1".into() }
+    }
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    #[test]
+    fn buckets_are_made_filled_and_deleted() {
+        let store = Store::default();
+        let create =
+            |account: &str, name: &str| store.create_bucket(&caller(account), name, NOW).map_err(|error| error.code);
+        assert_eq!(create("1", "bucket"), Ok(()));
+        assert_eq!(create("1", "bucket"), Err("BucketAlreadyOwnedByYou".into()));
+        assert_eq!(create("2", "bucket"), Err("BucketAlreadyExists".into()));
+        for bad in ["Bucket", "ab", "a..b", "192.168.1.1", "xn--abc", "abc-s3alias", "a_b_c", "sthree-abc"] {
+            assert_eq!(create("1", bad), Err("InvalidBucketName".into()), "{bad}");
+        }
+        assert_eq!(store.bucket("bucket"), Some(BucketFacts { account: "1".into(), region: "eu-west-1".into() }));
+        assert_eq!(store.object("bucket", "k"), Err(Missing::Key));
+        assert_eq!(store.object("nowhere", "k"), Err(Missing::Bucket));
+        store.put("bucket", "k", Bytes::from_static(b"v"), NOW).unwrap();
+        assert_eq!(store.object("bucket", "k").unwrap(), "v");
+        assert!(!store.is_empty("bucket"));
+        let delete = || store.delete_bucket("bucket").map_err(|error| (error.status, error.message));
+        assert_eq!(delete(), Err((409, "The bucket you tried to delete is not empty".into())));
+        store.with("bucket", |bucket| Ok(bucket.delete("k", None, NOW))).unwrap_or_else(|_| panic!());
+        assert!(store.is_empty("bucket"));
+        assert_eq!(delete(), Ok(()));
+        assert_eq!(delete(), Err((404, "The specified bucket does not exist".into())));
+    }
+
+    #[test]
+    fn versions_pile_up_where_they_are_kept() {
+        let store = Store::default();
+        store.create_bucket(&caller("1"), "bucket", NOW).unwrap();
+        let put = |text: &'static str| store.put("bucket", "k", Bytes::from_static(text.as_bytes()), NOW).unwrap();
+        let count = || store.with("bucket", |bucket| Ok(bucket.keys.get("k").map_or(0, Vec::len))).unwrap();
+        let delete =
+            |id: Option<String>| store.with("bucket", |bucket| Ok(bucket.delete("k", id.as_deref(), NOW))).unwrap();
+        put("a");
+        put("b");
+        assert_eq!(count(), 1);
+        store.version_bucket("bucket", true);
+        put("c");
+        put("d");
+        assert_eq!((count(), store.object("bucket", "k").unwrap()), (3, Bytes::from_static(b"d")));
+        let marker = delete(None);
+        assert!(marker.marker && marker.version_id.is_some());
+        assert_eq!((count(), store.object("bucket", "k")), (4, Err(Missing::Key)));
+        assert!(!store.is_empty("bucket"));
+        assert!(delete(marker.version_id).marker);
+        assert_eq!(store.object("bucket", "k").unwrap(), "d");
+        store.version_bucket("bucket", false);
+        put("e");
+        // The version from before versioning had the same ID as this one.
+        assert_eq!(count(), 3);
+        assert_eq!(delete(Some(NULL.into())), Deleted { version_id: Some(NULL.into()), marker: false });
+        assert_eq!(count(), 2);
+        let message = store.delete_bucket("bucket").unwrap_err().message;
+        assert!(message.ends_with("You must delete all versions in the bucket."), "{message}");
+    }
+}

@@ -1,0 +1,350 @@
+//! What goes wrong on purpose: the scenario file as types, and the answers to who asks whether something is to fail.
+//!
+//! `read` reads a file and says all that is wrong with it. CloudFormation asks about resources, the protocols ask about
+//! calls (`fault` says how a fault looks on the wire), S3 and CloudFormation ask what is not visible yet. The doc
+//! comments are the descriptions in `schemas/scenario.schema.json`, which is generated from these types.
+
+mod pattern;
+mod read;
+mod span;
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::lock;
+pub use pattern::{Pattern, matches};
+pub use read::{read, schema};
+pub use span::Span;
+
+/// Faults for taskcat's simulator
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScenarioFile {
+    /// Resources that fail, or take long
+    pub resources: Vec<ResourceRule>,
+    /// Calls that are throttled, denied, delayed or not answered
+    pub calls: Vec<CallRule>,
+    /// Stacks and buckets that can't be seen for a while after they were made
+    pub hidden: Vec<HiddenRule>,
+    /// Regions that the account has not enabled
+    pub disabled_regions: Vec<Pattern>,
+}
+
+/// Resources of stacks, and what becomes of them; every condition must hold
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResourceRule {
+    /// Name of the stack; `*` stands for any characters, `?` for one
+    pub stack: Option<Pattern>,
+    /// Logical ID of the resource
+    pub logical_id: Option<Pattern>,
+    /// Type of the resource: AWS::S3::Bucket
+    #[serde(rename = "type")]
+    pub resource_type: Option<Pattern>,
+    /// Regions; without any it is every region
+    pub regions: Vec<Pattern>,
+    /// Account IDs; without any it is every account
+    pub accounts: Vec<Pattern>,
+    /// What is done with the resource; without it, creation
+    pub phase: Phase,
+    /// How long it takes, as AWS's time: the simulator's speed shortens it
+    pub takes: Option<Span>,
+    /// It fails, with this as the reason
+    pub fails: Option<String>,
+    /// When it stops to fail; without it, never
+    pub until: Option<Until>,
+}
+
+/// When a resource stops to fail; where both are given, both must have come
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Until {
+    /// After so many failures
+    pub attempts: Option<NonZeroU32>,
+    /// Once this bucket holds nothing, or is gone
+    pub bucket_is_empty: Option<String>,
+}
+
+/// What is done with a resource
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    #[default]
+    Create,
+    Update,
+    Delete,
+}
+
+/// Calls of an API, and what becomes of them; every condition must hold
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallRule {
+    /// Service: cloudformation, s3, sts, ec2, ssm or secretsmanager; patterns too
+    pub service: Pattern,
+    /// Action: CreateStack, Put*; without it, every action
+    #[serde(default)]
+    pub action: Option<Pattern>,
+    /// Name of the stack, bucket, parameter or secret that the call is about
+    #[serde(default)]
+    pub name: Option<Pattern>,
+    /// Regions; without any it is every region
+    #[serde(default)]
+    pub regions: Vec<Pattern>,
+    /// Account IDs of callers; without any it is every caller
+    #[serde(default)]
+    pub accounts: Vec<Pattern>,
+    /// What becomes of the call
+    pub fault: FaultKind,
+    /// Error code of the fault `error`; InternalFailure without it
+    #[serde(default)]
+    pub code: Option<String>,
+    /// Message of the faults `error` and `deny`
+    #[serde(default)]
+    pub message: Option<String>,
+    /// HTTP status of the fault `error`; 500 without it
+    #[serde(default)]
+    #[schemars(range(min = 400, max = 599))]
+    pub status: Option<u16>,
+    /// How long the faults `delay` and `hang` hold the call, in real time; 30s without it
+    #[serde(default, rename = "for")]
+    pub lasts: Option<Span>,
+    /// So many calls go well first
+    #[serde(default)]
+    pub skip: u32,
+    /// After those, only every n-th call is hit
+    #[serde(default)]
+    pub every: Option<NonZeroU32>,
+    /// So many calls are hit at most; without it there is no end
+    #[serde(default)]
+    pub times: Option<NonZeroU32>,
+}
+
+/// What becomes of a call
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultKind {
+    /// The service says that there are too many requests
+    Throttle,
+    /// The caller is not allowed to do that
+    Deny,
+    /// An error of your choice
+    Error,
+    /// The answer comes late
+    Delay,
+    /// No answer comes, and after a while the connection is closed
+    Hang,
+    /// The connection is closed at once
+    Cut,
+}
+
+/// Something that can't be seen for a while
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HiddenRule {
+    /// What it is
+    pub kind: HiddenKind,
+    /// Its name; without it, any
+    #[serde(default)]
+    pub name: Option<Pattern>,
+    /// Regions; without any it is every region
+    #[serde(default)]
+    pub regions: Vec<Pattern>,
+    /// For how long after it was made, as AWS's time: the simulator's speed shortens it
+    #[serde(rename = "for")]
+    pub lasts: Span,
+}
+
+/// What can be hidden
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HiddenKind {
+    Stack,
+    Bucket,
+}
+
+/// A scenario with its memory of what has happened. The default one leaves everything alone.
+#[derive(Debug, Default)]
+pub struct Scenario {
+    file: ScenarioFile,
+    /// Of each rule for calls, how many calls met its conditions, and how many of these were hit.
+    calls: Mutex<Vec<(u64, u64)>>,
+    attempts: Mutex<HashMap<Attempted, u32>>,
+}
+
+/// A rule, and the account, region, stack and logical ID of a resource.
+type Attempted = (usize, String, String, String, String);
+
+/// A resource with which something is about to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct ResourceFacts<'a> {
+    pub account: &'a str,
+    pub region: &'a str,
+    /// The stack's name.
+    pub stack: &'a str,
+    pub logical_id: &'a str,
+    pub resource_type: &'a str,
+    pub phase: Phase,
+}
+
+/// What becomes of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Impact {
+    /// As AWS's time.
+    pub takes: Option<Duration>,
+    /// The reason.
+    pub fails: Option<String>,
+}
+
+/// A call that has just come in.
+#[derive(Clone, Copy, Debug)]
+pub struct CallFacts<'a> {
+    pub service: &'a str,
+    pub action: &'a str,
+    pub account: &'a str,
+    pub region: &'a str,
+    /// Of the stack, bucket, parameter or secret that it is about.
+    pub name: Option<&'a str>,
+}
+
+/// What becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallFault {
+    Throttle,
+    Deny { message: Option<String> },
+    Error { status: u16, code: String, message: String },
+    Delay(Duration),
+    Hang(Duration),
+    Cut,
+}
+
+/// What `delay` and `hang` take where the file doesn't say.
+const LASTS: Duration = Duration::from_secs(30);
+
+impl Scenario {
+    pub fn new(file: ScenarioFile) -> Self {
+        let calls = Mutex::new(vec![(0, 0); file.calls.len()]);
+        Self { file, calls, attempts: Mutex::default() }
+    }
+
+    /// What becomes of the resource; to ask is an attempt. Of the rules that apply, the first with a time and the first
+    /// with a failure count.
+    pub fn resource_fault(&self, facts: &ResourceFacts, is_empty: &dyn Fn(&str) -> bool) -> Impact {
+        let mut impact = Impact::default();
+        for (index, rule) in self.file.resources.iter().enumerate().filter(|(_, rule)| rule.applies(facts)) {
+            impact.takes = impact.takes.or(rule.takes.map(|span| span.0));
+            if impact.fails.is_none() && rule.fails.is_some() && self.still_fails(index, rule, facts, is_empty) {
+                impact.fails.clone_from(&rule.fails);
+            }
+        }
+        impact
+    }
+
+    fn still_fails(
+        &self,
+        index: usize,
+        rule: &ResourceRule,
+        facts: &ResourceFacts,
+        is_empty: &dyn Fn(&str) -> bool,
+    ) -> bool {
+        let Some(until) = &rule.until else { return true };
+        let full = until.bucket_is_empty.as_deref().is_some_and(|bucket| !is_empty(bucket));
+        let early = until.attempts.is_some_and(|allowed| {
+            let owned = |text: &str| text.to_owned();
+            let key = (index, owned(facts.account), owned(facts.region), owned(facts.stack), owned(facts.logical_id));
+            let mut attempts = lock(&self.attempts);
+            let failed = attempts.entry(key).or_default();
+            let fails = *failed < allowed.get();
+            *failed += u32::from(fails);
+            fails
+        });
+        full || early
+    }
+
+    /// What becomes of the call; to ask is to have called. The first rule that hits it counts.
+    pub fn call_fault(&self, facts: &CallFacts) -> Option<CallFault> {
+        if self.file.calls.is_empty() {
+            return None;
+        }
+        let mut counts = lock(&self.calls);
+        let rules = self.file.calls.iter().zip(counts.iter_mut());
+        // Every rule counts the calls that it is about, whichever of them hits.
+        let hits: Vec<&CallRule> =
+            rules.filter_map(|(rule, counts)| rule.hits(facts, counts).then_some(rule)).collect();
+        hits.first().map(|rule| rule.to_fault())
+    }
+
+    /// Whether the account has the region switched off.
+    pub fn is_disabled(&self, region: &str) -> bool {
+        self.file.disabled_regions.iter().any(|pattern| pattern.matches(region))
+    }
+
+    /// How long after it was made the stack or bucket stays unseen, as AWS's time.
+    pub fn hidden_for(&self, kind: HiddenKind, region: &str, name: &str) -> Option<Duration> {
+        let applies =
+            |rule: &&HiddenRule| rule.kind == kind && among(&rule.regions, region) && meets(rule.name.as_ref(), name);
+        self.file.hidden.iter().find(applies).map(|rule| rule.lasts.0)
+    }
+}
+
+impl ResourceRule {
+    fn applies(&self, facts: &ResourceFacts) -> bool {
+        self.phase == facts.phase
+            && meets(self.stack.as_ref(), facts.stack)
+            && meets(self.logical_id.as_ref(), facts.logical_id)
+            && meets(self.resource_type.as_ref(), facts.resource_type)
+            && among(&self.regions, facts.region)
+            && among(&self.accounts, facts.account)
+    }
+}
+
+impl CallRule {
+    fn hits(&self, facts: &CallFacts, (seen, hit): &mut (u64, u64)) -> bool {
+        let about = self.service.matches(facts.service)
+            && meets(self.action.as_ref(), facts.action)
+            && self.name.as_ref().is_none_or(|name| facts.name.is_some_and(|found| name.matches(found)))
+            && among(&self.regions, facts.region)
+            && among(&self.accounts, facts.account);
+        if !about {
+            return false;
+        }
+        *seen += 1;
+        let number = seen.saturating_sub(self.skip.into());
+        let due = number > 0 && self.every.is_none_or(|every| number % u64::from(every.get()) == 0);
+        let hits = due && self.times.is_none_or(|times| *hit < u64::from(times.get()));
+        *hit += u64::from(hits);
+        hits
+    }
+
+    fn to_fault(&self) -> CallFault {
+        let lasts = self.lasts.map_or(LASTS, |span| span.0);
+        match self.fault {
+            FaultKind::Throttle => CallFault::Throttle,
+            FaultKind::Deny => CallFault::Deny { message: self.message.clone() },
+            FaultKind::Error => CallFault::Error {
+                status: self.status.unwrap_or(500),
+                code: self.code.clone().unwrap_or_else(|| "InternalFailure".to_owned()),
+                message: self.message.clone().unwrap_or_else(|| "The scenario says so.".to_owned()),
+            },
+            FaultKind::Delay => CallFault::Delay(lasts),
+            FaultKind::Hang => CallFault::Hang(lasts),
+            FaultKind::Cut => CallFault::Cut,
+        }
+    }
+}
+
+fn meets(pattern: Option<&Pattern>, text: &str) -> bool {
+    pattern.is_none_or(|pattern| pattern.matches(text))
+}
+
+/// No patterns at all let everything pass.
+fn among(patterns: &[Pattern], text: &str) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(text))
+}
+
+#[cfg(test)]
+mod tests;

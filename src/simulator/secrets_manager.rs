@@ -1,0 +1,421 @@
+//! Secrets Manager: secrets with their current and previous value.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use md5::{Digest, Md5};
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use super::clock::Clock;
+use super::cloudformation::ServiceError;
+use super::json::{Answer, Input, error, unknown_action};
+use super::ssm::seconds;
+use super::{Caller, lock};
+use crate::catalog;
+
+/// The secrets of all accounts and regions.
+#[derive(Debug, Default)]
+pub struct Service {
+    secrets: Mutex<BTreeMap<Key, Secret>>,
+}
+
+/// Account, region, name.
+type Key = (String, String, String);
+
+#[derive(Clone, Debug)]
+struct Secret {
+    arn: String,
+    created: Timestamp,
+    /// When it will be gone; until then nobody can read it.
+    deletion: Option<Timestamp>,
+    description: Option<String>,
+    tags: Option<Json>,
+    /// A secret can be made without a value.
+    current: Option<Version>,
+    previous: Option<Version>,
+}
+
+#[derive(Clone, Debug)]
+struct Version {
+    id: String,
+    content: Content,
+    created: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Content {
+    Text(String),
+    /// As base64, which is how it comes and goes.
+    Binary(String),
+}
+
+/// The largest value in bytes.
+const MAX_VALUE: usize = 65_536;
+
+impl Service {
+    /// The current text of a secret, by name or ARN.
+    pub fn value(&self, caller: &Caller, id: &str) -> Option<String> {
+        let secrets = lock(&self.secrets);
+        let (_, secret) = find(&secrets, caller, id)?;
+        match &secret.current.as_ref()?.content {
+            Content::Text(text) if secret.deletion.is_none() => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// Makes a secret and gives its ARN.
+    ///
+    /// # Errors
+    /// There is one of that name.
+    pub fn create(
+        &self,
+        caller: &Caller,
+        name: &str,
+        value: Option<&str>,
+        now: Timestamp,
+    ) -> Result<String, ServiceError> {
+        let content = value.map(|text| Content::Text(text.to_owned()));
+        Ok(self.make(caller, name, content, None, now)?.arn)
+    }
+
+    /// Takes a secret away at once. Whether there was one.
+    pub fn delete(&self, caller: &Caller, id: &str) -> bool {
+        let mut secrets = lock(&self.secrets);
+        let found = find(&secrets, caller, id).map(|(key, _)| key.clone());
+        found.is_some_and(|key| secrets.remove(&key).is_some())
+    }
+
+    pub(super) fn call(&self, clock: &Clock, caller: &Caller, action: &str, input: &Input) -> Answer {
+        match action {
+            "CreateSecret" => self.create_secret(clock, caller, input),
+            "GetSecretValue" => self.get_secret_value(caller, input),
+            "PutSecretValue" | "UpdateSecret" => self.put_secret_value(clock, caller, input),
+            "DescribeSecret" => self.describe_secret(caller, input),
+            "DeleteSecret" => self.delete_secret(clock, caller, input),
+            "RestoreSecret" => self.restore_secret(caller, input),
+            action => Err(unknown_action(action)),
+        }
+    }
+
+    fn make(
+        &self,
+        caller: &Caller,
+        name: &str,
+        content: Option<Content>,
+        id: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Secret, ServiceError> {
+        let mut secrets = lock(&self.secrets);
+        let key = (caller.account.clone(), caller.region.clone(), name.to_owned());
+        if let Some(standing) = secrets.get(&key) {
+            return Err(match standing.deletion {
+                None => error(
+                    "ResourceExistsException",
+                    format!("The operation failed because the secret {name} already exists."),
+                ),
+                Some(_) => invalid_request(
+                    "You can't create this secret because a secret with this name is already scheduled for deletion.",
+                ),
+            });
+        }
+        let partition = catalog::partition_of(&caller.region).name;
+        let (account, region) = (&caller.account, &caller.region);
+        let arn = format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{name}-{}", suffix(&key));
+        let current = content.map(|content| Version { id: version_id(id), content, created: now });
+        let secret =
+            Secret { arn, created: now, deletion: None, description: None, tags: None, current, previous: None };
+        secrets.insert(key, secret.clone());
+        Ok(secret)
+    }
+
+    fn create_secret(&self, clock: &Clock, caller: &Caller, input: &Input) -> Answer {
+        let name = input.required("Name")?;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "/_+=.@-".contains(c);
+        if name.is_empty() || name.len() > 512 || !name.chars().all(allowed) {
+            return Err(error(
+                "ValidationException",
+                "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!",
+            ));
+        }
+        let made = self.make(caller, name, content(input)?, input.text("ClientRequestToken"), clock.now())?;
+        let mut secrets = lock(&self.secrets);
+        if let Some(secret) = secrets.get_mut(&(caller.account.clone(), caller.region.clone(), name.to_owned())) {
+            secret.description = input.text("Description").map(str::to_owned);
+            secret.tags = input.get("Tags").cloned();
+        }
+        let mut output = json!({"ARN": made.arn, "Name": name});
+        if let Some(version) = made.current {
+            output["VersionId"] = version.id.into();
+        }
+        Ok(output)
+    }
+
+    fn get_secret_value(&self, caller: &Caller, input: &Input) -> Answer {
+        let secrets = lock(&self.secrets);
+        let ((_, _, name), secret) = find(&secrets, caller, input.required("SecretId")?).ok_or_else(not_found)?;
+        if secret.deletion.is_some() {
+            return Err(invalid_request(
+                "You can't perform this operation on the secret because it was marked for deletion.",
+            ));
+        }
+        let stage = input.text("VersionStage").unwrap_or("AWSCURRENT");
+        let versions = [(secret.current.as_ref(), "AWSCURRENT"), (secret.previous.as_ref(), "AWSPREVIOUS")];
+        let version_id = input.text("VersionId");
+        let found = versions.into_iter().find_map(|(version, label)| {
+            let version = version?;
+            let wanted = version_id.map_or(label == stage, |id| version.id == id);
+            wanted.then_some((version, label))
+        });
+        let Some((version, label)) = found else {
+            let what = match version_id {
+                Some(id) => format!("VersionId: {id}"),
+                None => format!("staging label: {stage}"),
+            };
+            let message = format!("Secrets Manager can't find the specified secret value for {what}");
+            return Err(error("ResourceNotFoundException", message));
+        };
+        let mut output = json!({
+            "ARN": secret.arn, "Name": name, "VersionId": version.id, "VersionStages": [label],
+            "CreatedDate": seconds(version.created),
+        });
+        match &version.content {
+            Content::Text(text) => output["SecretString"] = text.as_str().into(),
+            Content::Binary(base64) => output["SecretBinary"] = base64.as_str().into(),
+        }
+        Ok(output)
+    }
+
+    fn put_secret_value(&self, clock: &Clock, caller: &Caller, input: &Input) -> Answer {
+        let content = content(input)?;
+        self.change(caller, input, |name, secret| {
+            if let Some(content) = content {
+                let id = version_id(input.text("ClientRequestToken"));
+                secret.previous = secret.current.take();
+                secret.current = Some(Version { id, content, created: clock.now() });
+            }
+            if let Some(description) = input.text("Description") {
+                secret.description = Some(description.to_owned());
+            }
+            let mut output = json!({"ARN": secret.arn, "Name": name});
+            if let Some(version) = &secret.current {
+                output["VersionId"] = version.id.as_str().into();
+                output["VersionStages"] = json!(["AWSCURRENT"]);
+            }
+            output
+        })
+    }
+
+    fn describe_secret(&self, caller: &Caller, input: &Input) -> Answer {
+        let secrets = lock(&self.secrets);
+        let ((_, _, name), secret) = find(&secrets, caller, input.required("SecretId")?).ok_or_else(not_found)?;
+        let mut stages = json!({});
+        for (version, label) in [(&secret.current, "AWSCURRENT"), (&secret.previous, "AWSPREVIOUS")] {
+            if let Some(version) = version {
+                stages[version.id.as_str()] = json!([label]);
+            }
+        }
+        let mut output = json!({
+            "ARN": secret.arn, "Name": name, "CreatedDate": seconds(secret.created), "VersionIdsToStages": stages,
+        });
+        if let Some(description) = &secret.description {
+            output["Description"] = description.as_str().into();
+        }
+        if let Some(tags) = &secret.tags {
+            output["Tags"] = tags.clone();
+        }
+        if let Some(deletion) = secret.deletion {
+            output["DeletedDate"] = seconds(deletion).into();
+        }
+        Ok(output)
+    }
+
+    fn delete_secret(&self, clock: &Clock, caller: &Caller, input: &Input) -> Answer {
+        let force = input.flag("ForceDeleteWithoutRecovery");
+        let days = input.number("RecoveryWindowInDays");
+        if force && days.is_some() {
+            return Err(error(
+                "InvalidParameterException",
+                "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.",
+            ));
+        }
+        let days = days.unwrap_or(30);
+        if !(7..=30).contains(&days) {
+            return Err(error(
+                "InvalidParameterException",
+                "The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).",
+            ));
+        }
+        let now = clock.now();
+        let output = self.change(caller, input, |name, secret| {
+            let hours = if force { 0 } else { days * 24 };
+            let deletion = now.checked_add(jiff::SignedDuration::from_hours(hours)).unwrap_or(now);
+            secret.deletion = Some(deletion);
+            json!({"ARN": secret.arn, "Name": name, "DeletionDate": seconds(deletion)})
+        })?;
+        if force {
+            self.delete(caller, input.required("SecretId")?);
+        }
+        Ok(output)
+    }
+
+    fn restore_secret(&self, caller: &Caller, input: &Input) -> Answer {
+        let mut secrets = lock(&self.secrets);
+        let id = input.required("SecretId")?;
+        let key = find(&secrets, caller, id).map(|(key, _)| key.clone()).ok_or_else(not_found)?;
+        let Some(secret) = secrets.get_mut(&key) else { return Err(not_found()) };
+        secret.deletion = None;
+        Ok(json!({"ARN": secret.arn, "Name": key.2}))
+    }
+
+    /// Changes a secret that isn't on its way out.
+    fn change(&self, caller: &Caller, input: &Input, change: impl FnOnce(&str, &mut Secret) -> Json) -> Answer {
+        let mut secrets = lock(&self.secrets);
+        let id = input.required("SecretId")?;
+        let key = find(&secrets, caller, id).map(|(key, _)| key.clone()).ok_or_else(not_found)?;
+        match secrets.get_mut(&key) {
+            Some(secret) if secret.deletion.is_none() => Ok(change(&key.2, secret)),
+            Some(_) => Err(invalid_request(
+                "You can't perform this operation on the secret because it was marked for deletion.",
+            )),
+            None => Err(not_found()),
+        }
+    }
+}
+
+/// By name, by ARN, or by an ARN without the characters that Secrets Manager adds to the name.
+fn find<'a>(secrets: &'a BTreeMap<Key, Secret>, caller: &Caller, id: &str) -> Option<(&'a Key, &'a Secret)> {
+    let by_name = (caller.account.clone(), caller.region.clone(), id.to_owned());
+    secrets.get_key_value(&by_name).or_else(|| {
+        let is_arn = id.starts_with("arn:");
+        let stem = |arn: &'a str| arn.rsplit_once('-').map(|(stem, _)| stem);
+        secrets.iter().find(|(_, secret)| is_arn && (secret.arn == id || stem(&secret.arn) == Some(id)))
+    })
+}
+
+fn content(input: &Input) -> Result<Option<Content>, ServiceError> {
+    let content = match (input.text("SecretString"), input.text("SecretBinary")) {
+        (Some(_), Some(_)) => {
+            let message = "You can't specify both a binary secret value and a string secret value in the same secret.";
+            return Err(error("InvalidParameterException", message));
+        }
+        (Some(text), None) => Some(Content::Text(text.to_owned())),
+        (None, Some(base64)) => Some(Content::Binary(base64.to_owned())),
+        (None, None) => None,
+    };
+    let length = match &content {
+        Some(Content::Text(text)) => text.len(),
+        Some(Content::Binary(base64)) => BASE64_STANDARD.decode(base64).map_or(0, |bytes| bytes.len()),
+        None => 0,
+    };
+    if length > MAX_VALUE {
+        return Err(error("InvalidParameterException", "The secret value is too large: it may have 65536 bytes."));
+    }
+    Ok(content)
+}
+
+fn version_id(token: Option<&str>) -> String {
+    token.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
+}
+
+/// Six letters and digits behind the name, the same for the same secret.
+fn suffix(key: &Key) -> String {
+    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    let hash = Md5::digest(format!("{}/{}/{}", key.0, key.1, key.2));
+    hash.iter()
+        .take(6)
+        .filter_map(|byte| LETTERS.get(usize::from(*byte) % LETTERS.len()))
+        .map(|byte| char::from(*byte))
+        .collect()
+}
+
+fn not_found() -> ServiceError {
+    error("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+}
+
+fn invalid_request(message: &str) -> ServiceError {
+    error("InvalidRequestException", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller() -> Caller {
+        Caller { account: "123456789012".into(), region: "us-east-1".into() }
+    }
+
+    fn ask(service: &Service, action: &str, input: Json) -> Answer {
+        service.call(&Clock::new(1.0), &caller(), action, &Input::of(input))
+    }
+
+    fn code(answer: Answer) -> String {
+        answer.unwrap_err().code
+    }
+
+    #[test]
+    fn secrets_are_found_by_name_and_arn() {
+        let service = Service::default();
+        let made = ask(&service, "CreateSecret", json!({"Name": "db/pass", "SecretString": "hush"})).unwrap();
+        let arn = made["ARN"].as_str().unwrap();
+        assert!(
+            arn.starts_with("arn:aws:secretsmanager:us-east-1:123456789012:secret:db/pass-") && arn.len() == 67,
+            "{arn}"
+        );
+        let get = |id: &str| ask(&service, "GetSecretValue", json!({"SecretId": id}));
+        for id in ["db/pass", arn, &arn[..arn.len() - 7]] {
+            assert_eq!(get(id).unwrap()["SecretString"], "hush", "{id}");
+        }
+        assert_eq!(service.value(&caller(), arn).as_deref(), Some("hush"));
+        let elsewhere = Caller { region: "eu-west-1".into(), ..caller() };
+        assert_eq!(service.value(&elsewhere, "db/pass"), None);
+        assert_eq!(code(get("db/pas")), "ResourceNotFoundException");
+        assert_eq!(code(ask(&service, "CreateSecret", json!({"Name": "db/pass"}))), "ResourceExistsException");
+    }
+
+    #[test]
+    fn values_have_versions() {
+        let service = Service::default();
+        ask(&service, "CreateSecret", json!({"Name": "s"})).unwrap();
+        let get = |stage: &str| ask(&service, "GetSecretValue", json!({"SecretId": "s", "VersionStage": stage}));
+        let error = get("AWSCURRENT").unwrap_err();
+        assert_eq!(
+            error.message,
+            "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT"
+        );
+        for value in ["one", "two"] {
+            ask(&service, "PutSecretValue", json!({"SecretId": "s", "SecretString": value})).unwrap();
+        }
+        assert_eq!(get("AWSCURRENT").unwrap()["SecretString"], "two");
+        assert_eq!(get("AWSPREVIOUS").unwrap()["SecretString"], "one");
+        ask(&service, "PutSecretValue", json!({"SecretId": "s", "SecretBinary": "AAE="})).unwrap();
+        assert_eq!(get("AWSCURRENT").unwrap()["SecretBinary"], "AAE=");
+        assert_eq!(service.value(&caller(), "s"), None);
+        let both = json!({"SecretId": "s", "SecretString": "a", "SecretBinary": "AAE="});
+        assert_eq!(code(ask(&service, "PutSecretValue", both)), "InvalidParameterException");
+    }
+
+    #[test]
+    fn secrets_go_at_once_or_later() {
+        let service = Service::default();
+        let create = || ask(&service, "CreateSecret", json!({"Name": "s", "SecretString": "x"}));
+        let delete = |mut input: Json| {
+            input["SecretId"] = "s".into();
+            ask(&service, "DeleteSecret", input)
+        };
+        create().unwrap();
+        delete(json!({"RecoveryWindowInDays": 7})).unwrap();
+        assert_eq!(code(ask(&service, "GetSecretValue", json!({"SecretId": "s"}))), "InvalidRequestException");
+        assert_eq!(service.value(&caller(), "s"), None);
+        assert_eq!(code(create()), "InvalidRequestException");
+        assert!(ask(&service, "DescribeSecret", json!({"SecretId": "s"})).unwrap()["DeletedDate"].is_number());
+        ask(&service, "RestoreSecret", json!({"SecretId": "s"})).unwrap();
+        assert_eq!(code(delete(json!({"RecoveryWindowInDays": 3}))), "InvalidParameterException");
+        delete(json!({"ForceDeleteWithoutRecovery": true})).unwrap();
+        create().unwrap();
+        assert!(service.delete(&caller(), "s") && !service.delete(&caller(), "s"));
+    }
+}

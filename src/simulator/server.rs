@@ -1,0 +1,272 @@
+//! The server: connections on the loopback interface, and their bounds.
+//!
+//! So many connections are served, some more are told to come back later, and the rest wait in the system's queue.
+//! Who says nothing, or doesn't take what is sent, is let go. Which service answers is `dispatch`'s to say.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use s3s::service::S3Service;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::dispatch::{self, Body, Reply};
+use super::{Cloud, s3};
+
+/// Connections that are served at once; fewer where the system allows the process few files.
+const SERVED: usize = 1024;
+/// Connections that are told to come back, at once.
+const TURNED_AWAY: usize = 256;
+/// Connections that wait in the system's queue; it may allow fewer. Who finds no place there tries again, ever later.
+const WAITING: u32 = 4096;
+/// The largest head of a request. AWS's own limits are lower.
+const MAX_HEAD: usize = 64 * 1024;
+/// How long a connection may be idle, or take over the head of a request.
+const IDLE: Duration = Duration::from_secs(75);
+/// The same for a connection that is turned away.
+const IDLE_TURNED_AWAY: Duration = Duration::from_secs(1);
+/// How long a client may take nothing of what is sent.
+const STALLED: Duration = Duration::from_secs(60);
+
+/// A running server.
+pub struct Server {
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    pub async fn start(port: u16, cloud: Arc<Cloud>) -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        // As `TcpListener::bind` does, for a port that was in use just now.
+        socket.set_reuseaddr(true)?;
+        socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+        let listener = socket.listen(WAITING)?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let listening = Listening {
+            listener,
+            served: Arc::new(Semaphore::new(seats(SERVED, 3))),
+            turned_away: Arc::new(Semaphore::new(seats(TURNED_AWAY, 6))),
+            s3: s3::service(cloud.clone()),
+            cloud,
+        };
+        let task = tokio::spawn(listening.run(stop.clone()));
+        Ok(Self { address, stop, task })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends when every answer is out, or after `within`.
+    pub async fn stop(mut self, within: Duration) {
+        self.stop.cancel();
+        if timeout(within, &mut self.task).await.is_err() {
+            // Dropping the task drops its connections.
+            self.task.abort();
+            let _ = self.task.await;
+        }
+    }
+}
+
+/// As many as are wished for, if they take no more than their part of the files that the process may open: a client in
+/// the same process needs as many as the server does.
+fn seats(wished: usize, part: u64) -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(files / part).unwrap_or(usize::MAX).clamp(16, wished)
+}
+
+struct Listening {
+    listener: TcpListener,
+    served: Arc<Semaphore>,
+    turned_away: Arc<Semaphore>,
+    cloud: Arc<Cloud>,
+    s3: S3Service,
+}
+
+impl Listening {
+    async fn run(self, stop: CancellationToken) {
+        let graceful = GracefulShutdown::new();
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                (stream, seat) = self.next() => {
+                    let watcher = graceful.watcher();
+                    match seat {
+                        Seat::Served(permit) => connections.spawn(self.serve(stream, permit, watcher)),
+                        Seat::TurnedAway(permit) => connections.spawn(turn_away(stream, permit, watcher)),
+                    };
+                    // What has ended is forgotten.
+                    while connections.try_join_next().is_some() {}
+                }
+            }
+        }
+        drop(self.listener);
+        graceful.shutdown().await;
+    }
+
+    /// The next connection and its seat. Without a free seat of either kind nobody is let in.
+    async fn next(&self) -> (TcpStream, Seat) {
+        loop {
+            let turned_away = self.turned_away.clone().acquire_owned().await;
+            let stream = match self.listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // The peer is gone already, or there are no files left: neither lasts.
+                    tracing::debug!("simulator: accept: {error}");
+                    sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
+            };
+            // Answers are small, and clients wait for them.
+            let _ = stream.set_nodelay(true);
+            match (self.served.clone().try_acquire_owned(), turned_away) {
+                (Ok(permit), _) => return (stream, Seat::Served(permit)),
+                (Err(_), Ok(permit)) => return (stream, Seat::TurnedAway(permit)),
+                // The semaphores are never closed.
+                (Err(_), Err(_)) => {}
+            }
+        }
+    }
+
+    fn serve(
+        &self,
+        stream: TcpStream,
+        permit: OwnedSemaphorePermit,
+        watcher: hyper_util::server::graceful::Watcher,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let (cloud, s3) = (self.cloud.clone(), self.s3.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (cloud, s3) = (cloud.clone(), s3.clone());
+            async move {
+                match dispatch::answer(&cloud, &s3, request).await {
+                    Reply::Response(response) => Ok(response),
+                    Reply::Cut => Err(Cut),
+                }
+            }
+        });
+        let connection = http(IDLE).serve_connection(TokioIo::new(Patient::new(stream)), service);
+        let watched = watcher.watch(connection);
+        async move {
+            // How a connection ends is its client's business.
+            let _ = watched.await;
+            drop(permit);
+        }
+    }
+}
+
+enum Seat {
+    Served(OwnedSemaphorePermit),
+    TurnedAway(OwnedSemaphorePermit),
+}
+
+async fn turn_away(stream: TcpStream, permit: OwnedSemaphorePermit, watcher: hyper_util::server::graceful::Watcher) {
+    let service = service_fn(|_| async { Ok::<_, Infallible>(busy()) });
+    let connection =
+        http(IDLE_TURNED_AWAY).keep_alive(false).serve_connection(TokioIo::new(Patient::new(stream)), service);
+    let _ = timeout(IDLE_TURNED_AWAY * 2, watcher.watch(connection)).await;
+    drop(permit);
+}
+
+/// What a client retries.
+fn busy() -> Response<Body> {
+    const XML: &str = "<ErrorResponse><Error><Type>Receiver</Type><Code>ServiceUnavailable</Code>\
+        <Message>The simulator has too many connections.</Message></Error></ErrorResponse>";
+    let mut response = Response::new(Body::from(XML.to_owned()));
+    *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+    response.headers_mut().insert("content-type", http::HeaderValue::from_static("text/xml"));
+    response.headers_mut().insert("x-taskcat-simulated", http::HeaderValue::from_static("true"));
+    response
+}
+
+fn http(idle: Duration) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(idle).max_buf_size(MAX_HEAD).half_close(false);
+    builder
+}
+
+/// The connection is to be closed without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("cut")]
+struct Cut;
+
+/// A stream that gives up on a client who doesn't take what is sent.
+struct Patient {
+    stream: TcpStream,
+    /// Runs while something waits to be sent.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patient {
+    fn new(stream: TcpStream) -> Self {
+        Self { stream, stalled: None }
+    }
+
+    fn patience<T>(&mut self, context: &mut Context<'_>, progress: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if progress.is_ready() {
+            self.stalled = None;
+            return progress;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + STALLED)));
+        match stalled.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let progress = Pin::new(&mut self.stream).poll_write(context, data);
+        self.patience(context, progress)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let progress = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
+        self.patience(context, progress)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let progress = Pin::new(&mut self.stream).poll_flush(context);
+        self.patience(context, progress)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,477 @@
+//! SSM: parameters, and the public ones under `/aws/service/`, of which AMI IDs are the ones that templates ask for.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use md5::{Digest, Md5};
+use serde_json::{Value as Json, json};
+
+use super::clock::Clock;
+use super::cloudformation::ServiceError;
+use super::json::{Answer, Input, error, unknown_action, validation};
+use super::{Caller, lock};
+use crate::catalog;
+
+/// The parameters of all accounts and regions.
+#[derive(Debug, Default)]
+pub struct Service {
+    parameters: Mutex<BTreeMap<Key, Parameter>>,
+}
+
+/// Account, region, and the name as it was given.
+type Key = (String, String, String);
+
+/// A parameter as it stands now; older versions aren't kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    pub kind: Kind,
+    pub value: String,
+    /// From 1.
+    pub version: i64,
+    pub modified: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    String,
+    StringList,
+    SecureString,
+}
+
+impl Kind {
+    fn named(name: &str) -> Option<Self> {
+        [Self::String, Self::StringList, Self::SecureString].into_iter().find(|kind| kind.name() == name)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "String",
+            Self::StringList => "StringList",
+            Self::SecureString => "SecureString",
+        }
+    }
+}
+
+/// The longest values of the two tiers, in characters.
+const STANDARD: usize = 4096;
+const ADVANCED: usize = 8192;
+/// GetParameters and DeleteParameters take so many names.
+const NAMES: usize = 10;
+
+impl Service {
+    /// The parameter, public ones included. `name` may be an ARN, and may end with `:version`.
+    pub fn parameter(&self, caller: &Caller, name: &str) -> Option<Parameter> {
+        self.find(caller, name).ok()
+    }
+
+    /// Makes the parameter, or gives it a new value and the next version.
+    pub fn put(&self, caller: &Caller, name: &str, kind: Kind, value: &str, now: Timestamp) -> i64 {
+        let mut parameters = lock(&self.parameters);
+        let version = parameters.get(&key(caller, name)).map_or(1, |old| old.version + 1);
+        let parameter = Parameter { kind, value: value.to_owned(), version, modified: now };
+        parameters.insert(key(caller, name), parameter);
+        version
+    }
+
+    /// Whether there was one.
+    pub fn delete(&self, caller: &Caller, name: &str) -> bool {
+        lock(&self.parameters).remove(&key(caller, name)).is_some()
+    }
+
+    pub(super) fn call(&self, clock: &Clock, caller: &Caller, action: &str, input: &Input) -> Answer {
+        match action {
+            "GetParameter" => self.get_parameter(caller, input),
+            "GetParameters" => self.get_parameters(caller, input),
+            "GetParametersByPath" => self.get_parameters_by_path(caller, input),
+            "PutParameter" => self.put_parameter(clock, caller, input),
+            "DeleteParameter" => {
+                let name = input.required("Name")?;
+                if self.delete(caller, name) { Ok(json!({})) } else { Err(not_found()) }
+            }
+            "DeleteParameters" => self.delete_parameters(caller, input),
+            action => Err(unknown_action(action)),
+        }
+    }
+
+    fn find(&self, caller: &Caller, name: &str) -> Result<Parameter, ServiceError> {
+        let name = local_name(name);
+        let (name, version) = match name.split_once(':') {
+            Some((name, version)) => (name, Some(version)),
+            None => (name, None),
+        };
+        if let Some(found) = public(caller, name) {
+            return Ok(found);
+        }
+        let found = lock(&self.parameters).get(&key(caller, name)).cloned().ok_or_else(not_found)?;
+        match version {
+            Some(version) if version != found.version.to_string() => {
+                let message = format!(
+                    "Systems Manager could not find version {version} of {name}. Verify the version and try again."
+                );
+                Err(error("ParameterVersionNotFound", message))
+            }
+            _ => Ok(found),
+        }
+    }
+
+    fn get_parameter(&self, caller: &Caller, input: &Input) -> Answer {
+        let name = input.required("Name")?;
+        let found = self.find(caller, name)?;
+        Ok(json!({"Parameter": shown(caller, name, &found, input.flag("WithDecryption"))}))
+    }
+
+    fn get_parameters(&self, caller: &Caller, input: &Input) -> Answer {
+        let names = names(input)?;
+        let (mut parameters, mut invalid) = (Vec::new(), Vec::new());
+        for name in names {
+            match self.find(caller, name) {
+                Ok(found) => parameters.push(shown(caller, name, &found, input.flag("WithDecryption"))),
+                Err(_) => invalid.push(name),
+            }
+        }
+        Ok(json!({"Parameters": parameters, "InvalidParameters": invalid}))
+    }
+
+    fn get_parameters_by_path(&self, caller: &Caller, input: &Input) -> Answer {
+        let path = input.required("Path")?;
+        if !path.starts_with('/') {
+            return Err(validation("The parameter path must begin with a forward slash."));
+        }
+        let prefix = format!("{}/", path.trim_end_matches('/'));
+        let limit = input.number("MaxResults").and_then(|most| usize::try_from(most).ok()).unwrap_or(10).clamp(1, 10);
+        let after = input.text("NextToken").unwrap_or_default();
+        let parameters = lock(&self.parameters);
+        let here = parameters.iter().filter(|((account, region, name), _)| {
+            let below = name.strip_prefix(&prefix);
+            *account == caller.account
+                && *region == caller.region
+                && below.is_some_and(|rest| input.flag("Recursive") || !rest.contains('/'))
+                && name.as_str() > after
+        });
+        let mut here: Vec<_> = here.take(limit + 1).collect();
+        let more = here.len() > limit;
+        here.truncate(limit);
+        let last = here.last().map(|((_, _, name), _)| name.clone());
+        let each =
+            |((_, _, name), found): &(&Key, &Parameter)| shown(caller, name, found, input.flag("WithDecryption"));
+        let mut output = json!({"Parameters": here.iter().map(each).collect::<Vec<_>>()});
+        if let (true, Some(last)) = (more, last) {
+            output["NextToken"] = last.into();
+        }
+        Ok(output)
+    }
+
+    fn put_parameter(&self, clock: &Clock, caller: &Caller, input: &Input) -> Answer {
+        let (name, value) = (local_name(input.required("Name")?), input.required("Value")?);
+        check_name(name)?;
+        let standing = lock(&self.parameters).get(&key(caller, name)).map(|found| found.kind);
+        let kind = match (input.text("Type"), standing) {
+            (Some(name), _) => Kind::named(name).ok_or_else(|| {
+                error(
+                    "UnsupportedParameterType",
+                    format!("{name} is not a valid parameter type. Valid values are String, StringList, SecureString."),
+                )
+            })?,
+            (None, Some(kind)) => kind,
+            (None, None) => return Err(validation("A parameter type is required when you create a parameter.")),
+        };
+        if standing.is_some() && !input.flag("Overwrite") {
+            let message = "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.";
+            return Err(error("ParameterAlreadyExists", message));
+        }
+        let tier = input.text("Tier").unwrap_or("Standard");
+        check_value(value, tier)?;
+        let version = self.put(caller, name, kind, value, clock.now());
+        let is_advanced = tier == "Advanced" || value.chars().count() > STANDARD;
+        Ok(json!({"Version": version, "Tier": if is_advanced { "Advanced" } else { "Standard" }}))
+    }
+
+    fn delete_parameters(&self, caller: &Caller, input: &Input) -> Answer {
+        let (deleted, invalid): (Vec<&str>, Vec<&str>) =
+            names(input)?.into_iter().partition(|name| self.delete(caller, local_name(name)));
+        Ok(json!({"DeletedParameters": deleted, "InvalidParameters": invalid}))
+    }
+}
+
+fn names(input: &Input) -> Result<Vec<&str>, ServiceError> {
+    let names = input.texts("Names");
+    if names.is_empty() || names.len() > NAMES {
+        let shown = names.join(", ");
+        return Err(validation(format!(
+            "1 validation error detected: Value '[{shown}]' at 'names' failed to satisfy constraint: Member must have \
+             length {} than or equal to {}",
+            if names.is_empty() { "greater" } else { "less" },
+            if names.is_empty() { 1 } else { NAMES },
+        )));
+    }
+    Ok(names)
+}
+
+fn check_name(name: &str) -> Result<(), ServiceError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
+    if name.is_empty() || !name.chars().all(allowed) {
+        return Err(validation(
+            "Parameter name: can't be prefixed with \"ssm\" (case-insensitive). If formed as a path, it can consist of \
+             sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the \
+             following 3 symbols .-_",
+        ));
+    }
+    let first = name.trim_start_matches('/').split('/').next().unwrap_or_default().to_ascii_lowercase();
+    if first.starts_with("aws") {
+        return Err(error("AccessDeniedException", format!("No access to reserved parameter name: {name}.")));
+    }
+    if first.starts_with("ssm") {
+        return Err(validation("Parameter name: can't be prefixed with \"ssm\" (case-insensitive)."));
+    }
+    if name.contains('/') && !name.starts_with('/') {
+        return Err(validation("Parameter name must be a fully qualified name."));
+    }
+    Ok(())
+}
+
+fn check_value(value: &str, tier: &str) -> Result<(), ServiceError> {
+    let length = value.chars().count();
+    if length == 0 {
+        return Err(validation(
+            "1 validation error detected: Value '' at 'value' failed to satisfy constraint: Member must have length \
+             greater than or equal to 1.",
+        ));
+    }
+    let most = if tier == "Standard" { STANDARD } else { ADVANCED };
+    if length > most {
+        return Err(validation(format!(
+            "{tier} tier parameters support a maximum parameter value of {most} characters. To create a larger parameter \
+             value, upgrade the parameter to use the advanced-parameter tier."
+        )));
+    }
+    Ok(())
+}
+
+/// The name inside of a parameter's ARN.
+fn local_name(name: &str) -> &str {
+    match name.strip_prefix("arn:").and_then(|arn| arn.split_once(":parameter/")) {
+        // Names that are no paths lose nothing but their leading slash in an ARN.
+        Some((_, rest)) if rest.contains('/') => name.split_once(":parameter").map_or(rest, |(_, path)| path),
+        Some((_, rest)) => rest,
+        None => name,
+    }
+}
+
+fn key(caller: &Caller, name: &str) -> Key {
+    (caller.account.clone(), caller.region.clone(), name.to_owned())
+}
+
+fn not_found() -> ServiceError {
+    error("ParameterNotFound", "")
+}
+
+fn shown(caller: &Caller, name: &str, parameter: &Parameter, decrypted: bool) -> Json {
+    let name = local_name(name);
+    let name = name.split(':').next().unwrap_or(name);
+    let account = if name.starts_with("/aws/service/") { "" } else { caller.account.as_str() };
+    let partition = catalog::partition_of(&caller.region).name;
+    let slash = if name.starts_with('/') { "" } else { "/" };
+    let value = match parameter.kind {
+        Kind::SecureString if !decrypted => ciphertext(&parameter.value),
+        _ => parameter.value.clone(),
+    };
+    json!({
+        "Name": name,
+        "Type": parameter.kind.name(),
+        "Value": value,
+        "Version": parameter.version,
+        "LastModifiedDate": seconds(parameter.modified),
+        "ARN": format!("arn:{partition}:ssm:{}:{account}:parameter{slash}{name}", caller.region),
+        "DataType": if is_ami_path(name) { "aws:ec2:image" } else { "text" },
+    })
+}
+
+/// JSON services give time as seconds with a fraction.
+pub(super) fn seconds(time: Timestamp) -> f64 {
+    time.as_millisecond() as f64 / 1000.0
+}
+
+/// Something that isn't the value, in place of what KMS would make of it.
+fn ciphertext(value: &str) -> String {
+    BASE64_STANDARD.encode([&b"simulated ciphertext "[..], Md5::digest(value).as_slice()].concat())
+}
+
+/// A public parameter: an AMI ID that looks like one, the same whenever it is asked for.
+fn public(caller: &Caller, name: &str) -> Option<Parameter> {
+    let path = name.strip_prefix("/aws/service/")?;
+    let ami = || {
+        let hash = Md5::digest(format!("{}{name}", caller.region));
+        let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("ami-{}", digits.get(..17).unwrap_or_default())
+    };
+    let value = match is_ami_path(name) {
+        true => ami(),
+        // The whole recommendation, of which `…/image_id` is a part.
+        false if path.ends_with("/recommended") => {
+            json!({"image_id": ami(), "image_name": "simulated", "os": "simulated", "schema_version": 1}).to_string()
+        }
+        false => return None,
+    };
+    Some(Parameter { kind: Kind::String, value, version: 1, modified: Timestamp::UNIX_EPOCH })
+}
+
+/// The paths under which AWS, Canonical, Bottlerocket and the Marketplace publish AMI IDs.
+fn is_ami_path(name: &str) -> bool {
+    let Some(path) = name.strip_prefix("/aws/service/") else { return false };
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let first = path.split('/').next().unwrap_or_default();
+    matches!(last, "image_id" | "ami-id" | "ami_id")
+        || first.starts_with("ami-")
+        || first == "marketplace"
+        || (first == "canonical" && last.starts_with("ami"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(region: &str) -> Caller {
+        Caller { account: "123456789012".into(), region: region.into() }
+    }
+
+    fn ask(service: &Service, action: &str, input: Json) -> Answer {
+        service.call(&Clock::new(1.0), &caller("us-east-1"), action, &Input::of(input))
+    }
+
+    fn refused(answer: Answer) -> (String, String) {
+        let error = answer.unwrap_err();
+        (error.code, error.message)
+    }
+
+    #[test]
+    fn parameters_are_kept_by_account_and_region() {
+        let service = Service::default();
+        let put = |input| ask(&service, "PutParameter", input);
+        assert_eq!(
+            put(json!({"Name": "/a/b", "Value": "x", "Type": "String"})).unwrap(),
+            json!({"Version": 1, "Tier": "Standard"})
+        );
+        assert_eq!(refused(put(json!({"Name": "/a/b", "Value": "y"}))).0, "ParameterAlreadyExists");
+        assert_eq!(put(json!({"Name": "/a/b", "Value": "y", "Overwrite": true})).unwrap()["Version"], 2);
+        let get = |name: &str| ask(&service, "GetParameter", json!({"Name": name}));
+        let found = get("/a/b").unwrap();
+        assert_eq!(found["Parameter"]["Value"], "y");
+        assert_eq!(found["Parameter"]["ARN"], "arn:aws:ssm:us-east-1:123456789012:parameter/a/b");
+        assert_eq!(get("arn:aws:ssm:us-east-1:123456789012:parameter/a/b").unwrap()["Parameter"]["Name"], "/a/b");
+        assert_eq!(get("/a/b:2").unwrap()["Parameter"]["Value"], "y");
+        assert_eq!(refused(get("/a/b:1")).0, "ParameterVersionNotFound");
+        assert_eq!(service.parameter(&caller("eu-west-1"), "/a/b"), None);
+        let many = ask(&service, "GetParameters", json!({"Names": ["/a/b", "c"]})).unwrap();
+        assert_eq!(
+            (many["Parameters"][0]["Value"].clone(), many["InvalidParameters"].clone()),
+            (json!("y"), json!(["c"]))
+        );
+        assert_eq!(ask(&service, "DeleteParameter", json!({"Name": "/a/b"})).unwrap(), json!({}));
+        assert_eq!(
+            refused(ask(&service, "DeleteParameter", json!({"Name": "/a/b"}))),
+            ("ParameterNotFound".into(), "".into())
+        );
+    }
+
+    #[test]
+    fn secure_strings_are_shown_on_demand() {
+        let service = Service::default();
+        service.put(&caller("us-east-1"), "p", Kind::SecureString, "hush", Timestamp::UNIX_EPOCH);
+        let get = |decrypted: bool| {
+            let found = ask(&service, "GetParameter", json!({"Name": "p", "WithDecryption": decrypted})).unwrap();
+            found["Parameter"]["Value"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(get(true), "hush");
+        assert!(!get(false).contains("hush"));
+    }
+
+    #[test]
+    fn paths_are_listed_in_pages() {
+        let service = Service::default();
+        for n in 10..25 {
+            service.put(&caller("us-east-1"), &format!("/a/p{n}"), Kind::String, "v", Timestamp::UNIX_EPOCH);
+        }
+        service.put(&caller("us-east-1"), "/a/deep/er", Kind::String, "v", Timestamp::UNIX_EPOCH);
+        service.put(&caller("us-east-1"), "/ab", Kind::String, "v", Timestamp::UNIX_EPOCH);
+        let page = |recursive: bool, token: &Json| {
+            let page = ask(
+                &service,
+                "GetParametersByPath",
+                json!({"Path": "/a/", "Recursive": recursive, "NextToken": token}),
+            );
+            let page = page.unwrap();
+            (page["Parameters"].as_array().unwrap().len(), page["NextToken"].clone())
+        };
+        let (first, token) = page(false, &Json::Null);
+        assert_eq!((first, page(false, &token)), (10, (5, Json::Null)));
+        let (first, token) = page(true, &Json::Null);
+        assert_eq!((first, page(true, &token)), (10, (6, Json::Null)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let check = |input: Json, code: &str, message: &str| {
+            let (found, said) = refused(ask(&Service::default(), "PutParameter", input.clone()));
+            assert_eq!(found, code, "{input}");
+            assert!(said.starts_with(message), "{said}");
+        };
+        check(json!({"Name": "a", "Value": "x"}), "ValidationException", "A parameter type is required");
+        check(json!({"Name": "a", "Value": "x", "Type": "Text"}), "UnsupportedParameterType", "Text is not a valid");
+        check(
+            json!({"Name": "a", "Value": "", "Type": "String"}),
+            "ValidationException",
+            "1 validation error detected: Value ''",
+        );
+        check(
+            json!({"Name": "a b", "Value": "x", "Type": "String"}),
+            "ValidationException",
+            "Parameter name: can't be",
+        );
+        check(
+            json!({"Name": "/aws/x", "Value": "x", "Type": "String"}),
+            "AccessDeniedException",
+            "No access to reserved parameter name: /aws/x.",
+        );
+        check(
+            json!({"Name": "a/b", "Value": "x", "Type": "String"}),
+            "ValidationException",
+            "Parameter name must be a fully qualified name.",
+        );
+        check(
+            json!({"Name": "a", "Value": "x".repeat(4097), "Type": "String"}),
+            "ValidationException",
+            "Standard tier parameters support",
+        );
+        check(json!({"Value": "x"}), "ValidationException", "1 validation error detected: Value null at 'name'");
+        assert_eq!(refused(ask(&Service::default(), "GetParameters", json!({"Names": []}))).0, "ValidationException");
+        assert_eq!(refused(ask(&Service::default(), "DescribeOpsItems", json!({}))).0, "UnknownOperationException");
+    }
+
+    #[test]
+    fn public_parameters_are_amis() {
+        let service = Service::default();
+        let value = |region: &str, name: &str| service.parameter(&caller(region), name).map(|found| found.value);
+        let name = "/aws/service/ami-amazon-linux-latest/amzn2-ami-hvm-x86_64-gp2";
+        let ami = value("us-east-1", name).unwrap();
+        assert!(ami.len() == 21 && ami.starts_with("ami-"), "{ami}");
+        assert_eq!(value("us-east-1", name).unwrap(), ami);
+        assert_ne!(value("eu-west-1", name).unwrap(), ami);
+        for name in [
+            "/aws/service/ecs/optimized-ami/amazon-linux-2/recommended/image_id",
+            "/aws/service/canonical/ubuntu/server/22.04/stable/current/amd64/hvm/ebs-gp2/ami-id",
+            "/aws/service/bottlerocket/aws-ecs-1/x86_64/latest/image_id",
+            "/aws/service/marketplace/prod-abc/latest",
+        ] {
+            assert!(value("us-east-1", name).unwrap().starts_with("ami-"), "{name}");
+        }
+        assert!(
+            value("us-east-1", "/aws/service/ecs/optimized-ami/amazon-linux-2/recommended")
+                .unwrap()
+                .contains("\"image_id\":\"ami-")
+        );
+        assert_eq!(value("us-east-1", "/aws/service/global-infrastructure/regions"), None);
+    }
+}

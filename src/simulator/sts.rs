@@ -1,0 +1,143 @@
+//! STS: who the caller is, and keys for a role.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use super::caller::{Credential, issued_key};
+use super::cloudformation::{Answer, ServiceError};
+use super::query::{Form, parameter};
+use super::xml::Xml;
+use super::{Caller, Cloud};
+use crate::catalog;
+
+/// How long a role's keys say that they last; nobody looks.
+const LASTS: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// The answer to an action, or `None` where STS here has no such action.
+pub fn call(cloud: &Cloud, credential: &Credential, form: &Form) -> Option<Answer> {
+    match form.action.as_str() {
+        "GetCallerIdentity" => Some(Ok(caller_identity(credential))),
+        "AssumeRole" => Some(assume_role(cloud, form)),
+        "GetSessionToken" => {
+            let mut xml = Xml::new();
+            let arn = user_arn(&credential.caller);
+            xml.element("Credentials", |xml| credentials(xml, cloud, &credential.caller.account, &arn));
+            Some(Ok(xml.finish()))
+        }
+        _ => None,
+    }
+}
+
+/// The one user that every account has.
+pub fn user_arn(caller: &Caller) -> String {
+    let partition = catalog::partition_of(&caller.region).name;
+    format!("arn:{partition}:iam::{}:user/simulated", caller.account)
+}
+
+fn caller_identity(credential: &Credential) -> String {
+    let role = credential.session_token.as_deref().and_then(role_in);
+    let (arn, id) = match role {
+        Some(arn) => {
+            let session = arn.rsplit('/').next().unwrap_or_default();
+            let id = format!("AROASIMULATED00000000:{session}");
+            (arn, id)
+        }
+        None => (user_arn(&credential.caller), "AIDASIMULATED00000000".to_owned()),
+    };
+    let mut xml = Xml::new();
+    xml.text("Arn", arn).text("UserId", id).text("Account", &credential.caller.account);
+    xml.finish()
+}
+
+fn assume_role(cloud: &Cloud, form: &Form) -> Answer {
+    let given = |name: &str| {
+        parameter(&form.parameters, name).filter(|value| !value.is_empty()).ok_or_else(|| {
+            let member = name.char_indices().map(|(at, c)| if at == 0 { c.to_ascii_lowercase() } else { c });
+            let member: String = member.collect();
+            invalid(format!(
+                "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
+            ))
+        })
+    };
+    let (role, session) = (given("RoleArn")?, given("RoleSessionName")?);
+    let parts: Vec<&str> = role.splitn(6, ':').collect();
+    let ["arn", partition, "iam", "", account, path] = parts.as_slice() else {
+        return Err(invalid(format!("{role} is invalid")));
+    };
+    let name = path.strip_prefix("role/").and_then(|path| path.rsplit('/').next());
+    let (Some(name), true) = (name, account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())) else {
+        return Err(invalid(format!("{role} is invalid")));
+    };
+    let arn = format!("arn:{partition}:sts::{account}:assumed-role/{name}/{session}");
+    let mut xml = Xml::new();
+    xml.element("AssumedRoleUser", |xml| {
+        xml.text("Arn", &arn).text("AssumedRoleId", format!("AROASIMULATED00000000:{session}"));
+    });
+    xml.element("Credentials", |xml| credentials(xml, cloud, account, &arn));
+    Ok(xml.finish())
+}
+
+/// Keys that say whose they are, so that nothing needs to be remembered of them.
+fn credentials(xml: &mut Xml, cloud: &Cloud, account: &str, arn: &str) {
+    let expires = cloud.clock.now() + LASTS;
+    xml.text("AccessKeyId", issued_key(account))
+        .text("SecretAccessKey", "simulated/simulated/simulated/simulated/")
+        .text("SessionToken", BASE64_STANDARD.encode(arn))
+        .text("Expiration", expires.strftime("%Y-%m-%dT%H:%M:%SZ"));
+}
+
+/// The role that a session token of ours was given out for.
+fn role_in(token: &str) -> Option<String> {
+    let arn = String::from_utf8(BASE64_STANDARD.decode(token).ok()?).ok()?;
+    arn.contains(":assumed-role/").then_some(arn)
+}
+
+fn invalid(message: String) -> ServiceError {
+    ServiceError { status: 400, code: "ValidationError".to_owned(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::clock::Clock;
+    use crate::simulator::scenario::Scenario;
+
+    fn ask(action: &str, parameters: &[(&str, &str)], session_token: Option<String>) -> Option<Answer> {
+        let cloud = Cloud::new(Clock::new(1.0), Scenario::default());
+        let caller = Caller { account: "111122223333".into(), region: "cn-north-1".into() };
+        let credential = Credential { caller, service: "sts".into(), session_token, expires: None };
+        let parameters = parameters.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        call(&cloud, &credential, &Form { action: action.into(), version: String::new(), parameters })
+    }
+
+    #[test]
+    fn callers_are_told_who_they_are() {
+        let said = ask("GetCallerIdentity", &[], None).unwrap().unwrap();
+        assert_eq!(
+            said,
+            "<Arn>arn:aws-cn:iam::111122223333:user/simulated</Arn><UserId>AIDASIMULATED00000000</UserId>\
+             <Account>111122223333</Account>"
+        );
+        let role = [("RoleArn", "arn:aws:iam::210987654321:role/path/Deploy"), ("RoleSessionName", "me")];
+        let assumed = ask("AssumeRole", &role, None).unwrap().unwrap();
+        assert!(assumed.contains("<AccessKeyId>ASIA2109876543210SIM</AccessKeyId>"), "{assumed}");
+        let token = assumed.split("<SessionToken>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+        let said = ask("GetCallerIdentity", &[], Some(token)).unwrap().unwrap();
+        assert!(said.starts_with("<Arn>arn:aws:sts::210987654321:assumed-role/Deploy/me</Arn>"), "{said}");
+        assert_eq!(ask("GetFederationToken", &[], None), None);
+    }
+
+    #[test]
+    fn roles_are_named_by_arn() {
+        let check = |role: &[(&str, &str)], message: &str| {
+            assert_eq!(ask("AssumeRole", role, None).unwrap().unwrap_err().message, message);
+        };
+        check(&[("RoleArn", "Deploy"), ("RoleSessionName", "me")], "Deploy is invalid");
+        check(&[("RoleArn", "arn:aws:iam::1:role/x"), ("RoleSessionName", "me")], "arn:aws:iam::1:role/x is invalid");
+        check(
+            &[("RoleArn", "arn:aws:iam::210987654321:role/x")],
+            "1 validation error detected: Value null at 'roleSessionName' failed to satisfy constraint: Member must not \
+             be null",
+        );
+    }
+}

@@ -1,0 +1,298 @@
+//! `taskcat simulator` as any AWS client sees it: boto3 for what AWS promises, bare sockets for what no client sends.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::servers::boto3;
+
+/// The server as a process; it ends with the test.
+struct Simulator {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Simulator {
+    fn start(args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_taskcat"))
+            .arg("simulator")
+            .args(args)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let printed: Vec<String> = lines.by_ref().take(5).map(Result::unwrap).collect();
+        let endpoint = printed[0].strip_prefix("export AWS_ENDPOINT_URL=http://").unwrap();
+        let expect = [
+            "export AWS_ACCESS_KEY_ID=123456789012",
+            "export AWS_SECRET_ACCESS_KEY=simulated",
+            "export AWS_REGION=us-east-1",
+            "export AWS_DEFAULT_REGION=us-east-1",
+        ];
+        assert_eq!(printed[1..], expect);
+        Self { address: endpoint.parse().unwrap(), child }
+    }
+
+    fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    fn passes(&self, program: &str) {
+        assert_eq!(boto3(&self.endpoint(), program, &[]), "passed");
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(30)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream
+    }
+
+    /// Sends bytes and reads until the server closes; nothing where it only closes.
+    fn send(&self, request: &[u8]) -> String {
+        let mut stream = self.connect();
+        // The server may have answered and closed before all is sent.
+        let _ = stream.write_all(request);
+        read(&mut stream)
+    }
+
+    /// A request that closes its connection, signed for a service.
+    fn signed(&self, service: &str, head: &str, body: &str) -> String {
+        let length = body.len();
+        self.send(
+            format!(
+                "{head} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {length}\r\n\
+                 Content-Type: application/x-www-form-urlencoded\r\nAuthorization: AWS4-HMAC-SHA256 \
+                 Credential=a/20261020/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=b\r\n\r\n{body}"
+            )
+            .as_bytes(),
+        )
+    }
+
+    fn still_answers(&self) {
+        let started = Instant::now();
+        let said = self.signed("sts", "POST /", "Action=GetCallerIdentity&Version=2011-06-15");
+        assert!(said.contains("<Account>123456789012</Account>"), "{said}");
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    }
+
+    fn end(mut self, signal: &str) -> Option<i32> {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn s3_is_s3_to_boto3() {
+    Simulator::start(&[]).passes("simulator_s3.py");
+}
+
+#[test]
+fn sts_ec2_ssm_and_secrets_manager_are_so_to_boto3() {
+    Simulator::start(&[]).passes("simulator_services.py");
+}
+
+const FAULTS: &str = r#"
+calls:
+  - {service: sts, action: GetCallerIdentity, fault: throttle, times: 2, regions: [us-east-1]}
+  - {service: s3, action: ListBuckets, fault: throttle, times: 1}
+  - {service: ec2, action: "Describe*", fault: deny, regions: [us-*]}
+  - {service: s3, action: CreateBucket, name: "forbidden-*", fault: deny, message: Not here.}
+  - {service: secretsmanager, fault: error, code: KMSInvalidStateException, message: Why not., status: 400}
+  - {service: ssm, name: /cut, fault: cut}
+  - {service: ssm, name: /hang, fault: hang, for: 5s}
+  - {service: ssm, name: /slow, fault: delay, for: 500ms}
+disabled_regions: [me-south-1]
+hidden:
+  - {kind: bucket, name: "late-*", for: 3s}
+"#;
+
+#[test]
+fn faults_are_met_by_boto3() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("faults.yml");
+    std::fs::write(&file, FAULTS).unwrap();
+    Simulator::start(&["--speed", "1", "--scenario", file.to_str().unwrap()]).passes("simulator_faults.py");
+}
+
+#[test]
+fn a_scenario_that_is_wrong_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("faults.yml");
+    std::fs::write(&file, "calls:\n- {service: s3, fault: thorttle}\nresource: []\n").unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_taskcat")).arg("simulator").arg("--scenario").arg(&file).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for part in
+        ["`calls[0].fault` is `thorttle`", "faults.yml:2:24", "the scenario has no key `resource`", "faults.yml:3:1"]
+    {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+}
+
+#[test]
+fn it_ends_with_a_signal() {
+    for signal in ["-INT", "-TERM"] {
+        let simulator = Simulator::start(&[]);
+        simulator.still_answers();
+        // One that says nothing doesn't keep it.
+        let _idle = simulator.connect();
+        assert_eq!(simulator.end(signal), Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_said() {
+    let simulator = Simulator::start(&[]);
+    let port = simulator.address.port().to_string();
+    let output = Command::new(env!("CARGO_BIN_EXE_taskcat")).args(["simulator", "--port", &port]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(&format!("can't listen on 127.0.0.1:{port}: ")), "{said}");
+}
+
+/// What no client sends is answered in order, or the connection is closed; others don't notice.
+#[test]
+fn rubbish_is_refused() {
+    let simulator = Simulator::start(&[]);
+    let check = |said: String, parts: &[&str]| {
+        for part in parts {
+            assert!(said.contains(part), "{part:?} is not in {said:?}");
+        }
+        simulator.still_answers();
+    };
+    check(simulator.send(b"\x16\x03\x01\x02\x00\x01\x00"), &["HTTP/1.1 400"]);
+    check(simulator.send(b"GET\r\n\r\n"), &["HTTP/1.1 400"]);
+    check(
+        simulator.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+        &["403", "<Code>AccessDenied</Code>", "x-taskcat-simulated: true"],
+    );
+    let huge = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(1024 * 1024));
+    check(simulator.send(huge.as_bytes()), &[]);
+    let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(5000));
+    check(simulator.send(many.as_bytes()), &["HTTP/1.1 431"]);
+
+    // Bad XML, bad JSON, bad forms.
+    let bucket = |body| simulator.signed("s3", "PUT /some-bucket", body);
+    check(bucket("<CreateBucketConfiguration"), &["HTTP/1.1 400", "<Code>MalformedXML</Code>", "x-amz-request-id"]);
+    check(bucket("\u{1}\u{2}"), &["HTTP/1.1 400", "<Code>MalformedXML</Code>"]);
+    let deep = "<a>".repeat(100_000);
+    check(bucket(&deep), &["HTTP/1.1 400"]);
+    check(
+        simulator.signed("ssm", "POST /", "{\"Name\": "),
+        &["HTTP/1.1 400", "SerializationException", "application/x-amz-json-1.1"],
+    );
+    check(simulator.signed("ssm", "POST /", &"[".repeat(100_000)), &["SerializationException"]);
+    check(simulator.signed("ssm", "POST /", "{}"), &["UnknownOperationException"]);
+    check(
+        simulator.signed("cloudformation", "POST /", "%%%&=&&\u{0}"),
+        &["<Code>MissingAction</Code>", "x-amzn-requestid"],
+    );
+    check(
+        simulator.signed("ec2", "POST /", "Action=RunInstances&Version=2016-11-15"),
+        &["<Response><Errors><Error><Code>InvalidAction</Code>"],
+    );
+    check(
+        simulator.signed("sts", "POST /", "Action=GetCallerIdentity&Version=2000-01-01"),
+        &["Could not find operation GetCallerIdentity for version 2000-01-01"],
+    );
+    check(
+        simulator.signed("lambda", "GET /2015-03-31/functions", ""),
+        &["HTTP/1.1 501", "the simulator has no service `lambda`"],
+    );
+    check(
+        simulator.send(
+            b"POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic abc\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        ),
+        &["HTTP/1.1 400", "<Code>IncompleteSignature</Code>", "Unsupported authorization type 'Basic'."],
+    );
+    check(
+        simulator.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
+        &["HTTP/1.1 403", "<Code>MissingAuthenticationToken</Code>"],
+    );
+}
+
+#[test]
+fn bodies_are_bounded_and_may_break_off() {
+    let simulator = Simulator::start(&[]);
+    let head = |service: &str, length: u64| {
+        format!(
+            "PUT /some-bucket/k HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\nAuthorization: AWS4-HMAC-SHA256 \
+             Credential=a/20261020/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=b\r\n\r\n"
+        )
+    };
+    // What is too large is refused before it is sent.
+    let said = simulator.send(head("cloudformation", 17 * 1024 * 1024).as_bytes());
+    assert!(said.contains("HTTP/1.1 413") && said.contains("RequestEntityTooLarge"), "{said}");
+    let said = simulator.send(head("s3", 2 * 1024 * 1024 * 1024).as_bytes());
+    assert!(said.contains("HTTP/1.1 400") && said.contains("<Code>EntityTooLarge</Code>"), "{said}");
+    // A form of 6 MB, which holds a template of 2 MB, comes in.
+    let template = format!("Action=X&Version=2010-05-15&TemplateBody={}", "%41".repeat(2 * 1024 * 1024));
+    let said = simulator.signed("cloudformation", "POST /", &template);
+    assert!(said.contains("<ErrorResponse"), "{said}");
+    // A client that goes away in the middle of a body, or of its head, leaves nothing behind.
+    for _ in 0..50 {
+        for request in [head("s3", 1000).as_str(), &(head("s3", 1000) + "half"), "PUT /some-bucket/k HTTP/1.1\r\nHo"] {
+            let mut stream = simulator.connect();
+            stream.write_all(request.as_bytes()).unwrap();
+        }
+    }
+    simulator.still_answers();
+    let said = simulator.signed("s3", "GET /some-bucket/k", "");
+    assert!(said.contains("<Code>NoSuchBucket</Code>"), "{said}");
+}
+
+/// Every one of 10,000 connections that are open at once is answered, told to come back, or closed.
+#[test]
+fn ten_thousand_connections_are_served_in_order() {
+    const THREADS: usize = 50;
+    const EACH: usize = 200;
+    let simulator = Simulator::start(&[]);
+    let (answered, busy, closed) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                let mut open = Vec::new();
+                for _ in 0..EACH {
+                    let Ok(mut stream) = TcpStream::connect_timeout(&simulator.address, Duration::from_secs(60)) else {
+                        closed.fetch_add(1, Ordering::Relaxed);
+                        continue;
+                    };
+                    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+                    let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+                    let mut first = [0; 12];
+                    match stream.read_exact(&mut first) {
+                        Ok(()) if first == *b"HTTP/1.1 503" => busy.fetch_add(1, Ordering::Relaxed),
+                        Ok(()) if first == *b"HTTP/1.1 403" => answered.fetch_add(1, Ordering::Relaxed),
+                        Ok(()) => panic!("{}", String::from_utf8_lossy(&first)),
+                        Err(_) => closed.fetch_add(1, Ordering::Relaxed),
+                    };
+                    open.push(stream);
+                }
+            });
+        }
+    });
+    let counts = [answered.into_inner(), busy.into_inner(), closed.into_inner()];
+    assert_eq!(counts.iter().sum::<usize>(), THREADS * EACH, "{counts:?}");
+    assert!(counts[0] > 100 && counts[2] < 100, "answered, told to come back, closed: {counts:?}");
+    simulator.still_answers();
+}
