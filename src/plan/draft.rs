@@ -318,6 +318,10 @@ pub mod tests {
             Self { folder }
         }
 
+        pub fn root(&self) -> &Path {
+            self.folder.path()
+        }
+
         /// As a run makes it; errors of templates come with those of the draft.
         pub fn draft(&self) -> Result<(Draft, Vec<Diagnostic>), Vec<Diagnostic>> {
             let root = self.folder.path();

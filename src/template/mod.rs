@@ -8,6 +8,7 @@
 //! - `sections`: a file's tree to a [`Template`]
 //! - `url`: what a nested stack's `TemplateURL` can evaluate to
 //! - `project`: files, and which template nests which
+//! - `rendered`: what a template comes to, as CloudFormation sees it; `secrets` keeps what must not be shown out of it
 //! - `transform`: what rewrites a template before it is evaluated: macros, includes, loops
 //! - `graph`: what depends on what, circles, and names that lead nowhere
 //! - `limits`: what is refused of a template as it stands, whatever its values

@@ -31,6 +31,7 @@ mod buckets;
 mod budgets;
 mod cleaning;
 mod configuration;
+mod corpus;
 mod credentials;
 mod differential;
 mod failures;

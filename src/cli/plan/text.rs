@@ -15,9 +15,12 @@ use crate::template::{Failure, NestedIn, Note};
 /// Where there is no terminal to ask.
 const WIDTH: usize = 100;
 
+/// What is narrower than this is taken for this.
+const NARROWEST: usize = 40;
+
 /// The whole, with colours. `all_regions`: not every cell is declared.
 pub(super) fn text(forecast: &Forecast, all_regions: bool) -> String {
-    let width = if io::stdout().is_terminal() { usize::from(Term::stdout().size().1) } else { WIDTH };
+    let width = if io::stdout().is_terminal() { usize::from(Term::stdout().size().1).max(NARROWEST) } else { WIDTH };
     let tests = Tests::of(forecast);
     let mut text = match tests.matrix(width) {
         Some(matrix) if !all_regions => matrix,
