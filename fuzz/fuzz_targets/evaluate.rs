@@ -16,29 +16,17 @@ fuzz_target!(|bytes: &[u8]| {
     let templates = Templates::default();
     let lines = text.split(['\n', '\r']).count() as u32 + 1;
     let some = |value: fn(&str) -> Value| {
-        let given = |key: &String| (key.clone(), Given { value: value(key), set: None });
+        let given = |key: &String| (key.clone(), Given { value: value(key), set: Vec::new() });
         template.parameters.iter().map(|parameter| given(&parameter.key)).collect::<Givens>()
     };
     let defaults = Givens::new();
     let made_up = some(|key| Value::text(format!("{key},1, a")));
     let unknown = some(|key| Unknown::asked(format!("parameter {key}")).into());
     for (region, givens) in [("us-east-1", &defaults), ("cn-north-1", &made_up), ("eu-nowhere-9", &unknown)] {
-        let stack = evaluate(&template, &place(region), givens, &Offline(&templates));
+        let stack = evaluate(&template, &Place::new(region, "aws", "amazonaws.com"), givens, &Offline(&templates));
         holds(&stack, lines);
     }
 });
-
-fn place(region: &str) -> Place {
-    Place {
-        region: region.to_owned(),
-        partition: "aws".to_owned(),
-        url_suffix: "amazonaws.com".to_owned(),
-        account_id: None,
-        stack_name: None,
-        stack_id: None,
-        notification_arns: Vec::new(),
-    }
-}
 
 fn holds(stack: &Stack, lines: u32) {
     let undecided = stack.undecided.iter().map(|undecided| &undecided.failure);

@@ -106,15 +106,7 @@ impl Render {
 
     fn place(&self) -> Place {
         let partition = catalog::partition_of(&self.region);
-        Place {
-            region: self.region.clone(),
-            partition: partition.name.to_owned(),
-            url_suffix: partition.dns_suffix.to_owned(),
-            account_id: None,
-            stack_name: None,
-            stack_id: None,
-            notification_arns: Vec::new(),
-        }
+        Place::new(&self.region, partition.name, partition.dns_suffix)
     }
 }
 

@@ -202,13 +202,8 @@ impl Forecaster<'_> {
         let bucket = self.test.bucket.bucket(&self.place, &identity, &self.draft.project, self.draft.run_id);
         let sent = self.sent(&bucket, partition.name);
         let place = template::Place {
-            region: self.place.region.clone(),
-            partition: partition.name.to_owned(),
-            url_suffix: partition.dns_suffix.to_owned(),
-            account_id: None,
             stack_name: Some(self.test.stack_name.clone()),
-            stack_id: None,
-            notification_arns: Vec::new(),
+            ..template::Place::new(&self.place.region, partition.name, partition.dns_suffix)
         };
         let world = CellWorld {
             templates: self.templates,

@@ -172,6 +172,21 @@ struct Bounds {
     depth: Cell<usize>,
 }
 
+impl Place {
+    /// Of a stack that isn't there yet, in nobody's account.
+    pub fn new(region: &str, partition: &str, url_suffix: &str) -> Self {
+        Self {
+            region: region.to_owned(),
+            partition: partition.to_owned(),
+            url_suffix: url_suffix.to_owned(),
+            account_id: None,
+            stack_name: None,
+            stack_id: None,
+            notification_arns: Vec::new(),
+        }
+    }
+}
+
 impl<'a> Evaluator<'a> {
     pub fn new(template: &'a Template, place: &'a Place, givens: &Givens, world: &'a dyn World) -> Self {
         Self::within(template, place, givens, world, Rc::default())
@@ -219,8 +234,8 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Everything the template comes to.
-    pub fn stack(self) -> Stack {
-        let mut failures = self.early.clone();
+    pub fn stack(mut self) -> Stack {
+        let mut failures = std::mem::take(&mut self.early);
         failures.extend(limits::exceeded(&self));
         failures.extend(graph::problems(&self));
         failures.extend(self.broken_rules());
@@ -368,15 +383,7 @@ pub(in crate::template) mod tests {
     pub fn place(region: &str) -> Place {
         let (partition, url_suffix) =
             if region.starts_with("cn-") { ("aws-cn", "amazonaws.com.cn") } else { ("aws", "amazonaws.com") };
-        Place {
-            region: region.to_owned(),
-            partition: partition.to_owned(),
-            url_suffix: url_suffix.to_owned(),
-            account_id: None,
-            stack_name: Some("stack".to_owned()),
-            stack_id: None,
-            notification_arns: Vec::new(),
-        }
+        Place { stack_name: Some("stack".to_owned()), ..Place::new(region, partition, url_suffix) }
     }
 
     pub fn givens(parameters: &[(&str, &str)]) -> Givens {
