@@ -28,20 +28,9 @@ pub(super) struct CellWorld<'a> {
 }
 
 impl World for CellWorld<'_> {
-    fn export(&self, name: &str) -> Result<Value, String> {
-        Ok(self.needs(Unknown::asked(format!("export {name}"))).into())
-    }
-
-    fn stack_output(&self, stack: &str, output: &str, _region: Option<&str>) -> Result<Value, String> {
-        Ok(self.needs(Unknown::asked(format!("output {output} of stack {stack}"))).into())
-    }
-
-    fn ssm_parameter(&self, name: &str) -> Result<Value, String> {
-        Ok(self.needs(Unknown::asked(format!("SSM parameter {name}"))).into())
-    }
-
-    fn dynamic_reference(&self, reference: &str) -> Result<Value, String> {
-        Ok(self.needs(Unknown::asked(format!("dynamic reference {reference}"))).into())
+    fn needs(&self, unknown: Unknown) -> Unknown {
+        self.asked.borrow_mut().push(unknown.clone());
+        unknown
     }
 
     fn included(&self, location: &str) -> Result<Option<Node>, String> {
@@ -135,11 +124,6 @@ impl CellWorld<'_> {
             (Some(child), None) => self.templates.get(&child.template),
             _ => None,
         }
-    }
-
-    fn needs(&self, unknown: Unknown) -> Unknown {
-        self.asked.borrow_mut().push(unknown.clone());
-        unknown
     }
 }
 

@@ -13,6 +13,11 @@ pub trait World {
         false
     }
 
+    /// Told of each thing that AWS must have for the stack to be launched, and that isn't known here.
+    fn needs(&self, unknown: Unknown) -> Unknown {
+        unknown
+    }
+
     /// What `Ref` gives for a resource.
     fn physical_id(&self, logical_id: &str) -> Result<Value, String> {
         Ok(Unknown::launched(format!("physical ID of {logical_id}")).into())
@@ -33,22 +38,22 @@ pub trait World {
 
     /// `Fn::ImportValue`
     fn export(&self, name: &str) -> Result<Value, String> {
-        Ok(Unknown::asked(format!("export {name}")).into())
+        Ok(self.needs(Unknown::asked(format!("export {name}"))).into())
     }
 
     /// `Fn::GetStackOutput`: of a stack's name or ARN, in a region of its own if one is named.
     fn stack_output(&self, stack: &str, output: &str, _region: Option<&str>) -> Result<Value, String> {
-        Ok(Unknown::asked(format!("output {output} of stack {stack}")).into())
+        Ok(self.needs(Unknown::asked(format!("output {output} of stack {stack}"))).into())
     }
 
     /// The value of an SSM parameter that a template's parameter of type `AWS::SSM::Parameter::Value<…>` names.
     fn ssm_parameter(&self, name: &str) -> Result<Value, String> {
-        Ok(Unknown::asked(format!("SSM parameter {name}")).into())
+        Ok(self.needs(Unknown::asked(format!("SSM parameter {name}"))).into())
     }
 
     /// `{{resolve:service:reference}}`, with its braces.
     fn dynamic_reference(&self, reference: &str) -> Result<Value, String> {
-        Ok(Unknown::asked(format!("dynamic reference {reference}")).into())
+        Ok(self.needs(Unknown::asked(format!("dynamic reference {reference}"))).into())
     }
 
     /// What `AWS::Include` puts in: the tree of the file at an S3 location, as it is read, since CloudFormation refuses
