@@ -10,18 +10,7 @@ use crate::yaml::Node;
 impl Evaluator<'_> {
     /// The outputs that exist or may exist. What fails in one that certainly exists is added to `failures`.
     pub(super) fn all_outputs(&self, failures: &mut Vec<Failure>) -> IndexMap<String, Output> {
-        let mut outputs = IndexMap::new();
-        for (key, entry) in self.section("Outputs") {
-            match self.exists(entry) {
-                Ok(Truth::False) => {}
-                Ok(exists) => {
-                    let output = self.output(key, entry, exists, failures);
-                    outputs.insert(key.text.to_string(), output);
-                }
-                Err(failed) => failures.extend(failed),
-            }
-        }
-        outputs
+        self.existing("Outputs", failures, |key, entry, exists, failures| self.output(key, entry, exists, failures))
     }
 
     fn output(&self, key: &Node, entry: &Node, exists: Truth, failures: &mut Vec<Failure>) -> Output {
@@ -29,21 +18,14 @@ impl Evaluator<'_> {
             let message = "Template format error: Every Outputs member must contain a Value object";
             self.blame(self.fail(key.at, message), &exists, failures);
         }
-        let mut body = IndexMap::new();
-        for (key, node) in entry.entries().iter().filter(|(key, _)| &*key.text != "Condition") {
-            match self.value(node) {
-                Ok(Value::NoValue | Value::List(_) | Value::Map(_)) if &*key.text == "Value" => {
-                    let message =
-                        "Template format error: The Value field of every Outputs member must evaluate to a String.";
-                    self.blame(self.fail(node.at, message), &exists, failures);
-                }
-                Ok(Value::NoValue) => {}
-                Ok(value) => {
-                    body.insert(key.text.to_string(), value);
-                }
-                Err(failed) => self.blame(failed, &exists, failures),
+        let body = self.body(entry, &exists, failures, |key, node| match self.value(node)? {
+            Value::NoValue | Value::List(_) | Value::Map(_) if key == "Value" => {
+                let message =
+                    "Template format error: The Value field of every Outputs member must evaluate to a String.";
+                Err(self.fail(node.at, message))
             }
-        }
+            value => Ok(value),
+        });
         Output { exists, body }
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use super::{Evaluator, Resource, Stack, Truth, Undecided, Value};
-use crate::template::value::{Failure, Failures, NestedIn, Until};
+use crate::template::value::{Evaluated, Failure, Failures, NestedIn, Until};
 use crate::yaml::Node;
 
 /// The resource type of a stack in a stack.
@@ -18,32 +18,53 @@ const PLAIN: [&str; 2] = ["DeletionPolicy", "UpdateReplacePolicy"];
 impl Evaluator<'_> {
     /// The resources that exist or may exist. What fails in one that certainly exists is added to `failures`.
     pub(super) fn all_resources(&self, failures: &mut Vec<Failure>) -> IndexMap<String, Resource> {
-        let mut resources = IndexMap::new();
-        for (id, entry) in self.section("Resources") {
+        self.existing("Resources", failures, |id, entry, exists, failures| self.resource(id, entry, exists, failures))
+    }
+
+    /// A section's entries that exist or may exist, each made by `make`.
+    pub(super) fn existing<T>(
+        &self,
+        section: &str,
+        failures: &mut Vec<Failure>,
+        make: impl Fn(&Node, &Node, Truth, &mut Vec<Failure>) -> T,
+    ) -> IndexMap<String, T> {
+        let mut made = IndexMap::new();
+        for (key, entry) in self.section(section) {
             match self.exists(entry) {
                 Ok(Truth::False) => {}
                 Ok(exists) => {
-                    let resource = self.resource(id, entry, exists, failures);
-                    resources.insert(id.text.to_string(), resource);
+                    made.insert(key.text.to_string(), make(key, entry, exists, failures));
                 }
                 Err(failed) => failures.extend(failed),
             }
         }
-        resources
+        made
     }
 
-    fn resource(&self, id: &Node, entry: &Node, exists: Truth, failures: &mut Vec<Failure>) -> Resource {
-        let kind = entry.get("Type").map(|kind| kind.text.to_string()).unwrap_or_default();
+    /// An entry's members but for its `Condition`, evaluated by `value`; what fails is left out and blamed.
+    pub(super) fn body(
+        &self,
+        entry: &Node,
+        exists: &Truth,
+        failures: &mut Vec<Failure>,
+        value: impl Fn(&str, &Node) -> Evaluated,
+    ) -> IndexMap<String, Value> {
         let mut body = IndexMap::new();
         for (key, node) in entry.entries().iter().filter(|(key, _)| &*key.text != "Condition") {
-            match self.attribute_of_entry(&key.text, node) {
+            match value(&key.text, node) {
                 Ok(Value::NoValue) => {}
                 Ok(value) => {
                     body.insert(key.text.to_string(), value);
                 }
-                Err(failed) => self.blame(failed, &exists, failures),
+                Err(failed) => self.blame(failed, exists, failures),
             }
         }
+        body
+    }
+
+    fn resource(&self, id: &Node, entry: &Node, exists: Truth, failures: &mut Vec<Failure>) -> Resource {
+        let kind = entry.get("Type").map(|kind| kind.text.to_string()).unwrap_or_default();
+        let body = self.body(entry, &exists, failures, |key, node| self.attribute_of_entry(key, node));
         let nested = (kind == STACK).then(|| self.nested_stack(&id.text)).flatten();
         if let Some(stack) = &nested {
             self.take_over(stack, id, entry, &exists, failures);
@@ -58,7 +79,7 @@ impl Evaluator<'_> {
         Some(condition.map_or(Truth::True, |name| self.condition(&name.text)))
     }
 
-    fn attribute_of_entry(&self, key: &str, node: &Node) -> Result<Value, Failures> {
+    fn attribute_of_entry(&self, key: &str, node: &Node) -> Evaluated {
         if PLAIN.contains(&key) && !node.is_scalar() && !self.macros.has_language_extensions() {
             let message = format!("Template format error: Every {key} member must be a string.");
             return Err(self.fail(node.at, message));
