@@ -3,27 +3,20 @@
 use serde_json::Value;
 
 use crate::event::Happening;
-
-/// What stands in a secret's place; the same as for parameters.
-const MASK: &str = "****";
-/// Shorter secrets can't be searched for: they would take ordinary words to pieces.
-const SHORTEST: usize = 4;
+use crate::template;
 
 /// The fields that carry other people's words. Ids, names and statuses are left as they are: a secret that happens to
 /// be called like a test must not rename the test.
 const FREE_TEXT: [&str; 8] =
     ["message", "reason", "error", "output", "value", "description", "export_name", "physical_id"];
 
-/// The secret values of a run, longest first, so that a secret within another doesn't leave the rest of it standing.
+/// The secret values of a run. Short ones can't be searched for: they would take ordinary words to pieces.
 #[derive(Default)]
-pub(super) struct Secrets(Vec<String>);
+pub(super) struct Secrets(template::Secrets);
 
 impl Secrets {
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let mut values: Vec<_> = values.into_iter().filter(|value| value.len() >= SHORTEST).collect();
-        values.sort_unstable_by_key(|value| std::cmp::Reverse(value.len()));
-        values.dedup();
-        Self(values)
+        Self(template::Secrets::long(values))
     }
 
     /// The happening with every secret in every free text masked.
@@ -55,11 +48,9 @@ impl Secrets {
     }
 
     fn mask_text(&self, text: &mut String) -> bool {
-        let mut found = false;
-        for secret in self.0.iter().filter(|secret| text.contains(secret.as_str())).collect::<Vec<_>>() {
-            *text = text.replace(secret.as_str(), MASK);
-            found = true;
-        }
+        let masked = self.0.mask(text);
+        let found = masked != *text;
+        *text = masked;
         found
     }
 }

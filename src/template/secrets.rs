@@ -26,6 +26,15 @@ impl Secrets {
         Self(values)
     }
 
+    /// Those alone that are long enough to be masked wherever they stand.
+    pub fn long(values: impl IntoIterator<Item = String>) -> Self {
+        Self::new(values.into_iter().filter(|value| value.len() >= SHORTEST))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The values of the template's `NoEcho` parameters, given ones and defaults.
     pub fn of(template: &Template, givens: &Givens) -> Self {
         let hidden = template.parameters.iter().filter(|parameter| parameter.no_echo);
