@@ -23,7 +23,17 @@ macro_rules! checksums_of {
         }
     };
 }
-pub(super) use checksums_of;
+/// Puts them where outputs have them. The type stands beside them in most.
+macro_rules! put_checksums {
+    ($checksum:expr => $output:expr) => {
+        $output.checksum_crc32 = $checksum.checksum_crc32;
+        $output.checksum_crc32c = $checksum.checksum_crc32c;
+        $output.checksum_crc64nvme = $checksum.checksum_crc64nvme;
+        $output.checksum_sha1 = $checksum.checksum_sha1;
+        $output.checksum_sha256 = $checksum.checksum_sha256;
+    };
+}
+pub(super) use {checksums_of, put_checksums};
 
 /// What an object has where nothing else is asked for.
 const DEFAULT: &str = "CRC64NVME";

@@ -9,7 +9,7 @@ use s3s::{S3Error, S3Result};
 use uuid::Uuid;
 
 use super::super::Cloud;
-use super::checksum::{self, checksums_of};
+use super::checksum::{self, checksums_of, put_checksums};
 use super::objects::{about, acl_given, check_conditions, encrypted, header_tags, source};
 use super::store::{Bucket, Object as Stored, Part as StoredPart, Upload, hex, time};
 use super::{Asker, acl, invalid_argument, malformed_xml, refusal};
@@ -96,17 +96,14 @@ pub fn upload_part(cloud: &Cloud, input: UploadPartInput, bytes: Bytes) -> S3Res
             upload.parts.insert(input.part_number, part);
             (upload.about.encryption.clone(), upload.about.kms_key_id.clone())
         };
-        Ok(UploadPartOutput {
+        let mut output = UploadPartOutput {
             e_tag: Some(ETag::Strong(etag)),
-            checksum_crc32: checksum.checksum_crc32,
-            checksum_crc32c: checksum.checksum_crc32c,
-            checksum_crc64nvme: checksum.checksum_crc64nvme,
-            checksum_sha1: checksum.checksum_sha1,
-            checksum_sha256: checksum.checksum_sha256,
             server_side_encryption: encryption,
             ssekms_key_id: kms_key_id,
             ..Default::default()
-        })
+        };
+        put_checksums!(checksum => output);
+        Ok(output)
     })
 }
 
@@ -275,22 +272,19 @@ pub fn complete_multipart_upload(
             acl: upload.acl,
         };
         let version_id = bucket.put(&input.key, object, cloud.clock.now());
-        Ok(CompleteMultipartUploadOutput {
+        let mut output = CompleteMultipartUploadOutput {
             location: Some(format!("http://{}.s3.{}.amazonaws.com/{}", input.bucket, bucket.region, input.key)),
             bucket: Some(input.bucket.clone()),
             key: Some(input.key.clone()),
             e_tag: Some(ETag::Strong(etag)),
-            checksum_crc32: checksum.checksum_crc32,
-            checksum_crc32c: checksum.checksum_crc32c,
-            checksum_crc64nvme: checksum.checksum_crc64nvme,
-            checksum_sha1: checksum.checksum_sha1,
-            checksum_sha256: checksum.checksum_sha256,
             checksum_type: checksum.checksum_type,
             server_side_encryption: encryption,
             ssekms_key_id: kms_key_id,
             version_id,
             ..Default::default()
-        })
+        };
+        put_checksums!(checksum => output);
+        Ok(output)
     })
 }
 

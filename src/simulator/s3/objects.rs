@@ -9,7 +9,7 @@ use s3s::dto::{self, *};
 use s3s::path::S3Path;
 
 use super::super::Cloud;
-use super::checksum::{self, checksums_of};
+use super::checksum::{self, checksums_of, put_checksums};
 use super::settings::{Settings, checked};
 use super::store::{About, Bucket, NULL, Object as Stored, Version, etag_of, hex, time, whole_seconds};
 use super::{Asker, access_denied, acl, door, invalid_argument, malformed_xml, no_such_key, refusal};
@@ -83,20 +83,17 @@ pub fn put_object(cloud: &Cloud, mut input: PutObjectInput, bytes: Bytes) -> S3R
         let object = Stored { bytes, etag: etag.clone(), checksum, about: Arc::new(about), tags, acl };
         let (checksum, about) = (object.checksum.clone(), object.about.clone());
         let version_id = bucket.put(&input.key, object, cloud.clock.now());
-        Ok(PutObjectOutput {
+        let mut output = PutObjectOutput {
             e_tag: Some(ETag::Strong(etag)),
-            checksum_crc32: checksum.checksum_crc32,
-            checksum_crc32c: checksum.checksum_crc32c,
-            checksum_crc64nvme: checksum.checksum_crc64nvme,
-            checksum_sha1: checksum.checksum_sha1,
-            checksum_sha256: checksum.checksum_sha256,
             checksum_type: checksum.checksum_type,
             server_side_encryption: about.encryption.clone(),
             ssekms_key_id: about.kms_key_id.clone(),
             size,
             version_id,
             ..Default::default()
-        })
+        };
+        put_checksums!(checksum => output);
+        Ok(output)
     })
 }
 
@@ -202,72 +199,23 @@ fn check_part_number(number: Option<i32>) -> S3Result<()> {
     }
 }
 
-pub fn get_object(cloud: &Cloud, _: &Asker, input: GetObjectInput) -> S3Result<GetObjectOutput> {
-    check_part_number(input.part_number)?;
-    cloud.s3.with(&input.bucket, |bucket| {
-        let (version, object) = bucket.find(&input.key, input.version_id.as_deref())?;
+/// What reads of an object answer alike, with its bytes, or the part of them that is asked for, and the object. The
+/// inputs and outputs have their members in common by name alone.
+macro_rules! read {
+    ($output:ident, $bucket:expr, $input:expr) => {{
+        let (version, object) = $bucket.find(&$input.key, $input.version_id.as_deref())?;
         let conditions = Conditions {
-            if_match: input.if_match.as_ref(),
-            if_none_match: input.if_none_match.as_ref(),
-            if_modified_since: input.if_modified_since.as_ref(),
-            if_unmodified_since: input.if_unmodified_since.as_ref(),
+            if_match: $input.if_match.as_ref(),
+            if_none_match: $input.if_none_match.as_ref(),
+            if_modified_since: $input.if_modified_since.as_ref(),
+            if_unmodified_since: $input.if_unmodified_since.as_ref(),
         };
         conditions.check(version, object, not_modified)?;
-        let (bytes, content_range) = ranged(&object.bytes, input.range.as_ref())?;
+        let (bytes, content_range) = ranged(&object.bytes, $input.range.as_ref())?;
         let about = &object.about;
-        let with_checksum = shows_checksum(input.checksum_mode.as_ref(), content_range.as_ref());
+        let with_checksum = shows_checksum($input.checksum_mode.as_ref(), content_range.as_ref());
         let checksum = if with_checksum { object.checksum.clone() } else { Checksum::default() };
-        Ok(GetObjectOutput {
-            accept_ranges: Some("bytes".to_owned()),
-            content_length: i64::try_from(bytes.len()).ok(),
-            body: Some(StreamingBlob::from(s3s::Body::from(bytes))),
-            content_range,
-            content_type: Some(input.response_content_type.unwrap_or_else(|| content_type(about))),
-            cache_control: input.response_cache_control.or_else(|| about.cache_control.clone()),
-            content_disposition: input.response_content_disposition.or_else(|| about.content_disposition.clone()),
-            content_encoding: input.response_content_encoding.or_else(|| about.content_encoding.clone()),
-            content_language: input.response_content_language.or_else(|| about.content_language.clone()),
-            expires: input.response_expires.or_else(|| about.expires.clone()),
-            metadata: about.metadata.clone(),
-            storage_class: about.storage_class.clone(),
-            website_redirect_location: about.website_redirect_location.clone(),
-            server_side_encryption: about.encryption.clone(),
-            ssekms_key_id: about.kms_key_id.clone(),
-            e_tag: Some(ETag::Strong(object.etag.clone())),
-            last_modified: Some(time(version.modified)),
-            tag_count: i32::try_from(object.tags.len()).ok().filter(|count| *count > 0),
-            version_id: shown_version(bucket, version),
-            checksum_crc32: checksum.checksum_crc32,
-            checksum_crc32c: checksum.checksum_crc32c,
-            checksum_crc64nvme: checksum.checksum_crc64nvme,
-            checksum_sha1: checksum.checksum_sha1,
-            checksum_sha256: checksum.checksum_sha256,
-            checksum_type: checksum.checksum_type,
-            ..Default::default()
-        })
-    })
-}
-
-fn content_type(about: &About) -> String {
-    about.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned())
-}
-
-pub fn head_object(cloud: &Cloud, _: &Asker, input: HeadObjectInput) -> S3Result<HeadObjectOutput> {
-    check_part_number(input.part_number)?;
-    cloud.s3.with(&input.bucket, |bucket| {
-        let (version, object) = bucket.find(&input.key, input.version_id.as_deref())?;
-        let conditions = Conditions {
-            if_match: input.if_match.as_ref(),
-            if_none_match: input.if_none_match.as_ref(),
-            if_modified_since: input.if_modified_since.as_ref(),
-            if_unmodified_since: input.if_unmodified_since.as_ref(),
-        };
-        conditions.check(version, object, not_modified)?;
-        let (bytes, content_range) = ranged(&object.bytes, input.range.as_ref())?;
-        let about = &object.about;
-        let with_checksum = shows_checksum(input.checksum_mode.as_ref(), content_range.as_ref());
-        let checksum = if with_checksum { object.checksum.clone() } else { Checksum::default() };
-        Ok(HeadObjectOutput {
+        let mut output = $output {
             accept_ranges: Some("bytes".to_owned()),
             content_length: i64::try_from(bytes.len()).ok(),
             content_range,
@@ -284,15 +232,42 @@ pub fn head_object(cloud: &Cloud, _: &Asker, input: HeadObjectInput) -> S3Result
             ssekms_key_id: about.kms_key_id.clone(),
             e_tag: Some(ETag::Strong(object.etag.clone())),
             last_modified: Some(time(version.modified)),
-            version_id: shown_version(bucket, version),
-            checksum_crc32: checksum.checksum_crc32,
-            checksum_crc32c: checksum.checksum_crc32c,
-            checksum_crc64nvme: checksum.checksum_crc64nvme,
-            checksum_sha1: checksum.checksum_sha1,
-            checksum_sha256: checksum.checksum_sha256,
+            version_id: shown_version($bucket, version),
             checksum_type: checksum.checksum_type,
             ..Default::default()
+        };
+        put_checksums!(checksum => output);
+        (output, bytes, object)
+    }};
+}
+
+pub fn get_object(cloud: &Cloud, _: &Asker, input: GetObjectInput) -> S3Result<GetObjectOutput> {
+    check_part_number(input.part_number)?;
+    cloud.s3.with(&input.bucket, |bucket| {
+        let (output, bytes, object) = read!(GetObjectOutput, bucket, input);
+        Ok(GetObjectOutput {
+            body: Some(StreamingBlob::from(s3s::Body::from(bytes))),
+            content_type: input.response_content_type.or(output.content_type),
+            cache_control: input.response_cache_control.or(output.cache_control),
+            content_disposition: input.response_content_disposition.or(output.content_disposition),
+            content_encoding: input.response_content_encoding.or(output.content_encoding),
+            content_language: input.response_content_language.or(output.content_language),
+            expires: input.response_expires.or(output.expires),
+            tag_count: i32::try_from(object.tags.len()).ok().filter(|count| *count > 0),
+            ..output
         })
+    })
+}
+
+fn content_type(about: &About) -> String {
+    about.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned())
+}
+
+pub fn head_object(cloud: &Cloud, _: &Asker, input: HeadObjectInput) -> S3Result<HeadObjectOutput> {
+    check_part_number(input.part_number)?;
+    cloud.s3.with(&input.bucket, |bucket| {
+        let (output, ..) = read!(HeadObjectOutput, bucket, input);
+        Ok(output)
     })
 }
 
@@ -385,16 +360,13 @@ pub fn copy_object(cloud: &Cloud, asker: &Asker, mut input: CopyObjectInput) -> 
         let (etag_shown, now) = (ETag::Strong(etag.clone()), cloud.clock.now());
         let object = Stored { bytes: from.bytes, etag, checksum: checksum.clone(), about: about.clone(), tags, acl };
         let version_id = bucket.put(&input.key, object, now);
-        let copy_object_result = CopyObjectResult {
+        let mut copy_object_result = CopyObjectResult {
             e_tag: Some(etag_shown),
             last_modified: Some(time(now)),
-            checksum_crc32: checksum.checksum_crc32,
-            checksum_crc32c: checksum.checksum_crc32c,
-            checksum_crc64nvme: checksum.checksum_crc64nvme,
-            checksum_sha1: checksum.checksum_sha1,
-            checksum_sha256: checksum.checksum_sha256,
             checksum_type: checksum.checksum_type,
+            ..Default::default()
         };
+        put_checksums!(checksum => copy_object_result);
         Ok(CopyObjectOutput {
             copy_object_result: Some(copy_object_result),
             copy_source_version_id,
