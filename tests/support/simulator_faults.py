@@ -4,32 +4,15 @@
 """
 
 import json
-import sys
 import time
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+import simulated
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+from simulated import refused, said
 
 
 def client(service, region="us-east-1", attempts=1, **config):
-    return boto3.client(
-        service,
-        endpoint_url=sys.argv[1],
-        region_name=region,
-        aws_access_key_id="123456789012",
-        aws_secret_access_key="simulated",
-        config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}, **config),
-    )
-
-
-def refused(code, call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        assert error.response["Error"]["Code"] == code, (code, error.response)
-        return error.response["Error"].get("Message", "")
-    raise AssertionError(f"{call.__name__}({arguments}) was not refused with {code}")
+    return simulated.client(service, region, retries={"total_max_attempts": attempts, "mode": "standard"}, **config)
 
 
 def throttled():
@@ -41,12 +24,12 @@ def throttled():
 
 
 def denied():
-    said = refused("UnauthorizedOperation", client("ec2").describe_regions)
-    assert "arn:aws:iam::123456789012:user/simulated is not authorized to perform: ec2:DescribeRegions" in said, said
+    message = said("UnauthorizedOperation", client("ec2").describe_regions)
+    assert "arn:aws:iam::123456789012:user/simulated is not authorized to perform: ec2:DescribeRegions" in message, message
     client("ec2", "eu-west-1").describe_regions()
-    assert refused("AccessDenied", client("s3").create_bucket, Bucket="forbidden-bucket") == "Not here."
+    assert said("AccessDenied", client("s3").create_bucket, Bucket="forbidden-bucket") == "Not here."
     client("s3").create_bucket(Bucket="allowed-bucket")
-    assert refused("KMSInvalidStateException", client("secretsmanager").get_secret_value, SecretId="x") == "Why not."
+    assert said("KMSInvalidStateException", client("secretsmanager").get_secret_value, SecretId="x") == "Why not."
 
 
 def cut():

@@ -8,40 +8,21 @@ import datetime
 import hashlib
 import io
 import json
-import sys
 import urllib.error
 import urllib.request
 import uuid
 
-import boto3
+import simulated
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
-from botocore.exceptions import ClientError, MissingDependencyException
+from botocore.exceptions import MissingDependencyException
+from simulated import ENDPOINT, refused
 
-ENDPOINT = sys.argv[1]
 MB = 1024 * 1024
 
 
 def client(region="us-east-1", account="123456789012", **config):
-    return boto3.client(
-        "s3",
-        endpoint_url=ENDPOINT,
-        region_name=region,
-        aws_access_key_id=account,
-        aws_secret_access_key="simulated",
-        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}, **config),
-    )
-
-
-def refused(code, call, status=None, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        response = error.response
-        assert response["Error"]["Code"] == code, (code, response)
-        assert status in (None, response["ResponseMetadata"]["HTTPStatusCode"]), response
-        return response
-    raise AssertionError(f"{call.__name__}({arguments}) was not refused with {code}")
+    own = {"s3": {"addressing_style": "path"}, "retries": {"max_attempts": 1}}
+    return simulated.client("s3", region, account, **own, **config)
 
 
 def name():

@@ -4,32 +4,13 @@
 """
 
 import json
-import sys
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError
+import simulated
+from simulated import refused, said
 
 
-def client(service, region="us-east-1", key="123456789012", token=None, attempts=1):
-    return boto3.client(
-        service,
-        endpoint_url=sys.argv[1],
-        region_name=region,
-        aws_access_key_id=key,
-        aws_secret_access_key="simulated",
-        aws_session_token=token,
-        config=Config(retries={"max_attempts": attempts, "mode": "standard"}),
-    )
-
-
-def refused(code, call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        assert error.response["Error"]["Code"] == code, (code, error.response)
-        return error.response["Error"].get("Message", "")
-    raise AssertionError(f"{call.__name__}({arguments}) was not refused with {code}")
+def client(service, region="us-east-1", key="123456789012", token=None):
+    return simulated.client(service, region, key, token, retries={"max_attempts": 1, "mode": "standard"})
 
 
 def sts():
@@ -97,8 +78,8 @@ def secrets():
     refused("ResourceExistsException", secrets.create_secret, Name="x/secret", SecretString="hush")
     for secret_id in ["x/secret", made["ARN"], made["ARN"][:-7]]:
         assert secrets.get_secret_value(SecretId=secret_id)["SecretString"] == "hush", secret_id
-    said = refused("ResourceNotFoundException", secrets.get_secret_value, SecretId="x/none")
-    assert said == "Secrets Manager can't find the specified secret.", said
+    message = said("ResourceNotFoundException", secrets.get_secret_value, SecretId="x/none")
+    assert message == "Secrets Manager can't find the specified secret.", message
     secrets.put_secret_value(SecretId="x/secret", SecretBinary=b"\x00\x01")
     assert secrets.get_secret_value(SecretId="x/secret")["SecretBinary"] == b"\x00\x01"
     before = secrets.get_secret_value(SecretId="x/secret", VersionStage="AWSPREVIOUS")
