@@ -3,6 +3,7 @@
 //! - `partition`: partitions, and the region names that belong to them
 //! - `region`: which regions there are, and which of them have which resource type
 //! - `resource_type`: what a resource type looks like; its parts are described in `shape`
+//! - `s3_url`: the URLs by which S3's objects go
 //! - `packed`: the two embedded tables are compressed; each is unpacked when it is first asked
 //!
 //! Both tables are made by `schemas/resource_types.py`; `schemas/README.md` says from what, and how far they go.
@@ -11,6 +12,7 @@ mod packed;
 mod partition;
 mod region;
 mod resource_type;
+pub mod s3_url;
 mod shape;
 
 pub use partition::{Partition, partition, partition_of};

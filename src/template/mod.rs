@@ -111,4 +111,4 @@ impl Template {
 }
 
 #[cfg(test)]
-mod corpus;
+pub(crate) mod corpus;

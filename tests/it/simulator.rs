@@ -110,6 +110,24 @@ fn sts_ec2_ssm_and_secrets_manager_are_so_to_boto3() {
     Simulator::start(&[]).passes("simulator_services.py");
 }
 
+const CLOUDFORMATION: &str = r#"
+resources:
+  - {logical_id: Doomed, fails: Resource limit exceeded}
+  - {logical_id: Stubborn, phase: delete, fails: It is in use., until: {attempts: 2}}
+calls:
+  - {service: cloudformation, action: CreateStack, regions: [ap-south-1], fault: throttle, times: 2}
+  - {service: cloudformation, action: DescribeStacks, regions: [ap-south-1], fault: throttle, every: 2}
+"#;
+
+#[test]
+fn cloudformation_is_so_to_boto3() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = folder.path().join("scenario.yml");
+    std::fs::write(&scenario, CLOUDFORMATION).unwrap();
+    let scenario = scenario.to_str().unwrap();
+    Simulator::start(&["--speed", "100", "--scenario", scenario]).passes("simulator_cloudformation.py");
+}
+
 const FAULTS: &str = r#"
 calls:
   - {service: sts, action: GetCallerIdentity, fault: throttle, times: 2, regions: [us-east-1]}

@@ -7,7 +7,6 @@
 
 mod model;
 mod resource_types;
-mod s3_url;
 mod world;
 
 use std::cell::RefCell;

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-use super::s3_url::{Target, target};
 use super::{Missed, Staged};
+use crate::catalog::s3_url::{Target, target};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{BucketKind, BucketPlan};
 use crate::template::{Nested, Template, Templates, Unknown, Value, World};

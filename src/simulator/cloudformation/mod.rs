@@ -1,10 +1,38 @@
 //! CloudFormation: stacks that go through the service's states.
+//!
+//! Nothing runs in the background. What is to happen stands in a queue with its time; every call first lets happen what
+//! is due by now, each thing at its own time, so that a stack's history doesn't depend on who looked at it and when.
+//!
+//! - `stack`: what is known of a stack, its resources and events; `state`: all of them, and the queue
+//! - `source`, `request`, `revision`: a template, what a call asks for, and both together, evaluated
+//! - `world`: what lies outside of a template, as the evaluator asks for it
+//! - `engine`: what happens: creation, update, deletion, and the ways back
+//! - `resource`: what a single resource is, and whether it is as it must be
+//! - `change_set`; `answer`: what callers are shown
 
-use super::Caller;
+mod answer;
+mod change_set;
+mod engine;
+mod request;
+pub mod resource;
+mod revision;
+mod source;
+mod stack;
+mod state;
+mod world;
+
+use std::sync::Mutex;
+
+use super::{Caller, Cloud, lock};
+use engine::Engine;
+use request::Request;
+use state::State;
 
 /// Stacks, change sets and exports of all accounts and regions.
 #[derive(Default)]
-pub struct Service {}
+pub struct Service {
+    state: Mutex<State>,
+}
 
 /// A call as awsQuery sends it: the action's name, and parameters by their dotted names (`Parameters.member.1.ParameterKey`).
 pub struct Call<'a> {
@@ -27,8 +55,34 @@ pub struct ServiceError {
 }
 
 impl Service {
-    pub fn call(&self, _cloud: &super::Cloud, call: &Call) -> Answer {
-        let message = format!("Could not find operation {} for version 2010-05-15", call.action);
-        Err(ServiceError { status: 400, code: "InvalidAction".to_owned(), message })
+    pub fn call(&self, cloud: &Cloud, call: &Call) -> Answer {
+        let mut state = lock(&self.state);
+        let now = cloud.clock.now();
+        let mut engine = Engine { cloud, state: &mut state, now };
+        engine.catch_up();
+        let request = Request { caller: call.caller, parameters: call.parameters };
+        match call.action {
+            "CreateStack" => engine.create_stack(&request),
+            "UpdateStack" => engine.update_stack(&request),
+            "DeleteStack" => engine.delete_stack(&request),
+            "UpdateTerminationProtection" => engine.update_termination_protection(&request),
+            "CreateChangeSet" => engine.create_change_set(&request),
+            "ExecuteChangeSet" => engine.execute_change_set(&request),
+            "DeleteChangeSet" => engine.delete_change_set(&request),
+            action => answer::read(&engine, action, &request).unwrap_or_else(|| Err(unknown(action))),
+        }
     }
+}
+
+fn unknown(action: &str) -> ServiceError {
+    error("InvalidAction", format!("Could not find operation {action} for version 2010-05-15"))
+}
+
+/// Nearly everything that is refused is so under this code.
+fn invalid(message: impl Into<String>) -> ServiceError {
+    error("ValidationError", message)
+}
+
+fn error(code: &str, message: impl Into<String>) -> ServiceError {
+    ServiceError { status: 400, code: code.to_owned(), message: message.into() }
 }

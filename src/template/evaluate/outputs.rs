@@ -8,6 +8,16 @@ use crate::template::value::Failure;
 use crate::yaml::Node;
 
 impl Evaluator<'_> {
+    /// The outputs by themselves: those that exist, or may.
+    ///
+    /// # Errors
+    /// All that fails in them.
+    pub fn outputs(&self) -> Result<IndexMap<String, Output>, Vec<Failure>> {
+        let mut failures = Vec::new();
+        let outputs = self.all_outputs(&mut failures);
+        if failures.is_empty() { Ok(outputs) } else { Err(failures) }
+    }
+
     /// The outputs that exist or may exist. What fails in one that certainly exists is added to `failures`.
     pub(super) fn all_outputs(&self, failures: &mut Vec<Failure>) -> IndexMap<String, Output> {
         self.existing("Outputs", failures, |key, entry, exists, failures| self.output(key, entry, exists, failures))

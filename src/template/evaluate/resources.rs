@@ -21,6 +21,21 @@ impl Evaluator<'_> {
         self.existing("Resources", failures, |id, entry, exists, failures| self.resource(id, entry, exists, failures))
     }
 
+    /// One resource by itself; none if the template has none of that name, or its condition is false.
+    ///
+    /// # Errors
+    /// All that fails in it.
+    pub fn one_resource(&self, id: &str) -> Result<Option<Resource>, Vec<Failure>> {
+        let Some((key, entry)) = self.entry("Resources", id) else { return Ok(None) };
+        let exists = self.exists(entry).map_err(|failed| failed.into_iter().collect::<Vec<_>>())?;
+        if exists == Truth::False {
+            return Ok(None);
+        }
+        let mut failures = Vec::new();
+        let resource = self.resource(key, entry, exists, &mut failures);
+        if failures.is_empty() { Ok(Some(resource)) } else { Err(failures) }
+    }
+
     /// A section's entries that exist or may exist, each made by `make`.
     pub(super) fn existing<T>(
         &self,

@@ -72,7 +72,7 @@ fn may_stand_in(host: &str) -> bool {
 }
 
 /// Percent-encoded bytes decoded; what isn't well-formed stays as it is.
-fn decoded(text: &str) -> String {
+pub fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {

@@ -1,0 +1,103 @@
+//! What callers are shown: stacks, their events and resources, templates, change sets, exports.
+//!
+//! Long lists come in pages. A token says where the next one begins, so that what has come meanwhile moves nothing.
+
+mod change_sets;
+mod exports;
+mod stacks;
+mod templates;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+
+use super::engine::Engine;
+use super::request::Request;
+use super::stack::StackNumber;
+use super::{Answer, ServiceError, invalid};
+use crate::simulator::xml::Xml;
+
+/// Answers a call that changes nothing; none where there is no such action.
+pub fn read(engine: &Engine, action: &str, request: &Request) -> Option<Answer> {
+    Some(match action {
+        "DescribeStacks" => stacks::describe_stacks(engine, request),
+        "ListStacks" => stacks::list_stacks(engine, request),
+        "DescribeStackEvents" => stacks::describe_stack_events(engine, request),
+        "ListStackResources" => stacks::list_stack_resources(engine, request),
+        "DescribeStackResource" => stacks::describe_stack_resource(engine, request),
+        "DescribeStackResources" => stacks::describe_stack_resources(engine, request),
+        "GetTemplate" => templates::get_template(engine, request),
+        "GetTemplateSummary" => templates::get_template_summary(engine, request),
+        "ValidateTemplate" => templates::validate_template(engine, request),
+        "DescribeChangeSet" => change_sets::describe_change_set(engine, request),
+        "ListChangeSets" => change_sets::list_change_sets(engine, request),
+        "ListExports" => exports::list_exports(engine, request),
+        "ListImports" => exports::list_imports(engine, request),
+        _ => return None,
+    })
+}
+
+/// Of everything that is listed, so much comes at once.
+const PAGE: usize = 100;
+
+/// A page of a list: what comes after the place that the token names, and the token of what is left.
+fn page<T>(
+    request: &Request,
+    items: &[T],
+    mut show: impl FnMut(&mut Xml, &T),
+) -> Result<(Xml, Option<String>), ServiceError> {
+    let start = match request.text("NextToken").filter(|token| !token.is_empty()) {
+        None => 0,
+        Some(token) => place_of(token).filter(|place| *place <= items.len()).ok_or_else(bad_token)?,
+    };
+    let end = items.len().min(start + PAGE);
+    let mut xml = Xml::new();
+    for item in &items[start..end] {
+        xml.element("member", |xml| show(xml, item));
+    }
+    Ok((xml, (end < items.len()).then(|| token_of(end))))
+}
+
+fn bad_token() -> ServiceError {
+    invalid("The specified NextToken is invalid.")
+}
+
+fn token_of(place: usize) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(format!("next:{place}"))
+}
+
+fn place_of(token: &str) -> Option<usize> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
+    String::from_utf8(bytes).ok()?.strip_prefix("next:")?.parse().ok()
+}
+
+/// A list under its name, and the token where there is more.
+fn listed(name: &str, page: (Xml, Option<String>)) -> String {
+    let mut xml = Xml::new();
+    xml.raw(name, &page.0.finish()).optional("NextToken", page.1);
+    xml.finish()
+}
+
+fn members(xml: &mut Xml, name: &str, texts: impl IntoIterator<Item = impl std::fmt::Display>) {
+    xml.element(name, |xml| {
+        for text in texts {
+            xml.text("member", text);
+        }
+    });
+}
+
+/// A moment as CloudFormation writes it, to the millisecond.
+fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
+/// A stack that the caller can see by now.
+fn seen(engine: &Engine, request: &Request, name: &str) -> Result<StackNumber, ServiceError> {
+    let missing = || invalid(format!("Stack with id {name} does not exist"));
+    let number = engine.state.find(request.caller, name).ok_or_else(missing)?;
+    if is_hidden(engine, number) { Err(missing()) } else { Ok(number) }
+}
+
+fn is_hidden(engine: &Engine, number: StackNumber) -> bool {
+    engine.state.stack(number).hidden_until.is_some_and(|until| engine.now < until)
+}

@@ -1,0 +1,219 @@
+//! Stacks, their events and their resources.
+
+use super::super::engine::Engine;
+use super::super::request::Request;
+use super::super::stack::{Event, Resource, Stack, StackNumber};
+use super::super::{Answer, ServiceError, invalid};
+use super::{PAGE, bad_token, is_hidden, listed, members, moment, page, place_of, seen, token_of};
+use crate::simulator::xml::Xml;
+
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html>
+pub fn describe_stacks(engine: &Engine, request: &Request) -> Answer {
+    let stacks: Vec<(StackNumber, &Stack)> = match request.text("StackName").filter(|name| !name.is_empty()) {
+        Some(name) => {
+            let number = seen(engine, request, name)?;
+            vec![(number, engine.state.stack(number))]
+        }
+        None => {
+            let all = engine.state.of(request.caller);
+            all.filter(|(number, stack)| !stack.is_deleted() && !is_hidden(engine, *number)).collect()
+        }
+    };
+    Ok(listed("Stacks", newest_first(request, &stacks, |xml, stack| described(engine, xml, stack))?))
+}
+
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStacks.html>
+pub fn list_stacks(engine: &Engine, request: &Request) -> Answer {
+    let wanted = request.list("StackStatusFilter");
+    let fits = |stack: &Stack| wanted.is_empty() || wanted.contains(&stack.status);
+    let all = engine.state.of(request.caller);
+    let stacks: Vec<_> = all.filter(|(number, stack)| fits(stack) && !is_hidden(engine, *number)).collect();
+    Ok(listed("StackSummaries", newest_first(request, &stacks, |xml, stack| head(engine, xml, stack))?))
+}
+
+/// A page of stacks. The token names the last one that was shown: newer ones stand before it.
+fn newest_first(
+    request: &Request,
+    stacks: &[(StackNumber, &Stack)],
+    show: impl Fn(&mut Xml, &Stack),
+) -> Result<(Xml, Option<String>), ServiceError> {
+    let below = match request.text("NextToken").filter(|token| !token.is_empty()) {
+        None => usize::MAX,
+        Some(token) => place_of(token).ok_or_else(bad_token)?,
+    };
+    let mut left = stacks.iter().filter(|(number, _)| number.0 < below);
+    let mut xml = Xml::new();
+    let mut last = below;
+    for (number, stack) in left.by_ref().take(PAGE) {
+        xml.element("member", |xml| show(xml, stack));
+        last = number.0;
+    }
+    Ok((xml, left.next().map(|_| token_of(last))))
+}
+
+/// What every list of stacks says of one.
+fn head(engine: &Engine, xml: &mut Xml, stack: &Stack) {
+    xml.text("StackId", &stack.id)
+        .text("StackName", &stack.name)
+        .optional("TemplateDescription", description(stack))
+        .text("CreationTime", moment(stack.created))
+        .optional("LastUpdatedTime", stack.updated.map(moment))
+        .optional("DeletionTime", stack.deleted.map(moment))
+        .text("StackStatus", stack.status)
+        .optional("StackStatusReason", stack.reason.as_deref());
+    family(engine, xml, stack);
+}
+
+fn family(engine: &Engine, xml: &mut Xml, stack: &Stack) {
+    if let Some(nested) = &stack.nested_in {
+        xml.text("ParentId", &engine.state.stack(nested.parent).id).text("RootId", &engine.state.stack(nested.root).id);
+    }
+    xml.element("DriftInformation", |xml| {
+        xml.text("StackDriftStatus", "NOT_CHECKED");
+    });
+}
+
+pub fn description(stack: &Stack) -> Option<&str> {
+    let description = stack.revision.as_ref()?.source.template.root.get("Description")?;
+    Some(&description.text)
+}
+
+fn described(engine: &Engine, xml: &mut Xml, stack: &Stack) {
+    xml.text("StackId", &stack.id).text("StackName", &stack.name).optional("Description", description(stack));
+    xml.element("Parameters", |xml| {
+        for parameter in stack.revision.iter().flat_map(|revision| &revision.parameters) {
+            xml.element("member", |xml| {
+                xml.text("ParameterKey", &parameter.key)
+                    .text("ParameterValue", &parameter.value)
+                    .optional("ResolvedValue", parameter.resolved.as_deref());
+            });
+        }
+    });
+    xml.text("CreationTime", moment(stack.created))
+        .optional("DeletionTime", stack.deleted.map(moment))
+        .optional("LastUpdatedTime", stack.updated.map(moment))
+        .raw("RollbackConfiguration", "")
+        .text("StackStatus", stack.status)
+        .optional("StackStatusReason", stack.reason.as_deref())
+        .text("DisableRollback", stack.settings.disable_rollback);
+    members(xml, "NotificationARNs", &stack.settings.notification_arns);
+    xml.optional("TimeoutInMinutes", stack.settings.timeout_minutes);
+    members(xml, "Capabilities", &stack.settings.capabilities);
+    xml.element("Outputs", |xml| {
+        for output in &stack.outputs {
+            xml.element("member", |xml| {
+                xml.text("OutputKey", &output.key)
+                    .text("OutputValue", &output.value)
+                    .optional("Description", output.description.as_deref())
+                    .optional("ExportName", output.export_name.as_deref());
+            });
+        }
+    });
+    xml.optional("RoleARN", stack.settings.role_arn.as_deref());
+    xml.element("Tags", |xml| {
+        for (key, value) in &stack.settings.tags {
+            xml.element("member", |xml| {
+                xml.text("Key", key).text("Value", value);
+            });
+        }
+    });
+    xml.text("EnableTerminationProtection", stack.settings.is_protected);
+    family(engine, xml, stack);
+}
+
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackEvents.html>
+pub fn describe_stack_events(engine: &Engine, request: &Request) -> Answer {
+    let name = request.required("StackName")?;
+    let missing = |_| invalid(format!("Stack [{name}] does not exist"));
+    let stack = engine.state.stack(seen(engine, request, name).map_err(missing)?);
+    // The token counts from the oldest, so that newer ones don't shift the pages.
+    let end = match request.text("NextToken").filter(|token| !token.is_empty()) {
+        None => stack.events.len(),
+        Some(token) => place_of(token).filter(|end| *end <= stack.events.len()).ok_or_else(bad_token)?,
+    };
+    let start = end.saturating_sub(PAGE);
+    let mut xml = Xml::new();
+    for event in stack.events[start..end].iter().rev() {
+        xml.element("member", |xml| event_of(xml, stack, event));
+    }
+    Ok(listed("StackEvents", (xml, (start > 0).then(|| token_of(start)))))
+}
+
+fn event_of(xml: &mut Xml, stack: &Stack, event: &Event) {
+    let properties = event.properties.as_ref().filter(|properties| !properties.is_empty());
+    let properties = properties.map(|all| {
+        let object = all.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
+        serde_json::Value::Object(object).to_string()
+    });
+    xml.text("StackId", &stack.id)
+        .text("EventId", &event.id)
+        .text("StackName", &stack.name)
+        .text("LogicalResourceId", &event.logical_id)
+        .text("PhysicalResourceId", event.physical_id.as_deref().unwrap_or_default())
+        .text("ResourceType", &event.kind)
+        .text("Timestamp", moment(event.at))
+        .text("ResourceStatus", event.status)
+        .optional("ResourceStatusReason", event.reason.as_deref())
+        .optional("ResourceProperties", properties)
+        .optional("ClientRequestToken", event.token.as_deref());
+}
+
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackResources.html>
+pub fn list_stack_resources(engine: &Engine, request: &Request) -> Answer {
+    let stack = engine.state.stack(seen(engine, request, request.required("StackName")?)?);
+    let resources: Vec<_> = stack.resources.iter().collect();
+    let page = page(request, &resources, |xml, (id, resource)| {
+        resource_of(xml, id, resource, "LastUpdatedTimestamp");
+    })?;
+    Ok(listed("StackResourceSummaries", page))
+}
+
+fn resource_of(xml: &mut Xml, id: &str, resource: &Resource, when: &str) {
+    xml.text("LogicalResourceId", id)
+        .optional("PhysicalResourceId", resource.physical_id.as_deref())
+        .text("ResourceType", &resource.kind)
+        .text(when, moment(resource.changed))
+        .text("ResourceStatus", resource.status)
+        .optional("ResourceStatusReason", resource.reason.as_deref())
+        .element("DriftInformation", |xml| {
+            xml.text("StackResourceDriftStatus", "NOT_CHECKED");
+        });
+}
+
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResource.html>
+pub fn describe_stack_resource(engine: &Engine, request: &Request) -> Answer {
+    let stack = engine.state.stack(seen(engine, request, request.required("StackName")?)?);
+    let id = request.required("LogicalResourceId")?;
+    let missing = || invalid(format!("Resource {id} does not exist for stack {}", stack.name));
+    let resource = stack.resources.get(id).ok_or_else(missing)?;
+    let mut xml = Xml::new();
+    xml.element("StackResourceDetail", |xml| {
+        xml.text("StackName", &stack.name).text("StackId", &stack.id);
+        resource_of(xml, id, resource, "LastUpdatedTimestamp");
+    });
+    Ok(xml.finish())
+}
+
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResources.html>
+pub fn describe_stack_resources(engine: &Engine, request: &Request) -> Answer {
+    let stack = match (request.text("StackName"), request.text("PhysicalResourceId")) {
+        (Some(name), _) => engine.state.stack(seen(engine, request, name)?),
+        (None, Some(physical_id)) => {
+            let has = |stack: &Stack| stack.resources.values().any(|it| it.physical_id.as_deref() == Some(physical_id));
+            let missing = || invalid(format!("Stack for {physical_id} does not exist"));
+            engine.state.of(request.caller).map(|(_, stack)| stack).find(|stack| has(stack)).ok_or_else(missing)?
+        }
+        (None, None) => return Err(invalid("Either StackName or PhysicalResourceId must be specified")),
+    };
+    let wanted = request.text("LogicalResourceId");
+    let mut xml = Xml::new();
+    // No more than so many; ListStackResources has them all.
+    for (id, resource) in stack.resources.iter().filter(|(id, _)| wanted.is_none_or(|wanted| wanted == *id)).take(PAGE)
+    {
+        xml.element("member", |xml| {
+            xml.text("StackName", &stack.name).text("StackId", &stack.id);
+            resource_of(xml, id, resource, "Timestamp");
+        });
+    }
+    Ok(listed("StackResources", (xml, None)))
+}

@@ -1,0 +1,381 @@
+//! Change sets: what an update would do, to be looked at before it is done.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::engine::{Engine, new_id};
+use super::request::Request;
+use super::resource::{self, Replaces};
+use super::revision::{self, Begun, Foreseen, Target, foresee};
+use super::stack::{STACK, Settings, StackNumber};
+use super::{Answer, ServiceError, error, invalid, source};
+use crate::catalog;
+use crate::simulator::xml::Xml;
+use crate::template::{self, Value};
+use crate::yaml::{self, Node};
+
+pub struct ChangeSet {
+    /// ARN.
+    pub id: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub created: Timestamp,
+    /// When it is worked out.
+    pub ready: Timestamp,
+    /// Of a stack that isn't there yet.
+    pub creates: bool,
+    pub begun: Begun,
+    pub settings: Settings,
+    pub changes: Vec<ResourceChange>,
+    /// Why it can't be executed.
+    pub refused: Option<String>,
+    pub is_executed: bool,
+}
+
+/// What would become of one resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResourceChange {
+    pub action: Action,
+    pub logical_id: String,
+    pub physical_id: Option<String>,
+    pub kind: String,
+    /// Of a modified one.
+    pub replaces: Replaces,
+    pub details: Vec<Detail>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Add,
+    Modify,
+    Remove,
+}
+
+/// One reason for a modification.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detail {
+    /// `Properties`, or an attribute of the resource: `DeletionPolicy`.
+    pub attribute: String,
+    /// The property.
+    pub name: Option<String>,
+    pub replaces: Replaces,
+    /// The resource on which the new value hangs, where it isn't known yet.
+    pub cause: Option<String>,
+}
+
+/// Nominally, to work one out.
+const TAKES: Duration = Duration::from_secs(3);
+
+const NO_CHANGES: &str =
+    "The submitted information didn't contain changes. Submit different information to create a change set.";
+
+impl ChangeSet {
+    /// Status and execution status, by this moment.
+    pub fn status(&self, now: Timestamp) -> (&'static str, &'static str) {
+        match (&self.refused, self.is_executed) {
+            _ if now < self.ready => ("CREATE_IN_PROGRESS", "UNAVAILABLE"),
+            (Some(_), _) => ("FAILED", "UNAVAILABLE"),
+            (None, false) => ("CREATE_COMPLETE", "AVAILABLE"),
+            (None, true) => ("CREATE_COMPLETE", "EXECUTE_COMPLETE"),
+        }
+    }
+}
+
+impl Engine<'_> {
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>
+    pub fn create_change_set(&mut self, request: &Request) -> Answer {
+        let name = request.new_name("ChangeSetName")?;
+        let (number, creates) = self.subject_of(request)?;
+        let existing = number.map(|number| self.state.stack(number));
+        if existing.is_some_and(|stack| stack.change_sets.contains_key(name)) {
+            return Err(error(
+                "AlreadyExistsException",
+                format!("ChangeSet {name} cannot be created due to a mismatch with existing attribute Template"),
+            ));
+        }
+        let stack_name =
+            existing.map_or_else(|| request.new_name("StackName").map(str::to_owned), |it| Ok(it.name.to_string()))?;
+        let id = existing.map_or_else(|| new_id(request.caller, &stack_name), |stack| stack.id.to_string());
+        let (foreseen, settings) = match number.filter(|_| !creates) {
+            Some(number) => self.foresee_update(number, request)?,
+            None => {
+                let settings = request.settings()?;
+                let source = self.state.sources.read(&request.required_template(self.cloud)?)?;
+                let given = revision::given(request, None)?;
+                let target = Target {
+                    caller: request.caller,
+                    name: &stack_name,
+                    id: &id,
+                    notification_arns: &settings.notification_arns,
+                    number: None,
+                };
+                let foreseen = foresee(self.cloud, self.state, target, &source, given, &settings.capabilities)?;
+                (foreseen, settings)
+            }
+        };
+        let number = number.unwrap_or_else(|| {
+            let number = self.add_stack(request.caller, &stack_name, &id, settings.clone(), None, self.now);
+            let stack = self.state.stack_mut(number);
+            stack.becomes("REVIEW_IN_PROGRESS", Some("User Initiated".to_owned()), self.now);
+            number
+        });
+        let changes = self.changes(number, &foreseen);
+        let is_idle = !creates
+            && !self.would_change(number, &foreseen)
+            && settings.tags == self.state.stack(number).settings.tags;
+        let partition = catalog::partition_of(&request.caller.region).name;
+        let (region, account) = (&request.caller.region, &request.caller.account);
+        let change_set = ChangeSet {
+            id: format!("arn:{partition}:cloudformation:{region}:{account}:changeSet/{name}/{}", Uuid::new_v4()),
+            name: name.to_owned(),
+            description: request.text("Description").map(str::to_owned),
+            created: self.now,
+            ready: self.now.checked_add(self.cloud.clock.scaled(TAKES)).unwrap_or(self.now),
+            creates,
+            begun: foreseen.begun(),
+            settings,
+            changes,
+            refused: is_idle.then(|| NO_CHANGES.to_owned()),
+            is_executed: false,
+        };
+        let mut xml = Xml::new();
+        xml.text("Id", &change_set.id).text("StackId", &id);
+        self.state.stack_mut(number).change_sets.insert(name.to_owned(), change_set);
+        Ok(xml.finish())
+    }
+
+    /// The stack that a new change set is for, if it is there, and whether it is to be created.
+    fn subject_of(&self, request: &Request) -> Result<(Option<StackNumber>, bool), ServiceError> {
+        let name = request.required("StackName")?;
+        let number = self.state.find(request.caller, name).filter(|number| !self.state.stack(*number).is_deleted());
+        let in_review = number.is_some_and(|number| self.state.stack(number).status == "REVIEW_IN_PROGRESS");
+        match (request.text("ChangeSetType").unwrap_or("UPDATE"), number) {
+            ("CREATE", None) => Ok((None, true)),
+            ("CREATE", Some(_)) if in_review => Ok((number, true)),
+            ("CREATE", Some(_)) => {
+                Err(invalid(format!("Stack [{name}] already exists and cannot be created again with the changeSet.")))
+            }
+            ("UPDATE", None) => Err(invalid(format!("Stack [{name}] does not exist"))),
+            ("UPDATE", Some(_)) if in_review => Ok((number, true)),
+            ("UPDATE", Some(found)) => self.must_be_updatable(found).map(|()| (number, false)),
+            (other, _) => Err(invalid(format!("The simulator has no change sets of type {other}."))),
+        }
+    }
+
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html>
+    pub fn execute_change_set(&mut self, request: &Request) -> Answer {
+        let (number, name) = find(self, request)?;
+        let change_set = &self.state.stack(number).change_sets[&name];
+        let (status, execution) = change_set.status(self.now);
+        if execution != "AVAILABLE" {
+            let message =
+                format!("ChangeSet [{}] cannot be executed in its current status of [{status}]", change_set.id);
+            return Err(error("InvalidChangeSetStatus", message));
+        }
+        let creates = change_set.creates;
+        if !creates {
+            self.must_be_updatable(number)?;
+        }
+        let (begun, settings) = (change_set.begun.clone(), change_set.settings.clone());
+        let token = request.text("ClientRequestToken").map(|token| (token.to_owned(), "ExecuteChangeSet"));
+        let stack = self.state.stack_mut(number);
+        stack.token = token;
+        // The others were worked out for a stack that is another one now.
+        stack.change_sets.retain(|other, _| *other == name);
+        if let Some(change_set) = stack.change_sets.get_mut(&name) {
+            change_set.is_executed = true;
+        }
+        if creates {
+            stack.settings = settings;
+            self.begin_creation(number, begun, self.now);
+        } else {
+            self.begin_update(number, begun, Some(settings), self.now);
+        }
+        Ok(String::new())
+    }
+
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteChangeSet.html>
+    pub fn delete_change_set(&mut self, request: &Request) -> Answer {
+        if let Ok((number, name)) = find(self, request) {
+            self.state.stack_mut(number).change_sets.shift_remove(&name);
+        }
+        Ok(String::new())
+    }
+
+    /// What an update would do with each resource.
+    pub fn changes(&self, number: StackNumber, foreseen: &Foreseen) -> Vec<ResourceChange> {
+        let stack = self.state.stack(number);
+        let mut changes = Vec::new();
+        for (id, wanted) in &foreseen.stack.resources {
+            let there = stack.resources.get(id).filter(|it| it.physical_id.is_some() && it.status != "DELETE_COMPLETE");
+            match there {
+                None => changes.push(ResourceChange::new(Action::Add, id, None, &wanted.kind)),
+                Some(there) => {
+                    let mut change =
+                        ResourceChange::new(Action::Modify, id, there.physical_id.as_deref(), &wanted.kind);
+                    change.details = self.details(there, wanted);
+                    if !change.details.is_empty() {
+                        change.replaces = change.details.iter().map(|it| it.replaces).max().unwrap_or(Replaces::Never);
+                        changes.push(change);
+                    }
+                }
+            }
+        }
+        for (id, there) in &stack.resources {
+            if !foreseen.stack.resources.contains_key(id)
+                && there.physical_id.is_some()
+                && there.status != "DELETE_COMPLETE"
+            {
+                changes.push(ResourceChange::new(Action::Remove, id, there.physical_id.as_deref(), &there.kind));
+            }
+        }
+        follow(&mut changes, foreseen);
+        changes
+    }
+
+    fn details(&self, there: &super::stack::Resource, wanted: &template::Resource) -> Vec<Detail> {
+        let none = indexmap::IndexMap::new();
+        let properties = wanted.properties().unwrap_or(&none);
+        let mut details = Vec::new();
+        if wanted.kind == STACK {
+            if there.child.is_some_and(|child| self.nested_changes(child, properties)) {
+                details.push(Detail {
+                    attribute: "Properties".to_owned(),
+                    name: None,
+                    replaces: Replaces::Never,
+                    cause: None,
+                });
+            }
+        } else {
+            for change in resource::changes(&wanted.kind, &there.properties, properties) {
+                details.push(Detail {
+                    attribute: "Properties".to_owned(),
+                    name: Some(change.property),
+                    replaces: change.replaces,
+                    cause: None,
+                });
+            }
+        }
+        let policy = |name: &str| wanted.body.get(name).and_then(Value::as_text);
+        let policies =
+            [("DeletionPolicy", &there.deletion_policy), ("UpdateReplacePolicy", &there.update_replace_policy)];
+        for (name, had) in policies {
+            if policy(name) != *had {
+                details.push(Detail { attribute: name.to_owned(), name: None, replaces: Replaces::Never, cause: None });
+            }
+        }
+        details
+    }
+
+    fn nested_changes(&self, child: StackNumber, properties: &indexmap::IndexMap<String, Value>) -> bool {
+        let child = self.state.stack(child);
+        let Some(revision) = &child.revision else { return true };
+        let url = properties.get("TemplateURL").and_then(Value::as_text).unwrap_or_default();
+        let Ok(text) = source::of_url(self.cloud, &url) else { return true };
+        let given = match properties.get("Parameters") {
+            Some(Value::Map(given)) => given.clone(),
+            _ => indexmap::IndexMap::new(),
+        };
+        let is_same = |(key, value): (&String, &Value)| {
+            let value = match value {
+                Value::List(items) => Some(items.iter().filter_map(Value::as_text).collect::<Vec<_>>().join(",")),
+                other => other.as_text(),
+            };
+            value.as_ref() == revision.given.get(key)
+        };
+        *text != *revision.source.text || given.len() != revision.given.len() || !given.iter().all(is_same)
+    }
+}
+
+/// What hangs on a resource that is replaced changes as well; how, is known when the new one is there.
+fn follow(changes: &mut Vec<ResourceChange>, foreseen: &Foreseen) {
+    let root = &foreseen.revision.source.template.root;
+    let Some(resources) = root.get("Resources") else { return };
+    let replaced: BTreeSet<String> =
+        changes.iter().filter(|it| it.replaces == Replaces::Always).map(|it| it.logical_id.clone()).collect();
+    for cause in replaced {
+        for (id, node) in resources.entries() {
+            let Some(wanted) = foreseen.stack.resources.get(&*id.text) else { continue };
+            let properties = node.get("Properties").map_or(&[][..], Node::entries);
+            for (name, _) in properties.iter().filter(|(_, value)| mentions(value, &cause)) {
+                let detail = Detail {
+                    attribute: "Properties".to_owned(),
+                    name: Some(name.text.to_string()),
+                    replaces: Replaces::Conditionally,
+                    cause: Some(cause.clone()),
+                };
+                match changes.iter_mut().find(|change| change.logical_id == *id.text) {
+                    Some(change) if change.action == Action::Modify => {
+                        change.replaces = change.replaces.max(Replaces::Conditionally);
+                        change.details.push(detail);
+                    }
+                    Some(_) => {}
+                    None => {
+                        let mut change = ResourceChange::new(Action::Modify, &id.text, None, &wanted.kind);
+                        change.replaces = Replaces::Conditionally;
+                        change.details.push(detail);
+                        changes.push(change);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether an expression takes something of a resource.
+fn mentions(node: &Node, id: &str) -> bool {
+    match &node.value {
+        yaml::Value::Sequence(items) => items.iter().any(|item| mentions(item, id)),
+        yaml::Value::Mapping(entries) => entries.iter().any(|(key, value)| {
+            let text = &*value.text;
+            match &*key.text {
+                "Ref" => text == id,
+                "Fn::GetAtt" => {
+                    let first = value.as_sequence().and_then(|parts| parts.first()).map_or(text, |first| &first.text);
+                    first.split('.').next() == Some(id)
+                }
+                "Fn::Sub" if value.is_scalar() => {
+                    text.contains(&format!("${{{id}}}")) || text.contains(&format!("${{{id}."))
+                }
+                _ => mentions(value, id),
+            }
+        }),
+        _ => false,
+    }
+}
+
+impl ResourceChange {
+    fn new(action: Action, id: &str, physical_id: Option<&str>, kind: &str) -> Self {
+        Self {
+            action,
+            logical_id: id.to_owned(),
+            physical_id: physical_id.map(str::to_owned),
+            kind: kind.to_owned(),
+            replaces: Replaces::Never,
+            details: Vec::new(),
+        }
+    }
+}
+
+/// The change set that a call is about: by its ARN, or by its name and its stack's.
+///
+/// # Errors
+/// There is none.
+pub fn find(engine: &Engine, request: &Request) -> Result<(StackNumber, String), ServiceError> {
+    let asked = request.required("ChangeSetName")?;
+    let missing = || error("ChangeSetNotFound", format!("ChangeSet [{asked}] does not exist"));
+    if asked.starts_with("arn:") {
+        let mut sets = engine
+            .state
+            .of(request.caller)
+            .flat_map(|(number, stack)| stack.change_sets.values().map(move |it| (number, it)));
+        let found = sets.find(|(_, set)| set.id == asked);
+        return found.map(|(number, set)| (number, set.name.clone())).ok_or_else(missing);
+    }
+    let number = engine.state.found(request.caller, request.required("StackName")?)?;
+    let has = engine.state.stack(number).change_sets.contains_key(asked);
+    if has { Ok((number, asked.to_owned())) } else { Err(missing()) }
+}

@@ -1,0 +1,328 @@
+//! What callers ask for: stacks are created, updated and deleted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::super::request::Request;
+use super::super::revision::{self, Begun, Foreseen, Target, foresee};
+use super::super::stack::{NestedIn, Settings, Stack, StackNumber};
+use super::super::{Answer, ServiceError, error, invalid};
+use super::unmake::deletions;
+use super::{Before, Engine, Operation, Phase, Step, tasks};
+use crate::catalog;
+use crate::simulator::Caller;
+use crate::simulator::scenario::HiddenKind;
+use crate::simulator::xml::Xml;
+
+const BY_USER: &str = "User Initiated";
+
+/// States in which a stack can be updated.
+const UPDATABLE: [&str; 6] = [
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "IMPORT_COMPLETE",
+    "UPDATE_FAILED",
+    "CREATE_FAILED",
+];
+
+impl Engine<'_> {
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>
+    pub fn create_stack(&mut self, request: &Request) -> Answer {
+        let name = request.new_name("StackName")?;
+        let token = request.text("ClientRequestToken").map(|token| (token.to_owned(), "CreateStack"));
+        if let Some(there) = self.state.find(request.caller, name).map(|number| self.stack(number)) {
+            return match token.is_some() && there.token == token {
+                true => Ok(stack_id(&there.id)),
+                false => Err(error("AlreadyExistsException", format!("Stack [{name}] already exists"))),
+            };
+        }
+        let settings = request.settings()?;
+        let source = self.state.sources.read(&request.required_template(self.cloud)?)?;
+        let given = revision::given(request, None)?;
+        let id = new_id(request.caller, name);
+        let target = Target {
+            caller: request.caller,
+            name,
+            id: &id,
+            notification_arns: &settings.notification_arns,
+            number: None,
+        };
+        let foreseen = foresee(self.cloud, self.state, target, &source, given, &settings.capabilities)?;
+        let number = self.add_stack(request.caller, name, &id, settings, None, self.now);
+        self.state.stack_mut(number).token = token;
+        self.begin_creation(number, foreseen.begun(), self.now);
+        Ok(stack_id(&id))
+    }
+
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateStack.html>
+    pub fn update_stack(&mut self, request: &Request) -> Answer {
+        let name = request.required("StackName")?;
+        let missing = || invalid(format!("Stack [{name}] does not exist"));
+        let number =
+            self.state.find(request.caller, name).filter(|it| !self.stack(*it).is_deleted()).ok_or_else(missing)?;
+        let token = request.text("ClientRequestToken").map(|token| (token.to_owned(), "UpdateStack"));
+        let stack = self.stack(number);
+        if token.is_some() && stack.token == token {
+            return Ok(stack_id(&stack.id));
+        }
+        self.must_be_updatable(number)?;
+        let (foreseen, settings) = self.foresee_update(number, request)?;
+        if !self.would_change(number, &foreseen) && settings.tags == self.stack(number).settings.tags {
+            return Err(invalid("No updates are to be performed."));
+        }
+        self.state.stack_mut(number).token = token;
+        self.begin_update(number, foreseen.begun(), Some(settings), self.now);
+        Ok(stack_id(&self.stack(number).id))
+    }
+
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html>
+    pub fn delete_stack(&mut self, request: &Request) -> Answer {
+        let name = request.required("StackName")?;
+        let is_forced = match request.text("DeletionMode") {
+            None | Some("STANDARD") => false,
+            Some("FORCE_DELETE_STACK") => true,
+            Some(other) => return Err(invalid(format!("Invalid DeletionMode: {other}"))),
+        };
+        let Some(number) = self.state.find(request.caller, name) else { return Ok(String::new()) };
+        let stack = self.stack(number);
+        if stack.is_deleted() || stack.status == "DELETE_IN_PROGRESS" {
+            return Ok(String::new());
+        }
+        if stack.settings.is_protected {
+            let message = format!("Stack [{}] cannot be deleted while TerminationProtection is enabled", stack.name);
+            return Err(invalid(message));
+        }
+        if stack.is_busy() && stack.status != "CREATE_IN_PROGRESS" {
+            let (id, status) = (&stack.id, stack.status);
+            return Err(invalid(format!("Stack {id} cannot be deleted while in status {status}")));
+        }
+        let retain: Vec<String> = request.list("RetainResources").into_iter().map(str::to_owned).collect();
+        if stack.status != "DELETE_FAILED" && (!retain.is_empty() || is_forced) {
+            let what = if is_forced { "DeletionMode FORCE_DELETE_STACK" } else { "RetainResources" };
+            let message = format!(
+                "Invalid operation on stack [{}]. {what} can only be used when the stack is in the DELETE_FAILED state.",
+                stack.id
+            );
+            return Err(invalid(message));
+        }
+        if let Some(unknown) = retain.iter().find(|id| !stack.resources.contains_key(*id)) {
+            return Err(invalid(format!("Resource {unknown} does not exist for stack {}", stack.name)));
+        }
+        let token = request.text("ClientRequestToken").map(|token| (token.to_owned(), "DeleteStack"));
+        self.state.stack_mut(number).token = token;
+        self.begin_deletion(number, Some(BY_USER), retain.into_iter(), is_forced, self.now);
+        Ok(String::new())
+    }
+
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateTerminationProtection.html>
+    pub fn update_termination_protection(&mut self, request: &Request) -> Answer {
+        let number = self.state.found(request.caller, request.required("StackName")?)?;
+        let stack = self.state.stack_mut(number);
+        if stack.nested_in.is_some() {
+            return Err(invalid("TerminationProtection cannot be set on nested stacks."));
+        }
+        stack.settings.is_protected = request.flag("EnableTerminationProtection");
+        Ok(stack_id(&stack.id))
+    }
+
+    /// What an update asks for, on top of what the stack has.
+    pub fn foresee_update(
+        &mut self,
+        number: StackNumber,
+        request: &Request,
+    ) -> Result<(Foreseen, Settings), ServiceError> {
+        let text = request.template(self.cloud)?;
+        let stack = self.state.stack(number);
+        let source = match (text, &stack.revision) {
+            (Some(text), _) => self.state.sources.read(&text)?,
+            (None, Some(revision)) if request.flag("UsePreviousTemplate") => revision.source.clone(),
+            (None, _) => return Err(invalid("Either Template URL or Template Body must be specified.")),
+        };
+        let stack = self.stack(number);
+        let given = revision::given(request, stack.revision.as_ref())?;
+        let asked = request.settings()?;
+        let has = |list: &str| request.parameters.iter().any(|(name, _)| name.starts_with(list));
+        let kept = &stack.settings;
+        let settings = Settings {
+            tags: if has("Tags.") { asked.tags } else { kept.tags.clone() },
+            notification_arns: if has("NotificationARNs") {
+                asked.notification_arns
+            } else {
+                kept.notification_arns.clone()
+            },
+            role_arn: asked.role_arn.or_else(|| kept.role_arn.clone()),
+            capabilities: asked.capabilities,
+            disable_rollback: request.flag("DisableRollback"),
+            ..kept.clone()
+        };
+        let target = Target {
+            caller: request.caller,
+            name: &stack.name,
+            id: &stack.id,
+            notification_arns: &settings.notification_arns,
+            number: Some(number),
+        };
+        let foreseen = foresee(self.cloud, self.state, target, &source, given, &settings.capabilities)?;
+        let other_kind = foreseen
+            .stack
+            .resources
+            .iter()
+            .filter(|(id, wanted)| stack.resources.get(*id).is_some_and(|there| *there.kind != *wanted.kind));
+        let other_kind: Vec<&str> = other_kind.map(|(id, _)| id.as_str()).collect();
+        if !other_kind.is_empty() {
+            let message = format!(
+                "Update of resource type is not permitted. The new template modifies resource type of the following \
+                 resources: [{}]",
+                other_kind.join(", ")
+            );
+            return Err(invalid(message));
+        }
+        Ok((foreseen, settings))
+    }
+
+    pub fn must_be_updatable(&self, number: StackNumber) -> Result<(), ServiceError> {
+        let stack = self.stack(number);
+        if UPDATABLE.contains(&stack.status) {
+            return Ok(());
+        }
+        Err(invalid(format!("Stack:{} is in {} state and can not be updated.", stack.id, stack.status)))
+    }
+
+    pub fn add_stack(
+        &mut self,
+        owner: &Caller,
+        name: &str,
+        id: &str,
+        settings: Settings,
+        nested_in: Option<NestedIn>,
+        at: Timestamp,
+    ) -> StackNumber {
+        let hidden = self.cloud.scenario.hidden_for(HiddenKind::Stack, &owner.region, name);
+        self.state.add(Stack {
+            id: Arc::from(id),
+            name: Arc::from(name),
+            owner: owner.clone(),
+            created: at,
+            updated: None,
+            deleted: None,
+            hidden_until: hidden.map(|lasts| self.after(at, lasts)),
+            status: "REVIEW_IN_PROGRESS",
+            reason: None,
+            settings,
+            revision: None,
+            resources: IndexMap::new(),
+            outputs: Vec::new(),
+            imports: std::collections::BTreeSet::new(),
+            events: Vec::new(),
+            operation: None,
+            change_sets: IndexMap::new(),
+            nested_in,
+            token: None,
+        })
+    }
+
+    pub fn begin_creation(&mut self, number: StackNumber, begun: Begun, at: Timestamp) {
+        let Begun { revision, fails } = begun;
+        let depends_on = |id: &str| revision.depends_on.get(id).map(|on| on.to_vec()).unwrap_or_default();
+        let created = match fails {
+            None => tasks(revision.depends_on.keys().map(|id| (id.as_str(), None)), depends_on),
+            // It is over before it has begun.
+            Some(_) => Vec::new(),
+        };
+        let stack = self.state.stack_mut(number);
+        stack.imports.clone_from(&revision.imports);
+        stack.revision = Some(revision);
+        stack.created = at;
+        let reason = stack.nested_in.is_none().then(|| BY_USER.to_owned());
+        let timeout = stack.settings.timeout_minutes;
+        self.becomes(number, "CREATE_IN_PROGRESS", reason, at);
+        self.operate(number, Operation { reason: fails, ..Operation::new(Phase::Create, created) }, at);
+        if let Some(minutes) = timeout {
+            let at = self.after(at, Duration::from_secs(u64::from(minutes) * 60));
+            self.plan(number, at, Step::TimeOut);
+        }
+    }
+
+    pub fn begin_update(&mut self, number: StackNumber, begun: Begun, settings: Option<Settings>, at: Timestamp) {
+        let Begun { revision, fails } = begun;
+        let depends_on = |id: &str| revision.depends_on.get(id).map(|on| on.to_vec()).unwrap_or_default();
+        let updated = match fails {
+            None => tasks(revision.depends_on.keys().map(|id| (id.as_str(), None)), depends_on),
+            Some(_) => Vec::new(),
+        };
+        let stack = self.state.stack_mut(number);
+        let before = Before {
+            revision: stack.revision.take(),
+            resources: stack.resources.clone(),
+            outputs: stack.outputs.clone(),
+            settings: stack.settings.clone(),
+        };
+        stack.imports.extend(revision.imports.iter().cloned());
+        stack.revision = Some(revision);
+        if let Some(settings) = settings {
+            stack.settings = settings;
+        }
+        let reason = stack.nested_in.is_none().then(|| BY_USER.to_owned());
+        self.becomes(number, "UPDATE_IN_PROGRESS", reason, at);
+        let operation =
+            Operation { reason: fails, before: Some(Box::new(before)), ..Operation::new(Phase::Update, updated) };
+        self.operate(number, operation, at);
+    }
+
+    pub fn begin_deletion(
+        &mut self,
+        number: StackNumber,
+        reason: Option<&str>,
+        retain: impl Iterator<Item = String>,
+        is_forced: bool,
+        at: Timestamp,
+    ) {
+        self.becomes(number, "DELETE_IN_PROGRESS", reason.map(str::to_owned), at);
+        let stack = self.stack(number);
+        let exported =
+            self.state.exports.iter().filter(|(_, export)| export.stack == number).map(|((_, _, name), _)| name);
+        let used = exported.filter_map(|name| Some((name, self.state.importers(&stack.owner, name).next()?)));
+        if let Some((name, user)) = used.filter(|(_, user)| user.id != stack.id).next() {
+            let reason = format!("Export {name} cannot be deleted as it is in use by {}", user.name);
+            self.state.stack_mut(number).operation = None;
+            self.becomes(number, "DELETE_FAILED", Some(reason.clone()), at);
+            return self.report(number, Phase::Delete, Some(reason), at);
+        }
+        let deleted = deletions(stack);
+        let operation = Operation { retain: retain.collect(), is_forced, ..Operation::new(Phase::Delete, deleted) };
+        self.operate(number, operation, at);
+    }
+
+    /// Whether an update would do anything.
+    pub fn would_change(&self, number: StackNumber, foreseen: &Foreseen) -> bool {
+        let stack = self.stack(number);
+        let Some(old) = &stack.revision else { return true };
+        if matches!(stack.status, "CREATE_FAILED" | "UPDATE_FAILED") {
+            return true;
+        }
+        if !self.changes(number, foreseen).is_empty() {
+            return true;
+        }
+        if old.source.text == foreseen.revision.source.text && old.given == foreseen.revision.given {
+            return false;
+        }
+        let now = revision::now(self.cloud, self.state, number, |evaluator| evaluator.outputs().ok());
+        now.flatten().is_none_or(|now| now != foreseen.stack.outputs)
+    }
+}
+
+pub fn new_id(owner: &Caller, name: &str) -> String {
+    let partition = catalog::partition_of(&owner.region).name;
+    format!("arn:{partition}:cloudformation:{}:{}:stack/{name}/{}", owner.region, owner.account, Uuid::new_v4())
+}
+
+pub fn stack_id(id: &str) -> String {
+    let mut xml = Xml::new();
+    xml.text("StackId", id);
+    xml.finish()
+}

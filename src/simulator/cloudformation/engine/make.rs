@@ -1,0 +1,302 @@
+//! Resources are created and updated, and put back when an update fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+
+use super::super::resource::{self, Replaces};
+use super::super::revision;
+use super::super::stack::{Resource, STACK, StackNumber};
+use super::{Deed, Engine, Phase, Step, TaskState, effect};
+use crate::template;
+
+/// What is wrong with a resource's properties shows soon.
+const REFUSED_AFTER: Duration = Duration::from_secs(1);
+
+const CREATION_CANCELLED: &str = "Resource creation cancelled";
+const UPDATE_CANCELLED: &str = "Resource update cancelled";
+const INITIATED: &str = "Resource creation Initiated";
+const REPLACES: &str = "Requested update requires the creation of a new physical resource; hence creating one.";
+
+/// What an update does with a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Create,
+    Replace,
+    Update,
+    /// Nothing that its service would notice.
+    Leave,
+}
+
+impl Engine<'_> {
+    pub(super) fn begin_make(&mut self, number: StackNumber, task: usize, at: Timestamp) {
+        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else { return };
+        let evaluated = revision::now(self.cloud, self.state, number, |evaluator| evaluator.one_resource(&id));
+        match evaluated {
+            Some(Ok(Some(wanted))) => self.begin_with(number, task, &id, &wanted, at),
+            Some(Err(failures)) => {
+                let reason = failures.into_iter().next().map(|failure| failure.message).unwrap_or_default();
+                self.begin_in_vain(number, task, &id, reason, at);
+            }
+            Some(Ok(None)) | None => self.done(number, task, at),
+        }
+    }
+
+    fn begin_with(&mut self, number: StackNumber, task: usize, id: &str, wanted: &template::Resource, at: Timestamp) {
+        let stack = self.stack(number);
+        let depends_on = stack.revision.as_ref().and_then(|it| it.depends_on.get(id)).cloned();
+        let there = stack.resources.get(id).filter(|it| it.physical_id.is_some() && it.status != "DELETE_COMPLETE");
+        let properties = Arc::new(wanted.properties().cloned().unwrap_or_default());
+        let way = there.map_or(Way::Create, |there| self.way(there, &properties));
+        let policy = |name: &str| wanted.body.get(name).and_then(template::Value::as_text);
+        let resource = Resource {
+            kind: Arc::from(wanted.kind.as_str()),
+            physical_id: there.and_then(|it| it.physical_id.clone()),
+            status: there.map_or("", |it| it.status),
+            reason: there.and_then(|it| it.reason.clone()),
+            changed: there.map_or(at, |it| it.changed),
+            properties,
+            deletion_policy: policy("DeletionPolicy"),
+            update_replace_policy: policy("UpdateReplacePolicy"),
+            depends_on: depends_on.unwrap_or_default(),
+            child: there.and_then(|it| it.child),
+        };
+        let refusal = resource::refusal(&stack.facts(id, &resource)).filter(|_| way != Way::Leave);
+        self.state.stack_mut(number).resources.insert(id.to_owned(), resource);
+        match way {
+            Way::Leave => return self.done(number, task, at),
+            Way::Create => {
+                self.forget_physical_id(number, id);
+                self.resource_becomes(number, id, "CREATE_IN_PROGRESS", None, at);
+            }
+            Way::Replace => {
+                self.resource_becomes(number, id, "UPDATE_IN_PROGRESS", Some(REPLACES.to_owned()), at);
+                self.forget_physical_id(number, id);
+            }
+            // Whether a stack in it changes at all is known later.
+            Way::Update if wanted.kind == STACK => {}
+            Way::Update => self.resource_becomes(number, id, "UPDATE_IN_PROGRESS", None, at),
+        }
+        match refusal {
+            Some(reason) => {
+                let at = self.after(at, REFUSED_AFTER);
+                self.plan(number, at, Step::Finish(task, Some(reason)));
+            }
+            None => self.plan_making(number, task, id, &wanted.kind, way, at),
+        }
+    }
+
+    fn plan_making(&mut self, number: StackNumber, task: usize, id: &str, kind: &str, way: Way, at: Timestamp) {
+        let deed = if way == Way::Create { Deed::Create } else { Deed::Update };
+        let impact = self.impact(number, id, kind, deed);
+        let usual = if way == Way::Replace { Deed::Create } else { deed };
+        let takes = impact.takes.unwrap_or_else(|| resource::takes(kind, usual));
+        let initiated = self.after(at, (takes / 4).min(Duration::from_secs(1)));
+        let ends = self.after(at, takes);
+        match impact.fails {
+            Some(reason) => self.plan(number, ends, Step::Finish(task, Some(reason))),
+            None => {
+                self.plan(number, initiated, Step::Initiate(task));
+                // A nested stack says itself when it is done.
+                if kind != STACK {
+                    self.plan(number, ends, Step::Finish(task, None));
+                }
+            }
+        }
+    }
+
+    /// It can't even be said what the resource is to be.
+    fn begin_in_vain(&mut self, number: StackNumber, task: usize, id: &str, reason: String, at: Timestamp) {
+        let stack = self.state.stack_mut(number);
+        let root = stack.revision.as_ref().map(|revision| &revision.source.template.root);
+        let kind = root.and_then(|root| root.get("Resources")?.get(id)?.get("Type")).map(|kind| kind.text.to_string());
+        let is_new = !stack.resources.contains_key(id);
+        let unmade = || Resource {
+            kind: Arc::from(kind.unwrap_or_default()),
+            physical_id: None,
+            status: "",
+            reason: None,
+            changed: at,
+            properties: Arc::new(IndexMap::new()),
+            deletion_policy: None,
+            update_replace_policy: None,
+            depends_on: Arc::default(),
+            child: None,
+        };
+        stack.resources.entry(id.to_owned()).or_insert_with(unmade);
+        stack.resource_becomes(id, if is_new { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" }, None, at);
+        self.finish_make(number, task, Some(reason), at);
+    }
+
+    fn way(&self, there: &Resource, wanted: &IndexMap<String, template::Value>) -> Way {
+        if &*there.kind == STACK {
+            return Way::Update;
+        }
+        let changes = resource::changes(&there.kind, &there.properties, wanted);
+        if changes.iter().any(|change| change.replaces == Replaces::Always) {
+            Way::Replace
+        } else if changes.is_empty() {
+            Way::Leave
+        } else {
+            Way::Update
+        }
+    }
+
+    fn forget_physical_id(&mut self, number: StackNumber, id: &str) {
+        if let Some(resource) = self.state.stack_mut(number).resources.get_mut(id) {
+            resource.physical_id = None;
+            resource.child = None;
+        }
+    }
+
+    /// The service begins to make the resource, which has a physical ID from now on.
+    pub(super) fn initiate(&mut self, number: StackNumber, task: usize, at: Timestamp) {
+        if !self.is_running(number, task) {
+            return;
+        }
+        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else { return };
+        let Some(resource) = self.stack(number).resources.get(&id).cloned() else { return };
+        if &*resource.kind == STACK {
+            return self.initiate_nested(number, task, &id, &resource, at);
+        }
+        if resource.physical_id.is_some() {
+            effect::change(self.cloud, self.stack(number), &resource, at);
+            return;
+        }
+        let is_replaced = resource.status == "UPDATE_IN_PROGRESS";
+        let made = self.take_name(number, &id, &resource).and_then(|()| {
+            let stack = self.stack(number);
+            let facts = stack.facts(&id, &resource);
+            effect::make(self.cloud, stack, &facts, resource::physical_id(&facts), at)
+        });
+        match made {
+            Ok(physical_id) => {
+                if let Some(resource) = self.state.stack_mut(number).resources.get_mut(&id) {
+                    resource.physical_id = Some(physical_id);
+                }
+                let status = if is_replaced { "UPDATE_IN_PROGRESS" } else { "CREATE_IN_PROGRESS" };
+                self.resource_becomes(number, &id, status, Some(INITIATED.to_owned()), at);
+            }
+            Err(reason) => self.finish_make(number, task, Some(reason), at),
+        }
+    }
+
+    /// Some names can be had only once.
+    fn take_name(&mut self, number: StackNumber, id: &str, resource: &Resource) -> Result<(), String> {
+        let stack = self.stack(number);
+        let facts = stack.facts(id, resource);
+        let Some(name) = resource::given_name(&facts) else { return Ok(()) };
+        let key = (
+            stack.owner.account.clone(),
+            if resource::is_global(&resource.kind) { String::new() } else { stack.owner.region.clone() },
+            resource.kind.to_string(),
+            name.to_owned(),
+        );
+        let own = stack.id.clone();
+        match self.state.taken.get(&key) {
+            Some(holder) if *holder == own && resource.status == "UPDATE_IN_PROGRESS" => Err(format!(
+                "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename {name} and \
+                 update the stack again."
+            )),
+            Some(holder) => Err(format!("{name} already exists in stack {holder}")),
+            None => {
+                self.state.taken.insert(key, own);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn finish_make(&mut self, number: StackNumber, task: usize, reason: Option<String>, at: Timestamp) {
+        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else { return };
+        let before = self.operation(number).and_then(|operation| operation.before.as_deref());
+        let is_update = before.is_some_and(|before| before.resources.contains_key(&id));
+        match (is_update, &reason) {
+            (false, None) => self.resource_becomes(number, &id, "CREATE_COMPLETE", None, at),
+            (true, None) => self.resource_becomes(number, &id, "UPDATE_COMPLETE", None, at),
+            (false, Some(_)) => self.resource_becomes(number, &id, "CREATE_FAILED", reason.clone(), at),
+            (true, Some(_)) => self.resource_becomes(number, &id, "UPDATE_FAILED", reason.clone(), at),
+        }
+        match reason {
+            None => self.done(number, task, at),
+            Some(_) => self.failed(number, task, at),
+        }
+    }
+
+    /// Nothing new is begun, and what is under way ends here.
+    pub(super) fn cancel(&mut self, number: StackNumber, at: Timestamp) {
+        let Some(operation) = self.operation_mut(number) else { return };
+        operation.is_cancelled = true;
+        let mut running = Vec::new();
+        for task in &mut operation.tasks {
+            match task.state {
+                TaskState::Planned => {
+                    task.state = TaskState::Waiting;
+                    operation.active -= 1;
+                }
+                TaskState::Running => {
+                    task.state = TaskState::Failed;
+                    operation.active -= 1;
+                    operation.failed.push(task.logical_id.clone());
+                    running.push(task.logical_id.clone());
+                }
+                TaskState::Waiting | TaskState::Done | TaskState::Failed => {}
+            }
+        }
+        for id in running {
+            let Some(resource) = self.stack(number).resources.get(&id) else { continue };
+            let (child, is_update) = (resource.child, resource.status == "UPDATE_IN_PROGRESS");
+            let (status, reason) =
+                if is_update { ("UPDATE_FAILED", UPDATE_CANCELLED) } else { ("CREATE_FAILED", CREATION_CANCELLED) };
+            self.resource_becomes(number, &id, status, Some(reason.to_owned()), at);
+            if let Some(child) = child {
+                self.cancel_nested(child, at);
+            }
+        }
+        self.settle_if_idle(number, at);
+    }
+
+    /// A resource goes back to what it was before the update.
+    pub(super) fn begin_restore(&mut self, number: StackNumber, task: usize, at: Timestamp) {
+        let Some(found) = self.task(number, task) else { return };
+        let Some(before) = found.subject.clone() else { return self.done(number, task, at) };
+        let id = found.logical_id.clone();
+        let stack = self.state.stack_mut(number);
+        let kind = before.kind.clone();
+        if let Some(resource) = stack.resources.get_mut(&id) {
+            let status = resource.status;
+            *resource = Resource { status, ..*before };
+        }
+        if &*kind == STACK {
+            let Some(resource) = self.stack(number).resources.get(&id).cloned() else { return };
+            return self.initiate_nested(number, task, &id, &resource, at);
+        }
+        self.resource_becomes(number, &id, "UPDATE_IN_PROGRESS", None, at);
+        let ends = self.after(at, resource::takes(&kind, Deed::Update));
+        self.plan(number, ends, Step::Finish(task, None));
+    }
+
+    pub(super) fn finish_restore(&mut self, number: StackNumber, task: usize, reason: Option<String>, at: Timestamp) {
+        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else { return };
+        match reason {
+            None => {
+                self.resource_becomes(number, &id, "UPDATE_COMPLETE", None, at);
+                if let Some(resource) = self.stack(number).resources.get(&id).cloned() {
+                    effect::change(self.cloud, self.stack(number), &resource, at);
+                }
+                self.done(number, task, at);
+            }
+            Some(reason) => {
+                self.resource_becomes(number, &id, "UPDATE_FAILED", Some(reason), at);
+                self.failed(number, task, at);
+            }
+        }
+    }
+
+    pub(super) fn time_out(&mut self, number: StackNumber, at: Timestamp) {
+        let Some(operation) = self.operation_mut(number).filter(|it| it.phase == Phase::Create) else { return };
+        operation.reason = Some("Stack creation time exceeded the specified timeout.".to_owned());
+        self.cancel(number, at);
+    }
+}

@@ -1,0 +1,198 @@
+//! Stacks in stacks: each is a stack of its own, which tells its parent how it ended.
+
+use jiff::Timestamp;
+use rand::distr::{Alphanumeric, SampleString};
+
+use super::super::revision::{Target, foresee};
+use super::super::source;
+use super::super::stack::{NestedIn, OnFailure, Resource, STACK, Settings, StackNumber};
+use super::super::{ServiceError, invalid};
+use super::calls::new_id;
+use super::{Engine, Phase, TaskState};
+use crate::template::Value;
+
+/// How deep stacks nest, and how many there may be of one root, so that a template that nests itself comes to an end
+/// (the second is CloudFormation's quota for the operations of one hierarchy).
+const MAX_DEPTH: usize = 10;
+const MAX_STACKS: usize = 2_500;
+
+impl Engine<'_> {
+    /// The nested stack of a resource begins to be created, or updated where there is one.
+    pub(super) fn initiate_nested(
+        &mut self,
+        number: StackNumber,
+        task: usize,
+        id: &str,
+        resource: &Resource,
+        at: Timestamp,
+    ) {
+        let begun = match resource.child {
+            Some(child) => self.update_nested(number, id, child, resource, at),
+            None => self.create_nested(number, id, resource, at).map(|()| true),
+        };
+        match begun {
+            Ok(true) => {}
+            // Nothing in it changes.
+            Ok(false) => self.done(number, task, at),
+            Err(error) => self.finish(number, task, Some(error.message), at),
+        }
+    }
+
+    fn create_nested(
+        &mut self,
+        number: StackNumber,
+        id: &str,
+        resource: &Resource,
+        at: Timestamp,
+    ) -> Result<(), ServiceError> {
+        let parent = self.stack(number);
+        let root = parent.nested_in.as_ref().map_or(number, |nested| nested.root);
+        let (owner, inherited) = (parent.owner.clone(), parent.settings.clone());
+        let random = Alphanumeric.sample_string(&mut rand::rng(), 12).to_uppercase();
+        let name = format!("{}-{id}-{random}", parent.name);
+        self.bound(number, root)?;
+        let (text, given) = asked(self.cloud, resource)?;
+        let source = self.state.sources.read(&text)?;
+        let settings = Settings {
+            tags: inherited.tags,
+            capabilities: inherited.capabilities,
+            notification_arns: inherited.notification_arns,
+            role_arn: inherited.role_arn,
+            timeout_minutes: number_of(resource, "TimeoutInMinutes"),
+            on_failure: OnFailure::DoNothing,
+            disable_rollback: true,
+            is_protected: false,
+        };
+        let stack_id = new_id(&owner, &name);
+        let target = Target {
+            caller: &owner,
+            name: &name,
+            id: &stack_id,
+            notification_arns: &settings.notification_arns,
+            number: None,
+        };
+        let foreseen = foresee(self.cloud, self.state, target, &source, given, &settings.capabilities)?;
+        let nested_in = NestedIn { parent: number, root, logical_id: id.to_owned() };
+        let child = self.add_stack(&owner, &name, &stack_id, settings, Some(nested_in), at);
+        if let Some(resource) = self.state.stack_mut(number).resources.get_mut(id) {
+            resource.child = Some(child);
+            resource.physical_id = Some(stack_id);
+        }
+        self.resource_becomes(number, id, "CREATE_IN_PROGRESS", Some("Resource creation Initiated".to_owned()), at);
+        self.begin_creation(child, foreseen.begun(), at);
+        Ok(())
+    }
+
+    /// Whether there is anything to update.
+    fn update_nested(
+        &mut self,
+        number: StackNumber,
+        id: &str,
+        child: StackNumber,
+        resource: &Resource,
+        at: Timestamp,
+    ) -> Result<bool, ServiceError> {
+        let (text, given) = asked(self.cloud, resource)?;
+        let source = self.state.sources.read(&text)?;
+        let stack = self.stack(child);
+        let target = Target {
+            caller: &stack.owner,
+            name: &stack.name,
+            id: &stack.id,
+            notification_arns: &stack.settings.notification_arns,
+            number: Some(child),
+        };
+        let foreseen = foresee(self.cloud, self.state, target, &source, given, &stack.settings.capabilities)?;
+        if !self.would_change(child, &foreseen) {
+            return Ok(false);
+        }
+        self.resource_becomes(number, id, "UPDATE_IN_PROGRESS", None, at);
+        self.begin_update(child, foreseen.begun(), None, at);
+        Ok(true)
+    }
+
+    pub(super) fn delete_nested(&mut self, number: StackNumber, task: usize, child: StackNumber, at: Timestamp) {
+        if self.stack(child).is_deleted() {
+            return self.finish(number, task, None, at);
+        }
+        let is_forced = self.operation(number).is_some_and(|operation| operation.is_forced);
+        self.begin_deletion(child, None, std::iter::empty(), is_forced, at);
+    }
+
+    /// The parent goes another way, and doesn't wait any more.
+    pub(super) fn cancel_nested(&mut self, child: StackNumber, at: Timestamp) {
+        if self.operation(child).is_some_and(|it| matches!(it.phase, Phase::Create | Phase::Update)) {
+            self.cancel(child, at);
+        }
+    }
+
+    /// Tells the parent that its nested stack has ended, well or with a reason.
+    pub(super) fn report(&mut self, child: StackNumber, phase: Phase, reason: Option<String>, at: Timestamp) {
+        let stack = self.stack(child);
+        let Some(NestedIn { parent, logical_id, .. }) = stack.nested_in.clone() else { return };
+        let embedded = |reason: String| {
+            let id = &stack.id;
+            match phase {
+                Phase::Create => format!("Embedded stack {id} was not successfully created: {reason}"),
+                Phase::Rollback | Phase::Delete => {
+                    format!("Embedded stack {id} was not successfully deleted: {reason}")
+                }
+                Phase::Update | Phase::UpdateRollback | Phase::Cleanup(_) => format!(
+                    "Embedded stack {id} was not successfully updated. Currently in {} with reason: {reason}",
+                    stack.status
+                ),
+            }
+        };
+        let reason = reason.map(embedded);
+        let Some(operation) = self.operation(parent) else { return };
+        let waits = |task: &super::Task| task.logical_id == logical_id && task.state == TaskState::Running;
+        if let Some(task) = operation.tasks.iter().position(waits) {
+            self.finish(parent, task, reason, at);
+        }
+    }
+
+    fn bound(&self, parent: StackNumber, root: StackNumber) -> Result<(), ServiceError> {
+        let mut depth = 1;
+        let mut above = self.stack(parent).nested_in.as_ref();
+        while let Some(nested) = above {
+            depth += 1;
+            above = self.stack(nested.parent).nested_in.as_ref();
+        }
+        let of_root = |nested: &NestedIn| nested.root == root;
+        let owner = &self.stack(root).owner;
+        let related = self.state.of(owner).filter(|(_, stack)| stack.nested_in.as_ref().is_some_and(of_root)).count();
+        if depth > MAX_DEPTH || related >= MAX_STACKS {
+            return Err(invalid("Nested stacks of this stack have exceeded the limit of the simulator."));
+        }
+        Ok(())
+    }
+}
+
+/// The template and the parameters that a resource asks for.
+fn asked(
+    cloud: &crate::simulator::Cloud,
+    resource: &Resource,
+) -> Result<(String, indexmap::IndexMap<String, String>), ServiceError> {
+    let url = resource.properties.get("TemplateURL").and_then(Value::as_text);
+    let url = url.ok_or_else(|| invalid(format!("{STACK} must have a TemplateURL.")))?;
+    let text = source::of_url(cloud, &url)?;
+    let parameters = match resource.properties.get("Parameters") {
+        Some(Value::Map(entries)) => {
+            entries.iter().filter_map(|(key, value)| Some((key.clone(), sent(value)?))).collect()
+        }
+        _ => indexmap::IndexMap::new(),
+    };
+    Ok((text, parameters))
+}
+
+/// A value as a parameter: lists with commas.
+fn sent(value: &Value) -> Option<String> {
+    match value {
+        Value::List(items) => Some(items.iter().filter_map(Value::as_text).collect::<Vec<_>>().join(",")),
+        other => other.as_text(),
+    }
+}
+
+fn number_of(resource: &Resource, property: &str) -> Option<u32> {
+    resource.properties.get(property).and_then(Value::as_text)?.parse().ok()
+}

@@ -1,0 +1,149 @@
+//! What changes between two evaluations of a resource's properties, and whether it must be replaced for that.
+
+use std::iter::zip;
+
+use indexmap::IndexMap;
+
+use super::is_custom;
+use crate::catalog::{ResourceType, resource_type};
+use crate::template::Value;
+
+/// A property that isn't what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// At the top level of the properties: `Tags`.
+    pub property: String,
+    pub replaces: Replaces,
+}
+
+/// Whether a resource is replaced for a change, as change sets say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Replaces {
+    Never,
+    Conditionally,
+    Always,
+}
+
+/// The properties that were changed or added, in the order of the new ones, then those that are gone. Types that the
+/// catalogue doesn't know are never replaced.
+pub fn changes(kind: &str, old: &IndexMap<String, Value>, new: &IndexMap<String, Value>) -> Vec<Change> {
+    let gone = old.keys().filter(|property| !new.contains_key(*property));
+    let differing = new.keys().chain(gone).filter(|property| !same(old.get(*property), new.get(*property)));
+    let known = if is_custom(kind) { None } else { resource_type(kind) };
+    let change = |property: &String| {
+        let replaces = known.as_ref().map_or(Replaces::Never, |known| replaces(known, property, old, new));
+        Change { property: property.clone(), replaces }
+    };
+    differing.map(change).collect()
+}
+
+fn replaces(
+    known: &ResourceType,
+    property: &str,
+    old: &IndexMap<String, Value>,
+    new: &IndexMap<String, Value>,
+) -> Replaces {
+    let concerns = |path: &&str| match path.strip_prefix(property) {
+        Some("") => true,
+        Some(rest) => rest.strip_prefix('.').is_some_and(|rest| differs(rest, old.get(property), new.get(property))),
+        None => false,
+    };
+    if known.create_only.iter().any(concerns) {
+        Replaces::Always
+    } else if known.conditional_create_only.iter().any(concerns) {
+        Replaces::Conditionally
+    } else {
+        Replaces::Never
+    }
+}
+
+/// Whether what is at the path differs; `*` is any item of a list or any name of a map.
+fn differs(path: &str, old: Option<&Value>, new: Option<&Value>) -> bool {
+    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    let deeper = |old: Option<&Value>, new: Option<&Value>| match rest {
+        Some(rest) => differs(rest, old, new),
+        None => !same(old, new),
+    };
+    match (old, new) {
+        (Some(Value::List(old)), Some(Value::List(new))) if first == "*" => {
+            (0..old.len().max(new.len())).any(|index| deeper(old.get(index), new.get(index)))
+        }
+        (Some(Value::Map(old)), Some(Value::Map(new))) if first == "*" => {
+            old.keys().chain(new.keys()).any(|key| deeper(old.get(key), new.get(key)))
+        }
+        (Some(Value::Map(old)), Some(Value::Map(new))) => deeper(old.get(first), new.get(first)),
+        // It came or went as a whole, with or without what is at the path.
+        (Some(Value::Map(entries)), None) | (None, Some(Value::Map(entries))) if first != "*" => {
+            deeper(entries.get(first), None)
+        }
+        _ => !same(old, new),
+    }
+}
+
+/// Whether CloudFormation takes both for the same: `1` is `"1"`, and the order of a map's entries means nothing.
+fn same(old: Option<&Value>, new: Option<&Value>) -> bool {
+    match (old, new) {
+        (None, None) => true,
+        (Some(Value::List(old)), Some(Value::List(new))) => {
+            old.len() == new.len() && zip(old, new).all(|(old, new)| same(Some(old), Some(new)))
+        }
+        (Some(Value::Map(old)), Some(Value::Map(new))) => {
+            old.len() == new.len() && old.iter().all(|(key, value)| same(Some(value), new.get(key)))
+        }
+        (Some(old), Some(new)) => old == new || old.as_text().is_some_and(|text| new.as_text() == Some(text)),
+        (None, Some(_)) | (Some(_), None) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::properties;
+    use super::*;
+
+    #[test]
+    fn changes_are_those_that_matter() {
+        let check = |kind: &str, old: &str, new: &str, expect: &[(&str, Replaces)]| {
+            let found = changes(kind, &properties(old), &properties(new));
+            let found: Vec<_> = found.iter().map(|change| (change.property.as_str(), change.replaces)).collect();
+            assert_eq!(found, expect, "{kind} {old} {new}");
+        };
+        let queue = "AWS::SQS::Queue";
+        check(queue, r#"{"DelaySeconds":1}"#, r#"{"DelaySeconds":"1"}"#, &[]);
+        check(queue, r#"{"DelaySeconds":1}"#, r#"{"DelaySeconds":2}"#, &[("DelaySeconds", Replaces::Never)]);
+        let (named, never) = (("QueueName", Replaces::Always), Replaces::Never);
+        check(
+            queue,
+            r#"{"QueueName":"a","Tags":[]}"#,
+            r#"{"FifoQueue":true,"QueueName":"b"}"#,
+            &[("FifoQueue", Replaces::Always), named, ("Tags", never)],
+        );
+        check(queue, r#"{"QueueName":"a"}"#, "{}", &[named]);
+        let tags = |pairs: &str| format!(r#"{{"Tags":[{pairs}]}}"#);
+        check(queue, &tags(r#"{"Key":"a","Value":"b"}"#), &tags(r#"{"Value":"b","Key":"a"}"#), &[]);
+        check(queue, &tags(r#"{"Key":"a"}"#), &tags(r#"{"Key":"a"},{"Key":"b"}"#), &[("Tags", never)]);
+        check(
+            "AWS::EC2::Instance",
+            r#"{"InstanceType":"a"}"#,
+            r#"{"InstanceType":"b"}"#,
+            &[("InstanceType", Replaces::Conditionally)],
+        );
+        check("Custom::Thing", r#"{"A":1}"#, r#"{"A":2}"#, &[("A", never)]);
+        check("Acme::Thing", r#"{"A":{"B":[1]}}"#, r#"{"A":{"B":[2]}}"#, &[("A", never)]);
+    }
+
+    /// `DBProxy` Auth etc. have such paths; of a table's keys only some matter.
+    #[test]
+    fn nested_properties_replace_by_themselves() {
+        let check = |path: &str, old: &str, new: &str, expect: bool| {
+            let (old, new) = (properties(old), properties(new));
+            assert_eq!(differs(path, old.get("P"), new.get("P")), expect, "{path}");
+        };
+        check("A", r#"{"P":{"A":1,"B":1}}"#, r#"{"P":{"A":1,"B":2}}"#, false);
+        check("B", r#"{"P":{"A":1,"B":1}}"#, r#"{"P":{"A":1,"B":2}}"#, true);
+        check("A.C", r#"{"P":{"A":{"C":1,"D":1}}}"#, r#"{"P":{"A":{"C":1}}}"#, false);
+        check("*.A", r#"{"P":[{"A":1,"B":1}]}"#, r#"{"P":[{"A":1}]}"#, false);
+        check("*.A", r#"{"P":[{"A":1,"B":1}]}"#, r#"{"P":[{"A":1},{"A":2}]}"#, true);
+        check("A", "{}", r#"{"P":{"B":2}}"#, false);
+        check("A", "{}", r#"{"P":{"A":2}}"#, true);
+    }
+}

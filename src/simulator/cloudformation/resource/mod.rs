@@ -1,0 +1,153 @@
+//! What a single resource is, as far as its template and its stack tell: its physical ID, its attributes, how long AWS
+//! takes for it, what CloudFormation refuses of its properties, and what a change of them comes to.
+//!
+//! No state, no clock, no I/O: a stack's way through its resources is the caller's. The facts are those of
+//! `crate::catalog`, and tables beside the code for what no schema says. What they tell is *plausible*: an ID has the
+//! form that AWS's have, an ARN the service's own, and nothing more is promised. `AWS::CloudFormation::Stack` isn't
+//! treated here.
+//!
+//! - `identity`: physical IDs and names; `arn`: ARNs; `attribute`: what `Fn::GetAtt` gives
+//! - `pattern`: the notation of those tables, and where made-up text comes from
+//! - `duration`: how long AWS takes
+//! - `check`: what is refused; `change`: what an update changes
+
+mod arn;
+mod attribute;
+mod change;
+mod check;
+mod duration;
+mod identity;
+mod pattern;
+
+use indexmap::IndexMap;
+
+use crate::template::Value;
+
+pub use attribute::{attribute, has_attribute};
+pub use change::{Change, Replaces, changes};
+pub use check::refusal;
+pub use duration::takes;
+pub use identity::{given_name, physical_id};
+
+/// A resource as far as its template and its stack tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    pub account: &'a str,
+    pub region: &'a str,
+    pub stack_name: &'a str,
+    pub logical_id: &'a str,
+    /// `AWS::SNS::Topic`
+    pub kind: &'a str,
+    /// Evaluated.
+    pub properties: &'a IndexMap<String, Value>,
+}
+
+impl<'a> Facts<'a> {
+    /// The property at a path whose parts dots join.
+    fn property(&self, path: &str) -> Option<&'a Value> {
+        let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+        let value = self.properties.get(first)?;
+        rest.into_iter().flat_map(|rest| rest.split('.')).try_fold(value, |value, part| match value {
+            Value::Map(entries) => entries.get(part),
+            _ => None,
+        })
+    }
+
+    /// The last part of the type's name: `Topic`.
+    fn type_name(&self) -> &'a str {
+        self.kind.rsplit("::").next().unwrap_or(self.kind)
+    }
+}
+
+/// True for `Custom::…` and `AWS::CloudFormation::CustomResource`.
+fn is_custom(kind: &str) -> bool {
+    kind.starts_with("Custom::") || kind == "AWS::CloudFormation::CustomResource"
+}
+
+/// True if a name is taken in all regions at once: of IAM and the other services without a region, and of buckets,
+/// whose names all accounts share.
+pub fn is_global(kind: &str) -> bool {
+    kind == "AWS::S3::Bucket" || arn::has_no_region(kind)
+}
+
+/// What a stack with a resource must acknowledge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Capability {
+    /// `CAPABILITY_IAM`; `CAPABILITY_NAMED_IAM` does as well.
+    Iam,
+    /// `CAPABILITY_NAMED_IAM`
+    NamedIam,
+}
+
+/// What a stack with a resource of this type must acknowledge. `is_set` says whether the template sets a property.
+///
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html> (`Capabilities`)
+pub fn capability(kind: &str, is_set: impl Fn(&str) -> bool) -> Option<Capability> {
+    let name = match kind.strip_prefix("AWS::IAM::")? {
+        "AccessKey" | "Policy" | "UserToGroupAddition" => return Some(Capability::Iam),
+        "Group" => "GroupName",
+        "InstanceProfile" => "InstanceProfileName",
+        "ManagedPolicy" => "ManagedPolicyName",
+        "Role" => "RoleName",
+        "User" => "UserName",
+        _ => return None,
+    };
+    Some(if is_set(name) { Capability::NamedIam } else { Capability::Iam })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Properties as JSON gives them.
+    pub(super) fn properties(json: &str) -> IndexMap<String, Value> {
+        match value(&serde_json::from_str(json).unwrap()) {
+            Value::Map(entries) => entries,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn value(json: &serde_json::Value) -> Value {
+        match json {
+            serde_json::Value::Null => Value::Null,
+            serde_json::Value::Bool(value) => Value::Bool(*value),
+            serde_json::Value::Number(value) => Value::Number(value.clone()),
+            serde_json::Value::String(text) => Value::text(text),
+            serde_json::Value::Array(items) => Value::List(items.iter().map(value).collect()),
+            serde_json::Value::Object(entries) => {
+                Value::Map(entries.iter().map(|(key, entry)| (key.clone(), value(entry))).collect())
+            }
+        }
+    }
+
+    pub(super) fn facts<'a>(kind: &'a str, properties: &'a IndexMap<String, Value>) -> Facts<'a> {
+        let (account, region) = ("123456789012", "eu-west-1");
+        Facts { account, region, stack_name: "tcat-web-a1b2", logical_id: "Thing", kind, properties }
+    }
+
+    #[test]
+    fn iam_must_be_acknowledged() {
+        let check = |kind: &str, set: &str, expect: Option<Capability>| {
+            assert_eq!(capability(kind, |name| name == set), expect, "{kind} {set}");
+        };
+        check("AWS::IAM::Role", "", Some(Capability::Iam));
+        check("AWS::IAM::Role", "RoleName", Some(Capability::NamedIam));
+        check("AWS::IAM::Role", "UserName", Some(Capability::Iam));
+        check("AWS::IAM::ManagedPolicy", "ManagedPolicyName", Some(Capability::NamedIam));
+        check("AWS::IAM::Policy", "PolicyName", Some(Capability::Iam));
+        check("AWS::IAM::UserToGroupAddition", "GroupName", Some(Capability::Iam));
+        check("AWS::IAM::OIDCProvider", "", None);
+        check("AWS::S3::Bucket", "BucketName", None);
+        assert!(Capability::Iam < Capability::NamedIam);
+    }
+
+    #[test]
+    fn some_names_are_taken_everywhere_at_once() {
+        let check = |kind: &str, expect: bool| assert_eq!(is_global(kind), expect, "{kind}");
+        check("AWS::IAM::Role", true);
+        check("AWS::S3::Bucket", true);
+        check("AWS::CloudFront::Function", true);
+        check("AWS::SQS::Queue", false);
+        check("AWS::S3::AccessPoint", false);
+    }
+}

@@ -1,0 +1,165 @@
+//! The notation of the tables of IDs, ARNs and attributes, and where made-up text comes from.
+//!
+//! A pattern is text with words in braces: `{partition}`, `{suffix}`, `{region}`, `{account}`, `{stack}`, `{logical}`;
+//! `{id}` is the physical ID and `{name}` the name in it; `{arn}` the resource's ARN. A capitalised word is the
+//! property of that name, `{Path|/}` with what stands there if it isn't set. Words with a number make text of that
+//! length: `{hex17}`, `{HEX32}`, `{upper12}`, `{lower10}`, `{mixed6}`, `{digits10}`; `{stack5}` is the start of the stack's
+//! name. `{uuid}` and `{byte}` (1 to 254) are made too.
+
+use uuid::{Builder, Uuid};
+
+use super::{Facts, arn};
+use crate::catalog;
+
+/// Where made-up text comes from: the same text for the same seed.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    seed: Uuid,
+    drawn: u64,
+}
+
+impl Source {
+    pub(super) fn random() -> Self {
+        Self { seed: Uuid::new_v4(), drawn: 0 }
+    }
+
+    pub(super) fn of(text: &str) -> Self {
+        Self { seed: Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()), drawn: 0 }
+    }
+
+    fn draw(&mut self) -> [u8; 16] {
+        self.drawn += 1;
+        Uuid::new_v5(&self.seed, &self.drawn.to_le_bytes()).into_bytes()
+    }
+
+    /// So many characters of the alphabet.
+    pub(super) fn text(&mut self, alphabet: &str, length: usize) -> String {
+        let letters = alphabet.as_bytes();
+        (0..length).map(|_| char::from(letters[usize::from(self.draw()[0]) % letters.len()])).collect()
+    }
+
+    pub(super) fn uuid(&mut self) -> String {
+        Builder::from_random_bytes(self.draw()).into_uuid().to_string()
+    }
+
+    /// The end of an IP address.
+    fn byte(&mut self) -> String {
+        (self.draw()[0] % 254 + 1).to_string()
+    }
+}
+
+pub(super) const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+pub(super) const LOWER: &str = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+/// What the words of a pattern stand for.
+pub(super) struct Words<'a> {
+    pub facts: &'a Facts<'a>,
+    /// The physical ID; empty while there is none.
+    pub id: &'a str,
+    /// The name in it.
+    pub name: &'a str,
+    pub source: Source,
+    /// Of addresses, so that all attributes which contain one have the same.
+    pub addresses: Source,
+}
+
+impl Words<'_> {
+    pub(super) fn fill(&mut self, pattern: &str) -> String {
+        let mut text = String::with_capacity(pattern.len() + 32);
+        let mut rest = pattern;
+        while let Some((before, (word, after))) =
+            rest.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
+        {
+            text.push_str(before);
+            text.push_str(&self.word(word));
+            rest = after;
+        }
+        text.push_str(rest);
+        text
+    }
+
+    fn word(&mut self, word: &str) -> String {
+        if word.starts_with(|letter: char| letter.is_ascii_uppercase()) && !word.starts_with("HEX") {
+            let (path, default) = word.split_once('|').unwrap_or((word, ""));
+            let value = self.facts.property(path).and_then(|value| value.as_text());
+            return value.map_or_else(|| default.to_owned(), |text| last_of_arn(&text).to_owned());
+        }
+        let partition = catalog::partition_of(self.facts.region);
+        match word {
+            "partition" => partition.name.to_owned(),
+            "suffix" => partition.dns_suffix.to_owned(),
+            "region" => self.facts.region.to_owned(),
+            "account" => self.facts.account.to_owned(),
+            "stack" => self.facts.stack_name.to_owned(),
+            "logical" => self.facts.logical_id.to_owned(),
+            "id" => self.id.to_owned(),
+            "name" => self.name.to_owned(),
+            "arn" => arn::arn(self),
+            "uuid" => self.source.uuid(),
+            "byte" => self.addresses.byte(),
+            _ => self.made(word),
+        }
+    }
+
+    /// Of a word with a number; an unknown one stays as it is, which the tests of the tables rule out.
+    fn made(&mut self, word: &str) -> String {
+        let (kind, length) = word.split_at(word.find(|letter: char| letter.is_ascii_digit()).unwrap_or(word.len()));
+        let length = length.parse().unwrap_or(0);
+        let alphabet = match kind {
+            "stack" => return self.facts.stack_name.chars().take(length).collect(),
+            "logical" => return self.facts.logical_id.chars().take(length).collect(),
+            "hex" => "0123456789abcdef",
+            "HEX" => "0123456789ABCDEF",
+            "upper" => UPPER,
+            "lower" => LOWER,
+            "mixed" => "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+            "digits" => "123456789",
+            _ => return format!("{{{word}}}"),
+        };
+        self.source.text(alphabet, length)
+    }
+}
+
+/// The last part of an ARN or of a URL, other text as it is: an ID's name.
+pub(super) fn last_of_arn(text: &str) -> &str {
+    if text.starts_with("arn:") || text.starts_with("https://") {
+        text.rsplit(['/', ':']).next().unwrap_or(text)
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{facts, properties};
+    use super::*;
+
+    #[test]
+    fn words_are_filled_in() {
+        let properties = properties(r#"{"Cluster":"arn:aws:ecs:eu-west-1:1:cluster/c1","Size":3,"A":{"B":"x"}}"#);
+        let facts = facts("AWS::SNS::Topic", &properties);
+        let check = |pattern: &str, expect: &str| {
+            let source = Source::of("a");
+            let mut words = Words { facts: &facts, id: "i", name: "n", addresses: source.clone(), source };
+            assert_eq!(words.fill(pattern), expect, "{pattern}");
+        };
+        check("{partition} {suffix} {region} {account}", "aws amazonaws.com eu-west-1 123456789012");
+        check("{stack}-{logical} {id} {name}", "tcat-web-a1b2-Thing i n");
+        check("{Cluster}/{Size}/{A.B}/{Path|/}/{None}", "c1/3/x///");
+        check("{arn}", "arn:aws:sns:eu-west-1:123456789012:n");
+        check("plain } {", "plain } {");
+        check("{Size}{", "3{");
+    }
+
+    #[test]
+    fn made_up_text_follows_its_seed() {
+        let mut source = Source::of("vpc-1 A");
+        let first = source.text(UPPER, 12);
+        assert_eq!(first.len(), 12);
+        assert_ne!(first, source.text(UPPER, 12));
+        assert_eq!(Source::of("vpc-1 A").text(UPPER, 12), first);
+        assert_ne!(Source::of("vpc-1 B").text(UPPER, 12), first);
+        assert_ne!(Source::random().text(UPPER, 12), Source::random().text(UPPER, 12));
+        assert_eq!(source.uuid().len(), 36);
+    }
+}

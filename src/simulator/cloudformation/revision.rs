@@ -1,0 +1,252 @@
+//! A template together with the values it was given, evaluated as far as it can be before anything is made.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::request::{Request, Sent};
+use super::resource::{self, Capability};
+use super::source::Source;
+use super::stack::{Stack, StackNumber};
+use super::state::State;
+use super::world::{NO_EXPORT, Noted, Surroundings};
+use super::{ServiceError, error, invalid};
+use crate::catalog::{self, Offered};
+use crate::simulator::{Caller, Cloud};
+use crate::template::{self, Evaluator, Failure, Given, Givens, Place, Template, Value};
+
+/// What a stack was last asked to be.
+#[derive(Clone)]
+pub struct Revision {
+    pub source: Arc<Source>,
+    /// Of the declared parameters, those that were given a value.
+    pub given: IndexMap<String, String>,
+    /// As DescribeStacks shows them.
+    pub parameters: Vec<Shown>,
+    /// SSM parameters' values when they were asked for.
+    stored: HashMap<String, String>,
+    /// The resources that exist, in the template's order, with what must be there before each.
+    pub depends_on: IndexMap<String, Arc<[String]>>,
+    pub imports: BTreeSet<String>,
+}
+
+#[derive(Clone)]
+pub struct Shown {
+    pub key: String,
+    pub value: String,
+    /// What the SSM parameter that it names holds.
+    pub resolved: Option<String>,
+}
+
+/// A revision that would be accepted.
+pub struct Foreseen {
+    pub revision: Revision,
+    pub stack: template::Stack,
+    /// Why the stack as a whole fails as soon as it is begun.
+    pub fails: Option<String>,
+}
+
+/// What is left of it once it is decided: a revision that is begun with.
+#[derive(Clone)]
+pub struct Begun {
+    pub revision: Revision,
+    /// As in [`Foreseen`].
+    pub fails: Option<String>,
+}
+
+impl Foreseen {
+    pub fn begun(self) -> Begun {
+        Begun { revision: self.revision, fails: self.fails }
+    }
+}
+
+/// The stack that a revision is for.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    pub caller: &'a Caller,
+    pub name: &'a str,
+    pub id: &'a str,
+    pub notification_arns: &'a [String],
+    /// None before there is one.
+    pub number: Option<StackNumber>,
+}
+
+/// What the values of parameters are, given what was sent and what the stack has.
+///
+/// # Errors
+/// A value that was never given is to be used again.
+pub fn given(request: &Request, previous: Option<&Revision>) -> Result<IndexMap<String, String>, ServiceError> {
+    let value = |sent: Sent| {
+        let value = match previous.and_then(|revision| revision.given.get(sent.key)) {
+            Some(value) if sent.uses_previous => Some(value.clone()),
+            // The default goes on to count.
+            None if sent.uses_previous && previous.is_some() => None,
+            _ if sent.uses_previous => {
+                let message = format!(
+                    "Invalid input for parameter key {}. Cannot specify usePreviousValue as true for a parameter key not in the previous template",
+                    sent.key
+                );
+                return Err(invalid(message));
+            }
+            _ => Some(sent.value.unwrap_or_default().to_owned()),
+        };
+        Ok(value.map(|value| (sent.key.to_owned(), value)))
+    };
+    let sent = request.sent_parameters().into_iter().map(value).collect::<Result<Vec<_>, _>>()?;
+    Ok(sent.into_iter().flatten().collect())
+}
+
+/// Evaluates what is asked for against the stack as it stands now.
+///
+/// # Errors
+/// What CloudFormation refuses at once: mistakes in the template, values that aren't allowed, types that the region
+/// hasn't, capabilities that aren't acknowledged.
+pub fn foresee(
+    cloud: &Cloud,
+    state: &State,
+    target: Target,
+    source: &Arc<Source>,
+    given: IndexMap<String, String>,
+    capabilities: &[String],
+) -> Result<Foreseen, ServiceError> {
+    let template = &source.template;
+    let place = place(target.caller, target.name, target.id, target.notification_arns);
+    let stack = target.number.map(|number| state.stack(number));
+    let surroundings = surroundings(cloud, state, target.caller, template, stack, None);
+    let evaluator = Evaluator::new(template, &place, &givens(&given), &surroundings);
+    let depends_on = depends_on(&evaluator);
+    let foreseen = evaluator.stack();
+    let Noted { stored, imports } = surroundings.noted.take();
+    let fails = refuse(&foreseen.failures)?;
+    refuse_macros(&foreseen)?;
+    refuse_types(&foreseen, &target.caller.region)?;
+    refuse_capabilities(&foreseen, template, capabilities)?;
+    let parameters = shown(template, &given, &stored);
+    let revision = Revision { source: source.clone(), given, parameters, stored, depends_on, imports };
+    Ok(Foreseen { revision, stack: foreseen, fails })
+}
+
+/// Asks the evaluator of a stack as it is now; none for a stack that was never begun.
+pub fn now<T>(cloud: &Cloud, state: &State, number: StackNumber, ask: impl FnOnce(&Evaluator) -> T) -> Option<T> {
+    let stack = state.stack(number);
+    let revision = stack.revision.as_ref()?;
+    let template = &revision.source.template;
+    let place = place(&stack.owner, &stack.name, &stack.id, &stack.settings.notification_arns);
+    let surroundings = surroundings(cloud, state, &stack.owner, template, Some(stack), Some(&revision.stored));
+    Some(ask(&Evaluator::new(template, &place, &givens(&revision.given), &surroundings)))
+}
+
+fn surroundings<'a>(
+    cloud: &'a Cloud,
+    state: &'a State,
+    caller: &'a Caller,
+    template: &'a Template,
+    stack: Option<&'a Stack>,
+    stored: Option<&'a HashMap<String, String>>,
+) -> Surroundings<'a> {
+    Surroundings { cloud, state, caller, template, stack, stored, noted: RefCell::default() }
+}
+
+fn place(caller: &Caller, name: &str, id: &str, notification_arns: &[String]) -> Place {
+    let partition = catalog::partition_of(&caller.region);
+    Place {
+        account_id: Some(caller.account.clone()),
+        stack_name: Some(name.to_owned()),
+        stack_id: Some(id.to_owned()),
+        notification_arns: notification_arns.to_vec(),
+        ..Place::new(&caller.region, partition.name, partition.dns_suffix)
+    }
+}
+
+fn givens(given: &IndexMap<String, String>) -> Givens {
+    let one =
+        |(key, value): (&String, &String)| (key.clone(), Given { value: Value::text(value.as_str()), set: Vec::new() });
+    given.iter().map(one).collect()
+}
+
+fn depends_on(evaluator: &Evaluator) -> IndexMap<String, Arc<[String]>> {
+    let found = template::dependencies(evaluator).into_iter();
+    found.map(|(id, on)| (id, on.into_iter().map(|dependency| dependency.on).collect())).collect()
+}
+
+/// The first failure is what callers are told; only a missing export shows later.
+fn refuse(failures: &[Failure]) -> Result<Option<String>, ServiceError> {
+    match failures.iter().find(|failure| !failure.message.starts_with(NO_EXPORT)) {
+        Some(failure) => Err(invalid(failure.message.clone())),
+        None => Ok(failures.first().map(|failure| failure.message.clone())),
+    }
+}
+
+/// Macros run in an account, as Lambda functions; there is none here to run them.
+fn refuse_macros(stack: &template::Stack) -> Result<(), ServiceError> {
+    match &stack.rewritten_by {
+        Some(unknown) => Err(invalid(format!("The simulator can't run what this template needs: {unknown}."))),
+        None => Ok(()),
+    }
+}
+
+fn refuse_types(stack: &template::Stack, region: &str) -> Result<(), ServiceError> {
+    let is_unknown = |kind: &str| match catalog::offers(region, kind) {
+        Offered::No => true,
+        Offered::Yes | Offered::Unlisted => false,
+        Offered::Unknown => kind.starts_with("AWS::") && catalog::resource_type(kind).is_none(),
+    };
+    let mut unknown: Vec<&str> =
+        stack.resources.values().map(|it| it.kind.as_str()).filter(|it| is_unknown(it)).collect();
+    unknown.dedup();
+    match unknown.as_slice() {
+        [] => Ok(()),
+        kinds => Err(invalid(format!("Template format error: Unrecognized resource types: [{}]", kinds.join(", ")))),
+    }
+}
+
+fn refuse_capabilities(
+    stack: &template::Stack,
+    template: &Template,
+    acknowledged: &[String],
+) -> Result<(), ServiceError> {
+    let has = |name: &str| acknowledged.iter().any(|found| found == name);
+    let required = required_capabilities(stack, template);
+    let missing = |name: &&str| match *name {
+        "CAPABILITY_IAM" => !has("CAPABILITY_IAM") && !has("CAPABILITY_NAMED_IAM"),
+        name => !has(name),
+    };
+    let missing: Vec<&str> = required.into_iter().filter(missing).collect();
+    match missing.as_slice() {
+        [] => Ok(()),
+        names => {
+            Err(error("InsufficientCapabilitiesException", format!("Requires capabilities : [{}]", names.join(", "))))
+        }
+    }
+}
+
+/// What a stack of this template must acknowledge.
+pub fn required_capabilities(stack: &template::Stack, template: &Template) -> Vec<&'static str> {
+    let needs = stack.resources.values().filter_map(|found| {
+        resource::capability(&found.kind, |name| found.properties().is_some_and(|set| set.contains_key(name)))
+    });
+    let mut required = Vec::new();
+    match needs.reduce(|a, b| if a == Capability::NamedIam { a } else { b }) {
+        Some(Capability::Iam) => required.push("CAPABILITY_IAM"),
+        Some(Capability::NamedIam) => required.push("CAPABILITY_NAMED_IAM"),
+        None => {}
+    }
+    if template.root.get("Transform").is_some() {
+        required.push("CAPABILITY_AUTO_EXPAND");
+    }
+    required
+}
+
+fn shown(template: &Template, given: &IndexMap<String, String>, stored: &HashMap<String, String>) -> Vec<Shown> {
+    let one = |parameter: &template::Parameter| {
+        let default = || parameter.default.as_ref().map(|default| default.text.to_string());
+        let value = given.get(&parameter.key).cloned().or_else(default)?;
+        let is_stored = parameter.kind.starts_with("AWS::SSM::Parameter::Value<");
+        let resolved = stored.get(&value).filter(|_| is_stored).cloned();
+        let hidden = |text: String| if parameter.no_echo { "****".to_owned() } else { text };
+        Some(Shown { key: parameter.key.clone(), value: hidden(value), resolved: resolved.map(hidden) })
+    };
+    template.parameters.iter().filter_map(one).collect()
+}

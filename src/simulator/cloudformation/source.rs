@@ -1,0 +1,112 @@
+//! Templates as callers send them, each text kept and read once.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+
+use super::{ServiceError, invalid};
+use crate::catalog::s3_url::{self, Target};
+use crate::diagnostic::Severity;
+use crate::simulator::Cloud;
+use crate::simulator::s3::{self, Missing};
+use crate::template::Template;
+
+/// A template's text, and what it says.
+pub struct Source {
+    pub text: Arc<str>,
+    pub template: Template,
+}
+
+/// Those in use, by their texts.
+#[derive(Default)]
+pub struct Sources(HashMap<Arc<str>, Weak<Source>>);
+
+/// Bytes of a template in the request, and of one in S3.
+const MAX_BODY: usize = 51_200;
+const MAX_OBJECT: usize = 1_048_576;
+
+/// With so many texts, those that nobody uses any more are thrown out.
+const MANY: usize = 256;
+
+impl Sources {
+    /// # Errors
+    /// `Template format error: …`, with the place of the first mistake.
+    pub fn read(&mut self, text: &str) -> Result<Arc<Source>, ServiceError> {
+        if let Some(known) = self.0.get(text).and_then(Weak::upgrade) {
+            return Ok(known);
+        }
+        let (template, diagnostics) = Template::parse(&Arc::from(Path::new("template")), String::new(), text);
+        let Some(template) = template else {
+            let error = diagnostics.iter().find(|it| it.severity == Severity::Error);
+            let Some(error) = error else { return Err(invalid("Template format error: unsupported structure.")) };
+            let place = error.location.as_ref().map(|location| location.at);
+            let place = place.map(|at| format!(" (line {}, column {})", at.line, at.column)).unwrap_or_default();
+            let message = error.message.trim_start_matches("Template format error: ");
+            return Err(invalid(format!("Template format error: {message}{place}")));
+        };
+        let text: Arc<str> = Arc::from(text);
+        let source = Arc::new(Source { text: text.clone(), template });
+        if self.0.len() >= MANY {
+            self.0.retain(|_, source| source.strong_count() > 0);
+        }
+        self.0.insert(text, Arc::downgrade(&source));
+        Ok(source)
+    }
+}
+
+/// The text of `TemplateBody`.
+///
+/// # Errors
+/// It is empty, or too long.
+pub fn of_body(body: &str) -> Result<String, ServiceError> {
+    let constraint = |what: &str| {
+        format!(
+            "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length {what}"
+        )
+    };
+    match body.len() {
+        0 => Err(invalid(constraint("greater than or equal to 1"))),
+        1..=MAX_BODY => Ok(body.to_owned()),
+        _ => Err(invalid(constraint(&format!("less than or equal to {MAX_BODY}")))),
+    }
+}
+
+/// The text at a `TemplateURL`: an object in S3, named in any of S3's ways, or by this simulator's own address.
+///
+/// # Errors
+/// It is no such URL, there is no such object, or it is too long.
+pub fn of_url(cloud: &Cloud, url: &str) -> Result<String, ServiceError> {
+    let s3_error = |message: &str| {
+        invalid(format!(
+            "S3 error: {message}\nFor more information check \
+             http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
+        ))
+    };
+    let (bucket, key) = object_of(url)?;
+    let object = cloud.s3.object(&bucket, &key).map_err(|missing| match missing {
+        Missing::Bucket => s3_error("The specified bucket does not exist"),
+        Missing::Key => s3_error("The specified key does not exist."),
+    })?;
+    if object.len() > MAX_OBJECT {
+        return Err(invalid(format!("Template may not exceed {MAX_OBJECT} bytes in size.")));
+    }
+    String::from_utf8(object.to_vec()).map_err(|_| invalid("Template format error: the template is not in UTF-8."))
+}
+
+/// Bucket and key.
+fn object_of(url: &str) -> Result<(String, String), ServiceError> {
+    match s3_url::target(url) {
+        Target::Object { bucket, key, .. } => Ok((bucket, key)),
+        Target::Refused(message) => Err(invalid(message)),
+        // On this machine.
+        Target::Unknown => {
+            let rest = url.split_once("://").map_or(url, |(_, rest)| rest).split(['?', '#']).next().unwrap_or_default();
+            let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let (bucket, key) = match s3::bucket_in_host(host) {
+                Some(bucket) => (bucket, path),
+                None => path.split_once('/').unwrap_or((path, "")),
+            };
+            Ok((bucket.to_owned(), s3_url::decoded(key)))
+        }
+    }
+}

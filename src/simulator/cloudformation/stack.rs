@@ -1,0 +1,199 @@
+//! A stack: what it was made of, its resources, and what has happened to it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::change_set::ChangeSet;
+use super::engine::Operation;
+use super::revision::Revision;
+use crate::simulator::Caller;
+use crate::template::Value;
+
+/// The number under which [`super::state::State`] keeps a stack, deleted ones included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StackNumber(pub usize);
+
+pub struct Stack {
+    /// ARN.
+    pub id: Arc<str>,
+    pub name: Arc<str>,
+    pub owner: Caller,
+    pub created: Timestamp,
+    pub updated: Option<Timestamp>,
+    pub deleted: Option<Timestamp>,
+    /// The scenario keeps it out of sight for a while.
+    pub hidden_until: Option<Timestamp>,
+    /// `CREATE_COMPLETE`
+    pub status: &'static str,
+    pub reason: Option<String>,
+    pub settings: Settings,
+    /// None as long as it is in review.
+    pub revision: Option<Revision>,
+    pub resources: IndexMap<String, Resource>,
+    pub outputs: Vec<Output>,
+    /// Exports of other stacks that it uses.
+    pub imports: BTreeSet<String>,
+    /// Oldest first.
+    pub events: Vec<Event>,
+    /// What is being done with it.
+    pub operation: Option<Operation>,
+    pub change_sets: IndexMap<String, ChangeSet>,
+    pub nested_in: Option<NestedIn>,
+    /// The token of the last call that began something, and that call's action.
+    pub token: Option<(String, &'static str)>,
+}
+
+/// What a stack was told besides its template and parameters.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    pub tags: Vec<(String, String)>,
+    pub capabilities: Vec<String>,
+    pub notification_arns: Vec<String>,
+    pub role_arn: Option<String>,
+    pub timeout_minutes: Option<u32>,
+    pub on_failure: OnFailure,
+    pub disable_rollback: bool,
+    pub is_protected: bool,
+}
+
+/// What becomes of a stack that can't be created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    #[default]
+    Rollback,
+    Delete,
+    DoNothing,
+}
+
+/// The stack that a nested one belongs to, and as which of its resources.
+#[derive(Clone, Debug)]
+pub struct NestedIn {
+    pub parent: StackNumber,
+    pub root: StackNumber,
+    pub logical_id: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// `AWS::SNS::Topic`
+    pub kind: Arc<str>,
+    /// Absent until its service has begun to make it.
+    pub physical_id: Option<String>,
+    pub status: &'static str,
+    pub reason: Option<String>,
+    pub changed: Timestamp,
+    pub properties: Arc<IndexMap<String, Value>>,
+    pub deletion_policy: Option<String>,
+    pub update_replace_policy: Option<String>,
+    /// Logical IDs of those that must outlive it.
+    pub depends_on: Arc<[String]>,
+    /// Of an `AWS::CloudFormation::Stack`.
+    pub child: Option<StackNumber>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Output {
+    pub key: String,
+    pub value: String,
+    pub description: Option<String>,
+    pub export_name: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub id: String,
+    pub at: Timestamp,
+    pub logical_id: Arc<str>,
+    pub physical_id: Option<String>,
+    pub kind: Arc<str>,
+    pub status: &'static str,
+    pub reason: Option<String>,
+    /// What the resource was to be made of, where it is about to be made.
+    pub properties: Option<Arc<IndexMap<String, Value>>>,
+    pub token: Option<String>,
+}
+
+/// The type of a stack in a stack, and of stacks themselves in their events.
+pub const STACK: &str = "AWS::CloudFormation::Stack";
+
+impl Stack {
+    pub fn is_deleted(&self) -> bool {
+        self.status == "DELETE_COMPLETE"
+    }
+
+    pub fn is_busy(&self) -> bool {
+        self.status.ends_with("_IN_PROGRESS") && self.status != "REVIEW_IN_PROGRESS"
+    }
+
+    /// The stack's own state, with an event that says so.
+    pub fn becomes(&mut self, status: &'static str, reason: Option<String>, at: Timestamp) {
+        self.status = status;
+        self.reason.clone_from(&reason);
+        match status {
+            "UPDATE_IN_PROGRESS" | "ROLLBACK_IN_PROGRESS" | "UPDATE_ROLLBACK_IN_PROGRESS" => self.updated = Some(at),
+            // The moment of the request; the stack keeps it when it is gone.
+            "DELETE_IN_PROGRESS" => self.deleted = Some(at),
+            _ => {}
+        }
+        let event = Event {
+            id: Uuid::new_v4().to_string(),
+            at,
+            logical_id: self.name.clone(),
+            physical_id: Some(self.id.to_string()),
+            kind: Arc::from(STACK),
+            status,
+            reason,
+            properties: None,
+            token: self.token.as_ref().map(|(token, _)| token.clone()),
+        };
+        self.events.push(event);
+    }
+
+    /// A resource's state, with an event that says so.
+    pub fn resource_becomes(&mut self, id: &str, status: &'static str, reason: Option<String>, at: Timestamp) {
+        let Some(resource) = self.resources.get_mut(id) else { return };
+        resource.status = status;
+        resource.reason.clone_from(&reason);
+        resource.changed = at;
+        let event = event_of(id, resource, status, reason, at, self.token.as_ref());
+        self.events.push(event);
+    }
+
+    /// An event of a resource that the stack has no more: one that was replaced.
+    pub fn tell_of(
+        &mut self,
+        id: &str,
+        resource: &Resource,
+        status: &'static str,
+        reason: Option<String>,
+        at: Timestamp,
+    ) {
+        let event = event_of(id, resource, status, reason, at, self.token.as_ref());
+        self.events.push(event);
+    }
+}
+
+fn event_of(
+    id: &str,
+    resource: &Resource,
+    status: &'static str,
+    reason: Option<String>,
+    at: Timestamp,
+    token: Option<&(String, &'static str)>,
+) -> Event {
+    Event {
+        id: format!("{id}-{status}-{}", Uuid::new_v4()),
+        at,
+        logical_id: Arc::from(id),
+        physical_id: resource.physical_id.clone(),
+        kind: resource.kind.clone(),
+        status,
+        reason,
+        properties: (!status.starts_with("DELETE")).then(|| resource.properties.clone()),
+        token: token.map(|(token, _)| token.clone()),
+    }
+}

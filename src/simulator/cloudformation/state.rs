@@ -1,0 +1,121 @@
+//! All stacks, the names that they go by, and what is to happen when.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::engine::Step;
+use super::source::Sources;
+use super::stack::{Stack, StackNumber};
+use super::{ServiceError, invalid};
+use crate::simulator::Caller;
+
+#[derive(Default)]
+pub struct State {
+    stacks: Vec<Stack>,
+    /// By account, region and name: those that aren't deleted.
+    names: HashMap<(String, String, String), StackNumber>,
+    ids: HashMap<Arc<str>, StackNumber>,
+    queue: BinaryHeap<Reverse<Due>>,
+    sequence: u64,
+    pub sources: Sources,
+    /// By account, region and name.
+    pub exports: BTreeMap<(String, String, String), Export>,
+    /// Names that no second resource may have: account, region (empty for global types), type and name, and the stack
+    /// whose resource has it.
+    pub taken: HashMap<(String, String, String, String), Arc<str>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Export {
+    pub value: String,
+    pub stack: StackNumber,
+}
+
+/// Something that happens at its time.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Due {
+    pub at: Timestamp,
+    /// What is planned first happens first.
+    sequence: u64,
+    pub stack: StackNumber,
+    /// The operation that it is part of: with another one under way, it doesn't happen.
+    pub operation: u64,
+    pub step: Step,
+}
+
+impl State {
+    pub fn stack(&self, number: StackNumber) -> &Stack {
+        &self.stacks[number.0]
+    }
+
+    pub fn stack_mut(&mut self, number: StackNumber) -> &mut Stack {
+        &mut self.stacks[number.0]
+    }
+
+    pub fn add(&mut self, stack: Stack) -> StackNumber {
+        let number = StackNumber(self.stacks.len());
+        self.ids.insert(stack.id.clone(), number);
+        self.names.insert(name_of(&stack.owner, &stack.name), number);
+        self.stacks.push(stack);
+        number
+    }
+
+    /// A deleted stack is known by its ID alone.
+    pub fn forget_name(&mut self, number: StackNumber) {
+        let stack = &self.stacks[number.0];
+        self.names.remove(&name_of(&stack.owner, &stack.name));
+    }
+
+    /// The stack of that name, or of that ID, deleted or not.
+    pub fn find(&self, caller: &Caller, name_or_id: &str) -> Option<StackNumber> {
+        let found = match name_or_id.starts_with("arn:") {
+            true => self.ids.get(name_or_id),
+            false => self.names.get(&name_of(caller, name_or_id)),
+        };
+        found.copied().filter(|number| self.stack(*number).owner == *caller)
+    }
+
+    /// # Errors
+    /// CloudFormation's words for a stack that isn't there.
+    pub fn found(&self, caller: &Caller, name_or_id: &str) -> Result<StackNumber, ServiceError> {
+        let missing = || invalid(format!("Stack with id {name_or_id} does not exist"));
+        self.find(caller, name_or_id).ok_or_else(missing)
+    }
+
+    /// A caller's stacks, the newest first.
+    pub fn of(&self, caller: &Caller) -> impl Iterator<Item = (StackNumber, &Stack)> {
+        let numbered = self.stacks.iter().enumerate().rev().map(|(number, stack)| (StackNumber(number), stack));
+        numbered.filter(move |(_, stack)| stack.owner == *caller)
+    }
+
+    pub fn plan(&mut self, at: Timestamp, stack: StackNumber, operation: u64, step: Step) {
+        self.sequence += 1;
+        self.queue.push(Reverse(Due { at, sequence: self.sequence, stack, operation, step }));
+    }
+
+    /// What has to happen next, if its time has come.
+    pub fn due(&mut self, now: Timestamp) -> Option<Due> {
+        self.queue.peek().filter(|next| next.0.at <= now)?;
+        self.queue.pop().map(|next| next.0)
+    }
+
+    /// A number that no operation has had.
+    pub fn next_operation(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    /// Whoever uses an export, by name.
+    pub fn importers<'s>(&'s self, caller: &'s Caller, export: &'s str) -> impl Iterator<Item = &'s Stack> {
+        self.of(caller)
+            .map(|(_, stack)| stack)
+            .filter(move |stack| !stack.is_deleted() && stack.imports.contains(export))
+    }
+}
+
+fn name_of(owner: &Caller, name: &str) -> (String, String, String) {
+    (owner.account.clone(), owner.region.clone(), name.to_owned())
+}

@@ -1,0 +1,178 @@
+//! What lies outside of a template: the stack's own resources, exports, stored values, zones, files in S3.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::resource::{self, Facts};
+use super::source;
+use super::stack::{STACK, Stack};
+use super::state::State;
+use crate::simulator::{Caller, Cloud, ec2, ssm};
+use crate::template::{Nested, Template, Unknown, Value, World};
+use crate::yaml::{self, Node};
+
+/// The world of one stack, at this moment.
+pub struct Surroundings<'a> {
+    pub cloud: &'a Cloud,
+    pub state: &'a State,
+    pub caller: &'a Caller,
+    pub template: &'a Template,
+    /// None before it is created.
+    pub stack: Option<&'a Stack>,
+    /// Before anything happens, values that are stored are taken as they are now, and noted; later those count.
+    pub stored: Option<&'a HashMap<String, String>>,
+    pub noted: RefCell<Noted>,
+}
+
+/// What the evaluation asked for.
+#[derive(Default)]
+pub struct Noted {
+    /// Values of SSM parameters, by the name that was asked for.
+    pub stored: HashMap<String, String>,
+    pub imports: BTreeSet<String>,
+}
+
+/// Begins the message of a failure that the stack as a whole has, after it was accepted.
+pub const NO_EXPORT: &str = "No export named ";
+
+impl Surroundings<'_> {
+    fn resource(&self, logical_id: &str) -> Option<&super::stack::Resource> {
+        self.stack?.resources.get(logical_id).filter(|resource| resource.status != "DELETE_COMPLETE")
+    }
+
+    fn declared_kind(&self, logical_id: &str) -> Option<&str> {
+        Some(&self.template.root.get("Resources")?.get(logical_id)?.get("Type")?.text)
+    }
+
+    fn secret(&self, reference: &str) -> Result<Value, String> {
+        // `id:SecretString:key:stage:version`, where the ID may be an ARN with colons of its own.
+        let (id, rest) = match reference.find(":SecretString") {
+            Some(at) => (&reference[..at], reference[at..].trim_start_matches(":SecretString").trim_start_matches(':')),
+            None => (reference, ""),
+        };
+        let missing = "Secrets Manager can't find the specified secret.";
+        let text = self.cloud.secrets.value(self.caller, id).ok_or(missing)?;
+        let key = rest.split(':').next().unwrap_or_default();
+        if key.is_empty() {
+            return Ok(Value::String(text));
+        }
+        let no_key = || format!("Could not find a value associated with JSONKey in SecretString");
+        let json: serde_json::Value = serde_json::from_str(&text).map_err(|_| no_key())?;
+        match json.get(key) {
+            Some(serde_json::Value::String(value)) => Ok(Value::text(value.as_str())),
+            Some(other) => Ok(Value::text(other.to_string())),
+            None => Err(no_key()),
+        }
+    }
+}
+
+impl World for Surroundings<'_> {
+    fn physical_id(&self, logical_id: &str) -> Result<Value, String> {
+        let id = self.resource(logical_id).and_then(|resource| resource.physical_id.as_deref());
+        Ok(id.map_or_else(|| Unknown::launched(format!("physical ID of {logical_id}")).into(), Value::text))
+    }
+
+    fn attribute(&self, logical_id: &str, attribute: &str) -> Result<Value, String> {
+        let unsupported = || {
+            format!("Template error: resource {logical_id} does not support attribute type {attribute} in Fn::GetAtt")
+        };
+        let unknown = || Ok(Unknown::launched(format!("attribute {attribute} of {logical_id}")).into());
+        let found = self.resource(logical_id);
+        let Some((resource, physical_id)) = found.and_then(|it| Some((it, it.physical_id.as_deref()?))) else {
+            return match self.declared_kind(logical_id) {
+                Some(kind) if kind != STACK && !resource::has_attribute(kind, attribute) => Err(unsupported()),
+                _ => unknown(),
+            };
+        };
+        if let Some(child) = resource.child {
+            let Some(output) = attribute.strip_prefix("Outputs.") else { return Err(unsupported()) };
+            let child = self.state.stack(child);
+            return match child.outputs.iter().find(|found| found.key == output) {
+                Some(output) => Ok(Value::text(output.value.as_str())),
+                None if child.is_busy() => unknown(),
+                None => Err(unsupported()),
+            };
+        }
+        let facts = Facts {
+            account: &self.caller.account,
+            region: &self.caller.region,
+            stack_name: self.stack.map(|stack| &*stack.name).unwrap_or_default(),
+            logical_id,
+            kind: &resource.kind,
+            properties: &resource.properties,
+        };
+        resource::attribute(&facts, physical_id, attribute)
+    }
+
+    fn availability_zones(&self, region: &str) -> Result<Value, String> {
+        Ok(Value::List(ec2::zones(region).into_iter().map(|(name, _)| Value::String(name)).collect()))
+    }
+
+    fn export(&self, name: &str) -> Result<Value, String> {
+        let key = (self.caller.account.clone(), self.caller.region.clone(), name.to_owned());
+        let export = self.state.exports.get(&key).ok_or_else(|| format!("{NO_EXPORT}{name} found."))?;
+        self.noted.borrow_mut().imports.insert(name.to_owned());
+        Ok(Value::text(export.value.as_str()))
+    }
+
+    fn stack_output(&self, stack: &str, output: &str, region: Option<&str>) -> Result<Value, String> {
+        let region = region.unwrap_or(&self.caller.region).to_owned();
+        let caller = Caller { account: self.caller.account.clone(), region };
+        let number = self.state.find(&caller, stack).ok_or_else(|| format!("Stack with id {stack} does not exist"))?;
+        let found = self.state.stack(number).outputs.iter().find(|found| found.key == output);
+        found
+            .map(|found| Value::text(found.value.as_str()))
+            .ok_or_else(|| format!("Stack {stack} has no output {output}"))
+    }
+
+    fn ssm_parameter(&self, name: &str) -> Result<Value, String> {
+        if let Some(value) = self.stored.and_then(|stored| stored.get(name)) {
+            return Ok(Value::text(value.as_str()));
+        }
+        let missing = || format!("Unable to fetch parameters [{name}] from parameter store for this account.");
+        let parameter = self.cloud.ssm.parameter(self.caller, name).ok_or_else(missing)?;
+        if parameter.kind == ssm::Kind::SecureString {
+            return Err(format!(
+                "Parameters [{name}] referenced by template have types not supported by CloudFormation."
+            ));
+        }
+        self.noted.borrow_mut().stored.insert(name.to_owned(), parameter.value.clone());
+        Ok(Value::String(parameter.value))
+    }
+
+    fn dynamic_reference(&self, reference: &str) -> Result<Value, String> {
+        let inside = reference.trim_start_matches("{{resolve:").trim_end_matches("}}");
+        match inside.split_once(':') {
+            Some(("ssm" | "ssm-secure", name)) => {
+                let missing = || format!("Unable to fetch parameters [{name}] from parameter store for this account.");
+                let parameter = self.cloud.ssm.parameter(self.caller, name).ok_or_else(missing)?;
+                Ok(Value::String(parameter.value))
+            }
+            // They are looked up when the resource is made, not before.
+            Some(("secretsmanager", _)) if self.stack.is_none() => {
+                Ok(Unknown::asked(format!("dynamic reference {reference}")).into())
+            }
+            Some(("secretsmanager", rest)) => self.secret(rest),
+            _ => Err(format!("Template error: the dynamic reference {reference} is not supported.")),
+        }
+    }
+
+    fn included(&self, location: &str) -> Result<Option<Node>, String> {
+        let url = match location.strip_prefix("s3://").and_then(|rest| rest.split_once('/')) {
+            Some((bucket, key)) => format!("https://s3.amazonaws.com/{bucket}/{key}"),
+            None => location.to_owned(),
+        };
+        let failed = |message: &str| format!("Transform AWS::Include failed with: {message}");
+        let text = source::of_url(self.cloud, &url).map_err(|error| failed(&error.message))?;
+        let parsed = yaml::parse(&Arc::from(Path::new("included")), &text);
+        let malformed = || failed("The specified S3 object's content should be valid Yaml/JSON");
+        parsed.root.map(Some).ok_or_else(malformed)
+    }
+
+    /// A nested stack is a stack of its own, with a world of its own.
+    fn nested<'w>(&'w self, _: &'w Template, logical_id: &str, _: &Value) -> Nested<'w> {
+        Nested::Unknown { unknown: Unknown::launched(format!("nested stack {logical_id}")), likely: None }
+    }
+}
