@@ -8,6 +8,24 @@ taskcat, by the library in aws-sam-cli that processes AWS::LanguageExtensions (A
 cloud-radar. Parameters get their defaults, or values made up from what their declarations allow. What comes out under
 Resources and Outputs is compared leaf by leaf, and every disagreement is sorted into a kind that KINDS explains. It
 exits 1 if one is of no known kind. The first run makes a virtual environment under target/venvs.
+
+A leaf is a value that is no list and no mapping, or an empty one; a condition is one too. It counts as written if it
+stands so in the template, as evaluated alike if a function led both to the same value, and as left to AWS if taskcat
+says *unknown* and the other leaves the function as it stands. Secrets, which taskcat hides, are compared hidden.
+What depends on conditions is compared as if both had decided those alike, so that one doesn't count for many.
+
+AWS's documentation decides who is right, in the CloudFormation user guide:
+
+- "Parameters": each item of a list is trimmed; a Number is checked as a number and is a literal string wherever it is
+  used ("untyped parameter", "comparison", "untrimmed").
+- "Pseudo parameters": AWS::Partition and AWS::URLSuffix by partition ("partition"); AWS::NoValue alone removes a
+  property ("empty text", "no value").
+- "CloudFormation template format": YAML 1.1, but without its timestamps ("yaml").
+- "Fn::Cidr", and "Fn::GetAtt" for `Outputs.<name>` of a nested stack ("left").
+- "Fn::Sub" is silent on space around a name ("spaces"); cfn-lint, which AWS maintains, allows it, and so does taskcat.
+
+What only AWS knows (ids, attributes, zones, stored values) is nobody's to make up: "invented", "told" and "stack" are
+differences of purpose more than errors. cloud-radar is for unit tests, which want some value in each place.
 """
 
 import argparse
@@ -30,27 +48,31 @@ REGIONS = ["us-east-1", "eu-west-1", "ap-southeast-2", "cn-north-1", "us-gov-wes
 sys.path.insert(0, str(ROOT / "tests/support"))
 from evaluators import ABSENT, SECTIONS, Extensions, Failed, Radar, decide, holds_call, is_call, solve  # noqa: E402
 
-# Why an evaluator and taskcat differ.
+# Why an evaluator and taskcat differ, and who is right.
 KINDS = {
-    "invented": "they make up a value that only AWS knows: the logical id for a Ref, `Queue.Arn` for a Fn::GetAtt, an"
-    " account, zones",
-    "told": "the account's number, which they must be told before they evaluate, taskcat says that it isn't known",
-    "left": "they leave a function as it stands that needs no AWS: Fn::Cidr, or the output of a nested stack whose"
-    " template is at hand",
-    "left in a text": "they leave the name of such an output in a text",
-    "partition": "cloud-radar knows one partition: `aws` and `amazonaws.com` stand everywhere",
-    "stack": "the stack's name and ID, which cloud-radar makes up",
-    "untyped parameter": "they keep a default's type, for CloudFormation every parameter's value is a text",
-    "untrimmed": "cloud-radar keeps the space around the items of a list parameter",
-    "python text": "they write Python's `True` or a function as `{'Ref': …}` into a text",
-    "empty text": "cloud-radar takes an empty text for AWS::NoValue and removes the property",
-    "no value": "they leave something in the place of AWS::NoValue, or nothing at all of the function around it",
-    "comparison": "cloud-radar compares a text with a number or a boolean and finds them different",
-    "spaces": "they don't take `${ Name }` for a name",
-    "yaml": "they read a date as a date, for CloudFormation it is a text",
-    "shape": "they add empty Properties",
-    "refused": "taskcat says that CloudFormation refuses the template for it, see below; they go on with something",
+    "invented": "they make up what only AWS knows: a logical ID for a `Ref`, `Queue.Arn`, zones, stored values; taskcat"
+    " says *unknown*",
+    "stack": "cloud-radar makes up the stack's name and ID; taskcat says *unknown*",
+    "told": "the account's number: they are told one beforehand; `render` has none and says *unknown*",
+    "empty text": "cloud-radar removes a property whose value is an empty text; only `AWS::NoValue` does that",
+    "partition": "cloud-radar knows one partition; China and GovCloud have names and suffixes of their own",
+    "untyped parameter": "they keep a default's type; a parameter's value is a text to CloudFormation",
+    "comparison": "cloud-radar finds the text `0` and the number 0 different; CloudFormation compares texts",
+    "untrimmed": "cloud-radar keeps the space around the items of a list; CloudFormation trims it",
+    "python text": "aws-sam-cli writes Python's `True`, or a function as `{'Ref': …}`, into a text",
+    "yaml": "cloud-radar reads a date as a date; CloudFormation's YAML has none, so it is a text",
+    "left": "aws-sam-cli leaves what needs no AWS: `Fn::Cidr`, outputs of a nested stack that is at hand",
+    "no value": "they leave something where `AWS::NoValue` stood, or drop the function around it",
+    "spaces": "they don't take `${ Name }` for a name; AWS doesn't say, cfn-lint does as taskcat",
+    "shape": "cloud-radar adds empty `Properties`",
+    "refused": "taskcat says that CloudFormation refuses it (a key that a map lacks, a failed rule); they go on",
 }
+
+# The parts of an *unknown* that only AWS can answer.
+ONLY_AWS_KNOWS = re.compile(
+    r"physical ID of \w+|attribute \S+ of \w+|output \w+ of (nested )?stack \w+|SSM parameter .+|export .+"
+    r"|availability zones of \S+|condition \w+|AWS::(AccountId|StackName|StackId|NotificationARNs)"
+)
 
 
 def main():
@@ -242,6 +264,7 @@ def measure(file, region, taskcat, loaded, tally):
         settled = {**template, "Conditions": settle(template.get("Conditions") or {}, truths)}
         theirs = solve(evaluator, settled, values, region)
         hidden = secrets(template.get("Parameters"), values)
+        texts = None
         for section in SECTIONS:
             leaves += compare(ours.get(section) or {}, theirs[section], (section,))
         for path, mine, other, verdict in leaves:
@@ -251,6 +274,10 @@ def measure(file, region, taskcat, loaded, tally):
                 verdict = "refused"
             elif verdict == "?" and mine in (masked(other, hidden), masked(decoded(other), hidden)):
                 verdict = "agreed"
+            elif verdict == "comparison":
+                # It has to decide alike when it is given the texts that CloudFormation makes of everything.
+                texts = texts or decide(evaluator, worded_conditions(template), values, region)
+                verdict = verdict if texts.get(path[-1]) == mine else "?"
             tally.note(evaluator.name, file, region, "/".join(map(str, path)), mine, other, verdict)
 
 
@@ -271,6 +298,22 @@ def settle(conditions, truths):
         name: constants[truths[name]] if isinstance(truths.get(name), bool) else condition
         for name, condition in conditions.items()
     }
+
+
+def worded_conditions(template):
+    """The template with texts for all numbers and booleans that its conditions may compare."""
+    parameters = {
+        name: {**parameter, "Default": worded(parameter["Default"])} if "Default" in parameter else parameter
+        for name, parameter in (template.get("Parameters") or {}).items()
+    }
+    compared = {key: worded(template[key]) for key in ("Mappings", "Conditions") if template.get(key)}
+    return {**template, **compared, "Parameters": parameters}
+
+
+def worded(value):
+    if isinstance(value, dict):
+        return {key: worded(item) for key, item in value.items()}
+    return [worded(item) for item in value] if isinstance(value, list) else text(value)
 
 
 def masked(value, hidden):
@@ -367,6 +410,8 @@ def judge_unknown(reason, theirs):
         return "nobody knows"
     if reason.startswith("parameter "):
         return "refused"  # Every parameter has got a value, but not every value is allowed.
+    if not all(ONLY_AWS_KNOWS.fullmatch(part) for part in reason.split(", ")):
+        return "?"
     if re.search(r"AWS::Stack(Name|Id)", reason):
         return "stack"
     return "told" if "AWS::AccountId" in reason else "invented"
@@ -393,7 +438,7 @@ def judge_texts(ours, theirs):
     if "${ " in theirs:
         return "spaces"
     if "${" in theirs and "${" not in ours:
-        return "left in a text"
+        return "left"
     if re.search(r"\w+\.Outputs\.\w+", theirs):
         return "invented"
     if ours.lower() == theirs.lower() or re.search(r"\{'(Ref|Fn::)|\['", theirs):
@@ -430,30 +475,31 @@ class Tally:
 
     def refused(self, file, region, messages):
         for message in messages:
-            self.refusals.setdefault((file, message), []).append(region)
+            self.refusals.setdefault((file, message), set()).add(region)
+
+    @staticmethod
+    def compared(counts):
+        return counts.total() - counts["failed"] - counts["unread"]
+
+    def row(self, name, why, count):
+        cells = [count(counts) for counts in self.counts.values()]
+        if any(cells):
+            print(f"| {name} | {' | '.join(f'{cell:,}' for cell in cells)} | {why} |")
 
     def print(self):
         files = {file for file, _ in self.runs}
         regions = ", ".join(sorted({region for _, region in self.runs}))
         print(f"{len(files)} templates, {len(self.runs)} evaluations, regions: {regions}")
         print()
-        heads = ["leaves compared", "as written", "evaluated alike", "nobody knows", "disagreed", "not evaluated by it"]
-        print(f"| evaluator | {' | '.join(heads)} |")
-        print("| --- |" + " --- |" * len(heads))
-        for evaluator, counts in self.counts.items():
-            failed = counts["failed"] + counts["unread"]
-            agreed = [counts[verdict] for verdict in ("written", "agreed", "nobody knows")]
-            compared = counts.total() - failed
-            cells = [evaluator, compared, *agreed, compared - sum(agreed), failed]
-            print(f"| {' | '.join(map(str, cells))} |")
-        print()
-        print("| disagreement | " + " | ".join(self.counts) + " | why |")
-        print("| --- |" + " --- |" * (len(self.counts) + 1))
-        kinds = [*KINDS, "?"]
-        for kind in kinds:
-            row = [self.counts[evaluator][kind] for evaluator in self.counts]
-            if any(row):
-                print(f"| {kind} | {' | '.join(map(str, row))} | {KINDS.get(kind, 'of no known kind')} |")
+        print(f"| | {' | '.join(self.counts)} | who is right |")
+        print("|---|" + "---:|" * len(self.counts) + "---|")
+        self.row("**leaves compared**", "", self.compared)
+        self.row("as written", "", lambda counts: counts["written"])
+        self.row("evaluated alike", "", lambda counts: counts["agreed"])
+        self.row("left to AWS by both", "", lambda counts: counts["nobody knows"])
+        for kind, why in [*KINDS.items(), ("?", "of no known kind")]:
+            self.row(kind, why, lambda counts, kind=kind: counts[kind])
+        self.row("not evaluated by it", "", lambda counts: counts["failed"] + counts["unread"])
         print()
         print("| not evaluated by | leaves | its words |")
         print("| --- | --- | --- |")
