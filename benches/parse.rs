@@ -3,12 +3,14 @@
 //! The templates are those of the real projects in `../shared/corpus`, or of `fixtures` where these aren't there. Reading
 //! from the disk isn't counted. Each row is the best of many rounds, since everything else on the machine only slows it.
 //! Then come texts of 1 MB that were made to be slow: each has to be read, or refused, in the time of so many tokens.
+//! The tables of resource types come first: what the first question costs, which unpacks them, and what the second does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use taskcat::catalog;
 use taskcat::template::Template;
 
 const TIME_PER_ROW: Duration = Duration::from_secs(5);
@@ -17,6 +19,10 @@ fn main() {
     // `cargo test --all-targets` runs this as well, and wants no measurement.
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
+    }
+    for which in ["first", "second"] {
+        asked(&format!("{which} question where a type exists"), || catalog::offers("eu-west-1", "AWS::S3::Bucket"));
+        asked(&format!("{which} question what a type looks like"), || catalog::resource_type("AWS::S3::Bucket"));
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let corpus = root.ancestors().skip(1).map(|folder| folder.join("shared/corpus")).find(|folder| folder.is_dir());
@@ -75,6 +81,13 @@ const HOSTILE: &[(&str, &str, &str, &str)] = &[
 ];
 
 const MEGABYTE: usize = 1_000_000;
+
+/// The time that one question takes.
+fn asked<T>(name: &str, question: impl FnOnce() -> T) {
+    let started = Instant::now();
+    std::hint::black_box(question());
+    println!("{name}: {:.1} µs", started.elapsed().as_secs_f64() * 1e6);
+}
 
 /// The time that one text takes, whatever comes of it.
 fn hostile(name: &str, text: &str) {

@@ -1,17 +1,27 @@
 #!/usr/bin/env python3
 """Measures taskcat and the Python TaskCat side by side, on the same server in one run, and prints a Markdown table.
 
-    tests/bench.py [--rounds N] [--binary PATH]
+    tests/bench.py [--rounds N] [--binary PATH] [--corpus DIR] [--only TEXT]
 
-Without --binary the release build is made first. Stacks are launched on moto, where they stand when CreateStack
-answers; files are sent to ministack, which lists a bucket ten times as fast: so as little as can be is measured of the
-server, which is the same for both. Both get the same projects and endpoint; the
-Python TaskCat runs through tests/support/taskcat_offline.py, which answers what would leave this machine. The median of
-the rounds counts; CPU seconds are the kernel's (wait4), children included; peak memory is the program's own (VmHWM).
+Without --binary the release build is made first. --only takes the jobs whose names contain a text. Stacks are launched
+on moto, where they stand when CreateStack answers; files are sent to ministack, which lists a bucket ten times as fast:
+so as little as can be is measured of the server, which is the same for both. Both get the same projects and endpoint;
+the Python TaskCat runs through tests/support/taskcat_offline.py, which answers what would leave this machine. The
+median of the rounds counts; CPU seconds are the kernel's (wait4), children included; peak memory is the program's own
+(VmHWM).
+
+`plan` is measured on real projects, where a folder of them is at hand, each with those of its git submodules that are
+projects of that folder too. TaskCat has nothing that answers plan's question. Beside it stands the part of the work
+that TaskCat does as well: to read the configuration, and every template that the tests lead to. Evaluating each of
+them for every test and region comes on top of that, in our column alone. (`taskcat lint` answers another question: it
+is cfn-lint, which knows rules for templates, but not what a test gives them.)
 """
 
 import argparse
+import itertools
+import json
 import os
+import re
 import shutil
 import socket
 import statistics
@@ -28,6 +38,13 @@ VENVS = ROOT / "target/venvs"
 SUPPORT = ROOT / "tests/support"
 BUCKET = "the-users-own-bucket"  # as fixtures/projects/given-bucket says
 FILES = 1000
+# The projects of the corpus that lead to most templates, or have most tests and regions.
+PLANNED = [
+    ("aws-quickstart__quickstart-microsoft-activedirectory", []),
+    ("aws-quickstart__quickstart-microsoft-activedirectory", ["--all-regions"]),
+    ("aws-quickstart__quickstart-magento", []),
+    ("aws-quickstart__quickstart-aws-vpc", []),
+]
 
 
 class Server:
@@ -72,9 +89,9 @@ class Server:
 
 
 class Measure:
-    """What one run of a program took."""
+    """What one run of a program took, and what it printed."""
 
-    def __init__(self, command, folder, environment):
+    def __init__(self, command, folder, environment, fine):
         log = folder / "bench.log"
         with open(log, "wb") as output:
             started = time.monotonic()
@@ -87,9 +104,9 @@ class Measure:
         process.returncode = os.waitstatus_to_exitcode(status)
         sampler.join()
         self.cpu = usage.ru_utime + usage.ru_stime
-        if process.returncode != 0:
-            sys.exit(f"bench: {' '.join(map(str, command))} ended with {process.returncode}\n{log.read_text()}")
-
+        self.output = log.read_text()
+        if process.returncode not in fine:
+            sys.exit(f"bench: {' '.join(map(str, command))} ended with {process.returncode}\n{self.output}")
 
     def sample_memory(self, pid):
         """The peak so far, in MiB, again and again. wait4 would count what this program held when it forked as well."""
@@ -112,7 +129,7 @@ class Program:
         self.name = name
         self.command = command
 
-    def run(self, arguments, folder, endpoint):
+    def run(self, arguments, folder, endpoint, fine=(0,)):
         environment = {
             "PATH": f"{VENVS / 'taskcat/bin'}:{os.environ['PATH']}",
             "HOME": str(folder),
@@ -122,7 +139,7 @@ class Program:
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_REGION": "us-east-1",
         }
-        return Measure([*self.command, *arguments], folder, environment)
+        return Measure([*self.command, *arguments], folder, environment, fine)
 
 
 def project(folder, scenario):
@@ -182,6 +199,48 @@ def jobs(moto, ministack, folder):
     ]
 
 
+def plans(ours, corpus, endpoint, folder):
+    """The jobs of `plan`, in the shape of `jobs`; their names tell how much there was to read and to evaluate."""
+    reads = [VENVS / "taskcat/bin/python", SUPPORT / "templates.py"]
+    for name, options in PLANNED:
+        if not (corpus / name).is_dir():
+            print(f"bench: `plan` of {name} isn't measured, it isn't in {corpus}", file=sys.stderr)
+            continue
+        # Nobody writes into it, so one copy serves all runs.
+        target = folder / name
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(corpus / name, target)
+        add_submodules(corpus, corpus / name, target)
+
+        def plan(program, target=target, options=options):
+            if program.name == "taskcat":
+                # 1: a test would fail, as some of these projects' do.
+                return program.run(["plan", *options], target, endpoint, fine=(0, 1))
+            return Program(program.name, reads).run([], target, endpoint)
+
+        templates = plan(Program("TaskCat", [])).output.split()[-1]
+        report = ours.run(["plan", "--format", "json", *options], target, endpoint, fine=(0, 1)).output
+        # Warnings stand in the same log before the plan.
+        cells = len(json.loads(report[re.search(r"^\{$", report, re.M).start() :])["cells"])
+        command = " ".join(["plan", *options])
+        many = "" if templates == "1" else "s"
+        yield f"`{command}` of {name.split('__')[1]}: {templates} template{many}, {cells} cells (²)", plan
+
+
+def add_submodules(corpus, source, target, depth=0):
+    """Puts those submodules in their places that are projects of the corpus."""
+    modules = source / ".gitmodules"
+    text = modules.read_text() if modules.is_file() and depth < 3 else ""
+    for path, url in zip(re.findall(r"path\s*=\s*(\S+)", text), re.findall(r"url\s*=\s*(\S+)", text)):
+        name = url.removesuffix(".git").rsplit("/", 1)[-1]
+        name = {"quickstart-microsoft-utilities": "cfn-ps-microsoft-utilities"}.get(name, name)
+        for module in (corpus / f"{owner}__{name}" for owner in ("aws-quickstart", "aws-ia")):
+            if module.is_dir():
+                shutil.copytree(module, target / path, dirs_exist_ok=True)
+                add_submodules(corpus, module, target / path, depth + 1)
+                break
+
+
 def ratio(theirs, ours):
     factor = theirs / ours if ours > 0 else float("inf")
     return f"{factor:.0f}×" if factor >= 10 else f"{factor:.1f}×"
@@ -197,8 +256,11 @@ def seconds(value):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--binary", type=Path)
+    arguments.add_argument("--rounds", type=int, default=3, help="how often each job is done by each program (3)")
+    arguments.add_argument("--binary", type=Path, help="taskcat; without it the release build is made, and used")
+    corpus = ROOT.parent / "shared/corpus"
+    arguments.add_argument("--corpus", type=Path, default=corpus, help=f"real projects, for `plan` ({corpus})")
+    arguments.add_argument("--only", default="", metavar="TEXT", help="only the jobs whose names contain this")
     arguments = arguments.parse_args()
     subprocess.run([ROOT / "tests/setup.sh"], check=True)
     binary = arguments.binary
@@ -210,7 +272,11 @@ def main():
     print("| | TaskCat 0.9.58: wall, CPU, memory | taskcat: wall, CPU, memory | ratio: wall, CPU, memory |")
     print("|---|---|---|---|")
     with Server("moto") as moto, Server("ministack") as ministack, tempfile.TemporaryDirectory() as folder:
-        for name, job in jobs(moto, ministack, Path(folder)):
+        folder = Path(folder)
+        planned = plans(ours, arguments.corpus, moto.endpoint, folder)
+        for name, job in itertools.chain(jobs(moto, ministack, folder), planned):
+            if arguments.only not in name:
+                continue
             # Alternately, so that whatever else this machine does meets both.
             rounds = [(job(theirs), job(ours)) for _ in range(arguments.rounds)]
             columns, ratios = [[], []], []
@@ -220,8 +286,10 @@ def main():
                     column.append(shown(value))
                 ratios.append(ratio(*values))
             print(f"| {name} | {', '.join(columns[0])} | {', '.join(columns[1])} | {', '.join(ratios)} |", flush=True)
-    print(f"\n(¹) TaskCat has no command for it: its `Config.create` is called. Median of {arguments.rounds} rounds on")
-    print(f"{os.cpu_count()} cores; stacks on moto 5.2.5, uploads to ministack 1.5.33.")
+    print("\n(¹) TaskCat has no command for it: its `Config.create` is called.")
+    print("(²) TaskCat has nothing like it: it only reads the configuration and these templates.")
+    print(f"Median of {arguments.rounds} rounds on {os.cpu_count()} cores; stacks on moto 5.2.5, uploads to ministack")
+    print("1.5.33.")
 
 
 if __name__ == "__main__":
