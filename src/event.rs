@@ -199,6 +199,9 @@ pub struct RunStarted {
     pub project: String,
     /// The endpoint that stands in for AWS, if any.
     pub endpoint: Option<String>,
+    /// What answers only simulates AWS.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub simulated: bool,
     pub cells: Vec<Cell>,
 }
 

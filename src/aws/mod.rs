@@ -3,6 +3,8 @@
 //! [`Aws`] hands out [`Clients`] per profile and region; credentials, HTTP connections and retries are shared by profile.
 //! One seam leads elsewhere than to AWS: the endpoint (`--endpoint-url`, `AWS_ENDPOINT_URL`, a profile's `services`
 //! section), which the SDK resolves by itself; this module only draws the consequences (path-style S3, plain checksums).
+//! An endpoint that comes with its own keys ([`Aws::at`]) is all that is asked for: then nothing of the environment and
+//! no file has a say.
 
 mod cloudformation;
 mod ec2;
@@ -10,6 +12,7 @@ mod error;
 mod pacing;
 mod parameters;
 mod s3;
+mod simulated;
 mod sts;
 mod trace;
 
@@ -30,12 +33,14 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig, imds};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::http::Request;
 use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::Mutex;
 
 use pacing::Pace;
+use simulated::Simulated;
 use trace::Trace;
 
 /// The profile that means "whatever the environment offers": variables, the default profile, SSO, container and
@@ -44,11 +49,29 @@ pub const DEFAULT_PROFILE: &str = "default";
 
 /// The entry: one per process.
 pub struct Aws {
-    endpoint_url: Option<String>,
+    place: Place,
+    simulated: Simulated,
     /// SDK configurations by profile, regionless.
     profiles: Mutex<HashMap<String, SdkConfig>>,
     clients: Mutex<HashMap<(String, String), Arc<Clients>>>,
 }
+
+/// Where AWS is, and who calls it.
+enum Place {
+    /// As the environment and the profiles say, but for the endpoint, where one is given.
+    Configured { endpoint_url: Option<String> },
+    /// One endpoint and one pair of keys, whatever the profile.
+    Given { endpoint_url: String, keys: Keys },
+}
+
+/// An access key and its secret.
+pub struct Keys {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+}
+
+/// Where those are at home whom nothing gives another region: one that every account has.
+const HOME_REGION: &str = "us-east-1";
 
 /// What can be called with one profile's credentials in one region.
 pub struct Clients {
@@ -56,6 +79,7 @@ pub struct Clients {
     /// Where S3 really is, when it isn't AWS.
     s3_endpoint: Option<String>,
     config: SdkConfig,
+    simulated: Simulated,
     cloudformation: aws_sdk_cloudformation::Client,
     s3: aws_sdk_s3::Client,
     pace: Pace,
@@ -64,7 +88,22 @@ pub struct Clients {
 impl Aws {
     /// `endpoint_url` overrides the environment's and the profile's endpoint for every service.
     pub fn new(endpoint_url: Option<String>) -> Self {
-        Self { endpoint_url, profiles: Mutex::default(), clients: Mutex::default() }
+        Self::of(Place::Configured { endpoint_url })
+    }
+
+    /// AWS is at `endpoint_url`, a plain `http://` one, and takes these keys for every profile. No variable, profile,
+    /// proxy or metadata service is asked.
+    pub fn at(endpoint_url: String, keys: Keys) -> Self {
+        Self::of(Place::Given { endpoint_url, keys })
+    }
+
+    fn of(place: Place) -> Self {
+        Self { place, simulated: Simulated::default(), profiles: Mutex::default(), clients: Mutex::default() }
+    }
+
+    /// Whether what has answered so far says that it only simulates AWS. Known after the first call.
+    pub fn is_simulated(&self) -> bool {
+        self.simulated.is_known()
     }
 
     pub async fn clients(&self, profile: &str, region: &str) -> Arc<Clients> {
@@ -74,7 +113,7 @@ impl Aws {
             return found.clone();
         }
         let config = self.profile(profile).await.into_builder().region(Region::new(region.to_owned())).build();
-        let made = Arc::new(Clients::new(region, config));
+        let made = Arc::new(Clients::new(region, config, self.simulated.clone()));
         clients.insert(key, made.clone());
         made
     }
@@ -84,22 +123,60 @@ impl Aws {
         if let Some(found) = profiles.get(profile) {
             return found.clone();
         }
-        let region = home_region(profile).await;
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .retry_config(RetryConfig::standard().with_max_attempts(6).with_max_backoff(Duration::from_secs(8)))
-            .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build())
-            .credentials_provider(credentials(profile, region.clone()).await)
-            .region(region);
-        if profile != DEFAULT_PROFILE {
-            loader = loader.profile_name(profile);
-        }
-        if let Some(url) = &self.endpoint_url {
-            loader = loader.endpoint_url(url);
-        }
-        let config = loader.load().await;
+        let config = match &self.place {
+            Place::Configured { endpoint_url } => configured(profile, endpoint_url.as_deref()).await,
+            Place::Given { endpoint_url, keys } => given(endpoint_url, keys),
+        };
         profiles.insert(profile.to_owned(), config.clone());
         config
     }
+
+    /// Where a profile is at home.
+    async fn home_region(&self, profile: &str) -> Region {
+        match self.place {
+            Place::Configured { .. } => home_region(profile).await,
+            Place::Given { .. } => Region::from_static(HOME_REGION),
+        }
+    }
+}
+
+/// By the SDK's ways.
+async fn configured(profile: &str, endpoint_url: Option<&str>) -> SdkConfig {
+    let region = home_region(profile).await;
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(retries())
+        .timeout_config(timeouts())
+        .credentials_provider(credentials(profile, region.clone()).await)
+        .region(region);
+    if profile != DEFAULT_PROFILE {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(url) = endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    loader.load().await
+}
+
+/// Built, not loaded: the SDK's loader would look around.
+fn given(endpoint_url: &str, keys: &Keys) -> SdkConfig {
+    let keys = Credentials::new(&keys.access_key_id, &keys.secret_access_key, None, None, "given");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .retry_config(retries())
+        .timeout_config(timeouts())
+        .credentials_provider(SharedCredentialsProvider::new(keys))
+        .endpoint_url(endpoint_url)
+        // Without TLS, so no certificates are read, and without proxies.
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build()
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(6).with_max_backoff(Duration::from_secs(8))
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build()
 }
 
 /// Where a profile is at home: what the environment says, then the profile, then a region that every account has. The
@@ -110,7 +187,7 @@ async fn home_region(profile: &str) -> Region {
         name => ProfileFileRegionProvider::builder().profile_name(name).build(),
     };
     let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(of_profile);
-    chain.region().await.unwrap_or_else(|| Region::new("us-east-1"))
+    chain.region().await.unwrap_or_else(|| Region::from_static(HOME_REGION))
 }
 
 /// A named profile is taken from the profile files alone, as the AWS CLI does with `--profile`: variables in the
@@ -132,9 +209,10 @@ async fn credentials(profile: &str, region: Region) -> SharedCredentialsProvider
 }
 
 impl Clients {
-    fn new(region: &str, config: SdkConfig) -> Self {
+    fn new(region: &str, config: SdkConfig, simulated: Simulated) -> Self {
         let s3_endpoint = endpoint_override(&config, "S3");
         let cloudformation = aws_sdk_cloudformation::config::Builder::from(&config).interceptor(Trace);
+        let cloudformation = cloudformation.interceptor(simulated.clone());
         let mut s3 = aws_sdk_s3::config::Builder::from(&config).interceptor(Trace);
         if s3_endpoint.is_some() {
             // Stand-ins for S3 know neither bucket host names nor trailing checksums.
@@ -149,6 +227,7 @@ impl Clients {
             cloudformation: aws_sdk_cloudformation::Client::from_conf(cloudformation.build()),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
             config,
+            simulated,
             pace: Pace::default(),
         }
     }

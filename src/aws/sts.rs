@@ -25,6 +25,7 @@ impl Clients {
         let config = aws_sdk_sts::config::Builder::from(&self.config)
             .retry_config(aws_sdk_sts::config::retry::RetryConfig::standard().with_max_attempts(3))
             .interceptor(Trace)
+            .interceptor(self.simulated.clone())
             .build();
         let answer = aws_sdk_sts::Client::from_conf(config)
             .get_caller_identity()

@@ -53,6 +53,8 @@ pub(super) enum CliError {
         profile: String,
         error: AwsError,
     },
+    /// The same where the simulator, in this process, refused.
+    Simulated(String),
     /// Something on this machine: a folder that can't be written.
     Local(String),
 }
@@ -72,6 +74,14 @@ impl CliError {
         Self::Local(format!("{what}: {error}"))
     }
 
+    /// What AWS refused, where AWS was the simulator: there is no environment to mend.
+    pub fn simulated(self) -> Self {
+        match self {
+            Self::Aws { profile, error } => Self::Simulated(format!("profile {profile}: {error}")),
+            other => other,
+        }
+    }
+
     /// Prints the error and says which exit code it means.
     pub fn report(self) -> Exit {
         match self {
@@ -85,6 +95,10 @@ impl CliError {
             }
             Self::Aws { profile, error } => {
                 output::error(&format!("profile {profile}: {error}"), hint(&error));
+                Exit::Aws
+            }
+            Self::Simulated(message) => {
+                output::error(&format!("simulated: {message}"), None);
                 Exit::Aws
             }
             Self::Local(message) => {

@@ -79,8 +79,6 @@ enum Command {
     Render(render::Render),
 
     /// Answer as AWS, for any client, without AWS.
-    // Hidden as long as CloudFormation isn't among what it answers for.
-    #[command(hide = true)]
     Simulator(simulator::Simulator),
 
     /// Show the configuration, or convert a legacy one.
@@ -115,6 +113,15 @@ pub fn main() -> ExitCode {
 }
 
 impl AwsArgs {
+    /// For a flag that says where AWS is by itself. Clap doesn't see conflicts with what stands before a subcommand.
+    fn refuse_beside(&self, flag: &str) -> Result<(), CliError> {
+        let given = [("--profile <NAME>", &self.profile), ("--endpoint-url <URL>", &self.endpoint_url)];
+        match given.iter().find(|(_, value)| value.is_some()) {
+            Some((other, _)) => Err(CliError::Usage(format!("the argument '{flag}' cannot be used with '{other}'"))),
+            None => Ok(()),
+        }
+    }
+
     /// AWS, or what stands in for it, which is returned too, for the reports.
     fn connect(&self) -> Result<(Aws, Option<String>), CliError> {
         let set = self.endpoint_url.clone().or_else(|| env::var("AWS_ENDPOINT_URL").ok());

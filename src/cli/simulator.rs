@@ -1,10 +1,12 @@
-//! `taskcat simulator`: the simulator as a server for any AWS client.
+//! `taskcat simulator`: the simulator as a server for any AWS client; and `--local`: the simulator in the process of a run.
 
+use std::env;
 use std::path::PathBuf;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::aws::{Aws, Keys};
 use crate::simulator::clock::Clock;
 use crate::simulator::scenario::{self, Scenario};
 use crate::simulator::{ACCOUNT_ID, Cloud, Simulator as Running};
@@ -12,34 +14,66 @@ use crate::simulator::{ACCOUNT_ID, Cloud, Simulator as Running};
 use super::block_on;
 use super::error::{CliError, Exit};
 
-/// Answers as S3, STS, EC2, SSM and Secrets Manager, on this machine and with no AWS. CloudFormation knows no operation
-/// yet.
+const SECRET_ACCESS_KEY: &str = "simulated";
+
+const EXAMPLE: &str = "\
+Example, in one terminal:
+  taskcat simulator --port 4566
+
+and in another, after the `export` lines that it prints:
+  aws s3 mb s3://my-bucket
+  taskcat test run
+
+In one terminal, or in a script:
+  taskcat simulator >simulator.env & sleep 1
+  . ./simulator.env
+  taskcat test run
+  kill $!";
+
+/// Answers as CloudFormation, S3, STS, EC2, SSM and Secrets Manager, on this machine and with no AWS.
 ///
 /// Prints the environment that sends AWS clients to it, and runs until it is interrupted. What it holds is gone then.
 /// It listens on the loopback interface alone and verifies no signatures. An access key of twelve digits is the
 /// caller's account ID; any other belongs to the account 123456789012.
+///
+/// `taskcat test run --local` needs no server: it brings its own.
 #[derive(Args)]
+#[command(after_help = EXAMPLE)]
 pub struct Simulator {
     /// Port to listen on; without it, any that is free.
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     port: u16,
 
-    /// How many times faster than AWS things happen; `inf` takes no time at all.
+    #[command(flatten)]
+    behaviour: Behaviour,
+}
+
+/// How the simulator behaves.
+#[derive(Args)]
+pub struct Behaviour {
+    /// How many times faster than AWS things happen in the simulator; `inf` takes no time at all.
     #[arg(long, value_name = "FACTOR", default_value = "60", value_parser = speed)]
     speed: f64,
 
-    /// What goes wrong on purpose: a file in YAML or JSON, as schemas/scenario.schema.json describes it.
+    /// What goes wrong in the simulator on purpose: a file in YAML or JSON, as schemas/README.md describes it.
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
 }
 
-impl Simulator {
-    pub fn run(self) -> Result<Exit, CliError> {
+impl Behaviour {
+    /// A cloud that behaves like this, and is empty.
+    pub fn cloud(&self) -> Result<Cloud, CliError> {
         let scenario = match &self.scenario {
             Some(file) => scenario::read(file).map_err(CliError::Diagnostics)?,
             None => Scenario::default(),
         };
-        block_on(serve(self.port, Cloud::new(Clock::new(self.speed), scenario)))
+        Ok(Cloud::new(Clock::new(self.speed), scenario))
+    }
+}
+
+impl Simulator {
+    pub fn run(self) -> Result<Exit, CliError> {
+        block_on(serve(self.port, self.behaviour.cloud()?))
     }
 }
 
@@ -47,8 +81,7 @@ async fn serve(port: u16, cloud: Cloud) -> Result<Exit, CliError> {
     let unheard = |error| CliError::local("can't wait for signals", error);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
-    let refused = |error| CliError::local(format!("can't listen on 127.0.0.1:{port}"), error);
-    let running = Running::start(port, cloud).await.map_err(refused)?;
+    let running = start(port, cloud).await?;
     anstream::println!("{}", environment(&running.endpoint_url()));
     tokio::select! {
         _ = interrupt.recv() => {}
@@ -58,16 +91,64 @@ async fn serve(port: u16, cloud: Cloud) -> Result<Exit, CliError> {
     Ok(Exit::Passed)
 }
 
-/// For a shell to read: `eval "$(…)"` takes it as it stands.
+async fn start(port: u16, cloud: Cloud) -> Result<Running, CliError> {
+    let refused = |error| CliError::local(format!("can't listen on 127.0.0.1:{port}"), error);
+    Running::start(port, cloud).await.map_err(refused)
+}
+
+/// The simulator as the AWS of one run. Whatever the run leaves in it is gone with it.
+pub struct Local(Running);
+
+impl Local {
+    pub async fn start(cloud: Cloud) -> Result<Self, CliError> {
+        start(0, cloud).await.map(Self)
+    }
+
+    pub fn aws(&self) -> Aws {
+        let keys = Keys { access_key_id: ACCOUNT_ID.to_owned(), secret_access_key: SECRET_ACCESS_KEY.to_owned() };
+        Aws::at(self.0.endpoint_url(), keys)
+    }
+
+    /// What keeps programs that the run starts from AWS, and sends their AWS clients here.
+    pub fn hook_environment(&self) -> Vec<(String, Option<String>)> {
+        let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let removed = names.filter(|name| name.starts_with("AWS_")).map(|name| (name, None));
+        let set = |(name, value): (&str, &str)| (name.to_owned(), Some(value.to_owned()));
+        let mut environment: Vec<_> = removed.chain(variables(&self.0.endpoint_url()).map(set)).collect();
+        // A profile that a program names is not found, rather than that it leads to AWS.
+        let none = [
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ];
+        environment.extend(none.map(set));
+        for name in ["NO_PROXY", "no_proxy"] {
+            let others = env::var(name).ok().filter(|others| !others.is_empty());
+            let others = others.map(|others| format!("{others},")).unwrap_or_default();
+            environment.push((name.to_owned(), Some(format!("{others}127.0.0.1,localhost"))));
+        }
+        environment
+    }
+
+    pub async fn stop(self) {
+        self.0.stop().await;
+    }
+}
+
+/// Lines for a shell.
 fn environment(endpoint_url: &str) -> String {
-    let variables = [
+    variables(endpoint_url).map(|(name, value)| format!("export {name}={value}")).join("\n")
+}
+
+/// What sends AWS clients to the simulator.
+fn variables(endpoint_url: &str) -> [(&'static str, &str); 5] {
+    [
         ("AWS_ENDPOINT_URL", endpoint_url),
         ("AWS_ACCESS_KEY_ID", ACCOUNT_ID),
-        ("AWS_SECRET_ACCESS_KEY", "simulated"),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
         ("AWS_REGION", "us-east-1"),
         ("AWS_DEFAULT_REGION", "us-east-1"),
-    ];
-    variables.map(|(name, value)| format!("export {name}={value}")).join("\n")
+    ]
 }
 
 fn speed(text: &str) -> Result<f64, String> {

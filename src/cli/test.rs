@@ -8,10 +8,13 @@ use uuid::Uuid;
 use super::clean::{Clean, List};
 use super::error::{CliError, Exit, exit_of};
 use super::project::{Project, argument};
+use super::simulator::{Behaviour, Local};
 use super::{AwsArgs, Verbosity, block_on, output};
 use crate::config::Argument;
+use crate::plan::Draft;
 use crate::report;
 use crate::run::{self, Job, Settings, journal};
+use crate::template::Templates;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -35,7 +38,13 @@ impl Command {
     }
 }
 
+/// How fast things happen with `--local`, in AWS's time: a stack that takes two minutes there takes a second here. Faster
+/// gains little, since a stack is looked at every half second after its first moments.
+const LOCAL_SPEED: &str = "120";
+
 #[derive(Args)]
+#[command(mut_arg("speed", |speed| speed.requires("local").default_value(LOCAL_SPEED)))]
+#[command(mut_arg("scenario", |scenario| scenario.requires("local")))]
 pub(super) struct Run {
     /// Tests to run, separated by commas; ALL runs every test of the configuration.
     #[arg(short, long, default_value = "ALL", value_name = "NAMES")]
@@ -92,10 +101,25 @@ pub(super) struct Run {
     /// Stacks at once in one region.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     max_concurrency_per_region: Option<usize>,
+
+    /// Test against a simulation of AWS in this process: no account, no credentials, and nothing reaches AWS. What the
+    /// run makes is gone at its end.
+    #[arg(long)]
+    local: bool,
+
+    #[command(flatten)]
+    behaviour: Behaviour,
 }
 
 impl Run {
     pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+        let cloud = match self.local {
+            true => {
+                aws.refuse_beside("--local")?;
+                Some(self.behaviour.cloud()?)
+            }
+            false => None,
+        };
         let mut project = Project::load(&self.project_root, &self.input_file, aws, self.arguments())?;
         project.trim(&self.test_names, &self.regions)?;
         if self.skip_upload && project.loaded.config.tests.values().any(|test| test.s3_bucket.is_none()) {
@@ -103,24 +127,50 @@ impl Run {
         }
         let (draft, templates) = project.draft(Uuid::new_v4())?;
         block_on(async {
-            let (clients, endpoint) = aws.connect()?;
-            let (plan, warnings) = run::prepare(&draft, &clients).await?;
-            output::diagnostics(&warnings);
-            let job = Job {
-                plan,
-                settings: self.settings(),
-                lint: (!self.lint_disable && !self.skip_upload).then(|| project.lint_targets(&templates)),
-                staging: if self.skip_upload { None } else { Some(project.staging(true, &[])?) },
-                endpoint,
+            let local = match cloud {
+                Some(cloud) => Some(Local::start(cloud).await?),
+                None => None,
             };
-            warn_of_unfinished(&project.root);
-            let folder = &self.output_directory;
-            let mut consumers = report::files(folder).map_err(|error| CliError::Local(error.to_string()))?;
-            let index = folder.join("index.html").display().to_string();
-            consumers.push(output::terminal(verbosity, self.minimal_output, Some(index)));
-            let ended = run::run(&job, &clients, consumers).await;
-            Ok(exit_of(&ended.map_err(|error| CliError::local("the run's journal", error))?))
+            let tested = self.test(&project, &draft, &templates, aws, local.as_ref(), verbosity).await;
+            if let Some(local) = local {
+                local.stop().await;
+                return tested.map_err(CliError::simulated);
+            }
+            tested
         })
+    }
+
+    async fn test(
+        &self,
+        project: &Project,
+        draft: &Draft,
+        templates: &Templates,
+        aws: &AwsArgs,
+        local: Option<&Local>,
+        verbosity: Verbosity,
+    ) -> Result<Exit, CliError> {
+        let (clients, endpoint) = match local {
+            Some(local) => (local.aws(), None),
+            None => aws.connect()?,
+        };
+        let (plan, warnings) = run::prepare(draft, &clients).await?;
+        output::diagnostics(&warnings);
+        let job = Job {
+            plan,
+            settings: self.settings(),
+            lint: (!self.lint_disable && !self.skip_upload).then(|| project.lint_targets(templates)),
+            staging: if self.skip_upload { None } else { Some(project.staging(true, &[])?) },
+            endpoint,
+            in_process: local.is_some(),
+            hook_environment: local.map(Local::hook_environment).unwrap_or_default(),
+        };
+        warn_of_unfinished(&project.root);
+        let folder = &self.output_directory;
+        let mut consumers = report::files(folder).map_err(|error| CliError::Local(error.to_string()))?;
+        let index = folder.join("index.html").display().to_string();
+        consumers.push(output::terminal(verbosity, self.minimal_output, Some(index)));
+        let ended = run::run(&job, &clients, consumers).await;
+        Ok(exit_of(&ended.map_err(|error| CliError::local("the run's journal", error))?))
     }
 
     fn arguments(&self) -> Vec<Argument> {

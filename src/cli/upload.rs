@@ -63,7 +63,15 @@ impl Upload {
             let consumers = vec![output::terminal(verbosity, false, None)];
             // An automatic bucket is what this command is for: it stays.
             let settings = Settings { no_delete: true, ..Settings::default() };
-            let job = Job { plan, settings, lint: None, staging: Some(staging), endpoint };
+            let job = Job {
+                plan,
+                settings,
+                lint: None,
+                staging: Some(staging),
+                endpoint,
+                in_process: false,
+                hook_environment: Vec::new(),
+            };
             let ended = if self.dry_run {
                 let (ended, lines) = run::dry_run(&job, &clients, consumers).await;
                 lines.iter().for_each(|line| anstream::println!("{line}"));

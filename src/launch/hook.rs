@@ -21,12 +21,18 @@ use crate::process::{self, End, Finished, last_lines};
 /// Runs one hook to its end.
 ///
 /// `config.timeout` limits it, in seconds. When that is over, or the future is dropped, the hook is killed with its
-/// children. Secret parameters are masked in what it prints.
+/// children. Secret parameters are masked in what it prints. Its environment is this process's, with `environment`'s
+/// changes: `None` takes a variable away.
 ///
 /// # Errors
 /// The hook could not be run, or did not end with exit code 0.
-pub async fn run(hook: &HookPlan, input: &HookInput, project_root: &Path) -> Result<HookOutput, HookError> {
-    run_with(hook, input, project_root, None).await
+pub async fn run(
+    hook: &HookPlan,
+    input: &HookInput,
+    project_root: &Path,
+    environment: &[(String, Option<String>)],
+) -> Result<HookOutput, HookError> {
+    run_with(hook, input, project_root, environment, None).await
 }
 
 /// `programs` stands in for the PATH on which hooks are looked for.
@@ -34,6 +40,7 @@ async fn run_with(
     hook: &HookPlan,
     input: &HookInput,
     project_root: &Path,
+    environment: &[(String, Option<String>)],
     programs: Option<&OsStr>,
 ) -> Result<HookOutput, HookError> {
     let failed = |cause| HookError {
@@ -48,6 +55,12 @@ async fn run_with(
     let (mut command, program) = command(hook, project_root, programs).map_err(failed)?;
     let limit = timeout(&hook.config).map_err(failed)?;
     command.current_dir(project_root);
+    for (name, value) in environment {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
     let stdin = serde_json::to_vec(&Message { hook, input, project_root })
         .map_err(|error| failed(HookFailure::Start { program: program.clone(), error: error.into() }))?;
     let finished = match process::run(command, stdin, limit).await {
@@ -288,7 +301,7 @@ mod tests {
 
     async fn run_script(config: Value) -> Result<HookOutput, String> {
         let folder = tempfile::tempdir().unwrap();
-        let run = run(&hook("script", config), &input(HookStage::Prehooks), folder.path()).await;
+        let run = run(&hook("script", config), &input(HookStage::Prehooks), folder.path(), &[]).await;
         run.map_err(|error| error.to_string())
     }
 
@@ -374,7 +387,7 @@ mod tests {
         let programs = programs(&[("taskcat-hook-check_1", "#!/bin/sh\n/bin/cat > got.json\n")]);
         let told = async |stage| {
             let hook = hook("check_1", json!({"z": 1, "a": [true]}));
-            run_with(&hook, &input(stage), project.path(), Some(programs.path().as_os_str())).await.unwrap();
+            run_with(&hook, &input(stage), project.path(), &[], Some(programs.path().as_os_str())).await.unwrap();
             fs::read_to_string(project.path().join("got.json")).unwrap()
         };
         let before = json!({
@@ -399,7 +412,7 @@ mod tests {
         fs::set_permissions(programs.path().join("taskcat-hook-flat"), Permissions::from_mode(0o644)).unwrap();
         let check = async |kind: &str, message: &str| {
             let (hook, input) = (hook(kind, json!({})), input(HookStage::Posthooks));
-            let run = run_with(&hook, &input, project.path(), Some(programs.path().as_os_str())).await;
+            let run = run_with(&hook, &input, project.path(), &[], Some(programs.path().as_os_str())).await;
             let expected = format!("posthook `{kind}` of stack tcat-demo-one in eu-west-1: {message}");
             assert_eq!(run.unwrap_err().to_string(), expected);
         };
@@ -427,7 +440,7 @@ mod tests {
         let mut input = input(HookStage::Prehooks);
         input.parameters[1].value = "-----BEGIN-----\nabcdefghij\nshort\n".into();
         let hook = hook("script", json!({"command": "echo got abcdefghij; echo short"}));
-        let running = tokio::spawn(async move { run(&hook, &input, &std::env::temp_dir()).await });
+        let running = tokio::spawn(async move { run(&hook, &input, &std::env::temp_dir(), &[]).await });
         let output = running.await.unwrap().unwrap();
         assert_eq!(output.stdout, "got ****\nshort\n");
     }

@@ -3,7 +3,8 @@
 //! The layout is that of TaskCat's `_cfn/_log_stack_events.py`: a header, a table as Python's `tabulate` draws it
 //! ("simple"), newest event first. Where it differs: TaskCat appends to a file of a former run, this one replaces it;
 //! TaskCat names the file of a stack that could not be launched `FailedToLaunch-…`, here it has the stack's name;
-//! TaskCat writes a stack nested three deep twice, here it stands once; "Tested on" is the end of the run, in UTC.
+//! TaskCat writes a stack nested three deep twice, here it stands once; "Tested on" is the end of the run, in UTC;
+//! the log of a simulated run begins by saying so.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -30,7 +31,10 @@ pub fn files(report: &RunReport) -> BTreeMap<String, Vec<&CellReport>> {
     files
 }
 
-pub fn render(cells: &[&CellReport], tested_on: Option<Timestamp>, out: &mut dyn Write) -> io::Result<()> {
+pub fn render(cells: &[&CellReport], report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
+    if report.simulated {
+        writeln!(out, "Simulated: nothing of this happened in AWS.")?;
+    }
     for cell in cells {
         if let Some(reason) = &cell.launch_error {
             writeln!(out, "{}", text::clean(reason))?;
@@ -39,7 +43,7 @@ pub fn render(cells: &[&CellReport], tested_on: Option<Timestamp>, out: &mut dyn
         for stack in &cell.stacks {
             let newest_first: Vec<&StackEvent> =
                 cell.events.iter().rev().filter(|event| event.stack_id == stack.stack_id).collect();
-            write_stack(out, &cell.id.region, &stack.stack_name, &newest_first, tested_on)?;
+            write_stack(out, &cell.id.region, &stack.stack_name, &newest_first, report.finished_at)?;
         }
     }
     Ok(())

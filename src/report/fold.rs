@@ -130,6 +130,7 @@ impl RunReport {
         self.project = run.project.clone();
         self.task = run.task;
         self.endpoint = run.endpoint.clone();
+        self.simulated = run.simulated;
         for cell in &run.cells {
             self.positions.insert(cell.id.clone(), self.cells.len());
             self.cells.push(CellReport::new(cell));

@@ -39,6 +39,9 @@ fn suite(report: &RunReport, test: &str) -> TestSuite {
     suite.add_property(Property::new("taskcat-id", clean(&report.run_id)));
     suite.add_property(Property::new("taskcat-version", clean(&report.taskcat_version)));
     suite.add_property(Property::new("project", clean(&report.project)));
+    if report.simulated {
+        suite.add_property(Property::new("simulated", "true"));
+    }
     suite.add_test_cases(cells.map(|cell| case(report, cell)));
     suite
 }

@@ -77,7 +77,7 @@ pub fn write(report: &RunReport, directory: &Path) -> io::Result<()> {
     let rendered = FILES.map(|(name, render)| replace(&directory.join(name), |out| render(report, out)));
     let logs = cfn_logs::files(report)
         .into_iter()
-        .map(|(name, cells)| replace(&directory.join(name), |out| cfn_logs::render(&cells, report.finished_at, out)));
+        .map(|(name, cells)| replace(&directory.join(name), |out| cfn_logs::render(&cells, report, out)));
     let errors: Vec<String> = rendered.into_iter().chain(logs).filter_map(|it| Some(it.err()?.to_string())).collect();
     if errors.is_empty() { Ok(()) } else { Err(io::Error::other(errors.join("; "))) }
 }
@@ -172,7 +172,7 @@ pub(crate) mod tests {
     fn logs_of(report: &RunReport) -> BTreeMap<String, String> {
         let log = |cells: &[&model::CellReport]| {
             let mut out = Vec::new();
-            cfn_logs::render(cells, report.finished_at, &mut out).unwrap();
+            cfn_logs::render(cells, report, &mut out).unwrap();
             String::from_utf8(out).unwrap()
         };
         cfn_logs::files(report).into_iter().map(|(name, cells)| (name, log(&cells))).collect()
@@ -255,6 +255,42 @@ pub(crate) mod tests {
         check("interrupted", false);
         // A parameter and a reason hold the words; no status does.
         check("hostile", false);
+    }
+
+    #[test]
+    fn a_simulated_run_says_so_in_every_file_and_no_other_does() {
+        let check = |simulated: bool| {
+            let mut events = fixture("one-failed");
+            if let Happening::RunStarted(run) = &mut events[0].happening {
+                (run.simulated, run.endpoint) = (simulated, None);
+            }
+            let directory = tempfile::tempdir().unwrap();
+            consume(&events, directory.path());
+            // From the record alone, as a reader of it would.
+            let recorded = events::read(&directory.path().join("events.ndjson")).unwrap();
+            assert_eq!(recorded, events);
+            let said = |text: &str, expect: &str| assert_eq!(text.contains(expect), simulated, "{expect}: {text}");
+            for (name, text) in contents(directory.path()) {
+                match name.as_str() {
+                    "index.html" => {
+                        said(&text, "failed (simulated) – taskcat report</title>");
+                        said(&text, "<span class=\"badge interrupted\">simulated</span></h1>");
+                        said(&text, "<strong>Simulated.</strong> Nothing of this happened in AWS.");
+                        assert_eq!(text.contains("console.aws.amazon.com"), !simulated, "a link to AWS");
+                    }
+                    "junit.xml" => {
+                        let (suites, properties) = ("<testsuite ", "<property name=\"simulated\" value=\"true\"/>");
+                        let expect = if simulated { text.matches(suites).count() } else { 0 };
+                        assert_eq!(text.matches(properties).count(), expect, "{text}");
+                    }
+                    "report.json" => said(&text, "\"simulated\": true"),
+                    "events.ndjson" => said(&text, "\"simulated\":true"),
+                    _ => said(&text, "Simulated: nothing of this happened in AWS.\n"),
+                }
+            }
+        };
+        check(true);
+        check(false);
     }
 
     #[test]

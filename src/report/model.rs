@@ -28,8 +28,10 @@ pub struct RunReport {
     #[serde(skip)]
     pub task: Task,
     pub project: String,
-    /// The endpoint that stood in for AWS, if any.
+    /// The endpoint that stood in for AWS, if any was given.
     pub endpoint: Option<String>,
+    /// True where AWS was only simulated, so that nothing of this happened there.
+    pub simulated: bool,
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub started_at: Option<Timestamp>,
     /// The last event's time.

@@ -101,7 +101,7 @@ async fn run_hooks(context: &Context<'_>, cell: &CellId, hooks: &[HookPlan], inp
     for planned in hooks {
         let hook = Hook { stage: input.stage, kind: planned.kind.clone() };
         context.events.send(Happening::HookStarted { cell: cell.clone(), hook: hook.clone() });
-        let result = hook::run(planned, input, &context.job.plan.project_root).await;
+        let result = hook::run(planned, input, &context.job.plan.project_root, &context.job.hook_environment).await;
         let (output, error) = match result {
             Ok(output) => (printed(&output), None),
             // The error's text holds the end of the output.

@@ -109,7 +109,7 @@ pub async fn clean(request: &CleanRequest, aws: &Aws, consumers: Vec<Box<dyn Con
     stacks.retain(|stack| request.means(stack.project(), stack.run_id()));
     warnings.extend(more);
 
-    let conductor = Conductor { started: started(request), secrets: Secrets::default(), journal: None, consumers };
+    let conductor = Conductor { started: started(request, aws), secrets: Secrets::default(), journal: None, consumers };
     let buckets = journals.iter().flat_map(|journal| &journal.buckets);
     let ended = conductor
         .conduct(async |spine| {
@@ -168,13 +168,14 @@ async fn delete_bucket(bucket: &PlannedBucket, aws: &Aws, events: &Events) {
 }
 
 /// Without cells: nothing is tested.
-fn started(request: &CleanRequest) -> RunStarted {
+fn started(request: &CleanRequest, aws: &Aws) -> RunStarted {
     RunStarted {
         task: Task::Clean,
         run_id: Uuid::new_v4().simple().to_string(),
         taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
         project: request.what.clone(),
         endpoint: request.endpoint.clone(),
+        simulated: aws.is_simulated(),
         cells: Vec::new(),
     }
 }

@@ -14,7 +14,7 @@ use crate::report::Consumer;
 pub(super) struct Conductor {
     pub started: RunStarted,
     pub secrets: Secrets,
-    /// `None` where nothing is made that would have to go again.
+    /// `None` where nothing is made that would have to go again, or that outlives the process.
     pub journal: Option<Journal>,
     pub consumers: Vec<Box<dyn Consumer>>,
 }

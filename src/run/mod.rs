@@ -53,6 +53,10 @@ pub struct Job {
     pub staging: Option<Staging>,
     /// What stands in for AWS, for the reports.
     pub endpoint: Option<String>,
+    /// AWS is in this process, and all that is made is gone with it: there is nothing to write down for later.
+    pub in_process: bool,
+    /// What hooks find in their environment, over that of this process; `None` takes a variable away.
+    pub hook_environment: Vec<(String, Option<String>)>,
 }
 
 const LINT_ABSENT: &str = "cfn-lint is not on PATH, so templates are not checked before the launch (`pip install cfn-lint`; -l skips the check)";
@@ -97,14 +101,17 @@ impl Context<'_> {
 /// Tests every cell, and returns when everything is reported and gone. The error is the journal's: without it nothing is
 /// begun.
 pub async fn run(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> io::Result<Ended> {
-    let journal = Journal::create(&job.plan.project_root, &Header::new(&job.plan, job.endpoint.clone()))?;
-    let conductor = Conductor { started: started(job), secrets: secrets(&job.plan), journal: Some(journal), consumers };
+    let journal = match job.in_process {
+        true => None,
+        false => Some(Journal::create(&job.plan.project_root, &Header::new(&job.plan, job.endpoint.clone()))?),
+    };
+    let conductor = Conductor { started: started(job, aws), secrets: secrets(&job.plan), journal, consumers };
     Ok(conductor.conduct(async |spine| steps(&Context::new(job, aws, spine)).await).await)
 }
 
 /// Packages and uploads, and leaves the result where it is.
 pub async fn upload(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> Ended {
-    let conductor = Conductor { started: uploading(job), secrets: Secrets::default(), journal: None, consumers };
+    let conductor = Conductor { started: uploading(job, aws), secrets: Secrets::default(), journal: None, consumers };
     let work = async |spine: &Spine| {
         let context = Context::new(job, aws, spine);
         spine.cancel.run_until_cancelled(staging::stage(&context)).await.map_or(Ok(()), |staged| staged.map(|_| ()))
@@ -114,7 +121,7 @@ pub async fn upload(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> 
 
 /// What an upload would do, a line each: `upload s3://…`, `remove s3://…`.
 pub async fn dry_run(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> (Ended, Vec<String>) {
-    let conductor = Conductor { started: uploading(job), secrets: Secrets::default(), journal: None, consumers };
+    let conductor = Conductor { started: uploading(job, aws), secrets: Secrets::default(), journal: None, consumers };
     let mut lines = Vec::new();
     let work = async |spine: &Spine| {
         let context = Context::new(job, aws, spine);
@@ -226,17 +233,18 @@ async fn delete_buckets(context: &Context<'_>) {
     .await;
 }
 
-fn started(job: &Job) -> RunStarted {
-    RunStarted { task: Task::Test, cells: cells(&job.plan), ..uploading(job) }
+fn started(job: &Job, aws: &Aws) -> RunStarted {
+    RunStarted { task: Task::Test, cells: cells(&job.plan), ..uploading(job, aws) }
 }
 
-fn uploading(job: &Job) -> RunStarted {
+fn uploading(job: &Job, aws: &Aws) -> RunStarted {
     RunStarted {
         task: Task::Upload,
         run_id: job.plan.run_id.simple().to_string(),
         taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
         project: job.plan.project_name.clone(),
         endpoint: job.endpoint.clone(),
+        simulated: aws.is_simulated(),
         cells: Vec::new(),
     }
 }

@@ -40,6 +40,7 @@ mod interruption;
 mod keeping;
 mod layers;
 mod linting;
+mod local;
 mod messages;
 mod packaging;
 mod planning;

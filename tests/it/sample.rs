@@ -30,6 +30,7 @@ fn passes_and_leaves_nothing(kind: Kind) {
 
     let report = outcome.report();
     assert_eq!(report["verdict"], "passed");
+    assert_eq!(report["simulated"], false, "neither server says that it is a simulation");
     assert_eq!(report["project"], "sample-orders");
     assert_eq!(report["buckets"][0]["end"]["state"], "deleted");
     let html = outcome.output("index.html");

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use crate::servers::boto3;
 
 /// The server as a process; it ends with the test.
-struct Simulator {
+pub struct Simulator {
     child: Child,
     address: SocketAddr,
 }
 
 impl Simulator {
-    fn start(args: &[&str]) -> Self {
+    pub fn start(args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_taskcat"))
             .arg("simulator")
             .args(args)
@@ -38,7 +38,7 @@ impl Simulator {
         Self { address: endpoint.parse().unwrap(), child }
     }
 
-    fn endpoint(&self) -> String {
+    pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 

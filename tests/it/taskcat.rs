@@ -41,6 +41,13 @@ impl Taskcat {
         if kind == Kind::Moto { run.args(["--enable-sig-v2"]) } else { run }
     }
 
+    /// In an environment with nothing in it: no home, no PATH, no variable of AWS.
+    pub fn bare(project: &Project) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taskcat"));
+        command.current_dir(project.path()).env_clear();
+        Self { command, project: project.path() }
+    }
+
     /// Without credentials, and without the programs of a virtual environment: for what asks nobody.
     pub fn offline(project: &Project) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();

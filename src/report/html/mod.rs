@@ -105,6 +105,7 @@ struct Head<'a> {
     taskcat_version: &'a str,
     project: &'a str,
     endpoint: &'a Option<String>,
+    simulated: bool,
     started_at: Option<Timestamp>,
     verdict: Verdict,
     error: &'a Option<String>,
@@ -178,6 +179,7 @@ impl<'a> Page<'a> {
             taskcat_version: &report.taskcat_version,
             project: &report.project,
             endpoint: &report.endpoint,
+            simulated: report.simulated,
             started_at: report.started_at,
             verdict: report.verdict,
             error: &report.error,
@@ -263,7 +265,11 @@ impl<'a> CellView<'a> {
             cause_head: cause.and_then(|cause| cause.text.strip_suffix(&cause.reason)),
             cause_reason: cause.map(|cause| &*cause.reason),
             log_file: cfn_logs::file_name(cell),
-            console_url: cell.stack_id.as_deref().filter(|_| report.endpoint.is_none()).and_then(console_url),
+            console_url: cell
+                .stack_id
+                .as_deref()
+                .filter(|_| report.endpoint.is_none() && !report.simulated)
+                .and_then(console_url),
             event_rows: cell.events.iter().map(row).collect(),
             teardown_rows: cell.teardown_events.iter().map(row).collect(),
         }
@@ -381,6 +387,7 @@ mod tests {
             task: Task::Test,
             project: String::new(),
             endpoint: None,
+            simulated: false,
             cells: vec![cell("a b"), cell("a_b"), cell("a/b")],
         };
         let event = RunEvent { seq: 1, at: Timestamp::UNIX_EPOCH, happening: Happening::RunStarted(run) };

@@ -119,7 +119,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::event::RunEvent;
+    use crate::event::{Happening, RunEvent};
     use crate::report::tests::{SCENARIOS, fixture};
 
     #[derive(Clone, Default)]
@@ -160,6 +160,23 @@ mod tests {
             insta::assert_snapshot!(format!("{scenario}.minimal"), plain(&events, with(false, true)));
             insta::assert_snapshot!(format!("{scenario}.quiet"), plain(&events, with(true, false)));
         }
+    }
+
+    #[test]
+    fn a_simulated_run_says_so_at_its_start_and_at_its_end() {
+        let mut events = fixture("one-failed");
+        if let Happening::RunStarted(run) = &mut events[0].happening {
+            run.simulated = true;
+        }
+        let check = |quiet, minimal, at_start: bool| {
+            let text = plain(&events, Options { quiet, minimal, ..Options::default() });
+            let first = text.lines().next().unwrap();
+            assert_eq!(first.contains(" simulated: nothing reaches AWS; taskcat "), at_start, "{text}");
+            assert!(text.lines().last().unwrap().starts_with("simulated: "), "{text}");
+        };
+        check(false, false, true);
+        check(false, true, false);
+        check(true, false, false);
     }
 
     #[test]

@@ -83,13 +83,15 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
 fn started(run: &RunStarted) -> String {
     let against = run.endpoint.as_deref().map(|it| format!(" against {it}")).unwrap_or_default();
     let (version, project, id) = (&run.taskcat_version, &run.project, &run.run_id);
-    match run.task {
+    let simulated = if run.simulated { "simulated: nothing reaches AWS; " } else { "" };
+    let told = match run.task {
         Task::Test => {
             format!("taskcat {version} tests {project}: {}{against}, run {id}", count(run.cells.len(), "stack"))
         }
         Task::Upload => format!("taskcat {version} uploads {project}{against}"),
         Task::Clean => format!("taskcat {version} cleans up after {project}{against}"),
-    }
+    };
+    format!("{simulated}{told}")
 }
 
 fn not_deleted(cell: &CellId, reason: &str, left: &[LeftResource]) -> String {

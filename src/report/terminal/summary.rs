@@ -132,5 +132,6 @@ fn verdict_line(report: &RunReport, options: &Options, paint: Paint) -> String {
         options.report.as_deref().map(|path| format!("; report: {}", paint.strong(path))).unwrap_or_default();
     // The words of an error end as they end.
     let took = if report.verdict == Verdict::Error { String::new() } else { took };
-    format!("{line}{took}{report_at}")
+    let simulated = if report.simulated { paint.warn("simulated: ") } else { String::new() };
+    format!("{simulated}{line}{took}{report_at}")
 }
