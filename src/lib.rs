@@ -37,7 +37,8 @@
 //! * **A cell fails alone.** Whatever goes wrong with one test in one region becomes that cell's verdict.
 //! * **Nothing is left behind**, and only what the run made is deleted.
 //! * **Secrets** (`NoEcho` parameters, generated passwords, fetched secrets) are masked before anything is shown.
-//! * **One seam**: the endpoint. The same bytes go to AWS and to whatever stands in for it.
+//! * **One seam**: the endpoint, and the keys that it takes. The same bytes go to AWS and to whatever stands in for it;
+//!   what says of itself that it only simulates AWS is called so in every report.
 
 pub mod diagnostic;
 pub mod event;
