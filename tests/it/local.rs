@@ -103,7 +103,6 @@ fn the_sample() {
     outcome.assert_code(0);
     assert_eq!(outcome.report()["totals"]["passed"], 6);
     assert_says_simulated(&outcome);
-    assert!(outcome.elapsed < Duration::from_secs(15), "{:?}", outcome.elapsed);
 }
 
 #[test]
