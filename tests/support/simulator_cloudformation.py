@@ -12,6 +12,7 @@ from simulated import refused, said
 
 IAM = ["CAPABILITY_IAM"]
 QUEUE = {"Type": "AWS::SQS::Queue"}
+SOON = {"Delay": 0.1, "MaxAttempts": 600}
 NONE = "No updates are to be performed."
 
 
@@ -24,7 +25,7 @@ def template(resources, **sections):
 
 
 def wait(cloudformation, what, name):
-    cloudformation.get_waiter(f"stack_{what}").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    cloudformation.get_waiter(f"stack_{what}").wait(StackName=name, WaiterConfig=SOON)
 
 
 def stack(cloudformation, name):
@@ -310,7 +311,7 @@ def updates_and_change_sets():
 
     cloudformation.create_change_set(StackName="changes", ChangeSetName="next", TemplateBody=body(2, New=QUEUE))
     cloudformation.get_waiter("change_set_create_complete").wait(
-        StackName="changes", ChangeSetName="next", WaiterConfig={"Delay": 1, "MaxAttempts": 20}
+        StackName="changes", ChangeSetName="next", WaiterConfig=SOON
     )
     found = cloudformation.describe_change_set(StackName="changes", ChangeSetName="next")
     changes = {it["ResourceChange"]["LogicalResourceId"]: it["ResourceChange"] for it in found["Changes"]}
@@ -336,7 +337,7 @@ def updates_and_change_sets():
 
     cloudformation.create_change_set(StackName="changes", ChangeSetName="same", TemplateBody=body(2, New=QUEUE))
     try:
-        cloudformation.get_waiter("change_set_create_complete").wait(StackName="changes", ChangeSetName="same")
+        cloudformation.get_waiter("change_set_create_complete").wait(StackName="changes", ChangeSetName="same", WaiterConfig=SOON)
         raise AssertionError("there was something to change")
     except WaiterError as error:
         assert "didn't contain changes" in error.last_response["StatusReason"], error.last_response
@@ -365,7 +366,7 @@ def updates_and_change_sets():
     cloudformation.create_change_set(**new)
     assert stack(cloudformation, "new")["StackStatus"] == "REVIEW_IN_PROGRESS"
     cloudformation.get_waiter("change_set_create_complete").wait(
-        StackName="new", ChangeSetName="first", WaiterConfig={"Delay": 1, "MaxAttempts": 20}
+        StackName="new", ChangeSetName="first", WaiterConfig=SOON
     )
     cloudformation.execute_change_set(StackName="new", ChangeSetName="first")
     wait(cloudformation, "create_complete", "new")
@@ -416,4 +417,4 @@ updates_and_change_sets()
 templates()
 places()
 throttled()
-print("passed")
+print(json.dumps("passed"))
