@@ -210,7 +210,7 @@ fn names(input: &Input) -> Result<Vec<&str>, ServiceError> {
     Ok(names)
 }
 
-fn check_name(name: &str) -> Result<(), ServiceError> {
+pub fn check_name(name: &str) -> Result<(), ServiceError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
     if name.is_empty() || !name.chars().all(allowed) {
         return Err(validation(

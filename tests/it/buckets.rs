@@ -7,7 +7,7 @@ use crate::proxy::Proxy;
 use crate::servers::{Kind, Server};
 use crate::taskcat::Taskcat;
 
-tests_on!(both: regional_buckets_stay_for_the_next_run, a_given_bucket_is_kept_clean, skip_upload_takes_what_is_there);
+tests_on!(all: regional_buckets_stay_for_the_next_run, a_given_bucket_is_kept_clean, skip_upload_takes_what_is_there);
 
 const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 const GIVEN: &str = "the-users-own-bucket";

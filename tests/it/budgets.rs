@@ -7,7 +7,7 @@ use crate::proxy::{Calls, Proxy};
 use crate::servers::{Kind, Server};
 use crate::taskcat::Taskcat;
 
-tests_on!(both: nothing_is_listed_account_wide);
+tests_on!(all: nothing_is_listed_account_wide);
 
 /// What TaskCat 0.9.58 sends for two tests in three regions whose stacks stand when CreateStack answers; `differential`
 /// counts it again.

@@ -4,7 +4,7 @@ use crate::project::Project;
 use crate::servers::{Kind, Server};
 use crate::taskcat::Taskcat;
 
-tests_on!(both: after_a_killed_run, only_what_is_named);
+tests_on!(all: after_a_killed_run, only_what_is_named);
 
 const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 

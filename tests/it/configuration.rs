@@ -7,7 +7,7 @@ use crate::proxy::Proxy;
 use crate::servers::{Kind, Server};
 use crate::taskcat::{Outcome, Taskcat};
 
-tests_on!(both: an_undeclared_parameter_is_dropped_with_a_warning, values_without_a_source_are_all_listed);
+tests_on!(all: an_undeclared_parameter_is_dropped_with_a_warning, values_without_a_source_are_all_listed);
 
 /// An endpoint that takes connections and never answers, and that knows whether somebody came.
 pub struct Untouched(TcpListener);

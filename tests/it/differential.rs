@@ -15,7 +15,7 @@ use crate::proxy::{Calls, Proxy, form_list};
 use crate::servers::{Kind, Server, Standing, support, venv};
 use crate::taskcat::Taskcat;
 
-tests_on!(both: the_same_stacks_parameters_tags_and_objects);
+tests_on!(all: the_same_stacks_parameters_tags_and_objects);
 
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
 

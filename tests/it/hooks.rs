@@ -6,7 +6,7 @@ use crate::project::Project;
 use crate::servers::{Kind, Server};
 use crate::taskcat::Taskcat;
 
-tests_on!(both: hooks_get_what_they_need_and_fail_their_cell_alone, a_prehook_that_fails_keeps_its_stack_from_being_made);
+tests_on!(all: hooks_get_what_they_need_and_fail_their_cell_alone, a_prehook_that_fails_keeps_its_stack_from_being_made);
 
 const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 

@@ -8,7 +8,7 @@ use crate::proxy::Proxy;
 use crate::servers::{Kind, Server};
 use crate::taskcat::Taskcat;
 
-tests_on!(both: while_a_hook_runs, while_files_are_sent);
+tests_on!(all: while_a_hook_runs, while_files_are_sent);
 
 const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 

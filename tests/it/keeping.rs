@@ -5,7 +5,7 @@ use crate::proxy::Proxy;
 use crate::servers::{Kind, Server};
 use crate::taskcat::Taskcat;
 
-tests_on!(both: no_delete_leaves_stacks_and_bucket, deletion_is_not_awaited);
+tests_on!(all: no_delete_leaves_stacks_and_bucket, deletion_is_not_awaited);
 
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
 

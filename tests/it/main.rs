@@ -4,8 +4,12 @@
 //! `servers`, `proxy`, `project` and `taskcat` are the means; every other module is one subject. `tests/run.sh` makes the
 //! virtual environments that the servers live in and runs everything; with those in place `cargo test` does the same.
 
-/// Declares functions of a server's kind as tests: of both servers, or of the one that can.
+/// Declares functions of a server's kind as tests: of all servers, of the two that others wrote, or of the one that can.
 macro_rules! tests_on {
+    (all: $($name:ident),+ $(,)?) => {
+        tests_on!(both: $($name),+);
+        tests_on!(simulator: $($name),+);
+    };
     (both: $($name:ident),+ $(,)?) => {
         tests_on!(ministack: $($name),+);
         tests_on!(moto: $($name),+);
@@ -13,6 +17,11 @@ macro_rules! tests_on {
     (ministack: $($name:ident),+ $(,)?) => {
         mod ministack {
             $(#[test] fn $name() { super::$name(crate::servers::Kind::Ministack) })+
+        }
+    };
+    (simulator: $($name:ident),+ $(,)?) => {
+        mod simulator {
+            $(#[test] fn $name() { super::$name(crate::servers::Kind::Simulator) })+
         }
     };
     (moto: $($name:ident),+ $(,)?) => {

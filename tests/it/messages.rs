@@ -6,7 +6,7 @@ use crate::project::Project;
 use crate::servers::{Kind, Server};
 use crate::taskcat::{Outcome, Taskcat};
 
-tests_on!(both: quiet_says_what_failed_and_no_more, minimal_says_how_stacks_change);
+tests_on!(all: quiet_says_what_failed_and_no_more, minimal_says_how_stacks_change);
 
 fn run(kind: Kind, before: &[&str], after: &[&str]) -> Outcome {
     let server = Server::take(kind);

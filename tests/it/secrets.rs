@@ -5,7 +5,7 @@ use crate::proxy::{Proxy, form_list};
 use crate::servers::{Kind, Server};
 use crate::taskcat::{Outcome, Taskcat};
 
-tests_on!(both: generated_passwords, a_fetched_secret, a_secret_in_a_reason);
+tests_on!(all: generated_passwords, a_fetched_secret, a_secret_in_a_reason);
 
 /// Everything that the run left on this machine: both streams, every file in the project, reports and journal included.
 #[track_caller]
@@ -76,7 +76,7 @@ fn a_fetched_secret(kind: Kind) {
     assert!(url.contains("/sample-licenses/product/license.txt?") && url.contains("X-Amz-Expires=600"), "{url}");
 }
 
-/// Both servers repeat the name that they refuse, and the name is a secret here.
+/// All servers repeat the name that they refuse, and the name is a secret here.
 fn a_secret_in_a_reason(kind: Kind) {
     let server = Server::take(kind);
     let project = Project::copy_of("undeclared-parameter");

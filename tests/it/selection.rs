@@ -6,7 +6,7 @@ use crate::proxy::Proxy;
 use crate::servers::{Kind, Server};
 use crate::taskcat::Taskcat;
 
-tests_on!(both: only_the_named_tests_and_regions_run, a_template_that_brings_its_tests, at_most_so_many_at_once);
+tests_on!(all: only_the_named_tests_and_regions_run, a_template_that_brings_its_tests, at_most_so_many_at_once);
 
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
 

@@ -22,6 +22,8 @@ pub enum Kind {
     Ministack,
     /// Creates stacks before it answers, writes two events a stack. Version 5.2.5.
     Moto,
+    /// taskcat's own, as a server of its own.
+    Simulator,
 }
 
 /// The account that a server takes its callers for.
@@ -29,7 +31,7 @@ impl Kind {
     pub fn account_id(self) -> &'static str {
         match self {
             Self::Ministack => "000000000000",
-            Self::Moto => "123456789012",
+            Self::Moto | Self::Simulator => "123456789012",
         }
     }
 
@@ -37,19 +39,39 @@ impl Kind {
         match self {
             Self::Ministack => "ministack",
             Self::Moto => "moto",
+            Self::Simulator => "simulator",
         }
     }
 
-    /// A path that answers once the server is ready, and the one that empties it.
-    fn paths(self) -> (&'static str, &'static str) {
+    /// A path that answers once the server is ready, and the one that empties it; the simulator is started anew instead.
+    fn paths(self) -> (&'static str, Option<&'static str>) {
         match self {
-            Self::Ministack => ("/_ministack/health", "/_ministack/reset"),
-            Self::Moto => ("/moto-api/data.json", "/moto-api/reset"),
+            Self::Ministack => ("/_ministack/health", Some("/_ministack/reset")),
+            Self::Moto => ("/moto-api/data.json", Some("/moto-api/reset")),
+            Self::Simulator => ("/no-bucket?location", None),
+        }
+    }
+
+    /// Whatever it is, it ends when its standard input closes.
+    fn command(self, port: u16) -> Command {
+        match self {
+            Self::Ministack | Self::Moto => {
+                let mut command = Command::new(venv(self.name()).join("bin/python"));
+                command.arg(support("serve.py")).args([self.name(), &port.to_string()]);
+                command
+            }
+            Self::Simulator => {
+                let mut command = Command::new("sh");
+                let program = env!("CARGO_BIN_EXE_taskcat");
+                let script = r#""$0" simulator --speed 100 --port "$1" <&- & cat; kill $!"#;
+                command.args(["-c", script, program, &port.to_string()]);
+                command
+            }
         }
     }
 
     fn idle(self) -> &'static Mutex<Vec<Process>> {
-        static IDLE: [Mutex<Vec<Process>>; 2] = [Mutex::new(Vec::new()), Mutex::new(Vec::new())];
+        static IDLE: [Mutex<Vec<Process>>; 3] = [const { Mutex::new(Vec::new()) }; 3];
         &IDLE[self as usize]
     }
 }
@@ -64,7 +86,7 @@ pub struct Server {
 struct Process {
     child: Child,
     port: u16,
-    _open: ChildStdin,
+    open: ChildStdin,
 }
 
 impl Server {
@@ -72,8 +94,9 @@ impl Server {
     pub fn take(kind: Kind) -> Self {
         let idle = kind.idle().lock().unwrap().pop();
         let process = idle.unwrap_or_else(|| Process::start(kind));
-        let (_, reset) = kind.paths();
-        assert_eq!(http(process.port, "POST", reset), Some(200), "{kind:?} could not be emptied");
+        if let (_, Some(reset)) = kind.paths() {
+            assert_eq!(http(process.port, "POST", reset), Some(200), "{kind:?} could not be emptied");
+        }
         Self { kind, process: Some(process) }
     }
 
@@ -100,8 +123,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let process = self.process.take().unwrap();
-        if thread::panicking() {
-            // What a failed test left running in it is nobody else's.
+        if thread::panicking() || self.kind.paths().1.is_none() {
+            // What a test left running in it is nobody else's.
             process.end();
         } else {
             self.kind.idle().lock().unwrap().push(process);
@@ -114,9 +137,8 @@ impl Process {
         // The port is free when it is chosen; when another process takes it first, the next one is tried.
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let mut child = Command::new(venv(kind.name()).join("bin/python"))
-                .arg(support("serve.py"))
-                .args([kind.name(), &port.to_string()])
+            let mut child = kind
+                .command(port)
                 .env("TMPDIR", env!("CARGO_TARGET_TMPDIR"))
                 .env_remove("AWS_ENDPOINT_URL")
                 .stdin(Stdio::piped())
@@ -127,8 +149,8 @@ impl Process {
             let open = child.stdin.take().unwrap();
             let started = Instant::now();
             while child.try_wait().unwrap().is_none() {
-                if http(port, "GET", kind.paths().0) == Some(200) {
-                    return Self { child, port, _open: open };
+                if http(port, "GET", kind.paths().0).is_some() {
+                    return Self { child, port, open };
                 }
                 assert!(started.elapsed() < Duration::from_secs(60), "{kind:?} does not answer");
                 thread::sleep(Duration::from_millis(50));
@@ -138,8 +160,7 @@ impl Process {
     }
 
     fn end(mut self) {
-        // Closing its standard input would do; this is sooner.
-        let _ = self.child.kill();
+        drop(self.open);
         let _ = self.child.wait();
     }
 }

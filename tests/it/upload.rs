@@ -5,7 +5,7 @@ use crate::proxy::Proxy;
 use crate::servers::{Kind, Server};
 use crate::taskcat::{Outcome, Taskcat};
 
-tests_on!(both: what_is_ignored_is_not_sent, a_dry_run_changes_nothing, only_what_changed_is_sent, other_keys, large_files);
+tests_on!(all: what_is_ignored_is_not_sent, a_dry_run_changes_nothing, only_what_changed_is_sent, other_keys, large_files);
 
 const BUCKET: &str = "the-users-own-bucket";
 

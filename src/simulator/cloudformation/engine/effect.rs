@@ -5,7 +5,7 @@ use rand::distr::{Alphanumeric, SampleString};
 
 use super::super::resource::Facts;
 use super::super::stack::{Resource, Stack};
-use crate::simulator::ssm::Kind;
+use crate::simulator::ssm::{self, Kind};
 use crate::simulator::{Caller, Cloud};
 use crate::template::Value;
 
@@ -23,6 +23,7 @@ pub fn make(cloud: &Cloud, stack: &Stack, facts: &Facts, physical_id: String, at
             Ok(physical_id)
         }
         "AWS::SSM::Parameter" => {
+            ssm::check_name(&physical_id).map_err(|error| error.message)?;
             if cloud.ssm.parameter(owner, &physical_id).is_some() {
                 return Err(format!("{physical_id} already exists."));
             }

@@ -50,23 +50,18 @@ impl Engine<'_> {
     }
 
     fn creation_failed(&mut self, number: StackNumber, reason: String, at: Timestamp) {
-        let reason = reason.trim_end().to_owned();
-        match self.stack(number).settings.on_failure {
+        let going_back = |deed: &str| Some(format!("{} {deed} requested by user.", reason.trim_end()));
+        let (status, stated, phase) = match self.stack(number).settings.on_failure {
             OnFailure::DoNothing => {
-                self.becomes(number, "CREATE_FAILED", Some(format!("{reason} ")), at);
-                self.report(number, Phase::Create, Some(format!("{reason} ")), at);
+                self.becomes(number, "CREATE_FAILED", Some(reason.clone()), at);
+                return self.report(number, Phase::Create, Some(reason), at);
             }
-            OnFailure::Rollback => {
-                self.becomes(number, "ROLLBACK_IN_PROGRESS", Some(format!("{reason} Rollback requested by user.")), at);
-                let operation = Operation::new(Phase::Rollback, deletions(self.stack(number)));
-                self.operate(number, operation, at);
-            }
-            OnFailure::Delete => {
-                self.becomes(number, "DELETE_IN_PROGRESS", Some(format!("{reason} Delete requested by user.")), at);
-                let operation = Operation::new(Phase::Delete, deletions(self.stack(number)));
-                self.operate(number, operation, at);
-            }
-        }
+            OnFailure::Rollback => ("ROLLBACK_IN_PROGRESS", going_back("Rollback"), Phase::Rollback),
+            OnFailure::Delete => ("DELETE_IN_PROGRESS", going_back("Delete"), Phase::Delete),
+        };
+        self.becomes(number, status, stated, at);
+        let operation = Operation::new(phase, deletions(self.stack(number)));
+        self.operate(number, operation, at);
     }
 
     fn settle_deletion(&mut self, number: StackNumber, at: Timestamp) {
