@@ -17,6 +17,22 @@ use crate::taskcat::Taskcat;
 
 tests_on!(all: the_same_stacks_parameters_tags_and_objects);
 
+/// The simulator is CloudFormation enough for the Python TaskCat: it launches, follows, reports and deletes.
+#[test]
+fn the_python_taskcat_runs_green_in_the_simulator() {
+    let server = Server::take(Kind::Simulator);
+    let project = Project::copy_of("first-run");
+    let outcome = Taskcat::program(venv("taskcat").join("bin/python"), &project)
+        .env("AWS_ENDPOINT_URL", server.endpoint())
+        .env("AWS_ACCESS_KEY_ID", "testing")
+        .env("AWS_SECRET_ACCESS_KEY", "testing")
+        .args([support("taskcat_offline.py").to_str().unwrap(), "test", "run", "-l", "-t", "plain"])
+        .run();
+    outcome.assert_code(0).assert_says("CREATE_COMPLETE").assert_says("DELETE_COMPLETE");
+    let standing = server.standing(&REGIONS);
+    assert!(standing.stacks.is_empty(), "{standing:#?}");
+}
+
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
 
 /// One of the two, after `test run --no-delete` of the sample.

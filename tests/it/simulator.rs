@@ -128,6 +128,49 @@ fn cloudformation_is_so_to_boto3() {
     Simulator::start(&["--speed", "100", "--scenario", scenario]).passes("simulator_cloudformation.py");
 }
 
+/// What is no template, too large a one, or one made to take all time and memory, is refused, and others are served.
+#[test]
+fn hostile_templates_are_refused() {
+    let simulator = Simulator::start(&["--speed", "inf"]);
+    let create = |name: &str, body: &str| {
+        let body: String = form_urlencoded::byte_serialize(body.as_bytes()).collect();
+        let form = format!("Action=CreateStack&Version=2010-05-15&StackName={name}&TemplateBody={body}");
+        simulator.signed("cloudformation", "POST /", &form)
+    };
+    let check = |body: &str, expect: &str| {
+        let started = Instant::now();
+        let said = create("hostile", body);
+        assert!(said.starts_with("HTTP/1.1 400 ") && said.contains("<Code>ValidationError</Code>"), "{said}");
+        assert!(said.contains(expect), "{expect}: {said}");
+        assert!(started.elapsed() < Duration::from_secs(30), "{expect}: {:?}", started.elapsed());
+    };
+    let too_long = "Member must have length less than or equal to 51200";
+    check(&"x".repeat(2_000_000), too_long);
+    check("", "Member must have length greater than or equal to 1");
+    check("<CreateStack/>", "Template format error");
+    check(&"[".repeat(50_000), "Template format error");
+    check("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "Template format error");
+    let queues =
+        |count: usize| (0..count).map(|n| format!("  Q{n}: {{Type: 'AWS::SQS::Queue'}}\n")).collect::<String>();
+    check(&format!("Resources:\n{}", queues(501)), "Number of resources, 501, is greater than maximum allowed, 500");
+    let circle =
+        "Resources:\n  A: {Type: 'AWS::SQS::Queue', DependsOn: B}\n  B: {Type: 'AWS::SQS::Queue', DependsOn: A}\n";
+    check(circle, "Circular dependency between resources: [A, B]");
+    let doubled = (1..40).map(|n| format!("  M{n}: !Sub ['${{A}}${{A}}', {{A: !Ref P}}]\n")).collect::<String>();
+    check(&format!("Metadata:\n{doubled}Resources: {{}}\n"), "");
+    let form = "Action=DescribeStacks&Version=2010-05-15&StackName=hostile";
+    assert!(simulator.signed("cloudformation", "POST /", form).contains("Stack with id hostile does not exist"));
+    // One that nests itself comes to an end.
+    let own = "Resources:\n  Again:\n    Type: AWS::CloudFormation::Stack\n    Properties: {TemplateURL: 'https://own.s3.amazonaws.com/t'}\n";
+    simulator.signed("s3", "PUT /own", "");
+    simulator.signed("s3", "PUT /own/t", own);
+    assert!(create("own", own).starts_with("HTTP/1.1 200 "));
+    let form = "Action=DescribeStacks&Version=2010-05-15&StackName=own";
+    let said = simulator.signed("cloudformation", "POST /", form);
+    assert!(said.contains("<StackStatus>ROLLBACK_COMPLETE</StackStatus>"), "{said}");
+    simulator.still_answers();
+}
+
 const FAULTS: &str = r#"
 calls:
   - {service: sts, action: GetCallerIdentity, fault: throttle, times: 2, regions: [us-east-1]}

@@ -1,6 +1,7 @@
 //! Change sets: what an update would do, to be looked at before it is done.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -180,7 +181,7 @@ impl Engine<'_> {
             self.must_be_updatable(number)?;
         }
         let (begun, settings) = (change_set.begun.clone(), change_set.settings.clone());
-        let token = request.text("ClientRequestToken").map(|token| (token.to_owned(), "ExecuteChangeSet"));
+        let token = request.text("ClientRequestToken").map(|token| (Arc::from(token), "ExecuteChangeSet"));
         let stack = self.state.stack_mut(number);
         stack.token = token;
         // The others were worked out for a stack that is another one now.

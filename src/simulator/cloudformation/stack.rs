@@ -1,5 +1,6 @@
 //! A stack: what it was made of, its resources, and what has happened to it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ pub struct Stack {
     pub change_sets: IndexMap<String, ChangeSet>,
     pub nested_in: Option<NestedIn>,
     /// The token of the last call that began something, and that call's action.
-    pub token: Option<(String, &'static str)>,
+    pub token: Option<(Arc<str>, &'static str)>,
 }
 
 /// What a stack was told besides its template and parameters.
@@ -82,9 +83,9 @@ pub struct Resource {
     /// `AWS::SNS::Topic`
     pub kind: Arc<str>,
     /// Absent until its service has begun to make it.
-    pub physical_id: Option<String>,
+    pub physical_id: Option<Arc<str>>,
     pub status: &'static str,
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     pub changed: Timestamp,
     pub properties: Arc<IndexMap<String, Value>>,
     pub deletion_policy: Option<String>,
@@ -103,19 +104,22 @@ pub struct Output {
     pub export_name: Option<String>,
 }
 
+/// There are many of them, so they share what they can.
 #[derive(Clone, Debug)]
 pub struct Event {
-    pub id: String,
+    pub id: Uuid,
     pub at: Timestamp,
     pub logical_id: Arc<str>,
-    pub physical_id: Option<String>,
+    pub physical_id: Option<Arc<str>>,
     pub kind: Arc<str>,
     pub status: &'static str,
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// What the resource was to be made of, where it is about to be made.
     pub properties: Option<Arc<IndexMap<String, Value>>>,
-    pub token: Option<String>,
+    pub token: Option<Arc<str>>,
 }
+
+pub type Reason = Cow<'static, str>;
 
 /// The type of a stack in a stack, and of stacks themselves in their events.
 pub const STACK: &str = "AWS::CloudFormation::Stack";
@@ -140,13 +144,13 @@ impl Stack {
             _ => {}
         }
         let event = Event {
-            id: Uuid::new_v4().to_string(),
+            id: Uuid::new_v4(),
             at,
             logical_id: self.name.clone(),
-            physical_id: Some(self.id.to_string()),
+            physical_id: Some(self.id.clone()),
             kind: Arc::from(STACK),
             status,
-            reason,
+            reason: reason.map(Reason::Owned),
             properties: None,
             token: self.token.as_ref().map(|(token, _)| token.clone()),
         };
@@ -154,13 +158,12 @@ impl Stack {
     }
 
     /// A resource's state, with an event that says so.
-    pub fn resource_becomes(&mut self, id: &str, status: &'static str, reason: Option<String>, at: Timestamp) {
+    pub fn resource_becomes(&mut self, id: &str, status: &'static str, reason: Option<Reason>, at: Timestamp) {
         let Some(resource) = self.resources.get_mut(id) else { return };
         resource.status = status;
         resource.reason.clone_from(&reason);
         resource.changed = at;
-        let event = event_of(id, resource, status, reason, at, self.token.as_ref());
-        self.events.push(event);
+        self.events.push(event_of(Arc::from(id), resource, status, reason, at, self.token.as_ref()));
     }
 
     /// An event of a resource that the stack has no more: one that was replaced.
@@ -169,26 +172,37 @@ impl Stack {
         id: &str,
         resource: &Resource,
         status: &'static str,
-        reason: Option<String>,
+        reason: Option<Reason>,
         at: Timestamp,
     ) {
-        let event = event_of(id, resource, status, reason, at, self.token.as_ref());
-        self.events.push(event);
+        self.events.push(event_of(Arc::from(id), resource, status, reason, at, self.token.as_ref()));
+    }
+}
+
+impl Event {
+    /// Its ID as CloudFormation writes it: resources' say what they are about.
+    pub fn name(&self) -> String {
+        match &*self.kind == STACK
+            && self.physical_id.as_deref().is_some_and(|id| id.contains(&format!("/{}/", self.logical_id)))
+        {
+            true => self.id.to_string(),
+            false => format!("{}-{}-{}", self.logical_id, self.status, self.id),
+        }
     }
 }
 
 fn event_of(
-    id: &str,
+    logical_id: Arc<str>,
     resource: &Resource,
     status: &'static str,
-    reason: Option<String>,
+    reason: Option<Reason>,
     at: Timestamp,
-    token: Option<&(String, &'static str)>,
+    token: Option<&(Arc<str>, &'static str)>,
 ) -> Event {
     Event {
-        id: format!("{id}-{status}-{}", Uuid::new_v4()),
+        id: Uuid::new_v4(),
         at,
-        logical_id: Arc::from(id),
+        logical_id,
         physical_id: resource.physical_id.clone(),
         kind: resource.kind.clone(),
         status,

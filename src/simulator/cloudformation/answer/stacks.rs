@@ -146,7 +146,7 @@ fn event_of(xml: &mut Xml, stack: &Stack, event: &Event) {
         serde_json::Value::Object(object).to_string()
     });
     xml.text("StackId", &stack.id)
-        .text("EventId", &event.id)
+        .text("EventId", event.name())
         .text("StackName", &stack.name)
         .text("LogicalResourceId", &event.logical_id)
         .text("PhysicalResourceId", event.physical_id.as_deref().unwrap_or_default())

@@ -34,7 +34,7 @@ impl Engine<'_> {
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>
     pub fn create_stack(&mut self, request: &Request) -> Answer {
         let name = request.new_name("StackName")?;
-        let token = request.text("ClientRequestToken").map(|token| (token.to_owned(), "CreateStack"));
+        let token = request.text("ClientRequestToken").map(|token| (Arc::from(token), "CreateStack"));
         if let Some(there) = self.state.find(request.caller, name).map(|number| self.stack(number)) {
             return match token.is_some() && there.token == token {
                 true => Ok(stack_id(&there.id)),
@@ -65,7 +65,7 @@ impl Engine<'_> {
         let missing = || invalid(format!("Stack [{name}] does not exist"));
         let number =
             self.state.find(request.caller, name).filter(|it| !self.stack(*it).is_deleted()).ok_or_else(missing)?;
-        let token = request.text("ClientRequestToken").map(|token| (token.to_owned(), "UpdateStack"));
+        let token = request.text("ClientRequestToken").map(|token| (Arc::from(token), "UpdateStack"));
         let stack = self.stack(number);
         if token.is_some() && stack.token == token {
             return Ok(stack_id(&stack.id));
@@ -113,7 +113,7 @@ impl Engine<'_> {
         if let Some(unknown) = retain.iter().find(|id| !stack.resources.contains_key(*id)) {
             return Err(invalid(format!("Resource {unknown} does not exist for stack {}", stack.name)));
         }
-        let token = request.text("ClientRequestToken").map(|token| (token.to_owned(), "DeleteStack"));
+        let token = request.text("ClientRequestToken").map(|token| (Arc::from(token), "DeleteStack"));
         self.state.stack_mut(number).token = token;
         self.begin_deletion(number, Some(BY_USER), retain.into_iter(), is_forced, self.now);
         Ok(String::new())

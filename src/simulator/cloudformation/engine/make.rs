@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::super::resource::{self, Replaces};
 use super::super::revision;
-use super::super::stack::{Resource, STACK, StackNumber};
+use super::super::stack::{Reason, Resource, STACK, StackNumber};
 use super::{Deed, Engine, Phase, Step, TaskState, effect};
 use crate::template;
 
@@ -72,7 +72,7 @@ impl Engine<'_> {
                 self.resource_becomes(number, id, "CREATE_IN_PROGRESS", None, at);
             }
             Way::Replace => {
-                self.resource_becomes(number, id, "UPDATE_IN_PROGRESS", Some(REPLACES.to_owned()), at);
+                self.resource_becomes(number, id, "UPDATE_IN_PROGRESS", Some(REPLACES.into()), at);
                 self.forget_physical_id(number, id);
             }
             // Whether a stack in it changes at all is known later.
@@ -174,10 +174,10 @@ impl Engine<'_> {
         match made {
             Ok(physical_id) => {
                 if let Some(resource) = self.state.stack_mut(number).resources.get_mut(&id) {
-                    resource.physical_id = Some(physical_id);
+                    resource.physical_id = Some(physical_id.into());
                 }
                 let status = if is_replaced { "UPDATE_IN_PROGRESS" } else { "CREATE_IN_PROGRESS" };
-                self.resource_becomes(number, &id, status, Some(INITIATED.to_owned()), at);
+                self.resource_becomes(number, &id, status, Some(INITIATED.into()), at);
             }
             Err(reason) => self.finish_make(number, task, Some(reason), at),
         }
@@ -215,8 +215,12 @@ impl Engine<'_> {
         match (is_update, &reason) {
             (false, None) => self.resource_becomes(number, &id, "CREATE_COMPLETE", None, at),
             (true, None) => self.resource_becomes(number, &id, "UPDATE_COMPLETE", None, at),
-            (false, Some(_)) => self.resource_becomes(number, &id, "CREATE_FAILED", reason.clone(), at),
-            (true, Some(_)) => self.resource_becomes(number, &id, "UPDATE_FAILED", reason.clone(), at),
+            (false, Some(_)) => {
+                self.resource_becomes(number, &id, "CREATE_FAILED", reason.clone().map(Reason::Owned), at)
+            }
+            (true, Some(_)) => {
+                self.resource_becomes(number, &id, "UPDATE_FAILED", reason.clone().map(Reason::Owned), at)
+            }
         }
         match reason {
             None => self.done(number, task, at),
@@ -249,7 +253,7 @@ impl Engine<'_> {
             let (child, is_update) = (resource.child, resource.status == "UPDATE_IN_PROGRESS");
             let (status, reason) =
                 if is_update { ("UPDATE_FAILED", UPDATE_CANCELLED) } else { ("CREATE_FAILED", CREATION_CANCELLED) };
-            self.resource_becomes(number, &id, status, Some(reason.to_owned()), at);
+            self.resource_becomes(number, &id, status, Some(reason.into()), at);
             if let Some(child) = child {
                 self.cancel_nested(child, at);
             }
@@ -288,7 +292,7 @@ impl Engine<'_> {
                 self.done(number, task, at);
             }
             Some(reason) => {
-                self.resource_becomes(number, &id, "UPDATE_FAILED", Some(reason), at);
+                self.resource_becomes(number, &id, "UPDATE_FAILED", Some(reason.into()), at);
                 self.failed(number, task, at);
             }
         }

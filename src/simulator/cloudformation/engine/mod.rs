@@ -23,7 +23,7 @@ use jiff::Timestamp;
 
 use super::resource::Facts;
 use super::revision::Revision;
-use super::stack::{Output, Resource, Settings, Stack, StackNumber};
+use super::stack::{Output, Reason, Resource, Settings, Stack, StackNumber};
 use super::state::State;
 use crate::simulator::Cloud;
 use crate::simulator::scenario::{Impact, Phase as Deed, ResourceFacts};
@@ -158,7 +158,7 @@ impl Engine<'_> {
         number: StackNumber,
         id: &str,
         status: &'static str,
-        reason: Option<String>,
+        reason: Option<Reason>,
         at: Timestamp,
     ) {
         self.state.stack_mut(number).resource_becomes(id, status, reason, at);

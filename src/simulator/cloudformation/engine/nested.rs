@@ -76,9 +76,9 @@ impl Engine<'_> {
         let child = self.add_stack(&owner, &name, &stack_id, settings, Some(nested_in), at);
         if let Some(resource) = self.state.stack_mut(number).resources.get_mut(id) {
             resource.child = Some(child);
-            resource.physical_id = Some(stack_id);
+            resource.physical_id = Some(stack_id.into());
         }
-        self.resource_becomes(number, id, "CREATE_IN_PROGRESS", Some("Resource creation Initiated".to_owned()), at);
+        self.resource_becomes(number, id, "CREATE_IN_PROGRESS", Some("Resource creation Initiated".into()), at);
         self.begin_creation(child, foreseen.begun(), at);
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::super::resource;
-use super::super::stack::{Resource, Stack, StackNumber};
+use super::super::stack::{Reason, Resource, Stack, StackNumber};
 use super::{Deed, Engine, Phase, Step, Task, effect, tasks};
 
 impl Engine<'_> {
@@ -43,7 +43,7 @@ impl Engine<'_> {
                 self.done(number, task, at);
             }
             Some(reason) => {
-                self.deletion_becomes(number, task, "DELETE_FAILED", Some(reason), at);
+                self.deletion_becomes(number, task, "DELETE_FAILED", Some(reason.into()), at);
                 if self.operation(number).is_some_and(|operation| operation.is_forced) {
                     self.deletion_becomes(number, task, "DELETE_SKIPPED", None, at);
                     return self.done(number, task, at);
@@ -66,7 +66,7 @@ impl Engine<'_> {
         number: StackNumber,
         task: usize,
         status: &'static str,
-        reason: Option<String>,
+        reason: Option<Reason>,
         at: Timestamp,
     ) {
         let Some(found) = self.task(number, task) else { return };
