@@ -7,12 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::engine::{Engine, new_id};
+use super::engine::{Engine, asked, new_id};
 use super::request::Request;
 use super::resource::{self, Replaces};
 use super::revision::{self, Begun, Foreseen, Target, foresee};
 use super::stack::{STACK, Settings, StackNumber};
-use super::{Answer, ServiceError, error, invalid, source};
+use super::{Answer, ServiceError, error, invalid};
 use crate::catalog;
 use crate::simulator::xml::Xml;
 use crate::template::{self, Value};
@@ -274,20 +274,9 @@ impl Engine<'_> {
     fn nested_changes(&self, child: StackNumber, properties: &indexmap::IndexMap<String, Value>) -> bool {
         let child = self.state.stack(child);
         let Some(revision) = &child.revision else { return true };
-        let url = properties.get("TemplateURL").and_then(Value::as_text).unwrap_or_default();
-        let Ok(text) = source::of_url(self.cloud, &url) else { return true };
-        let given = match properties.get("Parameters") {
-            Some(Value::Map(given)) => given.clone(),
-            _ => indexmap::IndexMap::new(),
-        };
-        let is_same = |(key, value): (&String, &Value)| {
-            let value = match value {
-                Value::List(items) => Some(items.iter().filter_map(Value::as_text).collect::<Vec<_>>().join(",")),
-                other => other.as_text(),
-            };
-            value.as_ref() == revision.given.get(key)
-        };
-        *text != *revision.source.text || given.len() != revision.given.len() || !given.iter().all(is_same)
+        // What can't be had will fail, and failing is a change.
+        let Ok((text, given)) = asked(self.cloud, properties) else { return true };
+        *text != *revision.source.text || given != revision.given
     }
 }
 

@@ -58,7 +58,7 @@ impl Surroundings<'_> {
         if key.is_empty() {
             return Ok(Value::String(text));
         }
-        let no_key = || format!("Could not find a value associated with JSONKey in SecretString");
+        let no_key = || "Could not find a value associated with JSONKey in SecretString".to_owned();
         let json: serde_json::Value = serde_json::from_str(&text).map_err(|_| no_key())?;
         match json.get(key) {
             Some(serde_json::Value::String(value)) => Ok(Value::text(value.as_str())),

@@ -284,10 +284,12 @@ impl Engine<'_> {
     ) {
         self.becomes(number, "DELETE_IN_PROGRESS", reason.map(str::to_owned), at);
         let stack = self.stack(number);
-        let exported =
-            self.state.exports.iter().filter(|(_, export)| export.stack == number).map(|((_, _, name), _)| name);
-        let used = exported.filter_map(|name| Some((name, self.state.importers(&stack.owner, name).next()?)));
-        if let Some((name, user)) = used.filter(|(_, user)| user.id != stack.id).next() {
+        let exported = self.state.exports.iter().filter(|(_, export)| export.stack == number);
+        let mut used = exported.filter_map(|((_, _, name), _)| {
+            let user = self.state.importers(&stack.owner, name).find(|user| user.id != stack.id)?;
+            Some((name, user))
+        });
+        if let Some((name, user)) = used.next() {
             let reason = format!("Export {name} cannot be deleted as it is in use by {}", user.name);
             self.state.stack_mut(number).operation = None;
             self.becomes(number, "DELETE_FAILED", Some(reason.clone()), at);

@@ -186,14 +186,8 @@ impl Engine<'_> {
     /// Some names can be had only once.
     fn take_name(&mut self, number: StackNumber, id: &str, resource: &Resource) -> Result<(), String> {
         let stack = self.stack(number);
-        let facts = stack.facts(id, resource);
-        let Some(name) = resource::given_name(&facts) else { return Ok(()) };
-        let key = (
-            stack.owner.account.clone(),
-            if resource::is_global(&resource.kind) { String::new() } else { stack.owner.region.clone() },
-            resource.kind.to_string(),
-            name.to_owned(),
-        );
+        let Some(key) = stack.unique_name(id, resource) else { return Ok(()) };
+        let name = key.3.clone();
         let own = stack.id.clone();
         match self.state.taken.get(&key) {
             Some(holder) if *holder == own && resource.status == "UPDATE_IN_PROGRESS" => Err(format!(

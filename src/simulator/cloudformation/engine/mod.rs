@@ -21,7 +21,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use super::resource::Facts;
+use super::resource::{self, Facts};
 use super::revision::Revision;
 use super::stack::{Output, Reason, Resource, Settings, Stack, StackNumber};
 use super::state::State;
@@ -29,6 +29,7 @@ use crate::simulator::Cloud;
 use crate::simulator::scenario::{Impact, Phase as Deed, ResourceFacts};
 
 pub use calls::new_id;
+pub use nested::asked;
 
 /// The state, in the hands of one call.
 pub struct Engine<'a> {
@@ -289,6 +290,13 @@ impl Stack {
             kind: &resource.kind,
             properties: &resource.properties,
         }
+    }
+
+    /// The resource's name as [`State::taken`] keeps it, if no second one may have it.
+    fn unique_name(&self, logical_id: &str, resource: &Resource) -> Option<(String, String, String, String)> {
+        let name = resource::given_name(&self.facts(logical_id, resource))?;
+        let region = if resource::is_global(&resource.kind) { "" } else { &self.owner.region };
+        Some((self.owner.account.clone(), region.to_owned(), resource.kind.to_string(), name.to_owned()))
     }
 }
 

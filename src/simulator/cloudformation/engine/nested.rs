@@ -1,5 +1,6 @@
 //! Stacks in stacks: each is a stack of its own, which tells its parent how it ended.
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use rand::distr::{Alphanumeric, SampleString};
 
@@ -9,6 +10,7 @@ use super::super::stack::{NestedIn, OnFailure, Resource, STACK, Settings, StackN
 use super::super::{ServiceError, invalid};
 use super::calls::new_id;
 use super::{Engine, Phase, TaskState};
+use crate::simulator::Cloud;
 use crate::template::Value;
 
 /// How deep stacks nest, and how many there may be of one root, so that a template that nests itself comes to an end
@@ -51,7 +53,7 @@ impl Engine<'_> {
         let random = Alphanumeric.sample_string(&mut rand::rng(), 12).to_uppercase();
         let name = format!("{}-{id}-{random}", parent.name);
         self.bound(number, root)?;
-        let (text, given) = asked(self.cloud, resource)?;
+        let (text, given) = asked(self.cloud, &resource.properties)?;
         let source = self.state.sources.read(&text)?;
         let settings = Settings {
             tags: inherited.tags,
@@ -92,7 +94,7 @@ impl Engine<'_> {
         resource: &Resource,
         at: Timestamp,
     ) -> Result<bool, ServiceError> {
-        let (text, given) = asked(self.cloud, resource)?;
+        let (text, given) = asked(self.cloud, &resource.properties)?;
         let source = self.state.sources.read(&text)?;
         let stack = self.stack(child);
         let target = Target {
@@ -168,19 +170,22 @@ impl Engine<'_> {
     }
 }
 
-/// The template and the parameters that a resource asks for.
-fn asked(
-    cloud: &crate::simulator::Cloud,
-    resource: &Resource,
-) -> Result<(String, indexmap::IndexMap<String, String>), ServiceError> {
-    let url = resource.properties.get("TemplateURL").and_then(Value::as_text);
+/// The template and the parameters that the properties of a nested stack ask for.
+///
+/// # Errors
+/// There is no such template.
+pub fn asked(
+    cloud: &Cloud,
+    properties: &IndexMap<String, Value>,
+) -> Result<(String, IndexMap<String, String>), ServiceError> {
+    let url = properties.get("TemplateURL").and_then(Value::as_text);
     let url = url.ok_or_else(|| invalid(format!("{STACK} must have a TemplateURL.")))?;
     let text = source::of_url(cloud, &url)?;
-    let parameters = match resource.properties.get("Parameters") {
+    let parameters = match properties.get("Parameters") {
         Some(Value::Map(entries)) => {
             entries.iter().filter_map(|(key, value)| Some((key.clone(), sent(value)?))).collect()
         }
-        _ => indexmap::IndexMap::new(),
+        _ => IndexMap::new(),
     };
     Ok((text, parameters))
 }

@@ -92,13 +92,7 @@ impl Engine<'_> {
 
     fn give_name_back(&mut self, number: StackNumber, id: &str, resource: &Resource) {
         let stack = self.stack(number);
-        let Some(name) = resource::given_name(&stack.facts(id, resource)) else { return };
-        let key = (
-            stack.owner.account.clone(),
-            if resource::is_global(&resource.kind) { String::new() } else { stack.owner.region.clone() },
-            resource.kind.to_string(),
-            name.to_owned(),
-        );
+        let Some(key) = stack.unique_name(id, resource) else { return };
         let own = stack.id.clone();
         if self.state.taken.get(&key) == Some(&own) {
             self.state.taken.remove(&key);
