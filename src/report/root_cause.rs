@@ -66,7 +66,10 @@ pub fn of_cell(cell: &CellReport) -> Option<RootCause> {
     if found.is_some() || cell.state != CellState::Failed {
         return found;
     }
-    let reason = cell.stack_status_reason.as_ref().or(cell.reason.as_ref());
+    // A stack that was last seen on its way tells only who sent it there.
+    let on_its_way = cell.stack_status.as_deref().is_some_and(|status| status.ends_with("_IN_PROGRESS"));
+    let of_stack = cell.stack_status_reason.as_ref().filter(|_| !on_its_way);
+    let reason = of_stack.or(cell.reason.as_ref());
     let status = cell.stack_status.clone();
     let reason = reason.map_or("no reason was given", String::as_str);
     Some(RootCause::new(CauseKind::Unknown, vec![], None, status, reason))
@@ -316,6 +319,12 @@ mod tests {
              . | | | CREATE_FAILED | Stack creation time exceeded the specified timeout. The following resource(s)",
             "CREATE_FAILED",
             "stack CREATE_FAILED: Stack creation time exceeded the specified timeout. The following resource(s)",
+        );
+        // Nothing failed in it: nobody could follow it any more.
+        check(
+            ". | | | CREATE_IN_PROGRESS | User Initiated",
+            "CREATE_IN_PROGRESS",
+            "stack CREATE_IN_PROGRESS: the words of the verdict",
         );
         // A nested stack as a whole: its transform fails.
         check(

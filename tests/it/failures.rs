@@ -3,6 +3,7 @@
 use crate::project::Project;
 use crate::proxy::Proxy;
 use crate::servers::{Kind, Server};
+use crate::simulator::Simulator;
 use crate::taskcat::{Outcome, Taskcat};
 
 tests_on!(all: one_bad_cell_of_six_fails_alone, a_denied_region_fails_alone, throttling_is_waited_out);
@@ -44,6 +45,24 @@ fn one_bad_cell_of_six_fails_alone(kind: Kind) {
         // moto keeps a stack whose launch it refused, in CREATE_IN_PROGRESS; AWS makes none.
         Kind::Moto => assert_eq!(standing.stacks.len(), 1, "{standing:#?}"),
     }
+}
+
+/// A server that dies in the middle is an error like any other: the run ends, says why, and names what it had to leave.
+#[test]
+fn a_server_that_dies_is_the_reason() {
+    let server = Simulator::start(&["--speed", "1"]);
+    let project = Project::copy_of("first-run");
+    let mut run =
+        Taskcat::at(&project, &server.endpoint()).args(["test", "run", "-l", "-t", "plain", "-r", "us-east-1"]).start();
+    run.wait_until("the stack is followed", || {
+        let events = std::fs::read_to_string(project.path().join("taskcat_outputs/events.ndjson")).unwrap_or_default();
+        events.contains("CREATE_IN_PROGRESS")
+    });
+    drop(server);
+    let outcome = run.wait();
+    outcome.assert_code(1).assert_says("left behind: stack").assert_says("Connection refused");
+    let cause = outcome.cell("plain", "us-east-1")["root_cause"]["text"].as_str().unwrap().to_owned();
+    assert!(cause.contains("the stack can't be followed"), "{cause}");
 }
 
 /// The same words in the terminal, `report.json`, `junit.xml`, `index.html` and the log of the cell's stack.

@@ -114,6 +114,7 @@ const CLOUDFORMATION: &str = r#"
 resources:
   - {logical_id: Doomed, fails: Resource limit exceeded}
   - {logical_id: Stubborn, phase: delete, fails: It is in use., until: {attempts: 2}}
+hidden: [{kind: stack, name: shy, for: 100s}]
 calls:
   - {service: cloudformation, action: CreateStack, regions: [ap-south-1], fault: throttle, times: 2}
   - {service: cloudformation, action: DescribeStacks, regions: [ap-south-1], fault: throttle, every: 2}

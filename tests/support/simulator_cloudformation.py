@@ -399,6 +399,12 @@ def places():
     summaries = here.list_stacks(StackStatusFilter=["CREATE_IN_PROGRESS", "CREATE_COMPLETE"])["StackSummaries"]
     assert [it["StackName"] for it in summaries] == ["here"], summaries
     refused("InvalidAction", here.describe_account_limits)
+    # As the scenario says, this one can't be seen at first.
+    here.create_stack(StackName="shy", TemplateBody=template({"Queue": QUEUE}))
+    refused("ValidationError", here.describe_stacks, StackName="shy")
+    assert "shy" not in [it["StackName"] for it in here.describe_stacks()["Stacks"]]
+    time.sleep(1)
+    assert stack(here, "shy")["StackName"] == "shy"
 
 
 def throttled():
