@@ -1,5 +1,5 @@
-//! End-to-end tests: they drive the real `taskcat` binary against servers that others wrote, and look at what it leaves
-//! there, what it sends and what it writes.
+//! End-to-end tests: they drive the real `taskcat` binary against servers that others wrote and against its own simulator,
+//! and look at what it leaves there, what it sends and what it writes.
 //!
 //! `servers`, `proxy`, `project` and `taskcat` are the means; every other module is one subject. `tests/run.sh` makes the
 //! virtual environments that the servers live in and runs everything; with those in place `cargo test` does the same.

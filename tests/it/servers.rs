@@ -1,4 +1,5 @@
-//! The servers that stand in for AWS: ministack and moto, written by others, started from their virtual environments.
+//! The servers that stand in for AWS: ministack and moto, written by others, started from their virtual environments, and
+//! taskcat's own simulator.
 //!
 //! A test takes a server for itself and gives it back at its end; the next test that takes it finds it empty. So tests
 //! run side by side without seeing each other, and a server is started only as often as tests run at once. What stands
