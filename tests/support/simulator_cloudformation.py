@@ -245,6 +245,9 @@ def failures():
     maps = {"M": {"us-east-1": {"A": "x"}}}
     assert message({"T": topic}, "eu-west-3", Mappings=maps) == "Template error: Unable to get mapping for M::eu-west-3::A"
     assert message({"A": QUEUE}, Parameters={"P": {"Type": "String"}}) == "Parameters: [P] must have values"
+    rule = {"R": {"Assertions": [{"Assert": {"Fn::Equals": [{"Ref": "P"}, "a"]}, "AssertDescription": "P must be a"}]}}
+    parameters = {"P": {"Type": "String", "Default": "b"}}
+    assert "P must be a" in message({"A": QUEUE}, Parameters=parameters, Rules=rule)
     stranger = {**topic, "Properties": {"DisplayName": {"Fn::GetAtt": ["A", "Nonsense"]}}}
     expect = "Template error: resource A does not support attribute type Nonsense in Fn::GetAtt"
     assert message({"A": QUEUE, "T": stranger}) == expect
