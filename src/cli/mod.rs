@@ -9,6 +9,7 @@ mod output;
 mod plan;
 mod project;
 mod render;
+mod report;
 mod simulator;
 mod test;
 mod upload;
@@ -78,6 +79,9 @@ enum Command {
     /// Print a template as CloudFormation would see it, without AWS.
     Render(render::Render),
 
+    /// Write a recorded run's report again, from its events.
+    Report(report::Report),
+
     /// Answer as AWS, for any client, without AWS.
     Simulator(simulator::Simulator),
 
@@ -106,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => args.run(&cli.aws),
         Command::Lint(args) => args.run(&cli.aws),
         Command::Render(args) => args.run(),
+        Command::Report(args) => args.run(),
         Command::Simulator(args) => args.run(),
         Command::Config(command) => command.run(&cli.aws),
     };

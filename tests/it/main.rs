@@ -54,6 +54,7 @@ mod messages;
 mod packaging;
 mod planning;
 mod rendering;
+mod reporting;
 mod sample;
 mod secrets;
 mod selection;
