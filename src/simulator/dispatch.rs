@@ -60,7 +60,7 @@ async fn serve(cloud: &Arc<Cloud>, s3: &S3Service, parts: Parts, body: Incoming)
             } else {
                 "IncompleteSignature"
             };
-            return refuse(&parts, &error(400, code, malformed.0));
+            return refuse(&parts, &ServiceError::new(400, code, malformed.0));
         }
     };
     let target = match target(&parts, credential.as_ref()) {
@@ -76,23 +76,27 @@ async fn serve(cloud: &Arc<Cloud>, s3: &S3Service, parts: Parts, body: Incoming)
         Ok(body) => body,
         Err(Unread::TooLarge) if target == Target::S3 => {
             let message = "Your proposed upload exceeds the maximum allowed size";
-            return closing(s3::failure(&error(400, "EntityTooLarge", message)));
+            return closing(s3::failure(&ServiceError::new(400, "EntityTooLarge", message)));
         }
         Err(Unread::TooLarge) => {
-            return closing(refuse(&parts, &error(413, "RequestEntityTooLarge", "Request size is too large.")));
+            return closing(refuse(
+                &parts,
+                &ServiceError::new(413, "RequestEntityTooLarge", "Request size is too large."),
+            ));
         }
         Err(Unread::Slow) => {
             const IDLE: &str =
                 "Your socket connection to the server was not read from or written to within the timeout period.";
-            return closing(refuse(&parts, &error(400, "RequestTimeout", IDLE)));
+            return closing(refuse(&parts, &ServiceError::new(400, "RequestTimeout", IDLE)));
         }
         Err(Unread::CutOff) => return Reply::Cut,
     };
     match (target, credential) {
         (Target::S3, credential) => s3::answer(cloud, s3, credential, parts, body).await,
-        (_, None) => {
-            refuse(&parts, &error(403, "MissingAuthenticationToken", "Request is missing Authentication Token"))
-        }
+        (_, None) => refuse(
+            &parts,
+            &ServiceError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token"),
+        ),
         (Target::Query(service), Some(credential)) => {
             let form = query::form(&parts.method, parts.uri.query(), &body);
             query::answer(cloud, service, &credential, &form).await
@@ -106,14 +110,14 @@ fn target(parts: &Parts, credential: Option<&Credential>) -> Result<Target, Serv
     let Some(credential) = credential else { return Ok(unsigned(parts)) };
     // A presigned request for another service than S3 is as good as any other.
     if credential.service != "s3" && credential.expires.is_some_and(|end| end < jiff::Timestamp::now()) {
-        return Err(error(403, "SignatureDoesNotMatch", "Signature expired".to_owned()));
+        return Err(ServiceError::new(403, "SignatureDoesNotMatch", "Signature expired".to_owned()));
     }
     let name = credential.service.as_str();
     let query = || Query::named(name).map(Target::Query);
     let json = || json::Service::named(name).map(Target::Json);
     let s3 = || (name == "s3").then_some(Target::S3);
     let found = query().or_else(json).or_else(s3);
-    found.ok_or_else(|| error(501, "UnknownService", format!("the simulator has no service `{name}`")))
+    found.ok_or_else(|| ServiceError::new(501, "UnknownService", format!("the simulator has no service `{name}`")))
 }
 
 fn unsigned(parts: &Parts) -> Target {
@@ -194,10 +198,6 @@ fn closing(mut reply: Reply) -> Reply {
         response.headers_mut().insert("connection", HeaderValue::from_static("close"));
     }
     reply
-}
-
-fn error(status: u16, code: &str, message: impl Into<String>) -> ServiceError {
-    ServiceError { status, code: code.to_owned(), message: message.into() }
 }
 
 #[cfg(test)]

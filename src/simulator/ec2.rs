@@ -200,7 +200,7 @@ fn passes(filters: &Filters, facts: &[Fact], absent: &[&str]) -> Result<bool, Se
 }
 
 fn invalid(message: String) -> ServiceError {
-    ServiceError { status: 400, code: "InvalidParameterValue".to_owned(), message }
+    ServiceError::new(400, "InvalidParameterValue", message)
 }
 
 #[cfg(test)]

@@ -50,10 +50,10 @@ pub async fn befall(
 
 fn throttled(service: &str) -> ServiceError {
     match service {
-        "s3" => error(503, "SlowDown", "Please reduce your request rate."),
-        "ec2" => error(503, "RequestLimitExceeded", "Request limit exceeded."),
-        "ssm" | "secretsmanager" => error(400, "ThrottlingException", "Rate exceeded"),
-        _ => error(400, "Throttling", "Rate exceeded"),
+        "s3" => ServiceError::new(503, "SlowDown", "Please reduce your request rate."),
+        "ec2" => ServiceError::new(503, "RequestLimitExceeded", "Request limit exceeded."),
+        "ssm" | "secretsmanager" => ServiceError::new(400, "ThrottlingException", "Rate exceeded"),
+        _ => ServiceError::new(400, "Throttling", "Rate exceeded"),
     }
 }
 
@@ -75,22 +75,22 @@ fn denied(service: &str, action: &str, caller: &Caller, message: Option<String>)
             _ => format!("User: {user} is not authorized to perform: {service}:{action} {why}"),
         }
     };
-    error(status, code, &message.unwrap_or_else(said))
+    ServiceError::new(status, code, message.unwrap_or_else(said))
 }
 
 /// A region that isn't enabled doesn't know the account's keys.
 fn region_disabled(service: &str) -> ServiceError {
     const TOKEN: &str = "The security token included in the request is invalid.";
     match service {
-        "s3" => error(403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."),
-        "ec2" => error(401, "AuthFailure", "AWS was not able to validate the provided access credentials"),
-        "ssm" | "secretsmanager" => error(400, "UnrecognizedClientException", TOKEN),
-        _ => error(403, "InvalidClientTokenId", TOKEN),
+        "s3" => ServiceError::new(
+            403,
+            "InvalidAccessKeyId",
+            "The AWS Access Key Id you provided does not exist in our records.",
+        ),
+        "ec2" => ServiceError::new(401, "AuthFailure", "AWS was not able to validate the provided access credentials"),
+        "ssm" | "secretsmanager" => ServiceError::new(400, "UnrecognizedClientException", TOKEN),
+        _ => ServiceError::new(403, "InvalidClientTokenId", TOKEN),
     }
-}
-
-fn error(status: u16, code: &str, message: &str) -> ServiceError {
-    ServiceError { status, code: code.to_owned(), message: message.to_owned() }
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ impl Input {
 
 /// An error of status 400, which is what JSON services answer nearly always.
 pub fn error(code: &str, message: impl Into<String>) -> ServiceError {
-    ServiceError { status: 400, code: code.to_owned(), message: message.into() }
+    ServiceError::new(400, code, message)
 }
 
 pub fn validation(message: impl Into<String>) -> ServiceError {

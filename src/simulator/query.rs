@@ -124,7 +124,7 @@ fn stack_name(name_or_id: &str) -> &str {
 
 fn serve(cloud: &Cloud, service: Service, credential: &Credential, form: &Form) -> Result<String, ServiceError> {
     if form.action.is_empty() {
-        return Err(error(400, "MissingAction", "The request must contain the parameter Action."));
+        return Err(ServiceError::new(400, "MissingAction", "The request must contain the parameter Action."));
     }
     if form.version != service.version() {
         return Err(unknown_action(service, form));
@@ -145,11 +145,7 @@ fn unknown_action(service: Service, form: &Form) -> ServiceError {
         Service::Ec2 => format!("The action {} is not valid for this web service.", form.action),
         _ => format!("Could not find operation {} for version {}", form.action, form.version),
     };
-    error(400, "InvalidAction", &message)
-}
-
-fn error(status: u16, code: &str, message: &str) -> ServiceError {
-    ServiceError { status, code: code.to_owned(), message: message.to_owned() }
+    ServiceError::new(400, "InvalidAction", &message)
 }
 
 fn success(service: Service, action: &str, content: &str) -> Reply {
@@ -255,13 +251,13 @@ mod tests {
              <regionInfo></regionInfo></DescribeRegionsResponse>",
         );
         check(
-            failure(Some(Service::CloudFormation), &error(400, "ValidationError", "a < b")),
+            failure(Some(Service::CloudFormation), &ServiceError::new(400, "ValidationError", "a < b")),
             400,
             "<ErrorResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><Error><Type>Sender</Type>\
              <Code>ValidationError</Code><Message>a &lt; b</Message></Error><RequestId>ID</RequestId></ErrorResponse>",
         );
         check(
-            failure(Some(Service::Ec2), &error(503, "RequestLimitExceeded", "Request limit exceeded.")),
+            failure(Some(Service::Ec2), &ServiceError::new(503, "RequestLimitExceeded", "Request limit exceeded.")),
             503,
             "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit exceeded.</Message>\
              </Error></Errors><RequestID>ID</RequestID></Response>",

@@ -93,7 +93,7 @@ fn role_in(token: &str) -> Option<String> {
 }
 
 fn invalid(message: String) -> ServiceError {
-    ServiceError { status: 400, code: "ValidationError".to_owned(), message }
+    ServiceError::new(400, "ValidationError", message)
 }
 
 #[cfg(test)]

@@ -54,6 +54,12 @@ pub struct ServiceError {
     pub message: String,
 }
 
+impl ServiceError {
+    pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+        Self { status, code: code.to_owned(), message: message.into() }
+    }
+}
+
 impl Service {
     pub fn call(&self, cloud: &Cloud, call: &Call) -> Answer {
         let mut state = lock(&self.state);
@@ -84,5 +90,5 @@ fn invalid(message: impl Into<String>) -> ServiceError {
 }
 
 fn error(code: &str, message: impl Into<String>) -> ServiceError {
-    ServiceError { status: 400, code: code.to_owned(), message: message.into() }
+    ServiceError::new(400, code, message)
 }

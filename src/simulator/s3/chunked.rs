@@ -7,7 +7,6 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::super::cloudformation::ServiceError;
-use super::error;
 
 /// The content of a body. What stands behind it becomes headers, as if it had stood before it.
 pub fn decode(headers: &mut HeaderMap, body: Bytes) -> Result<Bytes, ServiceError> {
@@ -41,7 +40,7 @@ pub fn decode(headers: &mut HeaderMap, body: Bytes) -> Result<Bytes, ServiceErro
 
 fn incomplete() -> ServiceError {
     let message = "The request body terminated unexpectedly";
-    error(400, "IncompleteBody", message)
+    ServiceError::new(400, "IncompleteBody", message)
 }
 
 /// `size;chunk-signature=…`, the content, and a line feed, each; a size of zero ends them, and trailers follow.

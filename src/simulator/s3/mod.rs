@@ -72,7 +72,7 @@ pub(super) async fn answer(
     body: Bytes,
 ) -> Reply {
     if credential.as_ref().and_then(|it| it.expires).is_some_and(|end| end < cloud.clock.now()) {
-        return failure(&error(403, "AccessDenied", "Request has expired"));
+        return failure(&ServiceError::new(403, "AccessDenied", "Request has expired"));
     }
     let body = match chunked::decode(&mut parts.headers, body) {
         Ok(body) => body,
@@ -200,10 +200,6 @@ fn malformed_xml() -> S3Error {
         "MalformedXML",
         "The XML you provided was not well-formed or did not validate against our published schema",
     )
-}
-
-fn error(status: u16, code: &str, message: impl Into<String>) -> ServiceError {
-    ServiceError { status, code: code.to_owned(), message: message.into() }
 }
 
 impl Asker {

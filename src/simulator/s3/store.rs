@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::super::cloudformation::ServiceError;
 use super::super::{Caller, lock};
 use super::settings::Settings;
-use super::{acl, error, no_such_bucket, refusal};
+use super::{acl, no_such_bucket, refusal};
 
 /// All buckets, whoever's and wherever they are: their names are known to the whole world.
 #[derive(Default)]
@@ -133,16 +133,16 @@ impl Store {
     /// S3's own: the name is taken, or can't be one.
     pub fn create_bucket(&self, caller: &Caller, name: &str, now: Timestamp) -> Result<(), ServiceError> {
         if !is_new_name(name) {
-            return Err(error(400, "InvalidBucketName", "The specified bucket is not valid."));
+            return Err(ServiceError::new(400, "InvalidBucketName", "The specified bucket is not valid."));
         }
         let mut buckets = lock(&self.buckets);
         match buckets.get(name) {
-            Some(bucket) if bucket.account == caller.account => Err(error(
+            Some(bucket) if bucket.account == caller.account => Err(ServiceError::new(
                 409,
                 "BucketAlreadyOwnedByYou",
                 "Your previous request to create the named bucket succeeded and you already own it.",
             )),
-            Some(_) => Err(error(
+            Some(_) => Err(ServiceError::new(
                 409,
                 "BucketAlreadyExists",
                 "The requested bucket name is not available. The bucket namespace is shared by all users of the system. \
@@ -162,7 +162,7 @@ impl Store {
     pub fn delete_bucket(&self, name: &str) -> Result<(), ServiceError> {
         let mut buckets = lock(&self.buckets);
         let Some(bucket) = buckets.get(name) else {
-            return Err(error(404, "NoSuchBucket", "The specified bucket does not exist"));
+            return Err(ServiceError::new(404, "NoSuchBucket", "The specified bucket does not exist"));
         };
         if bucket.keys.is_empty() {
             buckets.remove(name);
@@ -172,7 +172,7 @@ impl Store {
             None => "The bucket you tried to delete is not empty",
             Some(_) => "The bucket you tried to delete is not empty. You must delete all versions in the bucket.",
         };
-        Err(error(409, "BucketNotEmpty", message))
+        Err(ServiceError::new(409, "BucketNotEmpty", message))
     }
 
     /// Sets the tags that a bucket was made with, by key and value.
