@@ -29,13 +29,9 @@ impl Report {
         if recorded.is_empty() {
             return Err(CliError::Usage(format!("{}: no run is recorded there", events.display())));
         }
-        let folder = match (&self.output_directory, events.parent()) {
-            (Some(folder), _) => folder,
-            (None, Some(folder)) => folder,
-            (None, None) => Path::new(""),
-        };
-        let written = std::fs::create_dir_all(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
-            .and_then(|()| report::write(&RunReport::from_events(&recorded), folder));
+        let folder = self.output_directory.as_deref().or(events.parent()).unwrap_or(Path::new(""));
+        let written =
+            std::fs::create_dir_all(folder).and_then(|()| report::write(&RunReport::from_events(&recorded), folder));
         written.map_err(|error| CliError::Local(error.to_string()))?;
         anstream::println!("report: {}", folder.join("index.html").display());
         Ok(Exit::Passed)

@@ -1,7 +1,6 @@
 //! Change sets: what an update would do, to be looked at before it is done.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,7 +9,7 @@ use uuid::Uuid;
 use super::engine::{Engine, asked, new_id};
 use super::request::Request;
 use super::resource::{self, Replaces};
-use super::revision::{self, Begun, Foreseen, Target, foresee};
+use super::revision::{Begun, Foreseen};
 use super::stack::{STACK, Settings, StackNumber};
 use super::{Answer, ServiceError, error, invalid};
 use crate::catalog;
@@ -102,20 +101,7 @@ impl Engine<'_> {
         let id = existing.map_or_else(|| new_id(request.caller, &stack_name), |stack| stack.id.to_string());
         let (foreseen, settings) = match number.filter(|_| !creates) {
             Some(number) => self.foresee_update(number, request)?,
-            None => {
-                let settings = request.settings()?;
-                let source = self.state.sources.read(&request.required_template(self.cloud)?)?;
-                let given = revision::given(request, None)?;
-                let target = Target {
-                    caller: request.caller,
-                    name: &stack_name,
-                    id: &id,
-                    notification_arns: &settings.notification_arns,
-                    number: None,
-                };
-                let foreseen = foresee(self.cloud, self.state, target, &source, given, &settings.capabilities)?;
-                (foreseen, settings)
-            }
+            None => self.foresee_creation(request, &stack_name, &id)?,
         };
         let number = number.unwrap_or_else(|| {
             let number = self.add_stack(request.caller, &stack_name, &id, settings.clone(), None, self.now);
@@ -125,6 +111,7 @@ impl Engine<'_> {
         });
         let changes = self.changes(number, &foreseen);
         let is_idle = !creates
+            && changes.is_empty()
             && !self.would_change(number, &foreseen)
             && settings.tags == self.state.stack(number).settings.tags;
         let partition = catalog::partition_of(&request.caller.region).name;
@@ -181,7 +168,7 @@ impl Engine<'_> {
             self.must_be_updatable(number)?;
         }
         let (begun, settings) = (change_set.begun.clone(), change_set.settings.clone());
-        let token = request.text("ClientRequestToken").map(|token| (Arc::from(token), "ExecuteChangeSet"));
+        let token = request.token("ExecuteChangeSet");
         let stack = self.state.stack_mut(number);
         stack.token = token;
         // The others were worked out for a stack that is another one now.

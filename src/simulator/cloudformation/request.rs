@@ -1,6 +1,7 @@
 //! What a call asks for, read from awsQuery's dotted names.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::stack::{OnFailure, Settings};
 use super::{ServiceError, error, invalid, source};
@@ -37,6 +38,11 @@ impl<'a> Request<'a> {
         self.text(name)
             .filter(|text| !text.is_empty())
             .ok_or_else(|| constraint("null", name, "Member must not be null"))
+    }
+
+    /// The `ClientRequestToken`, with the action that it is for.
+    pub fn token(&self, action: &'static str) -> Option<(Arc<str>, &'static str)> {
+        self.text("ClientRequestToken").map(|token| (Arc::from(token), action))
     }
 
     pub fn flag(&self, name: &str) -> bool {

@@ -46,10 +46,7 @@ fn page<T>(
     items: &[T],
     mut show: impl FnMut(&mut Xml, &T),
 ) -> Result<(Xml, Option<String>), ServiceError> {
-    let start = match request.text("NextToken").filter(|token| !token.is_empty()) {
-        None => 0,
-        Some(token) => place_of(token).filter(|place| *place <= items.len()).ok_or_else(bad_token)?,
-    };
+    let start = continued_at(request, items.len())?.unwrap_or(0);
     let end = items.len().min(start + PAGE);
     let mut xml = Xml::new();
     for item in &items[start..end] {
@@ -58,8 +55,14 @@ fn page<T>(
     Ok((xml, (end < items.len()).then(|| token_of(end))))
 }
 
-fn bad_token() -> ServiceError {
-    invalid("The specified NextToken is invalid.")
+/// The place that the token names, if there is one.
+///
+/// # Errors
+/// It is no token of ours, or lies beyond the last place.
+fn continued_at(request: &Request, last: usize) -> Result<Option<usize>, ServiceError> {
+    let Some(token) = request.text("NextToken").filter(|token| !token.is_empty()) else { return Ok(None) };
+    let bad = || invalid("The specified NextToken is invalid.");
+    place_of(token).filter(|place| *place <= last).map(Some).ok_or_else(bad)
 }
 
 fn token_of(place: usize) -> String {

@@ -4,7 +4,7 @@ use super::super::engine::Engine;
 use super::super::request::Request;
 use super::super::stack::{Event, Resource, Stack, StackNumber};
 use super::super::{Answer, ServiceError, invalid};
-use super::{PAGE, bad_token, is_hidden, listed, members, moment, page, place_of, seen, token_of};
+use super::{PAGE, continued_at, is_hidden, listed, members, moment, page, seen, token_of};
 use crate::simulator::xml::Xml;
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html>
@@ -37,10 +37,7 @@ fn newest_first(
     stacks: &[(StackNumber, &Stack)],
     show: impl Fn(&mut Xml, &Stack),
 ) -> Result<(Xml, Option<String>), ServiceError> {
-    let below = match request.text("NextToken").filter(|token| !token.is_empty()) {
-        None => usize::MAX,
-        Some(token) => place_of(token).ok_or_else(bad_token)?,
-    };
+    let below = continued_at(request, usize::MAX)?.unwrap_or(usize::MAX);
     let mut left = stacks.iter().filter(|(number, _)| number.0 < below);
     let mut xml = Xml::new();
     let mut last = below;
@@ -127,10 +124,7 @@ pub fn describe_stack_events(engine: &Engine, request: &Request) -> Answer {
     let missing = |_| invalid(format!("Stack [{name}] does not exist"));
     let stack = engine.state.stack(seen(engine, request, name).map_err(missing)?);
     // The token counts from the oldest, so that newer ones don't shift the pages.
-    let end = match request.text("NextToken").filter(|token| !token.is_empty()) {
-        None => stack.events.len(),
-        Some(token) => place_of(token).filter(|end| *end <= stack.events.len()).ok_or_else(bad_token)?,
-    };
+    let end = continued_at(request, stack.events.len())?.unwrap_or(stack.events.len());
     let start = end.saturating_sub(PAGE);
     let mut xml = Xml::new();
     for event in stack.events[start..end].iter().rev() {

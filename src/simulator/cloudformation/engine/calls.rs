@@ -12,7 +12,7 @@ use super::super::revision::{self, Begun, Foreseen, Target, foresee};
 use super::super::stack::{NestedIn, Settings, Stack, StackNumber};
 use super::super::{Answer, ServiceError, error, invalid};
 use super::unmake::deletions;
-use super::{Before, Engine, Operation, Phase, Step, tasks};
+use super::{Before, Engine, Operation, Phase, Step, Task, tasks};
 use crate::catalog;
 use crate::simulator::Caller;
 use crate::simulator::scenario::HiddenKind;
@@ -21,38 +21,22 @@ use crate::simulator::xml::Xml;
 const BY_USER: &str = "User Initiated";
 
 /// States in which a stack can be updated.
-const UPDATABLE: [&str; 6] = [
-    "CREATE_COMPLETE",
-    "UPDATE_COMPLETE",
-    "UPDATE_ROLLBACK_COMPLETE",
-    "IMPORT_COMPLETE",
-    "UPDATE_FAILED",
-    "CREATE_FAILED",
-];
+const UPDATABLE: [&str; 5] =
+    ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", "CREATE_FAILED"];
 
 impl Engine<'_> {
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>
     pub fn create_stack(&mut self, request: &Request) -> Answer {
         let name = request.new_name("StackName")?;
-        let token = request.text("ClientRequestToken").map(|token| (Arc::from(token), "CreateStack"));
+        let token = request.token("CreateStack");
         if let Some(there) = self.state.find(request.caller, name).map(|number| self.stack(number)) {
             return match token.is_some() && there.token == token {
                 true => Ok(stack_id(&there.id)),
                 false => Err(error("AlreadyExistsException", format!("Stack [{name}] already exists"))),
             };
         }
-        let settings = request.settings()?;
-        let source = self.state.sources.read(&request.required_template(self.cloud)?)?;
-        let given = revision::given(request, None)?;
         let id = new_id(request.caller, name);
-        let target = Target {
-            caller: request.caller,
-            name,
-            id: &id,
-            notification_arns: &settings.notification_arns,
-            number: None,
-        };
-        let foreseen = foresee(self.cloud, self.state, target, &source, given, &settings.capabilities)?;
+        let (foreseen, settings) = self.foresee_creation(request, name, &id)?;
         let number = self.add_stack(request.caller, name, &id, settings, None, self.now);
         self.state.stack_mut(number).token = token;
         self.begin_creation(number, foreseen.begun(), self.now);
@@ -65,7 +49,7 @@ impl Engine<'_> {
         let missing = || invalid(format!("Stack [{name}] does not exist"));
         let number =
             self.state.find(request.caller, name).filter(|it| !self.stack(*it).is_deleted()).ok_or_else(missing)?;
-        let token = request.text("ClientRequestToken").map(|token| (Arc::from(token), "UpdateStack"));
+        let token = request.token("UpdateStack");
         let stack = self.stack(number);
         if token.is_some() && stack.token == token {
             return Ok(stack_id(&stack.id));
@@ -113,7 +97,7 @@ impl Engine<'_> {
         if let Some(unknown) = retain.iter().find(|id| !stack.resources.contains_key(*id)) {
             return Err(invalid(format!("Resource {unknown} does not exist for stack {}", stack.name)));
         }
-        let token = request.text("ClientRequestToken").map(|token| (Arc::from(token), "DeleteStack"));
+        let token = request.token("DeleteStack");
         self.state.stack_mut(number).token = token;
         self.begin_deletion(number, Some(BY_USER), retain.into_iter(), is_forced, self.now);
         Ok(String::new())
@@ -128,6 +112,22 @@ impl Engine<'_> {
         }
         stack.settings.is_protected = request.flag("EnableTerminationProtection");
         Ok(stack_id(&stack.id))
+    }
+
+    /// What a stack that isn't there yet is asked to be.
+    pub fn foresee_creation(
+        &mut self,
+        request: &Request,
+        name: &str,
+        id: &str,
+    ) -> Result<(Foreseen, Settings), ServiceError> {
+        let settings = request.settings()?;
+        let source = self.state.sources.read(&request.required_template(self.cloud)?)?;
+        let given = revision::given(request, None)?;
+        let notification_arns = &settings.notification_arns;
+        let target = Target { caller: request.caller, name, id, notification_arns, number: None };
+        let foreseen = foresee(self.cloud, self.state, target, &source, given, &settings.capabilities)?;
+        Ok((foreseen, settings))
     }
 
     /// What an update asks for, on top of what the stack has.
@@ -227,13 +227,8 @@ impl Engine<'_> {
     }
 
     pub fn begin_creation(&mut self, number: StackNumber, begun: Begun, at: Timestamp) {
-        let Begun { revision, fails } = begun;
-        let depends_on = |id: &str| revision.depends_on.get(id).map(|on| on.to_vec()).unwrap_or_default();
-        let created = match fails {
-            None => tasks(revision.depends_on.keys().map(|id| (id.as_str(), None)), depends_on),
-            // It is over before it has begun.
-            Some(_) => Vec::new(),
-        };
+        let operation = Operation { reason: begun.fails.clone(), ..Operation::new(Phase::Create, made_by(&begun)) };
+        let revision = begun.revision;
         let stack = self.state.stack_mut(number);
         stack.imports.clone_from(&revision.imports);
         stack.revision = Some(revision);
@@ -241,7 +236,7 @@ impl Engine<'_> {
         let reason = stack.nested_in.is_none().then(|| BY_USER.to_owned());
         let timeout = stack.settings.timeout_minutes;
         self.becomes(number, "CREATE_IN_PROGRESS", reason, at);
-        self.operate(number, Operation { reason: fails, ..Operation::new(Phase::Create, created) }, at);
+        self.operate(number, operation, at);
         if let Some(minutes) = timeout {
             let at = self.after(at, Duration::from_secs(u64::from(minutes) * 60));
             self.plan(number, at, Step::TimeOut);
@@ -249,12 +244,8 @@ impl Engine<'_> {
     }
 
     pub fn begin_update(&mut self, number: StackNumber, begun: Begun, settings: Option<Settings>, at: Timestamp) {
+        let updated = made_by(&begun);
         let Begun { revision, fails } = begun;
-        let depends_on = |id: &str| revision.depends_on.get(id).map(|on| on.to_vec()).unwrap_or_default();
-        let updated = match fails {
-            None => tasks(revision.depends_on.keys().map(|id| (id.as_str(), None)), depends_on),
-            Some(_) => Vec::new(),
-        };
         let stack = self.state.stack_mut(number);
         let before = Before {
             revision: stack.revision.take(),
@@ -318,12 +309,22 @@ impl Engine<'_> {
     }
 }
 
+/// A task for each resource; none where all is over before it has begun.
+fn made_by(begun: &Begun) -> Vec<Task> {
+    let wanted = &begun.revision.depends_on;
+    let depends_on = |id: &str| wanted.get(id).map(|on| on.to_vec()).unwrap_or_default();
+    match begun.fails {
+        None => tasks(wanted.keys().map(|id| (id.as_str(), None)), depends_on),
+        Some(_) => Vec::new(),
+    }
+}
+
 pub fn new_id(owner: &Caller, name: &str) -> String {
     let partition = catalog::partition_of(&owner.region).name;
     format!("arn:{partition}:cloudformation:{}:{}:stack/{name}/{}", owner.region, owner.account, Uuid::new_v4())
 }
 
-pub fn stack_id(id: &str) -> String {
+fn stack_id(id: &str) -> String {
     let mut xml = Xml::new();
     xml.text("StackId", id);
     xml.finish()

@@ -63,7 +63,7 @@ impl Engine<'_> {
             depends_on: depends_on.unwrap_or_default(),
             child: there.and_then(|it| it.child),
         };
-        let refusal = resource::refusal(&stack.facts(id, &resource)).filter(|_| way != Way::Leave);
+        let refusal = if way == Way::Leave { None } else { resource::refusal(&stack.facts(id, &resource)) };
         self.state.stack_mut(number).resources.insert(id.to_owned(), resource);
         match way {
             Way::Leave => return self.done(number, task, at),
