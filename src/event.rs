@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -202,7 +203,66 @@ pub struct RunStarted {
     /// What answers only simulates AWS.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub simulated: bool,
+    /// The templates of the cells, and those nested in them, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub templates: Vec<TemplateSource>,
     pub cells: Vec<Cell>,
+}
+
+/// What a template says of its parameters and resources, by which a failure is followed to its line and to the values
+/// that fed it. It holds no values of parameters but defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateSource {
+    /// Its path relative to the project root.
+    pub template: String,
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub parameters: IndexMap<String, ParameterSource>,
+    /// By logical id, in the template's order.
+    pub resources: IndexMap<String, ResourceSource>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParameterSource {
+    /// Counts from 1.
+    pub line: u32,
+    /// `****` where the template says `NoEcho`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_echo: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceSource {
+    /// Counts from 1.
+    pub line: u32,
+    /// It exists only if a condition holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub conditional: bool,
+    /// The template's parameters that it refers to, itself or by the conditions that it asks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<String>,
+    /// Logical ids of the resources that must be there first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
+    /// Of a nested stack: the template, as far as it lies in the project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Of a nested stack: what it gives to its template's parameters.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub gives: IndexMap<String, Gift>,
+}
+
+/// What a nested stack's parameter is given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gift {
+    /// As it stands in the template.
+    Value(String),
+    /// The value of one of the outer template's parameters.
+    Ref(String),
+    /// Made of something else, and of these parameters of the outer template.
+    MadeOf(Vec<String>),
 }
 
 /// What a run is for.

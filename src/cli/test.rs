@@ -11,7 +11,7 @@ use super::project::{Project, argument};
 use super::simulator::{Behaviour, Local};
 use super::{AwsArgs, Verbosity, block_on, output};
 use crate::config::Argument;
-use crate::plan::Draft;
+use crate::plan::{self, Draft};
 use crate::report;
 use crate::run::{self, Job, Settings, journal};
 use crate::template::Templates;
@@ -160,6 +160,7 @@ impl Run {
             settings: self.settings(),
             lint: (!self.lint_disable && !self.skip_upload).then(|| project.lint_targets(templates)),
             staging: if self.skip_upload { None } else { Some(project.staging(true, &[])?) },
+            templates: plan::sources(templates),
             endpoint,
             in_process: local.is_some(),
             hook_environment: local.map(Local::hook_environment).unwrap_or_default(),

@@ -68,6 +68,7 @@ impl Upload {
                 settings,
                 lint: None,
                 staging: Some(staging),
+                templates: Vec::new(),
                 endpoint,
                 in_process: false,
                 hook_environment: Vec::new(),

@@ -12,6 +12,7 @@ pub mod forecast;
 mod git;
 mod names;
 pub mod parameters;
+mod sources;
 mod values;
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,6 +25,7 @@ use crate::event::{self, CellId};
 
 pub use build::PlanError;
 pub use draft::Draft;
+pub use sources::sources;
 
 /// Everything a run will do, decided.
 #[derive(Clone, Debug)]

@@ -3,6 +3,8 @@
 //! `model` says what a report holds; here stands how it comes to hold it. Every variant is named, so that a new one is
 //! a decision.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::model::{
@@ -10,6 +12,7 @@ use super::model::{
     StackReport, Teardown, Totals, Verdict, nested_stack_id, seconds_between,
 };
 use super::root_cause;
+use super::source::Sources;
 use crate::event::{Cell, CellId, Happening, Hook, Outcome, RunEvent, RunStarted, StackEvent};
 
 impl RunReport {
@@ -131,9 +134,10 @@ impl RunReport {
         self.task = run.task;
         self.endpoint = run.endpoint.clone();
         self.simulated = run.simulated;
+        self.sources = Arc::new(Sources::new(&run.templates));
         for cell in &run.cells {
             self.positions.insert(cell.id.clone(), self.cells.len());
-            self.cells.push(CellReport::new(cell));
+            self.cells.push(CellReport::new(cell, self.sources.clone()));
         }
     }
 
@@ -148,13 +152,9 @@ impl RunReport {
     /// A cell that `RunStarted` did not announce is taken in all the same: a report that drops things is worse.
     fn cell(&mut self, id: &CellId) -> &mut CellReport {
         let position = *self.positions.entry(id.clone()).or_insert_with(|| {
-            self.cells.push(CellReport::new(&Cell {
-                id: id.clone(),
-                stack_name: String::new(),
-                template: String::new(),
-                account_id: String::new(),
-                parameters: Vec::new(),
-            }));
+            let (stack_name, template, account_id) = (String::new(), String::new(), String::new());
+            let cell = Cell { id: id.clone(), stack_name, template, account_id, parameters: Vec::new() };
+            self.cells.push(CellReport::new(&cell, self.sources.clone()));
             self.cells.len() - 1
         });
         &mut self.cells[position]

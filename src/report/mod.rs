@@ -7,11 +7,13 @@
 pub mod cfn_logs;
 pub mod events;
 mod fold;
+mod hint;
 pub mod html;
 pub mod json;
 pub mod junit;
 pub mod model;
 pub mod root_cause;
+pub mod source;
 pub mod terminal;
 pub mod text;
 

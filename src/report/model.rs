@@ -4,12 +4,14 @@
 //! run renders the same again. What a failed cell failed of is `root_cause`'s; how anything looks is for the formats.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::root_cause::RootCause;
+use super::source::Sources;
 use crate::event::{
     Cell, CellId, Hook, HookStage, KeptWhy, LeftResource, LintFinding, Output, Parameter, RunFinished, StackEvent, Task,
 };
@@ -51,6 +53,8 @@ pub struct RunReport {
     pub buckets: Vec<BucketReport>,
     /// One for each test in each region, in the plan's order.
     pub cells: Vec<CellReport>,
+    #[serde(skip)]
+    pub(super) sources: Arc<Sources>,
     #[serde(skip)]
     pub(super) positions: HashMap<CellId, usize>,
     #[serde(skip)]
@@ -176,6 +180,9 @@ pub struct CellReport {
     /// True once the stack's events are those of its deletion.
     #[serde(skip)]
     pub(super) tearing_down: bool,
+    /// The run's templates.
+    #[serde(skip)]
+    pub sources: Arc<Sources>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, JsonSchema)]
@@ -275,7 +282,7 @@ impl RunReport {
 }
 
 impl CellReport {
-    pub(super) fn new(cell: &Cell) -> Self {
+    pub(super) fn new(cell: &Cell, sources: Arc<Sources>) -> Self {
         Self {
             id: cell.id.clone(),
             state: CellState::Waiting,
@@ -300,6 +307,7 @@ impl CellReport {
             events: Vec::new(),
             teardown_events: Vec::new(),
             tearing_down: false,
+            sources,
         }
     }
 

@@ -10,8 +10,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::hint;
 use super::model::{CellReport, CellState, hook_name, nested_stack_id};
-use crate::event::{HookStage, StackEvent};
+use super::source::TemplatePlace;
+use crate::event::{HookStage, Parameter, StackEvent};
 
 /// What failed first. Its text (`Display`) is one paragraph: `Network/Subnet (AWS::EC2::Subnet) CREATE_FAILED: reason`.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -30,6 +32,12 @@ pub struct RootCause {
     pub event_id: Option<String>,
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub at: Option<Timestamp>,
+    /// Where the template declares what failed.
+    pub source: Option<TemplatePlace>,
+    /// The values of the parameters that fed it; secrets are masked.
+    pub parameters: Vec<Parameter>,
+    /// What to do about it, where the cause is a well-known one.
+    pub hint: Option<String>,
 }
 
 /// Where the cell failed.
@@ -48,6 +56,17 @@ pub enum CauseKind {
     Unknown,
 }
 
+impl RootCause {
+    /// What every output shows below the text, a line each: the place in the template, the values, the hint.
+    pub fn notes(&self) -> Vec<String> {
+        let place = self.source.as_ref().map(|it| format!("declared at {}:{}", it.template, it.line));
+        let values = self.parameters.iter().map(|it| format!("{}={}", it.key, it.value)).collect::<Vec<_>>();
+        let values = (!values.is_empty()).then(|| format!("with {}", values.join(", ")));
+        let hint = self.hint.as_ref().map(|hint| format!("hint: {hint}"));
+        [place, values, hint].into_iter().flatten().collect()
+    }
+}
+
 impl fmt::Display for RootCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -56,6 +75,23 @@ impl fmt::Display for RootCause {
 
 /// The root cause of a cell that has failed, or that was failing when it was stopped; none of any other.
 pub fn of_cell(cell: &CellReport) -> Option<RootCause> {
+    let cause = found(cell)?;
+    let path: Vec<&str> = cause.path.iter().map(String::as_str).collect();
+    let (template, given) = (&cell.template, &cell.parameters);
+    let origin = match cause.kind {
+        CauseKind::Hook => None,
+        CauseKind::Launch | CauseKind::Unknown => cell.sources.named_in(template, given, &cause.reason),
+        CauseKind::Resource | CauseKind::Stack => cell.sources.origin(template, given, &path),
+    };
+    let hint = match cause.kind {
+        CauseKind::Hook => None,
+        _ => hint::of(&cause.reason),
+    };
+    let (source, parameters) = origin.map_or((None, Vec::new()), |it| (Some(it.place), it.parameters));
+    Some(RootCause { source, parameters, hint, ..cause })
+}
+
+fn found(cell: &CellReport) -> Option<RootCause> {
     if cell.state == CellState::Passed {
         return None;
     }
@@ -191,7 +227,8 @@ impl RootCause {
             _ if place.is_empty() => format!("stack {status_of}: {reason}"),
             _ => format!("stack {place} {status_of}: {reason}"),
         };
-        Self { kind, text, path, resource_type, status, reason, event_id: None, at: None }
+        let (event_id, at, source, parameters, hint) = (None, None, None, Vec::new(), None);
+        Self { kind, text, path, resource_type, status, reason, event_id, at, source, parameters, hint }
     }
 }
 

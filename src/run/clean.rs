@@ -176,6 +176,7 @@ fn started(request: &CleanRequest, aws: &Aws) -> RunStarted {
         project: request.what.clone(),
         endpoint: request.endpoint.clone(),
         simulated: aws.is_simulated(),
+        templates: Vec::new(),
         cells: Vec::new(),
     }
 }

@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::aws::Aws;
 use crate::diagnostic::Severity;
-use crate::event::{Cell, Events, Happening, KeptWhy, LintFinding, Outcome, RunStarted, Task};
+use crate::event::{Cell, Events, Happening, KeptWhy, LintFinding, Outcome, RunStarted, Task, TemplateSource};
 use crate::lint::Finding;
 use crate::lint::cfn_lint::{self, Lint, LintTarget};
 use crate::plan::{BucketKind, Plan, StackPlan};
@@ -51,6 +51,8 @@ pub struct Job {
     pub lint: Option<Vec<LintTarget>>,
     /// What to send to the buckets; `None` takes what is there.
     pub staging: Option<Staging>,
+    /// What the templates say of their resources, for the reports.
+    pub templates: Vec<TemplateSource>,
     /// What stands in for AWS, for the reports.
     pub endpoint: Option<String>,
     /// AWS is in this process, and all that is made is gone with it: there is nothing to write down for later.
@@ -234,7 +236,8 @@ async fn delete_buckets(context: &Context<'_>) {
 }
 
 fn started(job: &Job, aws: &Aws) -> RunStarted {
-    RunStarted { task: Task::Test, cells: cells(&job.plan), ..uploading(job, aws) }
+    let (templates, cells) = (job.templates.clone(), cells(&job.plan));
+    RunStarted { task: Task::Test, templates, cells, ..uploading(job, aws) }
 }
 
 fn uploading(job: &Job, aws: &Aws) -> RunStarted {
@@ -245,6 +248,7 @@ fn uploading(job: &Job, aws: &Aws) -> RunStarted {
         project: job.plan.project_name.clone(),
         endpoint: job.endpoint.clone(),
         simulated: aws.is_simulated(),
+        templates: Vec::new(),
         cells: Vec::new(),
     }
 }

@@ -37,7 +37,7 @@ pub use evaluate::{
     Evaluator, Given, Givens, Hiding, Nested, Offline, Output, Place, Resource, Stack, Truth, Undecided, World,
     evaluate,
 };
-pub use graph::{Dependency, dependencies, order};
+pub use graph::{Dependency, Gift, Uses, dependencies, order, uses};
 pub use project::Templates;
 pub use rendered::rendered;
 pub use secrets::Secrets;

@@ -388,6 +388,7 @@ mod tests {
             project: String::new(),
             endpoint: None,
             simulated: false,
+            templates: Vec::new(),
             cells: vec![cell("a b"), cell("a_b"), cell("a/b")],
         };
         let event = RunEvent { seq: 1, at: Timestamp::UNIX_EPOCH, happening: Happening::RunStarted(run) };

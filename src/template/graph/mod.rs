@@ -4,16 +4,19 @@
 //! - `references`: the names in an expression
 //! - `names`: those that lead nowhere
 //! - `circle`: circles and order in a graph of numbers
+//! - `uses`: what a resource refers to, whatever the parameters' values are
 
 mod circle;
 mod names;
 mod references;
+mod uses;
 
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
 use self::references::{By, Life, Reference, Walk};
+pub use self::uses::{Gift, Uses, uses};
 use super::evaluate::{Evaluator, Truth};
 use super::value::{Failure, Note, Unknown};
 use crate::diagnostic::{Location, Position};

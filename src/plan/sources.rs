@@ -1,0 +1,94 @@
+//! What the templates say of their resources, as events tell of it: for the reports, which lead from a failed resource to
+//! its line and to the parameters that fed it.
+
+use indexmap::IndexMap;
+
+use crate::catalog;
+use crate::event::{Gift, ParameterSource, ResourceSource, TemplateSource};
+use crate::template::{self, Evaluator, Offline, Place, Template, Templates, Uses};
+
+/// In place of what a template says is not to be shown.
+const HIDDEN: &str = "****";
+
+/// All templates of the tests, nested ones too.
+pub fn sources(templates: &Templates) -> Vec<TemplateSource> {
+    templates.iter().map(|template| source(template, templates)).collect()
+}
+
+fn source(template: &Template, templates: &Templates) -> TemplateSource {
+    // Where a loop runs over a parameter, its default is as good a guess as any region.
+    let partition = catalog::partition_of("us-east-1");
+    let place = Place::new("us-east-1", partition.name, partition.dns_suffix);
+    let (givens, world) = (IndexMap::new(), Offline(templates));
+    let evaluator = Evaluator::new(template, &place, &givens, &world);
+    let parameters = template.parameters.iter().map(|it| {
+        let default = it.default.as_ref().filter(|node| node.is_scalar());
+        let default = default.map(|node| if it.no_echo { HIDDEN.to_owned() } else { node.text.to_string() });
+        (it.key.clone(), ParameterSource { line: it.at.line, default, no_echo: it.no_echo })
+    });
+    let resources = template::uses(&evaluator).into_iter().map(|(id, uses)| {
+        let child = template.children.iter().find(|child| child.is(&id));
+        let resource = resource(uses, child.map(|child| child.template.clone()), templates);
+        (id, resource)
+    });
+    TemplateSource {
+        template: template.relative.clone(),
+        parameters: parameters.collect(),
+        resources: resources.collect(),
+    }
+}
+
+fn resource(uses: Uses, child: Option<String>, templates: &Templates) -> ResourceSource {
+    let nested = child.as_deref().and_then(|child| templates.get(child));
+    let hides = |key: &str| nested.is_some_and(|it| it.parameters.iter().any(|it| it.key == key && it.no_echo));
+    let gift = |(key, gift): (String, template::Gift)| {
+        let gift = match gift {
+            template::Gift::Text(_) if hides(&key) => Gift::Value(HIDDEN.to_owned()),
+            template::Gift::Text(text) => Gift::Value(text),
+            template::Gift::Parameter(name) => Gift::Ref(name),
+            template::Gift::MadeOf(names) => Gift::MadeOf(names.into_iter().collect()),
+        };
+        (key, gift)
+    };
+    ResourceSource {
+        line: uses.at.line,
+        conditional: uses.conditional,
+        parameters: uses.parameters.into_iter().collect(),
+        depends_on: uses.resources.into_iter().collect(),
+        template: child,
+        gives: uses.gives.into_iter().map(gift).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::draft::tests::Project;
+
+    #[test]
+    fn a_template_and_the_one_that_it_nests() {
+        let project = Project::new(&[
+            (
+                ".taskcat.yml",
+                "project: {name: p, regions: [us-east-1]}\ntests: {t: {template: main.yaml, parameters: {Secret: x}}}\n",
+            ),
+            (
+                "main.yaml",
+                "Parameters:\n  Secret: {Type: String, NoEcho: true, Default: hush}\n  Env: {Type: String, Default: dev}\nResources:\n  \
+                 Inner:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      TemplateURL: inner.yaml\n      \
+                 Parameters: {Key: word, Env: !Ref Env, Mix: !Sub '${Env}-x'}\n  \
+                 Topic: {Type: AWS::SNS::Topic, DependsOn: Inner}\n",
+            ),
+            (
+                "inner.yaml",
+                "Parameters:\n  Key: {Type: String, NoEcho: true}\n  Env: {Type: String}\n  Mix: {Type: String}\nResources:\n  \
+                 Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: !Ref Mix}}\n",
+            ),
+        ]);
+        let (templates, found) = Templates::load(project.root(), [("main.yaml".to_owned(), None)]);
+        assert_eq!(found, []);
+        let text = serde_json::to_string_pretty(&sources(&templates)).unwrap();
+        insta::assert_snapshot!(text);
+        assert!(!text.contains("hush") && !text.contains("word"));
+    }
+}

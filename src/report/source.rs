@@ -1,0 +1,255 @@
+//! From what failed back to the template: the line that declares it, and the parameter values that fed it.
+//!
+//! Events tell of every template once ([`TemplateSource`]); a cell's path of logical ids leads through them. Nothing is
+//! evaluated here: a value that a nested stack is given as it stands, or by `Ref`, is known; of what is made of several
+//! things, the parameters in it are named.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use indexmap::IndexMap;
+use regex::Regex;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::event::{Gift, Parameter, ResourceSource, TemplateSource};
+
+/// In place of what is not to be shown.
+const HIDDEN: &str = "****";
+
+/// The templates of a run, by their paths.
+#[derive(Clone, Debug, Default)]
+pub struct Sources(BTreeMap<String, TemplateSource>);
+
+/// A place in a template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct TemplatePlace {
+    /// The template's path relative to the project root.
+    pub template: String,
+    /// Counts from 1.
+    pub line: u32,
+}
+
+/// Where something is declared, and what fed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub place: TemplatePlace,
+    /// Secrets are masked.
+    pub parameters: Vec<Parameter>,
+}
+
+/// What is known of a parameter's value.
+#[derive(Clone)]
+enum Known {
+    Value(String),
+    /// It is made of these.
+    MadeOf(Vec<Parameter>),
+}
+
+/// A stack's parameters, by their keys.
+type Values = IndexMap<String, Known>;
+
+impl Sources {
+    pub fn new(templates: &[TemplateSource]) -> Self {
+        Self(templates.iter().map(|it| (it.template.clone(), it.clone())).collect())
+    }
+
+    /// Takes further templates in, as when the records of several runs are read.
+    pub fn add(&mut self, templates: &[TemplateSource]) {
+        self.0.extend(templates.iter().map(|it| (it.template.clone(), it.clone())));
+    }
+
+    /// The resource at the end of a path of logical ids that begins in `template`, and its own template.
+    pub fn resource<'s>(&'s self, template: &str, path: &[&str]) -> Option<(&'s TemplateSource, &'s ResourceSource)> {
+        let (last, outer) = path.split_last()?;
+        let mut source = self.0.get(template)?;
+        for id in outer {
+            source = self.0.get(source.resources.get(*id)?.template.as_deref()?)?;
+        }
+        Some((source, source.resources.get(*last)?))
+    }
+
+    /// The template of the stack to which a path of logical ids leads; that of the cell for an empty one.
+    pub fn template(&self, template: &str, path: &[&str]) -> Option<&TemplateSource> {
+        match path {
+            [] => self.0.get(template),
+            path => self.0.get(self.resource(template, path)?.1.template.as_deref()?),
+        }
+    }
+
+    /// Where the resource at the end of a path is declared, and what fed it. `given` are the parameters of the cell.
+    pub fn origin(&self, template: &str, given: &[Parameter], path: &[&str]) -> Option<Origin> {
+        let (source, resource) = self.resource(template, path)?;
+        let values = self.values(template, given, &path[..path.len() - 1])?;
+        let mut parameters: Vec<Parameter> = Vec::new();
+        for key in &resource.parameters {
+            let more = match values.get(key) {
+                Some(Known::Value(value)) => vec![Parameter { key: key.clone(), value: value.clone() }],
+                Some(Known::MadeOf(parts)) => parts.clone(),
+                None => Vec::new(),
+            };
+            more.into_iter().for_each(|it| {
+                if !parameters.contains(&it) {
+                    parameters.push(it);
+                }
+            });
+        }
+        let place = TemplatePlace { template: source.template.clone(), line: resource.line };
+        Some(Origin { place, parameters })
+    }
+
+    /// What a message that refuses a whole stack speaks of: the parameters that it names, else the first resource.
+    pub fn named_in(&self, template: &str, given: &[Parameter], message: &str) -> Option<Origin> {
+        static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+            Regex::new(
+                r"(?:[Pp]arameters?(?: name)?:? ?['\[]*|[\[,] ?|[Rr]esources? '?|references undefined resource )(\w+)",
+            )
+            .ok()
+        });
+        let source = self.0.get(template)?;
+        let named: Vec<&str> =
+            NAMED.as_ref()?.captures_iter(message).filter_map(|it| Some(it.get(1)?.as_str())).collect();
+        let values = self.values(template, given, &[])?;
+        let parameters = source.parameters.iter().filter(|(key, _)| named.contains(&key.as_str()));
+        let mut place = None;
+        let parameters = parameters.filter_map(|(key, parameter)| {
+            place.get_or_insert(parameter.line);
+            match values.get(key)? {
+                Known::Value(value) => Some(Parameter { key: key.clone(), value: value.clone() }),
+                Known::MadeOf(_) => None,
+            }
+        });
+        let parameters: Vec<Parameter> = parameters.collect();
+        let resource = || named.iter().find_map(|id| source.resources.get(*id)).map(|it| it.line);
+        let line = place.or_else(resource)?;
+        Some(Origin { place: TemplatePlace { template: source.template.clone(), line }, parameters })
+    }
+
+    /// The parameters of the stack to which a path leads.
+    fn values(&self, template: &str, given: &[Parameter], path: &[&str]) -> Option<Values> {
+        let mut source = self.0.get(template)?;
+        let given = given.iter().map(|it| (it.key.clone(), Known::Value(it.value.clone())));
+        let mut values = with_defaults(source, given.collect());
+        for id in path {
+            let resource = source.resources.get(*id)?;
+            source = self.0.get(resource.template.as_deref()?)?;
+            let given = resource.gives.iter().map(|(key, gift)| (key.clone(), received(gift, &values)));
+            values = with_defaults(source, given.collect());
+        }
+        Some(values)
+    }
+}
+
+/// The values with the defaults of those that weren't given, and without what isn't to be shown.
+fn with_defaults(source: &TemplateSource, mut values: Values) -> Values {
+    for (key, parameter) in &source.parameters {
+        if let (false, Some(default)) = (values.contains_key(key), &parameter.default) {
+            values.insert(key.clone(), Known::Value(default.clone()));
+        }
+        if let (true, Some(value)) = (parameter.no_echo, values.get_mut(key)) {
+            *value = Known::Value(HIDDEN.to_owned());
+        }
+    }
+    values
+}
+
+/// What a nested stack's parameter gets of the outer stack's.
+fn received(gift: &Gift, outer: &Values) -> Known {
+    match gift {
+        Gift::Value(value) => Known::Value(value.clone()),
+        Gift::Ref(key) => outer.get(key).cloned().unwrap_or(Known::MadeOf(Vec::new())),
+        Gift::MadeOf(keys) => {
+            let parts = keys.iter().filter_map(|key| {
+                Some(match outer.get(key)? {
+                    Known::Value(value) => vec![Parameter { key: key.clone(), value: value.clone() }],
+                    Known::MadeOf(parts) => parts.clone(),
+                })
+            });
+            Known::MadeOf(parts.flatten().collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources() -> Sources {
+        let templates = serde_json::json!([
+            {
+                "template": "main.yaml",
+                "parameters": {
+                    "Env": {"line": 2, "default": "dev"}, "Size": {"line": 3}, "Secret": {"line": 4, "no_echo": true}
+                },
+                "resources": {
+                    "Net": {
+                        "line": 10, "template": "net.yaml", "parameters": ["Env", "Size"],
+                        "gives": {
+                            "Cidr": {"value": "10.0.0.0/8"}, "Env": {"ref": "Env"}, "Mix": {"made_of": ["Env", "Size"]},
+                            "Hush": {"ref": "Size"}, "Topic": {"made_of": []}
+                        }
+                    },
+                    "Topic": {"line": 20, "parameters": ["Size", "Secret", "Gone"]}
+                }
+            },
+            {
+                "template": "net.yaml",
+                "parameters": {
+                    "Cidr": {"line": 2}, "Env": {"line": 3}, "Mix": {"line": 4}, "Hush": {"line": 5, "no_echo": true},
+                    "Own": {"line": 6, "default": "x"}, "Topic": {"line": 7}
+                },
+                "resources": {
+                    "Vpc": {"line": 9, "parameters": ["Cidr", "Env", "Mix", "Hush", "Own", "Topic"]},
+                    "Deep": {"line": 12, "template": "net.yaml", "gives": {"Cidr": {"ref": "Mix"}, "Mix": {"made_of": ["Mix"]}}}
+                }
+            }
+        ]);
+        Sources::new(&serde_json::from_value::<Vec<TemplateSource>>(templates).unwrap())
+    }
+
+    fn given() -> Vec<Parameter> {
+        [("Size", "large"), ("Secret", "****")]
+            .map(|(key, value)| Parameter { key: key.into(), value: value.into() })
+            .to_vec()
+    }
+
+    fn said(origin: Option<Origin>) -> String {
+        let Some(origin) = origin else { return "nothing".to_owned() };
+        let parameters = origin.parameters.iter().map(|it| format!(" {}={}", it.key, it.value)).collect::<String>();
+        format!("{}:{}{parameters}", origin.place.template, origin.place.line)
+    }
+
+    #[test]
+    fn line_and_values() {
+        let check = |path: &[&str], expect: &str| {
+            assert_eq!(said(sources().origin("main.yaml", &given(), path)), expect, "{path:?}");
+        };
+        check(&["Topic"], "main.yaml:20 Size=large Secret=****");
+        check(&["Net"], "main.yaml:10 Env=dev Size=large");
+        check(&["Net", "Vpc"], "net.yaml:9 Cidr=10.0.0.0/8 Env=dev Size=large Hush=**** Own=x");
+        check(&["Net", "Deep", "Vpc"], "net.yaml:9 Env=dev Size=large Own=x");
+        check(&["Net", "Gone"], "nothing");
+        check(&["Topic", "Vpc"], "nothing");
+        check(&[], "nothing");
+        assert_eq!(said(sources().origin("other.yaml", &given(), &["Topic"])), "nothing");
+    }
+
+    #[test]
+    fn what_a_message_names() {
+        let check = |message: &str, expect: &str| {
+            assert_eq!(said(sources().named_in("main.yaml", &given(), message)), expect, "{message}");
+        };
+        check("Parameters: [Size, Env] must have values", "main.yaml:2 Env=dev Size=large");
+        check(
+            "Parameter validation failed: parameter value large for parameter name Size does not exist",
+            "main.yaml:3 Size=large",
+        );
+        check("Parameter 'Secret' must be one of AllowedValues", "main.yaml:4 Secret=****");
+        check(
+            "Template format error: Unresolved resource dependencies [X, Topic] in the Resources block",
+            "main.yaml:20",
+        );
+        // Words of the language that happen to be a parameter's name name nothing.
+        check("The Size of the Env is wrong", "nothing");
+    }
+}

@@ -1,0 +1,175 @@
+//! What each resource of a template uses, whatever its parameters' values are: for those who look from a failed resource
+//! back to where it is declared and to what fed it.
+
+use std::collections::HashSet;
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::entry;
+use super::references::{By, Life, Reference, Walk};
+use crate::diagnostic::Position;
+use crate::template::evaluate::Evaluator;
+use crate::template::long_form::call;
+use crate::yaml::Node;
+
+/// A resource of the template, in whatever condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uses {
+    /// Of the logical id.
+    pub at: Position,
+    /// It has a `Condition`.
+    pub conditional: bool,
+    /// The parameters that it refers to, itself or by the conditions that it asks.
+    pub parameters: IndexSet<String>,
+    /// The resources that it refers to or depends on.
+    pub resources: IndexSet<String>,
+    /// What an `AWS::CloudFormation::Stack` gives to the parameters of its template.
+    pub gives: IndexMap<String, Gift>,
+}
+
+/// What a nested stack's parameter is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gift {
+    Text(String),
+    /// A parameter's value, as it is.
+    Parameter(String),
+    /// Made of these parameters and of other things.
+    MadeOf(IndexSet<String>),
+}
+
+/// All resources, those that loops make with the parameters' defaults too, in the template's order.
+pub fn uses(evaluator: &Evaluator) -> IndexMap<String, Uses> {
+    let names = |section: &'static str| evaluator.section(section).iter().map(|(key, _)| &*key.text).collect();
+    let reader = Reader { evaluator, parameters: names("Parameters"), resources: names("Resources") };
+    let resources = evaluator.section("Resources").iter();
+    resources.map(|(id, resource)| (id.text.to_string(), reader.resource(id, resource))).collect()
+}
+
+struct Reader<'n> {
+    evaluator: &'n Evaluator<'n>,
+    parameters: HashSet<&'n str>,
+    resources: HashSet<&'n str>,
+}
+
+impl<'n> Reader<'n> {
+    fn resource(&self, id: &Node, resource: &'n Node) -> Uses {
+        let condition = resource.get("Condition").filter(|condition| condition.is_scalar());
+        let (parameters, resources) = (IndexSet::new(), IndexSet::new());
+        let conditional = condition.is_some();
+        let mut uses = Uses { at: id.at, conditional, parameters, resources, gives: IndexMap::new() };
+        let mut conditions: Vec<&str> = condition.map(|condition| &*condition.text).into_iter().collect();
+        entry(self.evaluator, resource, &Life::Live, &mut |reference, _| match reference.by {
+            By::If | By::Condition => conditions.push(reference.name),
+            _ if self.parameters.contains(reference.name) => _ = uses.parameters.insert(reference.name.to_owned()),
+            _ if self.resources.contains(reference.name) => _ = uses.resources.insert(reference.name.to_owned()),
+            _ => {}
+        });
+        uses.resources.shift_remove(&*id.text);
+        self.conditions(conditions, &mut uses.parameters);
+        if resource.get("Type").and_then(Node::as_str) == Some("AWS::CloudFormation::Stack") {
+            let given = resource.get("Properties").and_then(|properties| properties.get("Parameters"));
+            let given = given.map_or(&[][..], Node::entries).iter();
+            uses.gives = given.map(|(key, value)| (key.text.to_string(), self.given(value))).collect();
+        }
+        uses
+    }
+
+    /// The parameters by which the conditions are decided.
+    fn conditions(&self, mut open: Vec<&'n str>, parameters: &mut IndexSet<String>) {
+        let mut seen = HashSet::new();
+        while let Some(name) = open.pop() {
+            if !seen.insert(name) {
+                continue;
+            }
+            let expressions = self.evaluator.section("Conditions").iter().filter(|(key, _)| *key.text == *name);
+            for (_, expression) in expressions {
+                let mut found = |reference: Reference<'n>, _: &Life| match reference.by {
+                    By::If | By::Condition => open.push(reference.name),
+                    _ if self.parameters.contains(reference.name) => _ = parameters.insert(reference.name.to_owned()),
+                    _ => {}
+                };
+                let mut walk = Walk { evaluator: self.evaluator, found: &mut found };
+                walk.conditions(expression, &Life::Live);
+                walk.node(expression, &Life::Live);
+            }
+        }
+    }
+
+    fn given(&self, value: &'n Node) -> Gift {
+        match call(value) {
+            None if value.is_scalar() => return Gift::Text(value.text.to_string()),
+            Some(("Ref", name)) if self.parameters.contains(&*name.text) => {
+                return Gift::Parameter(name.text.to_string());
+            }
+            _ => {}
+        }
+        let (mut parameters, mut conditions) = (IndexSet::new(), Vec::new());
+        let mut found = |reference: Reference<'n>, _: &Life| match reference.by {
+            By::If => conditions.push(reference.name),
+            _ if self.parameters.contains(reference.name) => _ = parameters.insert(reference.name.to_owned()),
+            _ => {}
+        };
+        Walk { evaluator: self.evaluator, found: &mut found }.node(value, &Life::Live);
+        self.conditions(conditions, &mut parameters);
+        Gift::MadeOf(parameters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::evaluate::tests::{givens, place, template};
+    use crate::template::{Offline, Templates};
+
+    /// One resource a line: `id line[?]: parameters | resources | what it gives`.
+    fn said(text: &str) -> Vec<String> {
+        let (template, templates) = (template(text), Templates::default());
+        let (place, givens, world) = (place("us-east-1"), givens(&[]), Offline(&templates));
+        let evaluator = Evaluator::new(&template, &place, &givens, &world);
+        let list = |names: &IndexSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+        let line = |(id, uses): (&String, &Uses)| {
+            let gives = uses.gives.iter().map(|(key, given)| match given {
+                Gift::Text(text) => format!("{key}={text}"),
+                Gift::Parameter(name) => format!("{key}:{name}"),
+                Gift::MadeOf(names) => format!("{key}~{}", list(names)),
+            });
+            let gives = gives.collect::<Vec<_>>().join(" ");
+            let (line, open) = (uses.at.line, if uses.conditional { "?" } else { "" });
+            format!("{id} {line}{open}: {} | {} | {gives}", list(&uses.parameters), list(&uses.resources))
+        };
+        uses(&evaluator).iter().map(line).collect()
+    }
+
+    #[test]
+    fn parameters_resources_and_gifts() {
+        let text = "Parameters:\n  Env: {Type: String, Default: dev}\n  Size: {Type: String, Default: s}\n  \
+                    Cidr: {Type: String, Default: 10.0.0.0/8}\nConditions:\n  Big: !Or [!Condition Prod, !Equals [!Ref Size, l]]\n  \
+                    Prod: !Equals [!Ref Env, prod]\nResources:\n  \
+                    A: {Type: T, Properties: {P: !Sub '${Cidr} ${B.Arn} ${AWS::Region}', Q: !Ref A}, DependsOn: C}\n  \
+                    B: {Type: T, Condition: Big}\n  C: {Type: T, Properties: {P: !If [Prod, !Ref Cidr, !Ref B]}}\n  \
+                    D:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      Parameters: {One: '1', Two: !Ref Env, \
+                    Three: !Join ['', [!Ref Size, !GetAtt A.Arn]], Four: !If [Prod, a, b], Five: !Ref A}\n";
+        assert_eq!(
+            said(text),
+            [
+                "A 9: Cidr | B C | ",
+                "B 10?: Size Env |  | ",
+                "C 11: Cidr Env | B | ",
+                "D 12: Env Size | A | One=1 Two:Env Three~Size Four~Env Five~",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_loops_make_is_found_by_its_name() {
+        let text = "Transform: AWS::LanguageExtensions\nParameters: {Names: {Type: CommaDelimitedList, Default: 'A,B'}, X: {Type: String, Default: x}}\n\
+                    Resources:\n  Fn::ForEach::L: [N, !Ref Names, {'Topic${N}': {Type: T, Properties: {P: !Ref X}}}]\n";
+        assert_eq!(said(text), ["TopicA 4: X |  | ", "TopicB 4: X |  | "]);
+    }
+
+    #[test]
+    fn circles_of_conditions_end() {
+        let text = "Conditions:\n  A: !Not [!Condition B]\n  B: !Not [!Condition A]\nResources: {R: {Type: T, Condition: A}}\n";
+        assert_eq!(said(text), ["R 4?:  |  | "]);
+    }
+}
