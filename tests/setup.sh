@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Makes the virtual environments that the tests, the demo and the benchmark use, under target/venvs: the two servers
-# that stand in for AWS, and the Python TaskCat that the runner is compared with. Quick when all is there.
+# that stand in for AWS, the Python TaskCat that the runner is compared with, and what checks files against published
+# schemas. Quick when all is there.
 #
-#   tests/setup.sh [ministack] [moto] [taskcat]      without names: all three
+#   tests/setup.sh [ministack] [moto] [schemas] [taskcat]      without names: all of them
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,12 +14,20 @@ if ! "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 
   exit 1
 fi
 
+# The schema of Jenkins's xUnit plugin for JUnit files has no home of its own on any index; pytest's sources hold a copy.
+junit_schema() {
+  "$1/bin/pip" download --quiet --disable-pip-version-check --no-deps --no-binary pytest --dest "$1/sources" \
+    pytest==8.3.5 >&2
+  tar --extract --gzip --file "$1"/sources/pytest-8.3.5.tar.gz --directory "$1" --strip-components 3 \
+    pytest-8.3.5/testing/example_scripts/junit-10.xsd
+}
+
 mkdir -p target/venvs
 # Several test binaries may come here at once: one makes, the others wait and find it made.
 exec 9>target/venvs/.lock
 if command -v flock >/dev/null; then flock 9; fi
 
-[ $# -gt 0 ] || set -- ministack moto taskcat
+[ $# -gt 0 ] || set -- ministack moto schemas taskcat
 for venv in "$@"; do
   requirements=tests/requirements/$venv.txt
   made=target/venvs/$venv/.made
@@ -28,5 +37,6 @@ for venv in "$@"; do
   rm -rf "target/venvs/$venv"
   "$python" -m venv "target/venvs/$venv"
   "target/venvs/$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$requirements" >&2
+  if [ "$venv" = schemas ]; then junit_schema target/venvs/schemas; fi
   printf '%s\n' "$want" >"$made"
 done

@@ -1,39 +1,111 @@
-//! `taskcat report`: a recorded run's report once more.
+//! `taskcat report`: the report of recorded runs once more.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::error::{CliError, Exit};
+use crate::event::{Happening, RunEvent};
 use crate::report::{self, RunReport};
 
 /// Writes the report of a recorded run again: `index.html`, `junit.xml`, `report.json` and the logs of stacks, from the
 /// `events.ndjson` that every run leaves.
 ///
 /// The files are those that the run itself wrote, byte for byte; of a run that was killed, they show how far it came.
+///
+/// Several records become one report: the shards of a project that was tested by several runs, or a run and those that
+/// tested its failed cells again. Of a cell that was tested more than once the last run counts, and the former ones are
+/// told of as its attempts.
 #[derive(Args)]
 pub(super) struct Report {
-    /// The folder of a run's reports, or the events themselves.
+    /// Folders of runs' reports, or the events themselves.
     #[arg(default_value = "./taskcat_outputs", value_name = "DIR|EVENTS")]
-    recorded: PathBuf,
+    recorded: Vec<PathBuf>,
 
-    /// Folder for the files; without it, the one in which the events are.
+    /// Folder for the files; without it, the one in which the events are. Several records need one.
     #[arg(short, long, value_name = "DIR")]
     output_directory: Option<PathBuf>,
+
+    /// Mask account ids and bucket names in everything that is written.
+    #[arg(long)]
+    redact: bool,
+}
+
+/// The events of one recorded run.
+struct Record {
+    path: PathBuf,
+    events: Vec<RunEvent>,
 }
 
 impl Report {
     pub fn run(self) -> Result<Exit, CliError> {
-        let events = if self.recorded.is_dir() { self.recorded.join("events.ndjson") } else { self.recorded };
-        let recorded = report::events::read(&events).map_err(|error| CliError::Usage(error.to_string()))?;
-        if recorded.is_empty() {
-            return Err(CliError::Usage(format!("{}: no run is recorded there", events.display())));
+        let mut records: Vec<Record> = self.recorded.iter().map(|path| Record::read(path)).collect::<Result<_, _>>()?;
+        check(&records)?;
+        let folder = match (&self.output_directory, records.as_slice()) {
+            (Some(folder), _) => folder.clone(),
+            (None, [record]) => record.path.parent().unwrap_or(Path::new("")).to_owned(),
+            (None, _) => {
+                return Err(CliError::Usage("several records need a folder for their report (-o DIR)".to_owned()));
+            }
+        };
+        records.sort_by_key(|record| record.events.first().map(|event| event.at));
+        let mut events: Vec<RunEvent> = records.iter().flat_map(|record| record.events.iter().cloned()).collect();
+        if self.redact {
+            let mut redaction = report::redact::Redaction::of(&events);
+            events = events.into_iter().map(|event| redaction.event(event)).collect();
         }
-        let folder = self.output_directory.as_deref().or(events.parent()).unwrap_or(Path::new(""));
-        let written =
-            std::fs::create_dir_all(folder).and_then(|()| report::write(&RunReport::from_events(&recorded), folder));
+        let own =
+            records.len() == 1 && !self.redact && records.iter().any(|it| it.path == folder.join("events.ndjson"));
+        let report = RunReport::from_events(&events);
+        let written = fs::create_dir_all(&folder).and_then(|()| {
+            // The page leads to it.
+            if !own {
+                report::events::write(&events, &folder.join("events.ndjson"))?;
+            }
+            report::write(&report, &folder)
+        });
         written.map_err(|error| CliError::Local(error.to_string()))?;
-        anstream::println!("report: {}", folder.join("index.html").display());
+        anstream::println!("{}; report: {}", report.counts(), folder.join("index.html").display());
         Ok(Exit::Passed)
     }
+}
+
+impl Record {
+    fn read(path: &Path) -> Result<Self, CliError> {
+        let path = if path.is_dir() { path.join("events.ndjson") } else { path.to_owned() };
+        let events = report::events::read(&path).map_err(|error| CliError::Usage(error.to_string()))?;
+        if events.is_empty() {
+            return Err(CliError::Usage(format!("{}: no run is recorded there", path.display())));
+        }
+        Ok(Self { path, events })
+    }
+
+    /// Of the runs in it: their ids, and the project of the first.
+    fn runs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.events.iter().filter_map(|event| match &event.happening {
+            Happening::RunStarted(run) => Some((run.run_id.as_str(), run.project.as_str())),
+            _ => None,
+        })
+    }
+}
+
+/// Records of one project, and each only once.
+fn check(records: &[Record]) -> Result<(), CliError> {
+    let mut seen: Vec<(&str, &str, &Path)> = Vec::new();
+    for record in records {
+        for (run, project) in record.runs() {
+            let here = record.path.display();
+            if let Some((_, other, path)) = seen.iter().find(|(_, other, _)| *other != project) {
+                let message =
+                    format!("{here} is of project {project}, {} of {other}: no report can be of both", path.display());
+                return Err(CliError::Usage(message));
+            }
+            if let Some((_, _, path)) = seen.iter().find(|(other, ..)| *other == run) {
+                return Err(CliError::Usage(format!("{here} and {} are records of the same run", path.display())));
+            }
+            seen.push((run, project, &record.path));
+        }
+    }
+    Ok(())
 }

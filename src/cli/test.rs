@@ -12,7 +12,8 @@ use super::simulator::{Behaviour, Local};
 use super::{AwsArgs, Verbosity, block_on, output};
 use crate::config::Argument;
 use crate::plan::{self, Draft};
-use crate::report;
+use crate::report::redact::{Redacted, Redaction};
+use crate::report::{self, Consumer};
 use crate::run::{self, Job, Settings, journal};
 use crate::template::Templates;
 
@@ -102,6 +103,11 @@ pub(super) struct Run {
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     max_concurrency_per_region: Option<usize>,
 
+    /// Mask account ids and bucket names in everything that is printed and written, so that it can be shown to anybody.
+    /// The journal that cleans up after a killed run keeps them.
+    #[arg(long)]
+    redact: bool,
+
     /// Test against a simulation of AWS in this process: no account, no credentials, and nothing reaches AWS. What the
     /// run makes is gone at its end.
     #[arg(long)]
@@ -170,6 +176,11 @@ impl Run {
         let mut consumers = report::files(folder).map_err(|error| CliError::Local(error.to_string()))?;
         let index = folder.join("index.html").display().to_string();
         consumers.push(output::terminal(verbosity, self.minimal_output, Some(index)));
+        if self.redact {
+            let redaction = Redaction::new(job.plan.buckets.iter().map(|bucket| bucket.name.clone()));
+            let masked = |consumer| -> Box<dyn Consumer> { Box::new(Redacted::new(consumer, redaction.clone())) };
+            consumers = consumers.into_iter().map(masked).collect();
+        }
         let ended = run::run(&job, &clients, consumers).await;
         Ok(exit_of(&ended.map_err(|error| CliError::local("the run's journal", error))?))
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Consumer, Error, at_path};
+use super::{Consumer, Error, at_path, replace};
 use crate::event::RunEvent;
 
 /// Writes each event as it comes. A run that is killed leaves all but perhaps its last line.
@@ -28,6 +28,17 @@ impl Consumer for EventsFile {
         // One write a line, with no buffer in between: what was taken is in the system's hands.
         self.file.write_all(&line).map_err(|error| at_path(&self.path, error))
     }
+}
+
+/// Writes events as a run would have.
+pub fn write(events: &[RunEvent], path: &Path) -> io::Result<()> {
+    replace(path, |out| {
+        for event in events {
+            serde_json::to_writer(&mut *out, event)?;
+            out.write_all(b"\n")?;
+        }
+        Ok(())
+    })
 }
 
 /// The events of a recorded run. A last line that was cut short is left out.

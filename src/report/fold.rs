@@ -8,8 +8,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::model::{
-    BucketEnd, BucketReport, CellReport, CellState, HookReport, LintReport, PackageReport, RunReport, SCHEMA_VERSION,
-    StackReport, Teardown, Totals, Verdict, nested_stack_id, seconds_between,
+    BucketEnd, BucketReport, CellReport, CellState, HookReport, LintReport, PackageReport, Run, RunReport,
+    SCHEMA_VERSION, StackReport, Teardown, Totals, Verdict, nested_stack_id, seconds_between,
 };
 use super::root_cause;
 use super::source::Sources;
@@ -29,21 +29,17 @@ impl RunReport {
     pub fn apply(&mut self, event: &RunEvent) {
         let at = event.at;
         self.started_at.get_or_insert(at);
-        self.finished_at = Some(at);
+        self.finished_at = self.finished_at.max(Some(at));
         match &event.happening {
             Happening::RunStarted(run) => self.start(run),
-            Happening::RunFinished(end) => self.finished = Some(end.clone()),
-            Happening::Interrupted { signal } => self.interrupted_by = Some(signal.clone()),
+            Happening::RunFinished(end) => self.run().finished = Some(end.clone()),
+            Happening::Interrupted { signal } => self.run().interrupted_by = Some(signal.clone()),
             Happening::Warning { cell: None, message } => self.warnings.push(message.clone()),
-            Happening::LintStarted { templates } => {
-                self.lint = Some(LintReport { templates: *templates, ..LintReport::default() });
-            }
-            Happening::LintFinding(finding) => self.lint.get_or_insert_default().findings.push(finding.clone()),
-            Happening::LintFinished { errors, warnings } => {
-                let lint = self.lint.get_or_insert_default();
-                (lint.errors, lint.warnings) = (*errors, *warnings);
+            Happening::LintStarted { .. } | Happening::LintFinding(_) | Happening::LintFinished { .. } => {
+                self.lint.get_or_insert_default().apply(&event.happening);
             }
             Happening::PackageStarted { lambda } => {
+                self.packages.retain(|package| package.lambda != *lambda);
                 self.packages.push(PackageReport { lambda: lambda.clone(), archive: None });
             }
             Happening::PackageFinished { lambda, archive } => {
@@ -92,16 +88,29 @@ impl RunReport {
         let stacks = self.cells.iter().filter(|cell| cell.is_left_behind()).count();
         let buckets = self.buckets.iter().filter(|it| matches!(it.end, BucketEnd::DeleteFailed { .. })).count();
         let seen = stacks + buckets;
+        let ends = self.runs.iter().filter_map(|run| run.finished.as_ref());
         self.totals = Totals {
             cells: self.cells.len(),
             passed: count(&[CellState::Passed]),
             failed: count(&[CellState::Failed]),
             interrupted: count(&[CellState::Interrupted]),
             unfinished: count(&[CellState::Waiting, CellState::Running]),
-            left_behind: self.finished.as_ref().map_or(seen, |end| end.left_behind.max(seen)),
+            left_behind: ends.map(|end| end.left_behind).sum::<usize>().max(seen),
         };
-        self.error = self.finished.as_ref().and_then(|end| end.error.clone());
+        self.judge_runs();
         self.verdict = self.judge();
+    }
+
+    /// What stopped the runs. One whose cells have all been tested again since counts no more.
+    fn judge_runs(&mut self) {
+        let last = self.runs.len().saturating_sub(1);
+        for (index, run) in self.runs.iter_mut().enumerate() {
+            run.counts = index == last || self.cells.iter().any(|cell| cell.run == index);
+        }
+        let counting = || self.runs.iter().filter(|run| run.counts);
+        let errors: Vec<String> = counting().filter_map(|run| run.finished.as_ref()?.error.clone()).collect();
+        self.error = (!errors.is_empty()).then(|| errors.join("; "));
+        self.interrupted_by = counting().find_map(|run| run.interrupted_by.clone());
     }
 
     fn judge(&self) -> Verdict {
@@ -112,7 +121,7 @@ impl RunReport {
             Verdict::Interrupted
         } else if totals.failed > 0 {
             Verdict::Failed
-        } else if self.finished.is_none() || totals.unfinished > 0 {
+        } else if !self.has_ended() || totals.unfinished > 0 {
             Verdict::Incomplete
         } else if totals.left_behind > 0 {
             Verdict::LeftBehind
@@ -121,24 +130,53 @@ impl RunReport {
         }
     }
 
+    fn has_ended(&self) -> bool {
+        !self.runs.is_empty() && self.runs.iter().all(|run| run.finished.is_some() || !run.counts)
+    }
+
     /// Drops what only a full report needs of a cell whose verdict is in.
     pub fn forget_events(&mut self, id: &CellId) {
         let cell = self.cell(id);
         (cell.events, cell.teardown_events) = (Vec::new(), Vec::new());
     }
 
+    /// A run begins. It may be a further one, whose cells then take the places of those that were tested before.
     fn start(&mut self, run: &RunStarted) {
+        self.runs.push(Run { run_id: run.run_id.clone(), ..Run::default() });
+        if self.runs.len() > 1 {
+            self.merged_runs = self.runs.iter().map(|run| run.run_id.clone()).collect();
+        }
         self.run_id = run.run_id.clone();
         self.taskcat_version = run.taskcat_version.clone();
         self.project = run.project.clone();
         self.task = run.task;
         self.endpoint = run.endpoint.clone();
-        self.simulated = run.simulated;
-        self.sources = Arc::new(Sources::new(&run.templates));
+        self.simulated |= run.simulated;
+        let sources = Arc::new(Sources::new(&run.templates));
         for cell in &run.cells {
-            self.positions.insert(cell.id.clone(), self.cells.len());
-            self.cells.push(CellReport::new(cell, self.sources.clone()));
+            let run = self.runs.len() - 1;
+            let new = CellReport { run, ..CellReport::new(cell, sources.clone()) };
+            match self.positions.get(&cell.id) {
+                Some(position) => {
+                    let former = std::mem::replace(&mut self.cells[*position], new);
+                    let run_id = self.runs.get(former.run).map_or("", |run| &run.run_id);
+                    self.cells[*position].attempts = former.into_attempts(run_id);
+                }
+                None => {
+                    self.positions.insert(cell.id.clone(), self.cells.len());
+                    self.cells.push(new);
+                }
+            }
         }
+    }
+
+    /// The run that is going on.
+    fn run(&mut self) -> &mut Run {
+        if self.runs.is_empty() {
+            self.runs.push(Run::default());
+        }
+        let last = self.runs.len() - 1;
+        &mut self.runs[last]
     }
 
     fn bucket(&mut self, name: &str) -> &mut BucketReport {
@@ -154,10 +192,26 @@ impl RunReport {
         let position = *self.positions.entry(id.clone()).or_insert_with(|| {
             let (stack_name, template, account_id) = (String::new(), String::new(), String::new());
             let cell = Cell { id: id.clone(), stack_name, template, account_id, parameters: Vec::new() };
-            self.cells.push(CellReport::new(&cell, self.sources.clone()));
+            self.cells.push(CellReport::new(&cell, Arc::default()));
             self.cells.len() - 1
         });
         &mut self.cells[position]
+    }
+}
+
+impl LintReport {
+    fn apply(&mut self, happening: &Happening) {
+        match happening {
+            Happening::LintStarted { templates } => self.templates = self.templates.max(*templates),
+            // Each of several runs finds the same.
+            Happening::LintFinding(finding) if !self.findings.contains(finding) => self.findings.push(finding.clone()),
+            Happening::LintFinished { errors, warnings } => {
+                let found = self.findings.iter().filter(|finding| finding.error).count();
+                self.errors = found.max(*errors);
+                self.warnings = (self.findings.len() - found).max(*warnings);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -290,5 +344,96 @@ impl CellReport {
             stack.stack_name = name.into();
         }
         stack
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::model::Attempt;
+    use crate::report::tests::fixture;
+
+    /// A recorded run as another run, so many hours later.
+    fn again(scenario: &str, run_id: &str, hours: i64) -> Vec<RunEvent> {
+        let mut events = fixture(scenario);
+        for event in &mut events {
+            event.at += jiff::SignedDuration::from_hours(hours);
+            if let Happening::RunStarted(run) = &mut event.happening {
+                run.run_id = run_id.to_owned();
+            }
+        }
+        events
+    }
+
+    fn only(mut events: Vec<RunEvent>, test: &str) -> Vec<RunEvent> {
+        if let Happening::RunStarted(run) = &mut events[0].happening {
+            run.cells.retain(|cell| &*cell.id.test == test);
+        }
+        let is_other = |event: &RunEvent| {
+            let event = serde_json::to_value(event).unwrap();
+            event.get("cell").and_then(|cell| cell.get("test")).is_some_and(|it| it != test)
+        };
+        events.retain(|event| !is_other(event));
+        events
+    }
+
+    #[test]
+    fn shards_become_one_report() {
+        let (vpc, app) = (only(again("passing", "one", 0), "vpc"), only(again("passing", "two", 1), "app"));
+        let report = RunReport::from_events(vpc.iter().chain(&app));
+        assert_eq!((report.verdict, report.counts().as_str()), (Verdict::Passed, "6 passed"));
+        assert_eq!((report.run_id.as_str(), report.merged_runs.join(" ").as_str()), ("two", "one two"));
+        assert!(report.cells.iter().all(|cell| cell.attempts.is_empty()));
+        // Their lint findings and their buckets are the same ones.
+        let alone = RunReport::from_events(&fixture("passing"));
+        assert_eq!(report.buckets.len(), alone.buckets.len());
+        assert!(alone.merged_runs.is_empty());
+        // A shard that was killed leaves the whole incomplete.
+        let killed = &vpc[..vpc.len() - 1];
+        assert_eq!(RunReport::from_events(killed.iter().chain(&app)).verdict, Verdict::Incomplete);
+    }
+
+    #[test]
+    fn what_was_tested_again_counts_as_the_last_run_found_it() {
+        let attempts = |report: &RunReport| -> Vec<String> {
+            let of_cell = |cell: &CellReport| {
+                let said = |it: &Attempt| {
+                    let cause = it.root_cause.as_ref().map(|cause| format!(": {}", cause.path.join("/")));
+                    format!("{} {} {}{}", cell.id, it.run_id, it.state.word(), cause.unwrap_or_default())
+                };
+                cell.attempts.iter().map(said).collect::<Vec<_>>()
+            };
+            report.cells.iter().filter(|cell| &*cell.id.test == "app").flat_map(of_cell).collect()
+        };
+        let (first, second) = (again("one-failed", "one", 0), only(again("passing", "two", 1), "app"));
+        let report = RunReport::from_events(first.iter().chain(&second));
+        assert_eq!((report.verdict, report.counts().as_str()), (Verdict::Passed, "6 passed"));
+        assert_eq!(
+            attempts(&report),
+            [
+                "app/us-east-1 one passed",
+                "app/eu-west-1 one failed: NetworkStack/PrivateSubnet1",
+                "app/ap-southeast-2 one passed"
+            ]
+        );
+        // Three runs, and it fails again.
+        let third = only(again("one-failed", "three", 2), "app");
+        let report = RunReport::from_events(first.iter().chain(&second).chain(&third));
+        assert_eq!((report.verdict, report.counts().as_str()), (Verdict::Failed, "1 failed, 5 passed"));
+        assert_eq!(attempts(&report).len(), 6);
+    }
+
+    #[test]
+    fn an_interrupted_run_counts_until_all_its_cells_have_been_tested_again() {
+        let (first, second) = (again("interrupted", "one", 0), again("passing", "two", 1));
+        let report = RunReport::from_events(first.iter().chain(&second));
+        assert_eq!((report.verdict, report.interrupted_by.as_deref()), (Verdict::Passed, None));
+        let part = only(again("passing", "two", 1), "app");
+        let report = RunReport::from_events(first.iter().chain(&part));
+        assert_eq!((report.verdict, report.interrupted_by.as_deref()), (Verdict::Interrupted, Some("SIGINT")));
+        // What a run left behind stays there, whatever comes after.
+        let (first, second) = (again("delete-failed", "one", 0), again("passing", "two", 1));
+        let report = RunReport::from_events(first.iter().chain(&second));
+        assert_eq!((report.verdict, report.totals.left_behind), (Verdict::LeftBehind, 1));
     }
 }

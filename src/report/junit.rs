@@ -1,24 +1,29 @@
 //! `junit.xml`: a suite for each test, a case for each region, as CodeBuild, Jenkins, GitLab and GitHub read it.
+//!
+//! It keeps to the schema of Jenkins's xUnit plugin (`junit-10.xsd`), which knows properties of suites only: what there is
+//! to say of a case stands in its `system-out`. A cell that several runs have tested shows the former ones as reruns,
+//! in Maven Surefire's elements.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
-use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
-use super::model::{CellReport, CellState, RunReport};
+use super::RootCause;
+use super::model::{Attempt, CellReport, CellState, RunReport};
 use super::text;
 
 /// Readers cut or refuse longer attributes; the whole text stands in the element.
 const MESSAGE_LIMIT: usize = 1000;
 
+/// CodeBuild takes no more cases in a report
+/// (<https://docs.aws.amazon.com/codebuild/latest/userguide/test-report.html>).
+const CASE_LIMIT: usize = 500;
+
 pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     let mut junit = Report::new(clean(&report.project));
-    // The field's type reads RFC 3339; so no second library of dates is named here.
-    junit.timestamp = report.started_at.and_then(|at| at.to_string().parse().ok());
     junit.time = seconds(report.duration_seconds());
-    if let Ok(id) = uuid::Uuid::try_parse(&report.run_id) {
-        junit.set_uuid(id);
-    }
+    let shown = shown(report);
     let mut tests: Vec<&str> = Vec::new();
     for cell in &report.cells {
         if !tests.contains(&&*cell.id.test) {
@@ -26,32 +31,54 @@ pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     for test in tests {
-        junit.add_test_suite(suite(report, test));
+        let (all, cells) = (of_test(&report.cells, test), of_test(shown.iter().copied(), test));
+        junit.add_test_suite(suite(report, test, all.len(), &cells));
     }
-    junit.serialize(out).map_err(io::Error::other)
+    let xml = junit.to_string().map_err(io::Error::other)?;
+    // The schema has no place for the first of these; a name can't pretend to be it, since its quotes are escaped.
+    out.write_all(xml.replacen(" skipped=\"0\"", "", 1).as_bytes())
 }
 
-fn suite(report: &RunReport, test: &str) -> TestSuite {
+/// The cells that there is room for, in the report's order: where not all are, those that passed are left out first.
+fn shown(report: &RunReport) -> Vec<&CellReport> {
+    let (passed, other): (Vec<_>, Vec<_>) =
+        report.cells.iter().enumerate().partition(|(_, cell)| cell.state == CellState::Passed);
+    let mut shown: Vec<_> = other.into_iter().chain(passed).take(CASE_LIMIT).collect();
+    shown.sort_unstable_by_key(|(index, _)| *index);
+    shown.into_iter().map(|(_, cell)| cell).collect()
+}
+
+fn of_test<'c>(cells: impl IntoIterator<Item = &'c CellReport>, test: &str) -> Vec<&'c CellReport> {
+    cells.into_iter().filter(|cell| &*cell.id.test == test).collect()
+}
+
+/// `cells` are those that are shown, of `all` of the test.
+fn suite(report: &RunReport, test: &str, all: usize, cells: &[&CellReport]) -> TestSuite {
     let mut suite = TestSuite::new(clean(test));
-    let cells = report.cells.iter().filter(|cell| &*cell.id.test == test);
-    suite.timestamp = cells.clone().filter_map(|it| it.started_at).min().and_then(|at| at.to_string().parse().ok());
-    suite.time = seconds(Some(cells.clone().filter_map(|it| it.duration_seconds).sum()));
+    // The field's type reads RFC 3339; so no second library of dates is named here.
+    suite.timestamp = cells.iter().filter_map(|it| it.started_at).min().and_then(|at| at.to_string().parse().ok());
+    suite.time = seconds(Some(cells.iter().filter_map(|it| it.duration_seconds).sum()));
     suite.add_property(Property::new("taskcat-id", clean(&report.run_id)));
     suite.add_property(Property::new("taskcat-version", clean(&report.taskcat_version)));
     suite.add_property(Property::new("project", clean(&report.project)));
+    if let Some(cell) = cells.first() {
+        suite.add_property(Property::new("template", clean(&cell.template)));
+    }
     if report.simulated {
         suite.add_property(Property::new("simulated", "true"));
     }
-    suite.add_test_cases(cells.map(|cell| case(report, cell)));
+    if cells.len() < all {
+        suite.add_property(Property::new("passed-and-left-out", (all - cells.len()).to_string()));
+    }
+    suite.add_test_cases(cells.iter().map(|cell| case(report, cell)));
     suite
 }
 
 fn case(report: &RunReport, cell: &CellReport) -> TestCase {
     let mut case = TestCase::new(clean(&cell.id.region), status(cell));
     case.set_classname(format!("{}.{}", clean(&report.project), clean(&cell.id.test)));
-    case.timestamp = cell.started_at.and_then(|at| at.to_string().parse().ok());
     case.time = seconds(cell.duration_seconds);
-    let properties = [
+    let facts = [
         ("template", Some(cell.template.as_str())),
         ("region", Some(&*cell.id.region)),
         ("account", Some(cell.account_id.as_str())),
@@ -59,30 +86,60 @@ fn case(report: &RunReport, cell: &CellReport) -> TestCase {
         ("stack-id", cell.stack_id.as_deref()),
         ("stack-status", cell.stack_status.as_deref()),
     ];
-    for (name, value) in properties {
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            case.add_property(Property::new(name, clean(value)));
-        }
-    }
+    let facts = facts.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
+    let lines: Vec<String> = facts.map(|(name, value)| format!("{name}: {}", text::one_line(value))).collect();
+    case.set_system_out(lines.join("\n"));
     case
 }
 
 fn status(cell: &CellReport) -> TestCaseStatus {
-    let (kind, kind_of, fallback) = match cell.state {
-        CellState::Passed => return TestCaseStatus::success(),
-        CellState::Failed => (NonSuccessKind::Failure, "failed", "failed"),
-        CellState::Interrupted => (NonSuccessKind::Error, "interrupted", "the run was interrupted"),
-        CellState::Waiting | CellState::Running => (NonSuccessKind::Error, "unfinished", "the run ended before it"),
+    let reruns = cell.attempts.iter().filter_map(rerun);
+    let Some(told) = Told::of(cell.state, cell.root_cause.as_ref(), cell.reason.as_deref()) else {
+        let mut status = TestCaseStatus::success();
+        status.add_reruns(reruns);
+        return status;
     };
-    let cause = cell.root_cause.as_ref();
-    let text = cause.map(|cause| cause.text.as_str()).or(cell.reason.as_deref()).unwrap_or(fallback);
-    let mut status = TestCaseStatus::non_success(kind);
-    status.set_type(clean(cause.and_then(|cause| cause.status.as_deref()).unwrap_or(kind_of)));
-    let line = text::one_line(text);
-    let message: String = line.chars().take(MESSAGE_LIMIT).collect();
-    status.set_message(if message.len() < line.len() { message + "…" } else { message });
-    status.set_description(clean(text));
+    let mut status = TestCaseStatus::non_success(told.kind);
+    status.set_type(told.type_of).set_message(told.message).set_description(told.text);
+    status.add_reruns(reruns);
     status
+}
+
+/// An earlier attempt that didn't pass.
+fn rerun(attempt: &Attempt) -> Option<TestRerun> {
+    let told = Told::of(attempt.state, attempt.root_cause.as_ref(), attempt.reason.as_deref())?;
+    let mut rerun = TestRerun::new(told.kind);
+    rerun.set_type(told.type_of).set_message(told.message).set_stack_trace(told.text);
+    Some(rerun)
+}
+
+/// How a failure is told.
+struct Told {
+    kind: NonSuccessKind,
+    type_of: String,
+    /// On one line.
+    message: String,
+    text: String,
+}
+
+impl Told {
+    /// None of what passed.
+    fn of(state: CellState, cause: Option<&RootCause>, reason: Option<&str>) -> Option<Self> {
+        let (kind, type_of, fallback) = match state {
+            CellState::Passed => return None,
+            CellState::Failed => (NonSuccessKind::Failure, "failed", "failed"),
+            CellState::Interrupted => (NonSuccessKind::Error, "interrupted", "the run was interrupted"),
+            CellState::Waiting | CellState::Running => (NonSuccessKind::Error, "unfinished", "the run ended before it"),
+        };
+        let text = cause.map(|cause| cause.text.as_str()).or(reason).unwrap_or(fallback);
+        let type_of = clean(cause.and_then(|cause| cause.status.as_deref()).unwrap_or(type_of));
+        let line = text::one_line(text);
+        let message: String = line.chars().take(MESSAGE_LIMIT).collect();
+        let message = if message.len() < line.len() { message + "…" } else { message };
+        let notes = cause.map(RootCause::notes).unwrap_or_default();
+        let whole = std::iter::once(text.to_owned()).chain(notes).collect::<Vec<_>>().join("\n");
+        Some(Self { kind, type_of, message, text: clean(&whole) })
+    }
 }
 
 /// Text that XML can hold. Tabs become spaces: the library drops them.

@@ -12,6 +12,7 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod model;
+pub mod redact;
 pub mod root_cause;
 pub mod source;
 pub mod terminal;
@@ -142,6 +143,8 @@ fn at_path(path: &Path, error: io::Error) -> io::Error {
 #[cfg(test)]
 pub(crate) mod tests {
     use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
 
     use super::*;
     use crate::event::Happening;
@@ -320,6 +323,132 @@ pub(crate) mod tests {
             [".._.._etc_passwd-us-east-1_.._.._x-cfnlogs.txt"]
         );
         serde_json::from_str::<serde_json::Value>(&rendered(json::render, &report)).unwrap();
+    }
+
+    /// Strings that mean something to some reader of some output, in pieces that meet each other.
+    fn hostile() -> impl Strategy<Value = String> {
+        let pieces = [
+            "<script>alert(1)</script>",
+            "</noscript>",
+            "<!--",
+            "-->",
+            "]]>",
+            "<![CDATA[",
+            "&amp;",
+            "&#0;",
+            "'",
+            "\"",
+            "{{ 7*7 }}",
+            "{% raw %}",
+            "\u{1b}[2J",
+            "\u{1b}]8;;http://x\u{7}",
+            "\r\n::error::",
+            "\n::set-output name=x::y",
+            "|",
+            "`",
+            "[x](javascript:alert(1))",
+            "@everyone",
+            "../../etc/passwd",
+            "\0",
+            "\u{b}",
+            "\u{202e}",
+            "\u{fffe}",
+            "\u{2028}",
+            "CREATE_FAILED",
+            "%0A",
+            "=cmd|' /C calc'!A0",
+            "💥",
+            "ä",
+            " ",
+            "x",
+            "onerror=alert(1)",
+        ];
+        prop::collection::vec(
+            prop_oneof![
+                prop::sample::select(pieces.to_vec()).prop_map(str::to_owned),
+                any::<char>().prop_map(String::from)
+            ],
+            0..5,
+        )
+        .prop_map(|pieces| pieces.concat())
+    }
+
+    /// A recorded run in which every string that is somebody's own has been exchanged for another.
+    fn exchanged(scenario: &str, strings: &[String]) -> Vec<RunEvent> {
+        fn walk(value: &mut serde_json::Value, key: &str, strings: &[String], next: &mut usize) {
+            match value {
+                serde_json::Value::String(text)
+                    if !matches!(
+                        key,
+                        "event" | "at" | "timestamp" | "task" | "outcome" | "why" | "stage" | "status"
+                    ) =>
+                {
+                    *next += 1;
+                    // Every third stays, so that the run holds together.
+                    if *next % 3 == 0 {
+                        *text = strings[*next / 3 % strings.len()].clone();
+                    }
+                }
+                serde_json::Value::Array(items) => items.iter_mut().for_each(|item| walk(item, key, strings, next)),
+                serde_json::Value::Object(entries) => {
+                    entries.iter_mut().for_each(|(key, item)| walk(item, key, strings, next))
+                }
+                _ => {}
+            }
+        }
+        let mut next = 0;
+        let events = fixture(scenario).into_iter().map(|event| {
+            let mut value = serde_json::to_value(&event).unwrap();
+            walk(&mut value, "", strings, &mut next);
+            serde_json::from_value(value).unwrap()
+        });
+        events.collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
+        #[test]
+        fn whatever_strings_are_stays_text_in_every_output(
+            scenario in prop::sample::select(SCENARIOS.to_vec()),
+            strings in prop::collection::vec(hostile(), 1..12),
+        ) {
+            let events = exchanged(scenario, &strings);
+            let report = RunReport::from_events(&events);
+            let page = rendered(html::render, &report);
+            for injected in ["<script>alert", "<![CDATA[", "</noscript>alert"] {
+                prop_assert!(!page.contains(injected), "{injected}");
+            }
+            let own = rendered(html::render, &RunReport::default()).matches("<script").count();
+            prop_assert_eq!(page.matches("<script").count(), own);
+            let junit = rendered(junit::render, &report);
+            let mut reader = quick_xml::Reader::from_str(&junit);
+            let (mut cases, mut depth) = (0, 0);
+            loop {
+                match reader.read_event().unwrap() {
+                    quick_xml::events::Event::Start(tag) => {
+                        depth += 1;
+                        cases += usize::from(tag.name().as_ref() == "testcase");
+                    }
+                    quick_xml::events::Event::Empty(tag) => cases += usize::from(tag.name().as_ref() == "testcase"),
+                    quick_xml::events::Event::End(_) => depth -= 1,
+                    quick_xml::events::Event::Eof => break,
+                    _ => {}
+                }
+            }
+            prop_assert_eq!((cases, depth), (report.cells.len(), 0));
+            let json: serde_json::Value = serde_json::from_str(&rendered(json::render, &report)).unwrap();
+            prop_assert_eq!(json["cells"].as_array().unwrap().len(), report.cells.len());
+            let logs = logs_of(&report);
+            prop_assert!(logs.keys().all(|name| !name.contains(['/', '\\', '\0']) && name.ends_with("-cfnlogs.txt")));
+            let is_hostile = |c: char| (c.is_control() && c != '\n' && c != '\t') || c == '\u{202e}';
+            for text in [&page, &junit].into_iter().chain(logs.values()) {
+                prop_assert!(!text.contains(is_hostile));
+            }
+            // What is recorded of it reads as the same again.
+            let directory = tempfile::tempdir().unwrap();
+            consume(&events, directory.path());
+            prop_assert_eq!(events::read(&directory.path().join("events.ndjson")).unwrap(), events);
+        }
     }
 
     #[test]

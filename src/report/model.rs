@@ -24,8 +24,11 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub struct RunReport {
     /// The version of this shape.
     pub schema_version: u32,
-    /// The `taskcat-id` of the run.
+    /// The `taskcat-id` of the run; of several, the last one's.
     pub run_id: String,
+    /// The `taskcat-id`s of all runs, where this is the report of several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub merged_runs: Vec<String>,
     pub taskcat_version: String,
     #[serde(skip)]
     pub task: Task,
@@ -51,14 +54,22 @@ pub struct RunReport {
     /// The Lambda archives that were built.
     pub packages: Vec<PackageReport>,
     pub buckets: Vec<BucketReport>,
-    /// One for each test in each region, in the plan's order.
+    /// One for each test in each region, in the plan's order; tested by several runs, as the last one found it.
     pub cells: Vec<CellReport>,
-    #[serde(skip)]
-    pub(super) sources: Arc<Sources>,
     #[serde(skip)]
     pub(super) positions: HashMap<CellId, usize>,
     #[serde(skip)]
-    pub(super) finished: Option<RunFinished>,
+    pub(super) runs: Vec<Run>,
+}
+
+/// One of the runs that a report is of; mostly there is one alone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Run {
+    pub run_id: String,
+    /// What it found counts: not all of its cells have been tested again since.
+    pub counts: bool,
+    pub interrupted_by: Option<String>,
+    pub finished: Option<RunFinished>,
 }
 
 /// What the run as a whole came to.
@@ -171,6 +182,9 @@ pub struct CellReport {
     pub hooks: Vec<HookReport>,
     pub teardown: Teardown,
     pub warnings: Vec<String>,
+    /// What earlier runs made of it, the first one first, where this is the report of several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
     /// The cell's stack and those nested in it, as they appeared.
     pub stacks: Vec<StackReport>,
     /// CloudFormation's events until the stack settled, nested stacks included, oldest first.
@@ -183,6 +197,20 @@ pub struct CellReport {
     /// The run's templates.
     #[serde(skip)]
     pub sources: Arc<Sources>,
+    /// Which of the report's runs tested it last.
+    #[serde(skip)]
+    pub(super) run: usize,
+}
+
+/// What an earlier run made of a cell.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Attempt {
+    /// The `taskcat-id` of that run.
+    pub run_id: String,
+    pub state: CellState,
+    pub root_cause: Option<RootCause>,
+    pub reason: Option<String>,
+    pub duration_seconds: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, JsonSchema)]
@@ -303,12 +331,21 @@ impl CellReport {
             hooks: Vec::new(),
             teardown: Teardown::None,
             warnings: Vec::new(),
+            attempts: Vec::new(),
             stacks: Vec::new(),
             events: Vec::new(),
             teardown_events: Vec::new(),
             tearing_down: false,
             sources,
+            run: 0,
         }
+    }
+
+    /// What this was, for the report of a later run of the same cell.
+    pub(super) fn into_attempts(self, run_id: &str) -> Vec<Attempt> {
+        let Self { mut attempts, state, root_cause, reason, duration_seconds, .. } = self;
+        attempts.push(Attempt { run_id: run_id.to_owned(), state, root_cause, reason, duration_seconds });
+        attempts
     }
 
     /// True where the stack should be gone and is not.

@@ -54,11 +54,6 @@ impl Sources {
         Self(templates.iter().map(|it| (it.template.clone(), it.clone())).collect())
     }
 
-    /// Takes further templates in, as when the records of several runs are read.
-    pub fn add(&mut self, templates: &[TemplateSource]) {
-        self.0.extend(templates.iter().map(|it| (it.template.clone(), it.clone())));
-    }
-
     /// The resource at the end of a path of logical ids that begins in `template`, and its own template.
     pub fn resource<'s>(&'s self, template: &str, path: &[&str]) -> Option<(&'s TemplateSource, &'s ResourceSource)> {
         let (last, outer) = path.split_last()?;

@@ -1,0 +1,224 @@
+//! `--redact`: account ids and bucket names are masked in everything that is written of a run, so that its report can be
+//! shown to strangers.
+//!
+//! Events are masked before any consumer sees them, so that no output can be forgotten, and what is rendered again from
+//! `events.ndjson` is masked too. Each account and each bucket gets a name of its own (`account-1`, `bucket-2`): what
+//! belongs together can still be told. Ids of twelve digits count as accounts wherever they stand alone. The names of
+//! buckets are those of the run, those that a stack's events tell of, and those in S3's ARNs and URLs.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::LazyLock;
+
+use fancy_regex::Regex;
+use serde_json::Value;
+
+use super::Consumer;
+use crate::event::{Happening, RunEvent};
+
+/// Account ids, as a word of their own.
+static ACCOUNT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?<![0-9A-Za-z.-])\d{12}(?![0-9A-Za-z-])|(?<=:)\d{12}(?=:)|(?<=-)\d{12}(?=-)").ok());
+
+/// Buckets in ARNs and in URLs of both styles; hosts only of S3 itself.
+static BUCKET: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let name = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]";
+    Regex::new(&format!(
+        r"arn:aws[\w-]*:s3:::({name})|s3://({name})|https?://({name})\.s3[.-][a-z0-9.-]*amazonaws\.com|https?://s3[.-](?:[a-z0-9-]+\.)*amazonaws\.com[a-z.]*/({name})"
+    ))
+    .ok()
+});
+
+/// What is masked, and by which names.
+#[derive(Clone, Debug, Default)]
+pub struct Redaction {
+    accounts: BTreeMap<String, String>,
+    buckets: BTreeMap<String, String>,
+    /// All of them, the longest first: one name may be a part of another.
+    names: Vec<(String, String)>,
+}
+
+impl Redaction {
+    /// Knows these buckets from the start: parameters may hold their names before an event tells of them.
+    pub fn new(buckets: impl IntoIterator<Item = String>) -> Self {
+        let mut redaction = Self::default();
+        buckets.into_iter().for_each(|bucket| redaction.bucket(&bucket));
+        redaction
+    }
+
+    /// Knows everything that recorded events tell of.
+    pub fn of(events: &[RunEvent]) -> Self {
+        let mut redaction = Self::default();
+        events.iter().for_each(|event| redaction.learn(&event.happening));
+        redaction
+    }
+
+    /// The event with everything masked that is known by now.
+    pub fn event(&mut self, event: RunEvent) -> RunEvent {
+        self.learn(&event.happening);
+        let Ok(mut value) = serde_json::to_value(&event) else { return event };
+        self.value(&mut value);
+        // Only texts have changed, so the value still reads as what it was.
+        serde_json::from_value(value).unwrap_or(RunEvent {
+            happening: Happening::Warning {
+                cell: None,
+                message: "an event could not be masked and was dropped".into(),
+            },
+            ..event
+        })
+    }
+
+    /// Takes note of the accounts and buckets that an event names as such.
+    fn learn(&mut self, happening: &Happening) {
+        match happening {
+            Happening::RunStarted(run) => run.cells.iter().for_each(|cell| self.account(&cell.account_id)),
+            Happening::BucketCreating { bucket, .. }
+            | Happening::UploadStarted { bucket, .. }
+            | Happening::BucketDeleted { bucket }
+            | Happening::BucketKept { bucket, .. }
+            | Happening::BucketDeleteFailed { bucket, .. } => self.bucket(bucket),
+            Happening::StackEvent { detail, .. } if detail.resource_type == "AWS::S3::Bucket" => {
+                detail.physical_id.iter().for_each(|id| self.bucket(id));
+            }
+            _ => {}
+        }
+    }
+
+    fn account(&mut self, id: &str) {
+        if !id.is_empty() && !self.accounts.contains_key(id) {
+            let name = format!("account-{}", self.accounts.len() + 1);
+            self.accounts.insert(id.to_owned(), name.clone());
+            self.know(id, name);
+        }
+    }
+
+    fn bucket(&mut self, bucket: &str) {
+        if !bucket.is_empty() && !self.buckets.contains_key(bucket) && !self.buckets.values().any(|it| it == bucket) {
+            let name = format!("bucket-{}", self.buckets.len() + 1);
+            self.buckets.insert(bucket.to_owned(), name.clone());
+            self.know(bucket, name);
+        }
+    }
+
+    fn know(&mut self, what: &str, name: String) {
+        let at = self.names.partition_point(|(known, _)| known.len() >= what.len());
+        self.names.insert(at, (what.to_owned(), name));
+    }
+
+    fn value(&mut self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.text(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
+            Value::Object(entries) => {
+                // These are no text that anybody wrote.
+                let entries =
+                    entries.iter_mut().filter(|(key, _)| !matches!(key.as_str(), "event" | "at" | "timestamp"));
+                entries.for_each(|(_, item)| self.value(item));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn text(&mut self, text: &str) -> String {
+        for found in found(&ACCOUNT, text) {
+            self.account(&found);
+        }
+        for found in found(&BUCKET, text) {
+            self.bucket(&found);
+        }
+        let names = self.names.iter().filter(|(what, _)| text.contains(what.as_str()));
+        names.fold(text.to_owned(), |text, (what, name)| text.replace(what, name))
+    }
+}
+
+/// The pattern's finds: of its groups the one that has matched, or the whole.
+fn found(pattern: &LazyLock<Option<Regex>>, text: &str) -> Vec<String> {
+    let Some(pattern) = pattern.as_ref() else { return Vec::new() };
+    let captures = pattern.captures_iter(text).flatten();
+    let found = captures.filter_map(|it| Some(it.iter().flatten().last()?.as_str().to_owned()));
+    found.collect()
+}
+
+/// A consumer that is told everything masked.
+pub struct Redacted {
+    inner: Box<dyn Consumer>,
+    redaction: Redaction,
+}
+
+impl Redacted {
+    pub fn new(inner: Box<dyn Consumer>, redaction: Redaction) -> Self {
+        Self { inner, redaction }
+    }
+}
+
+impl Consumer for Redacted {
+    fn take(&mut self, event: &RunEvent) -> io::Result<()> {
+        let event = self.redaction.event(event.clone());
+        self.inner.take(&event)
+    }
+
+    fn tick(&mut self) -> io::Result<()> {
+        self.inner.tick()
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.inner.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::{SCENARIOS, fixture};
+
+    #[test]
+    fn what_is_masked_in_a_text() {
+        let check = |text: &str, expect: &str| {
+            let mut redaction = Redaction::new(["tcat-one".to_owned(), "tcat-one-more".to_owned()]);
+            redaction.account("111122223333");
+            assert_eq!(redaction.text(text), expect, "{text}");
+        };
+        check("arn:aws:iam::111122223333:role/x", "arn:aws:iam::account-1:role/x");
+        check("arn:aws-cn:sns:cn-north-1:444455556666:t", "arn:aws-cn:sns:cn-north-1:account-2:t");
+        check("in 444455556666, not in 111122223333.", "in account-2, not in account-1.");
+        check("assets-444455556666-us-east-1", "assets-account-2-us-east-1");
+        check("tcat-one-more and tcat-one", "bucket-2 and bucket-1");
+        check("arn:aws:s3:::my.bucket/key", "arn:aws:s3:::bucket-3/key");
+        check("s3://other/key", "s3://bucket-3/key");
+        check("https://other.s3.eu-west-1.amazonaws.com/key", "https://bucket-3.s3.eu-west-1.amazonaws.com/key");
+        check("https://s3.amazonaws.com/other/key", "https://s3.amazonaws.com/bucket-3/key");
+        check("https://s3-eu-west-1.amazonaws.com/other/key", "https://s3-eu-west-1.amazonaws.com/bucket-3/key");
+        // Neither is an account.
+        check(
+            "1234567890123 and 5b0c2a30-7f0e-4d1c-9d3e-123456789012",
+            "1234567890123 and 5b0c2a30-7f0e-4d1c-9d3e-123456789012",
+        );
+        check("nothing here", "nothing here");
+    }
+
+    #[test]
+    fn no_account_and_no_bucket_is_left_in_a_recorded_run() {
+        for scenario in SCENARIOS {
+            let events = fixture(scenario);
+            let Happening::RunStarted(run) = &events[0].happening else { panic!("{scenario}") };
+            let accounts: Vec<&str> =
+                run.cells.iter().map(|cell| cell.account_id.as_str()).filter(|it| it.len() == 12).collect();
+            assert!(!accounts.is_empty() || scenario == "hostile", "{scenario}");
+            let buckets = events.iter().filter_map(|event| match &event.happening {
+                Happening::UploadStarted { bucket, .. } => Some(bucket.as_str()),
+                _ => None,
+            });
+            let mut redaction = Redaction::of(&events);
+            let masked: Vec<RunEvent> = events.iter().map(|event| redaction.event(event.clone())).collect();
+            let text = serde_json::to_string(&masked).unwrap();
+            for secret in accounts.into_iter().chain(buckets) {
+                assert!(!text.contains(secret), "{scenario}: {secret}");
+            }
+            assert!(masked.iter().zip(&events).all(|(masked, event)| masked.seq == event.seq && masked.at == event.at));
+            // Masked again, nothing changes.
+            let mut again = Redaction::of(&masked);
+            let twice: Vec<RunEvent> = masked.iter().map(|event| again.event(event.clone())).collect();
+            assert!(twice.len() == masked.len());
+        }
+    }
+}
