@@ -217,6 +217,9 @@ pub struct TemplateSource {
     pub template: String,
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub parameters: IndexMap<String, ParameterSource>,
+    /// The lines of its mappings.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub mappings: IndexMap<String, u32>,
     /// By logical id, in the template's order.
     pub resources: IndexMap<String, ResourceSource>,
 }

@@ -31,9 +31,11 @@ fn source(template: &Template, templates: &Templates) -> TemplateSource {
         let resource = resource(uses, child.map(|child| child.template.clone()), templates);
         (id, resource)
     });
+    let mappings = template.root.get("Mappings").map_or(&[][..], |mappings| mappings.entries()).iter();
     TemplateSource {
         template: template.relative.clone(),
         parameters: parameters.collect(),
+        mappings: mappings.map(|(name, _)| (name.text.to_string(), name.at.line)).collect(),
         resources: resources.collect(),
     }
 }
@@ -74,7 +76,7 @@ mod tests {
             ),
             (
                 "main.yaml",
-                "Parameters:\n  Secret: {Type: String, NoEcho: true, Default: hush}\n  Env: {Type: String, Default: dev}\nResources:\n  \
+                "Parameters:\n  Secret: {Type: String, NoEcho: true, Default: hush}\n  Env: {Type: String, Default: dev}\nMappings:\n  Sizes: {dev: {Size: s}}\nResources:\n  \
                  Inner:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      TemplateURL: inner.yaml\n      \
                  Parameters: {Key: word, Env: !Ref Env, Mix: !Sub '${Env}-x'}\n  \
                  Topic: {Type: AWS::SNS::Topic, DependsOn: Inner}\n",

@@ -11,8 +11,8 @@ use super::model::{
     BucketEnd, BucketReport, CellReport, CellState, HookReport, LintReport, PackageReport, Run, RunReport,
     SCHEMA_VERSION, StackReport, Teardown, Totals, Verdict, nested_stack_id, seconds_between,
 };
-use super::root_cause;
 use super::source::Sources;
+use super::{hint, root_cause};
 use crate::event::{Cell, CellId, Happening, Hook, Outcome, RunEvent, RunStarted, StackEvent};
 
 impl RunReport {
@@ -283,7 +283,9 @@ impl CellReport {
             }
             Happening::StackDeleted { .. } => self.teardown = Teardown::Deleted,
             Happening::StackDeleteFailed { reason, left, .. } => {
-                self.teardown = Teardown::DeleteFailed { reason: reason.clone(), left: left.clone() };
+                let reasons = left.iter().filter_map(|it| it.reason.as_deref()).chain([reason.as_str()]);
+                let hint = reasons.filter_map(hint::of).next();
+                self.teardown = Teardown::DeleteFailed { reason: reason.clone(), left: left.clone(), hint };
             }
             Happening::StackKept { why, .. } => self.teardown = Teardown::Kept { why: *why },
             Happening::StackDeleteUnawaited { .. } => self.teardown = Teardown::Unawaited,

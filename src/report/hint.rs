@@ -50,6 +50,10 @@ const TABLE: &[(&str, &str)] = &[
         r"must accept the terms|need to accept terms and subscribe",
         "subscribe to the image in the AWS Marketplace, once for each account",
     ),
+    (
+        r"ExpiredToken|[Tt]oken .*(?:is|has) expired",
+        "the credentials ran out during the test: take some that last longer (those of a role that another role has assumed end after an hour)",
+    ),
     // Regions that have to be switched on. Their messages speak of credentials.
     (
         r"OptInRequired|not subscribed to this service|[Rr]egion .*(?:not enabled|is disabled)|InvalidClientTokenId|security token included in the request is invalid|AWS was not able to validate the provided access credentials",
@@ -61,8 +65,8 @@ const TABLE: &[(&str, &str)] = &[
         "the mapping ${map} has no ${top} → ${second}: add it, or leave the region out of the test",
     ),
     (
-        r"[Rr]equires capabilities\s*:?\s*\[(?P<capabilities>[^\]]*)\]|InsufficientCapabilities",
-        "the stack must be launched with ${capabilities}, which an administrator of the role may have to allow",
+        r"[Rr]equires capabilities\s*:?\s*\[(?P<capabilities>[^\]]*)\]",
+        "taskcat acknowledges all capabilities; ${capabilities} must be passed on by whatever stands between it and AWS",
     ),
     (
         r"No export named (?P<name>\S+) found",
@@ -201,12 +205,16 @@ mod tests {
         );
         check("In order to use this AWS Marketplace product you need to accept terms and subscribe.", "subscribe ");
         check("The security token included in the request is invalid.", "if this works in other regions");
+        check("ExpiredToken: The security token included in the request is expired", "the credentials ran out");
         check("OptInRequired: You are not subscribed to this service.", "if this works in other regions");
         check(
             "Template error: Unable to get mapping for AWSAMIRegionMap::ap-east-1::AMZNLINUXHVM",
             "the mapping AWSAMIRegionMap has no ap-east-1 → AMZNLINUXHVM: ",
         );
-        check("Requires capabilities : [CAPABILITY_NAMED_IAM]", "the stack must be launched with CAPABILITY_NAMED_IAM");
+        check(
+            "Requires capabilities : [CAPABILITY_NAMED_IAM]",
+            "taskcat acknowledges all capabilities; CAPABILITY_NAMED_IAM must",
+        );
         check(
             "No export named shared-VpcId found. Rollback requested by user.",
             "a stack that exports shared-VpcId must",

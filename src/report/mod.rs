@@ -200,7 +200,7 @@ pub(crate) mod tests {
 
     #[test]
     fn every_file_is_rendered_again_from_the_recorded_events_byte_for_byte() {
-        for scenario in SCENARIOS {
+        for scenario in SCENARIOS.into_iter().chain(["failures", "rollbacks"]) {
             let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
             consume(&fixture(scenario), first.path());
             let recorded = events::read(&first.path().join("events.ndjson")).unwrap();

@@ -262,6 +262,8 @@ pub enum Teardown {
     DeleteFailed {
         reason: String,
         left: Vec<LeftResource>,
+        /// What to do about it, where the cause is a well-known one.
+        hint: Option<String>,
     },
     Kept {
         why: KeptWhy,

@@ -80,8 +80,8 @@ pub fn of_cell(cell: &CellReport) -> Option<RootCause> {
     let (template, given) = (&cell.template, &cell.parameters);
     let origin = match cause.kind {
         CauseKind::Hook => None,
-        CauseKind::Launch | CauseKind::Unknown => cell.sources.named_in(template, given, &cause.reason),
-        CauseKind::Resource | CauseKind::Stack => cell.sources.origin(template, given, &path),
+        CauseKind::Resource | CauseKind::Stack if !path.is_empty() => cell.sources.origin(template, given, &path),
+        _ => cell.sources.named_in(template, given, &cause.reason),
     };
     let hint = match cause.kind {
         CauseKind::Hook => None,
@@ -140,7 +140,7 @@ enum Rank {
 fn rank(cell: &CellReport, event: &StackEvent) -> Option<Rank> {
     let reason = event.reason.as_deref().map(str::trim).unwrap_or_default();
     // A stack that is rolled back may never have had a status that says FAILED.
-    let rolled_back = event.is_of_stack() && event.status == "ROLLBACK_IN_PROGRESS" && !reason.is_empty();
+    let rolled_back = event.is_of_stack() && event.status.ends_with("ROLLBACK_IN_PROGRESS") && !reason.is_empty();
     let failed = event.status.ends_with("_FAILED") || rolled_back;
     if !failed {
         return None;
@@ -234,6 +234,8 @@ impl RootCause {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
     use crate::event::{CellId, Happening, Hook, Outcome, RunEvent};
     use crate::report::RunReport;
@@ -406,6 +408,50 @@ mod tests {
         );
         // Nothing is known but how it ended.
         check("", "CREATE_FAILED", "stack CREATE_FAILED: the words of the verdict");
+    }
+
+    /// Every shape of failure that is recorded, with the line that is expected of it and the notes below.
+    #[test]
+    fn recorded_failures() {
+        for scenario in ["failures", "rollbacks"] {
+            let events = crate::report::tests::fixture(scenario);
+            let path = crate::report::tests::fixture_path(scenario).with_file_name("expected.txt");
+            assert_eq!(told(&RunReport::from_events(&events)), std::fs::read_to_string(path).unwrap(), "{scenario}");
+            // In whatever order the stacks were polled: backwards, as far as nothing else comes between.
+            let mut shuffled = events.clone();
+            let mut open: HashMap<CellId, Vec<usize>> = HashMap::new();
+            for (at, event) in events.iter().enumerate() {
+                match &event.happening {
+                    Happening::StackEvent { cell, .. } => open.entry(cell.clone()).or_default().push(at),
+                    Happening::StackSettled { cell, .. } | Happening::CellFinished { cell, .. } => {
+                        let places = open.remove(cell).unwrap_or_default();
+                        for (to, from) in places.iter().zip(places.iter().rev()) {
+                            shuffled[*to].happening = events[*from].happening.clone();
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            let texts = |events: &[RunEvent]| -> Vec<Option<String>> {
+                let cells = RunReport::from_events(events).cells;
+                cells.iter().map(|cell| cell.root_cause.as_ref().map(|cause| cause.text.clone())).collect()
+            };
+            assert_eq!(texts(&shuffled), texts(&events), "{scenario}, another order");
+        }
+    }
+
+    /// A cell a paragraph: `test/region state: text`, and its notes indented.
+    fn told(report: &RunReport) -> String {
+        let mut text = String::new();
+        for cell in &report.cells {
+            let cause = cell.root_cause.as_ref();
+            let said = cause.map_or("no root cause".to_owned(), |it| it.text.replace('\n', " "));
+            text += &format!("{} {}: {said}\n", cell.id, cell.state.word());
+            for note in cause.map(RootCause::notes).unwrap_or_default() {
+                text += &format!("    {note}\n");
+            }
+        }
+        text
     }
 
     #[test]

@@ -93,11 +93,11 @@ impl Sources {
         Some(Origin { place, parameters })
     }
 
-    /// What a message that refuses a whole stack speaks of: the parameters that it names, else the first resource.
+    /// What a message that refuses a whole stack speaks of: the parameters that it names, else a mapping or a resource.
     pub fn named_in(&self, template: &str, given: &[Parameter], message: &str) -> Option<Origin> {
         static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
             Regex::new(
-                r"(?:[Pp]arameters?(?: name)?:? ?['\[]*|[\[,] ?|[Rr]esources? '?|references undefined resource )(\w+)",
+                r"(?:[Pp]arameters?(?: name)?:? ?['\[]*|[\[,] ?|[Rr]esources? '?|references undefined resource |mapping for )(\w+)",
             )
             .ok()
         });
@@ -115,8 +115,11 @@ impl Sources {
             }
         });
         let parameters: Vec<Parameter> = parameters.collect();
-        let resource = || named.iter().find_map(|id| source.resources.get(*id)).map(|it| it.line);
-        let line = place.or_else(resource)?;
+        let other = || {
+            let resource = |name: &&str| source.resources.get(*name).map(|it| it.line);
+            named.iter().find_map(|name| source.mappings.get(*name).copied().or_else(|| resource(name)))
+        };
+        let line = place.or_else(other)?;
         Some(Origin { place: TemplatePlace { template: source.template.clone(), line }, parameters })
     }
 
@@ -176,6 +179,7 @@ mod tests {
                 "parameters": {
                     "Env": {"line": 2, "default": "dev"}, "Size": {"line": 3}, "Secret": {"line": 4, "no_echo": true}
                 },
+                "mappings": {"Images": 7},
                 "resources": {
                     "Net": {
                         "line": 10, "template": "net.yaml", "parameters": ["Env", "Size"],
@@ -244,6 +248,7 @@ mod tests {
             "Template format error: Unresolved resource dependencies [X, Topic] in the Resources block",
             "main.yaml:20",
         );
+        check("Template error: Unable to get mapping for Images::eu-west-1::Linux", "main.yaml:7");
         // Words of the language that happen to be a parameter's name name nothing.
         check("The Size of the Env is wrong", "nothing");
     }
