@@ -103,6 +103,11 @@ pub(super) struct Run {
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     max_concurrency_per_region: Option<usize>,
 
+    /// Test only the K-th of N parts: 1/4, 2/4 and so on, as several machines at once do. `taskcat report` makes one
+    /// report of theirs.
+    #[arg(long, value_name = "K/N", value_parser = part)]
+    partition: Option<(usize, usize)>,
+
     /// Mask account ids and bucket names in everything that is printed and written, so that it can be shown to anybody.
     /// The journal that cleans up after a killed run keeps them.
     #[arg(long)]
@@ -131,7 +136,10 @@ impl Run {
         if self.skip_upload && project.loaded.config.tests.values().any(|test| test.s3_bucket.is_none()) {
             return Err(CliError::Usage("--skip-upload needs an `s3_bucket` in the configuration".to_owned()));
         }
-        let (draft, templates) = project.draft(Uuid::new_v4())?;
+        let (mut draft, templates) = project.draft(Uuid::new_v4())?;
+        if let Some((part, of)) = self.partition {
+            draft.keep_part(part, of);
+        }
         block_on(async {
             let local = match cloud {
                 Some(cloud) => Some(Local::start(cloud).await?),
@@ -218,6 +226,13 @@ fn warn_of_unfinished(project_root: &Path) {
              `taskcat test clean -w {id}` does it"
         ));
     }
+}
+
+fn part(text: &str) -> Result<(usize, usize), String> {
+    let numbers = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+    numbers
+        .filter(|(part, of)| (1..=*of).contains(part))
+        .ok_or_else(|| "K/N with K from 1 to N, such as 2/4".to_owned())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -113,6 +113,19 @@ impl Draft {
         Self { run_id, project_root: project_root.to_owned(), project, tests, git_branch: None }
     }
 
+    /// Keeps every `of`-th cell, from the `part`-th on (both count from 1), in the order of the configuration: as many runs
+    /// as there are parts test everything once.
+    pub fn keep_part(&mut self, part: usize, of: usize) {
+        let mut number = 0;
+        for test in &mut self.tests {
+            test.places.retain(|_| {
+                number += 1;
+                (number - 1) % of == part - 1
+            });
+        }
+        self.tests.retain(|test| !test.places.is_empty());
+    }
+
     /// The profiles whose identity must be known, each with the region to ask STS in. That is one which every account
     /// of the partition has: in a region that has to be switched on first, STS would know nobody.
     pub fn profiles(&self) -> Vec<(String, String)> {

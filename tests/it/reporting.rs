@@ -93,6 +93,26 @@ fn shards_and_reruns_become_one_report() {
     check_schemas(&project, &["whole"]);
 }
 
+#[test]
+fn parts_test_everything_once() {
+    let project = Project::copy_of("first-run");
+    let mut cells = Vec::new();
+    for part in ["1/4", "2/4", "3/4", "4/4"] {
+        let folder = part.replace('/', "-of-");
+        test_run(&project, &["-o", &folder, "--partition", part]).assert_code(0);
+        let report = json(&project, &format!("{folder}/report.json"));
+        cells.push(report["cells"].as_array().unwrap().len());
+    }
+    assert_eq!(cells, [2, 2, 1, 1]);
+    let merged = report(&project, &["1-of-4", "2-of-4", "3-of-4", "4-of-4", "-o", "whole"]);
+    assert_eq!((merged.code, merged.stdout.as_str()), (Some(0), "6 passed; report: whole/index.html\n"));
+    let whole = json(&project, "whole/report.json");
+    assert!(whole["cells"].as_array().unwrap().iter().all(|cell| cell["attempts"].is_null()), "{whole}");
+    for wrong in ["0/4", "5/4", "1/0", "1", "a/b"] {
+        test_run(&project, &["--partition", wrong]).assert_code(2).assert_says("such as 2/4");
+    }
+}
+
 /// Every output of the recorded runs is what readers of JUnit and the published schema take it for.
 #[test]
 fn recorded_runs_keep_to_the_schemas() {
