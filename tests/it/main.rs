@@ -52,6 +52,7 @@ mod linting;
 mod local;
 mod messages;
 mod packaging;
+mod pipeline;
 mod planning;
 mod rendering;
 mod reporting;

@@ -1,0 +1,184 @@
+//! The pipeline that a user deploys: its template, and the phases of its buildspecs, run for real.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::project::Project;
+use crate::servers::{Kind, Server, boto3, support, venv};
+use crate::taskcat::Taskcat;
+
+fn pipeline(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("pipeline").join(file)
+}
+
+/// A project whose root is a copy of the pipeline's folder.
+fn project() -> Project {
+    let project = Project::empty("pipeline");
+    for file in [".taskcat.yml", "pipeline.yaml"] {
+        project.write(file, &fs::read_to_string(pipeline(file)).unwrap());
+    }
+    project
+}
+
+#[test]
+fn the_template_is_clean() {
+    let output = Command::new(venv("taskcat").join("bin/cfn-lint")).arg(pipeline("pipeline.yaml")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let project = project();
+    Taskcat::offline(&project).args(["plan"]).run().assert_code(0);
+    Taskcat::without_credentials(&project).args(["lint", "--strict"]).run().assert_code(0);
+}
+
+tests_on!(simulator: it_deploys);
+
+fn it_deploys(kind: Kind) {
+    let (server, project) = (Server::take(kind), project());
+    Taskcat::test_run(&project, &server).args(["-l"]).run().assert_code(0);
+    server.standing(&["eu-central-1"]).assert_nothing();
+}
+
+/// A build on a server: what CodeBuild would give it, and where it left its results.
+struct Build {
+    server: Server,
+    /// Its home and its results.
+    own: Project,
+    source: Project,
+    variables: Vec<(String, String)>,
+}
+
+impl Build {
+    /// Of the source, with the programs in a bucket.
+    fn of(source: Project) -> Self {
+        let server = Server::take(Kind::Simulator);
+        let tools = format!("tools-{}", server.port());
+        boto3(&server.endpoint(), "tools.py", &[&tools, env!("CARGO_BIN_EXE_taskcat")]);
+        let variables = vec![("TOOLS".to_owned(), format!("s3://{tools}/tools/"))];
+        Self { server, own: Project::empty("build"), source, variables }
+    }
+
+    fn with(mut self, variable: &str, value: impl Into<String>) -> Self {
+        self.variables.push((variable.to_owned(), value.into()));
+        self
+    }
+
+    fn run(&self, buildspec: &str) -> Output {
+        let path = std::env::var("PATH").unwrap();
+        let python = venv("pipeline").join("bin");
+        Command::new(python.join("python"))
+            .arg(support("buildspec.py"))
+            .args([pipeline(buildspec), self.source.path(), self.own.path()])
+            .env_clear()
+            .env("PATH", format!("{}:{}:{path}", python.display(), venv("taskcat").join("bin").display()))
+            .env("HOME", self.own.home())
+            .env("AWS_ENDPOINT_URL", self.server.endpoint())
+            .envs([("AWS_ACCESS_KEY_ID", "testing"), ("AWS_SECRET_ACCESS_KEY", "testing")])
+            .envs([("AWS_REGION", "us-east-1"), ("AWS_DEFAULT_REGION", "us-east-1"), ("AWS_EC2_METADATA_DISABLED", "true")])
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .output()
+            .unwrap()
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
+}
+
+#[test]
+fn the_test_stage_passes() {
+    let source = Project::copy_of("first-run");
+    let configuration = Project::empty("configuration");
+    // The configuration from the bucket takes the place of the repository's.
+    let text = source.read(".taskcat.yml").replace("regions: [us-east-1, eu-west-1, ap-southeast-2]", "regions: [us-east-1]");
+    configuration.write("taskcat.yml", &text);
+    let build = Build::of(source)
+        .with("CODEBUILD_SRC_DIR_Configuration", configuration.path().to_str().unwrap())
+        .with("TASKCAT_OVERRIDES", "AlarmAddress: overridden@example.com")
+        .with("TASKCAT_ARGUMENTS", "-l");
+    let output = build.run("buildspec.test.yml");
+    assert!(output.status.success(), "{}", said(&output));
+    let report: serde_json::Value = serde_json::from_str(&build.own.read("artifacts/report.json")).unwrap();
+    assert_eq!((&report["totals"]["cells"], &report["totals"]["passed"]), (&2.into(), &2.into()), "{report}");
+    assert!(report["cells"].to_string().contains("overridden@example.com"));
+    assert!(build.own.read("reports/taskcat/junit.xml").contains("<testsuite "));
+    assert!(build.own.read("artifacts/index.html").contains("first-run"));
+    // What was secret lies around nowhere.
+    assert!(!build.source.path().join(".taskcat_overrides.yml").exists());
+    let standing = build.server.standing(&["us-east-1"]);
+    assert!(standing.stacks.is_empty() && standing.buckets.keys().all(|name| name.starts_with("tools-")), "{standing:#?}");
+}
+
+#[test]
+fn the_test_stage_fails() {
+    let build = Build::of(Project::copy_of("one-bad")).with("TASKCAT_ARGUMENTS", "-l");
+    let output = build.run("buildspec.test.yml");
+    assert!(!output.status.success(), "{}", said(&output));
+    // The reports stand where they are looked for, all the same.
+    assert!(build.own.read("reports/taskcat/junit.xml").contains("<failure "));
+    assert!(build.own.read("artifacts/index.html").contains("CREATE_FAILED"));
+    let standing = build.server.standing(&["us-east-1", "eu-west-1", "ap-southeast-2"]);
+    assert!(standing.stacks.is_empty(), "{standing:#?}");
+}
+
+#[test]
+fn a_run_that_was_killed_is_cleaned_up_after() {
+    let source = Project::copy_of("first-run");
+    // A hook that kills the run from within, when all is staged.
+    source.write("kill.sh", "#!/bin/sh\nkill -9 $PPID\n");
+    Command::new("chmod").args(["+x", "kill.sh"]).current_dir(source.path()).status().unwrap();
+    source.replace(".taskcat.yml", "  regions:", "  posthooks: [{type: script, config: {command: ./kill.sh}}]\n  regions:");
+    let build = Build::of(source).with("TASKCAT_ARGUMENTS", "-l");
+    let output = build.run("buildspec.test.yml");
+    assert!(!output.status.success(), "{}", said(&output));
+    let standing = build.server.standing(&["us-east-1", "eu-west-1", "ap-southeast-2"]);
+    let left: Vec<_> = standing.buckets.keys().filter(|name| name.starts_with("tcat-")).collect();
+    assert!(standing.stacks.is_empty(), "{}\n{standing:#?}", said(&output));
+    // Buckets by region are shared by later runs, and stay.
+    assert!(left.iter().all(|name| name.contains("123456789012") || name.contains("first-run")), "{left:?}");
+}
+
+#[test]
+fn the_sync_stage_copies_the_merged_commit() {
+    let source = Project::copy_of("first-run");
+    let git = |args: &[&str]| {
+        let settings = ["-c", "user.name=Tester", "-c", "user.email=tester@example.com", "-c", "protocol.file.allow=always"];
+        let output = Command::new("git").args(settings).args(args).current_dir(source.path()).output().unwrap();
+        assert!(output.status.success(), "git {args:?}: {}", said(&output));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "-q", "-b", "develop"]);
+    source.write("old.txt", "goes with the merge");
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "first"]);
+    // The merged commit is only in the repository that it is fetched from.
+    let origin = source.path().with_file_name("origin.git");
+    git(&["clone", "-q", "--bare", ".", origin.to_str().unwrap()]);
+    git(&["remote", "add", "origin", origin.to_str().unwrap()]);
+    git(&["rm", "-q", "old.txt"]);
+    source.write("merged.txt", "came with the merge");
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "merged"]);
+    let merged = git(&["rev-parse", "HEAD"]);
+    git(&["push", "-q", "origin", "develop:main"]);
+    git(&["reset", "-q", "--hard", "HEAD~1"]);
+    assert!(source.path().join("old.txt").exists());
+
+    let build = Build::of(source);
+    let bucket = format!("production-{}", build.server.port());
+    build.server.given(&["bucket", &bucket, "us-east-1"]);
+    let build = build.with("PRODUCTION_BUCKET", &bucket).with("PRODUCTION_KEY_PREFIX", "shop");
+    let first = build.run("buildspec.sync.yml");
+    assert!(first.status.success(), "{}", said(&first));
+    let keys = build.server.standing(&["us-east-1"]).keys(&bucket);
+    assert!(keys.contains(&"shop/old.txt".to_owned()) && !keys.contains(&"shop/merged.txt".to_owned()), "{keys:?}");
+
+    let build = build.with("MERGE_COMMIT", &merged);
+    let second = build.run("buildspec.sync.yml");
+    assert!(second.status.success(), "{}", said(&second));
+    let keys = build.server.standing(&["us-east-1"]).keys(&bucket);
+    assert!(!keys.contains(&"shop/old.txt".to_owned()) && keys.contains(&"shop/merged.txt".to_owned()), "{keys:?}");
+    assert!(keys.iter().all(|key| !key.contains(".git/")), "{keys:?}");
+    // The production stage takes the template out of the artifact.
+    assert!(build.own.path().join("artifacts/templates/site.template.yaml").is_file());
+    assert!(!build.own.path().join("artifacts/.git").exists());
+}
