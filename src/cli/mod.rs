@@ -1,9 +1,11 @@
 //! The command line: arguments as typed, one file per command. The only place that prints, exits, and reads the
 //! environment.
 
+mod asking;
 mod clean;
 mod config;
 mod error;
+mod github;
 mod lint;
 mod output;
 mod plan;

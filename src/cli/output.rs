@@ -13,6 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::Verbosity;
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::report::Consumer;
+use crate::report::github::inert;
 use crate::report::terminal;
 use crate::template::Failure;
 
@@ -57,7 +58,7 @@ fn print(level: Level<'_>, message: &str, place: Option<(&Location, &str)>, help
     if let Some(help) = help {
         group = group.element(Level::HELP.message(help));
     }
-    anstream::eprintln!("{}", Renderer::styled().render(&[group]));
+    anstream::eprintln!("{}", inert(&Renderer::styled().render(&[group])));
 }
 
 /// Why a template can't be launched, with the lines of source that have a part in it: where it fails, the nested stacks
@@ -180,15 +181,29 @@ pub(super) fn log_to_stderr() {
 
 /// The view of a run on stderr, by what stderr is.
 pub(super) fn terminal(verbosity: Verbosity, minimal: bool, report: Option<String>) -> Box<dyn Consumer> {
+    terminal::consumer(view(verbosity, minimal, report))
+}
+
+/// How that view looks.
+pub(super) fn view(verbosity: Verbosity, minimal: bool, report: Option<String>) -> terminal::Options {
     let stderr = io::stderr();
     let colour = anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never;
-    terminal::consumer(terminal::Options {
+    terminal::Options {
         quiet: verbosity.quiet,
         minimal,
         // A log between the lines would tear the live view apart.
         is_terminal: stderr.is_terminal() && !verbosity.debug,
-        width: None,
         colour,
+        reflows: reflows(),
         report,
-    })
+        ..terminal::Options::default()
+    }
+}
+
+/// True of terminals that break lines again when they are made narrower: all but xterm, screen and the console.
+fn reflows() -> bool {
+    let is_set = |name: &str| env::var_os(name).is_some();
+    let kind = env::var("TERM").unwrap_or_default();
+    let is_screen = kind.starts_with("screen") && !is_set("TMUX");
+    !is_set("XTERM_VERSION") && !is_screen && kind != "linux"
 }

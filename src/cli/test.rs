@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
+use super::asking::Asking;
 use super::clean::{Clean, List};
 use super::error::{CliError, Exit, exit_of};
 use super::project::{Project, argument};
 use super::simulator::{Behaviour, Local};
-use super::{AwsArgs, Verbosity, block_on, output};
+use super::{AwsArgs, Verbosity, block_on, github, output};
 use crate::config::Argument;
 use crate::plan::{self, Draft};
 use crate::report::redact::{Redacted, Redaction};
+use crate::report::terminal::{self, Former};
 use crate::report::{self, Consumer};
 use crate::run::{self, Job, Settings, journal};
 use crate::template::Templates;
@@ -20,6 +22,8 @@ use crate::template::Templates;
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Launch every test in every region, report, and delete what was launched.
+    ///
+    /// While it runs, the key `s`, or the signal SIGUSR1, prints the state of every stack.
     Run(Box<Run>),
 
     /// Delete what earlier runs left: stacks by their tags, and what the journals of killed runs name.
@@ -167,6 +171,11 @@ impl Run {
             Some(local) => (local.aws(), None),
             None => aws.connect()?,
         };
+        let folder = &self.output_directory;
+        let mut view =
+            output::view(verbosity, self.minimal_output, Some(folder.join("index.html").display().to_string()));
+        view.former = Former::read(folder);
+        let mut asking = Asking::listen(&view);
         let (plan, warnings) = run::prepare(draft, &clients).await?;
         output::diagnostics(&warnings);
         let job = Job {
@@ -180,16 +189,17 @@ impl Run {
             hook_environment: local.map(Local::hook_environment).unwrap_or_default(),
         };
         warn_of_unfinished(&project.root);
-        let folder = &self.output_directory;
         let mut consumers = report::files(folder).map_err(|error| CliError::Local(error.to_string()))?;
-        let index = folder.join("index.html").display().to_string();
-        consumers.push(output::terminal(verbosity, self.minimal_output, Some(index)));
+        asking.read_keys(&mut view);
+        consumers.push(terminal::consumer(view));
+        consumers.extend(github::consumer(&project.root));
         if self.redact {
             let redaction = Redaction::new(job.plan.buckets.iter().map(|bucket| bucket.name.clone()));
             let masked = |consumer| -> Box<dyn Consumer> { Box::new(Redacted::new(consumer, redaction.clone())) };
             consumers = consumers.into_iter().map(masked).collect();
         }
         let ended = run::run(&job, &clients, consumers).await;
+        drop(asking);
         Ok(exit_of(&ended.map_err(|error| CliError::local("the run's journal", error))?))
     }
 

@@ -7,6 +7,7 @@
 pub mod cfn_logs;
 pub mod events;
 mod fold;
+pub mod github;
 mod hint;
 pub mod html;
 pub mod json;

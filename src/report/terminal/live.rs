@@ -10,13 +10,11 @@ use jiff::Timestamp;
 
 use super::notice::{self, Level};
 use super::progress::{Activity, Phase, Progress};
-use super::{Columns, Options, Paint, pad, summary};
+use super::state::{self, State};
+use super::{Columns, Options, Paint, summary};
 use crate::event::{Happening, RunEvent};
 use crate::report::model::{CellReport, CellState};
 use crate::report::{Consumer, text};
-
-/// Width of the longest status that is common, so that the columns stand still.
-const STATUS_WIDTH: usize = 18;
 
 pub struct Live {
     options: Options,
@@ -30,6 +28,8 @@ pub struct Live {
     upload: Option<ProgressBar>,
     /// All lines about cells, as one bar's message: they change together or not at all.
     cells: ProgressBar,
+    /// The widths of the lines about cells as they were drawn last, and that of the terminal then.
+    drawn: (Vec<usize>, usize),
 }
 
 impl Live {
@@ -54,17 +54,38 @@ impl Live {
         // The template is a constant; should it ever be wrong, the default one shows the message too.
         cells.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
         let (progress, columns) = (Progress::default(), Columns::default());
-        Self { options, size, progress, columns, screen, out, upload: None, cells }
+        Self { options, size, progress, columns, screen, out, upload: None, cells, drawn: (Vec::new(), 0) }
     }
 
     fn paint(&self) -> Paint {
         Paint { colour: self.options.colour }
     }
 
-    fn draw(&self, now: Timestamp) {
+    fn draw(&mut self, now: Timestamp) -> io::Result<()> {
         let (rows, columns) = (self.size)();
         let lines = self.frame(now, rows, columns);
+        self.take_back_what_was_broken(columns)?;
+        self.drawn = (lines.iter().map(|line| console::measure_text_width(line)).collect(), columns);
         self.cells.set_message(lines.join("\n"));
+        Ok(())
+    }
+
+    /// A terminal that was made narrower has broken the lines that stood there, so that they take more rows than the
+    /// bars' library goes back by.
+    fn take_back_what_was_broken(&mut self, columns: usize) -> io::Result<()> {
+        let (drawn, before) = &self.drawn;
+        if columns >= *before || columns == 0 || !self.options.reflows {
+            return Ok(());
+        }
+        let more: usize = drawn.iter().map(|width| width.div_ceil(columns).saturating_sub(1)).sum();
+        if more == 0 {
+            return Ok(());
+        }
+        let (screen, out) = (&self.screen, &mut self.out);
+        screen.suspend(|| {
+            write!(out, "\u{1b}[{more}A\r\u{1b}[J")?;
+            out.flush()
+        })
     }
 
     /// The lines about cells: those at work, what had no room, and the counts.
@@ -78,51 +99,33 @@ impl Live {
         active.sort_by_key(|(_, activity)| activity.phase == Phase::Waiting);
         let shown = if active.len() > room { room - 1 } else { active.len() };
         let columns = columns.saturating_sub(1).max(20);
+        let state = self.state(now);
         let mut lines: Vec<String> =
-            active.iter().take(shown).map(|(cell, activity)| self.cell_line(cell, activity, now, columns)).collect();
+            active.iter().take(shown).map(|(cell, activity)| state.row(cell, activity, columns)).collect();
         let folded = active.get(shown..).unwrap_or_default();
         if !folded.is_empty() {
-            let states = counts(folded.iter().map(|(_, activity)| activity.phase));
-            lines.push(self.paint().faint(&format!("  … {} more: {states}", folded.len())));
+            let states = state::counts(folded.iter().map(|(_, activity)| activity.phase));
+            let key = if self.options.has_key { "; the key s shows all" } else { "" };
+            lines.push(self.paint().faint(&format!("  … {} more: {states}{key}", folded.len())));
         }
-        lines.push(self.tally(&active, now));
+        lines.push(state.tally(columns));
         lines.iter().map(|line| console::truncate_str(line, columns, "…").into_owned()).collect()
     }
 
-    fn cell_line(&self, cell: &CellReport, activity: &Activity, now: Timestamp, columns: usize) -> String {
-        let paint = self.paint();
-        let name = self.columns.name(cell);
-        if activity.phase == Phase::Waiting {
-            return paint.faint(&format!("  {name}  waiting"));
-        }
-        let status = pad(&text::one_line(&activity.status), STATUS_WIDTH);
-        let status = if status.contains("FAILED") || status.contains("ROLLBACK") { paint.bad(&status) } else { status };
-        let took = text::duration(activity.elapsed(now));
-        let done = match activity.phase {
-            Phase::Deleting if activity.done == 0 => String::new(),
-            Phase::Deleting => format!("{} gone", activity.done),
-            _ => format!("{} done", activity.done),
-        };
-        let line = format!("  {name}  {status}  {took:>7}  {done:>8}");
-        let Some((id, kind)) = activity.waiting_for() else { return line.trim_end().to_owned() };
-        let room = columns.saturating_sub(console::measure_text_width(&line));
-        let (long, short) = (format!("  waiting for {id} ({kind})"), format!("  waiting for {id}"));
-        let waiting = if console::measure_text_width(&long) <= room { long } else { short };
-        line + &paint.faint(&text::clean(&waiting))
+    fn state(&self, now: Timestamp) -> State<'_> {
+        let Self { progress, options, columns, .. } = self;
+        State { progress, former: &options.former, columns: *columns, paint: self.paint(), now }
     }
 
-    fn tally(&self, active: &[(&CellReport, &Activity)], now: Timestamp) -> String {
-        let mut parts = vec![counts(active.iter().map(|(_, activity)| activity.phase))];
-        for word in ["passed", "failed", "interrupted"] {
-            let count = self.progress.report.cells.iter().filter(|cell| cell.state.word() == word).count();
-            if count > 0 {
-                let part = format!("{count} {word}");
-                parts.push(if word == "passed" { self.paint().good(&part) } else { self.paint().bad(&part) });
-            }
+    /// Prints the state of every stack if somebody has asked for it.
+    fn answer(&mut self, now: Timestamp) -> io::Result<()> {
+        if !self.options.asked.take() {
+            return Ok(());
         }
-        let started = self.progress.report.started_at.unwrap_or(now);
-        let took = text::duration((now.as_millisecond() - started.as_millisecond()) as f64 / 1000.0);
-        format!("  {}  {}", parts.join(", "), self.paint().faint(&took))
+        let width = (self.size)().1.saturating_sub(1).max(20);
+        let mut lines = vec!["  the state of every stack:".to_owned()];
+        lines.extend(self.state(now).lines(width));
+        self.tell(&lines)
     }
 
     fn show_upload(&mut self) {
@@ -151,7 +154,7 @@ impl Live {
         let width = (self.size)().1;
         if let Happening::CellFinished { cell, .. } = &event.happening {
             let failed = report.cell_of(cell).filter(|cell| cell.state != CellState::Passed);
-            let rows = |cell| summary::cell_rows(cell, &self.columns, paint, Some(width), summary::CAUSE_LINES);
+            let rows = |cell| summary::cell_rows(cell, &self.columns, paint, Some(width), summary::Detail::FULL);
             return failed.map(rows).unwrap_or_default();
         }
         let told = notice::of(&event.happening, report).filter(|(level, _)| *level > Level::Detail);
@@ -182,6 +185,7 @@ impl Consumer for Live {
         self.progress.apply(event);
         let lines = self.lines_of(event);
         self.tell(&lines)?;
+        self.answer(event.at)?;
         match &event.happening {
             // There may be thousands of these; `tick` shows what they came to.
             Happening::StackEvent { .. } | Happening::ObjectRemoved { .. } => return Ok(()),
@@ -193,13 +197,13 @@ impl Consumer for Live {
             Happening::CellFinished { cell, .. } => self.progress.report.forget_events(cell),
             _ => {}
         }
-        self.draw(event.at);
-        Ok(())
+        self.draw(event.at)
     }
 
     fn tick(&mut self) -> io::Result<()> {
-        self.draw(Timestamp::now());
-        Ok(())
+        let now = Timestamp::now();
+        self.answer(now)?;
+        self.draw(now)
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -212,21 +216,13 @@ impl Consumer for Live {
     }
 }
 
-/// `3 creating, 2 waiting`
-fn counts(phases: impl Iterator<Item = Phase> + Clone) -> String {
-    let counted = Phase::ALL.iter().map(|(phase, word)| (phases.clone().filter(|it| it == phase).count(), word));
-    counted
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use indicatif::{InMemoryTerm, TermLike};
 
     use super::*;
+    use crate::report::terminal::Former;
+    use crate::report::terminal::tests::{Written, told_of_templates, with_templates};
     use crate::report::tests::{fixture, fixture_path, many};
 
     struct Onto(InMemoryTerm);
@@ -242,12 +238,22 @@ mod tests {
         }
     }
 
+    /// A run before in which all passed, a little slower.
+    fn former() -> Former {
+        let folder = tempfile::tempdir().unwrap();
+        let mut report = crate::report::RunReport::from_events(&fixture("passing"));
+        report.cells.iter_mut().for_each(|cell| cell.duration_seconds = Some(170.0));
+        crate::report::write(&report, folder.path()).unwrap();
+        Former::read(folder.path())
+    }
+
     /// The screen after the events until `seconds` have passed, and a tick then.
     fn screen(events: &[RunEvent], seconds: i64, rows: u16, columns: u16) -> String {
         let terminal = InMemoryTerm::new(rows, columns);
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
         let size = move || (usize::from(rows), usize::from(columns));
-        let options = Options { report: Some("taskcat_outputs/index.html".into()), ..Options::default() };
+        let report = Some("taskcat_outputs/index.html".into());
+        let options = Options { report, former: former(), has_key: true, ..Options::default() };
         let mut live = Live::new(options, target, Box::new(Onto(terminal.clone())), Box::new(size));
         let start = events[0].at;
         let now = start.as_second() + seconds;
@@ -257,7 +263,7 @@ mod tests {
         if events.iter().any(|event| event.at.as_second() >= now) {
             // Drawings that follow one another at once are left out by the drawing's pacing.
             std::thread::sleep(std::time::Duration::from_millis(60));
-            live.draw(Timestamp::from_second(now).unwrap());
+            live.draw(Timestamp::from_second(now).unwrap()).unwrap();
         } else {
             live.finish().unwrap();
         }
@@ -266,20 +272,79 @@ mod tests {
 
     #[test]
     fn what_stands_on_the_screen() {
-        let events = fixture("one-failed");
+        let events = with_templates();
         insta::assert_snapshot!("creating", screen(&events, 29, 24, 100));
         insta::assert_snapshot!("failed-and-deleting", screen(&events, 120, 24, 100));
-        insta::assert_snapshot!("narrow", screen(&events, 120, 24, 48));
+        insta::assert_snapshot!("narrow", screen(&events, 120, 24, 60));
+        insta::assert_snapshot!("narrower", screen(&events, 120, 24, 40));
+        insta::assert_snapshot!("eight rows", screen(&events, 29, 8, 100));
         insta::assert_snapshot!("end", screen(&events, 1000, 40, 100));
         insta::assert_snapshot!("hostile", screen(&fixture("hostile"), 1000, 24, 100));
     }
 
     #[test]
     fn more_cells_than_the_terminal_has_rows_are_counted() {
-        let events = many(15, 20);
+        let events = told_of_templates(many(15, 20));
         let text = screen(&events, 21, 24, 100);
         insta::assert_snapshot!("folded", text);
         assert!(text.lines().count() <= 24);
+    }
+
+    /// Everything that is drawn fits the terminal, however small it is.
+    #[test]
+    fn no_line_is_wider_than_the_terminal_and_no_view_is_higher() {
+        let events = told_of_templates(many(2, 20));
+        let mut live = on(Written::default(), 24, 100, true);
+        events.iter().take(200).for_each(|event| live.take(event).unwrap());
+        for (rows, columns) in [(24, 100), (8, 100), (24, 60), (8, 40), (5, 30), (4, 24)] {
+            let frame = live.frame(events[199].at, rows, columns);
+            assert!(frame.len() < rows, "{rows}: {frame:#?}");
+            assert!(frame.iter().all(|line| console::measure_text_width(line) < columns), "{columns}: {frame:#?}");
+        }
+    }
+
+    fn on(out: Written, rows: u16, columns: u16, reflows: bool) -> Live {
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(InMemoryTerm::new(rows, columns)), 255);
+        let options = Options { reflows, ..Options::default() };
+        Live::new(options, target, Box::new(out), Box::new(move || (usize::from(rows), usize::from(columns))))
+    }
+
+    /// Six cells of about 90 columns and the counts: made narrower, the terminal has broken each of the six in two.
+    #[test]
+    fn what_a_narrower_terminal_has_broken_is_taken_back() {
+        let written = Written::default();
+        let check = |reflows, columns: usize, expect: &str| {
+            let mut live = on(written.clone(), 24, 100, reflows);
+            let events = with_templates();
+            let events = events.iter().filter(|event| event.at.as_second() < events[0].at.as_second() + 29);
+            events.clone().for_each(|event| live.take(event).unwrap());
+            let now = events.last().unwrap().at;
+            live.draw(now).unwrap();
+            written.take();
+            live.size = Box::new(move || (24, columns));
+            live.draw(now).unwrap();
+            assert_eq!(written.take(), expect, "{columns}");
+            live.draw(now).unwrap();
+            assert_eq!(written.take(), "", "once");
+        };
+        check(true, 60, "\u{1b}[6A\r\u{1b}[J");
+        check(true, 120, "");
+        check(false, 60, "");
+    }
+
+    #[test]
+    fn the_state_of_every_stack_stays_on_the_screen() {
+        let written = Written::default();
+        let mut live = on(written.clone(), 24, 100, true);
+        live.options.asked.ask();
+        let events = with_templates();
+        events.iter().take(60).for_each(|event| live.take(event).unwrap());
+        written.take();
+        live.options.asked.ask();
+        live.answer(events[59].at).unwrap();
+        insta::assert_snapshot!("state", written.take());
+        live.answer(events[59].at).unwrap();
+        assert_eq!(written.take(), "");
     }
 
     /// Shows a recorded run at twenty times its speed:
@@ -298,7 +363,7 @@ mod tests {
             while now < event.at {
                 std::thread::sleep(std::time::Duration::from_millis(50));
                 now += jiff::SignedDuration::from_secs(1);
-                live.draw(now);
+                live.draw(now).unwrap();
             }
             live.take(event).unwrap();
         }

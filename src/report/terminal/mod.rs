@@ -1,22 +1,27 @@
 //! The run as those see it who watch: on a terminal a live view, elsewhere log lines; at the end a summary. All of it
 //! goes to stderr.
 //!
-//! `progress` knows what each cell is doing, `notice` puts an event into words, `live` and `plain` show them. Whether
-//! there is a terminal, and whether it takes colours, `cli` has found out.
+//! `progress` knows what each cell is doing, `state` and `estimate` say it, `notice` puts an event into words, `live` and
+//! `plain` show them. Whether there is a terminal, and whether it takes colours, `cli` has found out.
 
+mod estimate;
 mod live;
 mod notice;
 mod plain;
 mod progress;
+mod state;
 mod summary;
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 
 use super::Consumer;
 use super::model::{CellReport, CellState};
 use super::text;
+pub use estimate::Former;
 
 /// How to show the run.
 #[derive(Clone, Debug, Default)]
@@ -31,13 +36,43 @@ pub struct Options {
     pub width: Option<u16>,
     /// Escape codes for colours may be written.
     pub colour: bool,
+    /// The terminal breaks lines again when it is made narrower. Most do.
+    pub reflows: bool,
     /// Where the report will stand, for the summary.
     pub report: Option<String>,
+    /// How long the cells took in the run before.
+    pub former: Former,
+    /// Set where the state of every stack is wanted now.
+    pub asked: Asked,
+    /// A key sets it.
+    pub has_key: bool,
+}
+
+impl Options {
+    /// The view is redrawn in place.
+    pub fn is_live(&self) -> bool {
+        self.is_terminal && !self.quiet && !self.minimal
+    }
+}
+
+/// Whether somebody wants to see the state of every stack. The view looks at it once a second or more often.
+#[derive(Clone, Debug, Default)]
+pub struct Asked(Arc<AtomicBool>);
+
+impl Asked {
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// True once for all who have asked since the last call.
+    fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
 }
 
 /// The consumer that shows the run on stderr.
 pub fn consumer(options: Options) -> Box<dyn Consumer> {
-    if options.is_terminal && !options.quiet && !options.minimal {
+    if options.is_live() {
         Box::new(live::Live::on_stderr(options))
     } else {
         Box::new(plain::Plain::new(options, Box::new(io::stderr())))
@@ -99,6 +134,10 @@ impl Columns {
         Self { test: widest(|cell| &cell.id.test), region: widest(|cell| &cell.id.region) }
     }
 
+    fn width(self) -> usize {
+        self.test + self.region + 2
+    }
+
     /// `test  region`, padded.
     fn name(&self, cell: &CellReport) -> String {
         format!(
@@ -114,13 +153,13 @@ fn pad(text: &str, width: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::event::{Happening, RunEvent};
-    use crate::report::tests::{SCENARIOS, fixture};
+    use crate::event::{Happening, RunEvent, TemplateSource};
+    use crate::report::tests::{SCENARIOS, fixture, many};
 
     #[derive(Clone, Default)]
     pub struct Written(Arc<Mutex<Vec<u8>>>);
@@ -139,6 +178,126 @@ mod tests {
 
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
+        }
+    }
+
+    /// The run in which a nested stack's subnet fails, as it is recorded today: with what its templates declare.
+    pub fn with_templates() -> Vec<RunEvent> {
+        told_of_templates(fixture("one-failed"))
+    }
+
+    pub fn told_of_templates(mut events: Vec<RunEvent>) -> Vec<RunEvent> {
+        let declared = |ids: &[&str], conditional: bool| {
+            let resource = |(line, id): (usize, &&str)| {
+                ((*id).to_owned(), serde_json::json!({"line": 10 * line + 20, "conditional": conditional}))
+            };
+            ids.iter().enumerate().map(resource).collect::<serde_json::Map<_, _>>()
+        };
+        let mut network = declared(&["VPC", "InternetGateway", "PublicSubnet1", "PrivateSubnet1"], false);
+        network["PrivateSubnet1"]["parameters"] = serde_json::json!(["PrivateSubnet1CIDR", "VPCCIDR"]);
+        network.append(&mut declared(&["NatGateway1", "NatGateway2"], true));
+        let mut app = declared(&["NetworkStack", "Database", "Listener"], false);
+        app["NetworkStack"]["template"] = "submodules/vpc/templates/vpc.template.yaml".into();
+        app["NetworkStack"]["gives"] = serde_json::json!({"VPCCIDR": {"value": "10.0.0.0/16"}});
+        let templates = serde_json::json!([
+            {"template": "templates/app.template.yaml", "resources": app},
+            {"template": "templates/vpc.template.yaml", "resources": network},
+            {
+                "template": "submodules/vpc/templates/vpc.template.yaml",
+                "parameters": {"PrivateSubnet1CIDR": {"line": 3, "default": "10.1.0.0/19"}, "VPCCIDR": {"line": 7}},
+                "resources": network
+            }
+        ]);
+        if let Happening::RunStarted(run) = &mut events[0].happening {
+            run.templates = serde_json::from_value::<Vec<TemplateSource>>(templates).unwrap();
+        }
+        events
+    }
+
+    #[test]
+    fn below_a_failure_stands_where_it_is_declared() {
+        let check = |name: &str, quiet, minimal| {
+            let text = plain(&with_templates(), Options { quiet, minimal, ..Options::default() });
+            insta::assert_snapshot!(name, text);
+        };
+        check("notes.plain", false, false);
+        check("notes.minimal", false, true);
+        check("notes.quiet", true, false);
+    }
+
+    #[test]
+    fn the_summary_fits_a_small_terminal_and_ends_with_what_failed() {
+        let summary = |events: &[RunEvent], width| {
+            let report = crate::report::RunReport::from_events(events);
+            let options = Options { report: Some("taskcat_outputs/index.html".into()), ..Options::default() };
+            summary::lines(&report, &options, Some(width))
+        };
+        let check = |name: &str, events: Vec<RunEvent>, width: usize| {
+            let lines = summary(&events, width);
+            assert!(lines.iter().all(|line| console::measure_text_width(line) <= width), "{lines:#?}");
+            assert!(lines.len() < 24, "{}: {lines:#?}", lines.len());
+            insta::assert_snapshot!(name, lines.join("\n"));
+        };
+        check("one of six.summary", with_templates(), 100);
+        check("three of thirty.summary", told_of_templates(many(5, 6)), 100);
+        let forty_failed = told_of_templates(many(21, 21));
+        check("40 of 441.summary", forty_failed.clone(), 100);
+        check("narrow.summary", forty_failed, 70);
+        for (tests, regions) in [(1, 1), (2, 5), (3, 10), (7, 7)] {
+            let lines = summary(&told_of_templates(many(tests, regions)), 80);
+            assert!(lines.len() < 24, "{tests} × {regions}: {lines:#?}");
+        }
+    }
+
+    #[test]
+    fn the_state_of_every_stack_is_shown_once_to_those_who_ask() {
+        let events = with_templates();
+        let check = |name: &str, options: Options, seconds: i64| {
+            let written = Written::default();
+            let asked = options.asked.clone();
+            let mut consumer = plain::Plain::new(options, Box::new(written.clone()));
+            let until = events[0].at + jiff::SignedDuration::from_secs(seconds);
+            let mut events = events.iter().filter(|event| event.at <= until).peekable();
+            while let Some(event) = events.next() {
+                if events.peek().is_none() {
+                    written.take();
+                    asked.ask();
+                }
+                consumer.take(event).unwrap();
+            }
+            let text = written.take();
+            insta::assert_snapshot!(name, text);
+            consumer.tick().unwrap();
+            assert!(!written.take().contains("the state of every stack"));
+        };
+        check("creating.state", Options::default(), 29);
+        check("deleting.state", Options::default(), 120);
+        check("quiet.state", Options { quiet: true, ..Options::default() }, 29);
+        check("minimal.state", Options { minimal: true, ..Options::default() }, 29);
+    }
+
+    #[test]
+    fn no_foreign_text_commands_the_system_that_reads_the_log() {
+        let mut events = with_templates();
+        for event in &mut events {
+            match &mut event.happening {
+                Happening::StackEvent { detail, .. } if detail.status.ends_with("FAILED") => {
+                    detail.reason = Some("::error::one ##[add-mask]two".into());
+                    detail.logical_id = "::warning::x".into();
+                }
+                Happening::CellFinished { reason, .. } => *reason = Some("::stop-commands::x".into()),
+                _ => {}
+            }
+            let renamed = serde_json::to_string(event).unwrap().replace("\"vpc\"", "\"::set-output name=a::b\"");
+            *event = serde_json::from_str(&renamed).unwrap();
+        }
+        for (quiet, minimal) in [(false, false), (false, true), (true, false)] {
+            let options = Options { quiet, minimal, ..Options::default() };
+            options.asked.ask();
+            let text = plain(&events, options);
+            assert!(text.contains("add-mask"), "{text}");
+            let commands = text.lines().filter(|line| line.trim_start().starts_with("::") || line.contains("##["));
+            assert_eq!(commands.collect::<Vec<_>>(), Vec::<&str>::new(), "{text}");
         }
     }
 

@@ -6,10 +6,11 @@ use jiff::Timestamp;
 
 use super::notice::{self, Level};
 use super::progress::{Phase, Progress};
-use super::{Options, Paint, summary};
+use super::state::State;
+use super::{Columns, Options, Paint, summary};
 use crate::event::{CellId, Happening, RunEvent};
 use crate::report::model::hook_name;
-use crate::report::{Consumer, root_cause, text};
+use crate::report::{Consumer, RootCause, github, root_cause, text};
 
 /// A log that says nothing for longer makes CI systems and readers believe that the run hangs.
 const LONGEST_SILENCE_SECONDS: i64 = 55;
@@ -35,38 +36,76 @@ impl Plain {
         };
         let stamped = if self.options.quiet { line } else { format!("{} {line}", paint.faint(&text::seconds(at))) };
         self.last_line = at;
-        writeln!(self.out, "{stamped}")
+        self.put(&stamped)
+    }
+
+    /// The one way out. What is foreign in the line must not command the system that reads the log.
+    fn put(&mut self, line: &str) -> io::Result<()> {
+        writeln!(self.out, "{}", github::inert(line))
+    }
+
+    /// Where what failed is declared, what it was given and what to do about it: below the line of the failure.
+    fn notes(&mut self, at: Timestamp, cell: &CellId) -> io::Result<()> {
+        let cause = self.progress.report.cell_of(cell).and_then(|cell| cell.root_cause.as_ref());
+        let notes = cause.map(RootCause::notes).unwrap_or_default();
+        notes.iter().try_for_each(|note| self.log(at, Level::Detail, &format!("  {}", text::one_line(note))))
+    }
+
+    fn state(&self, now: Timestamp) -> State<'_> {
+        let (progress, former) = (&self.progress, &self.options.former);
+        let columns = Columns::of(&progress.report.cells);
+        State { progress, former, columns, paint: Paint { colour: self.options.colour }, now }
+    }
+
+    /// Prints the state of every stack if somebody has asked for it.
+    fn answer(&mut self, now: Timestamp) -> io::Result<()> {
+        if !self.options.asked.take() {
+            return Ok(());
+        }
+        let lines = self.state(now).lines(usize::MAX);
+        self.log(now, Level::Detail, "the state of every stack:")?;
+        lines.iter().try_for_each(|line| self.put(line))
     }
 
     /// TaskCat's minimalist lines: `test region STATUS`, and below a failed one what failed in it.
     fn minimal(&mut self, event: &RunEvent, change: Option<(CellId, String)>) -> io::Result<()> {
         let report = &self.progress.report;
-        let (cell, status, below) = match &event.happening {
+        let of_cause = |cause: Option<RootCause>| cause.map(|it| it.notes()).unwrap_or_default();
+        let (cell, status, below, notes) = match &event.happening {
             Happening::StackSettled { cell, status, .. } if is_bad(status) => {
                 let failures = report.cell_of(cell).map(root_cause::own_failures).unwrap_or_default();
                 let reason = |reason: &Option<String>| reason.clone().unwrap_or("CloudFormation gave no reason".into());
                 let below = failures.iter().map(|it| format!("{} {}", it.logical_id, reason(&it.reason)));
-                (cell.clone(), status.clone(), below.collect())
+                let cause = report.cell_of(cell).and_then(root_cause::of_cell);
+                (cell.clone(), status.clone(), below.collect(), of_cause(cause))
             }
             Happening::StackDeleteFailed { cell, reason, left, .. } => {
                 let left = left.iter().map(|it| format!("{} {}", it.logical_id, it.status));
-                (cell.clone(), "DELETE_FAILED".into(), std::iter::once(reason.clone()).chain(left).collect())
+                let below = std::iter::once(reason.clone()).chain(left).collect();
+                (cell.clone(), "DELETE_FAILED".into(), below, Vec::new())
             }
-            Happening::LaunchFailed { cell, reason } => (cell.clone(), "LAUNCH_FAILED".into(), vec![reason.clone()]),
+            Happening::LaunchFailed { cell, reason } => {
+                let cause = report.cell_of(cell).and_then(|cell| cell.root_cause.clone());
+                (cell.clone(), "LAUNCH_FAILED".into(), vec![reason.clone()], of_cause(cause))
+            }
             Happening::HookFinished { cell, hook, error: Some(error), .. } => {
-                (cell.clone(), format!("{} failed", hook_name(hook)), vec![error.clone()])
+                (cell.clone(), format!("{} failed", hook_name(hook)), vec![error.clone()], Vec::new())
             }
             // Told once the stack has come to rest, together with what failed in it.
             Happening::StackEvent { detail, .. } if is_bad(&detail.status) => return Ok(()),
             _ => match change {
-                Some((cell, status)) => (cell, status, Vec::new()),
+                Some((cell, status)) => (cell, status, Vec::new(), Vec::new()),
                 None => return Ok(()),
             },
         };
         let line = text::one_line(&format!("{} {status}", notice::name(&cell)));
         let paint = Paint { colour: self.options.colour };
-        writeln!(self.out, "{}", if below.is_empty() && !is_bad(&status) { line } else { paint.bad(&line) })?;
-        below.iter().try_for_each(|line| writeln!(self.out, "    {}", text::one_line(line)))
+        self.put(&if below.is_empty() && !is_bad(&status) { line } else { paint.bad(&line) })?;
+        // The first is the root cause, which the notes are about.
+        let (cause, others) = below.split_at(below.len().min(1));
+        cause.iter().try_for_each(|line| self.put(&format!("    {}", text::one_line(line))))?;
+        notes.iter().try_for_each(|note| self.put(&format!("      {}", text::one_line(note))))?;
+        others.iter().try_for_each(|line| self.put(&format!("    {}", text::one_line(line))))
     }
 
     fn tick_at(&mut self, now: Timestamp) -> io::Result<()> {
@@ -82,7 +121,8 @@ impl Plain {
         let oldest = format!("{} {} for {since}", notice::name(&cell.id), activity.status);
         let waiting =
             activity.waiting_for().map(|(id, kind)| format!(", waiting for {id} ({kind})")).unwrap_or_default();
-        let line = format!("{} in progress; {oldest}{waiting}", notice::count(under_way.len(), "stack"));
+        let left = self.state(now).left().map(|left| format!("; {left}")).unwrap_or_default();
+        let line = format!("{} in progress; {oldest}{waiting}{left}", notice::count(under_way.len(), "stack"));
         self.log(now, Level::Detail, &text::one_line(&line))
     }
 }
@@ -101,8 +141,12 @@ impl Consumer for Plain {
                 && level >= least
             {
                 self.log(event.at, level, &line)?;
+                if let Happening::CellFinished { cell, .. } = &event.happening {
+                    self.notes(event.at, cell)?;
+                }
             }
         }
+        self.answer(event.at)?;
         if let Happening::CellFinished { cell, .. } = &event.happening {
             self.progress.report.forget_events(cell);
         }
@@ -110,13 +154,16 @@ impl Consumer for Plain {
     }
 
     fn tick(&mut self) -> io::Result<()> {
-        self.tick_at(Timestamp::now())
+        let now = Timestamp::now();
+        self.answer(now)?;
+        self.tick_at(now)?;
+        self.out.flush()
     }
 
     fn finish(&mut self) -> io::Result<()> {
         self.progress.report.conclude();
         for line in summary::lines(&self.progress.report, &self.options, None) {
-            writeln!(self.out, "{line}")?;
+            self.put(&line)?;
         }
         self.out.flush()
     }
@@ -129,6 +176,7 @@ fn is_bad(status: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Former;
     use super::super::tests::Written;
     use super::*;
     use crate::report::tests::fixture;
@@ -161,6 +209,15 @@ mod tests {
         );
         assert!(ticks(Options { quiet: true, ..Options::default() }).is_empty());
         assert!(ticks(Options { minimal: true, ..Options::default() }).is_empty());
+    }
+
+    #[test]
+    fn the_line_foretells_how_long_it_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        crate::report::write(&crate::report::RunReport::from_events(&fixture("passing")), folder.path()).unwrap();
+        let lines = ticks(Options { former: Former::read(folder.path()), ..Options::default() });
+        assert!(lines[0].ends_with("(AWS::EC2::NatGateway); about 2m left"), "{lines:?}");
+        assert!(lines[1].ends_with("(AWS::EC2::NatGateway); about 40s left"), "{lines:?}");
     }
 
     #[test]

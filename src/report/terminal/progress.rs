@@ -1,10 +1,11 @@
 //! What each cell is doing at the moment, as far as the events tell.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use jiff::Timestamp;
 
-use super::super::model::{CellReport, RunReport, hook_name, nested_stack_id};
+use super::super::model::{CellReport, RunReport, StackReport, hook_name, nested_stack_id};
 use crate::event::{CellId, Happening, RunEvent, StackEvent};
 
 /// The run so far. It holds no more of a cell that has its verdict than the summary needs.
@@ -32,10 +33,36 @@ pub struct Activity {
     pub phase: Phase,
     /// The stack's status, or the step before there is a stack.
     pub status: String,
-    /// Resources that have come up, or in the deletion gone, nested stacks' included.
-    pub done: usize,
+    /// Resources that are gone again, in a rollback or in the deletion, nested stacks' included.
+    pub gone: usize,
+    /// What has been seen of each stack's resources as it came up, by the stack's id.
+    stacks: HashMap<String, Seen>,
     under_way: Vec<UnderWay>,
     since: Option<Timestamp>,
+}
+
+/// Resources of one stack that have come up, and how many there are; that is unknown without the template.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    pub done: usize,
+    pub in_all: Option<usize>,
+}
+
+/// `12/20`, or `12 done` where nobody knows of how many.
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.in_all {
+            Some(in_all) => write!(f, "{}/{in_all}", self.done),
+            None => write!(f, "{} done", self.done),
+        }
+    }
+}
+
+/// A stack's resources by their logical ids: those that anything has been heard of, and those that have come up.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    begun: HashSet<String>,
+    done: usize,
 }
 
 /// The states that cells are counted by where there are too many to be shown.
@@ -100,7 +127,7 @@ impl Progress {
             Happening::StackSettled { cell, status, .. } => (cell, Phase::Creating, status.as_str()),
             Happening::StackDeleting { cell, .. } => {
                 let activity = self.activities.entry(cell.clone()).or_default();
-                (activity.done, activity.under_way) = (0, Vec::new());
+                (activity.gone, activity.under_way) = (0, Vec::new());
                 (cell, Phase::Deleting, "DELETE_IN_PROGRESS")
             }
             Happening::StackDeleted { cell, .. } => (cell, Phase::Over, "DELETE_COMPLETE"),
@@ -109,7 +136,9 @@ impl Progress {
             Happening::CellFinished { cell, .. }
             | Happening::StackKept { cell, .. }
             | Happening::StackDeleteUnawaited { cell, .. } => {
-                self.activities.entry(cell.clone()).or_default().phase = Phase::Over;
+                let activity = self.activities.entry(cell.clone()).or_default();
+                // With its verdict nobody counts any more what came up of it.
+                (activity.phase, activity.stacks) = (Phase::Over, HashMap::new());
                 return None;
             }
             _ => return None,
@@ -144,6 +173,10 @@ impl Progress {
         }
     }
 
+    pub fn activity(&self, cell: &CellId) -> Option<&Activity> {
+        self.activities.get(cell)
+    }
+
     /// Cells to which something is still to happen, with what they are at; in the plan's order.
     pub fn active<'a>(&'a self) -> impl Iterator<Item = (&'a CellReport, &'a Activity)> {
         let of_cell = |cell: &'a CellReport| Some((cell, self.activities.get(&cell.id)?));
@@ -163,6 +196,11 @@ impl Activity {
         if event.is_of_stack() {
             return;
         }
+        let goes = event.status.starts_with("DELETE_");
+        let seen = self.stacks.entry(event.stack_id.clone()).or_default();
+        if !goes && !seen.begun.contains(&event.logical_id) {
+            seen.begun.insert(event.logical_id.clone());
+        }
         let is_it = |it: &UnderWay| it.stack_id == event.stack_id && it.logical_id == event.logical_id;
         let position = self.under_way.iter().position(is_it);
         if event.status.ends_with("_IN_PROGRESS") {
@@ -175,8 +213,48 @@ impl Activity {
         }
         if let Some(position) = position {
             self.under_way.remove(position);
-            self.done += usize::from(event.status.ends_with("_COMPLETE"));
+            match (goes, event.status.ends_with("_COMPLETE")) {
+                (true, true) => self.gone += 1,
+                (false, true) => seen.done += 1,
+                _ => {}
+            }
         }
+    }
+
+    /// Resources of the cell: its own stack's and those of the nested stacks that have appeared.
+    pub fn resources(&self, cell: &CellReport) -> Count {
+        let nested = cell.stacks.iter().filter(|stack| stack.depth > 0);
+        let own = cell.stacks.iter().find(|stack| stack.depth == 0).map(|stack| stack.stack_id.as_str());
+        let done = self.stacks.values().map(|seen| seen.done).sum();
+        let in_all = self.expected(cell, own.unwrap_or_default(), Some(&[])).map(|own| {
+            let nested = nested
+                .map(|stack| self.resources_of(cell, stack).in_all.unwrap_or_else(|| self.begun(&stack.stack_id)));
+            (own + nested.sum::<usize>()).max(done)
+        });
+        Count { done, in_all }
+    }
+
+    /// Resources of one nested stack of the cell, without those of the stacks nested in it.
+    pub fn resources_of(&self, cell: &CellReport, stack: &StackReport) -> Count {
+        let path = cell.path_of(&stack.stack_id);
+        // The path of a stack whose parent has not told of it is not known, which is not the path of the cell's own.
+        let path = (path.len() == stack.depth as usize).then_some(path.as_slice());
+        let done = self.stacks.get(&stack.stack_id).map_or(0, |seen| seen.done);
+        let in_all = self.expected(cell, &stack.stack_id, path).map(|in_all| in_all.max(done));
+        Count { done, in_all }
+    }
+
+    /// Those that the template declares without a condition, and whatever else has been seen.
+    fn expected(&self, cell: &CellReport, stack_id: &str, path: Option<&[&str]>) -> Option<usize> {
+        let template = cell.sources.template(&cell.template, path?)?;
+        let is_certain = |id: &String| template.resources.get(id).is_some_and(|it| !it.conditional);
+        let certain = template.resources.values().filter(|it| !it.conditional).count();
+        let more = self.stacks.get(stack_id).map_or(0, |seen| seen.begun.iter().filter(|id| !is_certain(id)).count());
+        Some(certain + more)
+    }
+
+    fn begun(&self, stack_id: &str) -> usize {
+        self.stacks.get(stack_id).map_or(0, |seen| seen.begun.len())
     }
 
     /// What it has waited for longest: of the innermost stacks, since the outer ones wait for these. The resource's
@@ -190,5 +268,63 @@ impl Activity {
     /// Whole seconds that it has been in its phase.
     pub fn elapsed(&self, now: Timestamp) -> f64 {
         self.since.map_or(0.0, |since| (now.as_second() - since.as_second()).max(0) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::TemplateSource;
+    use crate::report::tests::fixture;
+
+    /// The count of `app us-east-1` of the fixture after each event that changes it, with these templates known.
+    fn counts(templates: serde_json::Value, until: &str) -> Vec<String> {
+        let mut events = fixture("one-failed");
+        if let Happening::RunStarted(run) = &mut events[0].happening {
+            run.templates = serde_json::from_value::<Vec<TemplateSource>>(templates).unwrap();
+        }
+        let mut progress = Progress::default();
+        let mut counts: Vec<String> = Vec::new();
+        for event in &events {
+            progress.apply(event);
+            let app = progress.active().find(|(cell, _)| &*cell.id.test == "app" && &*cell.id.region == "us-east-1");
+            let Some((cell, activity)) = app.filter(|(_, it)| it.phase == Phase::Creating) else { continue };
+            let count = activity.resources(cell).to_string();
+            if counts.last() != Some(&count) {
+                counts.push(count.clone());
+            }
+            if count == until {
+                break;
+            }
+        }
+        counts
+    }
+
+    fn resource(line: u32) -> serde_json::Value {
+        serde_json::json!({"line": line})
+    }
+
+    #[test]
+    fn resources_of_nested_stacks_count_once_they_have_appeared() {
+        let mut network = serde_json::Map::new();
+        for id in ["VPC", "InternetGateway", "PrivateSubnet1", "PublicSubnet1"] {
+            network.insert(id.into(), resource(1));
+        }
+        network.insert("Perhaps".into(), serde_json::json!({"line": 2, "conditional": true}));
+        let templates = serde_json::json!([
+            {"template": "templates/app.template.yaml", "resources": {
+                "NetworkStack": {"line": 1, "template": "templates/net.yaml"}, "Other": {"line": 2}}},
+            {"template": "templates/net.yaml", "resources": network}
+        ]);
+        let counts = counts(templates, "3/8");
+        // Two of its own, then the nested stack's four; what no template has is more than that.
+        assert_eq!(counts.iter().map(String::as_str).collect::<Vec<_>>(), EXPECTED);
+    }
+
+    const EXPECTED: [&str; 7] = ["0/2", "0/6", "1/6", "2/6", "3/6", "3/7", "3/8"];
+
+    #[test]
+    fn without_the_template_only_what_is_done_is_told() {
+        assert_eq!(counts(serde_json::json!([]), "3 done"), ["0 done", "1 done", "2 done", "3 done"]);
     }
 }

@@ -6,49 +6,116 @@ use super::super::text;
 use super::notice::count;
 use super::{Columns, Options, Paint};
 use crate::event::Task;
+use crate::report::RootCause;
 
-/// Cells of a state before the rest is only counted, so that all fits one screen.
+/// Rows of a small terminal, one of them for the prompt.
+const SCREEN: usize = 24 - 1;
+/// Cells of a state before the rest is only counted.
 const ROWS: usize = 6;
 /// The same where nothing failed.
 const ROWS_OF_A_GOOD_RUN: usize = 20;
-/// Lines of a root cause when it is told as it happens, and in the summary of few and of many failures.
-pub const CAUSE_LINES: usize = 4;
-const CAUSE_LINES_OF_MANY: usize = 2;
-const MANY: usize = 3;
+/// Lines of one note.
+const NOTE_LINES: usize = 2;
+
+/// How much is told of a cell that failed.
+#[derive(Clone, Copy)]
+pub struct Detail {
+    /// Lines of the root cause.
+    cause: usize,
+    notes: bool,
+}
+
+impl Detail {
+    pub const FULL: Self = Self { cause: 4, notes: true };
+    const SHORTER: Self = Self { cause: 2, notes: true };
+    const CAUSE: Self = Self { cause: 2, notes: false };
+    const LINE: Self = Self { cause: 1, notes: false };
+}
 
 /// The lines of the summary. `width` breaks them; without one they are as long as they are.
 pub fn lines(report: &RunReport, options: &Options, width: Option<usize>) -> Vec<String> {
     let paint = Paint { colour: options.colour };
-    let columns = Columns::of(&report.cells);
-    let mut lines = Vec::new();
+    let mut end = left_behind(report, paint);
+    end.push(verdict_line(report, options, paint));
     // In quiet and minimal output the rows would be the bulk of it; the failures have been told.
-    if !options.quiet && !options.minimal && !report.cells.is_empty() && report.task == Task::Test {
-        lines.push(String::new());
-        lines.extend(rows(report, &columns, paint, width));
-        lines.push(String::new());
+    if options.quiet || options.minimal || report.cells.is_empty() || report.task != Task::Test {
+        return end;
     }
-    lines.extend(left_behind(report, paint));
-    lines.push(verdict_line(report, options, paint));
-    lines
+    let rows_of =
+        |line: &String| width.map_or(1, |width| console::measure_text_width(line).div_ceil(width.max(1)).max(1));
+    let room = SCREEN.saturating_sub(2 + end.iter().map(rows_of).sum::<usize>());
+    let blank = || vec![String::new()];
+    [blank(), Cells::of(report, paint, width).fit(room), blank(), end].concat()
 }
 
-fn rows(report: &RunReport, columns: &Columns, paint: Paint, width: Option<usize>) -> Vec<String> {
-    let (passed, other): (Vec<_>, Vec<_>) = report.cells.iter().partition(|cell| cell.state == CellState::Passed);
-    let (failed, unfinished): (Vec<_>, Vec<_>) = other.into_iter().partition(|cell| cell.state == CellState::Failed);
-    let good_run = failed.is_empty() && unfinished.is_empty();
-    let cause_lines = if failed.len() + unfinished.len() > MANY { CAUSE_LINES_OF_MANY } else { CAUSE_LINES };
-    let mut lines = Vec::new();
-    for cells in [passed, unfinished, failed] {
-        let limit = if good_run { ROWS_OF_A_GOOD_RUN } else { ROWS };
-        let shown = if cells.len() > limit { limit - 1 } else { cells.len() };
-        for cell in cells.iter().take(shown) {
-            lines.extend(cell_rows(cell, columns, paint, width, cause_lines));
-        }
-        if let Some(more) = cells.get(shown) {
-            lines.push(paint.faint(&format!("  … {} more {}", cells.len() - shown, more.state.word())));
-        }
+/// The cells by what they came to.
+struct Cells<'a> {
+    passed: Vec<&'a CellReport>,
+    unfinished: Vec<&'a CellReport>,
+    failed: Vec<&'a CellReport>,
+    columns: Columns,
+    paint: Paint,
+    width: Option<usize>,
+}
+
+impl<'a> Cells<'a> {
+    fn of(report: &'a RunReport, paint: Paint, width: Option<usize>) -> Self {
+        let (passed, other): (Vec<_>, Vec<_>) = report.cells.iter().partition(|cell| cell.state == CellState::Passed);
+        let (failed, unfinished) = other.into_iter().partition(|cell| cell.state == CellState::Failed);
+        Self { passed, unfinished, failed, columns: Columns::of(&report.cells), paint, width }
     }
-    lines
+
+    /// As much as there is room for: what passed gives way first, then what is told of each failure, then failures.
+    fn fit(&self, room: usize) -> Vec<String> {
+        let bad = self.failed.len() + self.unfinished.len();
+        if bad == 0 {
+            return self.block(&self.passed, ROWS_OF_A_GOOD_RUN, Detail::LINE);
+        }
+        let attempts =
+            [(ROWS, Detail::FULL), (1, Detail::FULL), (1, Detail::SHORTER), (1, Detail::CAUSE), (1, Detail::LINE)];
+        for (limit, detail) in attempts {
+            let lines = [
+                self.block(&self.passed, limit, detail),
+                self.block(&self.unfinished, limit.max(2), detail),
+                self.block(&self.failed, bad, detail),
+            ]
+            .concat();
+            if lines.len() <= room {
+                return lines;
+            }
+        }
+        let mut lines =
+            [self.block(&self.passed, 1, Detail::LINE), self.block(&self.unfinished, 2, Detail::LINE)].concat();
+        let room = room.saturating_sub(lines.len() + 1);
+        let (mut shown, mut used) = (0, 0);
+        for cell in &self.failed {
+            let rows = self.rows(cell, Detail::CAUSE);
+            if used + rows.len() > room {
+                break;
+            }
+            (shown, used) = (shown + 1, used + rows.len());
+            lines.extend(rows);
+        }
+        lines.extend(self.more(&self.failed, shown));
+        lines
+    }
+
+    /// At most `limit` cells, or one less and how many more there are.
+    fn block(&self, cells: &[&CellReport], limit: usize, detail: Detail) -> Vec<String> {
+        let shown = if cells.len() > limit { limit - 1 } else { cells.len() };
+        let rows = cells.iter().take(shown).flat_map(|cell| self.rows(cell, detail));
+        rows.chain(self.more(cells, shown)).collect()
+    }
+
+    fn more(&self, cells: &[&CellReport], shown: usize) -> Option<String> {
+        let next = cells.get(shown)?;
+        let more = if shown > 0 { " more" } else { "" };
+        Some(self.paint.faint(&format!("  … {}{more} {}", cells.len() - shown, next.state.word())))
+    }
+
+    fn rows(&self, cell: &CellReport, detail: Detail) -> Vec<String> {
+        cell_rows(cell, &self.columns, self.paint, self.width, detail)
+    }
 }
 
 /// A cell's row, and below it why it failed.
@@ -57,26 +124,37 @@ pub fn cell_rows(
     columns: &Columns,
     paint: Paint,
     width: Option<usize>,
-    cause_lines: usize,
+    detail: Detail,
 ) -> Vec<String> {
     let word = paint.state(cell.state, &format!("{:<11}", cell.state.word()));
     let took = cell.duration_seconds.map(text::duration).unwrap_or_default();
     let mut lines = vec![format!("  {word}  {}  {took}", columns.name(cell)).trim_end().to_owned()];
     let why = cell.root_cause.as_ref().map(|cause| cause.text.as_str()).or(cell.reason.as_deref());
-    if let Some(why) = why.filter(|_| cell.state != CellState::Passed) {
-        let why = text::one_line(why);
-        let indent = " ".repeat(15);
-        let mut wrapped = match width {
-            Some(width) => text::wrap(&why, width.saturating_sub(indent.len() + 1).max(20)),
-            None => vec![why],
-        };
-        if wrapped.len() > cause_lines {
-            wrapped.truncate(cause_lines);
-            if let Some(last) = wrapped.last_mut() {
-                last.push_str(" …");
-            }
+    let Some(why) = why.filter(|_| cell.state != CellState::Passed) else { return lines };
+    // In a narrow terminal the words need the room more than the order does.
+    let indent = if width.is_some_and(|width| width < 60) { 4 } else { 15 };
+    let mut add = |text: &str, limit: usize, painted: &dyn Fn(&str) -> String| {
+        let broken = broken(&text::one_line(text), width.map(|width| width.saturating_sub(indent + 1)), limit);
+        lines.extend(broken.iter().map(|line| format!("{:indent$}{}", "", painted(line))));
+    };
+    add(why, detail.cause, &str::to_owned);
+    let notes = cell.root_cause.iter().filter(|_| detail.notes).flat_map(RootCause::notes);
+    notes.for_each(|note| match note.starts_with("hint: ") {
+        true => add(&note, NOTE_LINES, &str::to_owned),
+        false => add(&note, NOTE_LINES, &|line| paint.faint(line)),
+    });
+    lines
+}
+
+/// The text in at most `limit` lines of `width` columns; the last one says if there is more.
+fn broken(text: &str, width: Option<usize>, limit: usize) -> Vec<String> {
+    let Some(width) = width else { return vec![text.to_owned()] };
+    let mut lines = text::wrap(text, width.max(20));
+    if lines.len() > limit {
+        lines.truncate(limit);
+        if let Some(last) = lines.last_mut() {
+            *last = format!("{} …", console::truncate_str(last, width.max(20) - 2, ""));
         }
-        lines.extend(wrapped.into_iter().map(|line| format!("{indent}{line}")));
     }
     lines
 }

@@ -1,0 +1,38 @@
+//! Whether GitHub Actions runs this, and where it takes what it shows.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::output;
+use crate::report::Consumer;
+use crate::report::github::{self, Target};
+
+/// What GitHub Actions asks for in the environment; none where nobody does.
+pub(super) fn target(project_root: &Path) -> Option<Target> {
+    let set = |name: &str| env::var_os(name).filter(|value: &OsString| !value.is_empty());
+    let annotate = set("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+    let summary = set("GITHUB_STEP_SUMMARY").map(PathBuf::from);
+    if !annotate && summary.is_none() {
+        return None;
+    }
+    let project = match set("GITHUB_WORKSPACE") {
+        Some(workspace) => within(Path::new(&workspace), project_root),
+        // Where the repository is, nobody says: the project is most likely at its root.
+        None => Some(PathBuf::new()),
+    };
+    Some(Target { annotate, summary, project })
+}
+
+/// The consumer that tells GitHub Actions of the run.
+pub(super) fn consumer(project_root: &Path) -> Option<Box<dyn Consumer>> {
+    Some(github::consumer(target(project_root)?, Box::new(io::stdout()), output::warning))
+}
+
+/// The way from one folder down to another that lies in it.
+fn within(outer: &Path, inner: &Path) -> Option<PathBuf> {
+    let (outer, inner) = (fs::canonicalize(outer).ok()?, fs::canonicalize(inner).ok()?);
+    Some(inner.strip_prefix(outer).ok()?.to_owned())
+}
