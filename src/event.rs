@@ -144,6 +144,35 @@ pub enum Happening {
         reason: Option<String>,
     },
 
+    /// A change set is about to be made. Sent before the call.
+    ChangeSetCreating {
+        cell: CellId,
+        stack_name: String,
+        change_set: String,
+    },
+    /// It is worked out and can be looked at. Without changes there is nothing to execute, and it is gone again.
+    ChangeSetCreated {
+        cell: CellId,
+        stack_id: String,
+        change_set: String,
+        changes: Vec<Change>,
+    },
+    /// It is being executed; the stack's events follow.
+    ChangeSetExecuted {
+        cell: CellId,
+        change_set: String,
+    },
+    /// It stands as it is, for somebody else's review.
+    ChangeSetLeft {
+        cell: CellId,
+        change_set: String,
+    },
+    /// It was not wanted and is gone.
+    ChangeSetDropped {
+        cell: CellId,
+        change_set: String,
+    },
+
     StackDeleting {
         cell: CellId,
         stack_id: String,
@@ -276,6 +305,8 @@ pub enum Task {
     Test,
     /// The project is staged, and nothing is launched.
     Upload,
+    /// Stacks that stay are created and changed, by change sets.
+    Deploy,
     /// What earlier runs left is deleted.
     Clean,
 }
@@ -352,6 +383,33 @@ pub struct Output {
     pub value: String,
     pub description: Option<String>,
     pub export_name: Option<String>,
+}
+
+/// What a change set would do with a resource
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html>).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// `Add`, `Modify`, `Remove`, `Import`, `Dynamic`
+    pub action: String,
+    pub logical_id: String,
+    pub physical_id: Option<String>,
+    pub resource_type: String,
+    /// `True`, `False` or `Conditional`: whether another resource takes its place. Only of what is modified.
+    pub replacement: Option<String>,
+    /// What changes in it.
+    pub details: Vec<ChangeDetail>,
+    /// Of a nested stack: what the change does in it, as far as that is known.
+    pub nested: Vec<Change>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeDetail {
+    /// The property, or else the attribute of the resource: `QueueName`, `DeletionPolicy`, `Tags`.
+    pub name: String,
+    /// `Never`, `Conditionally` or `Always`: whether this makes another resource of it.
+    pub recreation: String,
+    /// On what the new value hangs: a parameter or another resource.
+    pub cause: Option<String>,
 }
 
 /// A resource that a failed deletion left behind.

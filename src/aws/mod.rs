@@ -6,6 +6,7 @@
 //! An endpoint that comes with its own keys ([`Aws::at`]) is all that is asked for: then nothing of the environment and
 //! no file has a say.
 
+mod change_set;
 mod cloudformation;
 mod ec2;
 mod error;
@@ -16,6 +17,7 @@ mod simulated;
 mod sts;
 mod trace;
 
+pub use change_set::{ChangeSet, CreateChangeSet};
 pub use cloudformation::{CreateStack, Stack};
 pub use error::{AwsError, ErrorKind};
 pub use s3::{Object, PART_SIZE};

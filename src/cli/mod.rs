@@ -4,6 +4,7 @@
 mod asking;
 mod clean;
 mod config;
+mod deploy;
 mod error;
 mod github;
 mod lint;
@@ -81,6 +82,10 @@ enum Command {
     /// Print a template as CloudFormation would see it, without AWS.
     Render(render::Render),
 
+    /// Create or change stacks that stay, by change sets.
+    #[command(subcommand, arg_required_else_help = true)]
+    Deploy(deploy::Command),
+
     /// Write a recorded run's report again, from its events.
     Report(report::Report),
 
@@ -109,6 +114,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Test(command) => command.run(&cli.aws, verbosity),
         Command::Upload(args) => args.run(&cli.aws, verbosity),
+        Command::Deploy(command) => command.run(&cli.aws, verbosity),
         Command::Plan(args) => args.run(&cli.aws),
         Command::Lint(args) => args.run(&cli.aws),
         Command::Render(args) => args.run(),

@@ -184,6 +184,11 @@ pub(super) fn terminal(verbosity: Verbosity, minimal: bool, report: Option<Strin
     terminal::consumer(view(verbosity, minimal, report))
 }
 
+/// The same as lines that only ever go down, for commands that ask in between.
+pub(super) fn log(verbosity: Verbosity) -> Box<dyn Consumer> {
+    terminal::consumer(terminal::Options { is_terminal: false, ..view(verbosity, false, None) })
+}
+
 /// How that view looks.
 pub(super) fn view(verbosity: Verbosity, minimal: bool, report: Option<String>) -> terminal::Options {
     let stderr = io::stderr();

@@ -29,6 +29,10 @@ pub(super) struct Upload {
     #[arg(short, long, value_name = "NAME")]
     bucket_name: Option<String>,
 
+    /// Upload to one bucket, whatever `s3_regional_buckets` says.
+    #[arg(long)]
+    no_regional_buckets: bool,
+
     /// Don't package Lambda functions first.
     #[arg(short, long)]
     disable_lambda_packaging: bool,
@@ -88,6 +92,9 @@ impl Upload {
         let mut arguments = Vec::new();
         if self.enable_sig_v2 {
             arguments.push(argument("project.s3_enable_sig_v2", "true", "--enable-sig-v2"));
+        }
+        if self.no_regional_buckets {
+            arguments.push(argument("tests.*.s3_regional_buckets", "false", "--no-regional-buckets"));
         }
         let mut set = |key: &str, value: &Option<String>, flag: &str| {
             arguments.extend(value.as_ref().map(|value| argument(key, value, flag)));

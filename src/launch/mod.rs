@@ -1,8 +1,9 @@
 //! A stack is asked for, and what can go wrong with that.
 //!
-//! Hooks, which run before a launch and after a stack has settled, are in [`hook`]. Following the stack is `watch`'s.
+//! What is to stay is asked for by change sets, in [`change_set`]. Hooks, which run before a launch and after a stack has settled, are in [`hook`]. Following the stack is `watch`'s.
 //! Called by `run`; knows `plan`, `event` and `aws`.
 
+pub mod change_set;
 pub mod hook;
 
 use uuid::Uuid;

@@ -42,6 +42,18 @@ pub struct Plan {
     pub refused: Vec<RefusedCell>,
 }
 
+impl Plan {
+    /// Makes the stacks ones that stay: with names of their own, and without the tags by which a run's stacks are found
+    /// and taken away.
+    pub fn to_stay(&mut self, name_of: impl Fn(&str) -> String) {
+        for cell in &mut self.cells {
+            cell.stack_name = name_of(&cell.cell.test);
+            cell.tags.retain(|(key, _)| !draft::OWN_TAGS.contains(&key.as_str()));
+            cell.tags.push(("taskcat-installer".to_owned(), cell.stack_name.clone()));
+        }
+    }
+}
+
 /// A cell that can't be launched.
 #[derive(Clone, Debug)]
 pub struct RefusedCell {

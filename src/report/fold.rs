@@ -65,6 +65,11 @@ impl RunReport {
             | Happening::StackEvent { cell, .. }
             | Happening::StackSettled { cell, .. }
             | Happening::CellFinished { cell, .. }
+            | Happening::ChangeSetCreating { cell, .. }
+            | Happening::ChangeSetCreated { cell, .. }
+            | Happening::ChangeSetExecuted { cell, .. }
+            | Happening::ChangeSetLeft { cell, .. }
+            | Happening::ChangeSetDropped { cell, .. }
             | Happening::StackDeleting { cell, .. }
             | Happening::StackDeleted { cell, .. }
             | Happening::StackDeleteFailed { cell, .. }
@@ -249,11 +254,11 @@ impl CellReport {
                 self.hooks.push(HookReport { hook, started_at: at, finished_at: None, error: None, output: None });
             }
             Happening::HookFinished { hook, error, output, .. } => self.hook_finished(at, hook, error, output),
-            Happening::StackCreating { stack_name, .. } => {
+            Happening::StackCreating { stack_name, .. } | Happening::ChangeSetCreating { stack_name, .. } => {
                 self.begin(at);
                 self.stack_name = stack_name.clone();
             }
-            Happening::StackCreated { stack_id, .. } => {
+            Happening::StackCreated { stack_id, .. } | Happening::ChangeSetCreated { stack_id, .. } => {
                 self.begin(at);
                 self.stack_id = Some(stack_id.clone());
             }

@@ -5,6 +5,7 @@
 //! The terminal is for those who watch. This module knows `event` only: never a step, never `run`.
 
 pub mod cfn_logs;
+pub mod changes;
 pub mod events;
 mod fold;
 pub mod github;

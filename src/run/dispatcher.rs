@@ -164,6 +164,11 @@ impl Tally {
             | Happening::LaunchFailed { .. }
             | Happening::StackEvent { .. }
             | Happening::StackSettled { .. }
+            | Happening::ChangeSetCreating { .. }
+            | Happening::ChangeSetCreated { .. }
+            | Happening::ChangeSetExecuted { .. }
+            | Happening::ChangeSetLeft { .. }
+            | Happening::ChangeSetDropped { .. }
             | Happening::StackDeleting { .. }
             | Happening::Interrupted { .. }
             | Happening::RunFinished(_) => {}

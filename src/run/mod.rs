@@ -7,6 +7,7 @@
 mod cell;
 mod clean;
 mod conductor;
+mod deploy;
 mod dispatcher;
 mod error;
 mod interrupt;
@@ -18,6 +19,7 @@ mod staging;
 
 pub use clean::{CleanRequest, RunStack, Search, clean, find_stacks};
 pub use conductor::Ended;
+pub use deploy::{Decide, Decision, Proposed, deploy};
 pub use error::RunError;
 pub use prepare::{PrepareError, prepare};
 pub use staging::Staging;
@@ -191,13 +193,18 @@ fn lint_finding(finding: Finding) -> LintFinding {
     }
 }
 
-async fn test_cells(context: &Context<'_>, buckets: &[Bucket]) {
-    let Job { plan, settings, .. } = context.job;
-    for refused in &plan.refused {
+/// Tells of the cells that can't be launched.
+fn refuse(context: &Context<'_>) {
+    for refused in &context.job.plan.refused {
         let (cell, reason) = (refused.cell.id.clone(), refused.reason.clone());
         context.events.send(Happening::LaunchFailed { cell: cell.clone(), reason: reason.clone() });
         context.events.send(Happening::CellFinished { cell, outcome: Outcome::Failed, reason: Some(reason) });
     }
+}
+
+async fn test_cells(context: &Context<'_>, buckets: &[Bucket]) {
+    let Job { plan, settings, .. } = context.job;
+    refuse(context);
     let regions = plan.cells.iter().map(|cell| &cell.cell.region);
     let limits = Limits::new(settings.max_concurrency, settings.max_concurrency_per_region, regions);
     join_all(plan.cells.iter().map(|cell| cell::run_cell(context, &limits, cell, &buckets[cell.bucket]))).await;

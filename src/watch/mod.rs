@@ -93,6 +93,13 @@ impl Watcher {
         Ok(settled)
     }
 
+    /// Returns when what was begun with a stack that was [caught up](Self::catch_up) with has come to rest.
+    pub async fn changed(&mut self) -> Result<Settled, AwsError> {
+        self.stacks[0].status = StackStatus::in_progress();
+        self.stacks[0].reason = None;
+        self.settled().await
+    }
+
     /// Returns when a deletion that was asked for has ended, with the stack's last status and its reason. Only the cell's
     /// own stack is polled: nested stacks go with it. If it fails, one more look at all of them shows why.
     pub async fn deleted(&mut self) -> Result<(StackStatus, Option<String>), AwsError> {

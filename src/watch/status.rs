@@ -39,6 +39,11 @@ impl StackStatus {
         self.0 == "CREATE_COMPLETE"
     }
 
+    /// The stack is what its last change set was to make of it.
+    pub fn is_deployed(&self) -> bool {
+        matches!(self.0.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE")
+    }
+
     pub fn is_deleted(&self) -> bool {
         self.0 == "DELETE_COMPLETE"
     }

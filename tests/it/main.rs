@@ -42,6 +42,7 @@ mod cleaning;
 mod configuration;
 mod corpus;
 mod credentials;
+mod deploying;
 mod differential;
 mod failures;
 mod github;

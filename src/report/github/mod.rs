@@ -192,7 +192,7 @@ fn warnings(report: &RunReport, project: Option<&Path>) -> Vec<Annotation> {
 /// What stands and should not, and why.
 fn left_behind(report: &RunReport) -> Vec<(String, String)> {
     let stacks = report.cells.iter().filter_map(|cell| match &cell.teardown {
-        Teardown::DeleteFailed { reason, left } => {
+        Teardown::DeleteFailed { reason, left, .. } => {
             let left: Vec<String> = left.iter().map(|it| format!("{} ({})", it.logical_id, it.resource_type)).collect();
             let left = if left.is_empty() { String::new() } else { format!("; still there: {}", left.join(", ")) };
             let what = format!("stack {} in {}", cell.stack_name, cell.id.region);

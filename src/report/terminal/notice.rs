@@ -3,7 +3,7 @@
 use indicatif::HumanBytes;
 
 use super::super::model::{CellState, RunReport, hook_name, why_kept};
-use super::super::text;
+use super::super::{changes, text};
 use crate::event::{CellId, Happening, LeftResource, RunStarted, Task};
 
 /// How much a notice matters; each kind of view shows those from some level on.
@@ -53,6 +53,21 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
             (Warning, format!("{} {} failed: {error}", name(cell), hook_name(hook)))
         }
         Happening::CellFinished { cell, .. } => verdict(cell, report)?,
+        Happening::ChangeSetCreating { cell, stack_name, .. } => {
+            (Detail, format!("{} working out what changes in {stack_name}", name(cell)))
+        }
+        Happening::ChangeSetCreated { cell, changes, .. } => {
+            (Milestone, format!("{} {}", name(cell), changes::summary(changes)))
+        }
+        Happening::ChangeSetExecuted { cell, change_set } => {
+            (Milestone, format!("{} executing {change_set}", name(cell)))
+        }
+        Happening::ChangeSetLeft { cell, change_set } => {
+            (Milestone, format!("{} {change_set} is left for review", name(cell)))
+        }
+        Happening::ChangeSetDropped { cell, change_set } => {
+            (Detail, format!("{} {change_set} dropped", name(cell)))
+        }
         Happening::StackKept { cell, stack_id, why } => {
             (Milestone, format!("{} kept ({}): {stack_id}", name(cell), why_kept(*why)))
         }
@@ -61,7 +76,11 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
         }
         Happening::StackDeleteFailed { cell, reason, left, .. } => (Error, not_deleted(cell, reason, left)),
         Happening::Interrupted { signal } => {
-            (Warning, format!("interrupted by {signal}: what the run has made is being deleted"))
+            let then = match report.task {
+                Task::Deploy => "nothing more is begun; what CloudFormation is executing goes on without this",
+                _ => "what the run has made is being deleted",
+            };
+            (Warning, format!("interrupted by {signal}: {then}"))
         }
         Happening::StackCreating { cell, stack_name, .. } => (Detail, format!("{} launching {stack_name}", name(cell))),
         Happening::BucketCreated { .. }
@@ -89,6 +108,7 @@ fn started(run: &RunStarted) -> String {
             format!("taskcat {version} tests {project}: {}{against}, run {id}", count(run.cells.len(), "stack"))
         }
         Task::Upload => format!("taskcat {version} uploads {project}{against}"),
+        Task::Deploy => format!("taskcat {version} deploys {project}{against}"),
         Task::Clean => format!("taskcat {version} cleans up after {project}{against}"),
     };
     format!("{simulated}{told}")

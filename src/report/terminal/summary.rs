@@ -38,7 +38,7 @@ pub fn lines(report: &RunReport, options: &Options, width: Option<usize>) -> Vec
     let mut end = left_behind(report, paint);
     end.push(verdict_line(report, options, paint));
     // In quiet and minimal output the rows would be the bulk of it; the failures have been told.
-    if options.quiet || options.minimal || report.cells.is_empty() || report.task != Task::Test {
+    if options.quiet || options.minimal || report.cells.is_empty() || !tests(report.task) {
         return end;
     }
     let rows_of =
@@ -184,9 +184,32 @@ fn done(report: &RunReport) -> String {
     let buckets = report.buckets.iter().filter(|bucket| matches!(bucket.end, BucketEnd::Deleted)).count();
     match report.task {
         Task::Test => report.counts(),
+        Task::Deploy => deployed(report),
         Task::Upload => "uploaded".to_owned(),
         Task::Clean => format!("{} and {} deleted", count(stacks, "stack"), count(buckets, "bucket")),
     }
+}
+
+/// True for a task that gives every cell a verdict.
+fn tests(task: Task) -> bool {
+    matches!(task, Task::Test | Task::Deploy)
+}
+
+/// `1 deployed, 1 unchanged`: what passed is told by what became of it, the rest by its state.
+fn deployed(report: &RunReport) -> String {
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for cell in &report.cells {
+        let word = match cell.state {
+            CellState::Passed => cell.reason.as_deref().unwrap_or("deployed"),
+            other => other.word(),
+        };
+        match counts.iter_mut().find(|(known, _)| known == word) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((word.to_owned(), 1)),
+        }
+    }
+    let counts: Vec<String> = counts.into_iter().map(|(word, count)| format!("{count} {word}")).collect();
+    if counts.is_empty() { "nothing was deployed".to_owned() } else { counts.join(", ") }
 }
 
 fn verdict_line(report: &RunReport, options: &Options, paint: Paint) -> String {
@@ -198,7 +221,7 @@ fn verdict_line(report: &RunReport, options: &Options, paint: Paint) -> String {
         Verdict::LeftBehind => paint.warn(&counts),
         Verdict::Interrupted => paint.warn(&format!("interrupted: {counts}")),
         // Only a test gives cells a verdict.
-        Verdict::Incomplete if report.task != Task::Test => paint.good(&counts),
+        Verdict::Incomplete if !tests(report.task) => paint.good(&counts),
         Verdict::Incomplete => paint.warn(&format!("incomplete: {counts}")),
         Verdict::Error => {
             let error = report.error.as_deref().unwrap_or("no reason was given");

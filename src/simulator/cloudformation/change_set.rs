@@ -9,10 +9,11 @@ use uuid::Uuid;
 use super::engine::{Engine, asked, new_id};
 use super::request::Request;
 use super::resource::{self, Replaces};
-use super::revision::{Begun, Foreseen};
+use super::revision::{Begun, Foreseen, Target, foresee};
 use super::stack::{STACK, Settings, StackNumber};
 use super::{Answer, ServiceError, error, invalid};
 use crate::catalog;
+use crate::simulator::Caller;
 use crate::simulator::xml::Xml;
 use crate::template::{self, Value};
 use crate::yaml::{self, Node};
@@ -33,6 +34,10 @@ pub struct ChangeSet {
     /// Why it can't be executed.
     pub refused: Option<String>,
     pub is_executed: bool,
+    /// Those of nested stacks, which come and go with it.
+    pub nested: Vec<(StackNumber, String)>,
+    /// Of a nested stack: the one that it came with.
+    pub root: Option<String>,
 }
 
 /// What would become of one resource.
@@ -45,6 +50,8 @@ pub struct ResourceChange {
     /// Of a modified one.
     pub replaces: Replaces,
     pub details: Vec<Detail>,
+    /// Of a nested stack that is looked into: the ARN of its own.
+    pub change_set: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,15 +116,18 @@ impl Engine<'_> {
             stack.becomes("REVIEW_IN_PROGRESS", Some("User Initiated".to_owned()), self.now);
             number
         });
-        let changes = self.changes(number, &foreseen);
+        let mut changes = self.changes(number, &foreseen);
+        let id_of_set = change_set_id(request.caller, name);
+        let mut nested = Vec::new();
+        if request.flag("IncludeNestedStacks") {
+            self.look_into(number, (name, &id_of_set), &foreseen, &mut changes, &mut nested);
+        }
         let is_idle = !creates
             && changes.is_empty()
             && !self.would_change(number, &foreseen)
             && settings.tags == self.state.stack(number).settings.tags;
-        let partition = catalog::partition_of(&request.caller.region).name;
-        let (region, account) = (&request.caller.region, &request.caller.account);
         let change_set = ChangeSet {
-            id: format!("arn:{partition}:cloudformation:{region}:{account}:changeSet/{name}/{}", Uuid::new_v4()),
+            id: id_of_set,
             name: name.to_owned(),
             description: request.text("Description").map(str::to_owned),
             created: self.now,
@@ -128,11 +138,73 @@ impl Engine<'_> {
             changes,
             refused: is_idle.then(|| NO_CHANGES.to_owned()),
             is_executed: false,
+            nested,
+            root: None,
         };
         let mut xml = Xml::new();
         xml.text("Id", &change_set.id).text("StackId", &id);
         self.state.stack_mut(number).change_sets.insert(name.to_owned(), change_set);
         Ok(xml.finish())
+    }
+
+    /// Change sets for the nested stacks that are there and change, and for those that they nest. One that can't be worked
+    /// out is left out: its stack will tell why.
+    fn look_into(
+        &mut self,
+        number: StackNumber,
+        (name, root): (&str, &str),
+        foreseen: &Foreseen,
+        changes: &mut [ResourceChange],
+        nested: &mut Vec<(StackNumber, String)>,
+    ) {
+        for change in changes.iter_mut().filter(|it| it.kind == STACK && it.action == Action::Modify) {
+            let child = self.state.stack(number).resources.get(&change.logical_id).and_then(|it| it.child);
+            let wanted = foreseen.stack.resources.get(&change.logical_id).and_then(|it| it.properties());
+            let Some((child, (text, given))) = child.zip(wanted.and_then(|it| asked(self.cloud, it).ok())) else {
+                continue;
+            };
+            let Ok(source) = self.state.sources.read(&text) else { continue };
+            let stack = self.state.stack(child);
+            let (owner, settings) = (stack.owner.clone(), stack.settings.clone());
+            let target = Target {
+                caller: &owner,
+                name: &stack.name,
+                id: &stack.id,
+                notification_arns: &settings.notification_arns,
+                number: Some(child),
+            };
+            let Ok(inner) = foresee(self.cloud, self.state, target, &source, given, &settings.capabilities) else {
+                continue;
+            };
+            let mut inner_changes = self.changes(child, &inner);
+            let own_name = format!("{name}-{}", change.logical_id);
+            self.look_into(child, (&own_name, root), &inner, &mut inner_changes, nested);
+            let change_set = ChangeSet {
+                id: change_set_id(&owner, &own_name),
+                name: own_name.clone(),
+                description: None,
+                created: self.now,
+                ready: self.now.checked_add(self.cloud.clock.scaled(TAKES)).unwrap_or(self.now),
+                creates: false,
+                begun: inner.begun(),
+                settings,
+                changes: inner_changes,
+                refused: None,
+                is_executed: false,
+                nested: Vec::new(),
+                root: Some(root.to_owned()),
+            };
+            change.change_set = Some(change_set.id.clone());
+            nested.push((child, own_name.clone()));
+            self.state.stack_mut(child).change_sets.insert(own_name, change_set);
+        }
+    }
+
+    /// Those of nested stacks go.
+    fn forget_nested(&mut self, nested: Vec<(StackNumber, String)>) {
+        for (number, name) in nested {
+            self.state.stack_mut(number).change_sets.shift_remove(&name);
+        }
     }
 
     /// The stack that a new change set is for, if it is there, and whether it is to be created.
@@ -163,11 +235,17 @@ impl Engine<'_> {
                 format!("ChangeSet [{}] cannot be executed in its current status of [{status}]", change_set.id);
             return Err(error("InvalidChangeSetStatus", message));
         }
+        if change_set.root.is_some() {
+            let message = format!("Cannot execute change set [{}]: it belongs to its root's change set", change_set.id);
+            return Err(error("InvalidChangeSetStatus", message));
+        }
         let creates = change_set.creates;
         if !creates {
             self.must_be_updatable(number)?;
         }
         let (begun, settings) = (change_set.begun.clone(), change_set.settings.clone());
+        let nested = change_set.nested.clone();
+        self.forget_nested(nested);
         let token = request.token("ExecuteChangeSet");
         let stack = self.state.stack_mut(number);
         stack.token = token;
@@ -188,7 +266,8 @@ impl Engine<'_> {
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteChangeSet.html>
     pub fn delete_change_set(&mut self, request: &Request) -> Answer {
         if let Ok((number, name)) = find(self, request) {
-            self.state.stack_mut(number).change_sets.shift_remove(&name);
+            let removed = self.state.stack_mut(number).change_sets.shift_remove(&name);
+            self.forget_nested(removed.map(|it| it.nested).unwrap_or_default());
         }
         Ok(String::new())
     }
@@ -333,8 +412,15 @@ impl ResourceChange {
             kind: kind.to_owned(),
             replaces: Replaces::Never,
             details: Vec::new(),
+            change_set: None,
         }
     }
+}
+
+fn change_set_id(caller: &Caller, name: &str) -> String {
+    let partition = catalog::partition_of(&caller.region).name;
+    let (region, account) = (&caller.region, &caller.account);
+    format!("arn:{partition}:cloudformation:{region}:{account}:changeSet/{name}/{}", Uuid::new_v4())
 }
 
 /// The change set that a call is about: by its ARN, or by its name and its stack's.

@@ -39,7 +39,7 @@ pub fn describe_change_set(engine: &Engine, request: &Request) -> Answer {
     });
     let is_ready = engine.now >= found.ready;
     xml.raw("Changes", &if is_ready { changes.finish() } else { String::new() });
-    xml.optional("NextToken", next.filter(|_| is_ready)).text("IncludeNestedStacks", false);
+    xml.optional("NextToken", next.filter(|_| is_ready)).text("IncludeNestedStacks", !found.nested.is_empty());
     Ok(xml.finish())
 }
 
@@ -56,6 +56,7 @@ fn head(engine: &Engine, xml: &mut Xml, stack: &Stack, found: &ChangeSet) {
         .text("ChangeSetId", &found.id)
         .text("StackId", &stack.id)
         .text("StackName", &stack.name)
+        .optional("RootChangeSetId", found.root.as_deref())
         .optional("Description", found.description.as_deref())
         .text("CreationTime", moment(found.created))
         .text("ExecutionStatus", execution)
@@ -72,7 +73,8 @@ fn change_of(xml: &mut Xml, change: &ResourceChange) {
     xml.text("Action", action)
         .text("LogicalResourceId", &change.logical_id)
         .optional("PhysicalResourceId", change.physical_id.as_deref())
-        .text("ResourceType", &change.kind);
+        .text("ResourceType", &change.kind)
+        .optional("ChangeSetId", change.change_set.as_deref());
     if change.action == Action::Modify {
         xml.text("Replacement", replacement(change.replaces, ["False", "Conditional", "True"]));
     }

@@ -1,0 +1,160 @@
+//! `taskcat deploy`: stacks that stay.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use uuid::Uuid;
+
+use super::error::{CliError, Exit, exit_of};
+use super::project::Project;
+use super::{AwsArgs, Verbosity, block_on, output};
+use crate::plan::{self, BucketKind, Plan};
+use crate::report::changes;
+use crate::run::{self, Decide, Decision, Job, Proposed, Settings};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Create or change stacks that stay, by change sets that are shown first.
+    Run(Run),
+}
+
+impl Command {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+        match self {
+            Self::Run(args) => args.run(aws, verbosity),
+        }
+    }
+}
+
+/// Creates or changes the stacks of a project's tests, by change sets: the project is staged to its bucket, CloudFormation
+/// works out what would change, it is shown, and executed once somebody has said yes.
+///
+/// A stack is named by its test's `stack_name`, else <project>-<test>. It carries no tag by which `taskcat test clean`
+/// would find it. The configuration has to name a bucket that stays (`s3_bucket` or `s3_regional_buckets`).
+#[derive(Args)]
+pub(super) struct Run {
+    /// Root of the project.
+    #[arg(default_value = "./", value_name = "PROJECT")]
+    project: PathBuf,
+
+    /// Tests whose stacks to deploy, separated by commas; ALL deploys every one.
+    #[arg(short, long, default_value = "ALL", value_name = "NAMES")]
+    test_names: String,
+
+    /// Regions to deploy to, separated by commas; ALL takes each test's own.
+    #[arg(short, long, default_value = "ALL", value_name = "REGIONS")]
+    regions: String,
+
+    /// Name of the stack; of several, what their names begin with.
+    #[arg(short, long)]
+    name: Option<String>,
+
+    /// Configuration, or a template, relative to the project root.
+    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE")]
+    input_file: PathBuf,
+
+    /// By change sets, as it is always done here.
+    #[arg(long)]
+    change_set: bool,
+
+    /// Leave the change sets as they are, for review.
+    #[arg(long, conflicts_with = "yes")]
+    no_execute: bool,
+
+    /// Execute them without asking.
+    #[arg(short, long)]
+    yes: bool,
+
+    /// Don't check the templates with cfn-lint first.
+    #[arg(short, long)]
+    lint_disable: bool,
+}
+
+impl Run {
+    fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+        if !self.yes && !self.no_execute && !io::stdin().is_terminal() {
+            let message =
+                "nobody can be asked here: --yes executes the change sets, --no-execute leaves them for review";
+            return Err(CliError::Usage(message.to_owned()));
+        }
+        let mut project = Project::load(&self.project, &self.input_file, aws, Vec::new())?;
+        project.trim(&self.test_names, &self.regions)?;
+        let (draft, templates) = project.draft(Uuid::new_v4())?;
+        block_on(async {
+            let (clients, endpoint) = aws.connect()?;
+            let (mut plan, warnings) = run::prepare(&draft, &clients).await?;
+            output::diagnostics(&warnings);
+            self.settle(&project, &mut plan)?;
+            let job = Job {
+                plan,
+                settings: Settings::default(),
+                lint: (!self.lint_disable).then(|| project.lint_targets(&templates)),
+                staging: Some(project.staging(true, &[])?),
+                templates: plan::sources(&templates),
+                endpoint,
+                in_process: false,
+                hook_environment: Vec::new(),
+            };
+            let consumers = vec![output::log(verbosity)];
+            let ended = run::deploy(&job, &clients, self.decide(), consumers).await;
+            Ok(exit_of(&ended))
+        })
+    }
+
+    /// Gives the stacks the names that they keep.
+    fn settle(&self, project: &Project, plan: &mut Plan) -> Result<(), CliError> {
+        if plan.buckets.iter().any(|bucket| bucket.kind == BucketKind::Auto) {
+            let message = "a stack that stays needs a bucket that stays: set project.s3_bucket or \
+                           project.s3_regional_buckets";
+            return Err(CliError::Usage(message.to_owned()));
+        }
+        let tests = &project.loaded.config.tests;
+        let own = |test: &str| tests.get(test).and_then(|test| test.stack_name.clone());
+        let project_name = plan.project_name.clone();
+        plan.to_stay(|test| {
+            let name = match &self.name {
+                Some(name) if tests.len() == 1 => name.clone(),
+                Some(name) => format!("{name}-{test}"),
+                None => own(test).unwrap_or_else(|| format!("{project_name}-{test}")),
+            };
+            name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "-")
+        });
+        Ok(())
+    }
+
+    fn decide(&self) -> Decide {
+        let (yes, no_execute) = (self.yes, self.no_execute);
+        Box::new(move |proposed| {
+            show(&proposed);
+            match (yes, no_execute) {
+                (true, _) => Decision::Execute,
+                (_, true) => Decision::Leave,
+                _ => ask(&proposed),
+            }
+        })
+    }
+}
+
+/// Prints what every change set would do.
+fn show(proposed: &[Proposed]) {
+    for it in proposed {
+        anstream::eprintln!("\n{} in {}: {}", it.stack_name, it.cell.region, changes::summary(&it.changes));
+        changes::lines(&it.changes).iter().for_each(|line| anstream::eprintln!("  {line}"));
+    }
+    anstream::eprintln!();
+}
+
+/// Asks on the terminal. No answer is a no.
+fn ask(proposed: &[Proposed]) -> Decision {
+    let destructive = proposed.iter().any(|it| changes::is_destructive(&it.changes));
+    let warning = if destructive { "Resources are deleted or replaced. " } else { "" };
+    anstream::eprint!("{warning}Execute? [y]es, [l]eave for review, [N]o: ");
+    let mut answer = String::new();
+    let asked = io::stderr().flush().and_then(|()| io::stdin().lock().read_line(&mut answer));
+    match (asked, answer.trim().to_lowercase().as_str()) {
+        (Ok(_), "y" | "yes") => Decision::Execute,
+        (Ok(_), "l" | "leave") => Decision::Leave,
+        _ => Decision::Drop,
+    }
+}

@@ -1,0 +1,91 @@
+//! Change sets: what a stack would become is worked out, to be looked at before it is done.
+//!
+//! Called by `run`. Nothing is left of one that isn't wanted, nor of the stack in review that CloudFormation makes for a
+//! new one.
+
+use uuid::Uuid;
+
+use super::LaunchError;
+use crate::aws::{AwsError, Clients, CreateChangeSet};
+use crate::event::{Change, Events, Happening};
+use crate::plan::StackPlan;
+
+/// A stack in this state was never anything but the subject of change sets.
+const IN_REVIEW: &str = "REVIEW_IN_PROGRESS";
+
+/// A change set that can be executed, or would change nothing.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    pub id: String,
+    pub name: String,
+    pub stack_id: String,
+    /// Empty where there is nothing to execute; then it is gone already.
+    pub changes: Vec<Change>,
+    /// The stack came into being, in review, with this change set.
+    is_new: bool,
+}
+
+/// Works out what the plan changes in its stack. `template_url` is where the template was staged to.
+///
+/// # Errors
+/// What CloudFormation refuses; nothing is left of the change set then.
+pub async fn propose(
+    plan: &StackPlan,
+    name: &str,
+    template_url: &str,
+    clients: &Clients,
+    events: &Events,
+) -> Result<Proposal, LaunchError> {
+    let existing = clients.describe_stack(&plan.stack_name).await?;
+    let creates = existing.as_ref().is_none_or(|stack| stack.status == IN_REVIEW);
+    let cell = plan.cell.clone();
+    let stack_name = plan.stack_name.clone();
+    events.record(Happening::ChangeSetCreating { cell, stack_name, change_set: name.to_owned() }).await?;
+    let token = format!("taskcat-{}", Uuid::new_v4().simple());
+    let request = CreateChangeSet {
+        stack_name: &plan.stack_name,
+        change_set: name,
+        creates,
+        template_url,
+        parameters: plan.parameters.iter().map(|p| (p.key.as_str(), p.value.as_str())).collect(),
+        tags: &plan.tags,
+        role_arn: plan.role_arn.as_deref(),
+        client_token: &token,
+    };
+    let (id, stack_id) = clients.create_change_set(&request).await?;
+    let is_new = existing.is_none();
+    let mut proposal = Proposal { id, name: name.to_owned(), stack_id, changes: Vec::new(), is_new };
+    match clients.change_set(&proposal.id).await {
+        Ok(found) => proposal.changes = found.changes,
+        Err(error) => {
+            // What it is about has been said by the error; that the rest can't be removed would only hide it.
+            let _ = discard(&proposal, clients).await;
+            return Err(error.into());
+        }
+    }
+    if proposal.changes.is_empty() {
+        discard(&proposal, clients).await?;
+    }
+    events.send(Happening::ChangeSetCreated {
+        cell: plan.cell.clone(),
+        stack_id: proposal.stack_id.clone(),
+        change_set: name.to_owned(),
+        changes: proposal.changes.clone(),
+    });
+    Ok(proposal)
+}
+
+/// Executes it. The stack's events tell the rest.
+pub async fn execute(proposal: &Proposal, clients: &Clients) -> Result<(), AwsError> {
+    clients.execute_change_set(&proposal.id, &format!("taskcat-{}", Uuid::new_v4().simple())).await
+}
+
+/// Removes it, and the stack if there is one only because of it.
+pub async fn discard(proposal: &Proposal, clients: &Clients) -> Result<(), AwsError> {
+    clients.delete_change_set(&proposal.id).await?;
+    let in_review = clients.describe_stack(&proposal.stack_id).await?.is_some_and(|stack| stack.status == IN_REVIEW);
+    if proposal.is_new && in_review {
+        clients.delete_stack(&proposal.stack_id, &format!("taskcat-{}", Uuid::new_v4().simple())).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! What a change set would do, in words: for those who have to say yes to it.
+
+use super::text;
+use crate::event::{Change, ChangeDetail};
+
+/// `4 changes: 2 to add, 1 to modify, 1 to replace`; nested stacks' changes count, the nested stacks themselves don't.
+pub fn summary(changes: &[Change]) -> String {
+    let all = flat(changes);
+    let count = |test: fn(&Change) -> bool| all.iter().filter(|change| test(change)).count();
+    let kinds = [
+        (count(|it| it.action == "Add"), "to add"),
+        (count(|it| it.action == "Modify" && !is_replaced(it) && !may_be_replaced(it)), "to modify"),
+        (count(may_be_replaced), "perhaps to replace"),
+        (count(is_replaced), "to replace"),
+        (count(|it| it.action == "Remove"), "to delete"),
+        (count(|it| it.action == "Import"), "to import"),
+        (count(|it| it.action == "Dynamic"), "known only when it is done"),
+    ];
+    let kinds: Vec<String> =
+        kinds.iter().filter(|it| it.0 > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    match all.len() {
+        0 => "nothing would change".to_owned(),
+        1 => format!("1 change: {}", kinds.join(", ")),
+        number => format!("{number} changes: {}", kinds.join(", ")),
+    }
+}
+
+/// True where something is deleted or replaced, and data may go with it.
+pub fn is_destructive(changes: &[Change]) -> bool {
+    flat(changes).into_iter().any(|it| it.action == "Remove" || is_replaced(it) || may_be_replaced(it))
+}
+
+/// A line for each change, nested stacks' below theirs: a sign, the logical id, the type, and what changes in it.
+pub fn lines(changes: &[Change]) -> Vec<String> {
+    let mut rows = Vec::new();
+    collect(changes, 0, &mut rows);
+    let width = |column: fn(&Row) -> &str| rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0);
+    let (ids, kinds) = (width(|row| &row.id).min(60), width(|row| &row.kind).min(60));
+    let line = |row: &Row| format!("{:<9} {:<ids$}  {:<kinds$}  {}", row.sign, row.id, row.kind, row.what);
+    rows.iter().map(|row| line(row).trim_end().to_owned()).collect()
+}
+
+struct Row {
+    sign: &'static str,
+    id: String,
+    kind: String,
+    what: String,
+}
+
+fn collect(changes: &[Change], depth: usize, rows: &mut Vec<Row>) {
+    for change in changes {
+        let sign = match change.action.as_str() {
+            "Add" => "+ add",
+            "Remove" => "- delete",
+            "Import" => "+ import",
+            "Dynamic" => "? dynamic",
+            _ if is_replaced(change) => "! replace",
+            _ if may_be_replaced(change) => "! perhaps",
+            _ => "~ modify",
+        };
+        let details: Vec<String> = change.details.iter().map(detail).collect();
+        rows.push(Row {
+            sign,
+            id: format!("{}{}", "  ".repeat(depth), text::one_line(&change.logical_id)),
+            kind: text::one_line(&change.resource_type),
+            what: details.join(", "),
+        });
+        collect(&change.nested, depth + 1, rows);
+    }
+}
+
+/// `Engine (replaces it)`, `SubnetId (of Network)`
+fn detail(detail: &ChangeDetail) -> String {
+    let replaces = match detail.recreation.as_str() {
+        "Always" => Some("replaces it".to_owned()),
+        "Conditionally" => Some("may replace it".to_owned()),
+        _ => None,
+    };
+    let cause = detail.cause.as_ref().map(|cause| format!("by {cause}"));
+    let notes: Vec<String> = cause.into_iter().chain(replaces).collect();
+    let name = text::one_line(&detail.name);
+    if notes.is_empty() { name } else { format!("{name} ({})", text::one_line(&notes.join(", "))) }
+}
+
+fn is_replaced(change: &Change) -> bool {
+    change.replacement.as_deref() == Some("True")
+}
+
+fn may_be_replaced(change: &Change) -> bool {
+    change.replacement.as_deref() == Some("Conditional")
+}
+
+/// Without the nested stacks whose own changes are known.
+fn flat(changes: &[Change]) -> Vec<&Change> {
+    let within = |change| -> Vec<&Change> {
+        let change: &Change = change;
+        if change.nested.is_empty() { vec![change] } else { flat(&change.nested) }
+    };
+    changes.iter().flat_map(within).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(action: &str, id: &str, kind: &str, replacement: &str) -> Change {
+        let replacement = Some(replacement.to_owned()).filter(|it| !it.is_empty());
+        let (action, logical_id, resource_type) = (action.to_owned(), id.to_owned(), kind.to_owned());
+        Change { action, logical_id, resource_type, replacement, ..Change::default() }
+    }
+
+    fn changes() -> Vec<Change> {
+        let detail = |name: &str, recreation: &str, cause: Option<&str>| ChangeDetail {
+            name: name.to_owned(),
+            recreation: recreation.to_owned(),
+            cause: cause.map(str::to_owned),
+        };
+        let mut queue = change("Modify", "Queue", "AWS::SQS::Queue", "False");
+        queue.details = vec![detail("VisibilityTimeout", "Never", None), detail("Tags", "Never", Some("Env"))];
+        let mut database = change("Modify", "Database", "AWS::RDS::DBInstance", "True");
+        database.details = vec![detail("Engine", "Always", None)];
+        let mut instance = change("Modify", "Server", "AWS::EC2::Instance", "Conditional");
+        instance.details = vec![detail("SubnetId", "Conditionally", Some("Net"))];
+        let mut nested = change("Modify", "Inner", "AWS::CloudFormation::Stack", "False");
+        nested.nested = vec![
+            change("Add", "Topic", "AWS::SNS::Topic", ""),
+            change("Remove", "Old\u{1b}[2J", "AWS::SNS::Topic", ""),
+        ];
+        vec![queue, database, instance, nested]
+    }
+
+    #[test]
+    fn a_line_each() {
+        assert_eq!(
+            lines(&changes()),
+            [
+                "~ modify  Queue     AWS::SQS::Queue             VisibilityTimeout, Tags (by Env)",
+                "! replace Database  AWS::RDS::DBInstance        Engine (replaces it)",
+                "! perhaps Server    AWS::EC2::Instance          SubnetId (by Net, may replace it)",
+                "~ modify  Inner     AWS::CloudFormation::Stack",
+                "+ add       Topic   AWS::SNS::Topic",
+                "- delete    Old     AWS::SNS::Topic",
+            ]
+        );
+    }
+
+    #[test]
+    fn in_one_line() {
+        assert_eq!(
+            summary(&changes()),
+            "5 changes: 1 to add, 1 to modify, 1 perhaps to replace, 1 to replace, 1 to delete"
+        );
+        assert_eq!(summary(&[change("Add", "A", "T", "")]), "1 change: 1 to add");
+        assert_eq!(summary(&[]), "nothing would change");
+        assert!(is_destructive(&changes()) && !is_destructive(&[change("Add", "A", "T", "")]));
+    }
+}
