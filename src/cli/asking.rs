@@ -6,14 +6,14 @@
 use std::io::{self, IsTerminal};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, getpgrp, getpid, kill_process};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use crate::report::terminal::{Asked, Options};
@@ -33,7 +33,10 @@ pub(super) struct Asking {
 impl Asking {
     /// Listens to the signal. To be called before the run: one that nobody listens to ends the process. Wants a runtime.
     pub fn listen(view: &Options) -> Self {
-        Self { listeners: vec![tokio::spawn(listen(view.asked.clone()))], keys: None }
+        // Where signals can't be caught there is nothing to listen to.
+        let signals = signal(SignalKind::user_defined1()).ok();
+        let asked = view.asked.clone();
+        Self { listeners: signals.map(|it| tokio::spawn(listen(it, asked))).into_iter().collect(), keys: None }
     }
 
     /// Listens to the key as well, where there is a keyboard and a view that it belongs to. Not before all questions
@@ -42,9 +45,14 @@ impl Asking {
         if !view.is_live() || !io::stdin().is_terminal() {
             return;
         }
+        let listen = |of: Signal| signal(SignalKind::from_raw(of.as_raw())).ok();
+        let (Some(stop), Some(go_on), Some(quit)) = (listen(Signal::TSTP), listen(Signal::CONT), listen(Signal::QUIT))
+        else {
+            return;
+        };
         self.keys = Keys::listen(view.asked.clone());
         if let Some(keys) = &self.keys {
-            self.listeners.push(tokio::spawn(look_after(keys.terminal.clone())));
+            self.listeners.push(tokio::spawn(look_after(keys.terminal.clone(), stop, go_on, quit)));
             view.has_key = true;
         }
     }
@@ -56,9 +64,7 @@ impl Drop for Asking {
     }
 }
 
-async fn listen(asked: Asked) {
-    // Where signals can't be caught there is nothing to listen to.
-    let Ok(mut signals) = signal(SignalKind::user_defined1()) else { return };
+async fn listen(mut signals: Signals, asked: Asked) {
     while signals.recv().await.is_some() {
         asked.ask();
     }
@@ -74,9 +80,9 @@ impl Keys {
     fn listen(asked: Asked) -> Option<Self> {
         let terminal = Arc::new(Terminal::new()?);
         terminal.enter();
-        let keys = Self { terminal, over: Arc::default() };
+        let keys = Self { terminal: terminal.clone(), over: Arc::default() };
         let over = keys.over.clone();
-        thread::Builder::new().name("keys".into()).spawn(move || wait_for_keys(&asked, &over)).ok()?;
+        thread::Builder::new().name("keys".into()).spawn(move || wait_for_keys(&asked, &terminal, &over)).ok()?;
         Some(keys)
     }
 }
@@ -88,10 +94,12 @@ impl Drop for Keys {
     }
 }
 
-fn wait_for_keys(asked: &Asked, over: &AtomicBool) {
+fn wait_for_keys(asked: &Asked, terminal: &Terminal, over: &AtomicBool) {
     let stdin = io::stdin();
     let wait = Timespec { tv_sec: 0, tv_nsec: i64::from(WAIT.subsec_nanos()) };
     while !over.load(Ordering::Relaxed) {
+        // Nobody tells a process that went on in the background that it has come to the foreground.
+        terminal.settle();
         let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
         match poll(&mut ready, Some(&wait)) {
             Ok(0) | Err(rustix::io::Errno::INTR) => continue,
@@ -114,39 +122,55 @@ fn wait_for_keys(asked: &Asked, over: &AtomicBool) {
     }
 }
 
-/// The terminal's settings, as they were and as keys need them.
+/// The terminal's settings: as they were, and whether they are as keys need them.
 struct Terminal {
     before: Termios,
-    /// Ours are in force.
-    entered: Mutex<bool>,
+    keys: Mutex<ForKeys>,
+}
+
+#[derive(Default)]
+struct ForKeys {
+    wanted: bool,
+    in_force: bool,
 }
 
 impl Terminal {
     fn new() -> Option<Self> {
-        Some(Self { before: tcgetattr(io::stdin()).ok()?, entered: Mutex::new(false) })
+        Some(Self { before: tcgetattr(io::stdin()).ok()?, keys: Mutex::default() })
     }
 
-    /// Signals of keys (Ctrl-C) stay signals.
+    /// From now on keys come one by one, whatever has become of the terminal meanwhile.
     fn enter(&self) {
+        *self.keys() = ForKeys { wanted: true, in_force: false };
+        self.settle();
+    }
+
+    /// Makes it so as soon as the terminal is this process's: setting it from the background would stop the process.
+    fn settle(&self) {
+        let mut keys = self.keys();
+        if !keys.wanted || keys.in_force || !is_in_foreground() {
+            return;
+        }
         let mut settings = self.before.clone();
+        // Signals of keys (Ctrl-C) stay signals.
         settings.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
         settings.special_codes[SpecialCodeIndex::VMIN] = 1;
         settings.special_codes[SpecialCodeIndex::VTIME] = 0;
-        self.set(&settings, true);
+        keys.in_force = tcsetattr(io::stdin(), OptionalActions::Now, &settings).is_ok();
     }
 
+    /// The terminal is as it was before. In the background it is the shell's already.
     fn leave(&self) {
-        if *self.entered.lock().unwrap_or_else(PoisonError::into_inner) {
-            self.set(&self.before, false);
+        let keys = std::mem::take(&mut *self.keys());
+        if keys.in_force && is_in_foreground() {
+            // A terminal that can't be set any more is gone.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
         }
     }
 
-    /// A process in the background has no business with the terminal: setting it would stop the process.
-    fn set(&self, settings: &Termios, entered: bool) {
-        let mut state = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_in_foreground() && tcsetattr(io::stdin(), OptionalActions::Now, settings).is_ok() {
-            *state = entered;
-        }
+    fn keys(&self) -> MutexGuard<'_, ForKeys> {
+        // A panic while it was held leaves two flags, which are as good as before.
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -155,13 +179,7 @@ fn is_in_foreground() -> bool {
 }
 
 /// Gives the terminal back while the process is stopped, and before it ends without coming to its end.
-async fn look_after(terminal: Arc<Terminal>) {
-    let listen = |of: Signal| signal(SignalKind::from_raw(of.as_raw()));
-    let (Ok(mut stop), Ok(mut go_on), Ok(mut quit)) =
-        (listen(Signal::TSTP), listen(Signal::CONT), listen(Signal::QUIT))
-    else {
-        return;
-    };
+async fn look_after(terminal: Arc<Terminal>, mut stop: Signals, mut go_on: Signals, mut quit: Signals) {
     loop {
         tokio::select! {
             _ = stop.recv() => {

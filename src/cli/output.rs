@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
@@ -78,7 +78,8 @@ pub(super) fn failure(failure: &Failure, notes: &[String]) -> String {
     let unplaced = failure.notes.iter().filter(|note| note.at.is_none()).map(|note| note.message.clone());
     let notes: Vec<String> = secret.chain(unplaced).chain(notes.iter().cloned()).collect();
     let group = snippets(Group::with_title(Level::ERROR.primary_title(&failure.message)), &places);
-    Renderer::styled().render(&[group.elements(notes.iter().map(|note| Level::NOTE.message(note)))])
+    let group = group.elements(notes.iter().map(|note| Level::NOTE.message(note)));
+    inert(&Renderer::styled().render(&[group])).into_owned()
 }
 
 /// A place in a file, what it is in the group, and what is said of it.
@@ -175,8 +176,23 @@ pub(super) fn log_to_stderr() {
     let ours = Targets::new().with_target("taskcat", LevelFilter::DEBUG).with_default(LevelFilter::WARN);
     // The simulator answers errors on purpose; they are no news.
     let ours = ours.with_target("s3s", LevelFilter::OFF);
-    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).with_target(false);
+    let layer = tracing_subscriber::fmt::layer().with_writer(|| Log).with_ansi(false).with_target(false);
     tracing_subscriber::registry().with(layer).with(ours).init();
+}
+
+/// stderr, on which no foreign text commands a system that reads it.
+struct Log;
+
+impl Write for Log {
+    /// The log comes a whole message at a time.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stderr().write_all(inert(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// The view of a run on stderr, by what stderr is.

@@ -53,6 +53,22 @@ fn a_summary_that_cannot_be_written_is_a_warning() {
     assert_eq!(outcome.stdout.lines().count(), 3, "{}", outcome.stdout);
 }
 
+/// A file that is not in the repository can't be annotated; the words name it.
+#[test]
+fn a_project_outside_of_the_repository_has_no_files_in_it() {
+    let (project, repository) = (Project::copy_of("first-run"), Project::empty("repository"));
+    let run = Taskcat::bare(&project).args(["-q", "test", "run", "--local", "-l", "--scenario", "broken.yml"]);
+    let outcome = run.env("GITHUB_ACTIONS", "true").env("GITHUB_WORKSPACE", repository.path()).run();
+    outcome.assert_code(1);
+    assert_eq!(outcome.stdout.lines().count(), 3, "{}", outcome.stdout);
+    for command in outcome.stdout.lines() {
+        assert!(
+            !command.contains("file=") && command.contains("declared at templates/site.template.yaml:"),
+            "{command}"
+        );
+    }
+}
+
 #[test]
 fn elsewhere_nothing_is_said_to_it() {
     let project = Project::copy_of("first-run");

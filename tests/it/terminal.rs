@@ -9,17 +9,21 @@ use crate::project::Project;
 use crate::taskcat::Taskcat;
 
 const RUN: [&str; 6] = ["test", "run", "--local", "-l", "--speed", "10"];
+/// Functions take ten seconds of ours, in which there is time to ask, however busy the machine is.
+const SLOW: [&str; 8] = ["test", "run", "--local", "-l", "--speed", "30", "--scenario", "slow.yml"];
+const SLOW_FUNCTIONS: &str = "resources: [{type: AWS::Lambda::Function, takes: 5m}]\n";
 /// That a stack is in progress stands in the line of the live view that counts.
 const UNDER_WAY: &str = "wait=6 creating";
 
 /// What came of `taskcat test run` at a terminal of this size.
-fn at_terminal(size: &str, variables: &[(&str, &str)], options: &[&str], actions: &[&str]) -> Value {
+fn at_terminal(size: &str, variables: &[(&str, &str)], args: &[&str], actions: &[&str]) -> Value {
     let project = Project::copy_of("first-run");
+    project.write("slow.yml", SLOW_FUNCTIONS);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/terminal.py");
     let mut command = Command::new("python3");
     command.current_dir(project.path()).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("TERM", "xterm-256color").envs(variables.iter().copied());
-    command.args([script, size, env!("CARGO_BIN_EXE_taskcat")]).args(options).args(RUN).arg("--").args(actions);
+    command.args([script, size, env!("CARGO_BIN_EXE_taskcat")]).args(args).arg("--").args(actions);
     let output = command.output().expect("python3 is there");
     let error = String::from_utf8_lossy(&output.stderr);
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{error}"))
@@ -47,7 +51,8 @@ fn assert_shows_state(text: &str) {
 
 #[test]
 fn a_key_shows_the_state_of_every_stack() {
-    let end = at_terminal("24x100", &[], &[], &[UNDER_WAY, "wait=waiting for Greet", "raw", "type=s", "wait=Network"]);
+    let end =
+        at_terminal("24x100", &[], &SLOW, &[UNDER_WAY, "wait=waiting for Greet", "raw", "type=s", "wait=Network"]);
     assert_given_back(&end, 0);
     assert_shows_state(end["output"].as_str().unwrap());
     assert_eq!(end["raw"].as_array().unwrap().len(), 1);
@@ -55,37 +60,38 @@ fn a_key_shows_the_state_of_every_stack() {
 
 #[test]
 fn the_terminal_is_given_back_however_the_run_ends() {
-    assert_given_back(&at_terminal("24x100", &[], &[], &[UNDER_WAY, "raw", "type=^C"]), 130);
+    assert_given_back(&at_terminal("24x100", &[], &RUN, &[UNDER_WAY, "raw", "type=^C"]), 130);
     assert_given_back(
-        &at_terminal("24x100", &[], &[], &[UNDER_WAY, "raw", "type=^C", "wait=interrupted", "type=^C"]),
+        &at_terminal("24x100", &[], &RUN, &[UNDER_WAY, "raw", "type=^C", "wait=interrupted", "type=^C"]),
         130,
     );
-    assert_given_back(&at_terminal("24x100", &[], &[], &[UNDER_WAY, "raw", "signal=TERM"]), 130);
-    assert_given_back(&at_terminal("24x100", &[], &[], &[UNDER_WAY, "raw", "type=^\\"]), 131);
+    assert_given_back(&at_terminal("24x100", &[], &RUN, &[UNDER_WAY, "raw", "signal=TERM"]), 130);
+    assert_given_back(&at_terminal("24x100", &[], &RUN, &[UNDER_WAY, "raw", "type=^\\"]), 131);
 }
 
 #[test]
-fn the_terminal_is_the_shells_while_the_run_is_stopped() {
-    let end = at_terminal("24x100", &[], &[], &[UNDER_WAY, "raw", "type=^Z", "wait=passed", "raw"]);
+fn the_terminal_is_the_shells_while_the_run_is_stopped_or_in_the_background() {
+    let end = at_terminal("24x100", &[], &RUN, &[UNDER_WAY, "raw", "type=^Z", "wait=passed", "wait=deleting", "raw"]);
     assert_given_back(&end, 0);
-    assert_eq!(end["stopped"], serde_json::json!([true]), "{end:#}");
+    assert_eq!(end["stopped"], serde_json::json!([true, true]), "{end:#}");
     assert_eq!(end["raw"].as_array().unwrap().len(), 2, "the key is listened to again");
 }
 
 /// Keys belong to the live view: elsewhere the terminal is left alone.
 #[test]
 fn without_a_live_view_the_terminal_is_left_alone() {
-    for options in [["-q"], ["-d"]] {
-        let end = at_terminal("24x100", &[], &options, &["raw"]);
+    for (before, after) in [(vec!["-d"], vec![]), (vec![], vec!["-m"])] {
+        let args = [before, RUN.to_vec(), after].concat();
+        let end = at_terminal("24x100", &[], &args, &["wait=CREATE_IN_PROGRESS", "raw"]);
         assert_eq!((&end["code"], &end["after"]), (&0.into(), &true.into()), "{end:#}");
-        assert_eq!(end["raw"], serde_json::json!([false]), "{options:?}");
+        assert_eq!(end["raw"], serde_json::json!([false]), "{args:?}");
     }
 }
 
 #[test]
 fn small_terminals_and_no_colour() {
     for (size, variables) in [("8x40", vec![("NO_COLOR", "1")]), ("24x60", vec![])] {
-        let end = at_terminal(size, &variables, &[], &[UNDER_WAY, "size=10x50", "wait=passed", "type=s"]);
+        let end = at_terminal(size, &variables, &RUN, &[UNDER_WAY, "size=10x50", "wait=passed", "type=s"]);
         assert_given_back(&end, 0);
         let output = end["output"].as_str().unwrap();
         assert!(output.contains("6 passed"), "{output}");
@@ -96,7 +102,8 @@ fn small_terminals_and_no_colour() {
 #[test]
 fn a_signal_shows_the_state_of_every_stack() {
     let project = Project::copy_of("first-run");
-    let mut run = Taskcat::bare(&project).args(RUN).start();
+    project.write("slow.yml", SLOW_FUNCTIONS);
+    let mut run = Taskcat::bare(&project).args(SLOW).start();
     run.wait_until("nested stacks are in progress", || {
         let events = std::fs::read_to_string(project.path().join("taskcat_outputs/events.ndjson")).unwrap_or_default();
         events.matches("\"logical_id\":\"Greet\"").count() >= 6

@@ -11,8 +11,8 @@ Actions, one after the other:
     raw          remembers whether the terminal gives each key at once and shows none
 
 Printed are the program's `code` (or the negative signal that ended it), all of its `output`, `raw` of the actions of that
-name, `stopped`: for each time that the program was stopped, whether the terminal's settings were as before; the program is
-let go on half a second later; and `after`: the same at the end.
+name, `stopped`: for each time that the program was stopped, whether the terminal's settings were as before, then and half a
+second later, while it went on in the background; after that it is in the foreground again; and `after`: the same at the end.
 """
 
 import fcntl
@@ -52,9 +52,10 @@ def lead(command, tell):
             break
         stopped.append(termios.tcgetattr(0) == before)
         os.tcsetpgrp(0, os.getpid())
-        time.sleep(0.5)
-        os.tcsetpgrp(0, child)
         os.kill(child, signal.SIGCONT)
+        time.sleep(0.5)
+        stopped.append(termios.tcgetattr(0) == before)
+        os.tcsetpgrp(0, child)
     after = termios.tcgetattr(0) == before
     end = {"code": os.waitstatus_to_exitcode(status), "stopped": stopped, "after": after}
     os.write(tell, json.dumps(end).encode())

@@ -4,32 +4,34 @@
 //! However many cells there are, the view takes no more lines than the terminal has: the rest is counted by state.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
 use super::notice::{self, Level};
 use super::progress::{Activity, Phase, Progress};
+use super::screen::{Screen, Size};
 use super::state::{self, State};
 use super::{Columns, Options, Paint, summary};
 use crate::event::{Happening, RunEvent};
 use crate::report::model::{CellReport, CellState};
 use crate::report::{Consumer, text};
 
+/// Drawings a second: more than an eye tells apart would only cost.
+const DRAWINGS: u8 = 20;
+
 pub struct Live {
     options: Options,
-    size: Box<dyn Fn() -> (usize, usize) + Send>,
+    size: Size,
     progress: Progress,
     columns: Columns,
     screen: MultiProgress,
-    /// What stays is written past the bars' library: it pads lines with spaces instead of ending them, so that text
-    /// copied from the terminal, or the terminal made narrower, would be a mess.
+    /// What stays is written past the bars' library, which would have each line drawn again with the bars.
     out: Box<dyn Write + Send>,
     upload: Option<ProgressBar>,
     /// All lines about cells, as one bar's message: they change together or not at all.
     cells: ProgressBar,
-    /// The widths of the lines about cells as they were drawn last, and that of the terminal then.
-    drawn: (Vec<usize>, usize),
 }
 
 impl Live {
@@ -39,53 +41,34 @@ impl Live {
             let (rows, columns) = console::Term::stderr().size();
             (usize::from(rows), usize::from(fixed.unwrap_or(columns)))
         };
-        Self::new(options, ProgressDrawTarget::stderr(), Box::new(io::stderr()), Box::new(size))
+        Self::new(options, Box::new(io::stderr()), Box::new(io::stderr()), Arc::new(size), DRAWINGS)
     }
 
-    /// `size` is asked for rows and columns at every drawing, since terminals are resized.
+    /// `bars` and `out` lead to the same terminal; `drawings` of the bars a second are done at most.
     fn new(
         options: Options,
-        target: ProgressDrawTarget,
+        bars: Box<dyn Write + Send>,
         out: Box<dyn Write + Send>,
-        size: Box<dyn Fn() -> (usize, usize) + Send>,
+        size: Size,
+        drawings: u8,
     ) -> Self {
-        let screen = MultiProgress::with_draw_target(target);
+        let screen = Screen::new(bars, size.clone(), options.reflows);
+        let screen = MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(screen), drawings));
         let cells = screen.add(ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner()));
         // The template is a constant; should it ever be wrong, the default one shows the message too.
         cells.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
         let (progress, columns) = (Progress::default(), Columns::default());
-        Self { options, size, progress, columns, screen, out, upload: None, cells, drawn: (Vec::new(), 0) }
+        Self { options, size, progress, columns, screen, out, upload: None, cells }
     }
 
     fn paint(&self) -> Paint {
         Paint { colour: self.options.colour }
     }
 
-    fn draw(&mut self, now: Timestamp) -> io::Result<()> {
+    fn draw(&self, now: Timestamp) {
         let (rows, columns) = (self.size)();
         let lines = self.frame(now, rows, columns);
-        self.take_back_what_was_broken(columns)?;
-        self.drawn = (lines.iter().map(|line| console::measure_text_width(line)).collect(), columns);
         self.cells.set_message(lines.join("\n"));
-        Ok(())
-    }
-
-    /// A terminal that was made narrower has broken the lines that stood there, so that they take more rows than the
-    /// bars' library goes back by.
-    fn take_back_what_was_broken(&mut self, columns: usize) -> io::Result<()> {
-        let (drawn, before) = &self.drawn;
-        if columns >= *before || columns == 0 || !self.options.reflows {
-            return Ok(());
-        }
-        let more: usize = drawn.iter().map(|width| width.div_ceil(columns).saturating_sub(1)).sum();
-        if more == 0 {
-            return Ok(());
-        }
-        let (screen, out) = (&self.screen, &mut self.out);
-        screen.suspend(|| {
-            write!(out, "\u{1b}[{more}A\r\u{1b}[J")?;
-            out.flush()
-        })
     }
 
     /// The lines about cells: those at work, what had no room, and the counts.
@@ -197,13 +180,15 @@ impl Consumer for Live {
             Happening::CellFinished { cell, .. } => self.progress.report.forget_events(cell),
             _ => {}
         }
-        self.draw(event.at)
+        self.draw(event.at);
+        Ok(())
     }
 
     fn tick(&mut self) -> io::Result<()> {
         let now = Timestamp::now();
         self.answer(now)?;
-        self.draw(now)
+        self.draw(now);
+        Ok(())
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -218,6 +203,8 @@ impl Consumer for Live {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use indicatif::{InMemoryTerm, TermLike};
 
     use super::*;
@@ -250,11 +237,16 @@ mod tests {
     /// The screen after the events until `seconds` have passed, and a tick then.
     fn screen(events: &[RunEvent], seconds: i64, rows: u16, columns: u16) -> String {
         let terminal = InMemoryTerm::new(rows, columns);
-        let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
         let size = move || (usize::from(rows), usize::from(columns));
         let report = Some("taskcat_outputs/index.html".into());
         let options = Options { report, former: former(), has_key: true, ..Options::default() };
-        let mut live = Live::new(options, target, Box::new(Onto(terminal.clone())), Box::new(size));
+        let mut live = Live::new(
+            options,
+            Box::new(Onto(terminal.clone())),
+            Box::new(Onto(terminal.clone())),
+            Arc::new(size),
+            u8::MAX,
+        );
         let start = events[0].at;
         let now = start.as_second() + seconds;
         for event in events.iter().filter(|event| event.at.as_second() < now) {
@@ -263,7 +255,7 @@ mod tests {
         if events.iter().any(|event| event.at.as_second() >= now) {
             // Drawings that follow one another at once are left out by the drawing's pacing.
             std::thread::sleep(std::time::Duration::from_millis(60));
-            live.draw(Timestamp::from_second(now).unwrap()).unwrap();
+            live.draw(Timestamp::from_second(now).unwrap());
         } else {
             live.finish().unwrap();
         }
@@ -303,33 +295,41 @@ mod tests {
         }
     }
 
-    fn on(out: Written, rows: u16, columns: u16, reflows: bool) -> Live {
-        let target = ProgressDrawTarget::term_like_with_hz(Box::new(InMemoryTerm::new(rows, columns)), 255);
+    fn on(out: Written, rows: usize, columns: usize, reflows: bool) -> Live {
         let options = Options { reflows, ..Options::default() };
-        Live::new(options, target, Box::new(out), Box::new(move || (usize::from(rows), usize::from(columns))))
+        Live::new(options, Box::new(Written::default()), Box::new(out), Arc::new(move || (rows, columns)), u8::MAX)
     }
 
-    /// Six cells of about 90 columns and the counts: made narrower, the terminal has broken each of the six in two.
+    /// Six lines of more than 80 columns, and the counts. Made narrower, the terminal has broken each of the six in two.
     #[test]
     fn what_a_narrower_terminal_has_broken_is_taken_back() {
-        let written = Written::default();
-        let check = |reflows, columns: usize, expect: &str| {
-            let mut live = on(written.clone(), 24, 100, reflows);
+        let check = |reflows, columns: usize, up: usize, clears: bool| {
+            let width = Arc::new(AtomicUsize::new(100));
+            let (bars, size) = (Written::default(), width.clone());
+            let size = Arc::new(move || (24, size.load(Ordering::Relaxed)));
+            let options = Options { reflows, ..Options::default() };
+            let mut live = Live::new(options, Box::new(bars.clone()), Box::new(Written::default()), size, u8::MAX);
             let events = with_templates();
-            let events = events.iter().filter(|event| event.at.as_second() < events[0].at.as_second() + 29);
-            events.clone().for_each(|event| live.take(event).unwrap());
-            let now = events.last().unwrap().at;
-            live.draw(now).unwrap();
-            written.take();
-            live.size = Box::new(move || (24, columns));
-            live.draw(now).unwrap();
-            assert_eq!(written.take(), expect, "{columns}");
-            live.draw(now).unwrap();
-            assert_eq!(written.take(), "", "once");
+            let until = events[0].at + jiff::SignedDuration::from_secs(29);
+            events.iter().take_while(|event| event.at < until).for_each(|event| live.take(event).unwrap());
+            // Drawings that follow one another at once are left out by the drawing's pacing.
+            std::thread::sleep(std::time::Duration::from_millis(60));
+            live.draw(until);
+            bars.take();
+            width.store(columns, Ordering::Relaxed);
+            std::thread::sleep(std::time::Duration::from_millis(60));
+            live.draw(until + jiff::SignedDuration::from_secs(1));
+            let drawn = bars.take();
+            assert!(drawn.starts_with(&format!("\u{1b}[{up}A")), "{columns}: {drawn:?}");
+            assert_eq!(drawn.contains("\r\u{1b}[J"), clears, "{columns}: {drawn:?}");
+            assert!(
+                !drawn.contains("   \u{1b}[6A") && drawn.contains("AWS::EC2::VPC)\r\n") == (columns > 100),
+                "{drawn:?}"
+            );
         };
-        check(true, 60, "\u{1b}[6A\r\u{1b}[J");
-        check(true, 120, "");
-        check(false, 60, "");
+        check(true, 60, 12, true);
+        check(true, 120, 6, false);
+        check(false, 60, 6, false);
     }
 
     #[test]
@@ -363,7 +363,7 @@ mod tests {
             while now < event.at {
                 std::thread::sleep(std::time::Duration::from_millis(50));
                 now += jiff::SignedDuration::from_secs(1);
-                live.draw(now).unwrap();
+                live.draw(now);
             }
             live.take(event).unwrap();
         }

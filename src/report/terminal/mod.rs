@@ -1,14 +1,15 @@
 //! The run as those see it who watch: on a terminal a live view, elsewhere log lines; at the end a summary. All of it
 //! goes to stderr.
 //!
-//! `progress` knows what each cell is doing, `state` and `estimate` say it, `notice` puts an event into words, `live` and
-//! `plain` show them. Whether there is a terminal, and whether it takes colours, `cli` has found out.
+//! `progress` knows what each cell is doing, `state` and `estimate` say it, `notice` puts an event into words, `live`
+//! (on its `screen`) and `plain` show them. Whether there is a terminal, and whether it takes colours, `cli` has found out.
 
 mod estimate;
 mod live;
 mod notice;
 mod plain;
 mod progress;
+mod screen;
 mod state;
 mod summary;
 

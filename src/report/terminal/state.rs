@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::model::{CellReport, CellState, Teardown};
+use super::super::model::{CellReport, CellState, StackReport, Teardown};
 use super::super::text;
 use super::estimate::{Former, about};
 use super::progress::{Activity, Phase, Progress};
@@ -30,7 +30,7 @@ impl State<'_> {
             match self.progress.activity(&cell.id).filter(|it| it.phase != Phase::Over) {
                 Some(activity) => {
                     lines.push(self.row(cell, activity, width));
-                    lines.extend(self.nested(cell, activity));
+                    lines.extend(self.nested(cell, activity, width));
                 }
                 None => lines.push(self.ended(cell)),
             }
@@ -111,21 +111,26 @@ impl State<'_> {
     }
 
     /// Nested stacks as far as they have appeared, each below the one that it is nested in.
-    fn nested(&self, cell: &CellReport, activity: &Activity) -> Vec<String> {
+    fn nested(&self, cell: &CellReport, activity: &Activity, width: usize) -> Vec<String> {
         let nested = cell.stacks.iter().filter(|stack| stack.depth > 0);
         let mut nested: Vec<_> = nested.map(|stack| (cell.path_of(&stack.stack_id), stack)).collect();
         nested.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let line = |(path, stack): &(Vec<&str>, &super::super::model::StackReport)| {
+        let line = |(path, stack): &(Vec<&str>, &StackReport)| {
             let name = text::one_line(path.last().unwrap_or(&stack.stack_name.as_str()));
             let indent = " ".repeat(4 + 2 * path.len().clamp(1, 10));
-            let width = (2 + self.columns.width()).saturating_sub(indent.len());
+            let room = (2 + self.columns.width()).saturating_sub(indent.len());
             let status = text::one_line(stack.status.as_deref().unwrap_or("not yet begun"));
             let done = match activity.phase {
                 Phase::Creating if !status.contains("ROLLBACK") => activity.resources_of(cell, stack).to_string(),
                 _ => String::new(),
             };
-            let (name, status) = (pad_at_least(&name, width), self.status(&pad(&status, STATUS_WIDTH)));
-            format!("{indent}{name}  {status}  {:7}  {done:>8}", "").trim_end().to_owned()
+            let padded = self.status(&pad(&status, STATUS_WIDTH));
+            let line = format!("{indent}{}  {padded}  {:7}  {done:>8}", pad_at_least(&name, room), "");
+            if console::measure_text_width(&line) <= width {
+                return line.trim_end().to_owned();
+            }
+            let status = status.strip_suffix("_IN_PROGRESS").unwrap_or(&status);
+            format!("{indent}{name}  {}  {done}", self.status(status)).trim_end().to_owned()
         };
         nested.iter().map(line).collect()
     }

@@ -1,0 +1,133 @@
+//! The terminal that the bars' library draws on. It differs from the library's own in how a line ends: with its text and a
+//! line feed, where the library fills it with spaces up to the edge.
+//!
+//! A line that is filled up is one with the next to the terminal. Made narrower, it breaks all of them again as one long
+//! text, and the library, which counts lines, goes back by too few. Lines that end are broken one by one, so that how far
+//! to go back can be told.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use indicatif::TermLike;
+
+/// Tells rows and columns. It is asked at every drawing, since terminals are resized.
+pub type Size = Arc<dyn Fn() -> (usize, usize) + Send + Sync>;
+
+pub struct Screen {
+    size: Size,
+    /// The terminal breaks lines again when it is made narrower.
+    reflows: bool,
+    drawing: Mutex<Drawing>,
+}
+
+struct Drawing {
+    out: Box<dyn Write + Send>,
+    /// What is to be written at the next flush.
+    pending: String,
+    /// The last line has its text, and its end is owed in case that another one follows.
+    owes_end: bool,
+    /// Widths of the lines that stand there.
+    drawn: Vec<usize>,
+}
+
+impl Screen {
+    pub fn new(out: Box<dyn Write + Send>, size: Size, reflows: bool) -> Self {
+        let drawing = Drawing { out, pending: String::new(), owes_end: false, drawn: Vec::new() };
+        Self { size, reflows, drawing: Mutex::new(drawing) }
+    }
+
+    fn drawing(&self) -> MutexGuard<'_, Drawing> {
+        // A panic while it was held leaves at most half a drawing.
+        self.drawing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves the cursor, which ends what was being drawn.
+    fn go(&self, count: usize, letter: char) -> io::Result<()> {
+        let mut drawing = self.drawing();
+        drawing.owes_end = false;
+        if count > 0 {
+            drawing.pending.push_str(&format!("\u{1b}[{count}{letter}"));
+        }
+        Ok(())
+    }
+}
+
+impl TermLike for Screen {
+    fn width(&self) -> u16 {
+        u16::try_from((self.size)().1).unwrap_or(u16::MAX)
+    }
+
+    fn height(&self) -> u16 {
+        u16::try_from((self.size)().0).unwrap_or(u16::MAX)
+    }
+
+    /// The library goes up to the first of the lines that it has drawn, and by as many more as the terminal has made of
+    /// them since.
+    fn move_cursor_up(&self, count: usize) -> io::Result<()> {
+        let drawn = std::mem::take(&mut self.drawing().drawn);
+        let columns = (self.size)().1.max(1);
+        let more: usize = drawn.iter().map(|width| width.div_ceil(columns).saturating_sub(1)).sum();
+        if more == 0 || !self.reflows {
+            return self.go(count, 'A');
+        }
+        self.go(count + more, 'A')?;
+        self.drawing().pending.push_str("\r\u{1b}[J");
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, count: usize) -> io::Result<()> {
+        self.go(count, 'B')
+    }
+
+    fn move_cursor_right(&self, count: usize) -> io::Result<()> {
+        self.go(count, 'C')
+    }
+
+    fn move_cursor_left(&self, count: usize) -> io::Result<()> {
+        self.go(count, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        let mut drawing = self.drawing();
+        drawing.owes_end = false;
+        drawing.pending.push_str(text);
+        drawing.pending.push_str("\r\n");
+        Ok(())
+    }
+
+    /// A line of text, or the spaces up to its end.
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        let mut drawing = self.drawing();
+        if text.chars().all(|c| c == ' ') {
+            drawing.owes_end = true;
+            return Ok(());
+        }
+        if std::mem::take(&mut drawing.owes_end) {
+            drawing.pending.push_str("\r\n");
+        }
+        drawing.pending.push_str(text);
+        drawing.drawn.push(console::measure_text_width(text));
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        let mut drawing = self.drawing();
+        drawing.owes_end = false;
+        drawing.pending.push_str("\r\u{1b}[2K");
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let mut drawing = self.drawing();
+        let pending = std::mem::take(&mut drawing.pending);
+        drawing.out.write_all(pending.as_bytes())?;
+        drawing.out.flush()
+    }
+}
+
+impl fmt::Debug for Screen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Screen").field("reflows", &self.reflows).finish_non_exhaustive()
+    }
+}
