@@ -16,6 +16,7 @@ pub mod root_cause;
 pub mod source;
 pub mod terminal;
 pub mod text;
+pub mod timeline;
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
