@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Makes the virtual environments that the tests, the demo and the benchmark use, under target/venvs: the two servers
-# that stand in for AWS, and the Python TaskCat that the runner is compared with. Quick when all is there.
+# that stand in for AWS, the Python TaskCat that the runner is compared with, and what drives a browser over the report.
+# Quick when all is there.
 #
-#   tests/setup.sh [ministack] [moto] [taskcat]      without names: all three
+#   tests/setup.sh [browser] [ministack] [moto] [taskcat]      without names: all four
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,7 +19,7 @@ mkdir -p target/venvs
 exec 9>target/venvs/.lock
 if command -v flock >/dev/null; then flock 9; fi
 
-[ $# -gt 0 ] || set -- ministack moto taskcat
+[ $# -gt 0 ] || set -- browser ministack moto taskcat
 for venv in "$@"; do
   requirements=tests/requirements/$venv.txt
   made=target/venvs/$venv/.made

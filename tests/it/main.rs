@@ -52,6 +52,7 @@ mod linting;
 mod local;
 mod messages;
 mod packaging;
+mod page;
 mod planning;
 mod rendering;
 mod reporting;
