@@ -1,6 +1,6 @@
 //! A cell's timeline as the page draws it: times in words, bars in percent of the whole.
 //!
-//! `timeline` says what happened when. The words here are enough without the bars, which are hidden from those who
+//! `timeline` says what happened when. The words here are enough without the bars, which are empty elements to those who
 //! don't see them.
 
 use serde::Serialize;
@@ -30,7 +30,8 @@ struct Tick {
 #[derive(Serialize)]
 struct ChartRow<'a> {
     name: &'a str,
-    kind: &'a str,
+    /// None of a whole stack.
+    kind: Option<&'a str>,
     indent: u32,
     /// The number of the event that tells most of it.
     event: usize,
@@ -38,8 +39,8 @@ struct ChartRow<'a> {
     began: String,
     took: String,
     course: String,
-    glyph: &'static str,
-    tone: &'static str,
+    /// The class that gives it a sign and a colour.
+    mark: &'static str,
     bars: Vec<ChartBar>,
 }
 
@@ -74,20 +75,21 @@ impl<'a> ChartRow<'a> {
             End::Open => format!("over {}", duration(bar.length())),
             _ => duration(bar.length()),
         };
-        let later = |bar: &Bar| format!("{} in {}", bar.words(), duration(bar.length()));
+        let later = |bar: &Bar| match bar.length() {
+            0 => bar.words().to_owned(),
+            length => format!("{} in {}", bar.words(), duration(length)),
+        };
         let words = first.map(|bar| bar.words().to_owned()).into_iter().chain(row.bars.iter().skip(1).map(later));
-        let (glyph, tone) = mark(&row.bars);
         Self {
             name: row.name,
-            kind: row.resource_type.unwrap_or("the stack"),
+            kind: row.resource_type,
             indent: row.depth.min(6),
             event: row.event + 1,
             critical: row.critical,
             began: first.map(|bar| duration(bar.begin)).unwrap_or_default(),
             took: first.map(took).unwrap_or_default(),
             course: words.collect::<Vec<_>>().join(", "),
-            glyph,
-            tone,
+            mark: mark(&row.bars),
             bars: row.bars.iter().map(|bar| ChartBar::new(bar, length)).collect(),
         }
     }
@@ -113,14 +115,13 @@ impl ChartBar {
 }
 
 /// A row's sign and colour: of the worst that happened to it.
-fn mark(bars: &[Bar]) -> (&'static str, &'static str) {
+fn mark(bars: &[Bar]) -> &'static str {
     let any = |end: End| bars.iter().any(|bar| bar.end_state == end);
     match () {
-        () if any(End::Failed) => ("✕", "failed"),
-        () if any(End::Open) => ("…", "interrupted"),
-        () if any(End::Cancelled) => ("◦", "quiet"),
-        () if bars.is_empty() => ("", "quiet"),
-        () => ("✓", "passed"),
+        () if any(End::Failed) => "failed",
+        () if any(End::Open) => "unfinished",
+        () if any(End::Cancelled) || bars.is_empty() => "quiet",
+        () => "passed",
     }
 }
 
@@ -176,21 +177,21 @@ mod tests {
     #[test]
     fn a_row_says_in_words_what_its_bars_show() {
         let bar = |phase, begin, end, end_state| Bar { phase, begin, end, end_state };
-        let check = |bars: Vec<Bar>, expect: [&str; 5]| {
+        let check = |bars: Vec<Bar>, expect: [&str; 4]| {
             let row = Row { name: "A", resource_type: Some("T"), depth: 9, bars, critical: false, event: 4 };
             let row = ChartRow::new(&row, 100_000);
-            assert_eq!([row.glyph, &row.began, &row.took, &row.course, row.tone], expect);
+            assert_eq!([row.mark, &row.began, &row.took, &row.course], expect);
             assert_eq!((row.event, row.indent), (5, 6));
         };
         check(
             vec![bar(Phase::Create, 1000, 3000, End::Complete), bar(Phase::Delete, 60_000, 65_000, End::Complete)],
-            ["✓", "1s", "2s", "created, deleted in 5s", "passed"],
+            ["passed", "1s", "2s", "created, deleted in 5s"],
         );
-        check(vec![bar(Phase::Create, 0, 3000, End::Failed)], ["✕", "0s", "3s", "creation failed", "failed"]);
+        check(vec![bar(Phase::Create, 0, 3000, End::Failed)], ["failed", "0s", "3s", "creation failed"]);
         check(
             vec![bar(Phase::Create, 0, 100_000, End::Open)],
-            ["…", "0s", "over 1m 40s", "creation not ended", "interrupted"],
+            ["unfinished", "0s", "over 1m 40s", "creation not ended"],
         );
-        check(Vec::new(), ["", "", "", "", "quiet"]);
+        check(Vec::new(), ["quiet", "", "", ""]);
     }
 }

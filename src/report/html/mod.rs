@@ -112,7 +112,7 @@ struct Page<'a> {
     duration_seconds: Option<f64>,
     regions: Vec<&'a str>,
     rows: Vec<MatrixRow<'a>>,
-    /// The states that some cell is in, with their number.
+    /// What cells can be filtered by: the states that some are in, and how many.
     states: Vec<(&'static str, usize)>,
 }
 
@@ -187,7 +187,7 @@ struct EventRow<'a> {
     status: &'a str,
     reason: Option<&'a str>,
     time: String,
-    tone: &'static str,
+    tone: Option<&'static str>,
     /// The outer stacks' logical ids, each with a slash.
     prefix: String,
     /// The resource's logical id, or a nested stack's own in the stack around it.
@@ -214,6 +214,7 @@ impl<'a> Page<'a> {
             ("interrupted", totals.interrupted),
             ("unfinished", totals.unfinished),
             ("passed", totals.passed),
+            ("left behind", report.cells.iter().filter(|cell| cell.is_left_behind()).count()),
         ];
         let states = states.into_iter().filter(|(_, count)| *count > 0).collect();
         let (counts, duration_seconds) = (report.counts(), report.duration_seconds());
@@ -357,12 +358,13 @@ fn clock(event: &StackEvent) -> String {
     event.timestamp.strftime("%H:%M:%S").to_string()
 }
 
-fn tone_of(status: &str) -> &'static str {
+/// None for what is still on its way.
+fn tone_of(status: &str) -> Option<&'static str> {
     match status {
-        _ if status.ends_with("_FAILED") => "failed",
-        _ if status.contains("ROLLBACK") => "interrupted",
-        _ if status.ends_with("_COMPLETE") => "passed",
-        _ => "quiet",
+        _ if status.ends_with("_FAILED") => Some("failed"),
+        _ if status.contains("ROLLBACK") => Some("interrupted"),
+        _ if status.ends_with("_COMPLETE") => Some("passed"),
+        _ => None,
     }
 }
 

@@ -15,7 +15,13 @@
   function fill(details) {
     const source = details.querySelector(":scope > noscript");
     if (source) source.outerHTML = source.textContent;
-    if (details.matches(".has-events") && !details.querySelector(".tools")) addTools(details);
+    if (!details.matches(".has-events") || details.querySelector(".tools")) return;
+    addTools(details);
+    const cause = details.querySelector(".is-cause");
+    if (!cause) return;
+    // The box scrolls, not the page.
+    const box = cause.closest(".long");
+    box.scrollTop = cause.offsetTop - (box.clientHeight - cause.offsetHeight) / 2;
   }
 
   // "toggle" does not bubble, so it is caught on its way down.
@@ -27,10 +33,11 @@
 
   function addTools(details) {
     const table = details.querySelector("table");
-    if (!table || table.tBodies[0].rows.length < 2) return;
+    if (!table) return;
     details.querySelector("summary").after(toolsTemplate.content.cloneNode(true));
     const tools = details.querySelector(".tools");
     const [text, status] = tools.querySelectorAll("input, select");
+    [...table.tBodies[0].rows].forEach(linkTo);
     const rows = [...table.tBodies[0].rows].map((row) => ({
       row,
       text: row.textContent.toLowerCase(),
@@ -55,6 +62,14 @@
       if (event.key === "Escape") clear();
     });
     tools.addEventListener("show-all", clear);
+  }
+
+  // Its number becomes a link, to be sent to somebody. In the file that would be one more link in tens of thousands of rows.
+  function linkTo(row) {
+    const link = document.createElement("a");
+    link.href = `#${row.id}`;
+    link.append(...row.cells[0].childNodes);
+    row.cells[0].append(link);
   }
 
   // --- All stacks: text and state, over the matrix as well.
@@ -102,7 +117,8 @@
       || (events.checked && eventsText(article).includes(word));
     let shown = 0;
     for (const article of articles) {
-      article.hidden = (wanted && article.dataset.state !== wanted) || !words.every((word) => has(article, word));
+      const isWanted = !wanted || article.dataset.state.split(" ").includes(wanted);
+      article.hidden = !isWanted || !words.every((word) => has(article, word));
       shown += !article.hidden;
     }
     for (const row of document.querySelectorAll(".matrix tbody tr")) {
