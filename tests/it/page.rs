@@ -219,7 +219,9 @@ impl Record {
     fn push(&mut self, mut event: Value) {
         self.count += 1;
         event["seq"] = self.count.into();
-        event["at"] = format!("2026-11-02T11:{:02}:{:02}Z", self.count / 60 % 60, self.count % 60).into();
+        // A hundred a second, so that a long record ends within the hour.
+        let (seconds, part) = (self.count / 100, self.count % 100);
+        event["at"] = format!("2026-11-02T11:{:02}:{:02}.{part:02}Z", seconds / 60, seconds % 60).into();
         writeln!(self.lines, "{event}").unwrap();
     }
 }

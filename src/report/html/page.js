@@ -12,16 +12,22 @@
 
   // --- Details: their content becomes part of the page when they are opened.
 
+  const filled = new WeakSet();
+
   function fill(details) {
+    if (filled.has(details)) return;
+    filled.add(details);
     const source = details.querySelector(":scope > noscript");
     if (source) source.outerHTML = source.textContent;
-    if (!details.matches(".has-events") || details.querySelector(".tools")) return;
-    addTools(details);
-    const cause = details.querySelector(".is-cause");
-    if (!cause) return;
-    // The box scrolls, not the page.
-    const box = cause.closest(".long");
-    box.scrollTop = cause.offsetTop - (box.clientHeight - cause.offsetHeight) / 2;
+    if (details.matches(".has-events")) addTools(details);
+    showCause(details);
+  }
+
+  // Long tables scroll in a box of their own; what failed is to be in sight.
+  function showCause(details) {
+    const failed = [...details.querySelectorAll(".is-cause, .critical:has(td.failed)")].at(-1);
+    const box = failed?.closest(".long");
+    if (box) box.scrollTop = failed.offsetTop - (box.clientHeight - failed.offsetHeight) / 2;
   }
 
   // "toggle" does not bubble, so it is caught on its way down.
