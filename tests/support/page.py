@@ -222,8 +222,12 @@ def is_revealed(page, row_id):
     until(page, "(id) => document.activeElement?.closest('tr')?.id === id", row_id)
     row = page.locator(f"tr[id='{row_id}']")
     check("is-linked" in row.get_attribute("class"), f"{row_id} is not marked")
-    box = row.bounding_box()
-    check(0 <= box["y"] <= 900, f"{row_id} is not in view: {box}")
+    # Neither out of the window, nor of the box that scrolls, nor behind what stays at the top of both.
+    until(page, """(id) => {
+        const row = document.getElementById(id);
+        const { left, top } = row.getBoundingClientRect();
+        return document.elementFromPoint(left + 8, top + 8)?.closest("tr") === row;
+    }""", row_id)
     equal(page.locator("tr.is-linked").count(), 1, "marked rows")
 
 
