@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sets up what the tests need and runs all of them: unit tests, then the end-to-end tests against both servers and beside
-# the Python TaskCat. Arguments go to `cargo test`.
+# Sets up what the tests need and runs all of them: unit tests, then the end-to-end tests against both servers, beside the
+# Python TaskCat and in a browser (/usr/bin/chromium). Arguments go to `cargo test`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

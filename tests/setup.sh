@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Makes the virtual environments that the tests, the demo and the benchmark use, under target/venvs: the two servers
 # that stand in for AWS, the Python TaskCat that the runner is compared with, AWS's command line for the pipeline's
-# buildspecs, and what checks files against published schemas. Quick when all is there.
+# buildspecs, what drives a browser over the report, and what checks files against published schemas. Quick when all is
+# there.
 #
-#   tests/setup.sh [ministack] [moto] [pipeline] [schemas] [taskcat]      without names: all of them
+#   tests/setup.sh [browser] [ministack] [moto] [pipeline] [schemas] [taskcat]      without names: all of them
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,7 +28,7 @@ mkdir -p target/venvs
 exec 9>target/venvs/.lock
 if command -v flock >/dev/null; then flock 9; fi
 
-[ $# -gt 0 ] || set -- ministack moto pipeline schemas taskcat
+[ $# -gt 0 ] || set -- browser ministack moto pipeline schemas taskcat
 for venv in "$@"; do
   requirements=tests/requirements/$venv.txt
   made=target/venvs/$venv/.made

@@ -54,6 +54,7 @@ mod linting;
 mod local;
 mod messages;
 mod packaging;
+mod page;
 mod pipeline;
 mod planning;
 mod rendering;

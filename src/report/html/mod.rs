@@ -1,27 +1,38 @@
 //! `index.html`: one self-contained page that says what was tested, what broke and why.
 //!
-//! `index.html` and `cell.html` beside this file are the templates and hold the whole design; here stands what they are
-//! told. All text
-//! is escaped by the template engine, and cleaned of what can mislead a reader before that.
+//! `index.html` and `cell.html` beside this file are the templates, `page.css` is the design, and `page.js` what a reader
+//! gains where scripts run; here and in `chart` stands what the templates are told. All text is escaped by the template
+//! engine, and cleaned of what can mislead a reader before that. The page may run its own script and nothing else: the
+//! policy in its head names the script's hash.
+
+mod chart;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{Environment, Error, Output, State, Value, escape_formatter};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
+use self::chart::Chart;
 use super::model::{
     BucketReport, CellReport, CellState, LintReport, PackageReport, RunReport, Totals, Verdict, why_kept,
 };
-use super::{RootCause, cfn_logs, text};
+use super::{RootCause, cfn_logs, text, timeline};
 use crate::event::{KeptWhy, StackEvent};
 
 /// The page; each cell's part goes where it says [`CELLS`].
 const PAGE: &str = include_str!("index.html");
 const CELL: &str = include_str!("cell.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+/// How many failed cells show their events at once; of the others a click does.
+const OPEN_CELLS: usize = 3;
 /// No text can pretend to be this: the templates escape every `<`.
 const CELLS: &str = "<!--cells-->";
 
@@ -44,8 +55,10 @@ pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     write(head)?;
     let mut cells: Vec<(&CellReport, &String)> = report.cells.iter().zip(&anchors).collect();
     cells.sort_by_key(|(cell, _)| urgency(cell));
-    for (cell, anchor) in cells {
-        write(&render("cell.html", Value::from(Serde(CellView::new(report, cell, anchor))))?)?;
+    for (position, (cell, anchor)) in cells.into_iter().enumerate() {
+        let mut view = CellView::new(report, cell, anchor);
+        view.is_open = position < OPEN_CELLS && cell.root_cause.is_some();
+        write(&render("cell.html", Value::from(Serde(view)))?)?;
     }
     write(tail)
 }
@@ -58,6 +71,9 @@ fn environment() -> Result<Environment<'static>, Error> {
     environment.add_filter("duration", |seconds: f64| text::duration(seconds));
     environment.add_filter("utc", |at: String| at.parse::<Timestamp>().map_or(at, date_and_time));
     environment.add_filter("why_kept", |Serde(why): Serde<KeptWhy>| why_kept(why));
+    environment.add_global("style", Value::from_safe_string(STYLE.to_owned()));
+    environment.add_global("script", Value::from_safe_string(SCRIPT.to_owned()));
+    environment.add_global("script_hash", Value::from_safe_string(BASE64_STANDARD.encode(Sha256::digest(SCRIPT))));
     // The names' endings turn escaping on.
     environment.add_template("index.html", PAGE)?;
     environment.add_template("cell.html", CELL)?;
@@ -96,6 +112,8 @@ struct Page<'a> {
     duration_seconds: Option<f64>,
     regions: Vec<&'a str>,
     rows: Vec<MatrixRow<'a>>,
+    /// What cells can be filtered by: the states that some are in, and how many.
+    states: Vec<(&'static str, usize)>,
 }
 
 /// The report without its cells.
@@ -141,18 +159,35 @@ struct CellView<'a> {
     /// The root cause's text in two parts: what failed, and the reason.
     cause_head: Option<&'a str>,
     cause_reason: Option<&'a str>,
+    /// The number of the event that the root cause was read from, and its time.
+    cause_event: Option<(usize, String)>,
+    /// The page of the nested stack that the root cause lies in.
+    cause_url: Option<String>,
     log_file: Option<String>,
     console_url: Option<String>,
+    nested: Vec<NestedStack<'a>>,
+    /// Its events are shown at once.
+    is_open: bool,
+    chart: Option<Chart<'a>>,
     event_rows: Vec<EventRow<'a>>,
+    /// Their numbers go on from the other events'.
     teardown_rows: Vec<EventRow<'a>>,
 }
 
 #[derive(Serialize)]
+struct NestedStack<'a> {
+    path: String,
+    stack_name: &'a str,
+    status: Option<&'a str>,
+    console_url: Option<String>,
+}
+
+#[derive(Serialize)]
 struct EventRow<'a> {
-    #[serde(flatten)]
-    event: &'a StackEvent,
+    status: &'a str,
+    reason: Option<&'a str>,
     time: String,
-    tone: &'static str,
+    tone: Option<&'static str>,
     /// The outer stacks' logical ids, each with a slash.
     prefix: String,
     /// The resource's logical id, or a nested stack's own in the stack around it.
@@ -173,6 +208,15 @@ impl<'a> Page<'a> {
             Verdict::Incomplete => ("Incomplete", "interrupted"),
         };
         let (regions, rows) = matrix(report, anchors);
+        let totals = report.totals;
+        let states = [
+            ("failed", totals.failed),
+            ("interrupted", totals.interrupted),
+            ("unfinished", totals.unfinished),
+            ("passed", totals.passed),
+            ("left behind", report.cells.iter().filter(|cell| cell.is_left_behind()).count()),
+        ];
+        let states = states.into_iter().filter(|(_, count)| *count > 0).collect();
         let (counts, duration_seconds) = (report.counts(), report.duration_seconds());
         let report = Head {
             run_id: &report.run_id,
@@ -190,7 +234,7 @@ impl<'a> Page<'a> {
             packages: &report.packages,
             buckets: &report.buckets,
         };
-        Self { report, verdict, tone, counts, duration_seconds, regions, rows }
+        Self { report, verdict, tone, counts, duration_seconds, regions, rows, states }
     }
 }
 
@@ -259,17 +303,28 @@ impl<'a> CellView<'a> {
         let paths: HashMap<&str, Vec<&str>> =
             cell.stacks.iter().map(|stack| (&*stack.stack_id, cell.path_of(&stack.stack_id))).collect();
         let row = |event: &'a StackEvent| EventRow::new(event, paths.get(&*event.stack_id), cause);
+        let cause_at = cause
+            .and_then(|cause| cell.events.iter().position(|event| cause.event_id.as_ref() == Some(&event.event_id)));
+        let cause_event = cause_at.and_then(|at| Some((at, cell.events.get(at)?)));
+        let console = |stack_id: &str| console_url(stack_id).filter(|_| report.endpoint.is_none() && !report.simulated);
+        let nested = cell.stacks.iter().filter(|stack| stack.depth > 0).map(|stack| NestedStack {
+            path: paths.get(&*stack.stack_id).map(|path| path.join("/")).unwrap_or_default(),
+            stack_name: &stack.stack_name,
+            status: stack.status.as_deref(),
+            console_url: console(&stack.stack_id),
+        });
         Self {
             cell,
             at_a_glance: MatrixCell::new(cell, anchor),
             cause_head: cause.and_then(|cause| cause.text.strip_suffix(&cause.reason)),
             cause_reason: cause.map(|cause| &*cause.reason),
+            cause_event: cause_event.map(|(at, event)| (at + 1, clock(event))),
+            cause_url: cause_event.filter(|(_, event)| event.depth > 0).and_then(|(_, event)| console(&event.stack_id)),
             log_file: cfn_logs::file_name(cell),
-            console_url: cell
-                .stack_id
-                .as_deref()
-                .filter(|_| report.endpoint.is_none() && !report.simulated)
-                .and_then(console_url),
+            console_url: cell.stack_id.as_deref().and_then(console),
+            nested: nested.collect(),
+            is_open: false,
+            chart: timeline::of_cell(cell).map(|timeline| Chart::new(&timeline)),
             event_rows: cell.events.iter().map(row).collect(),
             teardown_rows: cell.teardown_events.iter().map(row).collect(),
         }
@@ -286,8 +341,9 @@ impl<'a> EventRow<'a> {
             None => (path, &*event.logical_id, "the stack"),
         };
         Self {
-            event,
-            time: event.timestamp.strftime("%H:%M:%S").to_string(),
+            status: &event.status,
+            reason: event.reason.as_deref(),
+            time: clock(event),
             tone: tone_of(&event.status),
             prefix: outer.iter().map(|id| format!("{id}/")).collect(),
             name,
@@ -298,12 +354,17 @@ impl<'a> EventRow<'a> {
     }
 }
 
-fn tone_of(status: &str) -> &'static str {
+fn clock(event: &StackEvent) -> String {
+    event.timestamp.strftime("%H:%M:%S").to_string()
+}
+
+/// None for what is still on its way.
+fn tone_of(status: &str) -> Option<&'static str> {
     match status {
-        _ if status.ends_with("_FAILED") => "failed",
-        _ if status.contains("ROLLBACK") => "interrupted",
-        _ if status.ends_with("_COMPLETE") => "passed",
-        _ => "quiet",
+        _ if status.ends_with("_FAILED") => Some("failed"),
+        _ if status.contains("ROLLBACK") => Some("interrupted"),
+        _ if status.ends_with("_COMPLETE") => Some("passed"),
+        _ => None,
     }
 }
 

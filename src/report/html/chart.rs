@@ -1,0 +1,197 @@
+//! A cell's timeline as the page draws it: times in words, bars in percent of the whole.
+//!
+//! `timeline` says what happened when. The words here are enough without the bars, which are empty elements to those who
+//! don't see them.
+
+use serde::Serialize;
+
+use super::super::text;
+use super::super::timeline::{Bar, End, Phase, Row, Timeline};
+
+/// What the template is told of a timeline.
+#[derive(Serialize)]
+pub struct Chart<'a> {
+    length: String,
+    ticks: Vec<Tick>,
+    /// The distance of the ticks, in percent.
+    step: String,
+    /// Some row is on the critical path; without one the legend needs no sign for it.
+    has_critical: bool,
+    resources: usize,
+    rows: Vec<ChartRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct Tick {
+    left: String,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct ChartRow<'a> {
+    name: &'a str,
+    /// None of a whole stack.
+    kind: Option<&'a str>,
+    indent: u32,
+    /// The number of the event that tells most of it.
+    event: usize,
+    critical: bool,
+    began: String,
+    took: String,
+    course: String,
+    /// The class that gives it a sign and a colour.
+    mark: &'static str,
+    bars: Vec<ChartBar>,
+}
+
+#[derive(Serialize)]
+struct ChartBar {
+    class: String,
+    left: String,
+    width: String,
+}
+
+impl<'a> Chart<'a> {
+    pub fn new(timeline: &Timeline<'a>) -> Self {
+        let length = timeline.length.max(1);
+        let step = step(length);
+        // The last tick's text must not run out of the chart.
+        let ticks = (0..).map(|count| count * step).take_while(|at| at * 10 <= length * 9);
+        Self {
+            length: duration(timeline.length),
+            ticks: ticks.map(|at| Tick { left: percent(at, length), text: duration(at) }).collect(),
+            step: percent(step, length),
+            has_critical: timeline.rows.iter().any(|row| row.critical),
+            resources: timeline.rows.iter().filter(|row| row.resource_type.is_some()).count(),
+            rows: timeline.rows.iter().map(|row| ChartRow::new(row, length)).collect(),
+        }
+    }
+}
+
+impl<'a> ChartRow<'a> {
+    fn new(row: &Row<'a>, length: i64) -> Self {
+        let first = row.bars.first();
+        let took = |bar: &Bar| match bar.end_state {
+            End::Open => format!("over {}", duration(bar.length())),
+            _ => duration(bar.length()),
+        };
+        let later = |bar: &Bar| match bar.length() {
+            0 => bar.words().to_owned(),
+            length => format!("{} in {}", bar.words(), duration(length)),
+        };
+        let words = first.map(|bar| bar.words().to_owned()).into_iter().chain(row.bars.iter().skip(1).map(later));
+        Self {
+            name: row.name,
+            kind: row.resource_type,
+            indent: row.depth.min(6),
+            event: row.event + 1,
+            critical: row.critical,
+            began: first.map(|bar| duration(bar.begin)).unwrap_or_default(),
+            took: first.map(took).unwrap_or_default(),
+            course: words.collect::<Vec<_>>().join(", "),
+            mark: mark(&row.bars),
+            bars: row.bars.iter().map(|bar| ChartBar::new(bar, length)).collect(),
+        }
+    }
+}
+
+impl ChartBar {
+    fn new(bar: &Bar, length: i64) -> Self {
+        let phase = match bar.phase {
+            Phase::Create => "create",
+            Phase::Update => "update",
+            Phase::Rollback => "rollback",
+            Phase::Delete => "delete",
+        };
+        let end = match bar.end_state {
+            End::Complete => "",
+            End::Failed => " ill",
+            End::Cancelled => " cut",
+            End::Open => " open",
+        };
+        let (left, width) = (percent(bar.begin, length), percent(bar.length(), length));
+        Self { class: format!("{phase}{end}"), left, width }
+    }
+}
+
+/// A row's sign and colour: of the worst that happened to it.
+fn mark(bars: &[Bar]) -> &'static str {
+    let any = |end: End| bars.iter().any(|bar| bar.end_state == end);
+    match () {
+        () if any(End::Failed) => "failed",
+        () if any(End::Open) => "unfinished",
+        () if any(End::Cancelled) || bars.is_empty() => "quiet",
+        () => "passed",
+    }
+}
+
+/// A distance of ticks that people count in, so that there are at most six.
+fn step(length: i64) -> i64 {
+    const SECOND: i64 = 1000;
+    const MINUTE: i64 = 60 * SECOND;
+    const HOUR: i64 = 60 * MINUTE;
+    let finest = [1, 2, 5, 10, 20, 50, 100, 200, 500, SECOND, 2 * SECOND, 5 * SECOND, 10 * SECOND, 30 * SECOND];
+    let coarse = [MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 20 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 6 * HOUR];
+    finest.into_iter().chain(coarse).find(|step| length / step < 6).unwrap_or(length / 5)
+}
+
+/// `text::duration`, finer where it must be: the simulator's resources take milliseconds.
+fn duration(milliseconds: i64) -> String {
+    match milliseconds {
+        0 => "0s".to_owned(),
+        1..1000 => format!("{milliseconds}ms"),
+        1000..10_000 if milliseconds % 1000 >= 50 => format!("{:.1}s", milliseconds as f64 / 1000.0),
+        _ => text::duration(milliseconds as f64 / 1000.0),
+    }
+}
+
+fn percent(part: i64, whole: i64) -> String {
+    let text = format!("{:.2}", part as f64 * 100.0 / whole as f64);
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_steps_as_people_read_them() {
+        let check = |milliseconds: i64, expect: &str| assert_eq!(duration(milliseconds), expect);
+        check(0, "0s");
+        check(4, "4ms");
+        check(1000, "1s");
+        check(1020, "1s");
+        check(1200, "1.2s");
+        check(12_400, "12s");
+        check(125_000, "2m 05s");
+        let check = |length: i64, expect: i64| assert_eq!(step(length), expect, "{length}");
+        check(1, 1);
+        check(209, 50);
+        check(11_999, 2000);
+        check(12_000, 5000);
+        check(25 * 60_000, 5 * 60_000);
+        check(90 * 3_600_000, 64_800_000);
+        assert_eq!((percent(1, 3), percent(1, 1), percent(0, 7)), ("33.33%".into(), "100%".into(), "0%".into()));
+    }
+
+    #[test]
+    fn a_row_says_in_words_what_its_bars_show() {
+        let bar = |phase, begin, end, end_state| Bar { phase, begin, end, end_state };
+        let check = |bars: Vec<Bar>, expect: [&str; 4]| {
+            let row = Row { name: "A", resource_type: Some("T"), depth: 9, bars, critical: false, event: 4 };
+            let row = ChartRow::new(&row, 100_000);
+            assert_eq!([row.mark, &row.began, &row.took, &row.course], expect);
+            assert_eq!((row.event, row.indent), (5, 6));
+        };
+        check(
+            vec![bar(Phase::Create, 1000, 3000, End::Complete), bar(Phase::Delete, 60_000, 65_000, End::Complete)],
+            ["passed", "1s", "2s", "created, deleted in 5s"],
+        );
+        check(vec![bar(Phase::Create, 0, 3000, End::Failed)], ["failed", "0s", "3s", "creation failed"]);
+        check(
+            vec![bar(Phase::Create, 0, 100_000, End::Open)],
+            ["unfinished", "0s", "over 1m 40s", "creation not ended"],
+        );
+        check(Vec::new(), ["quiet", "", "", ""]);
+    }
+}
