@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::error::{CliError, Exit};
+use super::{github, output};
 use crate::event::{Happening, RunEvent};
 use crate::report::{self, RunReport};
 
@@ -66,6 +67,12 @@ impl Report {
             report::write(&report, &folder)
         });
         written.map_err(|error| CliError::Local(error.to_string()))?;
+        // Where the project is, a record doesn't say.
+        if let Some(target) = github::target(Path::new("."))
+            && let Err(error) = report::github::write(&report, &target, &mut std::io::stdout())
+        {
+            output::warning(&error.to_string());
+        }
         anstream::println!("{}; report: {}", report.counts(), folder.join("index.html").display());
         Ok(Exit::Passed)
     }

@@ -456,6 +456,13 @@ pub(crate) mod tests {
             prop_assert_eq!(json["cells"].as_array().unwrap().len(), report.cells.len());
             let logs = logs_of(&report);
             prop_assert!(logs.keys().all(|name| !name.contains(['/', '\\', '\0']) && name.ends_with("-cfnlogs.txt")));
+            for line in github::annotations(&report, Some(Path::new(""))) {
+                prop_assert!(line.to_string().starts_with("::") && !line.to_string().contains(['\n', '\r']));
+            }
+            let markdown = github::summary(&report, 1 << 20);
+            for injected in ["<script", "<img", "](javascript:", "@everyone"] {
+                prop_assert!(!markdown.contains(injected), "{injected}");
+            }
             let is_hostile = |c: char| (c.is_control() && c != '\n' && c != '\t') || c == '\u{202e}';
             for text in [&page, &junit].into_iter().chain(logs.values()) {
                 prop_assert!(!text.contains(is_hostile));

@@ -59,6 +59,7 @@ mod pipeline;
 mod planning;
 mod rendering;
 mod reporting;
+mod root_causes;
 mod sample;
 mod secrets;
 mod selection;

@@ -120,6 +120,7 @@ struct Page<'a> {
 #[derive(Serialize)]
 struct Head<'a> {
     run_id: &'a str,
+    merged_runs: &'a [String],
     taskcat_version: &'a str,
     project: &'a str,
     endpoint: &'a Option<String>,
@@ -220,6 +221,7 @@ impl<'a> Page<'a> {
         let (counts, duration_seconds) = (report.counts(), report.duration_seconds());
         let report = Head {
             run_id: &report.run_id,
+            merged_runs: &report.merged_runs,
             taskcat_version: &report.taskcat_version,
             project: &report.project,
             endpoint: &report.endpoint,
@@ -371,7 +373,11 @@ fn tone_of(status: &str) -> Option<&'static str> {
 /// The stack's page in its partition's console; none for a partition whose console's name is not known.
 fn console_url(stack_id: &str) -> Option<String> {
     let mut parts = stack_id.split(':').skip(1);
-    let (partition, _, region) = (parts.next()?, parts.next()?, parts.next()?);
+    let (partition, _, region, account) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    if !account.bytes().all(|byte| byte.is_ascii_digit()) {
+        // It has been masked, and would lead nowhere.
+        return None;
+    }
     let host = match partition {
         "aws" => "console.aws.amazon.com",
         "aws-cn" => "console.amazonaws.cn",
