@@ -401,7 +401,7 @@ pub(crate) mod tests {
                 {
                     *next += 1;
                     // Every third stays, so that the run holds together.
-                    if *next % 3 == 0 {
+                    if next.is_multiple_of(3) {
                         *text = strings[*next / 3 % strings.len()].clone();
                     }
                 }

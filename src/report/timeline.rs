@@ -301,7 +301,7 @@ fn push_rows<'a>(cell: &'a CellReport, lanes: &[Lane<'a>], outermost: usize, row
         let lane = &lanes[position];
         let events = || lane.events.iter().filter_map(|at| Some((*at, cell.events.get(*at)?)));
         let failed = events().find(|(_, event)| event.status.ends_with("_FAILED"));
-        if let Some((event, detail)) = failed.or_else(|| events().last()) {
+        if let Some((event, detail)) = failed.or_else(|| events().next_back()) {
             rows.push(Row {
                 name: lane.logical_id.unwrap_or(&detail.stack_name),
                 resource_type: lane.logical_id.map(|_| &*detail.resource_type),

@@ -164,7 +164,7 @@ struct Made {
 impl Made {
     fn new(test: usize, region: usize) -> Self {
         let (fails, test, region) =
-            ((test * 7 + region * 3) % 11 == 0, format!("test-{test}"), format!("xx-east-{region}"));
+            ((test * 7 + region * 3).is_multiple_of(11), format!("test-{test}"), format!("xx-east-{region}"));
         Self { stack: format!("tCaT-landing-zone-{test}-4f9a2c1e7b3d4e5f8a6b9c0d1e2f3a4b"), test, region, fails }
     }
 
