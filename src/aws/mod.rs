@@ -7,6 +7,8 @@
 //! no file has a say.
 
 mod cloudformation;
+#[cfg(feature = "lambda")]
+mod codepipeline;
 mod ec2;
 mod error;
 mod pacing;
@@ -17,6 +19,8 @@ mod sts;
 mod trace;
 
 pub use cloudformation::{CreateStack, Stack};
+#[cfg(feature = "lambda")]
+pub use codepipeline::{JobFailure, JobSuccess};
 pub use error::{AwsError, ErrorKind};
 pub use s3::{Object, PART_SIZE};
 pub use sts::CallerIdentity;
