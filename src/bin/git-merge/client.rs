@@ -77,10 +77,14 @@ impl Client<'_> {
     pub async fn call(&self, call: Call<'_>, path: &str) -> Result<Answer, Stop> {
         let mut url = format!("{}{}{path}", self.api.origin, self.api.path);
         let mut redirections = 0;
+        // Whatever GitHub says, a limit that holds on is met with ever longer pauses.
+        let mut shortest_pause = 1;
         loop {
             let answer = self.insistent(call, &url).await?;
-            if let Some(not_before) = answer.limited(deadline::now()) {
-                self.pause(not_before).await?;
+            let now = deadline::now();
+            if let Some(not_before) = answer.limited(now) {
+                self.pause(not_before.max(now + shortest_pause)).await?;
+                shortest_pause = (shortest_pause * 2).min(UNSAID_LIMIT);
             } else if let Some(location) = answer.redirection() {
                 redirections += 1;
                 if redirections > MOST_REDIRECTIONS {
@@ -164,7 +168,7 @@ impl Client<'_> {
 
     /// Waits, if the invocation is long enough.
     async fn pause(&self, not_before: u64) -> Result<(), Stop> {
-        let pause = Duration::from_secs(not_before.saturating_sub(deadline::now()).max(1));
+        let pause = Duration::from_secs(not_before.saturating_sub(deadline::now()));
         let until = deadline::clock(not_before);
         if pause >= self.deadline.left() {
             let why = format!("GitHub limits the token's calls until {until}");

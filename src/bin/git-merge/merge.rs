@@ -157,7 +157,7 @@ fn moved(parameters: &Parameters, commit: &str, found: &str) -> Result<(), Stop>
     Err(Stop::failed(
         JobFailure::JobFailed,
         format!(
-            "`{head}` has moved on: {commit} was tested, and its head is {found} now. Nothing was merged. Let the \
+            "`{head}` has moved on: {commit} was tested, and its head is {found} now. This call merged nothing. Let the \
              pipeline run with the new head, or set `allowMoved` to true to merge the tested commit all the same."
         ),
     ))
