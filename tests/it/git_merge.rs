@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::lambda::{Job, Lambda, TOKEN, nobody};
+use crate::lambda::{Job, Lambda, Setup, TOKEN, nobody};
 
 const BRANCH: &str = "GET /repos/acme/shop/branches/feature%2Forders 200";
 const NONE: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -168,7 +168,7 @@ fn tokens_that_may_not_are_told_apart() {
 #[test]
 fn the_token_comes_from_the_secret() {
     let check = |secret: Option<&str>, kind: &str, says: &[&str]| {
-        let mut lambda = Lambda::with(secret, true);
+        let mut lambda = Lambda::of(Setup { secret, ..Setup::default() });
         let head = lambda.head("feature/orders");
         failed(&lambda.job(&head, json!({})), kind, says);
         lambda
@@ -180,7 +180,8 @@ fn the_token_comes_from_the_secret() {
     let keyless = [" is JSON without the key `token` or `GITHUB_TOKEN`."];
     check(Some(r#"{"tokn": "ghp_0fTheTestsAndOfNobodyElse4711"}"#), "ConfigurationError", &keyless);
 
-    let mut lambda = Lambda::with(Some(&format!(r#"{{"user": "octocat", "GITHUB_TOKEN": "{TOKEN}"}}"#)), true);
+    let secret = format!(r#"{{"user": "octocat", "GITHUB_TOKEN": "{TOKEN}"}}"#);
+    let mut lambda = Lambda::of(Setup { secret: Some(&secret), ..Setup::default() });
     let head = lambda.head("feature/orders");
     succeeded(&lambda.job(&head, json!({})));
 }
@@ -322,6 +323,21 @@ fn github_out_of_reach_is_told() {
     failed(&told, "SystemUnavailable", &["can't be reached: ", "5 times in a row"]);
 }
 
+#[test]
+fn the_way_to_github_is_encrypted_and_github_known() {
+    let mut lambda = Lambda::start();
+    let head = lambda.head("feature/orders");
+    let told = lambda.job(&head, json!({"apiUrl": lambda.github_tls()}));
+    assert_eq!(succeeded(&told).0[0], lambda.head("release"));
+    assert_eq!(lambda.routes().len(), 2);
+
+    let mut lambda = Lambda::of(Setup { authority: false, ..Setup::default() });
+    let head = lambda.head("feature/orders");
+    let told = lambda.job(&head, json!({"apiUrl": lambda.github_tls()}));
+    failed(&told, "SystemUnavailable", &["https://localhost:", "can't be reached: ", "certificate"]);
+    assert_eq!(lambda.routes(), [""; 0]);
+}
+
 /// Repositories and branches are renamed, and GitHub leads on; but nobody leads the token elsewhere.
 #[test]
 fn redirections_are_followed_at_the_same_host_alone() {
@@ -372,7 +388,7 @@ fn an_echo_of_the_token_is_masked() {
 /// Then nobody but Lambda can see it, and it must.
 #[test]
 fn what_codepipeline_does_not_hear_fails_the_invocation() {
-    let mut lambda = Lambda::with(Some(TOKEN), false);
+    let mut lambda = Lambda::of(Setup { codepipeline: false, ..Setup::default() });
     let head = lambda.head("feature/orders");
     let job = Job::new(lambda.parameters(json!({"commit": head})));
     let said = lambda.invoke(&job.event(), 60.0);

@@ -20,6 +20,22 @@ pub const TOKEN: &str = "ghp_0fTheTestsAndOfNobodyElse4711";
 /// Without the characters that Secrets Manager adds, which it doesn't ask for. In another region than the function.
 const SECRET: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:github/token";
 
+/// What is there when the function starts.
+pub struct Setup<'a> {
+    /// The secret's text, or no secret at all.
+    pub secret: Option<&'a str>,
+    /// Whether anybody answers for CodePipeline.
+    pub codepipeline: bool,
+    /// Whether the function trusts who vouches for GitHub's certificate.
+    pub authority: bool,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Self { secret: Some(TOKEN), codepipeline: true, authority: true }
+    }
+}
+
 pub struct Lambda {
     folder: TempDir,
     ports: Value,
@@ -33,11 +49,10 @@ pub struct Lambda {
 impl Lambda {
     /// With the token in the secret, as it is.
     pub fn start() -> Self {
-        Self::with(Some(TOKEN), true)
+        Self::of(Setup::default())
     }
 
-    /// The secret's text, or no secret at all; and whether anybody answers for CodePipeline.
-    pub fn with(secret: Option<&str>, codepipeline: bool) -> Self {
+    pub fn of(Setup { secret, codepipeline, authority }: Setup) -> Self {
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         make_repository(folder.path());
         let secrets = Server::take(Kind::Simulator);
@@ -56,8 +71,12 @@ impl Lambda {
         let mut answers = BufReader::new(harness.stdout.take().unwrap());
         let ports = read(&mut answers);
         let codepipeline = if codepipeline { local(&ports["codepipeline"]) } else { nobody() };
-        let function = Command::new(env!("CARGO_BIN_EXE_git-merge"))
-            .env_clear()
+        let mut function = Command::new(env!("CARGO_BIN_EXE_git-merge"));
+        function.env_clear();
+        if authority {
+            function.env("SSL_CERT_FILE", folder.path().join("ca.pem"));
+        }
+        let function = function
             .envs([
                 ("AWS_LAMBDA_RUNTIME_API", format!("127.0.0.1:{}", ports["runtime"])),
                 ("AWS_ENDPOINT_URL_CODEPIPELINE", codepipeline),
@@ -142,6 +161,11 @@ impl Lambda {
 
     pub fn github(&self) -> String {
         local(&self.ports["github"])
+    }
+
+    /// The same, encrypted.
+    pub fn github_tls(&self) -> String {
+        format!("https://localhost:{}", self.ports["github_tls"])
     }
 
     pub fn output(&self) -> String {

@@ -2,8 +2,9 @@
 
     target/venvs/moto/bin/python tests/support/pipeline.py REPOSITORIES TOKEN
 
-The first line on standard output names the ports: `{"runtime": …, "github": …, "codepipeline": …}`. Then every line of
-JSON on standard input is one command, and one line answers it:
+The first line on standard output names the ports: `{"runtime": …, "github": …, "codepipeline": …}`, and GitHub's
+encrypted one, `"github_tls"`, whose certificate `REPOSITORIES/ca.pem` vouches for. Then every line of JSON on standard
+input is one command, and one line answers it:
 
     {"invoke": EVENT, "seconds": 10}    a call of the function that may last so long; the answer is what the function
                                         said: {"response": …} or {"error": …}
@@ -14,10 +15,12 @@ It ends when its standard input closes. It knows nothing of the program under te
 """
 
 import json
+import ssl
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pipeline_certificate
 import pipeline_codepipeline
 import pipeline_github
 import pipeline_lambda
@@ -26,9 +29,12 @@ import pipeline_lambda
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, service):
+    def __init__(self, service, tls=None):
         super().__init__(("127.0.0.1", 0), Handler)
         self.service = service
+        if tls:
+            # The handshake is the handler's thread's business: a client that refuses it must not stop the others.
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -37,7 +43,7 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request, client_address):
         # Who is killed or runs out of time drops its connections; that is no news.
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):
             super().handle_error(request, client_address)
 
 
@@ -81,6 +87,7 @@ if __name__ == "__main__":
     github = pipeline_github.GitHub(repositories, token)
     codepipeline = pipeline_codepipeline.CodePipeline()
     servers = {"runtime": Server(runtime), "github": Server(github), "codepipeline": Server(codepipeline)}
+    servers["github_tls"] = Server(github, pipeline_certificate.context(repositories))
     say({name: server.port for name, server in servers.items()})
     for line in sys.stdin:
         command = json.loads(line)
