@@ -32,6 +32,7 @@ macro_rules! tests_on {
     };
 }
 
+#[cfg(feature = "lambda")]
 mod lambda;
 mod project;
 mod proxy;
@@ -46,6 +47,7 @@ mod corpus;
 mod credentials;
 mod differential;
 mod failures;
+#[cfg(feature = "lambda")]
 mod git_merge;
 mod hooks;
 mod interruption;
