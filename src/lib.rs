@@ -27,6 +27,8 @@
 //! 6. [`simulator`] stands in for AWS on the wire. It knows [`template`] and [`catalog`], and only [`cli`] knows it.
 //! 7. [`run`] puts the steps in order; [`cli`] is the only place that prints, exits and reads the environment.
 //!
+//! Beside `taskcat` stands one more binary, `src/bin/git-merge`: the Lambda that merges what a pipeline has tested.
+//!
 //! `tests/it/layers.rs` reads the imports and fails on an edge that isn't in its table.
 //!
 //! # Invariants

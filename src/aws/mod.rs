@@ -8,6 +8,8 @@
 
 mod change_set;
 mod cloudformation;
+#[cfg(feature = "lambda")]
+mod codepipeline;
 mod ec2;
 mod error;
 mod pacing;
@@ -19,6 +21,8 @@ mod trace;
 
 pub use change_set::{ChangeSet, CreateChangeSet};
 pub use cloudformation::{CreateStack, Stack};
+#[cfg(feature = "lambda")]
+pub use codepipeline::{JobFailure, JobSuccess};
 pub use error::{AwsError, ErrorKind};
 pub use s3::{Object, PART_SIZE};
 pub use sts::CallerIdentity;

@@ -98,6 +98,20 @@ fn no_module_knows_one_that_it_should_not() {
     assert!(edges > 50, "only {edges} edges were found: does this test still read the sources?");
 }
 
+/// The binary of the Lambda takes the way to AWS from the library, and nothing else; its own `crate::` is its own.
+#[test]
+fn the_lambda_knows_aws_alone() {
+    let mut edges = 0;
+    for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin")) {
+        let source = fs::read_to_string(&file).unwrap();
+        for known in named(&source.replace("crate::", "").replace("taskcat::", "crate::")) {
+            edges += 1;
+            assert_eq!(known, "aws", "{} names taskcat::{known}", file.display());
+        }
+    }
+    assert!(edges > 3, "only {edges} edges were found: does this test still read the sources?");
+}
+
 /// The table itself: acyclic, since every row names rows above it alone.
 #[test]
 fn the_table_is_in_order() {

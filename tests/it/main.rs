@@ -1,8 +1,9 @@
 //! End-to-end tests: they drive the real `taskcat` binary against servers that others wrote and against its own simulator,
 //! and look at what it leaves there, what it sends and what it writes.
 //!
-//! `servers`, `proxy`, `project` and `taskcat` are the means; every other module is one subject. `tests/run.sh` makes the
-//! virtual environments that the servers live in and runs everything; with those in place `cargo test` does the same.
+//! `servers`, `proxy`, `project`, `taskcat` and `lambda` are the means; every other module is one subject.
+//! `tests/run.sh` makes the virtual environments that the servers live in and runs everything; with those in place
+//! `cargo test` does the same.
 
 /// Declares functions of a server's kind as tests: of all servers, of the two that others wrote, or of the one that can.
 macro_rules! tests_on {
@@ -31,6 +32,8 @@ macro_rules! tests_on {
     };
 }
 
+#[cfg(feature = "lambda")]
+mod lambda;
 mod project;
 mod proxy;
 mod servers;
@@ -45,6 +48,8 @@ mod credentials;
 mod deploying;
 mod differential;
 mod failures;
+#[cfg(feature = "lambda")]
+mod git_merge;
 mod github;
 mod hooks;
 mod interruption;

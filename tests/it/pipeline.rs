@@ -191,3 +191,165 @@ fn the_sync_stage_copies_the_merged_commit() {
     assert!(build.own.path().join("artifacts/templates/site.template.yaml").is_file());
     assert!(!build.own.path().join("artifacts/.git").exists());
 }
+
+/// A repository on GitHub, its pipeline in the simulator, and those who push to the one and look at the other.
+struct Walk {
+    server: Server,
+    own: Project,
+}
+
+const TOKEN: &str = "ghp_0fTheTestsAndOfNobodyElse4711";
+const REGION: &str = "us-east-1";
+
+impl Walk {
+    /// The pipeline as a user deploys it, for the project `deploy`: `main` is released, `develop` is pushed to.
+    fn begin() -> Self {
+        let walk = Self { server: Server::take(Kind::Simulator), own: Project::empty("walk") };
+        let endpoint = walk.server.endpoint();
+        walk.own.write("tools/taskcat", &format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_taskcat")));
+        walk.own.write("tools/git-merge.zip", "the simulator doesn't look into it");
+        let buildspecs = ["buildspec.test.yml", "buildspec.sync.yml"];
+        for buildspec in buildspecs {
+            walk.own.write(&format!("tools/{buildspec}"), &fs::read_to_string(pipeline(buildspec)).unwrap());
+        }
+        let tools = format!("tools-{}", walk.server.port());
+        let files = ["taskcat", "git-merge.zip", "buildspec.test.yml", "buildspec.sync.yml"];
+        let files = files.map(|file| walk.own.path().join("tools").join(file).to_str().unwrap().to_owned());
+        let given: Vec<&str> = [tools.as_str()].into_iter().chain(files.iter().map(String::as_str)).collect();
+        boto3(&endpoint, "tools.py", &given);
+        walk.server.given(&["secret", REGION, "github/token", TOKEN]);
+        walk.make_repository();
+        walk.deploy(&tools);
+        walk
+    }
+
+    fn make_repository(&self) {
+        let bare = self.own.path().join("repositories/acme/shop.git");
+        fs::create_dir_all(&bare).unwrap();
+        self.git(&bare, &["init", "-q", "--bare", "-b", "main"]);
+        let shop = Project::copy_of("deploy");
+        for file in shop.files("") {
+            self.own.write(&format!("shop/{file}"), &shop.read(&file));
+        }
+        let work = self.own.path().join("shop");
+        self.git(&work, &["init", "-q", "-b", "main"]);
+        self.git(&work, &["remote", "add", "origin", bare.to_str().unwrap()]);
+        self.push("main", "the first release");
+        self.git(&work, &["checkout", "-q", "-b", "develop"]);
+    }
+
+    fn deploy(&self, tools: &str) {
+        let project = project();
+        let text = project.read(".taskcat.yml").replace("[eu-central-1]", "[us-east-1]\n  s3_regional_buckets: true");
+        let text = text.replace("    template:", "    stack_name: shop-pipeline\n    template:");
+        let text = text.replace("example/shop", "acme/shop").replace("example-tools", tools);
+        let text = text.replace(
+            "arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop-github-AbCdEf",
+            "arn:aws:secretsmanager:us-east-1:123456789012:secret:github/token",
+        );
+        let overrides = text.lines().find(|line| line.contains("OverridesSecretArn")).unwrap().to_owned();
+        let text =
+            text.replace(&overrides, "      BucketParameter: ArtifactBucket\n      PrefixParameter: ArtifactPrefix");
+        project.write(".taskcat.yml", &text);
+        let deployed = Taskcat::at(&project, &self.server.endpoint()).args(["deploy", "run", "-l", "--yes"]).run();
+        deployed.assert_code(0).assert_says("1 deployed");
+    }
+
+    /// Commits everything and pushes it to the branch.
+    fn push(&self, branch: &str, message: &str) -> String {
+        let work = self.own.path().join("shop");
+        self.git(&work, &["add", "."]);
+        self.git(&work, &["commit", "-q", "-m", message]);
+        self.git(&work, &["push", "-q", "origin", branch]);
+        self.git(&work, &["rev-parse", "HEAD"])
+    }
+
+    fn git(&self, folder: &Path, args: &[&str]) -> String {
+        let settings = ["-c", "user.name=Tester", "-c", "user.email=tester@example.com"];
+        let output = Command::new("git").args(settings).args(args).current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "git {args:?}: {}", said(&output));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    fn released(&self) -> String {
+        self.git(&self.own.path().join("repositories/acme/shop.git"), &["rev-parse", "main"])
+    }
+
+    /// Through the stages, with or without the approval.
+    fn run(&self, number: u32, approve: bool) -> serde_json::Value {
+        self.own.write("configuration/taskcat.yml", &self.own.read("shop/.taskcat.yml"));
+        self.own.write(
+            "configuration/production.json",
+            r#"{"Parameters": {"Cidr": "10.2.0.0/16"}, "Tags": {"of": "production"}}"#,
+        );
+        let (own, python) = (self.own.path(), venv("pipeline").join("bin"));
+        let path = std::env::var("PATH").unwrap();
+        let mut command = Command::new(python.join("python"));
+        command.arg(support("walk.py")).args([self.server.endpoint().as_str(), REGION, "shop-pipeline"]);
+        command.args([own.join(format!("walk-{number}")), own.join("repositories")]).arg(TOKEN);
+        command.arg(own.join("configuration")).arg(env!("CARGO_BIN_EXE_git-merge"));
+        if approve {
+            command.arg("approve");
+        }
+        let output = command
+            .env_clear()
+            .env("PATH", format!("{}:{}:{path}", python.display(), venv("taskcat").join("bin").display()))
+            .env("HOME", self.own.home())
+            .envs([("AWS_ACCESS_KEY_ID", "testing"), ("AWS_SECRET_ACCESS_KEY", "testing")])
+            .env("TASKCAT_ARGUMENTS", "")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The production stack's status; none where there is none.
+    fn production(&self) -> Option<String> {
+        let standing = self.server.standing(&[REGION]);
+        let stack = standing.stacks.iter().find(|stack| stack["name"] == "shop")?;
+        Some(stack["status"].as_str().unwrap().to_owned())
+    }
+}
+
+#[test]
+fn a_change_walks_through_all_five_stages() {
+    let walk = Walk::begin();
+    let stage = |walked: &serde_json::Value, name: &str| walked["stages"][name].as_str().unwrap_or("-").to_owned();
+
+    // A good change, approved.
+    walk.own.replace("shop/templates/shop.yaml", "VisibilityTimeout: 30", "VisibilityTimeout: 60");
+    let pushed = walk.push("develop", "longer");
+    let walked = walk.run(1, true);
+    assert_eq!(stage(&walked, "Test"), "Taskcat: built", "{walked:#}");
+    let merged = walk.released();
+    assert_eq!(walked["variables"]["Merge"]["mergeCommit"], merged.as_str(), "{walked:#}");
+    assert_eq!(walked["variables"]["Source"]["CommitId"], pushed.as_str());
+    assert_eq!(stage(&walked, "SyncToS3"), "Sync: built", "{walked:#}");
+    assert_eq!(stage(&walked, "Production"), "Execute: CREATE_COMPLETE", "{walked:#}");
+    assert_eq!(walk.production().as_deref(), Some("CREATE_COMPLETE"));
+    let bucket = walked["buckets"]["ProductionBucket"].as_str().unwrap();
+    let keys = walk.server.standing(&[REGION]).keys(bucket);
+    assert!(keys.contains(&"shop/templates/network.yaml".to_owned()), "{keys:?}");
+
+    // A bad one stops before the merge.
+    walk.own.replace("shop/templates/shop.yaml", "VisibilityTimeout: 60", "QueueName: no name!");
+    walk.push("develop", "broken");
+    let walked = walk.run(2, true);
+    assert!(stage(&walked, "Test").starts_with("Taskcat failed: build failed"), "{walked:#}");
+    assert!(walked["stages"].get("GitMerge").is_none(), "{walked:#}");
+    assert_eq!((walk.released(), walk.production().as_deref()), (merged, Some("CREATE_COMPLETE")));
+
+    // Mended, but not approved: the change set is there, and nothing is changed.
+    walk.own.replace("shop/templates/shop.yaml", "QueueName: no name!", "VisibilityTimeout: 90");
+    walk.push("develop", "mended");
+    let walked = walk.run(3, false);
+    assert_eq!(stage(&walked, "Production"), "Approval failed: rejected", "{walked:#}");
+    assert_eq!(walk.production().as_deref(), Some("CREATE_COMPLETE"));
+    let walked = walk.run(4, true);
+    assert_eq!(stage(&walked, "Production"), "Execute: UPDATE_COMPLETE", "{walked:#}");
+    assert_eq!(walk.production().as_deref(), Some("UPDATE_COMPLETE"));
+
+    // Of the tests' own stacks none is left.
+    let standing = walk.server.standing(&[REGION]);
+    assert!(standing.stack_names().iter().all(|name| name.starts_with("shop")), "{:?}", standing.stack_names());
+}

@@ -2,13 +2,14 @@
 
 It reads the pipeline out of the deployed stack's template, with the physical ids that the stack has, and does what the
 actions say: the sources come from a bare git repository and from S3, CodeBuild projects run their buildspecs in bash
-(`buildspec.py`), the Lambda function is the real binary, CloudFormation actions make and execute change sets in the
-simulator. Approvals are given or not, as the caller says.
+(`buildspec.py`), the Lambda function is the real binary with what stands around it (`pipeline.py`), CloudFormation actions
+make and execute change sets in the simulator. Approvals are given or not, as the caller says.
 
-    walk.py ENDPOINT REGION STACK WORK REPOSITORY FUNCTION [approve]
+    walk.py ENDPOINT REGION STACK WORK REPOSITORIES TOKEN CONFIGURATION FUNCTION [approve]
 
-WORK is an empty folder, REPOSITORY the bare repository that stands for GitHub, FUNCTION a command that takes Lambda events on
-stdin, one a line, and prints what the pipeline was told, one a line. Prints the stages and how they ended as JSON.
+WORK is a folder to work in. REPOSITORIES holds bare repositories, `owner/name.git`, that stand for GitHub, which takes TOKEN.
+CONFIGURATION is a folder whose files become `configuration.zip`. FUNCTION is the function's binary. Prints the stages and how
+they ended as JSON, and the names that the pipeline's buckets have.
 """
 
 import io
@@ -16,10 +17,10 @@ import json
 import os
 import pathlib
 import re
-import shlex
 import subprocess
 import sys
 import time
+import uuid
 import zipfile
 
 import boto3
@@ -139,13 +140,21 @@ Loader.add_multi_constructor("!", short_form)
 
 
 class Walk:
-    def __init__(self, endpoint, region, stack, work, repository, function, approves):
-        self.endpoint, self.region, self.work, self.repository = endpoint, region, pathlib.Path(work), repository
-        self.function, self.approves = shlex.split(function), approves
+    def __init__(self, endpoint, region, stack, work, repositories, token, function, approves):
+        self.endpoint, self.region, self.work = endpoint, region, pathlib.Path(work)
+        self.repositories, self.token, self.function, self.approves = pathlib.Path(repositories), token, function, approves
         self.cloudformation, self.s3, self.secrets = (self.client(it) for it in ["cloudformation", "s3", "secretsmanager"])
         self.template = Template(self.cloudformation, stack)
         self.artifacts, self.variables = {}, {}
         self.folders = 0
+
+    def configure(self, folder):
+        """What a user does: zips the configuration and uploads it."""
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for file in sorted(pathlib.Path(folder).iterdir()):
+                archive.write(file, file.name)
+        self.s3.put_object(Bucket=self.template.names["ConfigurationBucket"], Key="configuration.zip", Body=packed.getvalue())
 
     def client(self, service):
         return boto3.client(service, endpoint_url=self.endpoint, region_name=self.region)
@@ -196,7 +205,8 @@ class Walk:
     def clone(self, action, configuration):
         path = self.folder("repository")
         branch = configuration["BranchName"]
-        git(path.parent, "clone", "--quiet", "--branch", branch, self.repository, str(path))
+        repository = self.repositories / f"{configuration['FullRepositoryId']}.git"
+        git(path.parent, "clone", "--quiet", "--branch", branch, str(repository), str(path))
         commit = git(path, "rev-parse", "HEAD")
         return commit, {"CommitId": commit, "BranchName": branch}, path
 
@@ -251,20 +261,22 @@ class Walk:
 
     def invoke(self, action, configuration):
         job = {
-            "id": f"job-{self.folders}",
-            "accountId": "123456789012",
+            "id": str(uuid.uuid4()),
+            "accountId": self.template.arns["AccountId"],
             "data": {
                 "actionConfiguration": {"configuration": configuration},
                 "inputArtifacts": [{"name": it["Name"], "revision": None} for it in action.get("InputArtifacts", [])],
                 "outputArtifacts": [],
             },
         }
-        event = json.dumps({"CodePipeline.job": job})
-        ended = subprocess.run(self.function, input=event + "\n", stdout=subprocess.PIPE, text=True, check=True)
-        told = json.loads(ended.stdout.splitlines()[-1])
-        if told["call"] != "PutJobSuccessResult":
+        with Function(self.function, self.repositories, self.token, self.endpoint, self.region) as function:
+            # GitHub is elsewhere here.
+            parameters = json.loads(configuration["UserParameters"])
+            configuration["UserParameters"] = json.dumps({**parameters, "apiUrl": function.github})
+            told = function.told({"CodePipeline.job": job})
+        if told["action"] != "PutJobSuccessResult":
             raise Stop(told["failureDetails"]["message"])
-        return told.get("executionDetails", {}).get("summary", "done"), told.get("outputVariables", {}), None
+        return told["executionDetails"]["summary"], told["outputVariables"], None
 
     # CloudFormation.
 
@@ -319,15 +331,59 @@ class Walk:
         return "approved", {}, None
 
 
+class Function:
+    """The Lambda function and what stands around it, for one call."""
+
+    def __init__(self, binary, repositories, token, endpoint, region):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.around = subprocess.Popen([sys.executable, str(HERE / "pipeline.py"), str(repositories), token], **pipes)
+        ports = json.loads(self.around.stdout.readline())
+        self.github = f"https://localhost:{ports['github_tls']}"
+        environment = {
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{ports['runtime']}",
+            "AWS_ENDPOINT_URL_CODEPIPELINE": f"http://127.0.0.1:{ports['codepipeline']}",
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": endpoint,
+            "AWS_LAMBDA_FUNCTION_NAME": "git-merge",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+            "AWS_REGION": region,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "SSL_CERT_FILE": str(pathlib.Path(repositories) / "ca.pem"),
+        }
+        self.process = subprocess.Popen([binary], env=environment, stdout=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.around.stdin.close()
+        self.around.wait()
+
+    def told(self, event):
+        """What the function told CodePipeline."""
+        self.command({"invoke": event, "seconds": 60})
+        return self.command({"calls": True})["codepipeline"][-1]
+
+    def command(self, command):
+        self.around.stdin.write(json.dumps(command) + "\n")
+        self.around.stdin.flush()
+        return json.loads(self.around.stdout.readline())
+
+
 def git(folder, *arguments):
     ended = subprocess.run(["git", *arguments], cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
     return ended.stdout.strip()
 
 
 def main():
-    endpoint, region, stack, work, repository, function, *approve = sys.argv[1:]
-    walk = Walk(endpoint, region, stack, work, repository, function, approve == ["approve"])
-    print(json.dumps(walk.run(), indent=2))
+    endpoint, region, stack, work, repositories, token, configuration, function, *approve = sys.argv[1:]
+    walk = Walk(endpoint, region, stack, work, repositories, token, function, approve == ["approve"])
+    walk.configure(configuration)
+    buckets = {name: walk.template.names[name] for name in ["ArtifactBucket", "ConfigurationBucket", "ProductionBucket"]}
+    print(json.dumps({**walk.run(), "buckets": buckets}, indent=2))
 
 
 main()

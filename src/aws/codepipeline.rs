@@ -1,0 +1,105 @@
+//! CodePipeline: the two answers that a job's worker owes it.
+
+use aws_sdk_codepipeline::config::retry::RetryConfig;
+use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType};
+
+use super::trace::Trace;
+use super::{AwsError, Clients};
+
+/// What became of a job that didn't fail.
+pub enum JobSuccess {
+    /// It is done; later actions read its output variables as `#{namespace.name}`.
+    Done { variables: Vec<(&'static str, String)> },
+    /// There will be another job, and the token comes with it. 2,048 characters at most.
+    Continued { token: String },
+}
+
+/// The kinds of failure that CodePipeline knows and that say what to look at.
+/// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_FailureDetails.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobFailure {
+    JobFailed,
+    ConfigurationError,
+    PermissionError,
+    SystemUnavailable,
+}
+
+/// Of `executionDetails.summary`, in characters.
+const LONGEST_SUMMARY: usize = 2_048;
+/// Of `failureDetails.message`, in characters.
+const LONGEST_MESSAGE: usize = 5_000;
+
+impl Clients {
+    pub async fn put_job_success(&self, job: &str, success: JobSuccess, summary: &str) -> Result<(), AwsError> {
+        const OPERATION: &str = "PutJobSuccessResult";
+        let details = ExecutionDetails::builder().summary(shortened(summary, LONGEST_SUMMARY));
+        let call = self.codepipeline().put_job_success_result().job_id(job);
+        let call = match success {
+            JobSuccess::Done { variables } => variables
+                .into_iter()
+                .fold(call.execution_details(details.percent_complete(100).build()), |call, (name, value)| {
+                    call.output_variables(name, value)
+                }),
+            JobSuccess::Continued { token } => call.execution_details(details.build()).continuation_token(token),
+        };
+        call.send().await.map(drop).map_err(|error| AwsError::new(OPERATION, &self.region, error).named(job))
+    }
+
+    pub async fn put_job_failure(&self, job: &str, kind: JobFailure, message: &str) -> Result<(), AwsError> {
+        const OPERATION: &str = "PutJobFailureResult";
+        let details = FailureDetails::builder().r#type(kind.into()).message(shortened(message, LONGEST_MESSAGE));
+        let details = details.build().map_err(|error| {
+            AwsError::unexpected(OPERATION, &self.region, format!("{job}: the failure can't be described: {error}"))
+        })?;
+        self.codepipeline()
+            .put_job_failure_result()
+            .job_id(job)
+            .failure_details(details)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::new(OPERATION, &self.region, error).named(job))
+    }
+
+    /// Whoever answers for a job has little time left: fewer tries than elsewhere.
+    fn codepipeline(&self) -> aws_sdk_codepipeline::Client {
+        let config = aws_sdk_codepipeline::config::Builder::from(&self.config)
+            .retry_config(RetryConfig::standard().with_max_attempts(4))
+            .interceptor(Trace)
+            .build();
+        aws_sdk_codepipeline::Client::from_conf(config)
+    }
+}
+
+impl From<JobFailure> for FailureType {
+    fn from(kind: JobFailure) -> Self {
+        match kind {
+            JobFailure::JobFailed => Self::JobFailed,
+            JobFailure::ConfigurationError => Self::ConfigurationError,
+            JobFailure::PermissionError => Self::PermissionError,
+            JobFailure::SystemUnavailable => Self::SystemUnavailable,
+        }
+    }
+}
+
+/// The text with no more characters than may be sent, and a sign where some are missing.
+fn shortened(text: &str, longest: usize) -> String {
+    if text.chars().count() <= longest {
+        return text.to_owned();
+    }
+    text.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_keep_to_their_length_in_characters() {
+        assert_eq!(shortened("merged", 6), "merged");
+        assert_eq!(shortened("merged", 5), "merg…");
+        assert_eq!(shortened("ÄÖÜ", 3), "ÄÖÜ");
+        assert_eq!(shortened("ÄÖÜ!", 3), "ÄÖ…");
+        assert_eq!(shortened(&"x".repeat(6_000), LONGEST_MESSAGE).chars().count(), LONGEST_MESSAGE);
+    }
+}

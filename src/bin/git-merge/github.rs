@@ -1,0 +1,183 @@
+//! The three routes of GitHub's API that a merge takes, and what their answers mean to the pipeline's author.
+//!
+//! <https://docs.github.com/en/rest/branches/branches>
+
+use serde_json::{Value, json};
+use taskcat::aws::JobFailure;
+
+use crate::client::{Answer, Call, Client};
+use crate::parameters::{Parameters, not_a_commit};
+use crate::stop::Stop;
+
+pub struct Github<'a> {
+    pub client: Client<'a>,
+    pub parameters: &'a Parameters,
+}
+
+/// What a merge led to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Merged {
+    /// A new commit on the base branch.
+    Made(String),
+    /// The base branch has the commit already.
+    AlreadyThere,
+}
+
+impl Github<'_> {
+    /// The id of the commit at the head of a branch.
+    pub async fn head(&self, branch: &str) -> Result<String, Stop> {
+        // A name in a path: a slash in it is no slash of the path.
+        let name = form_urlencoded::byte_serialize(branch.as_bytes()).collect::<String>().replace('+', "%20");
+        let answer = self.client.call(Call::Get, &self.path(&format!("/branches/{name}"))).await?;
+        match answer.status {
+            200 => self.commit_in(&answer.body["commit"]["sha"]),
+            404 => Err(self.missing(branch).await),
+            _ => Err(self.refused(&answer)),
+        }
+    }
+
+    /// Merges exactly that commit into the base branch.
+    pub async fn merge(&self, commit: &str, message: &str) -> Result<Merged, Stop> {
+        let body = json!({"base": self.parameters.base_branch, "head": commit, "commit_message": message});
+        let answer = self.client.call(Call::Post(&body), &self.path("/merges")).await?;
+        match answer.status {
+            201 => self.commit_in(&answer.body["sha"]).map(Merged::Made),
+            204 => Ok(Merged::AlreadyThere),
+            404 => Err(self.unmergeable(commit, &answer).await),
+            409 => Err(self.conflict(commit, &answer)),
+            _ => Err(self.refused(&answer)),
+        }
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("/repos/{}/{}{rest}", self.parameters.owner, self.parameters.repo)
+    }
+
+    fn repository(&self) -> String {
+        format!("{}/{}", self.parameters.owner, self.parameters.repo)
+    }
+
+    /// GitHub says "not found" of a branch, of a repository, and of a repository that the token may not see. Whether the
+    /// repository answers tells the first from the others.
+    async fn missing(&self, branch: &str) -> Stop {
+        let repository = self.repository();
+        match self.client.call(Call::Get, &self.path("")).await {
+            Err(stop) => stop,
+            Ok(answer) if answer.status == 200 => Stop::failed(
+                JobFailure::ConfigurationError,
+                format!("{repository} has no branch `{branch}`. Create it, or set the right name in UserParameters."),
+            ),
+            Ok(answer) if answer.status == 404 => Stop::failed(
+                JobFailure::ConfigurationError,
+                format!(
+                    "GitHub doesn't show the repository {repository}: it doesn't exist, or the token in {} can't see \
+                     it. Set the right `owner` and `repo`, or give the token access to it.",
+                    self.parameters.secret.arn
+                ),
+            ),
+            Ok(answer) => self.refused(&answer),
+        }
+    }
+
+    /// A merge finds its base, its head, or the right to merge missing.
+    async fn unmergeable(&self, commit: &str, answer: &Answer) -> Stop {
+        if let Err(stop) = self.head(&self.parameters.base_branch).await {
+            return stop;
+        }
+        let repository = self.repository();
+        if answer.message.to_lowercase().contains("head") {
+            return Stop::failed(
+                JobFailure::ConfigurationError,
+                format!(
+                    "{repository} has no commit {commit}. Set `commit` to the one that the source action took from \
+                     this repository.{}",
+                    quoted(answer)
+                ),
+            );
+        }
+        Stop::failed(JobFailure::PermissionError, self.powerless(answer))
+    }
+
+    fn conflict(&self, commit: &str, answer: &Answer) -> Stop {
+        let Parameters { base_branch: base, head_branch: head, .. } = self.parameters;
+        if !answer.message.to_lowercase().contains("conflict") {
+            return self.refused(answer);
+        }
+        Stop::failed(
+            JobFailure::JobFailed,
+            format!(
+                "{commit} of `{head}` can't be merged into `{base}` of {}: both change the same lines. Merge `{base}` \
+                 into `{head}`, resolve the conflict there, and push: the pipeline tests and merges the result.{}",
+                self.repository(),
+                quoted(answer)
+            ),
+        )
+    }
+
+    /// What no route expects.
+    fn refused(&self, answer: &Answer) -> Stop {
+        let repository = self.repository();
+        let said = answer.message.to_lowercase();
+        let quoted = quoted(answer);
+        if answer.status == 401 {
+            let text = format!(
+                "GitHub doesn't accept the token in {}: it is wrong, expired or revoked. Put a new one into the \
+                 secret.{quoted}",
+                self.parameters.secret.arn
+            );
+            return Stop::failed(JobFailure::PermissionError, text);
+        }
+        if said.contains("protected branch") || said.contains("rule") && matches!(answer.status, 403 | 409 | 422) {
+            let text = format!(
+                "a rule of {repository} keeps the token from merging into `{}`. Let the token's owner bypass it, or \
+                 take that requirement off the branch.{quoted}",
+                self.parameters.base_branch
+            );
+            return Stop::failed(JobFailure::PermissionError, text);
+        }
+        match answer.status {
+            403 => Stop::failed(JobFailure::PermissionError, self.powerless(answer)),
+            422 => Stop::failed(
+                JobFailure::JobFailed,
+                format!("GitHub can't do this merge in {repository}: see what it says, and mend that.{quoted}"),
+            ),
+            status => Stop::failed(
+                JobFailure::JobFailed,
+                format!(
+                    "GitHub answers for {repository} with status {status}, which a merge doesn't know. See whether \
+                     `apiUrl` is that of an API.{quoted}"
+                ),
+            ),
+        }
+    }
+
+    fn powerless(&self, answer: &Answer) -> String {
+        format!(
+            "the token in {} may not merge in {}: it needs the permission \"Contents: read and write\" there (a classic \
+             token: the scope `repo`).{}",
+            self.parameters.secret.arn,
+            self.repository(),
+            quoted(answer)
+        )
+    }
+
+    /// What GitHub calls a commit goes into messages and variables, so it must be one.
+    fn commit_in(&self, value: &Value) -> Result<String, Stop> {
+        match value.as_str() {
+            Some(commit) if not_a_commit(commit).is_none() => Ok(commit.to_ascii_lowercase()),
+            _ => Err(Stop::failed(
+                JobFailure::JobFailed,
+                format!(
+                    "what answers at {}{} for {} isn't GitHub's API: no commit is in the answer. Set `apiUrl` right.",
+                    self.client.api.origin,
+                    self.client.api.path,
+                    self.repository()
+                ),
+            )),
+        }
+    }
+}
+
+fn quoted(answer: &Answer) -> String {
+    if answer.message.is_empty() { String::new() } else { format!(" GitHub says: \"{}\".", answer.message) }
+}

@@ -1,0 +1,196 @@
+//! The steps in order: what to merge, the token, whether the branch still is where it was tested, the merge.
+
+use std::time::Duration;
+
+use taskcat::aws::{Aws, AwsError, ErrorKind, JobFailure};
+
+use crate::client::Client;
+use crate::continuation::Continuation;
+use crate::deadline::{self, Deadline};
+use crate::github::{Github, Merged};
+use crate::job::Job;
+use crate::parameters::{Parameters, Secret, not_a_commit};
+use crate::stop::{Later, Stop};
+use crate::token::Token;
+
+/// Merged, now or before.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The commit that the base branch got, or its head where there was nothing to merge.
+    pub merge_commit: String,
+    pub base_branch: String,
+    /// The tested commit.
+    pub head_commit: String,
+    pub summary: String,
+}
+
+/// Does the job, as far as the time allows.
+pub async fn within(aws: &Aws, job: &Job, deadline: Deadline) -> Result<Done, Stop> {
+    let work = merge(aws, job, deadline);
+    tokio::time::timeout_at(deadline.at(), work).await.unwrap_or_else(|_| {
+        let why = "the time of the invocation ran out before AWS and GitHub had answered".to_owned();
+        Err(Stop::Later(Later { not_before: None, why }))
+    })
+}
+
+async fn merge(aws: &Aws, job: &Job, deadline: Deadline) -> Result<Done, Stop> {
+    let parameters = Parameters::of(job.parameters.as_deref()).map_err(|faults| {
+        let message = format!("the action's UserParameters can't be used: {}.", faults.join("; "));
+        Stop::failed(JobFailure::ConfigurationError, message)
+    })?;
+    let commit = tested(job, &parameters)?;
+    tracing::info!(
+        owner = %parameters.owner, repo = %parameters.repo, base = %parameters.base_branch,
+        head = %parameters.head_branch, commit = %commit, "merging what was tested"
+    );
+    patience(job, deadline).await?;
+    let token = token(aws, &parameters.secret).await?;
+    let client = Client { api: &parameters.api, token: &token, deadline };
+    let github = Github { client, parameters: &parameters };
+    let done = steps(&github, &commit, &job.id).await.map_err(|stop| stop.without(&token))?;
+    Ok(Done { summary: token.masked(&done.summary), ..done })
+}
+
+/// The tested commit: what the parameters say, or what the source action took.
+fn tested(job: &Job, parameters: &Parameters) -> Result<String, Stop> {
+    let configuration = |message: String| Err(Stop::failed(JobFailure::ConfigurationError, message));
+    match (&parameters.commit, &job.revision) {
+        (Some(commit), _) => Ok(commit.clone()),
+        (None, Some(revision)) => match not_a_commit(revision) {
+            None => Ok(revision.to_ascii_lowercase()),
+            Some(fault) => configuration(format!(
+                "the revision of the input artifact {fault}: the source is no git repository. Set `commit` in \
+                 UserParameters to the tested commit."
+            )),
+        },
+        (None, None) => configuration(
+            "which commit was tested is not known. Give the action the source's artifact as an input artifact, or set \
+             `commit` in UserParameters to the source action's `#{Source.CommitId}`."
+                .to_owned(),
+        ),
+    }
+}
+
+/// Where an earlier job was told to wait and this one comes too soon, GitHub is left alone.
+async fn patience(job: &Job, deadline: Deadline) -> Result<(), Stop> {
+    let Some(continuation) = Continuation::of(job.continuation.as_deref()) else {
+        let message = "the job's continuation token is not one of this function's. Retry the stage.";
+        return Err(Stop::failed(JobFailure::JobFailed, message));
+    };
+    let pause = Duration::from_secs(continuation.not_before.saturating_sub(deadline::now()));
+    if pause.is_zero() {
+        return Ok(());
+    }
+    let until = deadline::clock(continuation.not_before);
+    tracing::info!(pause = pause.as_secs(), "GitHub limits the token's calls until {until}: waiting");
+    if pause < deadline.left() {
+        tokio::time::sleep(pause).await;
+        return Ok(());
+    }
+    // As long as there is time, so that there are few such calls.
+    tokio::time::sleep(deadline.left().saturating_sub(Duration::from_secs(1))).await;
+    let why = format!("GitHub limits the token's calls until {until}");
+    Err(Stop::Later(Later { not_before: Some(continuation.not_before), why }))
+}
+
+/// Read for each job: a token that was changed holds from the next one on.
+async fn token(aws: &Aws, secret: &Secret) -> Result<Token, Stop> {
+    let clients = aws.clients(taskcat::aws::DEFAULT_PROFILE, &secret.region).await;
+    let text = clients.secret(&secret.arn).await.map_err(|error| unread(secret, &error))?;
+    tracing::info!(secret = %secret.arn, "read the secret");
+    Token::of(&text).map_err(|fault| {
+        let message = format!(
+            "the secret {} {fault}. It is the token itself, or JSON with the token under the key `token`.",
+            secret.arn
+        );
+        Stop::failed(JobFailure::ConfigurationError, message)
+    })
+}
+
+fn unread(secret: &Secret, error: &AwsError) -> Stop {
+    let (kind, what_to_do) = match error.kind {
+        ErrorKind::NotFound => {
+            (JobFailure::ConfigurationError, "Set `secretsManagerArn` to the ARN of the secret with GitHub's token")
+        }
+        ErrorKind::Denied | ErrorKind::Credentials => (
+            JobFailure::PermissionError,
+            "Allow the function's role `secretsmanager:GetSecretValue` on it, and `kms:Decrypt` on its key if that is \
+             your own",
+        ),
+        ErrorKind::Throttled | ErrorKind::Network => (JobFailure::SystemUnavailable, "Retry the stage"),
+        ErrorKind::AlreadyExists | ErrorKind::Other => {
+            (JobFailure::ConfigurationError, "It must be there, not be marked for deletion, and hold text")
+        }
+    };
+    Stop::failed(kind, format!("the secret with the token can't be read: {error}. {what_to_do}. ({})", secret.arn))
+}
+
+async fn steps(github: &Github<'_>, commit: &str, job: &str) -> Result<Done, Stop> {
+    let Parameters { base_branch: base, head_branch: head, .. } = github.parameters;
+    let found = github.head(head).await?;
+    tracing::info!(branch = %head, head = %found, "asked for the branch");
+    if found != commit {
+        moved(github.parameters, commit, &found)?;
+    }
+    let message = format!("Merge {head} into {base}\n\nMerges {commit}, which was tested by the pipeline (job {job}).");
+    let merged = github.merge(commit, &message).await?;
+    let (merge_commit, summary) = match merged {
+        Merged::Made(merge_commit) => {
+            let summary = format!("{commit} of `{head}` was merged into `{base}`: {merge_commit}");
+            (merge_commit, summary)
+        }
+        Merged::AlreadyThere => {
+            (github.head(base).await?, format!("nothing to merge: `{base}` has {commit} of `{head}` already"))
+        }
+    };
+    tracing::info!(merge = %merge_commit, "{summary}");
+    Ok(Done { merge_commit, base_branch: base.clone(), head_commit: commit.to_owned(), summary })
+}
+
+/// Whatever came after the tested commit was not tested.
+fn moved(parameters: &Parameters, commit: &str, found: &str) -> Result<(), Stop> {
+    let head = &parameters.head_branch;
+    if parameters.allow_moved {
+        tracing::warn!(branch = %head, head = %found, "the branch has moved on; the tested commit alone is merged");
+        return Ok(());
+    }
+    Err(Stop::failed(
+        JobFailure::JobFailed,
+        format!(
+            "`{head}` has moved on: {commit} was tested, and its head is {found} now. This call merged nothing. Let the \
+             pipeline run with the new head, or set `allowMoved` to true to merge the tested commit all the same."
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(revision: Option<&str>) -> Job {
+        Job { id: "1".into(), parameters: None, revision: revision.map(str::to_owned), continuation: None }
+    }
+
+    fn parameters(commit: Option<&str>) -> Parameters {
+        let text = r#"{"owner": "o", "repo": "r", "baseBranch": "b", "headBranch": "h",
+                       "secretsManagerArn": "arn:aws:secretsmanager:us-east-1:1:secret:s"}"#;
+        let read = Parameters::of(Some(text)).unwrap();
+        Parameters { commit: commit.map(str::to_owned), ..read }
+    }
+
+    #[test]
+    fn the_tested_commit_is_what_the_parameters_say_or_the_source_took() {
+        let (one, two) = ("1".repeat(40), "2".repeat(40));
+        assert_eq!(tested(&job(Some(&two)), &parameters(Some(&one))), Ok(one));
+        assert_eq!(tested(&job(Some(&two)), &parameters(None)), Ok(two));
+        let check = |revision: Option<&str>, expect: &str| match tested(&job(revision), &parameters(None)) {
+            Err(Stop::Failed(failure)) => {
+                assert_eq!(failure.kind, JobFailure::ConfigurationError);
+                assert!(failure.message.starts_with(expect), "{}", failure.message);
+            }
+            other => panic!("{other:?}"),
+        };
+        check(None, "which commit was tested is not known.");
+        check(Some("xyz.version"), "the revision of the input artifact is not the full id of a commit");
+    }
+}

@@ -1,0 +1,49 @@
+"""A certificate for `localhost` that only who is told of it trusts."""
+
+import datetime
+import os
+import ssl
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+def context(folder):
+    """What a server needs. `ca.pem` in the folder vouches for it."""
+    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    authority = certificate("An authority of the tests", authority_key, "An authority of the tests", authority_key)
+    server = certificate("localhost", key, "An authority of the tests", authority_key)
+    with open(os.path.join(folder, "ca.pem"), "wb") as file:
+        file.write(authority.public_bytes(serialization.Encoding.PEM))
+    path = os.path.join(folder, "server.pem")
+    with open(path, "wb") as file:
+        file.write(server.public_bytes(serialization.Encoding.PEM))
+        file.write(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(path)
+    return made
+
+
+def certificate(subject, key, issuer, issuer_key):
+    def name(text):
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name(subject))
+        .issuer_name(name(issuer))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(ca=subject == issuer, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(issuer_key, hashes.SHA256())
+    )
