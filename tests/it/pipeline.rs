@@ -284,7 +284,8 @@ impl Walk {
         );
         let (own, python) = (self.own.path(), venv("pipeline").join("bin"));
         let path = std::env::var("PATH").unwrap();
-        let mut command = Command::new(python.join("python"));
+        // What stands around the function needs more than AWS's command line does.
+        let mut command = Command::new(venv("moto").join("bin/python"));
         command.arg(support("walk.py")).args([self.server.endpoint().as_str(), REGION, "shop-pipeline"]);
         command.args([own.join(format!("walk-{number}")), own.join("repositories")]).arg(TOKEN);
         command.arg(own.join("configuration")).arg(env!("CARGO_BIN_EXE_git-merge"));

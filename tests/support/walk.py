@@ -291,6 +291,8 @@ class Walk:
         exists = stack in [
             it["StackName"] for it in self.cloudformation.describe_stacks()["Stacks"] if it["StackStatus"] != "REVIEW_IN_PROGRESS"
         ]
+        # One of that name makes place, executed or not.
+        self.cloudformation.delete_change_set(StackName=stack, ChangeSetName=name)
         self.cloudformation.create_change_set(
             StackName=stack,
             ChangeSetName=name,
