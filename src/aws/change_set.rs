@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
-use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter, ResourceChange, Tag};
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, ResourceChange};
 use tokio::time::sleep;
 
+use super::cloudformation::{parameters, tags};
 use super::{AwsError, Clients};
 use crate::event::{Change, ChangeDetail};
 
@@ -40,12 +41,6 @@ impl Clients {
     /// Returns the ids of the change set and of its stack.
     pub async fn create_change_set(&self, request: &CreateChangeSet<'_>) -> Result<(String, String), AwsError> {
         const OPERATION: &str = "CreateChangeSet";
-        let parameters = request
-            .parameters
-            .iter()
-            .map(|(key, value)| Parameter::builder().parameter_key(*key).parameter_value(*value).build())
-            .collect();
-        let tags = request.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
         let answer = self
             .cloudformation
             .create_change_set()
@@ -53,8 +48,8 @@ impl Clients {
             .change_set_name(request.change_set)
             .change_set_type(if request.creates { ChangeSetType::Create } else { ChangeSetType::Update })
             .template_url(request.template_url)
-            .set_parameters(Some(parameters))
-            .set_tags(Some(tags))
+            .set_parameters(Some(parameters(&request.parameters)))
+            .set_tags(Some(tags(request.tags)))
             .capabilities(Capability::CapabilityIam)
             .capabilities(Capability::CapabilityNamedIam)
             .capabilities(Capability::CapabilityAutoExpand)

@@ -50,19 +50,13 @@ impl Clients {
     /// Returns the new stack's id.
     pub async fn create_stack(&self, request: &CreateStack<'_>) -> Result<String, AwsError> {
         const OPERATION: &str = "CreateStack";
-        let parameters = request
-            .parameters
-            .iter()
-            .map(|(key, value)| Parameter::builder().parameter_key(*key).parameter_value(*value).build())
-            .collect();
-        let tags = request.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
         let answer = self
             .cloudformation
             .create_stack()
             .stack_name(request.stack_name)
             .template_url(request.template_url)
-            .set_parameters(Some(parameters))
-            .set_tags(Some(tags))
+            .set_parameters(Some(parameters(&request.parameters)))
+            .set_tags(Some(tags(request.tags)))
             .disable_rollback(true)
             .capabilities(Capability::CapabilityIam)
             .capabilities(Capability::CapabilityNamedIam)
@@ -174,6 +168,16 @@ impl Clients {
             .map(|_| ())
             .map_err(|error| AwsError::new("DeleteStack", &self.region, error))
     }
+}
+
+pub(super) fn parameters(given: &[(&str, &str)]) -> Vec<Parameter> {
+    let parameter =
+        |(key, value): &(&str, &str)| Parameter::builder().parameter_key(*key).parameter_value(*value).build();
+    given.iter().map(parameter).collect()
+}
+
+pub(super) fn tags(given: &[(String, String)]) -> Vec<Tag> {
+    given.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
 /// `None` for an event without an id, status or time, which CloudFormation never sends.

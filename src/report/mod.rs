@@ -342,7 +342,7 @@ pub(crate) mod tests {
     }
 
     /// Strings that mean something to some reader of some output, in pieces that meet each other.
-    fn hostile() -> impl Strategy<Value = String> {
+    pub fn hostile() -> impl Strategy<Value = String> {
         let pieces = [
             "<script>alert(1)</script>",
             "</noscript>",
@@ -364,6 +364,7 @@ pub(crate) mod tests {
             "`",
             "[x](javascript:alert(1))",
             "@everyone",
+            "##[error]x",
             "../../etc/passwd",
             "\0",
             "\u{b}",
@@ -390,7 +391,7 @@ pub(crate) mod tests {
     }
 
     /// A recorded run in which every string that is somebody's own has been exchanged for another.
-    fn exchanged(scenario: &str, strings: &[String]) -> Vec<RunEvent> {
+    pub fn exchanged(scenario: &str, strings: &[String]) -> Vec<RunEvent> {
         fn walk(value: &mut serde_json::Value, key: &str, strings: &[String], next: &mut usize) {
             match value {
                 serde_json::Value::String(text)

@@ -158,9 +158,11 @@ pub(super) mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::event::{Happening, RunEvent, TemplateSource};
-    use crate::report::tests::{SCENARIOS, fixture, many};
+    use crate::report::tests::{SCENARIOS, exchanged, fixture, hostile, many};
 
     #[derive(Clone, Default)]
     pub struct Written(Arc<Mutex<Vec<u8>>>);
@@ -337,6 +339,22 @@ pub(super) mod tests {
         check(false, false, true);
         check(false, true, false);
         check(true, false, false);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
+        #[test]
+        fn whatever_strings_are_stays_text_on_the_terminal(
+            scenario in prop::sample::select(SCENARIOS.to_vec()),
+            strings in prop::collection::vec(hostile(), 1..12),
+            (quiet, minimal) in prop::sample::select(vec![(false, false), (false, true), (true, false)]),
+        ) {
+            let text = plain(&exchanged(scenario, &strings), Options { quiet, minimal, ..Options::default() });
+            let found: Vec<char> = text.chars().filter(|c| c.is_control() && *c != '\n' || *c == '\u{202e}').collect();
+            prop_assert!(found.is_empty(), "{found:?}");
+            // Nor is any line a command to GitHub's runner.
+            prop_assert!(text.lines().all(|line| !line.trim_start().starts_with("::") && !line.contains("##[")));
+        }
     }
 
     #[test]
