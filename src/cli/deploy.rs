@@ -136,13 +136,16 @@ impl Run {
     }
 }
 
-/// Prints what every change set would do.
+/// Prints what every change set would do, in one piece: log lines come from another thread.
 fn show(proposed: &[Proposed]) {
+    let mut text = String::new();
     for it in proposed {
-        anstream::eprintln!("\n{} in {}: {}", it.stack_name, it.cell.region, changes::summary(&it.changes));
-        changes::lines(&it.changes).iter().for_each(|line| anstream::eprintln!("  {line}"));
+        text += &format!("\n{} in {}: {}\n", it.stack_name, it.cell.region, changes::summary(&it.changes));
+        changes::lines(&it.changes).iter().for_each(|line| text += &format!("  {line}\n"));
     }
-    anstream::eprintln!();
+    text.push('\n');
+    // Who can't be shown anything can't say yes either.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Asks on the terminal. No answer is a no.
