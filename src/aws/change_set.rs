@@ -29,14 +29,6 @@ pub struct CreateChangeSet<'a> {
     pub client_token: &'a str,
 }
 
-/// A change set that is worked out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChangeSet {
-    pub id: String,
-    /// Empty where nothing would change.
-    pub changes: Vec<Change>,
-}
-
 impl Clients {
     /// Returns the ids of the change set and of its stack.
     pub async fn create_change_set(&self, request: &CreateChangeSet<'_>) -> Result<(String, String), AwsError> {
@@ -65,11 +57,11 @@ impl Clients {
         Ok((id.to_owned(), stack_id.to_owned()))
     }
 
-    /// Waits until the change set is worked out, nested ones too.
+    /// Waits until the change set is worked out, nested ones too, and returns what it would do.
     ///
     /// # Errors
     /// Why it could not be. That nothing would change is no error.
-    pub async fn change_set(&self, id: &str) -> Result<ChangeSet, AwsError> {
+    pub async fn changes(&self, id: &str) -> Result<Vec<Change>, AwsError> {
         let first = loop {
             let answer = self.describe_change_set(id, None).await?;
             match answer.status().map(|status| status.as_str()).unwrap_or_default() {
@@ -78,7 +70,7 @@ impl Clients {
                 status => {
                     let reason = answer.status_reason().unwrap_or(status);
                     if is_empty(reason) {
-                        return Ok(ChangeSet { id: id.to_owned(), changes: Vec::new() });
+                        return Ok(Vec::new());
                     }
                     return Err(AwsError::unexpected("CreateChangeSet", &self.region, reason));
                 }
@@ -95,12 +87,12 @@ impl Clients {
         for resource in found {
             let nested = match resource.change_set_id() {
                 // One that is worked out says so in turn; the depth of nesting ends this.
-                Some(nested) => Box::pin(self.change_set(nested)).await?.changes,
+                Some(nested) => Box::pin(self.changes(nested)).await?,
                 None => Vec::new(),
             };
             changes.push(Change { nested, ..change(&resource) });
         }
-        Ok(ChangeSet { id: id.to_owned(), changes })
+        Ok(changes)
     }
 
     async fn describe_change_set(&self, id: &str, token: Option<String>) -> Result<DescribeChangeSetOutput, AwsError> {

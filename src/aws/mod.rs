@@ -19,7 +19,7 @@ mod simulated;
 mod sts;
 mod trace;
 
-pub use change_set::{ChangeSet, CreateChangeSet};
+pub use change_set::CreateChangeSet;
 pub use cloudformation::{CreateStack, Stack};
 #[cfg(feature = "lambda")]
 pub use codepipeline::{JobFailure, JobSuccess};
@@ -44,6 +44,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::http::Request;
 use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use pacing::Pace;
 use simulated::Simulated;
@@ -52,6 +53,11 @@ use trace::Trace;
 /// The profile that means "whatever the environment offers": variables, the default profile, SSO, container and
 /// instance roles, in the SDK's order. TaskCat gives it the same name.
 pub const DEFAULT_PROFILE: &str = "default";
+
+/// A token that makes one call safe to repeat, whatever the API calls it.
+pub fn request_token() -> String {
+    format!("taskcat-{}", Uuid::new_v4().simple())
+}
 
 /// The entry: one per process.
 pub struct Aws {

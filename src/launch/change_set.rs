@@ -3,10 +3,8 @@
 //! Called by `run`. Nothing is left of one that isn't wanted, nor of the stack in review that CloudFormation makes for a
 //! new one.
 
-use uuid::Uuid;
-
 use super::LaunchError;
-use crate::aws::{AwsError, Clients, CreateChangeSet};
+use crate::aws::{AwsError, Clients, CreateChangeSet, request_token};
 use crate::event::{Change, Events, Happening};
 use crate::plan::StackPlan;
 
@@ -41,13 +39,13 @@ pub async fn propose(
     let cell = plan.cell.clone();
     let stack_name = plan.stack_name.clone();
     events.record(Happening::ChangeSetCreating { cell, stack_name, change_set: name.to_owned() }).await?;
-    let token = format!("taskcat-{}", Uuid::new_v4().simple());
+    let token = request_token();
     let request = CreateChangeSet {
         stack_name: &plan.stack_name,
         change_set: name,
         creates,
         template_url,
-        parameters: plan.parameters.iter().map(|p| (p.key.as_str(), p.value.as_str())).collect(),
+        parameters: plan.sent_parameters(),
         tags: &plan.tags,
         role_arn: plan.role_arn.as_deref(),
         client_token: &token,
@@ -55,8 +53,8 @@ pub async fn propose(
     let (id, stack_id) = clients.create_change_set(&request).await?;
     let is_new = existing.is_none();
     let mut proposal = Proposal { id, name: name.to_owned(), stack_id, changes: Vec::new(), is_new };
-    match clients.change_set(&proposal.id).await {
-        Ok(found) => proposal.changes = found.changes,
+    match clients.changes(&proposal.id).await {
+        Ok(changes) => proposal.changes = changes,
         Err(error) => {
             // What it is about has been said by the error; that the rest can't be removed would only hide it.
             let _ = discard(&proposal, clients).await;
@@ -77,7 +75,7 @@ pub async fn propose(
 
 /// Executes it. The stack's events tell the rest.
 pub async fn execute(proposal: &Proposal, clients: &Clients) -> Result<(), AwsError> {
-    clients.execute_change_set(&proposal.id, &format!("taskcat-{}", Uuid::new_v4().simple())).await
+    clients.execute_change_set(&proposal.id, &request_token()).await
 }
 
 /// Removes it, and the stack if there is one only because of it.
@@ -85,7 +83,7 @@ pub async fn discard(proposal: &Proposal, clients: &Clients) -> Result<(), AwsEr
     clients.delete_change_set(&proposal.id).await?;
     let in_review = clients.describe_stack(&proposal.stack_id).await?.is_some_and(|stack| stack.status == IN_REVIEW);
     if proposal.is_new && in_review {
-        clients.delete_stack(&proposal.stack_id, &format!("taskcat-{}", Uuid::new_v4().simple())).await?;
+        clients.delete_stack(&proposal.stack_id, &request_token()).await?;
     }
     Ok(())
 }

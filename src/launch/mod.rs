@@ -1,14 +1,14 @@
 //! A stack is asked for, and what can go wrong with that.
 //!
-//! What is to stay is asked for by change sets, in [`change_set`]. Hooks, which run before a launch and after a stack has settled, are in [`hook`]. Following the stack is `watch`'s.
-//! Called by `run`; knows `plan`, `event` and `aws`.
+//! What is to stay is asked for by change sets, in [`change_set`]. Hooks, which run before a launch and after a stack has
+//! settled, are in [`hook`]. Following the stack is `watch`'s. Called by `run`; knows `plan`, `event` and `aws`.
 
 pub mod change_set;
 pub mod hook;
 
 use uuid::Uuid;
 
-use crate::aws::{AwsError, Clients, CreateStack, ErrorKind};
+use crate::aws::{AwsError, Clients, CreateStack, ErrorKind, request_token};
 use crate::event::{Events, Happening, NotRecorded};
 use crate::plan::StackPlan;
 
@@ -31,7 +31,7 @@ pub async fn launch(
     clients: &Clients,
     events: &Events,
 ) -> Result<String, LaunchError> {
-    let token = format!("taskcat-{}", Uuid::new_v4().simple());
+    let token = request_token();
     events
         .record(Happening::StackCreating {
             cell: plan.cell.clone(),
@@ -42,7 +42,7 @@ pub async fn launch(
     let request = CreateStack {
         stack_name: &plan.stack_name,
         template_url,
-        parameters: plan.parameters.iter().map(|p| (p.key.as_str(), p.value.as_str())).collect(),
+        parameters: plan.sent_parameters(),
         tags: &plan.tags,
         role_arn: plan.role_arn.as_deref(),
         client_request_token: &token,

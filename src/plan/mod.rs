@@ -108,6 +108,11 @@ impl fmt::Debug for PlannedParameter {
 }
 
 impl StackPlan {
+    /// Key and value of each parameter, as CloudFormation takes them: secrets too.
+    pub fn sent_parameters(&self) -> Vec<(&str, &str)> {
+        self.parameters.iter().map(|it| (it.key.as_str(), it.value.as_str())).collect()
+    }
+
     /// The cell as events tell of it, without secrets.
     pub fn to_event(&self) -> event::Cell {
         event::Cell {

@@ -133,9 +133,7 @@ impl Told {
         };
         let text = cause.map(|cause| cause.text.as_str()).or(reason).unwrap_or(fallback);
         let type_of = clean(cause.and_then(|cause| cause.status.as_deref()).unwrap_or(type_of));
-        let line = text::one_line(text);
-        let message: String = line.chars().take(MESSAGE_LIMIT).collect();
-        let message = if message.len() < line.len() { message + "…" } else { message };
+        let message = text::shortened(&text::one_line(text), MESSAGE_LIMIT);
         let notes = cause.map(RootCause::notes).unwrap_or_default();
         let whole = std::iter::once(text.to_owned()).chain(notes).collect::<Vec<_>>().join("\n");
         Some(Self { kind, type_of, message, text: clean(&whole) })

@@ -22,6 +22,14 @@ pub fn one_line(text: &str) -> String {
     clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// At most `limit` characters of the text, and a sign where some are missing.
+pub fn shortened(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// `text` as part of a file's name or an anchor: recorded events may come from elsewhere, and no name in them may lead
 /// out of the directory.
 pub fn name_safe(text: &str) -> String {

@@ -3,6 +3,8 @@
 //! All change sets are worked out before the question is asked, once for all of them. There is no journal, and nothing is
 //! ever deleted but what was not wanted: the stacks are not this run's.
 
+use std::sync::Arc;
+
 use futures::future::join_all;
 use tokio::sync::oneshot;
 
@@ -15,7 +17,6 @@ use crate::plan::StackPlan;
 use crate::report::Consumer;
 use crate::stage::bucket::Bucket;
 use crate::watch::Watcher;
-use std::sync::Arc;
 
 /// What is to become of the change sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,8 @@
 //! stacks by id, its buckets by the plan, and buckets inside its stacks that block their deletion.
 
 use futures::future::BoxFuture;
-use uuid::Uuid;
 
-use crate::aws::{AwsError, Clients, ErrorKind};
+use crate::aws::{AwsError, Clients, ErrorKind, request_token};
 use crate::event::{CellId, Events, Happening, LeftResource};
 
 /// Nested stacks are searched this deep for what blocks a deletion.
@@ -15,7 +14,7 @@ const DEPTH: u32 = 10;
 /// Asks CloudFormation to delete the stack.
 pub async fn delete_stack(cell: &CellId, stack_id: &str, clients: &Clients, events: &Events) -> Result<(), AwsError> {
     events.send(Happening::StackDeleting { cell: cell.clone(), stack_id: stack_id.to_owned() });
-    clients.delete_stack(stack_id, &format!("taskcat-{}", Uuid::new_v4().simple())).await
+    clients.delete_stack(stack_id, &request_token()).await
 }
 
 /// Clears what is known to block the deletion of a stack: buckets that the stack made and that its resources filled,

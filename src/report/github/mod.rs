@@ -210,16 +210,9 @@ fn left_behind(report: &RunReport) -> Vec<(String, String)> {
 /// The root cause and what every output says below it.
 fn told(cell: &CellReport) -> String {
     let Some(cause) = &cell.root_cause else { return cell.reason.clone().unwrap_or_else(|| "failed".into()) };
-    let text = shortened(&cause.text, MESSAGE_LIMIT);
-    let notes = cause.notes().into_iter().map(|note| shortened(&text::one_line(&note), MESSAGE_LIMIT / 4));
+    let text = text::shortened(&cause.text, MESSAGE_LIMIT);
+    let notes = cause.notes().into_iter().map(|note| text::shortened(&text::one_line(&note), MESSAGE_LIMIT / 4));
     std::iter::once(text).chain(notes).collect::<Vec<_>>().join("\n")
-}
-
-fn shortened(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 fn titled(report: &RunReport, title: String) -> String {

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use super::super::model::{CellReport, CellState, RunReport, Verdict};
 use super::super::text;
-use super::{left_behind, shortened};
+use super::left_behind;
 use crate::report::RootCause;
 
 /// More regions than these make a table that nobody can read.
@@ -218,7 +218,7 @@ fn code(text: &str) -> String {
 /// Punctuation with which HTML or Markdown means something becomes a character reference, which means nothing in either.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
-    for c in shortened(&text::one_line(text), TEXT_LIMIT).chars() {
+    for c in text::shortened(&text::one_line(text), TEXT_LIMIT).chars() {
         match c {
             '-' | '_' | '.' | ',' | '/' | ':' | '(' | ')' | '=' | '+' | ';' | '?' => out.push(c),
             c if c.is_ascii_punctuation() => _ = write!(out, "&#{};", u32::from(c)),
