@@ -126,6 +126,7 @@ fn unsigned(parts: &Parts) -> Target {
     match of_json.as_str() {
         "amazonssm" => return Target::Json(json::Service::Ssm),
         "secretsmanager" => return Target::Json(json::Service::SecretsManager),
+        "codepipeline" => return Target::Json(json::Service::CodePipeline),
         _ => {}
     }
     let query = parts.uri.query().unwrap_or_default();

@@ -52,7 +52,7 @@ fn throttled(service: &str) -> ServiceError {
     match service {
         "s3" => ServiceError::new(503, "SlowDown", "Please reduce your request rate."),
         "ec2" => ServiceError::new(503, "RequestLimitExceeded", "Request limit exceeded."),
-        "ssm" | "secretsmanager" => ServiceError::new(400, "ThrottlingException", "Rate exceeded"),
+        "ssm" | "secretsmanager" | "codepipeline" => ServiceError::new(400, "ThrottlingException", "Rate exceeded"),
         _ => ServiceError::new(400, "Throttling", "Rate exceeded"),
     }
 }
@@ -60,7 +60,7 @@ fn throttled(service: &str) -> ServiceError {
 fn denied(service: &str, action: &str, caller: &Caller, message: Option<String>) -> ServiceError {
     let (status, code) = match service {
         "ec2" => (403, "UnauthorizedOperation"),
-        "ssm" | "secretsmanager" => (400, "AccessDeniedException"),
+        "ssm" | "secretsmanager" | "codepipeline" => (400, "AccessDeniedException"),
         _ => (403, "AccessDenied"),
     };
     let said = || {
@@ -88,7 +88,7 @@ fn region_disabled(service: &str) -> ServiceError {
             "The AWS Access Key Id you provided does not exist in our records.",
         ),
         "ec2" => ServiceError::new(401, "AuthFailure", "AWS was not able to validate the provided access credentials"),
-        "ssm" | "secretsmanager" => ServiceError::new(400, "UnrecognizedClientException", TOKEN),
+        "ssm" | "secretsmanager" | "codepipeline" => ServiceError::new(400, "UnrecognizedClientException", TOKEN),
         _ => ServiceError::new(403, "InvalidClientTokenId", TOKEN),
     }
 }

@@ -1,4 +1,5 @@
-//! AWS's JSON 1.1: the action in a header, an object in and an object out. SSM and Secrets Manager speak it.
+//! AWS's JSON 1.1: the action in a header, an object in and an object out. SSM, Secrets Manager and CodePipeline
+//! speak it.
 //!
 //! <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
 
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use super::Cloud;
 use super::caller::Credential;
 use super::cloudformation::ServiceError;
+use super::code_pipeline;
 use super::dispatch::{Body, Reply};
 use super::fault::{Refusal, befall};
 
@@ -27,6 +29,7 @@ pub const MAX_BODY: usize = 1024 * 1024;
 pub enum Service {
     Ssm,
     SecretsManager,
+    CodePipeline,
 }
 
 impl Service {
@@ -34,11 +37,12 @@ impl Service {
         match self {
             Self::Ssm => "ssm",
             Self::SecretsManager => "secretsmanager",
+            Self::CodePipeline => "codepipeline",
         }
     }
 
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Ssm, Self::SecretsManager].into_iter().find(|service| service.name() == name)
+        [Self::Ssm, Self::SecretsManager, Self::CodePipeline].into_iter().find(|service| service.name() == name)
     }
 }
 
@@ -106,11 +110,12 @@ pub async fn answer(
         Ok(Json::Object(members)) => Input(members),
         _ => return failure(&error("SerializationException", "")),
     };
-    let name = input.text("Name").or_else(|| input.text("SecretId"));
+    let name = ["Name", "SecretId", "name"].into_iter().find_map(|member| input.text(member));
     let result = match befall(cloud, service.name(), action, &credential.caller, name).await {
         Ok(()) => match service {
             Service::Ssm => cloud.ssm.call(&cloud.clock, &credential.caller, action, &input),
             Service::SecretsManager => cloud.secrets.call(&cloud.clock, &credential.caller, action, &input),
+            Service::CodePipeline => code_pipeline::call(cloud, &credential.caller, action, &input),
         },
         Err(Refusal::Error(error)) => Err(error),
         Err(Refusal::Cut) => return Reply::Cut,

@@ -1,11 +1,12 @@
-//! The simulator: CloudFormation, S3, STS, EC2, SSM and Secrets Manager on the wire, with no AWS behind them.
+//! The simulator: CloudFormation, S3, STS, EC2, SSM, Secrets Manager and a bit of CodePipeline on the wire, with no AWS
+//! behind them.
 //!
 //! It evaluates templates with `template`, so what fails in it fails for a reason that CloudFormation would give. It
 //! doesn't know the steps of a run, and they don't know it: they talk to an endpoint. Nothing runs in the background:
 //! whoever asks first brings the state up to date.
 //!
 //! - `server`: connections and their bounds; `dispatch`: which service a request is for; `caller`: whose it is
-//! - `query` (awsQuery: CloudFormation, STS, EC2) and `json` (SSM, Secrets Manager): the protocols; S3's is `s3s`'s
+//! - `query` (awsQuery: CloudFormation, STS, EC2) and `json` (SSM, Secrets Manager, CodePipeline): the protocols; S3's is `s3s`'s
 //! - one module a service
 //! - `scenario`: what goes wrong on purpose; `fault`: how it goes wrong
 
@@ -20,6 +21,7 @@ pub mod sts;
 pub mod xml;
 
 mod caller;
+mod code_pipeline;
 mod dispatch;
 mod fault;
 mod json;

@@ -23,6 +23,9 @@ mod world;
 
 use std::sync::Mutex;
 
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json};
+
 use super::{Caller, Cloud, lock};
 use engine::Engine;
 use request::Request;
@@ -77,6 +80,17 @@ impl Service {
             "DeleteChangeSet" => engine.delete_change_set(&request),
             action => answer::read(&engine, action, &request).unwrap_or_else(|| Err(unknown(action))),
         }
+    }
+
+    /// The properties of a resource that a stack of the caller's has made, and since when it is as it is.
+    pub fn resource(&self, cloud: &Cloud, caller: &Caller, kind: &str, physical_id: &str) -> Option<(Json, Timestamp)> {
+        let mut state = lock(&self.state);
+        let now = cloud.clock.now();
+        Engine { cloud, state: &mut state, now }.catch_up();
+        let mut resources = state.of(caller).flat_map(|(_, stack)| stack.resources.values());
+        let found = resources.find(|it| &*it.kind == kind && it.physical_id.as_deref() == Some(physical_id))?;
+        let properties = found.properties.iter().map(|(name, value)| (name.clone(), value.to_json()));
+        Some((properties.collect::<Map<_, _>>().into(), found.changed))
     }
 }
 

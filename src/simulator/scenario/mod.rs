@@ -84,7 +84,7 @@ pub enum Phase {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallRule {
-    /// Service: cloudformation, s3, sts, ec2, ssm or secretsmanager; patterns too
+    /// Service: cloudformation, s3, sts, ec2, ssm, secretsmanager or codepipeline; patterns too
     pub service: Pattern,
     /// Action: CreateStack, Put*; without it, every action
     #[serde(default)]

@@ -1,0 +1,44 @@
+//! CodePipeline: what a pipeline that a stack has made is at. It never runs here, so it has come to nothing yet.
+//!
+//! <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_GetPipelineState.html>
+
+use serde_json::{Value as Json, json};
+
+use super::json::{Answer, Input, error, unknown_action};
+use super::{Caller, Cloud};
+
+/// Answers a call.
+pub fn call(cloud: &Cloud, caller: &Caller, action: &str, input: &Input) -> Answer {
+    match action {
+        "GetPipelineState" => state(cloud, caller, input),
+        action => Err(unknown_action(action)),
+    }
+}
+
+fn state(cloud: &Cloud, caller: &Caller, input: &Input) -> Answer {
+    let name = input.required("name")?;
+    let found = cloud.cloudformation.resource(cloud, caller, "AWS::CodePipeline::Pipeline", name);
+    let Some((properties, made)) = found else {
+        let message = format!("Account '{}' does not have a pipeline with name '{name}'", caller.account);
+        return Err(error("PipelineNotFoundException", message));
+    };
+    let stages = list(&properties, "Stages").map(|stage| {
+        let actions = list(stage, "Actions").map(|action| json!({"actionName": action["Name"]}));
+        json!({
+            "stageName": stage["Name"],
+            "inboundTransitionState": {"enabled": true},
+            "actionStates": actions.collect::<Vec<_>>(),
+        })
+    });
+    Ok(json!({
+        "pipelineName": name,
+        "pipelineVersion": 1,
+        "stageStates": stages.collect::<Vec<_>>(),
+        "created": made.as_second(),
+        "updated": made.as_second(),
+    }))
+}
+
+fn list<'j>(of: &'j Json, name: &str) -> impl Iterator<Item = &'j Json> {
+    of[name].as_array().into_iter().flatten()
+}
