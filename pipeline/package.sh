@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
-# Builds the git-merge Lambda for the runtime provided.al2023 and packs it as target/lambda/git-merge-<arch>.zip.
+# Builds the programs that the pipeline's machines run, into target/pipeline/<arch>: `taskcat` for CodeBuild, and
+# `git-merge.zip`, the Lambda for the runtime provided.al2023.
 #
-#   pipeline/package.sh [arm64|x86_64]      arm64, where nothing is said
+#   pipeline/package.sh [x86_64|arm64]      x86_64, where nothing is said
 #
-# It needs Rust with rustup, and Python 3.11 with its venv module. Whatever the machine is, the binary is linked
-# statically: one that is built for the machine's own C library starts in Lambda only if that isn't newer than Lambda's.
-# The C compiler for that is Zig's, which comes from PyPI into a virtual environment of its own. The same sources make
-# the same zip: no time and no path of this machine is in it.
+# It needs Rust with rustup, and Python 3.11 with its venv module. Whatever the machine is, the programs are linked
+# statically: one that is built for the machine's own C library starts elsewhere only if that isn't newer than the one
+# there. The C compiler for that is Zig's, which comes from PyPI into a virtual environment of its own. The same sources
+# make the same programs: no time and no path of this machine is in them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-arch=${1:-arm64}
+arch=${1:-x86_64}
 case $arch in
   arm64) triple=aarch64-unknown-linux-musl ;;
   x86_64) triple=x86_64-unknown-linux-musl ;;
   *)
-    echo "usage: pipeline/package.sh [arm64|x86_64]" >&2
+    echo "usage: pipeline/package.sh [x86_64|arm64]" >&2
     exit 2
     ;;
 esac
@@ -35,14 +36,15 @@ if command -v rustup >/dev/null && ! rustup target list --installed | grep -qx "
   rustup target add "$triple" >&2
 fi
 
-output=${CARGO_TARGET_DIR:-target}
+built=${CARGO_TARGET_DIR:-target}/$triple/release
 remap="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/taskcat"
 RUSTFLAGS="${RUSTFLAGS:-} $remap" PATH="$venv/bin:$PATH" \
-  "$venv/bin/cargo-zigbuild" zigbuild --release --locked --bin git-merge --target "$triple" >&2
+  "$venv/bin/cargo-zigbuild" zigbuild --release --locked --bin taskcat --bin git-merge --target "$triple" >&2
 
-zip=target/lambda/git-merge-$arch.zip
-mkdir -p target/lambda
-"$venv/bin/python" - "$output/$triple/release/git-merge" "$zip" <<'PACK'
+folder=target/pipeline/$arch
+mkdir -p "$folder"
+cp "$built/taskcat" "$folder/taskcat"
+"$venv/bin/python" - "$built/git-merge" "$folder/git-merge.zip" <<'PACK'
 import sys
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -54,4 +56,4 @@ entry.compress_type = ZIP_DEFLATED
 with ZipFile(archive, "w") as zip, open(binary, "rb") as file:
     zip.writestr(entry, file.read(), compresslevel=9)
 PACK
-echo "$zip"
+echo "$folder"

@@ -21,7 +21,7 @@
 //!
 //! 1. [`diagnostic`], [`event`], [`process`], [`yaml`] and [`catalog`] know (almost) nobody.
 //! 2. [`template`] and [`config`] read files; [`plan`] joins them. All pure: no call leaves the machine.
-//! 3. [`aws`] is the only importer of `aws_sdk_*`.
+//! 3. [`aws`] is the only importer of `aws_sdk_*`; [`pipeline`] holds the stack that taskcat brings along.
 //! 4. [`lint`], [`package`], [`stage`], [`launch`], [`watch`] and [`teardown`] are the steps. They never import each other.
 //! 5. [`report`] consumes events and knows no step.
 //! 6. [`simulator`] stands in for AWS on the wire. It knows [`template`] and [`catalog`], and only [`cli`] knows it.
@@ -52,6 +52,8 @@ pub mod config;
 pub mod template;
 
 pub mod plan;
+
+pub mod pipeline;
 
 pub mod aws;
 

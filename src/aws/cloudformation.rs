@@ -30,8 +30,12 @@ pub struct Stack {
     pub stack_name: String,
     pub status: String,
     pub reason: Option<String>,
+    /// Key and value; of `NoEcho` ones the value is `****`.
+    pub parameters: Vec<(String, String)>,
     pub outputs: Vec<Output>,
     pub tags: Vec<(String, String)>,
+    /// With which CloudFormation works on the stack; absent where it does so as whoever asks.
+    pub role_arn: Option<String>,
     /// Set on nested stacks.
     pub root_id: Option<String>,
 }
@@ -43,6 +47,14 @@ impl Stack {
 
     pub fn tag(&self, key: &str) -> Option<&str> {
         self.tags.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    pub fn parameter(&self, key: &str) -> Option<&str> {
+        self.parameters.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    pub fn output(&self, key: &str) -> Option<&str> {
+        self.outputs.iter().find(|output| output.key == key).map(|output| output.value.as_str())
     }
 }
 
@@ -205,13 +217,16 @@ fn stack(found: &aws_sdk_cloudformation::types::Stack) -> Stack {
         export_name: output.export_name().map(str::to_owned),
     });
     let tags = found.tags().iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
+    let parameter = |it: &Parameter| Some((it.parameter_key()?.to_owned(), it.parameter_value()?.to_owned()));
     Stack {
         stack_id: found.stack_id().unwrap_or_default().to_owned(),
         stack_name: found.stack_name().unwrap_or_default().to_owned(),
         status: found.stack_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
         reason: found.stack_status_reason().map(str::to_owned),
+        parameters: found.parameters().iter().filter_map(parameter).collect(),
         outputs: outputs.collect(),
         tags: tags.collect(),
+        role_arn: found.role_arn().map(str::to_owned),
         root_id: found.root_id().map(str::to_owned),
     }
 }

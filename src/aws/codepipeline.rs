@@ -1,10 +1,33 @@
-//! CodePipeline: the two answers that a job's worker owes it.
+//! CodePipeline: what a pipeline is at, and the two answers that a job's worker owes it.
 
 use aws_sdk_codepipeline::config::retry::RetryConfig;
-use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType};
+use aws_sdk_codepipeline::types::{ActionState as SdkAction, ExecutionDetails, FailureDetails, FailureType};
+use jiff::Timestamp;
 
 use super::trace::Trace;
 use super::{AwsError, Clients};
+
+/// A stage and what it is at.
+/// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StageState.html>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageState {
+    pub name: String,
+    /// `Succeeded`, `InProgress`, `Failed`, `Stopped`, …; absent where nothing has come to it yet.
+    pub status: Option<String>,
+    pub actions: Vec<ActionState>,
+}
+
+/// The same of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionState {
+    pub name: String,
+    pub status: Option<String>,
+    pub changed_at: Option<Timestamp>,
+    /// Why it failed, or what it says of itself.
+    pub note: Option<String>,
+    /// Where more of it can be seen: the build, the change set.
+    pub url: Option<String>,
+}
 
 /// What became of a job that didn't fail.
 pub enum JobSuccess {
@@ -30,6 +53,19 @@ const LONGEST_SUMMARY: usize = 2_048;
 const LONGEST_MESSAGE: usize = 5_000;
 
 impl Clients {
+    /// The stages of a pipeline, in its order.
+    pub async fn pipeline_state(&self, pipeline: &str) -> Result<Vec<StageState>, AwsError> {
+        const OPERATION: &str = "GetPipelineState";
+        let answer = self.codepipeline().get_pipeline_state().name(pipeline).send().await;
+        let answer = answer.map_err(|error| AwsError::new(OPERATION, &self.region, error).named(pipeline))?;
+        let stages = answer.stage_states().iter().map(|stage| StageState {
+            name: stage.stage_name().unwrap_or_default().to_owned(),
+            status: stage.latest_execution().map(|it| it.status().as_str().to_owned()),
+            actions: stage.action_states().iter().map(action_state).collect(),
+        });
+        Ok(stages.collect())
+    }
+
     pub async fn put_job_success(&self, job: &str, success: JobSuccess, summary: &str) -> Result<(), AwsError> {
         const OPERATION: &str = "PutJobSuccessResult";
         let details = ExecutionDetails::builder().summary(shortened(summary, LONGEST_SUMMARY));
@@ -68,6 +104,19 @@ impl Clients {
             .interceptor(Trace)
             .build();
         aws_sdk_codepipeline::Client::from_conf(config)
+    }
+}
+
+fn action_state(action: &SdkAction) -> ActionState {
+    let execution = action.latest_execution();
+    let error = execution.and_then(|it| it.error_details()?.message());
+    let at = execution.and_then(|it| it.last_status_change());
+    ActionState {
+        name: action.action_name().unwrap_or_default().to_owned(),
+        status: execution.and_then(|it| it.status()).map(|status| status.as_str().to_owned()),
+        changed_at: at.and_then(|at| Timestamp::from_nanosecond(at.as_nanos()).ok()),
+        note: error.or_else(|| execution.and_then(|it| it.summary())).map(str::to_owned),
+        url: execution.and_then(|it| it.external_execution_url()).or(action.entity_url()).map(str::to_owned),
     }
 }
 

@@ -8,7 +8,6 @@
 
 mod change_set;
 mod cloudformation;
-#[cfg(feature = "lambda")]
 mod codepipeline;
 mod ec2;
 mod error;
@@ -21,8 +20,7 @@ mod trace;
 
 pub use change_set::CreateChangeSet;
 pub use cloudformation::{CreateStack, Stack};
-#[cfg(feature = "lambda")]
-pub use codepipeline::{JobFailure, JobSuccess};
+pub use codepipeline::{ActionState, JobFailure, JobSuccess, StageState};
 pub use error::{AwsError, ErrorKind};
 pub use s3::{Object, PART_SIZE};
 pub use sts::CallerIdentity;
@@ -144,10 +142,10 @@ impl Aws {
     }
 
     /// Where a profile is at home.
-    async fn home_region(&self, profile: &str) -> Region {
+    pub async fn home_region(&self, profile: &str) -> String {
         match self.place {
-            Place::Configured { .. } => home_region(profile).await,
-            Place::Given { .. } => Region::from_static(HOME_REGION),
+            Place::Configured { .. } => home_region(profile).await.to_string(),
+            Place::Given { .. } => HOME_REGION.to_owned(),
         }
     }
 }

@@ -73,11 +73,7 @@ pub(super) struct Run {
 
 impl Run {
     fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
-        if !self.yes && !self.no_execute && !io::stdin().is_terminal() {
-            let message =
-                "nobody can be asked here: --yes executes the change sets, --no-execute leaves them for review";
-            return Err(CliError::Usage(message.to_owned()));
-        }
+        refuse_unasked(self.yes, self.no_execute)?;
         let mut project = Project::load(&self.project, &self.input_file, aws, Vec::new())?;
         project.trim(&self.test_names, &self.regions)?;
         let (draft, templates) = project.draft(Uuid::new_v4())?;
@@ -97,7 +93,7 @@ impl Run {
                 hook_environment: Vec::new(),
             };
             let consumers = vec![output::log(verbosity)];
-            let ended = run::deploy(&job, &clients, self.decide(), consumers).await;
+            let ended = run::deploy(&job, &clients, decide(self.yes, self.no_execute), consumers).await;
             Ok(exit_of(&ended))
         })
     }
@@ -122,18 +118,27 @@ impl Run {
         });
         Ok(())
     }
+}
 
-    fn decide(&self) -> Decide {
-        let (yes, no_execute) = (self.yes, self.no_execute);
-        Box::new(move |proposed| {
-            show(&proposed);
-            match (yes, no_execute) {
-                (true, _) => Decision::Execute,
-                (_, true) => Decision::Leave,
-                _ => ask(&proposed),
-            }
-        })
+/// Shows the change sets, and asks unless the command line has decided.
+pub(super) fn decide(yes: bool, no_execute: bool) -> Decide {
+    Box::new(move |proposed| {
+        show(&proposed);
+        match (yes, no_execute) {
+            (true, _) => Decision::Execute,
+            (_, true) => Decision::Leave,
+            _ => ask(&proposed),
+        }
+    })
+}
+
+/// Where nobody can be asked, the command line has to decide.
+pub(super) fn refuse_unasked(yes: bool, no_execute: bool) -> Result<(), CliError> {
+    if yes || no_execute || io::stdin().is_terminal() {
+        return Ok(());
     }
+    let message = "nobody can be asked here: --yes executes the change sets, --no-execute leaves them for review";
+    Err(CliError::Usage(message.to_owned()))
 }
 
 /// Prints what every change set would do, in one piece: log lines come from another thread.

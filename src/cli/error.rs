@@ -14,7 +14,8 @@ use super::output;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Passed = 0,
-    /// A test failed or would fail, cfn-lint found errors, or a Lambda function can't be packaged.
+    /// A test failed or would fail, cfn-lint found errors, a pipeline's stage has failed, or a Lambda function can't be
+    /// packaged.
     Failed = 1,
     /// The command line, the configuration or a template is wrong.
     Usage = 2,
@@ -30,7 +31,8 @@ pub enum Exit {
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0    every test passed
-  1    a test failed or would fail, cfn-lint found errors, or a Lambda function can't be packaged
+  1    a test failed or would fail, cfn-lint found errors, a pipeline's stage has failed,
+       or a Lambda function can't be packaged
   2    the command line, the configuration or a template is wrong
   3    AWS could not be used: no credentials, no bucket, no upload
   4    every test passed, but something was left behind

@@ -9,6 +9,7 @@ mod error;
 mod github;
 mod lint;
 mod output;
+mod pipeline;
 mod plan;
 mod project;
 mod render;
@@ -86,6 +87,10 @@ enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Deploy(deploy::Command),
 
+    /// Deploy, look at and take away a pipeline from a push to production.
+    #[command(subcommand, arg_required_else_help = true)]
+    Pipeline(pipeline::Command),
+
     /// Write a recorded run's report again, from its events.
     Report(report::Report),
 
@@ -115,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Test(command) => command.run(&cli.aws, verbosity),
         Command::Upload(args) => args.run(&cli.aws, verbosity),
         Command::Deploy(command) => command.run(&cli.aws, verbosity),
+        Command::Pipeline(command) => command.run(&cli.aws, verbosity),
         Command::Plan(args) => args.run(&cli.aws),
         Command::Lint(args) => args.run(&cli.aws),
         Command::Render(args) => args.run(),

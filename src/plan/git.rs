@@ -1,4 +1,5 @@
-//! The project's git branch, asked of the system's `git`. Called only where a parameter needs it.
+//! The project's git repository, asked of the system's `git`: its branch where a parameter needs it, and where it comes
+//! from.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,21 @@ pub fn branch(project_root: &Path) -> Result<String, GitError> {
     if message.is_empty() { Err(GitError::Detached { root }) } else { Err(GitError::NoRepository { root, message }) }
 }
 
+/// The repository on GitHub that the project was cloned from, `owner/name`; of any other there is nothing to say.
+pub fn github_repository(project_root: &Path) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(project_root).args(["remote", "get-url", "origin"]).output().ok()?;
+    repository_of(String::from_utf8_lossy(&output.stdout).trim())
+}
+
+/// `git@github.com:owner/name.git`, `https://github.com/owner/name`, `ssh://git@github.com/owner/name`
+fn repository_of(url: &str) -> Option<String> {
+    let (_, path) = url.split_once("github.com")?;
+    let path = path.strip_prefix([':', '/'])?.trim_end_matches('/');
+    let path = path.strip_suffix(".git").unwrap_or(path);
+    let (owner, name) = path.split_once('/')?;
+    (!owner.is_empty() && !name.is_empty() && !name.contains('/')).then(|| path.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +70,20 @@ mod tests {
         git(folder.path(), &["checkout", "--quiet", "--detach"]);
         let message = branch(folder.path()).unwrap_err().to_string();
         assert_eq!(message, format!("no branch is checked out in {}", folder.path().display()));
+    }
+
+    #[test]
+    fn repositories_on_github() {
+        for url in [
+            "git@github.com:example/shop.git",
+            "https://github.com/example/shop",
+            "https://github.com/example/shop.git/",
+            "ssh://git@github.com/example/shop.git",
+        ] {
+            assert_eq!(repository_of(url).as_deref(), Some("example/shop"), "{url}");
+        }
+        assert_eq!(repository_of("https://git.example.com/example/shop.git"), None);
+        assert_eq!(repository_of("https://github.com/example"), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod bucket;
 mod build;
 mod draft;
 pub mod forecast;
-mod git;
+pub mod git;
 mod names;
 pub mod parameters;
 mod sources;

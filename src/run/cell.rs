@@ -1,7 +1,10 @@
 //! One cell from its hooks to its deletion: the life of a stack on one screen.
 
+use std::sync::Arc;
+
 use super::limits::Limits;
 use super::{Context, Settings};
+use crate::aws::Clients;
 use crate::event::{CellId, Events, Happening, Hook, HookStage, KeptWhy, Outcome};
 use crate::launch::hook::{self, HookInput, HookOutput};
 use crate::launch::launch;
@@ -153,14 +156,26 @@ async fn tear_down(context: &Context<'_>, cell: &CellId, mut watcher: Watcher, o
     tell_deletion(context.events, cell, &watcher, deleted, wait_for_delete).await;
 }
 
-/// Sends how the deletion of a stack ended, or that its end was not awaited.
-pub(super) async fn tell_deletion(
-    events: &Events,
-    cell: &CellId,
-    watcher: &Watcher,
-    deleted: Result<(), String>,
+/// Deletes a stack that an earlier run left, and returns whether that went well.
+pub(super) async fn delete_found(
+    cell: CellId,
+    stack_id: String,
+    clients: Arc<Clients>,
     wait: bool,
-) {
+    events: &Events,
+) -> bool {
+    let mut watcher = Watcher::new(cell.clone(), stack_id, clients, events.clone());
+    let deleted = match watcher.catch_up().await {
+        Ok(()) => delete(events, &cell, &mut watcher, wait).await,
+        Err(error) => Err(error.to_string()),
+    };
+    let went_well = deleted.is_ok();
+    tell_deletion(events, &cell, &watcher, deleted, wait).await;
+    went_well
+}
+
+/// Sends how the deletion of a stack ended, or that its end was not awaited.
+async fn tell_deletion(events: &Events, cell: &CellId, watcher: &Watcher, deleted: Result<(), String>, wait: bool) {
     let (cell, stack_id) = (cell.clone(), watcher.stack_id().to_owned());
     events.send(match deleted {
         Ok(()) if wait => Happening::StackDeleted { cell, stack_id },
@@ -173,7 +188,7 @@ pub(super) async fn tell_deletion(
 }
 
 /// Asks for the deletion and, if told to, waits for it; what blocks it is cleared, once, before a second try.
-pub(super) async fn delete(events: &Events, cell: &CellId, watcher: &mut Watcher, wait: bool) -> Result<(), String> {
+async fn delete(events: &Events, cell: &CellId, watcher: &mut Watcher, wait: bool) -> Result<(), String> {
     let (stack_id, clients) = (watcher.stack_id().to_owned(), watcher.clients());
     let mut second_try = false;
     loop {

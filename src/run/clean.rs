@@ -17,7 +17,6 @@ use crate::aws::{Aws, AwsError, Stack};
 use crate::event::{CellId, Events, RunStarted, Task};
 use crate::report::Consumer;
 use crate::teardown;
-use crate::watch::Watcher;
 
 /// What is to go.
 #[derive(Clone, Debug)]
@@ -152,14 +151,8 @@ fn other_places(journals: &[Unfinished], request: &CleanRequest, found: &[RunSta
 }
 
 async fn delete_stack(found: RunStack, wait: bool, aws: &Aws, events: &Events) {
-    let (cell, stack_id) = (found.cell(), found.stack.stack_id);
     let clients = aws.clients(&found.profile, &found.region).await;
-    let mut watcher = Watcher::new(cell.clone(), stack_id, clients, events.clone());
-    let deleted = match watcher.catch_up().await {
-        Ok(()) => cell::delete(events, &cell, &mut watcher, wait).await,
-        Err(error) => Err(error.to_string()),
-    };
-    cell::tell_deletion(events, &cell, &watcher, deleted, wait).await;
+    cell::delete_found(found.cell(), found.stack.stack_id, clients, wait, events).await;
 }
 
 async fn delete_bucket(bucket: &PlannedBucket, aws: &Aws, events: &Events) {

@@ -47,7 +47,8 @@ pub async fn deploy(job: &Job, aws: &Aws, decide: Decide, consumers: Vec<Box<dyn
     conductor.conduct(async |spine: &Spine| steps(&Context::new(job, aws, spine), decide).await).await
 }
 
-async fn steps(context: &Context<'_>, decide: Decide) -> Result<(), RunError> {
+/// The steps, of a run that has others around them.
+pub(super) async fn steps(context: &Context<'_>, decide: Decide) -> Result<(), RunError> {
     let buckets = match context.cancel.run_until_cancelled(before_cells(context)).await {
         Some(Ok(buckets)) => buckets,
         Some(Err(error)) => {

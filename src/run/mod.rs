@@ -13,6 +13,7 @@ mod error;
 mod interrupt;
 pub mod journal;
 mod limits;
+pub mod pipeline;
 mod prepare;
 mod redact;
 mod staging;

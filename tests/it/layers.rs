@@ -19,6 +19,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("plan", &["catalog", "config", "diagnostic", "event", "template", "yaml"]),
     ("lint", &["catalog", "diagnostic", "event", "process", "template"]),
     // AWS, and the steps that use it.
+    ("pipeline", &["catalog", "diagnostic", "event", "plan", "template"]),
     ("aws", &["catalog", "event", "plan"]),
     ("package", &["aws", "catalog", "event", "plan", "process"]),
     ("stage", &["aws", "catalog", "diagnostic", "event", "plan"]),
@@ -40,6 +41,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "launch",
             "lint",
             "package",
+            "pipeline",
             "plan",
             "process",
             "report",
@@ -61,6 +63,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "launch",
             "lint",
             "package",
+            "pipeline",
             "plan",
             "process",
             "report",

@@ -61,6 +61,7 @@ mod messages;
 mod packaging;
 mod page;
 mod pipeline;
+mod pipelines;
 mod planning;
 mod rendering;
 mod reporting;

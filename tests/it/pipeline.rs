@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::pipelines::{PARAMETERS, given, write_programs};
 use crate::project::Project;
 use crate::servers::{Kind, Server, boto3, support, venv};
 use crate::taskcat::Taskcat;
@@ -205,21 +206,9 @@ impl Walk {
     /// The pipeline as a user deploys it, for the project `deploy`: `main` is released, `develop` is pushed to.
     fn begin() -> Self {
         let walk = Self { server: Server::take(Kind::Simulator), own: Project::empty("walk") };
-        let endpoint = walk.server.endpoint();
-        walk.own.write("tools/taskcat", &format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_taskcat")));
-        walk.own.write("tools/git-merge.zip", "the simulator doesn't look into it");
-        let buildspecs = ["buildspec.test.yml", "buildspec.sync.yml"];
-        for buildspec in buildspecs {
-            walk.own.write(&format!("tools/{buildspec}"), &fs::read_to_string(pipeline(buildspec)).unwrap());
-        }
-        let tools = format!("tools-{}", walk.server.port());
-        let files = ["taskcat", "git-merge.zip", "buildspec.test.yml", "buildspec.sync.yml"];
-        let files = files.map(|file| walk.own.path().join("tools").join(file).to_str().unwrap().to_owned());
-        let given: Vec<&str> = [tools.as_str()].into_iter().chain(files.iter().map(String::as_str)).collect();
-        boto3(&endpoint, "tools.py", &given);
         walk.server.given(&["secret", REGION, "github/token", TOKEN]);
         walk.make_repository();
-        walk.deploy(&tools);
+        walk.deploy();
         walk
     }
 
@@ -238,21 +227,20 @@ impl Walk {
         self.git(&work, &["checkout", "-q", "-b", "develop"]);
     }
 
-    fn deploy(&self, tools: &str) {
-        let project = project();
-        let text = project.read(".taskcat.yml").replace("[eu-central-1]", "[us-east-1]\n  s3_regional_buckets: true");
-        let text = text.replace("    template:", "    stack_name: shop-pipeline\n    template:");
-        let text = text.replace("example/shop", "acme/shop").replace("example-tools", tools);
-        let text = text.replace(
-            "arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop-github-AbCdEf",
-            "arn:aws:secretsmanager:us-east-1:123456789012:secret:github/token",
-        );
-        let overrides = text.lines().find(|line| line.contains("OverridesSecretArn")).unwrap().to_owned();
-        let text =
-            text.replace(&overrides, "      BucketParameter: ArtifactBucket\n      PrefixParameter: ArtifactPrefix");
-        project.write(".taskcat.yml", &text);
-        let deployed = Taskcat::at(&project, &self.server.endpoint()).args(["deploy", "run", "-l", "--yes"]).run();
-        deployed.assert_code(0).assert_says("1 deployed");
+    fn deploy(&self) {
+        let endpoint = self.server.endpoint();
+        write_programs(&self.own.path().join("programs"), 62);
+        let names = ["BucketParameter=ArtifactBucket", "PrefixParameter=ArtifactPrefix"];
+        let deploy = ["pipeline", "deploy", "shop-pipeline", "--yes", "--programs", "programs"];
+        let deploy = Taskcat::at(&self.own, &endpoint).args(deploy).args(given(&PARAMETERS)).args(given(&names));
+        deploy.run().assert_code(0).assert_says("1 deployed");
+        // As good as the program, and faster to send.
+        let standing = self.server.standing(&[REGION]);
+        let stack = standing.stacks.iter().find(|stack| stack["name"] == "shop-pipeline").unwrap();
+        let tools = |name: &str| stack["parameters"][name].as_str().unwrap().to_owned();
+        let program = format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_taskcat"));
+        let key = format!("{}taskcat", tools("ToolsPrefix"));
+        self.server.given(&["object", &tools("ToolsBucket"), &key, &program]);
     }
 
     /// Commits everything and pushes it to the branch.
@@ -353,4 +341,13 @@ fn a_change_walks_through_all_five_stages() {
     // Of the tests' own stacks none is left.
     let standing = walk.server.standing(&[REGION]);
     assert!(standing.stack_names().iter().all(|name| name.starts_with("shop")), "{:?}", standing.stack_names());
+
+    // The pipeline goes, and production stays, with a word on what it needs.
+    let delete = Taskcat::at(&walk.own, &walk.server.endpoint()).args(["pipeline", "delete", "shop-pipeline", "--yes"]);
+    let deleted = delete.run();
+    deleted.assert_code(0).assert_says("The production stack shop stays").assert_says("ProductionRole");
+    let standing = walk.server.standing(&[REGION]);
+    // What the tests share between them is theirs.
+    assert!(standing.buckets.keys().all(|name| name.starts_with("tcat-")), "{:?}", standing.buckets.keys());
+    assert_eq!(walk.production().as_deref(), Some("UPDATE_COMPLETE"));
 }

@@ -2,6 +2,7 @@
 
     given.py ENDPOINT bucket NAME REGION
     given.py ENDPOINT object BUCKET KEY TEXT
+    given.py ENDPOINT removed BUCKET KEY
     given.py ENDPOINT parameter REGION NAME VALUE
     given.py ENDPOINT secret REGION NAME VALUE
 """
@@ -32,6 +33,10 @@ def object(bucket, key, text):
     client("s3", "us-east-1").put_object(Bucket=bucket, Key=key, Body=text.encode())
 
 
+def removed(bucket, key):
+    client("s3", "us-east-1").delete_object(Bucket=bucket, Key=key)
+
+
 def parameter(region, name, value):
     client("ssm", region).put_parameter(Name=name, Value=value, Type="SecureString")
 
@@ -41,4 +46,4 @@ def secret(region, name, value):
 
 
 if __name__ == "__main__":
-    {"bucket": bucket, "object": object, "parameter": parameter, "secret": secret}[sys.argv[2]](*sys.argv[3:])
+    {"bucket": bucket, "object": object, "removed": removed, "parameter": parameter, "secret": secret}[sys.argv[2]](*sys.argv[3:])

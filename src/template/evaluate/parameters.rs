@@ -5,9 +5,9 @@
 //! must, for a thing that doesn't exist, leaves out what `NoEcho` covers.
 
 use super::{Evaluator, Given, Givens, Value};
-use crate::template::Parameter;
 use crate::template::pattern::Pattern;
 use crate::template::value::{Failure, Note, Unknown};
+use crate::template::{Parameter, Template};
 use crate::yaml::Node;
 
 /// CloudFormation's limit for one value, in bytes.
@@ -59,6 +59,13 @@ impl<'a> Kind<'a> {
 
 fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim)
+}
+
+impl Template {
+    /// What CloudFormation says to a parameter's value, without looking anywhere but at the declaration.
+    pub fn refusal(&self, parameter: &Parameter, value: &str, region: &str) -> Option<String> {
+        Declaration::of(self, parameter).refusal(value, region)
+    }
 }
 
 impl Evaluator<'_> {
@@ -116,12 +123,7 @@ impl Evaluator<'_> {
 
     /// What the parameter is from here on. A value that is refused is unknown to what follows, so that it fails once.
     fn taken(&mut self, parameter: &Parameter, given: Option<&Given>, value: Value) -> Value {
-        let kind = Kind::of(&parameter.kind);
-        let declaration = Declaration {
-            parameter,
-            kind,
-            node: self.template.root.get("Parameters").and_then(|it| it.get(&parameter.key)),
-        };
+        let declaration = Declaration::of(self.template, parameter);
         let notes = given.map(|given| given.set.clone()).unwrap_or_default();
         let text = match (value.as_text(), value) {
             (Some(text), _) => text,
@@ -140,6 +142,7 @@ impl Evaluator<'_> {
         if let Some((unknown, message)) = declaration.open_question(&text) {
             self.undecided(&unknown, failure(message));
         }
+        let kind = declaration.kind;
         if !kind.is_stored {
             return kind.value(&text);
         }
@@ -176,7 +179,12 @@ struct Declaration<'a> {
     node: Option<&'a Node>,
 }
 
-impl Declaration<'_> {
+impl<'a> Declaration<'a> {
+    fn of(template: &'a Template, parameter: &'a Parameter) -> Self {
+        let node = template.root.get("Parameters").and_then(|it| it.get(&parameter.key));
+        Self { parameter, kind: Kind::of(&parameter.kind), node }
+    }
+
     /// What CloudFormation says to the value without looking anywhere.
     fn refusal(&self, text: &str, region: &str) -> Option<String> {
         let key = &self.parameter.key;

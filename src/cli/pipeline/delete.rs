@@ -1,0 +1,92 @@
+//! `taskcat pipeline delete`.
+
+use std::io::{self, IsTerminal};
+
+use clap::Args;
+use dialoguer::Confirm;
+
+use super::{Which, find_standing, refused};
+use crate::aws::{Aws, StageState};
+use crate::cli::error::{CliError, Exit, exit_of};
+use crate::cli::{AwsArgs, Verbosity, block_on, output};
+use crate::pipeline::Target;
+use crate::run::pipeline::{self, Pipeline};
+
+/// Takes a pipeline away: its stack, its buckets with every version of what they hold, and its programs. The production
+/// stack stays.
+#[derive(Args)]
+pub struct Delete {
+    #[command(flatten)]
+    which: Which,
+
+    /// Don't ask.
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl Delete {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+        if !self.yes && !io::stdin().is_terminal() {
+            return Err(CliError::Usage("nobody can be asked here: --yes deletes without asking".to_owned()));
+        }
+        block_on(async {
+            let (clients, endpoint) = aws.connect()?;
+            let target = self.which.target(aws, &clients).await?;
+            let found = find_standing(&target, &clients).await?;
+            refuse_while_testing(&found, &clients).await?;
+            tell(&found, &clients).await?;
+            if !self.yes && !confirmed()? {
+                return Ok(Exit::Passed);
+            }
+            let consumers = vec![output::terminal(verbosity, false, None)];
+            Ok(exit_of(&pipeline::delete(&found, &clients, endpoint, consumers).await))
+        })
+    }
+}
+
+/// No answer is a no.
+fn confirmed() -> Result<bool, CliError> {
+    let question = Confirm::new().with_prompt("Delete all of it?").default(false);
+    question.interact().map_err(|error| CliError::local("no answer", error))
+}
+
+/// A build that is cut off leaves the stacks that it tests, and nobody who takes them away.
+async fn refuse_while_testing(found: &Pipeline, aws: &Aws) -> Result<(), CliError> {
+    let stages = match pipeline::state(found, aws).await {
+        Ok(stages) => stages.unwrap_or_default(),
+        Err(error) => {
+            output::warning(&format!("whether a test is running is not known: {error}"));
+            return Ok(());
+        }
+    };
+    let is_testing = |stage: &StageState| stage.name == "Test" && stage.status.as_deref() == Some("InProgress");
+    match stages.iter().any(is_testing) {
+        true => Err(CliError::Usage(
+            "a test is running, and would leave its stacks behind: wait until it has ended, or stop it first"
+                .to_owned(),
+        )),
+        false => Ok(()),
+    }
+}
+
+/// What goes, and what stays and has to be looked after.
+async fn tell(found: &Pipeline, aws: &Aws) -> Result<(), CliError> {
+    let Target { name, region, .. } = &found.target;
+    anstream::eprintln!("The stack {name} in {region} goes, and with every version of what they hold:");
+    for bucket in found.buckets.iter().map(String::as_str).chain(found.tools_bucket()) {
+        anstream::eprintln!("  {bucket}");
+    }
+    let Some(production) = pipeline::production(found, aws).await.map_err(refused(&found.target))? else {
+        return Ok(());
+    };
+    anstream::eprintln!("The production stack {} stays.", production.stack_name);
+    let role = production.role_arn.as_deref().filter(|role| role.contains(&format!("/{name}-ProductionRole")));
+    if let Some(role) = role {
+        output::warning(&format!(
+            "CloudFormation works on {} as {role}, which goes: give it another role with `aws cloudformation \
+             update-stack --role-arn …`, or it can be changed and deleted no more",
+            production.stack_name
+        ));
+    }
+    Ok(())
+}

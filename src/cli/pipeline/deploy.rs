@@ -1,0 +1,210 @@
+//! `taskcat pipeline deploy`.
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+use clap::Args;
+use indexmap::IndexMap;
+
+use super::questions::{self, Suggestions};
+use super::{Which, find, refused};
+use crate::aws::Aws;
+use crate::cli::deploy::{decide, refuse_unasked};
+use crate::cli::error::{CliError, Exit, exit_of};
+use crate::cli::{AwsArgs, Verbosity, block_on, output};
+use crate::diagnostic::Diagnostic;
+use crate::pipeline::{self, Kit, OWN_PARAMETERS, Parameters, Programs, Target};
+use crate::plan;
+use crate::run::pipeline::{Pipeline, deploy, holds};
+use crate::run::{Job, Settings, Staging};
+use crate::stage::exclude::Exclusions;
+use crate::template::{self, Given, Offline, Template, Templates, Value};
+
+/// Creates the pipeline, or brings it up to date: a stack that tests what is pushed to GitHub, merges what has passed into
+/// the release branch, copies it to S3, and changes the production stack once somebody has approved the change set.
+///
+/// Asks for the parameters that it can't know; those of a pipeline that stands stay as they are. The programs go to a
+/// bucket that is made for them, CloudFormation works out what would change, it is shown, and executed once somebody has
+/// said yes. pipeline/README.md tells what has to be there first.
+#[derive(Args)]
+pub struct Deploy {
+    #[command(flatten)]
+    which: Which,
+
+    /// A parameter of the template, for which nobody is asked then: Repository=example/shop.
+    #[arg(short = 'P', long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    parameters: Vec<(String, String)>,
+
+    /// Folder with `taskcat` and `git-merge.zip` for the pipeline's machines, as `pipeline/package.sh` makes them; where
+    /// this program is, if none is named.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
+
+    /// Root of the project, which is looked at for suggestions.
+    #[arg(short, long, default_value = "./", value_name = "DIR")]
+    project_root: PathBuf,
+
+    /// Leave the change set as it is, for review.
+    #[arg(long, conflicts_with = "yes")]
+    no_execute: bool,
+
+    /// Ask nothing: execute the change set, and refuse where a parameter is missing.
+    #[arg(short, long)]
+    yes: bool,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+impl Deploy {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+        refuse_unasked(self.yes, self.no_execute)?;
+        let trouble = |error: io::Error| CliError::local("can't put the pipeline together", error);
+        let template = pipeline::template().ok_or_else(|| trouble(io::Error::other("it has no template")))?;
+        let (programs, warnings, given) = match (Programs::find(&self.programs()?), self.given(&template)) {
+            (Ok((programs, warnings)), Ok(given)) => (programs, warnings, given),
+            (programs, given) => {
+                let faults = [programs.err(), given.err()].into_iter().flatten().flatten();
+                return Err(CliError::Diagnostics(faults.collect()));
+            }
+        };
+        output::diagnostics(&warnings);
+        block_on(async {
+            let (clients, endpoint) = aws.connect()?;
+            let target = self.which.target(aws, &clients).await?;
+            let standing = find(&target, &clients).await?;
+            refuse_failed(standing.as_ref())?;
+            let mut known: Parameters = standing.iter().flat_map(|it| it.stack.parameters.clone()).collect();
+            known.extend(given);
+            known.entry("ToolsBucket".to_owned()).or_insert_with(|| target.tools_bucket());
+            // Nothing lies around yet that a question without an answer would leave.
+            let mut parameters = self.answered(&template, known, &target)?;
+            let kit = Kit::assemble(&programs).map_err(trouble)?;
+            parameters.extend(kit.own_parameters());
+            refuse_impossible(&template, &parameters, &target)?;
+            let job = Job {
+                plan: target.plan(&kit, &parameters),
+                settings: Settings::default(),
+                lint: None,
+                staging: Some(Staging {
+                    package: None,
+                    exclusions: Exclusions::load(kit.folder(), &[]).map_err(CliError::Diagnostics)?,
+                }),
+                templates: plan::sources(kit.templates()),
+                endpoint,
+                in_process: false,
+                hook_environment: Vec::new(),
+            };
+            let (decide, consumers) = (decide(self.yes, self.no_execute), vec![output::log(verbosity)]);
+            let former = standing.map(|it| it.stack);
+            let ended = deploy(&job, &target, former.as_ref(), &clients, decide, consumers).await;
+            let exit = exit_of(&ended);
+            if exit == Exit::Passed {
+                tell(&target, &clients).await?;
+            }
+            Ok(exit)
+        })
+    }
+
+    fn programs(&self) -> Result<PathBuf, CliError> {
+        if let Some(folder) = &self.programs {
+            return Ok(folder.clone());
+        }
+        let own = env::current_exe().map_err(|error| CliError::local("can't find this program", error))?;
+        Ok(own.parent().map(PathBuf::from).unwrap_or_default())
+    }
+
+    /// The parameters of the command line.
+    fn given(&self, template: &Template) -> Result<Parameters, Vec<Diagnostic>> {
+        let declared = || template.parameters.iter().map(|it| it.key.as_str());
+        let mut faults = Vec::new();
+        for (name, _) in &self.parameters {
+            if OWN_PARAMETERS.contains(&name.as_str()) {
+                faults.push(Diagnostic::error(format!("parameter `{name}` is decided by the programs")));
+            } else if !declared().any(|key| key == name) {
+                let near = declared().max_by(|one, other| {
+                    let likeness = |key: &str| strsim::jaro_winkler(&key.to_lowercase(), &name.to_lowercase());
+                    likeness(one).total_cmp(&likeness(other))
+                });
+                let fault = Diagnostic::error(format!("the pipeline has no parameter `{name}`"));
+                faults.push(fault.help(format!("did you mean `{}`?", near.unwrap_or_default())));
+            }
+        }
+        if faults.is_empty() { Ok(self.parameters.iter().cloned().collect()) } else { Err(faults) }
+    }
+
+    /// What is known, with the answers to what isn't.
+    fn answered(&self, template: &Template, known: Parameters, target: &Target) -> Result<Parameters, CliError> {
+        let open = questions::open(template, &known);
+        let asks = !self.yes && io::stdin().is_terminal() && io::stderr().is_terminal();
+        let answers = match asks {
+            true => {
+                let suggestions = Suggestions::of(&self.project_root);
+                questions::ask(template, &open, &suggestions, &target.region)?
+            }
+            false => Parameters::new(),
+        };
+        let missing: Vec<_> = open.iter().filter(|it| it.default.is_none() && !answers.contains_key(&it.key)).collect();
+        if !missing.is_empty() {
+            let fault = |it: &&&template::Parameter| {
+                let message = format!("parameter `{}` is missing: {}", it.key, questions::description(template, it));
+                Diagnostic::error(message).help(format!("give it with -P {}=…", it.key))
+            };
+            return Err(CliError::Diagnostics(missing.iter().map(fault).collect()));
+        }
+        // In the template's order, which is the one that people know.
+        let all = template.parameters.iter().filter_map(|it| {
+            let value = known.get(&it.key).or_else(|| answers.get(&it.key))?;
+            Some((it.key.clone(), value.clone()))
+        });
+        Ok(all.collect())
+    }
+}
+
+/// A stack whose creation failed can't become anything else.
+fn refuse_failed(standing: Option<&Pipeline>) -> Result<(), CliError> {
+    let failed = ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"];
+    match standing.map(|it| &it.stack).filter(|stack| failed.contains(&stack.status.as_str())) {
+        Some(stack) => Err(CliError::Usage(format!(
+            "{} is in {}, from which no stack comes back: `taskcat pipeline delete {}` takes it away",
+            stack.stack_name, stack.status, stack.stack_name
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// What CloudFormation would refuse is said before anything is made.
+fn refuse_impossible(template: &Template, parameters: &Parameters, target: &Target) -> Result<(), CliError> {
+    let given = parameters.iter().map(|(key, value)| {
+        let given = Given { value: Value::text(value), set: Vec::new() };
+        (key.clone(), given)
+    });
+    let givens: IndexMap<_, _> = given.collect();
+    let stack = template::evaluate(template, &target.place(), &givens, &Offline(&Templates::default()));
+    if stack.failures.is_empty() {
+        return Ok(());
+    }
+    let faults = stack.failures.into_iter().map(|failure| Diagnostic::error(failure.message));
+    Err(CliError::Diagnostics(faults.collect()))
+}
+
+/// What comes next.
+async fn tell(target: &Target, aws: &Aws) -> Result<(), CliError> {
+    let Target { name, region, .. } = target;
+    // Not executed.
+    let Some(pipeline) = find(target, aws).await?.filter(|it| !it.stack.outputs.is_empty()) else { return Ok(()) };
+    let output = |key: &str| pipeline.stack.output(key).unwrap_or_default().to_owned();
+    let bucket = output("ConfigurationBucketName");
+    anstream::println!("Pipeline {name} in {region}: {}", output("PipelineUrl"));
+    let key = "configuration.zip";
+    if !holds(target, &bucket, key, aws).await.map_err(refused(target))? {
+        anstream::println!("\nIt starts with its configuration, taskcat.yml and production.json:\n");
+        anstream::println!("    zip {key} taskcat.yml production.json");
+        anstream::println!("    aws s3 cp {key} s3://{bucket}/ --region {region}\n");
+    }
+    anstream::println!("`taskcat pipeline status {name} -r {region}` shows what its stages are at.");
+    Ok(())
+}

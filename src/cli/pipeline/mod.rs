@@ -1,0 +1,91 @@
+//! `taskcat pipeline`: from a push to production.
+
+mod delete;
+mod deploy;
+mod questions;
+mod status;
+
+use clap::{Args, Subcommand};
+
+use super::error::{CliError, Exit};
+use super::{AwsArgs, Verbosity};
+use crate::aws::{Aws, AwsError, DEFAULT_PROFILE};
+use crate::pipeline::Target;
+use crate::run::pipeline::{self, Pipeline};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Create a pipeline, or bring it up to date.
+    Deploy(deploy::Deploy),
+
+    /// Show what every stage is at.
+    Status(status::Status),
+
+    /// Take a pipeline away, with its buckets and all that they hold.
+    Delete(delete::Delete),
+}
+
+impl Command {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+        match self {
+            Self::Deploy(args) => args.run(aws, verbosity),
+            Self::Status(args) => args.run(aws),
+            Self::Delete(args) => args.run(aws, verbosity),
+        }
+    }
+}
+
+/// Which pipeline.
+#[derive(Args)]
+struct Which {
+    /// Name of the pipeline's stack.
+    #[arg(value_parser = stack_name)]
+    name: String,
+
+    /// Region that it is in; the profile's where none is named.
+    #[arg(short, long, value_name = "REGION")]
+    region: Option<String>,
+}
+
+impl Which {
+    async fn target(&self, args: &AwsArgs, aws: &Aws) -> Result<Target, CliError> {
+        let profile = args.profile.as_deref().unwrap_or(DEFAULT_PROFILE);
+        let target = pipeline::target(&self.name, self.region.as_deref(), profile, aws).await;
+        target.map_err(|error| CliError::Aws { profile: profile.to_owned(), error })
+    }
+}
+
+/// As CloudFormation takes it
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>).
+fn stack_name(text: &str) -> Result<String, String> {
+    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    match is_plain && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.len() <= 128 {
+        true => Ok(text.to_owned()),
+        false => Err("a stack's name is made of letters, digits and dashes, and begins with a letter".to_owned()),
+    }
+}
+
+/// The stack of that name, if it stands and is a pipeline.
+async fn find(target: &Target, aws: &Aws) -> Result<Option<Pipeline>, CliError> {
+    let found = pipeline::find(target, aws).await.map_err(refused(target))?;
+    match found {
+        Some(found) if !found.is_ours() => {
+            let Target { name, region, .. } = target;
+            Err(CliError::Usage(format!(
+                "the stack {name} in {region} is no pipeline that `taskcat pipeline deploy` has made"
+            )))
+        }
+        found => Ok(found),
+    }
+}
+
+/// The same where there must be one.
+async fn find_standing(target: &Target, aws: &Aws) -> Result<Pipeline, CliError> {
+    let Target { name, region, .. } = target;
+    let missing = || CliError::Usage(format!("there is no stack {name} in {region} (-r names another region)"));
+    find(target, aws).await?.ok_or_else(missing)
+}
+
+fn refused(target: &Target) -> impl Fn(AwsError) -> CliError {
+    |error| CliError::Aws { profile: target.profile.clone(), error }
+}

@@ -1,0 +1,97 @@
+//! What a new pipeline's owner is asked, and what is suggested as the answer.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use dialoguer::Input;
+
+use crate::cli::error::CliError;
+use crate::config;
+use crate::pipeline::Parameters;
+use crate::plan::git;
+use crate::template::{Parameter, Template, Templates};
+
+/// Parameters that have a default and are asked for all the same: few leave them as they are.
+const ASKED: [&str; 5] = ["SourceBranch", "ReleaseBranch", "BucketParameter", "PrefixParameter", "ApproverEmail"];
+/// Names that production templates give to the bucket and the prefix of their files.
+const BUCKET_NAMES: [&str; 2] = ["S3BucketName", "ArtifactBucket"];
+const PREFIX_NAMES: [&str; 2] = ["S3KeyPrefix", "ArtifactPrefix"];
+
+/// The parameters that somebody has to decide on, in the template's order. Of a pipeline that stands everything is known.
+pub fn open<'t>(template: &'t Template, known: &Parameters) -> Vec<&'t Parameter> {
+    let is_asked = |it: &&Parameter| it.default.is_none() || ASKED.contains(&it.key.as_str());
+    template.parameters.iter().filter(is_asked).filter(|it| !known.contains_key(&it.key)).collect()
+}
+
+/// What the template says of a parameter.
+pub fn description<'t>(template: &'t Template, parameter: &Parameter) -> &'t str {
+    let declared = template.root.get("Parameters").and_then(|it| it.get(&parameter.key)?.get("Description"));
+    declared.map(|node| &*node.text).unwrap_or_default()
+}
+
+/// Asks on the terminal, each question until its answer is one that CloudFormation takes.
+pub fn ask(
+    template: &Template,
+    open: &[&Parameter],
+    suggestions: &Suggestions,
+    region: &str,
+) -> Result<Parameters, CliError> {
+    let mut answers = Parameters::new();
+    for parameter in open {
+        let default = parameter.default.as_ref().map(|node| node.text.to_string());
+        let suggested = suggestions.0.get(parameter.key.as_str()).cloned().or(default);
+        anstream::eprintln!("\n{}", description(template, parameter));
+        let question = Input::new().with_prompt(&parameter.key).allow_empty(suggested.as_deref() == Some(""));
+        let question = match suggested.filter(|text| !text.is_empty()) {
+            Some(text) => question.default(text),
+            None => question,
+        };
+        let check = |answer: &String| template.refusal(parameter, answer.trim(), region).map_or(Ok(()), Err);
+        let answer = question.validate_with(check).interact_text();
+        let answer: String = answer.map_err(|error| CliError::local("no answer", error))?;
+        answers.insert(parameter.key.clone(), answer.trim().to_owned());
+    }
+    Ok(answers)
+}
+
+/// Values that the project on this machine speaks for, by the parameters' names.
+#[derive(Default)]
+pub struct Suggestions(HashMap<&'static str, String>);
+
+impl Suggestions {
+    /// What can't be read suggests nothing.
+    pub fn of(project_root: &Path) -> Self {
+        let mut found = Self::default();
+        found.add("Repository", git::github_repository(project_root));
+        let Ok(root) = project_root.canonicalize() else { return found };
+        let request = config::Request {
+            project_root: root.clone(),
+            input_file: ".taskcat.yml".into(),
+            ..config::Request::default()
+        };
+        let Ok(loaded) = config::load(&request) else { return found };
+        let name = loaded.config.project.name.clone();
+        found.add("ProductionStackName", name.clone());
+        found.add("ProductionKeyPrefix", name);
+        let path = loaded.config.tests.values().find_map(|test| test.template.clone());
+        found.add("ProductionTemplate", path.clone());
+        let Some(path) = path else { return found };
+        let (templates, _) = Templates::load(&root, [(path.clone(), None)]);
+        if let Some(template) = templates.get(&path) {
+            let named = |ends: &[&str]| {
+                let keys = template.parameters.iter().map(|it| &it.key);
+                keys.clone().find(|key| ends.iter().any(|end| key.ends_with(end))).cloned()
+            };
+            // One without the other is refused.
+            if let (Some(bucket), Some(prefix)) = (named(&BUCKET_NAMES), named(&PREFIX_NAMES)) {
+                found.add("BucketParameter", Some(bucket));
+                found.add("PrefixParameter", Some(prefix));
+            }
+        }
+        found
+    }
+
+    fn add(&mut self, parameter: &'static str, value: Option<String>) {
+        self.0.extend(value.map(|value| (parameter, value)));
+    }
+}

@@ -1,0 +1,69 @@
+//! What a pipeline is made of, in a folder of its own.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use super::{OWN_PARAMETERS, Programs};
+use crate::template::Templates;
+
+/// The template's file.
+pub const TEMPLATE: &str = "pipeline.yaml";
+/// The template.
+pub const TEXT: &str = include_str!("../../pipeline/pipeline.yaml");
+
+const FILES: [(&str, &str); 3] = [
+    (TEMPLATE, TEXT),
+    ("buildspec.test.yml", include_str!("../../pipeline/buildspec.test.yml")),
+    ("buildspec.sync.yml", include_str!("../../pipeline/buildspec.sync.yml")),
+];
+
+/// The folder; it is gone when this is dropped.
+pub struct Kit {
+    folder: TempDir,
+    templates: Templates,
+    version: String,
+    architecture: &'static str,
+}
+
+impl Kit {
+    /// Puts everything together. The programs are copied.
+    pub fn assemble(programs: &Programs) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("taskcat-pipeline-").tempdir()?;
+        let mut hash = Sha256::new();
+        for (name, text) in FILES {
+            fs::write(folder.path().join(name), text)?;
+            hash.update(text);
+        }
+        for (name, program) in programs.files() {
+            let path = folder.path().join(name);
+            fs::copy(program, &path)?;
+            hash.update(fs::read(path)?);
+        }
+        let start: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let (templates, _) = Templates::load(folder.path(), [(TEMPLATE.to_owned(), None)]);
+        Ok(Self { folder, templates, version: format!("tools-{start}"), architecture: programs.architecture })
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The folder in the bucket. Other content, another folder: so CloudFormation sees that a program has changed.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Values of [`OWN_PARAMETERS`].
+    pub fn own_parameters(&self) -> [(String, String); 2] {
+        let [prefix, architecture] = OWN_PARAMETERS.map(str::to_owned);
+        [(prefix, format!("{}/", self.version)), (architecture, self.architecture.to_owned())]
+    }
+
+    pub fn templates(&self) -> &Templates {
+        &self.templates
+    }
+}

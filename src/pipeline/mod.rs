@@ -1,0 +1,137 @@
+//! The pipeline that taskcat brings along: its template, what its stages run, and the plan of its stack.
+//!
+//! The files are those of `pipeline/`, and part of this program; beside them go the two programs that the pipeline's
+//! machines run. Together in a folder ([`Kit`]) they are a project like any other, which `run` stages to a bucket and
+//! deploys by a change set. What the template's parameters come to is decided by `cli`, which can ask.
+
+mod kit;
+mod programs;
+
+use std::path::Path;
+
+use indexmap::IndexMap;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::catalog;
+use crate::event::CellId;
+use crate::plan::{BucketKind, BucketPlan, Identity, Plan, PlannedParameter, StackPlan};
+use crate::template::{Place, Template};
+
+pub use kit::Kit;
+pub use programs::Programs;
+
+/// The tag that tells a stack of ours from any other: nothing else is ever deleted as a pipeline. Its value is the
+/// stack's name.
+pub const TAG: &str = "taskcat-pipeline";
+
+/// Parameters that say where the programs are and what they are made for: known here, and nobody's to decide.
+pub const OWN_PARAMETERS: [&str; 2] = ["ToolsPrefix", "Architecture"];
+
+/// The template. `None` is what a test rules out.
+pub fn template() -> Option<Template> {
+    Template::parse(&Path::new(kit::TEMPLATE).into(), kit::TEMPLATE.to_owned(), kit::TEXT).0
+}
+
+/// How much of a stack's name goes into its bucket's, which may have 63 characters.
+const NAME_IN_BUCKET: usize = 40;
+
+/// A pipeline's stack, whether it stands or not.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub name: String,
+    pub region: String,
+    pub profile: String,
+    pub identity: Identity,
+}
+
+/// Parameters by name, as the template declares them.
+pub type Parameters = IndexMap<String, String>;
+
+impl Target {
+    /// The bucket that is made for the programs where the user names none: one for each pipeline, always the same.
+    pub fn tools_bucket(&self) -> String {
+        let whose = format!("{}/{}/{}", self.identity.account_id, self.region, self.name);
+        let hash: String = Sha256::digest(whose).iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+        let name: String = self.name.to_lowercase().chars().take(NAME_IN_BUCKET).collect();
+        format!("{}-tools-{hash}", name.trim_end_matches('-'))
+    }
+
+    /// Where the template is evaluated.
+    pub fn place(&self) -> Place {
+        let partition = catalog::partition_of(&self.region);
+        Place::new(&self.region, &self.identity.partition, partition.dns_suffix)
+    }
+
+    /// What has to be done for the stack to be as the kit and the parameters say; `ToolsBucket` is one of them.
+    pub fn plan(&self, kit: &Kit, parameters: &Parameters) -> Plan {
+        let Target { name, region, profile, identity: Identity { account_id, partition } } = self.clone();
+        let tools = parameters.get("ToolsBucket").cloned().unwrap_or_default();
+        let bucket = BucketPlan {
+            kind: if tools == self.tools_bucket() { BucketKind::RegionalGiven } else { BucketKind::Given },
+            name: tools,
+            region: region.clone(),
+            profile: profile.clone(),
+            account_id: account_id.clone(),
+            partition: partition.clone(),
+            object_acl: "private".to_owned(),
+            enable_sig_v2: false,
+            org_id: None,
+        };
+        let planned = |(key, value): (&String, &String)| PlannedParameter {
+            key: key.clone(),
+            value: value.clone(),
+            secret: false,
+        };
+        let stack = StackPlan {
+            cell: CellId { test: name.as_str().into(), region: region.as_str().into() },
+            stack_name: name.clone(),
+            template: kit::TEMPLATE.to_owned(),
+            bucket: 0,
+            template_key: format!("{}/{}", kit.version(), kit::TEMPLATE),
+            parameters: parameters.iter().map(planned).collect(),
+            tags: vec![(TAG.to_owned(), name)],
+            role_arn: None,
+            prehooks: Vec::new(),
+            posthooks: Vec::new(),
+            profile,
+            account_id,
+            partition,
+        };
+        Plan {
+            run_id: Uuid::new_v4(),
+            project_name: kit.version().to_owned(),
+            project_root: kit.folder().to_owned(),
+            buckets: vec![bucket],
+            cells: vec![stack],
+            refused: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(name: &str) -> Target {
+        let identity = Identity { account_id: "123456789012".into(), partition: "aws".into() };
+        Target { name: name.into(), region: "eu-central-1".into(), profile: "default".into(), identity }
+    }
+
+    #[test]
+    fn the_template_has_what_is_decided_here() {
+        let template = template().unwrap();
+        let has = |key: &str| template.parameters.iter().any(|it| it.key == key);
+        assert!(OWN_PARAMETERS.into_iter().chain(["ToolsBucket"]).all(has));
+    }
+
+    #[test]
+    fn every_pipeline_has_a_bucket_that_s3_takes() {
+        let bucket = target("Shop-Pipeline").tools_bucket();
+        assert!(bucket.starts_with("shop-pipeline-tools-"), "{bucket}");
+        assert_eq!(bucket, target("Shop-Pipeline").tools_bucket());
+        assert_ne!(bucket, Target { region: "us-east-1".into(), ..target("Shop-Pipeline") }.tools_bucket());
+        let long = target(&format!("{}-{}", "a".repeat(39), "b".repeat(80))).tools_bucket();
+        assert!(long.len() <= 63 && long.starts_with(&format!("{}-tools-", "a".repeat(39))), "{long}");
+    }
+}

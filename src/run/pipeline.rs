@@ -1,0 +1,214 @@
+//! `taskcat pipeline`: the stack that tests, merges and brings into production is deployed, looked at and taken away.
+//!
+//! Deployed as any stack that stays; what is peculiar is its bucket of programs, which stands before the stack does and
+//! goes when it is gone. Taking it away empties the stack's own buckets, so it is done only to a stack that bears our tag.
+
+use std::sync::{Arc, OnceLock};
+
+use futures::future::join_all;
+use uuid::Uuid;
+
+use super::conductor::{Conductor, Ended, Spine};
+use super::deploy::{self, Decide, Decision};
+use super::redact::Secrets;
+use super::{Context, Job, cell, started};
+use crate::aws::{Aws, AwsError, Clients, Stack, StageState};
+use crate::event::{CellId, Events, RunStarted, Task};
+use crate::pipeline::{self, Target};
+use crate::plan::{BucketKind, Identity};
+use crate::report::Consumer;
+use crate::teardown;
+
+/// A pipeline as it stands.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    pub target: Target,
+    pub stack: Stack,
+    /// Those that the stack has made, and that still stand.
+    pub buckets: Vec<String>,
+}
+
+impl Pipeline {
+    /// Made by `taskcat pipeline deploy`.
+    pub fn is_ours(&self) -> bool {
+        self.stack.tag(pipeline::TAG).is_some()
+    }
+
+    /// The bucket that was made for its programs; absent where they are in one of the user's.
+    pub fn tools_bucket(&self) -> Option<&str> {
+        self.stack.parameter("ToolsBucket").filter(|bucket| *bucket == self.target.tools_bucket())
+    }
+}
+
+/// Whose pipeline of that name, and where: in the profile's home region where none is given.
+pub async fn target(name: &str, region: Option<&str>, profile: &str, aws: &Aws) -> Result<Target, AwsError> {
+    let region = match region {
+        Some(region) => region.to_owned(),
+        None => aws.home_region(profile).await,
+    };
+    let caller = aws.clients(profile, &region).await.caller_identity().await?;
+    let identity = Identity { account_id: caller.account_id, partition: caller.partition };
+    Ok(Target { name: name.to_owned(), region, profile: profile.to_owned(), identity })
+}
+
+/// The stack of that name, whosever it is.
+pub async fn find(target: &Target, aws: &Aws) -> Result<Option<Pipeline>, AwsError> {
+    let clients = clients(target, aws).await;
+    let Some(stack) = clients.describe_stack(&target.name).await? else { return Ok(None) };
+    let resources = clients.left_resources(&stack.stack_id).await?;
+    let buckets = resources.into_iter().filter(|it| it.resource_type == "AWS::S3::Bucket");
+    let buckets = buckets.filter_map(|it| it.physical_id).collect();
+    Ok(Some(Pipeline { target: target.clone(), stack, buckets }))
+}
+
+/// What the pipeline's stages are at; `None` where the stack has no pipeline yet.
+pub async fn state(pipeline: &Pipeline, aws: &Aws) -> Result<Option<Vec<StageState>>, AwsError> {
+    match pipeline.stack.output("PipelineName") {
+        Some(name) => clients(&pipeline.target, aws).await.pipeline_state(name).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Whether an object stands in a bucket of the pipeline's.
+pub async fn holds(target: &Target, bucket: &str, key: &str, aws: &Aws) -> Result<bool, AwsError> {
+    let found = clients(target, aws).await.list_objects(bucket, key).await?;
+    Ok(found.iter().any(|object| object.key == key))
+}
+
+/// The stack that the pipeline brings changes to, if it stands already.
+pub async fn production(pipeline: &Pipeline, aws: &Aws) -> Result<Option<Stack>, AwsError> {
+    match pipeline.stack.parameter("ProductionStackName") {
+        Some(name) => clients(&pipeline.target, aws).await.describe_stack(name).await,
+        None => Ok(None),
+    }
+}
+
+/// Stages the kit and deploys the stack, of which `former` is what stands so far. Programs that nothing needs in the end
+/// are taken away: the former ones after an update, the new ones if nothing comes of it.
+pub async fn deploy(
+    job: &Job,
+    target: &Target,
+    former: Option<&Stack>,
+    aws: &Aws,
+    decide: Decide,
+    consumers: Vec<Box<dyn Consumer>>,
+) -> Ended {
+    let started = RunStarted { task: Task::Deploy, project: target.name.clone(), ..started(job, aws) };
+    let conductor = Conductor { started, secrets: Secrets::default(), journal: None, consumers };
+    let decided = Arc::new(OnceLock::new());
+    let noted = decided.clone();
+    let decide: Decide = Box::new(move |proposed| *noted.get_or_init(|| decide(proposed)));
+    conductor
+        .conduct(async |spine: &Spine| {
+            let context = Context::new(job, aws, spine);
+            let deployed = deploy::steps(&context, decide).await;
+            let stack = clients(target, aws).await.describe_stack(&target.name).await;
+            match (decided.get(), former) {
+                // Whoever reviews the change set needs what it is about.
+                (Some(Decision::Leave), _) => {}
+                (Some(Decision::Execute), None) if !matches!(stack, Ok(None)) => {}
+                (_, None) => take_programs_back(&context).await,
+                (_, Some(former)) => take_unused_programs(&context, former, stack).await,
+            }
+            deployed
+        })
+        .await
+}
+
+/// Of a stack that has not come to be: with the bucket, if it was made for them.
+async fn take_programs_back(context: &Context<'_>) {
+    let begun = context.begun().clone();
+    for (_, bucket) in context.job.plan.buckets.iter().enumerate().filter(|(index, _)| begun.contains(index)) {
+        let clients = context.aws.clients(&bucket.profile, &bucket.region).await;
+        match bucket.kind {
+            BucketKind::Given => {
+                let prefix = format!("{}/", context.job.plan.project_name);
+                delete_programs((&bucket.name, &prefix), &clients, context.events).await;
+            }
+            _ => teardown::delete_bucket(&bucket.name, &[], &clients, context.events).await,
+        }
+    }
+}
+
+/// Of the new programs and the former, those that the stack doesn't go by. While it is at work it may need both.
+async fn take_unused_programs(context: &Context<'_>, former: &Stack, stack: Result<Option<Stack>, AwsError>) {
+    let Ok(Some(stack)) = stack else { return };
+    if !stack.status.ends_with("_COMPLETE") {
+        return;
+    }
+    let plan = &context.job.plan;
+    let prefix = format!("{}/", plan.project_name);
+    let begun = context.begun().clone();
+    for (_, bucket) in plan.buckets.iter().enumerate().filter(|(index, _)| begun.contains(index)) {
+        let places = [programs(former), Some((bucket.name.as_str(), prefix.as_str()))];
+        for place in places.into_iter().flatten().filter(|place| Some(*place) != programs(&stack)) {
+            let clients = context.aws.clients(&bucket.profile, &bucket.region).await;
+            delete_programs(place, &clients, context.events).await;
+        }
+    }
+}
+
+/// Bucket and prefix.
+fn programs(stack: &Stack) -> Option<(&str, &str)> {
+    let place = stack.parameter("ToolsBucket").zip(stack.parameter("ToolsPrefix"));
+    place.filter(|(_, prefix)| !prefix.is_empty())
+}
+
+/// Takes the pipeline away: what its buckets hold, the stack, the programs.
+pub async fn delete(
+    pipeline: &Pipeline,
+    aws: &Aws,
+    endpoint: Option<String>,
+    consumers: Vec<Box<dyn Consumer>>,
+) -> Ended {
+    let started = RunStarted {
+        task: Task::Clean,
+        run_id: Uuid::new_v4().simple().to_string(),
+        taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
+        project: pipeline.target.name.clone(),
+        endpoint,
+        simulated: aws.is_simulated(),
+        templates: Vec::new(),
+        cells: Vec::new(),
+    };
+    let conductor = Conductor { started, secrets: Secrets::default(), journal: None, consumers };
+    conductor
+        .conduct(async |spine: &Spine| {
+            let clients = clients(&pipeline.target, aws).await;
+            let emptied = join_all(pipeline.buckets.iter().map(|bucket| clients.empty_bucket(bucket))).await;
+            for error in emptied.into_iter().filter_map(Result::err) {
+                // The stack's deletion tries again, and says so if it is in vain.
+                spine.events.warn(None, error.to_string());
+            }
+            let Target { name, region, .. } = &pipeline.target;
+            let cell = CellId { test: name.as_str().into(), region: region.as_str().into() };
+            let stack_id = pipeline.stack.stack_id.clone();
+            if cell::delete_found(cell, stack_id, clients.clone(), true, &spine.events).await {
+                match (pipeline.tools_bucket(), programs(&pipeline.stack)) {
+                    (Some(bucket), _) => teardown::delete_bucket(bucket, &[], &clients, &spine.events).await,
+                    (None, Some(place)) => delete_programs(place, &clients, &spine.events).await,
+                    (None, None) => {}
+                }
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// What `deploy` has put there.
+async fn delete_programs((bucket, prefix): (&str, &str), clients: &Clients, events: &Events) {
+    let deleted = match clients.list_objects(bucket, prefix).await {
+        Ok(objects) => {
+            let keys: Vec<String> = objects.into_iter().map(|object| object.key).collect();
+            clients.delete_objects(bucket, &keys).await
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = deleted {
+        events.warn(None, format!("programs are left in s3://{bucket}/{prefix}: {error}"));
+    }
+}
+
+async fn clients(target: &Target, aws: &Aws) -> Arc<Clients> {
+    aws.clients(&target.profile, &target.region).await
+}

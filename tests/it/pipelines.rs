@@ -1,0 +1,406 @@
+//! `taskcat pipeline`: deployed, looked at and taken away.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use serde_json::{Value, json};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use crate::project::Project;
+use crate::servers::{Kind, Server, Standing};
+use crate::taskcat::{Outcome, Taskcat};
+
+const REGION: &str = "us-east-1";
+
+/// What a pipeline needs to know, for a project `acme/shop`.
+pub const PARAMETERS: [&str; 8] = [
+    "ConnectionArn=arn:aws:codeconnections:us-east-1:123456789012:connection/0f0f0f0f-0000-4000-8000-000000000000",
+    "Repository=acme/shop",
+    "TestPolicyArn=arn:aws:iam::123456789012:policy/shop-test",
+    "GitHubTokenSecretArn=arn:aws:secretsmanager:us-east-1:123456789012:secret:github/token",
+    "ProductionStackName=shop",
+    "ProductionTemplate=templates/shop.yaml",
+    "ProductionPolicyArn=arn:aws:iam::123456789012:policy/shop-production",
+    "ProductionKeyPrefix=shop",
+];
+
+/// Programs that look like ones for a Linux machine, and say no more than that.
+pub fn write_programs(folder: &Path, machine: u8) {
+    let mut program = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0".to_vec();
+    program.extend([machine, 0, 1, 0, 0, 0]);
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("taskcat"), &program).unwrap();
+    let mut archive = ZipWriter::new(File::create(folder.join("git-merge.zip")).unwrap());
+    archive.start_file("bootstrap", SimpleFileOptions::default()).unwrap();
+    archive.write_all(&program).unwrap();
+    archive.finish().unwrap();
+}
+
+/// Somebody who has the programs at hand.
+struct Owner {
+    server: Server,
+    project: Project,
+}
+
+const X86_64: u8 = 62;
+const ARM64: u8 = 183;
+
+impl Owner {
+    fn new() -> Self {
+        let owner = Self { server: Server::take(Kind::Simulator), project: Project::empty("owner") };
+        write_programs(&owner.project.path().join("programs"), X86_64);
+        owner
+    }
+
+    fn taskcat(&self, args: &[&str]) -> Taskcat {
+        Taskcat::at(&self.project, &self.server.endpoint()).args(["pipeline"]).args(args.iter().copied())
+    }
+
+    fn deploy(&self, more: &[&str]) -> Outcome {
+        let deploy = self.taskcat(&["deploy", "shop-pipeline", "--yes", "--programs", "programs"]);
+        deploy.args(more.iter().copied()).run()
+    }
+
+    fn standing(&self) -> Standing {
+        self.server.standing(&[REGION])
+    }
+
+    fn stack(&self) -> Value {
+        let standing = self.standing();
+        let found = standing.stacks.iter().find(|stack| stack["name"] == "shop-pipeline");
+        found.unwrap_or_else(|| panic!("{standing:#?}")).clone()
+    }
+
+    /// On a terminal, where questions can be asked.
+    fn on_a_terminal(&self, args: &[&str], actions: &[&str]) -> Value {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/terminal.py");
+        let mut command = Command::new("python3");
+        command.current_dir(self.project.path()).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HOME", self.project.home()).env("TERM", "xterm-256color").env("AWS_REGION", REGION);
+        command.env("AWS_ENDPOINT_URL", self.server.endpoint()).env("TMPDIR", self.project.home());
+        command.envs([("AWS_ACCESS_KEY_ID", "testing"), ("AWS_SECRET_ACCESS_KEY", "testing")]);
+        command.args([script, "40x120", env!("CARGO_BIN_EXE_taskcat"), "pipeline"]).args(args).arg("--").args(actions);
+        let output = command.output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{error}"))
+    }
+}
+
+/// As the command line takes them.
+pub fn given<'a>(parameters: &[&'a str]) -> Vec<&'a str> {
+    parameters.iter().flat_map(|parameter| ["-P", parameter]).collect()
+}
+
+fn keys(owner: &Owner) -> Vec<String> {
+    let standing = owner.standing();
+    let stack = owner.stack();
+    standing.keys(stack["parameters"]["ToolsBucket"].as_str().unwrap())
+}
+
+#[test]
+fn it_is_deployed_looked_at_and_taken_away() {
+    let owner = Owner::new();
+    let deployed = owner.deploy(&given(&PARAMETERS));
+    deployed.assert_code(0).assert_says("1 deployed");
+    let stack = owner.stack();
+    assert_eq!(
+        (&stack["status"], &stack["tags"]["taskcat-pipeline"]),
+        (&json!("CREATE_COMPLETE"), &json!("shop-pipeline"))
+    );
+    let configuration = stack["outputs"]["ConfigurationBucketName"].as_str().unwrap().to_owned();
+    let next = format!("aws s3 cp configuration.zip s3://{configuration}/ --region us-east-1");
+    assert!(deployed.stdout.contains(&next), "{}", deployed.stdout);
+    let first = keys(&owner);
+    let names = ["buildspec.sync.yml", "buildspec.test.yml", "git-merge.zip", "pipeline.yaml", "taskcat"];
+    let prefix = stack["parameters"]["ToolsPrefix"].as_str().unwrap();
+    assert_eq!(first, names.map(|name| format!("{prefix}{name}")));
+
+    let status = owner.taskcat(&["status", "shop-pipeline"]).run();
+    status.assert_code(0);
+    for stage in ["Source", "Test", "GitMerge", "SyncToS3", "Production"] {
+        assert!(status.stdout.contains(&format!("· {stage}")), "{}", status.stdout);
+    }
+
+    // Nothing has changed; then a program, and what the owner wants. What isn't named stays.
+    owner.deploy(&[]).assert_code(0).assert_says("1 unchanged");
+    write_programs(&owner.project.path().join("programs"), ARM64);
+    owner.server.given(&["object", &configuration, "configuration.zip", "a zip"]);
+    let changed = owner.deploy(&["-P", "SourceBranch=next"]);
+    changed.assert_code(0).assert_says("~ modify  MergeFunction").assert_says("Code");
+    assert!(!changed.stdout.contains("configuration.zip"), "{}", changed.stdout);
+    let stack = owner.stack();
+    assert_eq!(stack["parameters"]["Architecture"], "arm64");
+    assert_eq!(
+        (&stack["parameters"]["SourceBranch"], &stack["parameters"]["Repository"]),
+        (&json!("next"), &json!("acme/shop"))
+    );
+    // Former programs are gone.
+    let second = keys(&owner);
+    assert!(second.len() == names.len() && second != first, "{second:?}");
+
+    // Everything goes, in several versions and under a marker too.
+    let bucket = stack["outputs"]["ProductionBucketName"].as_str().unwrap();
+    for text in ["one", "two"] {
+        owner.server.given(&["object", bucket, "shop/templates/shop.yaml", text]);
+    }
+    owner.server.given(&["removed", bucket, "shop/templates/shop.yaml"]);
+    owner.taskcat(&["delete", "shop-pipeline"]).run().assert_code(2).assert_says("--yes deletes without asking");
+    let deleted = owner.taskcat(&["delete", "shop-pipeline", "--yes"]).run();
+    deleted.assert_code(0).assert_says(bucket).assert_says("1 stack and 1 bucket deleted");
+    owner.standing().assert_nothing();
+    owner
+        .taskcat(&["delete", "shop-pipeline", "--yes"])
+        .run()
+        .assert_code(2)
+        .assert_says("there is no stack shop-pipeline");
+}
+
+#[test]
+fn programs_may_lie_in_a_bucket_of_the_owners() {
+    let owner = Owner::new();
+    let bucket = format!("own-{}", owner.server.port());
+    owner.server.given(&["bucket", &bucket, REGION]);
+    owner.server.given(&["object", &bucket, "of/somebody", "else"]);
+    let tools = format!("ToolsBucket={bucket}");
+    owner.deploy(&given(&[&PARAMETERS[..], &[&tools]].concat())).assert_code(0);
+    assert_eq!(keys(&owner).len(), 6);
+    owner
+        .taskcat(&["delete", "shop-pipeline", "--yes"])
+        .run()
+        .assert_code(0)
+        .assert_says("1 stack and 0 buckets deleted");
+    let standing = owner.standing();
+    assert_eq!((standing.stacks.len(), standing.keys(&bucket)), (0, vec!["of/somebody".to_owned()]));
+}
+
+#[test]
+fn what_is_missing_or_wrong_is_told_at_once() {
+    let owner = Owner::new();
+    let missing = owner.deploy(&[]);
+    missing.assert_code(2);
+    for parameter in PARAMETERS {
+        let name = parameter.split_once('=').unwrap().0;
+        missing.assert_says(&format!("parameter `{name}` is missing: "));
+    }
+    let wrong = ["Repository=shop", "ConnectionArn=x", "BucketParameter=Bucket"];
+    owner
+        .deploy(&given(&[&PARAMETERS[..], &wrong].concat()))
+        .assert_code(2)
+        .assert_says("Repository failed to satisfy constraint: must be owner/name")
+        .assert_says("ConnectionArn failed to satisfy constraint")
+        .assert_says("BucketParameter and PrefixParameter are given both or not at all");
+    fs::remove_file(owner.project.path().join("programs/git-merge.zip")).unwrap();
+    owner
+        .deploy(&["-P", "Repositry=acme/shop", "-P", "Architecture=arm64"])
+        .assert_code(2)
+        .assert_says("did you mean `Repository`?")
+        .assert_says("`Architecture` is decided by the programs")
+        .assert_says("git-merge.zip: No such file");
+    owner.deploy(&["-P", "Repository"]).assert_code(2).assert_says("write NAME=VALUE");
+    let named = owner.taskcat(&["status", "shop/pipeline"]).run();
+    named.assert_code(2).assert_says("letters, digits and dashes");
+    owner.standing().assert_nothing();
+}
+
+#[test]
+fn no_other_stack_is_taken_for_a_pipeline() {
+    let owner = Owner::new();
+    let shop = Project::copy_of("deploy");
+    Taskcat::at(&shop, &owner.server.endpoint()).args(["deploy", "run", "-l", "--yes"]).run().assert_code(0);
+    for args in [&["status", "shop-main"][..], &["delete", "shop-main", "--yes"]] {
+        owner.taskcat(args).run().assert_code(2).assert_says("is no pipeline that `taskcat pipeline deploy` has made");
+    }
+    let deploy = ["deploy", "shop-main", "--yes", "--programs", "programs"];
+    let refused = owner.taskcat(&deploy).args(given(&PARAMETERS)).run();
+    refused.assert_code(2).assert_says("is no pipeline");
+    assert!(owner.standing().stacks.iter().any(|stack| stack["name"] == "shop-main"));
+}
+
+#[test]
+fn a_creation_that_failed_is_taken_away() {
+    let owner = Owner::new();
+    // The bucket that the owner names isn't there: nothing is begun.
+    let failed = owner.deploy(&given(&[&PARAMETERS[..], &["ToolsBucket=nobody-has-this-one"]].concat()));
+    failed.assert_code(3).assert_says("nobody-has-this-one");
+    owner.standing().assert_nothing();
+
+    // Somebody has a log group of that name already.
+    let other = Project::copy_of("deploy");
+    let logs = "Resources:\n  Logs: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: /shop-pipeline/test}}\n";
+    other.write("templates/logs.yaml", logs);
+    let taken = ["deploy", "run", "-l", "--yes", "-i", "templates/logs.yaml"];
+    Taskcat::at(&other, &owner.server.endpoint()).args(taken).run().assert_code(0);
+    let failed = owner.deploy(&given(&PARAMETERS));
+    failed.assert_code(1).assert_says("TestLogs (AWS::Logs::LogGroup) CREATE_FAILED").assert_says("pipeline.yaml:");
+    assert_eq!(owner.stack()["status"], "ROLLBACK_COMPLETE");
+    let again = owner.deploy(&[]);
+    again.assert_code(2).assert_says("`taskcat pipeline delete shop-pipeline` takes it away");
+    owner.taskcat(&["status", "shop-pipeline"]).run().assert_code(0);
+    owner.taskcat(&["delete", "shop-pipeline", "--yes"]).run().assert_code(0);
+    let standing = owner.standing();
+    assert_eq!(standing.stacks.len(), 1);
+    assert!(standing.buckets.keys().all(|name| name.starts_with("tcat-")), "{:?}", standing.buckets.keys());
+}
+
+#[test]
+fn an_update_that_fails_leaves_what_was() {
+    let owner = Owner::new();
+    owner.deploy(&given(&PARAMETERS)).assert_code(0);
+    let first = keys(&owner);
+    write_programs(&owner.project.path().join("programs"), ARM64);
+    let review = ["deploy", "shop-pipeline", "--no-execute", "--programs", "programs"];
+    owner.taskcat(&review).run().assert_code(0).assert_says("is left for review");
+    // Both are needed now.
+    assert_eq!(keys(&owner).len(), 2 * first.len());
+    // The new bucket isn't there.
+    owner.deploy(&["-P", "ToolsBucket=nobody-has-this-one"]).assert_code(3);
+    assert_eq!(owner.stack()["parameters"]["Architecture"], "x86_64");
+    assert!(first.iter().all(|key| keys(&owner).contains(key)));
+}
+
+#[test]
+fn who_is_asked_answers() {
+    let owner = Owner::new();
+    let git = |args: &[&str]| {
+        assert!(Command::new("git").args(args).current_dir(owner.project.path()).status().unwrap().success());
+    };
+    git(&["init", "-q"]);
+    git(&["remote", "add", "origin", "git@github.com:acme/shop.git"]);
+    let shop = Project::copy_of("deploy");
+    for file in shop.files("") {
+        owner.project.write(&file, &shop.read(&file));
+    }
+    let deploy = ["deploy", "shop-pipeline", "--programs", "programs"];
+    let value = |name: &str| {
+        let found = PARAMETERS.iter().find_map(|it| it.strip_prefix(name)?.strip_prefix('=')).unwrap();
+        format!("type={found}\r")
+    };
+    let answers = [
+        "wait=ConnectionArn".to_owned(),
+        // Nobody's answer is taken unseen.
+        "type=x\r".to_owned(),
+        "wait=must be the ARN of a connection".to_owned(),
+        value("ConnectionArn"),
+        "wait=Repository [acme/shop]".to_owned(),
+        "type=\r".to_owned(),
+        "wait=SourceBranch [develop]".to_owned(),
+        "type=\r".to_owned(),
+        "wait=ReleaseBranch [main]".to_owned(),
+        "type=\r".to_owned(),
+        "wait=TestPolicyArn".to_owned(),
+        value("TestPolicyArn"),
+        "wait=GitHubTokenSecretArn".to_owned(),
+        value("GitHubTokenSecretArn"),
+        "wait=ProductionStackName [shop]".to_owned(),
+        "type=\r".to_owned(),
+        "wait=ProductionTemplate [templates/shop.yaml]".to_owned(),
+        "type=\r".to_owned(),
+        "wait=ProductionPolicyArn".to_owned(),
+        value("ProductionPolicyArn"),
+        "wait=ProductionKeyPrefix [shop]".to_owned(),
+        "type=\r".to_owned(),
+        "wait=BucketParameter [ArtifactBucket]".to_owned(),
+        "type=\r".to_owned(),
+        "wait=PrefixParameter [ArtifactPrefix]".to_owned(),
+        "type=\r".to_owned(),
+        "wait=ApproverEmail".to_owned(),
+        "type=\r".to_owned(),
+        "wait=[N]o:".to_owned(),
+    ];
+    let ask = |last: &str| {
+        let actions: Vec<&str> = answers.iter().map(String::as_str).chain([last]).collect();
+        owner.on_a_terminal(&deploy, &actions)
+    };
+    // No: not even the programs are left.
+    let end = ask("type=n\r");
+    assert_eq!(end["code"], 0, "{end:#}");
+    owner.standing().assert_nothing();
+    let end = ask("type=y\r");
+    assert_eq!(end["code"], 0, "{end:#}");
+    let parameters = owner.stack()["parameters"].clone();
+    assert_eq!((&parameters["BucketParameter"], &parameters["ApproverEmail"]), (&json!("ArtifactBucket"), &json!("")));
+
+    let end = owner.on_a_terminal(&["delete", "shop-pipeline"], &["wait=Delete all of it?", "type=n"]);
+    assert_eq!((&end["code"], owner.standing().stacks.len()), (&json!(0), 1), "{end:#}");
+    let end = owner.on_a_terminal(&["delete", "shop-pipeline"], &["wait=Delete all of it?", "type=y"]);
+    assert_eq!(end["code"], 0, "{end:#}");
+    owner.standing().assert_nothing();
+    // A question that is interrupted leaves nothing either.
+    let end = owner.on_a_terminal(&deploy, &["wait=ConnectionArn", "type=^C"]);
+    assert_ne!(end["code"], 0, "{end:#}");
+    owner.standing().assert_nothing();
+    let left = fs::read_dir(owner.project.home()).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
+    let left: Vec<String> = left.filter(|name| name.starts_with("taskcat-pipeline-")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// CodePipeline, which says of every pipeline the same.
+fn code_pipeline(state: Value) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut asked = [0; 16384];
+            let _ = stream.read(&mut asked);
+            let body = state.to_string();
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nConnection: close\r\n";
+            let _ = write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    format!("http://{address}")
+}
+
+/// As GetPipelineState answers.
+fn stage(name: &str, action: &str, status: &str, more: Value) -> Value {
+    let mut execution = json!({"status": status, "lastStatusChange": 1_795_000_000.5});
+    execution.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({
+        "stageName": name,
+        "inboundTransitionState": {"enabled": true},
+        "actionStates": [{"actionName": action, "entityUrl": "https://example.com/entity", "latestExecution": execution}],
+        "latestExecution": {"pipelineExecutionId": "0f0f", "status": status},
+    })
+}
+
+#[test]
+fn a_failed_stage_says_why() {
+    let owner = Owner::new();
+    owner.deploy(&given(&PARAMETERS)).assert_code(0);
+    let commit = json!({"summary": r#"{"ProviderType":"GitHub","CommitMessage":"Name the bucket\n\nAt last."}"#});
+    let why = json!({
+        "errorDetails": {"code": "JobFailed", "message": "develop has moved on since it was tested"},
+        "externalExecutionUrl": "https://example.com/job",
+    });
+    let state = json!({"pipelineName": "p", "stageStates": [
+        stage("Source", "Repository", "Succeeded", commit),
+        stage("Test", "Taskcat", "Succeeded", json!({})),
+        stage("GitMerge", "Merge", "Failed", why),
+    ]});
+    let status = owner.taskcat(&["status", "shop-pipeline"]);
+    let status = status.env("AWS_ENDPOINT_URL_CODEPIPELINE", code_pipeline(state)).run();
+    status.assert_code(1);
+    for line in [
+        "✓ Source    Repository  Succeeded  2026-11-18 11:06 UTC  Name the bucket\n",
+        "✓ Test      Taskcat     Succeeded  2026-11-18 11:06 UTC\n",
+        "✗ GitMerge  Merge       Failed     2026-11-18 11:06 UTC  develop has moved on since it was tested  https://example.com/job\n",
+    ] {
+        assert!(status.stdout.contains(line), "no {line:?} in\n{}", status.stdout);
+    }
+}
+
+#[test]
+fn a_test_that_runs_is_not_cut_off() {
+    let owner = Owner::new();
+    owner.deploy(&given(&PARAMETERS)).assert_code(0);
+    let state = json!({"pipelineName": "p", "stageStates": [stage("Test", "Taskcat", "InProgress", json!({}))]});
+    let delete = owner.taskcat(&["delete", "shop-pipeline", "--yes"]);
+    let refused = delete.env("AWS_ENDPOINT_URL_CODEPIPELINE", code_pipeline(state)).run();
+    refused.assert_code(2).assert_says("would leave its stacks behind");
+    assert_eq!(owner.stack()["status"], "CREATE_COMPLETE");
+}
