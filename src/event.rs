@@ -404,8 +404,14 @@ pub struct Change {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeDetail {
-    /// The property, or else the attribute of the resource: `QueueName`, `DeletionPolicy`, `Tags`.
+    /// The property by its path, or else the attribute of the resource: `QueueName`, `Tags.0.Value`, `DeletionPolicy`.
     pub name: String,
+    /// What it was, as text or else as JSON, and what it would be; absent where that isn't known, or there is nothing. What
+    /// holds a secret is `****`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
     /// `Never`, `Conditionally` or `Always`: whether this makes another resource of it.
     pub recreation: String,
     /// On what the new value hangs: a parameter or another resource.

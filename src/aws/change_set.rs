@@ -97,6 +97,7 @@ impl Clients {
 
     async fn describe_change_set(&self, id: &str, token: Option<String>) -> Result<DescribeChangeSetOutput, AwsError> {
         let call = self.cloudformation.describe_change_set().change_set_name(id).set_next_token(token);
+        let call = call.include_property_values(true);
         call.send().await.map_err(|error| AwsError::new("DescribeChangeSet", &self.region, error))
     }
 
@@ -126,8 +127,11 @@ fn change(resource: &ResourceChange) -> Change {
     for detail in resource.details() {
         let Some(target) = detail.target() else { continue };
         let attribute = target.attribute().map(|it| it.as_str()).unwrap_or_default();
+        let path = target.path().and_then(|path| path.strip_prefix("/Properties/"));
         let found = ChangeDetail {
-            name: target.name().unwrap_or(attribute).to_owned(),
+            name: path.map_or_else(|| target.name().unwrap_or(attribute).to_owned(), |path| path.replace('/', ".")),
+            before: target.before_value().map(str::to_owned),
+            after: target.after_value().map(str::to_owned),
             recreation: target.requires_recreation().map(|it| it.as_str()).unwrap_or("Never").to_owned(),
             cause: detail.causing_entity().map(str::to_owned),
         };
@@ -135,6 +139,8 @@ fn change(resource: &ResourceChange) -> Change {
         match details.iter_mut().find(|it| it.name == found.name) {
             Some(known) => {
                 known.cause = known.cause.take().or(found.cause);
+                known.before = known.before.take().or(found.before);
+                known.after = known.after.take().or(found.after);
                 if rank(&found.recreation) > rank(&known.recreation) {
                     known.recreation = found.recreation;
                 }

@@ -54,7 +54,10 @@ pub async fn propose(
     let is_new = existing.is_none();
     let mut proposal = Proposal { id, name: name.to_owned(), stack_id, changes: Vec::new(), is_new };
     match clients.changes(&proposal.id).await {
-        Ok(changes) => proposal.changes = changes,
+        Ok(changes) => {
+            proposal.changes = changes;
+            hide(&mut proposal.changes, plan);
+        }
         Err(error) => {
             // What it is about has been said by the error; that the rest can't be removed would only hide it.
             let _ = discard(&proposal, clients).await;
@@ -71,6 +74,27 @@ pub async fn propose(
         changes: proposal.changes.clone(),
     });
     Ok(proposal)
+}
+
+/// Masks the values of properties that a secret parameter is part of, as far as that can be seen.
+fn hide(changes: &mut [Change], plan: &StackPlan) {
+    let secrets: Vec<_> = plan.parameters.iter().filter(|it| it.secret && !it.value.is_empty()).collect();
+    let holds = |text: &Option<String>| {
+        // A short secret may stand in any text by chance, but not alone.
+        let is_in = |text: &str, secret: &str| {
+            text == secret || text.contains(&format!("\"{secret}\"")) || secret.len() >= 4 && text.contains(secret)
+        };
+        text.as_deref().is_some_and(|text| secrets.iter().any(|it| is_in(text, &it.value)))
+    };
+    for change in changes {
+        for detail in &mut change.details {
+            let by_secret = detail.cause.as_ref().is_some_and(|cause| secrets.iter().any(|it| it.key == *cause));
+            if by_secret || holds(&detail.before) || holds(&detail.after) {
+                [&mut detail.before, &mut detail.after].into_iter().flatten().for_each(|it| *it = "****".to_owned());
+            }
+        }
+        hide(&mut change.nested, plan);
+    }
 }
 
 /// Executes it. The stack's events tell the rest.

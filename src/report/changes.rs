@@ -1,7 +1,12 @@
 //! What a change set would do, in words: for those who have to say yes to it.
 
+use std::iter;
+
 use super::text;
 use crate::event::{Change, ChangeDetail};
+
+/// Of a property's value, in characters: what fits two of into a line.
+const LONGEST_VALUE: usize = 60;
 
 /// `4 changes: 2 to add, 1 to modify, 1 to replace`; nested stacks' changes count, the nested stacks themselves don't.
 pub fn summary(changes: &[Change]) -> String {
@@ -30,14 +35,19 @@ pub fn is_destructive(changes: &[Change]) -> bool {
     flat(changes).into_iter().any(|it| it.action == "Remove" || is_replaced(it) || may_be_replaced(it))
 }
 
-/// A line for each change, nested stacks' below theirs: a sign, the logical id, the type, and what changes in it.
+/// A line for each change, nested stacks' below theirs: a sign, the logical id, the type, and what changes in it. Below
+/// it a line for each property whose value is known, before and after.
 pub fn lines(changes: &[Change]) -> Vec<String> {
     let mut rows = Vec::new();
     collect(changes, 0, &mut rows);
     let width = |column: fn(&Row) -> &str| rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0);
     let (ids, kinds) = (width(|row| &row.id).min(60), width(|row| &row.kind).min(60));
     let line = |row: &Row| format!("{:<9} {:<ids$}  {:<kinds$}  {}", row.sign, row.id, row.kind, row.what);
-    rows.iter().map(|row| line(row).trim_end().to_owned()).collect()
+    let of_row = |row: &Row| {
+        let values = row.values.iter().map(|value| format!("{:10}{}  {value}", "", "  ".repeat(row.depth)));
+        iter::once(line(row).trim_end().to_owned()).chain(values).collect::<Vec<_>>()
+    };
+    rows.iter().flat_map(of_row).collect()
 }
 
 struct Row {
@@ -45,6 +55,8 @@ struct Row {
     id: String,
     kind: String,
     what: String,
+    values: Vec<String>,
+    depth: usize,
 }
 
 fn collect(changes: &[Change], depth: usize, rows: &mut Vec<Row>) {
@@ -58,19 +70,37 @@ fn collect(changes: &[Change], depth: usize, rows: &mut Vec<Row>) {
             _ if may_be_replaced(change) => "! perhaps",
             _ => "~ modify",
         };
-        let details: Vec<String> = change.details.iter().map(detail).collect();
+        let (valued, others): (Vec<_>, Vec<_>) =
+            change.details.iter().partition(|it| it.before.is_some() || it.after.is_some());
+        let details: Vec<String> = others.into_iter().map(detail).collect();
         rows.push(Row {
             sign,
             id: format!("{}{}", "  ".repeat(depth), text::one_line(&change.logical_id)),
             kind: text::one_line(&change.resource_type),
             what: details.join(", "),
+            values: valued.into_iter().map(values).collect(),
+            depth,
         });
         collect(&change.nested, depth + 1, rows);
     }
 }
 
-/// `Engine (replaces it)`, `SubnetId (of Network)`
+/// `Engine: mysql → postgres (replaces it)`
+fn values(detail: &ChangeDetail) -> String {
+    let told = |value: &Option<String>| {
+        value.as_ref().map_or("–".to_owned(), |it| text::shortened(&text::one_line(it), LONGEST_VALUE))
+    };
+    let notes = notes(detail);
+    let (name, before, after) = (text::one_line(&detail.name), told(&detail.before), told(&detail.after));
+    format!("{name}: {before} → {after}{notes}")
+}
+
+/// `Engine (replaces it)`, `SubnetId (by Network)`
 fn detail(detail: &ChangeDetail) -> String {
+    format!("{}{}", text::one_line(&detail.name), notes(detail))
+}
+
+fn notes(detail: &ChangeDetail) -> String {
     let replaces = match detail.recreation.as_str() {
         "Always" => Some("replaces it".to_owned()),
         "Conditionally" => Some("may replace it".to_owned()),
@@ -78,8 +108,7 @@ fn detail(detail: &ChangeDetail) -> String {
     };
     let cause = detail.cause.as_ref().map(|cause| format!("by {cause}"));
     let notes: Vec<String> = cause.into_iter().chain(replaces).collect();
-    let name = text::one_line(&detail.name);
-    if notes.is_empty() { name } else { format!("{name} ({})", text::one_line(&notes.join(", "))) }
+    if notes.is_empty() { String::new() } else { format!(" ({})", text::one_line(&notes.join(", "))) }
 }
 
 fn is_replaced(change: &Change) -> bool {
@@ -114,11 +143,17 @@ mod tests {
             name: name.to_owned(),
             recreation: recreation.to_owned(),
             cause: cause.map(str::to_owned),
+            ..ChangeDetail::default()
         };
         let mut queue = change("Modify", "Queue", "AWS::SQS::Queue", "False");
         queue.details = vec![detail("VisibilityTimeout", "Never", None), detail("Tags", "Never", Some("Env"))];
         let mut database = change("Modify", "Database", "AWS::RDS::DBInstance", "True");
-        database.details = vec![detail("Engine", "Always", None)];
+        let value = |text: &str| Some(text.to_owned());
+        database.details = vec![ChangeDetail {
+            before: value("mysql"),
+            after: value("postgres\u{1b}[2J"),
+            ..detail("Engine", "Always", None)
+        }];
         let mut instance = change("Modify", "Server", "AWS::EC2::Instance", "Conditional");
         instance.details = vec![detail("SubnetId", "Conditionally", Some("Net"))];
         let mut nested = change("Modify", "Inner", "AWS::CloudFormation::Stack", "False");
@@ -135,7 +170,8 @@ mod tests {
             lines(&changes()),
             [
                 "~ modify  Queue     AWS::SQS::Queue             VisibilityTimeout, Tags (by Env)",
-                "! replace Database  AWS::RDS::DBInstance        Engine (replaces it)",
+                "! replace Database  AWS::RDS::DBInstance",
+                "            Engine: mysql → postgres (replaces it)",
                 "! perhaps Server    AWS::EC2::Instance          SubnetId (by Net, may replace it)",
                 "~ modify  Inner     AWS::CloudFormation::Stack",
                 "+ add       Topic   AWS::SNS::Topic",

@@ -7,8 +7,8 @@ use crate::template;
 
 /// The fields that carry other people's words. Ids, names and statuses are left as they are: a secret that happens to
 /// be called like a test must not rename the test.
-const FREE_TEXT: [&str; 8] =
-    ["message", "reason", "error", "output", "value", "description", "export_name", "physical_id"];
+const FREE_TEXT: [&str; 10] =
+    ["message", "reason", "error", "output", "value", "description", "export_name", "physical_id", "before", "after"];
 
 /// The secret values of a run. Short ones can't be searched for: they would take ordinary words to pieces.
 #[derive(Default)]

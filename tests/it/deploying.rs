@@ -8,15 +8,19 @@ use crate::project::Project;
 use crate::servers::{Kind, Server, Standing};
 use crate::taskcat::{Outcome, Taskcat};
 
-tests_on!(simulator: it_creates_shows_and_changes, what_fails_is_told_and_rolled_back, who_is_asked_decides);
+tests_on!(simulator: it_creates_shows_and_changes, what_fails_is_told_and_rolled_back, secrets_are_not_shown,
+    who_is_asked_decides);
 
 const REGIONS: [&str; 1] = ["us-east-1"];
 const CHANGES: &str = "\
 shop-main in us-east-1: 5 changes: 2 to add, 2 to replace, 1 to delete
-  ! replace Queue    AWS::SQS::Queue             VisibilityTimeout, QueueName (replaces it)
+  ! replace Queue    AWS::SQS::Queue
+              VisibilityTimeout: 30 → 60
+              QueueName: – → orders (replaces it)
   + add     Alarm    AWS::SNS::Topic
   ~ modify  Network  AWS::CloudFormation::Stack  Properties
-  ! replace   Vpc    AWS::EC2::VPC               CidrBlock (replaces it)
+  ! replace   Vpc    AWS::EC2::VPC
+                CidrBlock: 10.0.0.0/16 → 10.1.0.0/16 (replaces it)
   + add       Gate   AWS::EC2::InternetGateway
   - delete  Topic    AWS::SNS::Topic
 ";
@@ -78,6 +82,22 @@ fn what_fails_is_told_and_rolled_back(kind: Kind) {
     project.replace("templates/shop.yaml", "QueueName: no name!", "VisibilityTimeout: !GetAtt Gone.Arn");
     deploy(&project, &server, &["--yes", "--name", "other"]).assert_code(1).assert_says("undefined resource Gone");
     assert_eq!(server.standing(&REGIONS).stacks.len(), 2);
+}
+
+fn secrets_are_not_shown(kind: Kind) {
+    let (server, project) = (Server::take(kind), Project::copy_of("deploy"));
+    let shop = "templates/shop.yaml";
+    project.replace(shop, "Resources:", "  Secret: {Type: String, NoEcho: true}\nResources:");
+    project.replace(
+        shop,
+        "  Topic:\n    Type: AWS::SNS::Topic",
+        "  Topic:\n    Type: AWS::SNS::Topic\n    Properties: {DisplayName: !Ref Secret}",
+    );
+    project.replace(".taskcat.yml", "    parameters:", "    parameters:\n      Secret: hush-hush-1");
+    deploy(&project, &server, &["--yes"]).assert_code(0);
+    project.replace(".taskcat.yml", "hush-hush-1", "hush-hush-2");
+    let changed = deploy(&project, &server, &["--yes"]);
+    changed.assert_code(0).assert_says("DisplayName: **** → ****").assert_silent_about("hush-hush");
 }
 
 fn who_is_asked_decides(kind: Kind) {

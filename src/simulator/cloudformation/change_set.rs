@@ -71,6 +71,9 @@ pub struct Detail {
     pub replaces: Replaces,
     /// The resource on which the new value hangs, where it isn't known yet.
     pub cause: Option<String>,
+    /// What the property is, and what it would be.
+    pub before: Option<String>,
+    pub after: Option<String>,
 }
 
 /// Nominally, to work one out.
@@ -309,20 +312,15 @@ impl Engine<'_> {
         let mut details = Vec::new();
         if wanted.kind == STACK {
             if there.child.is_some_and(|child| self.nested_changes(child, properties)) {
-                details.push(Detail {
-                    attribute: "Properties".to_owned(),
-                    name: None,
-                    replaces: Replaces::Never,
-                    cause: None,
-                });
+                details.push(Detail::new("Properties", Replaces::Never));
             }
         } else {
             for change in resource::changes(&wanted.kind, &there.properties, properties) {
                 details.push(Detail {
-                    attribute: "Properties".to_owned(),
+                    before: there.properties.get(&change.property).and_then(told),
+                    after: properties.get(&change.property).and_then(told),
                     name: Some(change.property),
-                    replaces: change.replaces,
-                    cause: None,
+                    ..Detail::new("Properties", change.replaces)
                 });
             }
         }
@@ -331,7 +329,7 @@ impl Engine<'_> {
             [("DeletionPolicy", &there.deletion_policy), ("UpdateReplacePolicy", &there.update_replace_policy)];
         for (name, had) in policies {
             if policy(name) != *had {
-                details.push(Detail { attribute: name.to_owned(), name: None, replaces: Replaces::Never, cause: None });
+                details.push(Detail::new(name, Replaces::Never));
             }
         }
         details
@@ -358,10 +356,9 @@ fn follow(changes: &mut Vec<ResourceChange>, foreseen: &Foreseen) {
             let properties = node.get("Properties").map_or(&[][..], Node::entries);
             for (name, _) in properties.iter().filter(|(_, value)| mentions(value, &cause)) {
                 let detail = Detail {
-                    attribute: "Properties".to_owned(),
                     name: Some(name.text.to_string()),
-                    replaces: Replaces::Conditionally,
                     cause: Some(cause.clone()),
+                    ..Detail::new("Properties", Replaces::Conditionally)
                 };
                 match changes.iter_mut().find(|change| change.logical_id == *id.text) {
                     Some(change) if change.action == Action::Modify => {
@@ -400,6 +397,20 @@ fn mentions(node: &Node, id: &str) -> bool {
             }
         }),
         _ => false,
+    }
+}
+
+/// A property as change sets tell it: text, or else JSON. What is not known before the execution isn't told.
+fn told(value: &Value) -> Option<String> {
+    match value.as_text() {
+        Some(text) => Some(text),
+        None => value.unknown().is_none().then(|| value.to_json().to_string()),
+    }
+}
+
+impl Detail {
+    fn new(attribute: &str, replaces: Replaces) -> Self {
+        Self { attribute: attribute.to_owned(), name: None, replaces, cause: None, before: None, after: None }
     }
 }
 

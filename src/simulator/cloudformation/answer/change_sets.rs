@@ -14,8 +14,9 @@ pub fn describe_change_set(engine: &Engine, request: &Request) -> Answer {
     let (number, name) = find(engine, request)?;
     let stack = engine.state.stack(number);
     let found = &stack.change_sets[&name];
+    let with_values = request.flag("IncludePropertyValues");
     let (changes, next) = page(request, &found.changes, |xml, change| {
-        xml.text("Type", "Resource").element("ResourceChange", |xml| change_of(xml, change));
+        xml.text("Type", "Resource").element("ResourceChange", |xml| change_of(xml, change, with_values));
     })?;
     let mut xml = Xml::new();
     head(engine, &mut xml, stack, found);
@@ -64,7 +65,7 @@ fn head(engine: &Engine, xml: &mut Xml, stack: &Stack, found: &ChangeSet) {
         .optional("StatusReason", found.refused.as_deref().filter(|_| status == "FAILED"));
 }
 
-fn change_of(xml: &mut Xml, change: &ResourceChange) {
+fn change_of(xml: &mut Xml, change: &ResourceChange, with_values: bool) {
     let action = match change.action {
         Action::Add => "Add",
         Action::Modify => "Modify",
@@ -83,15 +84,20 @@ fn change_of(xml: &mut Xml, change: &ResourceChange) {
     members(xml, "Scope", scope);
     xml.element("Details", |xml| {
         for detail in &change.details {
-            xml.element("member", |xml| detail_of(xml, detail));
+            xml.element("member", |xml| detail_of(xml, detail, with_values));
         }
     });
 }
 
-fn detail_of(xml: &mut Xml, detail: &Detail) {
+fn detail_of(xml: &mut Xml, detail: &Detail, with_values: bool) {
     xml.element("Target", |xml| {
         xml.text("Attribute", &detail.attribute).optional("Name", detail.name.as_deref());
         xml.text("RequiresRecreation", replacement(detail.replaces, ["Never", "Conditionally", "Always"]));
+        if let Some(name) = detail.name.as_deref().filter(|_| with_values) {
+            xml.text("Path", format!("/Properties/{name}"))
+                .optional("BeforeValue", detail.before.as_deref())
+                .optional("AfterValue", detail.after.as_deref());
+        }
     });
     let (evaluation, source) = match detail.cause {
         Some(_) => ("Dynamic", "ResourceReference"),
