@@ -15,7 +15,6 @@ use crate::run::{self, Decide, Decision, Job, Proposed, Settings};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Create or change stacks that stay, by change sets that are shown first.
     Run(Run),
 }
 
@@ -27,8 +26,10 @@ impl Command {
     }
 }
 
-/// Creates or changes the stacks of a project's tests, by change sets: the project is staged to its bucket, CloudFormation
-/// works out what would change, it is shown, and executed once somebody has said yes.
+/// Create or change stacks that stay, by change sets that are shown first.
+///
+/// The project is staged to its bucket, CloudFormation works out what would change in the stacks of its tests, it is shown,
+/// and executed once somebody has said yes.
 ///
 /// A stack is named by its test's `stack_name`, else <project>-<test>. It carries no tag by which `taskcat test clean`
 /// would find it. The configuration has to name a bucket that stays (`s3_bucket` or `s3_regional_buckets`).

@@ -13,6 +13,10 @@ use crate::lint::Finding;
 use crate::lint::cfn_lint::{self, Lint as Answer};
 use crate::plan::Draft;
 
+/// Check the templates with cfn-lint, without AWS.
+///
+/// Of every test, with the templates that it nests, for the regions of the test. cfn-lint has to be on PATH
+/// (`pip install cfn-lint`). Ends with 1 if it finds errors.
 #[derive(Args)]
 pub(super) struct Lint {
     /// Configuration, or a template, relative to the project root.

@@ -65,22 +65,19 @@ struct AwsArgs {
     endpoint_url: Option<String>,
 }
 
+/// Those without a word here say in their own files what they do.
 #[derive(Subcommand)]
 enum Command {
     /// Test templates by launching them.
     #[command(subcommand, arg_required_else_help = true)]
     Test(test::Command),
 
-    /// Say of every test and region whether it would launch, without AWS.
     Plan(plan::Plan),
 
-    /// Check the templates with cfn-lint, without AWS.
     Lint(lint::Lint),
 
-    /// Package Lambda functions and upload the project to S3.
     Upload(upload::Upload),
 
-    /// Print a template as CloudFormation would see it, without AWS.
     Render(render::Render),
 
     /// Create or change stacks that stay, by change sets.
@@ -91,10 +88,8 @@ enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Pipeline(pipeline::Command),
 
-    /// Write a recorded run's report again, from its events.
     Report(report::Report),
 
-    /// Answer as AWS, for any client, without AWS.
     Simulator(simulator::Simulator),
 
     /// Show the configuration, or convert a legacy one.
@@ -149,6 +144,14 @@ impl AwsArgs {
             Some(url) => Err(CliError::Usage(format!("the endpoint `{url}` is no URL such as http://localhost:4566"))),
             None => Ok((Aws::new(self.endpoint_url.clone()), endpoint)),
         }
+    }
+}
+
+/// `KEY=VALUE`
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("a parameter and its value: Name=value".to_owned()),
     }
 }
 

@@ -15,6 +15,11 @@ use crate::config::Argument;
 use crate::plan::forecast::{Cell, Forecast, Missed, PlanReport, Regions, Verdict};
 use crate::stage::exclude::Exclusions;
 
+/// Say of every test and region whether it would launch, without AWS.
+///
+/// Templates are evaluated as CloudFormation does it, nested ones too. A test would launch, would fail (and why, with file
+/// and line), or needs AWS to be asked for something: availability zones, stored values, exports. Ends with 1 if a test
+/// would fail.
 #[derive(Args)]
 pub(super) struct Plan {
     /// Tests to look at, separated by commas; ALL takes every test of the configuration.

@@ -14,6 +14,10 @@ use crate::template::{
 };
 use crate::yaml;
 
+/// Print a template as CloudFormation would see it, without AWS.
+///
+/// Parameters, conditions, mappings, functions and loops are worked out. What can't be known before the launch stands there
+/// as `{"Unknown": "<why>"}`.
 #[derive(Args)]
 pub(super) struct Render {
     /// The template.
@@ -25,7 +29,7 @@ pub(super) struct Render {
     region: String,
 
     /// Value of a parameter; may be given many times. One that has neither a value nor a default is unknown.
-    #[arg(long = "parameter", value_name = "KEY=VALUE", value_parser = key_and_value)]
+    #[arg(long = "parameter", value_name = "KEY=VALUE", value_parser = super::key_and_value)]
     parameters: Vec<(String, String)>,
 
     /// How to print it.
@@ -107,12 +111,5 @@ impl Render {
     fn place(&self) -> Place {
         let partition = catalog::partition_of(&self.region);
         Place::new(&self.region, partition.name, partition.dns_suffix)
-    }
-}
-
-fn key_and_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("a parameter and its value: Name=value".to_owned()),
     }
 }

@@ -10,9 +10,9 @@ use super::{github, output};
 use crate::event::{Happening, RunEvent};
 use crate::report::{self, RunReport};
 
-/// Writes the report of a recorded run again: `index.html`, `junit.xml`, `report.json` and the logs of stacks, from the
-/// `events.ndjson` that every run leaves.
+/// Write a recorded run's report again, from its events.
 ///
+/// That is `index.html`, `junit.xml`, `report.json` and the logs of stacks, from the `events.ndjson` that every run leaves.
 /// The files are those that the run itself wrote, byte for byte; of a run that was killed, they show how far it came.
 ///
 /// Several records become one report: the shards of a project that was tested by several runs, or a run and those that

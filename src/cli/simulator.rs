@@ -30,8 +30,10 @@ In one terminal, or in a script:
   taskcat test run
   kill $!";
 
-/// Answers as CloudFormation, S3, STS, EC2, SSM and Secrets Manager, on this machine and with no AWS. CodePipeline tells of
-/// the pipelines that stacks make, which never run here.
+/// Answer as AWS, for any client, without AWS.
+///
+/// It stands in for CloudFormation, S3, STS, EC2, SSM and Secrets Manager, on this machine. CodePipeline tells of the
+/// pipelines that stacks make, which never run here.
 ///
 /// Prints the environment that sends AWS clients to it, and runs until it is interrupted. What it holds is gone then.
 /// It listens on the loopback interface alone and verifies no signatures. An access key of twelve digits is the

@@ -11,6 +11,10 @@ use crate::run::{self, Job, Settings};
 use clap::Args;
 use uuid::Uuid;
 
+/// Package Lambda functions and upload the project to S3.
+///
+/// What is there already and has not changed isn't sent, and what is no longer in the project is removed. The files lie
+/// below the project's name. `.taskcatignore` says what stays at home.
 #[derive(Args)]
 pub(super) struct Upload {
     /// Configuration of the project, relative to its root.

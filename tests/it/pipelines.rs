@@ -201,7 +201,7 @@ fn what_is_missing_or_wrong_is_told_at_once() {
         .assert_says("did you mean `Repository`?")
         .assert_says("`Architecture` is decided by the programs")
         .assert_says("git-merge.zip: No such file");
-    owner.deploy(&["-P", "Repository"]).assert_code(2).assert_says("write NAME=VALUE");
+    owner.deploy(&["-P", "Repository"]).assert_code(2).assert_says("a parameter and its value: Name=value");
     let named = owner.taskcat(&["status", "shop/pipeline"]).run();
     named.assert_code(2).assert_says("letters, digits and dashes");
     owner.standing().assert_nothing();

@@ -12,8 +12,10 @@ use crate::cli::{AwsArgs, Verbosity, block_on, output};
 use crate::pipeline::Target;
 use crate::run::pipeline::{self, Pipeline};
 
-/// Takes a pipeline away: its stack, its buckets with every version of what they hold, and its programs. The production
-/// stack stays.
+/// Take a pipeline away, with its buckets and all that they hold.
+///
+/// The stack goes, every version of every object in its buckets, and the programs. The production stack stays. While a test
+/// is running, whose stacks would be left behind, nothing is deleted.
 #[derive(Args)]
 pub struct Delete {
     #[command(flatten)]

@@ -12,7 +12,7 @@ use super::{Which, find, refused};
 use crate::aws::Aws;
 use crate::cli::deploy::{decide, refuse_unasked};
 use crate::cli::error::{CliError, Exit, exit_of};
-use crate::cli::{AwsArgs, Verbosity, block_on, output};
+use crate::cli::{AwsArgs, Verbosity, block_on, key_and_value, output};
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{self, Kit, OWN_PARAMETERS, Parameters, Programs, Target};
 use crate::plan;
@@ -21,8 +21,10 @@ use crate::run::{Job, Settings, Staging};
 use crate::stage::exclude::Exclusions;
 use crate::template::{self, Given, Offline, Template, Templates, Value};
 
-/// Creates the pipeline, or brings it up to date: a stack that tests what is pushed to GitHub, merges what has passed into
-/// the release branch, copies it to S3, and changes the production stack once somebody has approved the change set.
+/// Create a pipeline, or bring it up to date.
+///
+/// It is a stack that tests what is pushed to GitHub, merges what has passed into the release branch, copies it to S3, and
+/// changes the production stack once somebody has approved the change set.
 ///
 /// Asks for the parameters that it can't know; those of a pipeline that stands stay as they are. The programs go to a
 /// bucket that is made for them, CloudFormation works out what would change, it is shown, and executed once somebody has
@@ -33,7 +35,7 @@ pub struct Deploy {
     which: Which,
 
     /// A parameter of the template, for which nobody is asked then: Repository=example/shop.
-    #[arg(short = 'P', long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    #[arg(short = 'P', long = "parameter", value_name = "KEY=VALUE", value_parser = key_and_value)]
     parameters: Vec<(String, String)>,
 
     /// Folder with `taskcat` and `git-merge.zip` for the pipeline's machines, as `pipeline/package.sh` makes them; where
@@ -52,11 +54,6 @@ pub struct Deploy {
     /// Ask nothing: execute the change set, and refuse where a parameter is missing.
     #[arg(short, long)]
     yes: bool,
-}
-
-fn parameter(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 impl Deploy {

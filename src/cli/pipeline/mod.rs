@@ -15,13 +15,8 @@ use crate::run::pipeline::{self, Pipeline};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Create a pipeline, or bring it up to date.
     Deploy(deploy::Deploy),
-
-    /// Show what every stage is at.
     Status(status::Status),
-
-    /// Take a pipeline away, with its buckets and all that they hold.
     Delete(delete::Delete),
 }
 

@@ -10,8 +10,9 @@ use crate::report::github::inert;
 use crate::report::text;
 use crate::run::pipeline;
 
-/// Shows the stages of a pipeline: what each action is at, since when, and why it failed. Ends with 1 if a stage has
-/// failed.
+/// Show what every stage of a pipeline is at.
+///
+/// A line for each action says its status, since when, and why it failed. Ends with 1 if a stage has failed.
 #[derive(Args)]
 pub struct Status {
     #[command(flatten)]
