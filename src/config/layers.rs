@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::file::{START, read};
 use super::merge::{Content, Layer, Section, Setting};
 use super::origin::{Origin, Source};
 use super::validate::{Rule, Takes, Validator};
 use super::{Argument, Request, has_errors, legacy};
-use crate::diagnostic::{Diagnostic, Location, Position};
+use crate::diagnostic::Diagnostic;
 use crate::yaml::{self, Node, Value};
 
 const PROJECT_FILE: &str = ".taskcat.yml";
 const OVERRIDES_FILE: &str = ".taskcat_overrides.yml";
-const START: Position = Position { line: 1, column: 1 };
 
 /// What the input file contributes.
 #[derive(Default)]
@@ -242,25 +242,6 @@ fn new_node(value: Value) -> Node {
         _ => "".into(),
     };
     Node { value, tag: None, text, at: START }
-}
-
-/// A file's tree; none if the file holds nothing, or is broken.
-pub fn read(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<(Source, Node)> {
-    let parsed = yaml::read(file);
-    let failed = has_errors(&parsed.diagnostics);
-    diagnostics.extend(parsed.diagnostics);
-    if failed {
-        return None;
-    }
-    let file: Arc<Path> = Arc::from(file);
-    match parsed.root.filter(|root| !root.is_null()) {
-        Some(root) => Some((Source::File(file), root)),
-        None => {
-            let location = Location { file, at: START };
-            diagnostics.push(Diagnostic::warning("the file is empty").at(location));
-            None
-        }
-    }
 }
 
 impl Request {

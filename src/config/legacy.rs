@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::layers;
+use super::file;
 use super::merge::{Content, Layer, Section, Setting};
 use super::origin::{Origin, Source};
 use super::show;
@@ -29,7 +29,7 @@ pub struct Converted {
 pub fn convert(project_root: &Path) -> Result<Converted, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let file = project_root.join(PROJECT_FILE);
-    let layer = match layers::read(&file, &mut diagnostics) {
+    let layer = match file::read(&file, &mut diagnostics) {
         Some((_, root)) => project_layer(&file, &root, &mut diagnostics),
         None => Layer::default(),
     };
@@ -46,7 +46,7 @@ pub fn is_legacy(root: &Node) -> bool {
 
 /// Reads a legacy project file into a layer.
 pub fn read_project(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Layer {
-    match layers::read(file, diagnostics) {
+    match file::read(file, diagnostics) {
         Some((_, root)) => project(file, &root, diagnostics),
         None => Layer::default(),
     }
@@ -150,7 +150,7 @@ impl Legacy<'_> {
 /// `[{"ParameterKey": …, "ParameterValue": …}]`.
 pub fn parameter_file(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Setting {
     let mut parameters = Section::new();
-    let Some((source, root)) = layers::read(file, diagnostics) else {
+    let Some((source, root)) = file::read(file, diagnostics) else {
         return Setting::new(Content::Section(parameters), Origin::Default);
     };
     let Some(items) = root.as_sequence() else {

@@ -7,6 +7,7 @@
 //! Nothing here reads the environment or the home directory: `cli` does, and puts them into a [`Request`]. What the
 //! values mean for AWS is left to `plan`.
 
+mod file;
 mod layers;
 pub mod legacy;
 mod merge;
@@ -19,7 +20,7 @@ mod validate;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Location, Severity};
 use merge::{Content, Layer, PROPAGATED_KEYS, Section, Setting};
 
 pub use origin::Origin;
@@ -100,6 +101,11 @@ pub fn load(request: &Request) -> Result<Loaded, Vec<Diagnostic>> {
 impl Loaded {
     pub fn origin(&self, path: &str) -> Option<&Origin> {
         self.origins.0.get(path)
+    }
+
+    /// The place in a file where what is at the path was set.
+    pub fn location(&self, path: &str) -> Option<Location> {
+        self.origin(path)?.location().cloned()
     }
 
     /// In TaskCat's own shape.

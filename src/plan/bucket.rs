@@ -6,7 +6,7 @@
 
 use uuid::Uuid;
 
-use super::draft::{Place, ProjectDraft};
+use super::place::{Place, ProjectDraft};
 use super::{BucketKind, BucketPlan, Identity, names};
 use crate::catalog;
 use crate::config::TestConfig;

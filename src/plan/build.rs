@@ -5,8 +5,9 @@ use rand::{Rng, SeedableRng};
 use thiserror::Error;
 
 use super::bucket;
-use super::draft::{Draft, OWN_TAGS, Place, TestDraft};
+use super::draft::{Draft, OWN_TAGS, TestDraft};
 use super::parameters::{Missing, Rendered, Scope};
+use super::place::Place;
 use super::{
     Answers, BucketPlan, Identities, Identity, Lookup, Plan, PlannedParameter, RefusedCell, StackPlan, names, shown,
 };

@@ -10,11 +10,12 @@ use uuid::Uuid;
 
 use super::bucket::BucketChoice;
 use super::names::StackNaming;
+use super::place::{Place, ProjectDraft};
 use super::values::{Values, ValuesReader};
 use super::{HookPlan, git};
 use crate::catalog;
 use crate::config::{HookData, Loaded, TestConfig};
-use crate::diagnostic::{Diagnostic, Location, Severity};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::template::Templates;
 
 /// Tags that tell a run's stacks; the user can't set them.
@@ -29,15 +30,6 @@ pub struct Draft {
     pub(super) tests: Vec<TestDraft>,
     /// Known where a parameter needs it.
     pub(super) git_branch: Option<String>,
-}
-
-/// What holds for every test.
-#[derive(Clone, Debug)]
-pub(super) struct ProjectDraft {
-    pub name: String,
-    pub object_acl: String,
-    pub enable_sig_v2: bool,
-    pub org_id: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -60,18 +52,11 @@ pub(super) struct TestDraft {
     pub values: Values,
 }
 
-/// Where something happens, and whose credentials do it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub region: String,
-    pub profile: String,
-}
-
 impl Draft {
     /// Reads the templates that the tests name, with all that they nest.
     pub fn templates(loaded: &Loaded, project_root: &Path) -> (Templates, Vec<Diagnostic>) {
         let asked = loaded.config.tests.iter().filter_map(|(name, test)| {
-            Some((test.template.clone()?, location(loaded, &format!("tests.{name}.template"))))
+            Some((test.template.clone()?, loaded.location(&format!("tests.{name}.template"))))
         });
         Templates::load(project_root, asked)
     }
@@ -137,18 +122,6 @@ impl Draft {
             }
         }
         profiles
-    }
-}
-
-impl ProjectDraft {
-    fn of(loaded: &Loaded) -> Self {
-        let project = &loaded.config.project;
-        Self {
-            name: project.name.clone().unwrap_or_default(),
-            object_acl: project.s3_object_acl.clone().unwrap_or_else(|| "private".to_owned()),
-            enable_sig_v2: project.s3_enable_sig_v2.unwrap_or_default(),
-            org_id: project.org_id.clone(),
-        }
     }
 }
 
@@ -225,7 +198,7 @@ impl Drafter<'_> {
         for (key, value) in test.tags.iter().flatten() {
             if OWN_TAGS.contains(&key.as_str()) {
                 let message = format!("tag `{key}` of test `{name}` is dropped: every stack gets its own");
-                let location = location(self.loaded, &format!("tests.{name}.tags.{key}"));
+                let location = self.loaded.location(&format!("tests.{name}.tags.{key}"));
                 self.diagnostics.push(Diagnostic { location, ..Diagnostic::warning(message) });
             } else {
                 tags.push((key.clone(), value.clone()));
@@ -284,13 +257,8 @@ impl Drafter<'_> {
 
     fn error(&mut self, path: &str, message: String, help: &str) {
         let diagnostic = Diagnostic::error(message).help(help);
-        self.diagnostics.push(Diagnostic { location: location(self.loaded, path), ..diagnostic });
+        self.diagnostics.push(Diagnostic { location: self.loaded.location(path), ..diagnostic });
     }
-}
-
-/// Where the configuration sets a key.
-pub(super) fn location(loaded: &Loaded, path: &str) -> Option<Location> {
-    loaded.origin(path)?.location().cloned()
 }
 
 fn places(test: &TestConfig, regions: &[String]) -> Vec<Place> {

@@ -12,6 +12,7 @@ pub mod forecast;
 pub mod git;
 mod names;
 pub mod parameters;
+mod place;
 mod sources;
 mod values;
 

@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 
-use super::draft::location;
 use super::parameters::{Parameters, Source};
 use crate::config::{Loaded, Origin, ParameterValue, TestConfig, nearest};
 use crate::diagnostic::Diagnostic;
@@ -58,7 +57,7 @@ impl<'a> ValuesReader<'a> {
             match (test.parameters.get(&key), &parameter.default) {
                 (Some(value), _) => {
                     notes.push(set_by(&key, self.loaded.origin(&path(name, &key)), no_echo));
-                    let location = location(self.loaded, &path(name, &key));
+                    let location = self.loaded.location(&path(name, &key));
                     sources.push(Source { key, values: configured(value, parameter), no_echo, location });
                 }
                 (None, Some(default)) => {
@@ -123,7 +122,7 @@ impl<'a> ValuesReader<'a> {
         let file = template.file.display();
         let message = format!("test `{name}` has no value for parameters that {file} requires: {list}");
         let help = format!("set them under tests.{name}.parameters or project.parameters");
-        let location = location(self.loaded, &format!("tests.{name}"));
+        let location = self.loaded.location(&format!("tests.{name}"));
         self.diagnostics.push(Diagnostic { location, ..Diagnostic::error(message).help(help) });
     }
 }

@@ -4,6 +4,7 @@
 //! files are rendered from one [`RunReport`], the fold of the events, so that a recorded run renders the same again.
 //! The terminal is for those who watch. This module knows `event` only: never a step, never `run`.
 
+mod cause;
 pub mod cfn_logs;
 pub mod changes;
 pub mod events;
@@ -27,8 +28,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::event::RunEvent;
+pub use cause::RootCause;
 pub use model::RunReport;
-pub use root_cause::RootCause;
 
 /// One who is told of everything that happens in a run. One that fails is dropped by the dispatcher, with a warning
 /// that shows its error; the others go on.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::root_cause::RootCause;
+use super::cause::RootCause;
 use super::source::Sources;
 use crate::event::{
     Cell, CellId, Hook, HookStage, KeptWhy, LeftResource, LintFinding, Output, Parameter, RunFinished, StackEvent, Task,

@@ -4,74 +4,10 @@
 //! this one is nested in, and rolls back. All of these say `FAILED`; only the first says why. `model` asks once a cell;
 //! every output shows the same answer.
 
-use std::fmt;
-
-use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::Serialize;
-
+use super::cause::{CauseKind, RootCause};
 use super::hint;
 use super::model::{CellReport, CellState, hook_name, nested_stack_id};
-use super::source::TemplatePlace;
-use crate::event::{HookStage, Parameter, StackEvent};
-
-/// What failed first. Its text (`Display`) is one paragraph: `Network/Subnet (AWS::EC2::Subnet) CREATE_FAILED: reason`.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct RootCause {
-    pub kind: CauseKind,
-    /// The text that every output shows.
-    pub text: String,
-    /// What failed: the logical ids from the cell's own stack down, a hook's name, or nothing where it is the stack.
-    pub path: Vec<String>,
-    pub resource_type: Option<String>,
-    /// CloudFormation's status of it.
-    pub status: Option<String>,
-    /// CloudFormation's, AWS's or the hook's own words.
-    pub reason: String,
-    /// The event that it was read from.
-    pub event_id: Option<String>,
-    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
-    pub at: Option<Timestamp>,
-    /// Where the template declares what failed.
-    pub source: Option<TemplatePlace>,
-    /// The values of the parameters that fed it; secrets are masked.
-    pub parameters: Vec<Parameter>,
-    /// What to do about it, where the cause is a well-known one.
-    pub hint: Option<String>,
-}
-
-/// Where the cell failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CauseKind {
-    /// A resource of the stack or of a nested one.
-    Resource,
-    /// A stack as a whole: a timeout, a failed transform.
-    Stack,
-    /// The stack could not be launched.
-    Launch,
-    /// A hook failed.
-    Hook,
-    /// Nobody said more than that it failed.
-    Unknown,
-}
-
-impl RootCause {
-    /// What every output shows below the text, a line each: the place in the template, the values, the hint.
-    pub fn notes(&self) -> Vec<String> {
-        let place = self.source.as_ref().map(|it| format!("declared at {}:{}", it.template, it.line));
-        let values = self.parameters.iter().map(|it| format!("{}={}", it.key, it.value)).collect::<Vec<_>>();
-        let values = (!values.is_empty()).then(|| format!("with {}", values.join(", ")));
-        let hint = self.hint.as_ref().map(|hint| format!("hint: {hint}"));
-        [place, values, hint].into_iter().flatten().collect()
-    }
-}
-
-impl fmt::Display for RootCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
+use crate::event::{HookStage, StackEvent};
 
 /// The root cause of a cell that has failed, or that was failing when it was stopped; none of any other.
 pub fn of_cell(cell: &CellReport) -> Option<RootCause> {
@@ -208,33 +144,11 @@ fn of_hook(cell: &CellReport, stage: HookStage) -> Option<RootCause> {
     })
 }
 
-impl RootCause {
-    fn new(
-        kind: CauseKind,
-        path: Vec<String>,
-        resource_type: Option<String>,
-        status: Option<String>,
-        reason: &str,
-    ) -> Self {
-        let place = path.join("/");
-        let reason = reason.trim().to_owned();
-        let status_of = status.as_deref().unwrap_or("failed");
-        let text = match (kind, &resource_type) {
-            (CauseKind::Resource, Some(resource_type)) => format!("{place} ({resource_type}) {status_of}: {reason}"),
-            (CauseKind::Launch, _) => format!("could not be launched: {reason}"),
-            (CauseKind::Hook, _) => format!("{place} failed: {reason}"),
-            (CauseKind::Unknown, _) if status.is_none() => reason.clone(),
-            _ if place.is_empty() => format!("stack {status_of}: {reason}"),
-            _ => format!("stack {place} {status_of}: {reason}"),
-        };
-        let (event_id, at, source, parameters, hint) = (None, None, None, Vec::new(), None);
-        Self { kind, text, path, resource_type, status, reason, event_id, at, source, parameters, hint }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+
+    use jiff::Timestamp;
 
     use super::*;
     use crate::event::{CellId, Happening, Hook, Outcome, RunEvent};

@@ -9,12 +9,9 @@ use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag, opt
 use super::findings::{Findings, shown};
 use super::node::{Node, Value};
 use super::scalar::{self, Malformed};
-use super::syntax::{explain, too_deep, two_tags};
+use super::syntax::{MAX_DEPTH, explain, too_deep, two_tags};
 use super::{Dialect, Parsed};
 use crate::diagnostic::{Diagnostic, Position, Severity};
-
-/// How deep a tree may be, aliases expanded. Deep enough for any template; shallow enough to recurse over.
-pub const MAX_DEPTH: usize = 128;
 
 /// How many nodes may be copied because of anchors and aliases.
 const MAX_COPIED_NODES: usize = 250_000;

@@ -8,9 +8,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::compose::MAX_DEPTH;
 use super::findings::Findings;
 use super::node::{Node, Value};
+use super::syntax::MAX_DEPTH;
 use super::{Dialect, Parsed, scalar};
 use crate::diagnostic::Position;
 

@@ -2,9 +2,11 @@
 
 use granit_parser::ErrorKind;
 
-use super::compose::MAX_DEPTH;
 use super::findings::shown;
 use crate::diagnostic::Diagnostic;
+
+/// How deep a tree may be, aliases expanded. Deep enough for any template; shallow enough to recurse over.
+pub const MAX_DEPTH: usize = 128;
 
 /// An error without its place, which `compose` adds. What is rare keeps the parser's own words.
 pub fn explain(kind: &ErrorKind) -> Diagnostic {

@@ -18,8 +18,9 @@ use indexmap::IndexMap;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::draft::{Draft, Place, TestDraft};
+use super::draft::{Draft, TestDraft};
 use super::parameters::{Missing, Rendered, Scope};
+use super::place::Place;
 use super::{Answers, BucketPlan, Identity};
 use crate::catalog;
 use crate::diagnostic::Location;

@@ -3,8 +3,6 @@
 use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
 
-use super::random::{DIGITS, LOWERCASE};
-
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Password {
@@ -21,6 +19,8 @@ pub enum Class {
     Special,
 }
 
+pub const LOWERCASE: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
+pub const DIGITS: &[u8] = b"1234567890";
 const UPPERCASE: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /// TaskCat's set.

@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
-use super::password::{self, Password};
+use super::password::{self, DIGITS, LOWERCASE, Password};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Random {
@@ -32,9 +32,6 @@ impl Random {
         matches!(self, Random::Password(_))
     }
 }
-
-pub const LOWERCASE: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
-pub const DIGITS: &[u8] = b"1234567890";
 
 /// A random UUID. TaskCat's is of version 1, which tells the time and the machine's network address; ours does not.
 fn uuid(rng: &mut impl Rng) -> String {

@@ -1,0 +1,31 @@
+//! A file of the configuration, read.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::has_errors;
+use super::origin::Source;
+use crate::diagnostic::{Diagnostic, Location, Position};
+use crate::yaml::{self, Node};
+
+/// Where a file begins.
+pub const START: Position = Position { line: 1, column: 1 };
+
+/// A file's tree; none if the file holds nothing, or is broken.
+pub fn read(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<(Source, Node)> {
+    let parsed = yaml::read(file);
+    let failed = has_errors(&parsed.diagnostics);
+    diagnostics.extend(parsed.diagnostics);
+    if failed {
+        return None;
+    }
+    let file: Arc<Path> = Arc::from(file);
+    match parsed.root.filter(|root| !root.is_null()) {
+        Some(root) => Some((Source::File(file), root)),
+        None => {
+            let location = Location { file, at: START };
+            diagnostics.push(Diagnostic::warning("the file is empty").at(location));
+            None
+        }
+    }
+}

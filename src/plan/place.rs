@@ -1,0 +1,31 @@
+//! Where a draft's stacks and buckets go, and as what.
+
+use crate::config::Loaded;
+
+/// Where something happens, and whose credentials do it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub region: String,
+    pub profile: String,
+}
+
+/// What holds for every test.
+#[derive(Clone, Debug)]
+pub(super) struct ProjectDraft {
+    pub name: String,
+    pub object_acl: String,
+    pub enable_sig_v2: bool,
+    pub org_id: Option<String>,
+}
+
+impl ProjectDraft {
+    pub fn of(loaded: &Loaded) -> Self {
+        let project = &loaded.config.project;
+        Self {
+            name: project.name.clone().unwrap_or_default(),
+            object_acl: project.s3_object_acl.clone().unwrap_or_else(|| "private".to_owned()),
+            enable_sig_v2: project.s3_enable_sig_v2.unwrap_or_default(),
+            org_id: project.org_id.clone(),
+        }
+    }
+}
