@@ -230,7 +230,7 @@ impl Walk {
     fn deploy(&self) {
         let endpoint = self.server.endpoint();
         write_programs(&self.own.path().join("programs"), 62);
-        let names = ["BucketParameter=ArtifactBucket", "PrefixParameter=ArtifactPrefix"];
+        let names = ["BucketParameter=ArtifactBucket", "PrefixParameter=ArtifactPrefix", "TestMachines=2"];
         let deploy = ["pipeline", "deploy", "shop-pipeline", "--yes", "--programs", "programs"];
         let deploy = Taskcat::at(&self.own, &endpoint).args(deploy).args(given(&PARAMETERS)).args(given(&names));
         deploy.run().assert_code(0).assert_says("1 deployed");
@@ -309,7 +309,7 @@ fn a_change_walks_through_all_five_stages() {
     walk.own.replace("shop/templates/shop.yaml", "VisibilityTimeout: 30", "VisibilityTimeout: 60");
     let pushed = walk.push("develop", "longer");
     let walked = walk.run(1, true);
-    assert_eq!(stage(&walked, "Test"), "Taskcat: built", "{walked:#}");
+    assert_eq!(stage(&walked, "Test"), "Taskcat2: built", "{walked:#}");
     let merged = walk.released();
     assert_eq!(walked["variables"]["Merge"]["mergeCommit"], merged.as_str(), "{walked:#}");
     assert_eq!(walked["variables"]["Source"]["CommitId"], pushed.as_str());

@@ -59,7 +59,7 @@ class Template:
         if len(node) == 1:
             (name, argument), = node.items()
             function = getattr(self, "fn_" + name.removeprefix("Fn::").lower(), None)
-            if name == "Ref" or name.startswith("Fn::"):
+            if name in ("Ref", "Condition") or name.startswith("Fn::"):
                 return function(argument)
         values = {key: self.value(value) for key, value in node.items()}
         return {key: value for key, value in values.items() if value is not None}
@@ -102,7 +102,10 @@ class Template:
 
     def fn_equals(self, argument):
         one, other = self.value(argument)
-        return one == other
+        return str(one) == str(other)
+
+    def fn_condition(self, name):
+        return self.value(self.root["Conditions"][name])
 
     def fn_not(self, argument):
         return not self.value(argument)[0]
