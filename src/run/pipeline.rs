@@ -26,17 +26,16 @@ pub struct Pipeline {
     pub stack: Stack,
     /// Those that the stack has made, and that still stand.
     pub buckets: Vec<String>,
+    /// The bucket that was made for its programs; absent where they are in one of the user's.
+    pub tools_bucket: Option<String>,
 }
 
-impl Pipeline {
-    /// Made by `taskcat pipeline deploy`.
-    pub fn is_ours(&self) -> bool {
-        self.stack.tag(pipeline::TAG).is_some()
-    }
+const IN_REVIEW: &str = "REVIEW_IN_PROGRESS";
 
-    /// The bucket that was made for its programs; absent where they are in one of the user's.
-    pub fn tools_bucket(&self) -> Option<&str> {
-        self.stack.parameter("ToolsBucket").filter(|bucket| *bucket == self.target.tools_bucket())
+impl Pipeline {
+    /// Made by `taskcat pipeline deploy`, or not made yet: a stack in review holds nothing, not even tags.
+    pub fn is_ours(&self) -> bool {
+        self.stack.tag(pipeline::TAG).is_some() || self.stack.status == IN_REVIEW
     }
 }
 
@@ -58,7 +57,11 @@ pub async fn find(target: &Target, aws: &Aws) -> Result<Option<Pipeline>, AwsErr
     let resources = clients.left_resources(&stack.stack_id).await?;
     let buckets = resources.into_iter().filter(|it| it.resource_type == "AWS::S3::Bucket");
     let buckets = buckets.filter_map(|it| it.physical_id).collect();
-    Ok(Some(Pipeline { target: target.clone(), stack, buckets }))
+    let own = target.tools_bucket();
+    // A stack in review doesn't say where its programs are.
+    let is_own = stack.parameter("ToolsBucket").is_none_or(|bucket| bucket == own);
+    let stands = is_own && clients.bucket_region(&own).await?.is_some();
+    Ok(Some(Pipeline { target: target.clone(), stack, buckets, tools_bucket: stands.then_some(own) }))
 }
 
 /// What the pipeline's stages are at; `None` where the stack has no pipeline yet.
@@ -184,7 +187,7 @@ pub async fn delete(
             let cell = CellId { test: name.as_str().into(), region: region.as_str().into() };
             let stack_id = pipeline.stack.stack_id.clone();
             if cell::delete_found(cell, stack_id, clients.clone(), true, &spine.events).await {
-                match (pipeline.tools_bucket(), programs(&pipeline.stack)) {
+                match (&pipeline.tools_bucket, programs(&pipeline.stack)) {
                     (Some(bucket), _) => teardown::delete_bucket(bucket, &[], &clients, &spine.events).await,
                     (None, Some(place)) => delete_programs(place, &clients, &spine.events).await,
                     (None, None) => {}

@@ -248,6 +248,26 @@ fn a_creation_that_failed_is_taken_away() {
 }
 
 #[test]
+fn what_is_left_for_review_is_taken_up_or_away() {
+    let owner = Owner::new();
+    let review = ["deploy", "shop-pipeline", "--no-execute", "--programs", "programs"];
+    let left = owner.taskcat(&review).args(given(&PARAMETERS)).run();
+    left.assert_code(0).assert_says("is left for review");
+    assert!(left.stdout.is_empty(), "{}", left.stdout);
+    owner.taskcat(&["status", "shop-pipeline"]).run().assert_code(0);
+    owner
+        .taskcat(&["delete", "shop-pipeline", "--yes"])
+        .run()
+        .assert_code(0)
+        .assert_says("1 stack and 1 bucket deleted");
+    owner.standing().assert_nothing();
+
+    owner.taskcat(&review).args(given(&PARAMETERS)).run().assert_code(0);
+    owner.deploy(&given(&PARAMETERS)).assert_code(0).assert_says("1 deployed");
+    assert_eq!(owner.stack()["status"], "CREATE_COMPLETE");
+}
+
+#[test]
 fn an_update_that_fails_leaves_what_was() {
     let owner = Owner::new();
     owner.deploy(&given(&PARAMETERS)).assert_code(0);

@@ -75,7 +75,7 @@ async fn refuse_while_testing(found: &Pipeline, aws: &Aws) -> Result<(), CliErro
 async fn tell(found: &Pipeline, aws: &Aws) -> Result<(), CliError> {
     let Target { name, region, .. } = &found.target;
     anstream::eprintln!("The stack {name} in {region} goes, and with every version of what they hold:");
-    for bucket in found.buckets.iter().map(String::as_str).chain(found.tools_bucket()) {
+    for bucket in found.buckets.iter().chain(&found.tools_bucket) {
         anstream::eprintln!("  {bucket}");
     }
     let Some(production) = pipeline::production(found, aws).await.map_err(refused(&found.target))? else {
