@@ -27,6 +27,8 @@ pub struct ActionState {
     pub note: Option<String>,
     /// Where more of it can be seen: the build, the change set.
     pub url: Option<String>,
+    /// It goes on when somebody approves.
+    pub awaits_approval: bool,
 }
 
 /// What became of a job that didn't fail.
@@ -117,6 +119,8 @@ fn action_state(action: &SdkAction) -> ActionState {
         changed_at: at.and_then(|at| Timestamp::from_nanosecond(at.as_nanos()).ok()),
         note: error.or_else(|| execution.and_then(|it| it.summary())).map(str::to_owned),
         url: execution.and_then(|it| it.external_execution_url()).or(action.entity_url()).map(str::to_owned),
+        // Nothing else has a token.
+        awaits_approval: execution.is_some_and(|it| it.token().is_some()),
     }
 }
 

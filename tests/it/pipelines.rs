@@ -401,14 +401,16 @@ fn a_failed_stage_says_why() {
         stage("Source", "Repository", "Succeeded", commit),
         stage("Test", "Taskcat", "Succeeded", json!({})),
         stage("GitMerge", "Merge", "Failed", why),
+        stage("Production", "Approval", "InProgress", json!({"token": "0f0f0f0f"})),
     ]});
     let status = owner.taskcat(&["status", "shop-pipeline"]);
     let status = status.env("AWS_ENDPOINT_URL_CODEPIPELINE", code_pipeline(state)).run();
     status.assert_code(1);
     for line in [
-        "✓ Source    Repository  Succeeded  2026-11-18 11:06 UTC  Name the bucket\n",
-        "✓ Test      Taskcat     Succeeded  2026-11-18 11:06 UTC\n",
-        "✗ GitMerge  Merge       Failed     2026-11-18 11:06 UTC  develop has moved on since it was tested  https://example.com/job\n",
+        "✓ Source      Repository  Succeeded   2026-11-18 11:06 UTC  Name the bucket\n",
+        "✓ Test        Taskcat     Succeeded   2026-11-18 11:06 UTC\n",
+        "✗ GitMerge    Merge       Failed      2026-11-18 11:06 UTC  develop has moved on since it was tested  https://example.com/job\n",
+        "? Production  Approval    to approve  2026-11-18 11:06 UTC  https://example.com/entity\n",
     ] {
         assert!(status.stdout.contains(line), "no {line:?} in\n{}", status.stdout);
     }

@@ -69,6 +69,7 @@ fn sign(action: &ActionState) -> char {
     match action.status.as_deref() {
         Some("Succeeded") => '✓',
         Some("Failed") => '✗',
+        Some("InProgress") if action.awaits_approval => '?',
         Some("InProgress") => '▶',
         Some(_) => '!',
         None => '·',
@@ -76,13 +77,17 @@ fn sign(action: &ActionState) -> char {
 }
 
 fn status(action: &ActionState) -> &str {
-    action.status.as_deref().unwrap_or("not yet")
+    match action.status.as_deref() {
+        Some("InProgress") if action.awaits_approval => "to approve",
+        Some(status) => status,
+        None => "not yet",
+    }
 }
 
 /// What the action says, and where to see more as long as that matters.
 fn note(action: &ActionState) -> String {
     let said = action.note.as_deref().map(said).unwrap_or_default();
-    let url = action.url.as_deref().filter(|_| matches!(status(action), "Failed" | "InProgress"));
+    let url = action.url.as_deref().filter(|_| matches!(action.status.as_deref(), Some("Failed" | "InProgress")));
     [Some(said.as_str()), url].into_iter().flatten().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("  ")
 }
 
@@ -105,6 +110,7 @@ mod tests {
             changed_at: status.map(|_| "2026-11-26T09:10:11Z".parse().unwrap()),
             note: note.map(str::to_owned),
             url: status.map(|_| "https://example.com/more".into()),
+            awaits_approval: name == "Approval",
         };
         let stage = |name: &str, status: Option<&str>, actions| StageState {
             name: name.into(),
@@ -123,12 +129,14 @@ mod tests {
             ),
             stage("Test", Some("Failed"), vec![action("Taskcat", Some("Failed"), Some("Build terminated\nwith 1"))]),
             stage("GitMerge", None, vec![action("Merge", None, None)]),
+            stage("Production", Some("InProgress"), vec![action("Approval", Some("InProgress"), None)]),
         ];
         insta::assert_snapshot!(table(&stages), @r"
-        ✓ Source    Repository     Succeeded  2026-11-26 09:10 UTC  Name the bucket
-        ✓           Configuration  Succeeded  2026-11-26 09:10 UTC
-        ✗ Test      Taskcat        Failed     2026-11-26 09:10 UTC  Build terminated  https://example.com/more
-        · GitMerge  Merge          not yet
+        ✓ Source      Repository     Succeeded   2026-11-26 09:10 UTC  Name the bucket
+        ✓             Configuration  Succeeded   2026-11-26 09:10 UTC
+        ✗ Test        Taskcat        Failed      2026-11-26 09:10 UTC  Build terminated  https://example.com/more
+        · GitMerge    Merge          not yet
+        ? Production  Approval       to approve  2026-11-26 09:10 UTC  https://example.com/more
         ");
     }
 }
