@@ -94,7 +94,7 @@ impl Run {
                 hook_environment: Vec::new(),
             };
             let consumers = vec![output::log(verbosity)];
-            let ended = run::deploy(&job, &clients, decide(self.yes, self.no_execute), consumers).await;
+            let ended = run::deploy(&job, &clients, decide(self.yes, self.no_execute, verbosity), consumers).await;
             Ok(exit_of(&ended))
         })
     }
@@ -122,9 +122,11 @@ impl Run {
 }
 
 /// Shows the change sets, and asks unless the command line has decided.
-pub(super) fn decide(yes: bool, no_execute: bool) -> Decide {
+pub(super) fn decide(yes: bool, no_execute: bool, verbosity: Verbosity) -> Decide {
     Box::new(move |proposed| {
-        show(&proposed);
+        if !(yes && verbosity.quiet) {
+            show(&proposed);
+        }
         match (yes, no_execute) {
             (true, _) => Decision::Execute,
             (_, true) => Decision::Leave,

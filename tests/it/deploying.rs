@@ -60,6 +60,9 @@ fn it_creates_shows_and_changes(kind: Kind) {
     assert_eq!(root(&server.standing(&REGIONS))["status"], "CREATE_COMPLETE");
 
     deploy(&project, &server, &["--yes"]).assert_code(0).assert_says("1 unchanged");
+    let quiet =
+        Taskcat::at(&project, &server.endpoint()).args(["-q", "deploy", "run", "-l", "--yes", "--name", "quiet"]);
+    quiet.run().assert_code(0).assert_says("1 deployed").assert_silent_about("+ add");
 
     next_version(&project);
     let review = deploy(&project, &server, &["--no-execute"]);
@@ -68,7 +71,8 @@ fn it_creates_shows_and_changes(kind: Kind) {
     deploy(&project, &server, &["--change-set", "--yes"]).assert_code(0).assert_says(CHANGES).assert_says("1 deployed");
     let standing = server.standing(&REGIONS);
     assert_eq!(root(&standing)["status"], "UPDATE_COMPLETE");
-    assert_eq!(standing.stacks.len(), 2);
+    // Each with the one that it nests.
+    assert_eq!(standing.stacks.len(), 4);
 }
 
 fn what_fails_is_told_and_rolled_back(kind: Kind) {

@@ -36,7 +36,9 @@ impl Delete {
             let target = self.which.target(aws, &clients).await?;
             let found = find_standing(&target, &clients).await?;
             refuse_while_testing(&found, &clients).await?;
-            tell(&found, &clients).await?;
+            if !(self.yes && verbosity.quiet) {
+                tell(&found, &clients).await?;
+            }
             if !self.yes && !confirmed()? {
                 return Ok(Exit::Passed);
             }

@@ -95,7 +95,7 @@ impl Deploy {
                 in_process: false,
                 hook_environment: Vec::new(),
             };
-            let (decide, consumers) = (decide(self.yes, self.no_execute), vec![output::log(verbosity)]);
+            let (decide, consumers) = (decide(self.yes, self.no_execute, verbosity), vec![output::log(verbosity)]);
             let former = standing.map(|it| it.stack);
             let ended = deploy(&job, &target, former.as_ref(), &clients, decide, consumers).await;
             let exit = exit_of(&ended);
