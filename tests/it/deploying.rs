@@ -1,12 +1,11 @@
 //! `taskcat deploy run`: stacks that stay, by change sets that somebody has looked at.
 
-use std::process::Command;
-
 use serde_json::Value;
 
 use crate::project::Project;
 use crate::servers::{Kind, Server, Standing};
 use crate::taskcat::{Outcome, Taskcat};
+use crate::terminal::{for_aws, on_terminal};
 
 tests_on!(simulator: it_creates_shows_and_changes, what_fails_is_told_and_rolled_back, secrets_are_not_shown,
     who_is_asked_decides);
@@ -107,15 +106,9 @@ fn secrets_are_not_shown(kind: Kind) {
 fn who_is_asked_decides(kind: Kind) {
     let (server, project) = (Server::take(kind), Project::copy_of("deploy"));
     let answer = |answer: &str| -> Value {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/terminal.py");
-        let mut command = Command::new("python3");
-        command.current_dir(project.path()).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("TERM", "xterm-256color").env("AWS_ENDPOINT_URL", server.endpoint()).env("AWS_REGION", "us-east-1");
-        command.envs([("AWS_ACCESS_KEY_ID", "testing"), ("AWS_SECRET_ACCESS_KEY", "testing")]);
-        command.args([script, "40x120", env!("CARGO_BIN_EXE_taskcat"), "deploy", "run", "-l", "--"]);
-        let output = command.args(["wait=[N]o:", &format!("type={answer}")]).output().unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{error}"))
+        let endpoint = server.endpoint();
+        let actions = ["wait=[N]o:", &format!("type={answer}")];
+        on_terminal(&project, "40x120", &for_aws(&endpoint), &["deploy", "run", "-l"], &actions)
     };
     // No, and the key for an interruption: the change set goes, and the stack in review with it.
     for (said, code) in [("n\r", 0), ("\r", 0), ("^C", 130)] {

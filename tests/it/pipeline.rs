@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::pipelines::{PARAMETERS, given, write_programs};
+use crate::pipelines::{PARAMETERS, X86_64, given, write_programs};
 use crate::project::Project;
 use crate::servers::{Kind, Server, boto3, support, venv};
 use crate::taskcat::Taskcat;
@@ -229,7 +229,7 @@ impl Walk {
 
     fn deploy(&self) {
         let endpoint = self.server.endpoint();
-        write_programs(&self.own.path().join("programs"), 62);
+        write_programs(&self.own.path().join("programs"), X86_64);
         let names = ["BucketParameter=ArtifactBucket", "PrefixParameter=ArtifactPrefix", "TestMachines=2"];
         let deploy = ["pipeline", "deploy", "shop-pipeline", "--yes", "--programs", "programs"];
         let deploy = Taskcat::at(&self.own, &endpoint).args(deploy).args(given(&PARAMETERS)).args(given(&names));

@@ -14,6 +14,7 @@ use zip::write::SimpleFileOptions;
 use crate::project::Project;
 use crate::servers::{Kind, Server, Standing};
 use crate::taskcat::{Outcome, Taskcat};
+use crate::terminal::{for_aws, on_terminal};
 
 const REGION: &str = "us-east-1";
 
@@ -47,7 +48,7 @@ struct Owner {
     project: Project,
 }
 
-const X86_64: u8 = 62;
+pub const X86_64: u8 = 62;
 const ARM64: u8 = 183;
 
 impl Owner {
@@ -78,16 +79,10 @@ impl Owner {
 
     /// On a terminal, where questions can be asked.
     fn on_a_terminal(&self, args: &[&str], actions: &[&str]) -> Value {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/terminal.py");
-        let mut command = Command::new("python3");
-        command.current_dir(self.project.path()).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("HOME", self.project.home()).env("TERM", "xterm-256color").env("AWS_REGION", REGION);
-        command.env("AWS_ENDPOINT_URL", self.server.endpoint()).env("TMPDIR", self.project.home());
-        command.envs([("AWS_ACCESS_KEY_ID", "testing"), ("AWS_SECRET_ACCESS_KEY", "testing")]);
-        command.args([script, "40x120", env!("CARGO_BIN_EXE_taskcat"), "pipeline"]).args(args).arg("--").args(actions);
-        let output = command.output().unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{error}"))
+        let (endpoint, home) = (self.server.endpoint(), self.project.home());
+        let home = home.to_str().unwrap();
+        let variables = [&for_aws(&endpoint)[..], &[("HOME", home), ("TMPDIR", home)]].concat();
+        on_terminal(&self.project, "40x120", &variables, &[&["pipeline"], args].concat(), actions)
     }
 }
 

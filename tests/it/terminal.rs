@@ -19,6 +19,17 @@ const UNDER_WAY: &str = "wait=6 creating";
 fn at_terminal(size: &str, variables: &[(&str, &str)], args: &[&str], actions: &[&str]) -> Value {
     let project = Project::copy_of("first-run");
     project.write("slow.yml", SLOW_FUNCTIONS);
+    on_terminal(&project, size, variables, args, actions)
+}
+
+/// The program in the project's folder, on a terminal at which things are done; what came of it, as `terminal.py` tells.
+pub fn on_terminal(
+    project: &Project,
+    size: &str,
+    variables: &[(&str, &str)],
+    args: &[&str],
+    actions: &[&str],
+) -> Value {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/terminal.py");
     let mut command = Command::new("python3");
     command.current_dir(project.path()).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -27,6 +38,16 @@ fn at_terminal(size: &str, variables: &[(&str, &str)], args: &[&str], actions: &
     let output = command.output().expect("python3 is there");
     let error = String::from_utf8_lossy(&output.stderr);
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{error}"))
+}
+
+/// What calls to AWS need in that environment.
+pub fn for_aws(endpoint: &str) -> [(&str, &str); 4] {
+    [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "testing"),
+        ("AWS_SECRET_ACCESS_KEY", "testing"),
+    ]
 }
 
 /// The settings of the terminal are those of the shell again, and were others while the run went on.
