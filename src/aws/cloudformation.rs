@@ -45,6 +45,11 @@ impl Stack {
         self.root_id.as_deref().is_some_and(|root| root != self.stack_id)
     }
 
+    /// It was never anything but the subject of change sets.
+    pub fn is_in_review(&self) -> bool {
+        self.status == "REVIEW_IN_PROGRESS"
+    }
+
     pub fn tag(&self, key: &str) -> Option<&str> {
         self.tags.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }

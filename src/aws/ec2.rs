@@ -40,7 +40,7 @@ impl Aws {
     /// Names of the regions that the profile's account has enabled, in its partition.
     pub async fn regions(&self, profile: &str) -> Result<Vec<String>, AwsError> {
         // Any region of the partition knows them all; the profile's own tells which partition that is.
-        let clients = self.clients(profile, self.home_region(profile).await.as_ref()).await;
+        let clients = self.clients(profile, &self.home_region(profile).await).await;
         let body = clients.query(&REGIONS).await?;
         let names = texts(&body, &["regionName"]).ok_or_else(|| clients.garbled(&REGIONS))?;
         Ok(names.into_iter().map(|(_, name)| name).collect())

@@ -4,12 +4,10 @@
 //! new one.
 
 use super::LaunchError;
-use crate::aws::{AwsError, Clients, CreateChangeSet, request_token};
-use crate::event::{Change, Events, Happening};
+use crate::aws::{AwsError, Clients, CreateChangeSet, Stack, request_token};
+use crate::event::{Change, ChangeDetail, Events, Happening};
 use crate::plan::StackPlan;
-
-/// A stack in this state was never anything but the subject of change sets.
-const IN_REVIEW: &str = "REVIEW_IN_PROGRESS";
+use crate::template::Secrets;
 
 /// A change set that can be executed, or would change nothing.
 #[derive(Clone, Debug)]
@@ -35,7 +33,7 @@ pub async fn propose(
     events: &Events,
 ) -> Result<Proposal, LaunchError> {
     let existing = clients.describe_stack(&plan.stack_name).await?;
-    let creates = existing.as_ref().is_none_or(|stack| stack.status == IN_REVIEW);
+    let creates = existing.as_ref().is_none_or(Stack::is_in_review);
     let cell = plan.cell.clone();
     let stack_name = plan.stack_name.clone();
     events.record(Happening::ChangeSetCreating { cell, stack_name, change_set: name.to_owned() }).await?;
@@ -78,22 +76,21 @@ pub async fn propose(
 
 /// Masks the values of properties that a secret parameter is part of, as far as that can be seen.
 fn hide(changes: &mut [Change], plan: &StackPlan) {
-    let secrets: Vec<_> = plan.parameters.iter().filter(|it| it.secret && !it.value.is_empty()).collect();
-    let holds = |text: &Option<String>| {
-        // A short secret may stand in any text by chance, but not alone.
-        let is_in = |text: &str, secret: &str| {
-            text == secret || text.contains(&format!("\"{secret}\"")) || secret.len() >= 4 && text.contains(secret)
-        };
-        text.as_deref().is_some_and(|text| secrets.iter().any(|it| is_in(text, &it.value)))
-    };
-    for change in changes {
-        for detail in &mut change.details {
-            let by_secret = detail.cause.as_ref().is_some_and(|cause| secrets.iter().any(|it| it.key == *cause));
-            if by_secret || holds(&detail.before) || holds(&detail.after) {
-                [&mut detail.before, &mut detail.after].into_iter().flatten().for_each(|it| *it = "****".to_owned());
-            }
+    let secret: Vec<_> = plan.parameters.iter().filter(|it| it.secret).collect();
+    let values = Secrets::new(secret.iter().map(|it| it.value.clone()));
+    let holds = |text: &Option<String>| text.as_ref().is_some_and(|text| values.mask(text) != *text);
+    each_detail(changes, &mut |detail| {
+        let by_secret = detail.cause.as_ref().is_some_and(|cause| secret.iter().any(|it| it.key == *cause));
+        if by_secret || holds(&detail.before) || holds(&detail.after) {
+            [&mut detail.before, &mut detail.after].into_iter().flatten().for_each(|it| *it = "****".to_owned());
         }
-        hide(&mut change.nested, plan);
+    });
+}
+
+fn each_detail(changes: &mut [Change], act: &mut impl FnMut(&mut ChangeDetail)) {
+    for change in changes {
+        change.details.iter_mut().for_each(&mut *act);
+        each_detail(&mut change.nested, act);
     }
 }
 
@@ -105,7 +102,7 @@ pub async fn execute(proposal: &Proposal, clients: &Clients) -> Result<(), AwsEr
 /// Removes it, and the stack if there is one only because of it.
 pub async fn discard(proposal: &Proposal, clients: &Clients) -> Result<(), AwsError> {
     clients.delete_change_set(&proposal.id).await?;
-    let in_review = clients.describe_stack(&proposal.stack_id).await?.is_some_and(|stack| stack.status == IN_REVIEW);
+    let in_review = clients.describe_stack(&proposal.stack_id).await?.is_some_and(|stack| stack.is_in_review());
     if proposal.is_new && in_review {
         clients.delete_stack(&proposal.stack_id, &request_token()).await?;
     }

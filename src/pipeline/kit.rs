@@ -39,9 +39,9 @@ impl Kit {
             hash.update(text);
         }
         for (name, program) in programs.files() {
-            let path = folder.path().join(name);
-            fs::copy(program, &path)?;
-            hash.update(fs::read(path)?);
+            let program = fs::read(program)?;
+            hash.update(&program);
+            fs::write(folder.path().join(name), program)?;
         }
         let start: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         let (templates, _) = Templates::load(folder.path(), [(TEMPLATE.to_owned(), None)]);

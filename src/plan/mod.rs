@@ -26,6 +26,7 @@ use crate::event::{self, CellId};
 
 pub use build::PlanError;
 pub use draft::Draft;
+pub use names::valid_stack_name;
 pub use sources::sources;
 
 /// Everything a run will do, decided.

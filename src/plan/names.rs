@@ -52,7 +52,7 @@ impl StackNaming<'_> {
 /// Each other character (project names may hold slashes) becomes a dash, and a name that doesn't begin with a letter
 /// gets `tCaT-` in front. Of a name that is too long the middle is taken out, since its end tells runs apart; eight hex
 /// digits of the whole name's hash stand there instead, so that two long names stay two.
-fn valid_stack_name(name: &str) -> String {
+pub fn valid_stack_name(name: &str) -> String {
     let mut valid: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     if !valid.starts_with(|c: char| c.is_ascii_alphabetic()) {
         valid.insert_str(0, "tCaT-");

@@ -108,7 +108,12 @@ pub async fn clean(request: &CleanRequest, aws: &Aws, consumers: Vec<Box<dyn Con
     stacks.retain(|stack| request.means(stack.project(), stack.run_id()));
     warnings.extend(more);
 
-    let conductor = Conductor { started: started(request, aws), secrets: Secrets::default(), journal: None, consumers };
+    let conductor = Conductor {
+        started: started(&request.what, request.endpoint.clone(), aws),
+        secrets: Secrets::default(),
+        journal: None,
+        consumers,
+    };
     let buckets = journals.iter().flat_map(|journal| &journal.buckets);
     let ended = conductor
         .conduct(async |spine| {
@@ -160,14 +165,14 @@ async fn delete_bucket(bucket: &PlannedBucket, aws: &Aws, events: &Events) {
     teardown::delete_bucket(&bucket.name, &[], &clients, events).await;
 }
 
-/// Without cells: nothing is tested.
-fn started(request: &CleanRequest, aws: &Aws) -> RunStarted {
+/// Without cells: nothing is tested. `what` is a project, or what else is taken away.
+pub(super) fn started(what: &str, endpoint: Option<String>, aws: &Aws) -> RunStarted {
     RunStarted {
         task: Task::Clean,
         run_id: Uuid::new_v4().simple().to_string(),
         taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
-        project: request.what.clone(),
-        endpoint: request.endpoint.clone(),
+        project: what.to_owned(),
+        endpoint,
         simulated: aws.is_simulated(),
         templates: Vec::new(),
         cells: Vec::new(),

@@ -44,11 +44,11 @@ pub type Decide = Box<dyn FnOnce(Vec<Proposed>) -> Decision + Send>;
 pub async fn deploy(job: &Job, aws: &Aws, decide: Decide, consumers: Vec<Box<dyn Consumer>>) -> Ended {
     let started = RunStarted { task: Task::Deploy, ..started(job, aws) };
     let conductor = Conductor { started, secrets: secrets(&job.plan), journal: None, consumers };
-    conductor.conduct(async |spine: &Spine| steps(&Context::new(job, aws, spine), decide).await).await
+    conductor.conduct(async |spine: &Spine| steps(&Context::new(job, aws, spine), decide).await.map(drop)).await
 }
 
-/// The steps, of a run that has others around them.
-pub(super) async fn steps(context: &Context<'_>, decide: Decide) -> Result<(), RunError> {
+/// The steps, of a run that may have others around them. Where there was nothing to decide, nothing was to be executed.
+pub(super) async fn steps(context: &Context<'_>, decide: Decide) -> Result<Decision, RunError> {
     let buckets = match context.cancel.run_until_cancelled(before_cells(context)).await {
         Some(Ok(buckets)) => buckets,
         Some(Err(error)) => {
@@ -57,7 +57,7 @@ pub(super) async fn steps(context: &Context<'_>, decide: Decide) -> Result<(), R
         }
         None => {
             not_run(context, None);
-            return Ok(());
+            return Ok(Decision::Drop);
         }
     };
     refuse(context);
@@ -70,7 +70,7 @@ pub(super) async fn steps(context: &Context<'_>, decide: Decide) -> Result<(), R
         false => context.cancel.run_until_cancelled(decided(&open, decide)).await.unwrap_or(Decision::Drop),
     };
     join_all(open.iter().map(|open| carry_out(context, open, decision))).await;
-    Ok(())
+    Ok(decision)
 }
 
 /// A cell whose change set waits.

@@ -37,7 +37,7 @@ use crate::diagnostic::Severity;
 use crate::event::{Cell, Events, Happening, KeptWhy, LintFinding, Outcome, RunStarted, Task, TemplateSource};
 use crate::lint::Finding;
 use crate::lint::cfn_lint::{self, Lint, LintTarget};
-use crate::plan::{BucketKind, Plan, StackPlan};
+use crate::plan::{BucketKind, BucketPlan, Plan, StackPlan};
 use crate::report::Consumer;
 use crate::stage::bucket::Bucket;
 use crate::teardown;
@@ -100,6 +100,16 @@ impl Context<'_> {
     fn begun(&self) -> MutexGuard<'_, BTreeSet<usize>> {
         // A panic while it was held leaves a set of indexes, which is as good as before.
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begun_buckets(&self) -> impl Iterator<Item = &BucketPlan> {
+        let begun = self.begun().clone();
+        begun.into_iter().map(|index| &self.job.plan.buckets[index])
+    }
+
+    /// Keys of the staged files, as far as they are known.
+    fn staged_keys(&self) -> &[String] {
+        self.keys.get().map(Vec::as_slice).unwrap_or_default()
     }
 }
 
@@ -223,15 +233,10 @@ fn not_run(context: &Context<'_>, reason: Option<&str>) {
 
 /// Deletes the buckets that were made for this run, whether or not the run came to filling them.
 async fn delete_buckets(context: &Context<'_>) {
-    let Job { plan, settings, .. } = context.job;
-    let keys = context.keys.get().map(Vec::as_slice).unwrap_or_default();
-    let begun = context.begun().clone();
-    let auto = plan
-        .buckets
-        .iter()
-        .enumerate()
-        .filter(|(index, bucket)| bucket.kind == BucketKind::Auto && begun.contains(index));
-    join_all(auto.map(async |(_, bucket)| {
+    let settings = context.job.settings;
+    let keys = context.staged_keys();
+    let auto = context.begun_buckets().filter(|bucket| bucket.kind == BucketKind::Auto);
+    join_all(auto.map(async |bucket| {
         if settings.no_delete {
             let bucket = bucket.name.clone();
             context.events.send(Happening::BucketKept { bucket, why: KeptWhy::NoDelete });

@@ -3,19 +3,19 @@
 //! Deployed as any stack that stays; what is peculiar is its bucket of programs, which stands before the stack does and
 //! goes when it is gone. Taking it away empties the stack's own buckets, so it is done only to a stack that bears our tag.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use futures::future::join_all;
-use uuid::Uuid;
 
 use super::conductor::{Conductor, Ended, Spine};
 use super::deploy::{self, Decide, Decision};
+use super::prepare::identity;
 use super::redact::Secrets;
-use super::{Context, Job, cell, started};
+use super::{Context, Job, cell, clean, started};
 use crate::aws::{Aws, AwsError, Clients, Stack, StageState};
 use crate::event::{CellId, Events, RunStarted, Task};
 use crate::pipeline::{self, Target};
-use crate::plan::{BucketKind, Identity};
+use crate::plan::BucketKind;
 use crate::report::Consumer;
 use crate::teardown;
 
@@ -24,19 +24,22 @@ use crate::teardown;
 pub struct Pipeline {
     pub target: Target,
     pub stack: Stack,
-    /// Those that the stack has made, and that still stand.
-    pub buckets: Vec<String>,
-    /// The bucket that was made for its programs; absent where they are in one of the user's.
-    pub tools_bucket: Option<String>,
 }
-
-const IN_REVIEW: &str = "REVIEW_IN_PROGRESS";
 
 impl Pipeline {
     /// Made by `taskcat pipeline deploy`, or not made yet: a stack in review holds nothing, not even tags.
     pub fn is_ours(&self) -> bool {
-        self.stack.tag(pipeline::TAG).is_some() || self.stack.status == IN_REVIEW
+        self.stack.tag(pipeline::TAG).is_some() || self.stack.is_in_review()
     }
+}
+
+/// What a pipeline keeps, and what goes with it.
+#[derive(Clone, Debug)]
+pub struct Buckets {
+    /// Those that the stack has made, and that still stand.
+    pub own: Vec<String>,
+    /// The one that was made for the programs; absent where they are in one of the user's.
+    pub tools: Option<String>,
 }
 
 /// Whose pipeline of that name, and where: in the profile's home region where none is given.
@@ -45,23 +48,28 @@ pub async fn target(name: &str, region: Option<&str>, profile: &str, aws: &Aws) 
         Some(region) => region.to_owned(),
         None => aws.home_region(profile).await,
     };
-    let caller = aws.clients(profile, &region).await.caller_identity().await?;
-    let identity = Identity { account_id: caller.account_id, partition: caller.partition };
+    let identity = identity(profile, &region, aws).await?;
     Ok(Target { name: name.to_owned(), region, profile: profile.to_owned(), identity })
 }
 
 /// The stack of that name, whosever it is.
 pub async fn find(target: &Target, aws: &Aws) -> Result<Option<Pipeline>, AwsError> {
+    let stack = clients(target, aws).await.describe_stack(&target.name).await?;
+    Ok(stack.map(|stack| Pipeline { target: target.clone(), stack }))
+}
+
+/// The buckets of a pipeline.
+pub async fn buckets(pipeline: &Pipeline, aws: &Aws) -> Result<Buckets, AwsError> {
+    let Pipeline { target, stack } = pipeline;
     let clients = clients(target, aws).await;
-    let Some(stack) = clients.describe_stack(&target.name).await? else { return Ok(None) };
     let resources = clients.left_resources(&stack.stack_id).await?;
-    let buckets = resources.into_iter().filter(|it| it.resource_type == "AWS::S3::Bucket");
-    let buckets = buckets.filter_map(|it| it.physical_id).collect();
-    let own = target.tools_bucket();
+    let own = resources.into_iter().filter(|it| it.resource_type == "AWS::S3::Bucket");
+    let own = own.filter_map(|it| it.physical_id).collect();
+    let tools = target.tools_bucket();
     // A stack in review doesn't say where its programs are.
-    let is_own = stack.parameter("ToolsBucket").is_none_or(|bucket| bucket == own);
-    let stands = is_own && clients.bucket_region(&own).await?.is_some();
-    Ok(Some(Pipeline { target: target.clone(), stack, buckets, tools_bucket: stands.then_some(own) }))
+    let is_made = stack.parameter("ToolsBucket").is_none_or(|bucket| bucket == tools);
+    let stands = is_made && clients.bucket_region(&tools).await?.is_some();
+    Ok(Buckets { own, tools: stands.then_some(tools) })
 }
 
 /// What the pipeline's stages are at; `None` where the stack has no pipeline yet.
@@ -98,37 +106,33 @@ pub async fn deploy(
 ) -> Ended {
     let started = RunStarted { task: Task::Deploy, project: target.name.clone(), ..started(job, aws) };
     let conductor = Conductor { started, secrets: Secrets::default(), journal: None, consumers };
-    let decided = Arc::new(OnceLock::new());
-    let noted = decided.clone();
-    let decide: Decide = Box::new(move |proposed| *noted.get_or_init(|| decide(proposed)));
     conductor
         .conduct(async |spine: &Spine| {
             let context = Context::new(job, aws, spine);
             let deployed = deploy::steps(&context, decide).await;
             let stack = clients(target, aws).await.describe_stack(&target.name).await;
-            match (decided.get(), former) {
+            match (deployed.as_ref().unwrap_or(&Decision::Drop), former) {
                 // Whoever reviews the change set needs what it is about.
-                (Some(Decision::Leave), _) => {}
-                (Some(Decision::Execute), None) if !matches!(stack, Ok(None)) => {}
+                (Decision::Leave, _) => {}
+                (Decision::Execute, None) if !matches!(stack, Ok(None)) => {}
                 (_, None) => take_programs_back(&context).await,
                 (_, Some(former)) => take_unused_programs(&context, former, stack).await,
             }
-            deployed
+            deployed.map(drop)
         })
         .await
 }
 
 /// Of a stack that has not come to be: with the bucket, if it was made for them.
 async fn take_programs_back(context: &Context<'_>) {
-    let begun = context.begun().clone();
-    for (_, bucket) in context.job.plan.buckets.iter().enumerate().filter(|(index, _)| begun.contains(index)) {
+    for bucket in context.begun_buckets() {
         let clients = context.aws.clients(&bucket.profile, &bucket.region).await;
         match bucket.kind {
             BucketKind::Given => {
                 let prefix = format!("{}/", context.job.plan.project_name);
                 delete_programs((&bucket.name, &prefix), &clients, context.events).await;
             }
-            _ => teardown::delete_bucket(&bucket.name, &[], &clients, context.events).await,
+            _ => teardown::delete_bucket(&bucket.name, context.staged_keys(), &clients, context.events).await,
         }
     }
 }
@@ -139,10 +143,8 @@ async fn take_unused_programs(context: &Context<'_>, former: &Stack, stack: Resu
     if !stack.status.ends_with("_COMPLETE") {
         return;
     }
-    let plan = &context.job.plan;
-    let prefix = format!("{}/", plan.project_name);
-    let begun = context.begun().clone();
-    for (_, bucket) in plan.buckets.iter().enumerate().filter(|(index, _)| begun.contains(index)) {
+    let prefix = format!("{}/", context.job.plan.project_name);
+    for bucket in context.begun_buckets() {
         let places = [programs(former), Some((bucket.name.as_str(), prefix.as_str()))];
         for place in places.into_iter().flatten().filter(|place| Some(*place) != programs(&stack)) {
             let clients = context.aws.clients(&bucket.profile, &bucket.region).await;
@@ -160,25 +162,17 @@ fn programs(stack: &Stack) -> Option<(&str, &str)> {
 /// Takes the pipeline away: what its buckets hold, the stack, the programs.
 pub async fn delete(
     pipeline: &Pipeline,
+    buckets: &Buckets,
     aws: &Aws,
     endpoint: Option<String>,
     consumers: Vec<Box<dyn Consumer>>,
 ) -> Ended {
-    let started = RunStarted {
-        task: Task::Clean,
-        run_id: Uuid::new_v4().simple().to_string(),
-        taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
-        project: pipeline.target.name.clone(),
-        endpoint,
-        simulated: aws.is_simulated(),
-        templates: Vec::new(),
-        cells: Vec::new(),
-    };
+    let started = clean::started(&pipeline.target.name, endpoint, aws);
     let conductor = Conductor { started, secrets: Secrets::default(), journal: None, consumers };
     conductor
         .conduct(async |spine: &Spine| {
             let clients = clients(&pipeline.target, aws).await;
-            let emptied = join_all(pipeline.buckets.iter().map(|bucket| clients.empty_bucket(bucket))).await;
+            let emptied = join_all(buckets.own.iter().map(|bucket| clients.empty_bucket(bucket))).await;
             for error in emptied.into_iter().filter_map(Result::err) {
                 // The stack's deletion tries again, and says so if it is in vain.
                 spine.events.warn(None, error.to_string());
@@ -187,7 +181,7 @@ pub async fn delete(
             let cell = CellId { test: name.as_str().into(), region: region.as_str().into() };
             let stack_id = pipeline.stack.stack_id.clone();
             if cell::delete_found(cell, stack_id, clients.clone(), true, &spine.events).await {
-                match (&pipeline.tools_bucket, programs(&pipeline.stack)) {
+                match (&buckets.tools, programs(&pipeline.stack)) {
                     (Some(bucket), _) => teardown::delete_bucket(bucket, &[], &clients, &spine.events).await,
                     (None, Some(place)) => delete_programs(place, &clients, &spine.events).await,
                     (None, None) => {}

@@ -28,21 +28,26 @@ pub async fn prepare(draft: &Draft, aws: &Aws) -> Result<(Plan, Vec<Diagnostic>)
 /// Who the profiles are, by one call each.
 async fn identify(profiles: Vec<(String, String)>, aws: &Aws) -> Result<Identities, PrepareError> {
     let asked = join_all(profiles.into_iter().map(async |(profile, region)| {
-        let caller = aws.clients(&profile, &region).await.caller_identity().await;
-        (profile, caller)
+        let identity = identity(&profile, &region, aws).await;
+        (profile, identity)
     }))
     .await;
-    if asked.iter().all(|(_, caller)| caller.is_err())
+    if asked.iter().all(|(_, identity)| identity.is_err())
         && let Some((profile, Err(error))) = asked.first()
     {
         return Err(PrepareError::Identity { profile: profile.clone(), error: error.clone() });
     }
-    let identities = asked.into_iter().map(|(profile, caller)| {
-        let caller = caller.map_err(|error| format!("profile {profile}: {error}"));
-        let identity = caller.map(|it| Identity { account_id: it.account_id, partition: it.partition });
+    let identities = asked.into_iter().map(|(profile, identity)| {
+        let identity = identity.map_err(|error| format!("profile {profile}: {error}"));
         (profile, identity)
     });
     Ok(identities.collect())
+}
+
+/// Who one profile is, asked in a region.
+pub(super) async fn identity(profile: &str, region: &str, aws: &Aws) -> Result<Identity, AwsError> {
+    let caller = aws.clients(profile, region).await.caller_identity().await?;
+    Ok(Identity { account_id: caller.account_id, partition: caller.partition })
 }
 
 /// What the parameters need to know. An answer that can't be had fails the cells that need it, and nothing else.

@@ -6,7 +6,8 @@
 //! whoever asks first brings the state up to date.
 //!
 //! - `server`: connections and their bounds; `dispatch`: which service a request is for; `caller`: whose it is
-//! - `query` (awsQuery: CloudFormation, STS, EC2) and `json` (SSM, Secrets Manager, CodePipeline): the protocols; S3's is `s3s`'s
+//! - `query` (awsQuery: CloudFormation, STS, EC2) and `json` (SSM, Secrets Manager, CodePipeline): the protocols; S3's is
+//!   `s3s`'s
 //! - one module a service
 //! - `scenario`: what goes wrong on purpose; `fault`: how it goes wrong
 

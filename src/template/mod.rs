@@ -105,6 +105,11 @@ impl Template {
         sections::parse(file, relative, text)
     }
 
+    /// A parameter's entry, as it is written.
+    pub fn declaration(&self, parameter: &Parameter) -> Option<&Node> {
+        self.root.get("Parameters")?.get(&parameter.key)
+    }
+
     pub fn location(&self, at: Position) -> Location {
         Location { file: self.file.clone(), at }
     }

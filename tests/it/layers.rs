@@ -23,7 +23,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("aws", &["catalog", "event", "plan"]),
     ("package", &["aws", "catalog", "event", "plan", "process"]),
     ("stage", &["aws", "catalog", "diagnostic", "event", "plan"]),
-    ("launch", &["aws", "catalog", "event", "plan", "process"]),
+    ("launch", &["aws", "catalog", "event", "plan", "process", "template"]),
     ("watch", &["aws", "catalog", "event", "plan"]),
     ("teardown", &["aws", "catalog", "event", "plan"]),
     // AWS on this machine: no step knows it, and it knows none.

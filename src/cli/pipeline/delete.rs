@@ -10,7 +10,7 @@ use crate::aws::{Aws, StageState};
 use crate::cli::error::{CliError, Exit, exit_of};
 use crate::cli::{AwsArgs, Verbosity, block_on, output};
 use crate::pipeline::Target;
-use crate::run::pipeline::{self, Pipeline};
+use crate::run::pipeline::{self, Buckets, Pipeline};
 
 /// Take a pipeline away, with its buckets and all that they hold.
 ///
@@ -36,14 +36,15 @@ impl Delete {
             let target = self.which.target(aws, &clients).await?;
             let found = find_standing(&target, &clients).await?;
             refuse_while_testing(&found, &clients).await?;
+            let buckets = pipeline::buckets(&found, &clients).await.map_err(refused(&target))?;
             if !(self.yes && verbosity.quiet) {
-                tell(&found, &clients).await?;
+                tell(&found, &buckets, &clients).await?;
             }
             if !self.yes && !confirmed()? {
                 return Ok(Exit::Passed);
             }
             let consumers = vec![output::terminal(verbosity, false, None)];
-            Ok(exit_of(&pipeline::delete(&found, &clients, endpoint, consumers).await))
+            Ok(exit_of(&pipeline::delete(&found, &buckets, &clients, endpoint, consumers).await))
         })
     }
 }
@@ -74,10 +75,10 @@ async fn refuse_while_testing(found: &Pipeline, aws: &Aws) -> Result<(), CliErro
 }
 
 /// What goes, and what stays and has to be looked after.
-async fn tell(found: &Pipeline, aws: &Aws) -> Result<(), CliError> {
+async fn tell(found: &Pipeline, buckets: &Buckets, aws: &Aws) -> Result<(), CliError> {
     let Target { name, region, .. } = &found.target;
     anstream::eprintln!("The stack {name} in {region} goes, and with every version of what they hold:");
-    for bucket in found.buckets.iter().chain(&found.tools_bucket) {
+    for bucket in buckets.own.iter().chain(&buckets.tools) {
         anstream::eprintln!("  {bucket}");
     }
     let Some(production) = pipeline::production(found, aws).await.map_err(refused(&found.target))? else {

@@ -13,6 +13,7 @@ use crate::aws::Aws;
 use crate::cli::deploy::{decide, refuse_unasked};
 use crate::cli::error::{CliError, Exit, exit_of};
 use crate::cli::{AwsArgs, Verbosity, block_on, key_and_value, output};
+use crate::config::nearest;
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{self, Kit, OWN_PARAMETERS, Parameters, Programs, Target};
 use crate::plan;
@@ -122,12 +123,9 @@ impl Deploy {
             if OWN_PARAMETERS.contains(&name.as_str()) {
                 faults.push(Diagnostic::error(format!("parameter `{name}` is decided by the programs")));
             } else if !declared().any(|key| key == name) {
-                let near = declared().max_by(|one, other| {
-                    let likeness = |key: &str| strsim::jaro_winkler(&key.to_lowercase(), &name.to_lowercase());
-                    likeness(one).total_cmp(&likeness(other))
-                });
-                let fault = Diagnostic::error(format!("the pipeline has no parameter `{name}`"));
-                faults.push(fault.help(format!("did you mean `{}`?", near.unwrap_or_default())));
+                let help = nearest(name, declared()).map(|near| format!("did you mean `{near}`?"));
+                faults
+                    .push(Diagnostic { help, ..Diagnostic::error(format!("the pipeline has no parameter `{name}`")) });
             }
         }
         if faults.is_empty() { Ok(self.parameters.iter().cloned().collect()) } else { Err(faults) }

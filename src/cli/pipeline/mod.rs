@@ -11,6 +11,7 @@ use super::error::{CliError, Exit};
 use super::{AwsArgs, Verbosity};
 use crate::aws::{Aws, AwsError, DEFAULT_PROFILE};
 use crate::pipeline::Target;
+use crate::plan::valid_stack_name;
 use crate::run::pipeline::{self, Pipeline};
 
 #[derive(Subcommand)]
@@ -50,11 +51,9 @@ impl Which {
     }
 }
 
-/// As CloudFormation takes it
-/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>).
+/// As CloudFormation takes it.
 fn stack_name(text: &str) -> Result<String, String> {
-    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    match is_plain && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.len() <= 128 {
+    match valid_stack_name(text) == text {
         true => Ok(text.to_owned()),
         false => Err("a stack's name is made of letters, digits and dashes, and begins with a letter".to_owned()),
     }

@@ -25,8 +25,8 @@ pub fn open<'t>(template: &'t Template, known: &Parameters) -> Vec<&'t Parameter
 
 /// What the template says of a parameter.
 pub fn description<'t>(template: &'t Template, parameter: &Parameter) -> &'t str {
-    let declared = template.root.get("Parameters").and_then(|it| it.get(&parameter.key)?.get("Description"));
-    declared.map(|node| &*node.text).unwrap_or_default()
+    let described = template.declaration(parameter).and_then(|it| it.get("Description"));
+    described.map(|node| &*node.text).unwrap_or_default()
 }
 
 /// Asks on the terminal, each question until its answer is one that CloudFormation takes.

@@ -181,8 +181,7 @@ struct Declaration<'a> {
 
 impl<'a> Declaration<'a> {
     fn of(template: &'a Template, parameter: &'a Parameter) -> Self {
-        let node = template.root.get("Parameters").and_then(|it| it.get(&parameter.key));
-        Self { parameter, kind: Kind::of(&parameter.kind), node }
+        Self { parameter, kind: Kind::of(&parameter.kind), node: template.declaration(parameter) }
     }
 
     /// What CloudFormation says to the value without looking anywhere.
