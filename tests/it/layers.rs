@@ -10,24 +10,25 @@ const TABLE: &[(&str, &[&str])] = &[
     // These know nobody.
     ("event", &[]),
     ("diagnostic", &[]),
+    ("duration", &[]),
     ("catalog", &[]),
     ("process", &[]),
     // Files that users write.
     ("yaml", &["diagnostic"]),
     ("template", &["diagnostic", "yaml"]),
-    ("config", &["diagnostic", "yaml"]),
-    ("plan", &["catalog", "config", "diagnostic", "event", "template", "yaml"]),
+    ("config", &["diagnostic", "duration", "yaml"]),
+    ("plan", &["catalog", "config", "diagnostic", "duration", "event", "template", "yaml"]),
     ("lint", &["catalog", "diagnostic", "event", "process", "template"]),
     // AWS, and the steps that use it.
     ("pipeline", &["catalog", "diagnostic", "event", "plan", "template"]),
-    ("aws", &["catalog", "event", "plan"]),
+    ("aws", &["catalog", "duration", "event", "plan"]),
     ("package", &["aws", "catalog", "event", "plan", "process"]),
     ("stage", &["aws", "catalog", "diagnostic", "event", "plan"]),
-    ("launch", &["aws", "catalog", "event", "plan", "process", "template"]),
-    ("watch", &["aws", "catalog", "event", "plan"]),
-    ("teardown", &["aws", "catalog", "event", "plan"]),
+    ("launch", &["aws", "catalog", "duration", "event", "plan", "process", "template"]),
+    ("watch", &["aws", "catalog", "duration", "event", "plan"]),
+    ("teardown", &["aws", "catalog", "duration", "event", "plan"]),
     // AWS on this machine: no step knows it, and it knows none.
-    ("simulator", &["catalog", "diagnostic", "template", "yaml"]),
+    ("simulator", &["catalog", "diagnostic", "duration", "template", "yaml"]),
     // What is told of a run.
     ("report", &["diagnostic", "event", "lint"]),
     (
@@ -37,6 +38,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "catalog",
             "config",
             "diagnostic",
+            "duration",
             "event",
             "launch",
             "lint",
@@ -59,6 +61,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "catalog",
             "config",
             "diagnostic",
+            "duration",
             "event",
             "launch",
             "lint",

@@ -6,7 +6,6 @@
 
 mod pattern;
 mod read;
-mod span;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -17,9 +16,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::lock;
+use crate::duration::HumanDuration;
 pub use pattern::{Pattern, matches};
 pub use read::{read, schema};
-pub use span::Span;
 
 /// Faults for taskcat's simulator
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -53,7 +52,7 @@ pub struct ResourceRule {
     /// What is done with the resource; without it, creation
     pub phase: Phase,
     /// How long it takes, as AWS's time: the simulator's speed shortens it
-    pub takes: Option<Span>,
+    pub takes: Option<HumanDuration>,
     /// It fails, with this as the reason
     pub fails: Option<String>,
     /// When it stops to fail; without it, never
@@ -112,7 +111,7 @@ pub struct CallRule {
     pub status: Option<u16>,
     /// How long the faults `delay` and `hang` hold the call, in real time; 30s without it
     #[serde(default, rename = "for")]
-    pub lasts: Option<Span>,
+    pub lasts: Option<HumanDuration>,
     /// So many calls go well first
     #[serde(default)]
     pub skip: u32,
@@ -156,7 +155,7 @@ pub struct HiddenRule {
     pub regions: Vec<Pattern>,
     /// For how long after it was made, as AWS's time: the simulator's speed shortens it
     #[serde(rename = "for")]
-    pub lasts: Span,
+    pub lasts: HumanDuration,
 }
 
 /// What can be hidden
@@ -236,7 +235,7 @@ impl Scenario {
     pub fn resource_fault(&self, facts: &ResourceFacts, is_empty: &dyn Fn(&str) -> bool) -> Impact {
         let mut impact = Impact::default();
         for (index, rule) in self.file.resources.iter().enumerate().filter(|(_, rule)| rule.applies(facts)) {
-            impact.takes = impact.takes.or(rule.takes.map(|span| span.0));
+            impact.takes = impact.takes.or(rule.takes.map(|it| it.0));
             if impact.fails.is_none() && rule.fails.is_some() && self.still_fails(index, rule, facts, is_empty) {
                 impact.fails.clone_from(&rule.fails);
             }
@@ -321,7 +320,7 @@ impl CallRule {
     }
 
     fn to_fault(&self) -> CallFault {
-        let lasts = self.lasts.map_or(LASTS, |span| span.0);
+        let lasts = self.lasts.map_or(LASTS, |it| it.0);
         match self.fault {
             FaultKind::Throttle => CallFault::Throttle,
             FaultKind::Deny => CallFault::Deny { message: self.message.clone() },
