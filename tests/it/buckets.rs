@@ -122,7 +122,7 @@ fn a_given_bucket_that_is_not_there_is_an_error() {
 #[test]
 fn a_bucket_that_cannot_be_made_stops_the_run() {
     let server = Server::take(Kind::Ministack);
-    let proxy = Proxy::refusing(&server, &["CreateBucket=403:AccessDenied"]);
+    let proxy = Proxy::with_faults(&server, &["CreateBucket=403:AccessDenied"]);
     let project = Project::copy_of("one-bad");
     let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).args(["-l"]).run();
     outcome.assert_code(3).assert_says("AccessDenied");
@@ -133,7 +133,7 @@ fn a_bucket_that_cannot_be_made_stops_the_run() {
 #[test]
 fn an_upload_that_fails_leaves_no_bucket() {
     let server = Server::take(Kind::Ministack);
-    let proxy = Proxy::refusing(&server, &["PutObject=403:AccessDenied"]);
+    let proxy = Proxy::with_faults(&server, &["PutObject=403:AccessDenied"]);
     let project = Project::copy_of("one-bad");
     let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).args(["-l"]).run();
     outcome.assert_code(3).assert_says("AccessDenied");

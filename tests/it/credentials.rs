@@ -61,7 +61,7 @@ fn an_endpoint_where_nobody_listens() {
 #[test]
 fn credentials_that_aws_does_not_know() {
     let server = Server::take(Kind::Moto);
-    let proxy = Proxy::refusing(&server, &["GetCallerIdentity=403:InvalidClientTokenId"]);
+    let proxy = Proxy::with_faults(&server, &["GetCallerIdentity=403:InvalidClientTokenId"]);
     let project = Project::copy_of("undeclared-parameter");
     let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).args(["-l"]).run();
     outcome.assert_code(3).assert_says("InvalidClientTokenId");

@@ -106,7 +106,7 @@ fn the_cause_comes_from_a_nested_stack() {
 
 fn a_denied_region_fails_alone(kind: Kind) {
     let server = Server::take(kind);
-    let proxy = Proxy::refusing(&server, &["CreateStack@eu-west-1=403:AccessDenied"]);
+    let proxy = Proxy::with_faults(&server, &["CreateStack@eu-west-1=403:AccessDenied"]);
     let project = Project::copy_of("given-bucket");
     server.given(&["bucket", "the-users-own-bucket", "us-east-1"]);
     let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).args(["-l"]).run();
@@ -122,7 +122,7 @@ fn throttling_is_waited_out(kind: Kind) {
     let server = Server::take(kind);
     let refusals =
         ["CreateStack=400:Throttling*2", "DescribeStackEvents=400:Throttling*2", "DeleteStack=400:Throttling*2"];
-    let proxy = Proxy::refusing(&server, &refusals);
+    let proxy = Proxy::with_faults(&server, &refusals);
     let project = Project::copy_of("undeclared-parameter");
     let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).args(["-l"]).run();
     outcome.assert_code(0);

@@ -54,7 +54,7 @@ fn deletion_is_not_awaited(kind: Kind) {
 #[test]
 fn a_stack_that_cannot_be_deleted_is_reported() {
     let server = Server::take(Kind::Ministack);
-    let proxy = Proxy::refusing(&server, &["DeleteStack=403:AccessDenied"]);
+    let proxy = Proxy::with_faults(&server, &["DeleteStack=403:AccessDenied"]);
     let project = Project::copy_of("undeclared-parameter");
     let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).args(["-l"]).run();
     outcome.assert_code(4);

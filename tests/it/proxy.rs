@@ -21,18 +21,19 @@ pub struct Proxy {
 
 impl Proxy {
     pub fn before(server: &Server) -> Self {
-        Self::refusing(server, &[])
+        Self::with_faults(server, &[])
     }
 
-    /// A proxy that answers some calls with errors: `tests/support/proxy.py` says how a refusal is written.
-    pub fn refusing(server: &Server, refusals: &[&str]) -> Self {
+    /// Starts a proxy that makes some calls fail, before or after they take effect: `tests/support/faults.py` says how a
+    /// fault is written.
+    pub fn with_faults(server: &Server, faults: &[&str]) -> Self {
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let log = folder.path().join("calls.ndjson");
         let mut child = Command::new(venv("moto").join("bin/python"))
             .arg(support("proxy.py"))
             .arg(server.port().to_string())
             .arg(&log)
-            .args(refusals)
+            .args(faults)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,6 +1,6 @@
 """A recording proxy in front of a server: one JSON line for every API call that passes.
 
-    python3 tests/support/proxy.py UPSTREAM_PORT LOG [REFUSAL...]
+    python3 tests/support/proxy.py UPSTREAM_PORT LOG [--seed N] [FAULT...]
 
 Prints its own port, then serves for as long as its standard input stays open. It knows the wire formats of AWS's
 public protocols and nothing of the program under test, so that a test can count calls, compare what two programs
@@ -9,24 +9,31 @@ send, and look for secrets where they don't belong. A line of the log has
     at        seconds since the epoch, when the call came in
     service   and `region`, `key` (the access key's id): from the signature
     action    the API's own name; for S3 worked out from method, path and query
-    method, path, query, status
+    method, path, query
+    status    of the answer that the client got; where it got none, of the server's; null where there wasn't any
+    fault     the fault that hit the call, if one did
     form      the parameters of a call in the query protocol (CloudFormation, STS, EC2)
     bytes     size of the body that the client sent, without chunk signatures
 
-A REFUSAL makes some calls fail, for what the servers never do by themselves (deny, throttle). It is
-`ACTION[@REGION]=STATUS:CODE[*TIMES]`, for example `CreateStack@eu-west-1=403:AccessDenied` or
-`DescribeStackEvents=400:Throttling*3`: the first three such calls are throttled.
+A FAULT makes some calls fail before or after they take effect, for what the servers never do by themselves (deny,
+throttle, lose an answer): `faults.py` says how it is written. For example, `CreateStack@eu-west-1=403:AccessDenied`, or
+`DescribeStackEvents=throttle*3`: the first three such calls are throttled.
 """
 
+import argparse
 import http.client
 import http.server
 import json
 import os
 import re
+import select
+import socket
 import sys
 import threading
 import time
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
+
+from faults import Faults
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "expect", "proxy-connection"}
 
@@ -75,37 +82,6 @@ def s3_action(method, path, query):
     return VERBS[method] + "Object"
 
 
-class Refusals:
-    def __init__(self, rules):
-        self.lock = threading.Lock()
-        self.rules = []
-        for rule in rules:
-            parts = re.fullmatch(r"(\w+)(?:@([\w-]+))?=(\d+):(\w+)(?:\*(\d+))?", rule)
-            if not parts:
-                sys.exit(f"proxy: not a refusal: {rule}")
-            action, region, status, code, times = parts.groups()
-            self.rules.append([action, region, int(status), code, int(times) if times else -1])
-
-    def of(self, call):
-        with self.lock:
-            for rule in self.rules:
-                action, region, status, code, left = rule
-                if call["action"] == action and region in (None, call["region"]) and left != 0:
-                    rule[4] -= 1
-                    return status, code
-        return None
-
-
-def refusal_body(service, code):
-    message = f"refused by the test: {code}"
-    if service == "s3":
-        return f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>0</RequestId></Error>"
-    return (
-        f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
-        "<RequestId>0</RequestId></ErrorResponse>"
-    )
-
-
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -116,22 +92,64 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def handle_any(self):
         body = self.read_body()
         call = self.describe(body)
-        refusal = self.server.refusals.of(call)
-        if refusal:
-            status, code = refusal
-            headers, answer = [("Content-Type", "text/xml")], refusal_body(call["service"], code).encode()
+        faults = self.server.faults
+        fault = faults.of(call)
+        call["status"] = None
+        if fault:
+            call["fault"] = fault.text
+        if hidden := faults.not_yet_visible(call):
+            answer = self.error(call, *hidden)
+        elif fault and not fault.after and not fault.delay:
+            answer = self.refuse(call, fault)
         else:
-            status, headers, answer = self.forward(body)
-        call["status"] = status
+            answer = self.forward(body)
+            call["status"] = answer[0]
+            if answer[0] < 300:
+                faults.created(call)
+            if fault and fault.after:
+                answer = self.refuse(call, fault)
         self.server.record(call)
+        if fault and fault.delay:
+            time.sleep(fault.delay)
+        if answer is None:
+            self.give_no_answer(fault)
+        else:
+            self.answer(*answer)
+
+    def refuse(self, call, fault):
+        """The answer of a fault; `None` where there isn't any."""
+        error = fault.error(call["service"])
+        return error and self.error(call, *error)
+
+    def error(self, call, status, body):
+        call["status"] = status
+        kind = "application/x-amz-json-1.1" if body.startswith("{") else "text/xml"
+        return status, [("Content-Type", kind)], body.encode()
+
+    def give_no_answer(self, fault):
+        deadline = time.monotonic() + (300 if fault.what == "hang" else 0)
+        # A closed connection is readable and holds nothing.
+        while (left := deadline - time.monotonic()) > 0:
+            readable, _, _ = select.select([self.connection], [], [], left)
+            if readable and not self.connection.recv(1, socket.MSG_PEEK):
+                break
+            time.sleep(0.05)
+        self.close_connection = True
+        try:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def answer(self, status, headers, body):
         self.send_response_only(status)
         for name, value in headers:
             if name.lower() not in HOP_BY_HOP and (name.lower() != "content-length" or self.command == "HEAD"):
                 self.send_header(name, value)
         if self.command != "HEAD" and status != 204:
-            self.send_header("Content-Length", str(len(answer)))
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(answer)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_any
 
@@ -192,12 +210,12 @@ class Proxy(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, upstream_port, log, rules):
+    def __init__(self, upstream_port, log, faults):
         super().__init__(("127.0.0.1", 0), Handler)
         self.upstream_port = upstream_port
         self.log = open(log, "a", encoding="utf-8", buffering=1)
         self.lock = threading.Lock()
-        self.refusals = Refusals(rules)
+        self.faults = faults
 
     def record(self, call):
         with self.lock:
@@ -216,7 +234,13 @@ def end_with_standard_input():
 
 
 if __name__ == "__main__":
-    proxy = Proxy(int(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("upstream_port", type=int)
+    arguments.add_argument("log")
+    arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("faults", nargs="*")
+    given = arguments.parse_intermixed_args()
+    proxy = Proxy(given.upstream_port, given.log, Faults(given.faults, given.seed))
     threading.Thread(target=end_with_standard_input, daemon=True).start()
     print(proxy.server_address[1], flush=True)
     proxy.serve_forever()
