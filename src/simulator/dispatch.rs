@@ -91,6 +91,21 @@ async fn serve(cloud: &Arc<Cloud>, s3: &S3Service, parts: Parts, body: Incoming)
         }
         Err(Unread::CutOff) => return Reply::Cut,
     };
+    // A client that hangs up doesn't stop what it has asked for.
+    let (cloud, s3) = (cloud.clone(), s3.clone());
+    let served = tokio::spawn(async move { route(&cloud, &s3, target, credential, parts, body).await });
+    served.await.unwrap_or(Reply::Cut)
+}
+
+/// Hands a whole request to its service.
+async fn route(
+    cloud: &Arc<Cloud>,
+    s3: &S3Service,
+    target: Target,
+    credential: Option<Credential>,
+    parts: Parts,
+    body: Bytes,
+) -> Reply {
     match (target, credential) {
         (Target::S3, credential) => s3::answer(cloud, s3, credential, parts, body).await,
         (_, None) => refuse(

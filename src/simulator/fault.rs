@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::cloudformation::ServiceError;
-use super::scenario::{CallFacts, CallFault};
+use super::scenario::{CallFacts, CallFault, CallPhase};
 use super::{Caller, Cloud, sts};
 
 /// A call that isn't to be served.
@@ -19,32 +19,69 @@ pub enum Refusal {
 /// The longest that a call is held.
 const HOLDS_AT_MOST: Duration = Duration::from_secs(15 * 60);
 
-/// Lets the scenario have its way with a call: it goes on, perhaps after a while, or it doesn't.
-pub async fn befall(
+/// A fault of one call. The default one changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Fault {
+    held: Duration,
+    refusal: Option<Refusal>,
+}
+
+impl Fault {
+    /// Holds the call, then refuses it or lets it pass.
+    pub async fn strike(self) -> Result<(), Refusal> {
+        if !self.held.is_zero() {
+            sleep(self.held.min(HOLDS_AT_MOST)).await;
+        }
+        self.refusal.map_or(Ok(()), Err)
+    }
+}
+
+/// Serves a call with the scenario's faults: those that come before it, and those that come after it took effect.
+pub async fn serve_with_faults<T>(
     cloud: &Cloud,
     service: &str,
     action: &str,
     caller: &Caller,
     name: Option<&str>,
-) -> Result<(), Refusal> {
+    serve: impl FnOnce() -> Result<T, ServiceError>,
+) -> Result<T, Refusal> {
+    let after = inject_fault(cloud, service, action, caller, name).await?;
+    let result = serve();
+    after.strike().await?;
+    result.map_err(Refusal::Error)
+}
+
+/// Lets the scenario have its way with a call before it is served, and returns the fault that is due once it was.
+pub async fn inject_fault(
+    cloud: &Cloud,
+    service: &str,
+    action: &str,
+    caller: &Caller,
+    name: Option<&str>,
+) -> Result<Fault, Refusal> {
     if cloud.scenario.is_disabled(&caller.region) {
         return Err(Refusal::Error(region_disabled(service)));
     }
     let facts = CallFacts { service, action, account: &caller.account, region: &caller.region, name };
-    match cloud.scenario.call_fault(&facts) {
-        None => Ok(()),
-        Some(CallFault::Throttle) => Err(Refusal::Error(throttled(service))),
-        Some(CallFault::Deny { message }) => Err(Refusal::Error(denied(service, action, caller, message))),
-        Some(CallFault::Error { status, code, message }) => Err(Refusal::Error(ServiceError { status, code, message })),
-        Some(CallFault::Delay(lasts)) => {
-            sleep(lasts.min(HOLDS_AT_MOST)).await;
-            Ok(())
-        }
-        Some(CallFault::Hang(lasts)) => {
-            sleep(lasts.min(HOLDS_AT_MOST)).await;
-            Err(Refusal::Cut)
-        }
-        Some(CallFault::Cut) => Err(Refusal::Cut),
+    let Some((phase, fault)) = cloud.scenario.call_fault(&facts) else { return Ok(Fault::default()) };
+    let fault = worded(fault, service, action, caller);
+    match phase {
+        CallPhase::Before => fault.strike().await.map(|()| Fault::default()),
+        CallPhase::After => Ok(fault),
+    }
+}
+
+/// A fault in the words of the service.
+fn worded(fault: CallFault, service: &str, action: &str, caller: &Caller) -> Fault {
+    let refused = |error| Fault { refusal: Some(Refusal::Error(error)), ..Fault::default() };
+    match fault {
+        CallFault::Throttle => refused(throttled(service)),
+        CallFault::Deny { message } => refused(denied(service, action, caller, message)),
+        CallFault::Error { status, code, message } => refused(ServiceError { status, code, message }),
+        CallFault::Delay(held) => Fault { held, refusal: None },
+        CallFault::Hang(held) => Fault { held, refusal: Some(Refusal::Cut) },
+        CallFault::Cut => Fault { refusal: Some(Refusal::Cut), ..Fault::default() },
     }
 }
 
@@ -103,7 +140,7 @@ mod tests {
         let cloud = Cloud::new(Clock::new(1.0), Scenario::new(serde_json::from_value(file).unwrap()));
         let caller = Caller { account: "123456789012".into(), region: "me-south-1".into() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(befall(&cloud, service, action, &caller, None))
+        runtime.block_on(serve_with_faults(&cloud, service, action, &caller, None, || Ok(())))
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::caller::Credential;
 use super::cloudformation::ServiceError;
 use super::code_pipeline;
 use super::dispatch::{Body, Reply};
-use super::fault::{Refusal, befall};
+use super::fault::{Refusal, serve_with_faults};
 
 /// What a service answers: the members of the object, or an error.
 pub type Answer = Result<Json, ServiceError>;
@@ -111,18 +111,20 @@ pub async fn answer(
         _ => return failure(&error("SerializationException", "")),
     };
     let name = ["Name", "SecretId", "name"].into_iter().find_map(|member| input.text(member));
-    let result = match befall(cloud, service.name(), action, &credential.caller, name).await {
-        Ok(()) => match service {
-            Service::Ssm => cloud.ssm.call(&cloud.clock, &credential.caller, action, &input),
-            Service::SecretsManager => cloud.secrets.call(&cloud.clock, &credential.caller, action, &input),
-            Service::CodePipeline => code_pipeline::call(cloud, &credential.caller, action, &input),
-        },
-        Err(Refusal::Error(error)) => Err(error),
-        Err(Refusal::Cut) => return Reply::Cut,
+    let caller = &credential.caller;
+    let serve = || {
+        // A stack may have made or deleted the parameter or secret by now.
+        cloud.cloudformation.catch_up(cloud);
+        match service {
+            Service::Ssm => cloud.ssm.call(&cloud.clock, caller, action, &input),
+            Service::SecretsManager => cloud.secrets.call(&cloud.clock, caller, action, &input),
+            Service::CodePipeline => code_pipeline::call(cloud, caller, action, &input),
+        }
     };
-    match result {
+    match serve_with_faults(cloud, service.name(), action, caller, name, serve).await {
         Ok(output) => respond(StatusCode::OK, &output),
-        Err(error) => failure(&error),
+        Err(Refusal::Error(error)) => failure(&error),
+        Err(Refusal::Cut) => Reply::Cut,
     }
 }
 

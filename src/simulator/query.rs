@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::caller::Credential;
 use super::cloudformation::{self, ServiceError};
 use super::dispatch::{Body, Reply};
-use super::fault::{Refusal, befall};
+use super::fault::{Refusal, serve_with_faults};
 use super::xml::Xml;
 use super::{Cloud, ec2, sts};
 
@@ -102,15 +102,14 @@ pub fn list<'a>(parameters: &'a [(String, String)], prefix: &str) -> Vec<&'a str
 
 pub async fn answer(cloud: &Arc<Cloud>, service: Service, credential: &Credential, form: &Form) -> Reply {
     let name = parameter(&form.parameters, "StackName").map(stack_name);
-    let refused = befall(cloud, service.name(), &form.action, &credential.caller, name).await;
-    let result = match refused {
-        Ok(()) => serve(cloud, service, credential, form),
-        Err(Refusal::Error(error)) => Err(error),
-        Err(Refusal::Cut) => return Reply::Cut,
-    };
-    match result {
+    let caller = &credential.caller;
+    let result = serve_with_faults(cloud, service.name(), &form.action, caller, name, || {
+        serve(cloud, service, credential, form)
+    });
+    match result.await {
         Ok(content) => success(service, &form.action, &content),
-        Err(error) => failure(Some(service), &error),
+        Err(Refusal::Error(error)) => failure(Some(service), &error),
+        Err(Refusal::Cut) => Reply::Cut,
     }
 }
 

@@ -182,6 +182,10 @@ calls:
   - {service: ssm, name: /cut, fault: cut}
   - {service: ssm, name: /hang, fault: hang, for: 5s}
   - {service: ssm, name: /slow, fault: delay, for: 500ms}
+  - {service: s3, action: CreateBucket, name: lost-cut, fault: cut, phase: after}
+  - {service: s3, action: CreateBucket, name: lost-error, fault: error, code: InternalError, phase: after}
+  - {service: cloudformation, action: CreateStack, name: lost-hang, fault: hang, for: 5s, phase: after}
+  - {service: ssm, action: PutParameter, name: /late, fault: delay, for: 1s}
 disabled_regions: [me-south-1]
 hidden:
   - {kind: bucket, name: "late-*", for: 3s}

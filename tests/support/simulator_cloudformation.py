@@ -403,11 +403,37 @@ def places():
     assert [it["StackName"] for it in summaries] == ["here"], summaries
     refused("InvalidAction", here.describe_account_limits)
     # As the scenario says, this one can't be seen at first.
-    here.create_stack(StackName="shy", TemplateBody=template({"Queue": QUEUE}))
-    refused("ValidationError", here.describe_stacks, StackName="shy")
+    shy = here.create_stack(StackName="shy", TemplateBody=template({"Queue": QUEUE}))["StackId"]
+    for name in ["shy", shy]:
+        assert said("ValidationError", here.describe_stacks, StackName=name) == f"Stack with id {name} does not exist"
+        assert said("ValidationError", here.describe_stack_events, StackName=name) == f"Stack [{name}] does not exist"
+    refused("AlreadyExistsException", here.create_stack, StackName="shy", TemplateBody=template({"Queue": QUEUE}))
     assert "shy" not in [it["StackName"] for it in here.describe_stacks()["Stacks"]]
     time.sleep(1)
     assert stack(here, "shy")["StackName"] == "shy"
+
+
+def other_services():
+    """Other services see what a stack has made or deleted though nobody asks CloudFormation meanwhile."""
+    cloudformation, s3, ssm = client("cloudformation"), client("s3"), client("ssm")
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "of-a-stack"}}
+    parameter = {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "of-a-stack", "Type": "String", "Value": "v"}}
+    cloudformation.create_stack(StackName="silent", TemplateBody=template({"Bucket": bucket, "Parameter": parameter}))
+    s3.get_waiter("bucket_exists").wait(Bucket="of-a-stack", WaiterConfig={"Delay": 0.2, "MaxAttempts": 100})
+    s3.put_object(Bucket="of-a-stack", Key="k", Body=b"v")
+    s3.delete_object(Bucket="of-a-stack", Key="k")
+    wait_for(lambda: ssm.get_parameters(Names=["of-a-stack"])["Parameters"])
+    wait(cloudformation, "create_complete", "silent")
+    cloudformation.delete_stack(StackName="silent")
+    wait_for(lambda: "of-a-stack" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]])
+    wait_for(lambda: not ssm.get_parameters(Names=["of-a-stack"])["Parameters"])
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def throttled():
@@ -425,5 +451,6 @@ failures()
 updates_and_change_sets()
 templates()
 places()
+other_services()
 throttled()
 print(json.dumps("passed"))

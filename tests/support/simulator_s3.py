@@ -51,6 +51,16 @@ def buckets():
     pages = s3.get_paginator("list_buckets").paginate(PaginationConfig={"PageSize": 1})
     assert {bucket["Name"] for page in pages for bucket in page["Buckets"]} == set(listed)
 
+    tagged = name()
+    tags = [{"Key": "taskcat-id", "Value": "1"}]
+    west.create_bucket(Bucket=tagged, CreateBucketConfiguration={"LocationConstraint": "eu-west-1", "Tags": tags})
+    assert west.get_bucket_tagging(Bucket=tagged)["TagSet"] == tags
+    tagged = name()
+    s3.create_bucket(Bucket=tagged, CreateBucketConfiguration={"Tags": tags})
+    assert s3.get_bucket_tagging(Bucket=tagged)["TagSet"] == tags
+    twice = {"Tags": tags * 2}
+    refused("InvalidTag", s3.create_bucket, 400, Bucket=name(), CreateBucketConfiguration=twice)
+
     assert s3.get_bucket_location(Bucket=here)["LocationConstraint"] is None
     assert s3.get_bucket_location(Bucket=there)["LocationConstraint"] == "eu-west-1"
     assert s3.head_bucket(Bucket=here)["BucketRegion"] == "us-east-1"
@@ -224,7 +234,30 @@ def versions():
     assert [found["IsLatest"] for found in seen] == [True, False, False, False]
     objects = [{"Key": found["Key"], "VersionId": found["VersionId"]} for found in seen]
     s3.delete_objects(Bucket=bucket, Delete={"Objects": objects})
+    suspended(bucket)
     s3.delete_bucket(Bucket=bucket)
+
+
+def suspended(bucket):
+    """Without new versions, what is put or deleted takes the place of the version with the ID `null`."""
+    kept = s3.put_object(Bucket=bucket, Key="k", Body=b"kept")["VersionId"]
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    for body in [b"1", b"2"]:
+        assert s3.put_object(Bucket=bucket, Key="k", Body=body)["VersionId"] == "null"
+    found = s3.list_object_versions(Bucket=bucket)
+    assert [version["VersionId"] for version in found["Versions"]] == ["null", kept], found
+    marker = s3.delete_object(Bucket=bucket, Key="k")
+    assert marker["DeleteMarker"] and marker["VersionId"] == "null", marker
+    again = s3.delete_object(Bucket=bucket, Key="k")
+    assert again["VersionId"] == "null", again
+    found = s3.list_object_versions(Bucket=bucket)
+    assert [version["VersionId"] for version in found["Versions"]] == [kept], found
+    assert [marker["VersionId"] for marker in found["DeleteMarkers"]] == ["null"], found
+    refused("BucketNotEmpty", s3.delete_bucket, 409, Bucket=bucket)
+    gone = s3.delete_object(Bucket=bucket, Key="k", VersionId="null")
+    assert gone["DeleteMarker"] and gone["VersionId"] == "null", gone
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"kept"
+    s3.delete_object(Bucket=bucket, Key="k", VersionId=kept)
 
 
 def multipart():

@@ -64,6 +64,13 @@ impl ServiceError {
 }
 
 impl Service {
+    /// Lets happen what is due by now, so that another service sees what stacks have made or deleted.
+    pub fn catch_up(&self, cloud: &Cloud) {
+        let mut state = lock(&self.state);
+        let now = cloud.clock.now();
+        Engine { cloud, state: &mut state, now }.catch_up();
+    }
+
     pub fn call(&self, cloud: &Cloud, call: &Call) -> Answer {
         let mut state = lock(&self.state);
         let now = cloud.clock.now();

@@ -6,7 +6,7 @@ use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result};
 
 use super::super::Cloud;
-use super::{Asker, buckets, listing, multipart, objects, settings};
+use super::{Asker, buckets, creation, listing, multipart, objects, settings};
 
 pub struct Api(pub Arc<Cloud>);
 
@@ -20,6 +20,12 @@ macro_rules! operations {
                     $function(&self.0, &asker, request.input).map(S3Response::new)
                 }
             )+
+
+            async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
+                let asker = Asker::of(&request.extensions);
+                let tags = request.extensions.get::<creation::Tags>().map(|tags| tags.0.clone());
+                buckets::create_bucket(&self.0, &asker, request.input, tags).map(S3Response::new)
+            }
 
             async fn put_object(&self, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
                 let bytes = objects::whole(request.input.body.take()).await?;
@@ -35,7 +41,6 @@ macro_rules! operations {
 }
 
 operations! {
-    create_bucket: CreateBucketInput -> CreateBucketOutput = buckets::create_bucket;
     head_bucket: HeadBucketInput -> HeadBucketOutput = buckets::head_bucket;
     get_bucket_location: GetBucketLocationInput -> GetBucketLocationOutput = buckets::get_bucket_location;
     delete_bucket: DeleteBucketInput -> DeleteBucketOutput = buckets::delete_bucket;

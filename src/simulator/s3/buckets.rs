@@ -4,11 +4,19 @@ use s3s::S3Result;
 use s3s::dto::*;
 
 use super::super::{Caller, Cloud};
+use super::settings::{BUCKET_TAGS, checked};
 use super::store::time;
-use super::{Asker, acl, invalid_argument, refusal, refused};
+use super::{Asker, acl, door, invalid_argument, refusal, refused};
 use crate::catalog;
 
-pub fn create_bucket(cloud: &Cloud, asker: &Asker, input: CreateBucketInput) -> S3Result<CreateBucketOutput> {
+/// `tags` are those of the configuration, which `s3s` doesn't know.
+pub fn create_bucket(
+    cloud: &Cloud,
+    asker: &Asker,
+    input: CreateBucketInput,
+    tags: Option<TagSet>,
+) -> S3Result<CreateBucketOutput> {
+    let tags = tags.map(|tags| checked(tags, BUCKET_TAGS)).transpose()?;
     let here = asker.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
     let configuration = input.create_bucket_configuration;
     let constraint = configuration.as_ref().and_then(|given| given.location_constraint.as_ref());
@@ -32,6 +40,7 @@ pub fn create_bucket(cloud: &Cloud, asker: &Asker, input: CreateBucketInput) -> 
         Err(error) => return Err(refused(error)),
     }
     let settled = cloud.s3.with(&name, |bucket| {
+        bucket.settings.tags = tags;
         if let Some(ownership) = ownership {
             bucket.settings.ownership = Some(ownership);
         }
@@ -121,7 +130,8 @@ pub fn list_buckets(cloud: &Cloud, asker: &Asker, input: ListBucketsInput) -> S3
         let wanted = name.starts_with(&prefix)
             && after.as_ref().is_none_or(|after| name > *after)
             && catalog::partition_of(&region).name == partition
-            && input.bucket_region.as_ref().is_none_or(|wanted| *wanted == region);
+            && input.bucket_region.as_ref().is_none_or(|wanted| *wanted == region)
+            && !door::is_hidden(cloud, &name);
         if !wanted {
             continue;
         }

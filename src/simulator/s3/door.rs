@@ -1,7 +1,6 @@
 //! Who may come in: host names, bucket names, accounts, regions, and what the scenario does to a call.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use http::{HeaderMap, HeaderValue};
 use s3s::access::{S3Access, S3AccessContext};
@@ -11,12 +10,12 @@ use s3s::path::S3Path;
 use s3s::validation::NameValidation;
 use s3s::{S3Error, S3Result};
 
-use super::super::fault::{Refusal, befall};
+use super::super::fault::{Refusal, inject_fault};
 use super::super::scenario::HiddenKind;
 use super::super::{Caller, Cloud};
 use super::policy::action_of;
 use super::store::Bucket;
-use super::{Asker, Cut, access_denied, acl, no_such_bucket, refusal, refused};
+use super::{Asker, Faults, access_denied, acl, no_such_bucket, refusal, refused};
 
 /// Bucket names in host names: `bucket.s3.eu-west-1.amazonaws.com`, `bucket.localhost`.
 pub struct Hosts;
@@ -85,25 +84,27 @@ impl S3Access for Door {
         let key = context.s3_path().get_object_key().map(str::to_owned);
         let expected_owner = context.headers().get("x-amz-expected-bucket-owner").cloned();
         let asker = Asker::of(context.extensions_mut());
-        let cut = context.extensions_mut().get::<Cut>().cloned().unwrap_or_default();
+        let faults = context.extensions_mut().get::<Faults>().cloned().unwrap_or_default();
 
         // CreateBucket has stricter rules, which are the store's to check.
         if bucket.as_deref().is_some_and(|name| operation != "CreateBucket" && !s3s::path::check_bucket_name(name)) {
             return Err(refusal(400, "InvalidBucketName", "The specified bucket is not valid."));
         }
         let caller = self.caller(&asker, bucket.as_deref());
-        match befall(&self.0, "s3", operation, &caller, bucket.as_deref()).await {
-            Ok(()) => {}
+        match inject_fault(&self.0, "s3", operation, &caller, bucket.as_deref()).await {
+            Ok(later) => faults.strike_later(later),
             Err(Refusal::Error(error)) => return Err(refused(error)),
             Err(Refusal::Cut) => {
-                cut.0.store(true, Ordering::Relaxed);
+                faults.cut();
                 return Err(access_denied());
             }
         }
+        // A stack may have made or deleted the bucket by now.
+        self.0.cloudformation.catch_up(&self.0);
         let Some(name) = bucket.filter(|_| operation != "CreateBucket") else {
             return if asker.account.is_some() { Ok(()) } else { Err(access_denied()) };
         };
-        if self.is_hidden(&name) {
+        if is_hidden(&self.0, &name) {
             return Err(no_such_bucket());
         }
         self.0.s3.with(&name, |bucket| {
@@ -130,15 +131,14 @@ impl Door {
             region: region.unwrap_or_else(|| "us-east-1".to_owned()),
         }
     }
+}
 
-    /// Whether the scenario keeps the bucket out of sight for a while.
-    fn is_hidden(&self, name: &str) -> bool {
-        let cloud = &self.0;
-        let Some(facts) = cloud.s3.bucket(name) else { return false };
-        let Some(hidden) = cloud.scenario.hidden_for(HiddenKind::Bucket, &facts.region, name) else { return false };
-        let created = cloud.s3.with(name, |bucket| Ok(bucket.created));
-        created.is_ok_and(|created| cloud.clock.now() < created + cloud.clock.scaled(hidden))
-    }
+/// Whether the scenario hides the bucket for a while after its creation.
+pub fn is_hidden(cloud: &Cloud, name: &str) -> bool {
+    let Some(facts) = cloud.s3.bucket(name) else { return false };
+    let Some(hidden) = cloud.scenario.hidden_for(HiddenKind::Bucket, &facts.region, name) else { return false };
+    let created = cloud.s3.with(name, |bucket| Ok(bucket.created));
+    created.is_ok_and(|created| cloud.clock.now() < created + cloud.clock.scaled(hidden))
 }
 
 /// Where to ask instead. Clients take the region from the header.

@@ -3,7 +3,7 @@
 //! - `store`: buckets, keys and versions; what other services ask and do
 //! - `door`: host names, and who may come in: names, accounts, regions, faults
 //! - `api`: the table of operations; `buckets`, `objects`, `listing`, `multipart`, `settings` carry them out
-//! - `chunked`: bodies in AWS's chunks; `checksum`; `acl`; `policy`
+//! - `chunked`: bodies in AWS's chunks; `creation`: what `s3s` doesn't know of CreateBucket; `checksum`; `acl`; `policy`
 //!
 //! Signatures aren't verified. Of bucket policies only what they allow to others counts: what they deny hangs on
 //! conditions that nothing here has.
@@ -13,6 +13,7 @@ mod api;
 mod buckets;
 mod checksum;
 mod chunked;
+mod creation;
 mod door;
 mod listing;
 mod multipart;
@@ -21,8 +22,7 @@ mod policy;
 mod settings;
 mod store;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -33,10 +33,11 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Error, S3ErrorCode};
 use uuid::Uuid;
 
-use super::Cloud;
 use super::caller::Credential;
 use super::cloudformation::ServiceError;
 use super::dispatch::{Body, Reply};
+use super::fault::{Fault, Refusal};
+use super::{Cloud, lock};
 pub use door::bucket_in_host;
 pub use store::{BucketFacts, Missing, Store};
 
@@ -50,9 +51,25 @@ struct Asker {
     region: Option<String>,
 }
 
-/// Set where the scenario cuts the connection.
+/// What the scenario does to a request, as the door finds out: it is cut, or a fault comes after it took effect.
 #[derive(Clone, Default)]
-struct Cut(Arc<AtomicBool>);
+struct Faults(Arc<Mutex<(bool, Fault)>>);
+
+impl Faults {
+    fn cut(&self) {
+        lock(&self.0).0 = true;
+    }
+
+    fn strike_later(&self, fault: Fault) {
+        lock(&self.0).1 = fault;
+    }
+
+    /// Once the request is answered.
+    async fn strike(&self) -> Result<(), Refusal> {
+        let (is_cut, fault) = std::mem::take(&mut *lock(&self.0));
+        if is_cut { Err(Refusal::Cut) } else { fault.strike().await }
+    }
+}
 
 pub(super) fn service(cloud: Arc<Cloud>) -> S3Service {
     let mut builder = S3ServiceBuilder::new(api::Api(cloud.clone()));
@@ -79,19 +96,21 @@ pub(super) async fn answer(
         Err(why) => return failure(&why),
     };
     let caller = credential.map(|it| it.caller);
-    let cut = Cut::default();
+    let faults = Faults::default();
     parts.extensions.insert(Asker {
         account: caller.as_ref().map(|it| it.account.clone()),
         region: caller.map(|it| it.region).filter(|region| !region.is_empty()),
     });
-    parts.extensions.insert(cut.clone());
+    parts.extensions.insert(faults.clone());
     unsign(&mut parts);
+    let body = creation::take_tags(&mut parts, body);
     let length = body.len().into();
     parts.headers.insert("content-length", length);
     let reply = service.call(http::Request::from_parts(parts, Body::from(body))).await;
-    match reply {
-        Ok(response) if !cut.0.load(Ordering::Relaxed) => Reply::Response(identified(response)),
-        _ => Reply::Cut,
+    match (faults.strike().await, reply) {
+        (Ok(()), Ok(response)) => Reply::Response(identified(response)),
+        (Err(Refusal::Error(error)), _) => failure(&error),
+        (Err(Refusal::Cut), _) | (Ok(()), Err(_)) => Reply::Cut,
     }
 }
 

@@ -12,7 +12,7 @@ use super::super::Cloud;
 use super::checksum::{self, checksums_of, put_checksums};
 use super::settings::{Settings, checked};
 use super::store::{About, Bucket, NULL, Object as Stored, Version, etag_of, hex, time, whole_seconds};
-use super::{Asker, access_denied, acl, door, invalid_argument, malformed_xml, no_such_key, refusal};
+use super::{Asker, access_denied, acl, door, invalid_argument, malformed_xml, no_such_bucket, no_such_key, refusal};
 
 /// DeleteObjects takes so many keys.
 const DELETED_AT_ONCE: usize = 1000;
@@ -321,6 +321,9 @@ pub fn source(
     let CopySource::Bucket { bucket: name, key, version_id } = from else {
         return Err(refusal(501, "NotImplemented", "the simulator has no access points"));
     };
+    if door::is_hidden(cloud, name) {
+        return Err(no_such_bucket());
+    }
     cloud.s3.with(name, |bucket| {
         if !door::may_read(bucket, &S3Path::object(name, key), asker) {
             return Err(access_denied());

@@ -99,7 +99,8 @@ pub fn checked(tags: TagSet, most: usize) -> S3Result<TagSet> {
     Ok(tags)
 }
 
-const BUCKET_TAGS: usize = 50;
+/// The most tags of a bucket.
+pub const BUCKET_TAGS: usize = 50;
 
 pub fn get_bucket_tagging(cloud: &Cloud, _: &Asker, input: GetBucketTaggingInput) -> S3Result<GetBucketTaggingOutput> {
     cloud.s3.with(&input.bucket, |bucket| {

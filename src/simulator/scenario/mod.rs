@@ -99,6 +99,9 @@ pub struct CallRule {
     pub accounts: Vec<Pattern>,
     /// What becomes of the call
     pub fault: FaultKind,
+    /// Whether the fault comes before or after the call takes effect; before without it
+    #[serde(default)]
+    pub phase: CallPhase,
     /// Error code of the fault `error`; InternalFailure without it
     #[serde(default)]
     pub code: Option<String>,
@@ -121,6 +124,17 @@ pub struct CallRule {
     /// So many calls are hit at most; without it there is no end
     #[serde(default)]
     pub times: Option<NonZeroU32>,
+}
+
+/// When a fault comes
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CallPhase {
+    /// The call has no effect, or has it late where the fault is `delay`
+    #[default]
+    Before,
+    /// The call has its effect, and only its answer is lost, replaced or late
+    After,
 }
 
 /// What becomes of a call
@@ -265,7 +279,7 @@ impl Scenario {
     }
 
     /// What becomes of the call; to ask is to have called. The first rule that hits it counts.
-    pub fn call_fault(&self, facts: &CallFacts) -> Option<CallFault> {
+    pub fn call_fault(&self, facts: &CallFacts) -> Option<(CallPhase, CallFault)> {
         if self.file.calls.is_empty() {
             return None;
         }
@@ -274,7 +288,7 @@ impl Scenario {
         // Every rule counts the calls that it is about, whichever of them hits.
         let hits: Vec<&CallRule> =
             rules.filter_map(|(rule, counts)| rule.hits(facts, counts).then_some(rule)).collect();
-        hits.first().map(|rule| rule.to_fault())
+        hits.first().map(|rule| (rule.phase, rule.to_fault()))
     }
 
     /// Whether the account has the region switched off.

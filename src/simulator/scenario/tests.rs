@@ -83,7 +83,9 @@ fn calls_are_counted() {
     check(serde_json::json!({"accounts": ["2"]}), "........");
     let silent = scenario(serde_json::json!({"calls": [{"service": "s3", "fault": "cut"}]}));
     assert_eq!(silent.call_fault(&create), None);
-    assert_eq!(silent.call_fault(&facts("s3", "PutObject")), Some(CallFault::Cut));
+    assert_eq!(silent.call_fault(&facts("s3", "PutObject")), Some((CallPhase::Before, CallFault::Cut)));
+    let after = scenario(serde_json::json!({"calls": [{"service": "s3", "fault": "cut", "phase": "after"}]}));
+    assert_eq!(after.call_fault(&facts("s3", "PutObject")), Some((CallPhase::After, CallFault::Cut)));
 }
 
 #[test]
@@ -93,7 +95,7 @@ fn faults_say_what_they_are() {
         rule["service"] = "*".into();
         let facts = CallFacts { service: "s3", action: "PutObject", account: "1", region: "r", name: None };
         let found = scenario(serde_json::json!({"calls": [rule]})).call_fault(&facts);
-        assert_eq!(found, Some(expect), "{rule}");
+        assert_eq!(found, Some((CallPhase::Before, expect)), "{rule}");
     };
     check(serde_json::json!({"fault": "deny"}), CallFault::Deny { message: None });
     check(serde_json::json!({"fault": "hang"}), CallFault::Hang(Duration::from_secs(30)));
