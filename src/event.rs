@@ -123,6 +123,9 @@ pub enum Happening {
     LaunchFailed {
         cell: CellId,
         reason: String,
+        /// Whether the stack may have been created all the same: no answer came, and none was found.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        may_exist: bool,
     },
     /// One event of CloudFormation's, of the cell's stack or of one nested in it.
     StackEvent {
@@ -142,6 +145,14 @@ pub enum Happening {
         cell: CellId,
         outcome: Outcome,
         reason: Option<String>,
+    },
+
+    /// An attempt failed for a reason that is AWS's, and its stack is deleted; a fresh stack follows.
+    CellRetried {
+        cell: CellId,
+        /// Number of the attempt that failed, from 1 on.
+        attempt: u32,
+        reason: String,
     },
 
     /// A change set is about to be made. Sent before the call.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
-use aws_sdk_cloudformation::types::{Capability, Parameter, StackEvent as SdkEvent, Tag};
+use aws_sdk_cloudformation::types::{Capability, DeletionMode, Parameter, StackEvent as SdkEvent, Tag};
 use jiff::Timestamp;
 
 use super::{AwsError, Clients, ErrorKind};
@@ -38,6 +38,9 @@ pub struct Stack {
     pub role_arn: Option<String>,
     /// Set on nested stacks.
     pub root_id: Option<String>,
+    pub created: Option<Timestamp>,
+    /// Of the newest update, if there was one.
+    pub updated: Option<Timestamp>,
 }
 
 impl Stack {
@@ -175,6 +178,20 @@ impl Clients {
         Ok(left)
     }
 
+    /// When the newest event of the stack happened.
+    pub async fn newest_event_time(&self, stack_id: &str) -> Result<Option<Timestamp>, AwsError> {
+        let answer = self.cloudformation.describe_stack_events().stack_name(stack_id).send().await;
+        let page = answer.map_err(|error| AwsError::new("DescribeStackEvents", &self.region, error))?;
+        Ok(page.stack_events().iter().filter_map(|event| timestamp(event.timestamp()?)).max())
+    }
+
+    /// Deletes the stack without the resources that can't be deleted. Allowed of a stack that is `DELETE_FAILED`.
+    pub async fn force_delete_stack(&self, stack_id: &str, client_request_token: &str) -> Result<(), AwsError> {
+        let call = self.cloudformation.delete_stack().stack_name(stack_id).client_request_token(client_request_token);
+        let call = call.deletion_mode(DeletionMode::ForceDeleteStack);
+        call.send().await.map(|_| ()).map_err(|error| AwsError::new("DeleteStack", &self.region, error))
+    }
+
     pub async fn delete_stack(&self, stack_id: &str, client_request_token: &str) -> Result<(), AwsError> {
         self.cloudformation
             .delete_stack()
@@ -233,5 +250,11 @@ fn stack(found: &aws_sdk_cloudformation::types::Stack) -> Stack {
         tags: tags.collect(),
         role_arn: found.role_arn().map(str::to_owned),
         root_id: found.root_id().map(str::to_owned),
+        created: found.creation_time().and_then(timestamp),
+        updated: found.last_updated_time().and_then(timestamp),
     }
+}
+
+pub(super) fn timestamp(at: &aws_smithy_types::DateTime) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(at.as_nanos()).ok()
 }

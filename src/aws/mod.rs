@@ -22,7 +22,7 @@ pub use change_set::CreateChangeSet;
 pub use cloudformation::{CreateStack, Stack};
 pub use codepipeline::{ActionState, JobFailure, JobSuccess, StageState};
 pub use error::{AwsError, ErrorKind};
-pub use s3::{Object, PART_SIZE};
+pub use s3::{Bucket, Object, PART_SIZE};
 pub use sts::CallerIdentity;
 
 use std::collections::HashMap;

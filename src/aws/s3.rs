@@ -11,6 +11,9 @@ use aws_sdk_s3::types::{
 };
 use futures::stream::{self, StreamExt, TryStreamExt};
 
+use jiff::Timestamp;
+
+use super::cloudformation::timestamp;
 use super::{AwsError, Clients, ErrorKind};
 
 /// DeleteObjects takes this many keys at most.
@@ -30,7 +33,57 @@ pub struct Object {
     pub etag: String,
 }
 
+/// A listed bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    pub name: String,
+    /// Not every server tells.
+    pub region: Option<String>,
+    pub created: Option<Timestamp>,
+}
+
 impl Clients {
+    /// The account's buckets whose names begin with `prefix`.
+    pub async fn list_buckets(&self, prefix: &str) -> Result<Vec<Bucket>, AwsError> {
+        let mut pages = self.s3.list_buckets().prefix(prefix).into_paginator().send();
+        let mut buckets = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.s3_error("ListBuckets", prefix, error))?;
+            buckets.extend(page.buckets().iter().filter_map(|bucket| {
+                Some(Bucket {
+                    name: bucket.name()?.to_owned(),
+                    region: bucket.bucket_region().map(str::to_owned),
+                    created: bucket.creation_date().and_then(timestamp),
+                })
+            }));
+        }
+        // Not every server knows the parameter.
+        buckets.retain(|bucket| bucket.name.starts_with(prefix));
+        Ok(buckets)
+    }
+
+    /// Keys and values of the bucket's tags; `None` where there is no such bucket.
+    pub async fn bucket_tags(&self, bucket: &str) -> Result<Option<Vec<(String, String)>>, AwsError> {
+        match self.s3.get_bucket_tagging().bucket(bucket).send().await {
+            Ok(answer) => {
+                let tags = answer.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+                Ok(Some(tags.collect()))
+            }
+            Err(error) => match self.s3_error("GetBucketTagging", bucket, error) {
+                error if error.has_code("NoSuchTagSet") => Ok(Some(Vec::new())),
+                error if error.is(ErrorKind::NotFound) => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Whether the bucket holds no version of any object.
+    pub async fn bucket_is_empty(&self, bucket: &str) -> Result<bool, AwsError> {
+        let page = self.s3.list_object_versions().bucket(bucket).max_keys(1).send().await;
+        let page = page.map_err(|error| self.s3_error("ListObjectVersions", bucket, error))?;
+        Ok(page.versions().is_empty() && page.delete_markers().is_empty())
+    }
+
     /// The region a bucket is in, or `None` where there is no such bucket.
     pub async fn bucket_region(&self, bucket: &str) -> Result<Option<String>, AwsError> {
         match self.s3.head_bucket().bucket(bucket).send().await {

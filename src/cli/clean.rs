@@ -1,40 +1,80 @@
-//! `taskcat test clean` and `taskcat test list`.
+//! `taskcat test clean` and `taskcat test list`: what earlier runs have not deleted.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write as _};
 use std::path::PathBuf;
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::error::{CliError, Exit, exit_of};
-use super::{AwsArgs, Verbosity, block_on, listed, output};
+use super::{AwsArgs, Verbosity, block_on, listed, output, remains};
 use crate::aws::DEFAULT_PROFILE;
-use crate::run::{self, CleanRequest, Search};
+use crate::duration::HumanDuration;
+use crate::plan::TestLimits;
+use crate::report::text;
+use crate::run::{self, CleanRequest, DeletionOptions, Findings, Leftover, Search};
 
+/// Delete stacks and buckets left by earlier runs.
+///
+/// They are found by the journals of runs that were killed, and by their tags. Runs that still go on are left alone:
+/// those that hold the lock of their journal, and, without a journal, those whose newest event is less than an hour old
+/// (unless the run is named by its ID).
+///
+/// Asks before it deletes. Without a terminal, only a run that is named by its ID is deleted without --yes.
 #[derive(Args)]
 pub(super) struct Clean {
-    /// A project's name, the id of a run, or ALL.
+    /// Project name, run ID, or ALL.
     project: String,
 
     #[command(flatten)]
     place: Place,
 
-    /// Root of the project, where killed runs have left their journals.
-    #[arg(short, long, default_value = "./", value_name = "DIR")]
-    project_root: PathBuf,
+    #[command(flatten)]
+    journals: JournalArgs,
 
-    /// Wait until the stacks are gone.
+    /// Wait until the stacks are deleted.
     #[arg(short, long)]
     wait_for_delete: bool,
+
+    /// Delete without asking.
+    #[arg(short, long)]
+    yes: bool,
+
+    /// Print what would be deleted, and delete nothing.
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+
+    /// Only delete runs whose newest event is older.
+    #[arg(long, value_name = "DURATION")]
+    older_than: Option<HumanDuration>,
+
+    /// Delete runs that still go on, too.
+    #[arg(long)]
+    include_running: bool,
+
+    /// Delete stacks without the resources that can't be deleted, as a last step.
+    #[arg(long)]
+    force_delete: bool,
+
+    /// Time limit of the deletion of a stack, retries included [default: 3h].
+    #[arg(long, value_name = "DURATION")]
+    delete_timeout: Option<HumanDuration>,
 }
 
+/// List runs that have left stacks or buckets.
 #[derive(Args)]
 pub(super) struct List {
     #[command(flatten)]
     place: Place,
+
+    #[command(flatten)]
+    journals: JournalArgs,
 }
 
 #[derive(Args)]
-struct Place {
+pub(super) struct Place {
     /// AWS profile to search with; --profile does the same.
     #[arg(short, long, value_name = "NAME")]
     aws_profile: Option<String>,
@@ -45,51 +85,167 @@ struct Place {
 }
 
 impl Place {
-    fn search(&self, aws: &AwsArgs) -> Search {
+    pub fn search(&self, aws: &AwsArgs) -> Search {
         let profile = self.aws_profile.as_deref().or(aws.profile.as_deref()).unwrap_or(DEFAULT_PROFILE);
         Search { profile: profile.to_owned(), regions: listed(&self.region) }
     }
 }
 
+/// Where journals are looked for.
+#[derive(Args)]
+pub(super) struct JournalArgs {
+    /// Root of the project, which holds the journals of runs that were killed.
+    #[arg(short, long, default_value = "./", value_name = "DIR")]
+    project_root: PathBuf,
+
+    /// Folder of the reports, which holds the journals where the project can't be written.
+    #[arg(short, long, default_value = "./taskcat_outputs", value_name = "DIR")]
+    output_directory: PathBuf,
+}
+
+impl JournalArgs {
+    pub fn folders(&self) -> run::journal::Folders {
+        remains::journal_folders(&self.project_root, Some(&self.output_directory))
+    }
+}
+
 impl Clean {
     pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+        if self.project.trim().is_empty() {
+            let message = "expected a project name, a run ID or ALL, found an empty text";
+            return Err(CliError::Usage(message.to_owned()));
+        }
         block_on(async {
             let (clients, endpoint) = aws.connect()?;
-            let search = self.place.search(aws);
             let request = CleanRequest {
-                what: self.project,
-                wait: self.wait_for_delete,
-                project_root: self.project_root,
-                endpoint,
-                search,
+                what: self.project.clone(),
+                search: self.place.search(aws),
+                folders: self.journals.folders(),
+                endpoint: endpoint.clone(),
+                include_running: self.include_running,
+                older_than: self.older_than.map(|it| it.0),
             };
-            let cleaned = run::clean(&request, &clients, vec![output::terminal(verbosity, false, None)]).await;
-            let ended = cleaned.map_err(|error| CliError::Aws { profile: request.search.profile.clone(), error })?;
-            Ok(exit_of(&ended))
+            let found = run::find(&request, &clients).await;
+            let findings = found.map_err(|error| CliError::Aws { profile: request.search.profile.clone(), error })?;
+            warn(&findings);
+            let is_complete = findings.unsearched.is_empty();
+            if self.dry_run {
+                print!("{}", table(&findings.leftovers));
+                return Ok(incomplete_unless(is_complete, Exit::Passed));
+            }
+            if !self.confirmed(&findings, request.run_id().is_some())? {
+                return Ok(Exit::Passed);
+            }
+            let options = DeletionOptions {
+                wait: self.wait_for_delete,
+                force: self.force_delete,
+                limit: self.delete_timeout.map_or(TestLimits::default().deletion, |it| it.0),
+            };
+            let consumers = vec![output::terminal(verbosity, false, None)];
+            let ended = run::clean(&self.project, findings, options, &clients, endpoint, consumers).await;
+            Ok(incomplete_unless(is_complete, exit_of(&ended)))
+        })
+    }
+
+    fn confirmed(&self, findings: &Findings, is_named: bool) -> Result<bool, CliError> {
+        if self.yes || findings.leftovers.is_empty() {
+            return Ok(true);
+        }
+        if !io::stdin().is_terminal() {
+            let message = "stdin is not a terminal; pass --yes to delete, or --dry-run to see what would be deleted";
+            return if is_named { Ok(true) } else { Err(CliError::Usage(message.to_owned())) };
+        }
+        anstream::eprint!("{}Delete them? [y/N] ", table(&findings.leftovers));
+        let mut answer = String::new();
+        let asked = io::stderr().flush().and_then(|()| io::stdin().read_line(&mut answer));
+        Ok(asked.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+}
+
+/// A search that is not complete is no success.
+fn incomplete_unless(is_complete: bool, exit: Exit) -> Exit {
+    if !is_complete && exit == Exit::Passed { Exit::LeftBehind } else { exit }
+}
+
+fn warn(findings: &Findings) {
+    findings.unsearched.iter().for_each(|warning| output::warning(warning));
+    if let Some(first) = findings.running.first() {
+        let count = findings.running.len();
+        let message = format!(
+            "skipped {count} {} of runs that seem to go on, such as {} of run {} \
+             (--include-running deletes them, too)",
+            if count == 1 { "resource" } else { "resources" },
+            first.name,
+            first.run_id,
+        );
+        output::warning(&message);
+    }
+}
+
+/// One line for each resource.
+fn table(leftovers: &[Leftover]) -> String {
+    let mut text = String::new();
+    for it in leftovers {
+        let kind = if it.is_stack() { "stack " } else { "bucket" };
+        let _ = writeln!(text, "{kind}  {}  {}  {}  run {}", it.name, it.region, it.account_id, it.run_id);
+    }
+    text
+}
+
+impl List {
+    /// One line for a run, account and region.
+    pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
+        block_on(async {
+            let (clients, endpoint) = aws.connect()?;
+            let request = CleanRequest {
+                what: "ALL".to_owned(),
+                search: self.place.search(aws),
+                folders: self.journals.folders(),
+                endpoint,
+                include_running: true,
+                older_than: None,
+            };
+            let found = run::find(&request, &clients).await;
+            let findings = found.map_err(|error| CliError::Aws { profile: request.search.profile.clone(), error })?;
+            findings.unsearched.iter().for_each(|warning| output::warning(warning));
+            print!("{}", runs(&findings.leftovers));
+            Ok(incomplete_unless(findings.unsearched.is_empty(), Exit::Passed))
         })
     }
 }
 
-impl List {
-    /// One line a run and region: its project, id, region, and how many of its stacks stand.
-    pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
-        block_on(async {
-            let (clients, _) = aws.connect()?;
-            let search = self.place.search(aws);
-            let (stacks, warnings) = run::find_stacks(&search, &clients)
-                .await
-                .map_err(|error| CliError::Aws { profile: search.profile.clone(), error })?;
-            warnings.iter().for_each(|warning| output::warning(warning));
-            let mut runs: BTreeMap<_, usize> = BTreeMap::new();
-            for stack in &stacks {
-                *runs.entry((stack.project(), stack.run_id(), stack.region())).or_default() += 1;
-            }
-            let width = runs.keys().map(|(project, ..)| project.len()).max().unwrap_or_default().max("PROJECT".len());
-            anstream::println!("{:width$}  {:32}  {:14}  STACKS", "PROJECT", "ID", "REGION");
-            for ((project, id, region), count) in runs {
-                anstream::println!("{project:width$}  {id:32}  {region:14}  {count}");
-            }
-            Ok(Exit::Passed)
-        })
+/// The table of `test list`.
+fn runs(leftovers: &[Leftover]) -> String {
+    #[derive(Default)]
+    struct Counts {
+        stacks: usize,
+        buckets: usize,
+        created: Option<Timestamp>,
     }
+    let mut runs: BTreeMap<_, Counts> = BTreeMap::new();
+    for it in leftovers {
+        let counts = runs.entry((&it.project, &it.run_id, &it.region, &it.account_id)).or_default();
+        if it.is_stack() {
+            counts.stacks += 1;
+        } else {
+            counts.buckets += 1;
+        }
+        counts.created = [counts.created, it.created].into_iter().flatten().min();
+    }
+    let width = runs.keys().map(|(project, ..)| project.len()).max().unwrap_or_default().max("PROJECT".len());
+    let mut text = format!(
+        "{:width$}  {:32}  {:14}  {:12}  {:6}  {:7}  AGE\n",
+        "PROJECT", "ID", "REGION", "ACCOUNT", "STACKS", "BUCKETS"
+    );
+    for ((project, id, region, account), Counts { stacks, buckets, created }) in runs {
+        let age = created.map_or_else(|| "-".to_owned(), |at| text::duration(age(at)));
+        let _ =
+            writeln!(text, "{project:width$}  {id:32}  {region:14}  {account:12}  {stacks:<6}  {buckets:<7}  {age}");
+    }
+    text
+}
+
+/// In seconds.
+fn age(at: Timestamp) -> f64 {
+    Timestamp::now().duration_since(at).as_secs_f64()
 }

@@ -90,7 +90,8 @@ impl Run {
                 staging: Some(project.staging(true, &[])?),
                 templates: plan::sources(&templates),
                 endpoint,
-                in_process: false,
+                journal: None,
+                output: None,
                 hook_environment: Vec::new(),
             };
             let consumers = vec![output::log(verbosity)];

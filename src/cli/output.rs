@@ -45,6 +45,16 @@ pub(super) fn warning(message: &str) {
     print(Level::WARNING, message, None, None);
 }
 
+/// Prints `warning: …` and, below it, what can be done.
+pub(super) fn warning_with_help(message: &str, help: &str) {
+    print(Level::WARNING, message, None, Some(help));
+}
+
+/// Prints `note: …` and, below it, what can be done.
+pub(super) fn note(message: &str, help: &str) {
+    print(Level::NOTE, message, None, Some(help));
+}
+
 fn print(level: Level<'_>, message: &str, place: Option<(&Location, &str)>, help: Option<&str>) {
     let title = level.primary_title(message);
     let mut group = match place {

@@ -1,6 +1,8 @@
 //! `taskcat test run`, and the commands beside it.
 
-use std::path::{Path, PathBuf};
+use std::env;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use uuid::Uuid;
@@ -9,14 +11,16 @@ use super::asking::Asking;
 use super::clean::{Clean, List};
 use super::error::{CliError, Exit, exit_of};
 use super::project::{Project, argument};
+use super::resume::Resume;
 use super::simulator::{Behaviour, Local};
-use super::{AwsArgs, Verbosity, block_on, github, output};
+use super::{AwsArgs, Verbosity, block_on, github, output, remains};
 use crate::config::Argument;
+use crate::duration::HumanDuration;
 use crate::plan::{self, Draft};
 use crate::report::redact::{Redacted, Redaction};
 use crate::report::terminal::{self, Former};
 use crate::report::{self, Consumer};
-use crate::run::{self, Job, Settings, journal};
+use crate::run::{self, Budget, Job, Settings};
 use crate::template::Templates;
 
 #[derive(Subcommand)]
@@ -26,10 +30,10 @@ pub(super) enum Command {
     /// While it runs, the key `s`, or the signal SIGUSR1, prints the state of every stack.
     Run(Box<Run>),
 
-    /// Delete what earlier runs left: stacks by their tags, and what the journals of killed runs name.
+    Resume(Resume),
+
     Clean(Clean),
 
-    /// List runs whose stacks stand.
     List(List),
 }
 
@@ -37,6 +41,7 @@ impl Command {
     pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
         match self {
             Self::Run(args) => args.run(aws, verbosity),
+            Self::Resume(args) => args.run(aws, verbosity),
             Self::Clean(args) => args.run(aws, verbosity),
             Self::List(args) => args.run(aws),
         }
@@ -112,6 +117,44 @@ pub(super) struct Run {
     #[arg(long, value_name = "K/N", value_parser = part)]
     partition: Option<(usize, usize)>,
 
+    /// Time limit of a test: its hooks, and its stack until it has settled [default: 12h].
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<HumanDuration>,
+
+    /// Time limit of a hook without a timeout of its own [default: 1h].
+    #[arg(long, value_name = "DURATION")]
+    hook_timeout: Option<HumanDuration>,
+
+    /// Time limit of the deletion of a stack, retries included [default: 3h].
+    #[arg(long, value_name = "DURATION")]
+    delete_timeout: Option<HumanDuration>,
+
+    /// Time limit of the whole run; stacks are deleted early enough to end in time [default: unlimited].
+    ///
+    /// In CodeBuild the time counts from the start of the build. TASKCAT_PROJECT_BUDGET does the same.
+    #[arg(long, value_name = "DURATION")]
+    budget: Option<HumanDuration>,
+
+    /// Retry a test up to N times if it failed for a reason that is AWS's, such as lack of capacity [default: 0].
+    #[arg(long, value_name = "N")]
+    retries: Option<u32>,
+
+    /// Stop the run after N failed tests [default: unlimited].
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    max_fail: Option<usize>,
+
+    /// Stop the run after the first failed test, as --max-fail 1.
+    #[arg(long, conflicts_with = "max_fail")]
+    fail_fast: bool,
+
+    /// Warn about a stack that is in progress for longer.
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    slow_after: HumanDuration,
+
+    /// Delete stacks without the resources that can't be deleted, as a last step.
+    #[arg(long)]
+    force_delete: bool,
+
     /// Mask account ids and bucket names in everything that is printed and written, so that it can be shown to anybody.
     /// The journal that cleans up after a killed run keeps them.
     #[arg(long)]
@@ -178,17 +221,20 @@ impl Run {
         let mut asking = Asking::listen(&view);
         let (plan, warnings) = run::prepare(draft, &clients).await?;
         output::diagnostics(&warnings);
+        let folders = remains::journal_folders(&project.root, Some(folder));
+        let output = folders.output.clone();
         let job = Job {
             plan,
-            settings: self.settings(),
+            settings: self.settings(project),
             lint: (!self.lint_disable && !self.skip_upload).then(|| project.lint_targets(templates)),
             staging: if self.skip_upload { None } else { Some(project.staging(true, &[])?) },
             templates: plan::sources(templates),
             endpoint,
-            in_process: local.is_some(),
+            journal: local.is_none().then(|| folders.clone()),
+            output,
             hook_environment: local.map(Local::hook_environment).unwrap_or_default(),
         };
-        warn_of_unfinished(&project.root);
+        remains::warn_of_earlier_runs(&folders, aws);
         let mut consumers = report::files(folder).map_err(|error| CliError::Local(error.to_string()))?;
         asking.read_keys(&mut view);
         consumers.push(terminal::consumer(view));
@@ -200,7 +246,9 @@ impl Run {
         }
         let ended = run::run(&job, &clients, consumers).await;
         drop(asking);
-        Ok(exit_of(&ended.map_err(|error| CliError::local("the run's journal", error))?))
+        let ended = ended.map_err(|error| CliError::local("the run's journal", error))?;
+        remains::report(&ended, aws);
+        Ok(exit_of(&ended))
     }
 
     fn arguments(&self) -> Vec<Argument> {
@@ -212,11 +260,26 @@ impl Run {
             // For tests that name no regions of their own.
             arguments.push(argument("project.regions", &self.regions, "--regions"));
         }
+        let limits =
+            [("timeout", self.timeout), ("hook_timeout", self.hook_timeout), ("delete_timeout", self.delete_timeout)];
+        for (key, limit) in limits {
+            let flag = format!("--{}", key.replace('_', "-"));
+            let limit = limit.map(|it| argument(&format!("tests.*.{key}"), &it.to_string(), &flag));
+            arguments.extend(limit);
+        }
+        arguments.extend(self.retries.map(|it| argument("tests.*.retries", &it.to_string(), "--retries")));
+        arguments.extend(self.budget.map(|it| argument("project.budget", &it.to_string(), "--budget")));
         arguments
     }
 
-    fn settings(&self) -> Settings {
+    fn settings(&self, project: &Project) -> Settings {
+        let config = &project.loaded.config;
+        let budget = config.project.budget.or(config.general.budget);
         Settings {
+            force_delete: self.force_delete,
+            max_fail: self.max_fail.or(self.fail_fast.then_some(1)),
+            slow_after: self.slow_after.0,
+            budget: budget.map(|total| Budget { total, from: build_start() }),
             no_delete: self.no_delete,
             keep_failed: self.keep_failed,
             wait_for_delete: !self.dont_wait_for_delete,
@@ -226,16 +289,13 @@ impl Run {
     }
 }
 
-/// A run that was killed could not clean up, and says so to the next.
-fn warn_of_unfinished(project_root: &Path) {
-    for run in journal::unfinished(project_root).iter().filter(|run| !run.stacks.is_empty() || !run.buckets.is_empty())
-    {
-        let (id, stacks, buckets) = (&run.header.run_id, run.stacks.len(), run.buckets.len());
-        output::warning(&format!(
-            "an earlier run was not cleaned up after (stacks: {stacks}, buckets: {buckets}); \
-             `taskcat test clean -w {id}` does it"
-        ));
-    }
+/// When the time began to run: with the build, in CodeBuild
+/// (<https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html>), else now.
+fn build_start() -> SystemTime {
+    let now = SystemTime::now();
+    let milliseconds = env::var("CODEBUILD_START_TIME").ok().and_then(|text| text.parse().ok());
+    let start = milliseconds.map(|it| SystemTime::UNIX_EPOCH + Duration::from_millis(it));
+    start.filter(|start| *start <= now).unwrap_or(now)
 }
 
 fn part(text: &str) -> Result<(usize, usize), String> {

@@ -78,7 +78,8 @@ impl Upload {
                 staging: Some(staging),
                 templates: Vec::new(),
                 endpoint,
-                in_process: false,
+                journal: None,
+                output: None,
                 hook_environment: Vec::new(),
             };
             let ended = if self.dry_run {

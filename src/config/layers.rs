@@ -212,7 +212,7 @@ fn assigned(path: &[&str], text: &str, source: &Source, diagnostics: &mut Vec<Di
 fn typed(text: &str, takes: Takes, source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
     let string = |text: &str| new_node(Value::String(text.into()));
     match takes {
-        Takes::Text | Takes::Parameter => Some(string(text)),
+        Takes::Text | Takes::Integer | Takes::Parameter => Some(string(text)),
         Takes::Boolean => Some(match text.to_lowercase().as_str() {
             "true" => new_node(Value::Bool(true)),
             "false" => new_node(Value::Bool(false)),

@@ -12,8 +12,20 @@ use super::origin::Origin;
 const PROPAGATED_ENTRIES: [&str; 3] = ["tags", "parameters", "auth"];
 
 /// Keys that are inherited as a whole, only where the child has none.
-pub const PROPAGATED_KEYS: [&str; 8] =
-    ["regions", "s3_bucket", "template", "az_blacklist", "s3_regional_buckets", "prehooks", "posthooks", "role_name"];
+pub const PROPAGATED_KEYS: [&str; 12] = [
+    "regions",
+    "s3_bucket",
+    "template",
+    "az_blacklist",
+    "s3_regional_buckets",
+    "prehooks",
+    "posthooks",
+    "role_name",
+    "timeout",
+    "hook_timeout",
+    "delete_timeout",
+    "retries",
+];
 
 pub type Section = IndexMap<String, Setting>;
 

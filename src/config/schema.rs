@@ -14,6 +14,8 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::duration::HumanDuration;
+
 /// TaskCat configuration file
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -67,6 +69,22 @@ pub struct GeneralConfig {
     /// Hooks to run after the stacks have settled
     #[serde(skip_serializing_if = "Option::is_none")]
     pub posthooks: Option<Vec<HookData>>,
+    /// Time limit of a test: its hooks and its stack until it has settled, without the deletion; default is 12h
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<HumanDuration>,
+    /// Time limit of each hook; a hook's own `config.timeout` takes precedence; default is 1h
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hook_timeout: Option<HumanDuration>,
+    /// Time limit of the deletion of a stack, retries included; default is 3h
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete_timeout: Option<HumanDuration>,
+    /// Number of times to retry a test that failed for a reason that is AWS's, such as lack of capacity; default is 0
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "retries")]
+    pub retries: Option<u32>,
+    /// Time limit of the whole run; the stacks are deleted early enough to end in time
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<HumanDuration>,
 }
 
 /// Project specific configuration section
@@ -151,6 +169,22 @@ pub struct ProjectConfig {
     /// Hooks to run after the stacks have settled
     #[serde(skip_serializing_if = "Option::is_none")]
     pub posthooks: Option<Vec<HookData>>,
+    /// Time limit of a test: its hooks and its stack until it has settled, without the deletion; default is 12h
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<HumanDuration>,
+    /// Time limit of each hook; a hook's own `config.timeout` takes precedence; default is 1h
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hook_timeout: Option<HumanDuration>,
+    /// Time limit of the deletion of a stack, retries included; default is 3h
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete_timeout: Option<HumanDuration>,
+    /// Number of times to retry a test that failed for a reason that is AWS's, such as lack of capacity; default is 0
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "retries")]
+    pub retries: Option<u32>,
+    /// Time limit of the whole run; the stacks are deleted early enough to end in time
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<HumanDuration>,
 }
 
 /// Test specific configuration section
@@ -208,6 +242,19 @@ pub struct TestConfig {
     /// Hooks to run after the stacks have settled
     #[serde(skip_serializing_if = "Option::is_none")]
     pub posthooks: Option<Vec<HookData>>,
+    /// Time limit of a test: its hooks and its stack until it has settled, without the deletion; default is 12h
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<HumanDuration>,
+    /// Time limit of each hook; a hook's own `config.timeout` takes precedence; default is 1h
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hook_timeout: Option<HumanDuration>,
+    /// Time limit of the deletion of a stack, retries included; default is 3h
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete_timeout: Option<HumanDuration>,
+    /// Number of times to retry a test that failed for a reason that is AWS's, such as lack of capacity; default is 0
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "retries")]
+    pub retries: Option<u32>,
 }
 
 impl TestConfig {
@@ -352,6 +399,10 @@ fn project_name(_: &mut SchemaGenerator) -> Schema {
         "patternErrorMessage": "must consist of lower case letters, digits, - and /",
         "examples": ["my-project-name"],
     })
+}
+
+fn retries(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "minimum": 0, "maximum": 10, "examples": [2] })
 }
 
 fn object_acl(_: &mut SchemaGenerator) -> Schema {

@@ -47,6 +47,7 @@ impl<'a> Validator<'a> {
                 Some(value) => Content::Value(value.into()),
                 None => return self.wrong_type(node, "true or false", path),
             },
+            Takes::Integer => self.integer(node, rule, path)?,
             Takes::Anything => self.anything(node),
         };
         Some(Setting::new(content, self.source.origin(node.at)))
@@ -90,6 +91,16 @@ impl<'a> Validator<'a> {
         let item_rule = rule.item();
         let items = items.iter().enumerate();
         Some(items.filter_map(|(n, item)| self.value(item, item_rule, &format!("{path}[{n}]"))).collect())
+    }
+
+    fn integer(&mut self, node: &Node, rule: Rule, path: &str) -> Option<Content> {
+        let (least, most) = rule.bounds();
+        // From the environment and the command line numbers come as text.
+        let number = node.as_int().or_else(|| node.as_str()?.parse().ok());
+        match number.filter(|number| (least..=most).contains(number)) {
+            Some(number) => Some(Content::Value(number.into())),
+            None => self.wrong_type(node, &format!("a whole number from {least} to {most}"), path),
+        }
     }
 
     /// A tree that is taken as it stands; only where its values came from is kept.
@@ -260,6 +271,7 @@ pub enum Takes {
     List,
     Text,
     Boolean,
+    Integer,
     Parameter,
     Anything,
 }
@@ -287,6 +299,7 @@ impl Rule {
             Some("array") => Takes::List,
             Some("string") => Takes::Text,
             Some("boolean") => Takes::Boolean,
+            Some("integer") => Takes::Integer,
             _ => Takes::Anything,
         }
     }
@@ -317,6 +330,12 @@ impl Rule {
     fn keys(self) -> impl Iterator<Item = &'static str> {
         let properties = self.resolved().get("properties").and_then(Json::as_object);
         properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str))
+    }
+
+    /// The least and the greatest number that are allowed.
+    fn bounds(self) -> (i64, i64) {
+        let bound = |name: &str| self.resolved().get(name).and_then(Json::as_i64);
+        (bound("minimum").unwrap_or(i64::MIN), bound("maximum").unwrap_or(i64::MAX))
     }
 
     fn item(self) -> Rule {
@@ -358,7 +377,8 @@ mod tests {
                  az_blacklist, \
                  package_lambda, lambda_zip_path, lambda_source_path, s3_bucket, s3_regional_buckets, parameters, \
                  build_submodules, template, tags, s3_enable_sig_v2, s3_object_acl, shorten_stack_name, role_name, \
-                 org_id, prehooks, posthooks)",
+                 org_id, prehooks, posthooks, timeout, \
+                 hook_timeout, delete_timeout, retries, budget)",
                 "3:13: `tests.t` has no key `parameter` (did you mean `parameters`?)",
                 "3:28: `tests.t` has no key `org_id` (it is a key of `project`)",
                 "4:1: a configuration has no section `x` (known are general, project, tests)",
@@ -491,7 +511,7 @@ mod tests {
                  artifact_regions, \
                  az_blacklist, package_lambda, lambda_zip_path, lambda_source_path, s3_bucket, s3_regional_buckets, \
                  parameters, build_submodules, template, tags, s3_enable_sig_v2, s3_object_acl, shorten_stack_name, \
-                 role_name, org_id, prehooks, posthooks)",
+                 role_name, org_id, prehooks, posthooks, timeout, hook_timeout, delete_timeout, retries, budget)",
                 ".taskcat_overrides.yml:1:4: `project.parameters.A` takes a single value or a list of them, not a \
                  mapping",
                 "TASKCAT_PROJECT_S3_BUKET: `project` has no key `s3_buket` (did you mean `s3_bucket`?)",

@@ -20,6 +20,13 @@ pub enum LaunchError {
     NotRecorded(#[from] NotRecorded),
 }
 
+impl LaunchError {
+    /// Whether the stack may have been created all the same.
+    pub fn may_exist(&self) -> bool {
+        matches!(self, Self::Aws(error) if error.is(ErrorKind::Network))
+    }
+}
+
 /// Creates the planned stack and returns its id. `template_url` is where the template was staged to.
 ///
 /// The client request token makes the SDK's retries safe. Where the answer to the call itself got lost, the stack may

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::catalog;
 use crate::event::CellId;
-use crate::plan::{BucketKind, BucketPlan, Identity, Plan, PlannedParameter, StackPlan};
+use crate::plan::{BucketKind, BucketPlan, Identity, Plan, PlannedParameter, StackPlan, TestLimits};
 use crate::template::{Place, Template};
 
 pub use kit::Kit;
@@ -94,6 +94,7 @@ impl Target {
             role_arn: None,
             prehooks: Vec::new(),
             posthooks: Vec::new(),
+            limits: TestLimits::default(),
             profile,
             account_id,
             partition,

@@ -133,6 +133,7 @@ impl Draft {
             role_arn: test.role_name.as_deref().map(|role| names::role_arn(partition, account_id, role)),
             prehooks: test.prehooks.clone(),
             posthooks: test.posthooks.clone(),
+            limits: test.limits,
         }
     }
 

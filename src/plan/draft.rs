@@ -12,7 +12,7 @@ use super::bucket::BucketChoice;
 use super::names::StackNaming;
 use super::place::{Place, ProjectDraft};
 use super::values::{Values, ValuesReader};
-use super::{HookPlan, git};
+use super::{HookPlan, TestLimits, git};
 use crate::catalog;
 use crate::config::{HookData, Loaded, TestConfig};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -49,6 +49,7 @@ pub(super) struct TestDraft {
     pub tags: Vec<(String, String)>,
     pub prehooks: Vec<HookPlan>,
     pub posthooks: Vec<HookPlan>,
+    pub limits: TestLimits,
     pub values: Values,
 }
 
@@ -140,6 +141,7 @@ impl TestDraft {
             tags: Vec::new(),
             prehooks: Vec::new(),
             posthooks: Vec::new(),
+            limits: TestLimits::default(),
             values: Values::default(),
         }
     }
@@ -176,6 +178,7 @@ impl Drafter<'_> {
             tags: self.tags(name, test),
             prehooks: self.hooks(&format!("{path}.prehooks"), test.prehooks.as_deref()),
             posthooks: self.hooks(&format!("{path}.posthooks"), test.posthooks.as_deref()),
+            limits: TestLimits::of(test),
             values: self.values.test(name, test, template),
             ..TestDraft::new(name, BucketChoice::of(test))
         })

@@ -10,6 +10,7 @@ mod build;
 mod draft;
 pub mod forecast;
 pub mod git;
+mod limits;
 mod names;
 pub mod parameters;
 mod place;
@@ -25,8 +26,9 @@ use uuid::Uuid;
 use crate::event::{self, CellId};
 
 pub use build::PlanError;
-pub use draft::Draft;
-pub use names::valid_stack_name;
+pub use draft::{Draft, OWN_TAGS};
+pub use limits::TestLimits;
+pub use names::{auto_bucket_name, valid_stack_name};
 pub use sources::sources;
 
 /// Everything a run will do, decided.
@@ -85,6 +87,7 @@ pub struct StackPlan {
     pub role_arn: Option<String>,
     pub prehooks: Vec<HookPlan>,
     pub posthooks: Vec<HookPlan>,
+    pub limits: TestLimits,
 }
 
 #[derive(Clone, PartialEq, Eq)]

@@ -56,6 +56,7 @@ impl RunReport {
             | Happening::BucketDeleted { bucket }
             | Happening::BucketKept { bucket, .. }
             | Happening::BucketDeleteFailed { bucket, .. } => self.bucket(bucket).apply(&event.happening),
+            Happening::CellRetried { cell, reason, .. } => self.retry(cell, at, reason),
             Happening::Warning { cell: Some(cell), .. }
             | Happening::HookStarted { cell, .. }
             | Happening::HookFinished { cell, .. }
@@ -173,6 +174,17 @@ impl RunReport {
                 }
             }
         }
+    }
+
+    /// A cell begins anew; what it was so far becomes one of its attempts.
+    fn retry(&mut self, id: &CellId, at: Timestamp, reason: &str) {
+        let run_id = self.run_id.clone();
+        let cell = self.cell(id);
+        cell.reason = Some(reason.to_owned());
+        cell.finish(at, CellState::Failed);
+        let fresh = CellReport { run: cell.run, ..CellReport::new(&cell.to_event(), cell.sources.clone()) };
+        let failed = std::mem::replace(cell, fresh);
+        cell.attempts = failed.into_attempts(&run_id);
     }
 
     /// The run that is going on.

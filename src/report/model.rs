@@ -343,6 +343,22 @@ impl CellReport {
         }
     }
 
+    /// The cell as it was announced.
+    pub(super) fn to_event(&self) -> Cell {
+        Cell {
+            id: self.id.clone(),
+            stack_name: self.stack_name.clone(),
+            template: self.template.clone(),
+            account_id: self.account_id.clone(),
+            parameters: self.parameters.clone(),
+        }
+    }
+
+    /// Whether it passed only after it had failed.
+    pub fn is_flaky(&self) -> bool {
+        self.state == CellState::Passed && self.attempts.iter().any(|attempt| attempt.state == CellState::Failed)
+    }
+
     /// What this was, for the report of a later run of the same cell.
     pub(super) fn into_attempts(self, run_id: &str) -> Vec<Attempt> {
         let Self { mut attempts, state, root_cause, reason, duration_seconds, .. } = self;

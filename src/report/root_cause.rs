@@ -388,7 +388,7 @@ mod tests {
 
     #[test]
     fn where_there_was_no_stack() {
-        let launch = Happening::LaunchFailed { cell: cell(), reason: "Region is not enabled".into() };
+        let launch = Happening::LaunchFailed { cell: cell(), reason: "Region is not enabled".into(), may_exist: false };
         assert_eq!(
             cause(vec![launch], None, Outcome::Failed).as_deref(),
             Some("could not be launched: Region is not enabled")

@@ -1,68 +1,123 @@
 //! One cell from its hooks to its deletion: the life of a stack on one screen.
 
-use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::{Instant, sleep, timeout};
+
+use super::deletion::{self, DeletionOptions};
 use super::limits::Limits;
+use super::retry;
+use super::stop::Waited;
 use super::{Context, Settings};
-use crate::aws::Clients;
-use crate::event::{CellId, Events, Happening, Hook, HookStage, KeptWhy, Outcome};
+use crate::duration::HumanDuration;
+use crate::event::{CellId, Happening, Hook, HookStage, KeptWhy, Outcome};
 use crate::launch::hook::{self, HookInput, HookOutput};
 use crate::launch::launch;
 use crate::plan::{HookPlan, StackPlan};
 use crate::stage::bucket::Bucket;
-use crate::teardown;
 use crate::watch::{Settled, Watcher};
 
 /// How a cell ended, and why it did not pass.
-struct Verdict {
-    outcome: Outcome,
-    reason: Option<String>,
+pub(super) struct Verdict {
+    pub outcome: Outcome,
+    pub reason: Option<String>,
+    /// It failed for this reason, which is AWS's and may pass.
+    pub transient: Option<String>,
 }
 
 /// Takes one cell through everything. Whatever goes wrong ends this cell alone, and never before its stack is dealt with.
 pub(super) async fn run_cell(context: &Context<'_>, limits: &Limits, plan: &StackPlan, bucket: &Bucket) {
-    let permit = context.cancel.run_until_cancelled(limits.permit(&plan.cell.region)).await;
-    let mut stack = None;
-    let verdict = match permit {
-        None => Verdict::interrupted(),
-        Some(_) => test(context, plan, bucket, &mut stack).await,
+    let permit = context.stop.until_stopped(limits.permit(&plan.cell.region)).await;
+    let mut attempt = 1;
+    loop {
+        let mut stack = None;
+        let verdict = match &permit {
+            None => Verdict::interrupted(context),
+            Some(_) => test(context, plan, bucket, &mut stack).await,
+        };
+        let retried = match &verdict.transient {
+            Some(reason) if attempt <= plan.limits.retries && !context.stop.token.is_cancelled() => {
+                retry(context, plan, stack.as_mut(), attempt, reason).await
+            }
+            _ => false,
+        };
+        if !retried {
+            return finish(context, plan, verdict, stack).await;
+        }
+        attempt += 1;
+    }
+}
+
+/// Deletes what a failed attempt has created, so that a fresh stack may take its name. Returns whether it could.
+async fn retry(
+    context: &Context<'_>,
+    plan: &StackPlan,
+    stack: Option<&mut Watcher>,
+    attempt: u32,
+    reason: &str,
+) -> bool {
+    let cell = &plan.cell;
+    let options = DeletionOptions { wait: true, ..deletion_options(context, plan) };
+    let is_deleted = match stack {
+        Some(watcher) => deletion::delete(cell, watcher, options, context.events).await,
+        None => true,
     };
-    let outcome = verdict.outcome;
-    context.events.send(Happening::CellFinished { cell: plan.cell.clone(), outcome, reason: verdict.reason });
+    if is_deleted {
+        let reason = reason.to_owned();
+        context.events.send(Happening::CellRetried { cell: cell.clone(), attempt, reason });
+    }
+    is_deleted
+}
+
+async fn finish(context: &Context<'_>, plan: &StackPlan, verdict: Verdict, stack: Option<Watcher>) {
+    let Verdict { outcome, reason, .. } = verdict;
+    let cell = plan.cell.clone();
+    context.events.send(Happening::CellFinished { cell, outcome, reason });
+    if outcome == Outcome::Failed {
+        context.count_failure();
+    }
     if let Some(watcher) = stack {
-        tear_down(context, &plan.cell, watcher, outcome).await;
+        tear_down(context.settings(), &plan.cell, watcher, outcome, deletion_options(context, plan), context).await;
     }
 }
 
 /// Hooks, launch, wait, hooks. `stack` is set as soon as there is one.
 async fn test(context: &Context<'_>, plan: &StackPlan, bucket: &Bucket, stack: &mut Option<Watcher>) -> Verdict {
     let cell = &plan.cell;
-    let refuse = |reason: String| {
-        context.events.send(Happening::LaunchFailed { cell: cell.clone(), reason: reason.clone() });
-        Verdict::failed(reason)
-    };
+    let deadline = Instant::now() + plan.limits.test;
     let input = hook_input(context, plan);
-    let hooks = run_hooks(context, cell, &plan.prehooks, &input);
-    match context.cancel.run_until_cancelled(hooks).await {
-        None => return Verdict::interrupted(),
-        Some(Err(reason)) => return Verdict::failed(reason),
-        Some(Ok(())) => {}
+    let hooks = run_hooks(context, plan, &plan.prehooks, &input);
+    match context.stop.within(until(deadline), hooks).await {
+        Waited::Stopped => return Verdict::interrupted(context),
+        Waited::TimedOut => return Verdict::timed_out(plan, "its prehooks were still running"),
+        Waited::Done(Err(reason)) => return Verdict::failed(reason),
+        Waited::Done(Ok(())) => {}
     }
-    if context.cancel.is_cancelled() {
-        return Verdict::interrupted();
+    if context.stop.token.is_cancelled() {
+        return Verdict::interrupted(context);
     }
     let clients = context.aws.clients(&plan.profile, &cell.region).await;
     let template_url = bucket.url(&plan.template_key);
+    // Never cut short: a call on the way may take effect.
     let launched = launch(plan, context.job.plan.run_id, &template_url, &clients, context.events).await;
     let stack_id = match launched {
         Ok(stack_id) => stack_id,
-        Err(error) => return refuse(error.to_string()),
+        Err(error) => {
+            let (reason, may_exist) = (error.to_string(), error.may_exist());
+            let failed = Happening::LaunchFailed { cell: cell.clone(), reason: reason.clone(), may_exist };
+            context.events.send(failed);
+            return Verdict::failed(reason);
+        }
     };
     let watcher = stack.insert(Watcher::new(cell.clone(), stack_id.clone(), clients, context.events.clone()));
-    let settled = match context.cancel.run_until_cancelled(watcher.settled()).await {
-        None => return Verdict::interrupted(),
-        Some(Err(error)) => return Verdict::failed(format!("the stack can't be followed: {error}")),
-        Some(Ok(settled)) => settled,
+    let settled = match context.stop.within(until(deadline), settled(context, cell, watcher)).await {
+        Waited::Stopped => return Verdict::interrupted(context),
+        Waited::TimedOut => {
+            let status = format!("its stack was still {}", watcher.status());
+            return Verdict::timed_out(plan, &status);
+        }
+        Waited::Done(Err(error)) => return Verdict::failed(format!("the stack can't be followed: {error}")),
+        Waited::Done(Ok(settled)) => settled,
     };
     let input = HookInput {
         stage: HookStage::Posthooks,
@@ -71,46 +126,111 @@ async fn test(context: &Context<'_>, plan: &StackPlan, bucket: &Bucket, stack: &
         outputs: Some(settled.outputs.clone()),
         ..input
     };
-    let hooks = run_hooks(context, cell, &plan.posthooks, &input);
-    match context.cancel.run_until_cancelled(hooks).await {
-        None => Verdict::interrupted(),
-        Some(hooks) => Verdict::of(&settled, hooks.err()),
+    let hooks = run_hooks(context, plan, &plan.posthooks, &input);
+    match context.stop.within(until(deadline), hooks).await {
+        Waited::Stopped => Verdict::interrupted(context),
+        Waited::TimedOut => Verdict::timed_out(plan, "its posthooks were still running"),
+        Waited::Done(hooks) => Verdict::of(&settled, watcher.first_failure(), hooks.err()),
     }
 }
 
+/// Follows the stack until it has settled, with a warning when that takes unusually long.
+pub(super) async fn settled(
+    context: &Context<'_>,
+    cell: &CellId,
+    watcher: &mut Watcher,
+) -> Result<Settled, crate::aws::AwsError> {
+    let slow_after = context.settings().slow_after;
+    let slow = async {
+        sleep(slow_after).await;
+        let message = format!("the stack is still in progress after {}", HumanDuration(slow_after));
+        context.events.warn(Some(cell), message);
+        std::future::pending().await
+    };
+    tokio::select! {
+        settled = watcher.settled() => settled,
+        never = slow => never,
+    }
+}
+
+fn until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+pub(super) fn deletion_options(context: &Context<'_>, plan: &StackPlan) -> DeletionOptions {
+    let Settings { wait_for_delete: wait, force_delete: force, .. } = *context.settings();
+    DeletionOptions { wait, force, limit: plan.limits.deletion }
+}
+
 impl Verdict {
-    fn of(settled: &Settled, hook_error: Option<String>) -> Self {
+    /// `first_failure` is the reason of the resource that failed first.
+    pub fn of(settled: &Settled, first_failure: Option<&str>, hook_error: Option<String>) -> Self {
         if settled.status.is_created() {
-            return hook_error.map_or(Self { outcome: Outcome::Passed, reason: None }, Self::failed);
+            let passed = Self { outcome: Outcome::Passed, reason: None, transient: None };
+            return hook_error.map_or(passed, Self::failed_for_good);
         }
-        Self::failed(match &settled.reason {
+        let mut failed = Self::failed(match &settled.reason {
             Some(reason) => format!("{}: {reason}", settled.status),
             None if settled.status.is_deleted() => "the stack was deleted by somebody else during the test".to_owned(),
             None => settled.status.to_string(),
-        })
+        });
+        if let Some(first) = first_failure {
+            failed.transient = retry::is_transient(first).then(|| first.to_owned());
+        }
+        failed
     }
 
-    fn failed(reason: String) -> Self {
-        Self { outcome: Outcome::Failed, reason: Some(reason) }
+    pub fn failed(reason: String) -> Self {
+        let transient = retry::is_transient(&reason).then(|| reason.clone());
+        Self { outcome: Outcome::Failed, reason: Some(reason), transient }
     }
 
-    fn interrupted() -> Self {
-        Self { outcome: Outcome::Interrupted, reason: None }
+    /// Whatever the reason says, it isn't AWS's.
+    fn failed_for_good(reason: String) -> Self {
+        Self { outcome: Outcome::Failed, reason: Some(reason), transient: None }
+    }
+
+    pub fn timed_out(plan: &StackPlan, what: &str) -> Self {
+        let limit = HumanDuration(plan.limits.test);
+        Self::failed_for_good(format!("timed out after {limit}: {what}"))
+    }
+
+    pub fn interrupted(context: &Context<'_>) -> Self {
+        let reason = context.stop.reason().map(|reason| reason.to_string());
+        Self { outcome: Outcome::Interrupted, reason, transient: None }
+    }
+
+    pub fn interrupted_because(reason: &str) -> Self {
+        Self { outcome: Outcome::Interrupted, reason: Some(reason.to_owned()), transient: None }
     }
 }
 
 /// Runs the hooks one after the other; the first that fails is the last, and its error is returned.
-async fn run_hooks(context: &Context<'_>, cell: &CellId, hooks: &[HookPlan], input: &HookInput) -> Result<(), String> {
+async fn run_hooks(
+    context: &Context<'_>,
+    plan: &StackPlan,
+    hooks: &[HookPlan],
+    input: &HookInput,
+) -> Result<(), String> {
     for planned in hooks {
-        let hook = Hook { stage: input.stage, kind: planned.kind.clone() };
+        let (cell, hook) = (plan.cell.clone(), Hook { stage: input.stage, kind: planned.kind.clone() });
         context.events.send(Happening::HookStarted { cell: cell.clone(), hook: hook.clone() });
-        let result = hook::run(planned, input, &context.job.plan.project_root, &context.job.hook_environment).await;
-        let (output, error) = match result {
-            Ok(output) => (printed(&output), None),
-            // The error's text holds the end of the output.
-            Err(error) => (None, Some(error.to_string())),
+        // A hook's own limit takes precedence.
+        let limit = match planned.config.get("timeout") {
+            None => plan.limits.hook,
+            Some(_) => Duration::MAX,
         };
-        context.events.send(Happening::HookFinished { cell: cell.clone(), hook, error: error.clone(), output });
+        let running = hook::run(planned, input, &context.job.plan.project_root, &context.job.hook_environment);
+        let (output, error) = match timeout(limit, running).await {
+            Ok(Ok(output)) => (printed(&output), None),
+            // The error's text holds the end of the output.
+            Ok(Err(error)) => (None, Some(error.to_string())),
+            Err(_) => {
+                let (kind, limit) = (&planned.kind, HumanDuration(limit));
+                (None, Some(format!("the hook `{kind}` was killed after {limit} (`hook_timeout`)")))
+            }
+        };
+        context.events.send(Happening::HookFinished { cell, hook, error: error.clone(), output });
         if let Some(error) = error {
             return Err(error);
         }
@@ -140,70 +260,23 @@ fn hook_input(context: &Context<'_>, plan: &StackPlan) -> HookInput {
 }
 
 /// Deletes the cell's stack, or leaves it as the user asked. An interruption doesn't stop this; it is what it leads to.
-async fn tear_down(context: &Context<'_>, cell: &CellId, mut watcher: Watcher, outcome: Outcome) {
-    let stack_id = watcher.stack_id().to_owned();
-    let Settings { no_delete, keep_failed, wait_for_delete, .. } = context.job.settings;
+pub(super) async fn tear_down(
+    settings: &Settings,
+    cell: &CellId,
+    mut watcher: Watcher,
+    outcome: Outcome,
+    options: DeletionOptions,
+    context: &Context<'_>,
+) {
     let kept = match outcome {
-        _ if no_delete => Some(KeptWhy::NoDelete),
-        Outcome::Failed if keep_failed => Some(KeptWhy::KeepFailed),
+        _ if settings.no_delete => Some(KeptWhy::NoDelete),
+        Outcome::Failed if settings.keep_failed => Some(KeptWhy::KeepFailed),
         _ => None,
     };
     if let Some(why) = kept {
+        let stack_id = watcher.stack_id().to_owned();
         context.events.send(Happening::StackKept { cell: cell.clone(), stack_id, why });
         return;
     }
-    let deleted = delete(context.events, cell, &mut watcher, wait_for_delete).await;
-    tell_deletion(context.events, cell, &watcher, deleted, wait_for_delete).await;
-}
-
-/// Deletes a stack that an earlier run left, and returns whether that went well.
-pub(super) async fn delete_found(
-    cell: CellId,
-    stack_id: String,
-    clients: Arc<Clients>,
-    wait: bool,
-    events: &Events,
-) -> bool {
-    let mut watcher = Watcher::new(cell.clone(), stack_id, clients, events.clone());
-    let deleted = match watcher.catch_up().await {
-        Ok(()) => delete(events, &cell, &mut watcher, wait).await,
-        Err(error) => Err(error.to_string()),
-    };
-    let went_well = deleted.is_ok();
-    tell_deletion(events, &cell, &watcher, deleted, wait).await;
-    went_well
-}
-
-/// Sends how the deletion of a stack ended, or that its end was not awaited.
-async fn tell_deletion(events: &Events, cell: &CellId, watcher: &Watcher, deleted: Result<(), String>, wait: bool) {
-    let (cell, stack_id) = (cell.clone(), watcher.stack_id().to_owned());
-    events.send(match deleted {
-        Ok(()) if wait => Happening::StackDeleted { cell, stack_id },
-        Ok(()) => Happening::StackDeleteUnawaited { cell, stack_id },
-        Err(reason) => {
-            let left = teardown::left_behind(&stack_id, &watcher.clients()).await;
-            Happening::StackDeleteFailed { cell, stack_id, reason, left }
-        }
-    });
-}
-
-/// Asks for the deletion and, if told to, waits for it; what blocks it is cleared, once, before a second try.
-async fn delete(events: &Events, cell: &CellId, watcher: &mut Watcher, wait: bool) -> Result<(), String> {
-    let (stack_id, clients) = (watcher.stack_id().to_owned(), watcher.clients());
-    let mut second_try = false;
-    loop {
-        let asked = teardown::delete_stack(cell, &stack_id, &clients, events).await;
-        asked.map_err(|error| error.to_string())?;
-        if !wait {
-            return Ok(());
-        }
-        let (status, reason) = watcher.deleted().await.map_err(|error| error.to_string())?;
-        if status.is_deleted() {
-            return Ok(());
-        }
-        if second_try || !teardown::unblock(cell, &stack_id, &clients, events).await {
-            return Err(reason.unwrap_or_else(|| status.to_string()));
-        }
-        second_try = true;
-    }
+    deletion::delete(cell, &mut watcher, options, context.events).await;
 }

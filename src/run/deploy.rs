@@ -43,7 +43,7 @@ pub type Decide = Box<dyn FnOnce(Vec<Proposed>) -> Decision + Send>;
 /// Stages the project, works the change sets out, has them decided on, and follows what is executed.
 pub async fn deploy(job: &Job, aws: &Aws, decide: Decide, consumers: Vec<Box<dyn Consumer>>) -> Ended {
     let started = RunStarted { task: Task::Deploy, ..started(job, aws) };
-    let conductor = Conductor { started, secrets: secrets(&job.plan), journal: None, consumers };
+    let conductor = Conductor { secrets: secrets(&job.plan), ..Conductor::new(started, consumers) };
     conductor.conduct(async |spine: &Spine| steps(&Context::new(job, aws, spine), decide).await.map(drop)).await
 }
 
@@ -51,11 +51,11 @@ pub async fn deploy(job: &Job, aws: &Aws, decide: Decide, consumers: Vec<Box<dyn
 pub(super) async fn steps(context: &Context<'_>, decide: Decide) -> Result<Decision, RunError> {
     let buckets = match context.cancel.run_until_cancelled(before_cells(context)).await {
         Some(Ok(buckets)) => buckets,
-        Some(Err(error)) => {
+        Some(Err(error)) if !matches!(error, RunError::Stopped) => {
             not_run(context, Some(&error.to_string()));
             return Err(error);
         }
-        None => {
+        Some(Err(_)) | None => {
             not_run(context, None);
             return Ok(Decision::Drop);
         }
@@ -98,7 +98,8 @@ async fn propose<'p>(context: &Context<'_>, plan: &'p StackPlan, bucket: &Bucket
         Ok(proposal) => Some(Open { plan, proposal, clients }),
         Err(error) => {
             let reason = error.to_string();
-            context.events.send(Happening::LaunchFailed { cell: cell.clone(), reason: reason.clone() });
+            let failed = Happening::LaunchFailed { cell: cell.clone(), reason: reason.clone(), may_exist: false };
+            context.events.send(failed);
             finish(context, &cell, Outcome::Failed, Some(&reason));
             None
         }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::conductor::Remains;
 use super::journal::Journal;
 use super::redact::Secrets;
 use crate::event::{Happening, Message, Outcome, RunEvent, RunFinished};
@@ -33,20 +34,18 @@ struct Tally {
     interrupted: usize,
     /// Ids of stacks and names of buckets that should be gone and aren't.
     left_behind: BTreeSet<String>,
-    /// Something stays because the user asked for it.
-    kept: bool,
 }
 
 /// The dispatcher at work.
 pub(super) struct Dispatching {
     error: oneshot::Sender<Option<String>>,
-    task: JoinHandle<RunFinished>,
+    task: JoinHandle<(RunFinished, Option<Remains>)>,
 }
 
 impl Dispatching {
     /// Waits until every sender of events is gone, sends the last event, closes everything and returns the verdict.
     /// `error` is what kept the run from testing.
-    pub async fn finish(self, error: Option<String>) -> RunFinished {
+    pub async fn finish(self, error: Option<String>) -> (RunFinished, Option<Remains>) {
         // Nobody listens only if the dispatcher panicked, which the next line passes on.
         let _ = self.error.send(error);
         self.task.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
@@ -59,8 +58,10 @@ impl Dispatcher {
         consumers: Vec<Box<dyn Consumer>>,
         journal: Option<Journal>,
         secrets: Secrets,
+        replay: Vec<RunEvent>,
     ) -> Dispatching {
-        let dispatcher = Self { consumers, journal, secrets, seq: 0, tally: Tally::default() };
+        let mut dispatcher = Self { consumers, journal, secrets, seq: 0, tally: Tally::default() };
+        replay.iter().for_each(|event| dispatcher.replay(event));
         let (error, told) = oneshot::channel();
         let task = tokio::spawn(async move {
             let dispatcher = dispatcher.dispatch(inbox).await;
@@ -78,13 +79,23 @@ impl Dispatcher {
                     Some(message) => self.take(message),
                     None => return self,
                 },
-                _ = ticks.tick() => self.each(|consumer| consumer.tick()),
+                _ = ticks.tick() => {
+                    self.journal.iter_mut().for_each(Journal::touch);
+                    self.each(|consumer| consumer.tick());
+                }
             }
         }
     }
 
+    /// Takes an event in that was recorded before the run was resumed.
+    fn replay(&mut self, event: &RunEvent) {
+        self.tally.count(&event.happening);
+        self.seq = event.seq;
+        self.each(|consumer| consumer.take(event));
+    }
+
     /// Sends the last event and closes everything.
-    fn close(mut self, error: Option<String>) -> RunFinished {
+    fn close(mut self, error: Option<String>) -> (RunFinished, Option<Remains>) {
         let finished = RunFinished {
             passed: self.tally.passed,
             failed: self.tally.failed,
@@ -94,10 +105,12 @@ impl Dispatcher {
         };
         self.take(Message { happening: Happening::RunFinished(finished.clone()), recorded: None });
         self.each(|consumer| consumer.finish());
-        if let Some(journal) = self.journal {
-            journal.close(self.tally.left_behind.is_empty() && !self.tally.kept);
-        }
-        finished
+        let remains = self.journal.and_then(|journal| {
+            let (header, ledger) = (journal.header().clone(), journal.ledger().clone());
+            journal.close();
+            (!ledger.is_empty()).then_some(Remains { header, ledger })
+        });
+        (finished, remains)
     }
 
     fn take(&mut self, message: Message) {
@@ -141,10 +154,15 @@ impl Tally {
             Happening::StackDeleted { stack_id: id, .. } | Happening::BucketDeleted { bucket: id } => {
                 self.left_behind.remove(id);
             }
-            Happening::StackKept { .. } | Happening::StackDeleteUnawaited { .. } | Happening::BucketKept { .. } => {
-                self.kept = true;
+            // Nobody can say whether it has to be deleted.
+            Happening::LaunchFailed { cell, may_exist: true, .. } => {
+                self.left_behind.insert(format!("stack of {cell}"));
             }
-            Happening::RunStarted(_)
+            Happening::StackKept { .. }
+            | Happening::StackDeleteUnawaited { .. }
+            | Happening::BucketKept { .. }
+            | Happening::CellRetried { .. }
+            | Happening::RunStarted(_)
             | Happening::Warning { .. }
             | Happening::LintStarted { .. }
             | Happening::LintFinding(_)

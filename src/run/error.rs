@@ -18,7 +18,10 @@ pub enum RunError {
     Files(Vec<Diagnostic>),
     #[error(transparent)]
     Stage(#[from] StageError),
-    #[error("interrupted twice: what stands now stays, `taskcat test clean` takes it away")]
+    /// A signal, the time budget or `--max-fail` stopped the run; not shown, since the events say it.
+    #[error("stopped")]
+    Stopped,
+    #[error("interrupted twice, before everything was deleted")]
     Abandoned,
     #[error("the run broke down inside: {0}")]
     Broken(String),

@@ -1,27 +1,36 @@
-//! Ctrl-C and termination: the first stops the run, which then cleans up; the second gives the clean-up up.
+//! Signals: the first one stops the run, which then deletes what it has created; a second one, at
+//! least a second later, ends the deletion as well.
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use std::io;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{Events, Happening};
+use super::stop::{Stop, StopReason};
+use crate::event::Events;
+
+/// A second signal that comes sooner belongs to the first: CI systems, and terminals whose shell
+/// passes signals on, send two.
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
 pub(super) struct Interrupt {
-    /// Stop testing, take everything away.
-    pub stop: CancellationToken,
-    /// Stop at once, whatever stands.
+    /// Stop at once, whatever exists.
     pub abandon: CancellationToken,
     listener: JoinHandle<()>,
 }
 
 impl Interrupt {
-    pub fn listen(events: Events) -> Self {
-        let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
-        let listener = tokio::spawn(listen(events, stop.clone(), abandon.clone()));
-        Self { stop, abandon, listener }
+    /// Listens; the first signal stops the run by `stop`.
+    pub fn listen(events: Events, stop: Stop) -> Self {
+        let abandon = CancellationToken::new();
+        let listener = tokio::spawn(listen(events, stop, abandon.clone()));
+        Self { abandon, listener }
     }
 
-    /// Stops listening and gives the sender of events back.
+    /// Stops listening and drops the sender of events.
     pub async fn end(self) {
         self.listener.abort();
         // The task only ever ends by being aborted, which is what this says.
@@ -29,23 +38,47 @@ impl Interrupt {
     }
 }
 
-async fn listen(events: Events, stop: CancellationToken, abandon: CancellationToken) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        events.warn(None, "signals can't be caught here: an interrupted run will not clean up");
-        return std::future::pending().await;
+async fn listen(events: Events, stop: Stop, abandon: CancellationToken) {
+    let mut signals = match signals() {
+        Ok(signals) => signals,
+        Err(error) => {
+            events.warn(None, format!("can't catch signals ({error}): an interrupted run won't clean up"));
+            return std::future::pending().await;
+        }
     };
-    let name = next(&mut interrupt, &mut terminate).await;
-    events.send(Happening::Interrupted { signal: name.to_owned() });
-    stop.cancel();
-    next(&mut interrupt, &mut terminate).await;
-    abandon.cancel();
-    std::future::pending().await
+    let mut first = None;
+    while let Some(name) = signals.recv().await {
+        match first {
+            None => {
+                first = Some(Instant::now());
+                stop.stop(StopReason::Signal(name), &events);
+            }
+            Some(at) if at.elapsed() < SAME_SIGNAL => {}
+            Some(_) => abandon.cancel(),
+        }
+    }
 }
 
-async fn next(interrupt: &mut Signal, terminate: &mut Signal) -> &'static str {
-    tokio::select! {
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
+/// The names of the signals that end a run, as they arrive.
+#[cfg(unix)]
+fn signals() -> io::Result<mpsc::Receiver<&'static str>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let (sender, receiver) = mpsc::channel(8);
+    // A terminal that is closed sends SIGHUP.
+    let kinds =
+        [("SIGINT", SignalKind::interrupt()), ("SIGTERM", SignalKind::terminate()), ("SIGHUP", SignalKind::hangup())];
+    for (name, kind) in kinds {
+        let mut signals = signal(kind)?;
+        let sender = sender.clone();
+        tokio::spawn(async move { while signals.recv().await.is_some() && sender.send(name).await.is_ok() {} });
     }
+    Ok(receiver)
+}
+
+#[cfg(not(unix))]
+fn signals() -> io::Result<mpsc::Receiver<&'static str>> {
+    let (sender, receiver) = mpsc::channel(8);
+    tokio::spawn(async move { while tokio::signal::ctrl_c().await.is_ok() && sender.send("Ctrl-C").await.is_ok() {} });
+    Ok(receiver)
 }

@@ -7,6 +7,7 @@
 mod cell;
 mod clean;
 mod conductor;
+mod deletion;
 mod deploy;
 mod dispatcher;
 mod error;
@@ -16,18 +17,27 @@ mod limits;
 pub mod pipeline;
 mod prepare;
 mod redact;
+mod resume;
+mod retry;
 mod staging;
+mod stop;
 
-pub use clean::{CleanRequest, RunStack, Search, clean, find_stacks};
-pub use conductor::Ended;
+pub use clean::{CleanRequest, Findings, Leftover, LeftoverKind, Search, clean, find};
+pub use conductor::{Ended, Remains};
+pub use deletion::DeletionOptions;
 pub use deploy::{Decide, Decision, Proposed, deploy};
 pub use error::RunError;
 pub use prepare::{PrepareError, prepare};
+pub use resume::{ResumeError, ResumeRequest, Resumption, resume};
 pub use staging::Staging;
+pub use stop::{Budget, StopReason};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
@@ -42,9 +52,12 @@ use crate::report::Consumer;
 use crate::stage::bucket::Bucket;
 use crate::teardown;
 use conductor::{Conductor, Spine};
-use journal::{Header, Journal};
+use jiff::Timestamp;
+use journal::{Folders, Header, Journal};
 use limits::Limits;
 use redact::Secrets;
+use stop::Stop;
+use teardown::BucketOrigin;
 
 /// Everything that is to be done.
 pub struct Job {
@@ -58,8 +71,10 @@ pub struct Job {
     pub templates: Vec<TemplateSource>,
     /// What stands in for AWS, for the reports.
     pub endpoint: Option<String>,
-    /// AWS is in this process, and all that is made is gone with it: there is nothing to write down for later.
-    pub in_process: bool,
+    /// Where to keep the journal; `None` where AWS is in this process, and everything ends with it.
+    pub journal: Option<Folders>,
+    /// The folder of the reports, which the journal names.
+    pub output: Option<PathBuf>,
     /// What hooks find in their environment, over that of this process; `None` takes a variable away.
     pub hook_environment: Vec<(String, Option<String>)>,
 }
@@ -67,7 +82,7 @@ pub struct Job {
 const LINT_ABSENT: &str = "cfn-lint is not on PATH, so templates are not checked before the launch (`pip install cfn-lint`; -l skips the check)";
 
 /// What the user decided about a run, beyond the configuration.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Settings {
     pub no_delete: bool,
     pub keep_failed: bool,
@@ -75,6 +90,29 @@ pub struct Settings {
     /// Stacks at once; `None` is no limit.
     pub max_concurrency: Option<usize>,
     pub max_concurrency_per_region: Option<usize>,
+    /// Delete stacks without the resources that can't be deleted, as a last step.
+    pub force_delete: bool,
+    /// Stop the run after so many failed tests.
+    pub max_fail: Option<usize>,
+    /// Warn about a stack that is in progress for longer.
+    pub slow_after: Duration,
+    pub budget: Option<Budget>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            no_delete: false,
+            keep_failed: false,
+            wait_for_delete: false,
+            max_concurrency: None,
+            max_concurrency_per_region: None,
+            force_delete: false,
+            max_fail: None,
+            slow_after: Duration::from_secs(60 * 60),
+            budget: None,
+        }
+    }
 }
 
 /// What every step of a run works with.
@@ -83,28 +121,55 @@ struct Context<'r> {
     aws: &'r Aws,
     events: &'r Events,
     cancel: &'r CancellationToken,
-    /// Indexes of the plan's buckets that this run may have made.
-    begun: Mutex<BTreeSet<usize>>,
+    stop: &'r Stop,
+    /// Indexes of the plan's buckets that this run may have created.
+    begun: Mutex<BTreeMap<usize, BucketCreation>>,
+    /// Failed tests so far.
+    failures: AtomicUsize,
     /// Keys of the staged files, once they are known.
     keys: OnceLock<Vec<String>>,
 }
 
 impl<'r> Context<'r> {
     fn new(job: &'r Job, aws: &'r Aws, spine: &'r Spine) -> Self {
-        let (events, cancel) = (&spine.events, &spine.cancel);
-        Self { job, aws, events, cancel, begun: Mutex::default(), keys: OnceLock::new() }
+        let (events, cancel, stop) = (&spine.events, &spine.cancel, &spine.stop);
+        let (begun, failures, keys) = (Mutex::default(), AtomicUsize::new(0), OnceLock::new());
+        Self { job, aws, events, cancel, stop, begun, failures, keys }
     }
 }
 
+/// What is known of the creation of a bucket.
+#[derive(Clone, Copy, Debug)]
+struct BucketCreation {
+    requested: Timestamp,
+    is_confirmed: bool,
+}
+
 impl Context<'_> {
-    fn begun(&self) -> MutexGuard<'_, BTreeSet<usize>> {
-        // A panic while it was held leaves a set of indexes, which is as good as before.
+    fn settings(&self) -> &Settings {
+        &self.job.settings
+    }
+
+    fn begun(&self) -> MutexGuard<'_, BTreeMap<usize, BucketCreation>> {
+        // A panic while it was held leaves plain values, which are as good as before.
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn begun_buckets(&self) -> impl Iterator<Item = &BucketPlan> {
+        self.bucket_creations().map(|(bucket, _)| bucket)
+    }
+
+    fn bucket_creations(&self) -> impl Iterator<Item = (&BucketPlan, BucketCreation)> {
         let begun = self.begun().clone();
-        begun.into_iter().map(|index| &self.job.plan.buckets[index])
+        begun.into_iter().map(|(index, creation)| (&self.job.plan.buckets[index], creation))
+    }
+
+    /// Counts a failed test, and stops the run if that is one too many.
+    fn count_failure(&self) {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.settings().max_fail.is_some_and(|limit| failures >= limit) {
+            self.stop.stop(StopReason::Failures(failures), self.events);
+        }
     }
 
     /// Keys of the staged files, as far as they are known.
@@ -116,27 +181,36 @@ impl Context<'_> {
 /// Tests every cell, and returns when everything is reported and gone. The error is the journal's: without it nothing is
 /// begun.
 pub async fn run(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> io::Result<Ended> {
-    let journal = match job.in_process {
-        true => None,
-        false => Some(Journal::create(&job.plan.project_root, &Header::new(&job.plan, job.endpoint.clone()))?),
+    let header = || Header::new(&job.plan, &job.settings, job.endpoint.clone(), job.output.clone());
+    let journal = match &job.journal {
+        Some(folders) => Some(Journal::create(folders, &header())?),
+        None => None,
     };
-    let conductor = Conductor { started: started(job, aws), secrets: secrets(&job.plan), journal, consumers };
+    let conductor = Conductor {
+        secrets: secrets(&job.plan),
+        journal,
+        budget: job.settings.budget,
+        ..Conductor::new(started(job, aws), consumers)
+    };
     Ok(conductor.conduct(async |spine| steps(&Context::new(job, aws, spine)).await).await)
 }
 
 /// Packages and uploads, and leaves the result where it is.
 pub async fn upload(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> Ended {
-    let conductor = Conductor { started: uploading(job, aws), secrets: Secrets::default(), journal: None, consumers };
+    let conductor = Conductor::new(uploading(job, aws), consumers);
     let work = async |spine: &Spine| {
         let context = Context::new(job, aws, spine);
-        spine.cancel.run_until_cancelled(staging::stage(&context)).await.map_or(Ok(()), |staged| staged.map(|_| ()))
+        match staging::stage(&context).await {
+            Ok(_) | Err(RunError::Stopped) => Ok(()),
+            Err(error) => Err(error),
+        }
     };
     conductor.conduct(work).await
 }
 
 /// What an upload would do, a line each: `upload s3://…`, `remove s3://…`.
 pub async fn dry_run(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> (Ended, Vec<String>) {
-    let conductor = Conductor { started: uploading(job, aws), secrets: Secrets::default(), journal: None, consumers };
+    let conductor = Conductor::new(uploading(job, aws), consumers);
     let mut lines = Vec::new();
     let work = async |spine: &Spine| {
         let context = Context::new(job, aws, spine);
@@ -150,29 +224,32 @@ pub async fn dry_run(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) ->
 
 /// The steps. The error is what kept the cells from being tested at all.
 async fn steps(context: &Context<'_>) -> Result<(), RunError> {
-    let staged = context.cancel.run_until_cancelled(before_cells(context)).await;
-    let result = match staged {
-        Some(Ok(buckets)) => {
+    let result = match before_cells(context).await {
+        Ok(buckets) => {
             test_cells(context, &buckets).await;
             Ok(())
         }
-        Some(Err(error)) => {
+        Err(RunError::Stopped) => {
+            not_run(context, context.stop.reason().map(|reason| reason.to_string()).as_deref());
+            Ok(())
+        }
+        Err(error) => {
             not_run(context, Some(&error.to_string()));
             Err(error)
-        }
-        None => {
-            not_run(context, None);
-            Ok(())
         }
     };
     delete_buckets(context).await;
     result
 }
 
-/// Lint, then packaging and upload. Lint's errors stop the run before anything is made.
+/// Lint, then packaging and upload. Lint's errors stop the run before anything is created.
+///
+/// # Errors
+/// [`RunError::Stopped`] where the run was stopped meanwhile. The creation of buckets isn't cut short by that: a call on
+/// the way may take effect.
 async fn before_cells(context: &Context<'_>) -> Result<Vec<Bucket>, RunError> {
     if let Some(targets) = &context.job.lint {
-        check(context, targets).await?;
+        context.stop.until_stopped(check(context, targets)).await.unwrap_or(Err(RunError::Stopped))?;
     }
     staging::stage(context).await
 }
@@ -208,8 +285,10 @@ fn lint_finding(finding: Finding) -> LintFinding {
 fn refuse(context: &Context<'_>) {
     for refused in &context.job.plan.refused {
         let (cell, reason) = (refused.cell.id.clone(), refused.reason.clone());
-        context.events.send(Happening::LaunchFailed { cell: cell.clone(), reason: reason.clone() });
+        let failed = Happening::LaunchFailed { cell: cell.clone(), reason: reason.clone(), may_exist: false };
+        context.events.send(failed);
         context.events.send(Happening::CellFinished { cell, outcome: Outcome::Failed, reason: Some(reason) });
+        context.count_failure();
     }
 }
 
@@ -233,17 +312,25 @@ fn not_run(context: &Context<'_>, reason: Option<&str>) {
 
 /// Deletes the buckets that were made for this run, whether or not the run came to filling them.
 async fn delete_buckets(context: &Context<'_>) {
-    let settings = context.job.settings;
     let keys = context.staged_keys();
-    let auto = context.begun_buckets().filter(|bucket| bucket.kind == BucketKind::Auto);
-    join_all(auto.map(async |bucket| {
-        if settings.no_delete {
+    let auto = context.bucket_creations().filter(|(bucket, _)| bucket.kind == BucketKind::Auto);
+    join_all(auto.map(async |(bucket, creation)| {
+        if context.settings().no_delete {
             let bucket = bucket.name.clone();
             context.events.send(Happening::BucketKept { bucket, why: KeptWhy::NoDelete });
             return;
         }
         let clients = context.aws.clients(&bucket.profile, &bucket.region).await;
-        teardown::delete_bucket(&bucket.name, keys, &clients, context.events).await;
+        if creation.is_confirmed {
+            return teardown::delete_bucket(&bucket.name, keys, &clients, context.events).await;
+        }
+        let origin = BucketOrigin {
+            run_id: &context.job.plan.run_id.simple().to_string(),
+            project: &context.job.plan.project_name,
+            account_id: &bucket.account_id,
+            unconfirmed_since: Some(creation.requested),
+        };
+        teardown::delete_bucket_of_run(&bucket.name, &origin, &clients, context.events).await;
     }))
     .await;
 }

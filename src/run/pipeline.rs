@@ -4,20 +4,24 @@
 //! goes when it is gone. Taking it away empties the stack's own buckets, so it is done only to a stack that bears our tag.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 
 use super::conductor::{Conductor, Ended, Spine};
+use super::deletion::{self, DeletionOptions};
 use super::deploy::{self, Decide, Decision};
 use super::prepare::identity;
-use super::redact::Secrets;
-use super::{Context, Job, cell, clean, started};
+use super::{Context, Job, clean, started};
 use crate::aws::{Aws, AwsError, Clients, Stack, StageState};
 use crate::event::{CellId, Events, RunStarted, Task};
 use crate::pipeline::{self, Target};
 use crate::plan::BucketKind;
 use crate::report::Consumer;
 use crate::teardown;
+
+/// The time limit of the deletion of a pipeline's stack.
+const DELETE_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// A pipeline as it stands.
 #[derive(Clone, Debug)]
@@ -105,7 +109,7 @@ pub async fn deploy(
     consumers: Vec<Box<dyn Consumer>>,
 ) -> Ended {
     let started = RunStarted { task: Task::Deploy, project: target.name.clone(), ..started(job, aws) };
-    let conductor = Conductor { started, secrets: Secrets::default(), journal: None, consumers };
+    let conductor = Conductor::new(started, consumers);
     conductor
         .conduct(async |spine: &Spine| {
             let context = Context::new(job, aws, spine);
@@ -168,7 +172,7 @@ pub async fn delete(
     consumers: Vec<Box<dyn Consumer>>,
 ) -> Ended {
     let started = clean::started(&pipeline.target.name, endpoint, aws);
-    let conductor = Conductor { started, secrets: Secrets::default(), journal: None, consumers };
+    let conductor = Conductor::new(started, consumers);
     conductor
         .conduct(async |spine: &Spine| {
             let clients = clients(&pipeline.target, aws).await;
@@ -180,7 +184,8 @@ pub async fn delete(
             let Target { name, region, .. } = &pipeline.target;
             let cell = CellId { test: name.as_str().into(), region: region.as_str().into() };
             let stack_id = pipeline.stack.stack_id.clone();
-            if cell::delete_found(cell, stack_id, clients.clone(), true, &spine.events).await {
+            let options = DeletionOptions { wait: true, force: false, limit: DELETE_LIMIT };
+            if deletion::delete_found(&cell, stack_id, clients.clone(), options, &spine.events).await {
                 match (&buckets.tools, programs(&pipeline.stack)) {
                     (Some(bucket), _) => teardown::delete_bucket(bucket, &[], &clients, &spine.events).await,
                     (None, Some(place)) => delete_programs(place, &clients, &spine.events).await,

@@ -1,9 +1,10 @@
 //! Packaging and upload, in front of a run or alone (`taskcat upload`).
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
+use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use super::{Context, RunError};
+use super::{BucketCreation, Context, RunError};
 use crate::event::Happening;
 use crate::package::{self, Archive, Progress};
 use crate::plan::{BucketKind, BucketPlan};
@@ -28,18 +29,23 @@ pub(super) async fn stage(context: &Context<'_>) -> Result<Vec<Bucket>, RunError
     let plan = &context.job.plan;
     let Some(staging) = &context.job.staging else { return ensure_buckets(context).await };
     if let Some(request) = &staging.package {
-        package(context, request).await?;
+        context.stop.until_stopped(package(context, request)).await.unwrap_or(Err(RunError::Stopped))?;
     }
-    // Archives are staged too, so the files are listed only now; that makes no call, so the buckets are made meanwhile.
-    let (buckets, files) = futures::try_join!(ensure_buckets(context), list(context, staging))?;
+    if context.stop.token.is_cancelled() {
+        return Err(RunError::Stopped);
+    }
+    // Archives are staged too, so the files are listed only now; that makes no call, so the buckets are created meanwhile.
+    // Neither cuts the other short: a bucket whose creation is on the way has to be known.
+    let (buckets, files) = futures::join!(ensure_buckets(context), list(context, staging));
+    let (buckets, files) = (buckets?, files?);
     let prefix = prefix(&plan.project_name);
     let _ = context.keys.set(files.iter().map(|file| format!("{prefix}{}", file.key)).collect());
     let concurrency = (UPLOADS / buckets.len().max(1)).max(4);
-    try_join_all(plan.buckets.iter().zip(&buckets).map(async |(planned, bucket)| {
+    let uploads = try_join_all(plan.buckets.iter().zip(&buckets).map(async |(planned, bucket)| {
         let changes = sync::compare(bucket, &files, &staging.exclusions, &prefix).await?;
         sync::apply(bucket, changes, &prefix, acl(context, planned), concurrency, context.events).await
-    }))
-    .await?;
+    }));
+    context.stop.until_stopped(uploads).await.ok_or(RunError::Stopped)??;
     Ok(buckets)
 }
 
@@ -69,14 +75,19 @@ pub(super) async fn dry_run(context: &Context<'_>) -> Result<Vec<String>, RunErr
 async fn ensure_buckets(context: &Context<'_>) -> Result<Vec<Bucket>, RunError> {
     let plan = &context.job.plan;
     let ensured = plan.buckets.iter().enumerate().map(async |(index, planned)| {
-        context.begun().insert(index);
+        let mut creation = BucketCreation { requested: Timestamp::now(), is_confirmed: false };
+        context.begun().insert(index, creation);
         let ensured = bucket::ensure(planned, plan.run_id, context.aws, context.events).await;
-        if ensured.as_ref().is_err_and(StageError::is_refusal) {
+        if ensured.is_ok() {
+            creation.is_confirmed = true;
+            context.begun().insert(index, creation);
+        } else if ensured.as_ref().is_err_and(StageError::is_refusal) {
             context.begun().remove(&index);
         }
         ensured
     });
-    Ok(try_join_all(ensured).await?)
+    // All are awaited, also after an error: a creation on the way may take effect.
+    Ok(join_all(ensured).await.into_iter().collect::<Result<_, _>>()?)
 }
 
 async fn list(context: &Context<'_>, staging: &Staging) -> Result<Vec<LocalFile>, RunError> {

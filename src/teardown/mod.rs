@@ -1,7 +1,11 @@
-//! What a run made is taken away again.
+//! Deletes what a run has created.
 //!
-//! Deleting is asked for here and followed by `watch`; `run` joins the two. Only what this run made is touched: its
-//! stacks by id, its buckets by the plan, and buckets inside its stacks that block their deletion.
+//! Deletions are requested here and followed by `watch`; `run` joins the two. Only what this run created is touched: its
+//! stacks by ID, its buckets by their tag, and buckets inside its stacks that block their deletion.
+
+mod bucket;
+
+pub use bucket::{BucketOrigin, Ownership, SETTLE, delete_bucket, delete_bucket_of_run, ownership};
 
 use futures::future::BoxFuture;
 
@@ -11,14 +15,45 @@ use crate::event::{CellId, Events, Happening, LeftResource};
 /// Nested stacks are searched this deep for what blocks a deletion.
 const DEPTH: u32 = 10;
 
-/// Asks CloudFormation to delete the stack.
-pub async fn delete_stack(cell: &CellId, stack_id: &str, clients: &Clients, events: &Events) -> Result<(), AwsError> {
-    events.send(Happening::StackDeleting { cell: cell.clone(), stack_id: stack_id.to_owned() });
-    clients.delete_stack(stack_id, &request_token()).await
+/// How CloudFormation deletes a stack
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Standard,
+    /// Without the resources that failed to be deleted.
+    Force,
 }
 
-/// Clears what is known to block the deletion of a stack: buckets that the stack made and that its resources filled,
-/// which CloudFormation deletes only when empty. Returns whether another try is worth it.
+/// Requests the deletion of the stack. One that doesn't exist is no error.
+pub async fn delete_stack(
+    cell: &CellId,
+    stack_id: &str,
+    mode: &Mode,
+    clients: &Clients,
+    events: &Events,
+) -> Result<(), AwsError> {
+    events.send(Happening::StackDeleting { cell: cell.clone(), stack_id: stack_id.to_owned() });
+    let requested = match mode {
+        Mode::Standard => clients.delete_stack(stack_id, &request_token()).await,
+        Mode::Force => clients.force_delete_stack(stack_id, &request_token()).await,
+    };
+    match requested {
+        Err(error) if error.is(ErrorKind::NotFound) => Ok(()),
+        requested => requested,
+    }
+}
+
+/// Whether a deletion failed because something else still uses a resource, and will release it by itself: an export
+/// that another stack imports, a network interface that Lambda or a load balancer gives back late.
+pub fn is_held_by_others(reason: &str) -> bool {
+    let reason = reason.to_lowercase();
+    ["cannot delete export", "is in use", "in use by", "dependencyviolation", "dependent object", "has dependencies"]
+        .iter()
+        .any(|words| reason.contains(words))
+}
+
+/// Clears what is known to block the deletion of a stack: buckets that the stack has created and that its resources
+/// have filled, which CloudFormation deletes only when they are empty. Returns whether another attempt is worthwhile.
 pub async fn unblock(cell: &CellId, stack_id: &str, clients: &Clients, events: &Events) -> bool {
     let left = left_behind(stack_id, clients).await;
     let buckets = left
@@ -26,22 +61,31 @@ pub async fn unblock(cell: &CellId, stack_id: &str, clients: &Clients, events: &
         .filter(|resource| resource.resource_type == "AWS::S3::Bucket" && resource.status == "DELETE_FAILED");
     let mut cleared = false;
     for bucket in buckets.filter_map(|resource| resource.physical_id.as_deref()) {
-        match clients.empty_bucket(bucket).await {
-            Ok(()) => cleared = true,
-            Err(error) => {
-                events.warn(Some(cell), format!("{bucket} blocks the deletion and can't be emptied: {error}"))
-            }
+        match clients.bucket_is_empty(bucket).await {
+            // Something else blocks it.
+            Ok(true) => {}
+            Ok(false) | Err(_) => match clients.empty_bucket(bucket).await {
+                Ok(()) => cleared = true,
+                Err(error) => {
+                    events.warn(Some(cell), format!("{bucket} blocks the deletion and can't be emptied: {error}"));
+                }
+            },
         }
     }
     cleared
 }
 
-/// The resources of a stack, and of those nested in it, that still stand. What can't be listed is left out: the list is
-/// for people and for [`unblock`], and the stack itself is reported in any case.
+/// The resources of a stack, and of those nested in it, that are not deleted. What can't be listed is left out: the
+/// list is for people and for [`unblock`], and the stack itself is reported in any case.
 pub async fn left_behind(stack_id: &str, clients: &Clients) -> Vec<LeftResource> {
     let mut left = Vec::new();
     collect_left(stack_id, clients, DEPTH, &mut left).await;
     left
+}
+
+/// `Queue (AWS::SQS::Queue)`
+pub fn describe(resource: &LeftResource) -> String {
+    format!("{} ({})", resource.logical_id, resource.resource_type)
 }
 
 fn collect_left<'a>(
@@ -63,22 +107,15 @@ fn collect_left<'a>(
     })
 }
 
-/// Deletes a bucket that the run made, with its content. `keys` is what the run put there, which saves listing it; what
-/// others put there is found when the deletion is refused.
-pub async fn delete_bucket(bucket: &str, keys: &[String], clients: &Clients, events: &Events) {
-    let result = match clients.delete_objects(bucket, keys).await {
-        Ok(()) => match clients.delete_bucket(bucket).await {
-            Err(error) if error.has_code("BucketNotEmpty") => match clients.empty_bucket(bucket).await {
-                Ok(()) => clients.delete_bucket(bucket).await,
-                failed => failed,
-            },
-            result => result,
-        },
-        failed => failed,
-    };
-    events.send(match result {
-        Ok(()) => Happening::BucketDeleted { bucket: bucket.to_owned() },
-        Err(error) if error.is(ErrorKind::NotFound) => Happening::BucketDeleted { bucket: bucket.to_owned() },
-        Err(error) => Happening::BucketDeleteFailed { bucket: bucket.to_owned(), reason: error.to_string() },
-    });
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources_that_others_hold_are_told_by_the_reason() {
+        assert!(is_held_by_others("Cannot delete export net-vpc as it is in use by web."));
+        assert!(is_held_by_others("The vpc 'vpc-1' has dependencies and cannot be deleted. (DependencyViolation)"));
+        assert!(is_held_by_others("resource sg-1 has a dependent object"));
+        assert!(!is_held_by_others("The following resource(s) failed to delete: [LogBucket]."));
+    }
 }

@@ -28,6 +28,8 @@ pub struct Watcher {
     events: Events,
     /// The cell's own stack first, then the nested ones as they appear.
     stacks: Vec<Followed>,
+    /// Why the first resource failed.
+    first_failure: Option<String>,
 }
 
 struct Followed {
@@ -49,7 +51,7 @@ pub struct Settled {
 
 impl Watcher {
     pub fn new(cell: CellId, stack_id: String, clients: Arc<Clients>, events: Events) -> Self {
-        Self { cell, clients, events, stacks: vec![Followed::new(stack_id, 0)] }
+        Self { cell, clients, events, stacks: vec![Followed::new(stack_id, 0)], first_failure: None }
     }
 
     pub fn stack_id(&self) -> &str {
@@ -58,6 +60,25 @@ impl Watcher {
 
     pub fn clients(&self) -> Arc<Clients> {
         self.clients.clone()
+    }
+
+    /// The last known status of the cell's own stack.
+    pub fn status(&self) -> &StackStatus {
+        &self.stacks[0].status
+    }
+
+    /// The reason of the resource, here or in a nested stack, that failed first.
+    pub fn first_failure(&self) -> Option<&str> {
+        self.first_failure.as_deref()
+    }
+
+    /// Takes an event in that was reported earlier, and follows the stack that it tells of.
+    pub fn recall(&mut self, event: &StackEvent) {
+        self.follow(event);
+        if let Some(stack) = self.stacks.iter_mut().find(|stack| stack.stack_id == event.stack_id) {
+            stack.seen.insert(event.event_id.clone());
+            stack.take(event);
+        }
     }
 
     /// Takes everything that has happened so far as known: for a stack of an earlier run, whose past is not this run's.
@@ -132,16 +153,27 @@ impl Watcher {
         Ok(())
     }
 
+    /// Follows the nested stack that an event tells of, and keeps the first failure.
+    fn follow(&mut self, event: &StackEvent) {
+        if event.resource_type == STACK_TYPE
+            && !event.is_of_stack()
+            && let Some(nested) = &event.physical_id
+            && self.stacks.iter().all(|stack| stack.stack_id != *nested)
+        {
+            self.stacks.push(Followed::new(nested.clone(), event.depth + 1));
+        }
+        let is_cause = event.status.ends_with("_FAILED")
+            && event.resource_type != STACK_TYPE
+            && event.reason.as_deref().is_some_and(|reason| !reason.contains("cancelled"));
+        if is_cause && self.first_failure.is_none() {
+            self.first_failure.clone_from(&event.reason);
+        }
+    }
+
     /// Passes events on, and follows the stacks that they tell of.
     fn take(&mut self, found: Vec<StackEvent>) {
         for event in found {
-            if event.resource_type == STACK_TYPE
-                && !event.is_of_stack()
-                && let Some(nested) = &event.physical_id
-                && self.stacks.iter().all(|stack| stack.stack_id != *nested)
-            {
-                self.stacks.push(Followed::new(nested.clone(), event.depth + 1));
-            }
+            self.follow(&event);
             self.events.send(Happening::StackEvent { cell: self.cell.clone(), detail: event });
         }
     }
@@ -170,10 +202,14 @@ impl Followed {
             }
         };
         self.failures = 0;
-        for event in found.iter().filter(|event| event.is_of_stack()) {
+        found.iter().for_each(|event| self.take(event));
+        Ok(found)
+    }
+
+    fn take(&mut self, event: &StackEvent) {
+        if event.is_of_stack() {
             self.status = StackStatus::from(event.status.as_str());
             self.reason = event.reason.clone();
         }
-        Ok(found)
     }
 }

@@ -31,7 +31,7 @@ fn after_a_killed_run(kind: Kind) {
     assert!(list.stdout.contains(&id) && list.stdout.contains("hooks"), "{}", list.stdout);
 
     let next = Taskcat::test_run(&project, &server).args(["-l", "-t", "recorded", "-r", "eu-west-1"]).run();
-    next.assert_says(&format!("taskcat test clean -w {id}"));
+    next.assert_says(&format!("taskcat test clean --yes --wait-for-delete {id}"));
     let clean = Taskcat::at(&project, &server.endpoint());
     let clean = clean.args(["test", "clean", "-w", "-r", "us-east-1,eu-west-1", id.as_str()]).run();
     clean.assert_code(0).assert_says("1 stack and 1 bucket deleted");
@@ -48,7 +48,7 @@ fn only_what_is_named(kind: Kind) {
         Taskcat::test_run(project, &server).args(["-l", "-n", "-r", "us-east-1"]).run().assert_code(0);
     }
     assert_eq!(server.standing(&REGIONS).stacks.len(), 2);
-    let clean = Taskcat::at(&one, &server.endpoint()).args(["test", "clean", "-w", "undeclared-parameter"]).run();
+    let clean = Taskcat::at(&one, &server.endpoint()).args(["test", "clean", "-w", "-y", "undeclared-parameter"]).run();
     clean.assert_code(0).assert_says("1 stack and 1 bucket deleted");
     let standing = server.standing(&REGIONS);
     assert_eq!(standing.stacks.len(), 1);

@@ -280,7 +280,7 @@ fn cleaning_up_in_a_simulator_says_so_too() {
         keys.args(args.iter().copied()).args(["--endpoint-url", &simulator.endpoint()]).run()
     };
     taskcat(&["test", "run", "-l", "--no-delete"]).assert_code(0);
-    let cleaned = taskcat(&["test", "clean", "ALL", "-w"]);
+    let cleaned = taskcat(&["test", "clean", "ALL", "-w", "--yes"]);
     cleaned.assert_code(0).assert_says("simulated: nothing reaches AWS; taskcat ");
     cleaned.assert_says("simulated: 2 stacks and 1 bucket deleted");
 }

@@ -93,7 +93,8 @@ impl Deploy {
                 }),
                 templates: plan::sources(kit.templates()),
                 endpoint,
-                in_process: false,
+                journal: None,
+                output: None,
                 hook_environment: Vec::new(),
             };
             let (decide, consumers) = (decide(self.yes, self.no_execute, verbosity), vec![output::log(verbosity)]);

@@ -53,6 +53,9 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
             (Warning, format!("{} {} failed: {error}", name(cell), hook_name(hook)))
         }
         Happening::CellFinished { cell, .. } => verdict(cell, report)?,
+        Happening::CellRetried { cell, attempt, reason } => {
+            (Warning, format!("{} attempt {attempt} failed, trying again: {reason}", name(cell)))
+        }
         Happening::ChangeSetCreating { cell, stack_name, .. } => {
             (Detail, format!("{} working out what changes in {stack_name}", name(cell)))
         }

@@ -84,7 +84,7 @@ impl Plain {
                 let below = std::iter::once(reason.clone()).chain(left).collect();
                 (cell.clone(), "DELETE_FAILED".into(), below, Vec::new())
             }
-            Happening::LaunchFailed { cell, reason } => {
+            Happening::LaunchFailed { cell, reason, .. } => {
                 let cause = report.cell_of(cell).and_then(|cell| cell.root_cause.clone());
                 (cell.clone(), "LAUNCH_FAILED".into(), vec![reason.clone()], of_cause(cause))
             }

@@ -1,0 +1,100 @@
+//! `taskcat test resume`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::clean::Place;
+use super::error::{CliError, Exit, exit_of};
+use super::{AwsArgs, Verbosity, block_on, output, remains};
+use crate::duration::HumanDuration;
+use crate::plan::TestLimits;
+use crate::report::{self, terminal};
+use crate::run::{self, CleanRequest, ResumeError, ResumeRequest, Resumption, Settings};
+
+/// Follow, report and delete the stacks of a run that was killed.
+///
+/// Goes on where the run was killed, by its journal or, without one, by the tags of its stacks. Tests whose stacks had
+/// not been created, or whose posthooks had not run, count as interrupted.
+#[derive(Args)]
+pub(super) struct Resume {
+    /// ID of the run.
+    run_id: String,
+
+    #[command(flatten)]
+    place: Place,
+
+    /// Root of the project, which holds the journal.
+    #[arg(short, long, default_value = "./", value_name = "DIR")]
+    project_root: PathBuf,
+
+    /// Folder for the reports; without it, the run's own if its journal names one.
+    #[arg(short, long, value_name = "DIR")]
+    output_directory: Option<PathBuf>,
+
+    /// Delete stacks without the resources that can't be deleted, as a last step.
+    #[arg(long)]
+    force_delete: bool,
+
+    /// Time limit for a stack to settle [default: 12h].
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<HumanDuration>,
+
+    /// Time limit of the deletion of a stack, retries included [default: 3h].
+    #[arg(long, value_name = "DURATION")]
+    delete_timeout: Option<HumanDuration>,
+}
+
+impl Resume {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+        block_on(async {
+            let (clients, endpoint) = aws.connect()?;
+            let request = self.request(aws, endpoint);
+            let resumption = match Resumption::find(&request, &clients).await {
+                Ok(found) => found,
+                Err(error) => return Err(self.refused(error, &request)),
+            };
+            resumption.warnings.iter().for_each(|warning| output::warning(warning));
+            let folder = self.output_directory.clone().or_else(|| resumption.output().map(PathBuf::from));
+            let folder = folder.unwrap_or_else(|| PathBuf::from("./taskcat_outputs"));
+            let recorded =
+                report::events::read(&folder.join("events.ndjson")).ok().filter(|events| resumption.is_record(events));
+            let mut consumers = report::files(&folder).map_err(|error| CliError::Local(error.to_string()))?;
+            let index = folder.join("index.html").display().to_string();
+            consumers.push(terminal::consumer(output::view(verbosity, false, Some(index))));
+            let resumed = run::resume(resumption, &request, recorded.unwrap_or_default(), &clients, consumers).await;
+            let ended = resumed.map_err(|error| self.refused(error, &request))?;
+            remains::report(&ended, aws);
+            Ok(exit_of(&ended))
+        })
+    }
+
+    fn request(&self, aws: &AwsArgs, endpoint: Option<String>) -> ResumeRequest {
+        let output = self.output_directory.clone().unwrap_or_else(|| PathBuf::from("./taskcat_outputs"));
+        let default = TestLimits::default();
+        ResumeRequest {
+            find: CleanRequest {
+                what: self.run_id.clone(),
+                search: self.place.search(aws),
+                folders: remains::journal_folders(&self.project_root, Some(&output)),
+                endpoint,
+                include_running: false,
+                older_than: None,
+            },
+            limits: TestLimits {
+                test: self.timeout.map_or(default.test, |it| it.0),
+                deletion: self.delete_timeout.map_or(default.deletion, |it| it.0),
+                ..default
+            },
+            settings: Settings { force_delete: self.force_delete, ..Settings::default() },
+        }
+    }
+
+    fn refused(&self, error: ResumeError, request: &ResumeRequest) -> CliError {
+        match error {
+            ResumeError::Aws(error) => CliError::Aws { profile: request.find.search.profile.clone(), error },
+            error @ ResumeError::Journal(_) => CliError::Local(error.to_string()),
+            error => CliError::Usage(error.to_string()),
+        }
+    }
+}

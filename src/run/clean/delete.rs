@@ -1,0 +1,116 @@
+//! Deletes what was found of earlier runs.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::{Findings, Leftover, LeftoverKind, age};
+use crate::aws::{Aws, AwsError, Clients};
+use crate::event::{Events, Happening, RunStarted, Task};
+use crate::report::Consumer;
+use crate::run::conductor::{Conductor, Ended, Spine};
+use crate::run::deletion::{self, DeletionOptions};
+use crate::teardown::{self, BucketOrigin, SETTLE};
+
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Deletes what was found. What can't be deleted counts as not deleted, and its journal is kept.
+pub async fn clean(
+    what: &str,
+    findings: Findings,
+    options: DeletionOptions,
+    aws: &Aws,
+    endpoint: Option<String>,
+    consumers: Vec<Box<dyn Consumer>>,
+) -> Ended {
+    let Findings { leftovers, journals, .. } = findings;
+    let conductor = Conductor::new(started(what, endpoint, aws), consumers);
+    let mut undeleted: BTreeSet<String> = leftovers.iter().map(|it| it.run_id.clone()).collect();
+    let ended = conductor
+        .conduct(async |spine: &Spine| {
+            let (stacks, buckets): (Vec<_>, Vec<_>) = leftovers.iter().partition(|it| it.is_stack());
+            let stacks = stacks.into_iter().map(|it| delete_stack(it, options, aws, &spine.events));
+            let deleted = spine.stop.until_stopped(join_all(stacks)).await;
+            // Stacks may read from the buckets as long as they are being deleted.
+            let buckets = buckets.into_iter().map(|it| delete_bucket(it, aws, &spine.events));
+            if deleted.is_some() && spine.stop.until_stopped(join_all(buckets)).await.is_some() {
+                undeleted.clear();
+            }
+            Ok(())
+        })
+        .await;
+    if ended.finished.left_behind == 0 && options.wait {
+        for record in journals.iter().filter(|it| !undeleted.contains(&it.header.run_id)) {
+            // A journal that can't be removed is only clutter.
+            let _ = fs::remove_file(&record.path);
+        }
+    }
+    ended
+}
+
+async fn delete_stack(found: &Leftover, options: DeletionOptions, aws: &Aws, events: &Events) {
+    let LeftoverKind::Stack { stack_id, unconfirmed_since } = &found.kind else { return };
+    let clients = aws.clients(&found.profile, &found.region).await;
+    let stack_id = match current_stack(found, stack_id.as_deref(), *unconfirmed_since, &clients).await {
+        Ok(Some(stack_id)) => stack_id,
+        Ok(None) => return,
+        Err(error) => {
+            let (cell, stack_id) = (found.cell(), found.name.clone());
+            let failed = Happening::StackDeleteFailed { cell, stack_id, reason: error.to_string(), left: Vec::new() };
+            return events.send(failed);
+        }
+    };
+    deletion::delete_found(&found.cell(), stack_id, clients, options, events).await;
+}
+
+/// The ID of the run's stack; `None` where there is none any more. A stack whose creation was not confirmed may appear
+/// late, so that its absence means nothing at first.
+pub(in crate::run) async fn current_stack(
+    found: &Leftover,
+    stack_id: Option<&str>,
+    unconfirmed_since: Option<Timestamp>,
+    clients: &Clients,
+) -> Result<Option<String>, AwsError> {
+    loop {
+        let stack = clients.describe_stack(stack_id.unwrap_or(&found.name)).await?;
+        let ours = stack.filter(|stack| stack.tag("taskcat-id") == Some(&found.run_id));
+        if let Some(stack) = ours {
+            return Ok((stack.status != "DELETE_COMPLETE").then_some(stack.stack_id));
+        }
+        if age(unconfirmed_since) >= SETTLE {
+            return Ok(None);
+        }
+        sleep(LOOK).await;
+    }
+}
+
+async fn delete_bucket(found: &Leftover, aws: &Aws, events: &Events) {
+    let LeftoverKind::Bucket { unconfirmed_since } = found.kind else { return };
+    let clients = aws.clients(&found.profile, &found.region).await;
+    let origin = BucketOrigin {
+        run_id: &found.run_id,
+        project: &found.project,
+        account_id: &found.account_id,
+        unconfirmed_since,
+    };
+    teardown::delete_bucket_of_run(&found.name, &origin, &clients, events).await;
+}
+
+/// Without cells: nothing is tested. `what` is a project, or what else is deleted.
+pub(in crate::run) fn started(what: &str, endpoint: Option<String>, aws: &Aws) -> RunStarted {
+    RunStarted {
+        task: Task::Clean,
+        run_id: Uuid::new_v4().simple().to_string(),
+        taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
+        project: what.to_owned(),
+        endpoint,
+        simulated: aws.is_simulated(),
+        templates: Vec::new(),
+        cells: Vec::new(),
+    }
+}

@@ -1,0 +1,294 @@
+//! Finds what earlier runs have not deleted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+
+use super::{CleanRequest, Findings, Leftover, LeftoverKind};
+use crate::aws::{Aws, AwsError, Bucket, Stack};
+use crate::run::journal::{self, Record};
+use crate::run::prepare;
+
+/// With what every name of an automatic bucket begins.
+const BUCKET_PREFIX: &str = "tcat-";
+
+/// Searches journals, stacks and buckets.
+///
+/// # Errors
+/// The account's regions, or the caller's identity, can't be told.
+pub async fn find(request: &CleanRequest, aws: &Aws) -> Result<Findings, AwsError> {
+    let (records, errors) = journal::read_all(&request.folders);
+    let mut finder = Finder { request, aws, findings: Findings::default(), accounts: BTreeMap::new() };
+    finder.findings.unsearched.extend(errors.iter().map(ToString::to_string));
+    for record in records {
+        if request.means(&record.header.project, &record.header.run_id) {
+            finder.take_journal(record).await;
+        }
+    }
+    let places = finder.places().await?;
+    finder.search(places).await?;
+    finder.add_journalled();
+    finder.findings.leftovers.sort_by(|a, b| {
+        let key =
+            |it: &Leftover| (it.project.clone(), it.run_id.clone(), !it.is_stack(), it.region.clone(), it.name.clone());
+        key(a).cmp(&key(b))
+    });
+    Ok(finder.findings)
+}
+
+struct Finder<'f> {
+    request: &'f CleanRequest,
+    aws: &'f Aws,
+    findings: Findings,
+    /// By profile; `None` where it can't be identified.
+    accounts: BTreeMap<String, Option<String>>,
+}
+
+impl Finder<'_> {
+    /// Keeps the journal of a run that has ended, and whose AWS this is.
+    async fn take_journal(&mut self, record: Record) {
+        let header = &record.header;
+        let path = record.path.display();
+        if header.endpoint != self.request.endpoint {
+            let place = |endpoint: &Option<String>| endpoint.clone().unwrap_or_else(|| "AWS".to_owned());
+            let (written, now) = (place(&header.endpoint), place(&self.request.endpoint));
+            let message = format!("ignored {path}: it was written for {written}, and this is {now}");
+            return self.findings.unsearched.push(message);
+        }
+        if record.is_alive() && !self.request.include_running {
+            self.findings.running_runs.insert(header.run_id.clone());
+            return;
+        }
+        if self.request.older_than.is_some_and(|limit| age(Some(header.started)) < limit) {
+            self.findings.running_runs.insert(header.run_id.clone());
+            return;
+        }
+        let stacks = header.stacks.iter().map(|it| (&it.profile, &*it.cell.region, &it.account_id));
+        let buckets = header.buckets.iter().map(|it| (&it.profile, &*it.region, &it.account_id));
+        let written: BTreeMap<_, _> = stacks
+            .chain(buckets)
+            .map(|(profile, region, account)| (profile.clone(), (region.to_owned(), account.clone())))
+            .collect();
+        for (profile, (region, account_id)) in written {
+            match self.account(&profile, &region).await {
+                Some(account) if account == account_id => {}
+                Some(account) => {
+                    let message = format!(
+                        "ignored {path}: it was written for the account {account_id}, and profile {profile} is {account}"
+                    );
+                    return self.findings.unsearched.push(message);
+                }
+                None => {
+                    return self.findings.unsearched.push(format!("ignored {path}: profile {profile} can't be used"));
+                }
+            }
+        }
+        self.findings.journals.push(record);
+    }
+
+    /// The account that a profile belongs to.
+    async fn account(&mut self, profile: &str, region: &str) -> Option<String> {
+        if let Some(known) = self.accounts.get(profile) {
+            return known.clone();
+        }
+        let identity = prepare::identity(profile, region, self.aws).await;
+        let account = identity.ok().map(|identity| identity.account_id);
+        self.accounts.insert(profile.to_owned(), account.clone());
+        account
+    }
+
+    /// Profiles and regions to search. Where a run is named and has a journal, that names them all.
+    async fn places(&mut self) -> Result<BTreeSet<(String, String)>, AwsError> {
+        let mut places = BTreeSet::new();
+        for record in &self.findings.journals {
+            let header = &record.header;
+            places.extend(header.stacks.iter().map(|it| (it.profile.clone(), it.cell.region.to_string())));
+            places.extend(header.buckets.iter().map(|it| (it.profile.clone(), it.region.clone())));
+        }
+        let search = &self.request.search;
+        let of_search = |regions: Vec<String>| regions.into_iter().map(|it| (search.profile.clone(), it));
+        match &search.regions {
+            Some(regions) => places.extend(of_search(regions.clone())),
+            None if self.request.run_id().is_some() && !places.is_empty() => {}
+            None => places.extend(of_search(self.aws.regions(&search.profile).await?)),
+        }
+        Ok(places)
+    }
+
+    /// Finds stacks and buckets by their tags.
+    async fn search(&mut self, places: BTreeSet<(String, String)>) -> Result<(), AwsError> {
+        let mut profiles: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (profile, region) in &places {
+            profiles.entry(profile).or_default().push(region);
+        }
+        for (profile, regions) in &profiles {
+            let home = regions.first().copied().unwrap_or_default();
+            if self.account(profile, home).await.is_none() {
+                // Says why.
+                prepare::identity(profile, home, self.aws).await?;
+            }
+        }
+        let stacks = join_all(places.iter().map(async |(profile, region)| {
+            let stacks = self.aws.clients(profile, region).await.all_stacks().await;
+            (profile, region, stacks)
+        }))
+        .await;
+        for (profile, region, stacks) in stacks {
+            match stacks {
+                Err(error) => self.findings.unsearched.push(format!("{region} was not searched: {error}")),
+                Ok(stacks) => {
+                    for stack in stacks {
+                        self.take_stack(profile, region, stack).await;
+                    }
+                }
+            }
+        }
+        for (profile, regions) in profiles {
+            self.search_buckets(profile, &regions).await;
+        }
+        Ok(())
+    }
+
+    async fn take_stack(&mut self, profile: &str, region: &str, stack: Stack) {
+        // A nested stack goes with the one that it is nested in.
+        let Some(run_id) = stack.tag("taskcat-id").filter(|_| !stack.is_nested()) else { return };
+        let leftover = Leftover {
+            kind: LeftoverKind::Stack { stack_id: Some(stack.stack_id.clone()), unconfirmed_since: None },
+            name: stack.stack_name.clone(),
+            run_id: run_id.to_owned(),
+            project: stack.tag("taskcat-project-name").unwrap_or_default().to_owned(),
+            test: stack.tag("taskcat-test-name").map(str::to_owned),
+            profile: profile.to_owned(),
+            account_id: self.accounts.get(profile).cloned().flatten().unwrap_or_default(),
+            region: region.to_owned(),
+            created: stack.created,
+        };
+        if !self.request.means(&leftover.project, &leftover.run_id) {
+            return;
+        }
+        let needs_event = !self.has_journal(run_id) && !self.request.quiet().is_zero();
+        let newest = match needs_event {
+            true => self.aws.clients(profile, region).await.newest_event_time(&stack.stack_id).await.ok().flatten(),
+            false => None,
+        };
+        self.take(leftover, newest.or(stack.updated).or(stack.created));
+    }
+
+    /// Automatic buckets bear the run's tag. One of a run that ended before it was tagged can only be found by the
+    /// journal.
+    async fn search_buckets(&mut self, profile: &str, regions: &[&str]) {
+        let home = regions.first().copied().unwrap_or_default();
+        let clients = self.aws.clients(profile, home).await;
+        let buckets = match clients.list_buckets(BUCKET_PREFIX).await {
+            Ok(buckets) => buckets,
+            Err(error) => {
+                let message = format!("the buckets of profile {profile} were not searched: {error}");
+                return self.findings.unsearched.push(message);
+            }
+        };
+        let looked = join_all(buckets.into_iter().map(async |bucket| {
+            let looked = self.look_at(profile, home, &bucket).await;
+            (bucket, looked)
+        }))
+        .await;
+        for (bucket, looked) in looked {
+            let (region, tags) = match looked {
+                Ok(Some(looked)) => looked,
+                Ok(None) => continue,
+                Err(error) => {
+                    let message = format!("the bucket {} was not examined: {error}", bucket.name);
+                    self.findings.unsearched.push(message);
+                    continue;
+                }
+            };
+            let tag = |name: &str| tags.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+            let Some(run_id) = tag("taskcat-id").filter(|_| regions.contains(&region.as_str())) else { continue };
+            let leftover = Leftover {
+                kind: LeftoverKind::Bucket { unconfirmed_since: None },
+                name: bucket.name,
+                run_id,
+                project: tag("taskcat-project-name").unwrap_or_default(),
+                test: None,
+                profile: profile.to_owned(),
+                account_id: self.accounts.get(profile).cloned().flatten().unwrap_or_default(),
+                region,
+                created: bucket.created,
+            };
+            if self.request.means(&leftover.project, &leftover.run_id) {
+                self.take(leftover, bucket.created);
+            }
+        }
+    }
+
+    /// Region and tags; `None` where it has been deleted meanwhile, or can't be ours.
+    async fn look_at(
+        &self,
+        profile: &str,
+        home: &str,
+        bucket: &Bucket,
+    ) -> Result<Option<(String, Vec<(String, String)>)>, AwsError> {
+        let region: Option<String> = match &bucket.region {
+            Some(region) => Some(region.clone()),
+            None => self.aws.clients(profile, home).await.bucket_region(&bucket.name).await?,
+        };
+        let Some(region) = region else { return Ok(None) };
+        let tags = self.aws.clients(profile, &region).await.bucket_tags(&bucket.name).await?;
+        Ok(tags.map(|tags| (region, tags)))
+    }
+
+    fn has_journal(&self, run_id: &str) -> bool {
+        self.findings.journals.iter().any(|record| record.header.run_id == run_id)
+    }
+
+    /// Takes a leftover in, as one of a run that has ended or that goes on.
+    fn take(&mut self, leftover: Leftover, newest: Option<Timestamp>) {
+        let known = self.findings.leftovers.iter().any(|it| it.name == leftover.name && it.region == leftover.region);
+        if known {
+            return;
+        }
+        let seems_alive = !self.has_journal(&leftover.run_id) && age(newest) < self.request.quiet();
+        if self.findings.running_runs.contains(&leftover.run_id) || seems_alive {
+            self.findings.running.push(leftover);
+        } else {
+            self.findings.leftovers.push(leftover);
+        }
+    }
+
+    /// Adds what journals name and no search has found: it may be invisible still.
+    fn add_journalled(&mut self) {
+        let mut missing = Vec::new();
+        for record in &self.findings.journals {
+            let header = &record.header;
+            let leftover = |kind, name: &str, profile: &str, account_id: &str, region: &str| Leftover {
+                kind,
+                name: name.to_owned(),
+                run_id: header.run_id.clone(),
+                project: header.project.clone(),
+                test: None,
+                profile: profile.to_owned(),
+                account_id: account_id.to_owned(),
+                region: region.to_owned(),
+                created: None,
+            };
+            for (stack, creation) in record.stacks() {
+                let unconfirmed_since = creation.confirmed.is_none().then_some(creation.at);
+                let kind = LeftoverKind::Stack { stack_id: creation.confirmed.clone(), unconfirmed_since };
+                missing.push(leftover(kind, &stack.stack_name, &stack.profile, &stack.account_id, &stack.cell.region));
+            }
+            for (bucket, creation) in record.buckets() {
+                let unconfirmed_since = creation.confirmed.is_none().then_some(creation.at);
+                let kind = LeftoverKind::Bucket { unconfirmed_since };
+                missing.push(leftover(kind, &bucket.name, &bucket.profile, &bucket.account_id, &bucket.region));
+            }
+        }
+        missing.into_iter().for_each(|it| self.take(it, None));
+    }
+}
+
+/// How long ago something happened; for ever where nobody knows.
+pub(in crate::run) fn age(at: Option<Timestamp>) -> Duration {
+    let Some(at) = at else { return Duration::MAX };
+    Duration::try_from(Timestamp::now().duration_since(at)).unwrap_or_default()
+}

@@ -1,0 +1,81 @@
+//! Where journals are kept.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The folder of journals, relative to the project root. Hidden, so that it is never staged.
+pub const FOLDER: &str = ".taskcat/runs";
+
+/// The folders that may hold the journals of a project, in the order in which they are tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Folders {
+    pub project_root: PathBuf,
+    /// The folder of the reports.
+    pub output: Option<PathBuf>,
+    /// The user's folder for the state of programs, shared by all projects.
+    pub state: Option<PathBuf>,
+}
+
+impl Folders {
+    /// The folders themselves, whether or not they exist.
+    pub fn all(&self) -> Vec<PathBuf> {
+        let bases = [Some(&self.project_root), self.output.as_ref()];
+        let mut folders: Vec<_> = bases.into_iter().flatten().map(|it| it.join(FOLDER)).collect();
+        folders.extend(self.state.as_ref().map(|state| state.join("taskcat/runs")));
+        folders
+    }
+
+    /// The first folder that can be written to, which is created if necessary.
+    ///
+    /// # Errors
+    /// None can be written; the error is the first folder's.
+    pub fn writable(&self) -> io::Result<PathBuf> {
+        let mut first = None;
+        for folder in self.all() {
+            match create(&folder) {
+                Ok(()) => return Ok(folder),
+                Err(error) => _ = first.get_or_insert(error),
+            }
+        }
+        Err(first.unwrap_or_else(|| io::Error::other("no folder for journals")))
+    }
+
+    /// The journals that exist, in the order of their names.
+    pub fn journals(&self) -> Vec<PathBuf> {
+        let entries = self.all().into_iter().flat_map(|it| fs::read_dir(it).into_iter().flatten());
+        let paths = entries.flatten().map(|entry| entry.path());
+        let is_journal = |path: &PathBuf| path.extension().is_some_and(|it| it == "ndjson");
+        let mut found: Vec<_> = paths.filter(is_journal).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}
+
+/// Creates a folder and shows that files can be created in it.
+fn create(folder: &Path) -> io::Result<()> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
+    fs::create_dir_all(folder).map_err(named)?;
+    tempfile::tempfile_in(folder).map(drop).map_err(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_passed_over() {
+        let base = tempfile::tempdir().unwrap();
+        // A file where the folder would be, which hinders root, too.
+        fs::write(base.path().join(".taskcat"), "").unwrap();
+        let output = base.path().join("out");
+        let mut folders = Folders { project_root: base.path().into(), ..Folders::default() };
+        let error = folders.writable().unwrap_err().to_string();
+        assert!(error.starts_with(base.path().join(FOLDER).to_str().unwrap()), "{error}");
+        folders.output = Some(output.clone());
+        assert_eq!(folders.writable().unwrap(), output.join(FOLDER));
+        fs::write(output.join(FOLDER).join("a.ndjson"), "").unwrap();
+        assert_eq!(folders.journals(), [output.join(FOLDER).join("a.ndjson")]);
+    }
+}

@@ -1,0 +1,115 @@
+//! What a run has created, or may have created, and not been seen to delete.
+//!
+//! One fold of events for the writer, which keeps a journal as long as the ledger isn't empty, and
+//! for the reader, which follows the journal of a run that was killed.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::event::{CellId, Happening, RunEvent};
+
+/// Resources that may exist.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// By cell: a cell has one stack at a time.
+    pub stacks: BTreeMap<CellId, Creation>,
+    /// By name.
+    pub buckets: BTreeMap<String, Creation>,
+}
+
+/// The creation of a stack or bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Creation {
+    /// When it was requested.
+    pub at: Timestamp,
+    /// The stack's ID, or the bucket's name, once AWS has answered; `None` as long as the call may
+    /// still take effect.
+    pub confirmed: Option<String>,
+}
+
+impl Creation {
+    fn requested(at: Timestamp) -> Self {
+        Self { at, confirmed: None }
+    }
+}
+
+impl Ledger {
+    pub fn apply(&mut self, event: &RunEvent) {
+        match &event.happening {
+            Happening::StackCreating { cell, .. } => {
+                self.stacks.insert(cell.clone(), Creation::requested(event.at));
+            }
+            Happening::StackCreated { cell, stack_id } => {
+                if let Some(creation) = self.stacks.get_mut(cell) {
+                    creation.confirmed = Some(stack_id.clone());
+                }
+            }
+            Happening::LaunchFailed { cell, may_exist: false, .. } | Happening::StackDeleted { cell, .. } => {
+                self.stacks.remove(cell);
+            }
+            Happening::BucketCreating { bucket, .. } => {
+                self.buckets.insert(bucket.clone(), Creation::requested(event.at));
+            }
+            Happening::BucketCreated { bucket, .. } => {
+                if let Some(creation) = self.buckets.get_mut(bucket) {
+                    creation.confirmed = Some(bucket.clone());
+                }
+            }
+            Happening::BucketDeleted { bucket } => {
+                self.buckets.remove(bucket);
+            }
+            _ => {}
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.stacks.is_empty() && self.buckets.is_empty()
+    }
+
+    /// Whether an event changes a ledger, and so belongs in a journal.
+    pub fn concerns(happening: &Happening) -> bool {
+        matches!(
+            happening,
+            Happening::StackCreating { .. }
+                | Happening::StackCreated { .. }
+                | Happening::LaunchFailed { .. }
+                | Happening::StackDeleted { .. }
+                | Happening::BucketCreating { .. }
+                | Happening::BucketCreated { .. }
+                | Happening::BucketDeleted { .. }
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_seen_to_be_deleted_leaves_the_ledger() {
+        let cell = CellId { test: "a".into(), region: "eu-west-1".into() };
+        let mut ledger = Ledger::default();
+        let mut apply = |happening| {
+            ledger.apply(&RunEvent { seq: 1, at: Timestamp::UNIX_EPOCH, happening });
+            (ledger.stacks.get(&cell).map(|it| it.confirmed.clone()), ledger.is_empty())
+        };
+        let creating = || Happening::StackCreating {
+            cell: cell.clone(),
+            stack_name: "s".into(),
+            client_request_token: "t".into(),
+        };
+        let failed = |may_exist| Happening::LaunchFailed { cell: cell.clone(), reason: "cut".into(), may_exist };
+        let stack_id = || "arn".to_owned();
+        assert_eq!(apply(creating()), (Some(None), false));
+        assert_eq!(apply(failed(true)), (Some(None), false));
+        assert_eq!(apply(failed(false)), (None, true));
+        apply(creating());
+        let created = Happening::StackCreated { cell: cell.clone(), stack_id: stack_id() };
+        assert_eq!(apply(created), (Some(Some(stack_id())), false));
+        let deleting = Happening::StackDeleting { cell: cell.clone(), stack_id: stack_id() };
+        assert_eq!(apply(deleting), (Some(Some(stack_id())), false));
+        let deleted = Happening::StackDeleted { cell: cell.clone(), stack_id: stack_id() };
+        assert_eq!(apply(deleted), (None, true));
+    }
+}

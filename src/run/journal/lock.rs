@@ -1,0 +1,130 @@
+//! Whether the run of a journal still goes on.
+//!
+//! A run holds an exclusive lock on its journal, which the operating system releases however the
+//! process ends, and which other PID namespaces of the same machine see too. Where a file system
+//! has no locks, or the journal was written on another machine, its modification time decides: a
+//! run touches its journal every [`HEARTBEAT`].
+
+use std::fs::{self, File, TryLockError};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+/// How often a run touches its journal.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// A journal that was touched this recently belongs to a run that goes on, where nothing else
+/// tells.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// The process of a run, recognisable across PID namespaces and reboots.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Process {
+    pub id: u32,
+    /// Identifies the boot of the machine; absent where the system doesn't tell.
+    pub boot_id: Option<String>,
+    /// Identifies a process together with its ID: its start in clock ticks since the boot.
+    pub started: Option<u64>,
+}
+
+impl Process {
+    /// This process.
+    pub fn current() -> Self {
+        let id = std::process::id();
+        Self { id, boot_id: boot_id(), started: start_time(id) }
+    }
+
+    fn is_of_this_boot(&self) -> bool {
+        self.boot_id.is_some() && self.boot_id == boot_id()
+    }
+
+    fn exists(&self) -> bool {
+        self.started.is_some() && start_time(self.id) == self.started
+    }
+}
+
+/// <https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html>
+fn boot_id() -> Option<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
+}
+
+/// Field 22 of <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>.
+fn start_time(process: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The second field is the program's name in parentheses and may hold anything.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// Whether a run goes on.
+#[derive(Debug)]
+pub enum Liveness {
+    /// Its process holds the lock, or has touched the journal a moment ago.
+    Alive,
+    /// It has ended. The file's lock is now ours, so that nobody else follows the journal.
+    Ended(File),
+}
+
+/// Takes the lock of a journal, if its run has ended. `file` is the open journal.
+pub fn take(file: File, process: &Process) -> Liveness {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Liveness::Alive,
+        // Another machine's lock may not reach here, even though the file does.
+        Ok(()) if process.is_of_this_boot() || !is_fresh(&file) => Liveness::Ended(file),
+        Err(TryLockError::Error(_)) if process.is_of_this_boot() && !process.exists() => Liveness::Ended(file),
+        Err(TryLockError::Error(_)) if !process.is_of_this_boot() && !is_fresh(&file) => Liveness::Ended(file),
+        Ok(()) | Err(TryLockError::Error(_)) => Liveness::Alive,
+    }
+}
+
+fn is_fresh(file: &File) -> bool {
+    let modified = file.metadata().and_then(|metadata| metadata.modified());
+    // A time in the future is no older than one just now.
+    modified.is_ok_and(|at| SystemTime::now().duration_since(at).unwrap_or_default() < FRESH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal() -> (tempfile::NamedTempFile, impl Fn() -> File) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_owned();
+        (file, move || File::options().read(true).write(true).open(&path).unwrap())
+    }
+
+    fn is_alive(file: File, process: &Process) -> bool {
+        matches!(take(file, process), Liveness::Alive)
+    }
+
+    #[test]
+    fn a_lock_tells_a_run_that_goes_on() {
+        let (_file, open) = journal();
+        let process = Process::current();
+        let holder = open();
+        holder.lock().unwrap();
+        assert!(is_alive(open(), &process));
+        drop(holder);
+        // The process still exists, but it is another run's: the lock decides.
+        assert!(!is_alive(open(), &process));
+    }
+
+    #[test]
+    fn a_journal_of_another_machine_is_judged_by_its_age() {
+        let (_file, open) = journal();
+        let elsewhere = Process { id: 1, boot_id: Some("another".into()), started: Some(1) };
+        assert!(is_alive(open(), &elsewhere));
+        open().set_modified(SystemTime::now() - FRESH - Duration::from_secs(1)).unwrap();
+        assert!(!is_alive(open(), &elsewhere));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_process_is_known_by_its_start() {
+        let current = Process::current();
+        assert!(current.is_of_this_boot() && current.exists());
+        let reused = Process { started: current.started.map(|at| at + 1), ..current };
+        assert!(!reused.exists());
+    }
+}

@@ -1,0 +1,247 @@
+//! What a run is about to create, on disk before it is created, so that a run that was killed can be
+//! cleaned up after.
+//!
+//! A journal is `.taskcat/runs/<taskcat-id>.ndjson` in the project, or in another of the [`Folders`]:
+//! a [`Header`] with everything that the run may create, then the run's events about stacks and
+//! buckets, which add up to a [`Ledger`]. It is removed once everything in it was seen to be deleted.
+
+mod folders;
+mod ledger;
+mod lock;
+mod read;
+
+pub use folders::Folders;
+pub use ledger::{Creation, Ledger};
+pub use lock::{HEARTBEAT, Liveness, Process};
+pub use read::{JournalError, Record, read_all};
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Settings;
+use crate::event::{CellId, RunEvent};
+use crate::plan::{BucketKind, Plan};
+
+/// A journal's first line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// The `taskcat-id`, 32 hex digits.
+    pub run_id: String,
+    pub project: String,
+    pub project_root: PathBuf,
+    /// The folder of the reports.
+    pub output: Option<PathBuf>,
+    pub process: Process,
+    pub started: Timestamp,
+    /// What stands in for AWS, if anything. The journal means nothing anywhere else.
+    pub endpoint: Option<String>,
+    /// Whether stacks are to be left in place, as the user of the run decided.
+    pub no_delete: bool,
+    pub keep_failed: bool,
+    pub stacks: Vec<PlannedStack>,
+    pub buckets: Vec<PlannedBucket>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedStack {
+    pub cell: CellId,
+    pub stack_name: String,
+    pub profile: String,
+    pub account_id: String,
+    /// The template's path relative to the project root.
+    pub template: String,
+    /// Whether hooks are to run once the stack is complete.
+    pub has_posthooks: bool,
+}
+
+/// A bucket that the run creates for itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedBucket {
+    pub name: String,
+    pub region: String,
+    pub profile: String,
+    pub account_id: String,
+}
+
+impl Header {
+    pub fn new(plan: &Plan, settings: &Settings, endpoint: Option<String>, output: Option<PathBuf>) -> Self {
+        let stacks = plan.cells.iter().map(|cell| PlannedStack {
+            cell: cell.cell.clone(),
+            stack_name: cell.stack_name.clone(),
+            profile: cell.profile.clone(),
+            account_id: cell.account_id.clone(),
+            template: cell.template.clone(),
+            has_posthooks: !cell.posthooks.is_empty(),
+        });
+        let own_buckets = plan.buckets.iter().filter(|bucket| bucket.kind == BucketKind::Auto);
+        let buckets = own_buckets.map(|bucket| PlannedBucket {
+            name: bucket.name.clone(),
+            region: bucket.region.clone(),
+            profile: bucket.profile.clone(),
+            account_id: bucket.account_id.clone(),
+        });
+        Self {
+            run_id: plan.run_id.simple().to_string(),
+            project: plan.project_name.clone(),
+            project_root: plan.project_root.clone(),
+            output,
+            process: Process::current(),
+            started: Timestamp::now(),
+            endpoint,
+            no_delete: settings.no_delete,
+            keep_failed: settings.keep_failed,
+            stacks: stacks.collect(),
+            buckets: buckets.collect(),
+        }
+    }
+}
+
+/// The journal of a run that goes on. Its lock is held as long as it is open.
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+    header: Header,
+    ledger: Ledger,
+    touched: SystemTime,
+}
+
+impl Journal {
+    /// Creates the journal in the first folder that can be written to.
+    ///
+    /// # Errors
+    /// None can be.
+    pub fn create(folders: &Folders, header: &Header) -> io::Result<Self> {
+        let path = folders.writable()?.join(format!("{}.ndjson", header.run_id));
+        let mut file = File::options().write(true).create_new(true).open(&path)?;
+        // A file system without locks is no reason not to test: the modification time tells, too.
+        let _ = file.try_lock();
+        write_line(&mut file, header)?;
+        file.sync_data()?;
+        let touched = SystemTime::now();
+        Ok(Self { file, path, header: header.clone(), ledger: Ledger::default(), touched })
+    }
+
+    /// Goes on with the journal of a run that has ended; `None` for one that goes on.
+    pub fn resume(record: Record) -> Option<Self> {
+        let Record { path, header, ledger, liveness } = record;
+        let Liveness::Ended(file) = liveness else { return None };
+        let mut journal = Self { file, path, header, ledger, touched: SystemTime::UNIX_EPOCH };
+        // Written lines follow what is there, also after a torn one.
+        let _ = io::Seek::seek(&mut journal.file, io::SeekFrom::End(0));
+        let _ = journal.file.write_all(b"\n");
+        Some(journal)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What may exist by now.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Writes an event that concerns the run's resources; `durably` waits for the disk.
+    pub fn write(&mut self, event: &RunEvent, durably: bool) -> io::Result<()> {
+        if Ledger::concerns(&event.happening) {
+            write_line(&mut self.file, event)?;
+            self.ledger.apply(event);
+        }
+        if durably { self.file.sync_data() } else { Ok(()) }
+    }
+
+    /// Shows other machines that the run goes on.
+    pub fn touch(&mut self) {
+        let now = SystemTime::now();
+        if now.duration_since(self.touched).unwrap_or_default() >= HEARTBEAT {
+            self.touched = now;
+            // Where it can't be touched, the lock still tells.
+            let _ = self.file.set_modified(now);
+        }
+    }
+
+    /// Closes the journal, and removes it if everything in it was seen to be deleted.
+    pub fn close(self) {
+        if self.ledger.is_empty() {
+            // A journal that can't be removed is only clutter.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn write_line(file: &mut File, value: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    file.write_all(&line)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::event::Happening;
+
+    pub fn header() -> Header {
+        let account_id = "123456789012".to_owned();
+        let cell = CellId { test: "a".into(), region: "eu-west-1".into() };
+        Header {
+            run_id: "0123456789abcdef0123456789abcdef".into(),
+            project: "demo".into(),
+            project_root: "/demo".into(),
+            output: None,
+            process: Process::current(),
+            started: Timestamp::UNIX_EPOCH,
+            endpoint: None,
+            no_delete: false,
+            keep_failed: false,
+            stacks: vec![PlannedStack {
+                cell,
+                stack_name: "tCaT-demo-a".into(),
+                profile: "default".into(),
+                account_id: account_id.clone(),
+                template: "a.yaml".into(),
+                has_posthooks: false,
+            }],
+            buckets: vec![PlannedBucket {
+                name: "tcat-demo-12345678".into(),
+                region: "us-east-1".into(),
+                profile: "default".into(),
+                account_id,
+            }],
+        }
+    }
+
+    #[test]
+    fn a_journal_goes_when_everything_in_it_is_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders { project_root: folder.path().into(), ..Folders::default() };
+        let bucket = "tcat-demo-12345678".to_owned();
+        let event = |happening| RunEvent { seq: 1, at: Timestamp::UNIX_EPOCH, happening };
+        let mut journal = Journal::create(&folders, &header()).unwrap();
+        let region = "us-east-1".to_owned();
+        let creating = Happening::BucketCreating { bucket: bucket.clone(), region };
+        journal.write(&event(creating), true).unwrap();
+        assert!(read_all(&folders).0[0].is_alive());
+        journal.close();
+
+        let record = read_all(&folders).0.remove(0);
+        assert_eq!(record.buckets().count(), 1);
+        assert_eq!(record.stacks().count(), 0);
+        assert!(read_all(&folders).0[0].is_alive(), "whoever follows a journal holds its lock");
+        let mut journal = Journal::resume(record).unwrap();
+        journal.write(&event(Happening::BucketDeleted { bucket }), false).unwrap();
+        journal.close();
+        assert!(folders.journals().is_empty());
+    }
+}

@@ -1,0 +1,344 @@
+//! A run that was killed goes on: its stacks are followed, reported and deleted as if nothing had
+//! happened, from its journal or, without one, from the tags of its stacks.
+//!
+//! What nobody can know any more is said: a test whose stack was not created yet, or whose hooks have
+//! not run, is interrupted.
+
+use std::io;
+
+use futures::future::join_all;
+
+use super::Settings;
+use super::cell::Verdict;
+use super::clean::{self, CleanRequest, Findings, Leftover, LeftoverKind};
+use super::conductor::{Conductor, Ended, Spine};
+use super::deletion::{self, DeletionOptions};
+use super::journal::{Header, Journal, Record};
+use super::stop::Waited;
+use crate::aws::{Aws, AwsError};
+use crate::duration::HumanDuration;
+use crate::event::{Cell, CellId, Happening, KeptWhy, Outcome, RunEvent, RunStarted, StackEvent, Task};
+use crate::plan::TestLimits;
+use crate::report::Consumer;
+use crate::teardown::{self, BucketOrigin};
+use crate::watch::Watcher;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    #[error("the run {0} still goes on")]
+    Running(String),
+    #[error("nothing of the run {0} was found: no journal, and no stack or bucket with its tag")]
+    NotFound(String),
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error("the run's journal: {0}")]
+    Journal(#[from] io::Error),
+}
+
+/// What is to be resumed.
+#[derive(Clone, Debug)]
+pub struct ResumeRequest {
+    /// Its `what` is the run's ID.
+    pub find: CleanRequest,
+    pub limits: TestLimits,
+    pub settings: Settings,
+}
+
+/// A run that can be resumed.
+#[derive(Debug)]
+pub struct Resumption {
+    run_id: String,
+    header: Option<Header>,
+    record: Option<Record>,
+    leftovers: Vec<Leftover>,
+    /// What could not be searched.
+    pub warnings: Vec<String>,
+}
+
+impl Resumption {
+    /// Finds the run in its journal and by its tags.
+    ///
+    /// # Errors
+    /// It goes on, or nothing of it is left.
+    pub async fn find(request: &ResumeRequest, aws: &Aws) -> Result<Self, ResumeError> {
+        let Some(run_id) = request.find.run_id() else {
+            return Err(ResumeError::NotFound(request.find.what.clone()));
+        };
+        let mut findings = clean::find(&request.find, aws).await?;
+        let record = findings.journals.pop();
+        if findings.is_running(&run_id) {
+            return Err(ResumeError::Running(run_id));
+        }
+        let Findings { leftovers, unsearched: warnings, .. } = findings;
+        if record.is_none() && leftovers.is_empty() {
+            return Err(ResumeError::NotFound(run_id));
+        }
+        let header = record.as_ref().map(|record| record.header.clone());
+        Ok(Self { run_id, header, record, leftovers, warnings })
+    }
+
+    /// The folder of the run's reports, as far as a journal tells.
+    pub fn output(&self) -> Option<&std::path::Path> {
+        self.header.as_ref()?.output.as_deref()
+    }
+
+    /// Whether these are the events of this run, up to where it was killed.
+    pub fn is_record(&self, events: &[RunEvent]) -> bool {
+        matches!(events.first().map(|it| &it.happening), Some(Happening::RunStarted(run)) if run.run_id == self.run_id)
+    }
+
+    /// The cells, with what is left of them.
+    fn tasks(&self, replay: &[RunEvent]) -> Vec<ResumedCell> {
+        let planned: Vec<_> = match &self.header {
+            Some(header) => header
+                .stacks
+                .iter()
+                .map(|it| ResumedCell {
+                    cell: it.cell.clone(),
+                    stack_name: it.stack_name.clone(),
+                    template: it.template.clone(),
+                    account_id: it.account_id.clone(),
+                    has_posthooks: it.has_posthooks,
+                    ..ResumedCell::default()
+                })
+                .collect(),
+            None => self.leftovers.iter().filter(|it| it.is_stack()).map(ResumedCell::of_stack).collect(),
+        };
+        let with_leftover = |mut task: ResumedCell| {
+            let mut left = self.leftovers.iter();
+            task.leftover =
+                left.find(|it| it.is_stack() && it.name == task.stack_name && *it.region == *task.cell.region).cloned();
+            replay.iter().for_each(|event| task.recall(&event.happening));
+            task
+        };
+        planned.into_iter().map(with_leftover).collect()
+    }
+
+    fn started(&self, tasks: &[ResumedCell], aws: &Aws, endpoint: Option<String>) -> RunStarted {
+        let project = self.header.as_ref().map(|it| it.project.clone());
+        let project = project.or_else(|| self.leftovers.first().map(|it| it.project.clone()));
+        RunStarted {
+            task: Task::Test,
+            run_id: self.run_id.clone(),
+            taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
+            project: project.unwrap_or_default(),
+            endpoint,
+            simulated: aws.is_simulated(),
+            templates: Vec::new(),
+            cells: tasks.iter().map(ResumedCell::to_event).collect(),
+        }
+    }
+}
+
+/// A cell of the run, with what is known and what is left of it.
+#[derive(Debug)]
+struct ResumedCell {
+    cell: CellId,
+    stack_name: String,
+    template: String,
+    account_id: String,
+    has_posthooks: bool,
+    /// The verdict is in.
+    is_finished: bool,
+    outcome: Option<Outcome>,
+    /// Its stack was being deleted.
+    is_deleting: bool,
+    events: Vec<StackEvent>,
+    leftover: Option<Leftover>,
+}
+
+impl Default for ResumedCell {
+    fn default() -> Self {
+        Self {
+            cell: CellId { test: "".into(), region: "".into() },
+            stack_name: String::new(),
+            template: String::new(),
+            account_id: String::new(),
+            has_posthooks: false,
+            is_finished: false,
+            outcome: None,
+            is_deleting: false,
+            events: Vec::new(),
+            leftover: None,
+        }
+    }
+}
+
+impl ResumedCell {
+    fn of_stack(stack: &Leftover) -> Self {
+        let test = stack.test.as_deref().unwrap_or(&stack.name);
+        Self {
+            cell: CellId { test: test.into(), region: stack.region.as_str().into() },
+            stack_name: stack.name.clone(),
+            account_id: stack.account_id.clone(),
+            ..Self::default()
+        }
+    }
+
+    fn to_event(&self) -> Cell {
+        Cell {
+            id: self.cell.clone(),
+            stack_name: self.stack_name.clone(),
+            template: self.template.clone(),
+            account_id: self.account_id.clone(),
+            parameters: Vec::new(),
+        }
+    }
+
+    /// Takes in what was recorded before the run was killed.
+    fn recall(&mut self, happening: &Happening) {
+        match happening {
+            Happening::StackEvent { cell, detail } if *cell == self.cell => self.events.push(detail.clone()),
+            Happening::CellFinished { cell, outcome, .. } if *cell == self.cell => {
+                self.is_finished = true;
+                self.outcome = Some(*outcome);
+            }
+            Happening::StackDeleting { cell, .. } if *cell == self.cell => self.is_deleting = true,
+            Happening::CellRetried { cell, .. } if *cell == self.cell => {
+                self.is_deleting = false;
+                self.events.clear();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Goes on with a run. `replay` is what it has recorded, if its events are still there.
+///
+/// # Errors
+/// The journal can't be written.
+pub async fn resume(
+    mut resumption: Resumption,
+    request: &ResumeRequest,
+    replay: Vec<RunEvent>,
+    aws: &Aws,
+    consumers: Vec<Box<dyn Consumer>>,
+) -> Result<Ended, ResumeError> {
+    let tasks = resumption.tasks(&replay);
+    let started = resumption.started(&tasks, aws, request.find.endpoint.clone());
+    let journal = resumption.record.take().and_then(Journal::resume);
+    let conductor =
+        Conductor { journal, replay, budget: request.settings.budget, ..Conductor::new(started, consumers) };
+    let ended = conductor
+        .conduct(async |spine: &Spine| {
+            let resumed = Resumed { request, resumption: &resumption, aws, spine };
+            join_all(tasks.iter().map(|task| resumed.cell(task))).await;
+            join_all(resumption.leftovers.iter().map(|it| resumed.bucket(it))).await;
+            Ok(())
+        })
+        .await;
+    Ok(ended)
+}
+
+struct Resumed<'r> {
+    request: &'r ResumeRequest,
+    resumption: &'r Resumption,
+    aws: &'r Aws,
+    spine: &'r Spine,
+}
+
+impl Resumed<'_> {
+    async fn cell(&self, task: &ResumedCell) {
+        let events = &self.spine.events;
+        let stack = match self.stack(task).await {
+            Ok(stack) => stack,
+            Err(error) => {
+                if !task.is_finished {
+                    self.finish(task, Outcome::Failed, Some(format!("the stack can't be followed: {error}")));
+                }
+                return;
+            }
+        };
+        let Some(mut watcher) = stack else {
+            if !task.is_finished {
+                let reason = "the run was killed before the stack was created".to_owned();
+                self.finish(task, Outcome::Interrupted, Some(reason));
+            }
+            return;
+        };
+        task.events.iter().for_each(|event| watcher.recall(event));
+        let outcome = match task.outcome {
+            Some(outcome) => outcome,
+            None => {
+                let verdict = self.verdict(task, &mut watcher).await;
+                self.finish(task, verdict.outcome, verdict.reason);
+                verdict.outcome
+            }
+        };
+        let header = self.resumption.header.as_ref();
+        let kept = match outcome {
+            _ if header.is_some_and(|it| it.no_delete) => Some(KeptWhy::NoDelete),
+            Outcome::Failed if header.is_some_and(|it| it.keep_failed) => Some(KeptWhy::KeepFailed),
+            _ => None,
+        };
+        if let Some(why) = kept {
+            let stack_id = watcher.stack_id().to_owned();
+            return events.send(Happening::StackKept { cell: task.cell.clone(), stack_id, why });
+        }
+        let options = DeletionOptions {
+            wait: true,
+            force: self.request.settings.force_delete,
+            limit: self.request.limits.deletion,
+        };
+        deletion::delete(&task.cell, &mut watcher, options, events).await;
+    }
+
+    /// Follows the cell's stack; `None` where it has none.
+    async fn stack(&self, task: &ResumedCell) -> Result<Option<Watcher>, AwsError> {
+        let Some(found) = &task.leftover else { return Ok(None) };
+        let LeftoverKind::Stack { stack_id, unconfirmed_since } = &found.kind else { return Ok(None) };
+        let clients = self.aws.clients(&found.profile, &found.region).await;
+        let current = clean::current_stack(found, stack_id.as_deref(), *unconfirmed_since, &clients).await?;
+        let Some(stack_id) = current else {
+            let stack_id = stack_id.clone().unwrap_or_else(|| found.name.clone());
+            self.spine.events.send(Happening::StackDeleted { cell: task.cell.clone(), stack_id });
+            return Ok(None);
+        };
+        let cell = task.cell.clone();
+        self.spine.events.send(Happening::StackCreated { cell: cell.clone(), stack_id: stack_id.clone() });
+        Ok(Some(Watcher::new(cell, stack_id, clients, self.spine.events.clone())))
+    }
+
+    async fn verdict(&self, task: &ResumedCell, watcher: &mut Watcher) -> Verdict {
+        if task.is_deleting {
+            return Verdict::interrupted_because("the run was killed while the stack was being deleted");
+        }
+        let limit = self.request.limits.test;
+        match self.spine.stop.within(limit, watcher.settled()).await {
+            Waited::Stopped => {
+                let reason = self.spine.stop.reason().map(|reason| reason.to_string());
+                Verdict::interrupted_because(&reason.unwrap_or_default())
+            }
+            Waited::TimedOut => {
+                let (limit, status) = (HumanDuration(limit), watcher.status());
+                Verdict::failed(format!("timed out after {limit}: its stack was still {status}"))
+            }
+            Waited::Done(Err(error)) => Verdict::failed(format!("the stack can't be followed: {error}")),
+            Waited::Done(Ok(settled)) if settled.status.is_created() && task.has_posthooks => {
+                Verdict::interrupted_because("the stack is complete, but its posthooks did not run: the run was killed")
+            }
+            Waited::Done(Ok(settled)) => Verdict::of(&settled, watcher.first_failure(), None),
+        }
+    }
+
+    fn finish(&self, task: &ResumedCell, outcome: Outcome, reason: Option<String>) {
+        self.spine.events.send(Happening::CellFinished { cell: task.cell.clone(), outcome, reason });
+    }
+
+    /// Deletes a bucket of the run's own.
+    async fn bucket(&self, found: &Leftover) {
+        let LeftoverKind::Bucket { unconfirmed_since } = found.kind else { return };
+        let events = &self.spine.events;
+        if self.resumption.header.as_ref().is_some_and(|it| it.no_delete) {
+            return events.send(Happening::BucketKept { bucket: found.name.clone(), why: KeptWhy::NoDelete });
+        }
+        let clients = self.aws.clients(&found.profile, &found.region).await;
+        let origin = BucketOrigin {
+            run_id: &found.run_id,
+            project: &found.project,
+            account_id: &found.account_id,
+            unconfirmed_since,
+        };
+        teardown::delete_bucket_of_run(&found.name, &origin, &clients, events).await;
+    }
+}

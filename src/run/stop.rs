@@ -1,0 +1,145 @@
+//! Why and when a run stops before its tests have ended: a signal, its time budget, too many
+//! failures. What it has created is deleted all the same.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::duration::HumanDuration;
+use crate::event::{Events, Happening};
+
+/// Stops the run, once; clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Stop {
+    /// Cancelled when the run is to stop: whatever waits stops waiting.
+    pub token: CancellationToken,
+    reason: Arc<OnceLock<StopReason>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    Signal(&'static str),
+    Budget(HumanDuration),
+    /// `--max-fail`
+    Failures(usize),
+}
+
+/// The reason of a test that is interrupted by it.
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal(name) => write!(f, "interrupted by {name}"),
+            Self::Budget(budget) => {
+                write!(f, "interrupted to clean up within the time budget of {budget}")
+            }
+            Self::Failures(1) => f.write_str("interrupted because a test failed (--max-fail 1)"),
+            Self::Failures(count) => {
+                write!(f, "interrupted because {count} tests failed (--max-fail {count})")
+            }
+        }
+    }
+}
+
+impl Stop {
+    /// Stops the run; only the first reason counts.
+    pub fn stop(&self, reason: StopReason, events: &Events) {
+        if self.reason.set(reason).is_ok() {
+            match reason {
+                StopReason::Signal(signal) => {
+                    events.send(Happening::Interrupted { signal: signal.to_owned() });
+                }
+                StopReason::Budget(_) | StopReason::Failures(_) => {
+                    events.warn(None, format!("the run is {reason}"));
+                }
+            }
+            self.token.cancel();
+        }
+    }
+
+    pub fn reason(&self) -> Option<StopReason> {
+        self.reason.get().copied()
+    }
+
+    /// Completes the future unless the run stops first.
+    pub async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.token.run_until_cancelled(work).await
+    }
+
+    /// Completes the future unless the run stops, or `limit` elapses, first.
+    pub async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Waited<T> {
+        match self.until_stopped(timeout(limit, work)).await {
+            Some(Ok(done)) => Waited::Done(done),
+            Some(Err(_)) => Waited::TimedOut,
+            None => Waited::Stopped,
+        }
+    }
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waited<T> {
+    Done(T),
+    TimedOut,
+    Stopped,
+}
+
+/// A time budget of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// For the whole run.
+    pub total: HumanDuration,
+    /// When the time began to run; before the start of this process where a CI's build began earlier.
+    pub from: SystemTime,
+}
+
+impl Budget {
+    /// Waits, and stops the run early enough to delete everything in time.
+    pub(super) async fn watch(self, stop: &Stop, events: &Events) {
+        sleep(self.left().saturating_sub(self.reserve())).await;
+        stop.stop(StopReason::Budget(self.total), events);
+    }
+
+    fn left(self) -> Duration {
+        let used = SystemTime::now().duration_since(self.from).unwrap_or_default();
+        self.total.0.saturating_sub(used)
+    }
+
+    /// What is set aside for the deletion: a fifth, but no less than a minute and no more than half an
+    /// hour, and never more than half of the budget.
+    fn reserve(self) -> Duration {
+        let fifth = self.total.0 / 5;
+        fifth.clamp(Duration::from_secs(60), Duration::from_secs(30 * 60)).min(self.total.0 / 2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_for_the_deletion_is_set_aside() {
+        let reserve = |budget: &str| {
+            let budget = Budget { total: budget.parse().unwrap(), from: SystemTime::now() };
+            HumanDuration(budget.reserve()).to_string()
+        };
+        assert_eq!(reserve("10s"), "5s");
+        assert_eq!(reserve("4m"), "1m");
+        assert_eq!(reserve("1h"), "12m");
+        assert_eq!(reserve("8h"), "30m");
+    }
+
+    #[tokio::test]
+    async fn the_first_reason_counts() {
+        let (events, _inbox) = Events::channel();
+        let stop = Stop::default();
+        assert_eq!(stop.within(Duration::ZERO, std::future::pending::<()>()).await, Waited::TimedOut);
+        assert_eq!(stop.within(Duration::from_secs(60), async { 1 }).await, Waited::Done(1));
+        stop.stop(StopReason::Failures(2), &events);
+        stop.stop(StopReason::Signal("SIGINT"), &events);
+        assert_eq!(stop.reason(), Some(StopReason::Failures(2)));
+        assert_eq!(stop.within(Duration::from_secs(60), async { 1 }).await, Waited::Stopped);
+    }
+}
