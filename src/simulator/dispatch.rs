@@ -9,12 +9,13 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use s3s::service::S3Service;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::caller::{self, Credential};
 use super::cloudformation::ServiceError;
 use super::query::{self, Service as Query};
-use super::{Cloud, json, s3};
+use super::seats::Seat;
+use super::{Cloud, json, origin, s3};
 
 /// A body of any of the services.
 pub type Body = s3s::Body;
@@ -29,14 +30,16 @@ pub enum Reply {
 
 /// The longest pause within a body.
 const PAUSE_AT_MOST: Duration = Duration::from_secs(30);
+/// The bytes that a body has to bring in a second on average, but for its first 30 seconds.
+const SLOWEST: usize = 1024;
 
 /// What every response carries, whoever wrote it.
 const SIMULATED: &str = "x-taskcat-simulated";
 
 /// Answers one request.
-pub async fn answer(cloud: &Arc<Cloud>, s3: &S3Service, request: Request<Incoming>) -> Reply {
+pub async fn answer(cloud: &Arc<Cloud>, s3: &S3Service, seat: &Seat, request: Request<Incoming>) -> Reply {
     let (parts, body) = request.into_parts();
-    let mut reply = serve(cloud, s3, parts, body).await;
+    let mut reply = serve(cloud, s3, seat, parts, body).await;
     if let Reply::Response(response) = &mut reply {
         response.headers_mut().insert(SIMULATED, HeaderValue::from_static("true"));
     }
@@ -51,7 +54,10 @@ enum Target {
     S3,
 }
 
-async fn serve(cloud: &Arc<Cloud>, s3: &S3Service, parts: Parts, body: Incoming) -> Reply {
+async fn serve(cloud: &Arc<Cloud>, s3: &S3Service, seat: &Seat, parts: Parts, body: Incoming) -> Reply {
+    if let Err(why) = origin::check(&parts) {
+        return closing(refuse(&parts, &ServiceError::new(403, "AccessDenied", why)));
+    }
     let credential = match caller::read(&parts) {
         Ok(credential) => credential,
         Err(malformed) => {
@@ -91,6 +97,7 @@ async fn serve(cloud: &Arc<Cloud>, s3: &S3Service, parts: Parts, body: Incoming)
         }
         Err(Unread::CutOff) => return Reply::Cut,
     };
+    seat.serves();
     // A client that hangs up doesn't stop what it has asked for.
     let (cloud, s3) = (cloud.clone(), s3.clone());
     let served = tokio::spawn(async move { route(&cloud, &s3, target, credential, parts, body).await });
@@ -171,8 +178,12 @@ async fn whole(parts: &Parts, mut body: Incoming, limit: usize) -> Result<Bytes,
         Some(_) => return Err(Unread::TooLarge),
         None => 0,
     };
+    let started = Instant::now();
     let mut bytes = Vec::new();
-    while let Some(frame) = timeout(PAUSE_AT_MOST, body.frame()).await.map_err(|_| Unread::Slow)? {
+    loop {
+        let earned = Duration::from_secs((bytes.len() / SLOWEST) as u64);
+        let until = (started + PAUSE_AT_MOST + earned).min(Instant::now() + PAUSE_AT_MOST);
+        let Some(frame) = timeout_at(until, body.frame()).await.map_err(|_| Unread::Slow)? else { break };
         let Ok(data) = frame.map_err(|_| Unread::CutOff)?.into_data() else { continue };
         if bytes.len() + data.len() > limit {
             return Err(Unread::TooLarge);

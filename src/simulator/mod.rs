@@ -5,7 +5,8 @@
 //! doesn't know the steps of a run, and they don't know it: they talk to an endpoint. Nothing runs in the background:
 //! whoever asks first brings the state up to date.
 //!
-//! - `server`: connections and their bounds; `dispatch`: which service a request is for; `caller`: whose it is
+//! - `server` and `seats`: connections and their bounds; `origin`: requests that a page in a browser sends are refused; `dispatch`:
+//!   which service a request is for; `caller`: whose it is
 //! - `query` (awsQuery: CloudFormation, STS, EC2) and `json` (SSM, Secrets Manager, CodePipeline): the protocols; S3's is
 //!   `s3s`'s
 //! - one module a service
@@ -26,7 +27,9 @@ mod code_pipeline;
 mod dispatch;
 mod fault;
 mod json;
+mod origin;
 mod query;
+mod seats;
 mod server;
 
 use std::io;

@@ -1,7 +1,8 @@
 //! The server: connections on the loopback interface, and their bounds.
 //!
-//! So many connections are served, some more are told to come back later, and the rest wait in the system's queue.
-//! Who says nothing, or doesn't take what is sent, is let go. Which service answers is `dispatch`'s to say.
+//! So many connections are served (`seats` says which makes room for another one), some more are told to come back
+//! later, and the rest wait in the system's queue. Who says nothing, or doesn't take what is sent, is let go. Which
+//! service answers is `dispatch`'s to say.
 
 use std::convert::Infallible;
 use std::io;
@@ -26,6 +27,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::dispatch::{self, Body, Reply};
+use super::seats::{Seat, Seats};
 use super::{Cloud, s3};
 
 /// Connections that are served at once; fewer where the system allows the process few files.
@@ -61,7 +63,7 @@ impl Server {
         let stop = CancellationToken::new();
         let listening = Listening {
             listener,
-            served: Arc::new(Semaphore::new(seats(SERVED, 3))),
+            served: Seats::new(seats(SERVED, 3)),
             turned_away: Arc::new(Semaphore::new(seats(TURNED_AWAY, 6))),
             s3: s3::service(cloud.clone()),
             cloud,
@@ -94,7 +96,7 @@ fn seats(wished: usize, part: u64) -> usize {
 
 struct Listening {
     listener: TcpListener,
-    served: Arc<Semaphore>,
+    served: Arc<Seats>,
     turned_away: Arc<Semaphore>,
     cloud: Arc<Cloud>,
     s3: S3Service,
@@ -107,11 +109,11 @@ impl Listening {
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                (stream, seat) = self.next() => {
+                (stream, admission) = self.next() => {
                     let watcher = graceful.watcher();
-                    match seat {
-                        Seat::Served(permit) => connections.spawn(self.serve(stream, permit, watcher)),
-                        Seat::TurnedAway(permit) => connections.spawn(turn_away(stream, permit, watcher)),
+                    match admission {
+                        Admission::Served(seat) => connections.spawn(self.serve(stream, seat, watcher)),
+                        Admission::TurnedAway(permit) => connections.spawn(turn_away(stream, permit, watcher)),
                     };
                     // What has ended is forgotten.
                     while connections.try_join_next().is_some() {}
@@ -123,7 +125,7 @@ impl Listening {
     }
 
     /// The next connection and its seat. Without a free seat of either kind nobody is let in.
-    async fn next(&self) -> (TcpStream, Seat) {
+    async fn next(&self) -> (TcpStream, Admission) {
         loop {
             let turned_away = self.turned_away.clone().acquire_owned().await;
             let stream = match self.listener.accept().await {
@@ -137,11 +139,11 @@ impl Listening {
             };
             // Answers are small, and clients wait for them.
             let _ = stream.set_nodelay(true);
-            match (self.served.clone().try_acquire_owned(), turned_away) {
-                (Ok(permit), _) => return (stream, Seat::Served(permit)),
-                (Err(_), Ok(permit)) => return (stream, Seat::TurnedAway(permit)),
-                // The semaphores are never closed.
-                (Err(_), Err(_)) => {}
+            match (self.served.take().await, turned_away) {
+                (Some(seat), _) => return (stream, Admission::Served(seat)),
+                (None, Ok(permit)) => return (stream, Admission::TurnedAway(permit)),
+                // The semaphore is never closed.
+                (None, Err(_)) => {}
             }
         }
     }
@@ -149,14 +151,21 @@ impl Listening {
     fn serve(
         &self,
         stream: TcpStream,
-        permit: OwnedSemaphorePermit,
+        seat: Seat,
         watcher: hyper_util::server::graceful::Watcher,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let (cloud, s3) = (self.cloud.clone(), self.s3.clone());
+        let cloud = self.cloud.clone();
+        let s3 = self.s3.clone();
+        let seat = Arc::new(seat);
+        let seat_of_requests = seat.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let (cloud, s3) = (cloud.clone(), s3.clone());
+            let cloud = cloud.clone();
+            let s3 = s3.clone();
+            let seat = seat_of_requests.clone();
             async move {
-                match dispatch::answer(&cloud, &s3, request).await {
+                let reply = dispatch::answer(&cloud, &s3, &seat, request).await;
+                seat.waits();
+                match reply {
                     Reply::Response(response) => Ok(response),
                     Reply::Cut => Err(Cut),
                 }
@@ -165,15 +174,17 @@ impl Listening {
         let connection = http(IDLE).serve_connection(TokioIo::new(Patient::new(stream)), service);
         let watched = watcher.watch(connection);
         async move {
-            // How a connection ends is its client's business.
-            let _ = watched.await;
-            drop(permit);
+            tokio::select! {
+                // How a connection ends is its client's business.
+                _ = watched => {}
+                () = seat.close() => {}
+            }
         }
     }
 }
 
-enum Seat {
-    Served(OwnedSemaphorePermit),
+enum Admission {
+    Served(Seat),
     TurnedAway(OwnedSemaphorePermit),
 }
 

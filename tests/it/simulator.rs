@@ -17,14 +17,20 @@ pub struct Simulator {
 
 impl Simulator {
     pub fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_taskcat"))
-            .arg("simulator")
-            .args(args)
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taskcat"));
+        command.arg("simulator").args(args);
+        Self::spawn(command)
+    }
+
+    /// One that may open few files, and so serves few connections at once.
+    fn with_few_seats() -> Self {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "ulimit -n 96; exec \"$0\" simulator", env!("CARGO_BIN_EXE_taskcat")]);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let printed: Vec<String> = lines.by_ref().take(5).map(Result::unwrap).collect();
         let endpoint = printed[0].strip_prefix("export AWS_ENDPOINT_URL=http://").unwrap();
@@ -249,12 +255,12 @@ fn rubbish_is_refused() {
     check(simulator.send(b"\x16\x03\x01\x02\x00\x01\x00"), &["HTTP/1.1 400"]);
     check(simulator.send(b"GET\r\n\r\n"), &["HTTP/1.1 400"]);
     check(
-        simulator.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+        simulator.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
         &["403", "<Code>AccessDenied</Code>", "x-taskcat-simulated: true"],
     );
-    let huge = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(1024 * 1024));
+    let huge = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(1024 * 1024));
     check(simulator.send(huge.as_bytes()), &[]);
-    let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(5000));
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: y\r\n".repeat(5000));
     check(simulator.send(many.as_bytes()), &["HTTP/1.1 431"]);
 
     // Bad XML, bad JSON, bad forms.
@@ -287,14 +293,58 @@ fn rubbish_is_refused() {
     );
     check(
         simulator.send(
-            b"POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic abc\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic abc\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
         ),
         &["HTTP/1.1 400", "<Code>IncompleteSignature</Code>", "Unsupported authorization type 'Basic'."],
     );
     check(
-        simulator.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
+        simulator.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
         &["HTTP/1.1 403", "<Code>MissingAuthenticationToken</Code>"],
     );
+}
+
+/// A page in a browser can't reach it: neither under a name of its own that resolves to this machine, nor by requests
+/// that it sends to localhost.
+#[test]
+fn pages_are_refused() {
+    let simulator = Simulator::start(&[]);
+    let create = "GET /?Action=CreateStack&Version=2010-05-15&StackName=of-a-page&TemplateBody=%7B%22Resources%22%3A%7B%22Q%22%3A\
+                  %7B%22Type%22%3A%22AWS%3A%3ASQS%3A%3AQueue%22%7D%7D%7D";
+    let ask = |line: &str, headers: &str| {
+        let signature = "Authorization: AWS4-HMAC-SHA256 Credential=a/20261020/us-east-1/cloudformation/aws4_request, \
+                         SignedHeaders=host, Signature=b";
+        simulator.send(format!("{line} HTTP/1.1\r\nConnection: close\r\n{signature}\r\n{headers}\r\n").as_bytes())
+    };
+    for headers in [
+        "Host: evil.example\r\n",
+        "Host: localhost.evil.example\r\n",
+        "Host: 127.0.0.1.evil.example:80\r\n",
+        "Host: bucket.s3.us-east-1.amazonaws.com\r\n",
+        "Host: \r\n",
+        "",
+        "Host: localhost\r\nOrigin: https://evil.example\r\n",
+        "Host: localhost\r\nOrigin: null\r\n",
+        "Host: 127.0.0.1\r\nOrigin: http://127.0.0.1.evil.example\r\n",
+        "Host: localhost\r\nReferer: https://evil.example/\r\n",
+        "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n",
+    ] {
+        for line in [create, "GET /bucket/key", "OPTIONS /bucket/key"] {
+            let said = ask(line, headers);
+            assert!(said.starts_with("HTTP/1.1 403 "), "{line} {headers}: {said}");
+            assert!(!said.to_lowercase().contains("access-control-"), "{said}");
+        }
+    }
+    let stacks = "GET /?Action=DescribeStacks&Version=2010-05-15";
+    for headers in [
+        "Host: localhost\r\n",
+        "Host: 127.0.0.1:4566\r\n",
+        "Host: [::1]:4566\r\n",
+        "Host: [::1]\r\nOrigin: http://localhost:3000\r\n",
+    ] {
+        let said = ask(stacks, headers);
+        assert!(said.starts_with("HTTP/1.1 200 ") && !said.contains("of-a-page"), "{headers}: {said}");
+        assert!(!said.to_lowercase().contains("access-control-"), "{said}");
+    }
 }
 
 #[test]
@@ -327,6 +377,45 @@ fn bodies_are_bounded_and_may_break_off() {
     assert!(said.contains("<Code>NoSuchBucket</Code>"), "{said}");
 }
 
+/// Clients that send a byte now and then, or don't take their answers, keep nobody out though they take all seats.
+#[test]
+fn slow_clients_keep_nobody_out() {
+    let simulator = Simulator::with_few_seats();
+    let put = |length: usize| {
+        format!(
+            "PUT /slow-bucket/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nAuthorization: AWS4-HMAC-SHA256 \
+             Credential=a/20261020/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=b\r\n\r\n"
+        )
+    };
+    simulator.signed("s3", "PUT /slow-bucket", "");
+    let large = 8 * 1024 * 1024;
+    let mut stream = simulator.connect();
+    stream.write_all(put(large).as_bytes()).unwrap();
+    stream.write_all(&vec![0; large]).unwrap();
+    stream.read_exact(&mut [0; 12]).unwrap();
+    drop(stream);
+    let get = put(0).replace("PUT", "GET");
+    let mut slow = Vec::new();
+    for round in 0..25 {
+        for request in [put(100_000), "GET / HT".to_owned(), get.clone()] {
+            let mut stream = simulator.connect();
+            stream.write_all(request.as_bytes()).unwrap();
+            slow.push(stream);
+        }
+        // One more byte from each that is still let.
+        for stream in &mut slow {
+            let _ = stream.write_all(b"T");
+        }
+        if round > 10 {
+            // They have to have waited for a while before they make room.
+            thread::sleep(Duration::from_millis(300));
+            let started = Instant::now();
+            simulator.still_answers();
+            assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+        }
+    }
+}
+
 /// Every one of 10,000 connections that are open at once is answered, told to come back, or closed.
 #[test]
 fn ten_thousand_connections_are_served_in_order() {
@@ -344,7 +433,7 @@ fn ten_thousand_connections_are_served_in_order() {
                         continue;
                     };
                     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-                    let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+                    let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
                     let mut first = [0; 12];
                     match stream.read_exact(&mut first) {
                         Ok(()) if first == *b"HTTP/1.1 503" => busy.fetch_add(1, Ordering::Relaxed),

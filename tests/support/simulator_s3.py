@@ -379,8 +379,9 @@ def urls():
     port = ENDPOINT.rsplit(":", 1)[1]
     url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a b"}, ExpiresIn=60)
     path = url.split(f"/{bucket}", 1)[1]
-    for host in [f"{bucket}.s3.amazonaws.com", f"{bucket}.localhost:{port}", f"{bucket}.s3.us-east-1.amazonaws.com"]:
+    for host in [f"{bucket}.localhost:{port}", f"{bucket}.s3.localhost", f"{bucket}.s3.us-east-1.localhost:{port}"]:
         assert unsigned(ENDPOINT + path, {"Host": host}) == (200, b"v"), host
+    assert unsigned(ENDPOINT + path, {"Host": f"{bucket}.s3.amazonaws.com"})[0] == 403
 
 
 if __name__ == "__main__":
