@@ -123,12 +123,12 @@ impl Clients {
         request.send().await.map(|_| ()).map_err(|error| self.s3_error("PutPublicAccessBlock", bucket, error))
     }
 
-    pub async fn tag_bucket(&self, bucket: &str, key: &str, value: &str) -> Result<(), AwsError> {
-        let tagging = Tag::builder()
-            .key(key)
-            .value(value)
-            .build()
-            .and_then(|tag| Tagging::builder().tag_set(tag).build())
+    /// Sets the bucket's tags.
+    pub async fn tag_bucket(&self, bucket: &str, tags: &[(&str, &str)]) -> Result<(), AwsError> {
+        let tags = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build());
+        let tagging = tags
+            .collect::<Result<Vec<_>, _>>()
+            .and_then(|tags| Tagging::builder().set_tag_set(Some(tags)).build())
             .map_err(|error| AwsError::unexpected("PutBucketTagging", &self.region, error.to_string()))?;
         let request = self.s3.put_bucket_tagging().bucket(bucket).tagging(tagging);
         request.send().await.map(|_| ()).map_err(|error| self.s3_error("PutBucketTagging", bucket, error))

@@ -115,6 +115,11 @@ impl Clean {
             let message = "expected a project name, a run ID or ALL, found an empty text";
             return Err(CliError::Usage(message.to_owned()));
         }
+        let is_decided = self.yes || self.dry_run || run::run_id(&self.project).is_some();
+        if !is_decided && !io::stdin().is_terminal() {
+            let message = "stdin is not a terminal; pass --yes to delete, or --dry-run to see what would be deleted";
+            return Err(CliError::Usage(message.to_owned()));
+        }
         block_on(async {
             let (clients, endpoint) = aws.connect()?;
             let request = CleanRequest {
@@ -133,7 +138,7 @@ impl Clean {
                 print!("{}", table(&findings.leftovers));
                 return Ok(incomplete_unless(is_complete, Exit::Passed));
             }
-            if !self.confirmed(&findings, request.run_id().is_some())? {
+            if !self.confirmed(&findings) {
                 return Ok(Exit::Passed);
             }
             let options = DeletionOptions {
@@ -147,18 +152,14 @@ impl Clean {
         })
     }
 
-    fn confirmed(&self, findings: &Findings, is_named: bool) -> Result<bool, CliError> {
-        if self.yes || findings.leftovers.is_empty() {
-            return Ok(true);
-        }
-        if !io::stdin().is_terminal() {
-            let message = "stdin is not a terminal; pass --yes to delete, or --dry-run to see what would be deleted";
-            return if is_named { Ok(true) } else { Err(CliError::Usage(message.to_owned())) };
+    fn confirmed(&self, findings: &Findings) -> bool {
+        if self.yes || findings.leftovers.is_empty() || !io::stdin().is_terminal() {
+            return true;
         }
         anstream::eprint!("{}Delete them? [y/N] ", table(&findings.leftovers));
         let mut answer = String::new();
         let asked = io::stderr().flush().and_then(|()| io::stdin().read_line(&mut answer));
-        Ok(asked.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+        asked.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
     }
 }
 

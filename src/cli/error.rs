@@ -129,7 +129,8 @@ pub(super) fn exit_of(ended: &Ended) -> Exit {
         Ended { error: Some(RunError::Lint(_) | RunError::CfnLint(_) | RunError::Package(_)), .. } => Exit::Failed,
         Ended { error: Some(RunError::Files(_)), .. } => Exit::Usage,
         Ended { error: Some(_), .. } => Exit::Aws,
-        Ended { finished: RunFinished { failed: 1.., .. }, .. } => Exit::Failed,
+        // Also what `--max-fail` or the time budget has cut short: it did not pass.
+        Ended { finished: RunFinished { failed: 1.., .. } | RunFinished { interrupted: 1.., .. }, .. } => Exit::Failed,
         Ended { finished: RunFinished { left_behind: 1.., .. }, .. } => Exit::LeftBehind,
         Ended { .. } => Exit::Passed,
     }

@@ -24,9 +24,7 @@ fn state_folder() -> Option<PathBuf> {
 pub(super) fn clean_command(header: &Header, aws: &AwsArgs) -> String {
     let mut words = vec!["taskcat".to_owned()];
     let mut option = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
-    if let Some(endpoint) = &header.endpoint
-        && env::var("AWS_ENDPOINT_URL").ok().as_ref() != Some(endpoint)
-    {
+    if let Some(endpoint) = &header.endpoint {
         option("--endpoint-url", endpoint);
     }
     if let Some(profile) = &aws.profile {

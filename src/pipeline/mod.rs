@@ -68,6 +68,7 @@ impl Target {
         let Target { name, region, profile, identity: Identity { account_id, partition } } = self.clone();
         let tools = parameters.get("ToolsBucket").cloned().unwrap_or_default();
         let bucket = BucketPlan {
+            project: kit.version().to_owned(),
             kind: if tools == self.tools_bucket() { BucketKind::RegionalGiven } else { BucketKind::Given },
             name: tools,
             region: region.clone(),

@@ -47,6 +47,7 @@ impl BucketChoice {
         let partition = catalog::partition(&identity.partition).unwrap_or_else(|| catalog::partition_of(region));
         BucketPlan {
             name,
+            project: project.name.clone(),
             region: if self.regional { region.clone() } else { partition.bucket_region.to_owned() },
             profile: place.profile.clone(),
             account_id: identity.account_id.clone(),

@@ -147,6 +147,8 @@ pub struct HookPlan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketPlan {
     pub name: String,
+    /// `project.name`
+    pub project: String,
     pub region: String,
     pub profile: String,
     pub account_id: String,

@@ -86,6 +86,7 @@ impl RunReport {
             if cell.finished_at.is_none() {
                 cell.root_cause = root_cause::of_cell(cell);
             }
+            cell.flaky = cell.is_flaky();
             // Late events of nested stacks come in batches by stack; CloudFormation's own clock orders them.
             cell.events.sort_by_key(|event| event.timestamp);
             cell.teardown_events.sort_by_key(|event| event.timestamp);

@@ -182,9 +182,13 @@ pub struct CellReport {
     pub hooks: Vec<HookReport>,
     pub teardown: Teardown,
     pub warnings: Vec<String>,
-    /// What earlier runs made of it, the first one first, where this is the report of several.
+    /// What it came to before, the first one first: in earlier runs, where this is the report of several, and in attempts
+    /// that were retried.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
+    /// It passed only after an attempt had failed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub flaky: bool,
     /// The cell's stack and those nested in it, as they appeared.
     pub stacks: Vec<StackReport>,
     /// CloudFormation's events until the stack settled, nested stacks included, oldest first.
@@ -202,7 +206,7 @@ pub struct CellReport {
     pub(super) run: usize,
 }
 
-/// What an earlier run made of a cell.
+/// What a cell came to in an earlier run, or in an attempt that was retried.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Attempt {
     /// The `taskcat-id` of that run.
@@ -334,6 +338,7 @@ impl CellReport {
             teardown: Teardown::None,
             warnings: Vec::new(),
             attempts: Vec::new(),
+            flaky: false,
             stacks: Vec::new(),
             events: Vec::new(),
             teardown_events: Vec::new(),
@@ -354,8 +359,8 @@ impl CellReport {
         }
     }
 
-    /// Whether it passed only after it had failed.
-    pub fn is_flaky(&self) -> bool {
+    /// Whether it passed only after an attempt had failed.
+    pub(super) fn is_flaky(&self) -> bool {
         self.state == CellState::Passed && self.attempts.iter().any(|attempt| attempt.state == CellState::Failed)
     }
 

@@ -49,10 +49,15 @@ pub struct CleanRequest {
 /// Without a journal, a run whose newest event is younger is taken for one that goes on.
 pub const QUIET: Duration = Duration::from_secs(60 * 60);
 
+/// The `taskcat-id` that a text is; TaskCat takes both spellings of a UUID.
+pub fn run_id(text: &str) -> Option<String> {
+    Uuid::parse_str(text).ok().map(|id| id.simple().to_string())
+}
+
 impl CleanRequest {
-    /// The run that is meant; TaskCat takes both spellings of a UUID.
+    /// The run that is meant.
     pub fn run_id(&self) -> Option<String> {
-        Uuid::parse_str(&self.what).ok().map(|id| id.simple().to_string())
+        run_id(&self.what)
     }
 
     fn means(&self, project: &str, run_id: &str) -> bool {

@@ -22,7 +22,7 @@ mod retry;
 mod staging;
 mod stop;
 
-pub use clean::{CleanRequest, Findings, Leftover, LeftoverKind, Search, clean, find};
+pub use clean::{CleanRequest, Findings, Leftover, LeftoverKind, Search, clean, find, run_id};
 pub use conductor::{Ended, Remains};
 pub use deletion::DeletionOptions;
 pub use deploy::{Decide, Decision, Proposed, deploy};

@@ -73,7 +73,11 @@ async fn secure(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Eve
     let bucket = plan.name.as_str();
     let tagged = async {
         match plan.kind {
-            BucketKind::Auto => clients.tag_bucket(bucket, "taskcat-id", &run_id.simple().to_string()).await,
+            BucketKind::Auto => {
+                let run_id = run_id.simple().to_string();
+                let tags = [("taskcat-id", run_id.as_str()), ("taskcat-project-name", plan.project.as_str())];
+                clients.tag_bucket(bucket, &tags).await
+            }
             _ => Ok(()),
         }
     };

@@ -44,6 +44,7 @@ mod tests {
     fn sids(enable_sig_v2: bool, org_id: Option<&str>, require_tls: bool) -> Vec<String> {
         let bucket = BucketPlan {
             name: "b".into(),
+            project: "p".into(),
             region: "cn-north-1".into(),
             profile: "default".into(),
             account_id: "1".into(),

@@ -1,6 +1,7 @@
 """Puts something on a server before a test, with boto3.
 
-    given.py ENDPOINT bucket NAME REGION
+    given.py ENDPOINT bucket NAME REGION [KEY=VALUE...]     with these tags
+    given.py ENDPOINT stack NAME REGION [KEY=VALUE...]      of one topic, with these tags
     given.py ENDPOINT object BUCKET KEY TEXT
     given.py ENDPOINT removed BUCKET KEY
     given.py ENDPOINT parameter REGION NAME VALUE
@@ -24,9 +25,22 @@ def client(service, region):
     )
 
 
-def bucket(name, region):
+def tagged(tags):
+    return [{"Key": key, "Value": value} for key, _, value in (tag.partition("=") for tag in tags)]
+
+
+def bucket(name, region, *tags):
     where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     client("s3", region).create_bucket(Bucket=name, **where)
+    if tags:
+        client("s3", region).put_bucket_tagging(Bucket=name, Tagging={"TagSet": tagged(tags)})
+
+
+def stack(name, region, *tags):
+    cloudformation = client("cloudformation", region)
+    template = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}'
+    cloudformation.create_stack(StackName=name, TemplateBody=template, Tags=tagged(tags))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
 
 
 def object(bucket, key, text):
@@ -46,4 +60,4 @@ def secret(region, name, value):
 
 
 if __name__ == "__main__":
-    {"bucket": bucket, "object": object, "removed": removed, "parameter": parameter, "secret": secret}[sys.argv[2]](*sys.argv[3:])
+    {"bucket": bucket, "stack": stack, "object": object, "removed": removed, "parameter": parameter, "secret": secret}[sys.argv[2]](*sys.argv[3:])

@@ -128,7 +128,9 @@ fn verdict(id: &CellId, report: &RunReport) -> Option<(Level, String)> {
     let level = if cell.state == CellState::Passed { Level::Milestone } else { Level::Error };
     let after = cell.duration_seconds.map(|it| format!(" after {}", text::duration(it))).unwrap_or_default();
     let cause = cell.root_cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
-    Some((level, format!("{} {}{after}{cause}", name(id), cell.state.word())))
+    let flaky =
+        if cell.is_flaky() { format!(" (flaky: on attempt {})", cell.attempts.len() + 1) } else { String::new() };
+    Some((level, format!("{} {}{flaky}{after}{cause}", name(id), cell.state.word())))
 }
 
 fn uploaded(bucket: &str, report: &RunReport) -> String {

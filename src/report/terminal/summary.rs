@@ -128,7 +128,11 @@ pub fn cell_rows(
 ) -> Vec<String> {
     let word = paint.state(cell.state, &format!("{:<11}", cell.state.word()));
     let took = cell.duration_seconds.map(text::duration).unwrap_or_default();
-    let mut lines = vec![format!("  {word}  {}  {took}", columns.name(cell)).trim_end().to_owned()];
+    let flaky = match cell.flaky {
+        true => format!("  flaky: passed on attempt {}", cell.attempts.len() + 1),
+        false => String::new(),
+    };
+    let mut lines = vec![format!("  {word}  {}  {took}{flaky}", columns.name(cell)).trim_end().to_owned()];
     let why = cell.root_cause.as_ref().map(|cause| cause.text.as_str()).or(cell.reason.as_deref());
     let Some(why) = why.filter(|_| cell.state != CellState::Passed) else { return lines };
     // In a narrow terminal the words need the room more than the order does.
