@@ -27,7 +27,7 @@ use crate::template::Templates;
 pub(super) enum Command {
     /// Launch every test in every region, report, and delete what was launched.
     ///
-    /// While it runs, the key `s`, or the signal SIGUSR1, prints the state of every stack.
+    /// While it runs, the key `s`, or the signal SIGUSR1, prints the status of every stack.
     Run(Box<Run>),
 
     Resume(Resume),
@@ -72,11 +72,11 @@ pub(super) struct Run {
     #[arg(short, long, default_value = "./", value_name = "DIR")]
     project_root: PathBuf,
 
-    /// Leave the stacks, and the bucket, after the test.
+    /// Keep the stacks and the bucket after the test.
     #[arg(short, long)]
     no_delete: bool,
 
-    /// Don't check the templates with cfn-lint first.
+    /// Skip the check of the templates with cfn-lint.
     #[arg(short, long)]
     lint_disable: bool,
 
@@ -84,7 +84,7 @@ pub(super) struct Run {
     #[arg(short, long)]
     enable_sig_v2: bool,
 
-    /// Leave stacks that failed.
+    /// Keep stacks that failed.
     #[arg(short, long)]
     keep_failed: bool,
 
@@ -92,11 +92,11 @@ pub(super) struct Run {
     #[arg(short, long, default_value = "./taskcat_outputs", value_name = "DIR")]
     output_directory: PathBuf,
 
-    /// Print only changes of the stacks' states.
+    /// Print only status changes of stacks.
     #[arg(short, long)]
     minimal_output: bool,
 
-    /// Ask for the stacks' deletion and don't wait for it.
+    /// Request the deletion of the stacks without waiting for it.
     #[arg(short, long)]
     dont_wait_for_delete: bool,
 
@@ -104,11 +104,11 @@ pub(super) struct Run {
     #[arg(short, long)]
     skip_upload: bool,
 
-    /// Stacks at once, in all regions together; as many as there are without it.
+    /// Maximum number of concurrent stacks across all regions [default: unlimited].
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     max_concurrency: Option<usize>,
 
-    /// Stacks at once in one region.
+    /// Maximum number of concurrent stacks in a region [default: unlimited].
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     max_concurrency_per_region: Option<usize>,
 

@@ -45,7 +45,9 @@ pub async fn clean(
         })
         .await;
     if ended.finished.left_behind == 0 && options.wait {
-        for record in journals.iter().filter(|it| !undeleted.contains(&it.header.run_id)) {
+        // A run that goes on keeps its journal.
+        let ended = journals.iter().filter(|it| !it.is_alive());
+        for record in ended.filter(|it| !undeleted.contains(&it.header.run_id)) {
             // A journal that can't be removed is only clutter.
             let _ = fs::remove_file(&record.path);
         }

@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::future::join_all;
+use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 
 use super::{CleanRequest, Findings, Leftover, LeftoverKind};
-use crate::aws::{Aws, AwsError, Bucket, Stack};
+use crate::aws::{Aws, AwsError, Bucket, ErrorKind, Stack};
 use crate::run::journal::{self, Record};
 use crate::run::prepare;
 
 /// With what every name of an automatic bucket begins.
 const BUCKET_PREFIX: &str = "tcat-";
+/// Buckets that are examined concurrently.
+const BUCKETS_AT_ONCE: usize = 16;
 
 /// Searches journals, stacks and buckets.
 ///
@@ -61,7 +64,7 @@ impl Finder<'_> {
             self.findings.running_runs.insert(header.run_id.clone());
             return;
         }
-        if self.request.older_than.is_some_and(|limit| age(Some(header.started)) < limit) {
+        if self.request.older_than.is_some_and(|limit| age(record.newest) < limit) {
             self.findings.running_runs.insert(header.run_id.clone());
             return;
         }
@@ -112,7 +115,16 @@ impl Finder<'_> {
         match &search.regions {
             Some(regions) => places.extend(of_search(regions.clone())),
             None if self.request.run_id().is_some() && !places.is_empty() => {}
-            None => places.extend(of_search(self.aws.regions(&search.profile).await?)),
+            None => match self.aws.regions(&search.profile).await {
+                Ok(regions) => places.extend(of_search(regions)),
+                Err(error) if error.is(ErrorKind::Denied) => {
+                    let home = self.aws.home_region(&search.profile).await;
+                    let message = format!("only {home} was searched (-r names more regions): {error}");
+                    self.findings.unsearched.push(message);
+                    places.extend(of_search(vec![home]));
+                }
+                Err(error) => return Err(error),
+            },
         }
         Ok(places)
     }
@@ -188,11 +200,11 @@ impl Finder<'_> {
                 return self.findings.unsearched.push(message);
             }
         };
-        let looked = join_all(buckets.into_iter().map(async |bucket| {
+        let looking = buckets.into_iter().map(async |bucket| {
             let looked = self.look_at(profile, home, &bucket).await;
             (bucket, looked)
-        }))
-        .await;
+        });
+        let looked: Vec<_> = stream::iter(looking).buffer_unordered(BUCKETS_AT_ONCE).collect().await;
         for (bucket, looked) in looked {
             let (region, tags) = match looked {
                 Ok(Some(looked)) => looked,

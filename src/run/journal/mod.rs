@@ -131,7 +131,7 @@ impl Journal {
 
     /// Goes on with the journal of a run that has ended; `None` for one that goes on.
     pub fn resume(record: Record) -> Option<Self> {
-        let Record { path, header, ledger, liveness } = record;
+        let Record { path, header, ledger, liveness, .. } = record;
         let Liveness::Ended(file) = liveness else { return None };
         let mut journal = Self { file, path, header, ledger, touched: SystemTime::UNIX_EPOCH };
         // Written lines follow what is there, also after a torn one.

@@ -10,6 +10,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use jiff::Timestamp;
 use regex::Regex;
 
 use super::folders::Folders;
@@ -36,6 +37,8 @@ pub struct Record {
     pub path: PathBuf,
     pub header: Header,
     pub ledger: Ledger,
+    /// When the run was last seen to go on.
+    pub newest: Option<Timestamp>,
     /// Whether the run goes on. As long as a record of an ended run is held, so is its lock.
     pub liveness: Liveness,
 }
@@ -94,8 +97,9 @@ fn read(path: &Path) -> Result<Record, JournalError> {
             ledger.apply(&event);
         }
     }
+    let newest = metadata.modified().ok().and_then(|at| Timestamp::try_from(at).ok());
     let liveness = lock::take(file, &header.process);
-    Ok(Record { path: path.to_owned(), header, ledger, liveness })
+    Ok(Record { path: path.to_owned(), header, ledger, newest, liveness })
 }
 
 /// Opens without following a symbolic link and without waiting for the other end of a FIFO.
