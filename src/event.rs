@@ -76,6 +76,21 @@ pub enum Happening {
         bucket: String,
         region: String,
     },
+    /// A marker is about to be put into a bucket that other runs may stage to. Sent, and on disk, before the call.
+    ///
+    /// Until [`Happening::StagingReleased`] follows, the journal of a killed run owes its deletion: the object `key` of
+    /// the bucket, which is one of the header's shared buckets. The key is always the one that `stage::marker::key_of`
+    /// gives for the journal's project and run, so that a forged journal leads to no other object.
+    StagingMarked {
+        bucket: String,
+        region: String,
+        key: String,
+    },
+    /// The marker was deleted.
+    StagingReleased {
+        bucket: String,
+        key: String,
+    },
     /// What staging to one bucket will do. `bytes` counts what is to be sent.
     UploadStarted {
         bucket: String,

@@ -31,6 +31,8 @@ pub struct Object {
     pub key: String,
     /// Without quotes.
     pub etag: String,
+    /// By S3's clock, in whole seconds; not every server tells.
+    pub modified: Option<Timestamp>,
 }
 
 /// A listed bucket.
@@ -151,10 +153,18 @@ impl Clients {
             let page = page.map_err(|error| self.s3_error("ListObjectsV2", bucket, error))?;
             objects.extend(page.contents().iter().filter_map(|object| {
                 let etag = object.e_tag().unwrap_or_default().trim_matches('"').to_owned();
-                Some(Object { key: object.key()?.to_owned(), etag })
+                let modified = object.last_modified().and_then(timestamp);
+                Some(Object { key: object.key()?.to_owned(), etag, modified })
             }));
         }
         Ok(objects)
+    }
+
+    /// Puts an object of text. `acl` is sent only where given.
+    pub async fn put_object(&self, bucket: &str, key: &str, text: String, acl: Option<&str>) -> Result<(), AwsError> {
+        let body = ByteStream::from(text.into_bytes());
+        let request = self.s3.put_object().bucket(bucket).key(key).set_acl(acl.map(ObjectCannedAcl::from)).body(body);
+        request.send().await.map(|_| ()).map_err(|error| self.s3_error("PutObject", &format!("{bucket}/{key}"), error))
     }
 
     /// Uploads a file of `size` bytes, in parts where it is large. `acl` is sent only where given.
@@ -232,6 +242,13 @@ impl Clients {
         let sent = request.body(body).send().await;
         let sent = sent.map_err(|error| self.s3_error("UploadPart", &format!("{bucket}/{key}"), error))?;
         Ok(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag().map(str::to_owned)).build())
+    }
+
+    /// Deletes one object; that there is none is no error.
+    pub async fn delete_object(&self, bucket: &str, key: &str) -> Result<(), AwsError> {
+        let request = self.s3.delete_object().bucket(bucket).key(key);
+        let name = format!("{bucket}/{key}");
+        request.send().await.map(|_| ()).map_err(|error| self.s3_error("DeleteObject", &name, error))
     }
 
     /// Deletes the objects with these keys; keys that don't exist are no error.

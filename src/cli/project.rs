@@ -15,6 +15,7 @@ use crate::plan::Draft;
 use crate::plan::forecast::Staged;
 use crate::run::Staging;
 use crate::stage::exclude::Exclusions;
+use crate::stage::marker;
 use crate::template::Templates;
 
 pub(super) struct Project {
@@ -116,7 +117,7 @@ impl Project {
             build_submodules: project.build_submodules != Some(false),
         });
         let exclusions = Exclusions::load(&self.root, exclude_prefixes).map_err(CliError::Diagnostics)?;
-        Ok(Staging { package, exclusions })
+        Ok(Staging { package, exclusions, marker_limit: marker::LIMIT })
     }
 }
 

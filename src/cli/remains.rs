@@ -80,7 +80,9 @@ fn names(header: &Header, ledger: &Ledger) -> String {
         Some(name) => format!("stack {name} in {}", cell.region),
         None => format!("stack of {cell}"),
     });
-    let all: Vec<_> = stacks.chain(ledger.buckets.keys().map(|name| format!("bucket {name}"))).collect();
+    let buckets = ledger.buckets.keys().map(|name| format!("bucket {name}"));
+    let markers = ledger.markers.keys().map(|(bucket, key)| format!("s3://{bucket}/{key}"));
+    let all: Vec<_> = stacks.chain(buckets).chain(markers).collect();
     let more = all.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", all[..all.len().min(SHOWN)].join(", "))

@@ -20,7 +20,7 @@ use crate::plan::{self, Draft};
 use crate::report::redact::{Redacted, Redaction};
 use crate::report::terminal::{self, Former};
 use crate::report::{self, Consumer};
-use crate::run::{self, Budget, Job, Settings};
+use crate::run::{self, Budget, Job, Settings, Staging};
 use crate::template::Templates;
 
 #[derive(Subcommand)]
@@ -155,6 +155,10 @@ pub(super) struct Run {
     #[arg(long)]
     force_delete: bool,
 
+    /// In a shared bucket, remove nothing while another run's marker is younger.
+    #[arg(long, value_name = "DURATION", default_value = "12h")]
+    marker_limit: HumanDuration,
+
     /// Mask account ids and bucket names in everything that is printed and written, so that it can be shown to anybody.
     /// The journal that cleans up after a killed run keeps them.
     #[arg(long)]
@@ -201,6 +205,10 @@ impl Run {
         })
     }
 
+    fn staging(&self, project: &Project) -> Result<Staging, CliError> {
+        Ok(Staging { marker_limit: self.marker_limit.0, ..project.staging(true, &[])? })
+    }
+
     async fn test(
         &self,
         project: &Project,
@@ -227,7 +235,7 @@ impl Run {
             plan,
             settings: self.settings(project),
             lint: (!self.lint_disable && !self.skip_upload).then(|| project.lint_targets(templates)),
-            staging: if self.skip_upload { None } else { Some(project.staging(true, &[])?) },
+            staging: if self.skip_upload { None } else { Some(self.staging(project)?) },
             templates: plan::sources(templates),
             endpoint,
             journal: local.is_none().then(|| folders.clone()),

@@ -6,6 +6,7 @@ use super::error::{CliError, Exit, exit_of};
 use super::project::{Project, argument};
 use super::{AwsArgs, Verbosity, block_on, output};
 use crate::config::Argument;
+use crate::duration::HumanDuration;
 use crate::plan::Draft;
 use crate::run::{self, Job, Settings};
 use clap::Args;
@@ -53,6 +54,10 @@ pub(super) struct Upload {
     #[arg(short, long, value_name = "ACL")]
     object_acl: Option<String>,
 
+    /// In a shared bucket, remove nothing while another run's marker is younger.
+    #[arg(long, value_name = "DURATION", default_value = "12h")]
+    marker_limit: HumanDuration,
+
     /// Leave out what begins with these paths, locally and in the bucket.
     #[arg(long, num_args = 1.., value_name = "PREFIX")]
     exclude_prefix: Vec<String>,
@@ -61,7 +66,8 @@ pub(super) struct Upload {
 impl Upload {
     pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
         let project = Project::load(&self.project_root, &self.config_file, aws, self.arguments())?;
-        let staging = project.staging(!self.disable_lambda_packaging, &self.exclude_prefix)?;
+        let mut staging = project.staging(!self.disable_lambda_packaging, &self.exclude_prefix)?;
+        staging.marker_limit = self.marker_limit.0;
         output::diagnostics(&project.loaded.warnings);
         let draft = Draft::of_buckets(&project.loaded, &project.root, Uuid::new_v4());
         block_on(async {

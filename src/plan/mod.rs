@@ -174,6 +174,13 @@ pub enum BucketKind {
     RegionalGiven,
 }
 
+impl BucketKind {
+    /// Whether the bucket is the user's own or named after it.
+    pub fn is_given(self) -> bool {
+        matches!(self, Self::Given | Self::RegionalGiven)
+    }
+}
+
 /// A question that only AWS can answer. `profile` and `region` say whose credentials ask it, and where.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lookup {

@@ -49,6 +49,8 @@ impl RunReport {
             }
             Happening::BucketCreating { bucket, .. }
             | Happening::BucketCreated { bucket, .. }
+            | Happening::StagingMarked { bucket, .. }
+            | Happening::StagingReleased { bucket, .. }
             | Happening::UploadStarted { bucket, .. }
             | Happening::ObjectUploaded { bucket, .. }
             | Happening::ObjectRemoved { bucket, .. }

@@ -73,6 +73,7 @@ impl Redaction {
         match happening {
             Happening::RunStarted(run) => run.cells.iter().for_each(|cell| self.account(&cell.account_id)),
             Happening::BucketCreating { bucket, .. }
+            | Happening::StagingMarked { bucket, .. }
             | Happening::UploadStarted { bucket, .. }
             | Happening::BucketDeleted { bucket }
             | Happening::BucketKept { bucket, .. }

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use tokio::sync::oneshot;
 
 use super::conductor::{Conductor, Ended, Spine};
-use super::{Context, Job, RunError, before_cells, not_run, refuse, secrets, started};
+use super::{Context, Job, RunError, before_cells, not_run, refuse, secrets, staging, started};
 use crate::aws::{Aws, Clients};
 use crate::event::{CellId, Change, Happening, Outcome, RunStarted, Task};
 use crate::launch::change_set::{self, Proposal};
@@ -44,7 +44,13 @@ pub type Decide = Box<dyn FnOnce(Vec<Proposed>) -> Decision + Send>;
 pub async fn deploy(job: &Job, aws: &Aws, decide: Decide, consumers: Vec<Box<dyn Consumer>>) -> Ended {
     let started = RunStarted { task: Task::Deploy, ..started(job, aws) };
     let conductor = Conductor { secrets: secrets(&job.plan), ..Conductor::new(started, consumers) };
-    conductor.conduct(async |spine: &Spine| steps(&Context::new(job, aws, spine), decide).await.map(drop)).await
+    let work = async |spine: &Spine| {
+        let context = Context::new(job, aws, spine);
+        let decision = steps(&context, decide).await;
+        staging::release(&context).await;
+        decision.map(drop)
+    };
+    conductor.conduct(work).await
 }
 
 /// The steps, of a run that may have others around them. Where there was nothing to decide, nothing was to be executed.

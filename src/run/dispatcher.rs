@@ -171,6 +171,8 @@ impl Tally {
             | Happening::PackageFinished { .. }
             | Happening::BucketCreating { .. }
             | Happening::BucketCreated { .. }
+            | Happening::StagingMarked { .. }
+            | Happening::StagingReleased { .. }
             | Happening::UploadStarted { .. }
             | Happening::ObjectUploaded { .. }
             | Happening::ObjectRemoved { .. }

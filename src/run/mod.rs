@@ -50,6 +50,7 @@ use crate::lint::cfn_lint::{self, Lint, LintTarget};
 use crate::plan::{BucketKind, BucketPlan, Plan, StackPlan};
 use crate::report::Consumer;
 use crate::stage::bucket::Bucket;
+use crate::stage::marker::Placed;
 use crate::teardown;
 use conductor::{Conductor, Spine};
 use jiff::Timestamp;
@@ -124,6 +125,8 @@ struct Context<'r> {
     stop: &'r Stop,
     /// Indexes of the plan's buckets that this run may have created.
     begun: Mutex<BTreeMap<usize, BucketCreation>>,
+    /// Markers that this run may have put into shared buckets.
+    markers: Mutex<Vec<Placed>>,
     /// Failed tests so far.
     failures: AtomicUsize,
     /// Keys of the staged files, once they are known.
@@ -134,7 +137,7 @@ impl<'r> Context<'r> {
     fn new(job: &'r Job, aws: &'r Aws, spine: &'r Spine) -> Self {
         let (events, cancel, stop) = (&spine.events, &spine.cancel, &spine.stop);
         let (begun, failures, keys) = (Mutex::default(), AtomicUsize::new(0), OnceLock::new());
-        Self { job, aws, events, cancel, stop, begun, failures, keys }
+        Self { job, aws, events, cancel, stop, begun, markers: Mutex::default(), failures, keys }
     }
 }
 
@@ -153,6 +156,10 @@ impl Context<'_> {
     fn begun(&self) -> MutexGuard<'_, BTreeMap<usize, BucketCreation>> {
         // A panic while it was held leaves plain values, which are as good as before.
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn markers(&self) -> MutexGuard<'_, Vec<Placed>> {
+        self.markers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn begun_buckets(&self) -> impl Iterator<Item = &BucketPlan> {
@@ -200,7 +207,9 @@ pub async fn upload(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> 
     let conductor = Conductor::new(uploading(job, aws), consumers);
     let work = async |spine: &Spine| {
         let context = Context::new(job, aws, spine);
-        match staging::stage(&context).await {
+        let staged = staging::stage(&context).await;
+        staging::release(&context).await;
+        match staged {
             Ok(_) | Err(RunError::Stopped) => Ok(()),
             Err(error) => Err(error),
         }
@@ -239,6 +248,7 @@ async fn steps(context: &Context<'_>) -> Result<(), RunError> {
         }
     };
     delete_buckets(context).await;
+    staging::release(context).await;
     result
 }
 

@@ -12,7 +12,7 @@ use super::conductor::{Conductor, Ended, Spine};
 use super::deletion::{self, DeletionOptions};
 use super::deploy::{self, Decide, Decision};
 use super::prepare::identity;
-use super::{Context, Job, clean, started};
+use super::{Context, Job, clean, staging, started};
 use crate::aws::{Aws, AwsError, Clients, Stack, StageState};
 use crate::event::{CellId, Events, RunStarted, Task};
 use crate::pipeline::{self, Target};
@@ -114,6 +114,7 @@ pub async fn deploy(
         .conduct(async |spine: &Spine| {
             let context = Context::new(job, aws, spine);
             let deployed = deploy::steps(&context, decide).await;
+            staging::release(&context).await;
             let stack = clients(target, aws).await.describe_stack(&target.name).await;
             match (deployed.as_ref().unwrap_or(&Decision::Drop), former) {
                 // Whoever reviews the change set needs what it is about.

@@ -14,6 +14,7 @@ use super::clean::{self, CleanRequest, Findings, Leftover, LeftoverKind};
 use super::conductor::{Conductor, Ended, Spine};
 use super::deletion::{self, DeletionOptions};
 use super::journal::{Header, Journal, Record};
+use super::staging;
 use super::stop::Waited;
 use crate::aws::{Aws, AwsError};
 use crate::duration::HumanDuration;
@@ -216,6 +217,7 @@ pub async fn resume(
 ) -> Result<Ended, ResumeError> {
     let tasks = resumption.tasks(&replay);
     let started = resumption.started(&tasks, aws, request.find.endpoint.clone());
+    let markers = resumption.record.as_ref().map(Record::markers).unwrap_or_default();
     let journal = resumption.record.take().and_then(Journal::resume);
     let conductor =
         Conductor { journal, replay, budget: request.settings.budget, ..Conductor::new(started, consumers) };
@@ -224,6 +226,7 @@ pub async fn resume(
             let resumed = Resumed { request, resumption: &resumption, aws, spine };
             join_all(tasks.iter().map(|task| resumed.cell(task))).await;
             join_all(resumption.leftovers.iter().map(|it| resumed.bucket(it))).await;
+            staging::release_left(markers, aws, &spine.events).await;
             Ok(())
         })
         .await;

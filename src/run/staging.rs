@@ -1,18 +1,23 @@
 //! Packaging and upload, in front of a run or alone (`taskcat upload`).
 
+use std::time::Duration;
+
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
+use super::journal::LeftMarker;
 use super::{BucketCreation, Context, RunError};
-use crate::event::Happening;
+use crate::aws::Aws;
+use crate::event::{Events, Happening};
 use crate::package::{self, Archive, Progress};
 use crate::plan::{BucketKind, BucketPlan};
 use crate::stage::StageError;
 use crate::stage::bucket::{self, Bucket};
 use crate::stage::exclude::Exclusions;
 use crate::stage::local::{self, LocalFile};
-use crate::stage::sync::{self, Changes};
+use crate::stage::marker::{Markers, Placed};
+use crate::stage::sync::{self, Changes, Upload};
 
 /// Uploads in flight at once, to all buckets together.
 const UPLOADS: usize = 32;
@@ -22,6 +27,8 @@ pub struct Staging {
     /// `None` where packaging is disabled.
     pub package: Option<package::Request>,
     pub exclusions: Exclusions,
+    /// The age up to which another run's marker keeps objects from being removed.
+    pub marker_limit: Duration,
 }
 
 /// Finds or makes the plan's buckets and brings their content up to date. Without [`Staging`], takes what is there.
@@ -40,13 +47,59 @@ pub(super) async fn stage(context: &Context<'_>) -> Result<Vec<Bucket>, RunError
     let (buckets, files) = (buckets?, files?);
     let prefix = prefix(&plan.project_name);
     let _ = context.keys.set(files.iter().map(|file| format!("{prefix}{}", file.key)).collect());
+    let markers = Markers { run_id: plan.run_id, prefix: &prefix, limit: staging.marker_limit };
+    if !plan.cells.is_empty() || changes_anything(&buckets, &files, staging, markers).await? {
+        mark(context, &buckets, markers).await?;
+    }
     let concurrency = (UPLOADS / buckets.len().max(1)).max(4);
     let uploads = try_join_all(plan.buckets.iter().zip(&buckets).map(async |(planned, bucket)| {
-        let changes = sync::compare(bucket, &files, &staging.exclusions, &prefix).await?;
-        sync::apply(bucket, changes, &prefix, acl(context, planned), concurrency, context.events).await
+        let changes = sync::compare(bucket, &files, &staging.exclusions, markers).await?;
+        let upload = Upload { bucket, markers, acl: acl(context, planned), concurrency, events: context.events };
+        upload.apply(changes, &files).await
     }));
     context.stop.until_stopped(uploads).await.ok_or(RunError::Stopped)??;
     Ok(buckets)
+}
+
+/// Whether anything has to be sent or removed. Where nothing is launched afterwards, nothing else needs a marker.
+async fn changes_anything(
+    buckets: &[Bucket],
+    files: &[LocalFile],
+    staging: &Staging,
+    markers: Markers<'_>,
+) -> Result<bool, RunError> {
+    let compared = buckets.iter().map(|bucket| sync::compare(bucket, files, &staging.exclusions, markers));
+    let changes = try_join_all(compared).await?;
+    Ok(changes.iter().any(|changes| !changes.uploads.is_empty() || !changes.removals.is_empty()))
+}
+
+/// Puts the run's marker into every bucket that other runs may stage to.
+async fn mark(context: &Context<'_>, buckets: &[Bucket], markers: Markers<'_>) -> Result<(), RunError> {
+    let planned = context.job.plan.buckets.iter().zip(buckets);
+    let shared = planned.filter(|(planned, _)| planned.kind != BucketKind::Auto);
+    let marked = shared.map(async |(planned, bucket)| {
+        let marker = markers.place(bucket);
+        // Known before it is put, and never cut short: a call on the way may take effect.
+        context.markers().push(marker.clone());
+        let acl = Some(planned.object_acl.as_str()).filter(|acl| *acl != "private" && planned.kind.is_given());
+        marker.put(acl, context.events).await
+    });
+    Ok(join_all(marked).await.into_iter().collect::<Result<_, _>>()?)
+}
+
+/// Deletes the markers that the run has put, at its end.
+pub(super) async fn release(context: &Context<'_>) {
+    let markers = std::mem::take(&mut *context.markers());
+    join_all(markers.iter().map(|marker| marker.release(context.events))).await;
+}
+
+/// Deletes the markers that killed runs have left, and returns whether none is left for certain.
+pub(super) async fn release_left(markers: Vec<LeftMarker>, aws: &Aws, events: &Events) -> bool {
+    let released = markers.into_iter().map(async |LeftMarker { bucket, region, key }| {
+        let clients = aws.clients(&bucket.profile, &region).await;
+        Placed { bucket: bucket.name, key, clients }.release(events).await
+    });
+    join_all(released).await.into_iter().all(|is_released| is_released)
 }
 
 /// What an upload would change, bucket by bucket, without changing it. Archives are built, buckets are not.
@@ -58,13 +111,15 @@ pub(super) async fn dry_run(context: &Context<'_>) -> Result<Vec<String>, RunErr
     }
     let files = list(context, staging).await?;
     let prefix = prefix(&plan.project_name);
+    let markers = Markers { run_id: plan.run_id, prefix: &prefix, limit: staging.marker_limit };
     let mut lines = Vec::new();
     for planned in &plan.buckets {
         let found = bucket::find(planned, context.aws).await?;
-        let changes = match found {
-            Some(bucket) => sync::compare(&bucket, &files, &staging.exclusions, &prefix).await?,
+        let mut changes = match found {
+            Some(bucket) => sync::compare(&bucket, &files, &staging.exclusions, markers).await?,
             None => Changes::all(&files),
         };
+        changes.respect_others(&planned.name, context.events);
         let name = &planned.name;
         lines.extend(changes.removals.iter().map(|key| format!("remove s3://{name}/{key}")));
         lines.extend(changes.uploads.iter().map(|file| format!("upload s3://{name}/{prefix}{}", file.key)));
@@ -113,7 +168,7 @@ async fn package(context: &Context<'_>, request: &package::Request) -> Result<()
 /// `private` is what S3 does without being told, and automatic buckets take no ACLs at all.
 fn acl<'b>(context: &Context<'_>, bucket: &'b BucketPlan) -> Option<&'b str> {
     let acl = Some(bucket.object_acl.as_str()).filter(|acl| *acl != "private")?;
-    if matches!(bucket.kind, BucketKind::Auto | BucketKind::RegionalAuto) {
+    if !bucket.kind.is_given() {
         context.events.warn(None, format!("`s3_object_acl: {acl}` is not applied: automatic buckets are private"));
         return None;
     }

@@ -1,11 +1,12 @@
 //! The project goes to S3: which files, to which buckets, under which keys.
 //!
-//! [`local`] lists what is to be staged, [`bucket`] makes sure that a bucket stands, [`sync`] brings its content up to
-//! date. Deleting buckets is `teardown`'s. Called by `run`; knows `plan`, `event` and `aws`.
+//! [`local`] lists what is to be staged, [`bucket`] makes sure that a bucket stands, [`marker`] tells other runs of this
+//! one, [`sync`] brings the bucket's content up to date. Deleting buckets is `teardown`'s. Called by `run`; knows `plan`, `event` and `aws`.
 
 pub mod bucket;
 pub mod exclude;
 pub mod local;
+pub mod marker;
 mod policy;
 pub mod sync;
 

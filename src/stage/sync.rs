@@ -1,6 +1,6 @@
 //! A bucket's content is brought up to date: what is missing or different is sent, what the project no longer has goes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::stream::{self, TryStreamExt};
@@ -9,92 +9,163 @@ use super::StageError;
 use super::bucket::Bucket;
 use super::exclude::Exclusions;
 use super::local::LocalFile;
+use super::marker::{Markers, Others};
+use crate::aws::AwsError;
 use crate::event::{Events, Happening};
 
 /// What has to change in one bucket.
+#[derive(Default)]
 pub struct Changes<'f> {
     pub uploads: Vec<&'f LocalFile>,
     /// Full keys, with the prefix.
     pub removals: Vec<String>,
     pub unchanged: usize,
+    /// How many of the uploads replace an object of other content.
+    pub replaced: usize,
+    /// Other runs that stage to the bucket. As long as there are any, nothing is removed.
+    pub others: Others,
 }
 
 impl<'f> Changes<'f> {
     /// What an empty bucket needs, or one that is yet to be made.
     pub fn all(files: &'f [LocalFile]) -> Self {
-        Self { uploads: files.iter().collect(), removals: Vec::new(), unchanged: 0 }
+        Self { uploads: files.iter().collect(), ..Self::default() }
+    }
+
+    /// Keeps what would be removed as long as another run stages to the bucket, and warns once of what that means.
+    pub fn respect_others(&mut self, bucket: &str, events: &Events) {
+        let Some(newest) = self.others.live.last() else { return };
+        let kept = std::mem::take(&mut self.removals).len();
+        let mut effects = Vec::new();
+        if kept > 0 {
+            let what = if kept == 1 { "1 object is".to_owned() } else { format!("{kept} objects are") };
+            let until = newest.until.strftime("%Y-%m-%d %H:%M UTC");
+            effects.push(format!(
+                "{what} not removed (the next upload removes them, once that run has ended or after {until})"
+            ));
+        }
+        if self.replaced > 0 {
+            let what = if self.replaced == 1 {
+                "1 of its files".to_owned()
+            } else {
+                format!("{} of its files", self.replaced)
+            };
+            effects.push(format!("{what} may be overwritten with other content"));
+        }
+        if effects.is_empty() {
+            return;
+        }
+        let more = self.others.live.len() - 1;
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let run_id = &newest.run_id;
+        let message = format!("the run {run_id}{more} uses the bucket {bucket} at this time: {}", effects.join("; "));
+        events.warn(None, message);
     }
 }
 
-/// Compares by key and checksum. `prefix` ends with a slash; keys under it that the project doesn't have, and that the
-/// exclusions don't protect, are to be removed.
+/// Compares by key and checksum. Keys under the project's prefix that the project doesn't have, and that the exclusions
+/// don't protect, are to be removed.
 pub async fn compare<'f>(
     bucket: &Bucket,
     files: &'f [LocalFile],
     exclusions: &Exclusions,
-    prefix: &str,
+    markers: Markers<'_>,
 ) -> Result<Changes<'f>, StageError> {
     if bucket.fresh {
         return Ok(Changes::all(files));
     }
+    let prefix = markers.prefix;
     let listed = bucket.clients.list_objects(&bucket.name, prefix).await?;
     let mut remote: HashMap<&str, &str> =
         listed.iter().map(|object| (&object.key[prefix.len()..], object.etag.as_str())).collect();
-    let uploads: Vec<_> = files.iter().filter(|file| remote.remove(file.key.as_str()) != Some(&file.etag)).collect();
-    let mut removals: Vec<_> =
-        remote.into_keys().filter(|key| !exclusions.excludes_remote(key)).map(|key| format!("{prefix}{key}")).collect();
-    removals.sort_unstable();
-    Ok(Changes { unchanged: files.len() - uploads.len(), uploads, removals })
-}
-
-/// Carries the changes out, `concurrency` uploads at a time. `acl` is dropped, with a warning, where the bucket takes none.
-pub async fn apply(
-    bucket: &Bucket,
-    changes: Changes<'_>,
-    prefix: &str,
-    acl: Option<&str>,
-    concurrency: usize,
-    events: &Events,
-) -> Result<(), StageError> {
-    let name = &bucket.name;
-    events.send(Happening::UploadStarted {
-        bucket: name.clone(),
-        uploads: changes.uploads.len(),
-        unchanged: changes.unchanged,
-        removals: changes.removals.len(),
-        bytes: changes.uploads.iter().map(|file| file.size).sum(),
-    });
-    bucket.clients.delete_objects(name, &changes.removals).await?;
-    for key in changes.removals {
-        events.send(Happening::ObjectRemoved { bucket: name.clone(), key });
-    }
-    let with_acl = AtomicBool::new(true);
-    let uploads = changes.uploads.into_iter().map(Ok::<_, StageError>);
-    stream::iter(uploads)
-        .try_for_each_concurrent(concurrency, |file| upload(bucket, file, prefix, acl, &with_acl, events))
-        .await?;
-    events.send(Happening::UploadFinished { bucket: name.clone() });
-    Ok(())
-}
-
-async fn upload(
-    bucket: &Bucket,
-    file: &LocalFile,
-    prefix: &str,
-    acl: Option<&str>,
-    with_acl: &AtomicBool,
-    events: &Events,
-) -> Result<(), StageError> {
-    let key = format!("{prefix}{}", file.key);
-    let sent_acl = acl.filter(|_| with_acl.load(Ordering::Relaxed));
-    let mut sent = bucket.clients.upload(&bucket.name, &key, &file.path, file.size, sent_acl).await;
-    if sent_acl.is_some() && sent.as_ref().is_err_and(|error| error.has_code("AccessControlListNotSupported")) {
-        if with_acl.swap(false, Ordering::Relaxed) {
-            events.warn(None, format!("bucket {} takes no ACLs: `s3_object_acl` is not applied", bucket.name));
+    let mut changes = Changes { others: markers.others(&listed), ..Changes::default() };
+    for file in files {
+        match remote.remove(file.key.as_str()) {
+            Some(etag) if *etag == file.etag => changes.unchanged += 1,
+            found => {
+                changes.replaced += usize::from(found.is_some());
+                changes.uploads.push(file);
+            }
         }
-        sent = bucket.clients.upload(&bucket.name, &key, &file.path, file.size, None).await;
     }
-    sent?;
-    events.send(Happening::ObjectUploaded { bucket: bucket.name.clone(), key, bytes: file.size });
-    Ok(())
+    let is_left = |key: &&str| !Markers::is_marker(key) && !exclusions.excludes_remote(key);
+    changes.removals = remote.into_keys().filter(is_left).map(|key| format!("{prefix}{key}")).collect();
+    changes.removals.sort_unstable();
+    Ok(changes)
+}
+
+/// How changes are carried out.
+#[derive(Clone, Copy)]
+pub struct Upload<'r> {
+    pub bucket: &'r Bucket,
+    pub markers: Markers<'r>,
+    /// Dropped, with a warning, where the bucket takes none.
+    pub acl: Option<&'r str>,
+    /// Files in flight at once.
+    pub concurrency: usize,
+    pub events: &'r Events,
+}
+
+impl Upload<'_> {
+    /// Carries the changes out.
+    pub async fn apply(self, mut changes: Changes<'_>, files: &[LocalFile]) -> Result<(), StageError> {
+        let Self { bucket, markers, events, .. } = self;
+        let name = &bucket.name;
+        if !changes.removals.is_empty() && changes.others.live.is_empty() {
+            // A run that has begun meanwhile may rely on what it has found there.
+            changes.others.live = markers.look(bucket).await?.live;
+        }
+        changes.respect_others(name, events);
+        events.send(Happening::UploadStarted {
+            bucket: name.clone(),
+            uploads: changes.uploads.len(),
+            unchanged: changes.unchanged,
+            removals: changes.removals.len(),
+            bytes: changes.uploads.iter().map(|file| file.size).sum(),
+        });
+        for key in &changes.others.stale {
+            bucket.clients.delete_object(name, key).await?;
+        }
+        bucket.clients.delete_objects(name, &changes.removals).await?;
+        for key in changes.removals {
+            events.send(Happening::ObjectRemoved { bucket: name.clone(), key });
+        }
+        self.send(changes.uploads).await?;
+        if !changes.others.live.is_empty() {
+            // What another run was removing while this one looked has to be sent after all.
+            let removed = self.missing(files).await?;
+            self.send(removed).await?;
+        }
+        events.send(Happening::UploadFinished { bucket: name.clone() });
+        Ok(())
+    }
+
+    async fn missing<'f>(&self, files: &'f [LocalFile]) -> Result<Vec<&'f LocalFile>, AwsError> {
+        let prefix = self.markers.prefix;
+        let listed = self.bucket.clients.list_objects(&self.bucket.name, prefix).await?;
+        let there: HashSet<&str> = listed.iter().map(|object| &object.key[prefix.len()..]).collect();
+        Ok(files.iter().filter(|file| !there.contains(file.key.as_str())).collect())
+    }
+
+    async fn send(&self, files: Vec<&LocalFile>) -> Result<(), StageError> {
+        let with_acl = AtomicBool::new(true);
+        let files = files.into_iter().map(Ok::<_, StageError>);
+        stream::iter(files).try_for_each_concurrent(self.concurrency, |file| self.upload(file, &with_acl)).await
+    }
+
+    async fn upload(&self, file: &LocalFile, with_acl: &AtomicBool) -> Result<(), StageError> {
+        let Self { bucket, events, .. } = self;
+        let key = format!("{}{}", self.markers.prefix, file.key);
+        let sent_acl = self.acl.filter(|_| with_acl.load(Ordering::Relaxed));
+        let mut sent = bucket.clients.upload(&bucket.name, &key, &file.path, file.size, sent_acl).await;
+        if sent_acl.is_some() && sent.as_ref().is_err_and(|error| error.has_code("AccessControlListNotSupported")) {
+            if with_acl.swap(false, Ordering::Relaxed) {
+                events.warn(None, format!("bucket {} takes no ACLs: `s3_object_acl` is not applied", bucket.name));
+            }
+            sent = bucket.clients.upload(&bucket.name, &key, &file.path, file.size, None).await;
+        }
+        sent?;
+        events.send(Happening::ObjectUploaded { bucket: bucket.name.clone(), key, bytes: file.size });
+        Ok(())
+    }
 }

@@ -79,7 +79,9 @@ fn a_given_bucket_is_kept_clean(kind: Kind) {
         assert!(standing.stacks.is_empty(), "{standing:#?}");
         assert_eq!(standing.keys(GIVEN), expected);
         let calls = proxy.calls();
-        assert_eq!(calls.count("PutObject"), uploads, "{}", calls.summary());
+        // One more is the run's marker, which goes with DeleteObject.
+        assert_eq!(calls.count("PutObject"), uploads + 1, "{}", calls.summary());
+        assert_eq!(calls.count("DeleteObject"), 1, "{}", calls.summary());
         assert_eq!(calls.count("DeleteObjects"), removals, "{}", calls.summary());
         assert_eq!(calls.count("DeleteBucket") + calls.count("CreateBucket"), 0, "{}", calls.summary());
         for setting in ["PutBucketPolicy", "PutBucketTagging", "PutPublicAccessBlock"] {

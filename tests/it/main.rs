@@ -72,6 +72,7 @@ mod root_causes;
 mod sample;
 mod secrets;
 mod selection;
+mod shared_buckets;
 mod simulator;
 mod terminal;
 mod upload;

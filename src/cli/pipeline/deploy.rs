@@ -20,6 +20,7 @@ use crate::plan;
 use crate::run::pipeline::{Pipeline, deploy, holds};
 use crate::run::{Job, Settings, Staging};
 use crate::stage::exclude::Exclusions;
+use crate::stage::marker;
 use crate::template::{self, Given, Offline, Template, Templates, Value};
 
 /// Create a pipeline, or bring it up to date.
@@ -90,6 +91,7 @@ impl Deploy {
                 staging: Some(Staging {
                     package: None,
                     exclusions: Exclusions::load(kit.folder(), &[]).map_err(CliError::Diagnostics)?,
+                    marker_limit: marker::LIMIT,
                 }),
                 templates: plan::sources(kit.templates()),
                 endpoint,

@@ -87,6 +87,8 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
         }
         Happening::StackCreating { cell, stack_name, .. } => (Detail, format!("{} launching {stack_name}", name(cell))),
         Happening::BucketCreated { .. }
+        | Happening::StagingMarked { .. }
+        | Happening::StagingReleased { .. }
         | Happening::ObjectUploaded { .. }
         | Happening::ObjectRemoved { .. }
         | Happening::StackCreated { .. }

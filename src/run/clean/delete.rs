@@ -15,6 +15,8 @@ use crate::event::{Events, Happening, RunStarted, Task};
 use crate::report::Consumer;
 use crate::run::conductor::{Conductor, Ended, Spine};
 use crate::run::deletion::{self, DeletionOptions};
+use crate::run::journal::Record;
+use crate::run::staging;
 use crate::teardown::{self, BucketOrigin, SETTLE};
 
 const LOOK: Duration = Duration::from_millis(500);
@@ -31,6 +33,7 @@ pub async fn clean(
     let Findings { leftovers, journals, .. } = findings;
     let conductor = Conductor::new(started(what, endpoint, aws), consumers);
     let mut undeleted: BTreeSet<String> = leftovers.iter().map(|it| it.run_id.clone()).collect();
+    undeleted.extend(journals.iter().map(|it| it.header.run_id.clone()));
     let ended = conductor
         .conduct(async |spine: &Spine| {
             let (stacks, buckets): (Vec<_>, Vec<_>) = leftovers.iter().partition(|it| it.is_stack());
@@ -38,7 +41,9 @@ pub async fn clean(
             let deleted = spine.stop.until_stopped(join_all(stacks)).await;
             // Stacks may read from the buckets as long as they are being deleted.
             let buckets = buckets.into_iter().map(|it| delete_bucket(it, aws, &spine.events));
-            if deleted.is_some() && spine.stop.until_stopped(join_all(buckets)).await.is_some() {
+            let markers = journals.iter().flat_map(Record::markers).collect();
+            let released = staging::release_left(markers, aws, &spine.events).await;
+            if deleted.is_some() && released && spine.stop.until_stopped(join_all(buckets)).await.is_some() {
                 undeleted.clear();
             }
             Ok(())

@@ -69,7 +69,8 @@ impl Finder<'_> {
             return;
         }
         let stacks = header.stacks.iter().map(|it| (&it.profile, &*it.cell.region, &it.account_id));
-        let buckets = header.buckets.iter().map(|it| (&it.profile, &*it.region, &it.account_id));
+        let buckets = header.buckets.iter().chain(&header.shared_buckets);
+        let buckets = buckets.map(|it| (&it.profile, &*it.region, &it.account_id));
         let written: BTreeMap<_, _> = stacks
             .chain(buckets)
             .map(|(profile, region, account)| (profile.clone(), (region.to_owned(), account.clone())))

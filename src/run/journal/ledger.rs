@@ -16,6 +16,8 @@ pub struct Ledger {
     pub stacks: BTreeMap<CellId, Creation>,
     /// By name.
     pub buckets: BTreeMap<String, Creation>,
+    /// Markers in shared buckets, by bucket and key, with the bucket's region.
+    pub markers: BTreeMap<(String, String), String>,
 }
 
 /// The creation of a stack or bucket.
@@ -59,12 +61,18 @@ impl Ledger {
             Happening::BucketDeleted { bucket } => {
                 self.buckets.remove(bucket);
             }
+            Happening::StagingMarked { bucket, region, key } => {
+                self.markers.insert((bucket.clone(), key.clone()), region.clone());
+            }
+            Happening::StagingReleased { bucket, key } => {
+                self.markers.remove(&(bucket.clone(), key.clone()));
+            }
             _ => {}
         }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.stacks.is_empty() && self.buckets.is_empty()
+        self.stacks.is_empty() && self.buckets.is_empty() && self.markers.is_empty()
     }
 
     /// Whether an event changes a ledger, and so belongs in a journal.
@@ -78,6 +86,8 @@ impl Ledger {
                 | Happening::BucketCreating { .. }
                 | Happening::BucketCreated { .. }
                 | Happening::BucketDeleted { .. }
+                | Happening::StagingMarked { .. }
+                | Happening::StagingReleased { .. }
         )
     }
 }

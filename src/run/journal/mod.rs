@@ -13,7 +13,7 @@ mod read;
 pub use folders::Folders;
 pub use ledger::{Creation, Ledger};
 pub use lock::{HEARTBEAT, Liveness, Process};
-pub use read::{JournalError, Record, read_all};
+pub use read::{JournalError, LeftMarker, Record, read_all};
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Settings;
 use crate::event::{CellId, RunEvent};
-use crate::plan::{BucketKind, Plan};
+use crate::plan::{BucketKind, BucketPlan, Plan};
 
 /// A journal's first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,10 @@ pub struct Header {
     pub keep_failed: bool,
     pub stacks: Vec<PlannedStack>,
     pub buckets: Vec<PlannedBucket>,
+    /// Buckets that the run stages to and that aren't its own: it puts a marker there, and nothing that a journal
+    /// could delete.
+    #[serde(default)]
+    pub shared_buckets: Vec<PlannedBucket>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +65,7 @@ pub struct PlannedStack {
     pub has_posthooks: bool,
 }
 
-/// A bucket that the run creates for itself.
+/// A bucket that the run stages to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedBucket {
@@ -81,13 +85,13 @@ impl Header {
             template: cell.template.clone(),
             has_posthooks: !cell.posthooks.is_empty(),
         });
-        let own_buckets = plan.buckets.iter().filter(|bucket| bucket.kind == BucketKind::Auto);
-        let buckets = own_buckets.map(|bucket| PlannedBucket {
+        let planned = |bucket: &BucketPlan| PlannedBucket {
             name: bucket.name.clone(),
             region: bucket.region.clone(),
             profile: bucket.profile.clone(),
             account_id: bucket.account_id.clone(),
-        });
+        };
+        let (own, shared): (Vec<_>, Vec<_>) = plan.buckets.iter().partition(|it| it.kind == BucketKind::Auto);
         Self {
             run_id: plan.run_id.simple().to_string(),
             project: plan.project_name.clone(),
@@ -99,7 +103,8 @@ impl Header {
             no_delete: settings.no_delete,
             keep_failed: settings.keep_failed,
             stacks: stacks.collect(),
-            buckets: buckets.collect(),
+            buckets: own.into_iter().map(planned).collect(),
+            shared_buckets: shared.into_iter().map(planned).collect(),
         }
     }
 }
@@ -219,6 +224,7 @@ pub(super) mod tests {
                 profile: "default".into(),
                 account_id,
             }],
+            shared_buckets: Vec::new(),
         }
     }
 

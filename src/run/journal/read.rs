@@ -18,6 +18,7 @@ use super::ledger::{Creation, Ledger};
 use super::lock::{self, Liveness};
 use super::{Header, PlannedBucket, PlannedStack};
 use crate::event::RunEvent;
+use crate::stage::marker;
 
 /// The size from which a journal isn't read, in bytes. One of 1,000 stacks has about 1 MB.
 const MAX_SIZE: u64 = 64 * 1024 * 1024;
@@ -59,6 +60,26 @@ impl Record {
         let creation = |it: &str| self.ledger.buckets.get(it);
         self.header.buckets.iter().filter_map(move |it| Some((it, creation(&it.name)?)))
     }
+
+    /// Markers that may be in shared buckets. Only ever the run's own.
+    pub fn markers(&self) -> Vec<LeftMarker> {
+        let own = marker::key_of(&format!("{}/", self.header.project), &self.header.run_id);
+        let left = self.ledger.markers.iter().filter(|((_, key), _)| *key == own);
+        let left = left.filter_map(|((name, key), region)| {
+            let bucket = self.header.shared_buckets.iter().find(|it| it.name == *name)?.clone();
+            Some(LeftMarker { bucket, region: region.clone(), key: key.clone() })
+        });
+        left.collect()
+    }
+}
+
+/// A marker that a killed run has left in a shared bucket.
+#[derive(Clone, Debug)]
+pub struct LeftMarker {
+    pub bucket: PlannedBucket,
+    /// The one that the bucket really is in.
+    pub region: String,
+    pub key: String,
 }
 
 /// Reads all journals of a project. What isn't a journal is reported in the second list.
@@ -149,7 +170,7 @@ fn check(header: &Header, path: &Path) -> Result<(), String> {
         matches(&REGION, "a region", &stack.cell.region)?;
         matches(&ACCOUNT_ID, "an account ID", &stack.account_id)?;
     }
-    for bucket in &header.buckets {
+    for bucket in header.buckets.iter().chain(&header.shared_buckets) {
         matches(&BUCKET_NAME, "a bucket name", &bucket.name)?;
         matches(&REGION, "a region", &bucket.region)?;
         matches(&ACCOUNT_ID, "an account ID", &bucket.account_id)?;

@@ -1,0 +1,178 @@
+//! Markers: small objects by which runs that stage to one bucket know of each other.
+//!
+//! A bucket that is not a run's own may be staged to by several runs of one project at once: two branches, or two
+//! machines. Each puts a marker under the project's prefix before it looks at the bucket, and removes nothing as long as
+//! another run's marker is there. A marker goes when its run ends; one that was left is ignored, and deleted, once it is
+//! older than a limit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::StageError;
+use super::bucket::Bucket;
+use crate::aws::{AwsError, Clients, ErrorKind, Object};
+use crate::event::{Events, Happening};
+
+/// Where markers are, below the project's prefix. A hidden folder, so that no file of a project is ever staged there.
+const FOLDER: &str = ".taskcat/runs/";
+
+/// The age from which a marker is taken for one of a run that was killed.
+pub const LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// How a run recognises the markers of others.
+#[derive(Clone, Copy, Debug)]
+pub struct Markers<'r> {
+    pub run_id: Uuid,
+    /// The project's, with a slash at its end.
+    pub prefix: &'r str,
+    pub limit: Duration,
+}
+
+/// Another run that stages to the bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveRun {
+    /// The `taskcat-id`.
+    pub run_id: String,
+    /// When its marker is too old to count.
+    pub until: Timestamp,
+}
+
+/// The markers in a bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Others {
+    /// The newest last.
+    pub live: Vec<LiveRun>,
+    /// Keys of markers that are older than the limit.
+    pub stale: Vec<String>,
+}
+
+/// A run's marker in one bucket.
+#[derive(Clone)]
+pub struct Placed {
+    pub bucket: String,
+    pub key: String,
+    pub clients: Arc<Clients>,
+}
+
+impl Markers<'_> {
+    fn folder(&self) -> String {
+        format!("{}{FOLDER}", self.prefix)
+    }
+
+    /// The marker of this run.
+    pub fn key(&self) -> String {
+        key_of(self.prefix, &self.run_id.simple().to_string())
+    }
+
+    /// Whether a key below the project's prefix is a marker's.
+    pub fn is_marker(relative_key: &str) -> bool {
+        relative_key.starts_with(FOLDER)
+    }
+
+    /// Other runs' markers among the objects. Their age counts by S3's clock as far as this run's own marker tells it.
+    pub fn others(&self, objects: &[Object]) -> Others {
+        let own = self.key();
+        let folder = self.folder();
+        let written_at = |object: &Object| object.modified.unwrap_or_else(Timestamp::now);
+        let now = objects.iter().find(|it| it.key == own).map_or_else(Timestamp::now, written_at);
+        let mut others = Others::default();
+        for object in objects.iter().filter(|it| it.key != own) {
+            let Some(run_id) = object.key.strip_prefix(&folder) else { continue };
+            let until = written_at(object).checked_add(self.limit).unwrap_or(Timestamp::MAX);
+            if until > now {
+                others.live.push(LiveRun { run_id: run_id.to_owned(), until });
+            } else {
+                others.stale.push(object.key.clone());
+            }
+        }
+        others.live.sort_by_key(|run| run.until);
+        others
+    }
+
+    /// Other runs' markers in the bucket as it is now.
+    pub async fn look(&self, bucket: &Bucket) -> Result<Others, AwsError> {
+        Ok(self.others(&bucket.clients.list_objects(&bucket.name, &self.folder()).await?))
+    }
+
+    /// This run's marker in the bucket. Nothing is put yet.
+    pub fn place(&self, bucket: &Bucket) -> Placed {
+        Placed { bucket: bucket.name.clone(), key: self.key(), clients: bucket.clients.clone() }
+    }
+}
+
+impl Placed {
+    /// Puts the marker; the journal knows of it before. `acl` is that of the files.
+    pub async fn put(&self, acl: Option<&str>, events: &Events) -> Result<(), StageError> {
+        let bucket = self.bucket.clone();
+        let region = self.clients.region().to_owned();
+        let key = self.key.clone();
+        events.record(Happening::StagingMarked { bucket, region, key }).await?;
+        let text = format!("{{\"at\":\"{}\"}}\n", Timestamp::now());
+        let mut put = self.clients.put_object(&self.bucket, &self.key, text.clone(), acl).await;
+        if acl.is_some() && put.as_ref().is_err_and(|error| error.has_code("AccessControlListNotSupported")) {
+            put = self.clients.put_object(&self.bucket, &self.key, text, None).await;
+        }
+        if put.as_ref().is_err_and(|error| error.is(ErrorKind::Denied) || error.is(ErrorKind::NotFound)) {
+            self.told_released(events);
+        }
+        Ok(put?)
+    }
+
+    /// Deletes the marker, if it is there, and returns whether that is so for certain. One that stays is found by the
+    /// journal, and is too old one day.
+    pub async fn release(&self, events: &Events) -> bool {
+        match self.clients.delete_object(&self.bucket, &self.key).await {
+            Err(error) if !error.is(ErrorKind::NotFound) => {
+                let marker = format!("s3://{}/{}", self.bucket, self.key);
+                let message = format!(
+                    "the marker {marker} was not deleted, so other runs remove no objects for a while: {error}"
+                );
+                events.warn(None, message);
+                false
+            }
+            Ok(()) | Err(_) => {
+                self.told_released(events);
+                true
+            }
+        }
+    }
+
+    fn told_released(&self, events: &Events) {
+        events.send(Happening::StagingReleased { bucket: self.bucket.clone(), key: self.key.clone() });
+    }
+}
+
+/// The key of a run's marker. `prefix` is the project's, with a slash at its end.
+pub fn key_of(prefix: &str, run_id: &str) -> String {
+    format!("{prefix}{FOLDER}{run_id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn young_markers_of_others_count() {
+        let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        let object = |key: &str, modified| Object { key: key.to_owned(), etag: String::new(), modified };
+        let markers = Markers { run_id: Uuid::from_u128(1), prefix: "demo/", limit: LIMIT };
+        let own = format!("demo/.taskcat/runs/{}", Uuid::from_u128(1).simple());
+        assert_eq!(markers.key(), own);
+        let objects = [
+            object("demo/a.yaml", at("2026-01-01T00:00:00Z")),
+            object(&own, at("2026-01-02T00:00:00Z")),
+            object("demo/.taskcat/runs/b", at("2026-01-01T23:00:00Z")),
+            object("demo/.taskcat/runs/c", at("2026-01-01T12:00:01Z")),
+            object("demo/.taskcat/runs/d", at("2026-01-01T12:00:00Z")),
+            object("demo/deep/.taskcat/runs/e", at("2026-01-01T23:00:00Z")),
+        ];
+        let others = markers.others(&objects);
+        let live: Vec<_> = others.live.iter().map(|run| (run.run_id.as_str(), run.until.to_string())).collect();
+        assert_eq!(live, [("c", "2026-01-02T00:00:01Z".into()), ("b", "2026-01-02T11:00:00Z".into())]);
+        assert_eq!(others.stale, ["demo/.taskcat/runs/d"]);
+        assert!(Markers::is_marker(".taskcat/runs/b") && !Markers::is_marker("deep/.taskcat/runs/e"));
+    }
+}
