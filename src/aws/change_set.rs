@@ -1,17 +1,21 @@
-//! CloudFormation's change sets: made, read, executed, deleted.
+//! CloudFormation's change sets: created, found, read, executed, deleted.
 
 use std::time::Duration;
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType, ResourceChange};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::cloudformation::{parameters, tags};
-use super::{AwsError, Clients};
+use super::{AwsError, Clients, ErrorKind};
+use crate::duration::HumanDuration;
 use crate::event::{Change, ChangeDetail};
 
-/// Between looks at one that is being worked out.
-const LOOK: Duration = Duration::from_millis(500);
+/// The wait between two polls of a change set that CloudFormation is working out; it doubles up to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How long a new change set, or its stack in review, may stay invisible.
+const SETTLE: Duration = Duration::from_secs(60);
 
 /// What CreateChangeSet is asked for. All capabilities are acknowledged; nested stacks are looked into.
 #[derive(Clone, Debug)]
@@ -27,6 +31,48 @@ pub struct CreateChangeSet<'a> {
     pub role_arn: Option<&'a str>,
     /// Makes the call safe to repeat.
     pub client_token: &'a str,
+}
+
+/// A change set as DescribeChangeSet shows it, without its changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeSet {
+    pub id: String,
+    pub stack_id: String,
+    /// `CREATE_COMPLETE`, `DELETE_IN_PROGRESS`, …
+    pub status: String,
+    /// `AVAILABLE`, `EXECUTE_IN_PROGRESS`, …
+    pub execution_status: String,
+    /// Key and value, as the stack would get them.
+    pub tags: Vec<(String, String)>,
+}
+
+impl ChangeSet {
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        self.tags.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether its execution has begun, however it went on.
+    pub fn is_executed(&self) -> bool {
+        self.execution_status.starts_with("EXECUTE_")
+    }
+}
+
+/// Whether a call that failed may have taken effect all the same: no answer came, or AWS could not say.
+pub fn may_have_taken_effect(error: &AwsError) -> bool {
+    match error.kind {
+        ErrorKind::Network | ErrorKind::Throttled => true,
+        ErrorKind::Other => error.code.as_deref().is_none_or(|code| {
+            ["Internal", "ServiceUnavailable", "RequestTimeout"].iter().any(|start| code.starts_with(start))
+        }),
+        _ => false,
+    }
+}
+
+impl AwsError {
+    /// Something that was requested has not come to its end.
+    pub fn unfinished(operation: &'static str, region: &str, status: &str) -> Self {
+        Self::unexpected(operation, region, format!("not finished; the last status is {status}"))
+    }
 }
 
 impl Clients {
@@ -60,22 +106,21 @@ impl Clients {
     /// Waits until the change set is worked out, nested ones too, and returns what it would do.
     ///
     /// # Errors
-    /// Why it could not be. That nothing would change is no error.
-    pub async fn changes(&self, id: &str) -> Result<Vec<Change>, AwsError> {
-        let first = loop {
-            let answer = self.describe_change_set(id, None).await?;
-            match answer.status().map(|status| status.as_str()).unwrap_or_default() {
-                "CREATE_PENDING" | "CREATE_IN_PROGRESS" => sleep(LOOK).await,
-                "CREATE_COMPLETE" => break answer,
-                status => {
-                    let reason = answer.status_reason().unwrap_or(status);
-                    if is_empty(reason) {
-                        return Ok(Vec::new());
-                    }
-                    return Err(AwsError::unexpected("CreateChangeSet", &self.region, reason));
-                }
-            }
-        };
+    /// Why it could not be worked out, or not within `limit`. That nothing would change is no error.
+    pub async fn changes(&self, id: &str, limit: Duration) -> Result<Vec<Change>, AwsError> {
+        self.changes_until(id, Instant::now(), limit).await
+    }
+
+    async fn changes_until(&self, id: &str, start: Instant, limit: Duration) -> Result<Vec<Change>, AwsError> {
+        let first = self.worked_out(id, start, limit).await?;
+        let status = status_of(&first);
+        if status != "CREATE_COMPLETE" {
+            let reason = first.status_reason().unwrap_or(status);
+            return match is_empty(reason) {
+                true => Ok(Vec::new()),
+                false => Err(AwsError::unexpected("CreateChangeSet", &self.region, reason)),
+            };
+        }
         let mut found: Vec<ResourceChange> = resource_changes(&first);
         let mut token = first.next_token().map(str::to_owned);
         while let Some(next) = token {
@@ -87,12 +132,62 @@ impl Clients {
         for resource in found {
             let nested = match resource.change_set_id() {
                 // One that is worked out says so in turn; the depth of nesting ends this.
-                Some(nested) => Box::pin(self.changes(nested)).await?,
+                Some(nested) => Box::pin(self.changes_until(nested, start, limit)).await?,
                 None => Vec::new(),
             };
             changes.push(Change { nested, ..change(&resource) });
         }
         Ok(changes)
+    }
+
+    /// The change set once CloudFormation has worked it out, or given up.
+    async fn worked_out(&self, id: &str, start: Instant, limit: Duration) -> Result<DescribeChangeSetOutput, AwsError> {
+        let mut wait = FIRST_WAIT;
+        loop {
+            let last = match self.describe_change_set(id, None).await {
+                Ok(answer) => match status_of(&answer) {
+                    status @ ("CREATE_PENDING" | "CREATE_IN_PROGRESS") => status.to_owned(),
+                    _ => return Ok(answer),
+                },
+                Err(error) if may_have_taken_effect(&error) => error.to_string(),
+                Err(error) if is_missing(&error) && start.elapsed() < SETTLE => error.to_string(),
+                Err(error) => return Err(error),
+            };
+            let left = limit.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                let message = format!("not worked out within {}: {last}", HumanDuration(limit));
+                return Err(AwsError::unexpected("CreateChangeSet", &self.region, message));
+            }
+            sleep(wait.min(left)).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// The change set of that name; `None` where there is none.
+    pub async fn find_change_set(&self, stack: &str, name: &str) -> Result<Option<ChangeSet>, AwsError> {
+        let call = self.cloudformation.describe_change_set().stack_name(stack).change_set_name(name);
+        let answer = call.send().await.map_err(|error| AwsError::new("DescribeChangeSet", &self.region, error));
+        match answer {
+            Ok(answer) => Ok(Some(change_set(&answer))),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The names of a stack's change sets; none where there is no such stack.
+    pub async fn change_set_names(&self, stack: &str) -> Result<Vec<String>, AwsError> {
+        let mut pages = self.cloudformation.list_change_sets().stack_name(stack).into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            match page.map_err(|error| AwsError::new("ListChangeSets", &self.region, error)) {
+                Ok(page) => {
+                    names.extend(page.summaries().iter().filter_map(|it| it.change_set_name().map(str::to_owned)))
+                }
+                Err(error) if is_missing(&error) => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(names)
     }
 
     async fn describe_change_set(&self, id: &str, token: Option<String>) -> Result<DescribeChangeSetOutput, AwsError> {
@@ -111,6 +206,27 @@ impl Clients {
         let call = self.cloudformation.delete_change_set().change_set_name(id);
         call.send().await.map(|_| ()).map_err(|error| AwsError::new("DeleteChangeSet", &self.region, error))
     }
+}
+
+fn change_set(answer: &DescribeChangeSetOutput) -> ChangeSet {
+    let tags = answer.tags().iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
+    ChangeSet {
+        id: answer.change_set_id().unwrap_or_default().to_owned(),
+        stack_id: answer.stack_id().unwrap_or_default().to_owned(),
+        status: status_of(answer).to_owned(),
+        execution_status: answer.execution_status().map(|it| it.as_str().to_owned()).unwrap_or_default(),
+        tags: tags.collect(),
+    }
+}
+
+fn status_of(answer: &DescribeChangeSetOutput) -> &str {
+    answer.status().map(|status| status.as_str()).unwrap_or_default()
+}
+
+/// There is no such change set, or no such stack, for which CloudFormation has no code.
+fn is_missing(error: &AwsError) -> bool {
+    error.code.as_deref().is_some_and(|code| code.starts_with("ChangeSetNotFound"))
+        || error.message.contains("does not exist")
 }
 
 /// The words with which CloudFormation says that nothing would change: it has no status for it.

@@ -38,6 +38,8 @@ pub struct Stack {
     pub role_arn: Option<String>,
     /// Set on nested stacks.
     pub root_id: Option<String>,
+    /// Termination protection is enabled, so CloudFormation refuses to delete the stack.
+    pub is_protected: bool,
     pub created: Option<Timestamp>,
     /// Of the newest update, if there was one.
     pub updated: Option<Timestamp>,
@@ -250,6 +252,7 @@ fn stack(found: &aws_sdk_cloudformation::types::Stack) -> Stack {
         tags: tags.collect(),
         role_arn: found.role_arn().map(str::to_owned),
         root_id: found.root_id().map(str::to_owned),
+        is_protected: found.enable_termination_protection().unwrap_or_default(),
         created: found.creation_time().and_then(timestamp),
         updated: found.last_updated_time().and_then(timestamp),
     }

@@ -18,7 +18,7 @@ mod simulated;
 mod sts;
 mod trace;
 
-pub use change_set::CreateChangeSet;
+pub use change_set::{ChangeSet, CreateChangeSet, may_have_taken_effect};
 pub use cloudformation::{CreateStack, Stack};
 pub use codepipeline::{ActionState, JobFailure, JobSuccess, StageState};
 pub use error::{AwsError, ErrorKind};

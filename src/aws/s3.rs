@@ -79,6 +79,28 @@ impl Clients {
         }
     }
 
+    /// Keys and values of the tags of a bucket of this account; `None` where there is no such bucket.
+    ///
+    /// # Errors
+    /// `Denied` where it is another account's.
+    pub async fn own_bucket_tags(
+        &self,
+        bucket: &str,
+        account_id: &str,
+    ) -> Result<Option<Vec<(String, String)>>, AwsError> {
+        match self.s3.get_bucket_tagging().bucket(bucket).expected_bucket_owner(account_id).send().await {
+            Ok(answer) => {
+                let tags = answer.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+                Ok(Some(tags.collect()))
+            }
+            Err(error) => match self.s3_error("GetBucketTagging", bucket, error) {
+                error if error.has_code("NoSuchTagSet") => Ok(Some(Vec::new())),
+                error if error.is(ErrorKind::NotFound) => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
     /// Whether the bucket holds no version of any object.
     pub async fn bucket_is_empty(&self, bucket: &str) -> Result<bool, AwsError> {
         let page = self.s3.list_object_versions().bucket(bucket).max_keys(1).send().await;

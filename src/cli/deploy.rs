@@ -9,9 +9,14 @@ use uuid::Uuid;
 use super::error::{CliError, Exit, exit_of};
 use super::project::Project;
 use super::{AwsArgs, Verbosity, block_on, output};
+use crate::aws::Aws;
+use crate::diagnostic::Diagnostic;
+use crate::duration::HumanDuration;
+use crate::launch::change_set::Adoption;
+use crate::launch::ownership::listed;
 use crate::plan::{self, BucketKind, Plan};
-use crate::report::changes;
-use crate::run::{self, Decide, Decision, Job, Proposed, Settings};
+use crate::report::{changes, text};
+use crate::run::{self, Decide, Decision, DeployOptions, Job, Proposed, Settings};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -32,7 +37,7 @@ impl Command {
 /// and executed once somebody has said yes.
 ///
 /// A stack is named by its test's `stack_name`, else <project>-<test>. It carries no tag by which `taskcat test clean`
-/// would find it. The configuration has to name a bucket that stays (`s3_bucket` or `s3_regional_buckets`).
+/// would find it. A stack of that name that `taskcat deploy run` hasn't created is refused. The configuration has to name a bucket that stays (`s3_bucket` or `s3_regional_buckets`).
 #[derive(Args)]
 pub(super) struct Run {
     /// Root of the project.
@@ -67,9 +72,34 @@ pub(super) struct Run {
     #[arg(short, long)]
     yes: bool,
 
+    /// Take over stacks that `taskcat deploy run` hasn't created, once the changes are confirmed.
+    #[arg(long)]
+    adopt: bool,
+
+    #[command(flatten)]
+    limits: Limits,
+
     /// Don't check the templates with cfn-lint first.
     #[arg(short, long)]
     lint_disable: bool,
+}
+
+/// How long a deployment waits for CloudFormation.
+#[derive(Args)]
+pub(super) struct Limits {
+    /// Time for working out a change set; one that takes longer is deleted.
+    #[arg(long, value_name = "DURATION", default_value = "30m")]
+    change_set_timeout: HumanDuration,
+
+    /// Time for executing a change set; CloudFormation continues afterwards.
+    #[arg(long, value_name = "DURATION", default_value = "24h")]
+    timeout: HumanDuration,
+}
+
+impl Limits {
+    pub fn options(&self, adopt: bool) -> DeployOptions {
+        DeployOptions { adopt, change_set_limit: self.change_set_timeout.0, limit: self.timeout.0 }
+    }
 }
 
 impl Run {
@@ -83,6 +113,7 @@ impl Run {
             let (mut plan, warnings) = run::prepare(&draft, &clients).await?;
             output::diagnostics(&warnings);
             self.settle(&project, &mut plan)?;
+            self.refuse_foreign(&plan, &clients).await?;
             let job = Job {
                 plan,
                 settings: Settings::default(),
@@ -95,7 +126,8 @@ impl Run {
                 hook_environment: Vec::new(),
             };
             let consumers = vec![output::log(verbosity)];
-            let ended = run::deploy(&job, &clients, decide(self.yes, self.no_execute, verbosity), consumers).await;
+            let decide = decide(self.yes, self.no_execute, verbosity);
+            let ended = run::deploy(&job, self.limits.options(self.adopt), &clients, decide, consumers).await;
             Ok(exit_of(&ended))
         })
     }
@@ -118,14 +150,37 @@ impl Run {
             };
             name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "-")
         });
-        Ok(())
+        let shared = run::shared_stacks(plan).into_iter().map(|[one, other]| {
+            let (stack, region) = (&one.stack_name, &one.cell.region);
+            let (one, other) = (&one.cell.test, &other.cell.test);
+            let message = format!("the tests {one} and {other} would both deploy the stack {stack} in {region}");
+            Diagnostic::error(message).help("give each test a `stack_name` of its own, or choose one with -t")
+        });
+        let shared: Vec<_> = shared.collect();
+        if shared.is_empty() { Ok(()) } else { Err(CliError::Diagnostics(shared)) }
+    }
+
+    /// Refuses stacks that somebody else has created, before anything is done.
+    async fn refuse_foreign(&self, plan: &Plan, aws: &Aws) -> Result<(), CliError> {
+        let mut foreign = run::foreign_stacks(plan, aws).await;
+        foreign.retain(|stack| !self.adopt || !stack.can_be_adopted());
+        let refused = foreign.iter().map(|stack| {
+            let name = "choose another name with --name or the test's `stack_name`";
+            let help =
+                if stack.can_be_adopted() { format!("pass --adopt to take it over, or {name}") } else { name.into() };
+            Diagnostic::error(stack.to_string()).help(help)
+        });
+        let refused: Vec<_> = refused.collect();
+        if refused.is_empty() { Ok(()) } else { Err(CliError::Diagnostics(refused)) }
     }
 }
 
 /// Shows the change sets, and asks unless the command line has decided.
 pub(super) fn decide(yes: bool, no_execute: bool, verbosity: Verbosity) -> Decide {
     Box::new(move |proposed| {
-        if !(yes && verbosity.quiet) {
+        // What is done to somebody else's stack is always shown.
+        let adopts = proposed.iter().any(|it| it.adoption.is_some());
+        if adopts || !(yes && verbosity.quiet) {
             show(&proposed);
         }
         match (yes, no_execute) {
@@ -147,21 +202,43 @@ pub(super) fn refuse_unasked(yes: bool, no_execute: bool) -> Result<(), CliError
 
 /// Prints what every change set would do, in one piece: log lines come from another thread.
 fn show(proposed: &[Proposed]) {
-    let mut text = String::new();
+    let mut shown = String::new();
     for it in proposed {
-        text += &format!("\n{} in {}: {}\n", it.stack_name, it.cell.region, changes::summary(&it.changes));
-        changes::lines(&it.changes).iter().for_each(|line| text += &format!("  {line}\n"));
+        shown += &format!("\n{} in {}: {}\n", it.stack_name, it.cell.region, changes::summary(&it.changes));
+        changes::lines(&it.changes).iter().for_each(|line| shown += &format!("  {line}\n"));
+        let adoption = it.adoption.iter().flat_map(|adoption| adoption_lines(adoption, it));
+        adoption.for_each(|line| shown += &format!("  {}\n", text::one_line(&line)));
     }
-    text.push('\n');
+    shown.push('\n');
     // Who can't be shown anything can't say yes either.
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = io::stderr().lock().write_all(shown.as_bytes());
+}
+
+/// What becomes of a stack that somebody else has created.
+fn adoption_lines(adoption: &Adoption, proposed: &Proposed) -> Vec<String> {
+    let mut lines = vec![format!("takes over: {}", adoption.stack)];
+    for (what, resources) in
+        [("deletes", changes::deleted(&proposed.changes)), ("replaces", changes::replaced(&proposed.changes))]
+    {
+        lines.extend(resources.into_iter().map(|resource| format!("{what} its {resource}")));
+    }
+    lines.extend(adoption.removed.iter().map(|tag| format!("removes its tag {}", listed(std::slice::from_ref(tag)))));
+    let overwritten = adoption.overwritten.iter();
+    lines.extend(overwritten.map(|(key, before, after)| format!("overwrites its tag {key}: {before} → {after}")));
+    lines
 }
 
 /// Asks on the terminal. No answer is a no.
 fn ask(proposed: &[Proposed]) -> Decision {
     let destructive = proposed.iter().any(|it| changes::is_destructive(&it.changes));
     let warning = if destructive { "Resources are deleted or replaced. " } else { "" };
-    anstream::eprint!("{warning}Execute? [y]es, [l]eave for review, [N]o: ");
+    let adopted = proposed.iter().filter(|it| it.adoption.is_some()).count();
+    let adoption = match adopted {
+        0 => String::new(),
+        1 => "1 stack that somebody else has created is taken over. ".to_owned(),
+        _ => format!("{adopted} stacks that somebody else has created are taken over. "),
+    };
+    anstream::eprint!("{adoption}{warning}Execute? [y]es, [l]eave for review, [N]o: ");
     let mut answer = String::new();
     let asked = io::stderr().flush().and_then(|()| io::stdin().lock().read_line(&mut answer));
     match (asked, answer.trim().to_lowercase().as_str()) {

@@ -1,13 +1,41 @@
 //! Change sets: what a stack would become is worked out, to be looked at before it is done.
 //!
-//! Called by `run`. Nothing is left of one that isn't wanted, nor of the stack in review that CloudFormation makes for a
-//! new one.
+//! Called by `run`. A stack that somebody else has created gets no change set, unless it is to be adopted. Nothing is left
+//! of a change set that isn't wanted, nor of the stack in review that CloudFormation creates for a new one.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::LaunchError;
-use crate::aws::{AwsError, Clients, CreateChangeSet, Stack, request_token};
+use super::aws_cli::AwsCli;
+use super::ownership::{self, ForeignStack, Mark};
+use crate::aws::{AwsError, ChangeSet, Clients, CreateChangeSet, Stack, may_have_taken_effect, request_token};
 use crate::event::{Change, ChangeDetail, Events, Happening};
-use crate::plan::StackPlan;
+use crate::plan::{OWN_TAGS, StackPlan};
 use crate::template::Secrets;
+
+/// The tag of an adopted stack: tags that the configuration doesn't name are kept at later updates too.
+pub const ADOPTED_TAG: &str = "taskcat-adopted";
+
+/// How often, and at which interval, a change set is looked for whose creation was not confirmed.
+const LOOKS: u32 = 5;
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// How often a deleted change set is looked for: those of nested stacks are deleted in the background.
+const DELETION_LOOKS: u32 = 60;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    pub plan: &'a StackPlan,
+    /// The change set's name, which holds the run's ID: whatever has it is this run's.
+    pub name: &'a str,
+    /// Where the template was staged to.
+    pub template_url: &'a str,
+    pub mark: Mark,
+    /// Take over a stack that lacks the mark.
+    pub adopt: bool,
+}
 
 /// A change set that can be executed, or would change nothing.
 #[derive(Clone, Debug)]
@@ -15,63 +43,132 @@ pub struct Proposal {
     pub id: String,
     pub name: String,
     pub stack_id: String,
-    /// Empty where there is nothing to execute; then it is gone already.
+    /// Empty where there is nothing to execute; then it is deleted already.
     pub changes: Vec<Change>,
+    pub adoption: Option<Adoption>,
     /// The stack came into being, in review, with this change set.
-    is_new: bool,
+    pub is_new: bool,
 }
 
-/// Works out what the plan changes in its stack. `template_url` is where the template was staged to.
+/// What taking a stack over does to its tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adoption {
+    /// Whose it is as far as its tags tell.
+    pub stack: ForeignStack,
+    /// Key and value of the tags that are removed.
+    pub removed: Vec<(String, String)>,
+    /// Key, value so far and value from then on.
+    pub overwritten: Vec<(String, String, String)>,
+}
+
+/// Creates the change set that makes of the stack what the plan says. An answer that got lost is made up for: a change set
+/// of that name is this run's.
 ///
 /// # Errors
-/// What CloudFormation refuses; nothing is left of the change set then.
-pub async fn propose(
-    plan: &StackPlan,
-    name: &str,
-    template_url: &str,
+/// The stack is somebody else's, can't be changed, or CloudFormation refuses. Then there is no change set, unless
+/// [`may_have_taken_effect`] says otherwise.
+pub async fn create(
+    request: Request<'_>,
+    cli: &AwsCli,
     clients: &Clients,
     events: &Events,
 ) -> Result<Proposal, LaunchError> {
+    let Request { plan, name, .. } = request;
     let existing = clients.describe_stack(&plan.stack_name).await?;
-    let creates = existing.as_ref().is_none_or(Stack::is_in_review);
-    let cell = plan.cell.clone();
+    let foreign = match &existing {
+        Some(stack) => ownership::foreign(stack, request.mark, &plan.account_id, clients).await?,
+        None => None,
+    };
+    if let Some(foreign) = foreign.as_ref().filter(|it| !request.adopt || !it.can_be_adopted()) {
+        return Err(foreign.clone().into());
+    }
+    if let Some((stack, help)) = existing.as_ref().and_then(|it| Some((it, ownership::status_advice(it, cli)?))) {
+        let (stack_name, status) = (plan.stack_name.clone(), stack.status.clone());
+        return Err(LaunchError::Unchangeable { stack_name, region: cli.region.clone(), status, help });
+    }
+    let tags = tags(plan, existing.as_ref(), foreign.is_some());
+    let adoption = foreign.map(|stack| Adoption::new(stack, existing.as_ref(), &tags));
     let stack_name = plan.stack_name.clone();
-    events.record(Happening::ChangeSetCreating { cell, stack_name, change_set: name.to_owned() }).await?;
+    let creating = Happening::ChangeSetCreating { cell: plan.cell.clone(), stack_name, change_set: name.to_owned() };
+    events.record(creating).await?;
     let token = request_token();
-    let request = CreateChangeSet {
+    let call = CreateChangeSet {
         stack_name: &plan.stack_name,
         change_set: name,
-        creates,
-        template_url,
+        creates: existing.as_ref().is_none_or(Stack::is_in_review),
+        template_url: request.template_url,
         parameters: plan.sent_parameters(),
-        tags: &plan.tags,
+        tags: &tags,
         role_arn: plan.role_arn.as_deref(),
         client_token: &token,
     };
-    let (id, stack_id) = clients.create_change_set(&request).await?;
-    let is_new = existing.is_none();
-    let mut proposal = Proposal { id, name: name.to_owned(), stack_id, changes: Vec::new(), is_new };
-    match clients.changes(&proposal.id).await {
-        Ok(changes) => {
-            proposal.changes = changes;
-            hide(&mut proposal.changes, plan);
-        }
+    let (id, stack_id) = match clients.create_change_set(&call).await {
+        Ok(ids) => ids,
         Err(error) => {
-            // What it is about has been said by the error; that the rest can't be removed would only hide it.
-            let _ = discard(&proposal, clients).await;
-            return Err(error.into());
+            let found = look_for(&plan.stack_name, name, may_have_taken_effect(&error), clients).await;
+            found.map(|it| (it.id, it.stack_id)).ok_or(error)?
+        }
+    };
+    let is_new = existing.is_none();
+    Ok(Proposal { id, name: name.to_owned(), stack_id, changes: Vec::new(), adoption, is_new })
+}
+
+/// The change set after a creation that reported an error: it may have been created all the same, and may appear late where
+/// no answer came.
+async fn look_for(stack_name: &str, name: &str, is_unanswered: bool, clients: &Clients) -> Option<ChangeSet> {
+    for look in 0..if is_unanswered { LOOKS } else { 1 } {
+        if look > 0 {
+            sleep(LOOK_INTERVAL).await;
+        }
+        if let Ok(Some(found)) = clients.find_change_set(stack_name, name).await {
+            return Some(found);
         }
     }
-    if proposal.changes.is_empty() {
-        discard(&proposal, clients).await?;
+    None
+}
+
+/// The tags that the stack gets: the plan's and, of an adopted one, those that the plan doesn't name.
+fn tags(plan: &StackPlan, existing: Option<&Stack>, adopts: bool) -> Vec<(String, String)> {
+    let mut tags = plan.tags.clone();
+    let Some(stack) = existing.filter(|it| adopts || it.tag(ADOPTED_TAG).is_some()) else { return tags };
+    let is_kept = |key: &str| {
+        // CloudFormation's own can't be set, and those of test runs would have `test clean` delete the stack.
+        !key.starts_with("aws:") && !OWN_TAGS.contains(&key) && plan.tags.iter().all(|(planned, _)| planned != key)
+    };
+    tags.extend(stack.tags.iter().filter(|(key, _)| is_kept(key) && key != ADOPTED_TAG).cloned());
+    tags.push((ADOPTED_TAG.to_owned(), "true".to_owned()));
+    tags
+}
+
+impl Adoption {
+    fn new(stack: ForeignStack, existing: Option<&Stack>, tags: &[(String, String)]) -> Self {
+        let mut adoption = Self { stack, removed: Vec::new(), overwritten: Vec::new() };
+        for (key, before) in existing.iter().flat_map(|stack| &stack.tags) {
+            match tags.iter().find(|(name, _)| name == key) {
+                None => adoption.removed.push((key.clone(), before.clone())),
+                Some((_, after)) if after != before => {
+                    adoption.overwritten.push((key.clone(), before.clone(), after.clone()));
+                }
+                Some(_) => {}
+            }
+        }
+        adoption
     }
-    events.send(Happening::ChangeSetCreated {
-        cell: plan.cell.clone(),
-        stack_id: proposal.stack_id.clone(),
-        change_set: name.to_owned(),
-        changes: proposal.changes.clone(),
-    });
-    Ok(proposal)
+}
+
+/// Waits until the change set is worked out, and takes in what it changes.
+///
+/// # Errors
+/// What CloudFormation refuses, or that `limit` is over. The change set still exists then.
+pub async fn work_out(
+    proposal: &mut Proposal,
+    plan: &StackPlan,
+    limit: Duration,
+    clients: &Clients,
+) -> Result<(), AwsError> {
+    proposal.changes = clients.changes(&proposal.id, limit).await?;
+    hide(&mut proposal.changes, plan);
+    Ok(())
 }
 
 /// Masks the values of properties that a secret parameter is part of, as far as that can be seen.
@@ -94,17 +191,56 @@ fn each_detail(changes: &mut [Change], act: &mut impl FnMut(&mut ChangeDetail)) 
     }
 }
 
-/// Executes it. The stack's events tell the rest.
+/// Executes the change set. The stack's events tell the rest.
+///
+/// # Errors
+/// It was not executed, or nobody knows.
 pub async fn execute(proposal: &Proposal, clients: &Clients) -> Result<(), AwsError> {
-    clients.execute_change_set(&proposal.id, &request_token()).await
+    let Err(error) = clients.execute_change_set(&proposal.id, &request_token()).await else { return Ok(()) };
+    // The answer to an attempt that took effect may have got lost.
+    for look in 0..if may_have_taken_effect(&error) { LOOKS } else { 1 } {
+        if look > 0 {
+            sleep(LOOK_INTERVAL).await;
+        }
+        let found = clients.find_change_set(&proposal.stack_id, &proposal.name).await;
+        if found.is_ok_and(|found| found.is_some_and(|it| it.is_executed())) {
+            return Ok(());
+        }
+    }
+    Err(error)
 }
 
-/// Removes it, and the stack if there is one only because of it.
+/// Deletes the change set, and the stack in review if it exists only because of it.
+///
+/// # Errors
+/// One of them may still exist.
 pub async fn discard(proposal: &Proposal, clients: &Clients) -> Result<(), AwsError> {
-    clients.delete_change_set(&proposal.id).await?;
-    let in_review = clients.describe_stack(&proposal.stack_id).await?.is_some_and(|stack| stack.is_in_review());
-    if proposal.is_new && in_review {
-        clients.delete_stack(&proposal.stack_id, &request_token()).await?;
+    let Proposal { stack_id, name, .. } = proposal;
+    let requested = clients.delete_change_set(&proposal.id).await;
+    let mut looks = 0;
+    while let Some(found) = clients.find_change_set(stack_id, name).await? {
+        requested.clone()?;
+        looks += 1;
+        // On AWS a deletion goes on in the background only where there are nested stacks.
+        if looks == DELETION_LOOKS || found.status == "DELETE_FAILED" {
+            return Err(AwsError::unfinished("DeleteChangeSet", clients.region(), &found.status));
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+    if !proposal.is_new {
+        return Ok(());
+    }
+    let mut stack = clients.describe_stack(stack_id).await?;
+    // One that was created just now may still be invisible.
+    for _ in 0..LOOKS {
+        if stack.is_none() {
+            sleep(LOOK_INTERVAL).await;
+            stack = clients.describe_stack(stack_id).await?;
+        }
+    }
+    // Somebody else may have added a change set of his own meanwhile.
+    if stack.is_some_and(|it| it.is_in_review()) && clients.change_set_names(stack_id).await?.is_empty() {
+        clients.delete_stack(stack_id, &request_token()).await?;
     }
     Ok(())
 }

@@ -1,16 +1,19 @@
 //! A stack is asked for, and what can go wrong with that.
 //!
 //! What is to stay is asked for by change sets, in [`change_set`]. Hooks, which run before a launch and after a stack has
-//! settled, are in [`hook`]. Following the stack is `watch`'s. Called by `run`; knows `plan`, `event` and `aws`.
+//! settled, are in [`hook`]. [`ownership`] tells whose an existing stack is, [`aws_cli`] what people can do about it. Following the stack is `watch`'s. Called by `run`; knows `plan`, `event` and `aws`.
 
+pub mod aws_cli;
 pub mod change_set;
 pub mod hook;
+pub mod ownership;
 
 use uuid::Uuid;
 
 use crate::aws::{AwsError, Clients, CreateStack, ErrorKind, request_token};
 use crate::event::{Events, Happening, NotRecorded};
 use crate::plan::StackPlan;
+use ownership::ForeignStack;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
@@ -18,6 +21,11 @@ pub enum LaunchError {
     Aws(#[from] AwsError),
     #[error(transparent)]
     NotRecorded(#[from] NotRecorded),
+    #[error(transparent)]
+    Foreign(#[from] ForeignStack),
+    /// The stack's status allows no change set.
+    #[error("the stack {stack_name} in {region} is in {status}: {help}")]
+    Unchangeable { stack_name: String, region: String, status: String, help: String },
 }
 
 impl LaunchError {

@@ -21,8 +21,8 @@ use crate::template::{Place, Template};
 pub use kit::Kit;
 pub use programs::Programs;
 
-/// The tag that tells a stack of ours from any other: nothing else is ever deleted as a pipeline. Its value is the
-/// stack's name.
+/// The tag that tells a stack of ours from any other, and the bucket that was created for its programs: nothing else is
+/// ever deleted as a pipeline. Its value is the stack's name.
 pub const TAG: &str = "taskcat-pipeline";
 
 /// Parameters that say where the programs are and what they are made for: known here, and nobody's to decide.
@@ -67,9 +67,11 @@ impl Target {
     pub fn plan(&self, kit: &Kit, parameters: &Parameters) -> Plan {
         let Target { name, region, profile, identity: Identity { account_id, partition } } = self.clone();
         let tools = parameters.get("ToolsBucket").cloned().unwrap_or_default();
+        let is_made = tools == self.tools_bucket();
         let bucket = BucketPlan {
             project: kit.version().to_owned(),
-            kind: if tools == self.tools_bucket() { BucketKind::RegionalGiven } else { BucketKind::Given },
+            kind: if is_made { BucketKind::RegionalGiven } else { BucketKind::Given },
+            tag: is_made.then(|| (TAG.to_owned(), name.clone())),
             name: tools,
             region: region.clone(),
             profile: profile.clone(),

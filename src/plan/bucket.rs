@@ -53,6 +53,7 @@ impl BucketChoice {
             account_id: identity.account_id.clone(),
             partition: identity.partition.clone(),
             kind,
+            tag: None,
             object_acl: project.object_acl.clone(),
             enable_sig_v2: project.enable_sig_v2,
             org_id: project.org_id.clone(),

@@ -31,6 +31,9 @@ pub use limits::TestLimits;
 pub use names::{auto_bucket_name, valid_stack_name};
 pub use sources::sources;
 
+/// The tag by which a stack that stays is recognised later; its value is the stack's name.
+pub const INSTALLER_TAG: &str = "taskcat-installer";
+
 /// Everything a run will do, decided.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -53,7 +56,8 @@ impl Plan {
         for cell in &mut self.cells {
             cell.stack_name = name_of(&cell.cell.test);
             cell.tags.retain(|(key, _)| !draft::OWN_TAGS.contains(&key.as_str()));
-            cell.tags.push(("taskcat-installer".to_owned(), cell.stack_name.clone()));
+            cell.tags.retain(|(key, _)| key != INSTALLER_TAG);
+            cell.tags.push((INSTALLER_TAG.to_owned(), cell.stack_name.clone()));
         }
     }
 }
@@ -154,6 +158,8 @@ pub struct BucketPlan {
     pub account_id: String,
     pub partition: String,
     pub kind: BucketKind,
+    /// Key and value of the tag that it gets when it is created, by which it is recognised later.
+    pub tag: Option<(String, String)>,
     /// `project.s3_object_acl`
     pub object_acl: String,
     /// `project.s3_enable_sig_v2`: do not deny old signatures.

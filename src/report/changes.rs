@@ -35,6 +35,21 @@ pub fn is_destructive(changes: &[Change]) -> bool {
     flat(changes).into_iter().any(|it| it.action == "Remove" || is_replaced(it) || may_be_replaced(it))
 }
 
+/// The resources that are deleted, nested stacks' too: `Bucket (AWS::S3::Bucket) shop-bucket`.
+pub fn deleted(changes: &[Change]) -> Vec<String> {
+    flat(changes).into_iter().filter(|it| it.action == "Remove").map(resource).collect()
+}
+
+/// The resources that are, or may be, replaced.
+pub fn replaced(changes: &[Change]) -> Vec<String> {
+    flat(changes).into_iter().filter(|it| is_replaced(it) || may_be_replaced(it)).map(resource).collect()
+}
+
+fn resource(change: &Change) -> String {
+    let physical_id = change.physical_id.as_deref().unwrap_or_default();
+    format!("{} ({}) {physical_id}", change.logical_id, change.resource_type).trim_end().to_owned()
+}
+
 /// A line for each change, nested stacks' below theirs: a sign, the logical id, the type, and what changes in it. Below
 /// it a line for each property whose value is known, before and after.
 pub fn lines(changes: &[Change]) -> Vec<String> {

@@ -1,22 +1,47 @@
 //! `taskcat deploy run`: stacks that stay are created and changed by change sets, which somebody has looked at.
 //!
 //! All change sets are worked out before the question is asked, once for all of them. There is no journal, and nothing is
-//! ever deleted but what was not wanted: the stacks are not this run's.
+//! ever deleted but what was not wanted: the stacks are not this run's. A stack that somebody else has created is refused
+//! or, where the user wants it, adopted.
 
+mod unfinished;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::sync::oneshot;
 
 use super::conductor::{Conductor, Ended, Spine};
+use super::stop::Waited;
 use super::{Context, Job, RunError, before_cells, not_run, refuse, secrets, staging, started};
-use crate::aws::{Aws, Clients};
+use crate::aws::{Aws, Clients, may_have_taken_effect};
+use crate::duration::HumanDuration;
 use crate::event::{CellId, Change, Happening, Outcome, RunStarted, Task};
-use crate::launch::change_set::{self, Proposal};
-use crate::plan::StackPlan;
+use crate::launch::LaunchError;
+use crate::launch::aws_cli::AwsCli;
+use crate::launch::change_set::{self, Adoption, Proposal, Request};
+use crate::launch::ownership::{self, ForeignStack, Mark};
+use crate::plan::{INSTALLER_TAG, Plan, StackPlan};
 use crate::report::Consumer;
 use crate::stage::bucket::Bucket;
 use crate::watch::Watcher;
+use unfinished::Unfinished;
+
+/// The mark of stacks that `taskcat deploy run` has created.
+pub const MARK: Mark = Mark { tag: INSTALLER_TAG, command: "taskcat deploy run" };
+
+/// How stacks are deployed.
+#[derive(Clone, Copy, Debug)]
+pub struct DeployOptions {
+    /// Take over stacks that lack the mark.
+    pub adopt: bool,
+    /// For working a change set out.
+    pub change_set_limit: Duration,
+    /// For executing it.
+    pub limit: Duration,
+}
 
 /// What is to become of the change sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,26 +60,65 @@ pub struct Proposed {
     pub stack_name: String,
     pub change_set: String,
     pub changes: Vec<Change>,
+    /// The stack is somebody else's.
+    pub adoption: Option<Adoption>,
 }
 
 /// Decides, on a thread of its own: it may wait for an answer as long as it likes.
 pub type Decide = Box<dyn FnOnce(Vec<Proposed>) -> Decision + Send>;
 
 /// Stages the project, works the change sets out, has them decided on, and follows what is executed.
-pub async fn deploy(job: &Job, aws: &Aws, decide: Decide, consumers: Vec<Box<dyn Consumer>>) -> Ended {
+pub async fn deploy(
+    job: &Job,
+    options: DeployOptions,
+    aws: &Aws,
+    decide: Decide,
+    consumers: Vec<Box<dyn Consumer>>,
+) -> Ended {
     let started = RunStarted { task: Task::Deploy, ..started(job, aws) };
     let conductor = Conductor { secrets: secrets(&job.plan), ..Conductor::new(started, consumers) };
     let work = async |spine: &Spine| {
         let context = Context::new(job, aws, spine);
-        let decision = steps(&context, decide).await;
+        let decision = steps(&context, options, MARK, decide).await;
         staging::release(&context).await;
         decision.map(drop)
     };
     conductor.conduct(work).await
 }
 
+/// The planned stacks that exist and were created by somebody else. What can't be described is left out: its deployment
+/// will fail, and say why.
+pub async fn foreign_stacks(plan: &Plan, aws: &Aws) -> Vec<ForeignStack> {
+    let found = join_all(plan.cells.iter().map(async |cell| {
+        let clients = aws.clients(&cell.profile, &cell.cell.region).await;
+        let stack = clients.describe_stack(&cell.stack_name).await.ok()??;
+        ownership::foreign(&stack, MARK, &cell.account_id, &clients).await.ok()?
+    }))
+    .await;
+    found.into_iter().flatten().collect()
+}
+
+/// Pairs of tests that would deploy the same stack.
+pub fn shared_stacks(plan: &Plan) -> Vec<[&StackPlan; 2]> {
+    let mut stacks = BTreeMap::new();
+    let mut shared = Vec::new();
+    for cell in &plan.cells {
+        let key = (&cell.account_id, &*cell.cell.region, &cell.stack_name);
+        match stacks.get(&key) {
+            Some(other) => shared.push([*other, cell]),
+            None => _ = stacks.insert(key, cell),
+        }
+    }
+    shared
+}
+
 /// The steps, of a run that may have others around them. Where there was nothing to decide, nothing was to be executed.
-pub(super) async fn steps(context: &Context<'_>, decide: Decide) -> Result<Decision, RunError> {
+pub(super) async fn steps(
+    context: &Context<'_>,
+    options: DeployOptions,
+    mark: Mark,
+    decide: Decide,
+) -> Result<Decision, RunError> {
     let buckets = match context.cancel.run_until_cancelled(before_cells(context)).await {
         Some(Ok(buckets)) => buckets,
         Some(Err(error)) if !matches!(error, RunError::Stopped) => {
@@ -68,14 +132,13 @@ pub(super) async fn steps(context: &Context<'_>, decide: Decide) -> Result<Decis
     };
     refuse(context);
     let plan = &context.job.plan;
-    // Short, and not interrupted: what is begun here is known, and so can be taken away.
-    let proposed = join_all(plan.cells.iter().map(|cell| propose(context, cell, &buckets[cell.bucket]))).await;
-    let open: Vec<Open> = proposed.into_iter().flatten().collect();
+    let proposals = plan.cells.iter().map(|cell| propose(context, cell, &buckets[cell.bucket], options, mark));
+    let open: Vec<Open> = join_all(proposals).await.into_iter().flatten().collect();
     let decision = match open.is_empty() {
         true => Decision::Drop,
         false => context.cancel.run_until_cancelled(decided(&open, decide)).await.unwrap_or(Decision::Drop),
     };
-    join_all(open.iter().map(|open| carry_out(context, open, decision))).await;
+    join_all(open.into_iter().map(|open| carry_out(context, open, decision, options.limit))).await;
     Ok(decision)
 }
 
@@ -84,30 +147,98 @@ struct Open<'p> {
     plan: &'p StackPlan,
     proposal: Proposal,
     clients: Arc<Clients>,
+    cli: AwsCli,
+    unfinished: Unfinished<'p>,
 }
 
 /// The cell's change set, if there is something to decide.
-async fn propose<'p>(context: &Context<'_>, plan: &'p StackPlan, bucket: &Bucket) -> Option<Open<'p>> {
-    let cell = plan.cell.clone();
+async fn propose<'p>(
+    context: &Context<'p>,
+    plan: &'p StackPlan,
+    bucket: &Bucket,
+    options: DeployOptions,
+    mark: Mark,
+) -> Option<Open<'p>> {
+    let cell = &plan.cell;
     if context.cancel.is_cancelled() {
-        finish(context, &cell, Outcome::Interrupted, None);
+        finish(context, cell, Outcome::Interrupted, None);
         return None;
     }
     let clients = context.aws.clients(&plan.profile, &cell.region).await;
+    let cli = AwsCli {
+        profile: plan.profile.clone(),
+        region: cell.region.to_string(),
+        endpoint: context.job.endpoint.clone(),
+    };
     let name = format!("taskcat-{}", context.job.plan.run_id.simple());
     let template_url = bucket.url(&plan.template_key);
-    match change_set::propose(plan, &name, &template_url, &clients, context.events).await {
-        Ok(proposal) if proposal.changes.is_empty() => {
-            finish(context, &cell, Outcome::Passed, Some("unchanged"));
-            None
-        }
-        Ok(proposal) => Some(Open { plan, proposal, clients }),
+    let request = Request { plan, name: &name, template_url: &template_url, mark, adopt: options.adopt };
+    let delete = cli.delete_change_set(&plan.stack_name, &name);
+    let mut unfinished = Unfinished::new(cell, context.events);
+    unfinished.remains(format!("the change set {name} may have been created; delete it with `{delete}`"));
+    // Not interrupted: what is requested here is known, and so can be deleted.
+    let proposal = match change_set::create(request, &cli, &clients, context.events).await {
+        Ok(proposal) => proposal,
         Err(error) => {
-            let reason = error.to_string();
-            let failed = Happening::LaunchFailed { cell: cell.clone(), reason: reason.clone(), may_exist: false };
-            context.events.send(failed);
-            finish(context, &cell, Outcome::Failed, Some(&reason));
-            None
+            unfinished.ends();
+            let may_exist = matches!(&error, LaunchError::Aws(error) if may_have_taken_effect(error));
+            let more =
+                may_exist.then(|| format!("; should the change set appear all the same, delete it with `{delete}`"));
+            fail_launch(context, cell, &format!("{error}{}", more.unwrap_or_default()));
+            return None;
+        }
+    };
+    let open = Open { plan, proposal, clients, cli, unfinished };
+    work_out(context, open, options.change_set_limit).await
+}
+
+/// Waits for the change set to be worked out; one that can't be executed is deleted.
+async fn work_out<'p>(context: &Context<'p>, mut open: Open<'p>, limit: Duration) -> Option<Open<'p>> {
+    open.unfinished.remains(open.remains());
+    let Open { plan, proposal, clients, .. } = &mut open;
+    let cell = &plan.cell;
+    let worked_out = context.cancel.run_until_cancelled(change_set::work_out(proposal, plan, limit, clients)).await;
+    if let Some(Ok(())) = worked_out {
+        context.events.send(Happening::ChangeSetCreated {
+            cell: cell.clone(),
+            stack_id: proposal.stack_id.clone(),
+            change_set: proposal.name.clone(),
+            changes: proposal.changes.clone(),
+        });
+        if !proposal.changes.is_empty() {
+            return Some(open);
+        }
+    }
+    let discarded = change_set::discard(proposal, clients).await;
+    let remains = discarded.err().map(|error| format!("; {} ({error})", open.remains()));
+    open.unfinished.ends();
+    match (worked_out, remains) {
+        (Some(Err(error)), remains) => fail_launch(context, cell, &format!("{error}{}", remains.unwrap_or_default())),
+        (Some(Ok(())), Some(remains)) => fail_launch(context, cell, &format!("nothing would change{remains}")),
+        (Some(Ok(())), None) => finish(context, cell, Outcome::Passed, Some("unchanged")),
+        (None, remains) => {
+            let reason = format!("not executed{}", remains.unwrap_or_default());
+            finish(context, cell, Outcome::Interrupted, Some(&reason));
+        }
+    }
+    None
+}
+
+impl Open<'_> {
+    /// The change set still exists, and how to delete it.
+    fn remains(&self) -> String {
+        let Open { plan, proposal: Proposal { name, is_new, .. }, cli, .. } = self;
+        let stack = &plan.stack_name;
+        match is_new {
+            // The stack exists only for the change set, and goes with it.
+            true => {
+                let delete = cli.delete_stack(stack);
+                format!("the change set {name} and its stack {stack} in review remain; delete them with `{delete}`")
+            }
+            false => {
+                let delete = cli.delete_change_set(stack, name);
+                format!("the change set {name} remains; delete it with `{delete}`")
+            }
         }
     }
 }
@@ -118,6 +249,7 @@ async fn decided(open: &[Open<'_>], decide: Decide) -> Decision {
         stack_name: open.plan.stack_name.clone(),
         change_set: open.proposal.name.clone(),
         changes: open.proposal.changes.clone(),
+        adoption: open.proposal.adoption.clone(),
     });
     let (proposed, (answer, decision)) = (proposed.collect(), oneshot::channel());
     // A thread that waits for an answer must not keep the process from its end.
@@ -125,53 +257,68 @@ async fn decided(open: &[Open<'_>], decide: Decide) -> Decision {
     decision.await.unwrap_or(Decision::Drop)
 }
 
-async fn carry_out(context: &Context<'_>, open: &Open<'_>, decision: Decision) {
-    let Open { plan, proposal, clients } = open;
-    let (cell, change_set) = (plan.cell.clone(), proposal.name.clone());
+async fn carry_out(context: &Context<'_>, mut open: Open<'_>, decision: Decision, limit: Duration) {
+    let (cell, change_set) = (open.plan.cell.clone(), open.proposal.name.clone());
     let interrupted = context.cancel.is_cancelled();
     match decision {
-        Decision::Execute if !interrupted => execute(context, open).await,
+        Decision::Execute if !interrupted => execute(context, &mut open, limit).await,
         Decision::Leave => {
             context.events.send(Happening::ChangeSetLeft { cell: cell.clone(), change_set });
             finish(context, &cell, Outcome::Passed, Some("left for review"));
         }
-        Decision::Execute | Decision::Drop => match change_set::discard(proposal, clients).await {
+        Decision::Execute | Decision::Drop => match change_set::discard(&open.proposal, &open.clients).await {
             Ok(()) => {
                 context.events.send(Happening::ChangeSetDropped { cell: cell.clone(), change_set });
                 let outcome = if interrupted { Outcome::Interrupted } else { Outcome::Passed };
                 finish(context, &cell, outcome, Some("not executed"));
             }
-            Err(error) => finish(context, &cell, Outcome::Failed, Some(&format!("{change_set} is left: {error}"))),
+            Err(error) => fail(context, &cell, &format!("not executed; {} ({error})", open.remains())),
         },
     }
+    open.unfinished.ends();
 }
 
-async fn execute(context: &Context<'_>, open: &Open<'_>) {
-    let Open { plan, proposal, clients } = open;
-    let cell = &plan.cell;
+async fn execute(context: &Context<'_>, open: &mut Open<'_>, limit: Duration) {
+    let Open { plan, proposal, clients, .. } = &*open;
+    let (plan, cell) = (*plan, &plan.cell);
     let mut watcher = Watcher::new(cell.clone(), proposal.stack_id.clone(), clients.clone(), context.events.clone());
     let begun = match watcher.catch_up().await {
         Ok(()) => change_set::execute(proposal, clients).await,
         Err(error) => Err(error),
     };
     if let Err(error) = begun {
-        // Whether or not it was begun, the change set is left as evidence.
-        return finish(context, cell, Outcome::Failed, Some(&error.to_string()));
+        // It may be executed late, so it isn't deleted.
+        return fail(context, cell, &format!("{error}; {}", open.remains()));
     }
+    let goes_on = format!("CloudFormation continues to execute {} in {}", proposal.name, plan.stack_name);
     context.events.send(Happening::ChangeSetExecuted { cell: cell.clone(), change_set: proposal.name.clone() });
-    match context.cancel.run_until_cancelled(watcher.changed()).await {
-        None => finish(context, cell, Outcome::Interrupted, Some("CloudFormation goes on with it")),
-        Some(Err(error)) => {
-            let reason = format!("the stack can't be followed: {error}");
-            finish(context, cell, Outcome::Failed, Some(&reason));
+    open.unfinished.remains(goes_on.clone());
+    match context.stop.within(limit, watcher.changed()).await {
+        Waited::Stopped => finish(context, cell, Outcome::Interrupted, Some(&goes_on)),
+        Waited::TimedOut => {
+            let limit = HumanDuration(limit);
+            fail(context, cell, &format!("the stack is not finished after {limit} (--timeout); {goes_on}"));
         }
-        Some(Ok(settled)) if settled.status.is_deployed() => finish(context, cell, Outcome::Passed, None),
-        Some(Ok(settled)) => {
+        Waited::Done(Err(error)) => fail(context, cell, &format!("the stack can't be followed: {error}; {goes_on}")),
+        Waited::Done(Ok(settled)) if settled.status.is_deployed() => finish(context, cell, Outcome::Passed, None),
+        Waited::Done(Ok(settled)) => {
             let status = settled.status.to_string();
             let reason = settled.reason.map_or(status.clone(), |reason| format!("{status}: {reason}"));
             finish(context, cell, Outcome::Failed, Some(&reason));
         }
     }
+}
+
+/// Ends a cell that has no change set to execute.
+fn fail_launch(context: &Context<'_>, cell: &CellId, reason: &str) {
+    let failed = Happening::LaunchFailed { cell: cell.clone(), reason: reason.to_owned(), may_exist: false };
+    context.events.send(failed);
+    fail(context, cell, reason);
+}
+
+/// Ends a cell that could not be deployed.
+fn fail(context: &Context<'_>, cell: &CellId, reason: &str) {
+    finish(context, cell, Outcome::Failed, Some(reason));
 }
 
 fn finish(context: &Context<'_>, cell: &CellId, outcome: Outcome, reason: Option<&str>) {

@@ -25,7 +25,7 @@ mod stop;
 pub use clean::{CleanRequest, Findings, Leftover, LeftoverKind, Search, clean, find, run_id};
 pub use conductor::{Ended, Remains};
 pub use deletion::DeletionOptions;
-pub use deploy::{Decide, Decision, Proposed, deploy};
+pub use deploy::{Decide, Decision, DeployOptions, Proposed, deploy, foreign_stacks, shared_stacks};
 pub use error::RunError;
 pub use prepare::{PrepareError, prepare};
 pub use resume::{ResumeError, ResumeRequest, Resumption, resume};

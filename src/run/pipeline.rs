@@ -1,20 +1,21 @@
 //! `taskcat pipeline`: the stack that tests, merges and brings into production is deployed, looked at and taken away.
 //!
-//! Deployed as any stack that stays; what is peculiar is its bucket of programs, which stands before the stack does and
-//! goes when it is gone. Taking it away empties the stack's own buckets, so it is done only to a stack that bears our tag.
+//! Deployed as any stack that stays; what is peculiar is its bucket of programs, which is created before the stack and
+//! deleted after it. Only a stack and a bucket that bear our tag are deleted, and nothing is emptied before CloudFormation
+//! has begun to delete the stack.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
-
 use super::conductor::{Conductor, Ended, Spine};
 use super::deletion::{self, DeletionOptions};
-use super::deploy::{self, Decide, Decision};
+use super::deploy::{self, Decide, Decision, DeployOptions};
 use super::prepare::identity;
 use super::{Context, Job, clean, staging, started};
-use crate::aws::{Aws, AwsError, Clients, Stack, StageState};
-use crate::event::{CellId, Events, RunStarted, Task};
+use crate::aws::{Aws, AwsError, Clients, ErrorKind, Stack, StageState};
+use crate::event::{CellId, Events, Happening, RunStarted, Task};
+use crate::launch::aws_cli::AwsCli;
+use crate::launch::ownership::{self, ForeignStack, Mark};
 use crate::pipeline::{self, Target};
 use crate::plan::BucketKind;
 use crate::report::Consumer;
@@ -23,27 +24,37 @@ use crate::teardown;
 /// The time limit of the deletion of a pipeline's stack.
 const DELETE_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
 
-/// A pipeline as it stands.
+/// The mark of stacks that `taskcat pipeline deploy` has created.
+const MARK: Mark = Mark { tag: pipeline::TAG, command: "taskcat pipeline deploy" };
+
+/// A stack that has the name of a pipeline.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     pub target: Target,
     pub stack: Stack,
+    /// Set where the stack is somebody else's.
+    pub foreign: Option<ForeignStack>,
 }
 
-impl Pipeline {
-    /// Made by `taskcat pipeline deploy`, or not made yet: a stack in review holds nothing, not even tags.
-    pub fn is_ours(&self) -> bool {
-        self.stack.tag(pipeline::TAG).is_some() || self.stack.is_in_review()
-    }
-}
-
-/// What a pipeline keeps, and what goes with it.
+/// What a pipeline keeps, and what is deleted with it.
 #[derive(Clone, Debug)]
 pub struct Buckets {
-    /// Those that the stack has made, and that still stand.
+    /// Those that the stack has created, and that still exist.
     pub own: Vec<String>,
-    /// The one that was made for the programs; absent where they are in one of the user's.
-    pub tools: Option<String>,
+    pub tools: ToolsBucket,
+}
+
+/// The bucket that is created for a pipeline's programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToolsBucket {
+    /// It doesn't exist, or the programs are in a bucket of the user's.
+    Absent,
+    Ours(String),
+    /// One of that name exists, for this reason it may be somebody else's.
+    Foreign {
+        bucket: String,
+        reason: String,
+    },
 }
 
 /// Whose pipeline of that name, and where: in the profile's home region where none is given.
@@ -58,22 +69,54 @@ pub async fn target(name: &str, region: Option<&str>, profile: &str, aws: &Aws) 
 
 /// The stack of that name, whosever it is.
 pub async fn find(target: &Target, aws: &Aws) -> Result<Option<Pipeline>, AwsError> {
-    let stack = clients(target, aws).await.describe_stack(&target.name).await?;
-    Ok(stack.map(|stack| Pipeline { target: target.clone(), stack }))
+    let clients = clients(target, aws).await;
+    let Some(stack) = clients.describe_stack(&target.name).await? else { return Ok(None) };
+    let foreign = ownership::foreign(&stack, MARK, &target.identity.account_id, &clients).await?;
+    Ok(Some(Pipeline { target: target.clone(), stack, foreign }))
+}
+
+/// The AWS CLI as the pipeline's owner would call it.
+pub fn aws_cli(target: &Target, endpoint: Option<&str>) -> AwsCli {
+    AwsCli { profile: target.profile.clone(), region: target.region.clone(), endpoint: endpoint.map(str::to_owned) }
 }
 
 /// The buckets of a pipeline.
 pub async fn buckets(pipeline: &Pipeline, aws: &Aws) -> Result<Buckets, AwsError> {
-    let Pipeline { target, stack } = pipeline;
+    let Pipeline { target, stack, .. } = pipeline;
     let clients = clients(target, aws).await;
     let resources = clients.left_resources(&stack.stack_id).await?;
     let own = resources.into_iter().filter(|it| it.resource_type == "AWS::S3::Bucket");
     let own = own.filter_map(|it| it.physical_id).collect();
-    let tools = target.tools_bucket();
     // A stack in review doesn't say where its programs are.
-    let is_made = stack.parameter("ToolsBucket").is_none_or(|bucket| bucket == tools);
-    let stands = is_made && clients.bucket_region(&tools).await?.is_some();
-    Ok(Buckets { own, tools: stands.then_some(tools) })
+    let is_made = stack.parameter("ToolsBucket").is_none_or(|bucket| bucket == target.tools_bucket());
+    let tools = if is_made { tools_bucket(target, &clients).await? } else { ToolsBucket::Absent };
+    Ok(Buckets { own, tools })
+}
+
+/// Whether the bucket that would be created for the programs can be used: one that exists already has to be ours, or the
+/// one that the pipeline's programs are in.
+pub async fn usable_tools_bucket(target: &Target, former: Option<&Stack>, aws: &Aws) -> Result<ToolsBucket, AwsError> {
+    let found = tools_bucket(target, &*clients(target, aws).await).await?;
+    let is_used = |bucket: &str| former.and_then(|stack| stack.parameter("ToolsBucket")) == Some(bucket);
+    Ok(match found {
+        ToolsBucket::Foreign { bucket, .. } if is_used(&bucket) => ToolsBucket::Ours(bucket),
+        found => found,
+    })
+}
+
+async fn tools_bucket(target: &Target, clients: &Clients) -> Result<ToolsBucket, AwsError> {
+    let bucket = target.tools_bucket();
+    let account = &target.identity.account_id;
+    let reason = match clients.own_bucket_tags(&bucket, account).await {
+        Ok(None) => return Ok(ToolsBucket::Absent),
+        Ok(Some(tags)) if tags.iter().any(|(key, value)| key == pipeline::TAG && *value == target.name) => {
+            return Ok(ToolsBucket::Ours(bucket));
+        }
+        Ok(Some(_)) => format!("it lacks the tag {}={}", pipeline::TAG, target.name),
+        Err(error) if error.is(ErrorKind::Denied) => format!("it does not belong to account {account} ({error})"),
+        Err(error) => return Err(error),
+    };
+    Ok(ToolsBucket::Foreign { bucket, reason })
 }
 
 /// What the pipeline's stages are at; `None` where the stack has no pipeline yet.
@@ -104,6 +147,7 @@ pub async fn deploy(
     job: &Job,
     target: &Target,
     former: Option<&Stack>,
+    options: DeployOptions,
     aws: &Aws,
     decide: Decide,
     consumers: Vec<Box<dyn Consumer>>,
@@ -113,14 +157,14 @@ pub async fn deploy(
     conductor
         .conduct(async |spine: &Spine| {
             let context = Context::new(job, aws, spine);
-            let deployed = deploy::steps(&context, decide).await;
+            let deployed = deploy::steps(&context, options, MARK, decide).await;
             staging::release(&context).await;
             let stack = clients(target, aws).await.describe_stack(&target.name).await;
             match (deployed.as_ref().unwrap_or(&Decision::Drop), former) {
                 // Whoever reviews the change set needs what it is about.
                 (Decision::Leave, _) => {}
                 (Decision::Execute, None) if !matches!(stack, Ok(None)) => {}
-                (_, None) => take_programs_back(&context).await,
+                (_, None) => take_programs_back(&context, target).await,
                 (_, Some(former)) => take_unused_programs(&context, former, stack).await,
             }
             deployed.map(drop)
@@ -129,17 +173,38 @@ pub async fn deploy(
 }
 
 /// Of a stack that has not come to be: with the bucket, if it was made for them.
-async fn take_programs_back(context: &Context<'_>) {
+async fn take_programs_back(context: &Context<'_>, target: &Target) {
     for bucket in context.begun_buckets() {
         let clients = context.aws.clients(&bucket.profile, &bucket.region).await;
-        match bucket.kind {
-            BucketKind::Given => {
-                let prefix = format!("{}/", context.job.plan.project_name);
-                delete_programs((&bucket.name, &prefix), &clients, context.events).await;
-            }
-            _ => teardown::delete_bucket(&bucket.name, context.staged_keys(), &clients, context.events).await,
+        if bucket.kind == BucketKind::Given {
+            let prefix = format!("{}/", context.job.plan.project_name);
+            delete_programs((&bucket.name, &prefix), &clients, context.events).await;
+            continue;
         }
+        let endpoint = context.job.endpoint.as_deref();
+        let tools = tools_bucket(target, &clients).await;
+        delete_tools(tools, context.staged_keys(), target, endpoint, &clients, context.events).await;
     }
+}
+
+/// Deletes the bucket that was created for the programs, if that is certain; says how to do it by hand otherwise.
+async fn delete_tools(
+    tools: Result<ToolsBucket, AwsError>,
+    keys: &[String],
+    target: &Target,
+    endpoint: Option<&str>,
+    clients: &Clients,
+    events: &Events,
+) {
+    let (bucket, reason) = match tools {
+        Ok(ToolsBucket::Absent) => return,
+        Ok(ToolsBucket::Ours(bucket)) => return teardown::delete_bucket(&bucket, keys, clients, events).await,
+        Ok(ToolsBucket::Foreign { bucket, reason }) => (bucket, reason),
+        Err(error) => (target.tools_bucket(), error.to_string()),
+    };
+    let delete = aws_cli(target, endpoint).delete_bucket(&bucket);
+    let reason = format!("{reason}, so it was left alone; if it is yours, delete it with `{delete}`");
+    events.send(Happening::BucketDeleteFailed { bucket, reason });
 }
 
 /// Of the new programs and the former, those that the stack doesn't go by. While it is at work it may need both.
@@ -164,33 +229,32 @@ fn programs(stack: &Stack) -> Option<(&str, &str)> {
     place.filter(|(_, prefix)| !prefix.is_empty())
 }
 
-/// Takes the pipeline away: what its buckets hold, the stack, the programs.
+/// Deletes the pipeline: the stack, what its buckets hold, the programs. CloudFormation is asked first, so that nothing is
+/// emptied where it refuses; buckets that then block the deletion are emptied, and it is repeated.
 pub async fn delete(
     pipeline: &Pipeline,
-    buckets: &Buckets,
     aws: &Aws,
     endpoint: Option<String>,
     consumers: Vec<Box<dyn Consumer>>,
 ) -> Ended {
-    let started = clean::started(&pipeline.target.name, endpoint, aws);
+    let started = clean::started(&pipeline.target.name, endpoint.clone(), aws);
     let conductor = Conductor::new(started, consumers);
     conductor
         .conduct(async |spine: &Spine| {
-            let clients = clients(&pipeline.target, aws).await;
-            let emptied = join_all(buckets.own.iter().map(|bucket| clients.empty_bucket(bucket))).await;
-            for error in emptied.into_iter().filter_map(Result::err) {
-                // The stack's deletion tries again, and says so if it is in vain.
-                spine.events.warn(None, error.to_string());
-            }
-            let Target { name, region, .. } = &pipeline.target;
-            let cell = CellId { test: name.as_str().into(), region: region.as_str().into() };
-            let stack_id = pipeline.stack.stack_id.clone();
+            let Pipeline { target, stack, .. } = pipeline;
+            let clients = clients(target, aws).await;
+            let cell = CellId { test: target.name.as_str().into(), region: target.region.as_str().into() };
+            let stack_id = stack.stack_id.clone();
             let options = DeletionOptions { wait: true, force: false, limit: DELETE_LIMIT };
-            if deletion::delete_found(&cell, stack_id, clients.clone(), options, &spine.events).await {
-                match (&buckets.tools, programs(&pipeline.stack)) {
-                    (Some(bucket), _) => teardown::delete_bucket(bucket, &[], &clients, &spine.events).await,
-                    (None, Some(place)) => delete_programs(place, &clients, &spine.events).await,
-                    (None, None) => {}
+            if !deletion::delete_found(&cell, stack_id, clients.clone(), options, &spine.events).await {
+                return Ok(());
+            }
+            match programs(stack).filter(|(bucket, _)| *bucket != target.tools_bucket()) {
+                Some(place) => delete_programs(place, &clients, &spine.events).await,
+                None => {
+                    // Asked once more: time has passed since it was shown.
+                    let tools = tools_bucket(target, &clients).await;
+                    delete_tools(tools, &[], target, endpoint.as_deref(), &clients, &spine.events).await;
                 }
             }
             Ok(())

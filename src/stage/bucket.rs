@@ -55,6 +55,8 @@ async fn create(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Eve
     events.record(Happening::BucketCreating { bucket: bucket.clone(), region: region.clone() }).await?;
     match clients.create_bucket(&bucket).await {
         Ok(()) => {}
+        // There was none a moment ago: the answer to an earlier attempt got lost.
+        Err(error) if plan.tag.is_some() && error.has_code("BucketAlreadyOwnedByYou") => {}
         // Another run of the same account makes the same regional bucket at the same moment.
         Err(error) if plan.kind != BucketKind::Auto && error.has_code("BucketAlreadyOwnedByYou") => return Ok(()),
         Err(error) => return Err(error.into()),
@@ -72,13 +74,14 @@ async fn create(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Eve
 async fn secure(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Events) -> Result<(), AwsError> {
     let bucket = plan.name.as_str();
     let tagged = async {
-        match plan.kind {
-            BucketKind::Auto => {
+        match (plan.kind, &plan.tag) {
+            (BucketKind::Auto, _) => {
                 let run_id = run_id.simple().to_string();
                 let tags = [("taskcat-id", run_id.as_str()), ("taskcat-project-name", plan.project.as_str())];
                 clients.tag_bucket(bucket, &tags).await
             }
-            _ => Ok(()),
+            (_, Some((key, value))) => clients.tag_bucket(bucket, &[(key, value)]).await,
+            (_, None) => Ok(()),
         }
     };
     // A plain-HTTP stand-in for S3 would be locked out by a policy that demands TLS.

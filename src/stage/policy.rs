@@ -50,6 +50,7 @@ mod tests {
             account_id: "1".into(),
             partition: "aws-cn".into(),
             kind: BucketKind::Auto,
+            tag: None,
             object_acl: "private".into(),
             enable_sig_v2,
             org_id: org_id.map(str::to_owned),

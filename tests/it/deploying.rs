@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::project::Project;
+use crate::proxy::Proxy;
 use crate::servers::{Kind, Server, Standing};
 use crate::taskcat::{Outcome, Taskcat};
 use crate::terminal::{for_aws, on_terminal};
@@ -54,7 +55,9 @@ fn it_creates_shows_and_changes(kind: Kind) {
     // Nothing by which a clean-up after tests would find it.
     let tags = root(&standing)["tags"].to_string();
     assert!(!tags.contains("taskcat-id") && tags.contains("taskcat-installer") && tags.contains("owner"), "{tags}");
-    let clean = Taskcat::at(&project, &server.endpoint()).args(["test", "clean", "ALL", "-r", "us-east-1", "-w"]).run();
+    let clean = Taskcat::at(&project, &server.endpoint())
+        .args(["test", "clean", "ALL", "-r", "us-east-1", "-w", "--yes"])
+        .run();
     clean.assert_code(0);
     assert_eq!(root(&server.standing(&REGIONS))["status"], "CREATE_COMPLETE");
 
@@ -146,4 +149,234 @@ fn a_bucket_that_goes_is_refused() {
     let refused = Taskcat::at(&project, &server.endpoint()).args(["deploy", "run", "--yes", "-l"]).run();
     refused.assert_code(2).assert_says("a stack that stays needs a bucket that stays");
     server.standing(&REGIONS).assert_nothing();
+}
+
+/// Somebody else's stack, with a bucket that holds something.
+const FOREIGN: &str = "Resources: {Data: {Type: AWS::S3::Bucket}, Topic: {Type: AWS::SNS::Topic}}";
+/// As long as a run's ID.
+const RUN: &str = "0123456789abcdef0123456789abcdef";
+
+fn given(server: &Server, what: &[&str], tags: &[&str]) {
+    server.given(&[what, tags].concat());
+}
+
+/// Key and value, sorted.
+fn tags(stack: &Value) -> Vec<(&str, &str)> {
+    let tags = stack["tags"].as_object().unwrap().iter();
+    let mut tags: Vec<_> = tags.map(|(key, value)| (key.as_str(), value.as_str().unwrap())).collect();
+    tags.sort_unstable();
+    tags
+}
+
+/// The change sets of the stack that the fixture deploys.
+fn change_sets(server: &Server) -> Vec<String> {
+    let names = server.given(&["change-sets", "us-east-1", "shop-main"]);
+    names.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_stack_that_somebody_else_created_is_refused() {
+    let installed_by_another = ["taskcat-installer=ingenious-fox"];
+    let of_a_test = ["taskcat-id=0123456789abcdef0123456789abcdef", "taskcat-project-name=shop"];
+    for (tags, said) in [
+        (&["owner=web", "team=x"][..], "its tags are owner=web, team=x"),
+        (&[], "it has no tags"),
+        (&installed_by_another, "its tags are taskcat-installer=ingenious-fox"),
+        (&of_a_test, "taskcat-project-name=shop"),
+    ] {
+        let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+        given(&server, &["template-stack", "us-east-1", "shop-main", FOREIGN], tags);
+        let before = server.standing(&REGIONS);
+        for options in [&["--yes"][..], &["--no-execute"]] {
+            let refused = deploy(&project, &server, options);
+            refused.assert_code(2).assert_says("the stack shop-main in us-east-1 (account 123456789012)");
+            refused.assert_says("was not created by `taskcat deploy run`").assert_says(said).assert_says("--adopt");
+        }
+        // Not even a bucket, or a change set.
+        let after = server.standing(&REGIONS);
+        assert_eq!((&after.stacks, &after.buckets), (&before.stacks, &before.buckets));
+        assert!(change_sets(&server).is_empty());
+    }
+}
+
+#[test]
+fn a_stack_in_review_is_its_change_sets_owners() {
+    let ours = format!("taskcat-{RUN}");
+    let mark = "taskcat-installer=shop-main";
+    let check = |change_sets: &[(&str, &[&str])], code: i32, said: &str| {
+        let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+        for (name, tags) in change_sets {
+            given(&server, &["change-set", "us-east-1", "shop-main", name, FOREIGN], tags);
+        }
+        deploy(&project, &server, &["--yes"]).assert_code(code).assert_says(said);
+        let status = if code == 0 { "CREATE_COMPLETE" } else { "REVIEW_IN_PROGRESS" };
+        assert_eq!(root(&server.standing(&REGIONS))["status"], status, "{change_sets:?}");
+    };
+    check(&[("release-7", &[])], 2, "somebody else has created its change set release-7");
+    check(&[("taskcat-release", &[mark])], 2, "its change set taskcat-release");
+    check(&[(&ours, &[])], 2, "its change set taskcat-0123456789abcdef");
+    check(&[(&ours, &["taskcat-pipeline=shop-main"])], 2, "its change set taskcat-0123456789abcdef");
+    check(&[(&ours, &[mark]), ("release-7", &[mark])], 2, "its change set release-7");
+    check(&[(&ours, &[mark])], 0, "1 deployed");
+
+    let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+    given(&server, &["change-set", "us-east-1", "shop-main", &ours, FOREIGN], &[mark]);
+    given(&server, &["no-change-set", "us-east-1", "shop-main", &ours], &[]);
+    deploy(&project, &server, &["--yes"]).assert_code(2).assert_says("without any change set");
+}
+
+#[test]
+fn a_stack_is_adopted_with_what_it_has() {
+    let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+    let foreign = ["owner=web", "cost-centre=17", "taskcat-id=0123456789abcdef0123456789abcdef"];
+    given(&server, &["template-stack", "us-east-1", "shop-main", FOREIGN], &foreign);
+    let no = on_terminal(
+        &project,
+        "40x160",
+        &for_aws(&server.endpoint()),
+        &["deploy", "run", "-l", "--adopt"],
+        &["wait=taken over", "wait=[N]o:", "type=n\r"],
+    );
+    assert_eq!(no["code"], 0, "{no:#}");
+    assert!(change_sets(&server).is_empty());
+    Taskcat::at(&project, &server.endpoint())
+        .args(["deploy", "run", "-l", "--adopt"])
+        .run()
+        .assert_code(2)
+        .assert_says("--yes executes the change sets");
+
+    let adopted =
+        Taskcat::at(&project, &server.endpoint()).args(["-q", "deploy", "run", "-l", "--adopt", "--yes"]).run();
+    adopted.assert_code(0).assert_says("takes over: the stack shop-main in us-east-1 (account 123456789012)");
+    adopted
+        .assert_says("deletes its Data (AWS::S3::Bucket) shop-main-data")
+        .assert_says("overwrites its tag owner: web → shop");
+    adopted.assert_says("removes its tag taskcat-id=0123456789abcdef0123456789abcdef");
+    let expect =
+        [("cost-centre", "17"), ("owner", "shop"), ("taskcat-adopted", "true"), ("taskcat-installer", "shop-main")];
+    assert_eq!(tags(root(&server.standing(&REGIONS))), expect);
+    // From now on it is ours, and still has what others gave it.
+    next_version(&project);
+    deploy(&project, &server, &["--yes"]).assert_code(0).assert_silent_about("takes over");
+    assert_eq!(tags(root(&server.standing(&REGIONS))), expect);
+}
+
+#[test]
+fn two_tests_do_not_deploy_one_stack() {
+    let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+    let test = "  other:\n    template: templates/network.yaml\n    stack_name: shop-main\n    parameters: {Cidr: 10.0.0.0/8}\n";
+    let configuration = project.read(".taskcat.yml");
+    project.write(".taskcat.yml", &format!("{}\n{test}", configuration.trim_end()));
+    let refused = deploy(&project, &server, &["--yes"]);
+    refused.assert_code(2).assert_says("the tests main and other would both deploy the stack shop-main in us-east-1");
+    server.standing(&REGIONS).assert_nothing();
+}
+
+#[test]
+fn a_status_without_change_sets_is_told_with_what_to_do() {
+    let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+    project.replace("templates/shop.yaml", "VisibilityTimeout: 30", "QueueName: no name!");
+    deploy(&project, &server, &["--yes"]).assert_code(1);
+    assert_eq!(root(&server.standing(&REGIONS))["status"], "ROLLBACK_COMPLETE");
+    let delete = format!(
+        "`aws cloudformation delete-stack --stack-name shop-main --region us-east-1 --endpoint-url {}`",
+        server.endpoint()
+    );
+    let again = deploy(&project, &server, &["--yes"]);
+    again.assert_code(1).assert_says("the stack shop-main in us-east-1 is in ROLLBACK_COMPLETE").assert_says(&delete);
+}
+
+/// An answer that is lost after the call took effect: what was created is found again.
+#[test]
+fn lost_answers_leave_nothing_and_stop_nothing() {
+    for fault in [
+        "CreateChangeSet=after:cut*1",
+        "CreateChangeSet=after:internal*1",
+        "CreateChangeSet=after:cut*6",
+        "ExecuteChangeSet=after:cut*1",
+        "ExecuteChangeSet=after:internal*6",
+    ] {
+        let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+        let proxy = Proxy::with_faults(&server, &[fault]);
+        let run = Taskcat::at(&project, &proxy.endpoint()).args(["deploy", "run", "-l", "--yes"]).run();
+        run.assert_code(0).assert_says("1 deployed");
+        assert_eq!(root(&server.standing(&REGIONS))["status"], "CREATE_COMPLETE", "{fault}");
+    }
+    for fault in ["DeleteChangeSet=after:cut*1", "DeleteChangeSet=after:internal*6"] {
+        let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+        let proxy = Proxy::with_faults(&server, &[fault]);
+        project.replace("templates/shop.yaml", "VisibilityTimeout: 30", "VisibilityTimeout: !GetAtt Gone.Arn");
+        Taskcat::at(&project, &proxy.endpoint()).args(["deploy", "run", "-l", "--yes"]).run().assert_code(1);
+        assert!(server.standing(&REGIONS).stacks.is_empty(), "{fault}");
+    }
+}
+
+/// What can't be deleted is named, with a command that deletes it as it is printed.
+#[test]
+fn what_remains_is_named() {
+    let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+    let proxy = Proxy::with_faults(&server, &["ExecuteChangeSet=403:AccessDenied"]);
+    let run = Taskcat::at(&project, &proxy.endpoint()).args(["deploy", "run", "-l", "--yes"]).run();
+    run.assert_code(1).assert_says("and its stack shop-main in review remain; delete them with `aws cloudformation");
+    run.assert_says(&format!(
+        "delete-stack --stack-name shop-main --region us-east-1 --endpoint-url {}`",
+        proxy.endpoint()
+    ));
+    assert_eq!(root(&server.standing(&REGIONS))["status"], "REVIEW_IN_PROGRESS");
+
+    let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+    deploy(&project, &server, &["--yes"]).assert_code(0);
+    let proxy = Proxy::with_faults(&server, &["DeleteChangeSet=403:AccessDenied"]);
+    next_version(&project);
+    let end = on_terminal(
+        &project,
+        "40x200",
+        &for_aws(&proxy.endpoint()),
+        &["deploy", "run", "-l"],
+        &["wait=[N]o:", "type=n\r"],
+    );
+    assert_eq!(end["code"], 1, "{end:#}");
+    // Beside the one that was executed.
+    let left = change_sets(&server);
+    let delete = |name: &String| format!("delete-change-set --stack-name shop-main --change-set-name {name}");
+    let output = end["output"].as_str().unwrap();
+    assert!(left.len() == 2 && left.iter().any(|name| output.contains(&delete(name))), "{left:?}: {end:#}");
+}
+
+#[test]
+fn waits_end() {
+    let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+    let proxy = Proxy::with_faults(&server, &["DescribeChangeSet=throttle"]);
+    let endless = Taskcat::at(&project, &proxy.endpoint()).args(["deploy", "run", "-l", "--yes"]);
+    let ended = endless.args(["--change-set-timeout", "3s"]).run();
+    ended.assert_code(1).assert_says("not worked out within 3s");
+
+    let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+    let proxy = Proxy::with_faults(&server, &["DescribeStackEvents=throttle+3"]);
+    let endless = Taskcat::at(&project, &proxy.endpoint()).args(["deploy", "run", "-l", "--yes", "--timeout", "2s"]);
+    let ended = endless.run();
+    ended.assert_code(1).assert_says("the stack is not finished after 2s (--timeout)");
+    ended.assert_says("CloudFormation continues to execute taskcat-");
+}
+
+#[test]
+fn an_interrupted_deployment_says_what_continues() {
+    let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+    let proxy = Proxy::with_faults(&server, &["DescribeStackEvents=throttle+3"]);
+    let mut run = Taskcat::at(&project, &proxy.endpoint()).args(["deploy", "run", "-l", "--yes"]).start();
+    run.wait_until("it is executed", || proxy.calls().count("ExecuteChangeSet") == 1);
+    run.signal("HUP");
+    let ended = run.wait();
+    ended.assert_code(130).assert_says("CloudFormation continues to execute taskcat-").assert_says("in shop-main");
+
+    // Given up while CloudFormation doesn't answer: the second signal says what may remain.
+    let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+    let proxy = Proxy::with_faults(&server, &["CreateChangeSet=after:hang"]);
+    let mut run = Taskcat::at(&project, &proxy.endpoint()).args(["deploy", "run", "-l", "--yes"]).start();
+    run.wait_until("the stack is in review", || !server.standing(&REGIONS).stacks.is_empty());
+    run.signal("TERM");
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    run.signal("TERM");
+    let ended = run.wait();
+    ended.assert_code(130).assert_says("may have been created; delete it with `aws cloudformation delete-change-set");
 }

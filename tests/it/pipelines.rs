@@ -12,6 +12,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use crate::project::Project;
+use crate::proxy::Proxy;
 use crate::servers::{Kind, Server, Standing};
 use crate::taskcat::{Outcome, Taskcat};
 use crate::terminal::{for_aws, on_terminal};
@@ -208,11 +209,11 @@ fn no_other_stack_is_taken_for_a_pipeline() {
     let shop = Project::copy_of("deploy");
     Taskcat::at(&shop, &owner.server.endpoint()).args(["deploy", "run", "-l", "--yes"]).run().assert_code(0);
     for args in [&["status", "shop-main"][..], &["delete", "shop-main", "--yes"]] {
-        owner.taskcat(args).run().assert_code(2).assert_says("is no pipeline that `taskcat pipeline deploy` has made");
+        owner.taskcat(args).run().assert_code(2).assert_says("was not created by `taskcat pipeline deploy`");
     }
     let deploy = ["deploy", "shop-main", "--yes", "--programs", "programs"];
     let refused = owner.taskcat(&deploy).args(given(&PARAMETERS)).run();
-    refused.assert_code(2).assert_says("is no pipeline");
+    refused.assert_code(2).assert_says("was not created by `taskcat pipeline deploy`");
     assert!(owner.standing().stacks.iter().any(|stack| stack["name"] == "shop-main"));
 }
 
@@ -234,7 +235,7 @@ fn a_creation_that_failed_is_taken_away() {
     failed.assert_code(1).assert_says("TestLogs (AWS::Logs::LogGroup) CREATE_FAILED").assert_says("pipeline.yaml:");
     assert_eq!(owner.stack()["status"], "ROLLBACK_COMPLETE");
     let again = owner.deploy(&[]);
-    again.assert_code(2).assert_says("`taskcat pipeline delete shop-pipeline` takes it away");
+    again.assert_code(2).assert_says("delete it with `taskcat pipeline delete shop-pipeline`");
     owner.taskcat(&["status", "shop-pipeline"]).run().assert_code(0);
     owner.taskcat(&["delete", "shop-pipeline", "--yes"]).run().assert_code(0);
     let standing = owner.standing();
@@ -420,4 +421,107 @@ fn a_test_that_runs_is_not_cut_off() {
     let refused = delete.env("AWS_ENDPOINT_URL_CODEPIPELINE", code_pipeline(state)).run();
     refused.assert_code(2).assert_says("would leave its stacks behind");
     assert_eq!(owner.stack()["status"], "CREATE_COMPLETE");
+}
+
+const FOREIGN: &str = "Resources: {Data: {Type: AWS::S3::Bucket}}";
+const DELETE: [&str; 3] = ["delete", "shop-pipeline", "--yes"];
+
+#[test]
+fn a_stack_that_somebody_else_created_is_left_alone() {
+    let ours = "taskcat-0123456789abcdef0123456789abcdef";
+    let mark = "taskcat-pipeline=shop-pipeline";
+    let stack = ["template-stack", REGION, "shop-pipeline", FOREIGN];
+    let review = |name| ["change-set", REGION, "shop-pipeline", name, FOREIGN];
+    for given_there in [
+        &stack[..],
+        &[&stack[..], &["taskcat-pipeline=another"]].concat(),
+        &[&stack[..], &["taskcat-installer=shop-pipeline"]].concat(),
+        &review("release-7"),
+        &review(ours),
+        &[&review("taskcat-release")[..], &[mark]].concat(),
+        &[&review(ours)[..], &["taskcat-pipeline=another"]].concat(),
+    ] {
+        let owner = Owner::new();
+        owner.server.given(given_there);
+        let before = owner.standing();
+        for refused in [
+            owner.taskcat(&DELETE).run(),
+            owner.taskcat(&["status", "shop-pipeline"]).run(),
+            owner.deploy(&given(&PARAMETERS)),
+        ] {
+            refused.assert_code(2).assert_says("was not created by `taskcat pipeline deploy`");
+        }
+        let after = owner.standing();
+        assert_eq!((&after.stacks, &after.buckets), (&before.stacks, &before.buckets), "{given_there:?}");
+    }
+    // One that holds nothing is told with what deletes it.
+    let owner = Owner::new();
+    owner.server.given(&review(ours));
+    owner.server.given(&["no-change-set", REGION, "shop-pipeline", ours]);
+    let refused = owner.taskcat(&DELETE).run();
+    refused
+        .assert_code(2)
+        .assert_says("`aws cloudformation delete-stack --stack-name shop-pipeline --region us-east-1");
+}
+
+/// The name of the bucket that is created for the programs.
+fn tools(owner: &Owner) -> String {
+    owner.stack()["parameters"]["ToolsBucket"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_bucket_for_programs_has_to_be_ours() {
+    let owner = Owner::new();
+    owner.deploy(&given(&PARAMETERS)).assert_code(0);
+    let tools = tools(&owner);
+    assert_eq!(owner.standing().buckets[&tools]["tags"], json!({"taskcat-pipeline": "shop-pipeline"}));
+
+    // Its tag is another one's: the stack is deleted, the bucket isn't touched.
+    owner.server.given(&["bucket-tag", &tools, "taskcat-pipeline", "another"]);
+    let before = owner.standing().buckets[&tools].clone();
+    // What it holds already may be updated.
+    owner.deploy(&["-P", "SourceBranch=next"]).assert_code(0);
+    let deleted = owner.taskcat(&DELETE).run();
+    deleted.assert_code(4).assert_says("it lacks the tag taskcat-pipeline=shop-pipeline");
+    deleted.assert_says(&format!("delete it with `aws s3 rb s3://{tools} --force --region us-east-1"));
+    let standing = owner.standing();
+    assert_eq!((standing.stacks.len(), &standing.buckets[&tools]), (0, &before));
+    // Nor is anything put into it, or taken away.
+    let refused = owner.deploy(&given(&PARAMETERS));
+    refused.assert_code(2).assert_says(&format!("the bucket {tools} was not created by `taskcat pipeline deploy`"));
+    assert_eq!(owner.standing().buckets[&tools], before);
+
+    // A bucket of another account.
+    let owner = Owner::new();
+    owner.server.given(&["foreign-bucket", &tools, REGION, "999999999999"]);
+    owner.deploy(&given(&PARAMETERS)).assert_code(2).assert_says("does not belong to account 123456789012");
+    assert_eq!(owner.standing().stacks.len(), 0);
+}
+
+#[test]
+fn nothing_is_emptied_where_the_deletion_is_refused() {
+    let owner = Owner::new();
+    owner.deploy(&given(&PARAMETERS)).assert_code(0);
+    let bucket = bucket_of(&owner);
+    owner.server.given(&["object", &bucket, "shop/templates/shop.yaml", "one"]);
+    owner.server.given(&["protected", REGION, "shop-pipeline"]);
+    let refused = owner.taskcat(&DELETE).run();
+    refused.assert_code(2).assert_says("termination protection is enabled for the stack shop-pipeline in us-east-1");
+    refused.assert_says("update-termination-protection --no-enable-termination-protection --stack-name shop-pipeline");
+    assert_eq!(owner.standing().keys(&bucket), ["shop/templates/shop.yaml"]);
+    assert_eq!(owner.stack()["status"], "CREATE_COMPLETE");
+
+    // Refused by CloudFormation for whatever reason.
+    let owner = Owner::new();
+    owner.deploy(&given(&PARAMETERS)).assert_code(0);
+    owner.server.given(&["object", &bucket_of(&owner), "shop/templates/shop.yaml", "one"]);
+    let proxy = Proxy::with_faults(&owner.server, &["DeleteStack=403:AccessDenied"]);
+    let refused = owner.taskcat(&DELETE).env("AWS_ENDPOINT_URL", proxy.endpoint()).run();
+    refused.assert_code(4).assert_says("AccessDenied");
+    assert_eq!(owner.standing().keys(&bucket_of(&owner)), ["shop/templates/shop.yaml"]);
+    assert!(!keys(&owner).is_empty());
+}
+
+fn bucket_of(owner: &Owner) -> String {
+    owner.stack()["outputs"]["ProductionBucketName"].as_str().unwrap().to_owned()
 }

@@ -9,8 +9,9 @@ use super::{Which, find_standing, refused};
 use crate::aws::{Aws, StageState};
 use crate::cli::error::{CliError, Exit, exit_of};
 use crate::cli::{AwsArgs, Verbosity, block_on, output};
+use crate::diagnostic::Diagnostic;
 use crate::pipeline::Target;
-use crate::run::pipeline::{self, Buckets, Pipeline};
+use crate::run::pipeline::{self, Buckets, Pipeline, ToolsBucket};
 
 /// Take a pipeline away, with its buckets and all that they hold.
 ///
@@ -34,7 +35,8 @@ impl Delete {
         block_on(async {
             let (clients, endpoint) = aws.connect()?;
             let target = self.which.target(aws, &clients).await?;
-            let found = find_standing(&target, &clients).await?;
+            let found = find_standing(&target, endpoint.as_deref(), &clients).await?;
+            refuse_protected(&found, endpoint.as_deref())?;
             refuse_while_testing(&found, &clients).await?;
             let buckets = pipeline::buckets(&found, &clients).await.map_err(refused(&target))?;
             if !(self.yes && verbosity.quiet) {
@@ -44,9 +46,27 @@ impl Delete {
                 return Ok(Exit::Passed);
             }
             let consumers = vec![output::terminal(verbosity, false, None)];
-            Ok(exit_of(&pipeline::delete(&found, &buckets, &clients, endpoint, consumers).await))
+            Ok(exit_of(&pipeline::delete(&found, &clients, endpoint, consumers).await))
         })
     }
+}
+
+/// What CloudFormation would refuse is said before anything is done.
+fn refuse_protected(found: &Pipeline, endpoint: Option<&str>) -> Result<(), CliError> {
+    let Pipeline { target, stack, .. } = found;
+    let message = if stack.is_protected {
+        let words =
+            ["update-termination-protection", "--no-enable-termination-protection", "--stack-name", &target.name];
+        let disable = pipeline::aws_cli(target, endpoint).command("cloudformation", &words);
+        let message = format!("termination protection is enabled for the stack {} in {}", target.name, target.region);
+        Diagnostic::error(message).help(format!("disable it with `{disable}`"))
+    } else if stack.status.ends_with("_IN_PROGRESS") && !stack.is_in_review() && stack.status != "DELETE_IN_PROGRESS" {
+        let message = format!("the stack {} in {} is in {}", target.name, target.region, stack.status);
+        Diagnostic::error(message).help("wait until that has ended, then delete the pipeline")
+    } else {
+        return Ok(());
+    };
+    Err(CliError::Diagnostics(vec![message]))
 }
 
 /// No answer is a no.
@@ -78,8 +98,15 @@ async fn refuse_while_testing(found: &Pipeline, aws: &Aws) -> Result<(), CliErro
 async fn tell(found: &Pipeline, buckets: &Buckets, aws: &Aws) -> Result<(), CliError> {
     let Target { name, region, .. } = &found.target;
     anstream::eprintln!("The stack {name} in {region} goes, and with every version of what they hold:");
-    for bucket in buckets.own.iter().chain(&buckets.tools) {
+    let tools = match &buckets.tools {
+        ToolsBucket::Ours(bucket) => Some(bucket),
+        ToolsBucket::Absent | ToolsBucket::Foreign { .. } => None,
+    };
+    for bucket in buckets.own.iter().chain(tools) {
         anstream::eprintln!("  {bucket}");
+    }
+    if let ToolsBucket::Foreign { bucket, reason } = &buckets.tools {
+        output::warning(&format!("the bucket {bucket} is not deleted: {reason}"));
     }
     let Some(production) = pipeline::production(found, aws).await.map_err(refused(&found.target))? else {
         return Ok(());

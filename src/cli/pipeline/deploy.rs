@@ -10,14 +10,14 @@ use indexmap::IndexMap;
 use super::questions::{self, Suggestions};
 use super::{Which, find, refused};
 use crate::aws::Aws;
-use crate::cli::deploy::{decide, refuse_unasked};
+use crate::cli::deploy::{Limits, decide, refuse_unasked};
 use crate::cli::error::{CliError, Exit, exit_of};
 use crate::cli::{AwsArgs, Verbosity, block_on, key_and_value, output};
 use crate::config::nearest;
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{self, Kit, OWN_PARAMETERS, Parameters, Programs, Target};
 use crate::plan;
-use crate::run::pipeline::{Pipeline, deploy, holds};
+use crate::run::pipeline::{Pipeline, ToolsBucket, deploy, holds, usable_tools_bucket};
 use crate::run::{Job, Settings, Staging};
 use crate::stage::exclude::Exclusions;
 use crate::stage::marker;
@@ -56,6 +56,9 @@ pub struct Deploy {
     /// Ask nothing: execute the change set, and refuse where a parameter is missing.
     #[arg(short, long)]
     yes: bool,
+
+    #[command(flatten)]
+    limits: Limits,
 }
 
 impl Deploy {
@@ -74,11 +77,14 @@ impl Deploy {
         block_on(async {
             let (clients, endpoint) = aws.connect()?;
             let target = self.which.target(aws, &clients).await?;
-            let standing = find(&target, &clients).await?;
-            refuse_failed(standing.as_ref())?;
+            let standing = find(&target, endpoint.as_deref(), &clients).await?;
+            refuse_unchangeable(standing.as_ref())?;
             let mut known: Parameters = standing.iter().flat_map(|it| it.stack.parameters.clone()).collect();
             known.extend(given);
             known.entry("ToolsBucket".to_owned()).or_insert_with(|| target.tools_bucket());
+            if known.get("ToolsBucket") == Some(&target.tools_bucket()) {
+                refuse_foreign_bucket(&target, standing.as_ref(), &clients).await?;
+            }
             // Nothing lies around yet that a question without an answer would leave.
             let mut parameters = self.answered(&template, known, &target)?;
             let kit = Kit::assemble(&programs).map_err(trouble)?;
@@ -101,10 +107,11 @@ impl Deploy {
             };
             let (decide, consumers) = (decide(self.yes, self.no_execute, verbosity), vec![output::log(verbosity)]);
             let former = standing.map(|it| it.stack);
-            let ended = deploy(&job, &target, former.as_ref(), &clients, decide, consumers).await;
+            let options = self.limits.options(false);
+            let ended = deploy(&job, &target, former.as_ref(), options, &clients, decide, consumers).await;
             let exit = exit_of(&ended);
             if exit == Exit::Passed {
-                tell(&target, &clients).await?;
+                tell(&target, job.endpoint.as_deref(), &clients).await?;
             }
             Ok(exit)
         })
@@ -162,16 +169,32 @@ impl Deploy {
     }
 }
 
-/// A stack whose creation failed can't become anything else.
-fn refuse_failed(standing: Option<&Pipeline>) -> Result<(), CliError> {
+/// A stack whose creation failed can't become anything else, and one that is being changed has to come to its end.
+fn refuse_unchangeable(standing: Option<&Pipeline>) -> Result<(), CliError> {
     let failed = ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"];
-    match standing.map(|it| &it.stack).filter(|stack| failed.contains(&stack.status.as_str())) {
-        Some(stack) => Err(CliError::Usage(format!(
-            "{} is in {}, from which no stack comes back: `taskcat pipeline delete {}` takes it away",
-            stack.stack_name, stack.status, stack.stack_name
-        ))),
-        None => Ok(()),
+    let Some(stack) = standing.map(|it| &it.stack) else { return Ok(()) };
+    let (name, status) = (&stack.stack_name, &stack.status);
+    if failed.contains(&status.as_str()) {
+        let message = format!("the stack {name} is in {status} and can't be updated");
+        let help = format!("delete it with `taskcat pipeline delete {name}`");
+        return Err(CliError::Diagnostics(vec![Diagnostic::error(message).help(help)]));
     }
+    if status.ends_with("_IN_PROGRESS") && !stack.is_in_review() {
+        let help = "wait until that has ended and deploy again";
+        return Err(CliError::Diagnostics(vec![
+            Diagnostic::error(format!("the stack {name} is in {status}")).help(help),
+        ]));
+    }
+    Ok(())
+}
+
+/// Programs are not put into a bucket that somebody else has created under the name of ours.
+async fn refuse_foreign_bucket(target: &Target, standing: Option<&Pipeline>, aws: &Aws) -> Result<(), CliError> {
+    let usable = usable_tools_bucket(target, standing.map(|it| &it.stack), aws).await.map_err(refused(target))?;
+    let ToolsBucket::Foreign { bucket, reason } = usable else { return Ok(()) };
+    let message = format!("the bucket {bucket} was not created by `taskcat pipeline deploy`: {reason}");
+    let help = "name a bucket of yours with -P ToolsBucket=NAME, or delete that one if nobody needs it";
+    Err(CliError::Diagnostics(vec![Diagnostic::error(message).help(help)]))
 }
 
 /// What CloudFormation would refuse is said before anything is made.
@@ -190,10 +213,12 @@ fn refuse_impossible(template: &Template, parameters: &Parameters, target: &Targ
 }
 
 /// What comes next.
-async fn tell(target: &Target, aws: &Aws) -> Result<(), CliError> {
+async fn tell(target: &Target, endpoint: Option<&str>, aws: &Aws) -> Result<(), CliError> {
     let Target { name, region, .. } = target;
     // Not executed.
-    let Some(pipeline) = find(target, aws).await?.filter(|it| !it.stack.outputs.is_empty()) else { return Ok(()) };
+    let Some(pipeline) = find(target, endpoint, aws).await?.filter(|it| !it.stack.outputs.is_empty()) else {
+        return Ok(());
+    };
     let output = |key: &str| pipeline.stack.output(key).unwrap_or_default().to_owned();
     let bucket = output("ConfigurationBucketName");
     anstream::println!("Pipeline {name} in {region}: {}", output("PipelineUrl"));

@@ -10,6 +10,8 @@ use clap::{Args, Subcommand};
 use super::error::{CliError, Exit};
 use super::{AwsArgs, Verbosity};
 use crate::aws::{Aws, AwsError, DEFAULT_PROFILE};
+use crate::diagnostic::Diagnostic;
+use crate::launch::ownership::Evidence;
 use crate::pipeline::Target;
 use crate::plan::valid_stack_name;
 use crate::run::pipeline::{self, Pipeline};
@@ -59,25 +61,25 @@ fn stack_name(text: &str) -> Result<String, String> {
     }
 }
 
-/// The stack of that name, if it stands and is a pipeline.
-async fn find(target: &Target, aws: &Aws) -> Result<Option<Pipeline>, CliError> {
-    let found = pipeline::find(target, aws).await.map_err(refused(target))?;
-    match found {
-        Some(found) if !found.is_ours() => {
-            let Target { name, region, .. } = target;
-            Err(CliError::Usage(format!(
-                "the stack {name} in {region} is no pipeline that `taskcat pipeline deploy` has made"
-            )))
+/// The stack of that name, if it exists and is a pipeline.
+async fn find(target: &Target, endpoint: Option<&str>, aws: &Aws) -> Result<Option<Pipeline>, CliError> {
+    let Some(found) = pipeline::find(target, aws).await.map_err(refused(target))? else { return Ok(None) };
+    let Some(foreign) = &found.foreign else { return Ok(Some(found)) };
+    let help = match foreign.evidence {
+        Evidence::NoChangeSet => {
+            let delete = pipeline::aws_cli(target, endpoint).delete_stack(&target.name);
+            format!("it holds nothing; if nobody needs it, delete it with `{delete}`")
         }
-        found => Ok(found),
-    }
+        _ => "choose another name, or another region with -r".to_owned(),
+    };
+    Err(CliError::Diagnostics(vec![Diagnostic::error(foreign.to_string()).help(help)]))
 }
 
 /// The same where there must be one.
-async fn find_standing(target: &Target, aws: &Aws) -> Result<Pipeline, CliError> {
+async fn find_standing(target: &Target, endpoint: Option<&str>, aws: &Aws) -> Result<Pipeline, CliError> {
     let Target { name, region, .. } = target;
     let missing = || CliError::Usage(format!("there is no stack {name} in {region} (-r names another region)"));
-    find(target, aws).await?.ok_or_else(missing)
+    find(target, endpoint, aws).await?.ok_or_else(missing)
 }
 
 fn refused(target: &Target) -> impl Fn(AwsError) -> CliError {

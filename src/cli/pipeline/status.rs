@@ -22,9 +22,9 @@ pub struct Status {
 impl Status {
     pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
         block_on(async {
-            let (clients, _) = aws.connect()?;
+            let (clients, endpoint) = aws.connect()?;
             let target = self.which.target(aws, &clients).await?;
-            let found = find_standing(&target, &clients).await?;
+            let found = find_standing(&target, endpoint.as_deref(), &clients).await?;
             anstream::println!("{} in {}: {}", target.name, target.region, found.stack.status);
             let Some(stages) = pipeline::state(&found, &clients).await.map_err(refused(&target))? else {
                 return Ok(Exit::Passed);

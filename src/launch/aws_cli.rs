@@ -1,0 +1,64 @@
+//! Commands of the AWS CLI that people can run where taskcat leaves something to them.
+
+/// Where, and as whom, a command is to be run.
+#[derive(Clone, Debug)]
+pub struct AwsCli {
+    pub profile: String,
+    pub region: String,
+    /// Of whatever stands in for AWS.
+    pub endpoint: Option<String>,
+}
+
+impl AwsCli {
+    /// `aws cloudformation delete-stack --stack-name a --region us-east-1`; `words` is the action with its arguments.
+    pub fn command(&self, service: &str, words: &[&str]) -> String {
+        let mut command: Vec<&str> = ["aws", service].into_iter().chain(words.iter().copied()).collect();
+        command.extend(["--region", &self.region]);
+        if self.profile != crate::aws::DEFAULT_PROFILE {
+            command.extend(["--profile", &self.profile]);
+        }
+        if let Some(endpoint) = &self.endpoint {
+            command.extend(["--endpoint-url", endpoint]);
+        }
+        command.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
+    }
+
+    pub fn delete_stack(&self, stack: &str) -> String {
+        self.command("cloudformation", &["delete-stack", "--stack-name", stack])
+    }
+
+    pub fn delete_change_set(&self, stack: &str, change_set: &str) -> String {
+        let words = ["delete-change-set", "--stack-name", stack, "--change-set-name", change_set];
+        self.command("cloudformation", &words)
+    }
+
+    /// Deletes the bucket with its objects.
+    pub fn delete_bucket(&self, bucket: &str) -> String {
+        self.command("s3", &["rb", &format!("s3://{bucket}"), "--force"])
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_work_as_they_are_printed() {
+        let cli = AwsCli { profile: "default".into(), region: "us-east-1".into(), endpoint: None };
+        assert_eq!(cli.delete_stack("a"), "aws cloudformation delete-stack --stack-name a --region us-east-1");
+        let cli = AwsCli { profile: "my own".into(), endpoint: Some("http://localhost:1".into()), ..cli };
+        assert_eq!(
+            cli.delete_bucket("b"),
+            "aws s3 rb s3://b --force --region us-east-1 --profile 'my own' --endpoint-url http://localhost:1"
+        );
+    }
+}

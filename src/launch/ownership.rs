@@ -1,0 +1,148 @@
+//! Tells whose an existing stack is, before anything is done to it.
+//!
+//! A command tags the stacks that it creates and keeps. A stack in review, which exists only because of its change sets,
+//! has no tags of its own: there the change sets tell.
+
+use std::fmt;
+
+use super::aws_cli::AwsCli;
+use crate::aws::{AwsError, Clients, Stack};
+
+/// How a command recognises its stacks.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    /// The tag's key; its value is the stack's name.
+    pub tag: &'static str,
+    /// `taskcat deploy run`
+    pub command: &'static str,
+}
+
+/// A stack that exists and that the command has not created.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct ForeignStack {
+    pub stack_name: String,
+    pub region: String,
+    pub account_id: String,
+    /// `taskcat deploy run`
+    pub command: &'static str,
+    pub evidence: Evidence,
+}
+
+/// By what a stack is recognised as somebody else's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// Its tags, key and value.
+    Tags(Vec<(String, String)>),
+    /// It is in review for a change set of this name, which somebody else has created.
+    ChangeSet(String),
+    /// It is in review and has no change set at all.
+    NoChangeSet,
+    /// It belongs to the stack with this ID.
+    NestedIn(String),
+}
+
+impl ForeignStack {
+    /// A nested stack is its parent's, whatever anybody wants.
+    pub fn can_be_adopted(&self) -> bool {
+        !matches!(self.evidence, Evidence::NestedIn(_))
+    }
+}
+
+impl fmt::Display for ForeignStack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stack_name, region, account_id, command, evidence } = self;
+        write!(f, "the stack {stack_name} in {region} (account {account_id}) was not created by `{command}`: ")?;
+        match evidence {
+            Evidence::Tags(tags) if tags.is_empty() => f.write_str("it has no tags"),
+            Evidence::Tags(tags) => write!(f, "its tags are {}", listed(tags)),
+            Evidence::ChangeSet(name) => {
+                write!(f, "it is in review, and somebody else has created its change set {name}")
+            }
+            Evidence::NoChangeSet => f.write_str("it is in review, without any change set that would tell whose it is"),
+            Evidence::NestedIn(root) => write!(f, "it is nested in {root}"),
+        }
+    }
+}
+
+/// `owner=web, team=shop`
+pub fn listed(tags: &[(String, String)]) -> String {
+    tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+}
+
+/// By what the stack is recognised as somebody else's; `None` where it bears the mark.
+pub async fn foreign(
+    stack: &Stack,
+    mark: Mark,
+    account_id: &str,
+    clients: &Clients,
+) -> Result<Option<ForeignStack>, AwsError> {
+    let foreign = |evidence| {
+        Ok(Some(ForeignStack {
+            stack_name: stack.stack_name.clone(),
+            region: clients.region().to_owned(),
+            account_id: account_id.to_owned(),
+            command: mark.command,
+            evidence,
+        }))
+    };
+    if let Some(root) = stack.root_id.as_ref().filter(|_| stack.is_nested()) {
+        return foreign(Evidence::NestedIn(root.clone()));
+    }
+    let name = Some(stack.stack_name.as_str());
+    if !stack.is_in_review() {
+        return match stack.tag(mark.tag) == name {
+            true => Ok(None),
+            false => foreign(Evidence::Tags(stack.tags.clone())),
+        };
+    }
+    let mut evidence = Some(Evidence::NoChangeSet);
+    for change_set in clients.change_set_names(&stack.stack_id).await? {
+        match clients.find_change_set(&stack.stack_id, &change_set).await? {
+            Some(found) if is_run_name(&change_set) && found.tag(mark.tag) == name => evidence = None,
+            Some(_) => return foreign(Evidence::ChangeSet(change_set)),
+            // Deleted meanwhile, so it tells nothing.
+            None => {}
+        }
+    }
+    match evidence {
+        Some(evidence) => foreign(evidence),
+        None => Ok(None),
+    }
+}
+
+/// Whether a change set is named after a run: `taskcat-`, and 32 hexadecimal digits.
+fn is_run_name(change_set: &str) -> bool {
+    let id = change_set.strip_prefix("taskcat-").unwrap_or_default();
+    id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Why the stack's status allows no change set, as advice; `None` where CloudFormation may take one.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>
+pub fn status_advice(stack: &Stack, cli: &AwsCli) -> Option<String> {
+    let name = stack.stack_name.as_str();
+    match stack.status.as_str() {
+        _ if stack.is_in_review() => None,
+        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "DELETE_FAILED" => {
+            Some(format!("delete it with `{}` and deploy again", cli.delete_stack(name)))
+        }
+        "UPDATE_ROLLBACK_FAILED" => {
+            let go_on = cli.command("cloudformation", &["continue-update-rollback", "--stack-name", name]);
+            Some(format!("complete the rollback with `{go_on}` and deploy again"))
+        }
+        status if status.ends_with("_IN_PROGRESS") => Some("wait until that has ended and deploy again".to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_change_sets_of_runs_are_recognised() {
+        assert!(is_run_name("taskcat-0123456789abcdef0123456789abcdef"));
+        for name in ["taskcat-", "taskcat-release", "0123456789abcdef0123456789abcdef", "taskcat-0123456789abcdef"] {
+            assert!(!is_run_name(name), "{name}");
+        }
+    }
+}

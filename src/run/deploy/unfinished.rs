@@ -1,0 +1,34 @@
+//! What remains of a deployment that is abandoned half-way.
+
+use crate::event::{CellId, Events};
+
+/// Warns of what remains when it is dropped before its end, as a second signal does.
+pub(super) struct Unfinished<'e> {
+    cell: CellId,
+    events: &'e Events,
+    remains: Option<String>,
+}
+
+impl<'e> Unfinished<'e> {
+    pub fn new(cell: &CellId, events: &'e Events) -> Self {
+        Self { cell: cell.clone(), events, remains: None }
+    }
+
+    /// From now on this would remain.
+    pub fn remains(&mut self, what: String) {
+        self.remains = Some(what);
+    }
+
+    /// Nothing remains, or it has been said.
+    pub fn ends(&mut self) {
+        self.remains = None;
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(what) = self.remains.take() {
+            self.events.warn(Some(&self.cell), what);
+        }
+    }
+}
