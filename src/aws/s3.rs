@@ -102,8 +102,12 @@ impl Clients {
     }
 
     /// Whether the bucket holds no version of any object.
-    pub async fn bucket_is_empty(&self, bucket: &str) -> Result<bool, AwsError> {
-        let page = self.s3.list_object_versions().bucket(bucket).max_keys(1).send().await;
+    ///
+    /// # Errors
+    /// `Denied` where it isn't `owner`'s, if an account is given.
+    pub async fn bucket_is_empty(&self, bucket: &str, owner: Option<&str>) -> Result<bool, AwsError> {
+        let call = self.s3.list_object_versions().bucket(bucket).max_keys(1);
+        let page = call.set_expected_bucket_owner(owner.map(str::to_owned)).send().await;
         let page = page.map_err(|error| self.s3_error("ListObjectVersions", bucket, error))?;
         Ok(page.versions().is_empty() && page.delete_markers().is_empty())
     }

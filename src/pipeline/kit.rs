@@ -21,6 +21,11 @@ const FILES: [(&str, &str); 3] = [
     ("buildspec.sync.yml", include_str!("../../pipeline/buildspec.sync.yml")),
 ];
 
+/// How the folders of a pipeline's programs begin, in whatever bucket.
+pub fn program_prefix(name: &str) -> String {
+    format!("{name}-tools-")
+}
+
 /// The folder; it is gone when this is dropped.
 pub struct Kit {
     folder: TempDir,
@@ -30,29 +35,35 @@ pub struct Kit {
 }
 
 impl Kit {
-    /// Puts everything together. The programs are copied.
-    pub fn assemble(programs: &Programs) -> io::Result<Self> {
+    /// Puts everything together for the pipeline of that name. The programs are copied.
+    pub fn assemble(name: &str, programs: &Programs) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("taskcat-pipeline-").tempdir()?;
         let mut hash = Sha256::new();
-        for (name, text) in FILES {
-            fs::write(folder.path().join(name), text)?;
+        for (file, text) in FILES {
+            fs::write(folder.path().join(file), text)?;
             hash.update(text);
         }
-        for (name, program) in programs.files() {
+        for (file, program) in programs.files() {
             let program = fs::read(program)?;
             hash.update(&program);
-            fs::write(folder.path().join(name), program)?;
+            fs::write(folder.path().join(file), program)?;
         }
         let start: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         let (templates, _) = Templates::load(folder.path(), [(TEMPLATE.to_owned(), None)]);
-        Ok(Self { folder, templates, version: format!("tools-{start}"), architecture: programs.architecture })
+        Ok(Self {
+            folder,
+            templates,
+            version: format!("{}{start}", program_prefix(name)),
+            architecture: programs.architecture,
+        })
     }
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The folder in the bucket. Other content, another folder: so CloudFormation sees that a program has changed.
+    /// The folder in the bucket. Other content, another folder: so CloudFormation sees that a program has changed. Other
+    /// pipelines have others, so that they can share a bucket.
     pub fn version(&self) -> &str {
         &self.version
     }

@@ -18,7 +18,7 @@ use crate::event::CellId;
 use crate::plan::{BucketKind, BucketPlan, Identity, Plan, PlannedParameter, StackPlan, TestLimits};
 use crate::template::{Place, Template};
 
-pub use kit::Kit;
+pub use kit::{Kit, program_prefix};
 pub use programs::Programs;
 
 /// The tag that tells a stack of ours from any other, and the bucket that was created for its programs: nothing else is

@@ -27,7 +27,7 @@ use crate::plan::{INSTALLER_TAG, Plan, StackPlan};
 use crate::report::Consumer;
 use crate::stage::bucket::Bucket;
 use crate::watch::Watcher;
-use unfinished::Unfinished;
+pub(super) use unfinished::Unfinished;
 
 /// The mark of stacks that `taskcat deploy run` has created.
 pub const MARK: Mark = Mark { tag: INSTALLER_TAG, command: "taskcat deploy run" };
@@ -235,11 +235,14 @@ impl Open<'_> {
                 let delete = cli.delete_stack(stack);
                 format!("the change set {name} and its stack {stack} in review remain; delete them with `{delete}`")
             }
-            false => {
-                let delete = cli.delete_change_set(stack, name);
-                format!("the change set {name} remains; delete it with `{delete}`")
-            }
+            false => self.remains_itself(),
         }
+    }
+
+    /// The same of the change set alone. Unlike its stack it can't be deleted while it is executed.
+    fn remains_itself(&self) -> String {
+        let (stack, name) = (&self.plan.stack_name, &self.proposal.name);
+        format!("the change set {name} remains; delete it with `{}`", self.cli.delete_change_set(stack, name))
     }
 }
 
@@ -288,7 +291,11 @@ async fn execute(context: &Context<'_>, open: &mut Open<'_>, limit: Duration) {
     };
     if let Err(error) = begun {
         // It may be executed late, so it isn't deleted.
-        return fail(context, cell, &format!("{error}; {}", open.remains()));
+        let remains = match may_have_taken_effect(&error) {
+            true => format!("whether it is executed isn't known; {}", open.remains_itself()),
+            false => open.remains(),
+        };
+        return fail(context, cell, &format!("{error}; {remains}"));
     }
     let goes_on = format!("CloudFormation continues to execute {} in {}", proposal.name, plan.stack_name);
     context.events.send(Happening::ChangeSetExecuted { cell: cell.clone(), change_set: proposal.name.clone() });

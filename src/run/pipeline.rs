@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use super::conductor::{Conductor, Ended, Spine};
 use super::deletion::{self, DeletionOptions};
-use super::deploy::{self, Decide, Decision, DeployOptions};
+use super::deploy::{self, Decide, Decision, DeployOptions, Unfinished};
 use super::prepare::identity;
 use super::{Context, Job, clean, staging, started};
 use crate::aws::{Aws, AwsError, Clients, ErrorKind, Stack, StageState};
 use crate::event::{CellId, Events, Happening, RunStarted, Task};
 use crate::launch::aws_cli::AwsCli;
 use crate::launch::ownership::{self, ForeignStack, Mark};
-use crate::pipeline::{self, Target};
+use crate::pipeline::{self, Target, program_prefix};
 use crate::plan::BucketKind;
 use crate::report::Consumer;
 use crate::teardown;
@@ -157,6 +157,12 @@ pub async fn deploy(
     conductor
         .conduct(async |spine: &Spine| {
             let context = Context::new(job, aws, spine);
+            let mut unfinished = Unfinished::new(&cell_of(target), context.events);
+            if former.is_none() {
+                let Target { name, region, .. } = target;
+                let delete = format!("taskcat pipeline delete {name} --region {region}");
+                unfinished.remains(format!("the bucket of programs may remain; delete it with `{delete}`"));
+            }
             let deployed = deploy::steps(&context, options, MARK, decide).await;
             staging::release(&context).await;
             let stack = clients(target, aws).await.describe_stack(&target.name).await;
@@ -165,11 +171,17 @@ pub async fn deploy(
                 (Decision::Leave, _) => {}
                 (Decision::Execute, None) if !matches!(stack, Ok(None)) => {}
                 (_, None) => take_programs_back(&context, target).await,
-                (_, Some(former)) => take_unused_programs(&context, former, stack).await,
+                (_, Some(former)) => take_unused_programs(&context, target, former, stack).await,
             }
+            unfinished.ends();
             deployed.map(drop)
         })
         .await
+}
+
+/// A pipeline is a deployment of one stack.
+fn cell_of(target: &Target) -> CellId {
+    CellId { test: target.name.as_str().into(), region: target.region.as_str().into() }
 }
 
 /// Of a stack that has not come to be: with the bucket, if it was made for them.
@@ -208,17 +220,22 @@ async fn delete_tools(
 }
 
 /// Of the new programs and the former, those that the stack doesn't go by. While it is at work it may need both.
-async fn take_unused_programs(context: &Context<'_>, former: &Stack, stack: Result<Option<Stack>, AwsError>) {
+async fn take_unused_programs(
+    context: &Context<'_>,
+    target: &Target,
+    former: &Stack,
+    stack: Result<Option<Stack>, AwsError>,
+) {
     let Ok(Some(stack)) = stack else { return };
     if !stack.status.ends_with("_COMPLETE") {
         return;
     }
     let prefix = format!("{}/", context.job.plan.project_name);
     for bucket in context.begun_buckets() {
+        let clients = context.aws.clients(&bucket.profile, &bucket.region).await;
         let places = [programs(former), Some((bucket.name.as_str(), prefix.as_str()))];
         for place in places.into_iter().flatten().filter(|place| Some(*place) != programs(&stack)) {
-            let clients = context.aws.clients(&bucket.profile, &bucket.region).await;
-            delete_programs(place, &clients, context.events).await;
+            delete_own_programs(place, target, &clients, context.events).await;
         }
     }
 }
@@ -243,14 +260,14 @@ pub async fn delete(
         .conduct(async |spine: &Spine| {
             let Pipeline { target, stack, .. } = pipeline;
             let clients = clients(target, aws).await;
-            let cell = CellId { test: target.name.as_str().into(), region: target.region.as_str().into() };
+            let cell = cell_of(target);
             let stack_id = stack.stack_id.clone();
             let options = DeletionOptions { wait: true, force: false, limit: DELETE_LIMIT };
             if !deletion::delete_found(&cell, stack_id, clients.clone(), options, &spine.events).await {
                 return Ok(());
             }
             match programs(stack).filter(|(bucket, _)| *bucket != target.tools_bucket()) {
-                Some(place) => delete_programs(place, &clients, &spine.events).await,
+                Some(place) => delete_own_programs(place, target, &clients, &spine.events).await,
                 None => {
                     // Asked once more: time has passed since it was shown.
                     let tools = tools_bucket(target, &clients).await;
@@ -260,6 +277,44 @@ pub async fn delete(
             Ok(())
         })
         .await
+}
+
+/// The bucket of programs that a pipeline without a stack has left, by a deployment or deletion that was cut off.
+pub async fn leftover_tools(target: &Target, aws: &Aws) -> Result<Option<String>, AwsError> {
+    match tools_bucket(target, &*clients(target, aws).await).await? {
+        ToolsBucket::Ours(bucket) => Ok(Some(bucket)),
+        ToolsBucket::Absent | ToolsBucket::Foreign { .. } => Ok(None),
+    }
+}
+
+/// Deletes that bucket.
+pub async fn delete_leftover_tools(
+    target: &Target,
+    aws: &Aws,
+    endpoint: Option<String>,
+    consumers: Vec<Box<dyn Consumer>>,
+) -> Ended {
+    let conductor = Conductor::new(clean::started(&target.name, endpoint.clone(), aws), consumers);
+    conductor
+        .conduct(async |spine: &Spine| {
+            let clients = clients(target, aws).await;
+            let tools = tools_bucket(target, &clients).await;
+            delete_tools(tools, &[], target, endpoint.as_deref(), &clients, &spine.events).await;
+            Ok(())
+        })
+        .await
+}
+
+/// Deletes programs unless another pipeline may use them: earlier versions put those of all pipelines that shared a bucket
+/// of the user's into one folder.
+async fn delete_own_programs(place: (&str, &str), target: &Target, clients: &Clients, events: &Events) {
+    let (bucket, prefix) = place;
+    if bucket == target.tools_bucket() || prefix.starts_with(&program_prefix(&target.name)) {
+        delete_programs(place, clients, events).await;
+    } else {
+        events
+            .warn(None, format!("s3://{bucket}/{prefix} was left alone: another pipeline may use the programs in it"));
+    }
 }
 
 /// What `deploy` has put there.

@@ -46,7 +46,7 @@ pub async fn ownership(bucket: &str, origin: &BucketOrigin<'_>, clients: &Client
     match tags.iter().find(|(key, _)| key == "taskcat-id") {
         Some((_, id)) if id == origin.run_id => Ok(Ownership::Tagged),
         Some(_) => Ok(Ownership::Foreign),
-        None if origin.is_name_of(bucket) && clients.bucket_is_empty(bucket).await? => Ok(Ownership::Untagged),
+        None if origin.is_name_of(bucket) && clients.bucket_is_empty(bucket, None).await? => Ok(Ownership::Untagged),
         None => Ok(Ownership::Foreign),
     }
 }

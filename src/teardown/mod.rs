@@ -61,9 +61,13 @@ pub async fn unblock(cell: &CellId, stack_id: &str, clients: &Clients, events: &
         .filter(|resource| resource.resource_type == "AWS::S3::Bucket" && resource.status == "DELETE_FAILED");
     let mut cleared = false;
     for bucket in buckets.filter_map(|resource| resource.physical_id.as_deref()) {
-        match clients.bucket_is_empty(bucket).await {
+        // Its name may belong to somebody else by now.
+        match clients.bucket_is_empty(bucket, account_of(stack_id)).await {
             // Something else blocks it.
             Ok(true) => {}
+            Err(error) if error.is(ErrorKind::Denied) => {
+                events.warn(Some(cell), format!("{bucket} blocks the deletion and was left alone: {error}"));
+            }
             Ok(false) | Err(_) => match clients.empty_bucket(bucket).await {
                 Ok(()) => cleared = true,
                 Err(error) => {
@@ -73,6 +77,11 @@ pub async fn unblock(cell: &CellId, stack_id: &str, clients: &Clients, events: &
         }
     }
     cleared
+}
+
+/// The account in an ARN: `arn:aws:cloudformation:us-east-1:123456789012:stack/…`.
+fn account_of(arn: &str) -> Option<&str> {
+    arn.split(':').nth(4).filter(|account| !account.is_empty())
 }
 
 /// The resources of a stack, and of those nested in it, that are not deleted. What can't be listed is left out: the

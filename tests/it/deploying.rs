@@ -262,6 +262,16 @@ fn a_stack_is_adopted_with_what_it_has() {
 }
 
 #[test]
+fn a_nested_stack_is_its_parents() {
+    let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+    deploy(&project, &server, &["--yes"]).assert_code(0);
+    let standing = server.standing(&REGIONS);
+    let nested = standing.stacks.iter().find(|stack| !stack["parent"].is_null()).unwrap()["name"].as_str().unwrap();
+    let refused = deploy(&project, &server, &["--yes", "--adopt", "--name", nested]);
+    refused.assert_code(2).assert_says("it is nested in arn:aws:cloudformation:").assert_silent_about("--adopt");
+}
+
+#[test]
 fn two_tests_do_not_deploy_one_stack() {
     let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
     let test = "  other:\n    template: templates/network.yaml\n    stack_name: shop-main\n    parameters: {Cidr: 10.0.0.0/8}\n";

@@ -525,3 +525,46 @@ fn nothing_is_emptied_where_the_deletion_is_refused() {
 fn bucket_of(owner: &Owner) -> String {
     owner.stack()["outputs"]["ProductionBucketName"].as_str().unwrap().to_owned()
 }
+
+#[test]
+fn pipelines_that_share_a_bucket_keep_their_programs() {
+    let owner = Owner::new();
+    let bucket = format!("own-{}", owner.server.port());
+    owner.server.given(&["bucket", &bucket, REGION]);
+    let tools = format!("ToolsBucket={bucket}");
+    let parameters = given(&[&PARAMETERS[..], &[&tools]].concat());
+    owner.deploy(&parameters).assert_code(0);
+    let first = owner.standing().keys(&bucket);
+    let other = ["deploy", "other", "--yes", "--programs", "programs"];
+    owner.taskcat(&other).args(parameters.iter().copied()).run().assert_code(0);
+    assert_eq!(owner.standing().keys(&bucket).len(), 2 * first.len());
+    // Neither an update nor a deletion of the one takes anything from the other.
+    write_programs(&owner.project.path().join("programs"), ARM64);
+    owner.taskcat(&other).run().assert_code(0).assert_says("1 deployed");
+    owner.taskcat(&["delete", "other", "--yes"]).run().assert_code(0);
+    assert_eq!(owner.standing().keys(&bucket), first);
+}
+
+#[test]
+fn a_bucket_without_its_stack_is_deleted() {
+    let owner = Owner::new();
+    owner.deploy(&given(&PARAMETERS)).assert_code(0);
+    let proxy = Proxy::with_faults(&owner.server, &["DeleteBucket=403:AccessDenied"]);
+    let left = owner.taskcat(&DELETE).env("AWS_ENDPOINT_URL", proxy.endpoint()).run();
+    left.assert_code(4).assert_says("AccessDenied");
+    assert_eq!((owner.standing().stacks.len(), owner.standing().buckets.len()), (0, 1));
+    owner.taskcat(&DELETE).run().assert_code(0).assert_says("There is no stack shop-pipeline in us-east-1");
+    owner.standing().assert_nothing();
+    owner.taskcat(&DELETE).run().assert_code(2).assert_says("there is no stack shop-pipeline");
+
+    // A deployment that was killed has left it, without a stack.
+    let proxy = Proxy::with_faults(&owner.server, &["PutObject=after:hang"]);
+    let deploy = owner.taskcat(&["deploy", "shop-pipeline", "--yes", "--programs", "programs"]);
+    let deploy = deploy.args(given(&PARAMETERS)).env("AWS_ENDPOINT_URL", proxy.endpoint());
+    let mut deploy = deploy.start();
+    deploy.wait_until("programs are put", || owner.standing().buckets.values().any(|it| it["objects"] != json!({})));
+    deploy.signal("KILL");
+    deploy.wait();
+    owner.taskcat(&DELETE).run().assert_code(0);
+    owner.standing().assert_nothing();
+}

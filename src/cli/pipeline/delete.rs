@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use clap::Args;
 use dialoguer::Confirm;
 
-use super::{Which, find_standing, refused};
+use super::{Which, find, missing, refused};
 use crate::aws::{Aws, StageState};
 use crate::cli::error::{CliError, Exit, exit_of};
 use crate::cli::{AwsArgs, Verbosity, block_on, output};
@@ -35,7 +35,9 @@ impl Delete {
         block_on(async {
             let (clients, endpoint) = aws.connect()?;
             let target = self.which.target(aws, &clients).await?;
-            let found = find_standing(&target, endpoint.as_deref(), &clients).await?;
+            let Some(found) = find(&target, endpoint.as_deref(), &clients).await? else {
+                return self.delete_leftover_tools(&target, &clients, endpoint, verbosity).await;
+            };
             refuse_protected(&found, endpoint.as_deref())?;
             refuse_while_testing(&found, &clients).await?;
             let buckets = pipeline::buckets(&found, &clients).await.map_err(refused(&target))?;
@@ -48,6 +50,29 @@ impl Delete {
             let consumers = vec![output::terminal(verbosity, false, None)];
             Ok(exit_of(&pipeline::delete(&found, &clients, endpoint, consumers).await))
         })
+    }
+
+    /// Without a stack: a deployment or deletion that was cut off may have left the bucket of programs.
+    async fn delete_leftover_tools(
+        &self,
+        target: &Target,
+        aws: &Aws,
+        endpoint: Option<String>,
+        verbosity: Verbosity,
+    ) -> Result<Exit, CliError> {
+        let leftover = pipeline::leftover_tools(target, aws).await.map_err(refused(target))?;
+        let bucket = leftover.ok_or_else(|| missing(target))?;
+        if !(self.yes && verbosity.quiet) {
+            let Target { name, region, .. } = target;
+            anstream::eprintln!(
+                "There is no stack {name} in {region}. The bucket of its programs is deleted: {bucket}"
+            );
+        }
+        if !self.yes && !confirmed()? {
+            return Ok(Exit::Passed);
+        }
+        let consumers = vec![output::terminal(verbosity, false, None)];
+        Ok(exit_of(&pipeline::delete_leftover_tools(target, aws, endpoint, consumers).await))
     }
 }
 

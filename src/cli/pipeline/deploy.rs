@@ -87,7 +87,7 @@ impl Deploy {
             }
             // Nothing lies around yet that a question without an answer would leave.
             let mut parameters = self.answered(&template, known, &target)?;
-            let kit = Kit::assemble(&programs).map_err(trouble)?;
+            let kit = Kit::assemble(&target.name, &programs).map_err(trouble)?;
             parameters.extend(kit.own_parameters());
             refuse_impossible(&template, &parameters, &target)?;
             let job = Job {

@@ -77,9 +77,12 @@ async fn find(target: &Target, endpoint: Option<&str>, aws: &Aws) -> Result<Opti
 
 /// The same where there must be one.
 async fn find_standing(target: &Target, endpoint: Option<&str>, aws: &Aws) -> Result<Pipeline, CliError> {
+    find(target, endpoint, aws).await?.ok_or_else(|| missing(target))
+}
+
+fn missing(target: &Target) -> CliError {
     let Target { name, region, .. } = target;
-    let missing = || CliError::Usage(format!("there is no stack {name} in {region} (-r names another region)"));
-    find(target, endpoint, aws).await?.ok_or_else(missing)
+    CliError::Usage(format!("there is no stack {name} in {region} (-r names another region)"))
 }
 
 fn refused(target: &Target) -> impl Fn(AwsError) -> CliError {

@@ -3,7 +3,7 @@
 use crate::event::{CellId, Events};
 
 /// Warns of what remains when it is dropped before its end, as a second signal does.
-pub(super) struct Unfinished<'e> {
+pub struct Unfinished<'e> {
     cell: CellId,
     events: &'e Events,
     remains: Option<String>,
