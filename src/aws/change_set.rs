@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType, ResourceChange};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::cloudformation::{parameters, tags};
 use super::{AwsError, Clients, ErrorKind};
@@ -14,6 +14,8 @@ use crate::event::{Change, ChangeDetail};
 /// The wait between two polls of a change set that CloudFormation is working out; it doubles up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// What the last call may take when the limit is over.
+const CALL: Duration = Duration::from_secs(2);
 /// How long a new change set, or its stack in review, may stay invisible.
 const SETTLE: Duration = Duration::from_secs(60);
 
@@ -108,7 +110,14 @@ impl Clients {
     /// # Errors
     /// Why it could not be worked out, or not within `limit`. That nothing would change is no error.
     pub async fn changes(&self, id: &str, limit: Duration) -> Result<Vec<Change>, AwsError> {
-        self.changes_until(id, Instant::now(), limit).await
+        // A call that is never answered must not outlast the limit either.
+        match timeout(limit + CALL, self.changes_until(id, Instant::now(), limit)).await {
+            Ok(changes) => changes,
+            Err(_) => {
+                let message = format!("not worked out within {}: no answer", HumanDuration(limit));
+                Err(AwsError::unexpected("CreateChangeSet", &self.region, message))
+            }
+        }
     }
 
     async fn changes_until(&self, id: &str, start: Instant, limit: Duration) -> Result<Vec<Change>, AwsError> {

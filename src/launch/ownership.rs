@@ -138,6 +138,39 @@ pub fn status_advice(stack: &Stack, cli: &AwsCli) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn advice(status: &str) -> String {
+        let stack = Stack {
+            stack_id: "arn:aws:cloudformation:us-east-1:123456789012:stack/a/1".into(),
+            stack_name: "a".into(),
+            status: status.into(),
+            reason: None,
+            parameters: Vec::new(),
+            outputs: Vec::new(),
+            tags: Vec::new(),
+            role_arn: None,
+            root_id: None,
+            is_protected: false,
+            created: None,
+            updated: None,
+        };
+        let cli = AwsCli { profile: "default".into(), region: "us-east-1".into(), endpoint: None };
+        status_advice(&stack, &cli).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_status_tells_what_to_do() {
+        for status in ["REVIEW_IN_PROGRESS", "CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"] {
+            assert_eq!(advice(status), "", "{status}");
+        }
+        for status in ["ROLLBACK_COMPLETE", "DELETE_FAILED"] {
+            assert!(advice(status).contains("delete-stack --stack-name a"), "{status}");
+        }
+        assert!(advice("UPDATE_ROLLBACK_FAILED").contains("continue-update-rollback --stack-name a"));
+        for status in ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "DELETE_IN_PROGRESS"] {
+            assert!(advice(status).starts_with("wait until"), "{status}");
+        }
+    }
+
     #[test]
     fn only_change_sets_of_runs_are_recognised() {
         assert!(is_run_name("taskcat-0123456789abcdef0123456789abcdef"));

@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 use super::conductor::{Conductor, Ended, Spine};
 use super::deletion::{self, DeletionOptions};
 use super::deploy::{self, Decide, Decision, DeployOptions, Unfinished};
@@ -23,6 +25,9 @@ use crate::teardown;
 
 /// The time limit of the deletion of a pipeline's stack.
 const DELETE_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
+
+/// How often a stack in review that is being deleted is looked at: it holds nothing, so that takes seconds.
+const DELETION_LOOKS: u32 = 30;
 
 /// The mark of stacks that `taskcat pipeline deploy` has created.
 const MARK: Mark = Mark { tag: pipeline::TAG, command: "taskcat pipeline deploy" };
@@ -165,18 +170,38 @@ pub async fn deploy(
             }
             let deployed = deploy::steps(&context, options, MARK, decide).await;
             staging::release(&context).await;
-            let stack = clients(target, aws).await.describe_stack(&target.name).await;
+            let stack = settled_stack(target, aws).await;
             match (deployed.as_ref().unwrap_or(&Decision::Drop), former) {
                 // Whoever reviews the change set needs what it is about.
                 (Decision::Leave, _) => {}
-                (Decision::Execute, None) if !matches!(stack, Ok(None)) => {}
-                (_, None) => take_programs_back(&context, target).await,
+                // Where there is a stack, of this deployment or of another one at the same time, it needs the programs.
+                (_, None) if matches!(stack, Ok(None)) => take_programs_back(&context, target).await,
+                (Decision::Execute, None) => {}
+                (Decision::Drop, None) => {
+                    let kept = "the programs were kept: the pipeline's stack may exist";
+                    context.events.warn(Some(&cell_of(target)), kept);
+                }
                 (_, Some(former)) => take_unused_programs(&context, target, former, stack).await,
             }
             unfinished.ends();
             deployed.map(drop)
         })
         .await
+}
+
+/// The stack of that name, once a deletion that is under way has ended.
+async fn settled_stack(target: &Target, aws: &Aws) -> Result<Option<Stack>, AwsError> {
+    let clients = clients(target, aws).await;
+    let mut stack = clients.describe_stack(&target.name).await;
+    for _ in 0..DELETION_LOOKS {
+        match &stack {
+            Ok(Some(found)) if found.status == "DELETE_IN_PROGRESS" => {}
+            _ => break,
+        }
+        sleep(Duration::from_secs(1)).await;
+        stack = clients.describe_stack(&target.name).await;
+    }
+    stack
 }
 
 /// A pipeline is a deployment of one stack.

@@ -360,6 +360,12 @@ fn waits_end() {
     let endless = Taskcat::at(&project, &proxy.endpoint()).args(["deploy", "run", "-l", "--yes"]);
     let ended = endless.args(["--change-set-timeout", "3s"]).run();
     ended.assert_code(1).assert_says("not worked out within 3s");
+    let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+    let proxy = Proxy::with_faults(&server, &["DescribeChangeSet=hang*1"]);
+    let endless = Taskcat::at(&project, &proxy.endpoint()).args(["deploy", "run", "-l", "--yes"]);
+    let ended = endless.args(["--change-set-timeout", "1s"]).run();
+    ended.assert_code(1).assert_says("not worked out within 1s");
+    assert!(server.standing(&REGIONS).stacks.is_empty());
 
     let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
     let proxy = Proxy::with_faults(&server, &["DescribeStackEvents=throttle+3"]);

@@ -546,6 +546,21 @@ fn pipelines_that_share_a_bucket_keep_their_programs() {
 }
 
 #[test]
+fn two_deployments_at_once_share_the_programs() {
+    let owner = Owner::new();
+    // The one waits for its change set until the other is done, and is interrupted then.
+    let proxy = Proxy::with_faults(&owner.server, &["DescribeChangeSet=throttle"]);
+    let waiting = owner.taskcat(&["deploy", "shop-pipeline", "--yes", "--programs", "programs"]);
+    let mut waiting = waiting.args(given(&PARAMETERS)).env("AWS_ENDPOINT_URL", proxy.endpoint()).start();
+    waiting.wait_until("the stack is in review", || !owner.standing().stacks.is_empty());
+    owner.deploy(&given(&PARAMETERS)).assert_code(0).assert_says("1 deployed");
+    waiting.signal("TERM");
+    waiting.wait().assert_code(130).assert_says("the programs were kept");
+    assert_eq!(owner.stack()["status"], "CREATE_COMPLETE");
+    assert!(!keys(&owner).is_empty());
+}
+
+#[test]
 fn a_bucket_without_its_stack_is_deleted() {
     let owner = Owner::new();
     owner.deploy(&given(&PARAMETERS)).assert_code(0);
