@@ -1,13 +1,18 @@
 //! CloudFormation: the five calls that a run is made of.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::types::{Capability, DeletionMode, Parameter, StackEvent as SdkEvent, Tag};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::{AwsError, Clients, ErrorKind};
 use crate::event::{LeftResource, Output, StackEvent};
+
+/// A region that throttles every creation for so long doesn't create any.
+const LONGEST_THROTTLING: Duration = Duration::from_secs(60 * 60);
 
 /// What CreateStack is asked for. Rollback is disabled and all capabilities are acknowledged, as TaskCat does: a failed
 /// stack has to stand still to be read, and a test knows what it creates.
@@ -69,8 +74,24 @@ impl Stack {
 }
 
 impl Clients {
-    /// Returns the new stack's id.
+    /// Returns the new stack's id. Throttling is waited out: it says nothing about the stack.
     pub async fn create_stack(&self, request: &CreateStack<'_>) -> Result<String, AwsError> {
+        let started = Instant::now();
+        loop {
+            self.creations.turn().await;
+            match self.try_to_create_stack(request).await {
+                Err(error) if error.is(ErrorKind::Throttled) && started.elapsed() < LONGEST_THROTTLING => {
+                    self.creations.throttled();
+                }
+                created => {
+                    self.creations.succeeded();
+                    return created;
+                }
+            }
+        }
+    }
+
+    async fn try_to_create_stack(&self, request: &CreateStack<'_>) -> Result<String, AwsError> {
         const OPERATION: &str = "CreateStack";
         let answer = self
             .cloudformation

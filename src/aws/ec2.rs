@@ -55,8 +55,12 @@ impl Clients {
     }
 
     async fn query(&self, query: &Query) -> Result<Vec<u8>, AwsError> {
-        let backoff = ExponentialBuilder::default().with_jitter().with_max_times(5);
-        let again = |error: &AwsError| matches!(error.kind, ErrorKind::Throttled | ErrorKind::Network);
+        let backoff = ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(Duration::from_millis(250))
+            .with_max_delay(Duration::from_secs(5))
+            .with_max_times(11);
+        let again = |error: &AwsError| error.is(ErrorKind::Throttled) || error.is_ambiguous();
         (|| self.ask(query)).retry(backoff).when(again).await
     }
 
@@ -115,6 +119,7 @@ impl Clients {
         let text = |name| texts.iter().find(|(found, _)| *found == name).map(|(_, text)| text.clone());
         match text("Code") {
             Some(code) => AwsError::with_code(query.operation, &self.region, code, text("Message").unwrap_or_default()),
+            None if status >= 500 => self.failed(query, ErrorKind::Unavailable, &format!("HTTP status {status}")),
             None => self.failed(query, ErrorKind::Other, &format!("HTTP status {status}")),
         }
     }

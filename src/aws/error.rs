@@ -30,6 +30,8 @@ pub enum ErrorKind {
     AlreadyExists,
     /// No answer: name not resolved, connection refused, timed out. Whether the call took effect is not known.
     Network,
+    /// AWS failed inside. Whether the call took effect is not known.
+    Unavailable,
     Other,
 }
 
@@ -53,7 +55,9 @@ impl AwsError {
         let code = error.code().map(str::to_owned);
         let kind = match &error {
             SdkError::ConstructionFailure(_) => ErrorKind::Credentials,
-            SdkError::DispatchFailure(failure) if failure.is_other() => ErrorKind::Credentials,
+            SdkError::DispatchFailure(failure) if failure.is_other() && is_of_credentials(&error) => {
+                ErrorKind::Credentials
+            }
             SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => ErrorKind::Network,
             _ => kind_of_code(code.as_deref().unwrap_or_default()),
         };
@@ -96,6 +100,11 @@ impl AwsError {
         self.kind == kind
     }
 
+    /// Whether the call may have taken effect all the same.
+    pub fn is_ambiguous(&self) -> bool {
+        matches!(self.kind, ErrorKind::Network | ErrorKind::Unavailable)
+    }
+
     pub fn has_code(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
     }
@@ -122,6 +131,15 @@ fn kind_of_code(code: &str) -> ErrorKind {
         | "NoSuchTagSet"
         | "ParameterNotFound"
         | "ResourceNotFoundException" => ErrorKind::NotFound,
+        "InternalFailure"
+        | "InternalError"
+        | "InternalServerError"
+        | "InternalServiceError"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException"
+        | "Unavailable"
+        | "OperationAborted"
+        | "RequestTimeout" => ErrorKind::Unavailable,
         "AlreadyExistsException" | "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" => ErrorKind::AlreadyExists,
         _ => ErrorKind::Other,
     }
@@ -144,6 +162,18 @@ fn chain(error: &dyn Error) -> String {
     let mut causes: Vec<_> = sources(error).skip(1).collect();
     causes.dedup();
     format!("no usable credentials: {}", causes.join(": "))
+}
+
+/// A connection that breaks while an answer is read has the same outer error.
+fn is_of_credentials(error: &dyn Error) -> bool {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if inner.is::<CredentialsError>() {
+            return true;
+        }
+        source = inner.source();
+    }
+    false
 }
 
 fn sources(error: &dyn Error) -> impl Iterator<Item = String> {

@@ -13,6 +13,7 @@ mod ec2;
 mod error;
 mod pacing;
 mod parameters;
+mod retry;
 mod s3;
 mod simulated;
 mod sts;
@@ -34,8 +35,6 @@ use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig, imds};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -45,6 +44,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use pacing::Pace;
+use retry::{NewBuckets, RefusedConnections, retries, timeouts};
 use simulated::Simulated;
 use trace::Trace;
 
@@ -92,7 +92,11 @@ pub struct Clients {
     simulated: Simulated,
     cloudformation: aws_sdk_cloudformation::Client,
     s3: aws_sdk_s3::Client,
+    /// Of DescribeStackEvents.
     pace: Pace,
+    /// Of CreateStack.
+    creations: Pace,
+    new_buckets: NewBuckets,
 }
 
 impl Aws {
@@ -181,14 +185,6 @@ fn given(endpoint_url: &str, keys: &Keys) -> SdkConfig {
         .build()
 }
 
-fn retries() -> RetryConfig {
-    RetryConfig::standard().with_max_attempts(6).with_max_backoff(Duration::from_secs(8))
-}
-
-fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build()
-}
-
 /// Where a profile is at home: what the environment says, then the profile, then a region that every account has. The
 /// SDK's own chain asks instance metadata as well, which takes seconds to say nothing where there is none.
 async fn home_region(profile: &str) -> Region {
@@ -221,9 +217,19 @@ async fn credentials(profile: &str, region: Region) -> SharedCredentialsProvider
 impl Clients {
     fn new(region: &str, config: SdkConfig, simulated: Simulated) -> Self {
         let s3_endpoint = endpoint_override(&config, "S3");
-        let cloudformation = aws_sdk_cloudformation::config::Builder::from(&config).interceptor(Trace);
-        let cloudformation = cloudformation.interceptor(simulated.clone());
-        let mut s3 = aws_sdk_s3::config::Builder::from(&config).interceptor(Trace);
+        let new_buckets = NewBuckets::default();
+        let refused = RefusedConnections::default();
+        let cloudformation = aws_sdk_cloudformation::config::Builder::from(&config)
+            .retry_partition(retry::partition())
+            .retry_classifier(refused.clone())
+            .interceptor(Trace)
+            .interceptor(simulated.clone());
+        let mut s3 = aws_sdk_s3::config::Builder::from(&config)
+            .retry_config(retry::s3_retries())
+            .retry_partition(retry::partition())
+            .retry_classifier(new_buckets.clone())
+            .retry_classifier(refused)
+            .interceptor(Trace);
         if s3_endpoint.is_some() {
             // Stand-ins for S3 know neither bucket host names nor trailing checksums.
             s3 = s3
@@ -239,6 +245,8 @@ impl Clients {
             config,
             simulated,
             pace: Pace::default(),
+            creations: Pace::default(),
+            new_buckets,
         }
     }
 

@@ -14,6 +14,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use super::cloudformation::timestamp;
+use super::retry::upload_timeouts;
 use super::{AwsError, Clients, ErrorKind};
 
 /// DeleteObjects takes this many keys at most.
@@ -42,6 +43,11 @@ pub struct Bucket {
     /// Not every server tells.
     pub region: Option<String>,
     pub created: Option<Timestamp>,
+}
+
+/// Of a call that sends a file.
+fn slow() -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::Config::builder().timeout_config(upload_timeouts())
 }
 
 impl Clients {
@@ -137,6 +143,7 @@ impl Clients {
                 .build()
         });
         let request = self.s3.create_bucket().bucket(bucket).set_create_bucket_configuration(location);
+        self.new_buckets.created();
         request.send().await.map(|_| ()).map_err(|error| self.s3_error("CreateBucket", bucket, error))
     }
 
@@ -168,6 +175,7 @@ impl Clients {
     }
 
     pub async fn delete_bucket(&self, bucket: &str) -> Result<(), AwsError> {
+        self.new_buckets.deleting();
         let request = self.s3.delete_bucket().bucket(bucket);
         request.send().await.map(|_| ()).map_err(|error| self.s3_error("DeleteBucket", bucket, error))
     }
@@ -208,7 +216,8 @@ impl Clients {
         }
         let body = tokio::fs::read(path).await.map_err(|error| self.unreadable(path, error))?;
         let request = self.s3.put_object().bucket(bucket).key(key).set_acl(acl).body(ByteStream::from(body));
-        request.send().await.map(|_| ()).map_err(|error| self.s3_error("PutObject", &format!("{bucket}/{key}"), error))
+        let sent = request.customize().config_override(slow()).send().await;
+        sent.map(|_| ()).map_err(|error| self.s3_error("PutObject", &format!("{bucket}/{key}"), error))
     }
 
     async fn upload_in_parts(
@@ -265,7 +274,7 @@ impl Clients {
         // S3 allows 10,000 parts, so the number always fits.
         let number = i32::try_from(index + 1).unwrap_or(i32::MAX);
         let request = self.s3.upload_part().bucket(bucket).key(key).upload_id(upload_id).part_number(number);
-        let sent = request.body(body).send().await;
+        let sent = request.body(body).customize().config_override(slow()).send().await;
         let sent = sent.map_err(|error| self.s3_error("UploadPart", &format!("{bucket}/{key}"), error))?;
         Ok(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag().map(str::to_owned)).build())
     }

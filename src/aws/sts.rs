@@ -1,5 +1,6 @@
 //! STS: who the credentials belong to.
 
+use super::retry::{first_call_retries, partition};
 use super::trace::Trace;
 use super::{AwsError, Clients, ErrorKind, endpoint_override};
 
@@ -21,9 +22,9 @@ impl Clients {
 
     pub async fn caller_identity(&self) -> Result<CallerIdentity, AwsError> {
         const OPERATION: &str = "GetCallerIdentity";
-        // The first call of a run, whose answer is that the endpoint is wrong or the network down: soon, please.
         let config = aws_sdk_sts::config::Builder::from(&self.config)
-            .retry_config(aws_sdk_sts::config::retry::RetryConfig::standard().with_max_attempts(3))
+            .retry_config(first_call_retries())
+            .retry_partition(partition())
             .interceptor(Trace)
             .interceptor(self.simulated.clone())
             .build();

@@ -8,12 +8,19 @@ pub mod change_set;
 pub mod hook;
 pub mod ownership;
 
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::aws::{AwsError, Clients, CreateStack, ErrorKind, request_token};
 use crate::event::{Events, Happening, NotRecorded};
 use crate::plan::StackPlan;
 use ownership::ForeignStack;
+
+/// How long CloudFormation may not see a stack after its creation.
+const INVISIBLE: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(500);
 
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
@@ -31,7 +38,7 @@ pub enum LaunchError {
 impl LaunchError {
     /// Whether the stack may have been created all the same.
     pub fn may_exist(&self) -> bool {
-        matches!(self, Self::Aws(error) if error.is(ErrorKind::Network))
+        matches!(self, Self::Aws(error) if error.is_ambiguous())
     }
 }
 
@@ -64,15 +71,27 @@ pub async fn launch(
     };
     let stack_id = match clients.create_stack(&request).await {
         Ok(stack_id) => stack_id,
-        Err(error) if error.is(ErrorKind::Network) => adopt(plan, run_id, clients).await.ok_or(error)?,
+        // A repeated call whose first answer got lost may be told that the stack already exists.
+        Err(error) if error.is_ambiguous() || error.is(ErrorKind::AlreadyExists) => {
+            adopt(plan, run_id, clients).await.ok_or(error)?
+        }
         Err(error) => return Err(error.into()),
     };
     events.send(Happening::StackCreated { cell: plan.cell.clone(), stack_id: stack_id.clone() });
     Ok(stack_id)
 }
 
-/// The id of the stack of the planned name, if this run made it.
+/// The ID of the stack of the planned name, if this run created it. It may not be visible at first.
 async fn adopt(plan: &StackPlan, run_id: Uuid, clients: &Clients) -> Option<String> {
-    let stack = clients.describe_stack(&plan.stack_name).await.ok()??;
-    (stack.tag("taskcat-id") == Some(&run_id.simple().to_string())).then_some(stack.stack_id)
+    let started = Instant::now();
+    loop {
+        match clients.describe_stack(&plan.stack_name).await {
+            Ok(Some(stack)) => {
+                let is_ours = stack.tag("taskcat-id") == Some(&run_id.simple().to_string());
+                return is_ours.then_some(stack.stack_id);
+            }
+            Ok(None) if started.elapsed() < INVISIBLE => sleep(LOOK).await,
+            Ok(None) | Err(_) => return None,
+        }
+    }
 }

@@ -59,6 +59,12 @@ async fn create(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Eve
         Err(error) if plan.tag.is_some() && error.has_code("BucketAlreadyOwnedByYou") => {}
         // Another run of the same account makes the same regional bucket at the same moment.
         Err(error) if plan.kind != BucketKind::Auto && error.has_code("BucketAlreadyOwnedByYou") => return Ok(()),
+        // The answer to the call that created it was lost; the name is the run's own.
+        Err(error) if plan.kind == BucketKind::Auto && may_have_created(&error) => {
+            if !is_ours(&bucket, run_id, clients).await {
+                return Err(error.into());
+            }
+        }
         Err(error) => return Err(error.into()),
     }
     if let Err(error) = secure(plan, run_id, clients, events).await {
@@ -68,6 +74,17 @@ async fn create(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Eve
     }
     events.send(Happening::BucketCreated { bucket, region });
     Ok(())
+}
+
+fn may_have_created(error: &AwsError) -> bool {
+    error.is_ambiguous() || error.has_code("BucketAlreadyOwnedByYou")
+}
+
+/// Whether a bucket with the run's own name is the run's: nobody else has tagged it.
+async fn is_ours(bucket: &str, run_id: Uuid, clients: &Clients) -> bool {
+    let run_id = run_id.simple().to_string();
+    let tags = clients.bucket_tags(bucket).await.ok().flatten();
+    tags.is_some_and(|tags| tags.iter().all(|(key, value)| key != "taskcat-id" || *value == run_id))
 }
 
 /// Public access blocked, TLS required, tagged as ours. Regional buckets carry no run's tag, since runs share them.

@@ -9,15 +9,19 @@ pub use status::StackStatus;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::time::{Instant, sleep};
 
-use crate::aws::{AwsError, Clients, ErrorKind};
+use crate::aws::{AwsError, Clients, ErrorKind, Stack};
 use crate::event::{CellId, Events, Happening, Output, StackEvent};
 
-/// Polls of one stack that may fail in a row, for other reasons than throttling, before following it is given up.
-const FAILURES: u32 = 10;
+/// How long polls of one stack may fail in a row, for other reasons than throttling, before following it is given up.
+const LONGEST_FAILURE: Duration = Duration::from_secs(15);
+
+/// How long CloudFormation may not see a stack after its creation.
+const INVISIBLE: Duration = Duration::from_secs(60);
 
 const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
 
@@ -38,7 +42,8 @@ struct Followed {
     seen: HashSet<String>,
     status: StackStatus,
     reason: Option<String>,
-    failures: u32,
+    failing_since: Option<Instant>,
+    since: Instant,
 }
 
 /// A stack that has come to rest.
@@ -98,7 +103,7 @@ impl Watcher {
         }
         // What happened in nested stacks between their last poll and the end.
         self.poll().await?;
-        let described = self.clients.describe_stack(self.stack_id()).await?;
+        let described = self.described().await?;
         let root = &self.stacks[0];
         let settled = Settled {
             status: root.status.clone(),
@@ -114,6 +119,18 @@ impl Watcher {
         Ok(settled)
     }
 
+    /// The stack as DescribeStacks shows it, which may be later than its events do.
+    async fn described(&self) -> Result<Option<Stack>, AwsError> {
+        let start = Instant::now();
+        loop {
+            let found = self.clients.describe_stack(self.stack_id()).await?;
+            if found.is_some() || self.stacks[0].status.is_deleted() || start.elapsed() >= INVISIBLE {
+                return Ok(found);
+            }
+            sleep(pace::delay(start.elapsed())).await;
+        }
+    }
+
     /// Returns when what was begun with a stack that was [caught up](Self::catch_up) with has come to rest.
     pub async fn changed(&mut self) -> Result<Settled, AwsError> {
         self.stacks[0].status = StackStatus::in_progress();
@@ -124,8 +141,11 @@ impl Watcher {
     /// Returns when a deletion that was asked for has ended, with the stack's last status and its reason. Only the cell's
     /// own stack is polled: nested stacks go with it. If it fails, one more look at all of them shows why.
     pub async fn deleted(&mut self) -> Result<(StackStatus, Option<String>), AwsError> {
-        self.stacks[0].status = StackStatus::in_progress();
-        self.stacks[0].reason = None;
+        // One that somebody else requested may have ended before this one was.
+        if !self.stacks[0].status.is_deleted() {
+            self.stacks[0].status = StackStatus::in_progress();
+            self.stacks[0].reason = None;
+        }
         let start = Instant::now();
         while !self.stacks[0].status.is_at_rest() {
             sleep(pace::delay(start.elapsed())).await;
@@ -182,7 +202,12 @@ impl Watcher {
 impl Followed {
     fn new(stack_id: String, depth: u32) -> Self {
         let status = StackStatus::in_progress();
-        Self { stack_id, depth, seen: HashSet::new(), status, reason: None, failures: 0 }
+        Self { stack_id, depth, seen: HashSet::new(), status, reason: None, failing_since: None, since: Instant::now() }
+    }
+
+    /// Whether nothing was seen of it, and not for long.
+    fn is_new(&self) -> bool {
+        self.seen.is_empty() && self.since.elapsed() < INVISIBLE
     }
 
     /// The stack's new events, oldest first. A poll that fails for a passing reason finds nothing; the next one makes
@@ -191,17 +216,20 @@ impl Followed {
         let found = match clients.new_events(&self.stack_id, self.depth, &mut self.seen).await {
             Ok(found) => found,
             Err(error) if error.is(ErrorKind::Throttled) => return Ok(Vec::new()),
+            // It may not be visible yet.
+            Err(error) if error.message.contains("does not exist") && self.is_new() => return Ok(Vec::new()),
             Err(error) if error.message.contains("does not exist") => {
                 self.status = StackStatus::deleted();
                 return Ok(Vec::new());
             }
             Err(error) => {
-                self.failures += 1;
-                let passing = error.is(ErrorKind::Network) || error.is(ErrorKind::Other);
-                return if passing && self.failures < FAILURES { Ok(Vec::new()) } else { Err(error) };
+                let since = self.failing_since.get_or_insert_with(Instant::now);
+                let may_pass = since.elapsed() < LONGEST_FAILURE;
+                let passing = error.is_ambiguous() || error.is(ErrorKind::Other);
+                return if passing && may_pass { Ok(Vec::new()) } else { Err(error) };
             }
         };
-        self.failures = 0;
+        self.failing_since = None;
         found.iter().for_each(|event| self.take(event));
         Ok(found)
     }

@@ -117,7 +117,9 @@ fn unread(secret: &Secret, error: &AwsError) -> Stop {
             "Allow the function's role `secretsmanager:GetSecretValue` on it, and `kms:Decrypt` on its key if that is \
              your own",
         ),
-        ErrorKind::Throttled | ErrorKind::Network => (JobFailure::SystemUnavailable, "Retry the stage"),
+        ErrorKind::Throttled | ErrorKind::Network | ErrorKind::Unavailable => {
+            (JobFailure::SystemUnavailable, "Retry the stage")
+        }
         ErrorKind::AlreadyExists | ErrorKind::Other => {
             (JobFailure::ConfigurationError, "It must be there, not be marked for deletion, and hold text")
         }
