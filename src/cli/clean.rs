@@ -9,7 +9,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::error::{CliError, Exit, exit_of};
-use super::{AwsArgs, Verbosity, block_on, listed, output, remains};
+use super::{AwsArgs, Verbosity, block_on, listed, output, remains, streams};
 use crate::aws::DEFAULT_PROFILE;
 use crate::duration::HumanDuration;
 use crate::plan::TestLimits;
@@ -135,7 +135,7 @@ impl Clean {
             warn(&findings);
             let is_complete = findings.unsearched.is_empty();
             if self.dry_run {
-                print!("{}", table(&findings.leftovers));
+                streams::print(table(&findings.leftovers));
                 return Ok(incomplete_unless(is_complete, Exit::Passed));
             }
             if !self.confirmed(&findings) {
@@ -156,9 +156,9 @@ impl Clean {
         if self.yes || findings.leftovers.is_empty() || !io::stdin().is_terminal() {
             return true;
         }
-        anstream::eprint!("{}Delete them? [y/N] ", table(&findings.leftovers));
+        streams::tell_in_line(format_args!("{}Delete them? [y/N] ", table(&findings.leftovers)));
         let mut answer = String::new();
-        let asked = io::stderr().flush().and_then(|()| io::stdin().read_line(&mut answer));
+        let asked = io::stdin().read_line(&mut answer);
         asked.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
     }
 }
@@ -209,7 +209,7 @@ impl List {
             let found = run::find(&request, &clients).await;
             let findings = found.map_err(|error| CliError::Aws { profile: request.search.profile.clone(), error })?;
             findings.unsearched.iter().for_each(|warning| output::warning(warning));
-            print!("{}", runs(&findings.leftovers));
+            streams::print(runs(&findings.leftovers));
             Ok(incomplete_unless(findings.unsearched.is_empty(), Exit::Passed))
         })
     }

@@ -1,15 +1,15 @@
 //! `taskcat config`.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::AwsArgs;
 use super::error::{CliError, Exit};
-use super::output;
 use super::project::Project;
+use super::{output, streams};
 use crate::config;
 
 #[derive(Subcommand)]
@@ -72,7 +72,7 @@ impl Show {
             (false, Format::Yaml) => config::show::yaml(&project.loaded),
             (false, Format::Json) => config::show::json(&project.loaded),
         };
-        anstream::print!("{text}");
+        streams::print(text);
         Ok(Exit::Passed)
     }
 }
@@ -85,8 +85,11 @@ impl Convert {
         // Whoever has both files has converted before, and may have edited the result.
         let file = OpenOptions::new().write(true).create_new(true).open(&target);
         let written = file.and_then(|mut file| file.write_all(converted.yaml.as_bytes()));
-        written.map_err(|error| CliError::local(target.display(), error))?;
-        anstream::eprintln!("wrote {}", target.display());
+        written.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => CliError::local(target.display(), error),
+            _ => CliError::Unwritten(format!("{}: {error}", target.display())),
+        })?;
+        streams::tell(format_args!("wrote {}", target.display()));
         Ok(Exit::Passed)
     }
 }

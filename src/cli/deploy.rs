@@ -1,6 +1,6 @@
 //! `taskcat deploy`: stacks that stay.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::error::{CliError, Exit, exit_of};
 use super::project::Project;
-use super::{AwsArgs, Verbosity, block_on, output};
+use super::{AwsArgs, Verbosity, block_on, output, streams};
 use crate::aws::Aws;
 use crate::diagnostic::Diagnostic;
 use crate::duration::HumanDuration;
@@ -211,7 +211,7 @@ fn show(proposed: &[Proposed]) {
     }
     shown.push('\n');
     // Who can't be shown anything can't say yes either.
-    let _ = io::stderr().lock().write_all(shown.as_bytes());
+    streams::tell_in_line(shown);
 }
 
 /// What becomes of a stack that somebody else has created.
@@ -238,9 +238,9 @@ fn ask(proposed: &[Proposed]) -> Decision {
         1 => "1 stack that somebody else has created is taken over. ".to_owned(),
         _ => format!("{adopted} stacks that somebody else has created are taken over. "),
     };
-    anstream::eprint!("{adoption}{warning}Execute? [y]es, [l]eave for review, [N]o: ");
+    streams::tell_in_line(format_args!("{adoption}{warning}Execute? [y]es, [l]eave for review, [N]o: "));
     let mut answer = String::new();
-    let asked = io::stderr().flush().and_then(|()| io::stdin().lock().read_line(&mut answer));
+    let asked = io::stdin().lock().read_line(&mut answer);
     match (asked, answer.trim().to_lowercase().as_str()) {
         (Ok(_), "y" | "yes") => Decision::Execute,
         (Ok(_), "l" | "leave") => Decision::Leave,

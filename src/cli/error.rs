@@ -4,8 +4,9 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use crate::aws::{AwsError, ErrorKind};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::RunFinished;
+use crate::report::folder::FolderError;
 use crate::run::{Ended, PrepareError, RunError};
 
 use super::output;
@@ -23,6 +24,8 @@ pub enum Exit {
     Aws = 3,
     /// Every test passed, and something was left behind.
     LeftBehind = 4,
+    /// The work was done, and a report, or standard output, could not be written: a full disk, a folder.
+    Unwritten = 5,
     /// Stopped by a signal.
     Interrupted = 130,
 }
@@ -36,7 +39,15 @@ Exit codes:
   2    the command line, the configuration or a template is wrong
   3    AWS could not be used: no credentials, no bucket, no upload
   4    every test passed, but something was left behind
+  5    a file, a report or standard output could not be written: the local disk or folder
   130  interrupted";
+
+impl Exit {
+    /// The code where something could not be written as well: whatever else went wrong counts for more.
+    pub fn or_unwritten(self) -> Self {
+        if self == Self::Passed { Self::Unwritten } else { self }
+    }
+}
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
@@ -57,8 +68,10 @@ pub(super) enum CliError {
     },
     /// The same where the simulator, in this process, refused.
     Simulated(String),
-    /// Something on this machine: a folder that can't be written.
+    /// Something on this machine that can't be read or used.
     Local(String),
+    /// A file or folder that can't be written.
+    Unwritten(String),
 }
 
 impl From<PrepareError> for CliError {
@@ -66,6 +79,17 @@ impl From<PrepareError> for CliError {
         match error {
             PrepareError::Identity { profile, error } => Self::Aws { profile, error },
             PrepareError::Plan(error) => Self::Local(error.to_string()),
+        }
+    }
+}
+
+impl From<FolderError> for CliError {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::Busy { .. } => {
+                Self::Usage(format!("{error}; wait until it has ended, or choose another folder with -o DIR"))
+            }
+            FolderError::Io(error) => Self::Unwritten(error.to_string()),
         }
     }
 }
@@ -81,6 +105,19 @@ impl CliError {
         match self {
             Self::Aws { profile, error } => Self::Simulated(format!("profile {profile}: {error}")),
             other => other,
+        }
+    }
+
+    /// What is wrong, for the report of a run that could not start.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Diagnostics(diagnostics) => {
+                let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error);
+                errors.map(ToString::to_string).collect::<Vec<_>>().join("\n")
+            }
+            Self::Aws { profile, error } => format!("profile {profile}: {error}"),
+            Self::Simulated(message) => format!("simulated: {message}"),
+            Self::Usage(message) | Self::Local(message) | Self::Unwritten(message) => message.clone(),
         }
     }
 
@@ -107,6 +144,10 @@ impl CliError {
                 output::error(&message, None);
                 Exit::Usage
             }
+            Self::Unwritten(message) => {
+                output::error(&message, None);
+                Exit::Unwritten
+            }
         }
     }
 }
@@ -122,8 +163,16 @@ fn hint(error: &AwsError) -> Option<&'static str> {
     }
 }
 
-/// The exit code of a run that came to its end.
+/// The exit code of a run that came to its end. Says what of it could not be written.
 pub(super) fn exit_of(ended: &Ended) -> Exit {
+    for what in &ended.unwritten {
+        output::error(&format!("a report could not be written: {what}"), None);
+    }
+    let exit = verdict(ended);
+    if ended.unwritten.is_empty() { exit } else { exit.or_unwritten() }
+}
+
+fn verdict(ended: &Ended) -> Exit {
     match ended {
         Ended { interrupted: true, .. } => Exit::Interrupted,
         Ended { error: Some(RunError::Lint(_) | RunError::CfnLint(_) | RunError::Package(_)), .. } => Exit::Failed,

@@ -3,10 +3,9 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use super::output;
+use super::{output, streams};
 use crate::report::Consumer;
 use crate::report::github::{self, Target};
 
@@ -28,7 +27,7 @@ pub(super) fn target(project_root: &Path) -> Option<Target> {
 
 /// The consumer that tells GitHub Actions of the run.
 pub(super) fn consumer(project_root: &Path) -> Option<Box<dyn Consumer>> {
-    Some(github::consumer(target(project_root)?, Box::new(io::stdout()), output::warning))
+    Some(github::consumer(target(project_root)?, Box::new(streams::Printer), output::warning))
 }
 
 /// The way from one folder down to another that lies in it.

@@ -17,6 +17,7 @@ mod render;
 mod report;
 mod resume;
 mod simulator;
+mod streams;
 mod test;
 mod upload;
 
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::aws::{self, Aws};
-use error::CliError;
+use error::{CliError, Exit};
 
 /// Tests CloudFormation templates by launching them.
 ///
@@ -108,7 +109,26 @@ struct Verbosity {
 
 /// Parses the command line, does what it says, and returns the exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let exit = match Cli::try_parse() {
+        Ok(cli) => run(cli),
+        Err(answer) => answered(&answer),
+    };
+    streams::conclude(exit).into()
+}
+
+/// What clap answers by itself: the help, the version, or what is wrong with the arguments.
+fn answered(answer: &clap::Error) -> Exit {
+    let text = answer.render();
+    if answer.use_stderr() {
+        streams::tell_in_line(text.ansi());
+        Exit::Usage
+    } else {
+        streams::print(text.ansi());
+        Exit::Passed
+    }
+}
+
+fn run(cli: Cli) -> Exit {
     let verbosity = Verbosity { quiet: cli.quiet, debug: cli.debug };
     if verbosity.debug {
         output::log_to_stderr();
@@ -125,7 +145,7 @@ pub fn main() -> ExitCode {
         Command::Simulator(args) => args.run(),
         Command::Config(command) => command.run(&cli.aws),
     };
-    result.unwrap_or_else(CliError::report).into()
+    result.unwrap_or_else(CliError::report)
 }
 
 impl AwsArgs {

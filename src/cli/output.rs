@@ -10,7 +10,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::Verbosity;
+use super::{Verbosity, streams};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::report::Consumer;
 use crate::report::github::inert;
@@ -68,7 +68,7 @@ fn print(level: Level<'_>, message: &str, place: Option<(&Location, &str)>, help
     if let Some(help) = help {
         group = group.element(Level::HELP.message(help));
     }
-    anstream::eprintln!("{}", inert(&Renderer::styled().render(&[group])));
+    streams::tell(inert(&Renderer::styled().render(&[group])));
 }
 
 /// Why a template can't be launched, with the lines of source that have a part in it: where it fails, the nested stacks
@@ -196,12 +196,12 @@ struct Log;
 impl Write for Log {
     /// The log comes a whole message at a time.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        io::stderr().write_all(inert(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        streams::tell_in_line(inert(&String::from_utf8_lossy(bytes)));
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::AwsArgs;
 use super::error::{CliError, Exit};
-use super::output;
 use super::project::{Project, argument};
+use super::{output, streams};
 use crate::config::Argument;
 use crate::plan::forecast::{Cell, Forecast, Missed, PlanReport, Regions, Verdict};
 use crate::stage::exclude::Exclusions;
@@ -60,11 +60,11 @@ impl Plan {
         project.trim(&self.test_names, &self.regions)?;
         let forecast = self.forecast(&project)?;
         match self.format {
-            Format::Text => anstream::print!("{}", text::text(&forecast, self.all_regions)),
+            Format::Text => streams::print(text::text(&forecast, self.all_regions)),
             Format::Json => {
                 let report = PlanReport::of(&forecast, &project.root);
                 let json = serde_json::to_string_pretty(&report);
-                anstream::println!("{}", json.map_err(|error| CliError::local("the plan", error))?);
+                streams::print_line(json.map_err(|error| CliError::local("the plan", error))?);
             }
         }
         let fails = |cell: &Cell| cell.is_declared && cell.verdict() == Verdict::WouldFail;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::error::{CliError, Exit};
-use super::output;
+use super::{output, streams};
 use crate::catalog;
 use crate::config::nearest;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -56,12 +56,12 @@ impl Render {
         let secrets = Secrets::of(template, &givens);
         let rendered = template::rendered(template, &stack, &shown, &secrets);
         match self.format {
-            Format::Json => anstream::println!("{rendered:#}"),
-            Format::Yaml => anstream::print!("{}", yaml::text(&rendered)),
+            Format::Json => streams::print_line(format_args!("{rendered:#}")),
+            Format::Yaml => streams::print(yaml::text(&rendered)),
         }
         for failure in &stack.failures {
             let failure = template::Failure { message: secrets.mask(&failure.message), ..failure.clone() };
-            anstream::eprintln!("{}", output::failure(&failure, &[]));
+            streams::tell(output::failure(&failure, &[]));
         }
         Ok(if stack.failures.is_empty() { Exit::Passed } else { Exit::Failed })
     }

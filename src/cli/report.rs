@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::error::{CliError, Exit};
-use super::{github, output};
+use super::{github, output, streams};
 use crate::event::{Happening, RunEvent};
+use crate::report::folder::Folder;
 use crate::report::{self, RunReport};
 
 /// Write a recorded run's report again, from its events.
@@ -59,6 +60,7 @@ impl Report {
         let own =
             records.len() == 1 && !self.redact && records.iter().any(|it| it.path == folder.join("events.ndjson"));
         let report = RunReport::from_events(&events);
+        let _claimed = Folder::claim(&folder)?;
         let written = fs::create_dir_all(&folder).and_then(|()| {
             // The page leads to it.
             if !own {
@@ -66,14 +68,14 @@ impl Report {
             }
             report::write(&report, &folder)
         });
-        written.map_err(|error| CliError::Local(error.to_string()))?;
+        written.map_err(|error| CliError::Unwritten(error.to_string()))?;
         // Where the project is, a record doesn't say.
         if let Some(target) = github::target(Path::new("."))
-            && let Err(error) = report::github::write(&report, &target, &mut std::io::stdout())
+            && let Err(error) = report::github::write(&report, &target, &mut streams::Printer)
         {
             output::warning(&error.to_string());
         }
-        anstream::println!("{}; report: {}", report.counts(), folder.join("index.html").display());
+        streams::print_line(format_args!("{}; report: {}", report.counts(), folder.join("index.html").display()));
         Ok(Exit::Passed)
     }
 }

@@ -9,6 +9,7 @@ use super::error::{CliError, Exit, exit_of};
 use super::{AwsArgs, Verbosity, block_on, output, remains};
 use crate::duration::HumanDuration;
 use crate::plan::TestLimits;
+use crate::report::folder::Folder;
 use crate::report::{self, terminal};
 use crate::run::{self, CleanRequest, ResumeError, ResumeRequest, Resumption, Settings};
 
@@ -59,7 +60,8 @@ impl Resume {
             let folder = folder.unwrap_or_else(|| PathBuf::from("./taskcat_outputs"));
             let recorded =
                 report::events::read(&folder.join("events.ndjson")).ok().filter(|events| resumption.is_record(events));
-            let mut consumers = report::files(&folder).map_err(|error| CliError::Local(error.to_string()))?;
+            let _claimed = Folder::claim(&folder)?;
+            let mut consumers = report::files(&folder).map_err(|error| CliError::Unwritten(error.to_string()))?;
             let index = folder.join("index.html").display().to_string();
             consumers.push(terminal::consumer(output::view(verbosity, false, Some(index))));
             let resumed = run::resume(resumption, &request, recorded.unwrap_or_default(), &clients, consumers).await;
@@ -93,7 +95,7 @@ impl Resume {
     fn refused(&self, error: ResumeError, request: &ResumeRequest) -> CliError {
         match error {
             ResumeError::Aws(error) => CliError::Aws { profile: request.find.search.profile.clone(), error },
-            error @ ResumeError::Journal(_) => CliError::Local(error.to_string()),
+            error @ ResumeError::Journal(_) => CliError::Unwritten(error.to_string()),
             error => CliError::Usage(error.to_string()),
         }
     }

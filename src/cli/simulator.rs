@@ -11,8 +11,8 @@ use crate::simulator::clock::Clock;
 use crate::simulator::scenario::{self, Scenario};
 use crate::simulator::{ACCOUNT_ID, Cloud, Simulator as Running};
 
-use super::block_on;
 use super::error::{CliError, Exit};
+use super::{block_on, streams};
 
 const SECRET_ACCESS_KEY: &str = "simulated";
 
@@ -85,7 +85,12 @@ async fn serve(port: u16, cloud: Cloud) -> Result<Exit, CliError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
     let running = start(port, cloud).await?;
-    anstream::println!("{}", environment(&running.endpoint_url()));
+    streams::print_line(environment(&running.endpoint_url()));
+    if streams::has_failed() {
+        // Nobody would know where it is.
+        running.stop().await;
+        return Ok(Exit::Passed);
+    }
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

@@ -16,7 +16,9 @@ use super::simulator::{Behaviour, Local};
 use super::{AwsArgs, Verbosity, block_on, github, output, remains};
 use crate::config::Argument;
 use crate::duration::HumanDuration;
+use crate::event::{RunStarted, Task};
 use crate::plan::{self, Draft};
+use crate::report::folder::Folder;
 use crate::report::redact::{Redacted, Redaction};
 use crate::report::terminal::{self, Former};
 use crate::report::{self, Consumer};
@@ -175,6 +177,36 @@ pub(super) struct Run {
 
 impl Run {
     pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+        let former = Former::read(&self.output_directory);
+        let folder = Folder::claim(&self.output_directory)?;
+        // Whatever hinders the run, a former verdict must not pass for its own.
+        folder.clear().map_err(|error| CliError::Unwritten(error.to_string()))?;
+        let tested = self.tested(former, aws, verbosity);
+        if let Err(error) = &tested
+            && let Err(unwritten) = folder.write_not_started(self.not_started(), &error.text())
+        {
+            output::error(&format!("a report could not be written: {unwritten}"), None);
+        }
+        tested
+    }
+
+    /// What is known of a run that did not start.
+    fn not_started(&self) -> RunStarted {
+        let root = self.project_root.canonicalize().unwrap_or_default();
+        RunStarted {
+            task: Task::Test,
+            run_id: Uuid::new_v4().simple().to_string(),
+            taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
+            project: root.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            endpoint: None,
+            simulated: self.local,
+            templates: Vec::new(),
+            cells: Vec::new(),
+        }
+    }
+
+    /// The error is what kept the run from starting.
+    fn tested(&self, former: Former, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
         let cloud = match self.local {
             true => {
                 aws.refuse_beside("--local")?;
@@ -196,7 +228,7 @@ impl Run {
                 Some(cloud) => Some(Local::start(cloud).await?),
                 None => None,
             };
-            let tested = self.test(&project, &draft, &templates, aws, local.as_ref(), verbosity).await;
+            let tested = self.test(&project, &draft, &templates, aws, local.as_ref(), former, verbosity).await;
             if let Some(local) = local {
                 local.stop().await;
                 return tested.map_err(CliError::simulated);
@@ -216,6 +248,7 @@ impl Run {
         templates: &Templates,
         aws: &AwsArgs,
         local: Option<&Local>,
+        former: Former,
         verbosity: Verbosity,
     ) -> Result<Exit, CliError> {
         let (clients, endpoint) = match local {
@@ -225,7 +258,7 @@ impl Run {
         let folder = &self.output_directory;
         let mut view =
             output::view(verbosity, self.minimal_output, Some(folder.join("index.html").display().to_string()));
-        view.former = Former::read(folder);
+        view.former = former;
         let mut asking = Asking::listen(&view);
         let (plan, warnings) = run::prepare(draft, &clients).await?;
         output::diagnostics(&warnings);
@@ -243,7 +276,7 @@ impl Run {
             hook_environment: local.map(Local::hook_environment).unwrap_or_default(),
         };
         remains::warn_of_earlier_runs(&folders, aws);
-        let mut consumers = report::files(folder).map_err(|error| CliError::Local(error.to_string()))?;
+        let mut consumers = report::files(folder).map_err(|error| CliError::Unwritten(error.to_string()))?;
         asking.read_keys(&mut view);
         consumers.push(terminal::consumer(view));
         consumers.extend(github::consumer(&project.root));
@@ -254,7 +287,7 @@ impl Run {
         }
         let ended = run::run(&job, &clients, consumers).await;
         drop(asking);
-        let ended = ended.map_err(|error| CliError::local("the run's journal", error))?;
+        let ended = ended.map_err(|error| CliError::Unwritten(format!("the run's journal: {error}")))?;
         remains::report(&ended, aws);
         Ok(exit_of(&ended))
     }

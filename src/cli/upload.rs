@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::error::{CliError, Exit, exit_of};
 use super::project::{Project, argument};
-use super::{AwsArgs, Verbosity, block_on, output};
+use super::{AwsArgs, Verbosity, block_on, output, streams};
 use crate::config::Argument;
 use crate::duration::HumanDuration;
 use crate::plan::Draft;
@@ -90,7 +90,7 @@ impl Upload {
             };
             let ended = if self.dry_run {
                 let (ended, lines) = run::dry_run(&job, &clients, consumers).await;
-                lines.iter().for_each(|line| anstream::println!("{line}"));
+                lines.iter().for_each(|line| streams::print_line(line));
                 ended
             } else {
                 run::upload(&job, &clients, consumers).await

@@ -14,9 +14,9 @@ pub struct EventsFile {
 }
 
 impl EventsFile {
-    /// Makes the file, or empties it.
+    /// Makes the file, in the place of a former one.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let file = File::create(path).map_err(|error| at_path(path, error))?;
+        let file = super::create(path).map_err(|error| at_path(path, error))?;
         Ok(Self { path: path.into(), file })
     }
 }

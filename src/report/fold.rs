@@ -139,7 +139,7 @@ impl RunReport {
         }
     }
 
-    fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         !self.runs.is_empty() && self.runs.iter().all(|run| run.finished.is_some() || !run.counts)
     }
 

@@ -34,9 +34,31 @@ pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
         let (all, cells) = (of_test(&report.cells, test), of_test(shown.iter().copied(), test));
         junit.add_test_suite(suite(report, test, all.len(), &cells));
     }
+    if let Some(error) = report.error.as_ref().filter(|_| report.cells.is_empty()) {
+        junit.add_test_suite(not_started(report, error));
+    }
     let xml = junit.to_string().map_err(io::Error::other)?;
     // The schema has no place for the first of these; a name can't pretend to be it, since its quotes are escaped.
     out.write_all(xml.replacen(" skipped=\"0\"", "", 1).as_bytes())
+}
+
+/// Without a case, a reader would take a run that could not start for one that found nothing wrong.
+fn not_started(report: &RunReport, error: &str) -> TestSuite {
+    let message = text::shortened(&text::one_line(error), MESSAGE_LIMIT);
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_type("not started").set_message(message).set_description(clean(error));
+    let mut case = TestCase::new("start", status);
+    case.set_classname(clean(&report.project));
+    let mut suite = TestSuite::new("taskcat");
+    add_properties(&mut suite, report);
+    suite.add_test_case(case);
+    suite
+}
+
+fn add_properties(suite: &mut TestSuite, report: &RunReport) {
+    suite.add_property(Property::new("taskcat-id", clean(&report.run_id)));
+    suite.add_property(Property::new("taskcat-version", clean(&report.taskcat_version)));
+    suite.add_property(Property::new("project", clean(&report.project)));
 }
 
 /// The cells that there is room for, in the report's order: where not all are, those that passed are left out first.
@@ -58,9 +80,7 @@ fn suite(report: &RunReport, test: &str, all: usize, cells: &[&CellReport]) -> T
     // The field's type reads RFC 3339; so no second library of dates is named here.
     suite.timestamp = cells.iter().filter_map(|it| it.started_at).min().and_then(|at| at.to_string().parse().ok());
     suite.time = seconds(Some(cells.iter().filter_map(|it| it.duration_seconds).sum()));
-    suite.add_property(Property::new("taskcat-id", clean(&report.run_id)));
-    suite.add_property(Property::new("taskcat-version", clean(&report.taskcat_version)));
-    suite.add_property(Property::new("project", clean(&report.project)));
+    add_properties(&mut suite, report);
     if let Some(cell) = cells.first() {
         suite.add_property(Property::new("template", clean(&cell.template)));
     }

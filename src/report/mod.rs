@@ -9,6 +9,7 @@ pub mod cfn_logs;
 pub mod changes;
 pub mod events;
 mod fold;
+pub mod folder;
 pub mod github;
 mod hint;
 pub mod html;
@@ -22,7 +23,7 @@ pub mod terminal;
 pub mod text;
 pub mod timeline;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -66,13 +67,7 @@ const FILES: [(&str, Render); 3] =
 /// removed: it must not pass for this one's.
 pub fn files(directory: &Path) -> io::Result<Vec<Box<dyn Consumer>>> {
     fs::create_dir_all(directory).map_err(|error| at_path(directory, error))?;
-    for (name, _) in FILES {
-        let path = directory.join(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at_path(&path, error)),
-            _ => {}
-        }
-    }
+    FILES.iter().try_for_each(|(name, _)| folder::remove(&directory.join(name)))?;
     let events = events::EventsFile::create(&directory.join("events.ndjson"))?;
     let report = ReportFiles { directory: directory.into(), report: RunReport::default(), written: None };
     Ok(vec![Box::new(events), Box::new(report)])
@@ -92,7 +87,7 @@ pub fn write(report: &RunReport, directory: &Path) -> io::Result<()> {
 /// Writes a file in whole or not at all: a reader, or a run that is killed, never meets half of one.
 fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let partial = path.with_added_extension("partial");
-    let written = fs::File::create(&partial).and_then(|file| {
+    let written = create(&partial).and_then(|file| {
         let mut out = BufWriter::new(file);
         write(&mut out)?;
         out.flush()
@@ -102,6 +97,15 @@ fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
         let _ = fs::remove_file(&partial);
         at_path(path, error)
     })
+}
+
+/// Creates a file in the place of a former one. What a link leads to is not written.
+fn create(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    File::options().write(true).create_new(true).open(path)
 }
 
 /// Folds the events and writes the files that render from them. One fold for all: it holds every event of the run.

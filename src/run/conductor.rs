@@ -4,7 +4,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::RunError;
-use super::dispatcher::Dispatcher;
+use super::dispatcher::{Closed, Dispatcher};
 use super::interrupt::Interrupt;
 use super::journal::{Header, Journal, Ledger};
 use super::redact::Secrets;
@@ -41,6 +41,8 @@ pub struct Ended {
     pub interrupted: bool,
     /// What was not seen to be deleted; `None` where that is nothing, or nothing of interest.
     pub remains: Option<Remains>,
+    /// Reports, and the journal, that could not be written: which, and why.
+    pub unwritten: Vec<String>,
 }
 
 /// What the journal of a run still holds at its end.
@@ -71,8 +73,8 @@ impl Conductor {
         let interrupted = matches!(spine.stop.reason(), Some(StopReason::Signal(_)));
         interrupt.end().await;
         drop(spine);
-        let (finished, remains) = dispatching.finish(error.as_ref().map(ToString::to_string)).await;
-        Ended { finished, error, interrupted, remains }
+        let Closed { finished, remains, unwritten } = dispatching.finish(error.as_ref().map(ToString::to_string)).await;
+        Ended { finished, error, interrupted, remains, unwritten }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The one place where a run's happenings become events: stamped, ordered, journalled, counted, and handed to every
 //! consumer. A consumer that fails is left out from then on; neither the others nor the teardown notice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub(super) struct Dispatcher {
     secrets: Secrets,
     seq: u64,
     tally: Tally,
+    /// What consumers and the journal could not write.
+    unwritten: Vec<String>,
 }
 
 /// The run's state, as far as its verdict needs it.
@@ -39,13 +41,21 @@ struct Tally {
 /// The dispatcher at work.
 pub(super) struct Dispatching {
     error: oneshot::Sender<Option<String>>,
-    task: JoinHandle<(RunFinished, Option<Remains>)>,
+    task: JoinHandle<Closed>,
+}
+
+/// What the dispatcher knows at the end.
+pub(super) struct Closed {
+    pub finished: RunFinished,
+    pub remains: Option<Remains>,
+    /// What consumers and the journal could not write.
+    pub unwritten: Vec<String>,
 }
 
 impl Dispatching {
     /// Waits until every sender of events is gone, sends the last event, closes everything and returns the verdict.
     /// `error` is what kept the run from testing.
-    pub async fn finish(self, error: Option<String>) -> (RunFinished, Option<Remains>) {
+    pub async fn finish(self, error: Option<String>) -> Closed {
         // Nobody listens only if the dispatcher panicked, which the next line passes on.
         let _ = self.error.send(error);
         self.task.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
@@ -60,7 +70,8 @@ impl Dispatcher {
         secrets: Secrets,
         replay: Vec<RunEvent>,
     ) -> Dispatching {
-        let mut dispatcher = Self { consumers, journal, secrets, seq: 0, tally: Tally::default() };
+        let (seq, tally, unwritten) = (0, Tally::default(), Vec::new());
+        let mut dispatcher = Self { consumers, journal, secrets, seq, tally, unwritten };
         replay.iter().for_each(|event| dispatcher.replay(event));
         let (error, told) = oneshot::channel();
         let task = tokio::spawn(async move {
@@ -95,7 +106,7 @@ impl Dispatcher {
     }
 
     /// Sends the last event and closes everything.
-    fn close(mut self, error: Option<String>) -> (RunFinished, Option<Remains>) {
+    fn close(mut self, error: Option<String>) -> Closed {
         let finished = RunFinished {
             passed: self.tally.passed,
             failed: self.tally.failed,
@@ -104,13 +115,25 @@ impl Dispatcher {
             error,
         };
         self.take(Message { happening: Happening::RunFinished(finished.clone()), recorded: None });
-        self.each(|consumer| consumer.finish());
+        self.finish_consumers();
         let remains = self.journal.and_then(|journal| {
             let (header, ledger) = (journal.header().clone(), journal.ledger().clone());
             journal.close();
             (!ledger.is_empty()).then_some(Remains { header, ledger })
         });
-        (finished, remains)
+        Closed { finished, remains, unwritten: self.unwritten }
+    }
+
+    /// Those that come later are told of what the earlier ones could not write.
+    fn finish_consumers(&mut self) {
+        let mut open = VecDeque::from(std::mem::take(&mut self.consumers));
+        while let Some(mut consumer) = open.pop_front() {
+            if let Err(error) = consumer.finish() {
+                self.consumers = open.into();
+                self.give_up(&error);
+                open = std::mem::take(&mut self.consumers).into();
+            }
+        }
     }
 
     fn take(&mut self, message: Message) {
@@ -122,6 +145,12 @@ impl Dispatcher {
             Some(journal) => journal.write(&event, message.recorded.is_some()).map_err(|error| error.to_string()),
             None => Ok(()),
         };
+        if let Err(error) = &journalled {
+            let what = format!("the run's journal: {error}");
+            if !self.unwritten.contains(&what) {
+                self.unwritten.push(what);
+            }
+        }
         if let Some(recorded) = message.recorded {
             // The sender may have been cancelled meanwhile; then nobody waits for the answer.
             let _ = recorded.send(journalled);
@@ -133,10 +162,13 @@ impl Dispatcher {
     fn each(&mut self, mut call: impl FnMut(&mut dyn Consumer) -> io::Result<()>) {
         let mut errors = Vec::new();
         self.consumers.retain_mut(|consumer| call(consumer.as_mut()).map_err(|error| errors.push(error)).is_ok());
-        for error in errors {
-            let message = format!("a report can't be written and is given up: {error}");
-            self.take(Message { happening: Happening::Warning { cell: None, message }, recorded: None });
-        }
+        errors.iter().for_each(|error| self.give_up(error));
+    }
+
+    fn give_up(&mut self, error: &io::Error) {
+        self.unwritten.push(error.to_string());
+        let message = format!("a report can't be written and is given up: {error}");
+        self.take(Message { happening: Happening::Warning { cell: None, message }, recorded: None });
     }
 }
 

@@ -47,6 +47,7 @@ mod corpus;
 mod credentials;
 mod deploying;
 mod differential;
+mod exit_codes;
 mod failures;
 #[cfg(feature = "lambda")]
 mod git_merge;
@@ -74,5 +75,6 @@ mod secrets;
 mod selection;
 mod shared_buckets;
 mod simulator;
+mod stale;
 mod terminal;
 mod upload;

@@ -8,7 +8,7 @@ use dialoguer::Confirm;
 use super::{Which, find, missing, refused};
 use crate::aws::{Aws, StageState};
 use crate::cli::error::{CliError, Exit, exit_of};
-use crate::cli::{AwsArgs, Verbosity, block_on, output};
+use crate::cli::{AwsArgs, Verbosity, block_on, output, streams};
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::Target;
 use crate::run::pipeline::{self, Buckets, Pipeline, ToolsBucket};
@@ -122,13 +122,13 @@ async fn refuse_while_testing(found: &Pipeline, aws: &Aws) -> Result<(), CliErro
 /// What goes, and what stays and has to be looked after.
 async fn tell(found: &Pipeline, buckets: &Buckets, aws: &Aws) -> Result<(), CliError> {
     let Target { name, region, .. } = &found.target;
-    anstream::eprintln!("The stack {name} in {region} goes, and with every version of what they hold:");
+    streams::tell(format_args!("The stack {name} in {region} goes, and with every version of what they hold:"));
     let tools = match &buckets.tools {
         ToolsBucket::Ours(bucket) => Some(bucket),
         ToolsBucket::Absent | ToolsBucket::Foreign { .. } => None,
     };
     for bucket in buckets.own.iter().chain(tools) {
-        anstream::eprintln!("  {bucket}");
+        streams::tell(format_args!("  {bucket}"));
     }
     if let ToolsBucket::Foreign { bucket, reason } = &buckets.tools {
         output::warning(&format!("the bucket {bucket} is not deleted: {reason}"));
@@ -136,7 +136,7 @@ async fn tell(found: &Pipeline, buckets: &Buckets, aws: &Aws) -> Result<(), CliE
     let Some(production) = pipeline::production(found, aws).await.map_err(refused(&found.target))? else {
         return Ok(());
     };
-    anstream::eprintln!("The production stack {} stays.", production.stack_name);
+    streams::tell(format_args!("The production stack {} stays.", production.stack_name));
     let role = production.role_arn.as_deref().filter(|role| role.contains(&format!("/{name}-ProductionRole")));
     if let Some(role) = role {
         output::warning(&format!(

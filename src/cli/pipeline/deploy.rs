@@ -12,7 +12,7 @@ use super::{Which, find, refused};
 use crate::aws::Aws;
 use crate::cli::deploy::{Limits, decide, refuse_unasked};
 use crate::cli::error::{CliError, Exit, exit_of};
-use crate::cli::{AwsArgs, Verbosity, block_on, key_and_value, output};
+use crate::cli::{AwsArgs, Verbosity, block_on, key_and_value, output, streams};
 use crate::config::nearest;
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{self, Kit, OWN_PARAMETERS, Parameters, Programs, Target};
@@ -221,13 +221,13 @@ async fn tell(target: &Target, endpoint: Option<&str>, aws: &Aws) -> Result<(), 
     };
     let output = |key: &str| pipeline.stack.output(key).unwrap_or_default().to_owned();
     let bucket = output("ConfigurationBucketName");
-    anstream::println!("Pipeline {name} in {region}: {}", output("PipelineUrl"));
+    streams::print_line(format_args!("Pipeline {name} in {region}: {}", output("PipelineUrl")));
     let key = "configuration.zip";
     if !holds(target, &bucket, key, aws).await.map_err(refused(target))? {
-        anstream::println!("\nIt starts with its configuration, taskcat.yml and production.json:\n");
-        anstream::println!("    zip {key} taskcat.yml production.json");
-        anstream::println!("    aws s3 cp {key} s3://{bucket}/ --region {region}\n");
+        streams::print_line(format_args!("\nIt starts with its configuration, taskcat.yml and production.json:\n"));
+        streams::print_line(format_args!("    zip {key} taskcat.yml production.json"));
+        streams::print_line(format_args!("    aws s3 cp {key} s3://{bucket}/ --region {region}\n"));
     }
-    anstream::println!("`taskcat pipeline status {name} -r {region}` shows what its stages are at.");
+    streams::print_line(format_args!("`taskcat pipeline status {name} -r {region}` shows what its stages are at."));
     Ok(())
 }

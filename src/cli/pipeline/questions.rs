@@ -6,6 +6,7 @@ use std::path::Path;
 use dialoguer::Input;
 
 use crate::cli::error::CliError;
+use crate::cli::streams;
 use crate::config;
 use crate::pipeline::Parameters;
 use crate::plan::git;
@@ -40,7 +41,7 @@ pub fn ask(
     for parameter in open {
         let default = parameter.default.as_ref().map(|node| node.text.to_string());
         let suggested = suggestions.0.get(parameter.key.as_str()).cloned().or(default);
-        anstream::eprintln!("\n{}", description(template, parameter));
+        streams::tell(format_args!("\n{}", description(template, parameter)));
         let question = Input::new().with_prompt(&parameter.key).allow_empty(suggested.as_deref() == Some(""));
         let question = match suggested.filter(|text| !text.is_empty()) {
             Some(text) => question.default(text),

@@ -5,7 +5,7 @@ use clap::Args;
 use super::{Which, find_standing, refused};
 use crate::aws::{ActionState, StageState};
 use crate::cli::error::{CliError, Exit};
-use crate::cli::{AwsArgs, block_on};
+use crate::cli::{AwsArgs, block_on, streams};
 use crate::report::github::inert;
 use crate::report::text;
 use crate::run::pipeline;
@@ -25,13 +25,13 @@ impl Status {
             let (clients, endpoint) = aws.connect()?;
             let target = self.which.target(aws, &clients).await?;
             let found = find_standing(&target, endpoint.as_deref(), &clients).await?;
-            anstream::println!("{} in {}: {}", target.name, target.region, found.stack.status);
+            streams::print_line(format_args!("{} in {}: {}", target.name, target.region, found.stack.status));
             let Some(stages) = pipeline::state(&found, &clients).await.map_err(refused(&target))? else {
                 return Ok(Exit::Passed);
             };
-            anstream::print!("\n{}", inert(&table(&stages)));
+            streams::print(format_args!("\n{}", inert(&table(&stages))));
             if let Some(url) = found.stack.output("PipelineUrl") {
-                anstream::println!("\n{url}");
+                streams::print_line(format_args!("\n{url}"));
             }
             let failed = stages.iter().any(|stage| stage.status.as_deref() == Some("Failed"));
             Ok(if failed { Exit::Failed } else { Exit::Passed })

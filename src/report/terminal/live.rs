@@ -13,7 +13,7 @@ use super::notice::{self, Level};
 use super::progress::{Activity, Phase, Progress};
 use super::screen::{Screen, Size};
 use super::state::{self, State};
-use super::{Columns, Options, Paint, summary};
+use super::{Columns, Options, Paint, Stderr, summary};
 use crate::event::{Happening, RunEvent};
 use crate::report::model::{CellReport, CellState};
 use crate::report::{Consumer, text};
@@ -41,7 +41,7 @@ impl Live {
             let (rows, columns) = console::Term::stderr().size();
             (usize::from(rows), usize::from(fixed.unwrap_or(columns)))
         };
-        Self::new(options, Box::new(io::stderr()), Box::new(io::stderr()), Arc::new(size), DRAWINGS)
+        Self::new(options, Box::new(Stderr), Box::new(Stderr), Arc::new(size), DRAWINGS)
     }
 
     /// `bars` and `out` lead to the same terminal; `drawings` of the bars a second are done at most.
@@ -165,6 +165,7 @@ impl Live {
 
 impl Consumer for Live {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
+        self.options.note(event, self.progress.report.has_ended());
         self.progress.apply(event);
         let lines = self.lines_of(event);
         self.tell(&lines)?;

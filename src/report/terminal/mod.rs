@@ -13,7 +13,7 @@ mod screen;
 mod state;
 mod summary;
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,6 +22,7 @@ use anstyle::{AnsiColor, Style};
 use super::Consumer;
 use super::model::{CellReport, CellState};
 use super::text;
+use crate::event::{Happening, RunEvent};
 pub use estimate::Former;
 
 /// How to show the run.
@@ -50,6 +51,13 @@ pub struct Options {
 }
 
 impl Options {
+    /// After the last event there is only the news that a report could not be written; then nobody is sent to it.
+    fn note(&mut self, event: &RunEvent, has_ended: bool) {
+        if has_ended && matches!(event.happening, Happening::Warning { .. }) {
+            self.report = None;
+        }
+    }
+
     /// The view is redrawn in place.
     pub fn is_live(&self) -> bool {
         self.is_terminal && !self.quiet && !self.minimal
@@ -76,7 +84,21 @@ pub fn consumer(options: Options) -> Box<dyn Consumer> {
     if options.is_live() {
         Box::new(live::Live::on_stderr(options))
     } else {
-        Box::new(plain::Plain::new(options, Box::new(io::stderr())))
+        Box::new(plain::Plain::new(options, Box::new(Stderr)))
+    }
+}
+
+/// stderr, without which a run goes on: nobody could be told of its failure.
+struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = io::stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

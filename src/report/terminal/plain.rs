@@ -129,6 +129,7 @@ impl Plain {
 
 impl Consumer for Plain {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
+        self.options.note(event, self.progress.report.has_ended());
         let change = self.progress.apply(event);
         if self.options.minimal && !self.options.quiet {
             self.minimal(event, change)?;

@@ -1,0 +1,96 @@
+//! Standard output and standard error. Every text that this process prints goes through here, so that no closed pipe and
+//! no full disk ends it.
+//!
+//! Where the reader of standard output has gone (`| head`) nothing more is written, and the command ends as it would have
+//! ended. Any other failure is kept and told at the end, by [`conclude`]. What can't be written to standard error can be
+//! told nowhere, so that it is dropped.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::error::Exit;
+use super::output;
+
+/// What became of standard output.
+enum Stdout {
+    Open,
+    /// Nobody reads it any more.
+    Closed,
+    Failed(io::Error),
+}
+
+static STDOUT: Mutex<Stdout> = Mutex::new(Stdout::Open);
+
+/// Writes text to standard output, without colours where it is no terminal.
+pub(super) fn print(text: impl Display) {
+    write(text.to_string().as_bytes());
+}
+
+/// Writes text and a line feed to standard output.
+pub(super) fn print_line(text: impl Display) {
+    print(format_args!("{text}\n"));
+}
+
+/// Writes text and a line feed to standard error.
+pub(super) fn tell(text: impl Display) {
+    tell_in_line(format_args!("{text}\n"));
+}
+
+/// Writes text to standard error: a question, whose answer follows on the same line.
+pub(super) fn tell_in_line(text: impl Display) {
+    let mut stderr = anstream::stderr().lock();
+    let _ = stderr.write_all(text.to_string().as_bytes()).and_then(|()| stderr.flush());
+}
+
+/// True once standard output could not be written, for another reason than that its reader is gone.
+pub(super) fn has_failed() -> bool {
+    matches!(*stdout(), Stdout::Failed(_))
+}
+
+/// The exit code of the process: a standard output that could not be written is an error, which no verdict hides behind.
+pub(super) fn conclude(exit: Exit) -> Exit {
+    let message = match &*stdout() {
+        Stdout::Failed(error) => format!("can't write to standard output: {}", reason(error)),
+        Stdout::Open | Stdout::Closed => return exit,
+    };
+    output::error(&message, None);
+    exit.or_unwritten()
+}
+
+/// Standard output as a writer that never fails.
+pub(super) struct Printer;
+
+impl Write for Printer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        write(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn write(bytes: &[u8]) {
+    let mut state = stdout();
+    if !matches!(*state, Stdout::Open) {
+        return;
+    }
+    let mut out = anstream::stdout().lock();
+    // What is left in a buffer would be lost without a word at the end of the process.
+    if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
+        *state = if error.kind() == ErrorKind::BrokenPipe { Stdout::Closed } else { Stdout::Failed(error) };
+    }
+}
+
+fn stdout() -> MutexGuard<'static, Stdout> {
+    // A panic while it was held leaves a state that is as good as before.
+    STDOUT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The system's words without its number.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}

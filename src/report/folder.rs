@@ -1,0 +1,157 @@
+//! The folder of a run's reports: one run at a time writes there, and what an earlier run left doesn't pass for its own.
+//!
+//! `cli` claims it before anything else is done, so that even a run that fails for its configuration leaves no former
+//! verdict behind. The folder may be any that the user chose, so that only files are deleted that look like reports.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rustix::fs::OFlags;
+
+use super::model::RunReport;
+use super::{FILES, at_path, events, write};
+use crate::event::{Happening, RunEvent, RunFinished, RunStarted};
+
+/// Held for as long as the run lasts. Hidden, so that nobody stages or archives it.
+const LOCK: &str = ".taskcat.lock";
+
+/// So much of a file is looked at to tell whether it is a report.
+const HEAD: u64 = 64 * 1024;
+
+/// Why a folder can't be claimed.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    #[error("another run writes its reports to {}{}", folder.display(), process.map(|id| format!(" (process {id})")).unwrap_or_default())]
+    Busy { folder: PathBuf, process: Option<u32> },
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// A folder that this process alone writes to. Dropped, it is anybody's again.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// The lock, and the file's path; absent where the file system has no locks.
+    lock: Option<File>,
+}
+
+impl Folder {
+    /// Creates the folder if need be and locks it.
+    ///
+    /// # Errors
+    /// Another process holds the lock, or the folder can't be written.
+    pub fn claim(path: &Path) -> Result<Self, FolderError> {
+        fs::create_dir_all(path).map_err(|error| at_path(path, error))?;
+        let lock_path = path.join(LOCK);
+        loop {
+            let mut file = open_lock(&lock_path).map_err(|error| at_path(&lock_path, error))?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(FolderError::Busy { folder: path.to_owned(), process: holder(&mut file) });
+                }
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                    return Ok(Self { path: path.to_owned(), lock: None });
+                }
+                Err(TryLockError::Error(error)) => return Err(at_path(&lock_path, error).into()),
+            }
+            // Its former holder may have deleted it between the two calls; then the lock is worth nothing.
+            if is_same_file(&file, &lock_path) {
+                let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+                written.map_err(|error| at_path(&lock_path, error))?;
+                return Ok(Self { path: path.to_owned(), lock: Some(file) });
+            }
+        }
+    }
+
+    /// Deletes the reports of an earlier run, of TaskCat too: its page, its verdicts, its events and its logs.
+    pub fn clear(&self) -> io::Result<()> {
+        let entries = fs::read_dir(&self.path).map_err(|error| at_path(&self.path, error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| at_path(&self.path, error))?;
+            if entry.file_name().to_str().is_some_and(|name| is_report(&entry.path(), name)) {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the reports of a run that could not start, and why.
+    ///
+    /// # Errors
+    /// Names every file that could not be written.
+    pub fn write_not_started(&self, run: RunStarted, reason: &str) -> io::Result<()> {
+        let at = Timestamp::now();
+        let finished =
+            RunFinished { passed: 0, failed: 0, interrupted: 0, left_behind: 0, error: Some(reason.to_owned()) };
+        let happenings = [Happening::RunStarted(run), Happening::RunFinished(finished)];
+        let events: Vec<RunEvent> =
+            (1..).zip(happenings).map(|(seq, happening)| RunEvent { seq, at, happening }).collect();
+        events::write(&events, &self.path.join("events.ndjson"))?;
+        write(&RunReport::from_events(&events), &self.path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.lock.is_some() {
+            // Left behind it is only clutter: the lock goes with the process.
+            let _ = fs::remove_file(self.path.join(LOCK));
+        }
+    }
+}
+
+/// Deletes a file; that it isn't there is fine.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at_path(path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// A link in the place of the file would have another file overwritten.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(flags).open(path)
+}
+
+fn holder(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.rewind().and_then(|()| file.take(32).read_to_string(&mut text)).ok()?;
+    text.trim().parse().ok()
+}
+
+fn is_same_file(file: &File, path: &Path) -> bool {
+    let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+    matches!((file.metadata(), fs::symlink_metadata(path)), (Ok(a), Ok(b)) if same(&a, &b))
+}
+
+/// Whether a file is what taskcat, or TaskCat, writes under this name.
+fn is_report(path: &Path, name: &str) -> bool {
+    let is_log = name.ends_with("-cfnlogs.txt");
+    if !is_log && name != "events.ndjson" && FILES.iter().all(|(file, _)| *file != name) {
+        return false;
+    }
+    let Some(head) = head(path) else { return false };
+    match name {
+        "index.html" => head.to_ascii_lowercase().contains("taskcat"),
+        "junit.xml" => head.contains("<testsuites") && head.contains("\"taskcat-id\""),
+        "report.json" => head.contains("\"taskcat_version\""),
+        "events.ndjson" => head.lines().next().is_some_and(|line| line.contains("\"event\":\"run_started\"")),
+        // Those of stacks that were never launched hold nothing but a reason.
+        _ => is_log,
+    }
+}
+
+/// The beginning of a regular file.
+fn head(path: &Path) -> Option<String> {
+    if !fs::symlink_metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(HEAD).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
