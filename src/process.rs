@@ -1,4 +1,5 @@
-//! Running another program: what it prints is bounded, and it is killed with its children.
+//! Running another program: what it prints and how long it runs is bounded, and it is killed with its children, even where
+//! this process is killed itself.
 //!
 //! `package`, `launch::hook` and `lint::cfn_lint` run pip, docker, hooks and cfn-lint through here. What a program's
 //! output means is theirs; this module knows nobody. Arguments are visible to every user of the machine, so
@@ -27,18 +28,18 @@ const KEPT: usize = 64 * 1024;
 /// Runs `command` to its end, with `stdin` as its input, for as long as `limit` at most.
 ///
 /// The program gets a process group of its own. When the time is over, or the future is dropped, the whole group is
-/// killed; what a program leaves in the background when it ends by itself lives on.
+/// killed; so it is when this process is killed. What a program leaves in the background when it ends by itself lives on.
 ///
 /// # Errors
 /// The program could not be started: [`io::ErrorKind::NotFound`] when it, or the interpreter that its first line
 /// names, does not exist.
-pub async fn run(mut command: Command, stdin: Vec<u8>, limit: Option<Duration>) -> io::Result<Finished> {
+pub async fn run(mut command: Command, stdin: Vec<u8>, limit: Duration) -> io::Result<Finished> {
     command.stdin(if stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
-    let mut group = Group(command.spawn()?);
-    let (mut stdout, mut stderr) = (group.0.stdout.take(), group.0.stderr.take());
+    let mut group = Group::new(command.spawn()?);
+    let (mut stdout, mut stderr) = (group.leader.stdout.take(), group.leader.stderr.take());
     let (mut from_stdout, mut from_stderr) = (vec![0; 8192], vec![0; 8192]);
-    let mut input = group.0.stdin.take();
+    let mut input = group.leader.stdin.take();
     let feeding = async move {
         if let Some(pipe) = &mut input {
             // A program need not read its input: a broken pipe is no failure of it.
@@ -48,13 +49,13 @@ pub async fn run(mut command: Command, stdin: Vec<u8>, limit: Option<Duration>) 
     tokio::pin!(feeding);
 
     let mut finished = Finished {
-        end: End::TimedOut(limit.unwrap_or_default()),
+        end: End::TimedOut(limit),
         stdout: Tail::default(),
         stderr: Tail::default(),
         output: Tail::default(),
     };
     let (mut fed, mut ended, mut timed_out) = (false, false, false);
-    let mut deadline = limit.map(|limit| Instant::now() + limit);
+    let mut deadline = Instant::now().checked_add(limit);
     while !ended || stdout.is_some() || stderr.is_some() {
         tokio::select! {
             read = read_some(&mut stdout, &mut from_stdout), if stdout.is_some() => {
@@ -65,7 +66,7 @@ pub async fn run(mut command: Command, stdin: Vec<u8>, limit: Option<Duration>) 
                 finished.stderr.push(read);
                 finished.output.push(read);
             }
-            status = group.0.wait(), if !ended => {
+            status = group.leader.wait(), if !ended => {
                 ended = true;
                 deadline = Some(Instant::now() + GRACE);
                 let status = status?;
@@ -207,12 +208,20 @@ async fn read_some<'b>(pipe: &mut Option<impl AsyncRead + Unpin>, buffer: &'b mu
 }
 
 /// A child that leads its process group.
-struct Group(Child);
+struct Group {
+    leader: Child,
+    guard: Option<Guard>,
+}
 
 impl Group {
+    fn new(leader: Child) -> Self {
+        let guard = leader.id().and_then(Guard::of);
+        Self { leader, guard }
+    }
+
     /// Once the child has been awaited it has no id any more, and the number may belong to somebody else.
     fn kill(&self) {
-        let id = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let id = self.leader.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(id) = id {
             // It may have ended just now; then there is nothing to kill.
             let _ = kill_process_group(id, Signal::KILL);
@@ -222,13 +231,39 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
+        if let Some(guard) = &mut self.guard {
+            guard.dismiss();
+        }
         self.kill();
+    }
+}
+
+/// A shell that waits for the end of this process, however it ends, and then kills a process group. The system's own means
+/// for that, the parent-death signal, reaches no grandchildren.
+struct Guard(Child);
+
+impl Guard {
+    /// What the shell reads from ends only with this process. Where there is no shell there is no guard.
+    fn of(group: u32) -> Option<Self> {
+        let mut shell = Command::new("/bin/sh");
+        // Of a process group of its own: what ends this process by the terminal must not end the guard first.
+        shell.args(["-c", "read _; kill -s KILL -- \"-$0\"", &group.to_string()]).env_clear().process_group(0);
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/").kill_on_drop(true);
+        shell.spawn().ok().map(Self)
+    }
+
+    /// Kills it before its input ends, which it would take for the end of this process.
+    fn dismiss(&mut self) {
+        // It can't have ended yet.
+        let _ = self.0.start_kill();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LONG: Duration = Duration::from_secs(600);
 
     fn sh(script: &str) -> Command {
         let mut command = Command::new("sh");
@@ -237,7 +272,7 @@ mod tests {
     }
 
     async fn check(script: &str, stdin: &str, limit_ms: Option<u64>, end: End, stdout: &str, stderr: &str) {
-        let limit = limit_ms.map(Duration::from_millis);
+        let limit = limit_ms.map_or(LONG, Duration::from_millis);
         let finished = run(sh(script), stdin.into(), limit).await.unwrap();
         assert_eq!((finished.end, finished.stdout.text().as_str()), (end, stdout), "{script}");
         assert_eq!(finished.stderr.text(), stderr, "{script}");
@@ -257,13 +292,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_program_is_not_found() {
-        let error = run(Command::new("no-such-program-anywhere"), Vec::new(), None).await.unwrap_err();
+        let error = run(Command::new("no-such-program-anywhere"), Vec::new(), LONG).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 
     #[tokio::test]
     async fn output_is_bounded_to_whole_lines() {
-        let finished = run(sh("seq 1 100000"), Vec::new(), None).await.unwrap();
+        let finished = run(sh("seq 1 100000"), Vec::new(), LONG).await.unwrap();
         let text = finished.stdout.text();
         assert!(finished.stdout.is_cut() && text.len() <= KEPT, "{}", text.len());
         let first: u64 = text.lines().next().unwrap().parse().unwrap();
@@ -280,7 +315,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_left_in_the_background_is_not_awaited() {
         let started = Instant::now();
-        let finished = run(sh("sleep 30 & echo $!"), Vec::new(), None).await.unwrap();
+        let finished = run(sh("sleep 30 & echo $!"), Vec::new(), LONG).await.unwrap();
         assert!(finished.end.is_success() && started.elapsed() < Duration::from_secs(10));
         let left: i32 = finished.stdout.text().trim().parse().unwrap();
         assert!(is_alive(left), "a background process of a program that ended by itself lives on");
@@ -292,7 +327,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let note = folder.path().join("pid");
         let script = format!("sleep 60 & echo $! > {0}.new; mv {0}.new {0}; wait", note.display());
-        let running = tokio::spawn(run(sh(&script), Vec::new(), None));
+        let running = tokio::spawn(run(sh(&script), Vec::new(), LONG));
         let pid = loop {
             match std::fs::read_to_string(&note) {
                 Ok(text) => break text.trim().parse().unwrap(),

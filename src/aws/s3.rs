@@ -1,5 +1,6 @@
 //! S3: buckets, and the objects of a staged project.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,10 +13,12 @@ use aws_sdk_s3::types::{
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use jiff::Timestamp;
+use tokio::task::spawn_blocking;
 
 use super::cloudformation::timestamp;
 use super::retry::upload_timeouts;
 use super::{AwsError, Clients, ErrorKind};
+use crate::input;
 
 /// DeleteObjects takes this many keys at most.
 const DELETE_BATCH: usize = 1000;
@@ -214,7 +217,10 @@ impl Clients {
         if size >= PART_SIZE {
             return self.upload_in_parts(bucket, key, path, size, acl).await;
         }
-        let body = tokio::fs::read(path).await.map_err(|error| self.unreadable(path, error))?;
+        let file = path.to_owned();
+        let read = spawn_blocking(move || input::read(&file, PART_SIZE).map_err(io::Error::other));
+        let body =
+            read.await.unwrap_or_else(|error| Err(error.into())).map_err(|error| self.unreadable(path, error))?;
         let request = self.s3.put_object().bucket(bucket).key(key).set_acl(acl).body(ByteStream::from(body));
         let sent = request.customize().config_override(slow()).send().await;
         sent.map(|_| ()).map_err(|error| self.s3_error("PutObject", &format!("{bucket}/{key}"), error))

@@ -108,6 +108,7 @@ impl Run {
         let mut project = Project::load(&self.project, &self.input_file, aws, Vec::new())?;
         project.trim(&self.test_names, &self.regions)?;
         let (draft, templates) = project.draft(Uuid::new_v4())?;
+        project.refuse_endless(&draft, &templates)?;
         block_on(async {
             let (clients, endpoint) = aws.connect()?;
             let (mut plan, warnings) = run::prepare(&draft, &clients).await?;

@@ -1,7 +1,6 @@
 //! What is printed outside of a run's reports: diagnostics with the line they are about, errors, the log of `--debug`.
 
 use std::env;
-use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::{Verbosity, streams};
 use crate::diagnostic::{Diagnostic, Location, Severity};
+use crate::input;
 use crate::report::Consumer;
 use crate::report::github::inert;
 use crate::report::terminal;
@@ -20,7 +20,7 @@ use crate::template::Failure;
 /// Prints every diagnostic with its line of source, as rustc does.
 pub(super) fn diagnostics(diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
-        let source = diagnostic.location.as_ref().and_then(|at| fs::read_to_string(&at.file).ok());
+        let source = diagnostic.location.as_ref().and_then(|at| input::text(&at.file));
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -112,8 +112,8 @@ fn snippets<'a>(mut group: Group<'a>, places: &[Marked<'a>]) -> Group<'a> {
         files.push(file);
         let here: Vec<_> = places.iter().filter(|other| other.at.file == *file && !other.is_secret).collect();
         let name = near(file).to_string_lossy().into_owned();
-        group = match fs::read_to_string(file) {
-            Ok(source) => {
+        group = match input::text(file) {
+            Some(source) => {
                 let secrets = places.iter().filter(|other| other.at.file == *file && other.is_secret);
                 let source = without_lines(source, secrets.map(|place| place.at.at.line));
                 let annotation = |place: &&Marked| -> Annotation<'a> {
@@ -122,7 +122,7 @@ fn snippets<'a>(mut group: Group<'a>, places: &[Marked<'a>]) -> Group<'a> {
                 let annotations: Vec<_> = here.iter().map(annotation).collect();
                 group.element(Snippet::source(source).path(name).annotations(annotations))
             }
-            Err(_) => group.elements(here.iter().map(|place| {
+            None => group.elements(here.iter().map(|place| {
                 let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
                 Origin::path(name.clone()).line(count(place.at.at.line)).char_column(count(place.at.at.column))
             })),

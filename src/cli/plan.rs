@@ -10,10 +10,9 @@ use uuid::Uuid;
 use super::AwsArgs;
 use super::error::{CliError, Exit};
 use super::project::{Project, argument};
-use super::{output, streams};
+use super::streams;
 use crate::config::Argument;
-use crate::plan::forecast::{Cell, Forecast, Missed, PlanReport, Regions, Verdict};
-use crate::stage::exclude::Exclusions;
+use crate::plan::forecast::{Cell, PlanReport, Regions, Verdict};
 
 /// Say of every test and region whether it would launch, without AWS.
 ///
@@ -58,7 +57,10 @@ impl Plan {
     pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
         let mut project = Project::load(&self.project_root, &self.input_file, aws, self.arguments())?;
         project.trim(&self.test_names, &self.regions)?;
-        let forecast = self.forecast(&project)?;
+        // Every run has an id of its own; a plan is the same whenever it is asked for.
+        let (draft, mut templates) = project.draft(Uuid::new_v5(&Uuid::nil(), b"taskcat plan"))?;
+        let regions = if self.all_regions { Regions::All } else { Regions::Declared };
+        let forecast = project.forecast(&draft, &mut templates, regions)?;
         match self.format {
             Format::Text => streams::print(text::text(&forecast, self.all_regions)),
             Format::Json => {
@@ -69,25 +71,6 @@ impl Plan {
         }
         let fails = |cell: &Cell| cell.is_declared && cell.verdict() == Verdict::WouldFail;
         Ok(if forecast.cells.iter().any(fails) { Exit::Failed } else { Exit::Passed })
-    }
-
-    /// Looked at again for as long as it leads to files that weren't read.
-    fn forecast(&self, project: &Project) -> Result<Forecast, CliError> {
-        let exclusions = Exclusions::load(&project.root, &[]).map_err(CliError::Diagnostics)?;
-        // Every run has an id of its own; a plan is the same whenever it is asked for.
-        let (draft, mut templates) = project.draft(Uuid::new_v5(&Uuid::nil(), b"taskcat plan"))?;
-        let regions = if self.all_regions { Regions::All } else { Regions::Declared };
-        let staged = |path: &str| project.staged(path, &exclusions);
-        let mut missed = Missed::default();
-        loop {
-            let forecast = draft.forecast(&templates, &staged, regions);
-            if forecast.missed == Missed::default() || forecast.missed == missed {
-                return Ok(forecast);
-            }
-            missed = forecast.missed;
-            output::diagnostics(&templates.load_more(&project.root, missed.templates.iter().cloned()));
-            templates.load_included(&project.root, missed.included.iter().cloned());
-        }
     }
 
     fn arguments(&self) -> Vec<Argument> {

@@ -8,11 +8,11 @@ use uuid::Uuid;
 use super::error::CliError;
 use super::{AwsArgs, listed, output};
 use crate::config::{self, Argument, Loaded, Request};
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::lint::cfn_lint::LintTarget;
 use crate::package;
 use crate::plan::Draft;
-use crate::plan::forecast::Staged;
+use crate::plan::forecast::{Forecast, Missed, Regions, Staged};
 use crate::run::Staging;
 use crate::stage::exclude::Exclusions;
 use crate::stage::marker;
@@ -75,6 +75,45 @@ impl Project {
                 Err(CliError::Diagnostics(diagnostics))
             }
         }
+    }
+
+    /// What would become of every cell. Looked at again for as long as it leads to files that weren't read.
+    pub fn forecast(&self, draft: &Draft, templates: &mut Templates, regions: Regions) -> Result<Forecast, CliError> {
+        let exclusions = Exclusions::load(&self.root, &[]).map_err(CliError::Diagnostics)?;
+        let staged = |path: &str| self.staged(path, &exclusions);
+        let mut missed = Missed::default();
+        loop {
+            let forecast = draft.forecast(templates, &staged, regions);
+            if forecast.missed == Missed::default() || forecast.missed == missed {
+                return Ok(forecast);
+            }
+            missed = forecast.missed;
+            output::diagnostics(&templates.load_more(&self.root, missed.templates.iter().cloned()));
+            templates.load_included(&self.root, missed.included.iter().cloned());
+        }
+    }
+
+    /// Refuses templates whose stacks nest without an end before any is launched. They are only evaluated where their files
+    /// allow for it.
+    pub fn refuse_endless(&self, draft: &Draft, templates: &Templates) -> Result<(), CliError> {
+        let tests = self.loaded.config.tests.values();
+        let mut used = tests.filter_map(|test| templates.get(test.template.as_deref()?));
+        if !used.any(|template| templates.may_nest_endlessly(template)) {
+            return Ok(());
+        }
+        let forecast = self.forecast(draft, &mut templates.clone(), Regions::Declared)?;
+        let mut refused: Vec<Diagnostic> = Vec::new();
+        for cell in &forecast.cells {
+            let needed = cell.needs.values().flat_map(|need| &need.failures);
+            let failures = cell.failures.iter().chain(needed).chain(&cell.possible);
+            for failure in failures.filter(|failure| failure.is_endless_nesting()) {
+                let diagnostic = Diagnostic::error(failure.message.clone()).at(failure.at.clone());
+                if !refused.contains(&diagnostic) {
+                    refused.push(diagnostic);
+                }
+            }
+        }
+        if refused.is_empty() { Ok(()) } else { Err(CliError::Diagnostics(refused)) }
     }
 
     /// The templates to lint, nested ones too, each for the regions of the tests that lead to it.

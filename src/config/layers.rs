@@ -14,6 +14,7 @@ use super::origin::{Origin, Source};
 use super::validate::{Rule, Takes, Validator};
 use super::{Argument, Request, has_errors, legacy};
 use crate::diagnostic::Diagnostic;
+use crate::input::is_given;
 use crate::yaml::{self, Node, Value};
 
 const PROJECT_FILE: &str = ".taskcat.yml";
@@ -52,8 +53,8 @@ pub fn defaults() -> Layer {
 
 /// `~/.taskcat.yml`, or the legacy overrides that TaskCat would turn into it.
 pub fn global(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
-    let file = request.global_file.as_deref().filter(|path| path.is_file());
-    let legacy_file = request.legacy_global_overrides.as_deref().filter(|path| path.is_file());
+    let file = request.global_file.as_deref().filter(|path| is_given(path));
+    let legacy_file = request.legacy_global_overrides.as_deref().filter(|path| is_given(path));
     if let Some(legacy_file) = legacy_file {
         diagnostics.push(legacy::overrides_warning(legacy_file, file));
     }
@@ -71,9 +72,9 @@ pub fn global(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
 /// The input file: a project's configuration, a legacy one, or a template.
 pub fn input(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Input {
     let file = request.in_project(&request.input_file);
-    if !file.is_file() && file.ends_with(PROJECT_FILE) {
+    if !is_given(&file) && file.ends_with(PROJECT_FILE) {
         let legacy_file = request.in_project(Path::new(legacy::PROJECT_FILE));
-        if legacy_file.is_file() {
+        if is_given(&legacy_file) {
             return Input { project: legacy::read_project(&legacy_file, diagnostics), template: None };
         }
     }
@@ -106,10 +107,10 @@ fn is_template(root: &Node) -> bool {
 fn project_of_template(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
     let file = request.in_project(Path::new(PROJECT_FILE));
     let legacy_file = request.in_project(Path::new(legacy::PROJECT_FILE));
-    if file.is_file() {
+    if is_given(&file) {
         read(&file, diagnostics)
             .map_or_else(Layer::default, |(source, root)| Validator::new(&source, diagnostics).config(&root))
-    } else if legacy_file.is_file() {
+    } else if is_given(&legacy_file) {
         legacy::read_project(&legacy_file, diagnostics)
     } else {
         Layer::default()
@@ -133,8 +134,8 @@ fn template(request: &Request, source: &Source, root: &Node, diagnostics: &mut V
 
 /// `.taskcat_overrides.yml`: parameters that win over the project's and its tests'.
 pub fn overrides(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
-    let file = Some(request.in_project(Path::new(OVERRIDES_FILE))).filter(|path| path.is_file());
-    let legacy_file = Some(request.in_project(Path::new(legacy::OVERRIDES_FILE))).filter(|path| path.is_file());
+    let file = Some(request.in_project(Path::new(OVERRIDES_FILE))).filter(|path| is_given(path));
+    let legacy_file = Some(request.in_project(Path::new(legacy::OVERRIDES_FILE))).filter(|path| is_given(path));
     if let Some(legacy_file) = &legacy_file {
         diagnostics.push(legacy::overrides_warning(legacy_file, file.as_deref()));
     }

@@ -182,13 +182,16 @@ fn label(command: &str) -> String {
     if start.len() < command.trim().len() { start + "…" } else { start }
 }
 
-fn timeout(config: &Value) -> Result<Option<Duration>, HookFailure> {
+/// The limit of a hook that has none of its own; `run` limits it by `hook_timeout`, which is less.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+fn timeout(config: &Value) -> Result<Duration, HookFailure> {
     match config.get("timeout") {
-        None | Some(Value::Null) => Ok(None),
+        None | Some(Value::Null) => Ok(LONGEST),
         Some(seconds) => {
             let limit = seconds.as_f64().filter(|seconds| *seconds > 0.0).map(Duration::try_from_secs_f64);
             match limit {
-                Some(Ok(limit)) => Ok(Some(limit)),
+                Some(Ok(limit)) => Ok(limit),
                 _ => Err(HookFailure::Config(format!("`config.timeout` is {seconds}; it must be seconds above 0"))),
             }
         }

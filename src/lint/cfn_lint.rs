@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
@@ -22,6 +23,9 @@ const PRIMARY_REGION: &str = "us-east-1";
 
 /// The rule that reports what is wrong with cfn-lint's own configuration.
 const CONFIG_RULE: &str = "E0003";
+
+/// How long one cfn-lint may take, for as many templates as there are.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// Lints templates, those in git submodules excepted, each for its regions. Templates of the same regions share one
 /// process, since starting it takes longer than most templates do.
@@ -138,7 +142,7 @@ async fn lint(
             command.arg("--regions").args(&asked);
         }
         command.arg("--template").args(templates.iter().map(|(name, _)| argument(name)));
-        let finished = match process::run(command, Vec::new(), None).await {
+        let finished = match process::run(command, Vec::new(), LIMIT).await {
             Ok(finished) => finished,
             Err(error) if error.kind() == io::ErrorKind::NotFound && project_root.is_dir() => return Ok(None),
             Err(error) => return Err(LintError::Start(error)),

@@ -2,8 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::process::{self, Tail};
+
+/// Reading a file takes no time; a git that waits for something waits in vain.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The folders of the submodules that `.gitmodules` names, below the project root. As TaskCat's
 /// `neglect_submodule_templates`, it takes no repository, only the file.
@@ -14,7 +18,7 @@ pub(super) async fn folders(project_root: &Path) -> io::Result<Vec<PathBuf>> {
     }
     let mut git = process::command("git", None);
     git.args(["config", "--file"]).arg(&file).args(["--null", "--get-regexp", r"^submodule\..*\.path$"]);
-    let finished = process::run(git, Vec::new(), None).await?;
+    let finished = process::run(git, Vec::new(), LIMIT).await?;
     match finished.end {
         process::End::Exited(0) => Ok(parse(&finished.stdout, project_root)),
         // No such key: a file without submodules.

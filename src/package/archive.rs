@@ -15,6 +15,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::tree::{self, Kind};
 use super::{Built, PackageError};
+use crate::input;
 
 /// Packs `folder`, without `skip`, into the archive `to`, whose folder is made. The archive is exchanged as a whole,
 /// and only if it is another one.
@@ -38,7 +39,8 @@ pub(super) fn write(
                 let options = options(if executable { 0o755 } else { 0o644 }).large_file(size >= u64::from(u32::MAX));
                 zip.start_file(&*entry.name, options).map_err(|error| not_written(error.into()))?;
                 let not_read = |error| PackageError::Read { path: entry.path.clone(), error };
-                let mut content = File::open(&entry.path).map_err(not_read)?;
+                let opened = input::open(&entry.path, u64::MAX).map_err(io::Error::other);
+                let (mut content, _) = opened.map_err(not_read)?;
                 let mut buffer = [0; 64 * 1024];
                 loop {
                     if stop.is_cancelled() {

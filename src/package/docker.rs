@@ -4,7 +4,6 @@
 //! its own settings (contexts, `DOCKER_HOST`).
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -16,6 +15,7 @@ use walkdir::WalkDir;
 
 use super::source::Lambda;
 use super::{Built, PackageError, archive, blocking};
+use crate::input;
 use crate::process::{self, End, Finished, last_lines};
 
 pub(super) async fn build(lambda: &Lambda, programs: Option<&OsStr>) -> Result<Built, PackageError> {
@@ -64,7 +64,7 @@ impl Docker<'_> {
         let lambda = || self.lambda.name.clone();
         let mut command = process::command("docker", self.programs);
         command.args(arguments);
-        let finished = match process::run(command, Vec::new(), None).await {
+        let finished = match process::run(command, Vec::new(), super::BUILD_LIMIT).await {
             Ok(finished) => finished,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(PackageError::DockerMissing { lambda: lambda() });
@@ -132,7 +132,8 @@ fn place(lambda: &str, output: &Path, archive: &Path) -> Result<Built, PackageEr
 
 fn place_file(from: &Path, to: &Path) -> Result<bool, PackageError> {
     let mut file = archive::create_beside(to)?;
-    let mut content = File::open(from).map_err(|error| PackageError::Read { path: from.to_owned(), error })?;
+    let opened = input::open(from, u64::MAX).map_err(io::Error::other);
+    let (mut content, _) = opened.map_err(|error| PackageError::Read { path: from.to_owned(), error })?;
     io::copy(&mut content, file.as_file_mut()).map_err(|error| PackageError::Write { path: to.to_owned(), error })?;
     archive::exchange(file, to)
 }

@@ -15,6 +15,7 @@ mod tree;
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,9 @@ pub use error::PackageError;
 pub use source::Build;
 
 use source::Lambda;
+
+/// How long pip, or one docker command, may take.
+const BUILD_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// What to package: the keys of `project` in `.taskcat.yml` that are about it.
 #[derive(Clone, Debug)]

@@ -54,7 +54,7 @@ async fn install(lambda: &Lambda, copy: &TempDir, programs: Option<&OsStr>) -> R
         // an archive does not keep: Python would not use them.
         command.arg("--no-compile").env("PYTHONDONTWRITEBYTECODE", "1");
         command.arg("--requirement").arg(copy.path().join("requirements.txt")).arg("--target").arg(copy.path());
-        return match process::run(command, Vec::new(), None).await {
+        return match process::run(command, Vec::new(), super::BUILD_LIMIT).await {
             Ok(finished) if finished.end.is_success() => Ok(()),
             Ok(finished) => Err(PackageError::Failed {
                 lambda: lambda.name.clone(),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Consumer, Error, at_path, replace};
 use crate::event::RunEvent;
+use crate::input;
 
 /// Writes each event as it comes. A run that is killed leaves all but perhaps its last line.
 pub struct EventsFile {
@@ -43,7 +44,7 @@ pub fn write(events: &[RunEvent], path: &Path) -> io::Result<()> {
 
 /// The events of a recorded run. A last line that was cut short is left out.
 pub fn read(path: &Path) -> Result<Vec<RunEvent>, Error> {
-    let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
+    let bytes = input::read(path, input::RECORD).map_err(|source| Error::Read { path: path.into(), source })?;
     let mut events = Vec::new();
     for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         if line.trim_ascii().is_empty() {
@@ -100,6 +101,6 @@ mod tests {
             "events.ndjson:1: not an event of taskcat: missing field `bucket` at line 1 column 62",
         );
         let missing = read(Path::new("/nonexistent/events.ndjson")).unwrap_err().to_string();
-        assert_eq!(missing, "/nonexistent/events.ndjson: No such file or directory (os error 2)");
+        assert_eq!(missing, "cannot read /nonexistent/events.ndjson: no such file");
     }
 }

@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::event::RunEvent;
+use crate::input::InputError;
 pub use cause::RootCause;
 pub use model::RunReport;
 
@@ -51,8 +52,8 @@ pub trait Consumer: Send {
 /// Why a recorded run could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: InputError },
     #[error("{}:{line}: not an event of taskcat: {source}", path.display())]
     Event { path: PathBuf, line: usize, source: serde_json::Error },
 }

@@ -12,6 +12,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use regex::{Regex, escape};
 
 use crate::diagnostic::{Diagnostic, Location, Position};
+use crate::input;
 
 /// The file in the project root that names what is not to be staged, in gitignore's syntax.
 pub const IGNORE_FILE: &str = ".taskcatignore";
@@ -92,6 +93,10 @@ fn read_ignore_file(project_root: &Path) -> (Gitignore, Vec<Diagnostic>) {
     let file = project_root.join(IGNORE_FILE);
     if !file.exists() {
         return (Gitignore::empty(), Vec::new());
+    }
+    if let Err(error) = input::open(&file, input::DOCUMENT) {
+        let diagnostic = Diagnostic::error(format!("cannot read {}: {error}", file.display()));
+        return (Gitignore::empty(), vec![diagnostic]);
     }
     // Everything is asked for by its path relative to the project root, which the crate calls `.`.
     let mut builder = GitignoreBuilder::new(".");

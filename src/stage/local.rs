@@ -5,7 +5,7 @@
 //! file, and a link to a folder is not followed.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +18,7 @@ use walkdir::WalkDir;
 use super::exclude::Exclusions;
 use crate::aws::PART_SIZE;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::input::{self, InputError};
 
 /// Lists the files to stage, sorted by key. It reads every file, so call it where blocking is allowed.
 ///
@@ -179,9 +180,10 @@ fn read_all(found: Vec<(String, PathBuf)>) -> Vec<Result<LocalFile, Diagnostic>>
 }
 
 fn read(key: &str, path: &Path, buffer: &mut [u8]) -> Result<LocalFile, Diagnostic> {
-    match File::open(path).and_then(|mut file| checksum(&mut file, buffer)) {
+    let read = input::open(path, u64::MAX).and_then(|(mut file, _)| Ok(checksum(&mut file, buffer)?));
+    match read {
         Ok((size, etag)) => Ok(LocalFile { key: key.to_owned(), path: path.to_owned(), size, etag }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(InputError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
             Err(Diagnostic::warning(format!("{path:?} vanished while the project was read; it is not staged")))
         }
         Err(error) => Err(unreadable(path, &error.to_string())),
@@ -388,7 +390,7 @@ mod tests {
         for path in [&file, &sub] {
             fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
         }
-        if File::open(&file).is_ok() {
+        if fs::File::open(&file).is_ok() {
             eprintln!("skipped: this user may read everything");
         } else {
             let errors = list_with(folder.path(), &[]).unwrap_err();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use super::evaluate::MAX_NESTED;
 use super::url::{NestedStack, nested_stacks};
 use super::{Child, Template, sections};
 use crate::diagnostic::{Diagnostic, Location, Severity};
@@ -97,6 +98,38 @@ impl Templates {
     }
 }
 
+impl Templates {
+    /// Whether stacks of a template may nest without an end, or beyond all use. Conditions and parameters, which aren't
+    /// looked at here, may forbid it.
+    pub fn may_nest_endlessly(&self, template: &Template) -> bool {
+        let (mut open, mut counts) = (HashSet::new(), BTreeMap::new());
+        self.count_stacks(template, &mut open, &mut counts).is_none_or(|count| count > MAX_NESTED)
+    }
+
+    /// How many stacks a template makes, itself included; none where it comes back to one that is being counted.
+    fn count_stacks<'t>(
+        &'t self,
+        template: &'t Template,
+        open: &mut HashSet<&'t str>,
+        counts: &mut BTreeMap<&'t str, usize>,
+    ) -> Option<usize> {
+        let path = template.relative.as_str();
+        if let Some(count) = counts.get(path) {
+            return Some(*count);
+        }
+        if !open.insert(path) {
+            return None;
+        }
+        let mut count = 1_usize;
+        for child in template.children.iter().filter_map(|child| self.get(&child.template)) {
+            count = count.saturating_add(self.count_stacks(child, open, counts)?);
+        }
+        open.remove(path);
+        counts.insert(path, count);
+        Some(count)
+    }
+}
+
 struct Reader<'a> {
     project_root: &'a Path,
     canonical_root: PathBuf,
@@ -115,7 +148,8 @@ impl<'a> Reader<'a> {
         let file = self.project_root.join(&path);
         let found = match self.relative(&file) {
             _ if file.is_dir() => Err("is a directory"),
-            _ if !file.is_file() => Err("does not exist"),
+            _ if !file.exists() => Err("does not exist"),
+            _ if !file.is_file() => Err("is not a regular file"),
             None => Err("lies outside the project, so it can't be staged"),
             Some(relative) => Ok(relative),
         };

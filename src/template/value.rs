@@ -62,6 +62,18 @@ pub struct Failure {
     pub notes: Vec<Note>,
 }
 
+/// How the message of a failure begins where stacks nest in a circle.
+pub(super) const CIRCLE: &str = "nested stacks go round in a circle";
+/// The same where there are too many of them.
+pub(super) const TOO_MANY: &str = "the stack nests too many stacks";
+
+impl Failure {
+    /// Launched all the same, the stack would make stacks without an end.
+    pub fn is_endless_nesting(&self) -> bool {
+        self.message.starts_with(CIRCLE) || self.message.starts_with(TOO_MANY)
+    }
+}
+
 /// A resource of type `AWS::CloudFormation::Stack` on the way to a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NestedIn {

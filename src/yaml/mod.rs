@@ -20,19 +20,15 @@ mod scalar;
 mod syntax;
 mod write;
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Location, Position};
+use crate::input;
 
 pub use findings::shown;
 pub use node::{Node, Value};
 pub use write::{Line, lines, text};
-
-/// The largest file that is read: CloudFormation takes templates of 1 MB, and a configuration is far smaller.
-const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What could be read of a file, and everything that is wrong with it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -92,19 +88,8 @@ pub fn read_as(dialect: Dialect, path: &Path) -> Parsed {
 }
 
 fn read_text(path: &Arc<Path>) -> Result<String, Box<Diagnostic>> {
-    let unreadable = |why: String| Box::new(Diagnostic::error(format!("cannot read {}: {why}", path.display())));
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(|error| {
-        unreadable(match error.kind() {
-            ErrorKind::NotFound => "no such file".into(),
-            ErrorKind::PermissionDenied => "permission denied".into(),
-            ErrorKind::IsADirectory => "it is a directory".into(),
-            _ => error.to_string(),
-        })
-    })?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(unreadable(format!("it is larger than {} MiB", MAX_BYTES / 1024 / 1024)));
-    }
+    let unreadable = |error| Box::new(Diagnostic::error(format!("cannot read {}: {error}", path.display())));
+    let bytes = input::read(path, input::DOCUMENT).map_err(unreadable)?;
     decode(path, bytes)
 }
 
@@ -162,7 +147,10 @@ mod tests {
         let bad = |bytes: &[u8], message: &str| assert_eq!(read_bytes(bytes), (None, vec![message.to_owned()]));
         bad(b"a: 1\nb: \xC3\x28", "f.yml:2:4: the file is not valid UTF-8 (save it as UTF-8)");
         bad(b"\xFF\xFEa", "cannot read f.yml: it is not valid UTF-16");
-        bad(&vec![b' '; MAX_BYTES as usize + 1], "cannot read f.yml: it is larger than 16 MiB");
+        bad(
+            &vec![b' '; input::DOCUMENT as usize + 1],
+            "cannot read f.yml: it is 16.0 MiB, larger than the limit of 16 MiB",
+        );
     }
 
     #[test]

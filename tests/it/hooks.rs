@@ -77,3 +77,28 @@ fn a_hook_that_is_not_there_is_named() {
     outcome.assert_says("taskcat-hook-on-no-path");
     server.standing(&REGIONS).assert_nothing();
 }
+
+/// A run that is killed without a chance to clean up leaves no program of its hooks behind, grandchildren included.
+#[cfg(target_os = "linux")]
+#[test]
+fn hooks_end_with_a_run_that_is_killed() {
+    let project = Project::copy_of("hooks");
+    project.replace(".taskcat.yml", "./hooks/record.sh before", "echo $$ >leader; sleep 79 & echo $! >child; wait");
+    let mut run =
+        Taskcat::offline(&project).args(["test", "run", "--local", "-l", "-t", "recorded", "-r", "us-east-1"]).start();
+    let process = |name: &str| std::fs::read_to_string(project.path().join(name)).unwrap_or_default().trim().to_owned();
+    run.wait_until("the hook runs", || !process("leader").is_empty() && !process("child").is_empty());
+    let is_alive = |process: &str| {
+        let state = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        !state.is_empty() && !state.contains(") Z ")
+    };
+    let processes = [process("leader"), process("child")];
+    assert!(processes.iter().all(|process| is_alive(process)));
+    run.signal("KILL");
+    drop(run);
+    let started = std::time::Instant::now();
+    while processes.iter().any(|process| is_alive(process)) {
+        assert!(started.elapsed() < std::time::Duration::from_secs(10), "the hook still runs: {processes:?}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}

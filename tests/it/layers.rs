@@ -13,24 +13,25 @@ const TABLE: &[(&str, &[&str])] = &[
     ("duration", &[]),
     ("catalog", &[]),
     ("process", &[]),
+    ("input", &[]),
     // Files that users write.
-    ("yaml", &["diagnostic"]),
+    ("yaml", &["diagnostic", "input"]),
     ("template", &["diagnostic", "yaml"]),
-    ("config", &["diagnostic", "duration", "yaml"]),
+    ("config", &["diagnostic", "duration", "input", "yaml"]),
     ("plan", &["catalog", "config", "diagnostic", "duration", "event", "template", "yaml"]),
     ("lint", &["catalog", "diagnostic", "event", "process", "template"]),
     // AWS, and the steps that use it.
     ("pipeline", &["catalog", "diagnostic", "event", "plan", "template"]),
-    ("aws", &["catalog", "duration", "event", "plan"]),
-    ("package", &["aws", "catalog", "event", "plan", "process"]),
-    ("stage", &["aws", "catalog", "diagnostic", "event", "plan"]),
+    ("aws", &["catalog", "duration", "event", "input", "plan"]),
+    ("package", &["aws", "catalog", "event", "input", "plan", "process"]),
+    ("stage", &["aws", "catalog", "diagnostic", "event", "input", "plan"]),
     ("launch", &["aws", "catalog", "duration", "event", "plan", "process", "template"]),
     ("watch", &["aws", "catalog", "duration", "event", "plan"]),
     ("teardown", &["aws", "catalog", "duration", "event", "plan"]),
     // AWS on this machine: no step knows it, and it knows none.
     ("simulator", &["catalog", "diagnostic", "duration", "template", "yaml"]),
     // What is told of a run.
-    ("report", &["diagnostic", "event", "lint"]),
+    ("report", &["diagnostic", "event", "input", "lint"]),
     (
         "run",
         &[
@@ -40,6 +41,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "diagnostic",
             "duration",
             "event",
+            "input",
             "launch",
             "lint",
             "package",
@@ -63,6 +65,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "diagnostic",
             "duration",
             "event",
+            "input",
             "launch",
             "lint",
             "package",

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::super::model::{CellReport, CellState, RunReport};
 use super::progress::Phase;
 use crate::event::CellId;
+use crate::input;
 
 /// Less is over before it is read.
 const WORTH_IT: f64 = 5.0;
@@ -43,7 +44,7 @@ struct Cell {
 impl Former {
     /// Of the `report.json` in a folder. One that is not there, or that can't be read, merely foretells nothing.
     pub fn read(folder: &Path) -> Self {
-        let bytes = std::fs::read(folder.join("report.json")).unwrap_or_default();
+        let bytes = input::read(&folder.join("report.json"), input::RECORD).unwrap_or_default();
         let Ok(report) = serde_json::from_slice::<Report>(&bytes) else { return Self::default() };
         let passed = report.cells.into_iter().filter(|cell| cell.state == "passed");
         let seconds = passed.filter_map(|cell| Some((cell.id, cell.duration_seconds?))).collect();
@@ -63,7 +64,7 @@ impl Former {
             match cell.state {
                 CellState::Running => {
                     places += 1;
-                    let so_far = cell.started_at.map_or(0, |at| now.as_millisecond() - at.as_millisecond());
+                    let so_far = cell.started_at.map_or(0, |at| (now.as_millisecond() - at.as_millisecond()).max(0));
                     let rest = (expected(cell)? - so_far as f64 / 1000.0).max(0.0);
                     (longest, sum) = (longest.max(rest), sum + rest);
                 }

@@ -34,6 +34,7 @@ use super::{Template, function, graph, limits};
 use crate::diagnostic::{Location, Position};
 use crate::yaml::{self, Node};
 
+pub(super) use nested::MAX_NESTED;
 pub use world::{Hiding, Nested, Offline, World};
 
 /// How much one evaluation may produce, in bytes of text and [`VALUE`]s, nested stacks included: several hundred times
@@ -170,6 +171,8 @@ pub struct Evaluator<'a> {
 struct Bounds {
     spent: Cell<usize>,
     depth: Cell<usize>,
+    /// Nested stacks that were evaluated.
+    stacks: Cell<usize>,
 }
 
 impl Place {

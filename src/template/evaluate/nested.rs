@@ -10,8 +10,13 @@ use super::{Evaluator, Given, Givens, Nested, Place, Stack, Value};
 use crate::diagnostic::Position;
 use crate::template::Template;
 use crate::template::long_form::call;
-use crate::template::value::{Evaluated, Note, Unknown};
+use crate::template::value::{CIRCLE, Evaluated, Note, TOO_MANY, Unknown};
 use crate::yaml::{self, Node};
+
+/// How many stacks one may nest, nested ones' own included: an account holds no more in a region, unless it has asked for
+/// it (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>). Templates that double
+/// from level to level get there soon.
+pub(in crate::template) const MAX_NESTED: usize = 2_000;
 
 impl Evaluator<'_> {
     /// The nested stack of a resource, evaluated once; none where its template isn't known, or while it is evaluated.
@@ -35,6 +40,12 @@ impl Evaluator<'_> {
         let deeper = self.deeper(url_node.at);
         if let Err(failures) = deeper {
             return Some(Stack { failures: failures.into_iter().collect(), ..Stack::default() });
+        }
+        let count = self.bounds.stacks.get() + 1;
+        self.bounds.stacks.set(count);
+        if count > MAX_NESTED {
+            let message = format!("{TOO_MANY}: there may be {MAX_NESTED} in all");
+            return Some(Stack { failures: vec![self.failure(url_node.at, message)], ..Stack::default() });
         }
         match self.world.nested(self.template, logical_id, &url) {
             Nested::Template(template) => Some(self.child(template, properties)),
@@ -61,7 +72,7 @@ impl Evaluator<'_> {
             let way = child.ancestors.iter().map(|ancestor| ancestor.template.as_str());
             let way = way.chain([template.relative.as_str()]).collect::<Vec<_>>().join(" → ");
             let at = properties.get("TemplateURL").map_or(properties.at, |url| url.at);
-            let failure = self.failure(at, format!("nested stacks go round in a circle: {way}"));
+            let failure = self.failure(at, format!("{CIRCLE}: {way}"));
             return Stack { failures: vec![failure], ..Stack::default() };
         }
         child.stack()

@@ -1,0 +1,145 @@
+//! Files that taskcat reads, whoever wrote them: what is no regular file, or larger than its reader takes, is refused before
+//! a byte of it is read.
+//!
+//! A project is input like any other: a configuration may be a named pipe that nobody writes to, a link to `/dev/zero`, or
+//! larger than memory. Everything that reads files of a user goes through [`read`] or [`open`]; this module knows nobody.
+
+use std::fmt;
+use std::fs::{self, File, FileType, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// The largest configuration or template, in bytes. CloudFormation takes no template over 1 MB
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
+pub const DOCUMENT: u64 = 16 * MIB;
+
+/// The largest record of a run, in bytes: some 5,000,000 events.
+pub const RECORD: u64 = 2048 * MIB;
+
+const MIB: u64 = 1024 * 1024;
+
+/// Why a file can't be read. Reads after the file's name.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    #[error("it is {0}, not a regular file")]
+    Kind(&'static str),
+    #[error("it is {}, larger than the limit of {}", Size(*size), Size(*limit))]
+    TooLarge { size: u64, limit: u64 },
+    #[error("{}", words(.0))]
+    Io(#[from] io::Error),
+}
+
+/// Opens a regular file of at most `limit` bytes; its size now comes with it. Never blocks.
+///
+/// # Errors
+/// It is something else or larger, or can't be opened.
+pub fn open(path: &Path, limit: u64) -> Result<(File, u64), InputError> {
+    // Opening a device may already do something.
+    check(fs::metadata(path)?.file_type())?;
+    // It may have been replaced by a pipe meanwhile, for whose writer nobody is to wait.
+    let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
+    let metadata = file.metadata()?;
+    check(metadata.file_type())?;
+    if metadata.len() > limit {
+        return Err(InputError::TooLarge { size: metadata.len(), limit });
+    }
+    Ok((file, metadata.len()))
+}
+
+/// The content of a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// As [`open`], or it grew beyond the limit while it was read.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
+    let (file, size) = open(path, limit)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    let size = bytes.len() as u64;
+    if size > limit { Err(InputError::TooLarge { size, limit }) } else { Ok(bytes) }
+}
+
+/// The content of a text file in UTF-8, for those who show it; none where it can't be had.
+pub fn text(path: &Path) -> Option<String> {
+    String::from_utf8(read(path, DOCUMENT).ok()?).ok()
+}
+
+/// Whether there is something to read under this name, or something in its place that [`read`] refuses; folders are neither.
+pub fn is_given(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir())
+}
+
+fn check(kind: FileType) -> Result<(), InputError> {
+    let what = match kind {
+        _ if kind.is_file() => return Ok(()),
+        _ if kind.is_dir() => return Err(io::Error::from(io::ErrorKind::IsADirectory).into()),
+        _ if kind.is_fifo() => "a named pipe",
+        _ if kind.is_socket() => "a socket",
+        _ if kind.is_char_device() || kind.is_block_device() => "a device",
+        _ => "something else",
+    };
+    Err(InputError::Kind(what))
+}
+
+/// The system's errors that everybody meets, without their numbers.
+fn words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// A number of bytes for people.
+struct Size(u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes if bytes < MIB => write!(f, "{bytes} bytes"),
+            bytes if bytes.is_multiple_of(MIB) => write!(f, "{} MiB", bytes / MIB),
+            bytes => write!(f, "{:.1} MiB", bytes as f64 / MIB as f64),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    #[test]
+    fn only_regular_files_within_the_limit_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("small"), "abc").unwrap();
+        File::create(path("large")).unwrap().set_len(100 * MIB).unwrap();
+        mknodat(CWD, path("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let _listener = UnixListener::bind(path("socket")).unwrap();
+        for (link, target) in [("to-small", "small"), ("to-pipe", "pipe"), ("to-zero", "/dev/zero")] {
+            symlink(target, path(link)).unwrap();
+        }
+        let check = |name: &str, expect: Result<&str, &str>| {
+            let read = read(&path(name), DOCUMENT).map_err(|error| error.to_string());
+            assert_eq!(read, expect.map(|text| text.as_bytes().to_vec()).map_err(str::to_owned), "{name}");
+        };
+        check("small", Ok("abc"));
+        check("to-small", Ok("abc"));
+        check("large", Err("it is 100 MiB, larger than the limit of 16 MiB"));
+        check("pipe", Err("it is a named pipe, not a regular file"));
+        check("to-pipe", Err("it is a named pipe, not a regular file"));
+        check("socket", Err("it is a socket, not a regular file"));
+        check("to-zero", Err("it is a device, not a regular file"));
+        check("", Err("it is a directory"));
+        check("none", Err("no such file"));
+        // Files of /proc say that they are empty.
+        assert!(matches!(super::read(Path::new("/proc/self/maps"), 10), Err(InputError::TooLarge { size: 11, .. })));
+    }
+}
