@@ -5,7 +5,8 @@
 //! small values only: never a parameter's secret value.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -22,6 +23,14 @@ pub struct RunEvent {
     pub at: Timestamp,
     #[serde(flatten)]
     pub happening: Happening,
+}
+
+/// The time of an event that happens now. It never goes back: the system's clock is asked once, and from then on a clock that
+/// nobody sets.
+pub fn now() -> Timestamp {
+    static START: OnceLock<(Timestamp, Instant)> = OnceLock::new();
+    let (at, since) = START.get_or_init(|| (Timestamp::now(), Instant::now()));
+    at.checked_add(since.elapsed()).unwrap_or(*at)
 }
 
 /// One test in one region: the unit that passes or fails.

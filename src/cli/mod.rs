@@ -109,6 +109,10 @@ struct Verbosity {
 
 /// Parses the command line, does what it says, and returns the exit code.
 pub fn main() -> ExitCode {
+    // What is wrong with the arguments is printed before they are known.
+    if env::args_os().any(|argument| argument == "--redact") {
+        streams::redact();
+    }
     let exit = match Cli::try_parse() {
         Ok(cli) => run(cli),
         Err(answer) => answered(&answer),

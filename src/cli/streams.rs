@@ -3,14 +3,15 @@
 //!
 //! Where the reader of standard output has gone (`| head`) nothing more is written, and the command ends as it would have
 //! ended. Any other failure is kept and told at the end, by [`conclude`]. What can't be written to standard error can be
-//! told nowhere, so that it is dropped.
+//! told nowhere, so that it is dropped. With `--redact` all of it is masked.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::error::Exit;
 use super::output;
+use crate::report::redact::SharedRedaction;
 
 /// What became of standard output.
 enum Stdout {
@@ -22,9 +23,28 @@ enum Stdout {
 
 static STDOUT: Mutex<Stdout> = Mutex::new(Stdout::Open);
 
+static REDACTION: OnceLock<SharedRedaction> = OnceLock::new();
+
+/// Masks account ids and bucket names in all that is printed from now on, the messages of panics included.
+pub(super) fn redact() {
+    REDACTION.get_or_init(SharedRedaction::default);
+    std::panic::set_hook(Box::new(|panic| tell(panic)));
+}
+
+/// What masks the texts, where they are to be masked.
+pub(super) fn redaction() -> Option<&'static SharedRedaction> {
+    REDACTION.get()
+}
+
+/// The text as it may be shown.
+pub(super) fn masked(text: impl Display) -> String {
+    let text = text.to_string();
+    redaction().map(|it| it.text(&text)).unwrap_or(text)
+}
+
 /// Writes text to standard output, without colours where it is no terminal.
 pub(super) fn print(text: impl Display) {
-    write(text.to_string().as_bytes());
+    write(masked(text).as_bytes());
 }
 
 /// Writes text and a line feed to standard output.
@@ -40,7 +60,7 @@ pub(super) fn tell(text: impl Display) {
 /// Writes text to standard error: a question, whose answer follows on the same line.
 pub(super) fn tell_in_line(text: impl Display) {
     let mut stderr = anstream::stderr().lock();
-    let _ = stderr.write_all(text.to_string().as_bytes()).and_then(|()| stderr.flush());
+    let _ = stderr.write_all(masked(text).as_bytes()).and_then(|()| stderr.flush());
 }
 
 /// True once standard output could not be written, for another reason than that its reader is gone.

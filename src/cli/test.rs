@@ -13,13 +13,13 @@ use super::error::{CliError, Exit, exit_of};
 use super::project::{Project, argument};
 use super::resume::Resume;
 use super::simulator::{Behaviour, Local};
-use super::{AwsArgs, Verbosity, block_on, github, output, remains};
+use super::{AwsArgs, Verbosity, block_on, github, output, remains, streams};
 use crate::config::Argument;
 use crate::duration::HumanDuration;
 use crate::event::{RunStarted, Task};
 use crate::plan::{self, Draft};
 use crate::report::folder::Folder;
-use crate::report::redact::{Redacted, Redaction};
+use crate::report::redact::Redacted;
 use crate::report::terminal::{self, Former};
 use crate::report::{self, Consumer};
 use crate::run::{self, Budget, Job, Settings, Staging};
@@ -183,7 +183,7 @@ impl Run {
         folder.clear().map_err(|error| CliError::Unwritten(error.to_string()))?;
         let tested = self.tested(former, aws, verbosity);
         if let Err(error) = &tested
-            && let Err(unwritten) = folder.write_not_started(self.not_started(), &error.text())
+            && let Err(unwritten) = folder.write_not_started(self.not_started(), &streams::masked(error.text()))
         {
             output::error(&format!("a report could not be written: {unwritten}"), None);
         }
@@ -215,11 +215,16 @@ impl Run {
             false => None,
         };
         let mut project = Project::load(&self.project_root, &self.input_file, aws, self.arguments())?;
+        if let Some(redaction) = streams::redaction() {
+            let tests = project.loaded.config.tests.values();
+            redaction.know_buckets(tests.filter_map(|test| test.s3_bucket.clone()));
+        }
         project.trim(&self.test_names, &self.regions)?;
         if self.skip_upload && project.loaded.config.tests.values().any(|test| test.s3_bucket.is_none()) {
             return Err(CliError::Usage("--skip-upload needs an `s3_bucket` in the configuration".to_owned()));
         }
         let (mut draft, templates) = project.draft(Uuid::new_v4())?;
+        project.refuse_endless(&draft, &templates)?;
         if let Some((part, of)) = self.partition {
             draft.keep_part(part, of);
         }
@@ -280,8 +285,8 @@ impl Run {
         asking.read_keys(&mut view);
         consumers.push(terminal::consumer(view));
         consumers.extend(github::consumer(&project.root));
-        if self.redact {
-            let redaction = Redaction::new(job.plan.buckets.iter().map(|bucket| bucket.name.clone()));
+        if let Some(redaction) = streams::redaction().filter(|_| self.redact) {
+            redaction.know_buckets(job.plan.buckets.iter().map(|bucket| bucket.name.clone()));
             let masked = |consumer| -> Box<dyn Consumer> { Box::new(Redacted::new(consumer, redaction.clone())) };
             consumers = consumers.into_iter().map(masked).collect();
         }

@@ -139,7 +139,12 @@ impl RunReport {
         }
     }
 
-    pub(super) fn has_ended(&self) -> bool {
+    /// The last event of the last run was taken in.
+    pub(super) fn has_finished(&self) -> bool {
+        self.runs.last().is_some_and(|run| run.finished.is_some())
+    }
+
+    fn has_ended(&self) -> bool {
         !self.runs.is_empty() && self.runs.iter().all(|run| run.finished.is_some() || !run.counts)
     }
 

@@ -419,5 +419,5 @@ pub fn nested_stack_id(event: &StackEvent) -> Option<&str> {
 
 pub(super) fn seconds_between(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<f64> {
     // Milliseconds are all that a report can mean; more digits would only be noise.
-    Some((to?.as_millisecond() - from?.as_millisecond()) as f64 / 1000.0)
+    Some((to?.as_millisecond() - from?.as_millisecond()).max(0) as f64 / 1000.0)
 }

@@ -4,11 +4,12 @@
 //! Events are masked before any consumer sees them, so that no output can be forgotten, and what is rendered again from
 //! `events.ndjson` is masked too. Each account and each bucket gets a name of its own (`account-1`, `bucket-2`): what
 //! belongs together can still be told. Ids of twelve digits count as accounts wherever they stand alone. The names of
-//! buckets are those of the run, those that a stack's events tell of, and those in S3's ARNs and URLs.
+//! buckets are those of the run, those that a stack's events tell of, and those in S3's ARNs and URLs, and in what a
+//! configuration says of them.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use fancy_regex::Regex;
 use serde_json::Value;
@@ -24,7 +25,7 @@ static ACCOUNT: LazyLock<Option<Regex>> =
 static BUCKET: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let name = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]";
     Regex::new(&format!(
-        r"arn:aws[\w-]*:s3:::({name})|s3://({name})|https?://({name})\.s3[.-][a-z0-9.-]*amazonaws\.com|https?://s3[.-](?:[a-z0-9-]+\.)*amazonaws\.com[a-z.]*/({name})"
+        r#"arn:aws[\w-]*:s3:::({name})|s3://({name})|https?://({name})\.s3[.-][a-z0-9.-]*amazonaws\.com|https?://s3[.-](?:[a-z0-9-]+\.)*amazonaws\.com[a-z.]*/({name})|s3_bucket['"]?\s*[:=]\s*['"]?({name})|\$\[taskcat_(?:getlicensecontent|presignedurl)\][/,]({name})"#
     ))
     .ok()
 });
@@ -39,8 +40,9 @@ pub struct Redaction {
 }
 
 impl Redaction {
-    /// Knows these buckets from the start: parameters may hold their names before an event tells of them.
-    pub fn new(buckets: impl IntoIterator<Item = String>) -> Self {
+    /// Knows these buckets from the start.
+    #[cfg(test)]
+    fn new(buckets: impl IntoIterator<Item = String>) -> Self {
         let mut redaction = Self::default();
         buckets.into_iter().for_each(|bucket| redaction.bucket(&bucket));
         redaction
@@ -140,14 +142,40 @@ fn found(pattern: &LazyLock<Option<Regex>>, text: &str) -> Vec<String> {
     found.collect()
 }
 
+/// What everything that is printed and written has in common: an account has one name in all of it.
+#[derive(Clone, Debug, Default)]
+pub struct SharedRedaction(Arc<Mutex<Redaction>>);
+
+impl SharedRedaction {
+    /// Takes note of buckets: parameters and errors may hold their names before an event tells of them.
+    pub fn know_buckets(&self, buckets: impl IntoIterator<Item = String>) {
+        let mut redaction = self.lock();
+        buckets.into_iter().for_each(|bucket| redaction.bucket(&bucket));
+    }
+
+    /// The text with everything masked that is known by now.
+    pub fn text(&self, text: &str) -> String {
+        self.lock().text(text)
+    }
+
+    fn event(&self, event: RunEvent) -> RunEvent {
+        self.lock().event(event)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Redaction> {
+        // A panic while it was held leaves names that are as good as before.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A consumer that is told everything masked.
 pub struct Redacted {
     inner: Box<dyn Consumer>,
-    redaction: Redaction,
+    redaction: SharedRedaction,
 }
 
 impl Redacted {
-    pub fn new(inner: Box<dyn Consumer>, redaction: Redaction) -> Self {
+    pub fn new(inner: Box<dyn Consumer>, redaction: SharedRedaction) -> Self {
         Self { inner, redaction }
     }
 }
@@ -194,6 +222,9 @@ mod tests {
             "1234567890123 and 5b0c2a30-7f0e-4d1c-9d3e-123456789012",
             "1234567890123 and 5b0c2a30-7f0e-4d1c-9d3e-123456789012",
         );
+        check("s3_bucket: my-bucket", "s3_bucket: bucket-3");
+        check("\"s3_bucket\": \"my-bucket\",", "\"s3_bucket\": \"bucket-3\",");
+        check("$[taskcat_getlicensecontent]/other/key", "$[taskcat_getlicensecontent]/bucket-3/key");
         check("nothing here", "nothing here");
     }
 

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::conductor::Remains;
 use super::journal::Journal;
 use super::redact::Secrets;
-use crate::event::{Happening, Message, Outcome, RunEvent, RunFinished};
+use crate::event::{self, Happening, Message, Outcome, RunEvent, RunFinished};
 use crate::report::Consumer;
 
 pub(super) struct Dispatcher {
@@ -23,6 +23,8 @@ pub(super) struct Dispatcher {
     journal: Option<Journal>,
     secrets: Secrets,
     seq: u64,
+    /// The stamp of the last event; none comes before it, not in a run that is resumed either.
+    last: Timestamp,
     tally: Tally,
     /// What consumers and the journal could not write.
     unwritten: Vec<String>,
@@ -70,8 +72,8 @@ impl Dispatcher {
         secrets: Secrets,
         replay: Vec<RunEvent>,
     ) -> Dispatching {
-        let (seq, tally, unwritten) = (0, Tally::default(), Vec::new());
-        let mut dispatcher = Self { consumers, journal, secrets, seq, tally, unwritten };
+        let (seq, last, tally, unwritten) = (0, Timestamp::MIN, Tally::default(), Vec::new());
+        let mut dispatcher = Self { consumers, journal, secrets, seq, last, tally, unwritten };
         replay.iter().for_each(|event| dispatcher.replay(event));
         let (error, told) = oneshot::channel();
         let task = tokio::spawn(async move {
@@ -102,6 +104,7 @@ impl Dispatcher {
     fn replay(&mut self, event: &RunEvent) {
         self.tally.count(&event.happening);
         self.seq = event.seq;
+        self.last = self.last.max(event.at);
         self.each(|consumer| consumer.take(event));
     }
 
@@ -140,7 +143,8 @@ impl Dispatcher {
         let happening = self.secrets.redact(message.happening);
         self.tally.count(&happening);
         self.seq += 1;
-        let event = RunEvent { seq: self.seq, at: Timestamp::now(), happening };
+        let event = RunEvent { seq: self.seq, at: event::now().max(self.last), happening };
+        self.last = event.at;
         let journalled = match &mut self.journal {
             Some(journal) => journal.write(&event, message.recorded.is_some()).map_err(|error| error.to_string()),
             None => Ok(()),

@@ -14,7 +14,7 @@ use super::progress::{Activity, Phase, Progress};
 use super::screen::{Screen, Size};
 use super::state::{self, State};
 use super::{Columns, Options, Paint, Stderr, summary};
-use crate::event::{Happening, RunEvent};
+use crate::event::{self, Happening, RunEvent};
 use crate::report::model::{CellReport, CellState};
 use crate::report::{Consumer, text};
 
@@ -165,7 +165,7 @@ impl Live {
 
 impl Consumer for Live {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
-        self.options.note(event, self.progress.report.has_ended());
+        self.options.note(event, self.progress.report.has_finished());
         self.progress.apply(event);
         let lines = self.lines_of(event);
         self.tell(&lines)?;
@@ -186,7 +186,7 @@ impl Consumer for Live {
     }
 
     fn tick(&mut self) -> io::Result<()> {
-        let now = Timestamp::now();
+        let now = event::now();
         self.answer(now)?;
         self.draw(now);
         Ok(())

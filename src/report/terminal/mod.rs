@@ -52,8 +52,8 @@ pub struct Options {
 
 impl Options {
     /// After the last event there is only the news that a report could not be written; then nobody is sent to it.
-    fn note(&mut self, event: &RunEvent, has_ended: bool) {
-        if has_ended && matches!(event.happening, Happening::Warning { .. }) {
+    fn note(&mut self, event: &RunEvent, has_finished: bool) {
+        if has_finished && matches!(event.happening, Happening::Warning { .. }) {
             self.report = None;
         }
     }

@@ -8,7 +8,7 @@ use super::notice::{self, Level};
 use super::progress::{Phase, Progress};
 use super::state::State;
 use super::{Columns, Options, Paint, summary};
-use crate::event::{CellId, Happening, RunEvent};
+use crate::event::{self, CellId, Happening, RunEvent};
 use crate::report::model::hook_name;
 use crate::report::{Consumer, RootCause, github, root_cause, text};
 
@@ -129,7 +129,7 @@ impl Plain {
 
 impl Consumer for Plain {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
-        self.options.note(event, self.progress.report.has_ended());
+        self.options.note(event, self.progress.report.has_finished());
         let change = self.progress.apply(event);
         if self.options.minimal && !self.options.quiet {
             self.minimal(event, change)?;
@@ -155,7 +155,7 @@ impl Consumer for Plain {
     }
 
     fn tick(&mut self) -> io::Result<()> {
-        let now = Timestamp::now();
+        let now = event::now();
         self.answer(now)?;
         self.tick_at(now)?;
         self.out.flush()

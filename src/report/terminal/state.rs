@@ -89,7 +89,7 @@ impl State<'_> {
         let parts: Vec<String> = verdicts.chain(Some(at_work).filter(|it| !it.is_empty())).collect();
         let mut line = format!("  {}", parts.join(", "));
         let started = self.progress.report.started_at.unwrap_or(self.now);
-        let took = text::duration((self.now.as_millisecond() - started.as_millisecond()) as f64 / 1000.0);
+        let took = text::duration((self.now.as_millisecond() - started.as_millisecond()).max(0) as f64 / 1000.0);
         let left = self.left().map(|left| format!(", {left}"));
         for more in [Some(format!("  {took}")), left].into_iter().flatten() {
             if console::measure_text_width(&line) + more.len() <= width {
