@@ -175,6 +175,13 @@ pub(super) struct Run {
     behaviour: Behaviour,
 }
 
+/// What is tested.
+struct Subject<'s> {
+    project: &'s Project,
+    draft: &'s Draft,
+    templates: &'s Templates,
+}
+
 impl Run {
     pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
         let former = Former::read(&self.output_directory);
@@ -233,7 +240,8 @@ impl Run {
                 Some(cloud) => Some(Local::start(cloud).await?),
                 None => None,
             };
-            let tested = self.test(&project, &draft, &templates, aws, local.as_ref(), former, verbosity).await;
+            let subject = Subject { project: &project, draft: &draft, templates: &templates };
+            let tested = self.test(subject, aws, local.as_ref(), former, verbosity).await;
             if let Some(local) = local {
                 local.stop().await;
                 return tested.map_err(CliError::simulated);
@@ -248,9 +256,7 @@ impl Run {
 
     async fn test(
         &self,
-        project: &Project,
-        draft: &Draft,
-        templates: &Templates,
+        Subject { project, draft, templates }: Subject<'_>,
         aws: &AwsArgs,
         local: Option<&Local>,
         former: Former,

@@ -90,7 +90,7 @@ impl Upload {
             };
             let ended = if self.dry_run {
                 let (ended, lines) = run::dry_run(&job, &clients, consumers).await;
-                lines.iter().for_each(|line| streams::print_line(line));
+                lines.iter().for_each(streams::print_line);
                 ended
             } else {
                 run::upload(&job, &clients, consumers).await

@@ -31,7 +31,8 @@ fn after_a_killed_run(kind: Kind) {
     assert!(list.stdout.contains(&id) && list.stdout.contains("hooks"), "{}", list.stdout);
 
     let next = Taskcat::test_run(&project, &server).args(["-l", "-t", "recorded", "-r", "eu-west-1"]).run();
-    next.assert_says(&format!("taskcat test clean --yes --wait-for-delete {id}"));
+    let endpoint = server.endpoint();
+    next.assert_says(&format!("taskcat --endpoint-url {endpoint} test clean --yes --wait-for-delete {id}"));
     let clean = Taskcat::at(&project, &server.endpoint());
     let clean = clean.args(["test", "clean", "-w", "-r", "us-east-1,eu-west-1", id.as_str()]).run();
     clean.assert_code(0).assert_says("1 stack and 1 bucket deleted");

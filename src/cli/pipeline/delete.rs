@@ -64,9 +64,9 @@ impl Delete {
         let bucket = leftover.ok_or_else(|| missing(target))?;
         if !(self.yes && verbosity.quiet) {
             let Target { name, region, .. } = target;
-            anstream::eprintln!(
+            streams::tell(format_args!(
                 "There is no stack {name} in {region}. The bucket of its programs is deleted: {bucket}"
-            );
+            ));
         }
         if !self.yes && !confirmed()? {
             return Ok(Exit::Passed);
