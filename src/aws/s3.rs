@@ -4,16 +4,18 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::{ByteStream, Length};
 use aws_sdk_s3::types::{
     BucketLocationConstraint, CompletedMultipartUpload, CompletedPart, CreateBucketConfiguration, Delete,
-    ObjectCannedAcl, ObjectIdentifier, PublicAccessBlockConfiguration, Tag, Tagging,
+    Error as ObjectError, ObjectCannedAcl, ObjectIdentifier, PublicAccessBlockConfiguration, Tag, Tagging,
 };
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use super::cloudformation::timestamp;
 use super::retry::upload_timeouts;
@@ -22,6 +24,12 @@ use crate::input;
 
 /// DeleteObjects takes this many keys at most.
 const DELETE_BATCH: usize = 1000;
+/// Attempts to delete objects that S3 is too busy to delete, with twice the time between them each.
+const DELETE_ATTEMPTS: u32 = 7;
+const DELETE_BACKOFF: Duration = Duration::from_millis(250);
+/// Rounds of deletion that may leave a bucket no emptier. Listings are consistent, but other servers than S3 stand in for
+/// it, and a resource may write while it is being deleted.
+const FUTILE_ROUNDS: u32 = 10;
 /// Parts of one file in flight; each is held in memory.
 const PARTS_IN_FLIGHT: usize = 4;
 
@@ -51,6 +59,13 @@ pub struct Bucket {
 /// Of a call that sends a file.
 fn slow() -> aws_sdk_s3::config::Builder {
     aws_sdk_s3::Config::builder().timeout_config(upload_timeouts())
+}
+
+/// A version of an object, or a delete marker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ObjectVersion {
+    key: String,
+    version_id: Option<String>,
 }
 
 impl Clients {
@@ -295,50 +310,89 @@ impl Clients {
     /// Deletes the objects with these keys; keys that don't exist are no error.
     pub async fn delete_objects(&self, bucket: &str, keys: &[String]) -> Result<(), AwsError> {
         for batch in keys.chunks(DELETE_BATCH) {
-            let objects = batch.iter().map(|key| (key.as_str(), None)).collect();
+            let objects = batch.iter().map(|key| ObjectVersion { key: key.clone(), version_id: None }).collect();
             self.delete_batch(bucket, objects).await?;
         }
         Ok(())
     }
 
     /// Deletes every object of a bucket, all versions and delete markers included.
+    ///
+    /// Versions with the ID `null` are deleted by that ID: without it, S3 adds a delete marker where versioning is
+    /// suspended, round after round
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeletingObjectsfromVersioningSuspendedBuckets.html>).
+    ///
+    /// # Errors
+    /// As of the calls, and where deletions succeed but the bucket doesn't get empty.
     pub async fn empty_bucket(&self, bucket: &str) -> Result<(), AwsError> {
+        const OPERATION: &str = "DeleteObjects";
+        let mut previous = Vec::new();
+        let mut was_last_page = false;
+        let mut futile_rounds = 0;
         loop {
             let page = self.s3.list_object_versions().bucket(bucket).send().await;
             let page = page.map_err(|error| self.s3_error("ListObjectVersions", bucket, error))?;
-            let versions = page.versions().iter().filter_map(|found| Some((found.key()?, found.version_id())));
-            let markers = page.delete_markers().iter().filter_map(|found| Some((found.key()?, found.version_id())));
-            let objects: Vec<_> = versions.chain(markers).collect();
-            if objects.is_empty() {
-                return Ok(());
+            let found = listed_versions(&page);
+            let Some(first) = found.first() else { return Ok(()) };
+            let is_unchanged = found == previous;
+            if is_unchanged || was_last_page {
+                futile_rounds += 1;
             }
-            self.delete_batch(bucket, objects).await?;
+            if futile_rounds > FUTILE_ROUNDS {
+                let why = format!("{bucket} does not get empty: {} is still listed after its deletion", first.key);
+                let why =
+                    if is_unchanged { why } else { format!("{bucket} does not get empty: objects are still written") };
+                return Err(AwsError::unexpected(OPERATION, &self.region, why));
+            }
+            if futile_rounds > 0 {
+                sleep(DELETE_BACKOFF).await;
+            }
+            was_last_page = !page.is_truncated().unwrap_or_default();
+            // A server may list `null` as a version and not take it as one.
+            let with_null = !is_unchanged || futile_rounds % 2 == 0;
+            let named = |it: &ObjectVersion| with_null || it.version_id.as_deref() != Some("null");
+            let objects = found.iter().map(|it| ObjectVersion {
+                key: it.key.clone(),
+                version_id: it.version_id.clone().filter(|_| named(it)),
+            });
+            self.delete_batch(bucket, objects.collect()).await?;
+            previous = found;
         }
     }
 
-    async fn delete_batch(&self, bucket: &str, objects: Vec<(&str, Option<&str>)>) -> Result<(), AwsError> {
+    /// Deletes what one call takes, and again what S3 was too busy to delete.
+    async fn delete_batch(&self, bucket: &str, mut objects: Vec<ObjectVersion>) -> Result<(), AwsError> {
         const OPERATION: &str = "DeleteObjects";
-        let delete = objects
-            .into_iter()
-            .map(|(key, version)| {
-                // Buckets without versioning call their only version "null", and take it without a version.
-                let version = version.filter(|id| *id != "null").map(str::to_owned);
-                ObjectIdentifier::builder().key(key).set_version_id(version).build()
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .and_then(|objects| Delete::builder().set_objects(Some(objects)).quiet(true).build())
-            .map_err(|error| AwsError::unexpected(OPERATION, &self.region, error.to_string()))?;
-        let answer = self.s3.delete_objects().bucket(bucket).delete(delete).send().await;
-        let answer = answer.map_err(|error| self.s3_error(OPERATION, bucket, error))?;
-        match answer.errors().first() {
-            None => Ok(()),
-            Some(error) => Err(AwsError::with_code(
-                OPERATION,
-                &self.region,
-                error.code().unwrap_or("Unknown"),
-                format!("{bucket}/{}: {}", error.key().unwrap_or_default(), error.message().unwrap_or_default()),
-            )),
+        let mut wait = DELETE_BACKOFF;
+        for attempt in 1.. {
+            let identifiers = objects.iter().map(|object| {
+                ObjectIdentifier::builder().key(&object.key).set_version_id(object.version_id.clone()).build()
+            });
+            let delete = identifiers
+                .collect::<Result<Vec<_>, _>>()
+                .and_then(|objects| Delete::builder().set_objects(Some(objects)).quiet(true).build())
+                .map_err(|error| AwsError::unexpected(OPERATION, &self.region, error.to_string()))?;
+            let answer = self.s3.delete_objects().bucket(bucket).delete(delete).send().await;
+            let answer = answer.map_err(|error| self.s3_error(OPERATION, bucket, error))?;
+            let refused = answer.errors().iter().find(|error| !is_gone(error) && !may_pass(error));
+            let busy: Vec<_> = answer.errors().iter().filter(|error| may_pass(error)).collect();
+            if let Some(error) = refused.or(busy.first().copied().filter(|_| attempt >= DELETE_ATTEMPTS)) {
+                return Err(AwsError::with_code(
+                    OPERATION,
+                    &self.region,
+                    error.code().unwrap_or("Unknown"),
+                    format!("{bucket}/{}: {}", error.key().unwrap_or_default(), error.message().unwrap_or_default()),
+                ));
+            }
+            if busy.is_empty() {
+                break;
+            }
+            let is_busy = |object: &ObjectVersion| busy.iter().any(|error| error.key() == Some(object.key.as_str()));
+            objects.retain(is_busy);
+            sleep(wait).await;
+            wait *= 2;
         }
+        Ok(())
     }
 
     /// An object's content as text.
@@ -377,4 +431,26 @@ impl Clients {
     fn unreadable(&self, path: &Path, error: impl std::fmt::Display) -> AwsError {
         AwsError::unexpected("PutObject", &self.region, format!("can't read {}: {error}", path.display()))
     }
+}
+
+fn listed_versions(page: &ListObjectVersionsOutput) -> Vec<ObjectVersion> {
+    let versions = page.versions().iter().map(|found| (found.key(), found.version_id()));
+    let markers = page.delete_markers().iter().map(|found| (found.key(), found.version_id()));
+    versions
+        .chain(markers)
+        .filter_map(|(key, id)| Some(ObjectVersion { key: key?.to_owned(), version_id: id.map(str::to_owned) }))
+        .collect()
+}
+
+/// Whether an object isn't there to be deleted.
+fn is_gone(error: &ObjectError) -> bool {
+    matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion"))
+}
+
+/// Whether the same deletion may succeed later.
+fn may_pass(error: &ObjectError) -> bool {
+    matches!(
+        error.code(),
+        Some("SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout" | "OperationAborted")
+    )
 }

@@ -48,6 +48,7 @@ mod corpus;
 mod credentials;
 mod deploying;
 mod differential;
+mod emptying;
 mod exit_codes;
 mod failures;
 #[cfg(feature = "lambda")]

@@ -6,6 +6,7 @@
     given.py ENDPOINT bucket-tag BUCKET KEY VALUE
     given.py ENDPOINT object BUCKET KEY TEXT
     given.py ENDPOINT removed BUCKET KEY
+    given.py ENDPOINT versioning BUCKET Enabled|Suspended
     given.py ENDPOINT parameter REGION NAME VALUE
     given.py ENDPOINT secret REGION NAME VALUE
     given.py ENDPOINT template-stack REGION NAME TEMPLATE [KEY=VALUE...]
@@ -65,6 +66,10 @@ def object(bucket, key, text):
 
 def removed(bucket, key):
     client("s3", "us-east-1").delete_object(Bucket=bucket, Key=key)
+
+
+def versioning(bucket, status):
+    client("s3", "us-east-1").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": status})
 
 
 def parameter(region, name, value):
