@@ -46,6 +46,7 @@ pub mod diagnostic;
 pub mod duration;
 pub mod event;
 pub mod input;
+pub mod links;
 pub mod process;
 pub mod yaml;
 

@@ -79,6 +79,10 @@ pub(super) struct Run {
     #[command(flatten)]
     limits: Limits,
 
+    /// Use what symbolic links of the project lead to outside of it.
+    #[arg(long)]
+    follow_links: bool,
+
     /// Don't check the templates with cfn-lint first.
     #[arg(short, long)]
     lint_disable: bool,
@@ -106,9 +110,11 @@ impl Run {
     fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
         refuse_unasked(self.yes, self.no_execute)?;
         let mut project = Project::load(&self.project, &self.input_file, aws, Vec::new())?;
+        project.follow_links = self.follow_links;
         project.trim(&self.test_names, &self.regions)?;
         let (draft, templates) = project.draft(Uuid::new_v4())?;
         project.refuse_endless(&draft, &templates)?;
+        let staging = project.staging(true, &[])?;
         block_on(async {
             let (clients, endpoint) = aws.connect()?;
             let (mut plan, warnings) = run::prepare(&draft, &clients).await?;
@@ -119,7 +125,7 @@ impl Run {
                 plan,
                 settings: Settings::default(),
                 lint: (!self.lint_disable).then(|| project.lint_targets(&templates)),
-                staging: Some(project.staging(true, &[])?),
+                staging: Some(staging),
                 templates: plan::sources(&templates),
                 endpoint,
                 journal: None,

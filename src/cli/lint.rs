@@ -27,6 +27,10 @@ pub(super) struct Lint {
     #[arg(short, long, default_value = "./", value_name = "DIR")]
     project_root: PathBuf,
 
+    /// Use what symbolic links of the project lead to outside of it.
+    #[arg(long)]
+    follow_links: bool,
+
     /// Fail on warnings as well as on errors.
     #[arg(short, long)]
     strict: bool,
@@ -35,7 +39,7 @@ pub(super) struct Lint {
 impl Lint {
     pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
         let project = Project::load(&self.project_root, &self.input_file, aws, Vec::new())?;
-        let (templates, diagnostics) = Draft::templates(&project.loaded, &project.root);
+        let (templates, diagnostics) = Draft::templates(&project.loaded, &project.root, self.follow_links);
         if diagnostics.iter().any(|it| it.severity == Severity::Error) {
             return Err(CliError::Diagnostics(diagnostics));
         }

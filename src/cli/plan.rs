@@ -42,6 +42,10 @@ pub(super) struct Plan {
     #[arg(short, long, default_value = "./", value_name = "DIR")]
     project_root: PathBuf,
 
+    /// Use what symbolic links of the project lead to outside of it.
+    #[arg(long)]
+    follow_links: bool,
+
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -56,6 +60,7 @@ enum Format {
 impl Plan {
     pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
         let mut project = Project::load(&self.project_root, &self.input_file, aws, self.arguments())?;
+        project.follow_links = self.follow_links;
         project.trim(&self.test_names, &self.regions)?;
         // Every run has an id of its own; a plan is the same whenever it is asked for.
         let (draft, mut templates) = project.draft(Uuid::new_v5(&Uuid::nil(), b"taskcat plan"))?;

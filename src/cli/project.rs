@@ -9,18 +9,21 @@ use super::error::CliError;
 use super::{AwsArgs, listed, output};
 use crate::config::{self, Argument, Loaded, Request};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::links::{Bounds, Escape};
 use crate::lint::cfn_lint::LintTarget;
 use crate::package;
 use crate::plan::Draft;
 use crate::plan::forecast::{Forecast, Missed, Regions, Staged};
 use crate::run::Staging;
 use crate::stage::exclude::Exclusions;
-use crate::stage::marker;
+use crate::stage::{local, marker};
 use crate::template::Templates;
 
 pub(super) struct Project {
     pub root: PathBuf,
     pub loaded: Loaded,
+    /// Whether links may be followed out of the project.
+    pub follow_links: bool,
 }
 
 impl Project {
@@ -45,7 +48,7 @@ impl Project {
             command_line,
         };
         let loaded = config::load(&request).map_err(CliError::Diagnostics)?;
-        Ok(Self { root, loaded })
+        Ok(Self { root, loaded, follow_links: false })
     }
 
     /// Keeps only the named tests and regions; `ALL` keeps all.
@@ -61,7 +64,8 @@ impl Project {
 
     /// Reads the templates and checks the tests against them, printing what the user should know.
     pub fn draft(&self, run_id: Uuid) -> Result<(Draft, Templates), CliError> {
-        let (templates, mut diagnostics) = Draft::templates(&self.loaded, &self.root);
+        let (templates, mut diagnostics) = Draft::templates(&self.loaded, &self.root, self.follow_links);
+        diagnostics.extend(self.lambda_paths_outside());
         let draft = Draft::new(&self.loaded, &self.root, &templates, run_id);
         match draft {
             Ok((draft, warnings)) if diagnostics.iter().all(|it| it.severity == Severity::Warning) => {
@@ -88,8 +92,12 @@ impl Project {
                 return Ok(forecast);
             }
             missed = forecast.missed;
-            output::diagnostics(&templates.load_more(&self.root, missed.templates.iter().cloned()));
-            templates.load_included(&self.root, missed.included.iter().cloned());
+            let mut found = templates.load_more(&self.root, missed.templates.iter().cloned());
+            found.extend(templates.load_included(&self.root, missed.included.iter().cloned()));
+            if found.iter().any(|it| it.severity == Severity::Error) {
+                return Err(CliError::Diagnostics(found));
+            }
+            output::diagnostics(&found);
         }
     }
 
@@ -147,16 +155,47 @@ impl Project {
         }
     }
 
+    /// The configured folders of Lambda functions that are outside of the project.
+    fn lambda_paths_outside(&self) -> Vec<Diagnostic> {
+        let bounds = Bounds::new(&self.root, self.follow_links);
+        let project = &self.loaded.config.project;
+        let source =
+            project.lambda_source_path.as_deref().map(|path| ("lambda_source_path", bounds.check(Path::new(path))));
+        let zip =
+            project.lambda_zip_path.as_deref().map(|path| ("lambda_zip_path", bounds.check_writable(Path::new(path))));
+        let escapes = [source, zip].into_iter().flatten().filter_map(|(key, checked)| Some((key, checked.err()?)));
+        let diagnostic = |(key, escape): (&str, Escape)| {
+            let help = "use a folder in the project, relative to its root";
+            let location = self.loaded.location(&format!("project.{key}"));
+            Diagnostic { location, ..Diagnostic::error(format!("`{key}`: {escape}")).help(help) }
+        };
+        escapes.map(diagnostic).collect()
+    }
+
+    /// What is to be packaged and staged.
+    ///
+    /// # Errors
+    /// A path or a link leads outside of the project, or an exclusion can't be read.
     pub fn staging(&self, package_lambda: bool, exclude_prefixes: &[String]) -> Result<Staging, CliError> {
+        let mut outside = self.lambda_paths_outside();
         let project = &self.loaded.config.project;
         let package = (package_lambda && project.package_lambda != Some(false)).then(|| package::Request {
             project_root: self.root.clone(),
             lambda_source_path: project.lambda_source_path.clone().unwrap_or_default().into(),
             lambda_zip_path: project.lambda_zip_path.clone().unwrap_or_default().into(),
             build_submodules: project.build_submodules != Some(false),
+            follow_links: self.follow_links,
         });
         let exclusions = Exclusions::load(&self.root, exclude_prefixes).map_err(CliError::Diagnostics)?;
-        Ok(Staging { package, exclusions, marker_limit: marker::LIMIT })
+        let follow_links = self.follow_links;
+        if outside.is_empty() {
+            outside.extend(package.iter().flat_map(package::escapes).map(|escape| escape.to_diagnostic()));
+        }
+        outside.extend(local::links_outside(&self.root, &exclusions, follow_links));
+        if !outside.is_empty() {
+            return Err(CliError::Diagnostics(outside));
+        }
+        Ok(Staging { package, exclusions, follow_links, marker_limit: marker::LIMIT })
     }
 }
 

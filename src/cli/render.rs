@@ -32,6 +32,10 @@ pub(super) struct Render {
     #[arg(long = "parameter", value_name = "KEY=VALUE", value_parser = super::key_and_value)]
     parameters: Vec<(String, String)>,
 
+    /// Use what symbolic links of the project lead to outside of it.
+    #[arg(long)]
+    follow_links: bool,
+
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t = Format::Json)]
     format: Format,
@@ -74,7 +78,7 @@ impl Render {
         let is_root = |folder: &&Path| folder.join(".taskcat.yml").is_file();
         let root = folder.ancestors().find(is_root).unwrap_or(folder);
         let relative = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().into_owned();
-        let (templates, diagnostics) = Templates::load(root, [(relative.clone(), None)]);
+        let (templates, diagnostics) = Templates::load_following(root, self.follow_links, [(relative.clone(), None)]);
         if diagnostics.iter().any(|it| it.severity == Severity::Error) {
             return Err(CliError::Diagnostics(diagnostics));
         }

@@ -157,6 +157,10 @@ pub(super) struct Run {
     #[arg(long)]
     force_delete: bool,
 
+    /// Use what symbolic links of the project lead to outside of it.
+    #[arg(long)]
+    follow_links: bool,
+
     /// In a shared bucket, remove nothing while another run's marker is younger.
     #[arg(long, value_name = "DURATION", default_value = "12h")]
     marker_limit: HumanDuration,
@@ -226,6 +230,7 @@ impl Run {
             let tests = project.loaded.config.tests.values();
             redaction.know_buckets(tests.filter_map(|test| test.s3_bucket.clone()));
         }
+        project.follow_links = self.follow_links;
         project.trim(&self.test_names, &self.regions)?;
         if self.skip_upload && project.loaded.config.tests.values().any(|test| test.s3_bucket.is_none()) {
             return Err(CliError::Usage("--skip-upload needs an `s3_bucket` in the configuration".to_owned()));
@@ -262,6 +267,7 @@ impl Run {
         former: Former,
         verbosity: Verbosity,
     ) -> Result<Exit, CliError> {
+        let staging = if self.skip_upload { None } else { Some(self.staging(project)?) };
         let (clients, endpoint) = match local {
             Some(local) => (local.aws(), None),
             None => aws.connect()?,
@@ -279,7 +285,7 @@ impl Run {
             plan,
             settings: self.settings(project),
             lint: (!self.lint_disable && !self.skip_upload).then(|| project.lint_targets(templates)),
-            staging: if self.skip_upload { None } else { Some(self.staging(project)?) },
+            staging,
             templates: plan::sources(templates),
             endpoint,
             journal: local.is_none().then(|| folders.clone()),

@@ -54,6 +54,10 @@ pub(super) struct Upload {
     #[arg(short, long, value_name = "ACL")]
     object_acl: Option<String>,
 
+    /// Use what symbolic links of the project lead to outside of it.
+    #[arg(long)]
+    follow_links: bool,
+
     /// In a shared bucket, remove nothing while another run's marker is younger.
     #[arg(long, value_name = "DURATION", default_value = "12h")]
     marker_limit: HumanDuration,
@@ -65,7 +69,8 @@ pub(super) struct Upload {
 
 impl Upload {
     pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
-        let project = Project::load(&self.project_root, &self.config_file, aws, self.arguments())?;
+        let mut project = Project::load(&self.project_root, &self.config_file, aws, self.arguments())?;
+        project.follow_links = self.follow_links;
         let mut staging = project.staging(!self.disable_lambda_packaging, &self.exclude_prefix)?;
         staging.marker_limit = self.marker_limit.0;
         output::diagnostics(&project.loaded.warnings);

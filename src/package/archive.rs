@@ -16,16 +16,18 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use super::tree::{self, Kind};
 use super::{Built, PackageError};
 use crate::input;
+use crate::links::Bounds;
 
-/// Packs `folder`, without `skip`, into the archive `to`, whose folder is made. The archive is exchanged as a whole,
+/// Packs `folder`, without `skip` and, where there are `bounds`, with no link out of them, into the archive `to`, whose folder is made. The archive is exchanged as a whole,
 /// and only if it is another one.
 pub(super) fn write(
     folder: &Path,
     skip: &[PathBuf],
+    bounds: Option<&Bounds>,
     to: &Path,
     stop: &CancellationToken,
 ) -> Result<Built, PackageError> {
-    let tree = tree::list(folder, skip)?;
+    let tree = tree::list(folder, skip, bounds)?;
     let mut file = create_beside(to)?;
     let mut zip = ZipWriter::new(BufWriter::new(file.as_file_mut()));
     let not_written = |error: io::Error| PackageError::Write { path: to.to_owned(), error };
@@ -124,7 +126,7 @@ mod tests {
         fs::write(folder.path().join("source/a"), "a").unwrap();
         let (to, stop) = (folder.path().join("zips/lambda.zip"), CancellationToken::new());
         stop.cancel();
-        let error = write(&folder.path().join("source"), &[], &to, &stop).unwrap_err();
+        let error = write(&folder.path().join("source"), &[], None, &to, &stop).unwrap_err();
         assert_eq!(error.to_string(), "packaging was stopped");
         assert_eq!(fs::read_dir(folder.path().join("zips")).unwrap().count(), 0);
     }
@@ -135,7 +137,7 @@ mod tests {
         fs::create_dir(folder.path().join("source")).unwrap();
         fs::write(folder.path().join("zips"), "a file where a folder belongs").unwrap();
         let to = folder.path().join("zips/lambda.zip");
-        let error = write(&folder.path().join("source"), &[], &to, &CancellationToken::new()).unwrap_err();
+        let error = write(&folder.path().join("source"), &[], None, &to, &CancellationToken::new()).unwrap_err();
         let expected = format!("cannot write {:?}: ", folder.path().join("zips"));
         assert!(error.to_string().starts_with(&expected), "{error}");
     }

@@ -16,6 +16,7 @@ use walkdir::WalkDir;
 use super::source::Lambda;
 use super::{Built, PackageError, archive, blocking};
 use crate::input;
+use crate::links::Bounds;
 use crate::process::{self, End, Finished, last_lines};
 
 pub(super) async fn build(lambda: &Lambda, programs: Option<&OsStr>) -> Result<Built, PackageError> {
@@ -28,8 +29,8 @@ pub(super) async fn build(lambda: &Lambda, programs: Option<&OsStr>) -> Result<B
     let removed = docker.run(["rm", "--force", "--volumes", &container].map(OsStr::new).as_slice()).await;
     removal.is_due = false;
     let output = taken?;
-    let (name, archive) = (lambda.name.clone(), lambda.archive.clone());
-    let mut built = blocking(move || place(&name, output.path(), &archive)).await?;
+    let placed = lambda.clone();
+    let mut built = blocking(move || place(&placed.name, output.path(), &placed.archive, Some(&placed.bounds))).await?;
     if let Err(error) = removed {
         built.warnings.push(format!("the container {container} is left behind: {error}"));
     }
@@ -102,7 +103,7 @@ impl Drop for Removal<'_> {
 }
 
 /// Puts what the container left beside where `lambda.zip` belongs, file by file.
-fn place(lambda: &str, output: &Path, archive: &Path) -> Result<Built, PackageError> {
+fn place(lambda: &str, output: &Path, archive: &Path, bounds: Option<&Bounds>) -> Result<Built, PackageError> {
     let mut built = Built::default();
     let folder = archive.parent().unwrap_or(archive);
     let mut files = 0;
@@ -113,6 +114,9 @@ fn place(lambda: &str, output: &Path, archive: &Path) -> Result<Built, PackageEr
         if entry.file_type().is_file() {
             files += 1;
             let to = folder.join(below);
+            if let (Some(bounds), Some(folder)) = (bounds, to.parent()) {
+                bounds.check_writable(folder)?;
+            }
             let changed = place_file(entry.path(), &to)?;
             if to == archive {
                 built.changed = Some(changed);
@@ -156,13 +160,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (output, archive) = (folder.path().join("output"), folder.path().join("packages/f/lambda.zip"));
         fs::create_dir_all(output.join("more")).unwrap();
-        let error = place("f", &output, &archive).unwrap_err();
+        let error = place("f", &output, &archive, None).unwrap_err();
         let expected = "f: the container left nothing in /output: its Dockerfile must put lambda.zip there";
         assert_eq!(error.to_string(), expected);
 
         fs::write(output.join("more/x"), "x").unwrap();
         symlink("/etc/passwd", output.join("link")).unwrap();
-        let built = place("f", &output, &archive).unwrap();
+        let built = place("f", &output, &archive, None).unwrap();
         let warnings =
             ["f: /output/link is not a file, so it is left out", "f: the container left no lambda.zip in /output"];
         assert_eq!((built.changed, built.warnings), (None, warnings.map(str::to_owned).to_vec()));
@@ -170,7 +174,7 @@ mod tests {
         assert!(!folder.path().join("packages/f/link").exists());
 
         fs::write(output.join("lambda.zip"), "zip").unwrap();
-        assert_eq!(place("f", &output, &archive).unwrap().changed, Some(true));
-        assert_eq!(place("f", &output, &archive).unwrap().changed, Some(false));
+        assert_eq!(place("f", &output, &archive, None).unwrap().changed, Some(true));
+        assert_eq!(place("f", &output, &archive, None).unwrap().changed, Some(false));
     }
 }

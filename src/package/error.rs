@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::links::Escape;
 use crate::process::{End, indented};
 
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,9 @@ pub enum PackageError {
          set `build_submodules` to false"
     )]
     OutsideProject { path: PathBuf },
+
+    #[error(transparent)]
+    Outside(#[from] Escape),
 
     #[error("cannot read {path:?}: {error}")]
     Read { path: PathBuf, error: io::Error },

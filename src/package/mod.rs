@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub use error::PackageError;
 pub use source::Build;
 
+use crate::links::Escape;
 use source::Lambda;
 
 /// How long pip, or one docker command, may take.
@@ -38,6 +39,8 @@ pub struct Request {
     pub lambda_zip_path: PathBuf,
     /// Package the same folders of each folder in `submodules/`, and of theirs.
     pub build_submodules: bool,
+    /// Package what links lead to outside of the project, too.
+    pub follow_links: bool,
 }
 
 /// A finished archive.
@@ -61,6 +64,19 @@ pub enum Progress {
     },
     Finished(Archive),
     Warning(String),
+}
+
+/// Finds what would be read or written outside of the project, without packaging anything.
+pub fn escapes(request: &Request) -> Vec<Escape> {
+    let source::Found { lambdas, errors, .. } = source::find(request);
+    // What Docker makes of a link is Docker's business: it leads nowhere outside of the folder.
+    let built_here = lambdas.iter().filter(|lambda| lambda.build != Build::Docker);
+    let listed = built_here.filter_map(|lambda| tree::list(&lambda.source, &lambda.skip, Some(&lambda.bounds)).err());
+    let escape = |error| match error {
+        PackageError::Outside(escape) => Some(escape),
+        _ => None,
+    };
+    errors.into_iter().chain(listed).filter_map(escape).collect()
 }
 
 /// Packages every Lambda, as many at a time as there are cores, and answers in the order of their folders.
@@ -113,9 +129,11 @@ async fn build_one(
         Build::Docker => docker::build(lambda, programs).await?,
         Build::Pip => pip::build(lambda, programs, stop).await?,
         Build::Plain => {
-            let (folder, skip, archive) = (lambda.source.clone(), lambda.skip.clone(), lambda.archive.clone());
+            let lambda = lambda.clone();
             let stop = stop.clone();
-            blocking(move || archive::write(&folder, &skip, &archive, &stop)).await?
+            let bounds = lambda.bounds.clone();
+            blocking(move || archive::write(&lambda.source, &lambda.skip, Some(&bounds), &lambda.archive, &stop))
+                .await?
         }
     };
     built.warnings.into_iter().for_each(|warning| progress(Progress::Warning(warning)));
@@ -190,6 +208,7 @@ mod tests {
                 lambda_source_path: "functions/source".into(),
                 lambda_zip_path: "functions/packages".into(),
                 build_submodules: true,
+                follow_links: false,
             };
             self.package_as(&request, programs).await
         }
@@ -371,6 +390,7 @@ mod tests {
             lambda_source_path: "functions/source/".into(),
             lambda_zip_path: "./functions/../zips".into(),
             build_submodules: false,
+            follow_links: false,
         };
         let (archives, _) = project.package_as(&request, None).await.unwrap();
         assert_eq!(archives.iter().map(|archive| archive.archive.as_str()).collect::<Vec<_>>(), ["zips/f/lambda.zip"]);
@@ -378,11 +398,7 @@ mod tests {
         let elsewhere = elsewhere.path().canonicalize().unwrap();
         let request = Request { lambda_zip_path: elsewhere.clone(), build_submodules: true, ..request };
         let errors = project.package_as(&request, None).await.unwrap_err();
-        let expected = format!(
-            "{elsewhere:?} lies outside the project, so that it has no counterpart in the submodules: \
-             set `build_submodules` to false"
-        );
-        assert_eq!(errors, [expected]);
+        assert_eq!(errors, [format!("{} is outside the project", elsewhere.display())]);
     }
 
     #[tokio::test]
@@ -398,6 +414,7 @@ mod tests {
             lambda_source_path: "lambdas".into(),
             lambda_zip_path: zip.into(),
             build_submodules: true,
+            follow_links: false,
         };
         for zip in ["lambdas/zips", "lambdas", "lambdas/f/zips"] {
             for _ in 0..2 {
@@ -420,6 +437,7 @@ mod tests {
             lambda_source_path: "functions/source".into(),
             lambda_zip_path: "zips".into(),
             build_submodules: false,
+            follow_links: false,
         };
         let (started, mut has_started) = tokio::sync::mpsc::unbounded_channel();
         let running = tokio::spawn(async move { package(&request, |progress| started.send(progress).unwrap()).await });

@@ -22,13 +22,14 @@ pub(super) async fn build(
     programs: Option<&OsStr>,
     stop: &CancellationToken,
 ) -> Result<Built, PackageError> {
-    let (source, skip, stop_copy) = (lambda.source.clone(), lambda.skip.clone(), stop.clone());
+    let of_copy = lambda.clone();
+    let stop_copy = stop.clone();
     let (copy, mut warnings) = blocking(move || {
         let copy = tempfile::Builder::new()
             .prefix("taskcat-")
             .tempdir()
             .map_err(|error| PackageError::Write { path: std::env::temp_dir(), error })?;
-        let tree = tree::list(&source, &skip)?;
+        let tree = tree::list(&of_copy.source, &of_copy.skip, Some(&of_copy.bounds))?;
         tree::copy(&tree, copy.path(), &stop_copy)?;
         Ok((copy, tree.warnings))
     })
@@ -37,7 +38,7 @@ pub(super) async fn build(
     let (archive, stop) = (lambda.archive.clone(), stop.clone());
     let packed = blocking(move || {
         forget_where(copy.path())?;
-        archive::write(copy.path(), &[], &archive, &stop)
+        archive::write(copy.path(), &[], None, &archive, &stop)
     });
     let packed = packed.await?;
     warnings.extend(packed.warnings);

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use super::{PackageError, Request};
+use crate::links::Bounds;
 
 /// A folder to be packaged.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Lambda {
     pub archive_name: String,
     /// What lies in the folder and is not part of it: its own archive, or the place of all archives.
     pub skip: Vec<PathBuf>,
+    /// The project, which nothing is read or written outside of.
+    pub bounds: Bounds,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +45,8 @@ pub(super) struct Found {
 }
 
 pub(super) fn find(request: &Request) -> Found {
-    let mut search = Search { root: PathBuf::new(), found: Found::default() };
+    let bounds = Bounds::new(&request.project_root, request.follow_links);
+    let mut search = Search { root: PathBuf::new(), bounds, found: Found::default() };
     match std::path::absolute(&request.project_root) {
         Ok(root) => search.root = resolve(&root),
         Err(error) => {
@@ -50,8 +54,19 @@ pub(super) fn find(request: &Request) -> Found {
             return search.found;
         }
     }
-    let source = resolve(&search.root.join(&request.lambda_source_path));
-    let zip = resolve(&search.root.join(&request.lambda_zip_path));
+    let source = search.root.join(&request.lambda_source_path);
+    let zip = search.root.join(&request.lambda_zip_path);
+    if !source.is_dir() {
+        return search.found;
+    }
+    for checked in [search.bounds.check(&source), search.bounds.check_writable(&zip)] {
+        if let Err(escape) = checked {
+            search.found.errors.push(escape.into());
+            return search.found;
+        }
+    }
+    let source = resolve(&source);
+    let zip = resolve(&zip);
     search.folder(&source, &zip);
     if request.build_submodules {
         search.submodules(&search.root.clone(), &source, &zip);
@@ -61,6 +76,7 @@ pub(super) fn find(request: &Request) -> Found {
 
 struct Search {
     root: PathBuf,
+    bounds: Bounds,
     found: Found,
 }
 
@@ -80,11 +96,22 @@ impl Search {
                 let name = self.name(&path);
                 self.found.warnings.push(format!("{name} is not a folder, so it is not packaged"));
             } else if path != zip {
+                // Where links are followed, the folder itself may be outside.
+                if !self.bounds.follows_links()
+                    && let Err(escape) = self.bounds.check(&path)
+                {
+                    self.found.errors.push(escape.into());
+                    continue;
+                }
                 let Some(name) = path.file_name().and_then(OsStr::to_str) else {
                     self.found.errors.push(PackageError::Name { path });
                     continue;
                 };
                 let output = zip.join(stem(name));
+                if let Err(escape) = self.bounds.check_writable(&output) {
+                    self.found.errors.push(escape.into());
+                    continue;
+                }
                 let lambda = self.lambda(path, &output, zip);
                 by_output.entry(output).or_default().push(lambda);
             }
@@ -122,6 +149,7 @@ impl Search {
             skip: vec![zip.to_owned(), archive.clone()],
             source,
             archive,
+            bounds: self.bounds.clone(),
         }
     }
 

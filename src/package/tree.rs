@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use walkdir::WalkDir;
 
 use super::PackageError;
+use crate::links::Bounds;
 
 #[derive(Debug)]
 pub(super) struct Tree {
@@ -36,8 +37,8 @@ pub(super) enum Kind {
 }
 
 /// Lists a folder, without `skip` and what is below it. Links count as what they lead to; one that leads nowhere is a
-/// warning.
-pub(super) fn list(root: &Path, skip: &[PathBuf]) -> Result<Tree, PackageError> {
+/// warning, one that leaves the bounds is an error.
+pub(super) fn list(root: &Path, skip: &[PathBuf], bounds: Option<&Bounds>) -> Result<Tree, PackageError> {
     let mut tree = Tree { entries: Vec::new(), warnings: Vec::new() };
     let mut walk = WalkDir::new(root).follow_links(true).min_depth(1).into_iter();
     while let Some(entry) = walk.next() {
@@ -53,6 +54,9 @@ pub(super) fn list(root: &Path, skip: &[PathBuf]) -> Result<Tree, PackageError> 
                 walk.skip_current_dir();
             }
             continue;
+        }
+        if let Some(bounds) = bounds.filter(|bounds| entry.path_is_symlink() && !bounds.follows_links()) {
+            bounds.check(entry.path())?;
         }
         let path = entry.path().to_owned();
         let metadata = entry.metadata().map_err(|error| read_error(root, error))?;

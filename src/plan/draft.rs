@@ -55,11 +55,12 @@ pub(super) struct TestDraft {
 
 impl Draft {
     /// Reads the templates that the tests name, with all that they nest.
-    pub fn templates(loaded: &Loaded, project_root: &Path) -> (Templates, Vec<Diagnostic>) {
+    /// `follow_links` allows links that lead outside of the project.
+    pub fn templates(loaded: &Loaded, project_root: &Path, follow_links: bool) -> (Templates, Vec<Diagnostic>) {
         let asked = loaded.config.tests.iter().filter_map(|(name, test)| {
             Some((test.template.clone()?, loaded.location(&format!("tests.{name}.template"))))
         });
-        Templates::load(project_root, asked)
+        Templates::load_following(project_root, follow_links, asked)
     }
 
     /// Checks the tests against `templates`. Gives the warnings with the draft; on error, every diagnostic. A test
@@ -312,7 +313,7 @@ pub mod tests {
             let request =
                 Request { project_root: root.to_owned(), input_file: ".taskcat.yml".into(), ..Request::default() };
             let loaded = config::load(&request)?;
-            let (templates, mut diagnostics) = Draft::templates(&loaded, root);
+            let (templates, mut diagnostics) = Draft::templates(&loaded, root, false);
             match Draft::new(&loaded, root, &templates, RUN) {
                 Ok((draft, mut warnings)) => {
                     diagnostics.append(&mut warnings);

@@ -27,6 +27,8 @@ pub struct Staging {
     /// `None` where packaging is disabled.
     pub package: Option<package::Request>,
     pub exclusions: Exclusions,
+    /// Stage what links lead to outside of the project.
+    pub follow_links: bool,
     /// The age up to which another run's marker keeps objects from being removed.
     pub marker_limit: Duration,
 }
@@ -147,7 +149,8 @@ async fn ensure_buckets(context: &Context<'_>) -> Result<Vec<Bucket>, RunError> 
 
 async fn list(context: &Context<'_>, staging: &Staging) -> Result<Vec<LocalFile>, RunError> {
     let (root, exclusions) = (context.job.plan.project_root.clone(), staging.exclusions.clone());
-    let listed = spawn_blocking(move || local::list(&root, &exclusions)).await;
+    let follow_links = staging.follow_links;
+    let listed = spawn_blocking(move || local::list(&root, &exclusions, follow_links)).await;
     let listing = listed.map_err(|error| RunError::Broken(error.to_string()))?.map_err(RunError::Files)?;
     listing.warnings.iter().for_each(|warning| context.events.warn(None, warning.to_string()));
     Ok(listing.files)

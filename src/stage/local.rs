@@ -19,6 +19,7 @@ use super::exclude::Exclusions;
 use crate::aws::PART_SIZE;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::input::{self, InputError};
+use crate::links::Bounds;
 
 /// Lists the files to stage, sorted by key. It reads every file, so call it where blocking is allowed.
 ///
@@ -27,10 +28,12 @@ use crate::input::{self, InputError};
 ///
 /// # Errors
 /// Every problem found, warnings included, if one of them is an error.
-pub fn list(project_root: &Path, exclusions: &Exclusions) -> Result<Listing, Vec<Diagnostic>> {
-    let mut walk = Walk { project_root, exclusions, found: Vec::new(), diagnostics: Vec::new() };
+pub fn list(project_root: &Path, exclusions: &Exclusions, follow_links: bool) -> Result<Listing, Vec<Diagnostic>> {
+    let mut walk = Walk::new(project_root, exclusions, follow_links);
     walk.run();
-    let (mut files, mut diagnostics) = (Vec::with_capacity(walk.found.len()), walk.diagnostics);
+    let mut files = Vec::with_capacity(walk.found.len());
+    let mut diagnostics = walk.diagnostics;
+    diagnostics.append(&mut walk.outside);
     for read in read_all(walk.found) {
         match read {
             Ok(file) => files.push(file),
@@ -42,6 +45,13 @@ pub fn list(project_root: &Path, exclusions: &Exclusions) -> Result<Listing, Vec
     }
     files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
     Ok(Listing { files, warnings: diagnostics })
+}
+
+/// Lists the links that lead outside of the project, as errors. It reads no file.
+pub fn links_outside(project_root: &Path, exclusions: &Exclusions, follow_links: bool) -> Vec<Diagnostic> {
+    let mut walk = Walk::new(project_root, exclusions, follow_links);
+    walk.run();
+    walk.outside
 }
 
 #[derive(Clone, Debug)]
@@ -69,9 +79,17 @@ struct Walk<'a> {
     /// Keys and paths.
     found: Vec<(String, PathBuf)>,
     diagnostics: Vec<Diagnostic>,
+    bounds: Bounds,
+    /// Links that lead outside.
+    outside: Vec<Diagnostic>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(project_root: &'a Path, exclusions: &'a Exclusions, follow_links: bool) -> Self {
+        let bounds = Bounds::new(project_root, follow_links);
+        Self { project_root, exclusions, found: Vec::new(), diagnostics: Vec::new(), bounds, outside: Vec::new() }
+    }
+
     fn run(&mut self) {
         let mut entries = WalkDir::new(self.project_root).min_depth(1).into_iter();
         while let Some(entry) = entries.next() {
@@ -120,7 +138,12 @@ impl Walk<'_> {
     fn take(&mut self, key: String, kind: fs::FileType, path: PathBuf) {
         let kind = if kind.is_symlink() {
             match fs::metadata(&path) {
-                Ok(target) => target.file_type(),
+                // A link to a folder is excluded as a folder is, too.
+                Ok(target) if target.is_dir() && self.exclusions.excludes_tree(&key) => return,
+                Ok(target) => match self.bounds.check(Path::new(&key)) {
+                    Ok(()) => target.file_type(),
+                    Err(escape) => return self.outside.push(escape.to_diagnostic()),
+                },
                 Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::LOOP)) => {
                     self.warn(&path, "is a symbolic link that leads nowhere; it is not staged");
                     return;
@@ -137,7 +160,7 @@ impl Walk<'_> {
             self.found.push((key, path));
         } else if !kind.is_dir() {
             self.warn(&path, "is neither a file nor a folder; it is not staged");
-        } else if !self.exclusions.excludes_tree(&key) {
+        } else {
             self.warn(&path, "is a symbolic link to a folder, whose files are not staged");
         }
     }
@@ -248,7 +271,7 @@ mod tests {
 
     fn list_with(root: &Path, prefixes: &[&str]) -> Result<Listing, Vec<Diagnostic>> {
         let prefixes: Vec<String> = prefixes.iter().map(|&prefix| prefix.to_owned()).collect();
-        list(root, &Exclusions::load(root, &prefixes).unwrap())
+        list(root, &Exclusions::load(root, &prefixes).unwrap(), false)
     }
 
     fn keys(root: &Path, prefixes: &[&str]) -> Vec<String> {

@@ -8,6 +8,7 @@ use super::evaluate::MAX_NESTED;
 use super::url::{NestedStack, nested_stacks};
 use super::{Child, Template, sections};
 use crate::diagnostic::{Diagnostic, Location, Severity};
+use crate::links::{Bounds, Escape};
 use crate::yaml::{self, Node};
 
 /// So many folders, from its end, of a URL's path are looked at.
@@ -23,17 +24,28 @@ pub struct Templates {
     broken: BTreeMap<String, Vec<Diagnostic>>,
     /// What templates include, as it is written; none for what can't be read.
     included: BTreeMap<String, Option<Node>>,
+    /// Whether links may be followed out of the project.
+    follow_links: bool,
 }
 
 impl Templates {
     /// Reads the templates and what they nest. `asked` holds paths relative to the root, each with the place that asks
-    /// for it. Errors concern templates asked for; what is wrong with nested ones, or keeps them from being found, is a
-    /// warning, since a condition may keep them from being launched.
+    /// for it. Errors concern templates asked for, and links that lead outside of the project; what else is wrong with
+    /// nested ones, or keeps them from being found, is a warning, since a condition may keep them from being launched.
     pub fn load(
         project_root: &Path,
         asked: impl IntoIterator<Item = (String, Option<Location>)>,
     ) -> (Self, Vec<Diagnostic>) {
-        let mut reader = Reader::new(project_root, Self::default());
+        Self::load_following(project_root, false, asked)
+    }
+
+    /// The same, where links may be followed out of the project if `follow_links` says so.
+    pub fn load_following(
+        project_root: &Path,
+        follow_links: bool,
+        asked: impl IntoIterator<Item = (String, Option<Location>)>,
+    ) -> (Self, Vec<Diagnostic>) {
+        let mut reader = Reader::new(project_root, Self { follow_links, ..Self::default() });
         let mut open = VecDeque::new();
         let mut seen = HashSet::new();
         for (path, location) in asked {
@@ -54,13 +66,21 @@ impl Templates {
         reader.diagnostics
     }
 
-    /// Reads files that templates include.
-    pub fn load_included(&mut self, project_root: &Path, paths: impl IntoIterator<Item = String>) {
+    /// Reads files that templates include. Links that lead outside of the project are errors.
+    pub fn load_included(&mut self, project_root: &Path, paths: impl IntoIterator<Item = String>) -> Vec<Diagnostic> {
+        let bounds = Bounds::new(project_root, self.follow_links);
+        let mut diagnostics = Vec::new();
         for path in paths {
+            if let Err(escape) = bounds.check(Path::new(&path)) {
+                diagnostics.push(escape.to_diagnostic());
+                self.included.insert(path, None);
+                continue;
+            }
             let parsed = yaml::read(&project_root.join(&path));
             let is_whole = parsed.diagnostics.iter().all(|it| it.severity == Severity::Warning);
             self.included.insert(path, parsed.root.filter(|_| is_whole));
         }
+        diagnostics
     }
 
     /// A file that templates include; [`None`] if it was not read, and within it for one that can't be.
@@ -133,6 +153,7 @@ impl Templates {
 struct Reader<'a> {
     project_root: &'a Path,
     canonical_root: PathBuf,
+    bounds: Bounds,
     templates: Templates,
     diagnostics: Vec<Diagnostic>,
 }
@@ -140,12 +161,19 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(project_root: &'a Path, templates: Templates) -> Self {
         let canonical_root = project_root.canonicalize().unwrap_or_else(|_| project_root.to_owned());
-        Self { project_root, canonical_root, templates, diagnostics: Vec::new() }
+        let bounds = Bounds::new(project_root, templates.follow_links);
+        Self { project_root, canonical_root, bounds, templates, diagnostics: Vec::new() }
     }
 
     /// The relative path of a template that a test names.
     fn asked(&mut self, path: String, location: Option<Location>) -> Option<String> {
-        let file = self.project_root.join(&path);
+        let file = self.canonical_root.join(&path);
+        if file.is_file()
+            && let Err(escape @ Escape::Link { .. }) = self.bounds.check(&file)
+        {
+            self.diagnostics.push(Diagnostic { location, ..escape.to_diagnostic() });
+            return None;
+        }
         let found = match self.relative(&file) {
             _ if file.is_dir() => Err("is a directory"),
             _ if !file.exists() => Err("does not exist"),
@@ -160,7 +188,9 @@ impl<'a> Reader<'a> {
             }
             Err(what) => {
                 let message = format!("template {path} {what}");
-                self.diagnostics.push(Diagnostic { location, ..Diagnostic::error(message) });
+                let is_outside = what.starts_with("lies outside");
+                let help = is_outside.then(|| "use a path in the project, relative to its root".to_owned());
+                self.diagnostics.push(Diagnostic { location, help, ..Diagnostic::error(message) });
                 None
             }
         }
@@ -195,8 +225,14 @@ impl<'a> Reader<'a> {
 
     /// Every file that the nested stack can lead to; none is worth a warning.
     fn children(&mut self, stack: &NestedStack, parent: &mut Template) {
-        let found: Vec<String> = stack.paths.iter().filter_map(|path| self.find(path, &parent.relative)).collect();
-        if found.is_empty() {
+        let mut outside = Vec::new();
+        let found: Vec<String> =
+            stack.paths.iter().filter_map(|path| self.find(path, &parent.relative, &mut outside)).collect();
+        outside.dedup();
+        let is_outside = !outside.is_empty();
+        let at = |escape: Escape| escape.to_diagnostic().at(parent.location(stack.at));
+        self.diagnostics.extend(outside.into_iter().map(at));
+        if found.is_empty() && !is_outside {
             self.diagnostics.push(not_found(stack).at(parent.location(stack.at)));
         }
         for template in found {
@@ -210,27 +246,48 @@ impl<'a> Reader<'a> {
     /// The file that a URL's path leads to. A bucket, a key prefix or the project's name may stand before what is its
     /// path in the project, so they are taken off piece by piece; the folder of the parent comes first, then the one
     /// above it (`find_local_child_template`). A path that begins with a dot is meant from the parent's folder.
-    fn find(&self, path: &str, parent: &str) -> Option<String> {
-        let folder = self.project_root.join(parent);
+    fn find(&self, path: &str, parent: &str, outside: &mut Vec<Escape>) -> Option<String> {
+        let folder = self.canonical_root.join(parent);
         let folder = folder.parent()?;
         let beside = folder.join(path);
+        let mut within = |file: &Path| match self.bounds.check(file) {
+            Err(escape @ Escape::Link { .. }) => {
+                outside.push(escape);
+                None
+            }
+            _ => self.relative(file),
+        };
         if path.starts_with('.') && beside.is_file() {
-            return self.relative(&beside);
+            return within(&beside);
         }
         let path = tidied(path);
         let above = folder.join("..");
         [folder, &above].into_iter().find_map(|folder| {
             (path.len().saturating_sub(MAX_PIECES)..path.len()).find_map(|start| {
                 let file = folder.join(path[start..].iter().collect::<PathBuf>());
-                if file.is_file() { self.relative(&file) } else { None }
+                if file.is_file() { within(&file) } else { None }
             })
         })
     }
 
-    /// The path from the project root with `/`, links resolved; none for what lies outside.
+    /// The path from the project root with `/`, links in the project resolved; none for what lies outside. A link out of
+    /// the project that may be followed is what it is called.
     fn relative(&self, file: &Path) -> Option<String> {
         let canonical = file.canonicalize().ok()?;
-        let parts = canonical.strip_prefix(&self.canonical_root).ok()?.components();
+        let parts = match canonical.strip_prefix(&self.canonical_root) {
+            Ok(inside) => inside.to_owned(),
+            Err(_) if self.bounds.follows_links() && self.bounds.check(file).is_ok() => {
+                let name = file.file_name()?;
+                let folder = file.parent()?.canonicalize().ok()?;
+                match folder.strip_prefix(&self.canonical_root) {
+                    Ok(folder) => folder.join(name),
+                    // The link is one of its folders.
+                    Err(_) => tidied(file.strip_prefix(&self.canonical_root).ok()?.to_str()?).into_iter().collect(),
+                }
+            }
+            Err(_) => return None,
+        };
+        let parts = parts.components();
         Some(parts.map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/"))
     }
 
@@ -390,7 +447,8 @@ mod tests {
             [
                 "error template gone.yaml does not exist",
                 "error template . is a directory",
-                "error template ../nested/common/above.json lies outside the project, so it can't be staged",
+                "error template ../nested/common/above.json lies outside the project, so it can't be staged \
+                 (use a path in the project, relative to its root)",
                 "error no-resources.yaml:2:1: the template has no Resources section",
             ]
         );

@@ -80,5 +80,6 @@ mod selection;
 mod shared_buckets;
 mod simulator;
 mod stale;
+mod symbolic_links;
 mod terminal;
 mod upload;

@@ -97,6 +97,7 @@ impl Deploy {
                 staging: Some(Staging {
                     package: None,
                     exclusions: Exclusions::load(kit.folder(), &[]).map_err(CliError::Diagnostics)?,
+                    follow_links: false,
                     marker_limit: marker::LIMIT,
                 }),
                 templates: plan::sources(kit.templates()),

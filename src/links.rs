@@ -1,0 +1,178 @@
+//! The bounds of a project: paths and symbolic links that lead outside of it.
+//!
+//! What is outside isn't the project's to publish or to write, and a pull request can bring a link to anything that the
+//! machine can read. Knows only `diagnostic`; whoever reads or writes a path of the project asks it first.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::diagnostic::Diagnostic;
+
+/// The folder that paths must not leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    root: PathBuf,
+    follow_links: bool,
+}
+
+/// How a path leaves the project.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Escape {
+    /// By a link in the project; `link` is relative to its root.
+    #[error("{} is a symbolic link to {}, which is outside the project", link.display(), target.display())]
+    Link { link: PathBuf, target: PathBuf },
+    /// By itself: it is absolute, or has too many `..`.
+    #[error("{} is outside the project", .0.display())]
+    Path(PathBuf),
+}
+
+impl Bounds {
+    /// `follow_links` allows what links lead to for reading. Nothing outside is ever written.
+    pub fn new(project_root: &Path, follow_links: bool) -> Self {
+        let absolute = std::path::absolute(project_root).unwrap_or_else(|_| project_root.to_owned());
+        Self { root: absolute.canonicalize().unwrap_or(absolute), follow_links }
+    }
+
+    /// Whether links may be followed out of the project.
+    pub fn follows_links(&self) -> bool {
+        self.follow_links
+    }
+
+    /// Checks that a path may be read. It is relative to the project root, or starts with it.
+    ///
+    /// # Errors
+    /// It leads outside.
+    pub fn check(&self, path: &Path) -> Result<(), Escape> {
+        match self.walk(path) {
+            Err(Escape::Link { .. }) if self.follow_links => Ok(()),
+            checked => checked,
+        }
+    }
+
+    /// Checks that a path may be written, which no flag allows outside.
+    ///
+    /// # Errors
+    /// It leads outside.
+    pub fn check_writable(&self, path: &Path) -> Result<(), Escape> {
+        self.walk(path)
+    }
+
+    /// Follows a path link by link as far as it exists.
+    fn walk(&self, path: &Path) -> Result<(), Escape> {
+        let escape = || Escape::Path(path.to_owned());
+        let relative = match path.strip_prefix(&self.root) {
+            Ok(relative) => relative.to_owned(),
+            Err(_) if path.is_relative() => path.to_owned(),
+            // The root itself may have been reached by a link.
+            Err(_) => match path.canonicalize() {
+                Ok(real) => real.strip_prefix(&self.root).map_err(|_| escape())?.to_owned(),
+                Err(_) => return Err(escape()),
+            },
+        };
+        let mut current = self.root.clone();
+        for component in relative.components() {
+            match component {
+                Component::CurDir => continue,
+                Component::ParentDir => {
+                    if current == self.root {
+                        return Err(escape());
+                    }
+                    current.pop();
+                    continue;
+                }
+                Component::Normal(name) => current.push(name),
+                Component::RootDir | Component::Prefix(_) => return Err(escape()),
+            }
+            if !current.is_symlink() {
+                continue;
+            }
+            // One that leads nowhere can't be read, but a file could be created at its end.
+            let target =
+                current.canonicalize().or_else(|_| std::fs::read_link(&current).map(|it| self.beside(&current, &it)));
+            let target = target.unwrap_or_else(|_| current.clone());
+            if !target.starts_with(&self.root) {
+                let link = current.strip_prefix(&self.root).unwrap_or(&current).to_owned();
+                return Err(Escape::Link { link, target });
+            }
+            current = target;
+        }
+        Ok(())
+    }
+
+    /// What a link that leads nowhere names, without dots.
+    fn beside(&self, link: &Path, target: &Path) -> PathBuf {
+        let mut named = PathBuf::new();
+        for component in link.parent().unwrap_or(&self.root).join(target).components() {
+            match component {
+                Component::ParentDir => _ = named.pop(),
+                Component::CurDir => {}
+                component => named.push(component),
+            }
+        }
+        named
+    }
+}
+
+impl Escape {
+    /// As an error, with what to do about it.
+    pub fn to_diagnostic(&self) -> Diagnostic {
+        let help = match self {
+            Self::Link { .. } => "copy the file into the project, exclude the link, or pass --follow-links to use it",
+            Self::Path(_) => "use a path in the project, relative to its root",
+        };
+        Diagnostic::error(self.to_string()).help(help)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn paths_and_links_are_kept_inside() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        let root = base.join("project");
+        fs::create_dir_all(root.join("deep/er")).unwrap();
+        fs::create_dir(base.join("outside")).unwrap();
+        fs::write(base.join("outside/file"), "").unwrap();
+        symlink("../../outside", root.join("deep/out")).unwrap();
+        symlink("deep/out/file", root.join("chain")).unwrap();
+        symlink("er", root.join("deep/in")).unwrap();
+        symlink("nowhere", root.join("dangling")).unwrap();
+        symlink("../gone", root.join("dangling-out")).unwrap();
+        symlink("again", root.join("again")).unwrap();
+        let check = |path: &str, expect: Result<(), &str>| {
+            for path in [PathBuf::from(path), root.join(path)] {
+                let found = Bounds::new(&root, false).check(&path).map_err(|escape| match escape {
+                    Escape::Link { link, .. } => link.display().to_string(),
+                    Escape::Path(_) => "path".to_owned(),
+                });
+                assert_eq!(found, expect.map_err(str::to_owned), "{path:?}");
+            }
+        };
+        for path in ["", "deep/er", "deep/../deep", "deep/in/x", "none/x", "dangling", "again", "deep/in/../er"] {
+            check(path, Ok(()));
+        }
+        check("..", Err("path"));
+        check("deep/../../outside/file", Err("path"));
+        check("../project-2", Err("path"));
+        check("deep/out/file", Err("deep/out"));
+        check("deep/out/none", Err("deep/out"));
+        check("chain", Err("chain"));
+        check("dangling-out", Err("dangling-out"));
+        let following = Bounds::new(&root, true);
+        assert_eq!(following.check(Path::new("chain")), Ok(()));
+        assert!(following.check_writable(Path::new("chain")).is_err());
+        assert!(following.check(Path::new("../outside/file")).is_err());
+        assert!(following.check(&base.join("outside/file")).is_err());
+        let escape = Bounds::new(&root, false).check(Path::new("chain")).unwrap_err();
+        let target = base.join("outside/file");
+        assert_eq!(
+            escape.to_string(),
+            format!("chain is a symbolic link to {}, which is outside the project", target.display())
+        );
+    }
+}
