@@ -12,7 +12,7 @@ use super::{AwsError, Clients, ErrorKind};
 use crate::event::{LeftResource, Output, StackEvent};
 
 /// A region that throttles every creation for so long doesn't create any.
-const LONGEST_THROTTLING: Duration = Duration::from_secs(60 * 60);
+const LONGEST_THROTTLING: Duration = Duration::from_secs(10 * 60);
 
 /// What CreateStack is asked for. Rollback is disabled and all capabilities are acknowledged, as TaskCat does: a failed
 /// stack has to stand still to be read, and a test knows what it creates.

@@ -153,16 +153,38 @@ impl Clients {
         }
     }
 
-    pub async fn create_bucket(&self, bucket: &str) -> Result<(), AwsError> {
+    /// Creates a bucket with tags, or without any where the caller may not set them, or the server doesn't take them, at
+    /// the creation (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html>).
+    pub async fn create_bucket(&self, bucket: &str, tags: &[(String, String)]) -> Result<(), AwsError> {
+        match self.create_bucket_with(bucket, tags).await {
+            Err(error) if !tags.is_empty() && !error.is_ambiguous() && !error.is(ErrorKind::AlreadyExists) => {
+                self.create_bucket_with(bucket, &[]).await
+            }
+            created => created,
+        }
+    }
+
+    async fn create_bucket_with(&self, bucket: &str, tags: &[(String, String)]) -> Result<(), AwsError> {
         // us-east-1 is the one region that must not be named.
-        let location = (self.region != "us-east-1").then(|| {
-            CreateBucketConfiguration::builder()
-                .location_constraint(BucketLocationConstraint::from(self.region.as_str()))
-                .build()
-        });
-        let request = self.s3.create_bucket().bucket(bucket).set_create_bucket_configuration(location);
+        let region = Some(self.region.as_str()).filter(|region| *region != "us-east-1");
+        let tags = (!tags.is_empty()).then(|| self.tags("CreateBucket", tags)).transpose()?;
+        let is_needed = region.is_some() || tags.is_some();
+        let configuration = CreateBucketConfiguration::builder()
+            .set_location_constraint(region.map(BucketLocationConstraint::from))
+            .set_tags(tags)
+            .build();
+        let request = self.s3.create_bucket().bucket(bucket);
+        let request = request.set_create_bucket_configuration(is_needed.then_some(configuration));
         self.new_buckets.created();
         request.send().await.map(|_| ()).map_err(|error| self.s3_error("CreateBucket", bucket, error))
+    }
+
+    fn tags(&self, operation: &'static str, tags: &[(String, String)]) -> Result<Vec<Tag>, AwsError> {
+        let tags = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let unexpected = |error: aws_smithy_types::error::operation::BuildError| {
+            AwsError::unexpected(operation, &self.region, error.to_string())
+        };
+        tags.collect::<Result<_, _>>().map_err(unexpected)
     }
 
     pub async fn block_public_access(&self, bucket: &str) -> Result<(), AwsError> {
@@ -177,14 +199,14 @@ impl Clients {
     }
 
     /// Sets the bucket's tags.
-    pub async fn tag_bucket(&self, bucket: &str, tags: &[(&str, &str)]) -> Result<(), AwsError> {
-        let tags = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build());
-        let tagging = tags
-            .collect::<Result<Vec<_>, _>>()
-            .and_then(|tags| Tagging::builder().set_tag_set(Some(tags)).build())
-            .map_err(|error| AwsError::unexpected("PutBucketTagging", &self.region, error.to_string()))?;
+    pub async fn tag_bucket(&self, bucket: &str, tags: &[(String, String)]) -> Result<(), AwsError> {
+        const OPERATION: &str = "PutBucketTagging";
+        let tagging = Tagging::builder()
+            .set_tag_set(Some(self.tags(OPERATION, tags)?))
+            .build()
+            .map_err(|error| AwsError::unexpected(OPERATION, &self.region, error.to_string()))?;
         let request = self.s3.put_bucket_tagging().bucket(bucket).tagging(tagging);
-        request.send().await.map(|_| ()).map_err(|error| self.s3_error("PutBucketTagging", bucket, error))
+        request.send().await.map(|_| ()).map_err(|error| self.s3_error(OPERATION, bucket, error))
     }
 
     pub async fn put_bucket_policy(&self, bucket: &str, policy: &str) -> Result<(), AwsError> {

@@ -90,7 +90,7 @@ async fn adopt(plan: &StackPlan, run_id: Uuid, clients: &Clients) -> Option<Stri
                 let is_ours = stack.tag("taskcat-id") == Some(&run_id.simple().to_string());
                 return is_ours.then_some(stack.stack_id);
             }
-            Ok(None) if started.elapsed() < INVISIBLE => sleep(LOOK).await,
+            Ok(None) | Err(_) if started.elapsed() < INVISIBLE => sleep(LOOK).await,
             Ok(None) | Err(_) => return None,
         }
     }

@@ -53,7 +53,7 @@ pub async fn find(plan: &BucketPlan, aws: &Aws) -> Result<Option<Bucket>, StageE
 async fn create(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Events) -> Result<(), StageError> {
     let (bucket, region) = (plan.name.clone(), plan.region.clone());
     events.record(Happening::BucketCreating { bucket: bucket.clone(), region: region.clone() }).await?;
-    match clients.create_bucket(&bucket).await {
+    match clients.create_bucket(&bucket, &tags(plan, run_id)).await {
         Ok(()) => {}
         // There was none a moment ago: the answer to an earlier attempt got lost.
         Err(error) if plan.tag.is_some() && error.has_code("BucketAlreadyOwnedByYou") => {}
@@ -68,8 +68,11 @@ async fn create(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Eve
         Err(error) => return Err(error.into()),
     }
     if let Err(error) = secure(plan, run_id, clients, events).await {
-        // Nothing is in it yet. Should the deletion fail as well, teardown finds the bucket in the journal.
-        let _ = clients.delete_bucket(&bucket).await;
+        if plan.kind != BucketKind::Auto {
+            // Nothing is in it yet, and nobody would delete it later. The error that matters is the first.
+            let _ = clients.delete_bucket(&bucket).await;
+        }
+        // One of the run's own is deleted at its end.
         return Err(error.into());
     }
     events.send(Happening::BucketCreated { bucket, region });
@@ -87,18 +90,27 @@ async fn is_ours(bucket: &str, run_id: Uuid, clients: &Clients) -> bool {
     tags.is_some_and(|tags| tags.iter().all(|(key, value)| key != "taskcat-id" || *value == run_id))
 }
 
+/// Keys and values of the tags by which a bucket is recognised.
+fn tags(plan: &BucketPlan, run_id: Uuid) -> Vec<(String, String)> {
+    match (plan.kind, &plan.tag) {
+        (BucketKind::Auto, _) => vec![
+            ("taskcat-id".to_owned(), run_id.simple().to_string()),
+            ("taskcat-project-name".to_owned(), plan.project.clone()),
+        ],
+        (_, Some((key, value))) => vec![(key.to_string(), value.to_string())],
+        (_, None) => Vec::new(),
+    }
+}
+
 /// Public access blocked, TLS required, tagged as ours. Regional buckets carry no run's tag, since runs share them.
 async fn secure(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Events) -> Result<(), AwsError> {
     let bucket = plan.name.as_str();
+    let tags = tags(plan, run_id);
     let tagged = async {
-        match (plan.kind, &plan.tag) {
-            (BucketKind::Auto, _) => {
-                let run_id = run_id.simple().to_string();
-                let tags = [("taskcat-id", run_id.as_str()), ("taskcat-project-name", plan.project.as_str())];
-                clients.tag_bucket(bucket, &tags).await
-            }
-            (_, Some((key, value))) => clients.tag_bucket(bucket, &[(key, value)]).await,
-            (_, None) => Ok(()),
+        match tags.is_empty() {
+            true => Ok(()),
+            // Not every server takes them at the creation.
+            false => clients.tag_bucket(bucket, &tags).await,
         }
     };
     // A plain-HTTP stand-in for S3 would be locked out by a policy that demands TLS.

@@ -10,7 +10,7 @@ pub mod marker;
 mod policy;
 pub mod sync;
 
-use crate::aws::{AwsError, ErrorKind};
+use crate::aws::AwsError;
 use crate::event::NotRecorded;
 
 #[derive(Debug, thiserror::Error)]
@@ -26,10 +26,13 @@ pub enum StageError {
 }
 
 impl StageError {
-    /// Whether nothing was made for certain: AWS said no, rather than nothing.
+    /// Whether certainly nothing was created: AWS refused the creation, and no earlier attempt may have succeeded.
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::Aws(error) => error.operation == "CreateBucket" && !error.is(ErrorKind::Network),
+            Self::Aws(error) => {
+                let is_ambiguous = error.is_ambiguous() || error.has_code("BucketAlreadyOwnedByYou");
+                error.operation == "CreateBucket" && !is_ambiguous
+            }
             Self::NoSuchBucket { .. } | Self::WrongRegion { .. } | Self::NotRecorded(_) => true,
         }
     }

@@ -23,6 +23,13 @@ const LONGEST_FAILURE: Duration = Duration::from_secs(15);
 /// How long CloudFormation may not see a stack after its creation.
 const INVISIBLE: Duration = Duration::from_secs(60);
 
+/// How long polls may be throttled without one that succeeds.
+const LONGEST_THROTTLING: Duration = Duration::from_secs(15 * 60);
+
+/// How often in a row a stack has to be missing to count as deleted. CloudFormation shows deleted stacks by their ID for
+/// 90 days, so that one that is missing once may only not be visible everywhere.
+const MISSES: u32 = 3;
+
 const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
 
 /// Follows one cell's stack through its life.
@@ -43,6 +50,8 @@ struct Followed {
     status: StackStatus,
     reason: Option<String>,
     failing_since: Option<Instant>,
+    /// How often in a row it was said not to exist.
+    misses: u32,
     since: Instant,
 }
 
@@ -202,7 +211,16 @@ impl Watcher {
 impl Followed {
     fn new(stack_id: String, depth: u32) -> Self {
         let status = StackStatus::in_progress();
-        Self { stack_id, depth, seen: HashSet::new(), status, reason: None, failing_since: None, since: Instant::now() }
+        Self {
+            stack_id,
+            depth,
+            seen: HashSet::new(),
+            status,
+            reason: None,
+            failing_since: None,
+            misses: 0,
+            since: Instant::now(),
+        }
     }
 
     /// Whether nothing was seen of it, and not for long.
@@ -215,11 +233,17 @@ impl Followed {
     async fn poll(&mut self, clients: &Clients) -> Result<Vec<StackEvent>, AwsError> {
         let found = match clients.new_events(&self.stack_id, self.depth, &mut self.seen).await {
             Ok(found) => found,
-            Err(error) if error.is(ErrorKind::Throttled) => return Ok(Vec::new()),
+            Err(error) if error.is(ErrorKind::Throttled) => {
+                let since = self.failing_since.get_or_insert_with(Instant::now);
+                return if since.elapsed() < LONGEST_THROTTLING { Ok(Vec::new()) } else { Err(error) };
+            }
             // It may not be visible yet.
             Err(error) if error.message.contains("does not exist") && self.is_new() => return Ok(Vec::new()),
             Err(error) if error.message.contains("does not exist") => {
-                self.status = StackStatus::deleted();
+                self.misses += 1;
+                if self.misses >= MISSES {
+                    self.status = StackStatus::deleted();
+                }
                 return Ok(Vec::new());
             }
             Err(error) => {
@@ -230,6 +254,7 @@ impl Followed {
             }
         };
         self.failing_since = None;
+        self.misses = 0;
         found.iter().for_each(|event| self.take(event));
         Ok(found)
     }

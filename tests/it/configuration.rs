@@ -36,7 +36,11 @@ fn refused(project: &Project, args: &[&str]) -> Outcome {
     let outcome = Taskcat::at(project, &aws.endpoint()).args(args.iter().copied()).run();
     aws.assert_untouched();
     outcome.assert_code(2);
-    assert!(project.files("taskcat_outputs").is_empty(), "{:?}", project.files("taskcat_outputs"));
+    // What is written, if anything, says that nothing was tested.
+    if !project.files("taskcat_outputs").is_empty() {
+        let junit = project.read("taskcat_outputs/junit.xml");
+        assert!(junit.contains("not started"), "{junit}");
+    }
     outcome
 }
 

@@ -131,7 +131,7 @@ fn throttling_is_waited_out(kind: Kind) {
 }
 
 /// moto answers a template that it can't digest with a page of HTML and status 500; ministack never does. The second
-/// try finds what the first one began, because moto does not know client request tokens.
+/// attempt finds what the first one began, because moto does not know client request tokens, and which never settles.
 #[test]
 fn an_answer_that_is_no_answer_fails_its_cell() {
     let server = Server::take(Kind::Moto);
@@ -144,7 +144,7 @@ fn an_answer_that_is_no_answer_fails_its_cell() {
          Value: !FindInMap [Images, nowhere, Ami]\n",
     );
     let proxy = Proxy::before(&server);
-    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).args(["-l"]).run();
+    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).args(["-l", "--timeout", "5s"]).run();
     outcome.assert_code(1);
     assert_eq!(outcome.states(), ["topic/us-east-1 failed"]);
     let calls = proxy.calls();

@@ -37,7 +37,8 @@ impl Creation {
 }
 
 impl Ledger {
-    pub fn apply(&mut self, event: &RunEvent) {
+    /// Takes an event in. Of the buckets only those count for which `is_own` holds: others are shared by later runs.
+    pub fn apply(&mut self, event: &RunEvent, is_own: impl Fn(&str) -> bool) {
         match &event.happening {
             Happening::StackCreating { cell, .. } => {
                 self.stacks.insert(cell.clone(), Creation::requested(event.at));
@@ -50,7 +51,7 @@ impl Ledger {
             Happening::LaunchFailed { cell, may_exist: false, .. } | Happening::StackDeleted { cell, .. } => {
                 self.stacks.remove(cell);
             }
-            Happening::BucketCreating { bucket, .. } => {
+            Happening::BucketCreating { bucket, .. } if is_own(bucket) => {
                 self.buckets.insert(bucket.clone(), Creation::requested(event.at));
             }
             Happening::BucketCreated { bucket, .. } => {
@@ -101,7 +102,7 @@ mod tests {
         let cell = CellId { test: "a".into(), region: "eu-west-1".into() };
         let mut ledger = Ledger::default();
         let mut apply = |happening| {
-            ledger.apply(&RunEvent { seq: 1, at: Timestamp::UNIX_EPOCH, happening });
+            ledger.apply(&RunEvent { seq: 1, at: Timestamp::UNIX_EPOCH, happening }, |_| true);
             (ledger.stacks.get(&cell).map(|it| it.confirmed.clone()), ledger.is_empty())
         };
         let creating = || Happening::StackCreating {

@@ -109,6 +109,13 @@ impl Header {
     }
 }
 
+impl Header {
+    /// Whether the run creates a bucket for itself, and deletes it.
+    fn owns(&self, bucket: &str) -> bool {
+        self.buckets.iter().any(|own| own.name == bucket)
+    }
+}
+
 /// The journal of a run that goes on. Its lock is held as long as it is open.
 pub struct Journal {
     file: File,
@@ -162,7 +169,7 @@ impl Journal {
     pub fn write(&mut self, event: &RunEvent, durably: bool) -> io::Result<()> {
         if Ledger::concerns(&event.happening) {
             write_line(&mut self.file, event)?;
-            self.ledger.apply(event);
+            self.ledger.apply(event, |bucket| self.header.owns(bucket));
         }
         if durably { self.file.sync_data() } else { Ok(()) }
     }

@@ -115,7 +115,7 @@ fn read(path: &Path) -> Result<Record, JournalError> {
     for line in lines {
         // The last line of a killed run may be torn; what it was to announce had not begun.
         if let Ok(event) = serde_json::from_slice::<RunEvent>(&line.map_err(failed)?) {
-            ledger.apply(&event);
+            ledger.apply(&event, |bucket| header.owns(bucket));
         }
     }
     let newest = metadata.modified().ok().and_then(|at| Timestamp::try_from(at).ok());
