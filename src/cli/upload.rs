@@ -77,7 +77,8 @@ impl Upload {
         let draft = Draft::of_buckets(&project.loaded, &project.root, Uuid::new_v4());
         block_on(async {
             let (clients, endpoint) = aws.connect()?;
-            let (plan, warnings) = run::prepare(&draft, &clients).await?;
+            let (mut plan, warnings) = run::prepare(&draft, &clients).await?;
+            plan.keep_buckets();
             output::diagnostics(&warnings);
             let consumers = vec![output::terminal(verbosity, false, None)];
             // An automatic bucket is what this command is for: it stays.

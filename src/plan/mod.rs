@@ -34,6 +34,9 @@ pub use sources::sources;
 /// The tag by which a stack that stays is recognised later; its value is the stack's name.
 pub const INSTALLER_TAG: &str = "taskcat-installer";
 
+/// The tag of a bucket that was created for an upload, with the project's name.
+const UPLOAD_TAG: &str = "taskcat-upload";
+
 /// Everything a run will do, decided.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -50,6 +53,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Makes the buckets ones that stay: without the tag by which a run's own buckets are found and deleted.
+    pub fn keep_buckets(&mut self) {
+        for bucket in self.buckets.iter_mut().filter(|bucket| bucket.kind == BucketKind::Auto) {
+            bucket.tag = Some((UPLOAD_TAG.to_owned(), self.project_name.clone()));
+        }
+    }
+
     /// Makes the stacks ones that stay: with names of their own, and without the tags by which a run's stacks are found
     /// and taken away.
     pub fn to_stay(&mut self, name_of: impl Fn(&str) -> String) {

@@ -93,7 +93,7 @@ async fn is_ours(bucket: &str, run_id: Uuid, clients: &Clients) -> bool {
 /// Keys and values of the tags by which a bucket is recognised.
 fn tags(plan: &BucketPlan, run_id: Uuid) -> Vec<(String, String)> {
     match (plan.kind, &plan.tag) {
-        (BucketKind::Auto, _) => vec![
+        (BucketKind::Auto, None) => vec![
             ("taskcat-id".to_owned(), run_id.simple().to_string()),
             ("taskcat-project-name".to_owned(), plan.project.clone()),
         ],

@@ -122,6 +122,10 @@ fn an_automatic_bucket_stays() {
     let (name, _) = standing.buckets.first_key_value().unwrap();
     assert!(name.starts_with("tcat-ignored-files-"), "{name}");
     assert_eq!(standing.keys(name), keys("ignored-files"));
+    // It isn't a run's, and no cleaning takes it for one.
+    let clean = Taskcat::at(&project, &server.endpoint());
+    clean.args(["test", "clean", "--yes", "--include-running", "-r", "us-east-1", "ALL"]).run().assert_code(0);
+    assert_eq!(server.standing(&["us-east-1"]).buckets.len(), 1);
 }
 
 #[test]
