@@ -19,7 +19,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryA
 const ATTEMPTS: u32 = 12;
 /// A new bucket may take most of a minute to become visible.
 const S3_ATTEMPTS: u32 = 18;
-/// The first call of a run: a wrong endpoint is told within seconds.
+/// The first call of a run: a wrong endpoint is reported within seconds.
 const FIRST_CALL_ATTEMPTS: u32 = 8;
 
 /// How long an endpoint may refuse connections, as one does that is being restarted.

@@ -90,17 +90,7 @@ impl Clients {
 
     /// Keys and values of the bucket's tags; `None` where there is no such bucket.
     pub async fn bucket_tags(&self, bucket: &str) -> Result<Option<Vec<(String, String)>>, AwsError> {
-        match self.s3.get_bucket_tagging().bucket(bucket).send().await {
-            Ok(answer) => {
-                let tags = answer.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
-                Ok(Some(tags.collect()))
-            }
-            Err(error) => match self.s3_error("GetBucketTagging", bucket, error) {
-                error if error.has_code("NoSuchTagSet") => Ok(Some(Vec::new())),
-                error if error.is(ErrorKind::NotFound) => Ok(None),
-                error => Err(error),
-            },
-        }
+        self.tags_of(bucket, None).await
     }
 
     /// Keys and values of the tags of a bucket of this account; `None` where there is no such bucket.
@@ -112,7 +102,11 @@ impl Clients {
         bucket: &str,
         account_id: &str,
     ) -> Result<Option<Vec<(String, String)>>, AwsError> {
-        match self.s3.get_bucket_tagging().bucket(bucket).expected_bucket_owner(account_id).send().await {
+        self.tags_of(bucket, Some(account_id.to_owned())).await
+    }
+
+    async fn tags_of(&self, bucket: &str, owner: Option<String>) -> Result<Option<Vec<(String, String)>>, AwsError> {
+        match self.s3.get_bucket_tagging().bucket(bucket).set_expected_bucket_owner(owner).send().await {
             Ok(answer) => {
                 let tags = answer.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
                 Ok(Some(tags.collect()))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::process::{self, Tail};
 
-/// Reading a file takes no time; a git that waits for something waits in vain.
+/// Reading a file takes no time; a git that takes longer waits for something that never comes.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// The folders of the submodules that `.gitmodules` names, below the project root. As TaskCat's

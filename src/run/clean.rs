@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::journal::{Folders, Record};
 use crate::event::CellId;
+use crate::teardown::BucketOrigin;
 
 /// Where resources of runs are searched.
 #[derive(Clone, Debug)]
@@ -128,6 +129,17 @@ impl Findings {
 }
 
 impl Leftover {
+    /// Of a bucket: what is known of its creation.
+    pub(super) fn bucket_origin(&self) -> Option<BucketOrigin<'_>> {
+        let LeftoverKind::Bucket { unconfirmed_since } = self.kind else { return None };
+        Some(BucketOrigin {
+            run_id: &self.run_id,
+            project: &self.project,
+            account_id: &self.account_id,
+            unconfirmed_since,
+        })
+    }
+
     pub fn is_stack(&self) -> bool {
         matches!(self.kind, LeftoverKind::Stack { .. })
     }

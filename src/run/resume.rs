@@ -21,7 +21,7 @@ use crate::duration::HumanDuration;
 use crate::event::{Cell, CellId, Happening, KeptWhy, Outcome, RunEvent, RunStarted, StackEvent, Task};
 use crate::plan::TestLimits;
 use crate::report::Consumer;
-use crate::teardown::{self, BucketOrigin};
+use crate::teardown;
 use crate::watch::Watcher;
 
 #[derive(Debug, thiserror::Error)]
@@ -330,18 +330,12 @@ impl Resumed<'_> {
 
     /// Deletes a bucket of the run's own.
     async fn bucket(&self, found: &Leftover) {
-        let LeftoverKind::Bucket { unconfirmed_since } = found.kind else { return };
+        let Some(origin) = found.bucket_origin() else { return };
         let events = &self.spine.events;
         if self.resumption.header.as_ref().is_some_and(|it| it.no_delete) {
             return events.send(Happening::BucketKept { bucket: found.name.clone(), why: KeptWhy::NoDelete });
         }
         let clients = self.aws.clients(&found.profile, &found.region).await;
-        let origin = BucketOrigin {
-            run_id: &found.run_id,
-            project: &found.project,
-            account_id: &found.account_id,
-            unconfirmed_since,
-        };
         teardown::delete_bucket_of_run(&found.name, &origin, &clients, events).await;
     }
 }

@@ -17,7 +17,7 @@ use crate::run::conductor::{Conductor, Ended, Spine};
 use crate::run::deletion::{self, DeletionOptions};
 use crate::run::journal::Record;
 use crate::run::staging;
-use crate::teardown::{self, BucketOrigin, SETTLE};
+use crate::teardown::{self, SETTLE};
 
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -97,14 +97,8 @@ pub(in crate::run) async fn current_stack(
 }
 
 async fn delete_bucket(found: &Leftover, aws: &Aws, events: &Events) {
-    let LeftoverKind::Bucket { unconfirmed_since } = found.kind else { return };
+    let Some(origin) = found.bucket_origin() else { return };
     let clients = aws.clients(&found.profile, &found.region).await;
-    let origin = BucketOrigin {
-        run_id: &found.run_id,
-        project: &found.project,
-        account_id: &found.account_id,
-        unconfirmed_since,
-    };
     teardown::delete_bucket_of_run(&found.name, &origin, &clients, events).await;
 }
 
