@@ -27,7 +27,7 @@ const DELETE_BATCH: usize = 1000;
 /// Attempts to delete objects that S3 is too busy to delete, with twice the time between them each.
 const DELETE_ATTEMPTS: u32 = 7;
 const DELETE_BACKOFF: Duration = Duration::from_millis(250);
-/// Rounds of deletion that may leave a bucket no emptier. Listings are consistent, but other servers than S3 stand in for
+/// Rounds of deletion that may make no progress. Listings are consistent, but other servers than S3 stand in for
 /// it, and a resource may write while it is being deleted.
 const FUTILE_ROUNDS: u32 = 10;
 /// Parts of one file in flight; each is held in memory.

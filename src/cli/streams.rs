@@ -63,7 +63,7 @@ pub(super) fn tell_in_line(text: impl Display) {
     let _ = stderr.write_all(masked(text).as_bytes()).and_then(|()| stderr.flush());
 }
 
-/// True once standard output could not be written, for another reason than that its reader is gone.
+/// Whether a write to standard output failed for a reason other than a closed pipe.
 pub(super) fn has_failed() -> bool {
     matches!(*stdout(), Stdout::Failed(_))
 }

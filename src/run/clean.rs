@@ -39,7 +39,7 @@ pub struct CleanRequest {
     pub search: Search,
     /// Where journals are looked for.
     pub folders: Folders,
-    /// What stands in for AWS. A journal means nothing anywhere else.
+    /// The endpoint called instead of AWS. A journal is valid only for the endpoint that it was written for.
     pub endpoint: Option<String>,
     /// Also what belongs to runs that seem to go on.
     pub include_running: bool,

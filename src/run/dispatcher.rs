@@ -127,7 +127,7 @@ impl Dispatcher {
         Closed { finished, remains, unwritten: self.unwritten }
     }
 
-    /// Those that come later are told of what the earlier ones could not write.
+    /// Later consumers learn what the earlier ones could not write.
     fn finish_consumers(&mut self) {
         let mut open = VecDeque::from(std::mem::take(&mut self.consumers));
         while let Some(mut consumer) = open.pop_front() {

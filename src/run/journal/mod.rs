@@ -39,7 +39,7 @@ pub struct Header {
     pub output: Option<PathBuf>,
     pub process: Process,
     pub started: Timestamp,
-    /// What stands in for AWS, if anything. The journal means nothing anywhere else.
+    /// The endpoint called instead of AWS, if any. The journal is valid only for it.
     pub endpoint: Option<String>,
     /// Whether stacks are to be left in place, as the user of the run decided.
     pub no_delete: bool,
