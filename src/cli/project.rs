@@ -15,6 +15,7 @@ use crate::package;
 use crate::plan::Draft;
 use crate::plan::forecast::{Forecast, Missed, Regions, Staged};
 use crate::run::Staging;
+use crate::simulator::seed::Seeds;
 use crate::stage::exclude::Exclusions;
 use crate::stage::{local, marker};
 use crate::template::Templates;
@@ -170,6 +171,18 @@ impl Project {
             Diagnostic { location, ..Diagnostic::error(format!("`{key}`: {escape}")).help(help) }
         };
         escapes.map(diagnostic).collect()
+    }
+
+    /// Adds the buckets that the configuration names, which exist in the user's account.
+    pub fn seed_buckets(&self, seeds: &mut Seeds) {
+        for test in self.loaded.config.tests.values() {
+            let region = test.regions.iter().flatten().next();
+            if let (Some(bucket), Some(region), false) =
+                (test.given_bucket(), region, test.s3_regional_buckets.unwrap_or_default())
+            {
+                seeds.add_bucket(bucket, region);
+            }
+        }
     }
 
     /// What is to be packaged and staged.

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::aws::{Aws, Keys};
 use crate::simulator::clock::Clock;
 use crate::simulator::scenario::{self, Scenario};
+use crate::simulator::seed::{self, Seeds};
 use crate::simulator::{ACCOUNT_ID, Cloud, Simulator as Running};
 
 use super::error::{CliError, Exit};
@@ -61,22 +62,47 @@ pub struct Behaviour {
     /// What goes wrong in the simulator on purpose: a file in YAML or JSON, as schemas/README.md describes it.
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
+
+    /// Fill the simulator from a file in YAML or JSON: SSM parameters, secrets, buckets, exports, key pairs, images, hosted
+    /// zones and VPCs, as docs/seeds.md describes them. Can be given more than once.
+    #[arg(long, value_name = "FILE")]
+    seed: Vec<PathBuf>,
 }
 
 impl Behaviour {
-    /// A cloud that behaves like this, and is empty.
-    pub fn cloud(&self) -> Result<Cloud, CliError> {
-        let scenario = match &self.scenario {
-            Some(file) => scenario::read(file).map_err(CliError::Diagnostics)?,
-            None => Scenario::default(),
+    /// The scenario, and everything that is seeded.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files.
+    pub fn read(&self) -> Result<(Scenario, Seeds), CliError> {
+        let mut problems = Vec::new();
+        let (scenario, mut seeds) = match self.scenario.as_deref().map(scenario::read) {
+            None => Default::default(),
+            Some(Ok(read)) => read,
+            Some(Err(diagnostics)) => {
+                problems.extend(diagnostics);
+                Default::default()
+            }
         };
-        Ok(Cloud::new(Clock::new(self.speed), scenario))
+        for file in &self.seed {
+            match seed::read(file) {
+                Ok(more) => seeds.add(more),
+                Err(diagnostics) => problems.extend(diagnostics),
+            }
+        }
+        if problems.is_empty() { Ok((scenario, seeds)) } else { Err(CliError::Diagnostics(problems)) }
+    }
+
+    /// A cloud that behaves like this and holds what is seeded.
+    pub fn cloud(&self, scenario: Scenario, seeds: Seeds) -> Cloud {
+        Cloud::new(Clock::new(self.speed), scenario).with_seeds(seeds)
     }
 }
 
 impl Simulator {
     pub fn run(self) -> Result<Exit, CliError> {
-        block_on(serve(self.port, self.behaviour.cloud()?))
+        let (scenario, seeds) = self.behaviour.read()?;
+        block_on(serve(self.port, self.behaviour.cloud(scenario, seeds)))
     }
 }
 

@@ -57,6 +57,7 @@ const LOCAL_SPEED: &str = "120";
 #[derive(Args)]
 #[command(mut_arg("speed", |speed| speed.requires("local").default_value(LOCAL_SPEED)))]
 #[command(mut_arg("scenario", |scenario| scenario.requires("local")))]
+#[command(mut_arg("seed", |seed| seed.requires("local")))]
 pub(super) struct Run {
     /// Tests to run, separated by commas; ALL runs every test of the configuration.
     #[arg(short, long, default_value = "ALL", value_name = "NAMES")]
@@ -218,10 +219,10 @@ impl Run {
 
     /// The error is what kept the run from starting.
     fn tested(&self, former: Former, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
-        let cloud = match self.local {
+        let simulated = match self.local {
             true => {
                 aws.refuse_beside("--local")?;
-                Some(self.behaviour.cloud()?)
+                Some(self.behaviour.read()?)
             }
             false => None,
         };
@@ -241,8 +242,11 @@ impl Run {
             draft.keep_part(part, of);
         }
         block_on(async {
-            let local = match cloud {
-                Some(cloud) => Some(Local::start(cloud).await?),
+            let local = match simulated {
+                Some((scenario, mut seeds)) => {
+                    project.seed_buckets(&mut seeds);
+                    Some(Local::start(self.behaviour.cloud(scenario, seeds)).await?)
+                }
                 None => None,
             };
             let subject = Subject { project: &project, draft: &draft, templates: &templates };

@@ -71,7 +71,17 @@ async fn ask(lookup: &Lookup, aws: &Aws) -> Result<Answer, AwsError> {
             (value, false) => Answer::Text(value),
         },
         Question::Secret { id } => Answer::Secret(clients.secret(id).await?),
-        Question::Object { bucket, key } => Answer::Text(clients.object_text(bucket, key).await?.trim().to_owned()),
+        Question::Object { bucket, key } => {
+            let text = match clients.object_text(bucket, key).await {
+                // The bucket is in another region than the test.
+                Err(error) if error.has_code("PermanentRedirect") => match clients.bucket_region(bucket).await? {
+                    Some(region) => aws.clients(&lookup.profile, &region).await.object_text(bucket, key).await?,
+                    None => return Err(error),
+                },
+                text => text?,
+            };
+            Answer::Text(text.trim().to_owned())
+        }
         Question::PresignedUrl { bucket, key, expires_seconds } => {
             Answer::Secret(clients.presigned_url(bucket, key, Duration::from_secs(*expires_seconds)).await?)
         }

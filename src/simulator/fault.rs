@@ -63,6 +63,7 @@ pub async fn inject_fault(
     if cloud.scenario.is_disabled(&caller.region) {
         return Err(Refusal::Error(region_disabled(service)));
     }
+    cloud.seeds.plant(cloud, caller);
     let facts = CallFacts { service, action, account: &caller.account, region: &caller.region, name };
     let Some((phase, fault)) = cloud.scenario.call_fault(&facts) else { return Ok(Fault::default()) };
     let fault = worded(fault, service, action, caller);

@@ -10,7 +10,8 @@
 //! - `query` (awsQuery: CloudFormation, STS, EC2) and `json` (SSM, Secrets Manager, CodePipeline): the protocols; S3's is
 //!   `s3s`'s
 //! - one module a service
-//! - `scenario`: what goes wrong on purpose; `fault`: how it goes wrong
+//! - `scenario`: what goes wrong on purpose; `fault`: how it goes wrong; `seed`: what is there from the start; `document`: how
+//!   the files of both are read
 
 pub mod clock;
 pub mod cloudformation;
@@ -18,6 +19,7 @@ pub mod ec2;
 pub mod s3;
 pub mod scenario;
 pub mod secrets_manager;
+pub mod seed;
 pub mod ssm;
 pub mod sts;
 pub mod xml;
@@ -25,6 +27,7 @@ pub mod xml;
 mod caller;
 mod code_pipeline;
 mod dispatch;
+mod document;
 mod fault;
 mod json;
 mod origin;
@@ -39,6 +42,7 @@ use std::time::Duration;
 
 use clock::Clock;
 use scenario::{Impact, ResourceFacts, Scenario};
+use seed::Seeds;
 use server::Server;
 
 /// The account of callers whose access key doesn't name one.
@@ -52,6 +56,7 @@ pub struct Cloud {
     pub ssm: ssm::Service,
     pub secrets: secrets_manager::Service,
     pub scenario: Scenario,
+    pub seeds: Seeds,
 }
 
 /// Who calls, and where.
@@ -72,7 +77,15 @@ impl Cloud {
             ssm: ssm::Service::default(),
             secrets: secrets_manager::Service::default(),
             scenario,
+            seeds: Seeds::default(),
         }
+    }
+
+    /// The same with what is seeded.
+    pub fn with_seeds(self, seeds: Seeds) -> Self {
+        let cloud = Self { seeds, ..self };
+        cloud.seeds.plant_buckets(&cloud);
+        cloud
     }
 
     /// What the scenario does to a resource whose creation, update or deletion begins now. To ask is an attempt, and

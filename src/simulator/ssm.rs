@@ -7,6 +7,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use md5::{Digest, Md5};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::clock::Clock;
@@ -34,8 +36,10 @@ pub struct Parameter {
     pub modified: Timestamp,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What kind of value an SSM parameter has
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Kind {
+    #[default]
     String,
     StringList,
     SecureString,
@@ -102,10 +106,8 @@ impl Service {
             Some((name, version)) => (name, Some(version)),
             None => (name, None),
         };
-        if let Some(found) = public(caller, name) {
-            return Ok(found);
-        }
-        let found = lock(&self.parameters).get(&key(caller, name)).cloned().ok_or_else(not_found)?;
+        let stored = lock(&self.parameters).get(&key(caller, name)).cloned();
+        let found = stored.or_else(|| public(caller, name)).ok_or_else(not_found)?;
         match version {
             Some(version) if version != found.version.to_string() => {
                 let message = format!(

@@ -30,7 +30,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("watch", &["aws", "catalog", "duration", "event", "plan"]),
     ("teardown", &["aws", "catalog", "duration", "event", "plan"]),
     // AWS on this machine: no step knows it, and it knows none.
-    ("simulator", &["catalog", "diagnostic", "duration", "template", "yaml"]),
+    ("simulator", &["catalog", "diagnostic", "duration", "input", "template", "yaml"]),
     // What is told of a run.
     ("report", &["diagnostic", "event", "input", "lint"]),
     (

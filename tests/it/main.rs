@@ -76,6 +76,7 @@ mod resuming;
 mod root_causes;
 mod sample;
 mod secrets;
+mod seeds;
 mod selection;
 mod shared_buckets;
 mod simulator;

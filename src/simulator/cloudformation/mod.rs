@@ -29,7 +29,7 @@ use serde_json::{Map, Value as Json};
 use super::{Caller, Cloud, lock};
 use engine::Engine;
 use request::Request;
-use state::State;
+use state::{Export, State};
 
 /// Stacks, change sets and exports of all accounts and regions.
 #[derive(Default)]
@@ -87,6 +87,13 @@ impl Service {
             "DeleteChangeSet" => engine.delete_change_set(&request),
             action => answer::read(&engine, action, &request).unwrap_or_else(|| Err(unknown(action))),
         }
+    }
+
+    /// Adds an export of a stack that isn't here.
+    pub fn add_export(&self, caller: &Caller, name: &str, value: &str) {
+        let key = (caller.account.clone(), caller.region.clone(), name.to_owned());
+        let export = Export { value: value.to_owned(), stack: None };
+        lock(&self.state).exports.insert(key, export);
     }
 
     /// The properties of a resource that a stack of the caller's has made, and since when it is as it is.

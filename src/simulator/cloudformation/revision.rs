@@ -111,10 +111,36 @@ pub fn foresee(
     given: IndexMap<String, String>,
     capabilities: &[String],
 ) -> Result<Foreseen, ServiceError> {
+    let stack = target.number.map(|number| state.stack(number));
+    let surroundings = surroundings(cloud, state, target.caller, &source.template, stack, None);
+    foresee_in(surroundings, target, source, given, capabilities)
+}
+
+/// [`foresee`] for a nested stack that is about to be created.
+///
+/// # Errors
+/// As for [`foresee`].
+pub fn foresee_nested(
+    cloud: &Cloud,
+    state: &State,
+    target: Target,
+    source: &Arc<Source>,
+    given: IndexMap<String, String>,
+    capabilities: &[String],
+) -> Result<Foreseen, ServiceError> {
+    let surroundings = surroundings(cloud, state, target.caller, &source.template, None, None);
+    foresee_in(Surroundings { is_nested: true, ..surroundings }, target, source, given, capabilities)
+}
+
+fn foresee_in(
+    surroundings: Surroundings,
+    target: Target,
+    source: &Arc<Source>,
+    given: IndexMap<String, String>,
+    capabilities: &[String],
+) -> Result<Foreseen, ServiceError> {
     let template = &source.template;
     let place = place(target.caller, target.name, target.id, target.notification_arns);
-    let stack = target.number.map(|number| state.stack(number));
-    let surroundings = surroundings(cloud, state, target.caller, template, stack, None);
     let evaluator = Evaluator::new(template, &place, &givens(&given), &surroundings);
     let depends_on = depends_on(&evaluator);
     let foreseen = evaluator.stack();
@@ -146,7 +172,8 @@ fn surroundings<'a>(
     stack: Option<&'a Stack>,
     stored: Option<&'a HashMap<String, String>>,
 ) -> Surroundings<'a> {
-    Surroundings { cloud, state, caller, template, stack, stored, noted: RefCell::default() }
+    let is_nested = stack.is_some_and(|stack| stack.nested_in.is_some());
+    Surroundings { cloud, state, caller, template, stack, is_nested, stored, noted: RefCell::default() }
 }
 
 fn place(caller: &Caller, name: &str, id: &str, notification_arns: &[String]) -> Place {

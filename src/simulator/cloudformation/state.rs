@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::engine::Step;
 use super::source::Sources;
 use super::stack::{Stack, StackNumber};
 use super::{ServiceError, invalid};
+use crate::catalog::partition_of;
 use crate::simulator::Caller;
 
 #[derive(Default)]
@@ -31,7 +33,8 @@ pub struct State {
 #[derive(Clone, Debug)]
 pub struct Export {
     pub value: String,
-    pub stack: StackNumber,
+    /// None for one that is seeded, whose stack isn't here.
+    pub stack: Option<StackNumber>,
 }
 
 /// Something that happens at its time.
@@ -89,6 +92,21 @@ impl State {
     pub fn of(&self, caller: &Caller) -> impl Iterator<Item = (StackNumber, &Stack)> {
         let numbered = self.stacks.iter().enumerate().rev().map(|(number, stack)| (StackNumber(number), stack));
         numbered.filter(move |(_, stack)| stack.owner == *caller)
+    }
+
+    /// The ID of the stack that has exported something.
+    pub fn exporter(&self, owner: &Caller, export: &Export) -> Arc<str> {
+        let seeded = || {
+            let (partition, region, account) = (partition_of(&owner.region).name, &owner.region, &owner.account);
+            format!("arn:{partition}:cloudformation:{region}:{account}:stack/seeded/{}", Uuid::nil()).into()
+        };
+        export.stack.map_or_else(seeded, |number| self.stack(number).id.clone())
+    }
+
+    /// Whether a stack of the caller's has a resource with this physical ID.
+    pub fn has_resource(&self, caller: &Caller, physical_id: &str) -> bool {
+        let mut resources = self.of(caller).flat_map(|(_, stack)| stack.resources.values());
+        resources.any(|it| it.physical_id.as_deref() == Some(physical_id) && it.status != "DELETE_COMPLETE")
     }
 
     pub fn plan(&mut self, at: Timestamp, stack: StackNumber, operation: u64, step: Step) {

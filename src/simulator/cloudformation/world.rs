@@ -21,6 +21,7 @@ pub struct Surroundings<'a> {
     pub template: &'a Template,
     /// None before it is created.
     pub stack: Option<&'a Stack>,
+    pub is_nested: bool,
     /// Before anything happens, values that are stored are taken as they are now, and noted; later those count.
     pub stored: Option<&'a HashMap<String, String>>,
     pub noted: RefCell<Noted>,
@@ -140,6 +141,16 @@ impl World for Surroundings<'_> {
         }
         self.noted.borrow_mut().stored.insert(name.to_owned(), parameter.value.clone());
         Ok(Value::String(parameter.value))
+    }
+
+    /// Only what is seeded or made by a stack is known, and only of things of which something is seeded. A nested stack may be
+    /// given what its parent makes: attributes that nobody knows.
+    fn exists(&self, parameter_type: &str, value: &str) -> Option<bool> {
+        if self.is_nested {
+            return None;
+        }
+        let is_seeded = self.cloud.seeds.has(self.caller, parameter_type, value)?;
+        Some(is_seeded || self.state.has_resource(self.caller, value))
     }
 
     fn dynamic_reference(&self, reference: &str) -> Result<Value, String> {

@@ -39,7 +39,7 @@ use super::dispatch::{Body, Reply};
 use super::fault::{Fault, Refusal};
 use super::{Cloud, lock};
 pub use door::bucket_in_host;
-pub use store::{BucketFacts, Missing, Store};
+pub use store::{BucketFacts, Missing, Store, is_bucket_name};
 
 /// The largest body. Real objects may have 50 TB and their parts 5 GB, but these are kept in memory.
 pub const MAX_BODY: usize = 1024 * 1024 * 1024;

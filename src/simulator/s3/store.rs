@@ -132,7 +132,7 @@ impl Store {
     /// # Errors
     /// S3's own: the name is taken, or can't be one.
     pub fn create_bucket(&self, caller: &Caller, name: &str, now: Timestamp) -> Result<(), ServiceError> {
-        if !is_new_name(name) {
+        if !is_bucket_name(name) {
             return Err(ServiceError::new(400, "InvalidBucketName", "The specified bucket is not valid."));
         }
         let mut buckets = lock(&self.buckets);
@@ -337,7 +337,7 @@ fn marker_headers(marker: &Version) -> http::HeaderMap {
 
 /// Whether a bucket may be made with the name.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
-pub(super) fn is_new_name(name: &str) -> bool {
+pub fn is_bucket_name(name: &str) -> bool {
     let reserved = ["sthree-", "amzn-s3-demo-"].iter().any(|prefix| name.starts_with(prefix))
         || ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"].iter().any(|suffix| name.ends_with(suffix));
     s3s::path::check_bucket_name(name) && !reserved

@@ -16,6 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::lock;
+use super::seed::SeedFile;
 use crate::duration::HumanDuration;
 pub use pattern::{Pattern, matches};
 pub use read::{read, schema};
@@ -32,6 +33,8 @@ pub struct ScenarioFile {
     pub hidden: Vec<HiddenRule>,
     /// Regions that the account has not enabled
     pub disabled_regions: Vec<Pattern>,
+    /// What is there from the start
+    pub seeds: SeedFile,
 }
 
 /// Resources of stacks, and what becomes of them; every condition must hold

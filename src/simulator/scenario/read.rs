@@ -1,193 +1,50 @@
 //! Reads a scenario file, and says everything that is wrong with it, each at its place.
-//!
-//! What keys there are and what they take is read from the schema of the types; what no schema says stands in `rules`.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use schemars::Schema;
-use schemars::generate::SchemaSettings;
-use schemars::transform::RecursiveTransform;
-use serde_json::Value as Json;
 
+use super::super::document::{self, Checker};
+use super::super::seed::{self, Loaded, Seeds};
 use super::{Scenario, ScenarioFile};
-use crate::diagnostic::{Diagnostic, Location, Position, Severity};
-use crate::duration::HumanDuration;
-use crate::yaml::{self, Node, Parsed, Value};
+use crate::diagnostic::Diagnostic;
+use crate::yaml::{self, Node, Parsed};
 
-/// Reads a file in YAML or JSON.
+/// Reads a file in YAML or JSON: the scenario, and the seeds in it.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn read(path: &Path) -> Result<Scenario, Vec<Diagnostic>> {
+pub fn read(path: &Path) -> Result<(Scenario, Seeds), Vec<Diagnostic>> {
     scenario(&Arc::from(path), yaml::read(path))
 }
 
-fn scenario(file: &Arc<Path>, parsed: Parsed) -> Result<Scenario, Vec<Diagnostic>> {
-    let mut reader = Reader { file: file.clone(), schema: schema().to_value(), diagnostics: parsed.diagnostics };
-    let Some(root) = parsed.root.filter(|root| !root.is_null()) else {
-        return if reader.diagnostics.is_empty() { Ok(Scenario::default()) } else { Err(reader.diagnostics) };
-    };
-    let rule = reader.schema.clone();
-    reader.check(&root, &rule, "");
-    rules(&mut reader, &root);
-    reader.diagnostics.sort_by_key(|it| it.location.as_ref().map(|location| location.at));
-    if reader.diagnostics.iter().any(|it| it.severity == Severity::Error) {
-        return Err(reader.diagnostics);
-    }
-    match serde_json::from_value::<ScenarioFile>(root.to_json()) {
-        Ok(read) => Ok(Scenario::new(read)),
-        // The schema says the same as the types; should they ever part, the file is still refused with a reason.
-        Err(error) => {
-            reader.error(root.at, error.to_string(), None);
-            Err(reader.diagnostics)
+fn scenario(file: &Arc<Path>, parsed: Parsed) -> Result<(Scenario, Seeds), Vec<Diagnostic>> {
+    let mut loaded = Loaded::default();
+    let mut read: ScenarioFile = document::read(file, "the scenario", parsed, |checker, root| {
+        rules(checker, root);
+        if let Some(seeds) = root.get("seeds") {
+            loaded = seed::load(checker, file, seeds, "seeds.");
         }
-    }
+    })?;
+    let seeds = Seeds::new(std::mem::take(&mut read.seeds), loaded);
+    Ok((Scenario::new(read), seeds))
 }
 
 /// The JSON Schema (2020-12) of a scenario file.
 pub fn schema() -> Schema {
-    let mut settings = SchemaSettings::draft2020_12();
-    // What may be left out is left out; nothing is ever `null`.
-    settings.transforms.push(Box::new(RecursiveTransform(|schema: &mut Schema| {
-        if let Some(Json::Array(types)) = schema.get("type")
-            && let [one, Json::String(null)] = types.as_slice()
-            && null == "null"
-        {
-            let one = one.clone();
-            schema.insert("type".to_owned(), one);
-        }
-        if let Some(Json::Array(any)) = schema.get("anyOf")
-            && let [Json::Object(one), null] = any.as_slice()
-            && null.get("type").is_some_and(|kind| kind == "null")
-        {
-            let one = one.clone();
-            schema.remove("anyOf");
-            one.into_iter().for_each(|(key, value)| drop(schema.insert(key, value)));
-        }
-        for key in ["default", "format"] {
-            schema.remove(key);
-        }
-    })));
-    settings.into_generator().into_root_schema_for::<ScenarioFile>()
-}
-
-struct Reader {
-    file: Arc<Path>,
-    schema: Json,
-    diagnostics: Vec<Diagnostic>,
-}
-
-impl Reader {
-    fn error(&mut self, at: Position, message: String, help: Option<String>) {
-        let location = Location { file: self.file.clone(), at };
-        let diagnostic = Diagnostic { help, ..Diagnostic::error(message).at(location) };
-        self.diagnostics.push(diagnostic);
-    }
-
-    fn check(&mut self, node: &Node, rule: &Json, path: &str) {
-        let rule = self.resolved(rule);
-        let what = if path.is_empty() { "the scenario".to_owned() } else { format!("`{path}`") };
-        if let Some(tag) = &node.tag {
-            return self.error(node.at, format!("{what} has the tag `{tag}`, which means nothing here"), None);
-        }
-        if let Some(allowed) = choices(&rule) {
-            return self.choice(node, &allowed, &what);
-        }
-        match rule.get("type").and_then(Json::as_str).unwrap_or_default() {
-            "object" => self.mapping(node, &rule, path, &what),
-            "array" => match node.as_sequence() {
-                Some(items) => {
-                    let rule = rule.get("items").cloned().unwrap_or_default();
-                    items.iter().enumerate().for_each(|(n, item)| self.check(item, &rule, &format!("{path}[{n}]")));
-                }
-                None => self.wrong_type(node, "a list", &what),
-            },
-            "integer" => self.integer(node, &rule, &what),
-            "string" => self.text(node, &rule, &what),
-            _ => {}
-        }
-    }
-
-    fn resolved(&self, rule: &Json) -> Json {
-        let name = rule.get("$ref").and_then(Json::as_str).and_then(|name| name.strip_prefix("#/$defs/"));
-        let found = name.and_then(|name| self.schema.get("$defs")?.get(name));
-        found.unwrap_or(rule).clone()
-    }
-
-    fn mapping(&mut self, node: &Node, rule: &Json, path: &str, what: &str) {
-        let Some(entries) = node.as_mapping() else { return self.wrong_type(node, "a mapping", what) };
-        let properties = rule.get("properties").and_then(Json::as_object).cloned().unwrap_or_default();
-        for (key, value) in entries {
-            match properties.get(&*key.text) {
-                Some(rule) if path.is_empty() => self.check(value, rule, &key.text),
-                Some(rule) => self.check(value, rule, &format!("{path}.{}", key.text)),
-                None => {
-                    let known: Vec<&str> = properties.keys().map(String::as_str).collect();
-                    let help = match nearest(&key.text, &known) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("it takes {}", known.join(", ")),
-                    };
-                    self.error(key.at, format!("{what} has no key `{}`", key.text), Some(help));
-                }
-            }
-        }
-        for required in rule.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str) {
-            if node.get(required).is_none() {
-                self.error(node.at, format!("{what} lacks `{required}`"), None);
-            }
-        }
-    }
-
-    fn choice(&mut self, node: &Node, allowed: &[String], what: &str) {
-        match node.as_str() {
-            Some(text) if allowed.iter().any(|choice| choice == text) => {}
-            Some(text) => {
-                let message = format!("{what} is `{text}`, but must be one of {}", allowed.join(", "));
-                let known: Vec<&str> = allowed.iter().map(String::as_str).collect();
-                let help = nearest(text, &known).map(|near| format!("did you mean `{near}`?"));
-                self.error(node.at, message, help);
-            }
-            None => self.wrong_type(node, &format!("one of {}", allowed.join(", ")), what),
-        }
-    }
-
-    fn integer(&mut self, node: &Node, rule: &Json, what: &str) {
-        let Value::Int(value) = node.value else { return self.wrong_type(node, "a whole number", what) };
-        let bound = |name: &str| rule.get(name).and_then(Json::as_i64);
-        let (least, most) = (bound("minimum").unwrap_or(0), bound("maximum").unwrap_or(i64::from(u32::MAX)));
-        if value < least || value > most {
-            self.error(node.at, format!("{what} is {value}, but must be between {least} and {most}"), None);
-        }
-    }
-
-    fn text(&mut self, node: &Node, rule: &Json, what: &str) {
-        let Some(text) = node.as_str() else {
-            let help = node.is_scalar().then(|| format!("write it in quotes: \"{}\"", node.text));
-            let is_duration = rule.get("pattern").is_some();
-            let kind = if is_duration { "a duration such as 30s" } else { "text" };
-            let message = format!("{what} is {}, but must be {kind}", node.kind_name());
-            return self.error(node.at, message, help.filter(|_| !is_duration && !node.is_null()));
-        };
-        if rule.get("pattern").is_some() && HumanDuration::parse(text).is_none() {
-            self.error(node.at, format!("{what} is `{text}`, but must be a duration such as 30s"), None);
-        }
-    }
-
-    fn wrong_type(&mut self, node: &Node, must_be: &str, what: &str) {
-        self.error(node.at, format!("{what} is {}, but must be {must_be}", node.kind_name()), None);
-    }
+    document::schema::<ScenarioFile>()
 }
 
 /// What the keys of one rule have to do with each other.
-fn rules(reader: &mut Reader, root: &Node) {
+fn rules(checker: &mut Checker, root: &Node) {
     let list = |key: &str| root.get(key).and_then(Node::as_sequence).unwrap_or_default().iter().enumerate();
     for (n, rule) in list("resources").filter(|(_, rule)| rule.as_mapping().is_some()) {
         if rule.get("fails").is_none() && rule.get("takes").is_none() {
-            reader.error(rule.at, format!("`resources[{n}]` changes nothing: it lacks `fails` or `takes`"), None);
+            checker.error(rule.at, format!("`resources[{n}]` changes nothing: it lacks `fails` or `takes`"), None);
         }
         if let (Some(until), None) = (rule.get("until"), rule.get("fails")) {
-            reader.error(
+            checker.error(
                 until.at,
                 format!("`resources[{n}].until` says when to stop failing, but nothing fails"),
                 None,
@@ -195,7 +52,7 @@ fn rules(reader: &mut Reader, root: &Node) {
         }
         if let Some(until) = rule.get("until").filter(|until| until.as_mapping().is_some_and(<[_]>::is_empty)) {
             let message = format!("`resources[{n}].until` says nothing: it lacks `attempts` or `bucket_is_empty`");
-            reader.error(until.at, message, None);
+            checker.error(until.at, message, None);
         }
     }
     for (n, rule) in list("calls") {
@@ -207,28 +64,9 @@ fn rules(reader: &mut Reader, root: &Node) {
             _ => true,
         };
         for (key, _) in rule.entries().iter().filter(|(key, _)| !takes(&key.text)) {
-            reader.error(key.at, format!("`calls[{n}].{}` means nothing to the fault `{fault}`", key.text), None);
+            checker.error(key.at, format!("`calls[{n}].{}` means nothing to the fault `{fault}`", key.text), None);
         }
     }
-}
-
-/// The values of an enum, of which `schemars` writes either form.
-fn choices(rule: &Json) -> Option<Vec<String>> {
-    let text = |value: &Json| value.as_str().map(str::to_owned);
-    if let Some(allowed) = rule.get("enum").and_then(Json::as_array) {
-        return Some(allowed.iter().filter_map(text).collect());
-    }
-    let one_of = rule.get("oneOf").and_then(Json::as_array)?;
-    let each = |one: &Json| match (one.get("const"), choices(one)) {
-        (Some(value), _) => text(value).into_iter().collect(),
-        (None, more) => more.unwrap_or_default(),
-    };
-    Some(one_of.iter().flat_map(each).collect())
-}
-
-fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
-    let close = known.iter().map(|known| (strsim::damerau_levenshtein(text, known), *known));
-    close.min().filter(|(distance, _)| *distance <= 2).map(|(_, known)| known)
 }
 
 #[cfg(test)]
@@ -238,7 +76,7 @@ mod tests {
     fn read_text(text: &str) -> Result<Scenario, Vec<String>> {
         let file: Arc<Path> = Arc::from(Path::new("s.yml"));
         let said = |all: Vec<Diagnostic>| all.iter().map(ToString::to_string).collect();
-        scenario(&file, yaml::parse(&file, text)).map_err(said)
+        scenario(&file, yaml::parse(&file, text)).map(|(scenario, _)| scenario).map_err(said)
     }
 
     /// `UPDATE_SCHEMAS=1 cargo test --lib scenario` writes the file anew.

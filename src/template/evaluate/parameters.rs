@@ -139,8 +139,16 @@ impl Evaluator<'_> {
             self.early.push(failure(message));
             return Unknown::asked(format!("parameter {}", parameter.key)).into();
         }
-        if let Some((unknown, message)) = declaration.open_question(&text) {
+        if let Some((unknown, message)) = declaration.unread_pattern(&text) {
             self.undecided(&unknown, failure(message));
+        }
+        match declaration.missing(&text, |kind, value| self.world.exists(kind, value)) {
+            Missing::Nothing => {}
+            Missing::Unknown(unknown, message) => self.undecided(&unknown, failure(message)),
+            Missing::Known(message) => {
+                self.early.push(failure(message));
+                return Unknown::asked(format!("parameter {}", parameter.key)).into();
+            }
         }
         let kind = declaration.kind;
         if !kind.is_stored {
@@ -170,6 +178,15 @@ fn default_text(default: &Node) -> String {
         Some(items) => items.iter().map(|item| &*item.text).collect::<Vec<_>>().join(","),
         None => default.text.to_string(),
     }
+}
+
+/// What is missing of the things that a value names.
+enum Missing {
+    Nothing,
+    /// The failure if something is.
+    Unknown(Unknown, String),
+    /// The failure.
+    Known(String),
 }
 
 /// A parameter's entry in the template.
@@ -249,19 +266,33 @@ impl<'a> Declaration<'a> {
         }
     }
 
-    /// What only AWS can say to a value that nothing else is wrong with.
-    fn open_question(&self, text: &str) -> Option<(Unknown, String)> {
+    /// A pattern that only AWS can match with a value.
+    fn unread_pattern(&self, text: &str) -> Option<(Unknown, String)> {
         let key = &self.parameter.key;
-        let pattern = self.get("AllowedPattern").filter(|it| it.is_scalar());
-        if let Some(pattern) = pattern
-            && Pattern::of(&pattern.text).and_then(|it| it.matches(text)).is_none()
-        {
-            let unknown = Unknown::asked(format!("AllowedPattern of parameter {key}, which only Java reads"));
-            return Some((unknown, format!("Parameter '{key}' must match pattern {}", pattern.text)));
+        let pattern = self.get("AllowedPattern").filter(|it| it.is_scalar())?;
+        if Pattern::of(&pattern.text).and_then(|it| it.matches(text)).is_some() {
+            return None;
+        }
+        let unknown = Unknown::asked(format!("AllowedPattern of parameter {key}, which only Java reads"));
+        Some((unknown, format!("Parameter '{key}' must match pattern {}", pattern.text)))
+    }
+
+    /// Whether what a value names is missing, as far as `exists` tells.
+    fn missing(&self, text: &str, exists: impl Fn(&str, &str) -> Option<bool>) -> Missing {
+        if !self.kind.names_what_exists() {
+            return Missing::Nothing;
+        }
+        let named = self.kind.checked(text).into_iter().filter(|value| !value.is_empty());
+        let known: Vec<_> = named.map(|value| (value, exists(self.kind.item, value))).collect();
+        if let Some((value, _)) = known.iter().find(|(_, exists)| *exists == Some(false)) {
+            return Missing::Known(self.does_not_exist(value));
+        }
+        if !known.is_empty() && known.iter().all(|(_, exists)| *exists == Some(true)) {
+            return Missing::Nothing;
         }
         let shown = if self.parameter.no_echo { "****" } else { text };
-        let named = || Unknown::asked(format!("whether {} {shown} exists", self.kind.item));
-        self.kind.names_what_exists().then(|| (named(), self.does_not_exist(shown)))
+        let unknown = Unknown::asked(format!("whether {} {shown} exists", self.kind.item));
+        Missing::Unknown(unknown, self.does_not_exist(shown))
     }
 
     fn does_not_exist(&self, value: &str) -> String {

@@ -51,6 +51,11 @@ pub trait World {
         Ok(self.needs(Unknown::asked(format!("SSM parameter {name}"))).into())
     }
 
+    /// Whether there is a thing of a parameter's type (`AWS::EC2::KeyPair::KeyName`); none where that isn't known.
+    fn exists(&self, _parameter_type: &str, _value: &str) -> Option<bool> {
+        None
+    }
+
     /// `{{resolve:service:reference}}`, with its braces.
     fn dynamic_reference(&self, reference: &str) -> Result<Value, String> {
         Ok(self.needs(Unknown::asked(format!("dynamic reference {reference}"))).into())

@@ -12,7 +12,7 @@ pub fn list_exports(engine: &Engine, request: &Request) -> Answer {
     };
     let exports: Vec<_> = engine.state.exports.iter().filter(|(key, _)| owned(key)).collect();
     let page = page(request, &exports, |xml, ((_, _, name), export)| {
-        xml.text("ExportingStackId", &engine.state.stack(export.stack).id)
+        xml.text("ExportingStackId", engine.state.exporter(request.caller, export))
             .text("Name", name)
             .text("Value", &export.value);
     })?;

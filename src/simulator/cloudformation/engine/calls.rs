@@ -275,7 +275,7 @@ impl Engine<'_> {
     ) {
         self.becomes(number, "DELETE_IN_PROGRESS", reason.map(str::to_owned), at);
         let stack = self.stack(number);
-        let exported = self.state.exports.iter().filter(|(_, export)| export.stack == number);
+        let exported = self.state.exports.iter().filter(|(_, export)| export.stack == Some(number));
         let mut used = exported.filter_map(|((_, _, name), _)| {
             let user = self.state.importers(&stack.owner, name).find(|user| user.id != stack.id)?;
             Some((name, user))

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use rand::distr::{Alphanumeric, SampleString};
 
-use super::super::revision::{Target, foresee};
+use super::super::revision::{Target, foresee, foresee_nested};
 use super::super::source;
 use super::super::stack::{NestedIn, OnFailure, Resource, STACK, Settings, StackNumber};
 use super::super::{ServiceError, invalid};
@@ -73,7 +73,7 @@ impl Engine<'_> {
             notification_arns: &settings.notification_arns,
             number: None,
         };
-        let foreseen = foresee(self.cloud, self.state, target, &source, given, &settings.capabilities)?;
+        let foreseen = foresee_nested(self.cloud, self.state, target, &source, given, &settings.capabilities)?;
         let nested_in = NestedIn { parent: number, root, logical_id: id.to_owned() };
         let child = self.add_stack(&owner, &name, &stack_id, settings, Some(nested_in), at);
         if let Some(resource) = self.state.stack_mut(number).resources.get_mut(id) {

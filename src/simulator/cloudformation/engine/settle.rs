@@ -65,7 +65,7 @@ impl Engine<'_> {
     }
 
     fn settle_deletion(&mut self, number: StackNumber, at: Timestamp) {
-        self.state.exports.retain(|_, export| export.stack != number);
+        self.state.exports.retain(|_, export| export.stack != Some(number));
         let id = self.stack(number).id.clone();
         // What was left has its name no more through this stack.
         self.state.taken.retain(|_, holder| *holder != id);
@@ -143,8 +143,8 @@ impl Engine<'_> {
         let key = |name: &str| (owner.account.clone(), owner.region.clone(), name.to_owned());
         let named = || outputs.iter().filter_map(|output| Some((output.export_name.as_deref()?, output)));
         for (name, _) in named() {
-            if let Some(other) = self.state.exports.get(&key(name)).filter(|export| export.stack != number) {
-                let holder = &self.stack(other.stack).id;
+            if let Some(other) = self.state.exports.get(&key(name)).filter(|export| export.stack != Some(number)) {
+                let holder = self.state.exporter(&owner, other);
                 return Err(format!("Export with name {name} is already exported by stack {holder}"));
             }
         }
@@ -153,7 +153,7 @@ impl Engine<'_> {
             .state
             .exports
             .iter()
-            .filter(|((_, _, name), export)| export.stack == number && !names.contains(name.as_str()));
+            .filter(|((_, _, name), export)| export.stack == Some(number) && !names.contains(name.as_str()));
         for ((_, _, name), _) in dropped {
             if let Some(user) = self.state.importers(&owner, name).next() {
                 return Err(format!("Export {name} cannot be deleted as it is in use by {}", user.name));
@@ -165,9 +165,9 @@ impl Engine<'_> {
                 return Err(format!("Export {name} cannot be updated as it is in use by {}", user.name));
             }
         }
-        self.state.exports.retain(|_, export| export.stack != number);
+        self.state.exports.retain(|_, export| export.stack != Some(number));
         for (name, output) in named() {
-            self.state.exports.insert(key(name), Export { value: output.value.clone(), stack: number });
+            self.state.exports.insert(key(name), Export { value: output.value.clone(), stack: Some(number) });
         }
         self.state.stack_mut(number).outputs = outputs;
         Ok(())

@@ -1,0 +1,222 @@
+//! Seeds: what the simulator holds from the start, by `--seed`, by a scenario file, and by the configuration.
+
+use serde_json::json;
+
+use crate::project::Project;
+use crate::simulator::Simulator;
+use crate::taskcat::{Outcome, Taskcat};
+
+const CONFIG: &str = "\
+project:
+  name: fed
+  regions: [eu-central-1]
+tests:
+  everything:
+    template: site.yaml
+    parameters:
+      Motto: $[taskcat_ssm_/site/motto]
+      Token: $[taskcat_secretsmanager_site-token]
+      Licence: $[taskcat_getlicensecontent]/site-licences/2030.txt
+      Key: ops
+      Vpc: vpc-0a1
+      Groups: sg-0a1,sg-0b2
+      Zone: Z111
+";
+
+const SITE: &str = "\
+Parameters:
+  Motto: {Type: String}
+  Token: {Type: String}
+  Licence: {Type: String}
+  Key: {Type: AWS::EC2::KeyPair::KeyName}
+  Vpc: {Type: AWS::EC2::VPC::Id}
+  Groups: {Type: List<AWS::EC2::SecurityGroup::Id>}
+  Zone: {Type: AWS::Route53::HostedZone::Id}
+  Image: {Type: AWS::SSM::Parameter::Value<String>, Default: /images/base}
+Resources:
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties:
+      DisplayName: !Ref Motto
+      TopicName: !ImportValue shared-TopicName
+  Module:
+    Type: AWS::CloudFormation::Stack
+    Properties:
+      TemplateURL: https://partner-modules.s3.amazonaws.com/v2/queue.yaml
+      Parameters: {Name: '{{resolve:secretsmanager:site-db:SecretString:user}}'}
+Outputs:
+  Motto: {Value: !Ref Motto}
+  Image: {Value: !Ref Image}
+  Queue: {Value: !GetAtt Module.Outputs.Name}
+";
+
+const SEEDS: &str = "\
+ssm_parameters:
+  - {name: /site/motto, value: more light}
+  - {name: /images/base, value: ami-1, regions: [us-*]}
+  - {name: /images/base, value: ami-2, regions: [eu-*]}
+secrets:
+  - {name: site-token, value: t0ps3cret}
+  - {name: site-db, keys: {user: alice, password: hunter2}}
+buckets:
+  - name: site-licences
+    objects: [{key: 2030.txt, text: licensed until 2030}]
+  - name: partner-modules
+    region: eu-central-1
+    folders: [{path: ../partner, prefix: v2}]
+exports:
+  - {name: shared-TopicName, value: news}
+key_pairs: [{name: ops}]
+hosted_zones: [{id: Z111, name: example.com}]
+vpcs:
+  - id: vpc-0a1
+    security_groups: [{id: sg-0a1}, {id: sg-0b2}]
+";
+
+/// A project that needs much of its account; what it needs lies in `seeds/all.yml`.
+fn fed() -> Project {
+    let project = Project::empty("fed");
+    project.write(".taskcat.yml", CONFIG);
+    project.write("site.yaml", SITE);
+    project.write("seeds/all.yml", SEEDS);
+    project.write(
+        "partner/queue.yaml",
+        "Parameters: {Name: {Type: String}}\nResources: {Queue: {Type: AWS::SQS::Queue}}\nOutputs: {Name: {Value: !Ref Name}}\n",
+    );
+    project
+}
+
+fn local(project: &Project, args: &[&str]) -> Outcome {
+    Taskcat::bare(project).args(["test", "run", "--local", "-l"]).args(args.iter().copied()).run()
+}
+
+#[track_caller]
+fn output(outcome: &Outcome, key: &str) -> serde_json::Value {
+    let cell = outcome.cell("everything", "eu-central-1");
+    let outputs = cell["outputs"].as_array().unwrap();
+    let found = outputs.iter().find(|output| output["key"] == key);
+    found.unwrap_or_else(|| panic!("no output {key}: {cell:#}"))["value"].clone()
+}
+
+#[test]
+fn a_seed_file_has_what_a_project_needs() {
+    let project = fed();
+    let outcome = local(&project, &["--seed", "seeds/all.yml"]);
+    outcome.assert_code(0);
+    assert_eq!(output(&outcome, "Motto"), "more light");
+    assert_eq!(output(&outcome, "Image"), "ami-2");
+    assert_eq!(output(&outcome, "Queue"), "alice");
+    for (name, text) in outcome.outputs() {
+        assert!(!text.contains("t0ps3cret"), "{name} tells a secret");
+    }
+}
+
+#[test]
+fn a_scenario_file_may_hold_the_seeds() {
+    let project = fed();
+    let seeds: String = SEEDS.lines().map(|line| format!("  {line}\n")).collect();
+    project.write("seeds/scenario.yml", &format!("disabled_regions: [me-south-1]\nseeds:\n{seeds}"));
+    local(&project, &["--scenario", "seeds/scenario.yml"]).assert_code(0);
+}
+
+/// The later one of two files counts.
+#[test]
+fn several_files_are_added_up() {
+    let project = fed();
+    project.write("seeds/more.yml", "ssm_parameters: [{name: /site/motto, value: less noise}]\n");
+    let outcome = local(&project, &["--seed", "seeds/all.yml", "--seed", "seeds/more.yml"]);
+    outcome.assert_code(0);
+    assert_eq!(output(&outcome, "Motto"), "less noise");
+}
+
+/// Where things of a kind are seeded, there are no others; where none are, nothing is known of them.
+#[test]
+fn a_parameter_that_names_what_is_not_seeded_is_refused() {
+    let project = fed();
+    let check = |from: &str, to: &str, value: &str, parameter: &str| {
+        project.write("seeds/all.yml", &SEEDS.replace(from, to));
+        let outcome = local(&project, &["--seed", "seeds/all.yml"]);
+        outcome.assert_code(1).assert_says(&format!(
+            "Parameter validation failed: parameter value {value} for parameter name {parameter} does not exist"
+        ));
+    };
+    check("{name: ops}", "{name: dev}", "ops", "Key");
+    check("{name: ops}", "{name: ops, regions: [us-east-1]}", "ops", "Key");
+    check("key_pairs: [{name: ops}]", "key_pairs: []", "ops", "Key");
+    check("{id: sg-0b2}", "{id: sg-0c3}", "sg-0b2", "Groups");
+    check("{id: Z111,", "{id: Z222,", "Z111", "Zone");
+    check("id: vpc-0a1", "id: vpc-0b2", "vpc-0a1", "Vpc");
+    project.write("seeds/all.yml", &SEEDS.replace("key_pairs: [{name: ops}]\n", ""));
+    local(&project, &["--seed", "seeds/all.yml"]).assert_code(0);
+}
+
+/// All that is wrong with all files is said before anything is done.
+#[test]
+fn files_that_are_wrong_are_refused() {
+    let project = fed();
+    project.write("seeds/one.yml", "ssm_parameters:\n- {name: /a}\nsecret: []\n");
+    project.write("seeds/two.yml", "buckets:\n- name: b-1\n  folders: [{path: nowhere}]\n");
+    project.write("seeds/scenario.yml", "seeds:\n  exports: [{name: x}]\n");
+    let outcome = local(
+        &project,
+        &[
+            "--seed",
+            "seeds/one.yml",
+            "--seed",
+            "seeds/two.yml",
+            "--scenario",
+            "seeds/scenario.yml",
+            "--seed",
+            "gone.yml",
+        ],
+    );
+    outcome.assert_code(2);
+    for (says, at) in [
+        ("`ssm_parameters[0]` lacks `value`", "seeds/one.yml:2:3"),
+        ("the seed file has no key `secret`", "seeds/one.yml:3:1"),
+        ("`buckets[0].folders[0].path`: nowhere is no folder", "seeds/two.yml:3:20"),
+        ("`seeds.exports[0]` lacks `value`", "seeds/scenario.yml:2:13"),
+        ("cannot read gone.yml", ""),
+    ] {
+        outcome.assert_says(says).assert_says(at);
+    }
+    assert_eq!(outcome.report()["cells"], json!([]), "nothing was tested");
+    Taskcat::bare(&project)
+        .args(["test", "run", "--seed", "seeds/all.yml"])
+        .run()
+        .assert_code(2)
+        .assert_says("--local");
+}
+
+/// The user's own bucket is there, wherever the configuration names it.
+#[test]
+fn buckets_of_the_configuration_exist() {
+    let project = Project::empty("own-bucket");
+    project.write("topic.yaml", "Resources: {Topic: {Type: AWS::SNS::Topic}}\n");
+    project.write(
+        ".taskcat.yml",
+        "general: {s3_bucket: team-bucket}\nproject: {name: own, template: topic.yaml, regions: [eu-west-1, us-east-1]}\n\
+         tests: {shared: {}, other: {s3_bucket: other-bucket}}\n",
+    );
+    let outcome = local(&project, &[]);
+    outcome.assert_code(0);
+    let mut buckets: Vec<_> =
+        outcome.report()["buckets"].as_array().unwrap().iter().map(|it| it["bucket"].clone()).collect();
+    buckets.sort_by_key(ToString::to_string);
+    assert_eq!(buckets, ["other-bucket", "team-bucket"]);
+}
+
+#[test]
+fn a_server_is_seeded_too() {
+    let project = fed();
+    project.write("seeds/all.yml", &SEEDS.replace("../partner", &project.path().join("partner").display().to_string()));
+    let file = project.path().join("seeds/all.yml").display().to_string();
+    let simulator = Simulator::start(&["--speed", "inf", "--seed", &file]);
+    let outcome = Taskcat::offline(&project)
+        .env("AWS_ACCESS_KEY_ID", "210987654321")
+        .env("AWS_SECRET_ACCESS_KEY", "any")
+        .args(["test", "run", "-l", "--endpoint-url", &simulator.endpoint()])
+        .run();
+    // Buckets belong to one account, everything else to every account.
+    outcome.assert_code(1).assert_says("object s3://site-licences/2030.txt").assert_silent_about("motto");
+}
