@@ -113,6 +113,10 @@ impl Run {
         project.follow_links = self.follow_links;
         project.trim(&self.test_names, &self.regions)?;
         let (draft, templates) = project.draft(Uuid::new_v4())?;
+        let problems = draft.problems();
+        if !problems.is_empty() {
+            return Err(CliError::Diagnostics(problems));
+        }
         project.refuse_endless(&draft, &templates)?;
         let staging = project.staging(true, &[])?;
         block_on(async {

@@ -18,7 +18,7 @@ pub enum Exit {
     /// A test failed or would fail, cfn-lint found errors, a pipeline's stage has failed, or a Lambda function can't be
     /// packaged.
     Failed = 1,
-    /// The command line, the configuration or a template is wrong.
+    /// The command line or the configuration is wrong, or no test can be planned.
     Usage = 2,
     /// AWS could not be used: no credentials, no bucket, no upload.
     Aws = 3,
@@ -36,7 +36,7 @@ Exit codes:
   0    every test passed
   1    a test failed or would fail, cfn-lint found errors, a pipeline's stage has failed,
        or a Lambda function can't be packaged
-  2    the command line, the configuration or a template is wrong
+  2    the command line or the configuration is wrong, or no test can be planned
   3    AWS could not be used: no credentials, no bucket, no upload
   4    every test passed, but something was left behind
   5    a file, a report or standard output could not be written: the local disk or folder

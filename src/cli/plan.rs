@@ -66,7 +66,9 @@ impl Plan {
         let (draft, mut templates) = project.draft(Uuid::new_v5(&Uuid::nil(), b"taskcat plan"))?;
         let regions = if self.all_regions { Regions::All } else { Regions::Declared };
         let forecast = project.forecast(&draft, &mut templates, regions)?;
+        let refused = Project::refuse_unplannable(&draft);
         match self.format {
+            Format::Text if refused.is_err() => {}
             Format::Text => streams::print(text::text(&forecast, self.all_regions)),
             Format::Json => {
                 let report = PlanReport::of(&forecast, &project.root);
@@ -74,6 +76,7 @@ impl Plan {
                 streams::print_line(json.map_err(|error| CliError::local("the plan", error))?);
             }
         }
+        refused?;
         let fails = |cell: &Cell| cell.is_declared && cell.verdict() == Verdict::WouldFail;
         Ok(if forecast.cells.iter().any(fails) { Exit::Failed } else { Exit::Passed })
     }

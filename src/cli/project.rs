@@ -63,11 +63,16 @@ impl Project {
         Ok(())
     }
 
-    /// Reads the templates and checks the tests against them, printing what the user should know.
+    /// Reads the templates and checks the tests against them, printing what the user should know. What keeps single tests from
+    /// being planned is left to the draft.
     pub fn draft(&self, run_id: Uuid) -> Result<(Draft, Templates), CliError> {
         let (templates, mut diagnostics) = Draft::templates(&self.loaded, &self.root, self.follow_links);
         diagnostics.extend(self.lambda_paths_outside());
         let draft = Draft::new(&self.loaded, &self.root, &templates, run_id);
+        let tests = self.loaded.config.tests.values();
+        let of_tests: Vec<Diagnostic> =
+            tests.filter_map(|test| Some(templates.problems(test.template.as_deref()?))).flatten().collect();
+        diagnostics.retain(|it| !of_tests.contains(it));
         match draft {
             Ok((draft, warnings)) if diagnostics.iter().all(|it| it.severity == Severity::Warning) => {
                 diagnostics.extend(warnings);
@@ -80,6 +85,11 @@ impl Project {
                 Err(CliError::Diagnostics(diagnostics))
             }
         }
+    }
+
+    /// Refuses a project of which no test can be planned.
+    pub fn refuse_unplannable(draft: &Draft) -> Result<(), CliError> {
+        if draft.can_be_planned() { Ok(()) } else { Err(CliError::Diagnostics(draft.problems())) }
     }
 
     /// What would become of every cell. Looked at again for as long as it leads to files that weren't read.

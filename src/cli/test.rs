@@ -237,6 +237,7 @@ impl Run {
             return Err(CliError::Usage("--skip-upload needs an `s3_bucket` in the configuration".to_owned()));
         }
         let (mut draft, templates) = project.draft(Uuid::new_v4())?;
+        Project::refuse_unplannable(&draft)?;
         project.refuse_endless(&draft, &templates)?;
         if let Some((part, of)) = self.partition {
             draft.keep_part(part, of);

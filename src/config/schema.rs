@@ -157,7 +157,7 @@ pub struct ProjectConfig {
     /// Shorten the stack names that are generated for tests, set to true to enable
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shorten_stack_name: Option<bool>,
-    /// Name of the role that CloudFormation assumes to launch the stacks
+    /// Role that CloudFormation assumes to launch the stacks: its name, after its path if it has one, or its ARN
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_name: Option<String>,
     /// ID of the AWS organization that may read the buckets made for the run; it starts with o-
@@ -224,7 +224,7 @@ pub struct TestConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "az_ids")]
     pub az_blacklist: Option<Vec<String>>,
-    /// Name of the role that CloudFormation assumes to launch the stacks
+    /// Role that CloudFormation assumes to launch the stacks: its name, after its path if it has one, or its ARN
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_name: Option<String>,
     /// Name of the stack. Not together with stack_name_prefix or stack_name_suffix

@@ -1,5 +1,7 @@
 //! A [`Draft`] with what AWS answered becomes the [`Plan`].
 
+use std::path::Path;
+
 use rand::rngs::{StdRng, SysError, SysRng};
 use rand::{Rng, SeedableRng};
 use thiserror::Error;
@@ -8,9 +10,7 @@ use super::bucket;
 use super::draft::{Draft, OWN_TAGS, TestDraft};
 use super::parameters::{Missing, Rendered, Scope};
 use super::place::Place;
-use super::{
-    Answers, BucketPlan, Identities, Identity, Lookup, Plan, PlannedParameter, RefusedCell, StackPlan, names, shown,
-};
+use super::{Answers, BucketPlan, Identities, Identity, Lookup, Plan, PlannedParameter, RefusedCell, StackPlan, shown};
 use crate::diagnostic::Diagnostic;
 use crate::event::{self, CellId};
 
@@ -24,7 +24,7 @@ impl Draft {
     /// What must be asked of AWS for the parameters of all cells, each question once.
     pub fn lookups(&self, identities: &Identities) -> Vec<Lookup> {
         let mut lookups = Vec::new();
-        for test in &self.tests {
+        for test in self.tests.iter().filter(|test| test.problems.is_empty()) {
             for place in &test.places {
                 let Some(Ok(identity)) = identities.get(&place.profile) else { continue };
                 let bucket = self.bucket(test, place, identity);
@@ -50,12 +50,18 @@ impl Draft {
         };
         let mut warnings = Vec::new();
         for test in &self.tests {
+            if !test.problems.is_empty() {
+                let unplanned = |place| unplanned(test, place, &self.project_root);
+                plan.refused.extend(test.places.iter().map(unplanned));
+                continue;
+            }
             let planned = plan.cells.len();
             for place in &test.places {
                 match self.decided(test, place, identities, answers, &mut rng) {
                     Ok(decided) => {
                         let bucket = bucket::index_of(decided.bucket, &mut plan.buckets);
-                        plan.cells.push(self.cell(test, place, decided.identity, bucket, decided.parameters));
+                        let Decided { identity, parameters, role_arn, .. } = decided;
+                        plan.cells.push(StackPlan { role_arn, ..self.cell(test, place, identity, bucket, parameters) });
                     }
                     Err(refused) => plan.refused.push(*refused),
                 }
@@ -94,18 +100,20 @@ impl Draft {
         rng: &mut impl Rng,
     ) -> Result<Decided<'a>, Box<RefusedCell>> {
         let refused = |account_id: &str, parameters: &[PlannedParameter], reason: String| {
-            let (stack_name, template) = (test.stack_name.clone(), test.template.clone());
-            let (account_id, parameters) = (account_id.to_owned(), shown(parameters));
-            let cell = event::Cell { id: cell_id(test, place), stack_name, template, account_id, parameters };
-            Box::new(RefusedCell { cell, reason })
+            Box::new(refused(test, place, account_id, parameters, reason))
         };
         let identity = identity(place, identities).map_err(|reason| refused("", &[], reason))?;
         let bucket = self.bucket(test, place, identity);
         let scope = self.scope(test, place, identity, &bucket);
         let rendered = test.values.parameters.render(&scope, answers, Missing::Error, rng);
-        let (parameters, errors) = planned(rendered, &test.values.unsent);
+        let (parameters, mut errors) = planned(rendered, &test.values.unsent);
+        let role_arn = test.role.as_ref().map(|it| it.role.arn(&identity.partition, &identity.account_id));
+        let role_arn = role_arn.transpose().unwrap_or_else(|error| {
+            errors.push(error);
+            None
+        });
         if errors.is_empty() {
-            return Ok(Decided { identity, bucket, parameters });
+            return Ok(Decided { identity, bucket, parameters, role_arn });
         }
         Err(refused(&identity.account_id, &parameters, errors.join("; ")))
     }
@@ -130,7 +138,7 @@ impl Draft {
             template_key: format!("{}/{}", self.project.name, test.template),
             parameters,
             tags: self.tags(test),
-            role_arn: test.role_name.as_deref().map(|role| names::role_arn(partition, account_id, role)),
+            role_arn: None,
             prehooks: test.prehooks.clone(),
             posthooks: test.posthooks.clone(),
             limits: test.limits,
@@ -172,6 +180,35 @@ struct Decided<'a> {
     identity: &'a Identity,
     bucket: BucketPlan,
     parameters: Vec<PlannedParameter>,
+    role_arn: Option<String>,
+}
+
+fn refused(
+    test: &TestDraft,
+    place: &Place,
+    account_id: &str,
+    parameters: &[PlannedParameter],
+    reason: String,
+) -> RefusedCell {
+    let (stack_name, template) = (test.stack_name.clone(), test.template.clone());
+    let (account_id, parameters) = (account_id.to_owned(), shown(parameters));
+    let cell = event::Cell { id: cell_id(test, place), stack_name, template, account_id, parameters };
+    RefusedCell { cell, reason }
+}
+
+/// A cell of a test that can't be planned. Files are named from the project's root.
+fn unplanned(test: &TestDraft, place: &Place, project_root: &Path) -> RefusedCell {
+    let reason = |problem: &Diagnostic| {
+        let mut problem = problem.clone();
+        if let Some(location) = &mut problem.location
+            && let Ok(file) = location.file.strip_prefix(project_root)
+        {
+            location.file = file.into();
+        }
+        problem.to_string()
+    };
+    let reasons: Vec<String> = test.problems.iter().map(reason).collect();
+    refused(test, place, "", &[], reasons.join("; "))
 }
 
 fn cell_id(test: &TestDraft, place: &Place) -> CellId {
@@ -205,6 +242,7 @@ fn planned(rendered: Vec<(String, Rendered)>, unsent: &[String]) -> (Vec<Planned
 mod tests {
     use super::*;
     use crate::plan::draft::tests::{Project, RUN};
+    use crate::plan::names;
     use crate::plan::{Answer, AvailabilityZone, BucketKind, Question};
 
     const TEMPLATE: &str = "Parameters:\n  Zones: {Type: String, Default: '$[taskcat_genaz_2]'}\n  \

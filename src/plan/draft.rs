@@ -1,7 +1,8 @@
 //! What configuration and templates say by themselves, before anything is asked of AWS.
 //!
 //! A [`Draft`] is checked: whatever is wrong with templates, parameters and names is found here, all at once, with its
-//! place. Who is to be asked is read off it, and `build` makes the plan of it.
+//! place. What is wrong with one test is kept with it and stops no other. Who is to be asked is read off the draft, and
+//! `build` makes the plan of it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,11 +12,12 @@ use uuid::Uuid;
 use super::bucket::BucketChoice;
 use super::names::StackNaming;
 use super::place::{Place, ProjectDraft};
+use super::role::Role;
 use super::values::{Values, ValuesReader};
 use super::{HookPlan, TestLimits, git};
 use crate::catalog;
 use crate::config::{HookData, Loaded, TestConfig};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::template::Templates;
 
 /// Tags that tell a run's stacks; the user can't set them.
@@ -32,6 +34,14 @@ pub struct Draft {
     pub(super) git_branch: Option<String>,
 }
 
+/// The role of a test's stacks.
+#[derive(Clone, Debug)]
+pub(super) struct RoleDraft {
+    pub role: Role,
+    /// Where it is configured.
+    pub location: Option<Location>,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct TestDraft {
     pub name: String,
@@ -44,13 +54,15 @@ pub(super) struct TestDraft {
     pub artifact_places: Vec<Place>,
     pub bucket: BucketChoice,
     pub az_blacklist: Vec<String>,
-    pub role_name: Option<String>,
+    pub role: Option<RoleDraft>,
     /// Without the run's own.
     pub tags: Vec<(String, String)>,
     pub prehooks: Vec<HookPlan>,
     pub posthooks: Vec<HookPlan>,
     pub limits: TestLimits,
     pub values: Values,
+    /// Why it can't be planned: then it fails in each of its regions.
+    pub problems: Vec<Diagnostic>,
 }
 
 impl Draft {
@@ -63,8 +75,9 @@ impl Draft {
         Templates::load_following(project_root, follow_links, asked)
     }
 
-    /// Checks the tests against `templates`. Gives the warnings with the draft; on error, every diagnostic. A test
-    /// whose template could not be read is passed over: that has been reported with the template.
+    /// Checks the tests against `templates`. Gives the warnings with the draft; on error, which concerns the configuration as a
+    /// whole, every diagnostic. What is wrong with a single test is in [`Draft::problems`]. A test whose template leads out of
+    /// the project is passed over: that has been reported with the template.
     pub fn new(
         loaded: &Loaded,
         project_root: &Path,
@@ -76,16 +89,35 @@ impl Draft {
             drafter.diagnostics.push(Diagnostic::error("the configuration has no tests").help("add one under tests"));
         }
         let tests = loaded.config.tests.iter().filter_map(|(name, test)| drafter.test(name, test, templates));
-        let tests: Vec<TestDraft> = tests.collect();
-        drafter.stack_names_differ(&tests);
-        let git_branch = drafter.git_branch(&tests, project_root);
+        let mut tests: Vec<TestDraft> = tests.collect();
+        drafter.stack_names_differ(&mut tests);
+        let git_branch = git_branch(&mut tests, project_root);
         let mut diagnostics = drafter.diagnostics;
-        diagnostics.extend(drafter.values.into_diagnostics());
+        diagnostics.extend(drafter.values.into_warnings());
+        let (project, project_root) = (ProjectDraft::of(loaded), project_root.to_owned());
+        let draft = Self { run_id, project_root, project, tests, git_branch };
         if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+            diagnostics.splice(0..0, draft.problems());
             return Err(diagnostics);
         }
-        let (project, project_root) = (ProjectDraft::of(loaded), project_root.to_owned());
-        Ok((Self { run_id, project_root, project, tests, git_branch }, diagnostics))
+        Ok((draft, diagnostics))
+    }
+
+    /// Everything that keeps tests from being planned, each once.
+    pub fn problems(&self) -> Vec<Diagnostic> {
+        let mut problems: Vec<Diagnostic> = Vec::new();
+        for problem in self.tests.iter().flat_map(|test| &test.problems) {
+            // A value that is wrong is so in every test that it is given to.
+            if !problems.contains(problem) {
+                problems.push(problem.clone());
+            }
+        }
+        problems
+    }
+
+    /// Whether there is a test that can be planned.
+    pub fn can_be_planned(&self) -> bool {
+        self.tests.iter().any(|test| test.problems.is_empty())
     }
 
     /// What an upload needs: the buckets of every test, and nothing launched. Neither templates nor parameters are
@@ -117,7 +149,8 @@ impl Draft {
     /// of the partition has: in a region that has to be switched on first, STS would know nobody.
     pub fn profiles(&self) -> Vec<(String, String)> {
         let mut profiles: Vec<(String, String)> = Vec::new();
-        for place in self.tests.iter().flat_map(|test| test.places.iter().chain(&test.artifact_places)) {
+        let planned = self.tests.iter().filter(|test| test.problems.is_empty());
+        for place in planned.flat_map(|test| test.places.iter().chain(&test.artifact_places)) {
             if !profiles.iter().any(|(profile, _)| *profile == place.profile) {
                 let region = catalog::partition_of(&place.region).global_region;
                 profiles.push((place.profile.clone(), region.to_owned()));
@@ -138,12 +171,13 @@ impl TestDraft {
             places: Vec::new(),
             artifact_places: Vec::new(),
             az_blacklist: Vec::new(),
-            role_name: None,
+            role: None,
             tags: Vec::new(),
             prehooks: Vec::new(),
             posthooks: Vec::new(),
             limits: TestLimits::default(),
             values: Values::default(),
+            problems: Vec::new(),
         }
     }
 }
@@ -165,24 +199,57 @@ impl Drafter<'_> {
             self.error(&path, format!("test `{name}` has no template"), "set project.template");
             return None;
         };
-        let template = templates.get(template)?;
         let places = places(test, test.regions.as_deref().unwrap_or_default());
+        let Some(template) = templates.get(template) else {
+            let problems = self.template_problems(name, template, templates);
+            let (template, stack_name) = (template.clone(), self.stack_name(name, test));
+            let draft = TestDraft::new(name, BucketChoice::of(test));
+            return (!problems.is_empty()).then_some(TestDraft { template, stack_name, places, problems, ..draft });
+        };
         let mut artifact_places = places_of_artifacts(test);
         artifact_places.retain(|place| !places.contains(place));
+        let (values, mut problems) = self.values.test(name, test, template);
+        let role = self.role(name, test).unwrap_or_else(|problem| {
+            problems.push(*problem);
+            None
+        });
         Some(TestDraft {
             template: template.relative.clone(),
             stack_name: self.stack_name(name, test),
             places,
             artifact_places,
             az_blacklist: test.az_blacklist.clone().unwrap_or_default(),
-            role_name: test.role_name.clone().filter(|role| !role.is_empty()),
+            role,
             tags: self.tags(name, test),
             prehooks: self.hooks(&format!("{path}.prehooks"), test.prehooks.as_deref()),
             posthooks: self.hooks(&format!("{path}.posthooks"), test.posthooks.as_deref()),
             limits: TestLimits::of(test),
-            values: self.values.test(name, test, template),
+            values,
+            problems,
             ..TestDraft::new(name, BucketChoice::of(test))
         })
+    }
+
+    fn role(&self, name: &str, test: &TestConfig) -> Result<Option<RoleDraft>, Box<Diagnostic>> {
+        let Some(text) = test.role_name.as_deref().filter(|role| !role.is_empty()) else { return Ok(None) };
+        let location = self.loaded.location(&format!("tests.{name}.role_name"));
+        match Role::parse(text) {
+            Ok(role) => Ok(Some(RoleDraft { role, location })),
+            Err(error) => {
+                let diagnostic = Diagnostic::error(format!("`role_name` of test `{name}`: {text} {error}"));
+                Err(Box::new(Diagnostic { location, ..diagnostic }))
+            }
+        }
+    }
+
+    /// Why the template can't be used. That a file doesn't exist is said of the test's own line.
+    fn template_problems(&self, name: &str, template: &str, templates: &Templates) -> Vec<Diagnostic> {
+        let mut problems = templates.problems(template);
+        if templates.broken(template).is_none() {
+            let location = self.loaded.location(&format!("tests.{name}.template"));
+            problems.iter_mut().for_each(|problem| problem.location = location.clone());
+        }
+        problems
     }
 
     fn stack_name(&self, name: &str, test: &TestConfig) -> String {
@@ -228,33 +295,22 @@ impl Drafter<'_> {
         plans
     }
 
-    /// Two stacks of one name in one place can't be.
-    fn stack_names_differ(&mut self, tests: &[TestDraft]) {
-        let mut taken: HashMap<(&str, &str, &str), &str> = HashMap::new();
+    /// Two stacks of one name in one place can't be: the second test can't be planned.
+    fn stack_names_differ(&self, tests: &mut [TestDraft]) {
+        let mut taken: HashMap<(String, String, String), String> = HashMap::new();
         for test in tests {
             for place in &test.places {
-                let key = (test.stack_name.as_str(), place.region.as_str(), place.profile.as_str());
-                let Some(other) = taken.insert(key, &test.name) else { continue };
+                let key = (test.stack_name.clone(), place.region.clone(), place.profile.clone());
+                let Some(other) = taken.insert(key, test.name.clone()) else { continue };
                 let (name, stack, region) = (&test.name, &test.stack_name, &place.region);
                 let message = format!("tests `{other}` and `{name}` both launch a stack {stack} in {region}");
                 let path =
                     ["stack_name", "stack_name_suffix", "stack_name_prefix"].map(|key| format!("tests.{name}.{key}"));
                 let path = path.into_iter().find(|path| self.loaded.origin(path).is_some());
-                self.error(&path.unwrap_or_else(|| format!("tests.{name}")), message, "give them different names");
+                let location = self.loaded.location(&path.unwrap_or_else(|| format!("tests.{name}")));
+                let diagnostic = Diagnostic::error(message).help("give them different names");
+                test.problems.push(Diagnostic { location, ..diagnostic });
                 break;
-            }
-        }
-    }
-
-    /// Asked of git where a parameter needs it.
-    fn git_branch(&mut self, tests: &[TestDraft], project_root: &Path) -> Option<String> {
-        let (key, location) = tests.iter().find_map(|test| test.values.parameters.needs_git_branch())?;
-        match git::branch(project_root) {
-            Ok(branch) => Some(branch),
-            Err(error) => {
-                let message = format!("parameter {key}: $[taskcat_git_branch]: {error}");
-                self.diagnostics.push(Diagnostic { location: location.cloned(), ..Diagnostic::error(message) });
-                None
             }
         }
     }
@@ -263,6 +319,22 @@ impl Drafter<'_> {
         let diagnostic = Diagnostic::error(message).help(help);
         self.diagnostics.push(Diagnostic { location: self.loaded.location(path), ..diagnostic });
     }
+}
+
+/// Asked of git where a parameter needs it.
+fn git_branch(tests: &mut [TestDraft], project_root: &Path) -> Option<String> {
+    tests.iter().find_map(|test| test.values.parameters.needs_git_branch())?;
+    let error = match git::branch(project_root) {
+        Ok(branch) => return Some(branch),
+        Err(error) => error,
+    };
+    for test in tests {
+        let Some((key, location)) = test.values.parameters.needs_git_branch() else { continue };
+        let message = format!("parameter {key}: $[taskcat_git_branch]: {error}");
+        let problem = Diagnostic { location: location.cloned(), ..Diagnostic::error(message) };
+        test.problems.push(problem);
+    }
+    None
 }
 
 fn places(test: &TestConfig, regions: &[String]) -> Vec<Place> {
@@ -316,11 +388,15 @@ pub mod tests {
             let (templates, mut diagnostics) = Draft::templates(&loaded, root, false);
             match Draft::new(&loaded, root, &templates, RUN) {
                 Ok((draft, mut warnings)) => {
+                    let problems = draft.problems();
+                    diagnostics.retain(|diagnostic| !problems.contains(diagnostic));
+                    diagnostics.extend(problems);
                     diagnostics.append(&mut warnings);
                     let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
                     if failed { Err(diagnostics) } else { Ok((draft, diagnostics)) }
                 }
                 Err(mut errors) => {
+                    diagnostics.retain(|diagnostic| !errors.contains(diagnostic));
                     diagnostics.append(&mut errors);
                     Err(diagnostics)
                 }
@@ -429,6 +505,45 @@ pub mod tests {
             ],
         );
         refused(&["project: {name: p}"], &["the configuration has no tests (add one under tests)"]);
+    }
+
+    /// What is wrong with one test is its own, and stops no other.
+    #[test]
+    fn problems_stay_with_their_tests() {
+        let project = project(&[
+            "project: {name: p, regions: [us-east-1], parameters: {KeyName: k}, role_name: a b}",
+            "tests:",
+            "  one: {template: t.yaml, role_name: ci/deploy}",
+            "  two: {template: u.yaml}",
+            "  three: {template: gone.yaml, role_name: x}",
+            "  four: {template: u.yaml, role_name: x, stack_name: same}",
+            "  five: {template: u.yaml, role_name: x, stack_name: same}",
+        ]);
+        let loaded = config::load(&Request {
+            project_root: project.root().to_owned(),
+            input_file: ".taskcat.yml".into(),
+            ..Request::default()
+        });
+        let loaded = loaded.unwrap();
+        let (templates, _) = Draft::templates(&loaded, project.root(), false);
+        let (draft, warnings) = Draft::new(&loaded, project.root(), &templates, RUN).unwrap();
+        assert_eq!(warnings, []);
+        let problems: Vec<_> = draft.tests.iter().map(|test| project.said(&test.problems).join("\n")).collect();
+        assert_eq!(
+            problems,
+            [
+                ".taskcat.yml:3:3: test `one` has no value for parameters that t.yaml requires: VpcId (line 3) (set them \
+                 under tests.one.parameters or project.parameters)",
+                ".taskcat.yml:1:68: `role_name` of test `two`: a b is not the name of an IAM role (letters, digits and \
+                 +=,.@_-, at most 64 of them)",
+                ".taskcat.yml:5:11: template gone.yaml does not exist",
+                "",
+                ".taskcat.yml:7:42: tests `four` and `five` both launch a stack same in us-east-1 (give them different \
+                 names)",
+            ]
+        );
+        assert!(draft.can_be_planned());
+        assert_eq!(draft.problems().len(), 4);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod limits;
 mod names;
 pub mod parameters;
 mod place;
+mod role;
 mod sources;
 mod values;
 

@@ -1,4 +1,4 @@
-//! Names of stacks, buckets and roles as TaskCat makes them (`_dataclasses.py`), held to what AWS accepts.
+//! Names of stacks and buckets as TaskCat makes them (`_dataclasses.py`), held to what AWS accepts.
 
 use uuid::Uuid;
 
@@ -95,11 +95,6 @@ pub fn regional_bucket_name(account_id: &str, region: &str) -> String {
     format!("tcat-{}-{region}", Uuid::new_v5(&Uuid::nil(), account_id.as_bytes()).simple())
 }
 
-/// The ARN of the role that CloudFormation assumes (`RegionObj.role_arn`).
-pub fn role_arn(partition: &str, account_id: &str, role_name: &str) -> String {
-    format!("arn:{partition}:iam::{account_id}:role/{role_name}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,10 +174,5 @@ mod tests {
         check("123456789012", "us-east-1", "tcat-2cfe2a0ca9ef54b88e00e72ad6b63fb9-us-east-1");
         check("000000000000", "eusc-de-east-1", "tcat-27c208fec1c65c9caf101c85e737f31c-eusc-de-east-1");
         check("987654321098", "us-gov-west-1", "tcat-47db41f02efd515c85f738c715a86b1d-us-gov-west-1");
-    }
-
-    #[test]
-    fn role_arns() {
-        assert_eq!(role_arn("aws-cn", "123456789012", "ci/deploy"), "arn:aws-cn:iam::123456789012:role/ci/deploy");
     }
 }

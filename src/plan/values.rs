@@ -24,10 +24,9 @@ pub struct Values {
     pub notes: Vec<Note>,
 }
 
-/// Reads test after test. What it finds wrong is in [`ValuesReader::into_diagnostics`].
+/// Reads test after test.
 pub struct ValuesReader<'a> {
     loaded: &'a Loaded,
-    diagnostics: Vec<Diagnostic>,
     /// By key and origin: one value may be given to many tests.
     given: IndexMap<(String, Option<Origin>), Given>,
 }
@@ -43,10 +42,11 @@ struct Given {
 
 impl<'a> ValuesReader<'a> {
     pub fn new(loaded: &'a Loaded) -> Self {
-        Self { loaded, diagnostics: Vec::new(), given: IndexMap::new() }
+        Self { loaded, given: IndexMap::new() }
     }
 
-    pub fn test(&mut self, name: &str, test: &TestConfig, template: &Template) -> Values {
+    /// A test's values, and what is wrong with them.
+    pub fn test(&mut self, name: &str, test: &TestConfig, template: &Template) -> (Values, Vec<Diagnostic>) {
         self.note_given(name, test, template);
         let mut sources = Vec::new();
         let mut unsent = Vec::new();
@@ -72,33 +72,25 @@ impl<'a> ValuesReader<'a> {
                 (None, None) => missing.push(parameter),
             }
         }
+        let mut problems = Vec::new();
         if !missing.is_empty() {
-            self.missing(name, &missing, template);
+            problems.push(self.missing(name, &missing, template));
         }
         let parameters = Parameters::parse(sources).unwrap_or_else(|diagnostics| {
-            self.diagnostics.extend(diagnostics);
+            problems.extend(diagnostics);
             Parameters::default()
         });
-        Values { parameters, unsent, notes }
+        (Values { parameters, unsent, notes }, problems)
     }
 
-    /// Everything that is wrong, and a warning for each configured value that no template takes.
-    pub fn into_diagnostics(self) -> Vec<Diagnostic> {
-        let mut diagnostics = self.diagnostics;
+    /// A warning for each configured value that no template takes.
+    pub fn into_warnings(self) -> Vec<Diagnostic> {
+        let mut diagnostics = Vec::new();
         for ((key, origin), given) in self.given {
             if !given.is_declared {
                 diagnostics.push(dropped(&key, origin.as_ref(), &given));
             }
         }
-        // A value that is wrong is so in every test that it is given to.
-        let mut seen = Vec::new();
-        diagnostics.retain(|diagnostic| {
-            let new = !seen.contains(diagnostic);
-            if new {
-                seen.push(diagnostic.clone());
-            }
-            new
-        });
         diagnostics
     }
 
@@ -116,14 +108,14 @@ impl<'a> ValuesReader<'a> {
         }
     }
 
-    fn missing(&mut self, name: &str, missing: &[&Parameter], template: &Template) {
+    fn missing(&self, name: &str, missing: &[&Parameter], template: &Template) -> Diagnostic {
         let place = |parameter: &&Parameter| format!("{} (line {})", parameter.key, parameter.at.line);
         let list = missing.iter().map(place).collect::<Vec<_>>().join(", ");
         let file = template.file.display();
         let message = format!("test `{name}` has no value for parameters that {file} requires: {list}");
         let help = format!("set them under tests.{name}.parameters or project.parameters");
         let location = self.loaded.location(&format!("tests.{name}"));
-        self.diagnostics.push(Diagnostic { location, ..Diagnostic::error(message).help(help) });
+        Diagnostic { location, ..Diagnostic::error(message).help(help) }
     }
 }
 

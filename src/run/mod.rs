@@ -258,6 +258,9 @@ async fn steps(context: &Context<'_>) -> Result<(), RunError> {
 /// [`RunError::Stopped`] where the run was stopped meanwhile. The creation of buckets isn't cut short by that: a call on
 /// the way may take effect.
 async fn before_cells(context: &Context<'_>) -> Result<Vec<Bucket>, RunError> {
+    if context.job.plan.cells.is_empty() && context.job.plan.buckets.is_empty() {
+        return Ok(Vec::new());
+    }
     if let Some(targets) = &context.job.lint {
         context.stop.until_stopped(check(context, targets)).await.unwrap_or(Err(RunError::Stopped))?;
     }

@@ -22,6 +22,8 @@ pub struct Templates {
     asked: BTreeMap<String, String>,
     /// Files that are no templates: what is wrong with them.
     broken: BTreeMap<String, Vec<Diagnostic>>,
+    /// What was asked for and is no file, as it was written: what is wrong with that.
+    absent: BTreeMap<String, Diagnostic>,
     /// What templates include, as it is written; none for what can't be read.
     included: BTreeMap<String, Option<Node>>,
     /// Whether links may be followed out of the project.
@@ -91,6 +93,16 @@ impl Templates {
     /// What is wrong with a file that was read and is no template.
     pub fn broken(&self, path: &str) -> Option<&[Diagnostic]> {
         self.broken.get(self.asked.get(path).map_or(path, String::as_str)).map(Vec::as_slice)
+    }
+
+    /// Why a template that was asked for can't be used; nothing where it can, or where its path leads out of the project.
+    pub fn problems(&self, path: &str) -> Vec<Diagnostic> {
+        let absent = self.absent.get(path).into_iter();
+        absent
+            .chain(self.broken(path).unwrap_or_default())
+            .filter(|it| it.severity == Severity::Error)
+            .cloned()
+            .collect()
     }
 
     /// A template by the path that it was asked for with, or by [`Template::relative`].
@@ -190,7 +202,11 @@ impl<'a> Reader<'a> {
                 let message = format!("template {path} {what}");
                 let is_outside = what.starts_with("lies outside");
                 let help = is_outside.then(|| "use a path in the project, relative to its root".to_owned());
-                self.diagnostics.push(Diagnostic { location, help, ..Diagnostic::error(message) });
+                let diagnostic = Diagnostic { location, help, ..Diagnostic::error(message) };
+                if !is_outside {
+                    self.templates.absent.insert(path, diagnostic.clone());
+                }
+                self.diagnostics.push(diagnostic);
                 None
             }
         }

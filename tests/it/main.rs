@@ -83,4 +83,5 @@ mod simulator;
 mod stale;
 mod symbolic_links;
 mod terminal;
+mod unplanned;
 mod upload;

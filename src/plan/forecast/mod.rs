@@ -22,14 +22,17 @@ use super::draft::{Draft, TestDraft};
 use super::parameters::{Missing, Rendered, Scope};
 use super::place::Place;
 use super::{Answers, BucketPlan, Identity};
-use crate::catalog;
-use crate::diagnostic::Location;
+use crate::catalog::{self, Partition};
+use crate::diagnostic::{Diagnostic, Location, Position};
 use crate::template::{
     self, Failure, Given, Givens, Note, Reason, Secrets, Stack, Template, Templates, Undecided, Unknown, Until, Value,
 };
 
 pub use model::{PlanReport, Summary, schema};
 use world::CellWorld;
+
+/// Where a file begins.
+const START: Position = Position { line: 1, column: 1 };
 
 /// Every cell and what would become of it, in the order of the configuration.
 #[derive(Clone, Debug)]
@@ -131,9 +134,7 @@ impl Draft {
             Forecast { project: self.project.name.clone(), cells: Vec::new(), missed: Missed::default() };
         let mut cells = Vec::new();
         for test in &self.tests {
-            // Reported with the template, if it could not be read.
-            let Some(template) = templates.get(&test.template) else { continue };
-            let place = |place| Forecaster { draft: self, test, template, templates, staged, place };
+            let place = |place| Forecaster { draft: self, test, templates, staged, place };
             cells.extend(places(test, regions).into_iter().map(place));
         }
         for (cell, missed) in in_parallel(&cells, Forecaster::cell) {
@@ -189,7 +190,6 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
 struct Forecaster<'a> {
     draft: &'a Draft,
     test: &'a TestDraft,
-    template: &'a Template,
     templates: &'a Templates,
     staged: &'a (dyn Fn(&str) -> Staged + Sync),
     place: Place,
@@ -200,7 +200,38 @@ impl Forecaster<'_> {
         let partition = catalog::partition_of(&self.place.region);
         let identity = Identity { account_id: String::new(), partition: partition.name.to_owned() };
         let bucket = self.test.bucket.bucket(&self.place, &identity, &self.draft.project, self.draft.run_id);
-        let sent = self.sent(&bucket, partition.name);
+        match self.templates.get(&self.test.template) {
+            Some(template) if self.test.problems.is_empty() => self.evaluated(template, bucket, partition),
+            // What is wrong with a template that is no problem of the test has been reported with the template.
+            _ => (self.unplanned(bucket), Missed::default()),
+        }
+    }
+
+    /// A cell of a test that can't be planned.
+    fn unplanned(&self, bucket: BucketPlan) -> Cell {
+        let failure = |problem: &Diagnostic| Failure {
+            message: problem.message.clone(),
+            at: problem.location.clone().unwrap_or_else(|| self.start_of_template()),
+            nested_in: Vec::new(),
+            notes: problem.help.iter().map(|help| Note { message: help.clone(), at: None, is_secret: false }).collect(),
+        };
+        Cell {
+            test: self.test.name.clone(),
+            region: self.place.region.clone(),
+            is_declared: self.test.places.contains(&self.place),
+            stack_name: self.test.stack_name.clone(),
+            template: self.test.template.clone(),
+            tags: self.draft.tags(self.test),
+            failures: self.test.problems.iter().map(failure).collect(),
+            needs: IndexMap::new(),
+            possible: Vec::new(),
+            parameters: Vec::new(),
+            bucket,
+        }
+    }
+
+    fn evaluated(&self, template: &Template, bucket: BucketPlan, partition: &Partition) -> (Cell, Missed) {
+        let sent = self.sent(template, &bucket, partition.name);
         let place = template::Place {
             stack_name: Some(self.test.stack_name.clone()),
             ..template::Place::new(&self.place.region, partition.name, partition.dns_suffix)
@@ -215,10 +246,12 @@ impl Forecaster<'_> {
             asked: RefCell::default(),
             missed: RefCell::default(),
         };
-        let mut stack = template::evaluate(self.template, &place, &sent.givens, &world);
+        let mut stack = template::evaluate(template, &place, &sent.givens, &world);
         let (asked, missed) = (world.asked.into_inner(), world.missed.into_inner());
         let (failures, undecided) = resource_types::check(&stack, &self.place.region, self.templates);
-        stack.failures.splice(0..0, failures.into_iter().chain(sent.failures.clone()));
+        stack
+            .failures
+            .splice(0..0, failures.into_iter().chain(sent.failures.clone()).chain(self.role_elsewhere(partition)));
         stack.undecided.extend(undecided);
         let secrets = self.secrets(&sent, &stack);
         let cell = Cell {
@@ -239,8 +272,20 @@ impl Forecaster<'_> {
         (cell, missed)
     }
 
+    /// A role of another partition.
+    fn role_elsewhere(&self, partition: &Partition) -> Option<Failure> {
+        let role = self.test.role.as_ref()?;
+        let message = role.role.arn(partition.name, "").err()?;
+        let at = role.location.clone().unwrap_or_else(|| self.start_of_template());
+        Some(Failure { message, at, nested_in: Vec::new(), notes: Vec::new() })
+    }
+
+    fn start_of_template(&self) -> Location {
+        Location { file: self.draft.project_root.join(&self.test.template).into(), at: START }
+    }
+
     /// The parameters as far as they are known.
-    fn sent(&self, bucket: &BucketPlan, partition: &str) -> Sent {
+    fn sent(&self, template: &Template, bucket: &BucketPlan, partition: &str) -> Sent {
         let scope = Scope {
             project_name: &self.draft.project.name,
             test_name: &self.test.name,
@@ -259,9 +304,9 @@ impl Forecaster<'_> {
         let mut sent = Sent::default();
         for ((key, rendered), note) in rendered.into_iter().zip(&values.notes) {
             if !values.unsent.contains(&key) {
-                let declared = self.template.parameters.iter().find(|parameter| parameter.key == key);
-                let at = declared.map_or(self.template.root.at, |parameter| parameter.at);
-                sent.take(key, rendered, note, self.template.location(at));
+                let declared = template.parameters.iter().find(|parameter| parameter.key == key);
+                let at = declared.map_or(template.root.at, |parameter| parameter.at);
+                sent.take(key, rendered, note, template.location(at));
             }
         }
         sent
