@@ -67,6 +67,10 @@ pub enum Happening {
         errors: usize,
         warnings: usize,
     },
+    /// Nothing was checked, and why.
+    LintSkipped {
+        reason: String,
+    },
 
     PackageStarted {
         lambda: String,
@@ -342,6 +346,8 @@ pub enum Task {
     Upload,
     /// Stacks that stay are created and changed, by change sets.
     Deploy,
+    /// What an upload would do is shown.
+    DryRun,
     /// What earlier runs left is deleted.
     Clean,
 }
@@ -486,6 +492,8 @@ pub enum Outcome {
     Failed,
     /// The run was stopped before the cell could pass or fail.
     Interrupted,
+    /// An error before the tests kept the run from it.
+    Skipped,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

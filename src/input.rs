@@ -28,7 +28,7 @@ pub enum InputError {
     Kind(&'static str),
     #[error("it is {}, larger than the limit of {}", Size(*size), Size(*limit))]
     TooLarge { size: u64, limit: u64 },
-    #[error("{}", words(.0))]
+    #[error("{}", reason(.0))]
     Io(#[from] io::Error),
 }
 
@@ -83,14 +83,21 @@ fn check(kind: FileType) -> Result<(), InputError> {
     Err(InputError::Kind(what))
 }
 
-/// The system's errors that everybody meets, without their numbers.
-fn words(error: &io::Error) -> String {
+/// Returns the reason of a system's error, without its number. It reads after the file's name.
+pub fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
-        _ => error.to_string(),
+        io::ErrorKind::NotADirectory => "not a directory".to_owned(),
+        io::ErrorKind::AlreadyExists => "it exists already".to_owned(),
+        _ => without_number(&error.to_string()).to_owned(),
     }
+}
+
+/// Removes the number that Rust puts behind the text of a system's error: ` (os error 111)`.
+pub fn without_number(text: &str) -> &str {
+    text.split_once(" (os error ").map_or(text, |(reason, _)| reason)
 }
 
 /// A number of bytes for people.

@@ -19,7 +19,7 @@
 //!
 //! Modules stand below in the order of the pipeline, and a lower one never imports a higher one:
 //!
-//! 1. [`diagnostic`], [`duration`], [`event`], [`input`], [`process`], [`yaml`] and [`catalog`] know (almost) nobody.
+//! 1. [`diagnostic`], [`duration`], [`event`], [`input`], [`process`], [`report_files`], [`yaml`] and [`catalog`] know (almost) nobody.
 //! 2. [`template`] and [`config`] read files; [`plan`] joins them. All pure: no call leaves the machine.
 //! 3. [`aws`] is the only importer of `aws_sdk_*`; [`pipeline`] holds the stack that taskcat brings along.
 //! 4. [`lint`], [`package`], [`stage`], [`launch`], [`watch`] and [`teardown`] are the steps. They never import each other.
@@ -48,6 +48,7 @@ pub mod event;
 pub mod input;
 pub mod links;
 pub mod process;
+pub mod report_files;
 pub mod yaml;
 
 pub mod catalog;

@@ -93,7 +93,8 @@ impl Clients {
             Some(provider) => provider.provide_credentials().await,
             None => return Err(self.failed(query, ErrorKind::Credentials, &"no credentials")),
         };
-        let identity = credentials.map_err(|error| self.failed(query, ErrorKind::Credentials, &error))?.into();
+        let unsigned = |error| AwsError::unsigned(query.operation, &self.region, error);
+        let identity = credentials.map_err(unsigned)?.into();
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)

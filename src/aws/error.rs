@@ -7,6 +7,9 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::profile::MissingProfile;
+use crate::input;
+
 /// A call that did not succeed, after the SDK's retries.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct AwsError {
@@ -24,6 +27,8 @@ pub struct AwsError {
 pub enum ErrorKind {
     /// No credentials, or none that AWS takes.
     Credentials,
+    /// No such profile in the AWS configuration files. Nothing was called.
+    MissingProfile,
     Denied,
     Throttled,
     NotFound,
@@ -38,6 +43,9 @@ pub enum ErrorKind {
 /// `us-east-1: CreateStack: ValidationError: Stack name …`
 impl fmt::Display for AwsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind == ErrorKind::MissingProfile {
+            return f.write_str(&self.message);
+        }
         write!(f, "{}: {}: ", self.region, self.operation)?;
         if let Some(code) = &self.code {
             write!(f, "{code}: ")?;
@@ -54,9 +62,9 @@ impl AwsError {
     {
         let code = error.code().map(str::to_owned);
         let kind = match &error {
-            SdkError::ConstructionFailure(_) => ErrorKind::Credentials,
+            SdkError::ConstructionFailure(_) => kind_of_credentials(&error),
             SdkError::DispatchFailure(failure) if failure.is_other() && is_of_credentials(&error) => {
-                ErrorKind::Credentials
+                kind_of_credentials(&error)
             }
             SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => ErrorKind::Network,
             _ => kind_of_code(code.as_deref().unwrap_or_default()),
@@ -67,6 +75,19 @@ impl AwsError {
             None => innermost(&error),
         };
         Self { kind, operation, region: region.to_owned(), code, message }
+    }
+
+    /// A request that could not be signed, for want of credentials.
+    pub(super) fn unsigned(operation: &'static str, region: &str, error: CredentialsError) -> Self {
+        let error = Unsigned(error);
+        let kind = kind_of_credentials(&error);
+        let message = if kind == ErrorKind::Credentials { chain(&error) } else { innermost(&error) };
+        Self { kind, operation, region: region.to_owned(), code: None, message }
+    }
+
+    /// The text for a profile, which is named unless the error names it.
+    pub fn of_profile(&self, profile: &str) -> String {
+        if self.kind == ErrorKind::MissingProfile { self.to_string() } else { format!("profile {profile}: {self}") }
     }
 
     /// An answer that breaks the API's contract.
@@ -147,7 +168,8 @@ fn kind_of_code(code: &str) -> ErrorKind {
 
 /// The SDK's outer errors only say that something failed; the innermost source says what.
 fn innermost(error: &dyn Error) -> String {
-    sources(error).last().unwrap_or_else(|| error.to_string())
+    let text = sources(error).last().unwrap_or_else(|| error.to_string());
+    input::without_number(&text).to_owned()
 }
 
 /// Where credentials are looked for, several things can be wrong one behind the other, and each says something.
@@ -175,6 +197,22 @@ fn is_of_credentials(error: &dyn Error) -> bool {
     }
     false
 }
+
+fn kind_of_credentials(error: &dyn Error) -> ErrorKind {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if inner.is::<MissingProfile>() {
+            return ErrorKind::MissingProfile;
+        }
+        source = inner.source();
+    }
+    ErrorKind::Credentials
+}
+
+/// The outer error of requests that are signed here and not by the SDK.
+#[derive(Debug, thiserror::Error)]
+#[error("the request can't be signed")]
+struct Unsigned(#[source] CredentialsError);
 
 fn sources(error: &dyn Error) -> impl Iterator<Item = String> {
     let mut causes = Vec::new();

@@ -13,6 +13,7 @@ mod ec2;
 mod error;
 mod pacing;
 mod parameters;
+mod profile;
 mod retry;
 mod s3;
 mod simulated;
@@ -28,14 +29,8 @@ pub use sts::CallerIdentity;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use aws_config::default_provider::credentials::DefaultCredentialsChain;
-use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
-use aws_config::provider_config::ProviderConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig, imds};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::http::Request;
@@ -138,7 +133,7 @@ impl Aws {
             return found.clone();
         }
         let config = match &self.place {
-            Place::Configured { endpoint_url } => configured(profile, endpoint_url.as_deref()).await,
+            Place::Configured { endpoint_url } => profile::load(profile, endpoint_url.as_deref()).await,
             Place::Given { endpoint_url, keys } => given(endpoint_url, keys),
         };
         profiles.insert(profile.to_owned(), config.clone());
@@ -148,27 +143,10 @@ impl Aws {
     /// Where a profile is at home.
     pub async fn home_region(&self, profile: &str) -> String {
         match self.place {
-            Place::Configured { .. } => home_region(profile).await.to_string(),
+            Place::Configured { .. } => profile::home_region(profile).await.to_string(),
             Place::Given { .. } => HOME_REGION.to_owned(),
         }
     }
-}
-
-/// By the SDK's ways.
-async fn configured(profile: &str, endpoint_url: Option<&str>) -> SdkConfig {
-    let region = home_region(profile).await;
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .retry_config(retries())
-        .timeout_config(timeouts())
-        .credentials_provider(credentials(profile, region.clone()).await)
-        .region(region);
-    if profile != DEFAULT_PROFILE {
-        loader = loader.profile_name(profile);
-    }
-    if let Some(url) = endpoint_url {
-        loader = loader.endpoint_url(url);
-    }
-    loader.load().await
 }
 
 /// Built, not loaded: the SDK's loader would look around.
@@ -183,35 +161,6 @@ fn given(endpoint_url: &str, keys: &Keys) -> SdkConfig {
         // Without TLS, so no certificates are read, and without proxies.
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build()
-}
-
-/// Where a profile is at home: what the environment says, then the profile, then a region that every account has. The
-/// SDK's own chain asks instance metadata as well, which takes seconds to say nothing where there is none.
-async fn home_region(profile: &str) -> Region {
-    let of_profile = match profile {
-        DEFAULT_PROFILE => ProfileFileRegionProvider::new(),
-        name => ProfileFileRegionProvider::builder().profile_name(name).build(),
-    };
-    let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(of_profile);
-    chain.region().await.unwrap_or_else(|| Region::from_static(HOME_REGION))
-}
-
-/// A named profile is taken from the profile files alone, as the AWS CLI does with `--profile`: variables in the
-/// environment don't override what the user asked for. The default asks everything there is; instance metadata gets
-/// two short tries, so that a machine without credentials says so quickly.
-async fn credentials(profile: &str, region: Region) -> SharedCredentialsProvider {
-    if profile != DEFAULT_PROFILE {
-        let config = ProviderConfig::without_region().with_region(Some(region));
-        let provider = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build();
-        return SharedCredentialsProvider::new(provider);
-    }
-    let imds = imds::Client::builder()
-        .max_attempts(2)
-        .connect_timeout(Duration::from_secs(1))
-        .read_timeout(Duration::from_secs(1))
-        .build();
-    let chain = DefaultCredentialsChain::builder().region(region).imds_client(imds).build().await;
-    SharedCredentialsProvider::new(chain)
 }
 
 impl Clients {

@@ -445,7 +445,11 @@ impl Clients {
     }
 
     fn unreadable(&self, path: &Path, error: impl std::fmt::Display) -> AwsError {
-        AwsError::unexpected("PutObject", &self.region, format!("can't read {}: {error}", path.display()))
+        AwsError::unexpected(
+            "PutObject",
+            &self.region,
+            format!("can't read {}: {}", path.display(), input::without_number(&error.to_string())),
+        )
     }
 }
 

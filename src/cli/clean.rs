@@ -1,16 +1,19 @@
 //! `taskcat test clean` and `taskcat test list`: what earlier runs have not deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
 
 use super::error::{CliError, Exit, exit_of};
+use super::paths::path;
+use super::project::Project;
 use super::{AwsArgs, Verbosity, block_on, listed, output, remains, streams};
 use crate::aws::DEFAULT_PROFILE;
+use crate::diagnostic::Diagnostic;
 use crate::duration::HumanDuration;
 use crate::plan::TestLimits;
 use crate::report::text;
@@ -25,7 +28,7 @@ use crate::run::{self, CleanRequest, DeletionOptions, Findings, Leftover, Search
 /// Asks before it deletes. Without a terminal, only a run that is named by its ID is deleted without --yes.
 #[derive(Args)]
 pub(super) struct Clean {
-    /// Project name, run ID, or ALL.
+    /// Project name, run ID or its beginning, or ALL.
     project: String,
 
     #[command(flatten)]
@@ -95,11 +98,11 @@ impl Place {
 #[derive(Args)]
 pub(super) struct JournalArgs {
     /// Root of the project, which holds the journals of runs that were killed.
-    #[arg(short, long, default_value = "./", value_name = "DIR")]
+    #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 
     /// Folder of the reports, which holds the journals where the project can't be written.
-    #[arg(short, long, default_value = "./taskcat_outputs", value_name = "DIR")]
+    #[arg(short, long, default_value = "./taskcat_outputs", value_name = "DIR", value_parser = path())]
     output_directory: PathBuf,
 }
 
@@ -132,6 +135,7 @@ impl Clean {
             };
             let found = run::find(&request, &clients).await;
             let findings = found.map_err(|error| CliError::Aws { profile: request.search.profile.clone(), error })?;
+            self.refuse_unknown(&findings, aws)?;
             warn(&findings);
             let is_complete = findings.unsearched.is_empty();
             if self.dry_run {
@@ -150,6 +154,40 @@ impl Clean {
             let ended = run::clean(&self.project, findings, options, &clients, endpoint, consumers).await;
             Ok(incomplete_unless(is_complete, exit_of(&ended)))
         })
+    }
+
+    /// Refuses a name of which nothing is known, unless it is the name of the project at hand, and a beginning of several
+    /// run IDs.
+    fn refuse_unknown(&self, findings: &Findings, aws: &AwsArgs) -> Result<(), CliError> {
+        let what = &self.project;
+        let refused =
+            |message: String, help: String| Err(CliError::Diagnostics(vec![Diagnostic::error(message).help(help)]));
+        let found = findings.leftovers.iter().chain(&findings.running).filter(|it| it.project != *what);
+        let runs: BTreeSet<&str> = found.map(|it| it.run_id.as_str()).collect();
+        if what != "ALL" && runs.len() > 1 {
+            let runs: Vec<_> = runs.into_iter().collect();
+            return refused(
+                format!("`{what}` is the beginning of several run IDs"),
+                format!("name one: {}", runs.join(", ")),
+            );
+        }
+        if what == "ALL" || !findings.is_unknown() || self.is_project_at_hand(aws) {
+            return Ok(());
+        }
+        let known: Vec<_> =
+            findings.others.iter().map(|(project, run_id)| format!("{project} (run {run_id})")).collect();
+        let help = match known.is_empty() {
+            true => "no other project or run has left anything either".to_owned(),
+            false => format!("known are {}", known.join(", ")),
+        };
+        refused(format!("nothing was found of a project or run `{what}`"), help)
+    }
+
+    /// Nothing to delete is what everybody hopes for whose own project it is.
+    fn is_project_at_hand(&self, aws: &AwsArgs) -> bool {
+        let input = Path::new("./.taskcat.yml");
+        let project = Project::load(&self.journals.project_root, input, aws, Vec::new());
+        project.is_ok_and(|it| it.loaded.config.project.name.as_deref() == Some(&self.project))
     }
 
     fn confirmed(&self, findings: &Findings) -> bool {

@@ -8,27 +8,28 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::AwsArgs;
 use super::error::{CliError, Exit};
+use super::paths::path;
 use super::project::Project;
 use super::{output, streams};
-use crate::config;
+use crate::{config, input};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Print the configuration as it is after every layer: files, overrides, environment.
     Show(Show),
 
-    /// Write the legacy configuration (ci/taskcat.yml) in today's form, to .taskcat.yml.
+    /// Convert ci/taskcat.yml and its overrides to .taskcat.yml and .taskcat_overrides.yml.
     Convert(Convert),
 }
 
 #[derive(Args)]
 pub(super) struct Show {
     /// Configuration or template, relative to the project root.
-    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE")]
+    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
     input_file: PathBuf,
 
     /// Root of the project.
-    #[arg(short, long, default_value = "./", value_name = "DIR")]
+    #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 
     /// How to print it.
@@ -43,7 +44,7 @@ pub(super) struct Show {
 #[derive(Args)]
 pub(super) struct Convert {
     /// Root of the project.
-    #[arg(short, long, default_value = "./", value_name = "DIR")]
+    #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 }
 
@@ -79,17 +80,33 @@ impl Show {
 
 impl Convert {
     fn run(self) -> Result<Exit, CliError> {
-        let target = self.project_root.join(".taskcat.yml");
         let converted = config::legacy::convert(&self.project_root).map_err(CliError::Diagnostics)?;
         output::diagnostics(&converted.warnings);
-        // Whoever has both files has converted before, and may have edited the result.
-        let file = OpenOptions::new().write(true).create_new(true).open(&target);
-        let written = file.and_then(|mut file| file.write_all(converted.yaml.as_bytes()));
-        written.map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => CliError::local(target.display(), error),
-            _ => CliError::Unwritten(format!("{}: {error}", target.display())),
-        })?;
-        streams::tell(format_args!("wrote {}", target.display()));
+        let files = [(".taskcat.yml", converted.yaml), (".taskcat_overrides.yml", converted.overrides)];
+        let mut existing = Vec::new();
+        let mut is_written = false;
+        for (name, text) in files.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+            let target = self.project_root.join(name);
+            // Whoever has both files has converted before, and may have edited the result.
+            let file = OpenOptions::new().write(true).create_new(true).open(&target);
+            match file.and_then(|mut file| file.write_all(text.as_bytes())) {
+                Ok(()) => {
+                    is_written = true;
+                    streams::tell(format_args!("wrote {}", target.display()));
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    existing.push(format!("{} exists already", target.display()));
+                }
+                Err(error) => {
+                    let reason = input::reason(&error);
+                    return Err(CliError::unwritten(format_args!("cannot write {}: {reason}", target.display())));
+                }
+            }
+        }
+        if !is_written {
+            return Err(CliError::Usage(existing.join(", and ")));
+        }
+        existing.iter().for_each(|kept| output::warning(kept));
         Ok(Exit::Passed)
     }
 }

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::error::{CliError, Exit, exit_of};
+use super::paths::path;
 use super::project::Project;
 use super::{AwsArgs, Verbosity, block_on, output, streams};
 use crate::aws::Aws;
@@ -41,7 +42,7 @@ impl Command {
 #[derive(Args)]
 pub(super) struct Run {
     /// Root of the project.
-    #[arg(default_value = "./", value_name = "PROJECT")]
+    #[arg(default_value = "./", value_name = "PROJECT", value_parser = path())]
     project: PathBuf,
 
     /// Tests whose stacks to deploy, separated by commas; ALL deploys every one.
@@ -57,7 +58,7 @@ pub(super) struct Run {
     name: Option<String>,
 
     /// Configuration, or a template, relative to the project root.
-    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE")]
+    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
     input_file: PathBuf,
 
     /// By change sets, as it is always done here.
@@ -108,7 +109,6 @@ impl Limits {
 
 impl Run {
     fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
-        refuse_unasked(self.yes, self.no_execute)?;
         let mut project = Project::load(&self.project, &self.input_file, aws, Vec::new())?;
         project.follow_links = self.follow_links;
         project.trim(&self.test_names, &self.regions)?;
@@ -118,6 +118,7 @@ impl Run {
             return Err(CliError::Diagnostics(problems));
         }
         project.refuse_endless(&draft, &templates)?;
+        refuse_unasked(self.yes, self.no_execute)?;
         let staging = project.staging(true, &[])?;
         block_on(async {
             let (clients, endpoint) = aws.connect()?;
@@ -207,7 +208,8 @@ pub(super) fn refuse_unasked(yes: bool, no_execute: bool) -> Result<(), CliError
     if yes || no_execute || io::stdin().is_terminal() {
         return Ok(());
     }
-    let message = "nobody can be asked here: --yes executes the change sets, --no-execute leaves them for review";
+    let message =
+        "stdin is not a terminal; pass --yes to execute the change sets or --no-execute to leave them for review";
     Err(CliError::Usage(message.to_owned()))
 }
 

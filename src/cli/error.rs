@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::aws::{AwsError, ErrorKind};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::RunFinished;
+use crate::input;
 use crate::report::folder::FolderError;
 use crate::run::{Ended, PrepareError, RunError};
 
@@ -71,7 +72,10 @@ pub(super) enum CliError {
     /// Something on this machine that can't be read or used.
     Local(String),
     /// A file or folder that can't be written.
-    Unwritten(String),
+    Unwritten {
+        message: String,
+        help: Option<String>,
+    },
 }
 
 impl From<PrepareError> for CliError {
@@ -89,7 +93,10 @@ impl From<FolderError> for CliError {
             FolderError::Busy { .. } => {
                 Self::Usage(format!("{error}; wait until it has ended, or choose another folder with -o DIR"))
             }
-            FolderError::Io(error) => Self::Unwritten(error.to_string()),
+            FolderError::Io(error) => {
+                let help = Some("choose a folder that can be written with -o DIR".to_owned());
+                Self::Unwritten { message: error.to_string(), help }
+            }
         }
     }
 }
@@ -97,13 +104,18 @@ impl From<FolderError> for CliError {
 impl CliError {
     /// A file or folder that can't be used.
     pub fn local(what: impl Display, error: impl Display) -> Self {
-        Self::Local(format!("{what}: {error}"))
+        Self::Local(format!("{what}: {}", input::without_number(&error.to_string())))
+    }
+
+    /// A file or folder that can't be written.
+    pub fn unwritten(error: impl Display) -> Self {
+        Self::Unwritten { message: error.to_string(), help: None }
     }
 
     /// What AWS refused, where AWS was the simulator: there is no environment to mend.
     pub fn simulated(self) -> Self {
         match self {
-            Self::Aws { profile, error } => Self::Simulated(format!("profile {profile}: {error}")),
+            Self::Aws { profile, error } => Self::Simulated(error.of_profile(&profile)),
             other => other,
         }
     }
@@ -115,9 +127,9 @@ impl CliError {
                 let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error);
                 errors.map(ToString::to_string).collect::<Vec<_>>().join("\n")
             }
-            Self::Aws { profile, error } => format!("profile {profile}: {error}"),
+            Self::Aws { profile, error } => error.of_profile(profile),
             Self::Simulated(message) => format!("simulated: {message}"),
-            Self::Usage(message) | Self::Local(message) | Self::Unwritten(message) => message.clone(),
+            Self::Usage(message) | Self::Local(message) | Self::Unwritten { message, .. } => message.clone(),
         }
     }
 
@@ -133,7 +145,7 @@ impl CliError {
                 Exit::Usage
             }
             Self::Aws { profile, error } => {
-                output::error(&format!("profile {profile}: {error}"), hint(&error));
+                output::error(&error.of_profile(&profile), hint(&error));
                 Exit::Aws
             }
             Self::Simulated(message) => {
@@ -144,8 +156,8 @@ impl CliError {
                 output::error(&message, None);
                 Exit::Usage
             }
-            Self::Unwritten(message) => {
-                output::error(&message, None);
+            Self::Unwritten { message, help } => {
+                output::error(&message, help.as_deref());
                 Exit::Unwritten
             }
         }
@@ -157,6 +169,9 @@ fn hint(error: &AwsError) -> Option<&'static str> {
         ErrorKind::Credentials => Some(
             "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login`; \
              `auth` in .taskcat.yml and --profile choose a profile",
+        ),
+        ErrorKind::MissingProfile => Some(
+            "choose a profile with --profile or `auth` in .taskcat.yml, or create it with `aws configure --profile NAME`",
         ),
         ErrorKind::Network => Some("check the region's name, --endpoint-url and AWS_ENDPOINT_URL, and the network"),
         _ => None,

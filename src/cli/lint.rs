@@ -1,13 +1,15 @@
 //! `taskcat lint`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 
 use super::error::{CliError, Exit};
+use super::paths::path;
 use super::project::Project;
-use super::{AwsArgs, block_on, output};
+use super::{AwsArgs, block_on, output, streams};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::lint::Finding;
 use crate::lint::cfn_lint::{self, Lint as Answer};
@@ -16,15 +18,15 @@ use crate::plan::Draft;
 /// Check the templates with cfn-lint, without AWS.
 ///
 /// Of every test, with the templates that it nests, for the regions of the test. cfn-lint has to be on PATH
-/// (`pip install cfn-lint`). Ends with 1 if it finds errors.
+/// (`pip install cfn-lint`). Every template that passes is named. Ends with 1 if it finds errors.
 #[derive(Args)]
 pub(super) struct Lint {
     /// Configuration, or a template, relative to the project root.
-    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE")]
+    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
     input_file: PathBuf,
 
     /// Root of the project.
-    #[arg(short, long, default_value = "./", value_name = "DIR")]
+    #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 
     /// Use what symbolic links of the project lead to outside of it.
@@ -45,19 +47,43 @@ impl Lint {
         }
         output::diagnostics(&project.loaded.warnings);
         output::diagnostics(&diagnostics);
+        if project.loaded.config.tests.is_empty() {
+            let error = Diagnostic::error("the configuration has no tests").help("add one under tests");
+            return Err(CliError::Diagnostics(vec![error]));
+        }
         let targets = project.lint_targets(&templates);
         let answer = block_on(async {
             cfn_lint::run(&targets, &project.root).await.map_err(|error| CliError::Usage(error.to_string()))
         })?;
-        let Answer::Findings { findings, warnings } = answer else {
+        let Answer::Findings { findings, warnings, linted } = answer else {
             return Err(CliError::Usage("`cfn-lint` is not on PATH; `pip install cfn-lint` installs it".to_owned()));
         };
         warnings.iter().for_each(|warning| output::warning(warning));
-        let found: Vec<_> = findings.iter().map(|finding| diagnostic(finding, &project)).collect();
-        output::diagnostics(&found);
-        let fails = |it: &Diagnostic| it.severity == Severity::Error || self.strict;
-        Ok(if found.iter().any(fails) { Exit::Failed } else { Exit::Passed })
+        for (index, finding) in findings.iter().enumerate() {
+            let is_first = index.checked_sub(1).is_none_or(|before| findings[before].template != finding.template);
+            if is_first {
+                let path = project.root.join(&finding.template);
+                streams::tell(format_args!("Linting detected issues in: {}", path.display()));
+            }
+            output::diagnostics(&[diagnostic(finding, &project)]);
+            streams::tell(as_taskcat(finding));
+        }
+        let found: BTreeSet<_> = findings.iter().map(|finding| &finding.template).collect();
+        let passed: BTreeSet<_> = linted.iter().filter(|path| !found.contains(path)).collect();
+        for path in passed {
+            streams::tell(format_args!("Linting passed for file: {}", project.root.join(path).display()));
+        }
+        let fails = |it: &Finding| it.severity == Severity::Error || self.strict;
+        Ok(if findings.iter().any(fails) { Exit::Failed } else { Exit::Passed })
     }
+}
+
+/// The line that TaskCat prints (`_cfn_lint.py`), for scripts that look for it.
+fn as_taskcat(finding: &Finding) -> String {
+    let Finding { rule, short_description, message, location, .. } = finding;
+    let number = rule.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let message = message.replace('\n', " ");
+    format!("    line {} [{number}] [{short_description}] {message}", location.at.line)
 }
 
 fn diagnostic(finding: &Finding, project: &Project) -> Diagnostic {

@@ -9,6 +9,7 @@ mod error;
 mod github;
 mod lint;
 mod output;
+mod paths;
 mod pipeline;
 mod plan;
 mod project;
@@ -19,6 +20,7 @@ mod resume;
 mod simulator;
 mod streams;
 mod test;
+mod tips;
 mod upload;
 
 use std::env;
@@ -115,13 +117,13 @@ pub fn main() -> ExitCode {
     }
     let exit = match Cli::try_parse() {
         Ok(cli) => run(cli),
-        Err(answer) => answered(&answer),
+        Err(answer) => answered(tips::with_tip(answer)),
     };
     streams::conclude(exit).into()
 }
 
 /// What clap answers by itself: the help, the version, or what is wrong with the arguments.
-fn answered(answer: &clap::Error) -> Exit {
+fn answered(answer: clap::Error) -> Exit {
     let text = answer.render();
     if answer.use_stderr() {
         streams::tell_in_line(text.ansi());
@@ -155,22 +157,43 @@ fn run(cli: Cli) -> Exit {
 impl AwsArgs {
     /// For a flag that says where AWS is by itself. Clap doesn't see conflicts with what stands before a subcommand.
     fn refuse_beside(&self, flag: &str) -> Result<(), CliError> {
-        let given = [("--profile <NAME>", &self.profile), ("--endpoint-url <URL>", &self.endpoint_url)];
-        match given.iter().find(|(_, value)| value.is_some()) {
+        let flags = [("--profile <NAME>", &self.profile), ("--endpoint-url <URL>", &self.endpoint_url)];
+        match flags.into_iter().find(|(_, value)| given((*value).clone()).is_some()) {
             Some((other, _)) => Err(CliError::Usage(format!("the argument '{flag}' cannot be used with '{other}'"))),
             None => Ok(()),
         }
     }
 
-    /// AWS, or what stands in for it, which is returned too, for the reports.
+    /// Returns AWS, or what stands in for it, and the endpoint for the reports.
     fn connect(&self) -> Result<(Aws, Option<String>), CliError> {
-        let set = self.endpoint_url.clone().or_else(|| env::var("AWS_ENDPOINT_URL").ok());
-        let endpoint = set.filter(|url| !url.is_empty());
-        match endpoint.as_deref().filter(|url| !aws::is_url(url)) {
-            Some(url) => Err(CliError::Usage(format!("the endpoint `{url}` is no URL such as http://localhost:4566"))),
-            None => Ok((Aws::new(self.endpoint_url.clone()), endpoint)),
+        for (setting, url) in self.endpoints() {
+            if !aws::is_url(&url) {
+                let message =
+                    format!("invalid endpoint URL `{url}` in {setting}; expected something like http://localhost:4566");
+                return Err(CliError::Usage(message));
+            }
         }
+        let argument = given(self.endpoint_url.clone());
+        let endpoint = argument.clone().or_else(|| given(env::var("AWS_ENDPOINT_URL").ok()));
+        Ok((Aws::new(argument), endpoint))
     }
+
+    /// Every endpoint that is set, and where.
+    fn endpoints(&self) -> Vec<(String, String)> {
+        if let Some(url) = given(self.endpoint_url.clone()) {
+            return vec![("--endpoint-url".to_owned(), url)];
+        }
+        let variables = env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let variables =
+            variables.filter(|(name, _)| name == "AWS_ENDPOINT_URL" || name.starts_with("AWS_ENDPOINT_URL_"));
+        let set = variables.filter_map(|(name, value)| Some((name, given(value.into_string().ok())?)));
+        set.collect()
+    }
+}
+
+/// An empty value counts as not set: a CI's variable that nobody has filled.
+fn given(value: Option<String>) -> Option<String> {
+    value.filter(|value| !value.trim().is_empty())
 }
 
 /// `KEY=VALUE`

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::AwsArgs;
 use super::error::{CliError, Exit};
+use super::paths::path;
 use super::project::{Project, argument};
 use super::streams;
 use crate::config::Argument;
@@ -35,11 +36,11 @@ pub(super) struct Plan {
     all_regions: bool,
 
     /// Configuration, or a template, relative to the project root.
-    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE")]
+    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
     input_file: PathBuf,
 
     /// Root of the project.
-    #[arg(short, long, default_value = "./", value_name = "DIR")]
+    #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 
     /// Use what symbolic links of the project lead to outside of it.

@@ -1,6 +1,7 @@
 //! A project as commands meet it: its configuration, its templates, and what is to be staged.
 
 use std::env;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -9,6 +10,7 @@ use super::error::CliError;
 use super::{AwsArgs, listed, output};
 use crate::config::{self, Argument, Loaded, Request};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::input;
 use crate::links::{Bounds, Escape};
 use crate::lint::cfn_lint::LintTarget;
 use crate::package;
@@ -35,7 +37,7 @@ impl Project {
         aws: &AwsArgs,
         mut command_line: Vec<Argument>,
     ) -> Result<Self, CliError> {
-        let root = root.canonicalize().map_err(|error| CliError::local(root.display(), error))?;
+        let root = found_root(root)?;
         command_line.extend(aws.profile.as_deref().map(|name| argument("project.auth.default", name, "--profile")));
         let home = env::home_dir();
         let request = Request {
@@ -54,7 +56,12 @@ impl Project {
 
     /// Keeps only the named tests and regions; `ALL` keeps all.
     pub fn trim(&mut self, test_names: &str, regions: &str) -> Result<(), CliError> {
-        let (tests, regions) = (listed(test_names), listed(regions));
+        let tests = listed(test_names);
+        if tests.as_ref().is_some_and(Vec::is_empty) {
+            let message = "expected names of tests or ALL, found an empty list (--test-names)";
+            return Err(CliError::Usage(message.to_owned()));
+        }
+        let regions = listed(regions);
         let found = self.loaded.trim(tests.as_deref(), regions.as_deref());
         if found.iter().any(|it| it.severity == Severity::Error) {
             return Err(CliError::Diagnostics(found));
@@ -219,6 +226,26 @@ impl Project {
             return Err(CliError::Diagnostics(outside));
         }
         Ok(Staging { package, exclusions, follow_links, marker_limit: marker::LIMIT })
+    }
+}
+
+/// The absolute path of a project's root.
+fn found_root(root: &Path) -> Result<PathBuf, CliError> {
+    let shown = root.display();
+    let refused = |message: String, help: &str| Err(CliError::Diagnostics(vec![Diagnostic::error(message).help(help)]));
+    match root.canonicalize() {
+        Ok(found) if found.is_dir() => Ok(found),
+        Ok(_) => refused(
+            format!("the project root {shown} is not a directory"),
+            "name the directory of the project; --input-file names a configuration or a template in it",
+        ),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            refused(format!("the project root {shown} doesn't exist"), "name the directory of the project")
+        }
+        Err(error) => refused(
+            format!("cannot read the project root {shown}: {}", input::reason(&error)),
+            "name the directory of the project",
+        ),
     }
 }
 

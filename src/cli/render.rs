@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::error::{CliError, Exit};
+use super::paths::path;
 use super::{output, streams};
 use crate::catalog;
 use crate::config::nearest;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::input;
 use crate::template::{
     self, Given, Givens, Hiding, Note, Offline, Place, Secrets, Template, Templates, Unknown, Value,
 };
@@ -21,7 +23,7 @@ use crate::yaml;
 #[derive(Args)]
 pub(super) struct Render {
     /// The template.
-    #[arg(value_name = "TEMPLATE")]
+    #[arg(value_name = "TEMPLATE", value_parser = path())]
     template: PathBuf,
 
     /// Region in which it would be launched.
@@ -72,7 +74,9 @@ impl Render {
 
     /// The template with those that it nests, from the project that it lies in, and its path there.
     fn templates(&self) -> Result<(Templates, String), CliError> {
-        let unreadable = |error| CliError::local(self.template.display(), error);
+        let unreadable = |error| {
+            CliError::local(format_args!("cannot read the template {}", self.template.display()), input::reason(&error))
+        };
         let file = self.template.canonicalize().map_err(unreadable)?;
         let folder = file.parent().unwrap_or(&file);
         let is_root = |folder: &&Path| folder.join(".taskcat.yml").is_file();

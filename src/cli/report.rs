@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::error::{CliError, Exit};
+use super::paths::path;
 use super::{github, output, streams};
 use crate::event::{Happening, RunEvent};
 use crate::report::folder::Folder;
@@ -22,11 +23,11 @@ use crate::report::{self, RunReport};
 #[derive(Args)]
 pub(super) struct Report {
     /// Folders of runs' reports, or the events themselves.
-    #[arg(default_value = "./taskcat_outputs", value_name = "DIR|EVENTS")]
+    #[arg(default_value = "./taskcat_outputs", value_name = "DIR|EVENTS", value_parser = path())]
     recorded: Vec<PathBuf>,
 
     /// Folder for the files; without it, the one in which the events are. Several records need one.
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR", value_parser = path())]
     output_directory: Option<PathBuf>,
 
     /// Mask account ids and bucket names in everything that is written.
@@ -68,14 +69,19 @@ impl Report {
             }
             report::write(&report, &folder)
         });
-        written.map_err(|error| CliError::Unwritten(error.to_string()))?;
+        written.map_err(CliError::unwritten)?;
         // Where the project is, a record doesn't say.
         if let Some(target) = github::target(Path::new("."))
             && let Err(error) = report::github::write(&report, &target, &mut streams::Printer)
         {
             output::warning(&error.to_string());
         }
-        streams::print_line(format_args!("{}; report: {}", report.counts(), folder.join("index.html").display()));
+        let simulated = if report.simulated { "simulated: " } else { "" };
+        streams::print_line(format_args!(
+            "{simulated}{}; report: {}",
+            report.counts(),
+            folder.join("index.html").display()
+        ));
         Ok(Exit::Passed)
     }
 }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::clean::Place;
 use super::error::{CliError, Exit, exit_of};
+use super::paths::path;
 use super::{AwsArgs, Verbosity, block_on, output, remains};
 use crate::duration::HumanDuration;
 use crate::plan::TestLimits;
@@ -26,11 +27,11 @@ pub(super) struct Resume {
     place: Place,
 
     /// Root of the project, which holds the journal.
-    #[arg(short, long, default_value = "./", value_name = "DIR")]
+    #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 
     /// Folder for the reports; without it, the run's own if its journal names one.
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR", value_parser = path())]
     output_directory: Option<PathBuf>,
 
     /// Delete stacks without the resources that can't be deleted, as a last step.
@@ -61,7 +62,7 @@ impl Resume {
             let recorded =
                 report::events::read(&folder.join("events.ndjson")).ok().filter(|events| resumption.is_record(events));
             let _claimed = Folder::claim(&folder)?;
-            let mut consumers = report::files(&folder).map_err(|error| CliError::Unwritten(error.to_string()))?;
+            let mut consumers = report::files(&folder).map_err(CliError::unwritten)?;
             let index = folder.join("index.html").display().to_string();
             consumers.push(terminal::consumer(output::view(verbosity, false, Some(index))));
             let resumed = run::resume(resumption, &request, recorded.unwrap_or_default(), &clients, consumers).await;
@@ -95,7 +96,7 @@ impl Resume {
     fn refused(&self, error: ResumeError, request: &ResumeRequest) -> CliError {
         match error {
             ResumeError::Aws(error) => CliError::Aws { profile: request.find.search.profile.clone(), error },
-            error @ ResumeError::Journal(_) => CliError::Unwritten(error.to_string()),
+            error @ ResumeError::Journal(_) => CliError::unwritten(error),
             error => CliError::Usage(error.to_string()),
         }
     }

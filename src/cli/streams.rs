@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::error::Exit;
 use super::output;
+use crate::input;
 use crate::report::redact::SharedRedaction;
 
 /// What became of standard output.
@@ -71,7 +72,7 @@ pub(super) fn has_failed() -> bool {
 /// The exit code of the process: a standard output that could not be written is an error, which no verdict hides behind.
 pub(super) fn conclude(exit: Exit) -> Exit {
     let message = match &*stdout() {
-        Stdout::Failed(error) => format!("can't write to standard output: {}", reason(error)),
+        Stdout::Failed(error) => format!("can't write to standard output: {}", input::reason(error)),
         Stdout::Open | Stdout::Closed => return exit,
     };
     output::error(&message, None);
@@ -107,10 +108,4 @@ fn write(bytes: &[u8]) {
 fn stdout() -> MutexGuard<'static, Stdout> {
     // A panic while it was held leaves a state that is as good as before.
     STDOUT.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The system's words without its number.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::asking::Asking;
 use super::clean::{Clean, List};
 use super::error::{CliError, Exit, exit_of};
+use super::paths::path;
 use super::project::{Project, argument};
 use super::resume::Resume;
 use super::simulator::{Behaviour, Local};
@@ -68,11 +69,11 @@ pub(super) struct Run {
     regions: String,
 
     /// Configuration, or a template, relative to the project root.
-    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE")]
+    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
     input_file: PathBuf,
 
     /// Root of the project.
-    #[arg(short, long, default_value = "./", value_name = "DIR")]
+    #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 
     /// Keep the stacks and the bucket after the test.
@@ -92,7 +93,7 @@ pub(super) struct Run {
     keep_failed: bool,
 
     /// Folder for the reports.
-    #[arg(short, long, default_value = "./taskcat_outputs", value_name = "DIR")]
+    #[arg(short, long, default_value = "./taskcat_outputs", value_name = "DIR", value_parser = path())]
     output_directory: PathBuf,
 
     /// Print only status changes of stacks.
@@ -192,7 +193,7 @@ impl Run {
         let former = Former::read(&self.output_directory);
         let folder = Folder::claim(&self.output_directory)?;
         // Whatever hinders the run, a former verdict must not pass for its own.
-        folder.clear().map_err(|error| CliError::Unwritten(error.to_string()))?;
+        folder.clear().map_err(CliError::unwritten)?;
         let tested = self.tested(former, aws, verbosity);
         if let Err(error) = &tested
             && let Err(unwritten) = folder.write_not_started(self.not_started(), &streams::masked(error.text()))
@@ -298,7 +299,7 @@ impl Run {
             hook_environment: local.map(Local::hook_environment).unwrap_or_default(),
         };
         remains::warn_of_earlier_runs(&folders, aws);
-        let mut consumers = report::files(folder).map_err(|error| CliError::Unwritten(error.to_string()))?;
+        let mut consumers = report::files(folder).map_err(CliError::unwritten)?;
         asking.read_keys(&mut view);
         consumers.push(terminal::consumer(view));
         consumers.extend(github::consumer(&project.root));
@@ -309,7 +310,7 @@ impl Run {
         }
         let ended = run::run(&job, &clients, consumers).await;
         drop(asking);
-        let ended = ended.map_err(|error| CliError::Unwritten(format!("the run's journal: {error}")))?;
+        let ended = ended.map_err(|error| CliError::unwritten(format_args!("the run's journal: {error}")))?;
         remains::report(&ended, aws);
         Ok(exit_of(&ended))
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::{CliError, Exit, exit_of};
+use super::paths::path;
 use super::project::{Project, argument};
 use super::{AwsArgs, Verbosity, block_on, output, streams};
 use crate::config::Argument;
@@ -19,11 +20,11 @@ use uuid::Uuid;
 #[derive(Args)]
 pub(super) struct Upload {
     /// Configuration of the project, relative to its root.
-    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE")]
+    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
     config_file: PathBuf,
 
     /// Root of the project.
-    #[arg(short, long, default_value = "./", value_name = "DIR")]
+    #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 
     /// Don't deny requests with old signatures on automatic buckets.

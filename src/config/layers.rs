@@ -56,7 +56,8 @@ pub fn global(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
     let file = request.global_file.as_deref().filter(|path| is_given(path));
     let legacy_file = request.legacy_global_overrides.as_deref().filter(|path| is_given(path));
     if let Some(legacy_file) = legacy_file {
-        diagnostics.push(legacy::overrides_warning(legacy_file, file));
+        let remedy = "write the parameters to `general: {parameters: {…}}` in ~/.taskcat.yml";
+        diagnostics.push(legacy::overrides_warning(legacy_file, file, remedy));
     }
     match (file, legacy_file) {
         (Some(file), _) => read(file, diagnostics)
@@ -81,7 +82,7 @@ pub fn input(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Input {
     let found = diagnostics.len();
     let Some((source, root)) = read(&file, diagnostics) else {
         if let Some(diagnostic) = diagnostics.get_mut(found).filter(|_| !file.exists()) {
-            diagnostic.help = Some("name the project's root with --project-root, or the file with --input-file".into());
+            diagnostic.help = Some(help_with_missing(request, &file));
         }
         return Input::default();
     };
@@ -95,6 +96,26 @@ pub fn input(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Input {
         return Input { project: legacy::project(&file, &root, diagnostics), template: None };
     }
     Input { project: Validator::new(&source, diagnostics).config(&root), template: None }
+}
+
+/// What to do about an input file that doesn't exist: it may have another name, or be in another folder.
+fn help_with_missing(request: &Request, file: &Path) -> String {
+    if !file.ends_with(PROJECT_FILE) {
+        return "name the project's root with --project-root, or the file with --input-file".to_owned();
+    }
+    let folder = file.parent().unwrap_or(file);
+    let near = [".taskcat.yaml", "taskcat.yml", "taskcat.yaml"].into_iter().find(|name| is_given(&folder.join(name)));
+    if let Some(near) = near {
+        return format!("rename {near} to {PROJECT_FILE}, or pass `--input-file {near}`");
+    }
+    let absolute = folder.canonicalize().unwrap_or_else(|_| request.project_root.clone());
+    let parents = absolute.ancestors().skip(1).filter(|parent| is_given(&parent.join(PROJECT_FILE)));
+    if let Some(parent) = parents.into_iter().find(|parent| Some(parent.join(PROJECT_FILE)) != request.global_file) {
+        return format!("pass `--project-root {}`, which has one", parent.display());
+    }
+    "create it, with `project: {name: NAME, regions: [REGION]}` and `tests: {default: {template: TEMPLATE}}`, \
+     or name the project's root with --project-root, or a template with --input-file"
+        .to_owned()
 }
 
 /// True for a CloudFormation template, as opposed to a configuration.
@@ -136,16 +157,25 @@ fn template(request: &Request, source: &Source, root: &Node, diagnostics: &mut V
 pub fn overrides(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
     let file = Some(request.in_project(Path::new(OVERRIDES_FILE))).filter(|path| is_given(path));
     let legacy_file = Some(request.in_project(Path::new(legacy::OVERRIDES_FILE))).filter(|path| is_given(path));
-    if let Some(legacy_file) = &legacy_file {
-        diagnostics.push(legacy::overrides_warning(legacy_file, file.as_deref()));
+    let current = file.as_ref().and_then(|file| {
+        let (source, root) = read(file, diagnostics)?;
+        let rule = Rule::root().at(&["project", "parameters"])?;
+        Validator::new(&source, diagnostics).value(&root, rule, "project.parameters")
+    });
+    let mut found = Vec::new();
+    let legacy = legacy_file.as_ref().map(|file| legacy::parameter_file(file, &mut found));
+    let is_same = |(a, b): (&Setting, &Setting)| a.to_json() == b.to_json();
+    // A file that was converted and left in place says nothing else.
+    if let Some(legacy_file) = legacy_file.filter(|_| !current.as_ref().zip(legacy.as_ref()).is_some_and(is_same)) {
+        let remedy = "`taskcat config convert` writes it as .taskcat_overrides.yml";
+        diagnostics.push(legacy::overrides_warning(&legacy_file, file.as_deref(), remedy));
     }
-    let parameters = match (file, legacy_file) {
-        (Some(file), _) => read(&file, diagnostics).and_then(|(source, root)| {
-            let rule = Rule::root().at(&["project", "parameters"])?;
-            Validator::new(&source, diagnostics).value(&root, rule, "project.parameters")
-        }),
-        (None, Some(legacy_file)) => Some(legacy::parameter_file(&legacy_file, diagnostics)),
-        (None, None) => None,
+    let parameters = match file {
+        Some(_) => current,
+        None => {
+            diagnostics.extend(found);
+            legacy
+        }
     };
     let project = parameters.map(|parameters| ("parameters".to_owned(), parameters)).into_iter().collect();
     Layer { project, ..Layer::default() }

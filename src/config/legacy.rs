@@ -12,6 +12,7 @@ use super::origin::{Origin, Source};
 use super::show;
 use super::validate::{Rule, Validator};
 use crate::diagnostic::{Diagnostic, Location};
+use crate::input::is_given;
 use crate::yaml::{Node, Value};
 
 pub const PROJECT_FILE: &str = "ci/taskcat.yml";
@@ -20,23 +21,36 @@ pub const OVERRIDES_FILE: &str = "ci/taskcat_project_override.json";
 /// What `taskcat config convert` writes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Converted {
-    /// The text of `.taskcat.yml`.
-    pub yaml: String,
+    /// The text of `.taskcat.yml`; `None` where there is no `ci/taskcat.yml`.
+    pub yaml: Option<String>,
+    /// The text of `.taskcat_overrides.yml`, where there is an overrides file.
+    pub overrides: Option<String>,
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Converts a project's `ci/taskcat.yml`; writes nothing.
+/// Converts a project's `ci/taskcat.yml` and `ci/taskcat_project_override.json`; writes nothing.
+///
+/// # Errors
+/// One of them can't be read, or there is neither.
 pub fn convert(project_root: &Path) -> Result<Converted, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let file = project_root.join(PROJECT_FILE);
-    let layer = match file::read(&file, &mut diagnostics) {
-        Some((_, root)) => project_layer(&file, &root, &mut diagnostics),
-        None => Layer::default(),
+    let overrides_file = project_root.join(OVERRIDES_FILE);
+    let overrides = is_given(&overrides_file).then(|| parameter_file(&overrides_file, &mut diagnostics));
+    let layer = if overrides.is_some() && !is_given(&file) {
+        None
+    } else {
+        let read = file::read(&file, &mut diagnostics);
+        read.map(|(_, root)| project_layer(&file, &root, &mut diagnostics))
     };
     if super::has_errors(&diagnostics) {
         return Err(diagnostics);
     }
-    Ok(Converted { yaml: show::project_file(&layer), warnings: diagnostics })
+    Ok(Converted {
+        yaml: layer.map(|layer| show::project_file(&layer)),
+        overrides: overrides.map(|parameters| show::parameters_file(&parameters)),
+        warnings: diagnostics,
+    })
 }
 
 /// True for the root of a legacy configuration.
@@ -176,7 +190,8 @@ pub fn parameter_file(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Setting
 }
 
 /// What is said of a legacy overrides file; `current` is the file of today's format, which wins where it exists.
-pub fn overrides_warning(file: &Path, current: Option<&Path>) -> Diagnostic {
+/// `remedy` says how it becomes that file.
+pub fn overrides_warning(file: &Path, current: Option<&Path>, remedy: &str) -> Diagnostic {
     let location = Location { file: Arc::from(file), at: crate::diagnostic::Position { line: 1, column: 1 } };
     match current {
         Some(current) => Diagnostic::warning(format!("ignored, since {} exists", current.display()))
@@ -184,7 +199,7 @@ pub fn overrides_warning(file: &Path, current: Option<&Path>) -> Diagnostic {
             .help("remove the file: its format is that of TaskCat before 0.9"),
         None => Diagnostic::warning("this is the format of TaskCat before 0.9; it is converted whenever it is read")
             .at(location)
-            .help("write the parameters as `Key: value` lines into .taskcat_overrides.yml"),
+            .help(remedy),
     }
 }
 
@@ -220,7 +235,8 @@ mod tests {
     fn the_converted_file_says_the_same() {
         let project = Project::new(&[(PROJECT_FILE, CONFIG), ("ci/t.json", PARAMETERS)]);
         let converted = convert(&project.request.project_root).unwrap();
-        insta::assert_snapshot!(converted.yaml, @r#"
+        let yaml = converted.yaml.unwrap();
+        insta::assert_snapshot!(yaml, @r#"
         project:
           name: old
           package_lambda: true
@@ -235,7 +251,7 @@ mod tests {
             regions:
               - us-west-2
         "#);
-        let current = Project::new(&[(".taskcat.yml", &converted.yaml)]).load();
+        let current = Project::new(&[(".taskcat.yml", &yaml)]).load();
         let mut legacy = project.load();
         // TaskCat's own conversion has empty texts for what is absent.
         legacy.config.project.owner = None;
@@ -280,8 +296,10 @@ mod tests {
         assert_eq!(
             project.all_said(),
             ["ci/taskcat_project_override.json:1:1: this is the format of TaskCat before 0.9; it is converted \
-                 whenever it is read (write the parameters as `Key: value` lines into .taskcat_overrides.yml)"]
+                 whenever it is read (`taskcat config convert` writes it as .taskcat_overrides.yml)"]
         );
+        let project = Project::new(&[config, legacy, (".taskcat_overrides.yml", "A: legacy\n")]);
+        assert_eq!(project.all_said(), [""; 0], "the converted file says the same");
         let project = Project::new(&[config, legacy, (".taskcat_overrides.yml", "A: current\n")]);
         assert_eq!(value(&project), "current");
         assert_eq!(

@@ -460,8 +460,9 @@ mod tests {
         let root = project.request.project_root.display();
         assert_eq!(
             project.all_said()[0].replace(&format!("{root}/"), ""),
-            "cannot read .taskcat.yml: no such file (name the project's root with --project-root, or the file with \
-             --input-file)"
+            "cannot read .taskcat.yml: no such file (create it, with `project: {name: NAME, regions: [REGION]}` and \
+             `tests: {default: {template: TEMPLATE}}`, or name the project's root with --project-root, or a template \
+             with --input-file)"
         );
     }
 

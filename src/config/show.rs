@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::Loaded;
-use super::merge::{Content, Layer};
+use super::merge::{Content, Layer, Setting};
 use crate::yaml::lines;
 
 /// In TaskCat's own shape: `general`, `project`, `tests`, absent keys left out.
@@ -50,6 +50,11 @@ pub fn project_file(layer: &Layer) -> String {
         sections.shift_remove("general");
     }
     lines(&config).into_iter().map(|line| line.text + "\n").collect()
+}
+
+/// The text of a `.taskcat_overrides.yml`.
+pub fn parameters_file(parameters: &Setting) -> String {
+    lines(&parameters.to_json()).into_iter().map(|line| line.text + "\n").collect()
 }
 
 fn pretty(value: &Value) -> String {

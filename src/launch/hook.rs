@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::event::{HookStage, Output};
+use crate::input;
 use crate::plan::{HookPlan, PlannedParameter};
 use crate::process::{self, End, Finished, last_lines};
 
@@ -121,7 +122,7 @@ pub enum HookFailure {
     Config(String),
     #[error("`{program}` was not found, or the interpreter that its first line names was not")]
     Missing { program: String },
-    #[error("cannot run `{program}`: {error}")]
+    #[error("cannot run `{program}`: {}", input::reason(error))]
     Start { program: String, error: io::Error },
     #[error("`{program}` {end}{}", last_words(output))]
     Ended { program: String, end: End, output: HookOutput },
@@ -422,7 +423,7 @@ mod tests {
         let not_found = "was not found, or the interpreter that its first line names was not";
         check("none", &format!("`taskcat-hook-none` {not_found}")).await;
         check("odd", &format!("`taskcat-hook-odd` {not_found}")).await;
-        check("flat", "cannot run `taskcat-hook-flat`: Permission denied (os error 13)").await;
+        check("flat", "cannot run `taskcat-hook-flat`: permission denied").await;
         check("../x", "`../x` is no type of a hook: letters, digits, `-`, `_` and `.` make one").await;
         check("", "`` is no type of a hook: letters, digits, `-`, `_` and `.` make one").await;
     }

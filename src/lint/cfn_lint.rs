@@ -61,7 +61,8 @@ async fn run_with(templates: &[LintTarget], project_root: &Path, programs: Optio
     let matches = answers.into_iter().flat_map(|answer| answer.matches);
     let mut findings: Vec<_> = matches.filter_map(|one| one.into_finding(&names)).collect();
     findings.sort_by(|a, b| (&a.location, &a.rule).cmp(&(&b.location, &b.rule)));
-    Ok(Lint::Findings { findings, warnings })
+    let linted = groups.values().flatten().map(|(_, path)| path.to_path_buf()).collect();
+    Ok(Lint::Findings { findings, warnings, linted })
 }
 
 /// A template and the regions of all tests that use it; without any, cfn-lint's own settings decide.
@@ -81,6 +82,8 @@ pub enum Lint {
         findings: Vec<Finding>,
         /// What could not be linted as asked.
         warnings: Vec<String>,
+        /// The templates that were linted, as the caller named them.
+        linted: Vec<PathBuf>,
     },
 }
 
@@ -215,6 +218,8 @@ struct Match {
 #[serde(rename_all = "PascalCase")]
 struct Rule {
     id: String,
+    #[serde(default)]
+    short_description: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -240,6 +245,7 @@ impl Match {
         Some(Finding {
             severity: if self.level == "Error" { Severity::Error } else { Severity::Warning },
             rule: self.rule.id,
+            short_description: self.rule.short_description,
             message: self.message,
             location: Location {
                 file: Arc::from(template.as_path()),
@@ -283,7 +289,7 @@ mod tests {
     async fn lint_all(root: &Path, targets: &[LintTarget]) -> Result<(Vec<String>, Vec<String>), String> {
         match run(targets, root).await.map_err(|error| error.to_string())? {
             Lint::Absent => panic!("cfn-lint is here"),
-            Lint::Findings { findings, warnings } => {
+            Lint::Findings { findings, warnings, .. } => {
                 let shown = findings.iter().map(|one| {
                     assert_eq!(*one.location.file, *one.template);
                     format!("{} {:?} {}", one.location, one.severity, one.rule)
@@ -393,7 +399,7 @@ mod tests {
         assert_eq!(absent.unwrap(), Lint::Absent);
         // It may run beside other tasks.
         let idle = tokio::spawn(async move { run(&[], nothing.path()).await });
-        assert_eq!(idle.await.unwrap().unwrap(), Lint::Findings { findings: vec![], warnings: vec![] });
+        assert_eq!(idle.await.unwrap().unwrap(), Lint::Findings { findings: vec![], warnings: vec![], linted: vec![] });
     }
 
     #[tokio::test]

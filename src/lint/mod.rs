@@ -16,6 +16,8 @@ pub struct Finding {
     /// `E3012`
     pub rule: String,
     pub message: String,
+    /// What the rule is about: `Check if Parameters are Used`.
+    pub short_description: String,
     /// Its file is written as [`Finding::template`] is.
     pub location: Location,
     /// The template, as the caller named it.

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::input;
 use crate::links::Escape;
 use crate::process::{End, indented};
 
@@ -24,7 +25,7 @@ pub enum PackageError {
     PipMissing { lambda: String },
 
     /// A program could not be started although it is there.
-    #[error("{lambda}: cannot run `{program}`: {error}")]
+    #[error("{lambda}: cannot run `{program}`: {}", input::reason(error))]
     Start { lambda: String, program: String, error: io::Error },
 
     /// `output` is the last that the program printed.
@@ -49,10 +50,10 @@ pub enum PackageError {
     #[error(transparent)]
     Outside(#[from] Escape),
 
-    #[error("cannot read {path:?}: {error}")]
+    #[error("cannot read {path:?}: {}", input::reason(error))]
     Read { path: PathBuf, error: io::Error },
 
-    #[error("cannot write {path:?}: {error}")]
+    #[error("cannot write {path:?}: {}", input::reason(error))]
     Write { path: PathBuf, error: io::Error },
 
     /// The run is over; nobody waits for the archive.

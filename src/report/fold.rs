@@ -30,6 +30,7 @@ impl RunReport {
         let at = event.at;
         self.started_at.get_or_insert(at);
         self.finished_at = self.finished_at.max(Some(at));
+        self.decision.apply(at, &event.happening);
         match &event.happening {
             Happening::RunStarted(run) => self.start(run),
             Happening::RunFinished(end) => self.run().finished = Some(end.clone()),
@@ -37,6 +38,10 @@ impl RunReport {
             Happening::Warning { cell: None, message } => self.warnings.push(message.clone()),
             Happening::LintStarted { .. } | Happening::LintFinding(_) | Happening::LintFinished { .. } => {
                 self.lint.get_or_insert_default().apply(&event.happening);
+            }
+            Happening::LintSkipped { reason } => {
+                self.lint = None;
+                self.warnings.push(reason.clone());
             }
             Happening::PackageStarted { lambda } => {
                 self.packages.retain(|package| package.lambda != *lambda);
@@ -103,6 +108,7 @@ impl RunReport {
             passed: count(&[CellState::Passed]),
             failed: count(&[CellState::Failed]),
             interrupted: count(&[CellState::Interrupted]),
+            skipped: count(&[CellState::Skipped]),
             unfinished: count(&[CellState::Waiting, CellState::Running]),
             left_behind: ends.map(|end| end.left_behind).sum::<usize>().max(seen),
         };
@@ -266,6 +272,7 @@ impl BucketReport {
 
 impl CellReport {
     fn apply(&mut self, at: Timestamp, happening: &Happening) {
+        self.decision.apply(at, happening);
         match happening {
             Happening::Warning { message, .. } => self.warnings.push(message.clone()),
             Happening::HookStarted { hook, .. } => {
@@ -299,6 +306,7 @@ impl CellReport {
                     Outcome::Passed => CellState::Passed,
                     Outcome::Failed => CellState::Failed,
                     Outcome::Interrupted => CellState::Interrupted,
+                    Outcome::Skipped => CellState::Skipped,
                 };
                 self.finish(at, state);
             }
@@ -328,7 +336,8 @@ impl CellReport {
     fn finish(&mut self, at: Timestamp, state: CellState) {
         self.state = state;
         self.finished_at = Some(at);
-        self.duration_seconds = seconds_between(self.started_at, self.finished_at);
+        let seconds = seconds_between(self.started_at, self.finished_at);
+        self.duration_seconds = seconds.map(|seconds| self.decision.without(seconds));
         self.root_cause = root_cause::of_cell(self);
     }
 

@@ -12,14 +12,10 @@ use jiff::Timestamp;
 use rustix::fs::OFlags;
 
 use super::model::RunReport;
-use super::{FILES, at_path, events, write};
+use super::{at_path, events, write};
 use crate::event::{Happening, RunEvent, RunFinished, RunStarted};
-
-/// Held for as long as the run lasts. Hidden, so that nobody stages or archives it.
-const LOCK: &str = ".taskcat.lock";
-
-/// So much of a file is looked at to tell whether it is a report.
-const HEAD: u64 = 64 * 1024;
+use crate::input;
+use crate::report_files::{LOCK, is_report};
 
 /// Why a folder can't be claimed.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +40,7 @@ impl Folder {
     /// # Errors
     /// Another process holds the lock, or the folder can't be written.
     pub fn claim(path: &Path) -> Result<Self, FolderError> {
-        fs::create_dir_all(path).map_err(|error| at_path(path, error))?;
+        fs::create_dir_all(path).map_err(|error| folder_error(path, &error))?;
         let lock_path = path.join(LOCK);
         loop {
             let mut file = open_lock(&lock_path).map_err(|error| at_path(&lock_path, error))?;
@@ -104,6 +100,12 @@ impl Drop for Folder {
     }
 }
 
+/// Why the folder can't be created.
+fn folder_error(path: &Path, error: &io::Error) -> io::Error {
+    let reason = if path.is_file() { "it is a file".to_owned() } else { input::reason(error) };
+    io::Error::new(error.kind(), format!("cannot create the folder {}: {reason}", path.display()))
+}
+
 /// Deletes a file; that it isn't there is fine.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
@@ -127,31 +129,4 @@ fn holder(file: &mut File) -> Option<u32> {
 fn is_same_file(file: &File, path: &Path) -> bool {
     let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
     matches!((file.metadata(), fs::symlink_metadata(path)), (Ok(a), Ok(b)) if same(&a, &b))
-}
-
-/// Whether a file is what taskcat, or TaskCat, writes under this name.
-fn is_report(path: &Path, name: &str) -> bool {
-    let is_log = name.ends_with("-cfnlogs.txt");
-    if !is_log && name != "events.ndjson" && FILES.iter().all(|(file, _)| *file != name) {
-        return false;
-    }
-    let Some(head) = head(path) else { return false };
-    match name {
-        "index.html" => head.to_ascii_lowercase().contains("taskcat"),
-        "junit.xml" => head.contains("<testsuites") && head.contains("\"taskcat-id\""),
-        "report.json" => head.contains("\"taskcat_version\""),
-        "events.ndjson" => head.lines().next().is_some_and(|line| line.contains("\"event\":\"run_started\"")),
-        // Those of stacks that were never launched hold nothing but a reason.
-        _ => is_log,
-    }
-}
-
-/// The beginning of a regular file.
-fn head(path: &Path) -> Option<String> {
-    if !fs::symlink_metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(HEAD).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -149,6 +149,7 @@ impl Told {
             CellState::Passed => return None,
             CellState::Failed => (NonSuccessKind::Failure, "failed", "failed"),
             CellState::Interrupted => (NonSuccessKind::Error, "interrupted", "the run was interrupted"),
+            CellState::Skipped => (NonSuccessKind::Error, "skipped", "the run stopped before the tests"),
             CellState::Waiting | CellState::Running => (NonSuccessKind::Error, "unfinished", "the run ended before it"),
         };
         let text = cause.map(|cause| cause.text.as_str()).or(reason).unwrap_or(fallback);

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::event::RunEvent;
-use crate::input::InputError;
+use crate::input::{self, InputError};
 pub use cause::RootCause;
 pub use model::RunReport;
 
@@ -146,7 +146,7 @@ impl Consumer for ReportFiles {
 }
 
 fn at_path(path: &Path, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    io::Error::new(error.kind(), format!("cannot write {}: {}", path.display(), input::reason(&error)))
 }
 
 #[cfg(test)]
@@ -506,7 +506,7 @@ pub(crate) mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join("index.html")).unwrap();
         let error = write(&RunReport::from_events(&fixture("hook-failed")), directory.path()).unwrap_err().to_string();
-        assert_eq!(error, format!("{}: Is a directory (os error 21)", directory.path().join("index.html").display()));
+        assert_eq!(error, format!("cannot write {}: it is a directory", directory.path().join("index.html").display()));
         assert!(directory.path().join("junit.xml").is_file());
         assert!(directory.path().join("report.json").is_file());
     }

@@ -13,7 +13,8 @@ use serde::Serialize;
 use super::cause::RootCause;
 use super::source::Sources;
 use crate::event::{
-    Cell, CellId, Hook, HookStage, KeptWhy, LeftResource, LintFinding, Output, Parameter, RunFinished, StackEvent, Task,
+    Cell, CellId, Happening, Hook, HookStage, KeptWhy, LeftResource, LintFinding, Output, Parameter, RunFinished,
+    StackEvent, Task,
 };
 
 /// The version of the shape of `report.json`. It grows when a reader of the former shape would break.
@@ -60,6 +61,8 @@ pub struct RunReport {
     pub(super) positions: HashMap<CellId, usize>,
     #[serde(skip)]
     pub(super) runs: Vec<Run>,
+    #[serde(skip)]
+    pub(super) decision: Decision,
 }
 
 /// One of the runs that a report is of; mostly there is one alone.
@@ -97,6 +100,9 @@ pub struct Totals {
     pub passed: usize,
     pub failed: usize,
     pub interrupted: usize,
+    /// Cells that an error before the tests kept the run from.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub skipped: usize,
     /// Cells that have no verdict: the run ended before them.
     pub unfinished: usize,
     /// Stacks and buckets that should be gone and are not.
@@ -204,6 +210,34 @@ pub struct CellReport {
     /// Which of the report's runs tested it last.
     #[serde(skip)]
     pub(super) run: usize,
+    #[serde(skip)]
+    pub(super) decision: Decision,
+}
+
+/// The time that a deployment waits for somebody's answer, which is not the deployment's.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Decision {
+    /// Since when it is waited for.
+    since: Option<Timestamp>,
+    seconds: f64,
+}
+
+impl Decision {
+    pub fn apply(&mut self, at: Timestamp, happening: &Happening) {
+        match happening {
+            Happening::ChangeSetCreated { .. } => self.since = Some(at),
+            Happening::ChangeSetExecuted { .. } | Happening::ChangeSetDropped { .. } => {
+                self.seconds += seconds_between(self.since.take(), Some(at)).unwrap_or_default();
+            }
+            _ => {}
+        }
+    }
+
+    /// A duration without it.
+    pub fn without(self, seconds: f64) -> f64 {
+        // Milliseconds, as all durations here.
+        ((seconds - self.seconds).max(0.0) * 1000.0).round() / 1000.0
+    }
 }
 
 /// What a cell came to in an earlier run, or in an attempt that was retried.
@@ -226,6 +260,7 @@ pub enum CellState {
     Passed,
     Failed,
     Interrupted,
+    Skipped,
 }
 
 impl CellState {
@@ -236,6 +271,7 @@ impl CellState {
             CellState::Passed => "passed",
             CellState::Failed => "failed",
             CellState::Interrupted => "interrupted",
+            CellState::Skipped => "skipped",
         }
     }
 }
@@ -296,6 +332,7 @@ impl RunReport {
         let words = [
             (totals.failed, "failed"),
             (totals.interrupted, "interrupted"),
+            (totals.skipped, "skipped"),
             (totals.unfinished, "unfinished"),
             (totals.passed, "passed"),
             (totals.left_behind, "left behind"),
@@ -306,7 +343,7 @@ impl RunReport {
     }
 
     pub fn duration_seconds(&self) -> Option<f64> {
-        seconds_between(self.started_at, self.finished_at)
+        seconds_between(self.started_at, self.finished_at).map(|seconds| self.decision.without(seconds))
     }
 
     /// The cell that an event is about.
@@ -345,6 +382,7 @@ impl CellReport {
             tearing_down: false,
             sources,
             run: 0,
+            decision: Decision::default(),
         }
     }
 
@@ -415,6 +453,11 @@ pub fn why_kept(why: KeptWhy) -> &'static str {
 pub fn nested_stack_id(event: &StackEvent) -> Option<&str> {
     let is_nested = event.resource_type == "AWS::CloudFormation::Stack" && !event.is_of_stack();
     event.physical_id.as_deref().filter(|id| is_nested && !id.is_empty())
+}
+
+/// Leaves a count out of `report.json` where there is nothing to count.
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 pub(super) fn seconds_between(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<f64> {

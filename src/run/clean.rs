@@ -34,7 +34,7 @@ pub struct Search {
 /// What is to be found and deleted.
 #[derive(Clone, Debug)]
 pub struct CleanRequest {
-    /// A project's name, a run's `taskcat-id`, or `ALL`.
+    /// A project's name, a run's `taskcat-id` or its beginning, or `ALL`.
     pub what: String,
     pub search: Search,
     /// Where journals are looked for.
@@ -50,6 +50,9 @@ pub struct CleanRequest {
 /// Without a journal, a run whose newest event is younger is taken for one that goes on.
 pub const QUIET: Duration = Duration::from_secs(60 * 60);
 
+/// A shorter text isn't taken for the beginning of a `taskcat-id`.
+const MIN_PREFIX: usize = 6;
+
 /// The `taskcat-id` that a text is; TaskCat takes both spellings of a UUID.
 pub fn run_id(text: &str) -> Option<String> {
     Uuid::parse_str(text).ok().map(|id| id.simple().to_string())
@@ -61,8 +64,17 @@ impl CleanRequest {
         run_id(&self.what)
     }
 
+    /// The beginning of a `taskcat-id` that is meant, if it could be one.
+    fn run_prefix(&self) -> Option<&str> {
+        let is_hex = self.what.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c));
+        (is_hex && (MIN_PREFIX..32).contains(&self.what.len())).then_some(&self.what)
+    }
+
     fn means(&self, project: &str, run_id: &str) -> bool {
-        self.run_id().as_deref() == Some(run_id) || self.what == "ALL" || self.what == project
+        self.run_id().as_deref() == Some(run_id)
+            || self.what == "ALL"
+            || self.what == project
+            || self.run_prefix().is_some_and(|prefix| run_id.starts_with(prefix))
     }
 
     /// How long a run without a journal has to have been quiet to be taken for one that has ended.
@@ -85,6 +97,8 @@ pub struct Findings {
     pub running: Vec<Leftover>,
     /// What could not be searched or followed, and why.
     pub unsearched: Vec<String>,
+    /// Projects and runs of which something was found that wasn't asked for.
+    pub others: BTreeSet<(String, String)>,
     /// Runs whose journals say that they go on.
     pub(super) running_runs: BTreeSet<String>,
     /// The journals of the leftovers' runs, with their locks.
@@ -122,6 +136,15 @@ pub enum LeftoverKind {
 }
 
 impl Findings {
+    /// Whether nothing at all is known of what was asked for.
+    pub fn is_unknown(&self) -> bool {
+        self.leftovers.is_empty()
+            && self.running.is_empty()
+            && self.running_runs.is_empty()
+            && self.journals.is_empty()
+            && self.unsearched.is_empty()
+    }
+
     /// Whether the run that was asked for goes on.
     pub fn is_running(&self, run_id: &str) -> bool {
         self.running_runs.contains(run_id)

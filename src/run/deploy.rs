@@ -122,11 +122,11 @@ pub(super) async fn steps(
     let buckets = match context.cancel.run_until_cancelled(before_cells(context)).await {
         Some(Ok(buckets)) => buckets,
         Some(Err(error)) if !matches!(error, RunError::Stopped) => {
-            not_run(context, Some(&error.to_string()));
+            not_run(context, Outcome::Skipped, Some(&error.to_string()));
             return Err(error);
         }
         Some(Err(_)) | None => {
-            not_run(context, None);
+            not_run(context, Outcome::Interrupted, None);
             return Ok(Decision::Drop);
         }
     };

@@ -183,6 +183,7 @@ impl Tally {
                 Outcome::Passed => self.passed += 1,
                 Outcome::Failed => self.failed += 1,
                 Outcome::Interrupted => self.interrupted += 1,
+                Outcome::Skipped => {}
             },
             Happening::StackDeleteFailed { stack_id: id, .. } | Happening::BucketDeleteFailed { bucket: id, .. } => {
                 self.left_behind.insert(id.clone());
@@ -203,6 +204,7 @@ impl Tally {
             | Happening::LintStarted { .. }
             | Happening::LintFinding(_)
             | Happening::LintFinished { .. }
+            | Happening::LintSkipped { .. }
             | Happening::PackageStarted { .. }
             | Happening::PackageFinished { .. }
             | Happening::BucketCreating { .. }

@@ -219,7 +219,8 @@ pub async fn upload(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> 
 
 /// What an upload would do, a line each: `upload s3://…`, `remove s3://…`.
 pub async fn dry_run(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> (Ended, Vec<String>) {
-    let conductor = Conductor::new(uploading(job, aws), consumers);
+    let started = RunStarted { task: Task::DryRun, ..uploading(job, aws) };
+    let conductor = Conductor::new(started, consumers);
     let mut lines = Vec::new();
     let work = async |spine: &Spine| {
         let context = Context::new(job, aws, spine);
@@ -239,11 +240,12 @@ async fn steps(context: &Context<'_>) -> Result<(), RunError> {
             Ok(())
         }
         Err(RunError::Stopped) => {
-            not_run(context, context.stop.reason().map(|reason| reason.to_string()).as_deref());
+            let reason = context.stop.reason().map(|reason| reason.to_string());
+            not_run(context, Outcome::Interrupted, reason.as_deref());
             Ok(())
         }
         Err(error) => {
-            not_run(context, Some(&error.to_string()));
+            not_run(context, Outcome::Skipped, Some(&error.to_string()));
             Err(error)
         }
     };
@@ -271,9 +273,10 @@ async fn check(context: &Context<'_>, targets: &[LintTarget]) -> Result<(), RunE
     // Several tests may lead to one template.
     let templates: BTreeSet<_> = targets.iter().map(|target| &target.path).collect();
     context.events.send(Happening::LintStarted { templates: templates.len() });
-    let (findings, warnings) = match cfn_lint::run(targets, &context.job.plan.project_root).await? {
-        Lint::Absent => (Vec::new(), vec![LINT_ABSENT.to_owned()]),
-        Lint::Findings { findings, warnings } => (findings, warnings),
+    let Lint::Findings { findings, warnings, .. } = cfn_lint::run(targets, &context.job.plan.project_root).await?
+    else {
+        context.events.send(Happening::LintSkipped { reason: LINT_ABSENT.to_owned() });
+        return Ok(());
     };
     warnings.into_iter().for_each(|warning| context.events.warn(None, warning));
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
@@ -313,13 +316,9 @@ async fn test_cells(context: &Context<'_>, buckets: &[Bucket]) {
     join_all(plan.cells.iter().map(|cell| cell::run_cell(context, &limits, cell, &buckets[cell.bucket]))).await;
 }
 
-fn not_run(context: &Context<'_>, reason: Option<&str>) {
+fn not_run(context: &Context<'_>, outcome: Outcome, reason: Option<&str>) {
     for cell in cells(&context.job.plan) {
-        context.events.send(Happening::CellFinished {
-            cell: cell.id,
-            outcome: Outcome::Interrupted,
-            reason: reason.map(str::to_owned),
-        });
+        context.events.send(Happening::CellFinished { cell: cell.id, outcome, reason: reason.map(str::to_owned) });
     }
 }
 

@@ -11,7 +11,7 @@ use crate::plan::{Answer, Answers, AvailabilityZone, Draft, Identities, Identity
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     /// No profile could be identified, which is said for the first.
-    #[error("profile {profile}: {error}")]
+    #[error("{}", .error.of_profile(.profile))]
     Identity { profile: String, error: AwsError },
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -38,7 +38,7 @@ async fn identify(profiles: Vec<(String, String)>, aws: &Aws) -> Result<Identiti
         return Err(PrepareError::Identity { profile: profile.clone(), error: error.clone() });
     }
     let identities = asked.into_iter().map(|(profile, identity)| {
-        let identity = identity.map_err(|error| format!("profile {profile}: {error}"));
+        let identity = identity.map_err(|error| error.of_profile(&profile));
         (profile, identity)
     });
     Ok(identities.collect())

@@ -123,6 +123,7 @@ pub(super) async fn dry_run(context: &Context<'_>) -> Result<Vec<String>, RunErr
         };
         changes.respect_others(&planned.name, context.events);
         let name = &planned.name;
+        context.events.send(changes.started(name));
         lines.extend(changes.removals.iter().map(|key| format!("remove s3://{name}/{key}")));
         lines.extend(changes.uploads.iter().map(|file| format!("upload s3://{name}/{prefix}{}", file.key)));
     }

@@ -20,6 +20,7 @@ use crate::aws::PART_SIZE;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::input::{self, InputError};
 use crate::links::Bounds;
+use crate::report_files;
 
 /// Lists the files to stage, sorted by key. It reads every file, so call it where blocking is allowed.
 ///
@@ -82,12 +83,22 @@ struct Walk<'a> {
     bounds: Bounds,
     /// Links that lead outside.
     outside: Vec<Diagnostic>,
+    /// Whether the folder that was looked at last holds reports.
+    report_folder: Option<(PathBuf, bool)>,
 }
 
 impl<'a> Walk<'a> {
     fn new(project_root: &'a Path, exclusions: &'a Exclusions, follow_links: bool) -> Self {
         let bounds = Bounds::new(project_root, follow_links);
-        Self { project_root, exclusions, found: Vec::new(), diagnostics: Vec::new(), bounds, outside: Vec::new() }
+        Self {
+            project_root,
+            exclusions,
+            found: Vec::new(),
+            diagnostics: Vec::new(),
+            bounds,
+            outside: Vec::new(),
+            report_folder: None,
+        }
     }
 
     fn run(&mut self) {
@@ -101,7 +112,7 @@ impl<'a> Walk<'a> {
                     if is_vanished && error.depth() > 0 {
                         self.warn(&path, "vanished while the project was read; it is not staged");
                     } else {
-                        let why = error.io_error().map_or_else(|| error.to_string(), io::Error::to_string);
+                        let why = error.io_error().map_or_else(|| error.to_string(), input::reason);
                         self.diagnostics.push(unreadable(&path, &why));
                     }
                     continue;
@@ -119,7 +130,7 @@ impl<'a> Walk<'a> {
                 if self.exclusions.excludes_tree(&key) {
                     entries.skip_current_dir();
                 }
-            } else if !self.is_excluded(&key) {
+            } else if !self.is_excluded(&key) && !self.is_report(entry.path()) {
                 self.take(key, entry.file_type(), entry.into_path());
             }
         }
@@ -133,6 +144,20 @@ impl<'a> Walk<'a> {
     fn is_excluded(&self, key: &str) -> bool {
         self.exclusions.excludes_file(key)
             || key.rsplit_once('/').is_some_and(|(folder, _)| self.exclusions.excludes_files_of(folder))
+    }
+
+    /// Whether a file is a report of this run or an earlier one, wherever `-o` has put it.
+    fn is_report(&mut self, path: &Path) -> bool {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let Some(folder) = path.parent().filter(|_| report_files::is_report_name(name)) else { return false };
+        match &self.report_folder {
+            Some((known, is_one)) if known == folder => *is_one,
+            _ => {
+                let is_one = report_files::is_report_folder(folder);
+                self.report_folder = Some((folder.to_owned(), is_one));
+                is_one
+            }
+        }
     }
 
     fn take(&mut self, key: String, kind: fs::FileType, path: PathBuf) {
@@ -149,7 +174,7 @@ impl<'a> Walk<'a> {
                     return;
                 }
                 Err(error) => {
-                    self.diagnostics.push(unreadable(&path, &error.to_string()));
+                    self.diagnostics.push(unreadable(&path, &input::reason(&error)));
                     return;
                 }
             }
@@ -417,13 +442,13 @@ mod tests {
             eprintln!("skipped: this user may read everything");
         } else {
             let errors = list_with(folder.path(), &[]).unwrap_err();
-            let expected = [&file, &sub].map(|path| format!("cannot read {path:?}: Permission denied (os error 13)"));
+            let expected = [&file, &sub].map(|path| format!("cannot read {path:?}: permission denied"));
             assert_eq!(sorted(&errors), expected);
         }
         fs::set_permissions(&sub, fs::Permissions::from_mode(0o700)).unwrap();
         let missing = folder.path().join("none");
         let errors = list_with(&missing, &[]).unwrap_err();
-        assert_eq!(sorted(&errors), [format!("cannot read {missing:?}: No such file or directory (os error 2)")]);
+        assert_eq!(sorted(&errors), [format!("cannot read {missing:?}: no such file")]);
     }
 
     #[test]

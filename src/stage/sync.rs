@@ -32,6 +32,17 @@ impl<'f> Changes<'f> {
         Self { uploads: files.iter().collect(), ..Self::default() }
     }
 
+    /// The event that announces them.
+    pub fn started(&self, bucket: &str) -> Happening {
+        Happening::UploadStarted {
+            bucket: bucket.to_owned(),
+            uploads: self.uploads.len(),
+            unchanged: self.unchanged,
+            removals: self.removals.len(),
+            bytes: self.uploads.iter().map(|file| file.size).sum(),
+        }
+    }
+
     /// Keeps what would be removed as long as another run stages to the bucket, and warns once of what that means.
     pub fn respect_others(&mut self, bucket: &str, events: &Events) {
         let Some(newest) = self.others.live.last() else { return };
@@ -116,13 +127,7 @@ impl Upload<'_> {
             changes.others.live = markers.look(bucket).await?.live;
         }
         changes.respect_others(name, events);
-        events.send(Happening::UploadStarted {
-            bucket: name.clone(),
-            uploads: changes.uploads.len(),
-            unchanged: changes.unchanged,
-            removals: changes.removals.len(),
-            bytes: changes.uploads.iter().map(|file| file.size).sum(),
-        });
+        events.send(changes.started(name));
         for key in &changes.others.stale {
             bucket.clients.delete_object(name, key).await?;
         }

@@ -138,7 +138,9 @@ fn what_can_not_be_meant_is_refused() {
     let run = |options: &[&str]| {
         Taskcat::at(&project, "http://127.0.0.1:9").args(["deploy", "run"]).args(options.iter().copied()).run()
     };
-    run(&[]).assert_code(2).assert_says("--yes executes the change sets, --no-execute leaves them for review");
+    run(&[])
+        .assert_code(2)
+        .assert_says("pass --yes to execute the change sets or --no-execute to leave them for review");
     run(&["--yes", "--no-execute"]).assert_code(2).assert_says("cannot be used with");
 }
 
@@ -243,7 +245,7 @@ fn a_stack_is_adopted_with_what_it_has() {
         .args(["deploy", "run", "-l", "--adopt"])
         .run()
         .assert_code(2)
-        .assert_says("--yes executes the change sets");
+        .assert_says("pass --yes to execute the change sets");
 
     let adopted =
         Taskcat::at(&project, &server.endpoint()).args(["-q", "deploy", "run", "-l", "--adopt", "--yes"]).run();

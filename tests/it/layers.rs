@@ -14,6 +14,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("catalog", &[]),
     ("process", &[]),
     ("input", &[]),
+    ("report_files", &[]),
     ("links", &["diagnostic"]),
     // Files that users write.
     ("yaml", &["diagnostic", "input"]),
@@ -25,14 +26,14 @@ const TABLE: &[(&str, &[&str])] = &[
     ("pipeline", &["catalog", "diagnostic", "event", "plan", "template"]),
     ("aws", &["catalog", "duration", "event", "input", "plan"]),
     ("package", &["aws", "catalog", "event", "input", "links", "plan", "process"]),
-    ("stage", &["aws", "catalog", "diagnostic", "event", "input", "links", "plan"]),
-    ("launch", &["aws", "catalog", "duration", "event", "plan", "process", "template"]),
+    ("stage", &["aws", "catalog", "diagnostic", "event", "input", "links", "plan", "report_files"]),
+    ("launch", &["aws", "catalog", "duration", "event", "input", "plan", "process", "template"]),
     ("watch", &["aws", "catalog", "duration", "event", "plan"]),
     ("teardown", &["aws", "catalog", "duration", "event", "plan"]),
     // AWS on this machine: no step knows it, and it knows none.
     ("simulator", &["catalog", "diagnostic", "duration", "input", "template", "yaml"]),
     // What is told of a run.
-    ("report", &["diagnostic", "event", "input", "lint"]),
+    ("report", &["diagnostic", "event", "input", "lint", "report_files"]),
     (
         "run",
         &[

@@ -47,17 +47,23 @@ fn without_cfn_lint_there_is_one_warning() {
 fn lint_alone() {
     let project = Project::copy_of("lint-error");
     let lint = |args: &[&str]| Taskcat::without_credentials(&project).args(["lint"]).args(args.iter().copied()).run();
+    let template = project.path().canonicalize().unwrap().join("templates/topic.template.yaml");
+    let passed = format!("Linting passed for file: {}\n", template.display());
     let outcome = lint(&[]);
     outcome.assert_code(1).assert_says("error: E1010: ").assert_says("templates/topic.template.yaml:9:");
+    outcome.assert_says(&format!("Linting detected issues in: {}\n", template.display())).assert_silent_about(&passed);
     project.write(".cfnlintrc", "ignore_checks:\n  - E1010\n");
-    lint(&[]).assert_code(0).assert_silent_about("E1010");
+    lint(&[]).assert_code(0).assert_silent_about("E1010").assert_says(&passed);
     // A parameter that nobody uses is worth a warning.
     project.replace(
         "templates/topic.template.yaml",
         "Resources:",
         "Parameters:\n  Unused: {Type: String, Default: x}\nResources:",
     );
-    lint(&[]).assert_code(0).assert_says("warning: W2001: ");
+    let warned = lint(&[]);
+    warned.assert_code(0).assert_says("warning: W2001: ");
+    // TaskCat's own line.
+    warned.assert_says("    line 4 [2001] [Check if Parameters are Used] Parameter Unused not used.\n");
     lint(&["--strict"]).assert_code(1).assert_says("warning: W2001: ");
     lint(&["-i", "gone.yml"]).assert_code(2).assert_says("gone.yml");
     let outcome = Taskcat::without_credentials(&project).env("PATH", project.home()).args(["lint"]).run();

@@ -64,6 +64,7 @@ mod limits;
 mod linting;
 mod local;
 mod messages;
+mod mistakes;
 mod packaging;
 mod page;
 mod pipeline;

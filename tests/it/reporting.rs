@@ -65,7 +65,10 @@ fn shards_and_reruns_become_one_report() {
     test_run(&project, &["-o", "one", "-t", "plain"]).assert_code(0);
     test_run(&project, &["-o", "two", "-t", "alarmed", "--scenario", "broken.yml"]).assert_code(1);
     let merged = report(&project, &["two", "one", "-o", "whole"]);
-    assert_eq!((merged.code, merged.stdout.as_str()), (Some(0), "3 failed, 3 passed; report: whole/index.html\n"));
+    assert_eq!(
+        (merged.code, merged.stdout.as_str()),
+        (Some(0), "simulated: 3 failed, 3 passed; report: whole/index.html\n")
+    );
     let whole = json(&project, "whole/report.json");
     assert_eq!(whole["totals"]["cells"], 6, "{}", whole["totals"]);
     assert_eq!(whole["merged_runs"].as_array().unwrap().len(), 2);
@@ -76,7 +79,7 @@ fn shards_and_reruns_become_one_report() {
     // The failed test once more: it passes, and what it did before is told.
     test_run(&project, &["-o", "three", "-t", "alarmed"]).assert_code(0);
     let merged = report(&project, &["one", "two", "three", "-o", "whole"]);
-    assert_eq!((merged.code, merged.stdout.as_str()), (Some(0), "6 passed; report: whole/index.html\n"));
+    assert_eq!((merged.code, merged.stdout.as_str()), (Some(0), "simulated: 6 passed; report: whole/index.html\n"));
     let whole = json(&project, "whole/report.json");
     let failed = |cell: &&Value| cell["attempts"][0]["state"] == "failed";
     let attempts = whole["cells"].as_array().unwrap().iter().filter(failed).count();
@@ -105,7 +108,7 @@ fn parts_test_everything_once() {
     }
     assert_eq!(cells, [2, 2, 1, 1]);
     let merged = report(&project, &["1-of-4", "2-of-4", "3-of-4", "4-of-4", "-o", "whole"]);
-    assert_eq!((merged.code, merged.stdout.as_str()), (Some(0), "6 passed; report: whole/index.html\n"));
+    assert_eq!((merged.code, merged.stdout.as_str()), (Some(0), "simulated: 6 passed; report: whole/index.html\n"));
     let whole = json(&project, "whole/report.json");
     assert!(whole["cells"].as_array().unwrap().iter().all(|cell| cell["attempts"].is_null()), "{whole}");
     for wrong in ["0/4", "5/4", "1/0", "1", "a/b"] {

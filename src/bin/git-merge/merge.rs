@@ -112,7 +112,7 @@ fn unread(secret: &Secret, error: &AwsError) -> Stop {
         ErrorKind::NotFound => {
             (JobFailure::ConfigurationError, "Set `secretsManagerArn` to the ARN of the secret with GitHub's token")
         }
-        ErrorKind::Denied | ErrorKind::Credentials => (
+        ErrorKind::Denied | ErrorKind::Credentials | ErrorKind::MissingProfile => (
             JobFailure::PermissionError,
             "Allow the function's role `secretsmanager:GetSecretValue` on it, and `kms:Decrypt` on its key if that is \
              your own",

@@ -30,7 +30,7 @@ pub struct Delete {
 impl Delete {
     pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
         if !self.yes && !io::stdin().is_terminal() {
-            return Err(CliError::Usage("nobody can be asked here: --yes deletes without asking".to_owned()));
+            return Err(CliError::Usage("stdin is not a terminal; pass --yes to delete without asking".to_owned()));
         }
         block_on(async {
             let (clients, endpoint) = aws.connect()?;

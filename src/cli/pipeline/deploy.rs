@@ -12,6 +12,7 @@ use super::{Which, find, refused};
 use crate::aws::Aws;
 use crate::cli::deploy::{Limits, decide, refuse_unasked};
 use crate::cli::error::{CliError, Exit, exit_of};
+use crate::cli::paths::path;
 use crate::cli::{AwsArgs, Verbosity, block_on, key_and_value, output, streams};
 use crate::config::nearest;
 use crate::diagnostic::Diagnostic;
@@ -42,11 +43,11 @@ pub struct Deploy {
 
     /// Folder with `taskcat` and `git-merge.zip` for the pipeline's machines, as `pipeline/package.sh` makes them; where
     /// this program is, if none is named.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     programs: Option<PathBuf>,
 
     /// Root of the project, which is looked at for suggestions.
-    #[arg(short, long, default_value = "./", value_name = "DIR")]
+    #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 
     /// Leave the change set as it is, for review.
@@ -63,7 +64,6 @@ pub struct Deploy {
 
 impl Deploy {
     pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
-        refuse_unasked(self.yes, self.no_execute)?;
         let trouble = |error: io::Error| CliError::local("can't put the pipeline together", error);
         let template = pipeline::template().ok_or_else(|| trouble(io::Error::other("it has no template")))?;
         let (programs, warnings, given) = match (Programs::find(&self.programs()?), self.given(&template)) {
@@ -73,6 +73,7 @@ impl Deploy {
                 return Err(CliError::Diagnostics(faults.collect()));
             }
         };
+        refuse_unasked(self.yes, self.no_execute)?;
         output::diagnostics(&warnings);
         block_on(async {
             let (clients, endpoint) = aws.connect()?;

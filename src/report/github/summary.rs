@@ -81,7 +81,7 @@ fn mark(state: CellState) -> &'static str {
         CellState::Passed => "✅",
         CellState::Failed => "❌",
         CellState::Interrupted => "🛑",
-        CellState::Waiting | CellState::Running => "➖",
+        CellState::Skipped | CellState::Waiting | CellState::Running => "➖",
     }
 }
 
@@ -134,7 +134,7 @@ fn row(test: &str, cells: &[&CellReport], regions: &[&str]) -> String {
 
 /// `app: ❌ 2 failed in us-east-1, eu-west-1; ✅ 28 passed`
 fn line(test: &str, cells: &[&CellReport]) -> String {
-    let states = [CellState::Failed, CellState::Interrupted, CellState::Running, CellState::Passed];
+    let states = [CellState::Failed, CellState::Interrupted, CellState::Skipped, CellState::Running, CellState::Passed];
     let parts = states.into_iter().filter_map(|state| {
         let of_state: Vec<_> = cells.iter().filter(|cell| cell.state.word() == state.word()).collect();
         let regions: Vec<String> = of_state.iter().map(|cell| code(&cell.id.region)).collect();

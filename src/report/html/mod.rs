@@ -213,6 +213,7 @@ impl<'a> Page<'a> {
         let states = [
             ("failed", totals.failed),
             ("interrupted", totals.interrupted),
+            ("skipped", totals.skipped),
             ("unfinished", totals.unfinished),
             ("passed", totals.passed),
             ("left behind", report.cells.iter().filter(|cell| cell.is_left_behind()).count()),
@@ -244,7 +245,7 @@ impl<'a> Page<'a> {
 fn urgency(cell: &CellReport) -> u8 {
     match cell.state {
         CellState::Failed => 0,
-        CellState::Interrupted => 1,
+        CellState::Interrupted | CellState::Skipped => 1,
         CellState::Running | CellState::Waiting => 2,
         CellState::Passed if cell.is_left_behind() => 3,
         CellState::Passed => 4,
@@ -292,6 +293,7 @@ impl MatrixCell {
             CellState::Passed => "✓",
             CellState::Failed => "✕",
             CellState::Interrupted => "◼",
+            CellState::Skipped => "–",
             CellState::Running | CellState::Waiting => "…",
         };
         let (anchor, left_behind) = (anchor.to_owned(), cell.is_left_behind());

@@ -137,7 +137,7 @@ impl Paint {
         match state {
             CellState::Passed => self.good(text),
             CellState::Failed => self.bad(text),
-            CellState::Interrupted | CellState::Waiting | CellState::Running => self.warn(text),
+            CellState::Interrupted | CellState::Skipped | CellState::Waiting | CellState::Running => self.warn(text),
         }
     }
 }

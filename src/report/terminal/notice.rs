@@ -27,6 +27,7 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
         Happening::Warning { cell: Some(cell), message } => (Warning, format!("{}: warning: {message}", name(cell))),
         Happening::LintStarted { templates } => (Detail, format!("lint: {}", count(*templates, "template"))),
         Happening::LintFinding(finding) => (if finding.error { Error } else { Warning }, finding.to_string()),
+        Happening::LintSkipped { reason } => (Warning, format!("warning: {reason}")),
         Happening::LintFinished { errors: 0, warnings: 0 } => (Milestone, "lint: nothing found".into()),
         Happening::LintFinished { errors, warnings } => {
             let level = if *errors > 0 { Error } else { Milestone };
@@ -75,7 +76,7 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
             (Milestone, format!("{} kept ({}): {stack_id}", name(cell), why_kept(*why)))
         }
         Happening::StackDeleteUnawaited { cell, .. } => {
-            (Detail, format!("{} deletion asked for, not awaited", name(cell)))
+            (Detail, format!("{} deletion requested, not awaited", name(cell)))
         }
         Happening::StackDeleteFailed { cell, reason, left, .. } => (Error, not_deleted(cell, reason, left)),
         Happening::Interrupted { signal } => {
@@ -113,6 +114,7 @@ fn started(run: &RunStarted) -> String {
             format!("taskcat {version} tests {project}: {}{against}, run {id}", count(run.cells.len(), "stack"))
         }
         Task::Upload => format!("taskcat {version} uploads {project}{against}"),
+        Task::DryRun => format!("taskcat {version} compares {project} with its buckets{against}"),
         Task::Deploy => format!("taskcat {version} deploys {project}{against}"),
         Task::Clean => format!("taskcat {version} cleans up after {project}{against}"),
     };
@@ -132,7 +134,11 @@ fn verdict(id: &CellId, report: &RunReport) -> Option<(Level, String)> {
     let cause = cell.root_cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
     let flaky =
         if cell.is_flaky() { format!(" (flaky: on attempt {})", cell.attempts.len() + 1) } else { String::new() };
-    Some((level, format!("{} {}{flaky}{after}{cause}", name(id), cell.state.word())))
+    let word = match (report.task, cell.state) {
+        (Task::Deploy, CellState::Passed) => cell.reason.as_deref().unwrap_or("deployed"),
+        (_, state) => state.word(),
+    };
+    Some((level, format!("{} {word}{flaky}{after}{cause}", name(id))))
 }
 
 fn uploaded(bucket: &str, report: &RunReport) -> String {

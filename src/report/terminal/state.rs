@@ -79,8 +79,8 @@ impl State<'_> {
     pub fn tally(&self, width: usize) -> String {
         let cells = &self.progress.report.cells;
         let count = |state| cells.iter().filter(|cell| cell.state == state).count();
-        let verdicts =
-            [CellState::Failed, CellState::Interrupted, CellState::Passed].map(|state| (state, count(state)));
+        let verdicts = [CellState::Failed, CellState::Interrupted, CellState::Skipped, CellState::Passed]
+            .map(|state| (state, count(state)));
         let verdicts = verdicts.into_iter().filter(|(_, count)| *count > 0).map(|(state, count)| {
             let part = format!("{count} {}", state.word());
             if state == CellState::Passed { self.paint.good(&part) } else { self.paint.bad(&part) }

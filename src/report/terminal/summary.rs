@@ -1,7 +1,7 @@
 //! What the run came to, in one screen: passed cells first, failed ones last with their root causes, and where the
 //! report stands. It is the last thing on the terminal, so its end is what is seen.
 
-use super::super::model::{BucketEnd, CellReport, CellState, RunReport, Teardown, Verdict};
+use super::super::model::{BucketEnd, BucketReport, CellReport, CellState, RunReport, Teardown, Verdict};
 use super::super::text;
 use super::notice::count;
 use super::{Columns, Options, Paint};
@@ -168,7 +168,9 @@ fn left_behind(report: &RunReport, paint: Paint) -> Vec<String> {
         Teardown::DeleteFailed { left, .. } => {
             let left: Vec<&str> = left.iter().map(|it| it.logical_id.as_str()).collect();
             let left = if left.is_empty() { String::new() } else { format!(": {}", left.join(", ")) };
-            Some(format!("stack {} in {}{left}", cell.stack_name, cell.id.region))
+            // What is cleaned up was never launched here: it is known by its name alone.
+            let name = if cell.stack_name.is_empty() { &*cell.id.test } else { &cell.stack_name };
+            Some(format!("stack {name} in {}{left}", cell.id.region))
         }
         _ => None,
     });
@@ -189,8 +191,36 @@ fn done(report: &RunReport) -> String {
     match report.task {
         Task::Test => report.counts(),
         Task::Deploy => deployed(report),
-        Task::Upload => "uploaded".to_owned(),
-        Task::Clean => format!("{} and {} deleted", count(stacks, "stack"), count(buckets, "bucket")),
+        Task::Upload => uploaded(report),
+        Task::DryRun => {
+            let sum = |of: fn(&BucketReport) -> usize| report.buckets.iter().map(of).sum::<usize>();
+            let (uploads, removals) = (sum(|it| it.uploads), sum(|it| it.removals));
+            format!("dry run: {} to upload, {removals} to remove; nothing was changed", count(uploads, "file"))
+        }
+        Task::Clean => cleaned(stacks, buckets, report),
+    }
+}
+
+fn uploaded(report: &RunReport) -> String {
+    let files = report.buckets.iter().map(|it| it.uploaded).sum::<usize>();
+    match report.buckets.is_empty() {
+        true => "nothing was uploaded".to_owned(),
+        false => format!("{} uploaded", count(files, "file")),
+    }
+}
+
+/// Deletions that nobody has waited for are called requests: they may still fail.
+fn cleaned(stacks: usize, buckets: usize, report: &RunReport) -> String {
+    let requested = report.cells.iter().filter(|cell| matches!(cell.teardown, Teardown::Unawaited)).count();
+    let deleted = format!("{} and {} deleted", count(stacks, "stack"), count(buckets, "bucket"));
+    match (requested, stacks) {
+        (0, _) => deleted,
+        (_, 0) => {
+            let requested = format!("deletion of {} requested", count(requested, "stack"));
+            let buckets = if buckets == 0 { String::new() } else { format!(", {} deleted", count(buckets, "bucket")) };
+            format!("{requested}, not awaited (-w waits){buckets}")
+        }
+        _ => format!("{deleted}, deletion of {} requested and not awaited (-w waits)", count(requested, "stack")),
     }
 }
 
@@ -236,7 +266,7 @@ fn verdict_line(report: &RunReport, options: &Options, paint: Paint) -> String {
     let report_at =
         options.report.as_deref().map(|path| format!("; report: {}", paint.strong(path))).unwrap_or_default();
     // The words of an error end as they end.
-    let took = if report.verdict == Verdict::Error { String::new() } else { took };
+    let took = if report.verdict == Verdict::Error || report.task == Task::DryRun { String::new() } else { took };
     let simulated = if report.simulated { paint.warn("simulated: ") } else { String::new() };
     format!("{simulated}{line}{took}{report_at}")
 }

@@ -49,7 +49,8 @@ pub async fn clean(
             Ok(())
         })
         .await;
-    if ended.finished.left_behind == 0 && options.wait {
+    // A deletion that nobody waits for counts as done here, too: should it fail, the stack's tags still tell.
+    if ended.finished.left_behind == 0 {
         // A run that goes on keeps its journal.
         let ended = journals.iter().filter(|it| !it.is_alive());
         for record in ended.filter(|it| !undeleted.contains(&it.header.run_id)) {

@@ -179,6 +179,7 @@ impl Finder<'_> {
             created: stack.created,
         };
         if !self.request.means(&leftover.project, &leftover.run_id) {
+            self.findings.others.insert((leftover.project, leftover.run_id));
             return;
         }
         let needs_event = !self.has_journal(run_id) && !self.request.quiet().is_zero();
@@ -229,8 +230,9 @@ impl Finder<'_> {
                 region,
                 created: bucket.created,
             };
-            if self.request.means(&leftover.project, &leftover.run_id) {
-                self.take(leftover, bucket.created);
+            match self.request.means(&leftover.project, &leftover.run_id) {
+                true => self.take(leftover, bucket.created),
+                false => _ = self.findings.others.insert((leftover.project, leftover.run_id)),
             }
         }
     }

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::input;
+
 /// The folder of journals, relative to the project root. Hidden, so that it is never staged.
 pub const FOLDER: &str = ".taskcat/runs";
 
@@ -55,7 +57,9 @@ impl Folders {
 
 /// Creates a folder and shows that files can be created in it.
 fn create(folder: &Path) -> io::Result<()> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("cannot write {}: {}", folder.display(), input::reason(&error)))
+    };
     fs::create_dir_all(folder).map_err(named)?;
     tempfile::tempfile_in(folder).map(drop).map_err(named)
 }
@@ -72,7 +76,7 @@ mod tests {
         let output = base.path().join("out");
         let mut folders = Folders { project_root: base.path().into(), ..Folders::default() };
         let error = folders.writable().unwrap_err().to_string();
-        assert!(error.starts_with(base.path().join(FOLDER).to_str().unwrap()), "{error}");
+        assert!(error.contains(base.path().join(FOLDER).to_str().unwrap()), "{error}");
         folders.output = Some(output.clone());
         assert_eq!(folders.writable().unwrap(), output.join(FOLDER));
         fs::write(output.join(FOLDER).join("a.ndjson"), "").unwrap();

@@ -48,7 +48,10 @@ impl Ledger {
                     creation.confirmed = Some(stack_id.clone());
                 }
             }
-            Happening::LaunchFailed { cell, may_exist: false, .. } | Happening::StackDeleted { cell, .. } => {
+            Happening::LaunchFailed { cell, may_exist: false, .. }
+            | Happening::StackDeleted { cell, .. }
+            // Whoever doesn't wait for a deletion takes it for done; should it fail, the stack's tags still tell.
+            | Happening::StackDeleteUnawaited { cell, .. } => {
                 self.stacks.remove(cell);
             }
             Happening::BucketCreating { bucket, .. } if is_own(bucket) => {
@@ -84,6 +87,7 @@ impl Ledger {
                 | Happening::StackCreated { .. }
                 | Happening::LaunchFailed { .. }
                 | Happening::StackDeleted { .. }
+                | Happening::StackDeleteUnawaited { .. }
                 | Happening::BucketCreating { .. }
                 | Happening::BucketCreated { .. }
                 | Happening::BucketDeleted { .. }

@@ -18,6 +18,7 @@ use super::ledger::{Creation, Ledger};
 use super::lock::{self, Liveness};
 use super::{Header, PlannedBucket, PlannedStack};
 use crate::event::RunEvent;
+use crate::input;
 use crate::stage::marker;
 
 /// The size from which a journal isn't read, in bytes. One of 1,000 stacks has about 1 MB.
@@ -26,7 +27,7 @@ const MAX_SIZE: u64 = 64 * 1024 * 1024;
 /// Why a file isn't read as a journal.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    #[error("can't read the journal {}: {error}", path.display())]
+    #[error("can't read the journal {}: {}", path.display(), input::reason(error))]
     Read { path: PathBuf, error: io::Error },
     #[error("ignored {}: not a journal: {reason}", path.display())]
     Invalid { path: PathBuf, reason: String },

@@ -1,0 +1,157 @@
+//! Tips for arguments that clap doesn't know and has no suggestion for: a positional argument, another tool's flag, a flag
+//! of the whole program behind a command, or a short name that is misspelled.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, CommandFactory, Error};
+
+use super::Cli;
+use crate::config::nearest;
+
+/// Flags that other tools have, and ours for them; the first that the command has is meant.
+const OTHER_NAMES: [(&[&str], &[&str]); 7] = [
+    (&["concurrency", "jobs", "parallel", "workers"], &["max-concurrency"]),
+    (&["config", "file", "template"], &["input-file", "config-file"]),
+    (&["cwd", "dir", "path", "root"], &["project-root"]),
+    (&["out", "output", "report-dir"], &["output-directory", "format"]),
+    (&["no-lint", "skip-lint"], &["lint-disable"]),
+    (&["bucket"], &["bucket-name"]),
+    (&["verbose"], &["debug"]),
+];
+
+/// Subcommands that other tools have, and ours for them.
+const OTHER_COMMANDS: [(&[&str], &str); 4] = [
+    (&["ls"], "list"),
+    (&["delete", "rm", "remove", "destroy"], "clean"),
+    (&["package"], "upload"),
+    (&["validate", "check"], "plan"),
+];
+
+/// Adds a tip to an error of clap's that has none.
+pub(super) fn with_tip(mut error: Error) -> Error {
+    let root = Cli::command();
+    let command = invoked(&root, env::args_os().skip(1));
+    let has_suggestion = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand].iter();
+    if has_suggestion.into_iter().any(|kind| error.get(*kind).is_some()) {
+        // Similar letters count for less than the very name in another place.
+        if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand)
+            && let Some(path) = elsewhere(given, &root)
+        {
+            let tip = StyledStr::from(format!("use '{} {path}'", root.get_name()));
+            error.remove(ContextKind::SuggestedSubcommand);
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+        }
+        return error;
+    }
+    let tip = match error.kind() {
+        ErrorKind::UnknownArgument => argument_tip(&error, &root, command),
+        ErrorKind::InvalidSubcommand => subcommand_tip(&error, &root, command),
+        _ => None,
+    };
+    if let Some(tip) = tip {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
+    }
+    error
+}
+
+/// Returns the innermost subcommand that the arguments name.
+fn invoked(root: &Command, arguments: impl Iterator<Item = OsString>) -> &Command {
+    let mut command = root;
+    let mut is_value = false;
+    for argument in arguments {
+        match command.find_subcommand(&argument) {
+            Some(found) if !is_value => command = found,
+            _ => {}
+        }
+        is_value = argument == "--profile" || argument == "--endpoint-url";
+    }
+    command
+}
+
+fn argument_tip(error: &Error, root: &Command, command: &Command) -> Option<String> {
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else { return None };
+    if !given.starts_with('-') {
+        return positional_tip(given, command);
+    }
+    let name = given.trim_start_matches('-').split('=').next().unwrap_or_default();
+    let flag = |name: &str| find(command, name);
+    if let Some(format) = flag("format")
+        && format.get_possible_values().iter().any(|value| value.get_name() == name)
+    {
+        return Some(format!("use '--format {name}'"));
+    }
+    if given.len() == 2 && !given.starts_with("--") {
+        let is_meant = |short: char| name.chars().all(|c| c.eq_ignore_ascii_case(&short));
+        let of_root = root.get_arguments().find(|arg| arg.get_short().is_some_and(is_meant));
+        return of_root.and_then(|arg| before_command(arg, root, command));
+    }
+    if let Some(of_root) = find(root, name) {
+        return before_command(of_root, root, command);
+    }
+    let others = OTHER_NAMES.iter().find(|(others, _)| others.contains(&name)).map_or(&[][..], |(_, ours)| ours);
+    if let Some(ours) = others.iter().find(|ours| flag(ours).is_some()) {
+        return Some(format!("use '--{ours}'"));
+    }
+    if let Some(of_root) = others.iter().find_map(|ours| find(root, ours)) {
+        return before_command(of_root, root, command);
+    }
+    let known = command.get_arguments().filter_map(Arg::get_long);
+    nearest(name, known).map(|known| format!("a similar argument exists: '--{known}'"))
+}
+
+/// A flag of the whole program that was given behind a command.
+fn before_command(flag: &Arg, root: &Command, command: &Command) -> Option<String> {
+    let is_of_root = root.get_name() == command.get_name();
+    let long = flag.get_long()?;
+    Some(match is_of_root {
+        true => format!("use '--{long}'"),
+        false => format!("'--{long}' stands before the command: '{} --{long} …'", root.get_name()),
+    })
+}
+
+fn positional_tip(given: &str, command: &Command) -> Option<String> {
+    let has = |name: &str| find(command, name).is_some();
+    let path = Path::new(given);
+    let is_region = given.split('-').count() >= 3 && given.ends_with(|c: char| c.is_ascii_digit());
+    let flag = match () {
+        () if path.is_dir() => "project-root",
+        () if path.is_file() && has("config-file") => "config-file",
+        () if path.is_file() || given.contains(['/', '.']) => "input-file",
+        () if is_region && has("regions") => "regions",
+        () => "test-names",
+    };
+    Some(match has(flag) {
+        true => format!("use '--{flag} {given}'"),
+        false => "this command takes flags alone; '--help' lists them".to_owned(),
+    })
+}
+
+fn subcommand_tip(error: &Error, root: &Command, command: &Command) -> Option<String> {
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    let ours = OTHER_COMMANDS.iter().find(|(others, _)| others.contains(&given.as_str())).map(|(_, ours)| *ours);
+    let meant = ours.unwrap_or(given);
+    let own = || command.get_subcommands().map(Command::get_name);
+    let exact = own().find(|name| *name == meant);
+    let path = elsewhere(meant, root);
+    match exact.or_else(|| nearest(meant, own()).filter(|_| path.is_none())) {
+        Some(near) => Some(format!("a similar subcommand exists: '{near}'")),
+        None => Some(format!("use '{} {}'", root.get_name(), path?)),
+    }
+}
+
+/// The way to a subcommand of this name, from the program: `test clean`.
+fn elsewhere(name: &str, root: &Command) -> Option<String> {
+    let nested = root.get_subcommands().find(|parent| parent.find_subcommand(name).is_some());
+    match nested {
+        Some(parent) => Some(format!("{} {name}", parent.get_name())),
+        None => Some(root.find_subcommand(name)?.get_name().to_owned()),
+    }
+}
+
+fn find<'c>(command: &'c Command, long: &str) -> Option<&'c Arg> {
+    command.get_arguments().find(|arg| arg.get_long() == Some(long))
+}

@@ -1,0 +1,58 @@
+//! Which files are reports of a run: `report` clears those of earlier runs, and `stage` leaves them at home.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+/// The files that every run writes.
+const NAMES: [&str; 4] = ["index.html", "junit.xml", "report.json", EVENTS];
+
+const EVENTS: &str = "events.ndjson";
+
+/// The end of the names of stacks' logs.
+const LOG: &str = "-cfnlogs.txt";
+
+/// Held in the folder of the reports for as long as the run lasts.
+pub const LOCK: &str = ".taskcat.lock";
+
+/// So much of a file is looked at to tell whether it is a report.
+const HEAD: u64 = 64 * 1024;
+
+/// Whether a file in a folder of reports bears the name of one, also of one that is only half written.
+pub fn is_report_name(name: &str) -> bool {
+    let name = name.strip_suffix(".partial").unwrap_or(name);
+    NAMES.contains(&name) || name.ends_with(LOG)
+}
+
+/// Whether taskcat has written reports to a folder, or is about to.
+pub fn is_report_folder(folder: &Path) -> bool {
+    let has = |name: &str| is_report(&folder.join(name), name);
+    fs::symlink_metadata(folder.join(LOCK)).is_ok() || has(EVENTS) || has("report.json")
+}
+
+/// Whether a file is what taskcat, or TaskCat, writes under this name.
+pub fn is_report(path: &Path, name: &str) -> bool {
+    let is_log = name.ends_with(LOG);
+    if !is_log && !NAMES.contains(&name) {
+        return false;
+    }
+    let Some(head) = head(path) else { return false };
+    match name {
+        "index.html" => head.to_ascii_lowercase().contains("taskcat"),
+        "junit.xml" => head.contains("<testsuites") && head.contains("\"taskcat-id\""),
+        "report.json" => head.contains("\"taskcat_version\""),
+        EVENTS => head.lines().next().is_some_and(|line| line.contains("\"event\":\"run_started\"")),
+        // Those of stacks that were never launched hold nothing but a reason.
+        _ => is_log,
+    }
+}
+
+/// The beginning of a regular file.
+fn head(path: &Path) -> Option<String> {
+    if !fs::symlink_metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(HEAD).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
