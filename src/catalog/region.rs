@@ -44,6 +44,21 @@ pub fn regions(partition: &str) -> Vec<&'static str> {
     table().regions.iter().copied().filter(|region| partition_of(region).name == partition).collect()
 }
 
+/// Whether the region is in the table. One that isn't may be new.
+pub fn is_known_region(region: &str) -> bool {
+    table().regions.contains(&region)
+}
+
+/// The known regions whose names are nearest to the text, at most three, the nearest first; none if all are far off.
+pub fn nearest_regions(text: &str) -> Vec<&'static str> {
+    const MOST_EDITS: usize = 2;
+    let distances = table().regions.iter().map(|region| (strsim::osa_distance(text, region), *region));
+    let mut near: Vec<_> = distances.filter(|(distance, _)| *distance <= MOST_EDITS).collect();
+    near.sort_unstable();
+    let least = near.first().map(|(distance, _)| *distance);
+    near.into_iter().filter(|(distance, _)| Some(*distance) == least).map(|(_, region)| region).take(3).collect()
+}
+
 /// The day of the data: `2026-10-20`.
 pub fn as_of() -> &'static str {
     table().as_of
@@ -78,6 +93,16 @@ fn read(text: &'static str) -> Option<Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn regions_have_near_names() {
+        let check = |text: &str, expect: &[&str]| assert_eq!(nearest_regions(text), expect, "{text}");
+        assert!(is_known_region("eu-west-1") && is_known_region("us-iso-east-1") && !is_known_region("us-esat-1"));
+        check("us-esat-1", &["us-east-1"]);
+        check("eu-cental-1", &["eu-central-1"]);
+        check("us-west-3", &["us-west-1", "us-west-2"]);
+        check("nowhere-9", &[]);
+    }
 
     #[test]
     fn types_are_offered_where_cloudformation_lists_them() {

@@ -11,6 +11,7 @@ use crate::catalog;
 use crate::config::nearest;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::input;
+use crate::plan;
 use crate::template::{
     self, Given, Givens, Hiding, Note, Offline, Place, Secrets, Template, Templates, Unknown, Value,
 };
@@ -52,6 +53,9 @@ enum Format {
 impl Render {
     pub fn run(self) -> Result<Exit, CliError> {
         let (templates, asked) = self.templates()?;
+        if !catalog::is_known_region(&self.region) {
+            output::diagnostics(&[plan::unknown_region(&self.region)]);
+        }
         let Some(template) = templates.get(&asked) else {
             return Err(CliError::local(self.template.display(), "the template can't be read"));
         };

@@ -18,6 +18,9 @@ impl Loaded {
             self.config.tests.retain(|name, _| names.contains(name));
         }
         if let Some(wanted) = regions {
+            if wanted.is_empty() {
+                diagnostics.push(Diagnostic::error("--regions names no region").help("ALL takes each test's own"));
+            }
             let known: Vec<&str> = known_regions.iter().map(String::as_str).collect();
             diagnostics.extend(unknown("region", wanted, &known));
             for (name, test) in &mut self.config.tests {

@@ -4,7 +4,7 @@
 //! place. What is wrong with one test is kept with it and stops no other. Who is to be asked is read off the draft, and
 //! `build` makes the plan of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -91,6 +91,7 @@ impl Draft {
         let tests = loaded.config.tests.iter().filter_map(|(name, test)| drafter.test(name, test, templates));
         let mut tests: Vec<TestDraft> = tests.collect();
         drafter.stack_names_differ(&mut tests);
+        drafter.unknown_regions(&tests);
         let git_branch = git_branch(&mut tests, project_root);
         let mut diagnostics = drafter.diagnostics;
         diagnostics.extend(drafter.values.into_warnings());
@@ -192,7 +193,9 @@ struct Drafter<'a> {
 impl Drafter<'_> {
     fn test(&mut self, name: &str, test: &TestConfig, templates: &Templates) -> Option<TestDraft> {
         let path = format!("tests.{name}");
-        if test.regions.is_none() {
+        // Where other regions were asked for, a test may be left with none.
+        let is_narrowed = self.loaded.origin(&format!("{path}.regions.0")).is_some();
+        if test.regions.as_ref().is_none_or(|regions| regions.is_empty() && !is_narrowed) {
             self.error(&path, format!("test `{name}` has no regions"), "set project.regions");
         }
         let Some(template) = &test.template else {
@@ -315,6 +318,29 @@ impl Drafter<'_> {
         }
     }
 
+    /// Warns of regions that no table knows, each once: new ones work, and others are a slip of the hand.
+    fn unknown_regions(&mut self, tests: &[TestDraft]) {
+        let mut seen = HashSet::new();
+        for test in tests {
+            for place in test.places.iter().chain(&test.artifact_places) {
+                if !catalog::is_known_region(&place.region) && seen.insert(&place.region) {
+                    let location = self.region_location(&test.name, &place.region);
+                    self.diagnostics.push(Diagnostic { location, ..unknown_region(&place.region) });
+                }
+            }
+        }
+    }
+
+    /// Where a test's region is written, or the list that it has from others.
+    fn region_location(&self, name: &str, region: &str) -> Option<Location> {
+        let test = self.loaded.config.tests.get(name)?;
+        let lists = [("regions", &test.regions), ("artifact_regions", &test.artifact_regions)];
+        lists.into_iter().find_map(|(key, regions)| {
+            let index = regions.as_ref()?.iter().position(|it| it == region)?;
+            self.loaded.location(&format!("tests.{name}.{key}.{index}"))
+        })
+    }
+
     fn error(&mut self, path: &str, message: String, help: &str) {
         let diagnostic = Diagnostic::error(message).help(help);
         self.diagnostics.push(Diagnostic { location: self.loaded.location(path), ..diagnostic });
@@ -335,6 +361,13 @@ fn git_branch(tests: &mut [TestDraft], project_root: &Path) -> Option<String> {
         test.problems.push(problem);
     }
     None
+}
+
+/// The warning for a region that no table knows, with those of nearly the same name.
+pub fn unknown_region(region: &str) -> Diagnostic {
+    let near: Vec<String> = catalog::nearest_regions(region).iter().map(|near| format!("`{near}`")).collect();
+    let warning = Diagnostic::warning(format!("unknown region `{region}`"));
+    if near.is_empty() { warning } else { warning.help(format!("did you mean {}?", near.join(" or "))) }
 }
 
 fn places(test: &TestConfig, regions: &[String]) -> Vec<Place> {

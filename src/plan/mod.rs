@@ -27,7 +27,7 @@ use uuid::Uuid;
 use crate::event::{self, CellId};
 
 pub use build::PlanError;
-pub use draft::{Draft, OWN_TAGS};
+pub use draft::{Draft, OWN_TAGS, unknown_region};
 pub use limits::TestLimits;
 pub use names::{auto_bucket_name, valid_stack_name};
 pub use sources::sources;

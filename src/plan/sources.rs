@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use crate::catalog;
 use crate::event::{Gift, ParameterSource, ResourceSource, TemplateSource};
 use crate::template::{self, Evaluator, Offline, Place, Template, Templates, Uses};
+use crate::yaml::Node;
 
 /// In place of what a template says is not to be shown.
 const HIDDEN: &str = "****";
@@ -22,8 +23,8 @@ fn source(template: &Template, templates: &Templates) -> TemplateSource {
     let (givens, world) = (IndexMap::new(), Offline(templates));
     let evaluator = Evaluator::new(template, &place, &givens, &world);
     let parameters = template.parameters.iter().map(|it| {
-        let default = it.default.as_ref().filter(|node| node.is_scalar());
-        let default = default.map(|node| if it.no_echo { HIDDEN.to_owned() } else { node.text.to_string() });
+        let default = it.default_text().filter(|_| it.default.as_ref().is_some_and(Node::is_scalar));
+        let default = default.map(|text| if it.no_echo { HIDDEN.to_owned() } else { text });
         (it.key.clone(), ParameterSource { line: it.at.line, default, no_echo: it.no_echo })
     });
     let resources = template::uses(&evaluator).into_iter().map(|(id, uses)| {

@@ -67,7 +67,7 @@ impl<'a> ValuesReader<'a> {
                     let location = Some(template.location(default.at));
                     let message = format!("parameter {key} has its default here");
                     notes.push(Note { message, at: location.clone(), is_secret: no_echo });
-                    sources.push(Source { key, values: texts(default), no_echo, location });
+                    sources.push(Source { key, values: parameter.default_texts(), no_echo, location });
                 }
                 (None, None) => missing.push(parameter),
             }
@@ -134,8 +134,8 @@ fn path(test: &str, key: &str) -> String {
 }
 
 fn configured(value: &ParameterValue, parameter: &Parameter) -> Vec<String> {
-    let default = parameter.default.iter().map(|default| &*default.text);
-    let accepted: Vec<&str> = parameter.allowed_values.iter().map(String::as_str).chain(default).collect();
+    let default = parameter.default_text();
+    let accepted: Vec<&str> = parameter.allowed_values.iter().chain(&default).map(String::as_str).collect();
     match value {
         ParameterValue::List(items) => items.iter().map(|item| item.text(&accepted)).collect(),
         ParameterValue::String(_) | ParameterValue::Bool(_) => vec![value.text(&accepted)],
@@ -144,13 +144,6 @@ fn configured(value: &ParameterValue, parameter: &Parameter) -> Vec<String> {
 
 fn is_sent(default: &Node) -> bool {
     matches!(default.value, Value::String(_) | Value::Sequence(_))
-}
-
-fn texts(default: &Node) -> Vec<String> {
-    match default.as_sequence() {
-        Some(items) => items.iter().map(|item| item.text.to_string()).collect(),
-        None => vec![default.text.to_string()],
-    }
 }
 
 fn dropped(key: &str, origin: Option<&Origin>, given: &Given) -> Diagnostic {
@@ -215,6 +208,8 @@ mod tests {
         check("{A: {Type: String, AllowedValues: ['true', 'false']}}", "{A: true}", &[("A", "true")]);
         check("{A: {Type: String, AllowedValues: ['Yes', 'No']}}", "{A: false}", &[("A", "No")]);
         check("{A: {Type: String, Default: 'false'}}", "{A: true}", &[("A", "true")]);
+        check("{A: {Type: String, AllowedValues: [Yes, No]}}", "{A: false}", &[("A", "false")]);
+        check("{A: {Type: String, Default: No}}", "{A: true}", &[("A", "true")]);
         check("{A: {Type: String}}", "{A: true}", &[("A", "True")]);
     }
 

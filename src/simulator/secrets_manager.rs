@@ -39,6 +39,29 @@ struct Secret {
     previous: Option<Version>,
 }
 
+impl Secret {
+    /// A version with its staging label.
+    fn version(&self, stage: Option<&str>, id: Option<&str>) -> Result<(&Version, &'static str), ServiceError> {
+        if self.deletion.is_some() {
+            return Err(invalid_request(
+                "You can't perform this operation on the secret because it was marked for deletion.",
+            ));
+        }
+        let stage = stage.unwrap_or("AWSCURRENT");
+        let versions = [(self.current.as_ref(), "AWSCURRENT"), (self.previous.as_ref(), "AWSPREVIOUS")];
+        let found = versions.into_iter().find_map(|(version, label)| {
+            let version = version?;
+            let is_wanted = id.map_or(label == stage, |id| version.id == id);
+            is_wanted.then_some((version, label))
+        });
+        found.ok_or_else(|| {
+            let what = id.map_or_else(|| format!("staging label: {stage}"), |id| format!("VersionId: {id}"));
+            let message = format!("Secrets Manager can't find the specified secret value for {what}");
+            error("ResourceNotFoundException", message)
+        })
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Version {
     id: String,
@@ -57,13 +80,23 @@ enum Content {
 const MAX_VALUE: usize = 65_536;
 
 impl Service {
-    /// The current text of a secret, by name or ARN.
-    pub fn value(&self, caller: &Caller, id: &str) -> Option<String> {
+    /// A secret's text, by name or ARN: of the version or the staging label that is asked for, the current one otherwise.
+    ///
+    /// # Errors
+    /// There is no such secret, or no such version of it; in the service's words.
+    pub fn value(
+        &self,
+        caller: &Caller,
+        id: &str,
+        stage: Option<&str>,
+        version_id: Option<&str>,
+    ) -> Result<String, ServiceError> {
         let secrets = lock(&self.secrets);
-        let (_, secret) = find(&secrets, caller, id)?;
-        match &secret.current.as_ref()?.content {
-            Content::Text(text) if secret.deletion.is_none() => Some(text.clone()),
-            _ => None,
+        let (_, secret) = find(&secrets, caller, id).ok_or_else(not_found)?;
+        let (version, _) = secret.version(stage, version_id)?;
+        match &version.content {
+            Content::Text(text) => Ok(text.clone()),
+            Content::Binary(_) => Err(not_found()),
         }
     }
 
@@ -157,27 +190,7 @@ impl Service {
     fn get_secret_value(&self, caller: &Caller, input: &Input) -> Answer {
         let secrets = lock(&self.secrets);
         let ((_, _, name), secret) = find(&secrets, caller, input.required("SecretId")?).ok_or_else(not_found)?;
-        if secret.deletion.is_some() {
-            return Err(invalid_request(
-                "You can't perform this operation on the secret because it was marked for deletion.",
-            ));
-        }
-        let stage = input.text("VersionStage").unwrap_or("AWSCURRENT");
-        let versions = [(secret.current.as_ref(), "AWSCURRENT"), (secret.previous.as_ref(), "AWSPREVIOUS")];
-        let version_id = input.text("VersionId");
-        let found = versions.into_iter().find_map(|(version, label)| {
-            let version = version?;
-            let wanted = version_id.map_or(label == stage, |id| version.id == id);
-            wanted.then_some((version, label))
-        });
-        let Some((version, label)) = found else {
-            let what = match version_id {
-                Some(id) => format!("VersionId: {id}"),
-                None => format!("staging label: {stage}"),
-            };
-            let message = format!("Secrets Manager can't find the specified secret value for {what}");
-            return Err(error("ResourceNotFoundException", message));
-        };
+        let (version, label) = secret.version(input.text("VersionStage"), input.text("VersionId"))?;
         let mut output = json!({
             "ARN": secret.arn, "Name": name, "VersionId": version.id, "VersionStages": [label],
             "CreatedDate": seconds(version.created),
@@ -369,9 +382,9 @@ mod tests {
         for id in ["db/pass", arn, &arn[..arn.len() - 7]] {
             assert_eq!(get(id).unwrap()["SecretString"], "hush", "{id}");
         }
-        assert_eq!(service.value(&caller(), arn).as_deref(), Some("hush"));
+        assert_eq!(service.value(&caller(), arn, None, None).ok().as_deref(), Some("hush"));
         let elsewhere = Caller { region: "eu-west-1".into(), ..caller() };
-        assert_eq!(service.value(&elsewhere, "db/pass"), None);
+        assert!(service.value(&elsewhere, "db/pass", None, None).is_err());
         assert_eq!(code(get("db/pas")), "ResourceNotFoundException");
         assert_eq!(code(ask(&service, "CreateSecret", json!({"Name": "db/pass"}))), "ResourceExistsException");
     }
@@ -393,7 +406,7 @@ mod tests {
         assert_eq!(get("AWSPREVIOUS").unwrap()["SecretString"], "one");
         ask(&service, "PutSecretValue", json!({"SecretId": "s", "SecretBinary": "AAE="})).unwrap();
         assert_eq!(get("AWSCURRENT").unwrap()["SecretBinary"], "AAE=");
-        assert_eq!(service.value(&caller(), "s"), None);
+        assert!(service.value(&caller(), "s", None, None).is_err());
         let both = json!({"SecretId": "s", "SecretString": "a", "SecretBinary": "AAE="});
         assert_eq!(code(ask(&service, "PutSecretValue", both)), "InvalidParameterException");
     }
@@ -409,7 +422,7 @@ mod tests {
         create().unwrap();
         delete(json!({"RecoveryWindowInDays": 7})).unwrap();
         assert_eq!(code(ask(&service, "GetSecretValue", json!({"SecretId": "s"}))), "InvalidRequestException");
-        assert_eq!(service.value(&caller(), "s"), None);
+        assert!(service.value(&caller(), "s", None, None).is_err());
         assert_eq!(code(create()), "InvalidRequestException");
         assert!(ask(&service, "DescribeSecret", json!({"SecretId": "s"})).unwrap()["DeletedDate"].is_number());
         ask(&service, "RestoreSecret", json!({"SecretId": "s"})).unwrap();

@@ -53,6 +53,15 @@ const RESOURCE_KEYS: [&str; 10] = [
     "UpdateReplacePolicy",
 ];
 
+/// A key that custom resources have besides, and no other type
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html>).
+const CUSTOM_RESOURCE_KEY: &str = "Version";
+
+/// Whether a resource type is one of custom resources, whose answers are up to the user's function.
+pub fn is_custom_resource(kind: &str) -> bool {
+    kind.starts_with("Custom::") || kind == "AWS::CloudFormation::CustomResource"
+}
+
 /// Everything that is refused, in the order of the sections as CloudFormation documents them.
 pub fn exceeded(evaluator: &Evaluator) -> Vec<Failure> {
     let mut limits = Limits { evaluator, failures: Vec::new() };
@@ -235,7 +244,9 @@ impl Limits<'_> {
         }
         // Its transform knows more of them.
         if !self.evaluator.macros.is_serverless() {
-            for (key, _) in resource.entries().iter().filter(|(key, _)| !RESOURCE_KEYS.contains(&&*key.text)) {
+            let is_custom = resource.get("Type").is_some_and(|kind| is_custom_resource(&kind.text));
+            let is_known = |key: &str| RESOURCE_KEYS.contains(&key) || (is_custom && key == CUSTOM_RESOURCE_KEY);
+            for (key, _) in resource.entries().iter().filter(|(key, _)| !is_known(&key.text)) {
                 self.fail(key.at, format!("Invalid template resource property '{}'", key.text));
             }
         }
@@ -391,6 +402,17 @@ mod tests {
         check(
             "Resources: {A: {Type: T, Description: d, Invalid: a}}\n",
             &["1: Invalid template resource property 'Invalid'"],
+        );
+        for kind in ["Custom::Thing", "AWS::CloudFormation::CustomResource"] {
+            check(&format!("Resources: {{A: {{Type: '{kind}', Version: '1.0'}}}}\n"), &[]);
+            check(
+                &format!("Resources: {{A: {{Type: '{kind}', Version: 1.0, Versions: 2}}}}\n"),
+                &["1: Invalid template resource property 'Versions'"],
+            );
+        }
+        check(
+            "Resources: {A: {Type: 'AWS::CloudFormation::WaitCondition', Version: '1.0'}}\n",
+            &["1: Invalid template resource property 'Version'"],
         );
         check("Transform: AWS::Serverless-2016-10-31\nResources: {A: {Type: T, Connectors: {}}}\n", &[]);
         check(

@@ -38,6 +38,7 @@ pub use evaluate::{
     evaluate,
 };
 pub use graph::{Dependency, Gift, Uses, dependencies, order, uses};
+pub use limits::is_custom_resource;
 pub use project::Templates;
 pub use rendered::rendered;
 pub use secrets::Secrets;
@@ -68,7 +69,7 @@ pub struct Parameter {
     /// Absent also where it is null.
     pub default: Option<Node>,
     pub no_echo: bool,
-    /// `AllowedValues`, as text.
+    /// `AllowedValues`, as CloudFormation makes text of them: `true` of `Yes`.
     pub allowed_values: Vec<String>,
     /// Of the key.
     pub at: Position,
@@ -83,12 +84,32 @@ pub struct Child {
     pub at: Position,
     /// [`Template::relative`] of the nested template.
     pub template: String,
+    /// The URL has its bucket written out: in all likelihood somebody else's, where another template may have the same name.
+    /// As TaskCat does, the file is counted among the project's nested templates, but no stack is taken to be made of it.
+    pub names_its_bucket: bool,
+}
+
+impl Parameter {
+    /// The default as CloudFormation makes text of it: `true` of `Yes`, `8` of `010`; a list's items with commas between
+    /// them.
+    pub fn default_text(&self) -> Option<String> {
+        self.default.as_ref().map(|default| texts_of(default).join(","))
+    }
+
+    /// The texts of the default's items; one where it is no list.
+    pub fn default_texts(&self) -> Vec<String> {
+        self.default.as_ref().map(texts_of).unwrap_or_default()
+    }
+}
+
+fn texts_of(node: &Node) -> Vec<String> {
+    node.as_sequence().map_or_else(|| vec![value::text_of(node)], |items| items.iter().map(value::text_of).collect())
 }
 
 impl Child {
-    /// Whether it is the nested stack of that name, which a loop may have made.
+    /// Whether it is what the nested stack of that name, which a loop may have made, is made of.
     pub fn is(&self, logical_id: &str) -> bool {
-        transform::can_become(&self.logical_id, logical_id)
+        !self.names_its_bucket && transform::can_become(&self.logical_id, logical_id)
     }
 
     /// Whether an evaluated `TemplateURL` may lead here: a known one ends with the file's name.

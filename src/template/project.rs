@@ -242,17 +242,20 @@ impl<'a> Reader<'a> {
     /// Every file that the nested stack can lead to; none is worth a warning.
     fn children(&mut self, stack: &NestedStack, parent: &mut Template) {
         let mut outside = Vec::new();
-        let found: Vec<String> =
-            stack.paths.iter().filter_map(|path| self.find(path, &parent.relative, &mut outside)).collect();
+        let mut find = |paths: &[String]| -> Vec<String> {
+            paths.iter().filter_map(|path| self.find(path, &parent.relative, &mut outside)).collect()
+        };
+        let (found, elsewhere) = (find(&stack.paths), find(&stack.paths_elsewhere));
         outside.dedup();
         let is_outside = !outside.is_empty();
         let at = |escape: Escape| escape.to_diagnostic().at(parent.location(stack.at));
         self.diagnostics.extend(outside.into_iter().map(at));
         if found.is_empty() && !is_outside {
-            self.diagnostics.push(not_found(stack).at(parent.location(stack.at)));
+            self.diagnostics.extend(not_found(stack).map(|warning| warning.at(parent.location(stack.at))));
         }
-        for template in found {
-            let child = Child { logical_id: stack.logical_id.clone(), at: stack.at, template };
+        let found = found.into_iter().map(|template| (template, false));
+        for (template, names_its_bucket) in found.chain(elsewhere.into_iter().map(|template| (template, true))) {
+            let child = Child { logical_id: stack.logical_id.clone(), at: stack.at, template, names_its_bucket };
             if !parent.children.contains(&child) {
                 parent.children.push(child);
             }
@@ -328,17 +331,19 @@ fn tidied(path: &str) -> Vec<&str> {
     pieces
 }
 
-fn not_found(stack: &NestedStack) -> Diagnostic {
+/// A warning where the URL names a file that isn't there; none where its name isn't known, or it isn't the project's.
+fn not_found(stack: &NestedStack) -> Option<Diagnostic> {
     let id = &stack.logical_id;
-    let Some(path) = stack.paths.first() else {
-        return Diagnostic::warning(format!("nested stack {id} has no TemplateURL"));
-    };
+    if !stack.has_url {
+        return Some(Diagnostic::warning(format!("nested stack {id} has no TemplateURL")));
+    }
+    let path = stack.paths.first().filter(|_| stack.names_a_file)?;
     let warning =
         Diagnostic::warning(format!("nested stack {id}: no file of the project fits its TemplateURL, {path}"));
     if path.contains("submodules/") {
-        return warning.help("if it lies in a git submodule, run `git submodule update --init --recursive`");
+        return Some(warning.help("if it lies in a git submodule, run `git submodule update --init --recursive`"));
     }
-    warning
+    Some(warning)
 }
 
 #[cfg(test)]

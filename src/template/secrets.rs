@@ -40,7 +40,7 @@ impl Secrets {
         let hidden = template.parameters.iter().filter(|parameter| parameter.no_echo);
         Self::new(hidden.filter_map(|parameter| match givens.get(&parameter.key) {
             Some(given) => given.value.as_text(),
-            None => parameter.default.as_ref().map(|default| default.text.to_string()),
+            None => parameter.default_text(),
         }))
     }
 

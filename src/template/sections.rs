@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::long_form::long_form;
+use super::value::text_of;
 use super::{Parameter, Template};
 use crate::diagnostic::{Diagnostic, Location, Position, Severity};
 use crate::yaml::{self, Dialect, Node, Parsed, Value};
@@ -185,7 +186,7 @@ impl Sections<'_> {
         }
         let no_echo = entry.get("NoEcho").is_some_and(is_true);
         let allowed = entry.get("AllowedValues").and_then(Node::as_sequence).unwrap_or_default();
-        let allowed_values = allowed.iter().filter(|it| it.is_scalar()).map(|it| it.text.to_string()).collect();
+        let allowed_values = allowed.iter().filter(|it| it.is_scalar()).map(text_of).collect();
         let (key, at) = (name.to_string(), key.at);
         Some(Parameter { key, kind, default: default.cloned(), no_echo, allowed_values, at })
     }
@@ -400,8 +401,8 @@ mod tests {
         );
         assert_eq!(diagnostics, [""; 0]);
         assert_eq!(yaml.unwrap().root.to_json(), json.unwrap().root.to_json());
-        // Not strict, and CloudFormation takes it all the same.
-        let (template, diagnostics) = read_text("{\"Resources\": {\"R\": {\"Type\": \"T\",},},}");
+        // YAML in one line, which JSON doesn't know.
+        let (template, diagnostics) = read_text("{Resources: {R: {Type: T,},},}");
         assert_eq!((template.is_some(), diagnostics), (true, vec![]));
     }
 

@@ -2,11 +2,13 @@
 //!
 //! Without a region and without parameter values a URL is not known, but its end mostly is. So functions are evaluated
 //! with the defaults of parameters, both branches of a condition are followed, and what is not known is stood in for by
-//! its name, as TaskCat's `stack_url_helper.py` does. Called by `project`, which looks for the files.
+//! its name, as TaskCat's `stack_url_helper.py` does. A URL that names its bucket itself leads to that bucket and not to
+//! the project, whatever files there are. Called by `project`, which looks for the files.
 
 use std::collections::HashMap;
 
 use super::long_form::call;
+use super::value::text_of;
 use crate::diagnostic::Position;
 use crate::yaml::Node;
 
@@ -25,8 +27,13 @@ pub struct NestedStack {
     pub logical_id: String,
     /// Of the `TemplateURL`, or of the resource where it has none.
     pub at: Position,
-    /// Paths that the URL can have, without host and query, most likely first. None where there is no `TemplateURL`.
+    pub has_url: bool,
+    /// Paths that the URL can have, without host and query, most likely first.
     pub paths: Vec<String>,
+    /// The same of URLs that have their bucket written out.
+    pub paths_elsewhere: Vec<String>,
+    /// Whether the file's name is known in one of [`NestedStack::paths`].
+    pub names_a_file: bool,
 }
 
 /// The nested stacks of a template in long form, those in `Fn::ForEach` loops too.
@@ -34,7 +41,7 @@ pub fn nested_stacks(root: &Node) -> Vec<NestedStack> {
     let mut stacks = Vec::new();
     let defaults = root.get("Parameters").map_or(&[][..], Node::entries).iter().filter_map(|(key, parameter)| {
         let default = parameter.get("Default")?;
-        Some((key.text.to_string(), vec![default.text.to_string()]))
+        Some((key.text.to_string(), vec![text_of(default)]))
     });
     let scope = Scope { names: defaults.collect(), mappings: root.get("Mappings") };
     if let Some(resources) = root.get("Resources") {
@@ -57,8 +64,16 @@ impl Scope<'_> {
                 self.for_each(resource, stacks);
             } else if resource.get("Type").and_then(Node::as_str) == Some("AWS::CloudFormation::Stack") {
                 let url = resource.get("Properties").and_then(|properties| properties.get("TemplateURL"));
-                let paths = url.map(|url| paths(self.texts(url))).unwrap_or_default();
-                stacks.push(NestedStack { logical_id: id.text.to_string(), at: url.unwrap_or(id).at, paths });
+                let (mut urls, mut elsewhere) = (Vec::new(), Vec::new());
+                url.into_iter().for_each(|url| self.urls(url, &mut urls, &mut elsewhere));
+                stacks.push(NestedStack {
+                    logical_id: id.text.to_string(),
+                    at: url.unwrap_or(id).at,
+                    has_url: url.is_some(),
+                    names_a_file: urls.iter().any(|url| !url.ends_with(UNKNOWN)),
+                    paths: paths(urls),
+                    paths_elsewhere: paths(elsewhere),
+                });
             }
         }
     }
@@ -75,10 +90,23 @@ impl Scope<'_> {
         inside.resources(resources, stacks);
     }
 
+    /// Adds the URLs that a value can be: those that have their bucket written out to `elsewhere`.
+    fn urls(&self, node: &Node, urls: &mut Vec<String>, elsewhere: &mut Vec<String>) {
+        if let Some(("Fn::If", argument)) = call(node) {
+            let branches = argument.as_sequence().unwrap_or_default().iter().skip(1);
+            branches.for_each(|branch| self.urls(branch, urls, elsewhere));
+        } else {
+            // What is left unknown without parameters and mappings isn't written out.
+            let written = Scope { names: HashMap::new(), mappings: None }.texts(node);
+            let is_elsewhere = !written.is_empty() && written.iter().all(|url| names_its_bucket(url));
+            if is_elsewhere { elsewhere } else { urls }.extend(self.texts(node));
+        }
+    }
+
     /// All texts that a value can be.
     fn texts(&self, node: &Node) -> Vec<String> {
         let Some((function, argument)) = call(node) else {
-            return if node.is_scalar() { vec![node.text.to_string()] } else { Vec::new() };
+            return if node.is_scalar() { vec![text_of(node)] } else { Vec::new() };
         };
         let mut texts = match function {
             "Ref" => self.named(&argument.text),
@@ -171,8 +199,17 @@ impl Scope<'_> {
         }
         let default = options.iter().filter_map(|options| options.get("DefaultValue")).flat_map(|it| self.texts(it));
         // What a mapping holds is no function.
-        found.iter().filter(|value| value.is_scalar()).map(|value| value.text.to_string()).chain(default).collect()
+        found.iter().filter(|value| value.is_scalar()).map(|value| text_of(value)).chain(default).collect()
     }
+}
+
+/// Whether a URL of S3's has its bucket written out, in the host or at the beginning of the path.
+fn names_its_bucket(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else { return false };
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_in_path = host.starts_with("s3.") || host.starts_with("s3-");
+    let bucket = if is_in_path { path.split('/').next().unwrap_or_default() } else { host };
+    host.contains(".amazonaws.com") && !host.contains(UNKNOWN) && !bucket.contains(UNKNOWN)
 }
 
 fn unknown(name: &str) -> String {
@@ -247,21 +284,65 @@ Mappings:
         long_form(parsed.root.unwrap())
     }
 
-    fn check(url: &str, expect: &[&str]) {
+    fn stacks(url: &str) -> Vec<NestedStack> {
         let resource = format!("{{Type: 'AWS::CloudFormation::Stack', Properties: {{TemplateURL: {url}}}}}");
-        let stacks = nested_stacks(&parse(&format!("{SECTIONS}Resources:\n  Child: {resource}\n")));
+        nested_stacks(&parse(&format!("{SECTIONS}Resources:\n  Child: {resource}\n")))
+    }
+
+    fn check(url: &str, expect: &[&str]) {
+        let stacks = stacks(url);
         let paths: Vec<_> = stacks.iter().flat_map(|stack| &stack.paths).collect();
         assert_eq!(paths, expect, "{url}");
     }
 
     #[test]
     fn literals() {
-        check("'https://bucket.s3.amazonaws.com/a/b.yaml'", &["/a/b.yaml"]);
-        check("'https://bucket.s3.amazonaws.com/a/b.yaml?versionId=1'", &["/a/b.yaml"]);
-        check("'https://bucket.s3.amazonaws.com'", &[""]);
+        check("'https://bucket.example/a/b.yaml'", &["/a/b.yaml"]);
+        check("'https://bucket.example/a/b.yaml?versionId=1'", &["/a/b.yaml"]);
+        check("'https://bucket.example'", &[""]);
         check("'s3://bucket/a/b.yaml'", &["/a/b.yaml"]);
         check("./b.yaml", &["./b.yaml"]);
         check("[]", &[]);
+    }
+
+    #[test]
+    fn a_bucket_that_is_written_out_is_not_the_projects() {
+        let check = |url: &str, paths: &str, elsewhere: &str| {
+            let stacks = stacks(url);
+            assert_eq!(
+                (&*stacks[0].paths.join(" "), &*stacks[0].paths_elsewhere.join(" ")),
+                (paths, elsewhere),
+                "{url}"
+            );
+        };
+        check("'https://theirs.s3.amazonaws.com/a/b.yaml'", "", "/a/b.yaml");
+        check("'https://s3.amazonaws.com/theirs/b.yaml'", "", "/theirs/b.yaml");
+        check("'https://s3-eu-west-1.amazonaws.com/theirs/b.yaml'", "", "/theirs/b.yaml");
+        check(
+            "!Sub 'https://theirs-${AWS::Region}.s3.${AWS::Region}.${AWS::URLSuffix}/${Prefix}x.yaml'",
+            "",
+            "/project/x.yaml",
+        );
+        check("!Join ['', ['https://s3.', !Ref 'AWS::URLSuffix', /theirs/, x.yaml]]", "", "/theirs/x.yaml");
+        check("!Sub 'https://s3.amazonaws.com/${Bucket}/x.yaml'", "/aws-quickstart/x.yaml", "");
+        check(
+            "!If [C, 'https://theirs.s3.amazonaws.com/a.yaml', !Sub 'https://${Bucket}.s3.amazonaws.com/b.yaml']",
+            "/b.yaml",
+            "/a.yaml",
+        );
+        let either = "{B: !If [C, theirs, !Ref Bucket]}";
+        check(&format!("!Sub ['https://${{B}}.s3.amazonaws.com/x.yaml', {either}]"), "/x.yaml", "");
+        check("!FindInMap [Files, us-east-1, Vpc]", "templates/vpc.yaml", "");
+    }
+
+    #[test]
+    fn a_url_may_not_name_a_file() {
+        let check = |url: &str, expect: bool| assert_eq!(stacks(url)[0].names_a_file, expect, "{url}");
+        check("!GetAtt Other.Outputs.Url", false);
+        check("!Ref Unset", false);
+        check("!Sub 'https://${Unset}/${Other.Outputs.Key}'", false);
+        check("!Sub 'https://${Unset}/${Unset}x.yaml'", true);
+        check("!If [C, !Ref Unset, 'https://b/x.yaml']", true);
     }
 
     #[test]

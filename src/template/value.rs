@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde_json::Number;
 
 use crate::diagnostic::Location;
+use crate::yaml::{self, Node};
 
 /// A value after evaluation. What is unknown may stand at any depth of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,6 +102,19 @@ impl Value {
         Self::String(text.into())
     }
 
+    /// A scalar of a template, read by the rules of YAML 1.1: `Yes` is true, and `010` is 8. None for lists and maps.
+    pub fn of_scalar(node: &Node) -> Option<Self> {
+        Some(match &node.value {
+            yaml::Value::Null => Self::Null,
+            yaml::Value::Bool(value) => Self::Bool(*value),
+            yaml::Value::Int(value) => Self::Number((*value).into()),
+            yaml::Value::Float(value) => Number::from_f64(*value).map_or_else(|| Self::text(&*node.text), Self::Number),
+            yaml::Value::Timestamp(_) => Self::text(&*node.text),
+            yaml::Value::String(text) => Self::text(&**text),
+            yaml::Value::Sequence(_) | yaml::Value::Mapping(_) => return None,
+        })
+    }
+
     /// Text as CloudFormation makes it of a scalar: `true`, `1.5`. None for lists, maps, null and what isn't known.
     pub fn as_text(&self) -> Option<String> {
         match self {
@@ -159,6 +173,12 @@ impl Value {
             Self::Unknown(_) => "unknown",
         }
     }
+}
+
+/// The text that CloudFormation makes of a scalar in a template, wherever it stands: `true` of `Yes`, `8` of `010`. Empty
+/// for null, lists and maps.
+pub fn text_of(node: &Node) -> String {
+    Value::of_scalar(node).and_then(|value| value.as_text()).unwrap_or_default()
 }
 
 impl From<Unknown> for Value {

@@ -1,9 +1,9 @@
 //! Strict JSON (RFC 8259) to the same tree that YAML gives.
 //!
 //! YAML reads nearly all JSON, but not keys of more than 1024 characters nor all characters that JSON allows in its
-//! strings; and templates in JSON are large. Whatever is not strict JSON (comments, trailing commas, errors, too deep a
-//! nesting) gives nothing here and is YAML's to read, as CloudFormation takes it too
-//! (<https://github.com/stelligent/cfn_nag/issues/203>), with YAML's words for what is wrong.
+//! strings; and templates in JSON are large. Whatever is not strict JSON (comments, errors, too deep a nesting) gives
+//! nothing here and is YAML's to read, with YAML's words for what is wrong. One thing that YAML reads is an error of
+//! templates, since CloudFormation refuses it: a comma before a closing bracket.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use super::findings::Findings;
 use super::node::{Node, Value};
 use super::syntax::MAX_DEPTH;
 use super::{Dialect, Parsed, scalar};
-use crate::diagnostic::Position;
+use crate::diagnostic::{Diagnostic, Position, Severity};
 
 /// The tree of an object or a list; none for what is no strict JSON.
 pub fn parse(file: &Arc<Path>, text: &str, dialect: Dialect) -> Option<Parsed> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    let mut reader =
-        Reader { text, at: 0, line: 1, line_start: 0, continuations: 0, findings: Findings::new(file, dialect) };
+    let findings = Findings::new(file, dialect);
+    let mut reader = Reader { text, at: 0, line: 1, line_start: 0, continuations: 0, trailing_comma: None, findings };
     reader.skip_whitespace();
     if !matches!(reader.peek(), Some(b'{' | b'[')) {
         return None;
     }
-    let root = reader.value(1)?;
+    let Some(root) = reader.value(1) else { return reader.trailing_comma() };
     reader.skip_whitespace();
     let ends = reader.at == text.len();
     ends.then(|| Parsed { root: Some(root), diagnostics: reader.findings.into_diagnostics(), complete: true })
@@ -38,6 +38,8 @@ struct Reader<'a> {
     line_start: usize,
     /// How many bytes of the line so far continue a character, so that columns count characters.
     continuations: usize,
+    /// A comma that a closing bracket follows, where reading ended.
+    trailing_comma: Option<Position>,
     findings: Findings<'a>,
 }
 
@@ -104,11 +106,9 @@ impl<'a> Reader<'a> {
             self.skip_whitespace();
             let value = self.value(depth + 1)?;
             entries.push((key, value));
-            self.skip_whitespace();
-            if !self.takes(b',') {
+            if !self.goes_on(b'}')? {
                 break;
             }
-            self.skip_whitespace();
         }
         self.take(b'}')?;
         self.findings.duplicate_keys(&entries);
@@ -124,14 +124,37 @@ impl<'a> Reader<'a> {
         }
         loop {
             items.push(self.value(depth + 1)?);
-            self.skip_whitespace();
-            if !self.takes(b',') {
+            if !self.goes_on(b']')? {
                 break;
             }
-            self.skip_whitespace();
         }
         self.take(b']')?;
         Some(items)
+    }
+
+    /// Whether a comma leads to another member; none if the collection's end follows it.
+    fn goes_on(&mut self, end: u8) -> Option<bool> {
+        self.skip_whitespace();
+        let comma = self.position();
+        if !self.takes(b',') {
+            return Some(false);
+        }
+        self.skip_whitespace();
+        if self.peek() == Some(end) {
+            self.trailing_comma = Some(comma);
+            return None;
+        }
+        Some(true)
+    }
+
+    /// The answer where a comma before a closing bracket has ended the reading.
+    fn trailing_comma(mut self) -> Option<Parsed> {
+        let at = self.trailing_comma.filter(|_| self.findings.dialect == Dialect::CloudFormation)?;
+        self.findings.add(Severity::Error, at, || {
+            Diagnostic::error("Template format error: JSON not well-formed.")
+                .help("remove the comma before the closing bracket")
+        });
+        Some(Parsed { root: None, diagnostics: self.findings.into_diagnostics(), complete: false })
     }
 
     fn word(&mut self, word: &str, value: Value) -> Option<Node> {
@@ -345,6 +368,23 @@ mod tests {
     }
 
     #[test]
+    fn a_comma_before_a_closing_bracket_is_an_error_of_templates() {
+        let check = |text: &str, at: &str| {
+            let parsed = super::super::parse_as(Dialect::CloudFormation, &Arc::from(Path::new("f")), text);
+            let said: Vec<_> = parsed.diagnostics.iter().map(ToString::to_string).collect();
+            let expect = format!(
+                "f:{at}: Template format error: JSON not well-formed. (remove the comma before the closing bracket)"
+            );
+            assert_eq!((parsed.root, said), (None, vec![expect]), "{text}");
+            let parsed = super::super::parse(&Arc::from(Path::new("f")), text);
+            assert_eq!((parsed.root.is_some(), parsed.diagnostics), (true, vec![]), "{text}");
+        };
+        check("{\"a\":1,}", "1:7");
+        check("{\n  \"a\": [1, 2 ,\n ] }", "2:14");
+        check("{\"a\": {\"b\": \"c\",\n}}", "1:16");
+    }
+
+    #[test]
     fn what_is_no_strict_json_is_left_to_yaml() {
         let check = |text: &str| assert_eq!(parse_as(Dialect::CloudFormation, text), None, "{text}");
         for text in ["", " ", "a: 1", "\"a\"", "1", "null", "# c\n{}", "---\n{}"] {
@@ -353,7 +393,8 @@ mod tests {
         for text in ["{", "[", "{\"a\"", "{\"a\":", "{\"a\":1", "[1", "[1 2]", "{} {}", "{}]", "[]\n---\n[]"] {
             check(text);
         }
-        for text in ["{\"a\":1,}", "[1,]", "[,]", "[1,,2]", "{a: 1}", "{'a': 1}", "[1] # c", "[/*c*/1]", "{\"a\" 1}"] {
+        for text in ["[,]", "[1,,2]", "{a: 1}", "{a: 1,}", "[{a: 1},]", "{'a': 1}", "[1] # c", "[/*c*/1]", "{\"a\" 1}"]
+        {
             check(text);
         }
         for text in ["[tru]", "[True]", "[nul]", "[NaN]", "[+1]", "[.5]", "[1.]", "[01]", "[-]", "[1e]", "[0x1]", "[x]"]

@@ -86,3 +86,4 @@ mod symbolic_links;
 mod terminal;
 mod unplanned;
 mod upload;
+mod verdicts;

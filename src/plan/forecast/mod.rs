@@ -316,7 +316,7 @@ impl Forecaster<'_> {
     fn secrets(&self, sent: &Sent, stack: &Stack) -> Secrets {
         let hidden = self.templates.iter().flat_map(|template| &template.parameters).filter(|it| it.no_echo);
         let hidden: Vec<_> = hidden.collect();
-        let defaults = hidden.iter().filter_map(|it| Some(it.default.as_ref()?.text.to_string()));
+        let defaults = hidden.iter().filter_map(|it| it.default_text());
         let mut values: Vec<String> = sent.secrets.iter().cloned().chain(defaults).collect();
         let keys: BTreeSet<&str> = hidden.iter().map(|it| it.key.as_str()).collect();
         nested_values(stack, &keys, &mut values);

@@ -66,15 +66,16 @@ impl World for CellWorld<'_> {
         };
         match target(&url) {
             Target::Refused(message) => Nested::Missing(message),
-            Target::Unknown => self.elsewhere(Unknown::asked(format!("object {url}")), parent, logical_id),
+            Target::Unknown => self.elsewhere(Unknown::asked(format!("object {url}")), None),
             Target::Object { bucket, key, suffix } if bucket == self.bucket.name && suffix == self.url_suffix => {
                 match self.own(&key) {
                     Own::Staged(path) => self.staged_template(path, object(&bucket, &key)),
                     Own::Missing => Nested::Missing(missing(&key)),
-                    Own::Unknown => self.elsewhere(object(&bucket, &key), parent, logical_id),
+                    Own::Unknown => self.elsewhere(object(&bucket, &key), self.likely(parent, logical_id)),
                 }
             }
-            Target::Object { bucket, key, .. } => self.elsewhere(object(&bucket, &key), parent, logical_id),
+            // A template in another bucket is another template, even under the name of one of the project's.
+            Target::Object { bucket, key, .. } => self.elsewhere(object(&bucket, &key), None),
         }
     }
 }
@@ -113,8 +114,8 @@ impl CellWorld<'_> {
     }
 
     /// Something that isn't the project's, or not now.
-    fn elsewhere<'w>(&'w self, object: Unknown, parent: &'w Template, logical_id: &str) -> Nested<'w> {
-        Nested::Unknown { unknown: self.needs(object), likely: self.likely(parent, logical_id) }
+    fn elsewhere<'w>(&'w self, object: Unknown, likely: Option<&'w Template>) -> Nested<'w> {
+        Nested::Unknown { unknown: self.needs(object), likely }
     }
 
     /// The project's template that a nested stack launches in all likelihood, or another version of it.

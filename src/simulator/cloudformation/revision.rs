@@ -268,8 +268,7 @@ pub fn required_capabilities(stack: &template::Stack, template: &Template) -> Ve
 
 fn shown(template: &Template, given: &IndexMap<String, String>, stored: &HashMap<String, String>) -> Vec<Shown> {
     let one = |parameter: &template::Parameter| {
-        let default = || parameter.default.as_ref().map(|default| default.text.to_string());
-        let value = given.get(&parameter.key).cloned().or_else(default)?;
+        let value = given.get(&parameter.key).cloned().or_else(|| parameter.default_text())?;
         let is_stored = parameter.kind.starts_with("AWS::SSM::Parameter::Value<");
         let resolved = stored.get(&value).filter(|_| is_stored).cloned();
         let hidden = |text: String| if parameter.no_echo { "****".to_owned() } else { text };

@@ -93,6 +93,22 @@ pub fn of_url(cloud: &Cloud, url: &str) -> Result<String, ServiceError> {
     String::from_utf8(object.to_vec()).map_err(|_| invalid("Template format error: the template is not in UTF-8."))
 }
 
+/// The text at the `TemplateURL` of a nested stack. That a bucket isn't here says nothing of AWS, where it may be
+/// somebody else's; so the simulator says itself what it lacks.
+///
+/// # Errors
+/// As for [`of_url`], and the bucket isn't here.
+pub fn of_nested(cloud: &Cloud, url: &str) -> Result<String, ServiceError> {
+    let (bucket, key) = object_of(url)?;
+    if let Err(Missing::Bucket) = cloud.s3.object(&bucket, &key) {
+        return Err(invalid(format!(
+            "the simulator has no bucket `{bucket}`, so what this nested stack creates isn't known; put its object {key} \
+             there with --seed"
+        )));
+    }
+    of_url(cloud, url)
+}
+
 /// Bucket and key.
 fn object_of(url: &str) -> Result<(String, String), ServiceError> {
     match s3_url::target(url) {

@@ -47,24 +47,27 @@ impl Surroundings<'_> {
         Some(&self.template.root.get("Resources")?.get(logical_id)?.get("Type")?.text)
     }
 
+    /// What `secret-id:secret-string:json-key:version-stage:version-id` stands for, where all but the ID may be empty or left
+    /// out (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-secretsmanager.html>).
     fn secret(&self, reference: &str) -> Result<Value, String> {
-        // `id:SecretString:key:stage:version`, where the ID may be an ARN with colons of its own.
-        let (id, rest) = match reference.find(":SecretString") {
-            Some(at) => (&reference[..at], reference[at..].trim_start_matches(":SecretString").trim_start_matches(':')),
-            None => (reference, ""),
-        };
-        let missing = "Secrets Manager can't find the specified secret.";
-        let text = self.cloud.secrets.value(self.caller, id).ok_or(missing)?;
-        let key = rest.split(':').next().unwrap_or_default();
-        if key.is_empty() {
-            return Ok(Value::String(text));
-        }
-        let no_key = || "Could not find a value associated with JSONKey in SecretString".to_owned();
-        let json: serde_json::Value = serde_json::from_str(&text).map_err(|_| no_key())?;
+        /// An ARN has so many colons of its own.
+        const COLONS_OF_AN_ARN: usize = 6;
+        let in_id = if reference.starts_with("arn:") { COLONS_OF_AN_ARN } else { 0 };
+        let (id, rest) = reference
+            .match_indices(':')
+            .nth(in_id)
+            .map_or((reference, ""), |(at, _)| (&reference[..at], &reference[at + 1..]));
+        let mut parts = rest.split(':').skip(1).map(|part| Some(part).filter(|part| !part.is_empty()));
+        let mut next = || parts.next().flatten();
+        let (key, stage, version_id) = (next(), next(), next());
+        let text = self.cloud.secrets.value(self.caller, id, stage, version_id).map_err(|error| error.message)?;
+        let Some(key) = key else { return Ok(Value::String(text)) };
+        let json: serde_json::Value =
+            serde_json::from_str(&text).map_err(|_| "Could not parse SecretString JSON".to_owned())?;
         match json.get(key) {
             Some(serde_json::Value::String(value)) => Ok(Value::text(value.as_str())),
             Some(other) => Ok(Value::text(other.to_string())),
-            None => Err(no_key()),
+            None => Err("Could not find a value associated with JSONKey in SecretString".to_owned()),
         }
     }
 }
@@ -156,9 +159,13 @@ impl World for Surroundings<'_> {
     fn dynamic_reference(&self, reference: &str) -> Result<Value, String> {
         let inside = reference.trim_start_matches("{{resolve:").trim_end_matches("}}");
         match inside.split_once(':') {
-            Some(("ssm" | "ssm-secure", name)) => {
+            Some((service @ ("ssm" | "ssm-secure"), name)) => {
                 let missing = || format!("Unable to fetch parameters [{name}] from parameter store for this account.");
                 let parameter = self.cloud.ssm.parameter(self.caller, name).ok_or_else(missing)?;
+                if service == "ssm" && parameter.kind == ssm::Kind::SecureString {
+                    let name = name.rsplit_once(':').map_or(name, |(name, _)| name);
+                    return Err(format!("Non-secure ssm prefix was used for secure parameter {name}"));
+                }
                 Ok(Value::String(parameter.value))
             }
             // They are looked up when the resource is made, not before.

@@ -5,10 +5,35 @@
 
 use super::{Evaluator, Value};
 use crate::diagnostic::Position;
-use crate::template::value::{Failures, together};
+use crate::template::value::{Failure, Failures, Unknown, together};
 
 const OPEN: &str = "{{resolve:";
 const CLOSE: &str = "}}";
+const SECURE: &str = "{{resolve:ssm-secure:";
+
+/// The properties that take secure strings, by resource type; `*` stands for any item of a list.
+///
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-ssm-secure-strings.html>
+const SECURE_PROPERTIES: [(&str, &str); 11] = [
+    ("AWS::DirectoryService::MicrosoftAD", "Password"),
+    ("AWS::DirectoryService::SimpleAD", "Password"),
+    ("AWS::ElastiCache::ReplicationGroup", "AuthToken"),
+    ("AWS::IAM::User", "LoginProfile/Password"),
+    ("AWS::KinesisFirehose::DeliveryStream", "RedshiftDestinationConfiguration/Password"),
+    ("AWS::OpsWorks::App", "AppSource/Password"),
+    ("AWS::OpsWorks::Stack", "CustomCookbooksSource/Password"),
+    ("AWS::OpsWorks::Stack", "RdsDbInstances/*/DbPassword"),
+    ("AWS::RDS::DBCluster", "MasterUserPassword"),
+    ("AWS::RDS::DBInstance", "MasterUserPassword"),
+    ("AWS::Redshift::Cluster", "MasterUserPassword"),
+];
+
+/// A property that holds a secure string and doesn't take one.
+pub(super) struct MisplacedSecret {
+    /// `AWS::Lambda::Function/Properties/Environment/Variables/Key`
+    path: String,
+    at: Position,
+}
 
 impl Evaluator<'_> {
     /// The value with every dynamic reference in it replaced by what it stands for.
@@ -33,7 +58,7 @@ impl Evaluator<'_> {
             let end = start + length + CLOSE.len();
             known.push_str(&rest[..start]);
             let reference = &rest[start..end];
-            if has_label(reference) {
+            if is_malformed(reference) {
                 let message = format!("Incorrect format is used in the following SSM reference: [{reference}]");
                 return Err(self.fail(at, message));
             }
@@ -44,17 +69,62 @@ impl Evaluator<'_> {
             rest = &rest[end..];
         }
         known.push_str(rest);
-        Ok(match super::Unknown::all(unknowns) {
+        Ok(match Unknown::all(unknowns) {
             Some(unknown) => unknown.into(),
             None => Value::String(known),
         })
     }
+
+    /// What CloudFormation says of them, all at once; none of none.
+    pub(super) fn misplaced_failure(&self, misplaced: &[MisplacedSecret]) -> Option<Failure> {
+        let at = misplaced.first()?.at;
+        let paths: Vec<&str> = misplaced.iter().map(|secret| secret.path.as_str()).collect();
+        Some(self.failure(at, format!("SSM Secure reference is not supported in: [{}]", paths.join(","))))
+    }
 }
 
-/// Whether a stored parameter's version is something else than a number: labels are refused.
-fn has_label(reference: &str) -> bool {
+/// The properties in which a resource has a secure string and may have none. Nothing is resolved in `properties` yet.
+pub(super) fn misplaced_secrets(kind: &str, properties: &Value, at: Position) -> Vec<MisplacedSecret> {
+    let mut paths = Vec::new();
+    secure_paths(properties, &mut Vec::new(), &mut paths);
+    let misplaced = paths.iter().filter(|path| !SECURE_PROPERTIES.contains(&(kind, path.as_str()))).map(|path| {
+        // What is inside of a list isn't named.
+        let shown = path.split("/*").next().unwrap_or_default();
+        MisplacedSecret { path: format!("{kind}/Properties/{shown}"), at }
+    });
+    misplaced.collect()
+}
+
+/// The paths at which texts hold a reference to a secure string.
+fn secure_paths<'v>(value: &'v Value, path: &mut Vec<&'v str>, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) if text.contains(SECURE) => found.push(path.join("/")),
+        Value::List(items) => {
+            path.push("*");
+            items.iter().for_each(|item| secure_paths(item, path, found));
+            path.pop();
+        }
+        Value::Map(entries) => {
+            for (key, value) in entries {
+                path.push(key);
+                secure_paths(value, path, found);
+                path.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a reference to a stored parameter is anything but a name, perhaps with a version: labels are refused, and so is
+/// a colon with nothing behind it. An ARN has colons of its own.
+fn is_malformed(reference: &str) -> bool {
     let inner = reference.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE)).unwrap_or_default();
-    let stored = inner.strip_prefix("ssm:").or_else(|| inner.strip_prefix("ssm-secure:"));
-    let version = stored.and_then(|stored| stored.split_once(':')).map(|(_, version)| version);
-    version.is_some_and(|version| !version.contains(':') && !version.bytes().all(|byte| byte.is_ascii_digit()))
+    let Some(stored) = inner.strip_prefix("ssm:").or_else(|| inner.strip_prefix("ssm-secure:")) else { return false };
+    if stored.starts_with("arn:") {
+        return false;
+    }
+    let (name, version) = stored.split_once(':').map_or((stored, None), |(name, version)| (name, Some(version)));
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
+    let is_version = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    name.is_empty() || !name.chars().all(is_name) || !version.is_none_or(is_version)
 }

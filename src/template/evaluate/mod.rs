@@ -25,8 +25,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
-use serde_json::Number;
 
+use self::dynamic_references::MisplacedSecret;
 use super::long_form::call;
 use super::transform::{self, Expanded, Macros};
 use super::value::{Evaluated, Failure, Failures, NestedIn, Note, Unknown, Value, together};
@@ -163,6 +163,8 @@ pub struct Evaluator<'a> {
     /// Templates that nest this one, from the outermost.
     ancestors: Vec<nested::Ancestor>,
     undecided: RefCell<Vec<Undecided>>,
+    /// Secure strings in resources that certainly exist.
+    misplaced: RefCell<Vec<MisplacedSecret>>,
     bounds: Rc<Bounds>,
 }
 
@@ -219,6 +221,7 @@ impl<'a> Evaluator<'a> {
             nested: RefCell::default(),
             ancestors: Vec::new(),
             undecided: RefCell::default(),
+            misplaced: RefCell::default(),
             bounds,
         };
         evaluator.note_entries();
@@ -246,6 +249,7 @@ impl<'a> Evaluator<'a> {
         failures.extend(failed);
         let mut stack = Stack { parameters: self.parameters.clone(), conditions, ..Stack::default() };
         stack.resources = self.all_resources(&mut failures);
+        failures.extend(self.misplaced_failure(&self.misplaced.borrow()));
         stack.outputs = self.all_outputs(&mut failures);
         stack.undecided = self.undecided.take();
         stack.failures = failures;
@@ -280,21 +284,17 @@ impl<'a> Evaluator<'a> {
     pub(in crate::template) fn value(&self, node: &Node) -> Evaluated {
         let _deeper = self.deeper(node.at)?;
         self.spend(VALUE + node.text.len(), node.at)?;
+        if let Some(scalar) = Value::of_scalar(node) {
+            return Ok(scalar);
+        }
         Ok(match &node.value {
-            yaml::Value::Null => Value::Null,
-            yaml::Value::Bool(value) => Value::Bool(*value),
-            yaml::Value::Int(value) => Value::Number((*value).into()),
-            yaml::Value::Float(value) => {
-                Number::from_f64(*value).map_or_else(|| Value::text(&*node.text), Value::Number)
-            }
-            yaml::Value::Timestamp(_) => Value::text(&*node.text),
-            yaml::Value::String(text) => Value::text(&**text),
             yaml::Value::Sequence(items) => Value::List(self.list(items)?),
             yaml::Value::Mapping(entries) => match call(node) {
                 // Outside of conditions it is a key like any other.
                 Some((name, argument)) if name != "Condition" => function::apply(self, name, argument)?,
                 _ => Value::Map(self.map(entries)?),
             },
+            _ => Value::Null,
         })
     }
 

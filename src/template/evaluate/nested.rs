@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use indexmap::IndexMap;
 
-use super::{Evaluator, Given, Givens, Nested, Place, Stack, Value};
+use super::{Evaluator, Given, Givens, Nested, Place, Stack, Truth, Value};
 use crate::diagnostic::Position;
-use crate::template::Template;
 use crate::template::long_form::call;
 use crate::template::value::{CIRCLE, Evaluated, Note, TOO_MANY, Unknown};
+use crate::template::{Parameter, Template};
 use crate::yaml::{self, Node};
 
 /// How many stacks one may nest, nested ones' own included: an account holds no more in a region, unless it has asked for
@@ -84,23 +84,53 @@ impl Evaluator<'_> {
 
     /// The parameters that a nested stack is given. What fails in them is told with the resource.
     fn givens(&self, child: &Template, properties: &Node) -> Givens {
-        let parameters = properties.get("Parameters").map_or(&[][..], Node::entries);
-        let given = |(key, node): &(Node, Node)| {
-            let key = key.text.to_string();
-            let value = match self.value(node).and_then(|value| self.resolved(value, node.at)) {
-                Ok(Value::NoValue) => return None,
-                Ok(value) => as_given(value).unwrap_or_else(|| unknown(&key)),
-                Err(_) => unknown(&key),
+        let Some(node) = properties.get("Parameters").map(|node| self.taken_branch(node)) else { return Givens::new() };
+        if call(node).is_none() {
+            let given = |(key, node): &(Node, Node)| match self.value(node) {
+                Ok(Value::NoValue) => None,
+                value => Some((key.text.to_string(), self.given(child, &key.text, node, value))),
             };
-            let is_secret = child.parameters.iter().any(|parameter| parameter.key == key && parameter.no_echo);
-            let message = format!("parameter {key} is set here");
-            let note = Note { message, at: Some(self.location(node.at)), is_secret };
-            let mut set = vec![note];
-            self.set_in(node, &mut set);
-            set.iter_mut().for_each(|note| note.is_secret |= is_secret);
-            Some((key, Given { value, set }))
-        };
-        parameters.iter().filter_map(given).collect()
+            return node.entries().iter().filter_map(given).collect();
+        }
+        match self.value(node) {
+            Ok(Value::Map(entries)) => entries
+                .into_iter()
+                .map(|(key, value)| (key.clone(), self.given(child, &key, node, Ok(value))))
+                .collect(),
+            Ok(Value::NoValue) => Givens::new(),
+            // Any of them may be given.
+            _ => {
+                let given = |it: &Parameter| (it.key.clone(), self.given(child, &it.key, node, Ok(unknown(&it.key))));
+                child.parameters.iter().map(given).collect()
+            }
+        }
+    }
+
+    /// The branch that is certainly taken of an `Fn::If`, so that what is in it keeps its place; other nodes as they are.
+    fn taken_branch<'n>(&self, mut node: &'n Node) -> &'n Node {
+        while let Some(("Fn::If", argument)) = call(node)
+            && let Some([name, yes, no]) = argument.as_sequence()
+            && name.is_scalar()
+        {
+            node = match self.condition(&name.text) {
+                Truth::True => yes,
+                Truth::False => no,
+                Truth::Unknown(_) => break,
+            };
+        }
+        node
+    }
+
+    /// A parameter with the value that an expression gives it.
+    fn given(&self, child: &Template, key: &str, node: &Node, value: Evaluated) -> Given {
+        let value = value.and_then(|value| self.resolved(value, node.at)).ok();
+        let value = value.and_then(as_given).unwrap_or_else(|| unknown(key));
+        let is_secret = child.parameters.iter().any(|parameter| parameter.key == key && parameter.no_echo);
+        let message = format!("parameter {key} is set here");
+        let mut set = vec![Note { message, at: Some(self.location(node.at)), is_secret }];
+        self.set_in(node, &mut set);
+        set.iter_mut().for_each(|note| note.is_secret |= is_secret);
+        Given { value, set }
     }
 
     /// Where the parameters that an expression mentions were set.
@@ -142,19 +172,13 @@ pub(super) struct Ancestor {
     parameters: IndexMap<String, Value>,
 }
 
-/// A parameter's value as CreateStack would get it: text, lists with commas. None for what no parameter can be.
+/// A parameter's value as CreateStack would get it. None for what no parameter can be: lists, whose failure is told with
+/// the properties, among them.
 fn as_given(value: Value) -> Option<Value> {
-    Some(match value {
-        Value::Unknown(unknown) => unknown.into(),
-        Value::List(items) => match Unknown::all(items.iter().filter_map(Value::unknown)) {
-            Some(unknown) => unknown.into(),
-            None => {
-                let texts: Option<Vec<String>> = items.iter().map(Value::as_text).collect();
-                Value::String(texts?.join(","))
-            }
-        },
-        other => Value::String(other.as_text()?),
-    })
+    match value {
+        Value::Unknown(unknown) => Some(unknown.into()),
+        other => other.as_text().map(Value::String),
+    }
 }
 
 fn unknown(parameter: &str) -> Value {

@@ -6,7 +6,7 @@
 
 use super::{Evaluator, Given, Givens, Value};
 use crate::template::pattern::Pattern;
-use crate::template::value::{Failure, Note, Unknown};
+use crate::template::value::{Failure, Note, Unknown, text_of};
 use crate::template::{Parameter, Template};
 use crate::yaml::Node;
 
@@ -78,7 +78,7 @@ impl Evaluator<'_> {
             let given = givens.get(&parameter.key);
             let value = match (given.map(|given| &given.value), &parameter.default) {
                 (Some(value), _) => value.clone(),
-                (None, Some(default)) => Value::String(default_text(default)),
+                (None, Some(_)) => Value::String(parameter.default_text().unwrap_or_default()),
                 (None, None) => {
                     missing.push(parameter);
                     continue;
@@ -172,14 +172,6 @@ impl Evaluator<'_> {
     }
 }
 
-/// A default, which may be written as a list: its items are joined as CloudFormation joins them.
-fn default_text(default: &Node) -> String {
-    match default.as_sequence() {
-        Some(items) => items.iter().map(|item| &*item.text).collect::<Vec<_>>().join(","),
-        None => default.text.to_string(),
-    }
-}
-
 /// What is missing of the things that a value names.
 enum Missing {
     Nothing,
@@ -218,8 +210,8 @@ impl<'a> Declaration<'a> {
             }
         }
         let broken = checked.iter().find_map(|item| self.broken_constraint(item))?;
-        Some(match self.get("ConstraintDescription").filter(|it| it.is_scalar()) {
-            Some(description) => format!("Parameter {key} failed to satisfy constraint: {}", description.text),
+        Some(match self.text("ConstraintDescription") {
+            Some(description) => format!("Parameter {key} failed to satisfy constraint: {description}"),
             None => broken,
         })
     }
@@ -232,10 +224,10 @@ impl<'a> Declaration<'a> {
         {
             return Some(format!("Parameter '{key}' must be one of AllowedValues"));
         }
-        if let Some(pattern) = self.get("AllowedPattern").filter(|it| it.is_scalar())
-            && Pattern::of(&pattern.text).is_some_and(|it| it.matches(item) == Some(false))
+        if let Some(pattern) = self.text("AllowedPattern")
+            && Pattern::of(&pattern).is_some_and(|it| it.matches(item) == Some(false))
         {
-            return Some(format!("Parameter '{key}' must match pattern {}", pattern.text));
+            return Some(format!("Parameter '{key}' must match pattern {pattern}"));
         }
         let length = item.chars().count();
         if self.kind.item == "Number" && !self.kind.is_stored {
@@ -254,7 +246,11 @@ impl<'a> Declaration<'a> {
 
     fn outside_of_bounds(&self, value: f64) -> Option<String> {
         let key = &self.parameter.key;
-        let bound = |name| self.get(name).and_then(|bound| Some((&bound.text, number(&bound.text)?)));
+        let bound = |name| {
+            let text = self.text(name)?;
+            let value = number(&text)?;
+            Some((text, value))
+        };
         match (bound("MinValue"), bound("MaxValue")) {
             (Some((text, least)), _) if value < least => {
                 Some(format!("Parameter '{key}' must be a number not less than {text}"))
@@ -269,12 +265,12 @@ impl<'a> Declaration<'a> {
     /// A pattern that only AWS can match with a value.
     fn unread_pattern(&self, text: &str) -> Option<(Unknown, String)> {
         let key = &self.parameter.key;
-        let pattern = self.get("AllowedPattern").filter(|it| it.is_scalar())?;
-        if Pattern::of(&pattern.text).and_then(|it| it.matches(text)).is_some() {
+        let pattern = self.text("AllowedPattern")?;
+        if Pattern::of(&pattern).and_then(|it| it.matches(text)).is_some() {
             return None;
         }
         let unknown = Unknown::asked(format!("AllowedPattern of parameter {key}, which only Java reads"));
-        Some((unknown, format!("Parameter '{key}' must match pattern {}", pattern.text)))
+        Some((unknown, format!("Parameter '{key}' must match pattern {pattern}")))
     }
 
     /// Whether what a value names is missing, as far as `exists` tells.
@@ -307,24 +303,23 @@ impl<'a> Declaration<'a> {
         if self.get("AllowedValues").is_some() {
             return Some(format!("Parameter '{key}' must be one of AllowedValues"));
         }
-        let pattern = self.get("AllowedPattern").filter(|it| it.is_scalar())?;
-        Some(format!("Parameter '{key}' must match pattern {}", pattern.text))
+        let pattern = self.text("AllowedPattern")?;
+        Some(format!("Parameter '{key}' must match pattern {pattern}"))
     }
 
-    /// Allowed values are compared as text, as written or as YAML reads them (`010` is 8, `Yes` is true), and numbers
-    /// as numbers.
+    /// Allowed values are compared as text (`8` for `010`, `true` for `Yes`), and numbers as numbers.
     fn is_same(&self, allowed: &Node, item: &str) -> bool {
-        let read = || match allowed.to_json() {
-            serde_json::Value::String(text) => text,
-            other => other.to_string(),
-        };
-        &*allowed.text == item
-            || read() == item
-            || self.kind.item == "Number" && number(item).is_some_and(|value| number(&allowed.text) == Some(value))
+        let text = text_of(allowed);
+        text == item || self.kind.item == "Number" && number(item).is_some_and(|value| number(&text) == Some(value))
     }
 
     fn count(&self, name: &str) -> Option<usize> {
-        self.get(name)?.text.trim().parse().ok()
+        self.text(name)?.trim().parse().ok()
+    }
+
+    /// The text of a scalar in the declaration.
+    fn text(&self, name: &str) -> Option<String> {
+        self.get(name).filter(|it| it.is_scalar()).map(text_of)
     }
 
     fn get(&self, name: &str) -> Option<&Node> {
@@ -356,10 +351,12 @@ mod tests {
     #[test]
     fn constraints_are_told_in_cloudformations_words() {
         let allowed = "Type: String, AllowedValues: [a, 1, yes, '010']";
-        for value in ["a", "1", "yes", "true", "010"] {
+        for value in ["a", "1", "true", "010"] {
             check(allowed, value, &[]);
         }
-        check(allowed, "b", &["Parameter 'P' must be one of AllowedValues"]);
+        for value in ["b", "yes", "8"] {
+            check(allowed, value, &["Parameter 'P' must be one of AllowedValues"]);
+        }
         check("Type: CommaDelimitedList, AllowedValues: [a, b]", "a, b", &[]);
         check(
             "Type: CommaDelimitedList, AllowedValues: [a, b]",
@@ -377,6 +374,33 @@ mod tests {
         check("Type: String, MinLength: '2'", "a", &["Parameter 'P' must contain at least 2 characters"]);
         check("Type: String, MaxLength: 3", "abcd", &["Parameter 'P' must contain at most 3 characters"]);
         check("Type: String", &"x".repeat(4097), &["Parameter 'P' must contain at most 4096 bytes"]);
+    }
+
+    /// What is written without quotes is what YAML 1.1 takes it for, in every part of a declaration.
+    #[test]
+    fn booleans_and_numbers_become_text_by_one_rule() {
+        let given = |declared: &str, expect: &str| {
+            let text = format!("Parameters:\n  P: {{{declared}}}\nResources: {{Q: {{Type: T}}}}\n");
+            let stack = stack(&text, "us-east-1", &[]);
+            assert_eq!((said(&stack), stack.parameters["P"].to_json()), (vec![], expect.into()), "{declared}");
+        };
+        given("Type: String, Default: True, AllowedValues: [true, false]", "true");
+        given("Type: String, Default: OFF, AllowedValues: [Yes, No]", "false");
+        given("Type: String, Default: 'true', AllowedValues: [on, off]", "true");
+        given("Type: String, Default: 010, AllowedValues: [8, 0x10]", "8");
+        given("Type: String, Default: '16', AllowedValues: [8, 0x10]", "16");
+        given("Type: String, Default: 1.10, AllowedValues: [1.1]", "1.1");
+        given("Type: Number, Default: 0x1F, MinValue: 0x1F, MaxValue: 037", "31");
+        given("Type: String, Default: yes, AllowedPattern: true, MinLength: 04, MaxLength: 0b100", "true");
+        given("Type: String, Default: 2012-10-17, AllowedValues: [2012-10-17]", "2012-10-17");
+        check("Type: Number, MinValue: 010", "7", &["Parameter 'P' must be a number not less than 8"]);
+        check("Type: String, AllowedPattern: 010", "9", &["Parameter 'P' must match pattern 8"]);
+        check("Type: String, MaxLength: 010", "123456789", &["Parameter 'P' must contain at most 8 characters"]);
+        check(
+            "Type: String, AllowedValues: [a], ConstraintDescription: No",
+            "b",
+            &["Parameter P failed to satisfy constraint: false"],
+        );
     }
 
     #[test]

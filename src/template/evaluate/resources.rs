@@ -5,15 +5,26 @@ use std::rc::Rc;
 
 use indexmap::IndexMap;
 
+use super::dynamic_references::misplaced_secrets;
 use super::{Evaluator, Resource, Stack, Truth, Undecided, Value};
+use crate::template::function;
+use crate::template::long_form::call;
 use crate::template::value::{Evaluated, Failure, Failures, NestedIn, Until};
 use crate::yaml::Node;
 
 /// The resource type of a stack in a stack.
 pub(super) const STACK: &str = "AWS::CloudFormation::Stack";
 
-/// Attributes of a resource that take plain text alone, unless the template uses AWS::LanguageExtensions.
-const PLAIN: [&str; 2] = ["DeletionPolicy", "UpdateReplacePolicy"];
+/// Attributes of a resource with what each may be. Functions give them too, with and without AWS::LanguageExtensions, as
+/// far as they don't depend on resources, other stacks or zones
+/// (<https://github.com/aws-cloudformation/cfn-lint/pull/2784>, <https://github.com/aws-cloudformation/cfn-lint/issues/2915>).
+///
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html>
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-updatereplacepolicy.html>
+const POLICIES: [(&str, &[&str]); 2] = [
+    ("DeletionPolicy", &["Delete", "Retain", "RetainExceptOnCreate", "Snapshot"]),
+    ("UpdateReplacePolicy", &["Delete", "Retain", "Snapshot"]),
+];
 
 impl Evaluator<'_> {
     /// The resources that exist or may exist. What fails in one that certainly exists is added to `failures`.
@@ -79,7 +90,12 @@ impl Evaluator<'_> {
 
     fn resource(&self, id: &Node, entry: &Node, exists: Truth, failures: &mut Vec<Failure>) -> Resource {
         let kind = entry.get("Type").map(|kind| kind.text.to_string()).unwrap_or_default();
-        let body = self.body(entry, &exists, failures, |key, node| self.attribute_of_entry(key, node));
+        let misplaced_before = self.misplaced.borrow().len();
+        let body = self.body(entry, &exists, failures, |key, node| self.attribute_of_entry(&id.text, &kind, key, node));
+        if let Truth::Unknown(unknown) = &exists {
+            let misplaced = self.misplaced.borrow_mut().split_off(misplaced_before);
+            self.misplaced_failure(&misplaced).into_iter().for_each(|failure| self.undecided(unknown, failure));
+        }
         let nested = (kind == STACK).then(|| self.nested_stack(&id.text)).flatten();
         if let Some(stack) = &nested {
             self.take_over(stack, id, entry, &exists, failures);
@@ -94,13 +110,42 @@ impl Evaluator<'_> {
         Some(condition.map_or(Truth::True, |name| self.condition(&name.text)))
     }
 
-    fn attribute_of_entry(&self, key: &str, node: &Node) -> Evaluated {
-        if PLAIN.contains(&key) && !node.is_scalar() && !self.macros.has_language_extensions() {
-            let message = format!("Template format error: Every {key} member must be a string.");
-            return Err(self.fail(node.at, message));
+    fn attribute_of_entry(&self, id: &str, kind: &str, key: &str, node: &Node) -> Evaluated {
+        if let Some((_, allowed)) = POLICIES.iter().find(|(policy, _)| *policy == key) {
+            return self.policy(id, key, allowed, node);
         }
         let value = self.value(node)?;
-        if key == "Properties" { self.resolved(value, node.at) } else { Ok(value) }
+        if key != "Properties" {
+            return Ok(value);
+        }
+        let misplaced = misplaced_secrets(kind, &value, node.at);
+        if misplaced.is_empty() {
+            return self.resolved(value, node.at);
+        }
+        // Nothing is looked up for such a template.
+        self.misplaced.borrow_mut().extend(misplaced);
+        Ok(value)
+    }
+
+    /// A policy: text, or a function that gives it before anything is created.
+    fn policy(&self, id: &str, key: &str, allowed: &[&str], node: &Node) -> Evaluated {
+        let malformed = || {
+            let message = format!("Template format error: Every {key} member must be a string.");
+            self.fail(node.at, message)
+        };
+        let is_function = call(node).is_some_and(|(name, _)| name != "Condition");
+        if !node.is_scalar() && !is_function || function::depends_on_others(self, node) {
+            return Err(malformed());
+        }
+        let value = match self.value(node)? {
+            Value::Unknown(unknown) => return Ok(unknown.into()),
+            value => value.as_text().ok_or_else(malformed)?,
+        };
+        if !allowed.contains(&value.as_str()) {
+            let message = format!("Template format error: Unrecognized {key} {value} for resource {id}");
+            return Err(self.fail(node.at, message));
+        }
+        Ok(Value::String(value))
     }
 
     /// Failures of something that exists fail; of something that may exist, they hang on whether it does.

@@ -1,6 +1,10 @@
-//! `Fn::FindInMap`: a value of the `Mappings` section by its map and two keys; under AWS::LanguageExtensions with a
-//! default and with any function in its arguments
+//! `Fn::FindInMap`: a value of the `Mappings` section by its map and two keys, with a default if it has one; under
+//! AWS::LanguageExtensions with any function in its arguments
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-findinmap.html>).
+//!
+//! The default was the extensions' at first and no longer needs them
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-findinmap-enhancements.html>,
+//! <https://github.com/aws-cloudformation/cfn-lint/issues/4627>).
 
 use crate::diagnostic::Position;
 use crate::template::evaluate::Evaluator;
@@ -11,13 +15,17 @@ use crate::yaml::Node;
 const MALFORMED: &str = "Template error: every Fn::FindInMap object requires three parameters, the map name, map key and \
                          the attribute for return value";
 
-/// `[map, first, second]`, with the extensions perhaps `{DefaultValue: …}` behind them.
+/// `[map, first, second]`, perhaps with `{DefaultValue: …}` behind them.
 pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
     let is_extended = evaluator.macros.has_language_extensions();
     let (keys, default) = match argument.as_sequence() {
         Some(keys @ [_, _, _]) => (keys, None),
-        Some([keys @ .., options]) if keys.len() == 3 && is_extended && options.as_mapping().is_some() => {
+        Some([keys @ .., options])
+            if keys.len() == 3
+                && options.as_mapping().is_some()
+                && (is_extended || options.get("DefaultValue").is_some()) =>
+        {
             (keys, options.get("DefaultValue"))
         }
         _ => return Err(malformed()),

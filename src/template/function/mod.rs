@@ -34,6 +34,7 @@ use super::transform;
 use super::value::{Evaluated, Failures, Unknown, Value};
 use crate::yaml::Node;
 
+pub use needs::others as depends_on_others;
 pub use reference::is_pseudo_parameter;
 pub use sub::names;
 

@@ -93,8 +93,7 @@ fn parameters(xml: &mut Xml, source: &Source, in_full: bool) {
         for parameter in &source.template.parameters {
             let member = |name: &str| Some(&*declared?.get(&parameter.key)?.get(name)?.text);
             xml.element("member", |xml| {
-                xml.text("ParameterKey", &parameter.key)
-                    .optional("DefaultValue", parameter.default.as_ref().map(|default| &default.text));
+                xml.text("ParameterKey", &parameter.key).optional("DefaultValue", parameter.default_text());
                 if in_full {
                     xml.text("ParameterType", &parameter.kind);
                 }

@@ -180,7 +180,7 @@ pub fn asked(
 ) -> Result<(String, IndexMap<String, String>), ServiceError> {
     let url = properties.get("TemplateURL").and_then(Value::as_text);
     let url = url.ok_or_else(|| invalid(format!("{STACK} must have a TemplateURL.")))?;
-    let text = source::of_url(cloud, &url)?;
+    let text = source::of_nested(cloud, &url)?;
     let parameters = match properties.get("Parameters") {
         Some(Value::Map(entries)) => {
             entries.iter().filter_map(|(key, value)| Some((key.clone(), sent(value)?))).collect()

@@ -7,9 +7,9 @@
 use serde_json::Number;
 
 use super::pattern::{Source, Words, last_of_arn};
-use super::{Facts, arn, is_custom};
+use super::{Facts, arn};
 use crate::catalog::{JsonType, ResourceType, Shape, resource_type};
-use crate::template::Value;
+use crate::template::{Value, is_custom_resource};
 
 /// Values by type and attribute; see `pattern`. Commas separate what is a list. A type may stand for several with `*`
 /// at its end. Attributes that are their resource's ARN or ID aren't listed.
@@ -143,7 +143,7 @@ const ATTRIBUTES: &[(&str, &str, &str)] = &[
 /// # Errors
 /// The type doesn't have the attribute; in CloudFormation's words.
 pub fn attribute(facts: &Facts, physical_id: &str, name: &str) -> Result<Value, String> {
-    if is_custom(facts.kind) {
+    if is_custom_resource(facts.kind) {
         return Ok(Value::text(format!("simulated-{name}")));
     }
     let known = resource_type(facts.kind);
@@ -167,7 +167,7 @@ pub fn attribute(facts: &Facts, physical_id: &str, name: &str) -> Result<Value, 
 
 /// Whether the type has the attribute. Of types that the catalogue doesn't know, and where it can't tell: yes.
 pub fn has_attribute(kind: &str, name: &str) -> bool {
-    is_custom(kind) || resource_type(kind).is_none_or(|known| known.accepts(name) != Some(false))
+    is_custom_resource(kind) || resource_type(kind).is_none_or(|known| known.accepts(name) != Some(false))
 }
 
 fn text_of(facts: &Facts, id: &str, attribute: &str, known: Option<&ResourceType>) -> String {

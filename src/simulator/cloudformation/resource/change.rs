@@ -4,9 +4,8 @@ use std::iter::zip;
 
 use indexmap::IndexMap;
 
-use super::is_custom;
 use crate::catalog::{ResourceType, resource_type};
-use crate::template::Value;
+use crate::template::{Value, is_custom_resource};
 
 /// A property that isn't what it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +28,7 @@ pub enum Replaces {
 pub fn changes(kind: &str, old: &IndexMap<String, Value>, new: &IndexMap<String, Value>) -> Vec<Change> {
     let gone = old.keys().filter(|property| !new.contains_key(*property));
     let differing = new.keys().chain(gone).filter(|property| !same(old.get(*property), new.get(*property)));
-    let known = if is_custom(kind) { None } else { resource_type(kind) };
+    let known = if is_custom_resource(kind) { None } else { resource_type(kind) };
     let change = |property: &String| {
         let replaces = known.as_ref().map_or(Replaces::Never, |known| replaces(known, property, old, new));
         Change { property: property.clone(), replaces }

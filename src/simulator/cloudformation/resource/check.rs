@@ -11,14 +11,14 @@
 //! found: JSONArray`. Not confirmed: the order of several, and `expected type: Boolean`. Since 2024 some regions put all
 //! of it into brackets, on one line: `with message: [#/Tags: …]`.
 
+use super::Facts;
 use super::pattern::Source;
-use super::{Facts, is_custom};
 use crate::catalog::{JsonType, Object, ResourceType, Shape, resource_type};
-use crate::template::Value;
+use crate::template::{Value, is_custom_resource};
 
 /// What CloudFormation refuses of the properties. Of types that the catalogue doesn't know: nothing.
 pub fn refusal(facts: &Facts) -> Option<String> {
-    if is_custom(facts.kind) {
+    if is_custom_resource(facts.kind) {
         return None;
     }
     let known = resource_type(facts.kind)?;

@@ -6,9 +6,9 @@
 
 use super::check::is_true;
 use super::pattern::{LOWER, Source, UPPER, Words};
-use super::{Facts, arn, is_custom};
+use super::{Facts, arn};
 use crate::catalog::{ResourceType, resource_type};
-use crate::template::Value;
+use crate::template::{Value, is_custom_resource};
 
 /// The property that holds a type's name, and how long the name may be. Types whose name is their primary identifier
 /// are here only for their limit.
@@ -228,7 +228,7 @@ pub fn physical_id(facts: &Facts) -> String {
 }
 
 fn identify(facts: &Facts, mut source: Source) -> String {
-    if is_custom(facts.kind) {
+    if is_custom_resource(facts.kind) {
         return format!("{}_{}_{}", facts.stack_name, facts.logical_id, source.text(UPPER, 8));
     }
     let known = resource_type(facts.kind);

@@ -59,11 +59,6 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// True for `Custom::…` and `AWS::CloudFormation::CustomResource`.
-fn is_custom(kind: &str) -> bool {
-    kind.starts_with("Custom::") || kind == "AWS::CloudFormation::CustomResource"
-}
-
 /// True if a name is taken in all regions at once: of IAM and the other services without a region, and of buckets,
 /// whose names all accounts share.
 pub fn is_global(kind: &str) -> bool {
