@@ -37,7 +37,7 @@ pub use evaluate::{
     Evaluator, Given, Givens, Hiding, Nested, Offline, Output, Place, Resource, Stack, Truth, Undecided, World,
     evaluate,
 };
-pub use graph::{Dependency, Gift, Uses, dependencies, order, uses};
+pub use graph::{Dependency, Gift, Mentioned, Uses, dependencies, mentioned, order, uses};
 pub use limits::is_custom_resource;
 pub use project::Templates;
 pub use rendered::rendered;

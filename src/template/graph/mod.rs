@@ -4,9 +4,11 @@
 //! - `references`: the names in an expression
 //! - `names`: those that lead nowhere
 //! - `circle`: circles and order in a graph of numbers
+//! - `mentioned`: what one value of a resource is made of
 //! - `uses`: what a resource refers to, whatever the parameters' values are
 
 mod circle;
+mod mentioned;
 mod names;
 mod references;
 mod uses;
@@ -15,6 +17,7 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
+pub use self::mentioned::{Mentioned, mentioned};
 use self::references::{By, Life, Reference, Walk};
 pub use self::uses::{Gift, Uses, uses};
 use super::evaluate::{Evaluator, Truth};

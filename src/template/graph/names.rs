@@ -137,7 +137,7 @@ impl<'n> Names<'n> {
     }
 
     fn looked_up(&mut self, reference: &Reference<'n>, life: &Life) {
-        let Reference { name, by, at } = *reference;
+        let Reference { name, by, at, .. } = *reference;
         match by {
             By::If | By::Condition if self.is_condition(name) => {}
             By::If => self.other(format!("Template error: unresolved condition dependency {name} in Fn::If"), at),

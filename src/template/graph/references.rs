@@ -13,6 +13,8 @@ use crate::yaml::{Node, Value};
 pub struct Reference<'n> {
     /// Of a parameter or a resource; with [`By::If`] and [`By::Condition`] of a condition.
     pub name: &'n str,
+    /// Of a resource, where the reference takes one: `Arn`. Empty where there is none, or it isn't plain text.
+    pub attribute: &'n str,
     pub by: By<'n>,
     pub at: Position,
 }
@@ -79,7 +81,7 @@ impl<'n> Walk<'_, 'n> {
     /// Whether the function is one that has been gone through.
     fn function(&mut self, name: &str, argument: &'n Node, life: &Life) -> bool {
         match name {
-            "Ref" if argument.is_scalar() => self.tell(&argument.text, By::Ref, argument.at, life),
+            "Ref" if argument.is_scalar() => self.tell((&argument.text, ""), By::Ref, argument.at, life),
             "Fn::GetAtt" => self.get_att(argument, life),
             "Fn::Sub" => self.sub(argument, life),
             "Fn::If" => return self.choice(argument, life),
@@ -93,15 +95,16 @@ impl<'n> Walk<'_, 'n> {
     fn get_att(&mut self, argument: &'n Node, life: &Life) {
         match argument.as_sequence() {
             Some([id, attribute @ ..]) => {
+                let named = attribute.first().filter(|it| it.is_scalar()).map_or("", |it| &it.text);
                 match id.is_scalar() {
-                    true => self.tell(&id.text, By::GetAtt, argument.at, life),
+                    true => self.tell((&id.text, named), By::GetAtt, argument.at, life),
                     false => self.node(id, life),
                 }
                 attribute.iter().for_each(|part| self.node(part, life));
             }
             _ => {
-                if let Some((id, _)) = argument.text.split_once('.') {
-                    self.tell(id, By::GetAtt, argument.at, life);
+                if let Some(found) = argument.text.split_once('.') {
+                    self.tell(found, By::GetAtt, argument.at, life);
                 }
             }
         }
@@ -119,8 +122,8 @@ impl<'n> Walk<'_, 'n> {
                 continue;
             }
             match name.split_once('.') {
-                Some((id, _)) => self.tell(id, By::SubAttribute(name), text.at, life),
-                None => self.tell(name, By::Sub, text.at, life),
+                Some(found) => self.tell(found, By::SubAttribute(name), text.at, life),
+                None => self.tell((name, ""), By::Sub, text.at, life),
             }
         }
     }
@@ -130,7 +133,7 @@ impl<'n> Walk<'_, 'n> {
         if !name.is_scalar() {
             return false;
         }
-        self.tell(&name.text, By::If, name.at, life);
+        self.tell((&name.text, ""), By::If, name.at, life);
         let truth = self.evaluator.condition(&name.text);
         self.node(yes, &life.and(&truth));
         self.node(no, &life.and(&truth.not()));
@@ -142,7 +145,7 @@ impl<'n> Walk<'_, 'n> {
         if let Some(("Condition", argument)) = call(expression)
             && argument.is_scalar()
         {
-            self.tell(&argument.text, By::Condition, argument.at, life);
+            self.tell((&argument.text, ""), By::Condition, argument.at, life);
         }
         let items = expression.as_sequence().unwrap_or_default().iter();
         items.chain(expression.entries().iter().map(|(_, value)| value)).for_each(|it| self.conditions(it, life));
@@ -151,13 +154,13 @@ impl<'n> Walk<'_, 'n> {
     pub fn depends_on(&mut self, node: &'n Node, life: &Life) {
         let ids = node.as_sequence().unwrap_or(std::slice::from_ref(node));
         for id in ids.iter().filter(|id| id.is_scalar()) {
-            self.tell(&id.text, By::DependsOn, id.at, life);
+            self.tell((&id.text, ""), By::DependsOn, id.at, life);
         }
     }
 
-    fn tell(&mut self, name: &'n str, by: By<'n>, at: Position, life: &Life) {
+    fn tell(&mut self, (name, attribute): (&'n str, &'n str), by: By<'n>, at: Position, life: &Life) {
         if !name.is_empty() {
-            (self.found)(Reference { name, by, at }, life);
+            (self.found)(Reference { name, attribute, by, at }, life);
         }
     }
 }

@@ -1,0 +1,119 @@
+//! What one value of a resource is made of: for those who say why it changes.
+
+use indexmap::IndexSet;
+
+use super::references::{By, Life, Reference, Walk};
+use crate::template::evaluate::{Evaluator, Truth};
+use crate::template::long_form::call;
+use crate::yaml::Node;
+
+/// Something that a value takes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Mentioned {
+    /// A parameter's value, or what `Ref` gives of a resource.
+    Name(String),
+    /// What `Fn::GetAtt` gives: `Arn` of `Queue`.
+    Attribute { resource: String, attribute: String },
+}
+
+/// What the value at a path of a resource's entry takes, each thing once: `["Properties", "Tags", "0"]`. Branches that
+/// conditions rule out don't count. Where the path leads into an expression, the whole expression counts.
+pub fn mentioned(evaluator: &Evaluator, id: &str, path: &[&str]) -> IndexSet<Mentioned> {
+    let mut all = IndexSet::new();
+    let Some((_, entry)) = evaluator.entry("Resources", id) else { return all };
+    let mut found = |reference: Reference, life: &Life| {
+        let name = reference.name.to_owned();
+        match reference.by {
+            _ if *life == Life::Dead => {}
+            By::Ref | By::Sub => _ = all.insert(Mentioned::Name(name)),
+            By::GetAtt | By::SubAttribute(_) => {
+                all.insert(Mentioned::Attribute { resource: name, attribute: reference.attribute.to_owned() });
+            }
+            By::DependsOn | By::If | By::Condition => {}
+        }
+    };
+    Walk { evaluator, found: &mut found }.node(at_path(evaluator, entry, path), &Life::Live);
+    all
+}
+
+/// The deepest node on the way along the path.
+fn at_path<'n>(evaluator: &Evaluator, entry: &'n Node, path: &[&str]) -> &'n Node {
+    let mut node = entry;
+    for part in path {
+        node = taken(evaluator, node);
+        let next = match node.as_sequence() {
+            _ if call(node).is_some_and(|(name, _)| name != "Condition") => None,
+            // What a branch leaves out moves the items behind it.
+            Some(items) if items.iter().any(|item| call(item).is_some_and(|(name, _)| name == "Fn::If")) => None,
+            Some(items) => part.parse::<usize>().ok().and_then(|index| items.get(index)),
+            None => node.get(part),
+        };
+        match next {
+            Some(next) => node = next,
+            None => return node,
+        }
+    }
+    node
+}
+
+/// The branch of `Fn::If` that counts, and anything else as it is.
+fn taken<'n>(evaluator: &Evaluator, mut node: &'n Node) -> &'n Node {
+    while let Some(("Fn::If", argument)) = call(node) {
+        let Some([name, yes, no]) = argument.as_sequence() else { return node };
+        node = match evaluator.condition(&name.text) {
+            Truth::True => yes,
+            Truth::False => no,
+            Truth::Unknown(_) => return node,
+        };
+    }
+    node
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::evaluate::tests::{givens, place, template};
+    use crate::template::{Offline, Templates};
+
+    #[test]
+    fn a_path_leads_to_what_its_value_takes() {
+        let text = "
+Parameters: {P: {Type: String, Default: p}, Q: {Type: String, Default: q}}
+Conditions: {Yes: !Equals [a, a]}
+Resources:
+  T: {Type: T}
+  R:
+    Type: T
+    Properties:
+      Plain: text
+      Ref: !Ref P
+      Sub: !Sub 'x${Q}${T.Arn}${AWS::Region}'
+      Deep: {List: [a, !GetAtt [T, A.B]], Map: !If [Yes, {One: !Ref P, Two: !Ref T}, !Ref Q]}
+      Shifted: [!If [Yes, !Ref P, !Ref 'AWS::NoValue'], !Ref Q]
+";
+        let (template, templates) = (template(text), Templates::default());
+        let (place, givens, world) = (place("us-east-1"), givens(&[]), Offline(&templates));
+        let evaluator = Evaluator::new(&template, &place, &givens, &world);
+        let check = |path: &str, expect: &[&str]| {
+            let parts: Vec<&str> = path.split('/').collect();
+            let said: Vec<String> = mentioned(&evaluator, "R", &parts)
+                .into_iter()
+                .map(|it| match it {
+                    Mentioned::Name(name) => name,
+                    Mentioned::Attribute { resource, attribute } => format!("{resource}.{attribute}"),
+                })
+                .collect();
+            assert_eq!(said, expect, "{path}");
+        };
+        check("Properties/Plain", &[]);
+        check("Properties/Ref", &["P"]);
+        check("Properties/Sub", &["Q", "T.Arn", "AWS::Region"]);
+        check("Properties/Deep", &["T.A.B", "P", "T"]);
+        check("Properties/Deep/List/0", &[]);
+        check("Properties/Deep/List/1", &["T.A.B"]);
+        check("Properties/Deep/Map/Two", &["T"]);
+        check("Properties/Shifted/0", &["P", "Q"]);
+        check("Properties/Ref/Deeper", &["P"]);
+        assert!(mentioned(&evaluator, "Gone", &[]).is_empty());
+    }
+}
