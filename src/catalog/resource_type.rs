@@ -52,6 +52,12 @@ pub fn resource_type(name: &str) -> Option<ResourceType> {
     Some(ResourceType { name, ..serde_json::from_str(line).ok()? })
 }
 
+/// The names of all types in the table, sorted.
+pub fn resource_type_names() -> Vec<&'static str> {
+    let texts = blocks().iter().filter_map(|block| block.text.get_or_init(|| unpack(block.frame)).as_deref());
+    texts.flat_map(str::lines).filter_map(|line| line.split_once(' ')).map(|(name, _)| name).collect()
+}
+
 impl ResourceType {
     /// Whether `Fn::GetAtt` takes this attribute (`Arn`, `Endpoint.Address`). None if that can't be told: the attribute
     /// is a property that a template sets. CloudFormation gives such properties of many types, which nobody lists in

@@ -71,7 +71,10 @@ async fn serve(cloud: &Arc<Cloud>, s3: &S3Service, seat: &Seat, parts: Parts, bo
     };
     let target = match target(&parts, credential.as_ref()) {
         Ok(target) => target,
-        Err(error) => return refuse(&parts, &error),
+        Err(error) => {
+            let service = credential.as_ref().map(|it| it.service.as_str()).unwrap_or_default();
+            return refuse_service(&parts, service, &error);
+        }
     };
     let limit = match target {
         Target::Query(_) => query::MAX_BODY,
@@ -139,7 +142,9 @@ fn target(parts: &Parts, credential: Option<&Credential>) -> Result<Target, Serv
     let json = || json::Service::named(name).map(Target::Json);
     let s3 = || (name == "s3").then_some(Target::S3);
     let found = query().or_else(json).or_else(s3);
-    found.ok_or_else(|| ServiceError::new(501, "UnknownService", format!("the simulator has no service `{name}`")))
+    // Nothing that a client would try again.
+    let message = format!("the service `{name}` is not available in the simulator");
+    found.ok_or_else(|| ServiceError::new(400, "ServiceNotAvailable", message))
 }
 
 fn unsigned(parts: &Parts) -> Target {
@@ -219,6 +224,18 @@ fn refuse(parts: &Parts, error: &ServiceError) -> Reply {
     query::failure(None, error)
 }
 
+/// Services besides S3 that speak XML by paths.
+const SPEAK_XML: [&str; 3] = ["cloudfront", "route53", "s3control"];
+
+/// An error of a service that isn't here, in its protocol: what is no form and no XML is JSON.
+fn refuse_service(parts: &Parts, service: &str, error: &ServiceError) -> Reply {
+    let content = parts.headers.get("content-type").and_then(|it| it.to_str().ok()).unwrap_or_default();
+    match content.starts_with("application/x-www-form-urlencoded") || SPEAK_XML.contains(&service) {
+        true => query::failure(None, error),
+        false => json::failure(error),
+    }
+}
+
 /// The rest of a body that isn't read stands in the way of a next request.
 fn closing(mut reply: Reply) -> Reply {
     if let Reply::Response(response) = &mut reply {
@@ -269,7 +286,8 @@ mod tests {
         check(signed("ssm"), Ok(Target::Json(json::Service::Ssm)));
         check(signed("secretsmanager"), Ok(Target::Json(json::Service::SecretsManager)));
         check(signed("s3"), Ok(Target::S3));
-        check(signed("iam"), Err("the simulator has no service `iam`"));
+        check(signed("iam"), Ok(Target::Query(Query::Iam)));
+        check(signed("ecr"), Err("the service `ecr` is not available in the simulator"));
         let unsigned = |uri: &str| Request::builder().uri(uri);
         check(unsigned("/bucket/key"), Ok(Target::S3));
         check(unsigned("/?Action=X&Version=2011-06-15"), Ok(Target::Query(Query::Sts)));

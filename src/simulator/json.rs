@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
@@ -82,6 +82,11 @@ impl Input {
         self.0.get(name).and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect()
     }
 
+    /// A single member.
+    pub fn with(name: &str, text: &str) -> Self {
+        Self(Map::from_iter([(name.to_owned(), text.into())]))
+    }
+
     #[cfg(test)]
     pub fn of(json: Json) -> Self {
         Self(json.as_object().cloned().unwrap_or_default())
@@ -138,7 +143,12 @@ pub fn failure(error: &ServiceError) -> Reply {
     if !error.message.is_empty() {
         output["message"] = error.message.as_str().into();
     }
-    respond(StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST), &output)
+    let mut reply = respond(StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST), &output);
+    // Clients of services that speak JSON by paths look for the code there.
+    if let (Reply::Response(response), Ok(code)) = (&mut reply, HeaderValue::from_str(&error.code)) {
+        response.headers_mut().insert("x-amzn-errortype", code);
+    }
+    reply
 }
 
 fn respond(status: StatusCode, output: &Json) -> Reply {

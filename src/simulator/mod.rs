@@ -1,5 +1,5 @@
-//! The simulator: CloudFormation, S3, STS, EC2, SSM, Secrets Manager and a bit of CodePipeline on the wire, with no AWS
-//! behind them.
+//! The simulator: CloudFormation, S3, STS, EC2, SSM, Secrets Manager and a bit of IAM and CodePipeline on the wire, with no
+//! AWS behind them.
 //!
 //! It evaluates templates with `template`, so what fails in it fails for a reason that CloudFormation would give. It
 //! doesn't know the steps of a run, and they don't know it: they talk to an endpoint. Nothing runs in the background:
@@ -7,7 +7,7 @@
 //!
 //! - `server` and `seats`: connections and their bounds; `origin`: requests that a page in a browser sends are refused; `dispatch`:
 //!   which service a request is for; `caller`: whose it is
-//! - `query` (awsQuery: CloudFormation, STS, EC2) and `json` (SSM, Secrets Manager, CodePipeline): the protocols; S3's is
+//! - `query` (awsQuery: CloudFormation, STS, IAM, EC2) and `json` (SSM, Secrets Manager, CodePipeline): the protocols; S3's is
 //!   `s3s`'s
 //! - one module a service
 //! - `scenario`: what goes wrong on purpose; `fault`: how it goes wrong; `seed`: what is there from the start; `document`: how
@@ -29,6 +29,7 @@ mod code_pipeline;
 mod dispatch;
 mod document;
 mod fault;
+mod iam;
 mod json;
 mod origin;
 mod query;
@@ -55,12 +56,13 @@ pub struct Cloud {
     pub s3: s3::Store,
     pub ssm: ssm::Service,
     pub secrets: secrets_manager::Service,
+    pub key_pairs: ec2::KeyPairs,
     pub scenario: Scenario,
     pub seeds: Seeds,
 }
 
 /// Who calls, and where.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Caller {
     /// Twelve digits.
     pub account: String,
@@ -76,6 +78,7 @@ impl Cloud {
             s3: s3::Store::default(),
             ssm: ssm::Service::default(),
             secrets: secrets_manager::Service::default(),
+            key_pairs: ec2::KeyPairs::default(),
             scenario,
             seeds: Seeds::default(),
         }

@@ -1,4 +1,4 @@
-//! awsQuery: forms in, XML out. CloudFormation and STS speak it, and EC2 a variant of it.
+//! awsQuery: forms in, XML out. CloudFormation, STS and IAM speak it, and EC2 a variant of it.
 //!
 //! <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>
 
@@ -13,7 +13,7 @@ use super::cloudformation::{self, ServiceError};
 use super::dispatch::{Body, Reply};
 use super::fault::{Refusal, serve_with_faults};
 use super::xml::Xml;
-use super::{Cloud, ec2, sts};
+use super::{Cloud, ec2, iam, sts};
 
 /// A service that speaks awsQuery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,7 @@ pub enum Service {
     CloudFormation,
     Sts,
     Ec2,
+    Iam,
 }
 
 /// An action with its parameters, as the form gives them.
@@ -35,21 +36,24 @@ pub struct Form {
 pub const MAX_BODY: usize = 16 * 1024 * 1024;
 
 impl Service {
+    const ALL: [Self; 4] = [Self::CloudFormation, Self::Sts, Self::Ec2, Self::Iam];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::CloudFormation => "cloudformation",
             Self::Sts => "sts",
             Self::Ec2 => "ec2",
+            Self::Iam => "iam",
         }
     }
 
     pub fn named(name: &str) -> Option<Self> {
-        [Self::CloudFormation, Self::Sts, Self::Ec2].into_iter().find(|service| service.name() == name)
+        Self::ALL.into_iter().find(|service| service.name() == name)
     }
 
     /// By the version that an unsigned request names.
     pub fn of_version(version: &str) -> Option<Self> {
-        [Self::CloudFormation, Self::Sts, Self::Ec2].into_iter().find(|service| service.version() == version)
+        Self::ALL.into_iter().find(|service| service.version() == version)
     }
 
     fn version(self) -> &'static str {
@@ -57,6 +61,7 @@ impl Service {
             Self::CloudFormation => "2010-05-15",
             Self::Sts => "2011-06-15",
             Self::Ec2 => "2016-11-15",
+            Self::Iam => "2010-05-08",
         }
     }
 
@@ -65,6 +70,7 @@ impl Service {
             Self::CloudFormation => "http://cloudformation.amazonaws.com/doc/2010-05-15/",
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
             Self::Ec2 => "http://ec2.amazonaws.com/doc/2016-11-15/",
+            Self::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
         }
     }
 }
@@ -135,6 +141,7 @@ fn serve(cloud: &Cloud, service: Service, credential: &Credential, form: &Form) 
             cloud.cloudformation.call(cloud, &call)
         }
         Service::Sts => sts::call(cloud, credential, form).unwrap_or_else(|| Err(unknown_action(service, form))),
+        Service::Iam => iam::call(form).unwrap_or_else(|| Err(unknown_action(service, form))),
         Service::Ec2 => ec2::call(cloud, caller, form).unwrap_or_else(|| Err(unknown_action(service, form))),
     }
 }

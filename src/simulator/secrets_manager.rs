@@ -127,6 +127,9 @@ impl Service {
             "CreateSecret" => self.create_secret(clock, caller, input),
             "GetSecretValue" => self.get_secret_value(caller, input),
             "PutSecretValue" | "UpdateSecret" => self.put_secret_value(clock, caller, input),
+            "ListSecrets" => self.list_secrets(caller, input),
+            "TagResource" => self.tag_resource(caller, input),
+            "UntagResource" => self.untag_resource(caller, input),
             "DescribeSecret" => self.describe_secret(caller, input),
             "DeleteSecret" => self.delete_secret(clock, caller, input),
             "RestoreSecret" => self.restore_secret(caller, input),
@@ -246,6 +249,62 @@ impl Service {
         Ok(output)
     }
 
+    /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html>
+    fn list_secrets(&self, caller: &Caller, input: &Input) -> Answer {
+        const MOST: usize = 100;
+        let limit = input.number("MaxResults").and_then(|most| usize::try_from(most).ok()).unwrap_or(MOST);
+        let limit = limit.clamp(1, MOST);
+        let after = input.text("NextToken").unwrap_or_default();
+        let filters = input.get("Filters").and_then(Json::as_array).cloned().unwrap_or_default();
+        let names: Vec<String> = {
+            let secrets = lock(&self.secrets);
+            let here = secrets.iter().filter(|((account, region, name), secret)| {
+                let is_there = secret.deletion.is_none() || input.flag("IncludePlannedDeletion");
+                let is_wanted = filters.iter().all(|filter| secret.fits(name, filter));
+                *account == caller.account && *region == caller.region && name.as_str() > after && is_there && is_wanted
+            });
+            here.map(|((_, _, name), _)| name.clone()).take(limit + 1).collect()
+        };
+        let shown = names.iter().take(limit).map(|name| {
+            let mut described = self.describe_secret(caller, &Input::with("SecretId", name))?;
+            if let Some(members) = described.as_object_mut()
+                && let Some(stages) = members.shift_remove("VersionIdsToStages")
+            {
+                members.insert("SecretVersionsToStages".to_owned(), stages);
+            }
+            Ok(described)
+        });
+        let mut output = json!({"SecretList": shown.collect::<Result<Vec<_>, ServiceError>>()?});
+        if let Some(last) = names.get(limit.wrapping_sub(1)).filter(|_| names.len() > limit) {
+            output["NextToken"] = last.as_str().into();
+        }
+        Ok(output)
+    }
+
+    /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_TagResource.html>
+    fn tag_resource(&self, caller: &Caller, input: &Input) -> Answer {
+        let new = input.get("Tags").and_then(Json::as_array).cloned().unwrap_or_default();
+        self.retag(caller, input, |tags| {
+            tags.retain(|tag| new.iter().all(|it| it["Key"] != tag["Key"]));
+            tags.extend(new);
+        })
+    }
+
+    /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UntagResource.html>
+    fn untag_resource(&self, caller: &Caller, input: &Input) -> Answer {
+        let keys: Vec<Json> = input.texts("TagKeys").into_iter().map(Json::from).collect();
+        self.retag(caller, input, |tags| tags.retain(|tag| !keys.contains(&tag["Key"])))
+    }
+
+    fn retag(&self, caller: &Caller, input: &Input, change: impl FnOnce(&mut Vec<Json>)) -> Answer {
+        self.change(caller, input, |_, secret| {
+            let mut tags = secret.tags.as_ref().and_then(Json::as_array).cloned().unwrap_or_default();
+            change(&mut tags);
+            secret.tags = Some(tags.into());
+            json!({})
+        })
+    }
+
     fn delete_secret(&self, clock: &Clock, caller: &Caller, input: &Input) -> Answer {
         let force = input.flag("ForceDeleteWithoutRecovery");
         let days = input.number("RecoveryWindowInDays");
@@ -296,6 +355,31 @@ impl Service {
             )),
             None => Err(not_found()),
         }
+    }
+}
+
+impl Secret {
+    /// Whether one of a filter's values is the beginning of what it is about; `!` before a value negates it.
+    fn fits(&self, name: &str, filter: &Json) -> bool {
+        let tags = || self.tags.as_ref().and_then(Json::as_array).into_iter().flatten();
+        let of_tags = |member: &str| tags().filter_map(|tag| tag[member].as_str()).map(str::to_owned).collect();
+        let texts: Vec<String> = match filter["Key"].as_str().unwrap_or_default() {
+            "name" => vec![name.to_owned()],
+            "description" => self.description.iter().cloned().collect(),
+            "tag-key" => of_tags("Key"),
+            "tag-value" => of_tags("Value"),
+            "all" => {
+                [vec![name.to_owned()], self.description.iter().cloned().collect(), of_tags("Key"), of_tags("Value")]
+                    .concat()
+            }
+            _ => Vec::new(),
+        };
+        let begins = |value: &str| texts.iter().any(|text| text.to_lowercase().starts_with(&value.to_lowercase()));
+        let values = filter["Values"].as_array().into_iter().flatten().filter_map(Json::as_str);
+        values.into_iter().any(|value| match value.strip_prefix('!') {
+            Some(value) => !begins(value),
+            None => begins(value),
+        })
     }
 }
 
@@ -387,6 +471,36 @@ mod tests {
         assert!(service.value(&elsewhere, "db/pass", None, None).is_err());
         assert_eq!(code(get("db/pas")), "ResourceNotFoundException");
         assert_eq!(code(ask(&service, "CreateSecret", json!({"Name": "db/pass"}))), "ResourceExistsException");
+    }
+
+    #[test]
+    fn secrets_are_listed_and_tagged() {
+        let service = Service::default();
+        for name in ["app/db", "app/api", "other"] {
+            ask(&service, "CreateSecret", json!({"Name": name, "SecretString": "x"})).unwrap();
+        }
+        let tags = json!([{"Key": "team", "Value": "a"}, {"Key": "gone", "Value": "b"}]);
+        ask(&service, "TagResource", json!({"SecretId": "app/db", "Tags": tags})).unwrap();
+        ask(&service, "UntagResource", json!({"SecretId": "app/db", "TagKeys": ["gone"]})).unwrap();
+        ask(&service, "DeleteSecret", json!({"SecretId": "other"})).unwrap();
+        let check = |input: Json, expect: &[&str]| {
+            let found = ask(&service, "ListSecrets", input.clone()).unwrap();
+            let names =
+                found["SecretList"].as_array().unwrap().iter().map(|it| it["Name"].as_str().unwrap().to_owned());
+            assert_eq!(names.collect::<Vec<_>>(), expect, "{input}");
+            found
+        };
+        let by = |key: &str, value: &str| json!({"Filters": [{"Key": key, "Values": [value]}]});
+        let all = check(json!({}), &["app/api", "app/db"]);
+        assert_eq!(all["SecretList"][1]["Tags"], json!([{"Key": "team", "Value": "a"}]));
+        assert!(all["SecretList"][0]["SecretVersionsToStages"].is_object(), "{all}");
+        check(json!({"IncludePlannedDeletion": true}), &["app/api", "app/db", "other"]);
+        check(by("name", "App/d"), &["app/db"]);
+        check(by("name", "!app/d"), &["app/api"]);
+        check(by("tag-key", "team"), &["app/db"]);
+        check(by("all", "api"), &[]);
+        let page = check(json!({"MaxResults": 1}), &["app/api"]);
+        check(json!({"NextToken": page["NextToken"]}), &["app/db"]);
     }
 
     #[test]

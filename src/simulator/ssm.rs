@@ -90,6 +90,7 @@ impl Service {
             "GetParameter" => self.get_parameter(caller, input),
             "GetParameters" => self.get_parameters(caller, input),
             "GetParametersByPath" => self.get_parameters_by_path(caller, input),
+            "DescribeParameters" => self.describe_parameters(caller, input),
             "PutParameter" => self.put_parameter(clock, caller, input),
             "DeleteParameter" => {
                 let name = input.required("Name")?;
@@ -166,6 +167,38 @@ impl Service {
         Ok(output)
     }
 
+    /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DescribeParameters.html>
+    fn describe_parameters(&self, caller: &Caller, input: &Input) -> Answer {
+        const MOST: usize = 50;
+        let limit = input.number("MaxResults").and_then(|most| usize::try_from(most).ok()).unwrap_or(MOST);
+        let limit = limit.clamp(1, MOST);
+        let after = input.text("NextToken").unwrap_or_default();
+        let filters = filters(input)?;
+        let parameters = lock(&self.parameters);
+        let here = parameters.iter().filter(|((account, region, name), found)| {
+            let is_wanted = filters.iter().all(|filter| filter.fits(name, found));
+            *account == caller.account && *region == caller.region && name.as_str() > after && is_wanted
+        });
+        let mut here: Vec<_> = here.take(limit + 1).collect();
+        let more = here.len() > limit;
+        here.truncate(limit);
+        let each = |((_, _, name), found): &(&Key, &Parameter)| {
+            let mut described = shown(caller, name, found, false);
+            if let Some(members) = described.as_object_mut() {
+                members.remove("Value");
+            }
+            described["Tier"] = "Standard".into();
+            described["Policies"] = json!([]);
+            described["LastModifiedUser"] = super::sts::user_arn(caller).into();
+            described
+        };
+        let mut output = json!({"Parameters": here.iter().map(each).collect::<Vec<_>>()});
+        if let Some(((_, _, name), _)) = here.last().filter(|_| more) {
+            output["NextToken"] = name.as_str().into();
+        }
+        Ok(output)
+    }
+
     fn put_parameter(&self, clock: &Clock, caller: &Caller, input: &Input) -> Answer {
         let (name, value) = (local_name(input.required("Name")?), input.required("Value")?);
         check_name(name)?;
@@ -195,6 +228,55 @@ impl Service {
         let (deleted, invalid): (Vec<&str>, Vec<&str>) =
             names(input)?.into_iter().partition(|name| self.delete(caller, local_name(name)));
         Ok(json!({"DeletedParameters": deleted, "InvalidParameters": invalid}))
+    }
+}
+
+/// What DescribeParameters lists.
+struct Filter {
+    /// `Name`, `Type`, `Path`
+    key: String,
+    /// `Equals`, `BeginsWith`, `Contains`, `Recursive`, `OneLevel`
+    option: String,
+    values: Vec<String>,
+}
+
+/// `ParameterFilters`, and the older `Filters`, whose names are beginnings.
+fn filters(input: &Input) -> Result<Vec<Filter>, ServiceError> {
+    let list = |member: &str| input.get(member).and_then(Json::as_array).cloned().unwrap_or_default();
+    let texts = |json: &Json| -> Vec<String> {
+        json.as_array().into_iter().flatten().filter_map(|it| it.as_str().map(str::to_owned)).collect()
+    };
+    let filter = |json: &Json, option: &str| {
+        let key = json["Key"].as_str().unwrap_or_default();
+        if !matches!(key, "Name" | "Type" | "Path" | "KeyId" | "Tier" | "DataType") && !key.starts_with("tag:") {
+            return Err(error("InvalidFilterKey", format!("The following filter key is not valid: {key}")));
+        }
+        let option = json["Option"].as_str().unwrap_or(option).to_owned();
+        Ok(Filter { key: key.to_owned(), option, values: texts(&json["Values"]) })
+    };
+    let new = list("ParameterFilters");
+    let old = list("Filters");
+    new.iter().map(|it| filter(it, "Equals")).chain(old.iter().map(|it| filter(it, "BeginsWith"))).collect()
+}
+
+impl Filter {
+    fn fits(&self, name: &str, found: &Parameter) -> bool {
+        let any = |test: &dyn Fn(&str) -> bool| self.values.iter().any(|value| test(value));
+        match self.key.as_str() {
+            "Path" => any(&|value| {
+                let below = name.strip_prefix(&format!("{}/", value.trim_end_matches('/')));
+                below.is_some_and(|rest| self.option == "Recursive" || !rest.contains('/'))
+            }),
+            "Type" => any(&|value| value == found.kind.name()),
+            "Tier" => any(&|value| value == "Standard"),
+            "DataType" => any(&|value| value == "text"),
+            "Name" => any(&|value| match self.option.as_str() {
+                "BeginsWith" => name.starts_with(value),
+                "Contains" => name.contains(value),
+                _ => name == value,
+            }),
+            _ => false,
+        }
     }
 }
 
@@ -346,6 +428,34 @@ mod tests {
     fn refused(answer: Answer) -> (String, String) {
         let error = answer.unwrap_err();
         (error.code, error.message)
+    }
+
+    #[test]
+    fn parameters_are_described_without_their_values() {
+        let service = Service::default();
+        for (name, kind) in [("/a/b", "String"), ("/a/c/d", "StringList"), ("plain", "SecureString")] {
+            ask(&service, "PutParameter", json!({"Name": name, "Value": "x", "Type": kind})).unwrap();
+        }
+        let check = |input: Json, expect: &[&str]| {
+            let found = ask(&service, "DescribeParameters", input.clone()).unwrap();
+            let found = found["Parameters"].as_array().unwrap();
+            let names: Vec<_> = found.iter().map(|it| it["Name"].as_str().unwrap()).collect();
+            assert_eq!(names, expect, "{input}");
+            assert!(found.iter().all(|it| it.get("Value").is_none() && it["Tier"] == "Standard"), "{found:?}");
+        };
+        let by = |key: &str, option: &str, value: &str| json!({"ParameterFilters": [{"Key": key, "Option": option, "Values": [value]}]});
+        check(json!({}), &["/a/b", "/a/c/d", "plain"]);
+        check(by("Name", "BeginsWith", "/a"), &["/a/b", "/a/c/d"]);
+        check(by("Name", "Contains", "lai"), &["plain"]);
+        check(by("Name", "Equals", "/a"), &[]);
+        check(by("Path", "OneLevel", "/a"), &["/a/b"]);
+        check(by("Path", "Recursive", "/a/"), &["/a/b", "/a/c/d"]);
+        check(by("Type", "Equals", "SecureString"), &["plain"]);
+        check(json!({"Filters": [{"Key": "Name", "Values": ["/a/c"]}]}), &["/a/c/d"]);
+        let page = ask(&service, "DescribeParameters", json!({"MaxResults": 2})).unwrap();
+        assert_eq!(page["NextToken"], "/a/c/d");
+        check(json!({"NextToken": "/a/c/d"}), &["plain"]);
+        assert_eq!(refused(ask(&service, "DescribeParameters", by("Colour", "Equals", "x"))).0, "InvalidFilterKey");
     }
 
     #[test]

@@ -119,6 +119,7 @@ fn sts_ec2_ssm_and_secrets_manager_are_so_to_boto3() {
 const CLOUDFORMATION: &str = r#"
 resources:
   - {logical_id: Doomed, fails: Resource limit exceeded}
+  - {logical_id: Slow, takes: 600s}
   - {logical_id: Stubborn, phase: delete, fails: It is in use., until: {attempts: 2}}
 hidden: [{kind: stack, name: shy, for: 100s}]
 calls:
@@ -126,13 +127,28 @@ calls:
   - {service: cloudformation, action: DescribeStacks, regions: [ap-south-1], fault: throttle, every: 2}
 "#;
 
-#[test]
-fn cloudformation_is_so_to_boto3() {
+/// Runs a program against a simulator with that scenario.
+fn passes_with_scenario(program: &str) {
     let folder = tempfile::tempdir().unwrap();
     let scenario = folder.path().join("scenario.yml");
     std::fs::write(&scenario, CLOUDFORMATION).unwrap();
     let scenario = scenario.to_str().unwrap();
-    Simulator::start(&["--speed", "100", "--scenario", scenario]).passes("simulator_cloudformation.py");
+    Simulator::start(&["--speed", "100", "--scenario", scenario]).passes(program);
+}
+
+#[test]
+fn cloudformation_is_so_to_boto3() {
+    passes_with_scenario("simulator_cloudformation.py");
+}
+
+#[test]
+fn change_sets_are_so_to_boto3() {
+    passes_with_scenario("simulator_change_sets.py");
+}
+
+#[test]
+fn calls_beside_stacks_are_so_to_boto3() {
+    passes_with_scenario("simulator_calls.py");
 }
 
 /// What is no template, too large a one, or one made to take all time and memory, is refused, and others are served.

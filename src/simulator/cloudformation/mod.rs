@@ -8,6 +8,7 @@
 //! - `world`: what lies outside of a template, as the evaluator asks for it
 //! - `engine`: what happens: creation, update, deletion, and the ways back
 //! - `resource`: what a single resource is, and whether it is as it must be
+//! - `stack_policy`: which resources updates may touch
 //! - `change_set`; `answer`: what callers are shown
 
 mod answer;
@@ -18,6 +19,7 @@ pub mod resource;
 mod revision;
 mod source;
 mod stack;
+mod stack_policy;
 mod state;
 mod world;
 
@@ -85,6 +87,11 @@ impl Service {
             "CreateChangeSet" => engine.create_change_set(&request),
             "ExecuteChangeSet" => engine.execute_change_set(&request),
             "DeleteChangeSet" => engine.delete_change_set(&request),
+            "CancelUpdateStack" => engine.cancel_update_stack(&request),
+            "ContinueUpdateRollback" => engine.continue_update_rollback(&request),
+            "RollbackStack" => engine.rollback_stack(&request),
+            "SetStackPolicy" => engine.set_stack_policy(&request),
+            "DetectStackDrift" => answer::detect_stack_drift(&mut engine, &request),
             action => answer::read(&engine, action, &request).unwrap_or_else(|| Err(unknown(action))),
         }
     }
@@ -94,6 +101,20 @@ impl Service {
         let key = (caller.account.clone(), caller.region.clone(), name.to_owned());
         let export = Export { value: value.to_owned(), stack: None };
         lock(&self.state).exports.insert(key, export);
+    }
+
+    /// Physical IDs and properties of the resources of a type that the caller's stacks have made.
+    pub fn resources(&self, cloud: &Cloud, caller: &Caller, kind: &str) -> Vec<(String, Json)> {
+        let mut state = lock(&self.state);
+        let now = cloud.clock.now();
+        Engine { cloud, state: &mut state, now }.catch_up();
+        let resources = state.of(caller).flat_map(|(_, stack)| stack.resources.values());
+        let is_there = |it: &&stack::Resource| &*it.kind == kind && it.status != "DELETE_COMPLETE";
+        let shown = |it: &stack::Resource| {
+            let properties = it.properties.iter().map(|(name, value)| (name.clone(), value.to_json()));
+            Some((it.physical_id.as_deref()?.to_owned(), properties.collect::<Map<_, _>>().into()))
+        };
+        resources.filter(is_there).filter_map(shown).collect()
     }
 
     /// The properties of a resource that a stack of the caller's has made, and since when it is as it is.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::stack::{OnFailure, Settings};
+use super::stack_policy::StackPolicy;
 use super::{ServiceError, error, invalid, source};
 use crate::simulator::{Caller, Cloud, query};
 
@@ -104,6 +105,21 @@ impl<'a> Request<'a> {
     pub fn required_template(&self, cloud: &Cloud) -> Result<String, ServiceError> {
         let none = || invalid("Either Template URL or Template Body must be specified.");
         self.template(cloud)?.ok_or_else(none)
+    }
+
+    /// The stack policy of `…Body` or `…URL`, where one is sent. A file that is empty is the empty policy.
+    ///
+    /// # Errors
+    /// It is no policy, can't be had, or is sent in two ways.
+    pub fn stack_policy(&self, cloud: &Cloud, name: &str) -> Result<Option<StackPolicy>, ServiceError> {
+        let text = match (self.text(&format!("{name}Body")), self.text(&format!("{name}URL"))) {
+            (Some(_), Some(_)) => return Err(invalid(format!("You cannot specify both {name}URL and {name}Body"))),
+            (Some(body), None) => body.to_owned(),
+            (None, Some(url)) => source::of_url(cloud, url)?,
+            (None, None) => return Ok(None),
+        };
+        let text = if text.is_empty() { "{}" } else { &text };
+        StackPolicy::parse(text).map(Some)
     }
 
     pub fn sent_parameters(&self) -> Vec<Sent<'a>> {

@@ -11,7 +11,7 @@ use super::resource::{self, Capability};
 use super::source::Source;
 use super::stack::{Stack, StackNumber};
 use super::state::State;
-use super::world::{NO_EXPORT, Noted, Surroundings};
+use super::world::{NO_EXPORT, Noted, Sight, Surroundings};
 use super::{ServiceError, error, invalid};
 use crate::catalog::{self, Offered};
 use crate::simulator::{Caller, Cloud};
@@ -154,14 +154,59 @@ fn foresee_in(
     Ok(Foreseen { revision, stack: foreseen, fails })
 }
 
-/// Asks the evaluator of a stack as it is now; none for a stack that was never begun.
-pub fn now<T>(cloud: &Cloud, state: &State, number: StackNumber, ask: impl FnOnce(&Evaluator) -> T) -> Option<T> {
+/// A revision that was accepted before, with the exports as they are now.
+pub fn with_exports(cloud: &Cloud, state: &State, number: StackNumber, begun: Begun) -> Begun {
     let stack = state.stack(number);
-    let revision = stack.revision.as_ref()?;
+    let Begun { mut revision, .. } = begun;
     let template = &revision.source.template;
     let place = place(&stack.owner, &stack.name, &stack.id, &stack.settings.notification_arns);
     let surroundings = surroundings(cloud, state, &stack.owner, template, Some(stack), Some(&revision.stored));
-    Some(ask(&Evaluator::new(template, &place, &givens(&revision.given), &surroundings)))
+    let evaluated = Evaluator::new(template, &place, &givens(&revision.given), &surroundings).stack();
+    let missing = evaluated.failures.into_iter().find(|it| it.message.starts_with(NO_EXPORT));
+    let imports = surroundings.noted.take().imports;
+    revision.imports = imports;
+    Begun { revision, fails: missing.map(|it| it.message) }
+}
+
+/// Asks the evaluator of a stack as it is now; none for a stack that was never begun.
+pub fn now<T>(cloud: &Cloud, state: &State, number: StackNumber, ask: impl FnOnce(&Evaluator) -> T) -> Option<T> {
+    let revision = state.stack(number).revision.as_ref()?;
+    Some(evaluate(cloud, state, number, revision, Sight::default(), |evaluator| ask(&evaluator)))
+}
+
+/// Asks the evaluator of a revision that a stack has or may get.
+pub fn evaluate<T>(
+    cloud: &Cloud,
+    state: &State,
+    number: StackNumber,
+    revision: &Revision,
+    sight: Sight,
+    ask: impl FnOnce(Evaluator) -> T,
+) -> T {
+    let stack = state.stack(number);
+    let template = &revision.source.template;
+    let place = place(&stack.owner, &stack.name, &stack.id, &stack.settings.notification_arns);
+    let surroundings = surroundings(cloud, state, &stack.owner, template, Some(stack), Some(&revision.stored));
+    let surroundings = Surroundings { sight, ..surroundings };
+    ask(Evaluator::new(template, &place, &givens(&revision.given), &surroundings))
+}
+
+/// The parameters of both revisions whose values differ.
+pub fn changed_parameters(old: &Revision, new: &Revision) -> BTreeSet<String> {
+    let declared = |revision: &Revision, key: &str| revision.source.template.parameters.iter().any(|it| it.key == key);
+    let keys = new.source.template.parameters.iter().map(|it| &it.key).filter(|key| declared(old, key));
+    keys.filter(|key| old.value(key) != new.value(key)).cloned().collect()
+}
+
+impl Revision {
+    /// A parameter's value, and the stored one that it names.
+    fn value(&self, key: &str) -> Option<(String, Option<&String>)> {
+        let parameter = self.source.template.parameters.iter().find(|it| it.key == key)?;
+        let default = || parameter.default.as_ref().map(|default| default.text.to_string());
+        let value = self.given.get(key).cloned().or_else(default)?;
+        let stored = self.stored.get(&value).filter(|_| parameter.kind.starts_with("AWS::SSM::Parameter::Value<"));
+        Some((value, stored))
+    }
 }
 
 fn surroundings<'a>(
@@ -173,7 +218,8 @@ fn surroundings<'a>(
     stored: Option<&'a HashMap<String, String>>,
 ) -> Surroundings<'a> {
     let is_nested = stack.is_some_and(|stack| stack.nested_in.is_some());
-    Surroundings { cloud, state, caller, template, stack, is_nested, stored, noted: RefCell::default() }
+    let sight = Sight::default();
+    Surroundings { cloud, state, caller, template, stack, is_nested, stored, sight, noted: RefCell::default() }
 }
 
 fn place(caller: &Caller, name: &str, id: &str, notification_arns: &[String]) -> Place {

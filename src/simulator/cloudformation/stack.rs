@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::change_set::ChangeSet;
-use super::engine::Operation;
+use super::engine::{Before, Operation};
 use super::revision::Revision;
+use super::stack_policy::StackPolicy;
 use crate::simulator::Caller;
 use crate::template::Value;
 
@@ -42,10 +43,73 @@ pub struct Stack {
     pub events: Vec<Event>,
     /// What is being done with it.
     pub operation: Option<Operation>,
+    /// By their IDs, executed ones included.
     pub change_sets: IndexMap<String, ChangeSet>,
+    /// The one that was executed last.
+    pub change_set_id: Option<String>,
     pub nested_in: Option<NestedIn>,
+    /// Which resources updates may touch.
+    pub policy: Option<StackPolicy>,
+    /// The policy of the update that is under way, where it has one of its own.
+    pub policy_during_update: Option<StackPolicy>,
+    /// What has been done with it, oldest first; never empty once it has an event.
+    pub operations: Vec<OperationRecord>,
+    /// Of a failed update, or of a rollback that has failed: what there was before.
+    pub unsettled: Option<Box<Before>>,
+    /// The last time that somebody looked for drift.
+    pub drift: Option<DriftDetection>,
     /// The token of the last call that began something, and that call's action.
     pub token: Option<(Arc<str>, &'static str)>,
+}
+
+/// An operation as events name it.
+#[derive(Clone, Debug)]
+pub struct OperationRecord {
+    pub id: Uuid,
+    pub kind: OperationKind,
+    pub begun: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperationKind {
+    CreateStack,
+    UpdateStack,
+    DeleteStack,
+    ContinueRollback,
+    Rollback,
+    CreateChangeSet,
+}
+
+#[derive(Clone, Debug)]
+pub struct DriftDetection {
+    pub id: Uuid,
+    pub at: Timestamp,
+}
+
+impl OperationKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CreateStack => "CREATE_STACK",
+            Self::UpdateStack => "UPDATE_STACK",
+            Self::DeleteStack => "DELETE_STACK",
+            Self::ContinueRollback => "CONTINUE_ROLLBACK",
+            Self::Rollback => "ROLLBACK",
+            Self::CreateChangeSet => "CREATE_CHANGESET",
+        }
+    }
+
+    /// The operation that a stack's new status begins.
+    fn begun_by(status: &str, before: &str) -> Option<Self> {
+        Some(match status {
+            "REVIEW_IN_PROGRESS" => Self::CreateChangeSet,
+            "CREATE_IN_PROGRESS" => Self::CreateStack,
+            "UPDATE_IN_PROGRESS" | "IMPORT_IN_PROGRESS" => Self::UpdateStack,
+            "DELETE_IN_PROGRESS" => Self::DeleteStack,
+            "UPDATE_ROLLBACK_IN_PROGRESS" if before == "UPDATE_ROLLBACK_FAILED" => Self::ContinueRollback,
+            "ROLLBACK_IN_PROGRESS" | "UPDATE_ROLLBACK_IN_PROGRESS" => Self::Rollback,
+            _ => return None,
+        })
+    }
 }
 
 /// What a stack was told besides its template and parameters.
@@ -109,6 +173,8 @@ pub struct Output {
 pub struct Event {
     pub id: Uuid,
     pub at: Timestamp,
+    /// The ID of the operation that it belongs to.
+    pub operation: Uuid,
     pub logical_id: Arc<str>,
     pub physical_id: Option<Arc<str>>,
     pub kind: Arc<str>,
@@ -135,8 +201,15 @@ impl Stack {
 
     /// The stack's own state, with an event that says so.
     pub fn becomes(&mut self, status: &'static str, reason: Option<String>, at: Timestamp) {
+        if let Some(kind) = OperationKind::begun_by(status, self.status) {
+            self.operations.push(OperationRecord { id: Uuid::new_v4(), kind, begun: at });
+        }
         self.status = status;
         self.reason.clone_from(&reason);
+        self.change_sets.values_mut().for_each(|change_set| change_set.follow(status));
+        if !status.ends_with("_IN_PROGRESS") {
+            self.policy_during_update = None;
+        }
         match status {
             "UPDATE_IN_PROGRESS" | "ROLLBACK_IN_PROGRESS" | "UPDATE_ROLLBACK_IN_PROGRESS" => self.updated = Some(at),
             // The moment of the request; the stack keeps it when it is gone.
@@ -146,6 +219,7 @@ impl Stack {
         let event = Event {
             id: Uuid::new_v4(),
             at,
+            operation: self.operation_id(),
             logical_id: self.name.clone(),
             physical_id: Some(self.id.clone()),
             kind: Arc::from(STACK),
@@ -163,7 +237,18 @@ impl Stack {
         resource.status = status;
         resource.reason.clone_from(&reason);
         resource.changed = at;
-        self.events.push(event_of(Arc::from(id), resource, status, reason, at, self.token.as_ref()));
+        let operation = self.operations.last().map(|it| it.id).unwrap_or_default();
+        self.events.push(event_of(Arc::from(id), resource, status, reason, at, (operation, self.token.as_ref())));
+    }
+
+    /// The policy that counts for an update that is under way.
+    pub fn policy_in_force(&self) -> Option<&StackPolicy> {
+        self.policy_during_update.as_ref().or(self.policy.as_ref())
+    }
+
+    /// The ID of the operation that was begun last.
+    pub fn operation_id(&self) -> Uuid {
+        self.operations.last().map(|it| it.id).unwrap_or_default()
     }
 
     /// An event of a resource that the stack has no more: one that was replaced.
@@ -175,16 +260,21 @@ impl Stack {
         reason: Option<Reason>,
         at: Timestamp,
     ) {
-        self.events.push(event_of(Arc::from(id), resource, status, reason, at, self.token.as_ref()));
+        let operation = self.operation_id();
+        self.events.push(event_of(Arc::from(id), resource, status, reason, at, (operation, self.token.as_ref())));
     }
 }
 
 impl Event {
+    /// Whether it is about the stack, and not about a resource of it.
+    pub fn is_of_stack_itself(&self) -> bool {
+        &*self.kind == STACK
+            && self.physical_id.as_deref().is_some_and(|id| id.contains(&format!("/{}/", self.logical_id)))
+    }
+
     /// Its ID as CloudFormation writes it: resources' say what they are about.
     pub fn name(&self) -> String {
-        match &*self.kind == STACK
-            && self.physical_id.as_deref().is_some_and(|id| id.contains(&format!("/{}/", self.logical_id)))
-        {
+        match self.is_of_stack_itself() {
             true => self.id.to_string(),
             false => format!("{}-{}-{}", self.logical_id, self.status, self.id),
         }
@@ -197,11 +287,12 @@ fn event_of(
     status: &'static str,
     reason: Option<Reason>,
     at: Timestamp,
-    token: Option<&(Arc<str>, &'static str)>,
+    (operation, token): (Uuid, Option<&(Arc<str>, &'static str)>),
 ) -> Event {
     Event {
         id: Uuid::new_v4(),
         at,
+        operation,
         logical_id,
         physical_id: resource.physical_id.clone(),
         kind: resource.kind.clone(),

@@ -9,6 +9,7 @@ use super::resource::{self, Facts};
 use super::source;
 use super::stack::{STACK, Stack};
 use super::state::State;
+use crate::catalog::s3_url::{self, Target};
 use crate::simulator::{Caller, Cloud, ec2, ssm};
 use crate::template::{Nested, Template, Unknown, Value, World};
 use crate::yaml::{self, Node};
@@ -24,7 +25,17 @@ pub struct Surroundings<'a> {
     pub is_nested: bool,
     /// Before anything happens, values that are stored are taken as they are now, and noted; later those count.
     pub stored: Option<&'a HashMap<String, String>>,
+    pub sight: Sight<'a>,
     pub noted: RefCell<Noted>,
+}
+
+/// What an evaluation for a change set may know of the stack's resources.
+#[derive(Clone, Copy, Default)]
+pub struct Sight<'a> {
+    /// Resources that are about to be replaced: what they give isn't known yet.
+    pub replaced: Option<&'a BTreeSet<String>>,
+    /// No attribute of any resource is known.
+    pub hides_attributes: bool,
 }
 
 /// What the evaluation asked for.
@@ -40,6 +51,9 @@ pub const NO_EXPORT: &str = "No export named ";
 
 impl Surroundings<'_> {
     fn resource(&self, logical_id: &str) -> Option<&super::stack::Resource> {
+        if self.sight.replaced.is_some_and(|replaced| replaced.contains(logical_id)) {
+            return None;
+        }
         self.stack?.resources.get(logical_id).filter(|resource| resource.status != "DELETE_COMPLETE")
     }
 
@@ -83,7 +97,7 @@ impl World for Surroundings<'_> {
             format!("Template error: resource {logical_id} does not support attribute type {attribute} in Fn::GetAtt")
         };
         let unknown = || Ok(Unknown::launched(format!("attribute {attribute} of {logical_id}")).into());
-        let found = self.resource(logical_id);
+        let found = self.resource(logical_id).filter(|_| !self.sight.hides_attributes);
         let Some((resource, physical_id)) = found.and_then(|it| Some((it, it.physical_id.as_deref()?))) else {
             return match self.declared_kind(logical_id) {
                 Some(kind) if kind != STACK && !resource::has_attribute(kind, attribute) => Err(unsupported()),
@@ -153,7 +167,8 @@ impl World for Surroundings<'_> {
             return None;
         }
         let is_seeded = self.cloud.seeds.has(self.caller, parameter_type, value)?;
-        Some(is_seeded || self.state.has_resource(self.caller, value))
+        let is_created = parameter_type == "AWS::EC2::KeyPair::KeyName" && self.cloud.key_pairs.has(self.caller, value);
+        Some(is_seeded || is_created || self.state.has_resource(self.caller, value))
     }
 
     fn dynamic_reference(&self, reference: &str) -> Result<Value, String> {
@@ -183,6 +198,11 @@ impl World for Surroundings<'_> {
             None => location.to_owned(),
         };
         let failed = |message: &str| format!("Transform AWS::Include failed with: {message}");
+        if let Target::Object { bucket, .. } = s3_url::target(&url)
+            && self.cloud.s3.bucket(&bucket).is_none()
+        {
+            return Err(failed(&format!("S3 bucket [{bucket}] does not exist.")));
+        }
         let text = source::of_url(self.cloud, &url).map_err(|error| failed(&error.message))?;
         let parsed = yaml::parse(&Arc::from(Path::new("included")), &text);
         let malformed = || failed("The specified S3 object's content should be valid Yaml/JSON");

@@ -1,53 +1,48 @@
 //! Change sets, as they are looked at before they are executed.
 
-use super::super::Answer;
-use super::super::change_set::{Action, ChangeSet, Detail, ResourceChange, find};
+use super::super::change_set::{Action, ChangeSet, ChangeSource, Detail, DetailTarget, ResourceChange, find};
 use super::super::engine::Engine;
 use super::super::request::Request;
 use super::super::resource::Replaces;
 use super::super::stack::Stack;
-use super::{listed, members, moment, page, seen};
+use super::super::{Answer, invalid};
+use super::{is_hidden, listed, members, moment, page, parameters_of, tags_of};
 use crate::simulator::xml::Xml;
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html>
 pub fn describe_change_set(engine: &Engine, request: &Request) -> Answer {
-    let (number, name) = find(engine, request)?;
+    let (number, id) = find(engine, request)?;
     let stack = engine.state.stack(number);
-    let found = &stack.change_sets[&name];
+    let found = &stack.change_sets[&id];
     let with_values = request.flag("IncludePropertyValues");
-    let (changes, next) = page(request, &found.changes, |xml, change| {
+    let changes = if with_values { &found.changes.by_value } else { &found.changes.by_name };
+    let (changes, next) = page(request, changes, |xml, change| {
         xml.text("Type", "Resource").element("ResourceChange", |xml| change_of(xml, change, with_values));
     })?;
     let mut xml = Xml::new();
     head(engine, &mut xml, stack, found);
-    xml.element("Parameters", |xml| {
-        for parameter in &found.begun.revision.parameters {
-            xml.element("member", |xml| {
-                xml.text("ParameterKey", &parameter.key)
-                    .text("ParameterValue", &parameter.value)
-                    .optional("ResolvedValue", parameter.resolved.as_deref());
-            });
-        }
-    });
+    if let Some(begun) = &found.begun {
+        parameters_of(&mut xml, &begun.revision);
+    }
     members(&mut xml, "NotificationARNs", &found.settings.notification_arns);
+    xml.raw("RollbackConfiguration", "");
     members(&mut xml, "Capabilities", &found.settings.capabilities);
-    xml.element("Tags", |xml| {
-        for (key, value) in &found.settings.tags {
-            xml.element("member", |xml| {
-                xml.text("Key", key).text("Value", value);
-            });
-        }
-    });
+    if !found.settings.tags.is_empty() {
+        tags_of(&mut xml, &found.settings.tags);
+    }
     let is_ready = engine.now >= found.ready;
     xml.raw("Changes", &if is_ready { changes.finish() } else { String::new() });
-    xml.optional("NextToken", next.filter(|_| is_ready)).text("IncludeNestedStacks", !found.nested.is_empty());
+    xml.optional("NextToken", next.filter(|_| is_ready));
     Ok(xml.finish())
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListChangeSets.html>
 pub fn list_change_sets(engine: &Engine, request: &Request) -> Answer {
-    let stack = engine.state.stack(seen(engine, request, request.required("StackName")?)?);
-    let sets: Vec<_> = stack.change_sets.values().collect();
+    let name = request.required("StackName")?;
+    let missing = || invalid(format!("Stack [{name}] does not exist"));
+    let number = engine.state.find(request.caller, name).filter(|it| !is_hidden(engine, *it)).ok_or_else(missing)?;
+    let stack = engine.state.stack(number);
+    let sets: Vec<_> = stack.change_sets.values().filter(|it| !it.is_executed()).collect();
     Ok(listed("Summaries", page(request, &sets, |xml, found| head(engine, xml, stack, found))?))
 }
 
@@ -62,7 +57,8 @@ fn head(engine: &Engine, xml: &mut Xml, stack: &Stack, found: &ChangeSet) {
         .text("CreationTime", moment(found.created))
         .text("ExecutionStatus", execution)
         .text("Status", status)
-        .optional("StatusReason", found.refused.as_deref().filter(|_| status == "FAILED"));
+        .optional("StatusReason", found.refused.as_deref().filter(|_| status == "FAILED"))
+        .text("IncludeNestedStacks", found.includes_nested_stacks);
 }
 
 fn change_of(xml: &mut Xml, change: &ResourceChange, with_values: bool) {
@@ -70,40 +66,60 @@ fn change_of(xml: &mut Xml, change: &ResourceChange, with_values: bool) {
         Action::Add => "Add",
         Action::Modify => "Modify",
         Action::Remove => "Remove",
+        Action::Import => "Import",
     };
-    xml.text("Action", action)
+    xml.optional("PolicyAction", change.policy_action)
+        .text("Action", action)
         .text("LogicalResourceId", &change.logical_id)
         .optional("PhysicalResourceId", change.physical_id.as_deref())
         .text("ResourceType", &change.kind)
+        .optional("Replacement", change.replacement.map(|it| replacement(it, ["False", "Conditional", "True"])))
         .optional("ChangeSetId", change.change_set.as_deref());
-    if change.action == Action::Modify {
-        xml.text("Replacement", replacement(change.replaces, ["False", "Conditional", "True"]));
+    let mut scope: Vec<&str> = Vec::new();
+    for detail in &change.details {
+        if !scope.contains(&detail.target.attribute.as_str()) {
+            scope.push(&detail.target.attribute);
+        }
     }
-    let mut scope: Vec<&str> = change.details.iter().map(|detail| detail.attribute.as_str()).collect();
-    scope.dedup();
     members(xml, "Scope", scope);
     xml.element("Details", |xml| {
         for detail in &change.details {
             xml.element("member", |xml| detail_of(xml, detail, with_values));
         }
     });
+    if with_values {
+        xml.optional("BeforeContext", change.before.as_deref()).optional("AfterContext", change.after.as_deref());
+    }
 }
 
 fn detail_of(xml: &mut Xml, detail: &Detail, with_values: bool) {
-    xml.element("Target", |xml| {
-        xml.text("Attribute", &detail.attribute).optional("Name", detail.name.as_deref());
-        xml.text("RequiresRecreation", replacement(detail.replaces, ["Never", "Conditionally", "Always"]));
-        if let Some(name) = detail.name.as_deref().filter(|_| with_values) {
-            xml.text("Path", format!("/Properties/{name}"))
-                .optional("BeforeValue", detail.before.as_deref())
-                .optional("AfterValue", detail.after.as_deref());
-        }
-    });
-    let (evaluation, source) = match detail.cause {
-        Some(_) => ("Dynamic", "ResourceReference"),
-        None => ("Static", "DirectModification"),
+    xml.element("Target", |xml| target_of(xml, &detail.target, with_values));
+    let source = match detail.source {
+        ChangeSource::DirectModification => "DirectModification",
+        ChangeSource::ParameterReference => "ParameterReference",
+        ChangeSource::ResourceReference => "ResourceReference",
+        ChangeSource::ResourceAttribute => "ResourceAttribute",
+        ChangeSource::Automatic => "Automatic",
     };
-    xml.text("Evaluation", evaluation).text("ChangeSource", source).optional("CausingEntity", detail.cause.as_deref());
+    xml.text("Evaluation", if detail.is_dynamic { "Dynamic" } else { "Static" })
+        .text("ChangeSource", source)
+        .optional("CausingEntity", detail.cause.as_deref());
+}
+
+fn target_of(xml: &mut Xml, target: &DetailTarget, with_values: bool) {
+    xml.text("Attribute", &target.attribute).optional("Name", target.name.as_deref());
+    xml.text("RequiresRecreation", replacement(target.replaces, ["Never", "Conditionally", "Always"]));
+    if let Some(path) = target.path.as_deref().filter(|_| with_values) {
+        let kind = match (&target.before, &target.after) {
+            (None, _) => "Add",
+            (_, None) => "Remove",
+            _ => "Modify",
+        };
+        xml.text("Path", path)
+            .optional("BeforeValue", target.before.as_deref())
+            .optional("AfterValue", target.after.as_deref())
+            .text("AttributeChangeType", kind);
+    }
 }
 
 fn replacement(replaces: Replaces, words: [&'static str; 3]) -> &'static str {

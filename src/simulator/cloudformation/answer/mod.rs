@@ -3,9 +3,12 @@
 //! Long lists come in pages. A token says where the next one begins, so that what has come meanwhile moves nothing.
 
 mod change_sets;
+mod drift;
+mod events;
 mod exports;
 mod stacks;
 mod templates;
+mod types;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -13,9 +16,12 @@ use jiff::Timestamp;
 
 use super::engine::Engine;
 use super::request::Request;
-use super::stack::StackNumber;
+use super::revision::Revision;
+use super::stack::{Event, StackNumber};
 use super::{Answer, ServiceError, invalid};
 use crate::simulator::xml::Xml;
+
+pub use drift::detect_stack_drift;
 
 /// Answers a call that changes nothing; none where there is no such action.
 pub fn read(engine: &Engine, action: &str, request: &Request) -> Option<Answer> {
@@ -31,6 +37,14 @@ pub fn read(engine: &Engine, action: &str, request: &Request) -> Option<Answer> 
         "ValidateTemplate" => templates::validate_template(engine, request),
         "DescribeChangeSet" => change_sets::describe_change_set(engine, request),
         "ListChangeSets" => change_sets::list_change_sets(engine, request),
+        "DescribeEvents" => events::describe_events(engine, request),
+        "GetStackPolicy" => stacks::get_stack_policy(engine, request),
+        "EstimateTemplateCost" => templates::estimate_template_cost(engine, request),
+        "DescribeStackDriftDetectionStatus" => drift::describe_stack_drift_detection_status(engine, request),
+        "DescribeStackResourceDrifts" => drift::describe_stack_resource_drifts(engine, request),
+        "DetectStackResourceDrift" => drift::detect_stack_resource_drift(engine, request),
+        "ListTypes" => types::list_types(request),
+        "DescribeType" => types::describe_type(request),
         "ListExports" => exports::list_exports(engine, request),
         "ListImports" => exports::list_imports(engine, request),
         _ => return None,
@@ -81,10 +95,43 @@ fn listed(name: &str, page: (Xml, Option<String>)) -> String {
     xml.finish()
 }
 
+/// What a resource was to be made of, as JSON.
+fn event_properties(event: &Event) -> Option<String> {
+    let properties = event.properties.as_ref().filter(|properties| !properties.is_empty())?;
+    let object = properties.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
+    Some(serde_json::Value::Object(object).to_string())
+}
+
 fn members(xml: &mut Xml, name: &str, texts: impl IntoIterator<Item = impl std::fmt::Display>) {
     xml.element(name, |xml| {
         for text in texts {
             xml.text("member", text);
+        }
+    });
+}
+
+/// A revision's parameters; nothing where there are none.
+fn parameters_of(xml: &mut Xml, revision: &Revision) {
+    if revision.parameters.is_empty() {
+        return;
+    }
+    xml.element("Parameters", |xml| {
+        for parameter in &revision.parameters {
+            xml.element("member", |xml| {
+                xml.text("ParameterKey", &parameter.key)
+                    .text("ParameterValue", &parameter.value)
+                    .optional("ResolvedValue", parameter.resolved.as_deref());
+            });
+        }
+    });
+}
+
+fn tags_of(xml: &mut Xml, tags: &[(String, String)]) {
+    xml.element("Tags", |xml| {
+        for (key, value) in tags {
+            xml.element("member", |xml| {
+                xml.text("Key", key).text("Value", value);
+            });
         }
     });
 }

@@ -2,9 +2,12 @@
 
 use super::super::engine::Engine;
 use super::super::request::Request;
-use super::super::stack::{Event, Resource, Stack, StackNumber};
+use super::super::stack::{Event, OperationKind, Resource, Stack, StackNumber};
 use super::super::{Answer, ServiceError, invalid};
-use super::{PAGE, continued_at, is_hidden, listed, members, moment, page, seen, token_of};
+use super::{
+    PAGE, continued_at, event_properties, is_hidden, listed, members, moment, page, parameters_of, seen, tags_of,
+    token_of,
+};
 use crate::simulator::xml::Xml;
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html>
@@ -66,8 +69,39 @@ fn family(engine: &Engine, xml: &mut Xml, stack: &Stack) {
         xml.text("ParentId", &engine.state.stack(nested.parent).id).text("RootId", &engine.state.stack(nested.root).id);
     }
     xml.element("DriftInformation", |xml| {
-        xml.text("StackDriftStatus", "NOT_CHECKED");
+        xml.text("StackDriftStatus", if stack.drift.is_some() { "IN_SYNC" } else { "NOT_CHECKED" })
+            .optional("LastCheckTimestamp", stack.drift.as_ref().map(|it| moment(it.at)));
     });
+    last_operations(xml, stack);
+}
+
+/// The operation that was done last, and the rollback that it may have led to. Working out change sets isn't counted.
+fn last_operations(xml: &mut Xml, stack: &Stack) {
+    let done: Vec<_> = stack.operations.iter().filter(|it| it.kind != OperationKind::CreateChangeSet).collect();
+    let is_rollback = |kind| matches!(kind, OperationKind::Rollback | OperationKind::ContinueRollback);
+    let rollbacks = done.iter().rev().take_while(|it| is_rollback(it.kind)).count();
+    let last = done.iter().rev().take(rollbacks + 1);
+    if done.is_empty() {
+        return;
+    }
+    xml.element("LastOperations", |xml| {
+        for operation in last {
+            xml.element("member", |xml| {
+                xml.text("OperationType", operation.kind.name()).text("OperationId", operation.id);
+            });
+        }
+    });
+}
+
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetStackPolicy.html>
+pub fn get_stack_policy(engine: &Engine, request: &Request) -> Answer {
+    let name = request.required("StackName")?;
+    let missing = |_| invalid(format!("Stack [{name}] does not exist"));
+    let stack = engine.state.stack(seen(engine, request, name).map_err(missing)?);
+    let policy = stack.policy_during_update.as_ref().or(stack.policy.as_ref());
+    let mut xml = Xml::new();
+    xml.optional("StackPolicyBody", policy.map(|it| it.text.clone()));
+    Ok(xml.finish())
 }
 
 pub fn description(stack: &Stack) -> Option<&str> {
@@ -77,15 +111,10 @@ pub fn description(stack: &Stack) -> Option<&str> {
 
 fn described(engine: &Engine, xml: &mut Xml, stack: &Stack) {
     xml.text("StackId", &stack.id).text("StackName", &stack.name).optional("Description", description(stack));
-    xml.element("Parameters", |xml| {
-        for parameter in stack.revision.iter().flat_map(|revision| &revision.parameters) {
-            xml.element("member", |xml| {
-                xml.text("ParameterKey", &parameter.key)
-                    .text("ParameterValue", &parameter.value)
-                    .optional("ResolvedValue", parameter.resolved.as_deref());
-            });
-        }
-    });
+    if let Some(revision) = &stack.revision {
+        parameters_of(xml, revision);
+    }
+    xml.optional("ChangeSetId", stack.change_set_id.as_deref());
     xml.text("CreationTime", moment(stack.created))
         .optional("DeletionTime", stack.deleted.map(moment))
         .optional("LastUpdatedTime", stack.updated.map(moment))
@@ -107,13 +136,7 @@ fn described(engine: &Engine, xml: &mut Xml, stack: &Stack) {
         }
     });
     xml.optional("RoleARN", stack.settings.role_arn.as_deref());
-    xml.element("Tags", |xml| {
-        for (key, value) in &stack.settings.tags {
-            xml.element("member", |xml| {
-                xml.text("Key", key).text("Value", value);
-            });
-        }
-    });
+    tags_of(xml, &stack.settings.tags);
     xml.text("EnableTerminationProtection", stack.settings.is_protected);
     family(engine, xml, stack);
 }
@@ -134,21 +157,17 @@ pub fn describe_stack_events(engine: &Engine, request: &Request) -> Answer {
 }
 
 fn event_of(xml: &mut Xml, stack: &Stack, event: &Event) {
-    let properties = event.properties.as_ref().filter(|properties| !properties.is_empty());
-    let properties = properties.map(|all| {
-        let object = all.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
-        serde_json::Value::Object(object).to_string()
-    });
     xml.text("StackId", &stack.id)
         .text("EventId", event.name())
         .text("StackName", &stack.name)
+        .text("OperationId", event.operation)
         .text("LogicalResourceId", &event.logical_id)
         .text("PhysicalResourceId", event.physical_id.as_deref().unwrap_or_default())
         .text("ResourceType", &event.kind)
         .text("Timestamp", moment(event.at))
         .text("ResourceStatus", event.status)
         .optional("ResourceStatusReason", event.reason.as_deref())
-        .optional("ResourceProperties", properties)
+        .optional("ResourceProperties", event_properties(event))
         .optional("ClientRequestToken", event.token.as_deref());
 }
 

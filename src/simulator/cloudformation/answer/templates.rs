@@ -20,13 +20,19 @@ use crate::yaml::Node;
 pub fn get_template(engine: &Engine, request: &Request) -> Answer {
     let source = match request.text("ChangeSetName") {
         Some(_) => {
-            let (number, name) = super::super::change_set::find(engine, request)?;
-            engine.state.stack(number).change_sets[&name].begun.revision.source.clone()
+            let (number, id) = super::super::change_set::find(engine, request)?;
+            Some(engine.state.stack(number).change_sets[&id].source.clone())
         }
-        None => of_stack(engine, request, request.required("StackName")?)?,
+        None => {
+            let name = request.required("StackName")?;
+            match in_review(engine, request, name) {
+                true => None,
+                false => Some(of_stack(engine, request, name)?),
+            }
+        }
     };
     let mut xml = Xml::new();
-    xml.text("TemplateBody", &source.text);
+    xml.optional("TemplateBody", source.map(|source| source.text.clone()));
     members(&mut xml, "StagesAvailable", ["Original", "Processed"]);
     Ok(xml.finish())
 }
@@ -51,6 +57,9 @@ pub fn validate_template(engine: &Engine, request: &Request) -> Answer {
 pub fn get_template_summary(engine: &Engine, request: &Request) -> Answer {
     let source = match (sent(engine, request)?, request.text("StackName")) {
         (Some(source), _) => source,
+        (None, Some(name)) if in_review(engine, request, name) => {
+            return Err(invalid("GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks."));
+        }
         (None, Some(name)) => of_stack(engine, request, name)?,
         (None, None) => return Err(invalid("Either Template URL, Template Body or Stack Name must be specified.")),
     };
@@ -65,6 +74,19 @@ pub fn get_template_summary(engine: &Engine, request: &Request) -> Answer {
     members(&mut xml, "ResourceTypes", kinds);
     xml.optional("Version", source.template.root.get("AWSTemplateFormatVersion").map(|version| &version.text));
     Ok(xml.finish())
+}
+
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_EstimateTemplateCost.html>
+pub fn estimate_template_cost(engine: &Engine, request: &Request) -> Answer {
+    sent(engine, request)?.ok_or_else(|| invalid("Either Template URL or Template Body must be specified."))?;
+    let mut xml = Xml::new();
+    xml.text("Url", format!("https://calculator.aws/#/estimate?id={}", uuid::Uuid::new_v4().simple()));
+    Ok(xml.finish())
+}
+
+/// A stack in review has no template yet: its change sets have.
+fn in_review(engine: &Engine, request: &Request, name: &str) -> bool {
+    seen(engine, request, name).is_ok_and(|number| engine.state.stack(number).status == "REVIEW_IN_PROGRESS")
 }
 
 fn of_stack(engine: &Engine, request: &Request, name: &str) -> Result<Arc<Source>, ServiceError> {

@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use super::super::request::Request;
 use super::super::revision::{self, Begun, Foreseen, Target, foresee};
-use super::super::stack::{NestedIn, Settings, Stack, StackNumber};
+use super::super::source::Source;
+use super::super::stack::{NestedIn, Reason, Resource, Settings, Stack, StackNumber};
+use super::super::stack_policy::UpdateAction;
 use super::super::{Answer, ServiceError, error, invalid};
 use super::unmake::deletions;
 use super::{Before, Engine, Operation, Phase, Step, Task, tasks};
@@ -21,26 +23,51 @@ use crate::simulator::xml::Xml;
 const BY_USER: &str = "User Initiated";
 
 /// States in which a stack can be updated.
-const UPDATABLE: [&str; 5] =
-    ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", "CREATE_FAILED"];
+const UPDATABLE: [&str; 7] = [
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "UPDATE_FAILED",
+    "CREATE_FAILED",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
+];
+
+/// What a call asks of a stack: its template, the values of parameters, and the rest.
+pub type Asked = (Arc<Source>, IndexMap<String, String>, Settings);
 
 impl Engine<'_> {
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>
     pub fn create_stack(&mut self, request: &Request) -> Answer {
         let name = request.new_name("StackName")?;
         let token = request.token("CreateStack");
-        if let Some(there) = self.state.find(request.caller, name).map(|number| self.stack(number)) {
+        let number = self.state.find(request.caller, name);
+        let in_review = number.filter(|number| self.stack(*number).status == "REVIEW_IN_PROGRESS");
+        if let Some(there) = number.filter(|_| in_review.is_none()).map(|number| self.stack(number)) {
             return match token.is_some() && there.token == token {
                 true => Ok(stack_id(&there.id)),
                 false => Err(error("AlreadyExistsException", format!("Stack [{name}] already exists"))),
             };
         }
-        let id = new_id(request.caller, name);
-        let (foreseen, settings) = self.foresee_creation(request, name, &id)?;
-        let number = self.add_stack(request.caller, name, &id, settings, None, self.now);
-        self.state.stack_mut(number).token = token;
+        let id = in_review.map_or_else(|| new_id(request.caller, name), |number| self.stack(number).id.to_string());
+        let policy = request.stack_policy(self.cloud, "StackPolicy")?;
+        let (source, given, settings) = self.asked_of_creation(request)?;
+        let acknowledged = settings.clone();
+        let foreseen = self.foresee_for(request.caller, (name, &id, None), &source, given, &acknowledged)?;
+        let number = match in_review {
+            Some(number) => {
+                let stack = self.state.stack_mut(number);
+                stack.outdate_change_sets();
+                stack.settings = settings;
+                number
+            }
+            None => self.add_stack(request.caller, name, &id, settings, None, self.now),
+        };
+        let stack = self.state.stack_mut(number);
+        stack.policy = policy;
+        stack.token = token;
         self.begin_creation(number, foreseen.begun(), self.now);
-        Ok(stack_id(&id))
+        Ok(stack_and_operation(self.stack(number)))
     }
 
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateStack.html>
@@ -55,13 +82,29 @@ impl Engine<'_> {
             return Ok(stack_id(&stack.id));
         }
         self.must_be_updatable(number)?;
-        let (foreseen, settings) = self.foresee_update(number, request)?;
-        if !self.would_change(number, &foreseen) && settings.tags == self.stack(number).settings.tags {
+        let policy = request.stack_policy(self.cloud, "StackPolicy")?;
+        let policy_during_update = request.stack_policy(self.cloud, "StackPolicyDuringUpdate")?;
+        let (source, given, settings) = self.asked_of_update(number, request)?;
+        let stack = self.stack(number);
+        let (name, id) = (stack.name.clone(), stack.id.clone());
+        let acknowledged = Settings {
+            capabilities: request.list("Capabilities").into_iter().map(str::to_owned).collect(),
+            ..settings.clone()
+        };
+        let foreseen = self.foresee_for(request.caller, (&name, &id, Some(number)), &source, given, &acknowledged)?;
+        // What a transform makes of a template may differ each time.
+        let is_transformed = source.template.root.get("Transform").is_some();
+        let is_tagged = settings.tags != self.stack(number).settings.tags;
+        if !is_transformed && !is_tagged && !self.would_change(number, &foreseen) {
             return Err(invalid("No updates are to be performed."));
         }
-        self.state.stack_mut(number).token = token;
+        let stack = self.state.stack_mut(number);
+        stack.outdate_change_sets();
+        stack.policy_during_update = policy_during_update.or_else(|| stack.policy.clone());
+        stack.policy = policy.or_else(|| stack.policy.take());
+        stack.token = token;
         self.begin_update(number, foreseen.begun(), Some(settings), self.now);
-        Ok(stack_id(&self.stack(number).id))
+        Ok(stack_and_operation(self.stack(number)))
     }
 
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html>
@@ -114,28 +157,28 @@ impl Engine<'_> {
         Ok(stack_id(&stack.id))
     }
 
-    /// What a stack that isn't there yet is asked to be.
-    pub fn foresee_creation(
-        &mut self,
-        request: &Request,
-        name: &str,
-        id: &str,
-    ) -> Result<(Foreseen, Settings), ServiceError> {
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_SetStackPolicy.html>
+    pub fn set_stack_policy(&mut self, request: &Request) -> Answer {
+        let name = request.required("StackName")?;
+        let missing = || invalid(format!("Stack [{name}] does not exist"));
+        let number =
+            self.state.find(request.caller, name).filter(|it| !self.stack(*it).is_deleted()).ok_or_else(missing)?;
+        let policy = request.stack_policy(self.cloud, "StackPolicy")?;
+        if let Some(policy) = policy {
+            self.state.stack_mut(number).policy = Some(policy);
+        }
+        Ok(String::new())
+    }
+
+    /// What a stack that doesn't exist yet is asked to be: template, parameters and settings.
+    pub fn asked_of_creation(&mut self, request: &Request) -> Result<Asked, ServiceError> {
         let settings = request.settings()?;
         let source = self.state.sources.read(&request.required_template(self.cloud)?)?;
-        let given = revision::given(request, None)?;
-        let notification_arns = &settings.notification_arns;
-        let target = Target { caller: request.caller, name, id, notification_arns, number: None };
-        let foreseen = foresee(self.cloud, self.state, target, &source, given, &settings.capabilities)?;
-        Ok((foreseen, settings))
+        Ok((source, revision::given(request, None)?, settings))
     }
 
     /// What an update asks for, on top of what the stack has.
-    pub fn foresee_update(
-        &mut self,
-        number: StackNumber,
-        request: &Request,
-    ) -> Result<(Foreseen, Settings), ServiceError> {
+    pub fn asked_of_update(&mut self, number: StackNumber, request: &Request) -> Result<Asked, ServiceError> {
         let text = request.template(self.cloud)?;
         let stack = self.state.stack(number);
         let source = match (text, &stack.revision) {
@@ -156,18 +199,25 @@ impl Engine<'_> {
                 kept.notification_arns.clone()
             },
             role_arn: asked.role_arn.or_else(|| kept.role_arn.clone()),
-            capabilities: asked.capabilities,
+            capabilities: if has("Capabilities") { asked.capabilities } else { kept.capabilities.clone() },
             disable_rollback: request.flag("DisableRollback"),
             ..kept.clone()
         };
-        let target = Target {
-            caller: request.caller,
-            name: &stack.name,
-            id: &stack.id,
-            notification_arns: &settings.notification_arns,
-            number: Some(number),
-        };
-        let foreseen = foresee(self.cloud, self.state, target, &source, given, &settings.capabilities)?;
+        Ok((source, given, settings))
+    }
+
+    /// Evaluates what is asked for: of a stack by its name and ID, with its number where it exists.
+    pub fn foresee_for(
+        &mut self,
+        caller: &Caller,
+        (name, id, number): (&str, &str, Option<StackNumber>),
+        source: &Arc<Source>,
+        given: IndexMap<String, String>,
+        acknowledged: &Settings,
+    ) -> Result<Foreseen, ServiceError> {
+        let target = Target { caller, name, id, notification_arns: &acknowledged.notification_arns, number };
+        let foreseen = foresee(self.cloud, self.state, target, source, given, &acknowledged.capabilities)?;
+        let Some(stack) = number.map(|number| self.stack(number)) else { return Ok(foreseen) };
         let other_kind = foreseen
             .stack
             .resources
@@ -182,7 +232,7 @@ impl Engine<'_> {
             );
             return Err(invalid(message));
         }
-        Ok((foreseen, settings))
+        Ok(foreseen)
     }
 
     pub fn must_be_updatable(&self, number: StackNumber) -> Result<(), ServiceError> {
@@ -221,6 +271,12 @@ impl Engine<'_> {
             events: Vec::new(),
             operation: None,
             change_sets: IndexMap::new(),
+            change_set_id: None,
+            policy: None,
+            policy_during_update: None,
+            operations: Vec::new(),
+            unsettled: None,
+            drift: None,
             nested_in,
             token: None,
         })
@@ -232,7 +288,6 @@ impl Engine<'_> {
         let stack = self.state.stack_mut(number);
         stack.imports.clone_from(&revision.imports);
         stack.revision = Some(revision);
-        stack.created = at;
         let reason = stack.nested_in.is_none().then(|| BY_USER.to_owned());
         let timeout = stack.settings.timeout_minutes;
         self.becomes(number, "CREATE_IN_PROGRESS", reason, at);
@@ -253,6 +308,7 @@ impl Engine<'_> {
             outputs: stack.outputs.clone(),
             settings: stack.settings.clone(),
         };
+        stack.unsettled = None;
         stack.imports.extend(revision.imports.iter().cloned());
         stack.revision = Some(revision);
         if let Some(settings) = settings {
@@ -260,9 +316,29 @@ impl Engine<'_> {
         }
         let reason = stack.nested_in.is_none().then(|| BY_USER.to_owned());
         self.becomes(number, "UPDATE_IN_PROGRESS", reason, at);
-        let operation =
-            Operation { reason: fails, before: Some(Box::new(before)), ..Operation::new(Phase::Update, updated) };
+        let denied = self.denied_deletions(number, &before);
+        for (id, reason) in &denied {
+            self.resource_becomes(number, id, "UPDATE_FAILED", Some(Reason::Owned(reason.clone())), at);
+        }
+        let tasks = if denied.is_empty() { updated } else { Vec::new() };
+        let operation = Operation {
+            reason: fails,
+            failed: denied.into_iter().map(|(id, _)| id).collect(),
+            before: Some(Box::new(before)),
+            ..Operation::new(Phase::Update, tasks)
+        };
         self.operate(number, operation, at);
+    }
+
+    /// Resources that the update would delete against the stack's policy.
+    fn denied_deletions(&self, number: StackNumber, before: &Before) -> Vec<(String, String)> {
+        let stack = self.stack(number);
+        let Some((policy, revision)) = stack.policy_in_force().zip(stack.revision.as_ref()) else { return Vec::new() };
+        let removed = before.resources.iter().filter(|(id, _)| !revision.depends_on.contains_key(*id));
+        let denied = |(id, resource): (&String, &Resource)| {
+            Some((id.clone(), policy.denial(UpdateAction::Delete, id, &resource.kind)?))
+        };
+        removed.filter_map(denied).collect()
     }
 
     pub fn begin_deletion(
@@ -298,7 +374,7 @@ impl Engine<'_> {
         if matches!(stack.status, "CREATE_FAILED" | "UPDATE_FAILED") {
             return true;
         }
-        if !self.changes(number, foreseen).is_empty() {
+        if self.changes_resources(number, foreseen) {
             return true;
         }
         if old.source.text == foreseen.revision.source.text && old.given == foreseen.revision.given {
@@ -322,6 +398,13 @@ fn made_by(begun: &Begun) -> Vec<Task> {
 pub fn new_id(owner: &Caller, name: &str) -> String {
     let partition = catalog::partition_of(&owner.region).name;
     format!("arn:{partition}:cloudformation:{}:{}:stack/{name}/{}", owner.region, owner.account, Uuid::new_v4())
+}
+
+/// What calls answer that begin an operation.
+pub(super) fn stack_and_operation(stack: &Stack) -> String {
+    let mut xml = Xml::new();
+    xml.text("StackId", &stack.id).text("OperationId", stack.operation_id());
+    xml.finish()
 }
 
 fn stack_id(id: &str) -> String {

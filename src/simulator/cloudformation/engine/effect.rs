@@ -51,6 +51,18 @@ pub fn change(cloud: &Cloud, stack: &Stack, resource: &Resource, at: Timestamp) 
     }
 }
 
+/// Why a resource can't be imported: its service is there and has no such thing.
+pub fn missing(cloud: &Cloud, stack: &Stack, resource: &Resource) -> Option<String> {
+    let physical_id = resource.physical_id.as_deref()?;
+    let is_there = match &*resource.kind {
+        "AWS::S3::Bucket" => cloud.s3.bucket(physical_id).is_some(),
+        "AWS::SSM::Parameter" => cloud.ssm.parameter(&stack.owner, physical_id).is_some(),
+        "AWS::SecretsManager::Secret" => cloud.secrets.value(&stack.owner, physical_id, None, None).is_ok(),
+        _ => true,
+    };
+    (!is_there).then(|| format!("Resource of type '{}' with identifier '{physical_id}' was not found.", resource.kind))
+}
+
 /// # Errors
 /// The service refuses, in its words.
 pub fn unmake(cloud: &Cloud, stack: &Stack, resource: &Resource, physical_id: &str) -> Result<(), String> {

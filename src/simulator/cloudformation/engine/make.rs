@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::super::resource::{self, Replaces};
 use super::super::revision;
 use super::super::stack::{Reason, Resource, STACK, StackNumber};
+use super::super::stack_policy::UpdateAction;
 use super::{Deed, Engine, Phase, Step, TaskState, effect};
 use crate::template;
 
@@ -63,7 +64,12 @@ impl Engine<'_> {
             depends_on: depends_on.unwrap_or_default(),
             child: there.and_then(|it| it.child),
         };
-        let refusal = if way == Way::Leave { None } else { resource::refusal(&stack.facts(id, &resource)) };
+        let refusal = match way {
+            Way::Leave => None,
+            _ => {
+                self.denial(number, id, &resource.kind, way).or_else(|| resource::refusal(&stack.facts(id, &resource)))
+            }
+        };
         self.state.stack_mut(number).resources.insert(id.to_owned(), resource);
         match way {
             Way::Leave => return self.done(number, task, at),
@@ -142,6 +148,16 @@ impl Engine<'_> {
         } else {
             Way::Update
         }
+    }
+
+    /// Why the stack's policy doesn't allow an update of the resource.
+    fn denial(&self, number: StackNumber, id: &str, kind: &str, way: Way) -> Option<String> {
+        let action = match way {
+            Way::Update => UpdateAction::Modify,
+            Way::Replace => UpdateAction::Replace,
+            Way::Create | Way::Leave => return None,
+        };
+        self.stack(number).policy_in_force()?.denial(action, id, kind)
     }
 
     fn forget_physical_id(&mut self, number: StackNumber, id: &str) {

@@ -6,16 +6,20 @@
 //!
 //! - `calls`: what callers ask for
 //! - `make`: resources are created, updated and put back; `unmake`: they are deleted
+//! - `import`: existing resources are taken over
+//! - `rollback`: callers send a stack back
 //! - `nested`: stacks in stacks; `effect`: resources that other services here must know of
 
 mod calls;
 mod effect;
+mod import;
 mod make;
 mod nested;
+mod rollback;
 mod settle;
 mod unmake;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -30,6 +34,8 @@ use crate::simulator::scenario::{Impact, Phase as Deed, ResourceFacts};
 
 pub use calls::new_id;
 pub use nested::asked;
+use settle::failed_to;
+use unmake::deletions;
 
 /// The state, in the hands of one call.
 pub struct Engine<'a> {
@@ -55,7 +61,9 @@ pub struct Operation {
     /// Of a deletion: resources that are to be left, and whether those that can't be deleted are.
     retain: BTreeSet<String>,
     is_forced: bool,
-    /// Of an update: what there was.
+    /// Of an import: physical IDs by logical IDs.
+    imports: BTreeMap<String, String>,
+    /// Of an update or an import: what there was.
     before: Option<Box<Before>>,
 }
 
@@ -70,10 +78,12 @@ enum Phase {
     /// What an update has left is deleted; the stack is in this state then.
     Cleanup(&'static str),
     Delete,
+    Import,
 }
 
 /// A stack before its update.
-struct Before {
+#[derive(Clone)]
+pub struct Before {
     revision: Option<Revision>,
     resources: IndexMap<String, Resource>,
     outputs: Vec<Output>,
@@ -212,6 +222,7 @@ impl Engine<'_> {
             Phase::Create | Phase::Update => self.begin_make(number, task, at),
             Phase::UpdateRollback => self.begin_restore(number, task, at),
             Phase::Rollback | Phase::Cleanup(_) | Phase::Delete => self.begin_delete(number, task, at),
+            Phase::Import => self.begin_take_over(number, task, at),
         }
     }
 
@@ -223,6 +234,7 @@ impl Engine<'_> {
             Some(Phase::Create | Phase::Update) => self.finish_make(number, task, reason, at),
             Some(Phase::UpdateRollback) => self.finish_restore(number, task, reason, at),
             Some(Phase::Rollback | Phase::Cleanup(_) | Phase::Delete) => self.finish_delete(number, task, reason, at),
+            Some(Phase::Import) => self.finish_take_over(number, task, reason, at),
             None => {}
         }
     }
@@ -312,6 +324,7 @@ impl Operation {
             reason: None,
             retain: BTreeSet::new(),
             is_forced: false,
+            imports: BTreeMap::new(),
             before: None,
         }
     }

@@ -139,7 +139,7 @@ impl Engine<'_> {
                 Phase::Rollback | Phase::Delete => {
                     format!("Embedded stack {id} was not successfully deleted: {reason}")
                 }
-                Phase::Update | Phase::UpdateRollback | Phase::Cleanup(_) => format!(
+                Phase::Update | Phase::UpdateRollback | Phase::Cleanup(_) | Phase::Import => format!(
                     "Embedded stack {id} was not successfully updated. Currently in {} with reason: {reason}",
                     stack.status
                 ),

@@ -17,6 +17,7 @@ impl Engine<'_> {
         match operation.phase {
             Phase::Create => self.settle_creation(number, operation, at),
             Phase::Update => self.settle_update(number, operation, at),
+            Phase::Import => self.settle_import(number, operation, at),
             Phase::UpdateRollback => self.settle_update_rollback(number, operation, at),
             Phase::Cleanup(status) => {
                 let reason = self.stack(number).reason.clone().filter(|_| status.contains("ROLLBACK"));
@@ -74,7 +75,7 @@ impl Engine<'_> {
         let stack = self.state.stack_mut(number);
         stack.deleted = Some(at);
         stack.imports.clear();
-        stack.change_sets.clear();
+        stack.change_sets.retain(|_, change_set| change_set.is_executed());
         self.report(number, Phase::Delete, None, at);
     }
 
@@ -92,14 +93,16 @@ impl Engine<'_> {
             }
             Err(reason) if self.stack(number).settings.disable_rollback && self.stack(number).nested_in.is_none() => {
                 self.becomes(number, "UPDATE_FAILED", Some(reason), at);
+                self.state.stack_mut(number).unsettled = Some(before);
             }
             Err(reason) => self.roll_back_update(number, *before, reason, at),
         }
     }
 
-    fn roll_back_update(&mut self, number: StackNumber, before: Before, reason: String, at: Timestamp) {
+    pub(super) fn roll_back_update(&mut self, number: StackNumber, before: Before, reason: String, at: Timestamp) {
         self.becomes(number, "UPDATE_ROLLBACK_IN_PROGRESS", Some(reason), at);
         let stack = self.state.stack_mut(number);
+        stack.unsettled = Some(Box::new(before.clone()));
         stack.revision.clone_from(&before.revision);
         stack.settings.clone_from(&before.settings);
         let touched = |(id, before): (&String, &Resource)| {
@@ -125,6 +128,7 @@ impl Engine<'_> {
         let stack = self.state.stack_mut(number);
         stack.keep_what_it_has();
         stack.outputs = before.outputs;
+        stack.unsettled = None;
         let left = left_by(&before.resources, &stack.resources);
         let reason = stack.reason.clone();
         self.becomes(number, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", reason, at);
@@ -132,7 +136,7 @@ impl Engine<'_> {
     }
 
     /// The outputs as they are now that everything is made, exports included.
-    fn set_outputs(&mut self, number: StackNumber) -> Result<(), String> {
+    pub(super) fn set_outputs(&mut self, number: StackNumber) -> Result<(), String> {
         let evaluated = revision::now(self.cloud, self.state, number, |evaluator| evaluator.outputs());
         let evaluated = evaluated.unwrap_or_else(|| Ok(indexmap::IndexMap::new()));
         let first =
@@ -194,7 +198,7 @@ fn shown(key: &str, output: &template::Output) -> Output {
 }
 
 /// CloudFormation's sentence for what failed; none if nothing did.
-fn failed_to(deed: &str, ids: &[String]) -> Option<String> {
+pub(super) fn failed_to(deed: &str, ids: &[String]) -> Option<String> {
     (!ids.is_empty()).then(|| format!("The following resource(s) failed to {deed}: [{}]. ", ids.join(", ")))
 }
 

@@ -36,6 +36,23 @@ pub fn changes(kind: &str, old: &IndexMap<String, Value>, new: &IndexMap<String,
     differing.map(change).collect()
 }
 
+/// Whether a change of what is at the path, and of nothing else, replaces a resource: `Endpoint`, `Port`. Numbers stand
+/// for items of lists.
+pub fn replaces_at(kind: &str, path: &[String]) -> Replaces {
+    let Some(known) = resource_type(kind).filter(|_| !is_custom_resource(kind)) else { return Replaces::Never };
+    let concerns = |declared: &&str| {
+        let same = |(one, other): (&str, &String)| one == "*" || one == other;
+        zip(declared.split('.'), path).all(same)
+    };
+    if known.create_only.iter().any(concerns) {
+        Replaces::Always
+    } else if known.conditional_create_only.iter().any(concerns) {
+        Replaces::Conditionally
+    } else {
+        Replaces::Never
+    }
+}
+
 fn replaces(
     known: &ResourceType,
     property: &str,
@@ -80,7 +97,7 @@ fn differs(path: &str, old: Option<&Value>, new: Option<&Value>) -> bool {
 }
 
 /// Whether CloudFormation takes both for the same: `1` is `"1"`, and the order of a map's entries means nothing.
-fn same(old: Option<&Value>, new: Option<&Value>) -> bool {
+pub fn same(old: Option<&Value>, new: Option<&Value>) -> bool {
     match (old, new) {
         (None, None) => true,
         (Some(Value::List(old)), Some(Value::List(new))) => {
@@ -128,6 +145,19 @@ mod tests {
         );
         check("Custom::Thing", r#"{"A":1}"#, r#"{"A":2}"#, &[("A", never)]);
         check("Acme::Thing", r#"{"A":{"B":[1]}}"#, r#"{"A":{"B":[2]}}"#, &[("A", never)]);
+    }
+
+    #[test]
+    fn a_path_replaces_by_itself() {
+        let check = |kind: &str, path: &str, expect: Replaces| {
+            let path: Vec<String> = path.split('/').map(str::to_owned).collect();
+            assert_eq!(replaces_at(kind, &path), expect, "{kind} {path:?}");
+        };
+        check("AWS::SNS::Topic", "TopicName", Replaces::Always);
+        check("AWS::SNS::Topic", "Tags/0/Value", Replaces::Never);
+        check("AWS::EC2::Instance", "InstanceType", Replaces::Conditionally);
+        check("AWS::EC2::Subnet", "CidrBlock", Replaces::Always);
+        check("Custom::Thing", "A", Replaces::Never);
     }
 
     /// `DBProxy` Auth etc. have such paths; of a table's keys only some matter.

@@ -24,7 +24,7 @@ use indexmap::IndexMap;
 use crate::template::Value;
 
 pub use attribute::{attribute, has_attribute};
-pub use change::{Change, Replaces, changes};
+pub use change::{Change, Replaces, changes, replaces_at, same};
 pub use check::refusal;
 pub use duration::takes;
 pub use identity::{given_name, physical_id};

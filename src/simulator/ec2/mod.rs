@@ -1,6 +1,11 @@
-//! EC2: the regions of a partition, and the zones of a region.
+//! EC2: the regions of a partition, the zones of a region, and what stacks and seeds have of networks, images and keys.
+//!
+//! - `inventory`: VPCs, subnets, security groups, images; `key_pairs`
 //!
 //! The zones are plausible, not known: an account's own letters are shuffled, and only AWS knows how.
+
+mod inventory;
+mod key_pairs;
 
 use super::cloudformation::{Answer, ServiceError};
 use super::query::{Form, list, parameter};
@@ -8,6 +13,8 @@ use super::scenario::matches;
 use super::xml::Xml;
 use super::{Caller, Cloud};
 use crate::catalog;
+
+pub use key_pairs::KeyPairs;
 
 /// Regions of `aws` that every account has without asking for them; AWS has added none since 2019.
 const NOT_OPT_IN: [&str; 17] = [
@@ -46,6 +53,14 @@ pub fn call(cloud: &Cloud, caller: &Caller, form: &Form) -> Option<Answer> {
     match form.action.as_str() {
         "DescribeAvailabilityZones" => Some(availability_zones(caller, &form.parameters)),
         "DescribeRegions" => Some(regions(cloud, caller, &form.parameters)),
+        "DescribeVpcs" => Some(inventory::describe_vpcs(cloud, caller, &form.parameters)),
+        "DescribeSubnets" => Some(inventory::describe_subnets(cloud, caller, &form.parameters)),
+        "DescribeSecurityGroups" => Some(inventory::describe_security_groups(cloud, caller, &form.parameters)),
+        "DescribeImages" => Some(inventory::describe_images(cloud, caller, &form.parameters)),
+        "DescribeKeyPairs" => Some(key_pairs::describe(cloud, caller, &form.parameters)),
+        "CreateKeyPair" => Some(key_pairs::create(cloud, caller, &form.parameters, false)),
+        "ImportKeyPair" => Some(key_pairs::create(cloud, caller, &form.parameters, true)),
+        "DeleteKeyPair" => Some(key_pairs::delete(cloud, caller, &form.parameters)),
         _ => None,
     }
 }

@@ -1,0 +1,114 @@
+//! Existing resources become a stack's.
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources.html>
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+
+use super::super::change_set::Import;
+use super::super::revision::{self, Begun};
+use super::super::stack::{Reason, Resource, Settings, StackNumber};
+use super::{Before, Engine, Operation, Phase, Step, effect, failed_to, tasks};
+use crate::template;
+
+/// To look a resource up, and to take it over.
+const TAKES: Duration = Duration::from_secs(2);
+
+impl Engine<'_> {
+    pub fn begin_import(
+        &mut self,
+        number: StackNumber,
+        begun: Begun,
+        settings: Settings,
+        imports: &[Import],
+        at: Timestamp,
+    ) {
+        let stack = self.state.stack_mut(number);
+        let before = Before {
+            revision: stack.revision.replace(begun.revision),
+            resources: stack.resources.clone(),
+            outputs: stack.outputs.clone(),
+            settings: std::mem::replace(&mut stack.settings, settings),
+        };
+        self.becomes(number, "IMPORT_IN_PROGRESS", Some("User Initiated".to_owned()), at);
+        let operation = Operation {
+            reason: begun.fails,
+            before: Some(Box::new(before)),
+            imports: imports.iter().map(|it| (it.logical_id.clone(), it.physical_id.clone())).collect(),
+            ..Operation::new(
+                Phase::Import,
+                tasks(imports.iter().map(|it| (it.logical_id.as_str(), None)), |_| Vec::new()),
+            )
+        };
+        self.operate(number, operation, at);
+    }
+
+    pub(super) fn begin_take_over(&mut self, number: StackNumber, task: usize, at: Timestamp) {
+        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else { return };
+        let physical_id = self.operation(number).and_then(|it| it.imports.get(&id)).cloned();
+        let evaluated = revision::now(self.cloud, self.state, number, |evaluator| evaluator.one_resource(&id));
+        let (wanted, refused) = match evaluated {
+            Some(Ok(wanted)) => (wanted, None),
+            Some(Err(failures)) => (None, failures.into_iter().next().map(|it| it.message)),
+            None => (None, None),
+        };
+        let policy = |name: &str| wanted.as_ref()?.body.get(name).and_then(template::Value::as_text);
+        let stack = self.state.stack_mut(number);
+        let depends_on = stack.revision.as_ref().and_then(|it| it.depends_on.get(&id)).cloned();
+        let resource = Resource {
+            kind: Arc::from(wanted.as_ref().map_or("", |it| it.kind.as_str())),
+            physical_id: physical_id.map(Arc::from),
+            status: "",
+            reason: None,
+            changed: at,
+            properties: Arc::new(wanted.as_ref().and_then(|it| it.properties()).cloned().unwrap_or_else(IndexMap::new)),
+            deletion_policy: policy("DeletionPolicy"),
+            update_replace_policy: policy("UpdateReplacePolicy"),
+            depends_on: depends_on.unwrap_or_default(),
+            child: None,
+        };
+        stack.resources.insert(id.clone(), resource);
+        self.resource_becomes(number, &id, "IMPORT_IN_PROGRESS", Some("Resource import started.".into()), at);
+        let at = self.after(at, TAKES);
+        self.plan(number, at, Step::Finish(task, refused));
+    }
+
+    pub(super) fn finish_take_over(&mut self, number: StackNumber, task: usize, reason: Option<String>, at: Timestamp) {
+        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else { return };
+        let stack = self.stack(number);
+        let missing = || stack.resources.get(&id).and_then(|it| effect::missing(self.cloud, stack, it));
+        match reason.or_else(missing) {
+            None => {
+                let completed = "Resource import completed.";
+                self.resource_becomes(number, &id, "IMPORT_COMPLETE", Some(completed.into()), at);
+                self.done(number, task, at);
+            }
+            Some(reason) => {
+                self.resource_becomes(number, &id, "IMPORT_FAILED", Some(Reason::Owned(reason)), at);
+                self.failed(number, task, at);
+            }
+        }
+    }
+
+    /// Either all resources are the stack's, or none is.
+    pub(super) fn settle_import(&mut self, number: StackNumber, operation: Operation, at: Timestamp) {
+        let reason = operation.reason.or_else(|| failed_to("import", &operation.failed));
+        let reason = reason.map_or_else(|| self.set_outputs(number), Err);
+        let Some(before) = operation.before else { return };
+        match reason {
+            Ok(()) => self.becomes(number, "IMPORT_COMPLETE", None, at),
+            Err(reason) => {
+                self.becomes(number, "IMPORT_ROLLBACK_IN_PROGRESS", Some(reason), at);
+                let stack = self.state.stack_mut(number);
+                stack.resources = before.resources;
+                stack.revision = before.revision;
+                stack.settings = before.settings;
+                stack.outputs = before.outputs;
+                let at = self.after(at, TAKES);
+                self.becomes(number, "IMPORT_ROLLBACK_COMPLETE", None, at);
+            }
+        }
+    }
+}
