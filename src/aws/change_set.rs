@@ -105,11 +105,12 @@ impl Clients {
         Ok((id.to_owned(), stack_id.to_owned()))
     }
 
-    /// Waits until the change set is worked out, nested ones too, and returns what it would do.
+    /// Waits until the change set is worked out, nested ones too, and returns what it does to resources; `None` where
+    /// nothing would change at all. A change set without resources can still change outputs or tags.
     ///
     /// # Errors
     /// Why it could not be worked out, or not within `limit`. That nothing would change is no error.
-    pub async fn changes(&self, id: &str, limit: Duration) -> Result<Vec<Change>, AwsError> {
+    pub async fn changes(&self, id: &str, limit: Duration) -> Result<Option<Vec<Change>>, AwsError> {
         // A call that is never answered must not outlast the limit either.
         match timeout(limit + CALL, self.changes_until(id, Instant::now(), limit)).await {
             Ok(changes) => changes,
@@ -120,13 +121,13 @@ impl Clients {
         }
     }
 
-    async fn changes_until(&self, id: &str, start: Instant, limit: Duration) -> Result<Vec<Change>, AwsError> {
+    async fn changes_until(&self, id: &str, start: Instant, limit: Duration) -> Result<Option<Vec<Change>>, AwsError> {
         let first = self.worked_out(id, start, limit).await?;
         let status = status_of(&first);
         if status != "CREATE_COMPLETE" {
             let reason = first.status_reason().unwrap_or(status);
             return match is_empty(reason) {
-                true => Ok(Vec::new()),
+                true => Ok(None),
                 false => Err(AwsError::unexpected("CreateChangeSet", &self.region, reason)),
             };
         }
@@ -141,12 +142,12 @@ impl Clients {
         for resource in found {
             let nested = match resource.change_set_id() {
                 // One that is worked out says so in turn; the depth of nesting ends this.
-                Some(nested) => Box::pin(self.changes_until(nested, start, limit)).await?,
+                Some(nested) => Box::pin(self.changes_until(nested, start, limit)).await?.unwrap_or_default(),
                 None => Vec::new(),
             };
             changes.push(Change { nested, ..change(&resource) });
         }
-        Ok(changes)
+        Ok(Some(changes))
     }
 
     /// The change set once CloudFormation has worked it out, or given up.

@@ -60,6 +60,11 @@ impl Stack {
         self.status == "REVIEW_IN_PROGRESS"
     }
 
+    /// Its creation has failed and was rolled back, so that it can only be deleted.
+    pub fn was_never_created(&self) -> bool {
+        self.status == "ROLLBACK_COMPLETE"
+    }
+
     pub fn tag(&self, key: &str) -> Option<&str> {
         self.tags.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }

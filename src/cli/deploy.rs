@@ -77,6 +77,10 @@ pub(super) struct Run {
     #[arg(long)]
     adopt: bool,
 
+    /// Delete stacks in ROLLBACK_COMPLETE, whose creation has failed, and create them anew.
+    #[arg(long)]
+    replace_failed: bool,
+
     #[command(flatten)]
     limits: Limits,
 
@@ -103,7 +107,12 @@ pub(super) struct Limits {
 
 impl Limits {
     pub fn options(&self, adopt: bool) -> DeployOptions {
-        DeployOptions { adopt, change_set_limit: self.change_set_timeout.0, limit: self.timeout.0 }
+        DeployOptions {
+            adopt,
+            replace_failed: false,
+            change_set_limit: self.change_set_timeout.0,
+            limit: self.timeout.0,
+        }
     }
 }
 
@@ -139,7 +148,8 @@ impl Run {
             };
             let consumers = vec![output::log(verbosity)];
             let decide = decide(self.yes, self.no_execute, verbosity);
-            let ended = run::deploy(&job, self.limits.options(self.adopt), &clients, decide, consumers).await;
+            let options = DeployOptions { replace_failed: self.replace_failed, ..self.limits.options(self.adopt) };
+            let ended = run::deploy(&job, options, &clients, decide, consumers).await;
             Ok(exit_of(&ended))
         })
     }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::LaunchError;
 use super::aws_cli::AwsCli;
@@ -35,6 +35,8 @@ pub struct Request<'a> {
     pub mark: Mark,
     /// Take over a stack that lacks the mark.
     pub adopt: bool,
+    /// Delete a stack whose creation has failed and was rolled back, and create it anew. Deleting takes at most so long.
+    pub replace_failed: Option<Duration>,
 }
 
 /// A change set that can be executed, or would change nothing.
@@ -43,8 +45,10 @@ pub struct Proposal {
     pub id: String,
     pub name: String,
     pub stack_id: String,
-    /// Empty where there is nothing to execute; then it is deleted already.
+    /// What happens to resources: nothing where only outputs, tags or the like change.
     pub changes: Vec<Change>,
+    /// CloudFormation has found no change at all, and doesn't execute it.
+    pub is_unchanged: bool,
     pub adoption: Option<Adoption>,
     /// The stack came into being, in review, with this change set.
     pub is_new: bool,
@@ -74,7 +78,7 @@ pub async fn create(
     events: &Events,
 ) -> Result<Proposal, LaunchError> {
     let Request { plan, name, .. } = request;
-    let existing = clients.describe_stack(&plan.stack_name).await?;
+    let mut existing = clients.describe_stack(&plan.stack_name).await?;
     let foreign = match &existing {
         Some(stack) => ownership::foreign(stack, request.mark, &plan.account_id, clients).await?,
         None => None,
@@ -82,7 +86,14 @@ pub async fn create(
     if let Some(foreign) = foreign.as_ref().filter(|it| !request.adopt || !it.can_be_adopted()) {
         return Err(foreign.clone().into());
     }
-    if let Some((stack, help)) = existing.as_ref().and_then(|it| Some((it, ownership::status_advice(it, cli)?))) {
+    if let (Some(limit), Some(failed)) = (request.replace_failed, existing.as_ref().filter(|it| it.was_never_created()))
+    {
+        delete_failed(plan, failed, limit, clients, events).await?;
+        existing = None;
+    }
+    if let Some((stack, help)) =
+        existing.as_ref().and_then(|it| Some((it, ownership::status_advice(it, request.mark, cli)?)))
+    {
         let (stack_name, status) = (plan.stack_name.clone(), stack.status.clone());
         return Err(LaunchError::Unchangeable { stack_name, region: cli.region.clone(), status, help });
     }
@@ -110,7 +121,31 @@ pub async fn create(
         }
     };
     let is_new = existing.is_none();
-    Ok(Proposal { id, name: name.to_owned(), stack_id, changes: Vec::new(), adoption, is_new })
+    Ok(Proposal { id, name: name.to_owned(), stack_id, changes: Vec::new(), is_unchanged: false, adoption, is_new })
+}
+
+/// Deletes a stack whose creation was rolled back, which CloudFormation lets nobody update, and waits for its end.
+async fn delete_failed(
+    plan: &StackPlan,
+    failed: &Stack,
+    limit: Duration,
+    clients: &Clients,
+    events: &Events,
+) -> Result<(), LaunchError> {
+    let started = Instant::now();
+    events.warn(Some(&plan.cell), format!("deleting the stack {}, which is in {}", failed.stack_name, failed.status));
+    clients.delete_stack(&failed.stack_id, &request_token()).await?;
+    while let Some(stack) = clients.describe_stack(&failed.stack_id).await? {
+        match stack.status.as_str() {
+            "DELETE_COMPLETE" => break,
+            "DELETE_FAILED" => return Err(AwsError::unfinished("DeleteStack", clients.region(), &stack.status).into()),
+            status if started.elapsed() >= limit => {
+                return Err(AwsError::unfinished("DeleteStack", clients.region(), status).into());
+            }
+            _ => sleep(LOOK_INTERVAL).await,
+        }
+    }
+    Ok(())
 }
 
 /// The change set after a creation that reported an error: it may have been created all the same, and may appear late where
@@ -166,7 +201,9 @@ pub async fn work_out(
     limit: Duration,
     clients: &Clients,
 ) -> Result<(), AwsError> {
-    proposal.changes = clients.changes(&proposal.id, limit).await?;
+    let changes = clients.changes(&proposal.id, limit).await?;
+    proposal.is_unchanged = changes.is_none();
+    proposal.changes = changes.unwrap_or_default();
     hide(&mut proposal.changes, plan);
     Ok(())
 }

@@ -15,6 +15,8 @@ pub struct Mark {
     pub tag: &'static str,
     /// `taskcat deploy run`
     pub command: &'static str,
+    /// The command's option that deletes a stack whose creation has failed and creates it anew.
+    pub replaces_failed: Option<&'static str>,
 }
 
 /// A stack that exists and that the command has not created.
@@ -118,12 +120,14 @@ fn is_run_name(change_set: &str) -> bool {
 
 /// Why the stack's status allows no change set, as advice; `None` where CloudFormation may take one.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>
-pub fn status_advice(stack: &Stack, cli: &AwsCli) -> Option<String> {
+pub fn status_advice(stack: &Stack, mark: Mark, cli: &AwsCli) -> Option<String> {
     let name = stack.stack_name.as_str();
     match stack.status.as_str() {
         _ if stack.is_in_review() => None,
         "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "DELETE_FAILED" => {
-            Some(format!("delete it with `{}` and deploy again", cli.delete_stack(name)))
+            let by_hand = format!("delete it with `{}` and deploy again", cli.delete_stack(name));
+            let option = mark.replaces_failed.filter(|_| stack.was_never_created());
+            Some(option.map_or(by_hand.clone(), |option| format!("{by_hand}, or pass {option} to have it replaced")))
         }
         "UPDATE_ROLLBACK_FAILED" => {
             let go_on = cli.command("cloudformation", &["continue-update-rollback", "--stack-name", name]);
@@ -154,7 +158,8 @@ mod tests {
             updated: None,
         };
         let cli = AwsCli { profile: "default".into(), region: "us-east-1".into(), endpoint: None };
-        status_advice(&stack, &cli).unwrap_or_default()
+        let mark = Mark { tag: "tag", command: "command", replaces_failed: Some("--replace") };
+        status_advice(&stack, mark, &cli).unwrap_or_default()
     }
 
     #[test]
@@ -165,6 +170,8 @@ mod tests {
         for status in ["ROLLBACK_COMPLETE", "DELETE_FAILED"] {
             assert!(advice(status).contains("delete-stack --stack-name a"), "{status}");
         }
+        assert!(advice("ROLLBACK_COMPLETE").ends_with("or pass --replace to have it replaced"));
+        assert!(!advice("ROLLBACK_FAILED").contains("--replace"));
         assert!(advice("UPDATE_ROLLBACK_FAILED").contains("continue-update-rollback --stack-name a"));
         for status in ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "DELETE_IN_PROGRESS"] {
             assert!(advice(status).starts_with("wait until"), "{status}");

@@ -24,7 +24,7 @@ pub fn summary(changes: &[Change]) -> String {
     let kinds: Vec<String> =
         kinds.iter().filter(|it| it.0 > 0).map(|(count, word)| format!("{count} {word}")).collect();
     match all.len() {
-        0 => "nothing would change".to_owned(),
+        0 => "no resource changes".to_owned(),
         1 => format!("1 change: {}", kinds.join(", ")),
         number => format!("{number} changes: {}", kinds.join(", ")),
     }
@@ -202,7 +202,7 @@ mod tests {
             "5 changes: 1 to add, 1 to modify, 1 perhaps to replace, 1 to replace, 1 to delete"
         );
         assert_eq!(summary(&[change("Add", "A", "T", "")]), "1 change: 1 to add");
-        assert_eq!(summary(&[]), "nothing would change");
+        assert_eq!(summary(&[]), "no resource changes");
         assert!(is_destructive(&changes()) && !is_destructive(&[change("Add", "A", "T", "")]));
     }
 }

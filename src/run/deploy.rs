@@ -30,13 +30,16 @@ use crate::watch::Watcher;
 pub(super) use unfinished::Unfinished;
 
 /// The mark of stacks that `taskcat deploy run` has created.
-pub const MARK: Mark = Mark { tag: INSTALLER_TAG, command: "taskcat deploy run" };
+pub const MARK: Mark =
+    Mark { tag: INSTALLER_TAG, command: "taskcat deploy run", replaces_failed: Some("--replace-failed") };
 
 /// How stacks are deployed.
 #[derive(Clone, Copy, Debug)]
 pub struct DeployOptions {
     /// Take over stacks that lack the mark.
     pub adopt: bool,
+    /// Delete stacks whose creation was rolled back, and create them anew.
+    pub replace_failed: bool,
     /// For working a change set out.
     pub change_set_limit: Duration,
     /// For executing it.
@@ -172,7 +175,9 @@ async fn propose<'p>(
     };
     let name = format!("taskcat-{}", context.job.plan.run_id.simple());
     let template_url = bucket.url(&plan.template_key);
-    let request = Request { plan, name: &name, template_url: &template_url, mark, adopt: options.adopt };
+    let replace_failed = options.replace_failed.then_some(options.limit);
+    let request =
+        Request { plan, name: &name, template_url: &template_url, mark, adopt: options.adopt, replace_failed };
     let delete = cli.delete_change_set(&plan.stack_name, &name);
     let mut unfinished = Unfinished::new(cell, context.events);
     unfinished.remains(format!("the change set {name} may have been created; delete it with `{delete}`"));
@@ -205,7 +210,7 @@ async fn work_out<'p>(context: &Context<'p>, mut open: Open<'p>, limit: Duration
             change_set: proposal.name.clone(),
             changes: proposal.changes.clone(),
         });
-        if !proposal.changes.is_empty() {
+        if !proposal.is_unchanged {
             return Some(open);
         }
     }

@@ -30,7 +30,7 @@ const DELETE_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
 const DELETION_LOOKS: u32 = 30;
 
 /// The mark of stacks that `taskcat pipeline deploy` has created.
-const MARK: Mark = Mark { tag: pipeline::TAG, command: "taskcat pipeline deploy" };
+const MARK: Mark = Mark { tag: pipeline::TAG, command: "taskcat pipeline deploy", replaces_failed: None };
 
 /// A stack that has the name of a pipeline.
 #[derive(Clone, Debug)]

@@ -14,14 +14,14 @@ tests_on!(simulator: it_creates_shows_and_changes, what_fails_is_told_and_rolled
 const REGIONS: [&str; 1] = ["us-east-1"];
 const CHANGES: &str = "\
 shop-main in us-east-1: 5 changes: 2 to add, 2 to replace, 1 to delete
-  ! replace Queue    AWS::SQS::Queue
-              VisibilityTimeout: 30 → 60
-              QueueName: – → orders (replaces it)
   + add     Alarm    AWS::SNS::Topic
   ~ modify  Network  AWS::CloudFormation::Stack  Properties
+  + add       Gate   AWS::EC2::InternetGateway
   ! replace   Vpc    AWS::EC2::VPC
                 CidrBlock: 10.0.0.0/16 → 10.1.0.0/16 (replaces it)
-  + add       Gate   AWS::EC2::InternetGateway
+  ! replace Queue    AWS::SQS::Queue
+              QueueName: – → orders (replaces it)
+              VisibilityTimeout: 30 → 60
   - delete  Topic    AWS::SNS::Topic
 ";
 
@@ -296,6 +296,37 @@ fn a_status_without_change_sets_is_told_with_what_to_do() {
     );
     let again = deploy(&project, &server, &["--yes"]);
     again.assert_code(1).assert_says("the stack shop-main in us-east-1 is in ROLLBACK_COMPLETE").assert_says(&delete);
+    again.assert_says("or pass --replace-failed to have it replaced");
+    project.replace("templates/shop.yaml", "QueueName: no name!", "VisibilityTimeout: 30");
+    let replaced = deploy(&project, &server, &["--yes", "--replace-failed"]);
+    replaced.assert_code(0).assert_says("deleting the stack shop-main, which is in ROLLBACK_COMPLETE");
+    assert_eq!(root(&server.standing(&REGIONS))["status"], "CREATE_COMPLETE");
+    // Of what isn't in that state nothing is deleted.
+    let kept = deploy(&project, &server, &["--yes", "--replace-failed"]);
+    kept.assert_code(0).assert_says("1 unchanged").assert_silent_about("deleting");
+}
+
+/// CloudFormation executes a change set that changes outputs alone, or creates a stack without resources.
+#[test]
+fn what_changes_no_resource_is_deployed_too() {
+    let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+    deploy(&project, &server, &["--yes"]).assert_code(0);
+    project.replace("templates/shop.yaml", "Outputs:", "Outputs:\n  TopicArn:\n    Value: !Ref Topic");
+    let outputs = deploy(&project, &server, &["--yes"]);
+    outputs.assert_code(0).assert_says("shop-main in us-east-1: no resource changes").assert_says("1 deployed");
+    assert_eq!(root(&server.standing(&REGIONS))["status"], "UPDATE_COMPLETE");
+    deploy(&project, &server, &["--yes"]).assert_code(0).assert_says("1 unchanged");
+
+    let template = "Parameters: {ArtifactBucket: {Type: String}, ArtifactPrefix: {Type: String}}\n\
+                    Conditions: {Never: !Equals [a, b]}\nResources: {Topic: {Type: AWS::SNS::Topic, Condition: Never}}\n\
+                    Outputs: {Said: {Value: hello}}\n";
+    project.write("templates/shop.yaml", template);
+    deploy(&project, &server, &["--yes", "--name", "empty"]).assert_code(0).assert_says("1 deployed");
+    let standing = server.standing(&REGIONS);
+    assert!(
+        standing.stacks.iter().any(|it| it["name"] == "empty" && it["status"] == "CREATE_COMPLETE"),
+        "{standing:#?}"
+    );
 }
 
 /// An answer that is lost after the call took effect: what was created is found again.
@@ -348,11 +379,10 @@ fn what_remains_is_named() {
         &["wait=[N]o:", "type=n\r"],
     );
     assert_eq!(end["code"], 1, "{end:#}");
-    // Beside the one that was executed.
     let left = change_sets(&server);
     let delete = |name: &String| format!("delete-change-set --stack-name shop-main --change-set-name {name}");
     let output = end["output"].as_str().unwrap();
-    assert!(left.len() == 2 && left.iter().any(|name| output.contains(&delete(name))), "{left:?}: {end:#}");
+    assert!(left.len() == 1 && left.iter().any(|name| output.contains(&delete(name))), "{left:?}: {end:#}");
 }
 
 #[test]
