@@ -7,7 +7,7 @@ use aws_sdk_cloudformation::types::{Capability, ChangeSetType, ResourceChange};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::cloudformation::{parameters, tags};
-use super::{AwsError, Clients, ErrorKind};
+use super::{AwsError, Clients, INVISIBLE};
 use crate::duration::HumanDuration;
 use crate::event::{Change, ChangeDetail};
 
@@ -16,8 +16,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// What the last call may take when the limit is over.
 const CALL: Duration = Duration::from_secs(2);
-/// How long a new change set, or its stack in review, may stay invisible.
-const SETTLE: Duration = Duration::from_secs(60);
 
 /// What CreateChangeSet is asked for. All capabilities are acknowledged; nested stacks are looked into.
 #[derive(Clone, Debug)]
@@ -56,17 +54,6 @@ impl ChangeSet {
     /// Whether its execution has begun, however it went on.
     pub fn is_executed(&self) -> bool {
         self.execution_status.starts_with("EXECUTE_")
-    }
-}
-
-/// Whether a call that failed may have taken effect all the same: no answer came, or AWS could not say.
-pub fn may_have_taken_effect(error: &AwsError) -> bool {
-    match error.kind {
-        ErrorKind::Network | ErrorKind::Throttled => true,
-        ErrorKind::Other => error.code.as_deref().is_none_or(|code| {
-            ["Internal", "ServiceUnavailable", "RequestTimeout"].iter().any(|start| code.starts_with(start))
-        }),
-        _ => false,
     }
 }
 
@@ -159,8 +146,8 @@ impl Clients {
                     status @ ("CREATE_PENDING" | "CREATE_IN_PROGRESS") => status.to_owned(),
                     _ => return Ok(answer),
                 },
-                Err(error) if may_have_taken_effect(&error) => error.to_string(),
-                Err(error) if is_missing(&error) && start.elapsed() < SETTLE => error.to_string(),
+                Err(error) if error.may_pass() => error.to_string(),
+                Err(error) if is_missing(&error) && start.elapsed() < INVISIBLE => error.to_string(),
                 Err(error) => return Err(error),
             };
             let left = limit.saturating_sub(start.elapsed());

@@ -1,18 +1,16 @@
 //! CloudFormation: the five calls that a run is made of.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::types::{Capability, DeletionMode, Parameter, StackEvent as SdkEvent, Tag};
 use jiff::Timestamp;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use super::retry::LONGEST_THROTTLING;
 use super::{AwsError, Clients, ErrorKind};
 use crate::event::{LeftResource, Output, StackEvent};
-
-/// A region that throttles every creation for so long doesn't create any.
-const LONGEST_THROTTLING: Duration = Duration::from_secs(10 * 60);
 
 /// What CreateStack is asked for. Rollback is disabled and all capabilities are acknowledged, as TaskCat does: a failed
 /// stack has to stand still to be read, and a test knows what it creates.
@@ -79,25 +77,33 @@ impl Stack {
 }
 
 impl Clients {
-    /// Returns the new stack's id. Throttling is waited out: it says nothing about the stack.
-    pub async fn create_stack(&self, request: &CreateStack<'_>) -> Result<String, AwsError> {
+    /// Returns the new stack's ID. Throttling is waited out, unless `stop` is cancelled: it says nothing about the stack.
+    pub async fn create_stack(&self, request: &CreateStack<'_>, stop: &CancellationToken) -> Result<String, AwsError> {
+        const OPERATION: &str = "CreateStack";
         let started = Instant::now();
+        let mut lost_attempt = false;
         loop {
-            self.creations.turn().await;
-            match self.try_to_create_stack(request).await {
+            // The rate, which each throttled call lowers, keeps the attempts apart.
+            if stop.run_until_cancelled(self.pace.turn(OPERATION)).await.is_none() {
+                let error =
+                    AwsError::with_code(OPERATION, &self.region, "Throttling", "given up because the run stops");
+                return Err(AwsError { lost_attempt, ..error });
+            }
+            match self.try_to_create_stack(OPERATION, request).await {
                 Err(error) if error.is(ErrorKind::Throttled) && started.elapsed() < LONGEST_THROTTLING => {
-                    self.creations.throttled();
+                    lost_attempt |= error.lost_attempt;
                 }
-                created => {
-                    self.creations.succeeded();
-                    return created;
-                }
+                Err(error) => return Err(AwsError { lost_attempt: lost_attempt | error.lost_attempt, ..error }),
+                Ok(stack_id) => return Ok(stack_id),
             }
         }
     }
 
-    async fn try_to_create_stack(&self, request: &CreateStack<'_>) -> Result<String, AwsError> {
-        const OPERATION: &str = "CreateStack";
+    async fn try_to_create_stack(
+        &self,
+        operation: &'static str,
+        request: &CreateStack<'_>,
+    ) -> Result<String, AwsError> {
         let answer = self
             .cloudformation
             .create_stack()
@@ -113,11 +119,11 @@ impl Clients {
             .client_request_token(request.client_request_token)
             .send()
             .await
-            .map_err(|error| AwsError::new(OPERATION, &self.region, error))?;
+            .map_err(|error| AwsError::new(operation, &self.region, error))?;
         answer
             .stack_id()
             .map(str::to_owned)
-            .ok_or_else(|| AwsError::unexpected(OPERATION, &self.region, "the answer names no stack"))
+            .ok_or_else(|| AwsError::unexpected(operation, &self.region, "the answer names no stack"))
     }
 
     /// The stack's events that are not yet in `seen`, oldest first; `seen` grows by them. Pages are read from the newest
@@ -132,20 +138,10 @@ impl Clients {
         let mut fresh = Vec::new();
         let mut token = None;
         loop {
-            self.pace.turn().await;
+            self.pace.turn(OPERATION).await;
             let answer =
                 self.cloudformation.describe_stack_events().stack_name(stack_id).set_next_token(token).send().await;
-            let page = match answer {
-                Ok(page) => page,
-                Err(error) => {
-                    let error = AwsError::new(OPERATION, &self.region, error);
-                    if error.is(ErrorKind::Throttled) {
-                        self.pace.throttled();
-                    }
-                    return Err(error);
-                }
-            };
-            self.pace.succeeded();
+            let page = answer.map_err(|error| AwsError::new(OPERATION, &self.region, error))?;
             let events = page.stack_events();
             let known = fresh.len();
             fresh.extend(
@@ -165,6 +161,7 @@ impl Clients {
     /// The stack as it is now, by name or id; `None` where there is none.
     pub async fn describe_stack(&self, name_or_id: &str) -> Result<Option<Stack>, AwsError> {
         const OPERATION: &str = "DescribeStacks";
+        self.pace.turn(OPERATION).await;
         match self.cloudformation.describe_stacks().stack_name(name_or_id).send().await {
             Ok(answer) => Ok(answer.stacks().first().map(stack)),
             // CloudFormation has no code of its own for a stack that isn't there.
@@ -215,12 +212,14 @@ impl Clients {
 
     /// Deletes the stack without the resources that can't be deleted. Allowed of a stack that is `DELETE_FAILED`.
     pub async fn force_delete_stack(&self, stack_id: &str, client_request_token: &str) -> Result<(), AwsError> {
+        self.pace.turn("DeleteStack").await;
         let call = self.cloudformation.delete_stack().stack_name(stack_id).client_request_token(client_request_token);
         let call = call.deletion_mode(DeletionMode::ForceDeleteStack);
         call.send().await.map(|_| ()).map_err(|error| AwsError::new("DeleteStack", &self.region, error))
     }
 
     pub async fn delete_stack(&self, stack_id: &str, client_request_token: &str) -> Result<(), AwsError> {
+        self.pace.turn("DeleteStack").await;
         self.cloudformation
             .delete_stack()
             .stack_name(stack_id)

@@ -4,19 +4,21 @@
 //! signed and sent here: awsQuery over the same HTTP client, with the same credentials.
 
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_http_client::{Connector, tls};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::Request;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
-use backon::{ExponentialBuilder, Retryable};
+use backon::Retryable;
 use quick_xml::events::Event;
 
+use super::retry::{Failure, backoff, is_refused_connection, timeouts};
 use super::{Aws, AwsError, Clients, ErrorKind, endpoint_override};
 use crate::catalog;
 
@@ -55,17 +57,25 @@ impl Clients {
     }
 
     async fn query(&self, query: &Query) -> Result<Vec<u8>, AwsError> {
-        let backoff = ExponentialBuilder::default()
-            .with_jitter()
-            .with_min_delay(Duration::from_millis(250))
-            .with_max_delay(Duration::from_secs(5))
-            .with_max_times(11);
-        let again = |error: &AwsError| error.is(ErrorKind::Throttled) || error.is_ambiguous();
-        (|| self.ask(query)).retry(backoff).when(again).await
+        let started = Instant::now();
+        let may_follow = |error: &AwsError| {
+            let failure = match error.kind {
+                ErrorKind::Throttled => Failure::Throttled,
+                ErrorKind::Unreachable => Failure::ConnectionRefused,
+                _ => Failure::Other,
+            };
+            error.may_pass() && failure.may_pass(started.elapsed())
+        };
+        (|| self.ask(query)).retry(backoff()).when(may_follow).await
     }
 
     async fn ask(&self, query: &Query) -> Result<Vec<u8>, AwsError> {
         let failed = |error: &dyn std::fmt::Display| self.failed(query, ErrorKind::Network, error);
+        let unanswered = |error: ConnectorError| {
+            let is_refused = is_refused_connection(&error);
+            let kind = if is_refused { ErrorKind::Unreachable } else { ErrorKind::Network };
+            self.failed(query, kind, &error)
+        };
         let mut request = Request::new(SdkBody::from(query.body));
         let url = endpoint_override(&self.config, "EC2").unwrap_or_else(|| self.ec2_url());
         let built = request.set_method("POST").is_ok() && request.set_uri(url.as_str()).is_ok();
@@ -76,7 +86,7 @@ impl Clients {
         self.sign(query, &mut request).await?;
         tracing::debug!("EC2 {} {url}", query.operation);
 
-        let answer = connector().call(request).await.map_err(|error| failed(&error))?;
+        let answer = connector(self.call_timeout).call(request).await.map_err(unanswered)?;
         let status = answer.status();
         let body = ByteStream::new(answer.into_body()).collect().await.map_err(|error| failed(&error))?.to_vec();
         if status.is_success() { Ok(body) } else { Err(self.refused(query, status.as_u16(), &body)) }
@@ -135,13 +145,13 @@ impl Clients {
 }
 
 /// One for the process: making one reads the system's certificates.
-fn connector() -> &'static Connector {
+fn connector(call_timeout: Duration) -> &'static Connector {
     static CONNECTOR: OnceLock<Connector> = OnceLock::new();
     CONNECTOR.get_or_init(|| {
-        let settings = HttpConnectorSettings::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .read_timeout(Duration::from_secs(30))
-            .build();
+        let timeouts = timeouts(call_timeout);
+        let mut settings = HttpConnectorSettings::builder();
+        settings.set_connect_timeout(timeouts.connect_timeout()).set_read_timeout(timeouts.read_timeout());
+        let settings = settings.build();
         Connector::builder()
             .connector_settings(settings)
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))

@@ -5,9 +5,11 @@ use std::fmt;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::profile::MissingProfile;
+use super::retry::{has_lost_attempt, is_refused_connection};
 use crate::input;
 
 /// A call that did not succeed, after the SDK's retries.
@@ -21,6 +23,8 @@ pub struct AwsError {
     pub code: Option<String>,
     /// AWS's words, or the transport's.
     pub message: String,
+    /// An earlier attempt of the call got no answer and may have taken effect, whatever the last one was answered.
+    pub lost_attempt: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +37,9 @@ pub enum ErrorKind {
     Throttled,
     NotFound,
     AlreadyExists,
-    /// No answer: name not resolved, connection refused, timed out. Whether the call took effect is not known.
+    /// Nobody listens at the endpoint: the call has not taken effect.
+    Unreachable,
+    /// No answer: name not resolved, connection cut, timed out. Whether the call took effect is not known.
     Network,
     /// AWS failed inside. Whether the call took effect is not known.
     Unavailable,
@@ -55,10 +61,9 @@ impl fmt::Display for AwsError {
 }
 
 impl AwsError {
-    pub(super) fn new<E, R>(operation: &'static str, region: &str, error: SdkError<E, R>) -> Self
+    pub(super) fn new<E>(operation: &'static str, region: &str, error: SdkError<E, Response>) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
-        R: fmt::Debug + 'static,
     {
         let code = error.code().map(str::to_owned);
         let kind = match &error {
@@ -66,6 +71,7 @@ impl AwsError {
             SdkError::DispatchFailure(failure) if failure.is_other() && is_of_credentials(&error) => {
                 kind_of_credentials(&error)
             }
+            SdkError::DispatchFailure(_) if is_refused_connection(&error) => ErrorKind::Unreachable,
             SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => ErrorKind::Network,
             _ => kind_of_code(code.as_deref().unwrap_or_default()),
         };
@@ -74,7 +80,8 @@ impl AwsError {
             None if kind == ErrorKind::Credentials => chain(&error),
             None => innermost(&error),
         };
-        Self { kind, operation, region: region.to_owned(), code, message }
+        let lost_attempt = error.raw_response().is_some_and(has_lost_attempt);
+        Self { kind, operation, region: region.to_owned(), code, message, lost_attempt }
     }
 
     /// A request that could not be signed, for want of credentials.
@@ -82,7 +89,7 @@ impl AwsError {
         let error = Unsigned(error);
         let kind = kind_of_credentials(&error);
         let message = if kind == ErrorKind::Credentials { chain(&error) } else { innermost(&error) };
-        Self { kind, operation, region: region.to_owned(), code: None, message }
+        Self { kind, ..Self::unexpected(operation, region, message) }
     }
 
     /// The text for a profile, which is named unless the error names it.
@@ -92,7 +99,14 @@ impl AwsError {
 
     /// An answer that breaks the API's contract.
     pub(super) fn unexpected(operation: &'static str, region: &str, message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Other, operation, region: region.to_owned(), code: None, message: message.into() }
+        Self {
+            kind: ErrorKind::Other,
+            operation,
+            region: region.to_owned(),
+            code: None,
+            message: message.into(),
+            lost_attempt: false,
+        }
     }
 
     pub(super) fn with_code(
@@ -102,13 +116,7 @@ impl AwsError {
         message: impl Into<String>,
     ) -> Self {
         let code = code.into();
-        Self {
-            kind: kind_of_code(&code),
-            operation,
-            region: region.to_owned(),
-            code: Some(code),
-            message: message.into(),
-        }
+        Self { kind: kind_of_code(&code), code: Some(code), ..Self::unexpected(operation, region, message) }
     }
 
     /// Puts the thing that was asked for in front of AWS's words, which often don't name it.
@@ -121,9 +129,21 @@ impl AwsError {
         self.kind == kind
     }
 
-    /// Whether the call may have taken effect all the same.
-    pub fn is_ambiguous(&self) -> bool {
-        matches!(self.kind, ErrorKind::Network | ErrorKind::Unavailable)
+    /// Whether no answer came.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self.kind, ErrorKind::Unreachable | ErrorKind::Network)
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn may_pass(&self) -> bool {
+        self.is_unanswered() || matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Throttled)
+    }
+
+    /// Whether the call may have taken effect all the same: an attempt got no answer, or none that says so.
+    pub fn may_have_taken_effect(&self) -> bool {
+        self.lost_attempt
+            || matches!(self.kind, ErrorKind::Network | ErrorKind::Unavailable)
+            || self.is(ErrorKind::Other) && self.code.is_none()
     }
 
     pub fn has_code(&self, code: &str) -> bool {

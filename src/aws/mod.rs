@@ -11,6 +11,7 @@ mod cloudformation;
 mod codepipeline;
 mod ec2;
 mod error;
+mod new_buckets;
 mod pacing;
 mod parameters;
 mod profile;
@@ -20,7 +21,7 @@ mod simulated;
 mod sts;
 mod trace;
 
-pub use change_set::{ChangeSet, CreateChangeSet, may_have_taken_effect};
+pub use change_set::{ChangeSet, CreateChangeSet};
 pub use cloudformation::{CreateStack, Stack};
 pub use codepipeline::{ActionState, JobFailure, JobSuccess, StageState};
 pub use error::{AwsError, ErrorKind};
@@ -29,6 +30,7 @@ pub use sts::CallerIdentity;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -38,14 +40,23 @@ use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use new_buckets::NewBuckets;
 use pacing::Pace;
-use retry::{NewBuckets, RefusedConnections, retries, timeouts};
+use retry::{RetryLimits, retries, timeouts};
 use simulated::Simulated;
 use trace::Trace;
 
 /// The profile that means "whatever the environment offers": variables, the default profile, SSO, container and
 /// instance roles, in the SDK's order. TaskCat gives it the same name.
 pub const DEFAULT_PROFILE: &str = "default";
+
+/// How long AWS may not see a bucket, stack or change set after its creation: what isn't found by then was not created.
+pub const INVISIBLE: Duration = Duration::from_secs(60);
+
+/// How long one attempt of a call may take unless [`Aws::with_call_timeout`] sets another limit. Uploads of files, which
+/// may go over a slow line, may take [`UPLOAD_FACTOR`] times as long.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+pub const UPLOAD_FACTOR: u32 = 10;
 
 /// A token that makes one call safe to repeat, whatever the API calls it.
 pub fn request_token() -> String {
@@ -55,6 +66,8 @@ pub fn request_token() -> String {
 /// The entry: one per process.
 pub struct Aws {
     place: Place,
+    /// Of one attempt.
+    call_timeout: Duration,
     simulated: Simulated,
     /// SDK configurations by profile, regionless.
     profiles: Mutex<HashMap<String, SdkConfig>>,
@@ -84,13 +97,12 @@ pub struct Clients {
     /// Where S3 really is, when it isn't AWS.
     s3_endpoint: Option<String>,
     config: SdkConfig,
+    call_timeout: Duration,
     simulated: Simulated,
     cloudformation: aws_sdk_cloudformation::Client,
     s3: aws_sdk_s3::Client,
-    /// Of DescribeStackEvents.
-    pace: Pace,
-    /// Of CreateStack.
-    creations: Pace,
+    pace: Arc<Pace>,
+    retry_limits: RetryLimits,
     new_buckets: NewBuckets,
 }
 
@@ -107,7 +119,19 @@ impl Aws {
     }
 
     fn of(place: Place) -> Self {
-        Self { place, simulated: Simulated::default(), profiles: Mutex::default(), clients: Mutex::default() }
+        Self {
+            place,
+            call_timeout: CALL_TIMEOUT,
+            simulated: Simulated::default(),
+            profiles: Mutex::default(),
+            clients: Mutex::default(),
+        }
+    }
+
+    /// Limits each attempt of a call.
+    pub fn with_call_timeout(mut self, limit: Duration) -> Self {
+        self.call_timeout = limit;
+        self
     }
 
     /// Whether what has answered so far says that it only simulates AWS. Known after the first call.
@@ -122,7 +146,7 @@ impl Aws {
             return found.clone();
         }
         let config = self.profile(profile).await.into_builder().region(Region::new(region.to_owned())).build();
-        let made = Arc::new(Clients::new(region, config, self.simulated.clone()));
+        let made = Arc::new(Clients::new(region, config, self.call_timeout, self.simulated.clone()));
         clients.insert(key, made.clone());
         made
     }
@@ -133,8 +157,10 @@ impl Aws {
             return found.clone();
         }
         let config = match &self.place {
-            Place::Configured { endpoint_url } => profile::load(profile, endpoint_url.as_deref()).await,
-            Place::Given { endpoint_url, keys } => given(endpoint_url, keys),
+            Place::Configured { endpoint_url } => {
+                profile::load(profile, endpoint_url.as_deref(), self.call_timeout).await
+            }
+            Place::Given { endpoint_url, keys } => given(endpoint_url, keys, self.call_timeout),
         };
         profiles.insert(profile.to_owned(), config.clone());
         config
@@ -150,12 +176,12 @@ impl Aws {
 }
 
 /// Built, not loaded: the SDK's loader would look around.
-fn given(endpoint_url: &str, keys: &Keys) -> SdkConfig {
+fn given(endpoint_url: &str, keys: &Keys, call_timeout: Duration) -> SdkConfig {
     let keys = Credentials::new(&keys.access_key_id, &keys.secret_access_key, None, None, "given");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .retry_config(retries())
-        .timeout_config(timeouts())
+        .timeout_config(timeouts(call_timeout))
         .credentials_provider(SharedCredentialsProvider::new(keys))
         .endpoint_url(endpoint_url)
         // Without TLS, so no certificates are read, and without proxies.
@@ -164,20 +190,21 @@ fn given(endpoint_url: &str, keys: &Keys) -> SdkConfig {
 }
 
 impl Clients {
-    fn new(region: &str, config: SdkConfig, simulated: Simulated) -> Self {
+    fn new(region: &str, config: SdkConfig, call_timeout: Duration, simulated: Simulated) -> Self {
         let s3_endpoint = endpoint_override(&config, "S3");
         let new_buckets = NewBuckets::default();
-        let refused = RefusedConnections::default();
+        let pace = Arc::new(Pace::default());
+        let retry_limits = RetryLimits::new(pace.clone());
         let cloudformation = aws_sdk_cloudformation::config::Builder::from(&config)
             .retry_partition(retry::partition())
-            .retry_classifier(refused.clone())
+            .interceptor(retry_limits.clone())
             .interceptor(Trace)
             .interceptor(simulated.clone());
         let mut s3 = aws_sdk_s3::config::Builder::from(&config)
-            .retry_config(retry::s3_retries())
             .retry_partition(retry::partition())
             .retry_classifier(new_buckets.clone())
-            .retry_classifier(refused)
+            .interceptor(new_buckets.clone())
+            .interceptor(retry_limits.clone())
             .interceptor(Trace);
         if s3_endpoint.is_some() {
             // Stand-ins for S3 know neither bucket host names nor trailing checksums.
@@ -192,9 +219,10 @@ impl Clients {
             cloudformation: aws_sdk_cloudformation::Client::from_conf(cloudformation.build()),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
             config,
+            call_timeout,
             simulated,
-            pace: Pace::default(),
-            creations: Pace::default(),
+            pace,
+            retry_limits,
             new_buckets,
         }
     }

@@ -1,63 +1,69 @@
-//! How often one account and region is asked: a bucket of tokens that throttling makes leak more slowly.
+//! How often CloudFormation's APIs are called: one token bucket per API, whose rate throttling lowers.
 //!
-//! CloudFormation's read calls are limited per account and region, and shared with everybody else there. Polls pass
-//! through here, so that a hundred stacks in one region slow each other down instead of being refused.
+//! CloudFormation's calls are limited per account, region and API, and shared with everybody else there. Calls wait for
+//! their turn here, so that a hundred stacks in one region slow each other down instead of being refused.
 
-use std::sync::Mutex;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// Polls a second while AWS doesn't complain.
+/// Calls a second while AWS doesn't throttle.
 const FULL_RATE: f64 = 20.0;
-/// However hard it is throttled, a region is asked this often a second.
+/// However hard it is throttled, an API is called this often a second.
 const LOWEST_RATE: f64 = 1.0;
-/// Polls that may go out at once after a quiet time.
+/// Calls that may go out at once after a quiet time.
 const BURST: f64 = 20.0;
 
-pub(super) struct Pace(Mutex<State>);
+/// The token buckets of one region, by the API's name (`CreateStack`).
+#[derive(Debug, Default)]
+pub(super) struct Pace(Mutex<HashMap<String, Bucket>>);
 
-struct State {
+#[derive(Debug)]
+struct Bucket {
     rate: f64,
     tokens: f64,
     at: Instant,
 }
 
-impl Default for Pace {
-    fn default() -> Self {
-        Self(Mutex::new(State { rate: FULL_RATE, tokens: BURST, at: Instant::now() }))
-    }
-}
-
 impl Pace {
-    /// Waits for the caller's turn.
-    pub async fn turn(&self) {
-        let wait = self.lock().take();
+    /// Waits until the API may be called.
+    pub async fn turn(&self, api: &str) {
+        let wait = self.with(api, Bucket::take);
         if !wait.is_zero() {
             sleep(wait).await;
         }
     }
 
-    /// AWS throttled a call: half the rate from now on.
-    pub fn throttled(&self) {
-        let mut state = self.lock();
-        state.rate = (state.rate / 2.0).max(LOWEST_RATE);
+    /// Halves the API's rate: AWS has throttled a call.
+    pub fn throttled(&self, api: &str) {
+        self.with(api, |bucket| bucket.rate = (bucket.rate / 2.0).max(LOWEST_RATE));
     }
 
-    /// A call went through: the rate recovers, slowly.
-    pub fn succeeded(&self) {
-        let mut state = self.lock();
-        state.rate = (state.rate * 1.05).min(FULL_RATE);
+    /// Raises the API's rate a little: a call succeeded.
+    pub fn succeeded(&self, api: &str) {
+        self.with(api, |bucket| bucket.rate = (bucket.rate * 1.05).min(FULL_RATE));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn with<T>(&self, api: &str, act: impl FnOnce(&mut Bucket) -> T) -> T {
         // A panic while holding the lock leaves plain numbers behind, which are as good as any.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(api) {
+            return act(bucket);
+        }
+        act(buckets.entry(api.to_owned()).or_default())
     }
 }
 
-impl State {
-    /// Takes one token, on credit if there is none, and says how long to wait until it is paid for.
+impl Default for Bucket {
+    fn default() -> Self {
+        Self { rate: FULL_RATE, tokens: BURST, at: Instant::now() }
+    }
+}
+
+impl Bucket {
+    /// Takes one token, on credit if there is none, and returns how long to wait until it is paid for.
     fn take(&mut self) -> Duration {
         let now = Instant::now();
         self.tokens = (self.tokens + now.duration_since(self.at).as_secs_f64() * self.rate).min(BURST);
@@ -76,23 +82,26 @@ mod tests {
         let pace = Pace::default();
         let start = Instant::now();
         for _ in 0..BURST as usize {
-            pace.turn().await;
+            pace.turn("DescribeStacks").await;
         }
         assert_eq!(start.elapsed(), Duration::ZERO);
         for _ in 0..FULL_RATE as usize {
-            pace.turn().await;
+            pace.turn("DescribeStacks").await;
         }
         assert!((start.elapsed().as_secs_f64() - 1.0).abs() < 0.1, "{:?}", start.elapsed());
+        pace.turn("CreateStack").await;
+        assert!(start.elapsed().as_secs_f64() < 1.1, "each API has a bucket of its own");
     }
 
     #[tokio::test(start_paused = true)]
     async fn throttling_halves_the_rate_down_to_a_floor_and_success_restores_it() {
         let pace = Pace::default();
-        pace.throttled();
-        assert_eq!(pace.lock().rate, FULL_RATE / 2.0);
-        (0..20).for_each(|_| pace.throttled());
-        assert_eq!(pace.lock().rate, LOWEST_RATE);
-        (0..100).for_each(|_| pace.succeeded());
-        assert_eq!(pace.lock().rate, FULL_RATE);
+        let rate = || pace.with("CreateStack", |bucket| bucket.rate);
+        pace.throttled("CreateStack");
+        assert_eq!(rate(), FULL_RATE / 2.0);
+        (0..20).for_each(|_| pace.throttled("CreateStack"));
+        assert_eq!(rate(), LOWEST_RATE);
+        (0..100).for_each(|_| pace.succeeded("CreateStack"));
+        assert_eq!(rate(), FULL_RATE);
     }
 }

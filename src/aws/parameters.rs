@@ -2,6 +2,7 @@
 
 use aws_sdk_ssm::types::ParameterType;
 
+use super::retry::partition;
 use super::trace::Trace;
 use super::{AwsError, Clients};
 
@@ -9,7 +10,11 @@ impl Clients {
     /// The value of an SSM parameter, decrypted, and whether it is a `SecureString`.
     pub async fn ssm_parameter(&self, name: &str) -> Result<(String, bool), AwsError> {
         const OPERATION: &str = "GetParameter";
-        let config = aws_sdk_ssm::config::Builder::from(&self.config).interceptor(Trace).build();
+        let config = aws_sdk_ssm::config::Builder::from(&self.config)
+            .retry_partition(partition())
+            .interceptor(self.retry_limits.clone())
+            .interceptor(Trace)
+            .build();
         let answer = aws_sdk_ssm::Client::from_conf(config)
             .get_parameter()
             .name(name)
@@ -28,7 +33,11 @@ impl Clients {
     /// The `SecretString` of a secret, by ARN or name.
     pub async fn secret(&self, id: &str) -> Result<String, AwsError> {
         const OPERATION: &str = "GetSecretValue";
-        let config = aws_sdk_secretsmanager::config::Builder::from(&self.config).interceptor(Trace).build();
+        let config = aws_sdk_secretsmanager::config::Builder::from(&self.config)
+            .retry_partition(partition())
+            .interceptor(self.retry_limits.clone())
+            .interceptor(Trace)
+            .build();
         let answer = aws_sdk_secretsmanager::Client::from_conf(config)
             .get_secret_value()
             .secret_id(id)

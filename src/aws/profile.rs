@@ -22,11 +22,11 @@ use super::retry::{retries, timeouts};
 use super::{DEFAULT_PROFILE, HOME_REGION};
 
 /// Loads a profile's configuration by the SDK's own rules.
-pub(super) async fn load(profile: &str, endpoint_url: Option<&str>) -> SdkConfig {
+pub(super) async fn load(profile: &str, endpoint_url: Option<&str>, call_timeout: Duration) -> SdkConfig {
     let region = home_region(profile).await;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(retries())
-        .timeout_config(timeouts())
+        .timeout_config(timeouts(call_timeout))
         .credentials_provider(credentials(profile, region.clone()).await)
         .region(region);
     if profile != DEFAULT_PROFILE {

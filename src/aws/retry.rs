@@ -1,56 +1,68 @@
-//! Which calls are repeated, how often, and how long an answer may take.
+//! How long a call is repeated: one policy for every API.
 //!
-//! The SDK repeats calls that were throttled, that failed inside of AWS, or that got no answer. Its quota of retries is
-//! lifted: it is shared by all calls of a client, so that a region that throttles would soon fail calls at their first
-//! attempt. For buckets that were just created, [`NewBuckets`] adds that S3 may not see them yet.
+//! The SDK decides which errors are worth another attempt. For how long is decided here, by time instead of a number of
+//! attempts: throttling is waited out for minutes, since it passes as soon as others ask less; errors inside of AWS and
+//! lost connections for a minute and a half; a refused connection, behind which nobody listens, for seconds. The SDK's
+//! quota of retries is lifted: all calls of a client share it, so that a region that throttles would soon fail calls at
+//! their first attempt.
 
 use std::error::Error;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
-use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
-use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextMut,
+};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::retries::RequestAttempts;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use backon::ExponentialBuilder;
+use tokio::time::Instant;
 
-/// With 40 % of all attempts failing, one call in 60,000 fails.
-const ATTEMPTS: u32 = 12;
-/// A new bucket may take most of a minute to become visible.
-const S3_ATTEMPTS: u32 = 18;
-/// The first call of a run: a wrong endpoint is reported within seconds.
-const FIRST_CALL_ATTEMPTS: u32 = 8;
+use super::pacing::Pace;
 
+/// How long a throttled call is repeated. A region that throttles for so long does nothing.
+pub(super) const LONGEST_THROTTLING: Duration = Duration::from_secs(10 * 60);
+/// How long a call is repeated that fails inside of AWS or whose answer is lost.
+const LONGEST_FAILURE: Duration = Duration::from_secs(90);
 /// How long an endpoint may refuse connections, as one does that is being restarted.
 const LONGEST_REFUSAL: Duration = Duration::from_secs(8);
+/// The same in attempts for the first call of a run: a wrong endpoint is reported at once.
+const FIRST_CALL_REFUSALS: u32 = 3;
 
-/// How long S3 may not see a bucket after its creation.
-const INVISIBLE: Duration = Duration::from_secs(60);
+/// More than fit into the times; the SDK derives a limit for loading credentials from it.
+const MOST_ATTEMPTS: u32 = 250;
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// Each throttled attempt counts against the limit, so these are further apart.
+const LONGEST_THROTTLED_BACKOFF: Duration = Duration::from_secs(15);
 
+/// A header of an answer: an earlier attempt of the call may have taken effect.
+const LOST_ATTEMPT: &str = "x-taskcat-lost-attempt";
+
+/// The SDK's configuration; [`RetryLimits`] decides its number of attempts anew after each.
 pub(super) fn retries() -> RetryConfig {
     RetryConfig::standard()
-        .with_max_attempts(ATTEMPTS)
-        .with_initial_backoff(Duration::from_millis(500))
-        .with_max_backoff(Duration::from_secs(5))
+        .with_max_attempts(MOST_ATTEMPTS)
+        .with_initial_backoff(FIRST_BACKOFF)
+        .with_max_backoff(LONGEST_BACKOFF)
 }
 
-pub(super) fn s3_retries() -> RetryConfig {
-    retries().with_max_attempts(S3_ATTEMPTS)
-}
-
-pub(super) fn first_call_retries() -> RetryConfig {
-    retries().with_max_attempts(FIRST_CALL_ATTEMPTS).with_initial_backoff(Duration::from_millis(200))
-}
-
-/// Of one attempt.
-pub(super) fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(Duration::from_secs(30)).build()
-}
-
-/// Of one attempt that sends a file or a part of one, over a line that may be slow.
-pub(super) fn upload_timeouts() -> TimeoutConfig {
-    timeouts().to_builder().read_timeout(Duration::from_secs(300)).build()
+/// The waits between attempts of a call that doesn't go through the SDK.
+pub(super) fn backoff() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_jitter()
+        .with_min_delay(FIRST_BACKOFF)
+        .with_max_delay(LONGEST_BACKOFF)
+        .without_max_times()
 }
 
 /// Retries without a quota.
@@ -58,87 +70,169 @@ pub(super) fn partition() -> RetryPartition {
     RetryPartition::custom("taskcat").token_bucket(TokenBucket::unlimited()).build()
 }
 
-/// A bucket that these clients have created, and whether S3 has shown it since.
-#[derive(Clone, Debug, Default)]
-pub(super) struct NewBuckets(Arc<Mutex<Option<NewBucket>>>);
-
-#[derive(Debug)]
-struct NewBucket {
-    created: Instant,
-    seen: bool,
+/// Limits of one attempt. The SDK itself ends answers that stall half-way.
+pub(super) fn timeouts(call: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(call.min(Duration::from_secs(5))).read_timeout(call).build()
 }
 
-impl NewBuckets {
-    pub fn created(&self) {
-        *lock(&self.0) = Some(NewBucket { created: Instant::now(), seen: false });
+/// Why an attempt failed, as far as its repetition depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    Throttled,
+    /// Nobody listens.
+    ConnectionRefused,
+    Other,
+}
+
+impl Failure {
+    /// Whether the call may be repeated `elapsed` after its start.
+    pub fn may_pass(self, elapsed: Duration) -> bool {
+        elapsed
+            < match self {
+                Self::Throttled => LONGEST_THROTTLING,
+                Self::ConnectionRefused => LONGEST_REFUSAL,
+                Self::Other => LONGEST_FAILURE,
+            }
     }
 
-    /// A deletion that is repeated because its answer was lost finds nothing, if there was something before.
-    pub fn deleting(&self) {
-        let mut newest = lock(&self.0);
-        if newest.as_ref().is_some_and(|bucket| bucket.seen) {
-            *newest = None;
+    fn longest_backoff(self) -> Duration {
+        match self {
+            Self::Throttled => LONGEST_THROTTLED_BACKOFF,
+            Self::ConnectionRefused | Self::Other => LONGEST_BACKOFF,
         }
     }
 }
 
-impl ClassifyRetry for NewBuckets {
-    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let mut newest = lock(&self.0);
-        let (Some(bucket), Some(response)) = (newest.as_mut(), context.response()) else {
-            return RetryAction::NoActionIndicated;
+/// Decides after each attempt of a call whether another may follow. Clones share what they know of the endpoint.
+#[derive(Clone, Debug)]
+pub(super) struct RetryLimits {
+    pace: Arc<Pace>,
+    /// Since when the endpoint has refused every connection, whatever the call.
+    refusing_since: Arc<Mutex<Option<Instant>>>,
+    is_first_call: bool,
+}
+
+impl RetryLimits {
+    /// `pace` is told of throttled and successful calls.
+    pub fn new(pace: Arc<Pace>) -> Self {
+        Self { pace, refusing_since: Arc::default(), is_first_call: false }
+    }
+
+    /// Returns the limits of the first call of a run.
+    pub fn of_first_call(&self) -> Self {
+        Self { is_first_call: true, ..self.clone() }
+    }
+
+    fn may_follow(&self, failure: Failure, api: &str, call: &CallState, attempts: u32) -> bool {
+        match failure {
+            // Repeated by its caller, who may have to stop meanwhile.
+            Failure::Throttled if api == "CreateStack" => false,
+            Failure::ConnectionRefused if self.is_first_call && attempts >= FIRST_CALL_REFUSALS => false,
+            Failure::ConnectionRefused => {
+                let since = *self.refusing_since().get_or_insert_with(Instant::now);
+                failure.may_pass(since.elapsed())
+            }
+            _ => failure.may_pass(call.started.elapsed()),
+        }
+    }
+
+    fn refusing_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.refusing_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is known of a call while it is repeated.
+#[derive(Clone, Debug)]
+struct CallState {
+    started: Instant,
+    /// An attempt may have taken effect although it failed.
+    lost_attempt: bool,
+}
+
+impl Storable for CallState {
+    type Storer = StoreReplace<Self>;
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for RetryLimits {
+    fn name(&self) -> &'static str {
+        "RetryLimits"
+    }
+
+    fn read_before_execution(
+        &self,
+        _context: &BeforeSerializationInterceptorContextRef<'_>,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        config.interceptor_state().store_put(CallState { started: Instant::now(), lost_attempt: false });
+        Ok(())
+    }
+
+    fn modify_before_attempt_completion(
+        &self,
+        context: &mut FinalizerInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let api = config.load::<Metadata>().map(|call| call.name().to_owned()).unwrap_or_default();
+        let Some(Err(error)) = context.output_or_error() else {
+            self.pace.succeeded(&api);
+            *self.refusing_since() = None;
+            return Ok(());
         };
-        let status = response.status();
-        let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default());
-        // An answer that was lost may leave a creation or deletion under way.
-        if status.as_u16() == 409 && body.contains("<Code>OperationAborted<") {
-            return RetryAction::transient_error();
+        let Some(mut call) = config.load::<CallState>().cloned() else { return Ok(()) };
+        let attempts = config.load::<RequestAttempts>().map_or(1, RequestAttempts::attempts);
+        let connector = error.as_connector_error().map(|error| error as &(dyn Error + 'static));
+        let failure = match context.response() {
+            Some(response) if is_throttled(response) => Failure::Throttled,
+            None if connector.is_some_and(is_refused_connection) => Failure::ConnectionRefused,
+            _ => Failure::Other,
+        };
+        if failure == Failure::Throttled {
+            self.pace.throttled(&api);
         }
-        // HEAD has no body to say what was not found.
-        let is_missing = status.as_u16() == 404 && (body.is_empty() || body.contains("<Code>NoSuchBucket<"));
-        // CreateBucket alone answers with a location.
-        bucket.seen |= status.is_success() && response.headers().get("location").is_none();
-        match is_missing && bucket.created.elapsed() < INVISIBLE {
-            true => RetryAction::transient_error(),
-            false => RetryAction::NoActionIndicated,
+        if failure != Failure::ConnectionRefused {
+            *self.refusing_since() = None;
         }
-    }
-
-    fn name(&self) -> &'static str {
-        "new buckets"
+        if call.lost_attempt
+            && let Some(response) = context.response_mut()
+        {
+            response.headers_mut().insert(LOST_ATTEMPT, "true");
+        }
+        let is_answered = context.response().is_some_and(|response| !response.status().is_server_error());
+        call.lost_attempt |= failure == Failure::Other && !is_answered;
+        let mut next = retries().with_max_backoff(failure.longest_backoff());
+        if !self.may_follow(failure, &api, &call, attempts) {
+            next = next.with_max_attempts(1);
+        }
+        config.interceptor_state().store_put(call);
+        config.interceptor_state().store_put(next);
+        Ok(())
     }
 }
 
-/// Gives up on an endpoint that has refused every connection for a while.
-#[derive(Clone, Debug, Default)]
-pub(super) struct RefusedConnections(Arc<Mutex<Option<Instant>>>);
+/// Whether an earlier attempt of the call that was answered so may have taken effect.
+pub(super) fn has_lost_attempt(response: &Response) -> bool {
+    response.headers().contains_key(LOST_ATTEMPT)
+}
 
-impl ClassifyRetry for RefusedConnections {
-    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let mut since = lock(&self.0);
-        let error = context.output_or_error().and_then(|output| output.err());
-        let refused = error.and_then(|error| error.as_connector_error()).is_some_and(|error| is_refused(error));
-        if !refused {
-            *since = None;
-            return RetryAction::NoActionIndicated;
-        }
-        match since.get_or_insert_with(Instant::now).elapsed() < LONGEST_REFUSAL {
-            true => RetryAction::NoActionIndicated,
-            false => RetryAction::RetryForbidden,
-        }
+/// Whether the service answers that it is called too often, by its error code; S3's answers to HEAD have only a status
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>).
+fn is_throttled(response: &Response) -> bool {
+    const CODES: [&str; 6] =
+        ["Throttling", "Throttled", "RequestLimitExceeded", "TooManyRequests", "SlowDown", "Rate exceeded"];
+    let status = response.status().as_u16();
+    if status < 400 {
+        return false;
     }
-
-    fn name(&self) -> &'static str {
-        "refused connections"
-    }
-
-    /// After those of the SDK, which repeat every call that got no answer.
-    fn priority(&self) -> RetryClassifierPriority {
-        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+    match response.body().bytes().map(String::from_utf8_lossy) {
+        Some(body) if !body.is_empty() => CODES.iter().any(|code| body.contains(code)),
+        _ => status == 429 || status == 503,
     }
 }
 
-fn is_refused(error: &(dyn Error + 'static)) -> bool {
+/// Whether nobody listens there.
+pub(super) fn is_refused_connection(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
@@ -149,6 +243,46 @@ fn is_refused(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    #[test]
+    fn throttling_is_told_from_other_errors() {
+        let check = |status: u16, body: &str, expected: bool| {
+            let response = Response::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body));
+            assert_eq!(is_throttled(&response), expected, "{status} {body}");
+        };
+        check(400, "<Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error>", true);
+        check(503, "<Error><Code>SlowDown</Code></Error>", true);
+        check(503, "<Error><Code>RequestLimitExceeded</Code></Error>", true);
+        check(400, r#"{"__type":"ThrottlingException"}"#, true);
+        check(503, "", true);
+        check(429, "", true);
+        check(500, "", false);
+        check(503, "<Error><Code>ServiceUnavailable</Code></Error>", false);
+        check(403, "<Error><Code>AccessDenied</Code></Error>", false);
+        check(200, "Throttling", false);
+    }
+
+    #[test]
+    fn a_refused_connection_is_found_below_other_errors() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        assert!(is_refused_connection(&ConnectorError::io(refused.into())));
+        assert!(!is_refused_connection(&io::Error::from(io::ErrorKind::ConnectionReset)));
+    }
+
+    #[test]
+    fn every_failure_is_repeated_for_a_while_and_not_for_ever() {
+        for failure in [Failure::Throttled, Failure::ConnectionRefused, Failure::Other] {
+            assert!(failure.may_pass(Duration::from_secs(1)), "{failure:?}");
+            assert!(!failure.may_pass(LONGEST_THROTTLING), "{failure:?}");
+        }
+        assert!(Failure::Throttled.may_pass(LONGEST_FAILURE));
+        assert!(!Failure::Other.may_pass(LONGEST_FAILURE));
+    }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::{ByteStream, Length};
@@ -11,6 +12,8 @@ use aws_sdk_s3::types::{
     BucketLocationConstraint, CompletedMultipartUpload, CompletedPart, CreateBucketConfiguration, Delete,
     Error as ObjectError, ObjectCannedAcl, ObjectIdentifier, PublicAccessBlockConfiguration, Tag, Tagging,
 };
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use jiff::Timestamp;
@@ -18,8 +21,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::cloudformation::timestamp;
-use super::retry::upload_timeouts;
-use super::{AwsError, Clients, ErrorKind};
+use super::retry::timeouts;
+use super::{AwsError, Clients, ErrorKind, UPLOAD_FACTOR};
 use crate::input;
 
 /// DeleteObjects takes this many keys at most.
@@ -56,11 +59,6 @@ pub struct Bucket {
     pub created: Option<Timestamp>,
 }
 
-/// Of a call that sends a file.
-fn slow() -> aws_sdk_s3::config::Builder {
-    aws_sdk_s3::Config::builder().timeout_config(upload_timeouts())
-}
-
 /// A version of an object, or a delete marker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ObjectVersion {
@@ -69,6 +67,12 @@ struct ObjectVersion {
 }
 
 impl Clients {
+    /// Configuration of a call that sends a file or a part of one.
+    fn slow(&self) -> aws_sdk_s3::config::Builder {
+        let limit = self.call_timeout.saturating_mul(UPLOAD_FACTOR);
+        aws_sdk_s3::Config::builder().timeout_config(timeouts(limit))
+    }
+
     /// The account's buckets whose names begin with `prefix`.
     pub async fn list_buckets(&self, prefix: &str) -> Result<Vec<Bucket>, AwsError> {
         let mut pages = self.s3.list_buckets().prefix(prefix).into_paginator().send();
@@ -151,7 +155,7 @@ impl Clients {
     /// the creation (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html>).
     pub async fn create_bucket(&self, bucket: &str, tags: &[(String, String)]) -> Result<(), AwsError> {
         match self.create_bucket_with(bucket, tags).await {
-            Err(error) if !tags.is_empty() && !error.is_ambiguous() && !error.is(ErrorKind::AlreadyExists) => {
+            Err(error) if !tags.is_empty() && !error.may_have_taken_effect() && !error.is(ErrorKind::AlreadyExists) => {
                 self.create_bucket_with(bucket, &[]).await
             }
             created => created,
@@ -169,7 +173,7 @@ impl Clients {
             .build();
         let request = self.s3.create_bucket().bucket(bucket);
         let request = request.set_create_bucket_configuration(is_needed.then_some(configuration));
-        self.new_buckets.created();
+        self.new_buckets.created(bucket);
         request.send().await.map(|_| ()).map_err(|error| self.s3_error("CreateBucket", bucket, error))
     }
 
@@ -209,7 +213,7 @@ impl Clients {
     }
 
     pub async fn delete_bucket(&self, bucket: &str) -> Result<(), AwsError> {
-        self.new_buckets.deleting();
+        self.new_buckets.deleting(bucket);
         let request = self.s3.delete_bucket().bucket(bucket);
         request.send().await.map(|_| ()).map_err(|error| self.s3_error("DeleteBucket", bucket, error))
     }
@@ -253,7 +257,7 @@ impl Clients {
         let body =
             read.await.unwrap_or_else(|error| Err(error.into())).map_err(|error| self.unreadable(path, error))?;
         let request = self.s3.put_object().bucket(bucket).key(key).set_acl(acl).body(ByteStream::from(body));
-        let sent = request.customize().config_override(slow()).send().await;
+        let sent = request.customize().config_override(self.slow()).send().await;
         sent.map(|_| ()).map_err(|error| self.s3_error("PutObject", &format!("{bucket}/{key}"), error))
     }
 
@@ -311,7 +315,7 @@ impl Clients {
         // S3 allows 10,000 parts, so the number always fits.
         let number = i32::try_from(index + 1).unwrap_or(i32::MAX);
         let request = self.s3.upload_part().bucket(bucket).key(key).upload_id(upload_id).part_number(number);
-        let sent = request.body(body).customize().config_override(slow()).send().await;
+        let sent = request.body(body).customize().config_override(self.slow()).send().await;
         let sent = sent.map_err(|error| self.s3_error("UploadPart", &format!("{bucket}/{key}"), error))?;
         Ok(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag().map(str::to_owned)).build())
     }
@@ -431,15 +435,9 @@ impl Clients {
         Ok(request.map_err(|error| self.s3_error("GetObject", &format!("{bucket}/{key}"), error))?.uri().to_owned())
     }
 
-    fn s3_error<E, R>(
-        &self,
-        operation: &'static str,
-        name: &str,
-        error: aws_smithy_runtime_api::client::result::SdkError<E, R>,
-    ) -> AwsError
+    fn s3_error<E>(&self, operation: &'static str, name: &str, error: SdkError<E, Response>) -> AwsError
     where
-        E: aws_smithy_types::error::metadata::ProvideErrorMetadata + std::error::Error + 'static,
-        R: std::fmt::Debug + 'static,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         AwsError::new(operation, &self.region, error).named(name)
     }

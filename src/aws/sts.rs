@@ -1,8 +1,8 @@
 //! STS: who the credentials belong to.
 
-use super::retry::{first_call_retries, partition};
+use super::retry::partition;
 use super::trace::Trace;
-use super::{AwsError, Clients, ErrorKind, endpoint_override};
+use super::{AwsError, Clients, endpoint_override};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerIdentity {
@@ -15,7 +15,7 @@ impl Clients {
     /// Names the endpoint that did not answer, where it is not AWS's own.
     fn reached(&self, error: AwsError) -> AwsError {
         match endpoint_override(&self.config, "STS") {
-            Some(url) if error.is(ErrorKind::Network) => error.named(&url),
+            Some(url) if error.is_unanswered() => error.named(&url),
             _ => error,
         }
     }
@@ -23,8 +23,8 @@ impl Clients {
     pub async fn caller_identity(&self) -> Result<CallerIdentity, AwsError> {
         const OPERATION: &str = "GetCallerIdentity";
         let config = aws_sdk_sts::config::Builder::from(&self.config)
-            .retry_config(first_call_retries())
             .retry_partition(partition())
+            .interceptor(self.retry_limits.of_first_call())
             .interceptor(Trace)
             .interceptor(self.simulated.clone())
             .build();

@@ -124,7 +124,7 @@ impl Clean {
             return Err(CliError::Usage(message.to_owned()));
         }
         block_on(async {
-            let (clients, endpoint) = aws.connect()?;
+            let (clients, endpoint) = aws.connect(None)?;
             let request = CleanRequest {
                 what: self.project.clone(),
                 search: self.place.search(aws),
@@ -235,7 +235,7 @@ impl List {
     /// One line for a run, account and region.
     pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
         block_on(async {
-            let (clients, endpoint) = aws.connect()?;
+            let (clients, endpoint) = aws.connect(None)?;
             let request = CleanRequest {
                 what: "ALL".to_owned(),
                 search: self.place.search(aws),

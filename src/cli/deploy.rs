@@ -130,7 +130,7 @@ impl Run {
         refuse_unasked(self.yes, self.no_execute)?;
         let staging = project.staging(true, &[])?;
         block_on(async {
-            let (clients, endpoint) = aws.connect()?;
+            let (clients, endpoint) = aws.connect(Some(&project.loaded.config))?;
             let (mut plan, warnings) = run::prepare(&draft, &clients).await?;
             output::diagnostics(&warnings);
             self.settle(&project, &mut plan)?;

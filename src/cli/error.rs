@@ -173,7 +173,9 @@ fn hint(error: &AwsError) -> Option<&'static str> {
         ErrorKind::MissingProfile => Some(
             "choose a profile with --profile or `auth` in .taskcat.yml, or create it with `aws configure --profile NAME`",
         ),
-        ErrorKind::Network => Some("check the region's name, --endpoint-url and AWS_ENDPOINT_URL, and the network"),
+        ErrorKind::Unreachable | ErrorKind::Network => {
+            Some("check the region's name, --endpoint-url and AWS_ENDPOINT_URL, and the network")
+        }
         _ => None,
     }
 }

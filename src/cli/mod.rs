@@ -28,7 +28,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::aws::{self, Aws};
+use crate::aws::{self, Aws, CALL_TIMEOUT};
+use crate::config::BaseConfig;
+use crate::duration::HumanDuration;
 use error::{CliError, Exit};
 
 /// Tests CloudFormation templates by launching them.
@@ -68,6 +70,10 @@ struct AwsArgs {
     /// Endpoint to call instead of AWS, for every service: http://localhost:4566. AWS_ENDPOINT_URL does the same.
     #[arg(long, global = true, value_name = "URL")]
     endpoint_url: Option<String>,
+
+    /// Time limit of one attempt of an AWS call, ten times as long for an upload [default: 30s].
+    #[arg(long, global = true, value_name = "DURATION")]
+    call_timeout: Option<HumanDuration>,
 }
 
 /// Those without a word here say in their own files what they do.
@@ -164,8 +170,9 @@ impl AwsArgs {
         }
     }
 
-    /// Returns AWS, or what stands in for it, and the endpoint for the reports.
-    fn connect(&self) -> Result<(Aws, Option<String>), CliError> {
+    /// Returns AWS, or what stands in for it, and the endpoint for the reports. Flags take precedence over the project's
+    /// configuration.
+    fn connect(&self, config: Option<&BaseConfig>) -> Result<(Aws, Option<String>), CliError> {
         for (setting, url) in self.endpoints() {
             if !aws::is_url(&url) {
                 let message =
@@ -175,7 +182,9 @@ impl AwsArgs {
         }
         let argument = given(self.endpoint_url.clone());
         let endpoint = argument.clone().or_else(|| given(env::var("AWS_ENDPOINT_URL").ok()));
-        Ok((Aws::new(argument), endpoint))
+        let configured = config.and_then(|it| it.project.call_timeout.or(it.general.call_timeout));
+        let call_timeout = self.call_timeout.or(configured).map_or(CALL_TIMEOUT, |it| it.0);
+        Ok((Aws::new(argument).with_call_timeout(call_timeout), endpoint))
     }
 
     /// Every endpoint that is set, and where.

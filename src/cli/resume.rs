@@ -50,7 +50,7 @@ pub(super) struct Resume {
 impl Resume {
     pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
         block_on(async {
-            let (clients, endpoint) = aws.connect()?;
+            let (clients, endpoint) = aws.connect(None)?;
             let request = self.request(aws, endpoint);
             let resumption = match Resumption::find(&request, &clients).await {
                 Ok(found) => found,

@@ -15,7 +15,7 @@ use super::project::{Project, argument};
 use super::resume::Resume;
 use super::simulator::{Behaviour, Local};
 use super::{AwsArgs, Verbosity, block_on, github, output, remains, streams};
-use crate::config::Argument;
+use crate::config::{Argument, BaseConfig};
 use crate::duration::HumanDuration;
 use crate::event::{RunStarted, Task};
 use crate::plan::{self, Draft};
@@ -151,9 +151,9 @@ pub(super) struct Run {
     #[arg(long, conflicts_with = "max_fail")]
     fail_fast: bool,
 
-    /// Warn about a stack that is in progress for longer.
-    #[arg(long, value_name = "DURATION", default_value = "1h")]
-    slow_after: HumanDuration,
+    /// Warn about a stack that is in progress for longer [default: 1h].
+    #[arg(long, value_name = "DURATION")]
+    slow_after: Option<HumanDuration>,
 
     /// Delete stacks without the resources that can't be deleted, as a last step.
     #[arg(long)]
@@ -276,7 +276,7 @@ impl Run {
         let staging = if self.skip_upload { None } else { Some(self.staging(project)?) };
         let (clients, endpoint) = match local {
             Some(local) => (local.aws(), None),
-            None => aws.connect()?,
+            None => aws.connect(Some(&project.loaded.config))?,
         };
         let folder = &self.output_directory;
         let mut view =
@@ -333,17 +333,20 @@ impl Run {
         }
         arguments.extend(self.retries.map(|it| argument("tests.*.retries", &it.to_string(), "--retries")));
         arguments.extend(self.budget.map(|it| argument("project.budget", &it.to_string(), "--budget")));
+        let max_fail = self.max_fail.or(self.fail_fast.then_some(1));
+        arguments.extend(max_fail.map(|it| argument("project.max_fail", &it.to_string(), "--max-fail")));
+        arguments.extend(self.slow_after.map(|it| argument("project.slow_after", &it.to_string(), "--slow-after")));
         arguments
     }
 
     fn settings(&self, project: &Project) -> Settings {
-        let config = &project.loaded.config;
-        let budget = config.project.budget.or(config.general.budget);
+        let BaseConfig { general, project, .. } = &project.loaded.config;
+        let slow_after = project.slow_after.or(general.slow_after).map_or(run::SLOW_AFTER, |it| it.0);
         Settings {
             force_delete: self.force_delete,
-            max_fail: self.max_fail.or(self.fail_fast.then_some(1)),
-            slow_after: self.slow_after.0,
-            budget: budget.map(|total| Budget { total, from: build_start() }),
+            max_fail: project.max_fail.or(general.max_fail),
+            slow_after,
+            budget: project.budget.or(general.budget).map(|total| Budget::new(total, age_of_build())),
             no_delete: self.no_delete,
             keep_failed: self.keep_failed,
             wait_for_delete: !self.dont_wait_for_delete,
@@ -353,13 +356,12 @@ impl Run {
     }
 }
 
-/// When the time began to run: with the build, in CodeBuild
-/// (<https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html>), else now.
-fn build_start() -> SystemTime {
-    let now = SystemTime::now();
+/// The time since the start of the build, in CodeBuild; elsewhere none
+/// (<https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html>).
+fn age_of_build() -> Duration {
     let milliseconds = env::var("CODEBUILD_START_TIME").ok().and_then(|text| text.parse().ok());
     let start = milliseconds.map(|it| SystemTime::UNIX_EPOCH + Duration::from_millis(it));
-    start.filter(|start| *start <= now).unwrap_or(now)
+    start.and_then(|start| start.elapsed().ok()).unwrap_or_default()
 }
 
 fn part(text: &str) -> Result<(usize, usize), String> {

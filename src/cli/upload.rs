@@ -77,7 +77,7 @@ impl Upload {
         output::diagnostics(&project.loaded.warnings);
         let draft = Draft::of_buckets(&project.loaded, &project.root, Uuid::new_v4());
         block_on(async {
-            let (clients, endpoint) = aws.connect()?;
+            let (clients, endpoint) = aws.connect(Some(&project.loaded.config))?;
             let (mut plan, warnings) = run::prepare(&draft, &clients).await?;
             plan.keep_buckets();
             output::diagnostics(&warnings);

@@ -85,6 +85,16 @@ pub struct GeneralConfig {
     /// Time limit of the whole run; the stacks are deleted early enough to end in time
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<HumanDuration>,
+    /// Number of failed tests after which the run stops; default is unlimited
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "max_fail")]
+    pub max_fail: Option<usize>,
+    /// Age at which to warn about a stack that is still in progress; default is 1h
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_after: Option<HumanDuration>,
+    /// Time limit of one attempt of an AWS call, ten times as long for an upload; default is 30s
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call_timeout: Option<HumanDuration>,
 }
 
 /// Project specific configuration section
@@ -185,6 +195,16 @@ pub struct ProjectConfig {
     /// Time limit of the whole run; the stacks are deleted early enough to end in time
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<HumanDuration>,
+    /// Number of failed tests after which the run stops; default is unlimited
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "max_fail")]
+    pub max_fail: Option<usize>,
+    /// Age at which to warn about a stack that is still in progress; default is 1h
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_after: Option<HumanDuration>,
+    /// Time limit of one attempt of an AWS call, ten times as long for an upload; default is 30s
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call_timeout: Option<HumanDuration>,
 }
 
 /// Test specific configuration section
@@ -399,6 +419,10 @@ fn project_name(_: &mut SchemaGenerator) -> Schema {
         "patternErrorMessage": "must consist of lower case letters, digits, - and /",
         "examples": ["my-project-name"],
     })
+}
+
+fn max_fail(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "minimum": 1, "examples": [1] })
 }
 
 fn retries(_: &mut SchemaGenerator) -> Schema {

@@ -378,7 +378,7 @@ mod tests {
                  package_lambda, lambda_zip_path, lambda_source_path, s3_bucket, s3_regional_buckets, parameters, \
                  build_submodules, template, tags, s3_enable_sig_v2, s3_object_acl, shorten_stack_name, role_name, \
                  org_id, prehooks, posthooks, timeout, \
-                 hook_timeout, delete_timeout, retries, budget)",
+                 hook_timeout, delete_timeout, retries, budget, max_fail, slow_after, call_timeout)",
                 "3:13: `tests.t` has no key `parameter` (did you mean `parameters`?)",
                 "3:28: `tests.t` has no key `org_id` (it is a key of `project`)",
                 "4:1: a configuration has no section `x` (known are general, project, tests)",
@@ -511,7 +511,7 @@ mod tests {
                  artifact_regions, \
                  az_blacklist, package_lambda, lambda_zip_path, lambda_source_path, s3_bucket, s3_regional_buckets, \
                  parameters, build_submodules, template, tags, s3_enable_sig_v2, s3_object_acl, shorten_stack_name, \
-                 role_name, org_id, prehooks, posthooks, timeout, hook_timeout, delete_timeout, retries, budget)",
+                 role_name, org_id, prehooks, posthooks, timeout, hook_timeout, delete_timeout, retries, budget, max_fail, slow_after, call_timeout)",
                 ".taskcat_overrides.yml:1:4: `project.parameters.A` takes a single value or a list of them, not a \
                  mapping",
                 "TASKCAT_PROJECT_S3_BUKET: `project` has no key `s3_buket` (did you mean `s3_bucket`?)",

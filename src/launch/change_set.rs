@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::LaunchError;
 use super::aws_cli::AwsCli;
 use super::ownership::{self, ForeignStack, Mark};
-use crate::aws::{AwsError, ChangeSet, Clients, CreateChangeSet, Stack, may_have_taken_effect, request_token};
+use crate::aws::{AwsError, ChangeSet, Clients, CreateChangeSet, Stack, request_token};
 use crate::event::{Change, ChangeDetail, Events, Happening};
 use crate::plan::{OWN_TAGS, StackPlan};
 use crate::template::Secrets;
@@ -70,7 +70,7 @@ pub struct Adoption {
 ///
 /// # Errors
 /// The stack is somebody else's, can't be changed, or CloudFormation refuses. Then there is no change set, unless
-/// [`may_have_taken_effect`] says otherwise.
+/// [`AwsError::may_have_taken_effect`] says otherwise.
 pub async fn create(
     request: Request<'_>,
     cli: &AwsCli,
@@ -116,7 +116,7 @@ pub async fn create(
     let (id, stack_id) = match clients.create_change_set(&call).await {
         Ok(ids) => ids,
         Err(error) => {
-            let found = look_for(&plan.stack_name, name, may_have_taken_effect(&error), clients).await;
+            let found = look_for(&plan.stack_name, name, error.may_have_taken_effect(), clients).await;
             found.map(|it| (it.id, it.stack_id)).ok_or(error)?
         }
     };
@@ -235,7 +235,7 @@ fn each_detail(changes: &mut [Change], act: &mut impl FnMut(&mut ChangeDetail)) 
 pub async fn execute(proposal: &Proposal, clients: &Clients) -> Result<(), AwsError> {
     let Err(error) = clients.execute_change_set(&proposal.id, &request_token()).await else { return Ok(()) };
     // The answer to an attempt that took effect may have got lost.
-    for look in 0..if may_have_taken_effect(&error) { LOOKS } else { 1 } {
+    for look in 0..if error.may_have_taken_effect() { LOOKS } else { 1 } {
         if look > 0 {
             sleep(LOOK_INTERVAL).await;
         }

@@ -11,21 +11,23 @@ pub mod ownership;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::aws::{AwsError, Clients, CreateStack, ErrorKind, request_token};
+use crate::aws::{AwsError, Clients, CreateStack, ErrorKind, INVISIBLE, request_token};
 use crate::event::{Events, Happening, NotRecorded};
 use crate::plan::StackPlan;
 use ownership::ForeignStack;
 
-/// How long CloudFormation may not see a stack after its creation.
-const INVISIBLE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(500);
 
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     #[error(transparent)]
     Aws(#[from] AwsError),
+    /// The creation failed, and whether there is a stack could not be found out.
+    #[error("{0}; the stack may exist all the same")]
+    Unconfirmed(AwsError),
     #[error(transparent)]
     NotRecorded(#[from] NotRecorded),
     #[error(transparent)]
@@ -38,19 +40,24 @@ pub enum LaunchError {
 impl LaunchError {
     /// Whether the stack may have been created all the same.
     pub fn may_exist(&self) -> bool {
-        matches!(self, Self::Aws(error) if error.is_ambiguous())
+        matches!(self, Self::Unconfirmed(_))
     }
 }
 
-/// Creates the planned stack and returns its id. `template_url` is where the template was staged to.
+/// Creates the planned stack and returns its ID. `template_url` is where the template was staged to. `stop` ends the wait
+/// for a call that is throttled, never a call that is under way.
 ///
-/// The client request token makes the SDK's retries safe. Where the answer to the call itself got lost, the stack may
-/// stand all the same: it is looked up by name, and taken for ours only if it carries this run's `taskcat-id`.
+/// The client request token makes repeated calls safe. Where the answer to the call got lost, the stack may exist all the
+/// same: it is looked up by name, and taken for ours only if it carries this run's `taskcat-id`.
+///
+/// # Errors
+/// There is no stack, unless [`LaunchError::may_exist`] says otherwise.
 pub async fn launch(
     plan: &StackPlan,
     run_id: Uuid,
     template_url: &str,
     clients: &Clients,
+    stop: &CancellationToken,
     events: &Events,
 ) -> Result<String, LaunchError> {
     let token = request_token();
@@ -69,11 +76,15 @@ pub async fn launch(
         role_arn: plan.role_arn.as_deref(),
         client_request_token: &token,
     };
-    let stack_id = match clients.create_stack(&request).await {
+    let stack_id = match clients.create_stack(&request, stop).await {
         Ok(stack_id) => stack_id,
         // A repeated call whose first answer got lost may be told that the stack already exists.
-        Err(error) if error.is_ambiguous() || error.is(ErrorKind::AlreadyExists) => {
-            adopt(plan, run_id, clients).await.ok_or(error)?
+        Err(error) if error.may_have_taken_effect() || error.is(ErrorKind::AlreadyExists) => {
+            match look_for(plan, run_id, clients).await {
+                Found::Ours(stack_id) => stack_id,
+                Found::Foreign => return Err(error.into()),
+                Found::Nothing => return Err(LaunchError::Unconfirmed(error)),
+            }
         }
         Err(error) => return Err(error.into()),
     };
@@ -81,17 +92,25 @@ pub async fn launch(
     Ok(stack_id)
 }
 
-/// The ID of the stack of the planned name, if this run created it. It may not be visible at first.
-async fn adopt(plan: &StackPlan, run_id: Uuid, clients: &Clients) -> Option<String> {
+/// What has the planned name.
+enum Found {
+    /// The ID of this run's stack.
+    Ours(String),
+    Foreign,
+    Nothing,
+}
+
+/// Looks for the stack after a creation that failed. It may not be visible at first.
+async fn look_for(plan: &StackPlan, run_id: Uuid, clients: &Clients) -> Found {
     let started = Instant::now();
     loop {
         match clients.describe_stack(&plan.stack_name).await {
-            Ok(Some(stack)) => {
-                let is_ours = stack.tag("taskcat-id") == Some(&run_id.simple().to_string());
-                return is_ours.then_some(stack.stack_id);
+            Ok(Some(stack)) if stack.tag("taskcat-id") == Some(&run_id.simple().to_string()) => {
+                return Found::Ours(stack.stack_id);
             }
+            Ok(Some(_)) => return Found::Foreign,
             Ok(None) | Err(_) if started.elapsed() < INVISIBLE => sleep(LOOK).await,
-            Ok(None) | Err(_) => return None,
+            Ok(None) | Err(_) => return Found::Nothing,
         }
     }
 }

@@ -98,14 +98,18 @@ async fn test(context: &Context<'_>, plan: &StackPlan, bucket: &Bucket, stack: &
     }
     let clients = context.aws.clients(&plan.profile, &cell.region).await;
     let template_url = bucket.url(&plan.template_key);
-    // Never cut short: a call on the way may take effect.
-    let launched = launch(plan, context.job.plan.run_id, &template_url, &clients, context.events).await;
+    let run_id = context.job.plan.run_id;
+    // Never cut short: a call that is under way may take effect.
+    let launched = launch(plan, run_id, &template_url, &clients, &context.stop.token, context.events).await;
     let stack_id = match launched {
         Ok(stack_id) => stack_id,
         Err(error) => {
             let (reason, may_exist) = (error.to_string(), error.may_exist());
             let failed = Happening::LaunchFailed { cell: cell.clone(), reason: reason.clone(), may_exist };
             context.events.send(failed);
+            if context.stop.token.is_cancelled() {
+                return Verdict::interrupted(context);
+            }
             return Verdict::failed(reason);
         }
     };

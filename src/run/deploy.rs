@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::conductor::{Conductor, Ended, Spine};
 use super::stop::Waited;
 use super::{Context, Job, RunError, before_cells, not_run, refuse, secrets, staging, started};
-use crate::aws::{Aws, Clients, may_have_taken_effect};
+use crate::aws::{Aws, Clients};
 use crate::duration::HumanDuration;
 use crate::event::{CellId, Change, Happening, Outcome, RunStarted, Task};
 use crate::launch::LaunchError;
@@ -186,7 +186,7 @@ async fn propose<'p>(
         Ok(proposal) => proposal,
         Err(error) => {
             unfinished.ends();
-            let may_exist = matches!(&error, LaunchError::Aws(error) if may_have_taken_effect(error));
+            let may_exist = matches!(&error, LaunchError::Aws(error) if error.may_have_taken_effect());
             let more =
                 may_exist.then(|| format!("; should the change set appear all the same, delete it with `{delete}`"));
             fail_launch(context, cell, &format!("{error}{}", more.unwrap_or_default()));
@@ -296,7 +296,7 @@ async fn execute(context: &Context<'_>, open: &mut Open<'_>, limit: Duration) {
     };
     if let Err(error) = begun {
         // It may be executed late, so it isn't deleted.
-        let remains = match may_have_taken_effect(&error) {
+        let remains = match error.may_have_taken_effect() {
             true => format!("whether it is executed isn't known; {}", open.remains_itself()),
             false => open.remains(),
         };

@@ -82,6 +82,9 @@ pub struct Job {
 
 const LINT_ABSENT: &str = "cfn-lint is not on PATH, so templates are not checked before the launch (`pip install cfn-lint`; -l skips the check)";
 
+/// The age at which a stack in progress is slow, by default.
+pub const SLOW_AFTER: Duration = Duration::from_secs(60 * 60);
+
 /// What the user decided about a run, beyond the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -110,7 +113,7 @@ impl Default for Settings {
             max_concurrency_per_region: None,
             force_delete: false,
             max_fail: None,
-            slow_after: Duration::from_secs(60 * 60),
+            slow_after: SLOW_AFTER,
             budget: None,
         }
     }

@@ -3,9 +3,9 @@
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::duration::HumanDuration;
@@ -90,21 +90,21 @@ pub(super) enum Waited<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// For the whole run.
-    pub total: HumanDuration,
-    /// When the time began to run; before the start of this process where a CI's build began earlier.
-    pub from: SystemTime,
+    total: HumanDuration,
+    /// When it is used up.
+    end: Instant,
 }
 
 impl Budget {
-    /// Waits, and stops the run early enough to delete everything in time.
-    pub(super) async fn watch(self, stop: &Stop, events: &Events) {
-        sleep(self.left().saturating_sub(self.reserve())).await;
-        stop.stop(StopReason::Budget(self.total), events);
+    /// A budget of which `used` is over already: the age of a CI's build that began before this process.
+    pub fn new(total: HumanDuration, used: Duration) -> Self {
+        Self { total, end: Instant::now() + total.0.saturating_sub(used) }
     }
 
-    fn left(self) -> Duration {
-        let used = SystemTime::now().duration_since(self.from).unwrap_or_default();
-        self.total.0.saturating_sub(used)
+    /// Waits, and stops the run early enough to delete everything in time.
+    pub(super) async fn watch(self, stop: &Stop, events: &Events) {
+        sleep_until(self.end.checked_sub(self.reserve()).unwrap_or(self.end)).await;
+        stop.stop(StopReason::Budget(self.total), events);
     }
 
     /// What is set aside for the deletion: a fifth, but no less than a minute and no more than half an
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn time_for_the_deletion_is_set_aside() {
         let reserve = |budget: &str| {
-            let budget = Budget { total: budget.parse().unwrap(), from: SystemTime::now() };
+            let budget = Budget::new(budget.parse().unwrap(), Duration::ZERO);
             HumanDuration(budget.reserve()).to_string()
         };
         assert_eq!(reserve("10s"), "5s");

@@ -80,7 +80,7 @@ async fn create(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Eve
 }
 
 fn may_have_created(error: &AwsError) -> bool {
-    error.is_ambiguous() || error.has_code("BucketAlreadyOwnedByYou")
+    error.may_have_taken_effect() || error.has_code("BucketAlreadyOwnedByYou")
 }
 
 /// Whether a bucket with the run's own name is the run's: nobody else has tagged it.

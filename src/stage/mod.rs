@@ -30,7 +30,7 @@ impl StageError {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Aws(error) => {
-                let is_ambiguous = error.is_ambiguous() || error.has_code("BucketAlreadyOwnedByYou");
+                let is_ambiguous = error.may_have_taken_effect() || error.has_code("BucketAlreadyOwnedByYou");
                 error.operation == "CreateBucket" && !is_ambiguous
             }
             Self::NoSuchBucket { .. } | Self::WrongRegion { .. } | Self::NotRecorded(_) => true,

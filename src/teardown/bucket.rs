@@ -6,12 +6,9 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::aws::{AwsError, Clients, ErrorKind};
+use crate::aws::{AwsError, Clients, ErrorKind, INVISIBLE};
 use crate::event::{Events, Happening};
 use crate::plan::auto_bucket_name;
-
-/// How long something may stay invisible after a call that created it: what isn't found by then was not created.
-pub const SETTLE: Duration = Duration::from_secs(60);
 
 /// Attempts at emptying and deleting a bucket that something else still fills.
 const ATTEMPTS: u32 = 5;
@@ -61,7 +58,7 @@ impl BucketOrigin<'_> {
     fn settles_in(&self) -> Duration {
         let Some(since) = self.unconfirmed_since else { return Duration::ZERO };
         let age = Duration::try_from(Timestamp::now().duration_since(since)).unwrap_or_default();
-        SETTLE.saturating_sub(age)
+        INVISIBLE.saturating_sub(age)
     }
 }
 

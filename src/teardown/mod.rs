@@ -5,7 +5,7 @@
 
 mod bucket;
 
-pub use bucket::{BucketOrigin, Ownership, SETTLE, delete_bucket, delete_bucket_of_run, ownership};
+pub use bucket::{BucketOrigin, Ownership, delete_bucket, delete_bucket_of_run, ownership};
 
 use futures::future::BoxFuture;
 

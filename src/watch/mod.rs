@@ -14,17 +14,11 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::time::{Instant, sleep};
 
-use crate::aws::{AwsError, Clients, ErrorKind, Stack};
+use crate::aws::{AwsError, Clients, ErrorKind, INVISIBLE, Stack};
 use crate::event::{CellId, Events, Happening, Output, StackEvent};
 
-/// How long polls of one stack may fail in a row, for other reasons than throttling, before following it is given up.
+/// How long polls of one stack may fail in a row, each repeated for a while, before following it is given up.
 const LONGEST_FAILURE: Duration = Duration::from_secs(15);
-
-/// How long CloudFormation may not see a stack after its creation.
-const INVISIBLE: Duration = Duration::from_secs(60);
-
-/// How long polls may be throttled without one that succeeds.
-const LONGEST_THROTTLING: Duration = Duration::from_secs(15 * 60);
 
 /// How often in a row a stack has to be missing to count as deleted. CloudFormation shows deleted stacks by their ID for
 /// 90 days, so that one that is missing once may only not be visible everywhere.
@@ -233,10 +227,6 @@ impl Followed {
     async fn poll(&mut self, clients: &Clients) -> Result<Vec<StackEvent>, AwsError> {
         let found = match clients.new_events(&self.stack_id, self.depth, &mut self.seen).await {
             Ok(found) => found,
-            Err(error) if error.is(ErrorKind::Throttled) => {
-                let since = self.failing_since.get_or_insert_with(Instant::now);
-                return if since.elapsed() < LONGEST_THROTTLING { Ok(Vec::new()) } else { Err(error) };
-            }
             // It may not be visible yet.
             Err(error) if error.message.contains("does not exist") && self.is_new() => return Ok(Vec::new()),
             Err(error) if error.message.contains("does not exist") => {
@@ -249,7 +239,7 @@ impl Followed {
             Err(error) => {
                 let since = self.failing_since.get_or_insert_with(Instant::now);
                 let may_pass = since.elapsed() < LONGEST_FAILURE;
-                let passing = error.is_ambiguous() || error.is(ErrorKind::Other);
+                let passing = error.may_pass() || error.is(ErrorKind::Other);
                 return if passing && may_pass { Ok(Vec::new()) } else { Err(error) };
             }
         };

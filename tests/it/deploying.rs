@@ -388,7 +388,7 @@ fn what_remains_is_named() {
 #[test]
 fn waits_end() {
     let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
-    let proxy = Proxy::with_faults(&server, &["DescribeChangeSet=throttle"]);
+    let proxy = Proxy::with_faults(&server, &["DescribeChangeSet=throttle*9"]);
     let endless = Taskcat::at(&project, &proxy.endpoint()).args(["deploy", "run", "-l", "--yes"]);
     let ended = endless.args(["--change-set-timeout", "3s"]).run();
     ended.assert_code(1).assert_says("not worked out within 3s");

@@ -51,6 +51,7 @@ mod differential;
 mod emptying;
 mod exit_codes;
 mod failures;
+mod faults;
 #[cfg(feature = "lambda")]
 mod git_merge;
 mod github;

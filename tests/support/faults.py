@@ -5,6 +5,7 @@ A fault is written `ACTION[@REGION]=WHAT[+SKIP][*TIMES][%PERCENT]`. ACTION is th
 
     STATUS:CODE     this error, before the call reaches the server
     throttle        the service's own throttling error
+    rate:NUMBER     the same for what exceeds so many calls a second
     internal        the service's own internal error, with status 500
     cut             the connection is closed without an answer
     hang            no answer until the client closes the connection, for 300 s at most
@@ -28,7 +29,7 @@ from urllib.parse import unquote
 
 FAULT = re.compile(
     r"(?P<action>[\w*?\[\]]+)(?:@(?P<region>[\w-]+))?="
-    r"(?P<what>(?:after:)?(?:\d+:\w+|throttle|internal|cut|hang)|delay:[\d.]+)"
+    r"(?P<what>(?:after:)?(?:\d+:\w+|throttle|rate:[\d.]+|internal|cut|hang)|delay:[\d.]+)"
     r"(?:\+(?P<skip>\d+))?(?:\*(?P<times>\d+))?(?:%(?P<percent>[\d.]+))?"
 )
 HIDE = re.compile(r"hide:(?P<kind>bucket|stack)=(?P<seconds>[\d.]+)")
@@ -61,9 +62,21 @@ class Fault:
         self.skip = int(matched["skip"] or 0)
         self.times = int(matched["times"]) if matched["times"] else None
         self.percent = float(matched["percent"]) if matched["percent"] else None
+        self.rate = float(self.what[5:]) if self.what.startswith("rate:") else None
+        self.tokens, self.refilled = self.rate, time.monotonic()
 
     def matches(self, call):
         return fnmatch.fnmatchcase(call["action"] or "", self.action) and self.region in (None, call["region"])
+
+    def exceeds_rate(self):
+        """Whether this call is one too many; takes a token otherwise. Refused calls cost nothing."""
+        now = time.monotonic()
+        self.tokens = min(self.tokens + (now - self.refilled) * self.rate, max(self.rate, 1))
+        self.refilled = now
+        if self.tokens < 1:
+            return True
+        self.tokens -= 1
+        return False
 
     @property
     def delay(self):
@@ -71,7 +84,7 @@ class Fault:
 
     def error(self, service):
         """Status and body of the error that the client sees; `None` where it sees none."""
-        if self.what == "throttle":
+        if self.what == "throttle" or self.rate is not None:
             answer = THROTTLES.get(service, (400, "Throttling", "Rate exceeded"))
         elif self.what == "internal":
             answer = INTERNAL_ERRORS.get(service, (500, "InternalFailure", "An internal error has occurred."))
@@ -109,6 +122,8 @@ class Faults:
                     continue
                 if fault.skip > 0:
                     fault.skip -= 1
+                elif fault.rate is not None and not fault.exceeds_rate():
+                    continue
                 elif fault.percent is None or self.generator.random() * 100 < fault.percent:
                     if fault.times is not None:
                         fault.times -= 1

@@ -117,7 +117,7 @@ fn unread(secret: &Secret, error: &AwsError) -> Stop {
             "Allow the function's role `secretsmanager:GetSecretValue` on it, and `kms:Decrypt` on its key if that is \
              your own",
         ),
-        ErrorKind::Throttled | ErrorKind::Network | ErrorKind::Unavailable => {
+        ErrorKind::Throttled | ErrorKind::Unreachable | ErrorKind::Network | ErrorKind::Unavailable => {
             (JobFailure::SystemUnavailable, "Retry the stage")
         }
         ErrorKind::AlreadyExists | ErrorKind::Other => {

@@ -33,7 +33,7 @@ impl Delete {
             return Err(CliError::Usage("stdin is not a terminal; pass --yes to delete without asking".to_owned()));
         }
         block_on(async {
-            let (clients, endpoint) = aws.connect()?;
+            let (clients, endpoint) = aws.connect(None)?;
             let target = self.which.target(aws, &clients).await?;
             let Some(found) = find(&target, endpoint.as_deref(), &clients).await? else {
                 return self.delete_leftover_tools(&target, &clients, endpoint, verbosity).await;

@@ -76,7 +76,7 @@ impl Deploy {
         refuse_unasked(self.yes, self.no_execute)?;
         output::diagnostics(&warnings);
         block_on(async {
-            let (clients, endpoint) = aws.connect()?;
+            let (clients, endpoint) = aws.connect(None)?;
             let target = self.which.target(aws, &clients).await?;
             let standing = find(&target, endpoint.as_deref(), &clients).await?;
             refuse_unchangeable(standing.as_ref())?;

@@ -22,7 +22,7 @@ pub struct Status {
 impl Status {
     pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
         block_on(async {
-            let (clients, endpoint) = aws.connect()?;
+            let (clients, endpoint) = aws.connect(None)?;
             let target = self.which.target(aws, &clients).await?;
             let found = find_standing(&target, endpoint.as_deref(), &clients).await?;
             streams::print_line(format_args!("{} in {}: {}", target.name, target.region, found.stack.status));

@@ -10,14 +10,14 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{Findings, Leftover, LeftoverKind, age};
-use crate::aws::{Aws, AwsError, Clients};
+use crate::aws::{Aws, AwsError, Clients, INVISIBLE};
 use crate::event::{Events, Happening, RunStarted, Task};
 use crate::report::Consumer;
 use crate::run::conductor::{Conductor, Ended, Spine};
 use crate::run::deletion::{self, DeletionOptions};
 use crate::run::journal::Record;
 use crate::run::staging;
-use crate::teardown::{self, SETTLE};
+use crate::teardown;
 
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -90,7 +90,7 @@ pub(in crate::run) async fn current_stack(
         if let Some(stack) = ours {
             return Ok((stack.status != "DELETE_COMPLETE").then_some(stack.stack_id));
         }
-        if age(unconfirmed_since) >= SETTLE {
+        if age(unconfirmed_since) >= INVISIBLE {
             return Ok(None);
         }
         sleep(LOOK).await;
