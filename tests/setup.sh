@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Makes the virtual environments that the tests, the demo and the benchmark use, under target/venvs: the two servers
 # that stand in for AWS, the Python TaskCat that the runner is compared with, AWS's command line for the pipeline's
-# buildspecs, what drives a browser over the report, and what checks files against published schemas. Quick when all is
-# there.
+# buildspecs, what drives a browser over the report, what checks files against published schemas, and clients that deploy
+# to the simulator (the CDK's comes from npm). Quick when all is there.
 #
-#   tests/setup.sh [browser] [ministack] [moto] [pipeline] [schemas] [taskcat]      without names: all of them
+#   tests/setup.sh [browser] [cdk] [ministack] [moto] [pipeline] [sam] [sceptre] [schemas] [taskcat]      without names: all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,12 +23,18 @@ junit_schema() {
     pytest-8.3.5/testing/example_scripts/junit-10.xsd
 }
 
+# The CDK's command line, by the Node.js of the virtual environment.
+cdk_client() {
+  cp tests/clients/package.json tests/clients/package-lock.json "$1"
+  PATH="$PWD/$1/bin:$PATH" npm --prefix "$1" ci --silent --no-audit --no-fund --ignore-scripts >&2
+}
+
 mkdir -p target/venvs
 # Several test binaries may come here at once: one makes, the others wait and find it made.
 exec 9>target/venvs/.lock
 if command -v flock >/dev/null; then flock 9; fi
 
-[ $# -gt 0 ] || set -- browser ministack moto pipeline schemas taskcat
+[ $# -gt 0 ] || set -- browser cdk ministack moto pipeline sam sceptre schemas taskcat
 for venv in "$@"; do
   requirements=tests/requirements/$venv.txt
   made=target/venvs/$venv/.made
@@ -39,5 +45,6 @@ for venv in "$@"; do
   "$python" -m venv "target/venvs/$venv"
   "target/venvs/$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$requirements" >&2
   if [ "$venv" = schemas ]; then junit_schema target/venvs/schemas; fi
+  if [ "$venv" = cdk ]; then cdk_client target/venvs/cdk; fi
   printf '%s\n' "$want" >"$made"
 done
