@@ -19,6 +19,10 @@ pub struct Diagnostic {
     pub location: Option<Location>,
     /// What the user can do: the nearest known key, the accepted values.
     pub help: Option<String>,
+    /// What is said of the place itself: `it opens here`.
+    pub label: Option<Box<str>>,
+    /// Other places that have a part in it, and what is said of each.
+    pub related: Box<[(Location, String)]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +47,8 @@ pub struct Position {
 
 impl Diagnostic {
     pub fn error(message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), location: None, help: None }
+        let (location, help, label, related) = (None, None, None, Box::default());
+        Self { severity: Severity::Error, message: message.into(), location, help, label, related }
     }
 
     pub fn warning(message: impl Into<String>) -> Self {
@@ -52,6 +57,11 @@ impl Diagnostic {
 
     pub fn at(mut self, location: Location) -> Self {
         self.location = Some(location);
+        self
+    }
+
+    pub fn label(mut self, label: impl Into<Box<str>>) -> Self {
+        self.label = Some(label.into());
         self
     }
 

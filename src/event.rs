@@ -53,6 +53,11 @@ impl fmt::Display for CellId {
 pub enum Happening {
     /// Always the first event.
     RunStarted(RunStarted),
+    /// Where the files of the project have what a cell failed of, as far as that was foreseen. Before the cell's verdict.
+    FailuresLocated {
+        cell: CellId,
+        places: Vec<FailurePlace>,
+    },
     /// Something the user should know that stops nothing. `cell` is absent where it concerns the whole run.
     Warning {
         cell: Option<CellId>,
@@ -350,6 +355,20 @@ pub enum Task {
     DryRun,
     /// What earlier runs left is deleted.
     Clean,
+}
+
+/// A place in a file that a failure can be traced to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailurePlace {
+    /// What a reason says, or a part of it, where the failure is this one.
+    pub message: String,
+    /// Relative to the project root.
+    pub file: String,
+    /// Counts from 1.
+    pub line: u32,
+    /// What to do about it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// What is known of a cell before it starts.

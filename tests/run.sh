@@ -1,11 +1,71 @@
 #!/usr/bin/env bash
-# Sets up what the tests need and runs all of them: unit tests, then the end-to-end tests against both servers, beside the
-# Python TaskCat and in a browser (/usr/bin/chromium), then clients that others wrote against the simulator, and the short
-# form of the campaign of random kills and faults. Arguments go to `cargo test`; with any, it alone is run.
+# Installs what the tests need and runs all of them: unit tests, then the end-to-end tests against both servers, beside the
+# Python TaskCat and in a browser, then clients that others wrote against the simulator, and the short form of the campaign of
+# random kills and faults. Arguments go to `cargo test`; with any, it alone is run.
+#
+# Everything that is missing is checked for before anything is built. System packages are installed with apt-get where this
+# user may; elsewhere one line says what to install. Steps that need the network say so. CHROMIUM=/path/to/chromium chooses
+# another browser.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+say() { echo "tests/run.sh: $*" >&2; }
+has() { command -v "$1" >/dev/null 2>&1; }
+has_python() { "${PYTHON:-python3}" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+browser() {
+  local name
+  for name in "${CHROMIUM:-/usr/bin/chromium}" chromium chromium-browser google-chrome; do
+    # Ubuntu's package of that name is a script that asks for a snap.
+    if has "$name" && "$name" --version >/dev/null 2>&1; then
+      command -v "$name"
+      return
+    fi
+  done
+  return 1
+}
+
+# The Debian packages of what is missing.
+missing() {
+  if ! has cc; then echo build-essential; fi
+  if ! has git; then echo git; fi
+  if ! has script; then echo bsdutils; fi
+  if ! has_python; then echo python3-venv; fi
+  if ! browser >/dev/null; then echo chromium; fi
+}
+
+if ! has cargo; then
+  say "cargo was not found: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or newer (https://rustup.rs)"
+  exit 1
+fi
+packages=$(missing)
+packages=${packages//$'\n'/ }
+if [ -n "$packages" ]; then
+  apt=(apt-get)
+  if [ "$(id -u)" -ne 0 ]; then apt=(sudo -n apt-get); fi
+  if has apt-get && { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }; then
+    say "installing $packages with apt-get (needs the network)"
+    # shellcheck disable=SC2086  # several packages
+    if ! { "${apt[@]}" update -qq && DEBIAN_FRONTEND=noninteractive "${apt[@]}" install -y -qq $packages; } >&2; then
+      say "apt-get could not install $packages: is there a network?"
+      exit 1
+    fi
+    packages=$(missing)
+    packages=${packages//$'\n'/ }
+  fi
+  if [ -n "$packages" ]; then
+    say "missing: $packages (on Debian: apt-get install $packages; CHROMIUM and PYTHON choose other programs)"
+    exit 1
+  fi
+fi
+CHROMIUM=$(browser)
+export CHROMIUM
+
 tests/setup.sh
+if ! cargo fetch --locked --offline >/dev/null 2>&1; then
+  say "downloading crates (needs the network)"
+  cargo fetch --locked --quiet || { say "crates could not be downloaded: is there a network?"; exit 1; }
+fi
 # The end-to-end tests mostly wait for servers.
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
 cargo test --locked "$@"

@@ -26,7 +26,8 @@ junit_schema() {
 # The CDK's command line, by the Node.js of the virtual environment.
 cdk_client() {
   cp tests/clients/package.json tests/clients/package-lock.json "$1"
-  PATH="$PWD/$1/bin:$PATH" npm --prefix "$1" ci --silent --no-audit --no-fund --ignore-scripts >&2
+  PATH="$PWD/$1/bin:$PATH" npm --prefix "$1" ci --silent --no-audit --no-fund --ignore-scripts >&2 ||
+    { echo "setup: the packages of tests/clients/package.json could not be installed: is there a network?" >&2; exit 1; }
 }
 
 mkdir -p target/venvs
@@ -40,10 +41,11 @@ for venv in "$@"; do
   made=target/venvs/$venv/.made
   want=$("$python" -c 'import sys; print(sys.version)'; cat "$requirements")
   if [ -e "$made" ] && [ "$(cat "$made")" = "$want" ]; then continue; fi
-  echo "setup: making target/venvs/$venv" >&2
+  echo "setup: making target/venvs/$venv (needs the network)" >&2
   rm -rf "target/venvs/$venv"
   "$python" -m venv "target/venvs/$venv"
-  "target/venvs/$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$requirements" >&2
+  "target/venvs/$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$requirements" >&2 ||
+    { echo "setup: the packages of $requirements could not be installed: is there a network?" >&2; exit 1; }
   if [ "$venv" = schemas ]; then junit_schema target/venvs/schemas; fi
   if [ "$venv" = cdk ]; then cdk_client target/venvs/cdk; fi
   printf '%s\n' "$want" >"$made"

@@ -53,10 +53,7 @@ impl fmt::Display for AwsError {
             return f.write_str(&self.message);
         }
         write!(f, "{}: {}: ", self.region, self.operation)?;
-        if let Some(code) = &self.code {
-            write!(f, "{code}: ")?;
-        }
-        f.write_str(&self.message)
+        f.write_str(&self.answer())
     }
 }
 
@@ -78,7 +75,8 @@ impl AwsError {
         let message = match error.message() {
             Some(message) => message.to_owned(),
             None if kind == ErrorKind::Credentials => chain(&error),
-            None => innermost(&error),
+            // Where AWS sends no words, the SDK repeats the code.
+            None => Some(innermost(&error)).filter(|text| Some(text) != code.as_ref()).unwrap_or_default(),
         };
         let lost_attempt = error.raw_response().is_some_and(has_lost_attempt);
         Self { kind, operation, region: region.to_owned(), code, message, lost_attempt }
@@ -90,6 +88,15 @@ impl AwsError {
         let kind = kind_of_credentials(&error);
         let message = if kind == ErrorKind::Credentials { chain(&error) } else { innermost(&error) };
         Self { kind, ..Self::unexpected(operation, region, message) }
+    }
+
+    /// AWS's answer alone: `ValidationError: Stack name …`.
+    pub fn answer(&self) -> String {
+        match &self.code {
+            Some(code) if self.message.is_empty() => code.clone(),
+            Some(code) => format!("{code}: {}", self.message),
+            None => self.message.clone(),
+        }
     }
 
     /// The text for a profile, which is named unless the error names it.
@@ -121,7 +128,7 @@ impl AwsError {
 
     /// Puts the thing that was asked for in front of AWS's words, which often don't name it.
     pub(super) fn named(mut self, name: &str) -> Self {
-        self.message = format!("{name}: {}", self.message);
+        self.message = if self.message.is_empty() { name.to_owned() } else { format!("{name}: {}", self.message) };
         self
     }
 

@@ -127,6 +127,7 @@ impl Run {
             return Err(CliError::Diagnostics(problems));
         }
         project.refuse_endless(&draft, &templates)?;
+        project.refuse_excluded(&draft)?;
         refuse_unasked(self.yes, self.no_execute)?;
         let staging = project.staging(true, &[])?;
         block_on(async {
@@ -145,6 +146,7 @@ impl Run {
                 journal: None,
                 output: None,
                 hook_environment: Vec::new(),
+                foresee: None,
             };
             let consumers = vec![output::log(verbosity)];
             let decide = decide(self.yes, self.no_execute, verbosity);

@@ -43,7 +43,7 @@ impl Lint {
         let project = Project::load(&self.project_root, &self.input_file, aws, Vec::new())?;
         let (templates, diagnostics) = Draft::templates(&project.loaded, &project.root, self.follow_links);
         if diagnostics.iter().any(|it| it.severity == Severity::Error) {
-            return Err(CliError::Diagnostics(diagnostics));
+            return Err(CliError::Diagnostics(project.with_warnings(diagnostics)));
         }
         output::diagnostics(&project.loaded.warnings);
         output::diagnostics(&diagnostics);
@@ -88,10 +88,7 @@ fn as_taskcat(finding: &Finding) -> String {
 
 fn diagnostic(finding: &Finding, project: &Project) -> Diagnostic {
     let file = Arc::from(project.root.join(&finding.location.file));
-    Diagnostic {
-        severity: finding.severity,
-        message: format!("{}: {}", finding.rule, finding.message),
-        location: Some(Location { file, at: finding.location.at }),
-        help: None,
-    }
+    let message = format!("{}: {}", finding.rule, finding.message);
+    let location = Location { file, at: finding.location.at };
+    Diagnostic { severity: finding.severity, ..Diagnostic::error(message).at(location) }
 }

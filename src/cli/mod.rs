@@ -18,6 +18,7 @@ mod render;
 mod report;
 mod resume;
 mod simulator;
+mod span;
 mod streams;
 mod test;
 mod tips;

@@ -9,6 +9,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::span::span;
 use super::{Verbosity, streams};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::input;
@@ -20,51 +21,55 @@ use crate::template::Failure;
 /// Prints every diagnostic with its line of source, as rustc does.
 pub(super) fn diagnostics(diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
-        let source = diagnostic.location.as_ref().and_then(|at| input::text(&at.file));
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let place = diagnostic.location.as_ref().zip(source.as_deref());
-        let message = match (&diagnostic.location, place) {
-            // A file whose lines can't be shown is at least named.
-            (Some(location), None) => format!("{}: {}", near(&location.file).display(), diagnostic.message),
-            _ => diagnostic.message.clone(),
+        let Some(location) = &diagnostic.location else {
+            print(level, &diagnostic.message, diagnostic.help.as_deref());
+            continue;
         };
-        print(level, &message, place, diagnostic.help.as_deref());
+        let primary = Marked {
+            at: location,
+            kind: AnnotationKind::Primary,
+            label: diagnostic.label.as_deref().map(str::to_owned),
+            is_secret: false,
+        };
+        let related = diagnostic.related.iter().map(|(at, label)| {
+            let label = Some(label.clone());
+            Marked { at, kind: AnnotationKind::Context, label, is_secret: false }
+        });
+        let places: Vec<_> = std::iter::once(primary).chain(related).collect();
+        let mut group = snippets(Group::with_title(level.primary_title(&diagnostic.message)), &places);
+        if let Some(help) = &diagnostic.help {
+            group = group.element(Level::HELP.message(help));
+        }
+        streams::tell(inert(&Renderer::styled().render(&[group])));
     }
 }
 
 /// Prints `error: …` and, below it, what can be done.
 pub(super) fn error(message: &str, help: Option<&str>) {
-    print(Level::ERROR, message, None, help);
+    print(Level::ERROR, message, help);
 }
 
 /// Prints `warning: …`.
 pub(super) fn warning(message: &str) {
-    print(Level::WARNING, message, None, None);
+    print(Level::WARNING, message, None);
 }
 
 /// Prints `warning: …` and, below it, what can be done.
 pub(super) fn warning_with_help(message: &str, help: &str) {
-    print(Level::WARNING, message, None, Some(help));
+    print(Level::WARNING, message, Some(help));
 }
 
 /// Prints `note: …` and, below it, what can be done.
 pub(super) fn note(message: &str, help: &str) {
-    print(Level::NOTE, message, None, Some(help));
+    print(Level::NOTE, message, Some(help));
 }
 
-fn print(level: Level<'_>, message: &str, place: Option<(&Location, &str)>, help: Option<&str>) {
-    let title = level.primary_title(message);
-    let mut group = match place {
-        Some((location, source)) => title.element(
-            Snippet::source(source)
-                .path(near(&location.file).to_string_lossy())
-                .annotation(AnnotationKind::Primary.span(span(location, source))),
-        ),
-        None => Group::with_title(title),
-    };
+fn print(level: Level<'_>, message: &str, help: Option<&str>) {
+    let mut group = Group::with_title(level.primary_title(message));
     if let Some(help) = help {
         group = group.element(Level::HELP.message(help));
     }
@@ -152,33 +157,6 @@ pub(super) fn near_place(location: &Location) -> String {
 /// A path as the user would write it here.
 fn near(path: &Path) -> &Path {
     env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
-}
-
-/// The word at a location, in bytes: diagnostics know where something begins, and what it is ends with the word.
-fn span(location: &Location, source: &str) -> std::ops::Range<usize> {
-    let line = usize::try_from(location.at.line).unwrap_or(usize::MAX).saturating_sub(1);
-    let column = usize::try_from(location.at.column).unwrap_or(usize::MAX).saturating_sub(1);
-    let start_of_line: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
-    let rest = &source[start_of_line..];
-    let start = start_of_line + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at);
-    let word = &source[start..];
-    let mut open = 0_usize;
-    let mut ends = word.char_indices().filter(|(at, c)| match c {
-        ':' => word[at + 1..].starts_with(char::is_whitespace),
-        '{' | '[' => {
-            open += 1;
-            false
-        }
-        // Of a list or mapping in which the word stands.
-        '}' | ']' if open > 0 => {
-            open -= 1;
-            false
-        }
-        ',' | '}' | ']' => *at > 0 && open == 0,
-        c => c.is_whitespace(),
-    });
-    let word = ends.next().map_or(word.len(), |(at, _)| at);
-    start..start + word
 }
 
 /// Sends the product's own log to stderr, for `--debug`.

@@ -65,6 +65,8 @@ impl Plan {
         project.trim(&self.test_names, &self.regions)?;
         // Every run has an id of its own; a plan is the same whenever it is asked for.
         let (draft, mut templates) = project.draft(Uuid::new_v5(&Uuid::nil(), b"taskcat plan"))?;
+        project.refuse_bad_hooks(&draft, None)?;
+        project.refuse_excluded(&draft)?;
         let regions = if self.all_regions { Regions::All } else { Regions::Declared };
         let forecast = project.forecast(&draft, &mut templates, regions)?;
         let refused = Project::refuse_unplannable(&draft);

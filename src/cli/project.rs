@@ -1,6 +1,8 @@
 //! A project as commands meet it: its configuration, its templates, and what is to be staged.
 
+use std::collections::HashMap;
 use std::env;
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -8,19 +10,23 @@ use uuid::Uuid;
 
 use super::error::CliError;
 use super::{AwsArgs, listed, output};
+use crate::catalog;
 use crate::config::{self, Argument, Loaded, Request};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::event::{CellId, FailurePlace};
 use crate::input;
+use crate::launch::hook;
 use crate::links::{Bounds, Escape};
 use crate::lint::cfn_lint::LintTarget;
 use crate::package;
 use crate::plan::Draft;
-use crate::plan::forecast::{Forecast, Missed, Regions, Staged};
+use crate::plan::forecast::{self, Forecast, Missed, Regions, Staged};
 use crate::run::Staging;
 use crate::simulator::seed::Seeds;
 use crate::stage::exclude::Exclusions;
 use crate::stage::{local, marker};
-use crate::template::Templates;
+use crate::template::{Failure, Template, Templates};
+use crate::yaml::Node;
 
 pub(super) struct Project {
     pub root: PathBuf,
@@ -64,7 +70,7 @@ impl Project {
         let regions = listed(regions);
         let found = self.loaded.trim(tests.as_deref(), regions.as_deref());
         if found.iter().any(|it| it.severity == Severity::Error) {
-            return Err(CliError::Diagnostics(found));
+            return Err(CliError::Diagnostics(self.with_warnings(found)));
         }
         self.loaded.warnings.extend(found);
         Ok(())
@@ -89,14 +95,83 @@ impl Project {
             }
             Ok((_, more)) | Err(more) => {
                 diagnostics.extend(more);
-                Err(CliError::Diagnostics(diagnostics))
+                Err(CliError::Diagnostics(self.with_warnings(diagnostics)))
             }
         }
+    }
+
+    /// The diagnostics behind the configuration's warnings, which may explain them.
+    pub fn with_warnings(&self, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        self.loaded.warnings.iter().cloned().chain(diagnostics).collect()
     }
 
     /// Refuses a project of which no test can be planned.
     pub fn refuse_unplannable(draft: &Draft) -> Result<(), CliError> {
         if draft.can_be_planned() { Ok(()) } else { Err(CliError::Diagnostics(draft.problems())) }
+    }
+
+    /// Refuses hooks that can't be run. With `path`, the PATH of the environment, their programs have to be there.
+    pub fn refuse_bad_hooks(&self, draft: &Draft, path: Option<&OsStr>) -> Result<(), CliError> {
+        let mut refused: Vec<Diagnostic> = Vec::new();
+        for (place, plan) in draft.hooks() {
+            let Err(failure) = hook::check(plan, &self.root, path) else { continue };
+            let diagnostic = Diagnostic::error(format!("hook `{}`: {failure}", plan.kind)).help(
+                "a hook's type is `script`, with a `config.command`, or the end of a taskcat-hook-… program's name",
+            );
+            let diagnostic = Diagnostic { location: self.loaded.location(&place), ..diagnostic };
+            // Tests inherit the project's hooks.
+            if !refused.contains(&diagnostic) {
+                refused.push(diagnostic);
+            }
+        }
+        if refused.is_empty() { Ok(()) } else { Err(CliError::Diagnostics(refused)) }
+    }
+
+    /// Refuses tests whose own template is not staged.
+    pub fn refuse_excluded(&self, draft: &Draft) -> Result<(), CliError> {
+        let exclusions = Exclusions::load(&self.root, &[]).map_err(CliError::Diagnostics)?;
+        let excluded = draft.test_templates().filter(|(_, template)| exclusions.excludes(template));
+        let refused: Vec<_> = excluded
+            .map(|(test, template)| {
+                let message = format!("template {template} is excluded from the upload, so it can't be launched");
+                let help = "remove it from .taskcatignore, or move it out of a hidden or excluded folder";
+                let location = self.loaded.location(&format!("tests.{test}.template"));
+                Diagnostic { location, ..Diagnostic::error(message).help(help) }
+            })
+            .collect();
+        if refused.is_empty() { Ok(()) } else { Err(CliError::Diagnostics(refused)) }
+    }
+
+    /// Where `plan` sees the failures of a cell, for the reports.
+    pub fn foreseen(&self, draft: &Draft, templates: &Templates) -> HashMap<CellId, Vec<FailurePlace>> {
+        let Ok(forecast) = self.forecast(draft, &mut templates.clone(), Regions::Declared) else {
+            return HashMap::new();
+        };
+        let of_cell = |cell: forecast::Cell| {
+            let id = CellId { test: cell.test.into(), region: cell.region.into() };
+            let needed = cell.needs.into_values().flat_map(|need| need.failures);
+            let failures = cell.failures.into_iter().chain(needed).chain(cell.possible);
+            (id, failures.map(|failure| self.place_of(&failure)).collect())
+        };
+        let mut foreseen: HashMap<CellId, Vec<FailurePlace>> = forecast.cells.into_iter().map(of_cell).collect();
+        for (id, places) in &mut foreseen {
+            let test = self.loaded.config.tests.get(&*id.test);
+            if let Some(template) = test.and_then(|test| templates.get(test.template.as_deref()?)) {
+                let all = std::iter::once(template).chain(templates.descendants(template));
+                places.extend(all.flat_map(unknown_types));
+            }
+        }
+        foreseen
+    }
+
+    fn place_of(&self, failure: &Failure) -> FailurePlace {
+        let file = failure.at.file.strip_prefix(&self.root).unwrap_or(&failure.at.file);
+        FailurePlace {
+            message: failure.message.clone(),
+            file: file.to_string_lossy().into_owned(),
+            line: failure.at.at.line,
+            hint: None,
+        }
     }
 
     /// What would become of every cell. Looked at again for as long as it leads to files that weren't read.
@@ -227,6 +302,26 @@ impl Project {
         }
         Ok(Staging { package, exclusions, follow_links, marker_limit: marker::LIMIT })
     }
+}
+
+/// The resources of a template whose type no region has, with the nearest type that there is.
+fn unknown_types(template: &Template) -> Vec<FailurePlace> {
+    let resources = template.root.get("Resources").map_or(&[][..], Node::entries).iter();
+    let types = resources.filter_map(|(_, resource)| resource.get("Type"));
+    let unknown = types.filter_map(|node| {
+        let name = node.as_str().filter(|name| name.starts_with("AWS::"))?;
+        let near = match catalog::resource_type(name) {
+            Some(_) => return None,
+            None => config::nearest(name, catalog::resource_type_names().into_iter())?,
+        };
+        Some(FailurePlace {
+            message: name.to_owned(),
+            file: template.relative.clone(),
+            line: node.at.line,
+            hint: Some(format!("there is no type {name}; did you mean {near}?")),
+        })
+    });
+    unknown.collect()
 }
 
 /// The absolute path of a project's root.

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
@@ -17,7 +18,7 @@ use super::simulator::{Behaviour, Local};
 use super::{AwsArgs, Verbosity, block_on, github, output, remains, streams};
 use crate::config::{Argument, BaseConfig};
 use crate::duration::HumanDuration;
-use crate::event::{RunStarted, Task};
+use crate::event::{CellId, RunStarted, Task};
 use crate::plan::{self, Draft};
 use crate::report::folder::Folder;
 use crate::report::redact::Redacted;
@@ -240,6 +241,10 @@ impl Run {
         let (mut draft, templates) = project.draft(Uuid::new_v4())?;
         Project::refuse_unplannable(&draft)?;
         project.refuse_endless(&draft, &templates)?;
+        project.refuse_bad_hooks(&draft, Some(&env::var_os("PATH").unwrap_or_default()))?;
+        if !self.skip_upload {
+            project.refuse_excluded(&draft)?;
+        }
         if let Some((part, of)) = self.partition {
             draft.keep_part(part, of);
         }
@@ -287,6 +292,11 @@ impl Run {
         output::diagnostics(&warnings);
         let folders = remains::journal_folders(&project.root, Some(folder));
         let output = folders.output.clone();
+        let foreseen = OnceLock::new();
+        let foresee = |cell: &CellId| {
+            let foreseen = foreseen.get_or_init(|| project.foreseen(draft, templates));
+            foreseen.get(cell).cloned().unwrap_or_default()
+        };
         let job = Job {
             plan,
             settings: self.settings(project),
@@ -297,6 +307,7 @@ impl Run {
             journal: local.is_none().then(|| folders.clone()),
             output,
             hook_environment: local.map(Local::hook_environment).unwrap_or_default(),
+            foresee: Some(&foresee),
         };
         remains::warn_of_earlier_runs(&folders, aws);
         let mut consumers = report::files(folder).map_err(CliError::unwritten)?;

@@ -94,6 +94,7 @@ impl Upload {
                 journal: None,
                 output: None,
                 hook_environment: Vec::new(),
+                foresee: None,
             };
             let ended = if self.dry_run {
                 let (ended, lines) = run::dry_run(&job, &clients, consumers).await;

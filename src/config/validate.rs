@@ -518,13 +518,13 @@ mod tests {
                 "TASKCAT_PROJECT_PACKAGE_LAMBDA: `project.package_lambda` takes true or false, not text",
                 "TASKCAT_TESTS_T: a variable can set keys of general and project, not tests",
                 "--regions: `project.regions[1]` is `nowhere`, but must be an AWS region such as us-east-1",
-                "--parameters: the `[` that opens here is closed by `}` (close it by its own bracket)",
+                "--parameters: a `[` is closed by `}` (close it by its own bracket)",
             ]
         );
     }
 
     #[test]
     fn a_broken_file_is_one_error_with_its_place() {
-        check("project: {name: p\n", &["1:10: a `{` is never closed (it opens here)"]);
+        check("project: {name: p\n", &["1:10: a `{` is never closed"]);
     }
 }

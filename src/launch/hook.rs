@@ -36,6 +36,22 @@ pub async fn run(
     run_with(hook, input, project_root, environment, None).await
 }
 
+/// Checks what can be known of a hook before it is run: its type and its configuration, and with `path`, the directories of
+/// a PATH, that there is a program of its type.
+///
+/// # Errors
+/// The hook can't be run.
+pub fn check(hook: &HookPlan, project_root: &Path, path: Option<&OsStr>) -> Result<(), HookFailure> {
+    let (_, program) = command(hook, project_root, None)?;
+    timeout(&hook.config)?;
+    match path {
+        Some(path) if hook.kind != "script" && !std::env::split_paths(path).any(|it| it.join(&program).is_file()) => {
+            Err(HookFailure::Config(format!("no program `{program}` was found on PATH")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// `programs` stands in for the PATH on which hooks are looked for.
 async fn run_with(
     hook: &HookPlan,

@@ -100,7 +100,8 @@ impl Draft {
         rng: &mut impl Rng,
     ) -> Result<Decided<'a>, Box<RefusedCell>> {
         let refused = |account_id: &str, parameters: &[PlannedParameter], reason: String| {
-            Box::new(refused(test, place, account_id, parameters, reason))
+            let places = test.values.parameters.places(&self.project_root);
+            Box::new(RefusedCell { places, ..refused(test, place, account_id, parameters, reason) })
         };
         let identity = identity(place, identities).map_err(|reason| refused("", &[], reason))?;
         let bucket = self.bucket(test, place, identity);
@@ -193,7 +194,7 @@ fn refused(
     let (stack_name, template) = (test.stack_name.clone(), test.template.clone());
     let (account_id, parameters) = (account_id.to_owned(), shown(parameters));
     let cell = event::Cell { id: cell_id(test, place), stack_name, template, account_id, parameters };
-    RefusedCell { cell, reason }
+    RefusedCell { cell, reason, places: Vec::new() }
 }
 
 /// A cell of a test that can't be planned. Files are named from the project's root.

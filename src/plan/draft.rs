@@ -133,6 +133,23 @@ impl Draft {
         Self { run_id, project_root: project_root.to_owned(), project, tests, git_branch: None }
     }
 
+    /// The hooks of all tests, each with its path in the configuration.
+    pub fn hooks(&self) -> impl Iterator<Item = (String, &HookPlan)> {
+        self.tests.iter().flat_map(|test| {
+            let of_stage = |stage: &'static str, hooks| {
+                let path = move |index| format!("tests.{}.{stage}.{index}", test.name);
+                std::iter::Iterator::enumerate(<[HookPlan]>::iter(hooks)).map(move |(index, hook)| (path(index), hook))
+            };
+            of_stage("prehooks", &test.prehooks).chain(of_stage("posthooks", &test.posthooks))
+        })
+    }
+
+    /// The tests and their templates, relative to the project root, with `/`.
+    pub fn test_templates(&self) -> impl Iterator<Item = (&str, &str)> {
+        let planned = self.tests.iter().filter(|test| !test.template.is_empty());
+        planned.map(|test| (test.name.as_str(), test.template.as_str()))
+    }
+
     /// Keeps every `of`-th cell, from the `part`-th on (both count from 1), in the order of the configuration: as many runs
     /// as there are parts test everything once.
     pub fn keep_part(&mut self, part: usize, of: usize) {
@@ -481,9 +498,9 @@ pub mod tests {
             ],
             &[
                 ".taskcat.yml:3:3: test `one` has no value for parameters that t.yaml requires: \
-                 KeyName (line 2), VpcId (line 3) (set them under tests.one.parameters or project.parameters)",
+                 KeyName, VpcId (set them under tests.one.parameters or project.parameters)",
                 ".taskcat.yml:4:3: test `two` has no value for parameters that t.yaml requires: \
-                 VpcId (line 3) (set them under tests.two.parameters or project.parameters)",
+                 VpcId (set them under tests.two.parameters or project.parameters)",
             ],
         );
     }
@@ -565,7 +582,7 @@ pub mod tests {
         assert_eq!(
             problems,
             [
-                ".taskcat.yml:3:3: test `one` has no value for parameters that t.yaml requires: VpcId (line 3) (set them \
+                ".taskcat.yml:3:3: test `one` has no value for parameters that t.yaml requires: VpcId (set them \
                  under tests.one.parameters or project.parameters)",
                 ".taskcat.yml:1:68: `role_name` of test `two`: a b is not the name of an IAM role (letters, digits and \
                  +=,.@_-, at most 64 of them)",

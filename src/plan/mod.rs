@@ -79,6 +79,8 @@ pub struct RefusedCell {
     /// As far as it is known; without an identity `account_id` is empty.
     pub cell: event::Cell,
     pub reason: String,
+    /// Where its parameters are set.
+    pub places: Vec<event::FailurePlace>,
 }
 
 /// One test in one region.

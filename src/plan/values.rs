@@ -102,20 +102,23 @@ impl<'a> ValuesReader<'a> {
             if declared().any(|declared| declared == key) {
                 given.is_declared = true;
             } else {
-                given.templates.insert(template.file.display().to_string());
+                given.templates.insert(template.relative.clone());
                 given.nearest = given.nearest.take().or_else(|| nearest(key, declared()).map(str::to_owned));
             }
         }
     }
 
     fn missing(&self, name: &str, missing: &[&Parameter], template: &Template) -> Diagnostic {
-        let place = |parameter: &&Parameter| format!("{} (line {})", parameter.key, parameter.at.line);
-        let list = missing.iter().map(place).collect::<Vec<_>>().join(", ");
-        let file = template.file.display();
+        let list = missing.iter().map(|parameter| parameter.key.as_str()).collect::<Vec<_>>().join(", ");
+        let file = &template.relative;
+        let declared = |parameter: &&Parameter| {
+            (template.location(parameter.at), format!("parameter {} has no default", parameter.key))
+        };
+        let related = missing.iter().map(declared).collect();
         let message = format!("test `{name}` has no value for parameters that {file} requires: {list}");
         let help = format!("set them under tests.{name}.parameters or project.parameters");
         let location = self.loaded.location(&format!("tests.{name}"));
-        Diagnostic { location, ..Diagnostic::error(message).help(help) }
+        Diagnostic { location, related, ..Diagnostic::error(message).help(help) }
     }
 }
 

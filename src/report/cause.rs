@@ -75,7 +75,11 @@ impl RootCause {
 
     /// What every output shows below the text, a line each: the place in the template, the values, the hint.
     pub fn notes(&self) -> Vec<String> {
-        let place = self.source.as_ref().map(|it| format!("declared at {}:{}", it.template, it.line));
+        let place = self.source.as_ref().map(|it| {
+            let is_configuration = it.template.rsplit('/').next().is_some_and(|name| name.starts_with(".taskcat"));
+            let verb = if is_configuration { "set" } else { "declared" };
+            format!("{verb} at {}:{}", it.template, it.line)
+        });
         let values = self.parameters.iter().map(|it| format!("{}={}", it.key, it.value)).collect::<Vec<_>>();
         let values = (!values.is_empty()).then(|| format!("with {}", values.join(", ")));
         let hint = self.hint.as_ref().map(|hint| format!("hint: {hint}"));

@@ -65,6 +65,7 @@ impl RunReport {
             | Happening::BucketDeleteFailed { bucket, .. } => self.bucket(bucket).apply(&event.happening),
             Happening::CellRetried { cell, reason, .. } => self.retry(cell, at, reason),
             Happening::Warning { cell: Some(cell), .. }
+            | Happening::FailuresLocated { cell, .. }
             | Happening::HookStarted { cell, .. }
             | Happening::HookFinished { cell, .. }
             | Happening::StackCreating { cell, .. }
@@ -275,6 +276,7 @@ impl CellReport {
         self.decision.apply(at, happening);
         match happening {
             Happening::Warning { message, .. } => self.warnings.push(message.clone()),
+            Happening::FailuresLocated { places, .. } => self.places = places.clone(),
             Happening::HookStarted { hook, .. } => {
                 self.begin(at);
                 let hook = hook.clone();

@@ -18,6 +18,14 @@ pub fn of(reason: &str) -> Option<String> {
     })
 }
 
+/// Whether a reason refuses a parameter's value.
+pub fn is_of_parameter(reason: &str) -> bool {
+    of(reason).as_deref() == Some(PARAMETER) || reason.starts_with("Parameter")
+}
+
+/// What to do about a parameter that a test gives a wrong value.
+const PARAMETER: &str = "set the parameter in `.taskcat.yml`, under `parameters` of the test";
+
 static HINTS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     // A pattern that is none is found by the test below.
     TABLE.iter().filter_map(|(pattern, hint)| Some((Regex::new(pattern).ok()?, *hint))).collect()
@@ -78,7 +86,7 @@ const TABLE: &[(&str, &str)] = &[
     ),
     (
         r"(?:failed to satisfy constraint|must have values|must be one of AllowedValues|must match pattern|do not exist in the template)",
-        "set the parameter in `.taskcat.yml`, under `parameters` of the test",
+        PARAMETER,
     ),
     (
         r"(?i)S3 error: (?:Access Denied|The specified key does not exist|NoSuchKey)|TemplateURL must",

@@ -13,8 +13,8 @@ use serde::Serialize;
 use super::cause::RootCause;
 use super::source::Sources;
 use crate::event::{
-    Cell, CellId, Happening, Hook, HookStage, KeptWhy, LeftResource, LintFinding, Output, Parameter, RunFinished,
-    StackEvent, Task,
+    Cell, CellId, FailurePlace, Happening, Hook, HookStage, KeptWhy, LeftResource, LintFinding, Output, Parameter,
+    RunFinished, StackEvent, Task,
 };
 
 /// The version of the shape of `report.json`. It grows when a reader of the former shape would break.
@@ -212,6 +212,9 @@ pub struct CellReport {
     pub(super) run: usize,
     #[serde(skip)]
     pub(super) decision: Decision,
+    /// Where what it may have failed of stands in the project's files.
+    #[serde(skip)]
+    pub(super) places: Vec<FailurePlace>,
 }
 
 /// The time that a deployment waits for somebody's answer, which is not the deployment's.
@@ -383,6 +386,7 @@ impl CellReport {
             sources,
             run: 0,
             decision: Decision::default(),
+            places: Vec::new(),
         }
     }
 

@@ -7,7 +7,8 @@
 use super::cause::{CauseKind, RootCause};
 use super::hint;
 use super::model::{CellReport, CellState, hook_name, nested_stack_id};
-use crate::event::{HookStage, StackEvent};
+use super::source::TemplatePlace;
+use crate::event::{Gift, HookStage, StackEvent};
 
 /// The root cause of a cell that has failed, or that was failing when it was stopped; none of any other.
 pub fn of_cell(cell: &CellReport) -> Option<RootCause> {
@@ -19,12 +20,45 @@ pub fn of_cell(cell: &CellReport) -> Option<RootCause> {
         CauseKind::Resource | CauseKind::Stack if !path.is_empty() => cell.sources.origin(template, given, &path),
         _ => cell.sources.named_in(template, given, &cause.reason),
     };
-    let hint = match cause.kind {
-        CauseKind::Hook => None,
+    let located = cell.places.iter().find(|place| cause.reason.contains(&place.message));
+    let hint = match (cause.kind, located.and_then(|place| place.hint.clone())) {
+        (CauseKind::Hook, _) => None,
+        (_, Some(hint)) => Some(hint),
+        (CauseKind::Resource, None) if hint::is_of_parameter(&cause.reason) => {
+            of_nested_parameter(cell, &path, &cause.reason)
+        }
         _ => hint::of(&cause.reason),
     };
     let (source, parameters) = origin.map_or((None, Vec::new()), |it| (Some(it.place), it.parameters));
+    let (source, parameters) = match located {
+        Some(place) => {
+            let is_template = cell.sources.template_at(&place.file).is_some();
+            let place = TemplatePlace { template: place.file.clone(), line: place.line };
+            (Some(place), if is_template { parameters } else { Vec::new() })
+        }
+        None => (source, parameters),
+    };
     Some(RootCause { source, parameters, hint, ..cause })
+}
+
+/// A nested stack gets its parameters from the template around it: what is to be changed depends on how.
+fn of_nested_parameter(cell: &CellReport, path: &[&str], reason: &str) -> Option<String> {
+    let Some((source, resource)) = cell.sources.resource(&cell.template, path) else { return hint::of(reason) };
+    if resource.template.is_none() && resource.gives.is_empty() {
+        return hint::of(reason);
+    }
+    let given = resource.gives.iter().find(|(key, _)| reason.contains(key.as_str()));
+    let (template, line, id) = (&source.template, resource.line, path.last()?);
+    Some(match given {
+        Some((key, Gift::Ref(outer))) if path.len() == 1 => {
+            format!(
+                "{id} gets {key} from the parameter {outer}: set that in `.taskcat.yml`, under `parameters` of the test"
+            )
+        }
+        Some((key, Gift::Value(_))) => format!("change the value that {id} is given for {key} ({template}:{line})"),
+        Some((key, _)) => format!("change what {id} is given for {key} ({template}:{line})"),
+        None => format!("give {id} a value for it under its `Parameters` ({template}:{line})"),
+    })
 }
 
 fn found(cell: &CellReport) -> Option<RootCause> {

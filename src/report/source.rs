@@ -54,6 +54,11 @@ impl Sources {
         Self(templates.iter().map(|it| (it.template.clone(), it.clone())).collect())
     }
 
+    /// The template that lies at a path of the project.
+    pub fn template_at(&self, path: &str) -> Option<&TemplateSource> {
+        self.0.get(path)
+    }
+
     /// The resource at the end of a path of logical ids that begins in `template`, and its own template.
     pub fn resource<'s>(&'s self, template: &str, path: &[&str]) -> Option<(&'s TemplateSource, &'s ResourceSource)> {
         let (last, outer) = path.split_last()?;

@@ -72,6 +72,9 @@ async fn retry(
 async fn finish(context: &Context<'_>, plan: &StackPlan, verdict: Verdict, stack: Option<Watcher>) {
     let Verdict { outcome, reason, .. } = verdict;
     let cell = plan.cell.clone();
+    if outcome == Outcome::Failed {
+        context.locate_failures(&cell);
+    }
     context.events.send(Happening::CellFinished { cell, outcome, reason });
     if outcome == Outcome::Failed {
         context.count_failure();
@@ -228,7 +231,7 @@ async fn run_hooks(
         let (output, error) = match timeout(limit, running).await {
             Ok(Ok(output)) => (printed(&output), None),
             // The error's text holds the end of the output.
-            Ok(Err(error)) => (None, Some(error.to_string())),
+            Ok(Err(error)) => (None, Some(error.cause.to_string())),
             Err(_) => {
                 let (kind, limit) = (&planned.kind, HumanDuration(limit));
                 (None, Some(format!("the hook `{kind}` was killed after {limit} (`hook_timeout`)")))

@@ -72,7 +72,7 @@ pub type Decide = Box<dyn FnOnce(Vec<Proposed>) -> Decision + Send>;
 
 /// Stages the project, works the change sets out, has them decided on, and follows what is executed.
 pub async fn deploy(
-    job: &Job,
+    job: &Job<'_>,
     options: DeployOptions,
     aws: &Aws,
     decide: Decide,

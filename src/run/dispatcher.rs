@@ -200,6 +200,7 @@ impl Tally {
             | Happening::BucketKept { .. }
             | Happening::CellRetried { .. }
             | Happening::RunStarted(_)
+            | Happening::FailuresLocated { .. }
             | Happening::Warning { .. }
             | Happening::LintStarted { .. }
             | Happening::LintFinding(_)

@@ -44,7 +44,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::aws::Aws;
 use crate::diagnostic::Severity;
-use crate::event::{Cell, Events, Happening, KeptWhy, LintFinding, Outcome, RunStarted, Task, TemplateSource};
+use crate::event::{
+    Cell, CellId, Events, FailurePlace, Happening, KeptWhy, LintFinding, Outcome, RunStarted, Task, TemplateSource,
+};
 use crate::lint::Finding;
 use crate::lint::cfn_lint::{self, Lint, LintTarget};
 use crate::plan::{BucketKind, BucketPlan, Plan, StackPlan};
@@ -61,7 +63,7 @@ use stop::Stop;
 use teardown::BucketOrigin;
 
 /// Everything that is to be done.
-pub struct Job {
+pub struct Job<'j> {
     pub plan: Plan,
     pub settings: Settings,
     /// Templates to check first; `None` skips the check.
@@ -78,7 +80,12 @@ pub struct Job {
     pub output: Option<PathBuf>,
     /// What hooks find in their environment, over that of this process; `None` takes a variable away.
     pub hook_environment: Vec<(String, Option<String>)>,
+    /// Where the project's files have what a cell may fail of; asked only for cells that fail.
+    pub foresee: Option<&'j Foresee<'j>>,
 }
+
+/// What a cell may fail of, and where that stands in the project's files.
+pub type Foresee<'j> = dyn Fn(&CellId) -> Vec<FailurePlace> + Sync + 'j;
 
 const LINT_ABSENT: &str = "cfn-lint is not on PATH, so templates are not checked before the launch (`pip install cfn-lint`; -l skips the check)";
 
@@ -121,7 +128,7 @@ impl Default for Settings {
 
 /// What every step of a run works with.
 struct Context<'r> {
-    job: &'r Job,
+    job: &'r Job<'r>,
     aws: &'r Aws,
     events: &'r Events,
     cancel: &'r CancellationToken,
@@ -137,7 +144,7 @@ struct Context<'r> {
 }
 
 impl<'r> Context<'r> {
-    fn new(job: &'r Job, aws: &'r Aws, spine: &'r Spine) -> Self {
+    fn new(job: &'r Job<'r>, aws: &'r Aws, spine: &'r Spine) -> Self {
         let (events, cancel, stop) = (&spine.events, &spine.cancel, &spine.stop);
         let (begun, failures, keys) = (Mutex::default(), AtomicUsize::new(0), OnceLock::new());
         Self { job, aws, events, cancel, stop, begun, markers: Mutex::default(), failures, keys }
@@ -174,6 +181,14 @@ impl Context<'_> {
         begun.into_iter().map(|(index, creation)| (&self.job.plan.buckets[index], creation))
     }
 
+    /// Tells where the project's files have what a cell that failed may have failed of.
+    fn locate_failures(&self, cell: &CellId) {
+        let places = self.job.foresee.map(|foresee| foresee(cell)).unwrap_or_default();
+        if !places.is_empty() {
+            self.events.send(Happening::FailuresLocated { cell: cell.clone(), places });
+        }
+    }
+
     /// Counts a failed test, and stops the run if that is one too many.
     fn count_failure(&self) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
@@ -190,7 +205,7 @@ impl Context<'_> {
 
 /// Tests every cell, and returns when everything is reported and gone. The error is the journal's: without it nothing is
 /// begun.
-pub async fn run(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> io::Result<Ended> {
+pub async fn run(job: &Job<'_>, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> io::Result<Ended> {
     let header = || Header::new(&job.plan, &job.settings, job.endpoint.clone(), job.output.clone());
     let journal = match &job.journal {
         Some(folders) => Some(Journal::create(folders, &header())?),
@@ -206,7 +221,7 @@ pub async fn run(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> io:
 }
 
 /// Packages and uploads, and leaves the result where it is.
-pub async fn upload(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> Ended {
+pub async fn upload(job: &Job<'_>, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> Ended {
     let conductor = Conductor::new(uploading(job, aws), consumers);
     let work = async |spine: &Spine| {
         let context = Context::new(job, aws, spine);
@@ -221,7 +236,7 @@ pub async fn upload(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> 
 }
 
 /// What an upload would do, a line each: `upload s3://…`, `remove s3://…`.
-pub async fn dry_run(job: &Job, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> (Ended, Vec<String>) {
+pub async fn dry_run(job: &Job<'_>, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> (Ended, Vec<String>) {
     let started = RunStarted { task: Task::DryRun, ..uploading(job, aws) };
     let conductor = Conductor::new(started, consumers);
     let mut lines = Vec::new();
@@ -304,6 +319,10 @@ fn lint_finding(finding: Finding) -> LintFinding {
 fn refuse(context: &Context<'_>) {
     for refused in &context.job.plan.refused {
         let (cell, reason) = (refused.cell.id.clone(), refused.reason.clone());
+        if !refused.places.is_empty() {
+            let places = refused.places.clone();
+            context.events.send(Happening::FailuresLocated { cell: cell.clone(), places });
+        }
         let failed = Happening::LaunchFailed { cell: cell.clone(), reason: reason.clone(), may_exist: false };
         context.events.send(failed);
         context.events.send(Happening::CellFinished { cell, outcome: Outcome::Failed, reason: Some(reason) });
@@ -350,12 +369,12 @@ async fn delete_buckets(context: &Context<'_>) {
     .await;
 }
 
-fn started(job: &Job, aws: &Aws) -> RunStarted {
+fn started(job: &Job<'_>, aws: &Aws) -> RunStarted {
     let (templates, cells) = (job.templates.clone(), cells(&job.plan));
     RunStarted { task: Task::Test, templates, cells, ..uploading(job, aws) }
 }
 
-fn uploading(job: &Job, aws: &Aws) -> RunStarted {
+fn uploading(job: &Job<'_>, aws: &Aws) -> RunStarted {
     RunStarted {
         task: Task::Upload,
         run_id: job.plan.run_id.simple().to_string(),

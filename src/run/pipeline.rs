@@ -149,7 +149,7 @@ pub async fn production(pipeline: &Pipeline, aws: &Aws) -> Result<Option<Stack>,
 /// Stages the kit and deploys the stack, of which `former` is what stands so far. Programs that nothing needs in the end
 /// are taken away: the former ones after an update, the new ones if nothing comes of it.
 pub async fn deploy(
-    job: &Job,
+    job: &Job<'_>,
     target: &Target,
     former: Option<&Stack>,
     options: DeployOptions,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use crate::aws::{Aws, AwsError};
+use crate::aws::{Aws, AwsError, ErrorKind};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Answer, Answers, AvailabilityZone, Draft, Identities, Identity, Lookup, Plan, PlanError, Question};
 
@@ -53,10 +53,19 @@ pub(super) async fn identity(profile: &str, region: &str, aws: &Aws) -> Result<I
 /// What the parameters need to know. An answer that can't be had fails the cells that need it, and nothing else.
 async fn answer(lookups: Vec<Lookup>, aws: &Aws) -> Answers {
     let asked = lookups.into_iter().map(async |lookup| {
-        let answer = ask(&lookup, aws).await.map_err(|error| error.to_string());
+        let answer = ask(&lookup, aws).await.map_err(|error| unanswered(&error));
         (lookup, answer)
     });
     join_all(asked).await.into_iter().collect()
+}
+
+/// Why a question has no answer; what was asked, and where, stands before it.
+fn unanswered(error: &AwsError) -> String {
+    match (&error.code, error.kind) {
+        (Some(code), ErrorKind::NotFound) => format!("it doesn't exist ({code})"),
+        (_, ErrorKind::MissingProfile) => error.to_string(),
+        _ => format!("{}: {}", error.operation, error.answer()),
+    }
 }
 
 async fn ask(lookup: &Lookup, aws: &Aws) -> Result<Answer, AwsError> {

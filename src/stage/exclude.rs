@@ -100,7 +100,7 @@ fn read_ignore_file(project_root: &Path) -> (Gitignore, Vec<Diagnostic>) {
     }
     // Everything is asked for by its path relative to the project root, which the crate calls `.`.
     let mut builder = GitignoreBuilder::new(".");
-    let mut errors = Vec::new();
+    let mut errors = unclosed_brackets(&file);
     if let Some(error) = builder.add(&file) {
         diagnose(&file, None, &error, &mut errors);
     }
@@ -109,6 +109,44 @@ fn read_ignore_file(project_root: &Path) -> (Gitignore, Vec<Diagnostic>) {
         Gitignore::empty()
     });
     (ignore_file, errors)
+}
+
+/// Lines with a bracket that nothing closes. git matches nothing by them (`wildmatch.c`), and the crate takes them for plain
+/// names; nobody means either.
+fn unclosed_brackets(file: &Path) -> Vec<Diagnostic> {
+    let text = input::text(file).unwrap_or_default();
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.starts_with('#'));
+    let unclosed = lines.filter_map(|(number, line)| Some((number, line, unclosed_bracket(line)?)));
+    let diagnostic = |(line, text, column): (u32, &str, u32)| {
+        let location = Location { file: Arc::from(file), at: Position { line, column } };
+        Diagnostic::error(format!("`{text}` is not a pattern: a `[` is never closed"))
+            .at(location)
+            .label("it opens here")
+            .help("close the bracket, or write `\\[` for the character itself")
+    };
+    unclosed.map(diagnostic).collect()
+}
+
+/// The column of a `[` that no `]` follows. A `]` that comes first inside is a member of the set.
+fn unclosed_bracket(line: &str) -> Option<u32> {
+    let mut characters = (1..).zip(line.chars());
+    while let Some((column, character)) = characters.next() {
+        match character {
+            '\\' => _ = characters.next(),
+            '[' => {
+                let inside: String = characters.clone().map(|(_, c)| c).collect();
+                let members = inside.trim_start_matches(['!', '^']);
+                let first = members.chars().next().map_or(0, char::len_utf8);
+                let end = members.get(first..).unwrap_or_default().find(']');
+                let Some(end) = end else { return Some(column) };
+                let skipped = inside.len() - members.len() + first + end + 1;
+                let skipped = inside.get(..skipped)?.chars().count();
+                characters.by_ref().take(skipped).for_each(drop);
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// One diagnostic for each thing that is wrong in an ignore file, at its line where it has one.

@@ -179,6 +179,12 @@ impl<'a> Reader<'a> {
 
     /// The relative path of a template that a test names.
     fn asked(&mut self, path: String, location: Option<Location>) -> Option<String> {
+        if ["http://", "https://", "s3://"].iter().any(|scheme| path.starts_with(scheme)) {
+            let help = "download it into the project, and name its path relative to the project's root";
+            let message = format!("template {path} is a URL, not a file of the project");
+            self.diagnostics.push(Diagnostic { location, ..Diagnostic::error(message).help(help) });
+            return None;
+        }
         let file = self.canonical_root.join(&path);
         if file.is_file()
             && let Err(escape @ Escape::Link { .. }) = self.bounds.check(&file)

@@ -625,7 +625,7 @@ mod tests {
             r#"{"a":1,"b":[1]}"#,
             &["3:2: a `:` stands where no key can be (is a bracket or a quote before it left open?)"],
         );
-        check("a: 1\nb: 'x\n", r#"{"a":1,"b":null}"#, &["2:4: a quote is never closed (it opens here)"]);
+        check("a: 1\nb: 'x\n", r#"{"a":1,"b":null}"#, &["2:4: a quote is never closed"]);
         check(
             "a: 1\n b: 2\n",
             r#"{"a":"1 b"}"#,

@@ -42,10 +42,12 @@ pub fn explain(kind: &ErrorKind) -> Diagnostic {
             "an escape that YAML does not know",
             "in double quotes a backslash starts an escape: write `\\\\`, or use single quotes",
         ),
-        ErrorKind::UnclosedQuotedScalar => said("a quote is never closed", "it opens here"),
-        ErrorKind::UnclosedFlowCollection { open } => said(&format!("a `{open}` is never closed"), "it opens here"),
+        ErrorKind::UnclosedQuotedScalar => Diagnostic::error("a quote is never closed").label("it opens here"),
+        ErrorKind::UnclosedFlowCollection { open } => {
+            Diagnostic::error(format!("a `{open}` is never closed")).label("it opens here")
+        }
         ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
-            said(&format!("the `{open}` that opens here is closed by `{close}`"), "close it by its own bracket")
+            said(&format!("a `{open}` is closed by `{close}`"), "close it by its own bracket").label("it opens here")
         }
         ErrorKind::ExpectedFlowMappingSeparator => {
             said("a `,` or a `}` is missing before this", "separate the entries")
@@ -124,8 +126,8 @@ mod tests {
             "f:1:4: an escape that YAML does not know (in double quotes a backslash starts an escape: write `\\\\`, \
              or use single quotes)",
         );
-        check("a: 'b\n", "f:1:4: a quote is never closed (it opens here)");
-        check("a: {b: 1\n", "f:1:4: a `{` is never closed (it opens here)");
+        check("a: 'b\n", "f:1:4: a quote is never closed");
+        check("a: {b: 1\n", "f:1:4: a `{` is never closed");
         check("{a: [b] c: d}\n", "f:1:9: a `,` or a `}` is missing before this (separate the entries)");
         check("[{a: b} c]\n", "f:1:9: a `,` or a `]` is missing before this (separate the items)");
         check("a: b ]\nc: ]\n", "f:2:4: a bracket closes nothing (remove it, or open it before)");
@@ -147,6 +149,6 @@ mod tests {
             "a:\n  - !If\n    !Equals [a, b]\n",
             "f:3:5: `!Equals` follows upon `!If`, and a value takes one tag (write the outer function in full: `Fn::If:`)",
         );
-        check("a: [1}\n", "f:1:4: the `[` that opens here is closed by `}` (close it by its own bracket)");
+        check("a: [1}\n", "f:1:4: a `[` is closed by `}` (close it by its own bracket)");
     }
 }

@@ -176,7 +176,7 @@ fn a_legacy_configuration_is_converted() {
 fn a_file_that_is_no_text_is_named() {
     let project = Project::copy_of("undeclared-parameter");
     std::fs::write(project.path().join("latin-1.yml"), b"project: {name: caf\xe9}\n").unwrap();
-    refused(&project, &["test", "run", "-i", "latin-1.yml"]).assert_says("latin-1.yml: the file is not valid UTF-8");
+    refused(&project, &["test", "run", "-i", "latin-1.yml"]).assert_says("error: the file is not valid UTF-8");
 }
 
 #[test]

@@ -83,6 +83,7 @@ fn a_hook_that_is_not_there_is_named() {
 #[test]
 fn hooks_end_with_a_run_that_is_killed() {
     let project = Project::copy_of("hooks");
+    project.replace(".taskcat.yml", "      - type: on-path\n        config:\n          colour: green\n", "");
     project.replace(".taskcat.yml", "./hooks/record.sh before", "echo $$ >leader; sleep 79 & echo $! >child; wait");
     let mut run =
         Taskcat::offline(&project).args(["test", "run", "--local", "-l", "-t", "recorded", "-r", "us-east-1"]).start();

@@ -70,6 +70,7 @@ mod packaging;
 mod page;
 mod pipeline;
 mod pipelines;
+mod places;
 mod planning;
 mod redacting;
 mod rendering;

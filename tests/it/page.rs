@@ -5,7 +5,7 @@
 //! Pictures of each are left in `target/report-pages`, to be looked at.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -14,14 +14,18 @@ use crate::project::Project;
 use crate::servers::{support, venv};
 use crate::taskcat::Taskcat;
 
-const CHROMIUM: &str = "/usr/bin/chromium";
+/// `tests/run.sh` finds it, or installs it.
+fn chromium() -> PathBuf {
+    std::env::var_os("CHROMIUM").map_or_else(|| "/usr/bin/chromium".into(), PathBuf::from)
+}
 
 /// Opens the page of a run that lies in a folder of the project.
 #[track_caller]
 fn open(project: &Project, folder: &str, scenario: &str, how: &[&str]) {
     assert!(
-        Path::new(CHROMIUM).exists(),
-        "{CHROMIUM} is missing, and without a browser the page can't be tested: apt-get install chromium"
+        chromium().exists(),
+        "{} is missing, and without a browser the page can't be tested: apt-get install chromium",
+        chromium().display()
     );
     let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/report-pages").join(scenario);
     let output = Command::new(venv("browser").join("bin/python"))
@@ -29,6 +33,7 @@ fn open(project: &Project, folder: &str, scenario: &str, how: &[&str]) {
         .args([project.path().join(folder), pictures])
         .args(how)
         .env("TMPDIR", env!("CARGO_TARGET_TMPDIR"))
+        .env("CHROMIUM", chromium())
         .output()
         .unwrap();
     let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -156,7 +156,7 @@ fn nested_stacks_give_their_outputs() {
 fn what_is_not_a_template_or_not_a_flag() {
     let project = project();
     let render = |args: &[&str]| render(&project, args);
-    render(&["gone.yaml", "-r", "us-east-1"]).assert_code(2).assert_says("gone.yaml: No such file");
+    render(&["gone.yaml", "-r", "us-east-1"]).assert_code(2).assert_says("gone.yaml: no such file");
     render(&[".", "-r", "us-east-1"]).assert_code(2).assert_says("is a directory");
     render(&["t.yaml"]).assert_code(2).assert_says("--region");
     let misspelt = render(&["t.yaml", "-r", "us-east-1", "--parameter", "Evn=dev"]);

@@ -8,6 +8,7 @@ at the first thing that is not as it should be. The rules of accessibility are a
 """
 
 import json
+import os
 import re
 import sys
 import time
@@ -16,7 +17,7 @@ from pathlib import Path
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import sync_playwright
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 URGENCY = ["failed", "interrupted", "unfinished", "passed"]
 WORDS = {"waiting": "unfinished", "running": "unfinished"}
 

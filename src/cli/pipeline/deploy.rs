@@ -106,6 +106,7 @@ impl Deploy {
                 journal: None,
                 output: None,
                 hook_environment: Vec::new(),
+                foresee: None,
             };
             let (decide, consumers) = (decide(self.yes, self.no_execute, verbosity), vec![output::log(verbosity)]);
             let former = standing.map(|it| it.stack);

@@ -16,8 +16,10 @@ mod syntax;
 mod zones;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use crate::diagnostic::{Diagnostic, Location};
+use crate::event::FailurePlace;
 use crate::plan::Lookup;
 
 use cell::OfCell;
@@ -97,6 +99,21 @@ impl Parameters {
             Pseudo::Cell(_) | Pseudo::Random(_) | Pseudo::GetVal { .. } => None,
         });
         BTreeSet::from_iter(lookups).into_iter().collect()
+    }
+
+    /// Where each is set, for what begins with its name. Files are named from the project root.
+    pub fn places(&self, project_root: &Path) -> Vec<FailurePlace> {
+        let place = |parameter: &Parameter| {
+            let location = parameter.location.as_ref()?;
+            let file = location.file.strip_prefix(project_root).unwrap_or(&location.file);
+            Some(FailurePlace {
+                message: format!("parameter {}: ", parameter.key),
+                file: file.to_string_lossy().into_owned(),
+                line: location.at.line,
+                hint: None,
+            })
+        };
+        self.parameters.iter().filter_map(place).collect()
     }
 
     fn get(&self, key: &str) -> Option<&Parameter> {

@@ -88,6 +88,7 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
         }
         Happening::StackCreating { cell, stack_name, .. } => (Detail, format!("{} launching {stack_name}", name(cell))),
         Happening::BucketCreated { .. }
+        | Happening::FailuresLocated { .. }
         | Happening::StagingMarked { .. }
         | Happening::StagingReleased { .. }
         | Happening::ObjectUploaded { .. }

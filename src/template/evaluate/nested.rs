@@ -160,7 +160,9 @@ impl Evaluator<'_> {
         Some(match stack.outputs.get(output) {
             Some(found) => Ok(found.value().cloned().unwrap_or_else(|| unknown(output))),
             None if stack.rewritten_by.is_some() || stack.macros.may_have("Outputs", output) => return None,
-            None => Err(self.fail(at, format!("Template error: {logical_id} has no output {output}"))),
+            None => Err(self.fail(at, format!(
+                "Template error: resource {logical_id} does not support attribute type Outputs.{output} in Fn::GetAtt"
+            ))),
         })
     }
 }
