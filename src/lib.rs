@@ -20,7 +20,8 @@
 //! Modules stand below in the order of the pipeline, and a lower one never imports a higher one:
 //!
 //! 1. [`diagnostic`], [`duration`], [`event`], [`input`], [`process`], [`report_files`], [`yaml`] and [`catalog`] know (almost) nobody.
-//! 2. [`template`] and [`config`] read files; [`plan`] joins them. All pure: no call leaves the machine.
+//! 2. [`template`] and [`config`] read files; [`properties`] checks what resources are made with; [`plan`] joins them. All
+//!    pure: no call leaves the machine.
 //! 3. [`aws`] is the only importer of `aws_sdk_*`; [`pipeline`] holds the stack that taskcat brings along.
 //! 4. [`lint`], [`package`], [`stage`], [`launch`], [`watch`] and [`teardown`] are the steps. They never import each other.
 //! 5. [`report`] consumes events and knows no step.
@@ -54,6 +55,8 @@ pub mod yaml;
 pub mod catalog;
 pub mod config;
 pub mod template;
+
+pub mod properties;
 
 pub mod plan;
 

@@ -16,6 +16,6 @@ pub mod s3_url;
 mod shape;
 
 pub use partition::{Partition, partition, partition_of};
-pub use region::{Offered, as_of, is_known_region, nearest_regions, offers, regions};
+pub use region::{Offered, as_of, is_known_region, is_unrecognized, nearest_regions, offers, regions};
 pub use resource_type::{ResourceType, resource_type, resource_type_names};
 pub use shape::{JsonType, Object, Property, Shape};

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use super::packed::unpack;
 use super::partition::partition_of;
+use super::resource_type::resource_type;
 
 /// What is known of a resource type in a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,18 @@ pub fn offers(region: &str, type_name: &str) -> Offered {
 /// data are among them.
 pub fn regions(partition: &str) -> Vec<&'static str> {
     table().regions.iter().copied().filter(|region| partition_of(region).name == partition).collect()
+}
+
+/// Whether CloudFormation doesn't know the type in the region: one that is known to be missing there, or a name of AWS's
+/// that no region has. Of modules and of types that aren't AWS's nothing is known.
+pub fn is_unrecognized(region: &str, type_name: &str) -> bool {
+    match offers(region, type_name) {
+        Offered::No => true,
+        Offered::Yes | Offered::Unlisted => false,
+        Offered::Unknown => {
+            type_name.starts_with("AWS::") && !type_name.ends_with("::MODULE") && resource_type(type_name).is_none()
+        }
+    }
 }
 
 /// Whether the region is in the table. One that isn't may be new.

@@ -85,6 +85,10 @@ const TABLE: &[(&str, &str)] = &[
         "this region doesn't have ${types}: leave it out of the test, or make the resource conditional",
     ),
     (
+        r"the simulator can't run macro",
+        "macros run in AWS alone: test this template there, or put what the macro makes of it into the test",
+    ),
+    (
         r"(?:failed to satisfy constraint|must have values|must be one of AllowedValues|must match pattern|do not exist in the template)",
         PARAMETER,
     ),

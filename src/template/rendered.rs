@@ -32,7 +32,7 @@ pub fn rendered(template: &Template, stack: &Stack, shown: &Stack, secrets: &Sec
     if !outputs.is_empty() {
         document.insert("Outputs".to_owned(), Json::Object(outputs));
     }
-    if let Some(unknown) = &stack.rewritten_by {
+    if let Some(unknown) = &stack.macros_of_aws {
         document.insert("Transform".to_owned(), json!({ "Unknown": unknown.to_string() }));
     }
     Json::Object(document)

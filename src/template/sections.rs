@@ -140,6 +140,8 @@ impl Sections<'_> {
             }
             (Some(entries), None) if rewritten || entries.iter().any(|(key, _)| is_function(key)) => {}
             (Some(_), None) => self.error(resource.at, format!("resource {id} has no Type")),
+            // What a macro makes of it isn't known yet.
+            (Some(_), Some(kind)) if kind.entries().iter().any(|(key, _)| is_function(key)) => {}
             (Some(_), Some(kind)) if kind.as_str().is_none() => {
                 self.error(kind.at, format!("Type of resource {id} is {}, and must be text", kind.kind_name()));
             }
@@ -462,6 +464,7 @@ mod tests {
         check("Transform: {Name: AWS::Include, Parameters: {Location: s3://b/k}}\nResources: {R: {}}", &[]);
         check(&format!("Resources:\n  {include}"), &[]);
         check(&format!("Resources:\n  R:\n    {include}"), &[]);
+        check("Resources: {R: {Type: !Transform {Name: Mine}}}", &[]);
         check(&format!("Resources: {{}}\nParameters:\n  {include}\n  P: {{Type: String}}"), &[]);
         check("Transform: AWS::Serverless-2016-10-31", &["t.yaml:1:1: the template has no Resources section"]);
         check("Transform: AWS::LanguageExtensions\nResources: {R: {}}", &["t.yaml:2:16: resource R has no Type"]);

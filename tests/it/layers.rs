@@ -19,8 +19,9 @@ const TABLE: &[(&str, &[&str])] = &[
     // Files that users write.
     ("yaml", &["diagnostic", "input"]),
     ("template", &["diagnostic", "links", "yaml"]),
+    ("properties", &["catalog", "template"]),
     ("config", &["diagnostic", "duration", "input", "yaml"]),
-    ("plan", &["catalog", "config", "diagnostic", "duration", "event", "template", "yaml"]),
+    ("plan", &["catalog", "config", "diagnostic", "duration", "event", "properties", "template", "yaml"]),
     ("lint", &["catalog", "diagnostic", "event", "process", "template"]),
     // AWS, and the steps that use it.
     ("pipeline", &["catalog", "diagnostic", "event", "plan", "template"]),
@@ -31,7 +32,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("watch", &["aws", "catalog", "duration", "event", "plan"]),
     ("teardown", &["aws", "catalog", "duration", "event", "plan"]),
     // AWS on this machine: no step knows it, and it knows none.
-    ("simulator", &["catalog", "diagnostic", "duration", "input", "template", "yaml"]),
+    ("simulator", &["catalog", "diagnostic", "duration", "input", "properties", "template", "yaml"]),
     // What is told of a run.
     ("report", &["diagnostic", "event", "input", "lint", "report_files"]),
     (

@@ -224,6 +224,188 @@ Outputs:
     }
 }
 
+/// Wherever a macro is called: what it makes is unknown to `plan`, and a local run says that it can't run it.
+#[test]
+fn macros_are_neither_run_nor_ignored() {
+    let topic = "Resources:\n  Topic: {Type: AWS::SNS::Topic}\n";
+    let property = |property: &str| format!("{topic}  Name: {{Type: AWS::SSM::Parameter, Properties: {property}}}\n");
+    let call = "{'Fn::Transform': {Name: Mine, Parameters: {A: b}}}";
+    let tests = [
+        (
+            "sam",
+            "AWS::Serverless-2016-10-31",
+            format!(
+                "Transform: AWS::Serverless-2016-10-31\nGlobals: {{}}\n{topic}  F: {{Type: AWS::Serverless::Function, Properties: {{Handler: a.b}}}}\n"
+            ),
+        ),
+        (
+            "list",
+            "AWS::Serverless-2016-10-31",
+            format!(
+                "Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]\n{topic}  T: {{Type: AWS::Serverless::SimpleTable}}\n"
+            ),
+        ),
+        ("top", "Mine", format!("Transform: Mine\n{topic}")),
+        ("properties", "Mine", property(call)),
+        ("value", "Mine", property(&format!("{{Type: String, Value: {call}}}"))),
+        ("beside", "Mine", property("{Type: String, 'Fn::Transform': [{Name: Mine}]}")),
+        ("argument", "Mine", property(&format!("{{Type: String, Value: !Join ['', [a, {call}]]}}"))),
+        ("split", "Mine", property(&format!("{{Type: String, Value: !Select [1, !Split [',', {call}]]}}"))),
+        ("sub", "Mine", property(&format!("{{Type: String, Value: !Sub {call}}}"))),
+        ("map", "Mine", property(&format!("{{Type: String, Value: !FindInMap [{call}, a, b]}}"))),
+        ("kind", "Mine", format!("{topic}  Made: {{Type: {call}}}\n")),
+        ("depends", "Mine", format!("{topic}  Made: {{Type: AWS::SQS::Queue, DependsOn: {call}}}\n")),
+        ("condition", "Mine", format!("Conditions: {{C: !Not [{call}]}}\n{topic}")),
+        ("output", "Mine", format!("{topic}Outputs: {{O: {{Value: {call}}}}}\n")),
+        ("section", "Mine", format!("{topic}  'Fn::Transform': {{Name: Mine}}\n")),
+    ];
+    let nested = parent("{}")
+        .replace("child.yaml", "value.yaml")
+        .replace("Outputs: {Both: {Value: !GetAtt Nested.Outputs.Both}}\n", "");
+    let mut files: Vec<(String, String)> =
+        tests.iter().map(|(test, _, text)| (format!("{test}.yaml"), text.clone())).collect();
+    files.push(("nested.yaml".to_owned(), nested));
+    files.push(("plain.yaml".to_owned(), topic.to_owned()));
+    let files: Vec<(&str, &str)> = files.iter().map(|(file, text)| (&**file, &**text)).collect();
+    let mut names: Vec<&str> = tests.iter().map(|(test, ..)| *test).collect();
+    names.extend(["nested", "plain"]);
+    let project = project(&names, &files);
+    let plan = plan(&project);
+    plan.assert_code(0);
+    let mut expect = vec!["needs AWS"; names.len()];
+    expect[names.len() - 1] = "ok";
+    assert_eq!(words(&plan, &names), expect, "{}", plan.stdout);
+    assert!(plan.stdout.contains("macro Mine") && plan.stdout.contains("macro AWS::Serverless-2016-10-31"));
+    let local = local(&project);
+    local.assert_code(1);
+    for (test, name, _) in &tests {
+        let reason = local.cell(test, "us-east-1").to_string();
+        assert!(reason.contains(&format!("the simulator can't run macro {name}")), "{test}: {reason}");
+    }
+    assert!(local.cell("nested", "us-east-1").to_string().contains("the simulator can't run macro Mine"));
+    assert_eq!(local.cell("plain", "us-east-1")["state"], "passed");
+    assert!(!local.stderr.contains("this region doesn't have"), "{}", local.stderr);
+    let render = Taskcat::offline(&project).args(["render", "properties.yaml", "--region", "us-east-1"]).run();
+    render.assert_code(0);
+    assert!(render.stdout.contains(r#""Unknown": "macro Mine""#), "{}", render.stdout);
+}
+
+#[test]
+fn properties_and_types_have_one_verdict() {
+    let resource = |resource: &str| format!("Resources:\n  Topic: {{Type: AWS::SNS::Topic}}\n  R: {resource}\n");
+    let list = parent("{One: !Ref List}");
+    let tests = [
+        ("extra", "extraneous key [Nonsense] is not permitted", resource("{Type: AWS::SNS::Topic, Properties: {Nonsense: x}}")),
+        ("missing", "#: required key [AssumeRolePolicyDocument] not found", resource("{Type: AWS::IAM::Role, Properties: {Path: /}}")),
+        ("bare", "#: required key [AssumeRolePolicyDocument] not found", resource("{Type: AWS::IAM::Role}")),
+        ("deep", "#/Tags/1: required key [Value] not found", resource("{Type: AWS::SQS::Queue, Properties: {Tags: [{Key: a, Value: b}, {Key: c}]}}")),
+        ("wrong", "#/Tags: expected type: JSONArray, found: JSONObject", resource("{Type: AWS::SQS::Queue, Properties: {Tags: {a: b}}}")),
+        ("name", "Bucket name should not contain '_'", resource("{Type: AWS::S3::Bucket, Properties: {BucketName: my_bucket}}")),
+        ("kind", "Unrecognized resource types: [AWS::SNS::Topick]", resource("{Type: AWS::SNS::Topick}")),
+        ("loop", "#/Tags/1: extraneous key [a] is not permitted", "Transform: AWS::LanguageExtensions\nResources:\n  Q:\n    Type: AWS::SQS::Queue\n    Properties:\n      Tags:\n        - {Key: k, Value: v}\n        - Fn::ForEach::Tags: [T, [a, b], {'${T}': {Key: !Ref T, Value: x}}]\n".to_owned()),
+        ("list", "Value of property Parameters must be an object with String (or simple type) properties", list),
+    ];
+    let mut files: Vec<(String, &str)> =
+        tests.iter().map(|(test, _, text)| (format!("{test}.yaml"), &**text)).collect();
+    files.push(("child.yaml".to_owned(), CHILD));
+    let files: Vec<(&str, &str)> = files.iter().map(|(file, text)| (&**file, *text)).collect();
+    let names: Vec<&str> = tests.iter().map(|(test, ..)| *test).collect();
+    let project = project(&names, &files);
+    let plan = plan(&project);
+    plan.assert_code(1);
+    assert_eq!(words(&plan, &names), ["FAIL"; 9], "{}", plan.stdout);
+    let local = local(&project);
+    for (test, message, _) in &tests {
+        assert!(plan.stdout.contains(message), "{test}: {}", plan.stdout);
+        let reason = local.cell(test, "us-east-1");
+        assert_eq!(reason["state"], "failed", "{test}");
+        assert!(reason.to_string().contains(message), "{test}: {reason}");
+    }
+    assert!(plan.stdout.contains("deep.yaml:3:"), "{}", plan.stdout);
+}
+
+/// What the simulator stands in for may have any form: of a custom resource, of signals, of a generated name.
+#[test]
+fn made_up_values_decide_nothing() {
+    let custom = "Properties: {ServiceToken: !Sub 'arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:f'}";
+    let parent = |parameter: &str, child: &str| {
+        format!(
+            "Parameters: {{Bucket: {{Type: String}}}}
+Resources:
+  Rand: {{Type: Custom::Rand, {custom}}}
+  Handle: {{Type: AWS::CloudFormation::WaitConditionHandle}}
+  Wait: {{Type: AWS::CloudFormation::WaitCondition, Properties: {{Handle: !Ref Handle, Timeout: '60'}}}}
+  Topic: {{Type: AWS::SNS::Topic}}
+  Logs: {{Type: AWS::S3::Bucket}}
+  Database: {{Type: AWS::RDS::DBInstance, Properties: {{DBInstanceClass: db.t3.micro, Engine: mysql, AllocatedStorage: '20', MasterUsername: admin, ManageMasterUserPassword: true}}}}
+  Child:
+    Type: AWS::CloudFormation::Stack
+    Properties: {{TemplateURL: !Sub 'https://${{Bucket}}.s3.amazonaws.com/p/{child}.yaml', Parameters: {{P: {parameter}}}}}
+Outputs:
+  Out: {{Value: !GetAtt Child.Outputs.Out}}
+"
+        )
+    };
+    let child = |declared: &str| {
+        format!(
+            "Parameters: {{P: {{{declared}}}}}\nResources: {{Topic: {{Type: AWS::SNS::Topic}}}}\nOutputs: {{Out: {{Value: !Ref P}}}}\n"
+        )
+    };
+    let short = child("Type: String, AllowedPattern: '[a-z]{2}', MaxLength: 2");
+    let listed = child("Type: String, AllowedValues: [left, right]");
+    let number = child("Type: Number, MaxValue: 3");
+    let topic = child("Type: String, AllowedPattern: 'arn:aws:sns:.*'");
+    let queue = child("Type: String, AllowedPattern: 'arn:aws:sqs:.*'");
+    let taken = "Parameters: {P: {Type: String}}\nResources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: !Select [1, !Split [':', !Ref P]]}}}\nOutputs: {Out: {Value: !Select [3, !Split [',', !Ref P]]}}\n";
+    let middle = "Parameters: {P: {Type: String}, Bucket: {Type: String, Default: x}}\nResources: {Topic: {Type: AWS::SNS::Topic}}\nOutputs: {Out: {Value: !Sub 'x-${P}'}}\n";
+    let tests = [
+        ("attribute", parent("!GetAtt Rand.Id", "short")),
+        ("ref", parent("!Ref Rand", "listed")),
+        ("joined", parent("!Sub 'x${Rand.Value}'", "number")),
+        ("data", parent("!GetAtt Wait.Data", "taken")),
+        ("bucket", parent("!Ref Logs", "short")),
+        ("endpoint", parent("!GetAtt Database.Endpoint.Address", "short")),
+        ("through", parent("!GetAtt Rand.Id", "middle").replace("Outputs:\n", "  Second:\n    Type: AWS::CloudFormation::Stack\n    Properties: {TemplateURL: !Sub 'https://${Bucket}.s3.amazonaws.com/p/short.yaml', Parameters: {P: !GetAtt Child.Outputs.Out}}\nOutputs:\n")),
+        ("documented", parent("!Ref Topic", "topic")),
+        ("name", format!("Resources:\n  Rand: {{Type: Custom::Rand, {custom}}}\n  Named: {{Type: AWS::S3::Bucket, Properties: {{BucketName: !Sub 'data-of-this-rather-long-name-of-mine-${{AWS::AccountId}}-${{Rand}}'}}}}\n  Queue: {{Type: AWS::SQS::Queue, Properties: {{QueueName: !GetAtt Rand.Name, FifoQueue: true, Tags: !GetAtt Rand.Tags}}}}\n")),
+        ("taken", format!("Resources:\n  Rand: {{Type: Custom::Rand, {custom}}}\nOutputs:\n  Token: {{Value: !Select [1, !Split [':', !GetAtt Rand.Data]]}}\n  Kept: {{Value: !Sub 'a-${{Rand.Data}}'}}\n")),
+    ];
+    let wrong = parent("!Ref Topic", "queue");
+    let children = [
+        ("short", &*short),
+        ("listed", &listed),
+        ("number", &number),
+        ("topic", &topic),
+        ("queue", &queue),
+        ("middle", middle),
+    ];
+    let mut files: Vec<(String, &str)> = tests.iter().map(|(test, text)| (format!("{test}.yaml"), &**text)).collect();
+    files.push(("wrong.yaml".to_owned(), &wrong));
+    files.extend(children.iter().map(|(child, text)| (format!("{child}.yaml"), *text)));
+    let data = tests.iter().find(|(test, _)| *test == "data").unwrap().1.replace("/taken.yaml", "/apart.yaml");
+    for (file, text) in &mut files {
+        if file == "data.yaml" {
+            *text = &data;
+        }
+    }
+    files.push(("apart.yaml".to_owned(), taken));
+    let files: Vec<(&str, &str)> = files.iter().map(|(file, text)| (&**file, *text)).collect();
+    let mut names: Vec<&str> = tests.iter().map(|(test, ..)| *test).collect();
+    names.push("wrong");
+    let project = project(&names, &files);
+    plan(&project).assert_code(0);
+    let local = local(&project);
+    for (test, _) in &tests {
+        assert_eq!(local.cell(test, "us-east-1")["state"], "passed", "{test}: {}", local.stderr);
+    }
+    assert!(outputs(&local, "attribute")[0].starts_with("Out=simulated-"), "{:?}", outputs(&local, "attribute"));
+    assert!(outputs(&local, "taken").iter().any(|output| output.starts_with("Kept=simulated")));
+    // What is documented stays checked.
+    let wrong = local.cell("wrong", "us-east-1");
+    assert_eq!(wrong["state"], "failed", "{wrong:#}");
+    assert!(wrong.to_string().contains("must match pattern arn:aws:sqs:.*"), "{wrong:#}");
+}
+
 #[test]
 fn regions_that_nobody_knows_are_told_once() {
     let project = project(&["a", "b"], &[("a.yaml", CHILD), ("b.yaml", CHILD)]);

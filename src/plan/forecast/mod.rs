@@ -6,7 +6,7 @@
 //! stacks), and unknown otherwise. A false *would fail* is worse than one that is missed.
 
 mod model;
-mod resource_types;
+mod resources;
 mod world;
 
 use std::cell::RefCell;
@@ -248,7 +248,7 @@ impl Forecaster<'_> {
         };
         let mut stack = template::evaluate(template, &place, &sent.givens, &world);
         let (asked, missed) = (world.asked.into_inner(), world.missed.into_inner());
-        let (failures, undecided) = resource_types::check(&stack, &self.place.region, self.templates);
+        let (failures, undecided) = resources::check(&stack, &self.place.region, self.templates);
         stack
             .failures
             .splice(0..0, failures.into_iter().chain(sent.failures.clone()).chain(self.role_elsewhere(partition)));
@@ -519,7 +519,7 @@ mod tests {
         let template = "
 Conditions: {IsOurs: !Equals [!Ref AWS::AccountId, '1'], Never: !Equals [a, b]}
 Resources:
-  Ours: {Type: AWS::DeviceFarm::Project, Condition: IsOurs}
+  Ours: {Type: AWS::DeviceFarm::Project, Condition: IsOurs, Properties: {Name: n}}
   Never: {Type: AWS::DeviceFarm::Project, Condition: Never}
   Mine: {Type: Custom::Anything}
 ";

@@ -1,5 +1,6 @@
 //! A template together with the values it was given, evaluated as far as it can be before anything is made.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -13,9 +14,9 @@ use super::stack::{Stack, StackNumber};
 use super::state::State;
 use super::world::{NO_EXPORT, Noted, Sight, Surroundings};
 use super::{ServiceError, error, invalid};
-use crate::catalog::{self, Offered};
+use crate::catalog;
 use crate::simulator::{Caller, Cloud};
-use crate::template::{self, Evaluator, Failure, Given, Givens, Place, Template, Value};
+use crate::template::{self, Evaluator, Failure, Given, Givens, Place, Template, Unknown, Value};
 
 /// What a stack was last asked to be.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct Revision {
     pub source: Arc<Source>,
     /// Of the declared parameters, those that were given a value.
     pub given: IndexMap<String, String>,
+    /// Those whose values the simulator made up for the parent.
+    made_up: BTreeSet<String>,
     /// As DescribeStacks shows them.
     pub parameters: Vec<Shown>,
     /// SSM parameters' values when they were asked for.
@@ -116,7 +119,8 @@ pub fn foresee(
     foresee_in(surroundings, target, source, given, capabilities)
 }
 
-/// [`foresee`] for a nested stack that is about to be created.
+/// [`foresee`] for a nested stack that is about to be created or updated. `made_up` are the parameters whose values the
+/// simulator made up.
 ///
 /// # Errors
 /// As for [`foresee`].
@@ -126,10 +130,13 @@ pub fn foresee_nested(
     target: Target,
     source: &Arc<Source>,
     given: IndexMap<String, String>,
+    made_up: &BTreeSet<String>,
     capabilities: &[String],
 ) -> Result<Foreseen, ServiceError> {
-    let surroundings = surroundings(cloud, state, target.caller, &source.template, None, None);
-    foresee_in(Surroundings { is_nested: true, ..surroundings }, target, source, given, capabilities)
+    let stack = target.number.map(|number| state.stack(number));
+    let surroundings = surroundings(cloud, state, target.caller, &source.template, stack, None);
+    let surroundings = Surroundings { is_nested: true, made_up: Cow::Borrowed(made_up), ..surroundings };
+    foresee_in(surroundings, target, source, given, capabilities)
 }
 
 fn foresee_in(
@@ -141,16 +148,23 @@ fn foresee_in(
 ) -> Result<Foreseen, ServiceError> {
     let template = &source.template;
     let place = place(target.caller, target.name, target.id, target.notification_arns);
-    let evaluator = Evaluator::new(template, &place, &givens(&given), &surroundings);
+    let evaluator = Evaluator::new(template, &place, &givens(&given, &surroundings), &surroundings);
     let depends_on = depends_on(&evaluator);
-    let foreseen = evaluator.stack();
+    let mut foreseen = evaluator.stack();
+    let made_up = surroundings.made_up.clone().into_owned();
     let Noted { stored, imports } = surroundings.noted.take();
-    let fails = refuse(&foreseen.failures)?;
+    if !foreseen.failures.is_empty() {
+        let sight = Sight { hides_made_up: true, ..surroundings.sight };
+        let surroundings = Surroundings { sight, ..surroundings };
+        let evaluator = Evaluator::new(template, &place, &givens(&given, &surroundings), &surroundings);
+        foreseen.failures = evaluator.stack().failures;
+    }
     refuse_macros(&foreseen)?;
+    let fails = refuse(&foreseen.failures)?;
     refuse_types(&foreseen, &target.caller.region)?;
     refuse_capabilities(&foreseen, template, capabilities)?;
     let parameters = shown(template, &given, &stored);
-    let revision = Revision { source: source.clone(), given, parameters, stored, depends_on, imports };
+    let revision = Revision { source: source.clone(), given, made_up, parameters, stored, depends_on, imports };
     Ok(Foreseen { revision, stack: foreseen, fails })
 }
 
@@ -161,7 +175,7 @@ pub fn with_exports(cloud: &Cloud, state: &State, number: StackNumber, begun: Be
     let template = &revision.source.template;
     let place = place(&stack.owner, &stack.name, &stack.id, &stack.settings.notification_arns);
     let surroundings = surroundings(cloud, state, &stack.owner, template, Some(stack), Some(&revision.stored));
-    let evaluated = Evaluator::new(template, &place, &givens(&revision.given), &surroundings).stack();
+    let evaluated = Evaluator::new(template, &place, &givens(&revision.given, &surroundings), &surroundings).stack();
     let missing = evaluated.failures.into_iter().find(|it| it.message.starts_with(NO_EXPORT));
     let imports = surroundings.noted.take().imports;
     revision.imports = imports;
@@ -172,6 +186,31 @@ pub fn with_exports(cloud: &Cloud, state: &State, number: StackNumber, begun: Be
 pub fn now<T>(cloud: &Cloud, state: &State, number: StackNumber, ask: impl FnOnce(&Evaluator) -> T) -> Option<T> {
     let revision = state.stack(number).revision.as_ref()?;
     Some(evaluate(cloud, state, number, revision, Sight::default(), |evaluator| ask(&evaluator)))
+}
+
+/// The same where everything that the simulator makes up is unknown.
+pub fn without_made_up<T>(
+    cloud: &Cloud,
+    state: &State,
+    number: StackNumber,
+    ask: impl FnOnce(&Evaluator) -> T,
+) -> Option<T> {
+    let revision = state.stack(number).revision.as_ref()?;
+    let sight = Sight { hides_made_up: true, ..Sight::default() };
+    Some(evaluate(cloud, state, number, revision, sight, |evaluator| ask(&evaluator)))
+}
+
+/// The same, where a failure that hangs on something made up counts for nothing: the answer then has unknown values.
+pub fn certain<T, F>(
+    cloud: &Cloud,
+    state: &State,
+    number: StackNumber,
+    ask: impl Fn(&Evaluator) -> Result<T, F>,
+) -> Option<Result<T, F>> {
+    match now(cloud, state, number, &ask) {
+        Some(Err(_)) => without_made_up(cloud, state, number, ask),
+        answer => answer,
+    }
 }
 
 /// Asks the evaluator of a revision that a stack has or may get.
@@ -187,8 +226,8 @@ pub fn evaluate<T>(
     let template = &revision.source.template;
     let place = place(&stack.owner, &stack.name, &stack.id, &stack.settings.notification_arns);
     let surroundings = surroundings(cloud, state, &stack.owner, template, Some(stack), Some(&revision.stored));
-    let surroundings = Surroundings { sight, ..surroundings };
-    ask(Evaluator::new(template, &place, &givens(&revision.given), &surroundings))
+    let surroundings = Surroundings { sight, made_up: Cow::Borrowed(&revision.made_up), ..surroundings };
+    ask(Evaluator::new(template, &place, &givens(&revision.given, &surroundings), &surroundings))
 }
 
 /// The parameters of both revisions whose values differ.
@@ -202,8 +241,7 @@ impl Revision {
     /// A parameter's value, and the stored one that it names.
     fn value(&self, key: &str) -> Option<(String, Option<&String>)> {
         let parameter = self.source.template.parameters.iter().find(|it| it.key == key)?;
-        let default = || parameter.default.as_ref().map(|default| default.text.to_string());
-        let value = self.given.get(key).cloned().or_else(default)?;
+        let value = self.given.get(key).cloned().or_else(|| parameter.default_text())?;
         let stored = self.stored.get(&value).filter(|_| parameter.kind.starts_with("AWS::SSM::Parameter::Value<"));
         Some((value, stored))
     }
@@ -218,8 +256,18 @@ fn surroundings<'a>(
     stored: Option<&'a HashMap<String, String>>,
 ) -> Surroundings<'a> {
     let is_nested = stack.is_some_and(|stack| stack.nested_in.is_some());
-    let sight = Sight::default();
-    Surroundings { cloud, state, caller, template, stack, is_nested, stored, sight, noted: RefCell::default() }
+    Surroundings {
+        cloud,
+        state,
+        caller,
+        template,
+        stack,
+        is_nested,
+        made_up: Cow::Owned(BTreeSet::new()),
+        sight: Sight::default(),
+        stored,
+        noted: RefCell::default(),
+    }
 }
 
 fn place(caller: &Caller, name: &str, id: &str, notification_arns: &[String]) -> Place {
@@ -233,9 +281,13 @@ fn place(caller: &Caller, name: &str, id: &str, notification_arns: &[String]) ->
     }
 }
 
-fn givens(given: &IndexMap<String, String>) -> Givens {
-    let one =
-        |(key, value): (&String, &String)| (key.clone(), Given { value: Value::text(value.as_str()), set: Vec::new() });
+fn givens(given: &IndexMap<String, String>, surroundings: &Surroundings) -> Givens {
+    let one = |(key, value): (&String, &String)| {
+        let is_hidden = surroundings.sight.hides_made_up && surroundings.made_up.contains(key);
+        let unknown = || Unknown::launched(format!("parameter {key}")).into();
+        let value = if is_hidden { unknown() } else { Value::text(value.as_str()) };
+        (key.clone(), Given { value, set: Vec::new() })
+    };
     given.iter().map(one).collect()
 }
 
@@ -254,20 +306,15 @@ fn refuse(failures: &[Failure]) -> Result<Option<String>, ServiceError> {
 
 /// Macros run in an account, as Lambda functions; there is none here to run them.
 fn refuse_macros(stack: &template::Stack) -> Result<(), ServiceError> {
-    match &stack.rewritten_by {
-        Some(unknown) => Err(invalid(format!("The simulator can't run what this template needs: {unknown}."))),
+    match &stack.macros_of_aws {
+        Some(unknown) => Err(invalid(format!("the simulator can't run {unknown}"))),
         None => Ok(()),
     }
 }
 
 fn refuse_types(stack: &template::Stack, region: &str) -> Result<(), ServiceError> {
-    let is_unknown = |kind: &str| match catalog::offers(region, kind) {
-        Offered::No => true,
-        Offered::Yes | Offered::Unlisted => false,
-        Offered::Unknown => kind.starts_with("AWS::") && catalog::resource_type(kind).is_none(),
-    };
-    let mut unknown: Vec<&str> =
-        stack.resources.values().map(|it| it.kind.as_str()).filter(|it| is_unknown(it)).collect();
+    let kinds = stack.resources.values().map(|it| it.kind.as_str());
+    let mut unknown: Vec<&str> = kinds.filter(|kind| catalog::is_unrecognized(region, kind)).collect();
     unknown.dedup();
     match unknown.as_slice() {
         [] => Ok(()),

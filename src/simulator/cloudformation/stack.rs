@@ -166,6 +166,8 @@ pub struct Output {
     pub value: String,
     pub description: Option<String>,
     pub export_name: Option<String>,
+    /// The simulator made up its value, or a part of it.
+    pub is_made_up: bool,
 }
 
 /// There are many of them, so they share what they can.

@@ -1,5 +1,6 @@
 //! What lies outside of a template: the stack's own resources, exports, stored values, zones, files in S3.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -23,19 +24,23 @@ pub struct Surroundings<'a> {
     /// None before it is created.
     pub stack: Option<&'a Stack>,
     pub is_nested: bool,
+    /// Parameters whose values the simulator made up for the parent.
+    pub made_up: Cow<'a, BTreeSet<String>>,
     /// Before anything happens, values that are stored are taken as they are now, and noted; later those count.
     pub stored: Option<&'a HashMap<String, String>>,
     pub sight: Sight<'a>,
     pub noted: RefCell<Noted>,
 }
 
-/// What an evaluation for a change set may know of the stack's resources.
+/// What an evaluation may know of the stack's resources.
 #[derive(Clone, Copy, Default)]
 pub struct Sight<'a> {
     /// Resources that are about to be replaced: what they give isn't known yet.
     pub replaced: Option<&'a BTreeSet<String>>,
     /// No attribute of any resource is known.
     pub hides_attributes: bool,
+    /// What the simulator made up isn't known: to tell whether a failure hangs on it.
+    pub hides_made_up: bool,
 }
 
 /// What the evaluation asked for.
@@ -55,6 +60,22 @@ impl Surroundings<'_> {
             return None;
         }
         self.stack?.resources.get(logical_id).filter(|resource| resource.status != "DELETE_COMPLETE")
+    }
+
+    fn facts<'f>(&'f self, logical_id: &'f str, resource: &'f super::stack::Resource) -> Facts<'f> {
+        Facts {
+            account: &self.caller.account,
+            region: &self.caller.region,
+            stack_name: self.stack.map(|stack| &*stack.name).unwrap_or_default(),
+            logical_id,
+            kind: &resource.kind,
+            properties: &resource.properties,
+        }
+    }
+
+    /// A value, or that it isn't known where it is made up and that counts.
+    fn unless_made_up(&self, value: &str, is_made_up: bool, what: impl FnOnce() -> String) -> Value {
+        if is_made_up && self.sight.hides_made_up { Unknown::launched(what()).into() } else { Value::text(value) }
     }
 
     fn declared_kind(&self, logical_id: &str) -> Option<&str> {
@@ -87,9 +108,16 @@ impl Surroundings<'_> {
 }
 
 impl World for Surroundings<'_> {
+    fn is_made_up(&self, parameter: &str) -> bool {
+        self.made_up.contains(parameter)
+    }
+
     fn physical_id(&self, logical_id: &str) -> Result<Value, String> {
-        let id = self.resource(logical_id).and_then(|resource| resource.physical_id.as_deref());
-        Ok(id.map_or_else(|| Unknown::launched(format!("physical ID of {logical_id}")).into(), Value::text))
+        let what = || format!("physical ID of {logical_id}");
+        let found = self.resource(logical_id).and_then(|it| Some((it, it.physical_id.as_deref()?)));
+        let Some((resource, id)) = found else { return Ok(Unknown::launched(what()).into()) };
+        let is_made_up = resource.child.is_none() && resource::has_made_up_id(&self.facts(logical_id, resource));
+        Ok(self.unless_made_up(id, is_made_up, what))
     }
 
     fn attribute(&self, logical_id: &str, attribute: &str) -> Result<Value, String> {
@@ -108,19 +136,17 @@ impl World for Surroundings<'_> {
             let Some(output) = attribute.strip_prefix("Outputs.") else { return Err(unsupported()) };
             let child = self.state.stack(child);
             return match child.outputs.iter().find(|found| found.key == output) {
-                Some(output) => Ok(Value::text(output.value.as_str())),
+                Some(found) => Ok(self.unless_made_up(&found.value, found.is_made_up, || {
+                    format!("output {output} of nested stack {logical_id}")
+                })),
                 None if child.is_busy() => unknown(),
                 None => Err(unsupported()),
             };
         }
-        let facts = Facts {
-            account: &self.caller.account,
-            region: &self.caller.region,
-            stack_name: self.stack.map(|stack| &*stack.name).unwrap_or_default(),
-            logical_id,
-            kind: &resource.kind,
-            properties: &resource.properties,
-        };
+        let facts = self.facts(logical_id, resource);
+        if self.sight.hides_made_up && resource::is_made_up_attribute(&facts, physical_id, attribute) {
+            return unknown();
+        }
         resource::attribute(&facts, physical_id, attribute)
     }
 
@@ -132,7 +158,9 @@ impl World for Surroundings<'_> {
         let key = (self.caller.account.clone(), self.caller.region.clone(), name.to_owned());
         let export = self.state.exports.get(&key).ok_or_else(|| format!("{NO_EXPORT}{name} found."))?;
         self.noted.borrow_mut().imports.insert(name.to_owned());
-        Ok(Value::text(export.value.as_str()))
+        let outputs = export.stack.into_iter().flat_map(|number| &self.state.stack(number).outputs);
+        let is_made_up = outputs.filter(|it| it.export_name.as_deref() == Some(name)).any(|it| it.is_made_up);
+        Ok(self.unless_made_up(&export.value, is_made_up, || format!("export {name}")))
     }
 
     fn stack_output(&self, stack: &str, output: &str, region: Option<&str>) -> Result<Value, String> {
@@ -141,7 +169,9 @@ impl World for Surroundings<'_> {
         let number = self.state.find(&caller, stack).ok_or_else(|| format!("Stack with id {stack} does not exist"))?;
         let found = self.state.stack(number).outputs.iter().find(|found| found.key == output);
         found
-            .map(|found| Value::text(found.value.as_str()))
+            .map(|found| {
+                self.unless_made_up(&found.value, found.is_made_up, || format!("output {output} of stack {stack}"))
+            })
             .ok_or_else(|| format!("Stack {stack} has no output {output}"))
     }
 

@@ -91,6 +91,8 @@ pub struct Stack {
     pub undecided: Vec<Undecided>,
     /// Macros that may make anything of the template.
     pub rewritten_by: Option<Unknown>,
+    /// All macros that only AWS can run, in this template alone.
+    pub macros_of_aws: Option<Unknown>,
     /// What isn't known of it because of its transforms.
     pub(in crate::template) macros: Macros,
 }
@@ -106,6 +108,8 @@ pub struct Resource {
     /// The entry evaluated: `Type`, `Properties`, `DependsOn`, `DeletionPolicy` and so on, but not `Condition`. What
     /// failed is left out.
     pub body: IndexMap<String, Value>,
+    /// Whether it has `Properties`, also such as have failed.
+    pub has_properties: bool,
     /// Of an `AWS::CloudFormation::Stack` whose template is known.
     pub nested: Option<Rc<Stack>>,
 }
@@ -254,10 +258,11 @@ impl<'a> Evaluator<'a> {
         stack.undecided = self.undecided.take();
         stack.failures = failures;
         stack.rewritten_by = self.macros.unknown();
-        stack.macros = self.macros;
-        if let Some(unknown) = stack.rewritten_by.clone() {
+        stack.macros_of_aws = self.macros.only_aws_runs().map(|unknown| self.world.needs(unknown));
+        if let Some(unknown) = self.macros.doubt() {
             stack.hang_on(&unknown);
         }
+        stack.macros = self.macros;
         stack
     }
 
@@ -358,6 +363,16 @@ impl Stack {
     fn hang_on(&mut self, unknown: &Unknown) {
         let failures = self.failures.drain(..);
         self.undecided.extend(failures.map(|failure| Undecided { unknown: unknown.clone(), failure }));
+    }
+
+    /// Macros that may change what its resources are.
+    pub fn doubt(&self) -> Option<Unknown> {
+        self.macros.doubt()
+    }
+
+    /// Whether the template is one of the Serverless Application Model.
+    pub fn is_serverless(&self) -> bool {
+        self.macros.is_serverless()
     }
 
     /// Puts a nested stack in front of the way to every failure.

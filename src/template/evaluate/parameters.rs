@@ -134,6 +134,10 @@ impl Evaluator<'_> {
                 return unknown.into();
             }
         };
+        if self.world.is_made_up(&parameter.key) {
+            let stored = || Unknown::asked(format!("SSM parameter of parameter {}", parameter.key)).into();
+            return if declaration.kind.is_stored { stored() } else { declaration.kind.value(&text) };
+        }
         let failure = |message| Failure { notes: notes.clone(), ..self.failure(parameter.at, message) };
         if let Some(message) = declaration.refusal(&text, &self.place.region) {
             self.early.push(failure(message));

@@ -1,6 +1,7 @@
 //! The `Resources` section: which resources exist, and what they are created with
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section-structure.html>).
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
@@ -100,7 +101,8 @@ impl Evaluator<'_> {
         if let Some(stack) = &nested {
             self.take_over(stack, id, entry, &exists, failures);
         }
-        Resource { kind, at: self.location(id.at), exists, body, nested }
+        let has_properties = entry.get("Properties").is_some();
+        Resource { kind, at: self.location(id.at), exists, body, has_properties, nested }
     }
 
     /// Whether a resource exists; none if the template declares none of that name.
@@ -180,7 +182,16 @@ impl Undecided {
 }
 
 impl Resource {
-    /// Evaluated properties; an empty map where there are none.
+    /// The properties with which it is created, none of them where it has no `Properties`; not known where they failed or
+    /// nobody knows them.
+    pub fn created_with(&self) -> Option<Cow<'_, IndexMap<String, Value>>> {
+        match self.properties() {
+            Some(properties) => Some(Cow::Borrowed(properties)),
+            None => (!self.has_properties).then(|| Cow::Owned(IndexMap::new())),
+        }
+    }
+
+    /// Evaluated properties; none where there are none.
     pub fn properties(&self) -> Option<&IndexMap<String, Value>> {
         match self.body.get("Properties") {
             Some(Value::Map(properties)) => Some(properties),

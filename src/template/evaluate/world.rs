@@ -18,6 +18,11 @@ pub trait World {
         unknown
     }
 
+    /// Whether a parameter's value only stands in for one that nobody knows, so that no constraint holds of it.
+    fn is_made_up(&self, _parameter: &str) -> bool {
+        false
+    }
+
     /// What `Ref` gives for a resource.
     fn physical_id(&self, logical_id: &str) -> Result<Value, String> {
         Ok(Unknown::launched(format!("physical ID of {logical_id}")).into())

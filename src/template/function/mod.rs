@@ -93,6 +93,11 @@ const SUPPORTED: &str = "Fn::Base64, Fn::GetAtt, Fn::GetAZs, Fn::ImportValue, Fn
 
 /// Applies a function in a place where a value is wanted.
 pub fn apply(evaluator: &Evaluator, name: &str, argument: &Node) -> Evaluated {
+    if evaluator.macros.are_called()
+        && let Some(unknown) = transform::in_argument(argument)
+    {
+        return Ok(unknown.into());
+    }
     let extensions = if evaluator.macros.has_language_extensions() { &EXTENSIONS[..] } else { &[] };
     let of_rules = if evaluator.in_rule() { &RULE_VALUES[..] } else { &[] };
     let mut functions = VALUES.iter().chain(extensions).chain(of_rules);
@@ -111,6 +116,11 @@ pub fn apply(evaluator: &Evaluator, name: &str, argument: &Node) -> Evaluated {
 /// A condition expression.
 pub fn truth(evaluator: &Evaluator, expression: &Node) -> Result<Truth, Failures> {
     let of_rules = if evaluator.in_rule() { &RULE_TRUTHS[..] } else { &[] };
+    if evaluator.macros.are_called()
+        && let Some(unknown) = transform::in_argument(expression)
+    {
+        return Ok(Truth::Unknown(unknown));
+    }
     if let Some((name, argument)) = call(expression)
         && let Some((_, function)) = TRUTHS.iter().chain(of_rules).find(|(known, _)| *known == name)
     {

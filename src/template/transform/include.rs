@@ -30,7 +30,7 @@ pub fn has_calls(node: &Node) -> bool {
     }
 }
 
-fn is_call(key: &Node) -> bool {
+pub fn is_call(key: &Node) -> bool {
     &*key.text == TRANSFORM
 }
 
@@ -139,6 +139,7 @@ impl Includes<'_, '_> {
                 },
                 Some(name) => {
                     only_includes = false;
+                    self.work.macros.called.push(named(name));
                     unknowns.push(named(name));
                 }
                 None => {

@@ -37,6 +37,8 @@ pub struct Macros {
     names: Vec<String>,
     /// Inside of the template, but over a whole section.
     over_sections: Vec<Unknown>,
+    /// Called anywhere inside of the template.
+    called: Vec<Unknown>,
     made: Vec<Made>,
 }
 
@@ -97,12 +99,30 @@ impl Macros {
 
     /// Macros that may make anything of the template: those of the account's own, and those that nobody here knows.
     pub fn unknown(&self) -> Option<Unknown> {
-        let is_known = |name: &str| {
-            [INCLUDE, LANGUAGE_EXTENSIONS, SERVERLESS].contains(&name)
-                || HARMLESS.iter().any(|harmless| name.starts_with(harmless))
-        };
-        let unknown = self.names.iter().filter(|name| !is_known(name)).map(|name| named(name));
+        let unknown = self.of_aws().filter(|name| *name != SERVERLESS).map(named);
         Unknown::all(unknown.chain(self.over_sections.iter().cloned()))
+    }
+
+    /// All macros that only AWS can run, those called anywhere inside of the template among them.
+    pub fn only_aws_runs(&self) -> Option<Unknown> {
+        Unknown::all(self.of_aws().map(named).chain(self.over_sections.iter().chain(&self.called).cloned()))
+    }
+
+    /// Why a failure isn't certain: macros may change the place where it is.
+    pub fn doubt(&self) -> Option<Unknown> {
+        Unknown::all(self.unknown().into_iter().chain(self.called.iter().cloned()))
+    }
+
+    /// Whether macros are called inside of the template.
+    pub fn are_called(&self) -> bool {
+        !self.called.is_empty()
+    }
+
+    fn of_aws(&self) -> impl Iterator<Item = &str> {
+        let is_done_here = |name: &str| {
+            [INCLUDE, LANGUAGE_EXTENSIONS].contains(&name) || HARMLESS.iter().any(|harmless| name.starts_with(harmless))
+        };
+        self.names.iter().map(String::as_str).filter(move |name| !is_done_here(name))
     }
 }
 
@@ -191,6 +211,16 @@ fn calls(node: &Node) -> Vec<Call<'_>> {
 /// `Fn::Transform` where it is left over: whatever the macro makes of it.
 pub fn apply(argument: &Node) -> Evaluated {
     Ok(of_calls(argument).into())
+}
+
+/// What the macros in a function's argument leave unknown of the function, wherever in the argument they are called.
+pub fn in_argument(argument: &Node) -> Option<Unknown> {
+    let items = argument.as_sequence().unwrap_or_default().iter().filter_map(in_argument);
+    let entries = argument.entries().iter().filter_map(|(key, value)| match include::is_call(key) {
+        true => Some(of_calls(value)),
+        false => in_argument(value),
+    });
+    Unknown::all(items.chain(entries))
 }
 
 /// The same in the place of a condition.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use super::super::resource::{self, Replaces};
+use super::super::resource::{self, Facts, Replaces};
 use super::super::revision;
 use super::super::stack::{Reason, Resource, STACK, StackNumber};
 use super::super::stack_policy::UpdateAction;
@@ -34,7 +34,7 @@ enum Way {
 impl Engine<'_> {
     pub(super) fn begin_make(&mut self, number: StackNumber, task: usize, at: Timestamp) {
         let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else { return };
-        let evaluated = revision::now(self.cloud, self.state, number, |evaluator| evaluator.one_resource(&id));
+        let evaluated = revision::certain(self.cloud, self.state, number, |evaluator| evaluator.one_resource(&id));
         match evaluated {
             Some(Ok(Some(wanted))) => self.begin_with(number, task, &id, &wanted, at),
             Some(Err(failures)) => {
@@ -49,7 +49,8 @@ impl Engine<'_> {
         let stack = self.stack(number);
         let depends_on = stack.revision.as_ref().and_then(|it| it.depends_on.get(id)).cloned();
         let there = stack.resources.get(id).filter(|it| it.physical_id.is_some() && it.status != "DELETE_COMPLETE");
-        let properties = Arc::new(wanted.properties().cloned().unwrap_or_default());
+        let (properties, refused) = self.properties(number, id, wanted);
+        let properties = Arc::new(properties);
         let way = there.map_or(Way::Create, |there| self.way(there, &properties));
         let policy = |name: &str| wanted.body.get(name).and_then(template::Value::as_text);
         let resource = Resource {
@@ -66,9 +67,7 @@ impl Engine<'_> {
         };
         let refusal = match way {
             Way::Leave => None,
-            _ => {
-                self.denial(number, id, &resource.kind, way).or_else(|| resource::refusal(&stack.facts(id, &resource)))
-            }
+            _ => self.denial(number, id, &resource.kind, way).or(refused),
         };
         self.state.stack_mut(number).resources.insert(id.to_owned(), resource);
         match way {
@@ -91,6 +90,35 @@ impl Engine<'_> {
                 self.plan(number, at, Step::Finish(task, Some(reason)));
             }
             None => self.plan_making(number, task, id, &wanted.kind, way, at),
+        }
+    }
+
+    /// The properties to create a resource with, and why they are refused, whatever stands in for what is made up in them.
+    fn properties(
+        &self,
+        number: StackNumber,
+        id: &str,
+        wanted: &template::Resource,
+    ) -> (IndexMap<String, template::Value>, Option<String>) {
+        let stack = self.stack(number);
+        let refusal = |wanted: &template::Resource| {
+            resource::refusal(&Facts {
+                account: &stack.owner.account,
+                region: &stack.owner.region,
+                stack_name: &stack.name,
+                logical_id: id,
+                kind: &wanted.kind,
+                properties: &*wanted.created_with()?,
+            })
+        };
+        let filled = |wanted: &template::Resource| {
+            wanted.properties().map(|it| resource::filled_properties(&wanted.kind, it)).unwrap_or_default()
+        };
+        let Some(refused) = refusal(wanted) else { return (filled(wanted), None) };
+        let known = revision::without_made_up(self.cloud, self.state, number, |evaluator| evaluator.one_resource(id));
+        match known.and_then(Result::ok).flatten() {
+            Some(known) if refusal(&known).is_none() => (filled(&known), None),
+            _ => (filled(wanted), Some(refused)),
         }
     }
 

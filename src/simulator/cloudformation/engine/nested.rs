@@ -1,10 +1,12 @@
 //! Stacks in stacks: each is a stack of its own, which tells its parent how it ended.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use rand::distr::{Alphanumeric, SampleString};
 
-use super::super::revision::{Target, foresee, foresee_nested};
+use super::super::revision::{self, Target, foresee_nested};
 use super::super::source;
 use super::super::stack::{NestedIn, OnFailure, Resource, STACK, Settings, StackNumber};
 use super::super::{ServiceError, invalid};
@@ -54,6 +56,7 @@ impl Engine<'_> {
         let name = format!("{}-{id}-{random}", parent.name);
         self.bound(number, root)?;
         let (text, given) = asked(self.cloud, &resource.properties)?;
+        let made_up = self.made_up_parameters(number, id);
         let source = self.state.sources.read(&text)?;
         let settings = Settings {
             tags: inherited.tags,
@@ -73,7 +76,8 @@ impl Engine<'_> {
             notification_arns: &settings.notification_arns,
             number: None,
         };
-        let foreseen = foresee_nested(self.cloud, self.state, target, &source, given, &settings.capabilities)?;
+        let foreseen =
+            foresee_nested(self.cloud, self.state, target, &source, given, &made_up, &settings.capabilities)?;
         let nested_in = NestedIn { parent: number, root, logical_id: id.to_owned() };
         let child = self.add_stack(&owner, &name, &stack_id, settings, Some(nested_in), at);
         if let Some(resource) = self.state.stack_mut(number).resources.get_mut(id) {
@@ -83,6 +87,19 @@ impl Engine<'_> {
         self.resource_becomes(number, id, "CREATE_IN_PROGRESS", Some("Resource creation Initiated".into()), at);
         self.begin_creation(child, foreseen.begun(), at);
         Ok(())
+    }
+
+    /// The parameters to which a nested stack gets something that the simulator made up.
+    fn made_up_parameters(&self, number: StackNumber, id: &str) -> BTreeSet<String> {
+        let known = revision::without_made_up(self.cloud, self.state, number, |evaluator| evaluator.one_resource(id));
+        let resource = known.and_then(Result::ok).flatten();
+        match resource.as_ref().and_then(|resource| resource.properties()?.get("Parameters")) {
+            Some(Value::Map(parameters)) => {
+                let unknown = parameters.iter().filter(|(_, value)| value.unknown().is_some());
+                unknown.map(|(key, _)| key.clone()).collect()
+            }
+            _ => BTreeSet::new(),
+        }
     }
 
     /// Whether there is anything to update.
@@ -95,6 +112,7 @@ impl Engine<'_> {
         at: Timestamp,
     ) -> Result<bool, ServiceError> {
         let (text, given) = asked(self.cloud, &resource.properties)?;
+        let made_up = self.made_up_parameters(number, id);
         let source = self.state.sources.read(&text)?;
         let stack = self.stack(child);
         let target = Target {
@@ -104,7 +122,8 @@ impl Engine<'_> {
             notification_arns: &stack.settings.notification_arns,
             number: Some(child),
         };
-        let foreseen = foresee(self.cloud, self.state, target, &source, given, &stack.settings.capabilities)?;
+        let capabilities = &stack.settings.capabilities;
+        let foreseen = foresee_nested(self.cloud, self.state, target, &source, given, &made_up, capabilities)?;
         if !self.would_change(child, &foreseen) {
             return Ok(false);
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::super::resource;
 use super::super::revision;
 use super::super::stack::{OnFailure, Output, Resource, Stack, StackNumber};
 use super::super::state::Export;
@@ -137,11 +138,14 @@ impl Engine<'_> {
 
     /// The outputs as they are now that everything is made, exports included.
     pub(super) fn set_outputs(&mut self, number: StackNumber) -> Result<(), String> {
-        let evaluated = revision::now(self.cloud, self.state, number, |evaluator| evaluator.outputs());
+        let evaluated = revision::certain(self.cloud, self.state, number, |evaluator| evaluator.outputs());
+        let known = revision::without_made_up(self.cloud, self.state, number, |evaluator| evaluator.outputs());
+        let known = known.and_then(Result::ok).unwrap_or_default();
         let evaluated = evaluated.unwrap_or_else(|| Ok(indexmap::IndexMap::new()));
         let first =
             |failures: Vec<template::Failure>| failures.into_iter().next().map(|it| it.message).unwrap_or_default();
-        let outputs: Vec<Output> = evaluated.map_err(first)?.iter().map(|(key, output)| shown(key, output)).collect();
+        let outputs: Vec<Output> =
+            evaluated.map_err(first)?.iter().map(|(key, output)| shown(key, output, known.get(key))).collect();
         let stack = self.stack(number);
         let owner = stack.owner.clone();
         let key = |name: &str| (owner.account.clone(), owner.region.clone(), name.to_owned());
@@ -187,13 +191,16 @@ impl Stack {
     }
 }
 
-fn shown(key: &str, output: &template::Output) -> Output {
-    let text = |value: Option<&template::Value>| value.and_then(template::Value::as_text);
+/// An output as it is shown; `known` is what is known of it without what is made up.
+fn shown(key: &str, output: &template::Output, known: Option<&template::Output>) -> Output {
+    let text = |value: Option<&template::Value>| value.and_then(|value| resource::filled(value.clone()).as_text());
+    let is_known = known.and_then(template::Output::value).is_some_and(|value| value.unknown().is_none());
     Output {
         key: key.to_owned(),
         value: text(output.value()).unwrap_or_default(),
         description: text(output.body.get("Description")),
         export_name: text(output.export_name()),
+        is_made_up: !is_known,
     }
 }
 

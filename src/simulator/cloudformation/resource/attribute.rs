@@ -6,7 +6,8 @@
 
 use serde_json::Number;
 
-use super::pattern::{Source, Words, last_of_arn};
+use super::identity::has_made_up_id;
+use super::pattern::{Source, Words, is_documented, last_of_arn};
 use super::{Facts, arn};
 use crate::catalog::{JsonType, ResourceType, Shape, resource_type};
 use crate::template::{Value, is_custom_resource};
@@ -165,6 +166,34 @@ pub fn attribute(facts: &Facts, physical_id: &str, name: &str) -> Result<Value, 
     })
 }
 
+/// Whether an attribute's value is made up: neither the template nor AWS's documentation says what it looks like. Whatever
+/// the real one is may meet what this one doesn't.
+pub fn is_made_up_attribute(facts: &Facts, id: &str, name: &str) -> bool {
+    if is_custom_resource(facts.kind) {
+        return true;
+    }
+    let Some(known) = resource_type(facts.kind) else { return true };
+    let is_read_only = known.read_only.contains(&name);
+    if !is_read_only && facts.property(name).is_some() {
+        return false;
+    }
+    match row(facts.kind, name) {
+        Some("{id}") => has_made_up_id(facts),
+        Some(pattern) => !is_documented(pattern),
+        None if is_list(&known, name) && !is_read_only => false,
+        None if name.eq_ignore_ascii_case("arn") || is_own(facts, name, "arn") => false,
+        None if identifying_part(&known, id, name).is_some() => has_made_up_id(facts),
+        None if is_own(facts, name, "id") || is_own(facts, name, "identifier") => has_made_up_id(facts),
+        None => !arn::kebab(name.rsplit('.').next().unwrap_or(name)).ends_with("port"),
+    }
+}
+
+/// The pattern of an attribute in the table.
+fn row(kind: &str, attribute: &str) -> Option<&'static str> {
+    let matches = |known: &str| known.strip_suffix('*').map_or(known == kind, |start| kind.starts_with(start));
+    ATTRIBUTES.iter().find(|(known, name, _)| *name == attribute && matches(known)).map(|(.., pattern)| *pattern)
+}
+
 /// Whether the type has the attribute. Of types that the catalogue doesn't know, and where it can't tell: yes.
 pub fn has_attribute(kind: &str, name: &str) -> bool {
     is_custom_resource(kind) || resource_type(kind).is_none_or(|known| known.accepts(name) != Some(false))
@@ -174,10 +203,7 @@ fn text_of(facts: &Facts, id: &str, attribute: &str, known: Option<&ResourceType
     let name = if facts.kind == "AWS::SecretsManager::Secret" { id } else { last_of_arn(id) };
     let source = Source::of(&format!("{id} {attribute}"));
     let mut words = Words { facts, id, name, source, addresses: Source::of(id) };
-    let kind_matches =
-        |kind: &str| kind.strip_suffix('*').map_or(kind == facts.kind, |start| facts.kind.starts_with(start));
-    let row = ATTRIBUTES.iter().find(|(kind, name, _)| *name == attribute && kind_matches(kind));
-    if let Some((_, _, pattern)) = row {
+    if let Some(pattern) = row(facts.kind, attribute) {
         let pattern = special(facts, id, pattern);
         return words.fill(&pattern);
     }
@@ -429,6 +455,29 @@ mod tests {
         let vpc = |id: &str| of("AWS::EC2::VPC", id, "DefaultSecurityGroup");
         assert_eq!(vpc("vpc-1"), vpc("vpc-1"));
         assert_ne!(vpc("vpc-1"), vpc("vpc-2"));
+    }
+
+    #[test]
+    fn what_nobody_documents_is_made_up() {
+        let check = |kind: &str, json: &str, name: &str, expect: bool| {
+            let properties = properties(json);
+            assert_eq!(is_made_up_attribute(&facts(kind, &properties), "id", name), expect, "{kind} {json} {name}");
+        };
+        check("Custom::Thing", "{}", "Value", true);
+        check("AWS::CloudFormation::CustomResource", "{}", "Id", true);
+        check("Acme::Web::Site", "{}", "Url", true);
+        check("AWS::CloudFormation::WaitCondition", "{}", "Data", true);
+        check("AWS::RDS::DBInstance", "{}", "Endpoint.Address", true);
+        check("AWS::RDS::DBInstance", "{}", "Endpoint.Port", false);
+        check("AWS::EC2::Instance", "{}", "PrivateIp", true);
+        check("AWS::EC2::Instance", "{}", "State.Name", false);
+        check("AWS::EC2::VPC", "{}", "DefaultSecurityGroup", false);
+        check("AWS::EC2::VPC", r#"{"CidrBlock":"10.1.0.0/16"}"#, "CidrBlock", false);
+        check("AWS::SNS::Topic", "{}", "TopicArn", false);
+        check("AWS::SQS::Queue", "{}", "Arn", false);
+        check("AWS::SQS::Queue", r#"{"QueueName":"q"}"#, "QueueName", false);
+        check("AWS::S3::Bucket", "{}", "RegionalDomainName", false);
+        check("AWS::ElasticLoadBalancingV2::LoadBalancer", "{}", "DNSName", true);
     }
 
     /// No word of a pattern is left over, and what the table names is there.

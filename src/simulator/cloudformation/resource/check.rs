@@ -1,208 +1,21 @@
-//! What is refused of a resource's properties.
-//!
-//! CloudFormation checks the properties against the type's schema before it calls the handler, with a validator for
-//! JSON Schema that words what it finds (`org.everit.json.schema`). The shapes of the catalogue allow too much rather
-//! than too little, and so does this: whatever CloudFormation might take passes.
-//!
-//! The words are those that people report: `#: required key [Name] not found`
-//! (<https://github.com/aws-cloudformation/iac-model-evaluation/issues/29>); several of them, each on a line of its own
-//! (<https://github.com/org-formation/aws-resource-providers/issues/105>); `extraneous key [ResponseHeaders] is not
-//! permitted` beneath `#/MethodResponses/0`; `expected type: JSONArray, found: JSONObject` and `expected type: String,
-//! found: JSONArray`. Not confirmed: the order of several, and `expected type: Boolean`. Since 2024 some regions put all
-//! of it into brackets, on one line: `with message: [#/Tags: …]`.
+//! What is refused of a resource's properties when it is created, in the words of its failure: `crate::properties` finds it,
+//! and a request has its identifiers here.
 
 use super::Facts;
 use super::pattern::Source;
-use crate::catalog::{JsonType, Object, ResourceType, Shape, resource_type};
-use crate::template::{Value, is_custom_resource};
+use crate::properties::{self, Refusal};
 
 /// What CloudFormation refuses of the properties. Of types that the catalogue doesn't know: nothing.
 pub fn refusal(facts: &Facts) -> Option<String> {
-    if is_custom_resource(facts.kind) {
-        return None;
-    }
-    let known = resource_type(facts.kind)?;
-    let mut check = Check { known: &known, violations: Vec::new() };
-    check.object(&known.properties, facts.properties, &Place::default());
-    if check.violations.is_empty() {
-        return value_refused(facts);
-    }
-    let (logical_id, violations) = (facts.logical_id, check.violations.join("\n"));
-    Some(format!("Properties validation failed for resource {logical_id} with message:\n{violations}"))
-}
-
-/// Where in the properties something stands.
-#[derive(Clone, Default)]
-struct Place {
-    /// `#/Rules/0/Id` without its `#`.
-    pointer: String,
-    /// As the catalogue's paths name it: `Rules.*.Id`.
-    path: String,
-}
-
-impl Place {
-    fn name(&self, name: &str) -> Self {
-        self.at(name, name)
-    }
-
-    fn item(&self, index: usize) -> Self {
-        self.at(&index.to_string(), "*")
-    }
-
-    fn at(&self, pointer: &str, path: &str) -> Self {
-        let dot = if self.path.is_empty() { "" } else { "." };
-        Self { pointer: format!("{}/{pointer}", self.pointer), path: format!("{}{dot}{path}", self.path) }
-    }
-}
-
-struct Check<'a> {
-    known: &'a ResourceType,
-    violations: Vec<String>,
-}
-
-impl Check<'_> {
-    fn violation(&mut self, place: &Place, what: &str) {
-        self.violations.push(format!("#{}: {what}", place.pointer));
-    }
-
-    fn object(&mut self, object: &Object, entries: &indexmap::IndexMap<String, Value>, place: &Place) {
-        for name in object.required().filter(|name| !entries.contains_key(*name)) {
-            // What only AWS sets may be required of what AWS answers.
-            if !self.known.read_only.contains(&place.name(name).path.as_str()) {
-                self.violation(place, &format!("required key [{name}] not found"));
-            }
-        }
-        for name in entries.keys().filter(|name| object.shape(name).is_none()) {
-            self.violation(place, &format!("extraneous key [{name}] is not permitted"));
-        }
-        for (name, value) in entries {
-            if let Some(shape) = object.shape(name) {
-                self.value(shape, value, &place.name(name));
-            }
-        }
-    }
-
-    fn value(&mut self, shape: &Shape, value: &Value, place: &Place) {
-        if matches!(value, Value::Unknown(_) | Value::NoValue | Value::Null) {
-            return;
-        }
-        match (self.known.resolve(shape).unwrap_or(&Shape::Anything), value) {
-            (Shape::Anything | Shape::Definition(_), _) => {}
-            (Shape::List(item), Value::List(items)) => {
-                for (index, value) in items.iter().enumerate() {
-                    self.value(item, value, &place.item(index));
-                }
-            }
-            (Shape::Object(object), Value::Map(entries)) => self.object(object, entries, place),
-            // JSON as text, which some types take.
-            (Shape::Object(_), Value::String(text)) if text.trim_start().starts_with('{') => {}
-            (Shape::List(_), _) => self.mismatch("JSONArray", value, place),
-            (Shape::Object(_), _) => self.mismatch("JSONObject", value, place),
-            (Shape::Json(types), _) => {
-                if !types.iter().any(|json| takes(*json, value)) {
-                    let expected = types.first().map_or("String", |json| name_of(*json));
-                    self.mismatch(expected, value, place);
-                }
-            }
-        }
-    }
-
-    fn mismatch(&mut self, expected: &str, value: &Value, place: &Place) {
-        self.violation(place, &format!("expected type: {expected}, found: {}", found(value)));
-    }
-}
-
-/// Whether a value does for a JSON type. Scalars stand for each other where their text can be read so.
-fn takes(json: JsonType, value: &Value) -> bool {
-    match (json, value) {
-        (JsonType::Array, Value::List(_)) | (JsonType::Object, Value::Map(_)) => true,
-        (JsonType::Object, Value::String(text)) => text.trim_start().starts_with('{'),
-        (JsonType::Array | JsonType::Object, _) | (_, Value::List(_) | Value::Map(_)) => false,
-        (JsonType::Integer | JsonType::Number, Value::String(text)) => text.trim().parse::<f64>().is_ok(),
-        (JsonType::Boolean, Value::String(text)) => {
-            ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word))
-        }
-        (JsonType::String | JsonType::Integer | JsonType::Number | JsonType::Boolean, _) => true,
-    }
-}
-
-fn name_of(json: JsonType) -> &'static str {
-    match json {
-        JsonType::String => "String",
-        JsonType::Integer => "Integer",
-        JsonType::Number => "Number",
-        JsonType::Boolean => "Boolean",
-        JsonType::Object => "JSONObject",
-        JsonType::Array => "JSONArray",
-    }
-}
-
-fn found(value: &Value) -> &'static str {
-    match value {
-        Value::Bool(_) => "Boolean",
-        Value::Number(number) if number.is_f64() => "BigDecimal",
-        Value::Number(_) => "Integer",
-        Value::List(_) => "JSONArray",
-        Value::Map(_) => "JSONObject",
-        Value::String(_) | Value::Null | Value::Unknown(_) | Value::NoValue => "String",
-    }
-}
-
-/// What no schema says: the few rules for names that tests trip over, as their handlers are reported to word them
-/// (<https://github.com/splunk/splunk-aws-gdi-toolkit/issues/25>, <https://github.com/mapbox/cloudfriend/issues/94>).
-fn value_refused(facts: &Facts) -> Option<String> {
-    let name = |property: &str| match facts.property(property) {
-        Some(Value::String(name)) if !name.is_empty() => Some(name.as_str()),
-        _ => None,
-    };
+    let refusal = properties::refusal(facts.kind, facts.properties)?;
+    let Refusal::ByHandler { message, service, .. } = refusal else { return Some(refusal.message(facts.logical_id)) };
     let mut source = Source::of(&format!("{} {}", facts.stack_name, facts.logical_id));
-    let message = match facts.kind {
-        "AWS::S3::Bucket" => bucket_name_refused(name("BucketName")?)?.to_owned(),
-        "AWS::SQS::Queue" => {
-            let is_fifo = facts.property("FifoQueue").and_then(Value::as_text).is_some_and(|fifo| is_true(&fifo));
-            let message = queue_name_refused(name("QueueName")?, is_fifo)?;
-            format!("{message} (Service: Sqs, Status Code: 400, Request ID: {})", source.uuid())
-        }
-        _ => return None,
-    };
-    let token = source.uuid();
+    let request =
+        service.map(|service| format!(" (Service: {service}, Status Code: 400, Request ID: {})", source.uuid()));
+    let (request, token) = (request.unwrap_or_default(), source.uuid());
     Some(format!(
-        r#"Resource handler returned message: "{message}" (RequestToken: {token}, HandlerErrorCode: InvalidRequest)"#
+        r#"Resource handler returned message: "{message}{request}" (RequestToken: {token}, HandlerErrorCode: InvalidRequest)"#
     ))
-}
-
-/// In the order and the words of the AWS SDK for Java's `BucketNameUtils`.
-fn bucket_name_refused(name: &str) -> Option<&'static str> {
-    if !(3..=63).contains(&name.len()) {
-        Some("Bucket name should be between 3 and 63 characters long")
-    } else if name.contains(|letter: char| letter.is_ascii_uppercase()) {
-        Some("Bucket name should not contain uppercase characters")
-    } else if name.contains('_') {
-        Some("Bucket name should not contain '_'")
-    } else {
-        None
-    }
-}
-
-fn queue_name_refused(name: &str, is_fifo: bool) -> Option<&'static str> {
-    let is_plain = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
-    if is_fifo {
-        let fits = name.len() <= 80 && name.strip_suffix(".fifo").is_some_and(is_plain);
-        (!fits).then_some(
-            "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with \
-            .fifo suffix and be 1 to 80 in length.",
-        )
-    } else {
-        let fits = name.len() <= 80 && is_plain(name);
-        (!fits).then_some("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
-    }
-}
-
-/// Whether text stands for true.
-pub(super) fn is_true(text: &str) -> bool {
-    text.eq_ignore_ascii_case("true")
 }
 
 #[cfg(test)]
@@ -216,7 +29,7 @@ mod tests {
     use super::super::tests::{facts, properties};
     use super::super::{attribute, physical_id};
     use super::*;
-    use crate::template::{Given, Givens, Nested, Place, Template, Unknown, World, corpus, evaluate};
+    use crate::template::{Given, Givens, Nested, Place, Template, Unknown, Value, World, corpus, evaluate};
 
     #[test]
     fn what_no_schema_allows_is_refused() {

@@ -4,10 +4,10 @@
 //! follow what stacks show. Types that aren't listed follow the catalogue's primary identifier, which is what `Ref`
 //! gives for most types.
 
-use super::check::is_true;
-use super::pattern::{LOWER, Source, UPPER, Words};
+use super::pattern::{LOWER, Source, UPPER, Words, is_documented};
 use super::{Facts, arn};
 use crate::catalog::{ResourceType, resource_type};
+use crate::properties::is_true;
 use crate::template::{Value, is_custom_resource};
 
 /// The property that holds a type's name, and how long the name may be. Types whose name is their primary identifier
@@ -242,6 +242,22 @@ fn identify(facts: &Facts, mut source: Source) -> String {
     id.filter(|id| !id.is_empty()).unwrap_or(name)
 }
 
+/// Whether what `Ref` gives is made up: a name that CloudFormation generates, or an ID of which AWS documents no form.
+pub fn has_made_up_id(facts: &Facts) -> bool {
+    if is_custom_resource(facts.kind) {
+        return true;
+    }
+    let known = resource_type(facts.kind);
+    match IDS.iter().find(|(kind, _)| *kind == facts.kind) {
+        Some((_, "{name}")) => given_text(facts, known.as_ref()).is_none(),
+        Some((_, pattern)) => !is_documented(pattern),
+        None => match known.as_ref().map(|known| known.primary_identifier.as_slice()) {
+            Some([identifier]) if identifier.ends_with("Arn") => false,
+            _ => given_text(facts, known.as_ref()).is_none(),
+        },
+    }
+}
+
 /// The name that the template itself gives the resource, where no two may have it.
 pub fn given_name<'a>(facts: &Facts<'a>) -> Option<&'a str> {
     let property = match NAMES.iter().find(|(kind, ..)| *kind == facts.kind) {
@@ -265,15 +281,30 @@ fn identifying(known: &ResourceType) -> Option<&'static str> {
     }
 }
 
-/// The name that the template gives, alone or not, or a new one.
+/// The property that names a resource, alone or not.
+fn name_property(kind: &str, known: Option<&ResourceType>) -> Option<&'static str> {
+    let named = NAMES.iter().find(|(found, ..)| *found == kind).map(|(_, property, _)| *property);
+    named
+        .or_else(|| NOT_ALONE.iter().find(|(found, _)| *found == kind).map(|(_, property)| *property))
+        .or_else(|| known.and_then(identifying))
+}
+
+/// Whether a property names a resource of the type.
+pub fn is_name(kind: &str, property: &str) -> bool {
+    name_property(kind, resource_type(kind).as_ref()) == Some(property)
+}
+
+/// The name that the template gives, alone or not.
+fn given_text(facts: &Facts, known: Option<&ResourceType>) -> Option<String> {
+    let property = name_property(facts.kind, known)?;
+    facts.property(property)?.as_text().filter(|name| !name.is_empty())
+}
+
+/// The name that the template gives, or a new one.
 fn name(facts: &Facts, known: Option<&ResourceType>, source: &mut Source) -> String {
     let row = NAMES.iter().find(|(kind, ..)| *kind == facts.kind);
-    let property = (row.map(|(_, property, _)| *property))
-        .or_else(|| NOT_ALONE.iter().find(|(kind, _)| *kind == facts.kind).map(|(_, property)| *property))
-        .or_else(|| known.and_then(identifying));
-    let given = property.and_then(|property| facts.property(property)?.as_text()).filter(|name| !name.is_empty());
     let limit = row.map_or(DEFAULT_LIMIT, |(.., limit)| *limit);
-    given.unwrap_or_else(|| {
+    given_text(facts, known).unwrap_or_else(|| {
         let is_fifo = ["FifoQueue", "FifoTopic"].iter().filter_map(|property| facts.property(property)?.as_text());
         // The services want it at the end of the name, and CloudFormation's names have it.
         let ending = if is_fifo.into_iter().any(|text| is_true(&text)) { ".fifo" } else { "" };

@@ -23,11 +23,11 @@ use indexmap::IndexMap;
 
 use crate::template::Value;
 
-pub use attribute::{attribute, has_attribute};
+pub use attribute::{attribute, has_attribute, is_made_up_attribute};
 pub use change::{Change, Replaces, changes, replaces_at, same};
 pub use check::refusal;
 pub use duration::takes;
-pub use identity::{given_name, physical_id};
+pub use identity::{given_name, has_made_up_id, physical_id};
 
 /// A resource as far as its template and its stack tell.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,25 @@ impl<'a> Facts<'a> {
     /// The last part of the type's name: `Topic`.
     fn type_name(&self) -> &'a str {
         self.kind.rsplit("::").next().unwrap_or(self.kind)
+    }
+}
+
+/// The properties to create a resource with where some aren't known: without its name, which it then gets anew, and with
+/// something in the place of the others.
+pub fn filled_properties(kind: &str, properties: &IndexMap<String, Value>) -> IndexMap<String, Value> {
+    let is_unknown_name =
+        |name: &str, value: &Value| matches!(value, Value::Unknown(_)) && identity::is_name(kind, name);
+    let kept = properties.iter().filter(|(name, value)| !is_unknown_name(name, value));
+    kept.map(|(name, value)| (name.clone(), filled(value.clone()))).collect()
+}
+
+/// A value with something in the place of what isn't known in it.
+pub fn filled(value: Value) -> Value {
+    match value {
+        Value::Unknown(_) => Value::text("simulated"),
+        Value::List(items) => Value::List(items.into_iter().map(filled).collect()),
+        Value::Map(entries) => Value::Map(entries.into_iter().map(|(key, value)| (key, filled(value))).collect()),
+        known => known,
     }
 }
 

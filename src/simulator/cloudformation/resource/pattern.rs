@@ -120,6 +120,16 @@ impl Words<'_> {
     }
 }
 
+/// Whether AWS documents the form of what a pattern gives. Of text that is random in another form, and of addresses and
+/// hosts, nothing is promised, so nothing may hang on what stands in for it.
+pub(super) fn is_documented(pattern: &str) -> bool {
+    const INVENTED: [&str; 8] = ["lower", "upper", "mixed", "digits", "HEX", "number", "hosted", "byte"];
+    let words = pattern.split('{').skip(1).map(|word| word.split('}').next().unwrap_or_default());
+    let kinds = words.map(|word| word.trim_end_matches(|letter: char| letter.is_ascii_digit()));
+    // Of an empty word there is nothing but what signals bring.
+    kinds.into_iter().all(|kind| !kind.is_empty() && !INVENTED.contains(&kind))
+}
+
 /// The last part of an ARN or of a URL, other text as it is: an ID's name.
 pub(super) fn last_of_arn(text: &str) -> &str {
     if text.starts_with("arn:") || text.starts_with("https://") {
