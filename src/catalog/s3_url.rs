@@ -24,7 +24,7 @@ pub fn target(url: &str) -> Target {
     let Some((scheme, rest)) = url.split_once("://") else { return refused() };
     if scheme.eq_ignore_ascii_case("s3") {
         let bucket = rest.split('/').next().unwrap_or_default();
-        return Target::Refused(format!("Domain name specified in {bucket} is not a valid S3 domain"));
+        return Target::Refused(format!("S3 error: Domain name specified in {bucket} is not a valid S3 domain"));
     }
     if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
         return refused();
@@ -129,7 +129,7 @@ mod tests {
         for url in ["templates/t.yaml", "./t.yaml", "", "https://example.com/t.yaml", "file://t.yaml"] {
             check(url, Target::Refused("TemplateURL must be a supported URL.".to_owned()));
         }
-        let domain = "Domain name specified in my-bucket is not a valid S3 domain";
+        let domain = "S3 error: Domain name specified in my-bucket is not a valid S3 domain";
         check("s3://my-bucket/t.yaml", Target::Refused(domain.to_owned()));
         for url in [
             "http://localhost:4566/b/t.yaml",

@@ -228,8 +228,11 @@ impl Limits<'_> {
 
     fn resource(&mut self, id: &Node, resource: &Node) {
         if resource.as_mapping().is_none() {
-            let message = format!("Template format error: [/Resources/{}] resource definition is malformed", id.text);
-            return self.fail(id.at, message);
+            let message = match resource.as_sequence() {
+                Some(_) => format!("[/Resources/{}] resource definition is malformed", id.text),
+                None => "Any Resources member must be an object.".to_owned(),
+            };
+            return self.fail(id.at, format!("Template format error: {message}"));
         }
         if !is_alphanumeric(&id.text) {
             self.fail(id.at, format!("Template format error: Resource name {} is non alphanumeric.", id.text));
@@ -433,7 +436,7 @@ mod tests {
                 "3: Template format error: Resource name Queue-A is non alphanumeric.",
                 "3: Template format error: [/Resources/Queue-A] Every Resources object must contain a Type member.",
                 "3: Invalid template resource property 'Typ'",
-                "3: Template format error: [/Resources/RA] resource definition is malformed",
+                "3: Template format error: Any Resources member must be an object.",
             ],
         );
     }

@@ -476,11 +476,14 @@ mod tests {
                 "error template . is a directory",
                 "error template ../nested/common/above.json lies outside the project, so it can't be staged \
                  (use a path in the project, relative to its root)",
-                "error no-resources.yaml:2:1: the template has no Resources section",
+                "error no-resources.yaml:2:1: Template format error: At least one Resources member must be defined.",
             ]
         );
         let (_, said) = load("broken", &["parent.yaml"]);
-        assert_eq!(said, ["warning no-resources.yaml:2:1: the template has no Resources section"]);
+        assert_eq!(
+            said,
+            ["warning no-resources.yaml:2:1: Template format error: At least one Resources member must be defined."]
+        );
         let location = Location {
             file: Path::new(".taskcat.yml").into(),
             at: crate::diagnostic::Position { line: 4, column: 13 },

@@ -1,4 +1,5 @@
-//! A file's tree to a [`Template`]: the sections that others build on, and what is wrong with their shape.
+//! A file's tree to a [`Template`]: the sections that others build on, and what is wrong with their shape, in
+//! CloudFormation's words.
 
 use std::fmt;
 use std::path::Path;
@@ -19,6 +20,28 @@ const MAX_BYTES: u64 = 1_000_000;
 
 /// CloudFormation's limit for the parameters of a template, from the same page.
 const MAX_PARAMETERS: usize = 200;
+
+/// CloudFormation's answer to whatever is no mapping at all.
+const UNSUPPORTED: &str = "Template format error: unsupported structure.";
+
+/// Not confirmed; it follows the words for other members.
+const MUST_BE_TEXT: &str = "Every Type member must be a string.";
+
+/// What the entry of a parameter may hold
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html>).
+const PARAMETER_KEYS: [&str; 11] = [
+    "AllowedPattern",
+    "AllowedValues",
+    "ConstraintDescription",
+    "Default",
+    "Description",
+    "MaxLength",
+    "MaxValue",
+    "MinLength",
+    "MinValue",
+    "NoEcho",
+    "Type",
+];
 
 /// How many errors are said of one file's sections; as in `yaml`, what is wrong everywhere is wrong once.
 const MAX_ERRORS: usize = 200;
@@ -55,7 +78,7 @@ pub(super) fn template(parsed: Parsed, file: &Arc<Path>, relative: String) -> (O
         return (None, sections.diagnostics);
     }
     let Some(root) = root.map(long_form) else {
-        sections.error(START, "the template is empty".to_owned());
+        sections.error(START, UNSUPPORTED.to_owned());
         return (None, sections.diagnostics);
     };
     sections.keys(&root, &mut Vec::new());
@@ -112,14 +135,15 @@ impl Sections<'_> {
 
     fn resources(&mut self, root: &Node) {
         if root.as_mapping().is_none() {
-            let message = format!("the template is {}, and must be a mapping", root.kind_name());
-            self.error(root.at, message);
+            self.error(root.at, UNSUPPORTED.to_owned());
             return;
         }
         let rewritten = is_rewritten(root);
         match root.get("Resources") {
             None if rewritten => {}
-            None => self.error(root.at, "the template has no Resources section".to_owned()),
+            None => {
+                self.error(root.at, "Template format error: At least one Resources member must be defined.".to_owned());
+            }
             Some(resources) => {
                 for (id, resource) in self.entries("Resources", resources) {
                     // A loop of AWS::LanguageExtensions is a list and no resource, and what a transform puts here is not
@@ -135,15 +159,27 @@ impl Sections<'_> {
     fn resource(&mut self, id: &Node, resource: &Node, rewritten: bool) {
         let id = &id.text;
         match (resource.as_mapping(), resource.get("Type")) {
-            (None, _) => {
-                self.error(resource.at, format!("resource {id} is {}, and must be a mapping", resource.kind_name()));
+            (None, _) if resource.is_null() => {
+                self.error(resource.at, format!("[/Resources/{id}] 'null' values are not allowed in templates"));
             }
+            (None, _) if resource.as_sequence().is_some() => {
+                let message = format!("Template format error: [/Resources/{id}] resource definition is malformed");
+                self.error(resource.at, message);
+            }
+            (None, _) => self.error(resource.at, not_an_object("Resources")),
             (Some(entries), None) if rewritten || entries.iter().any(|(key, _)| is_function(key)) => {}
-            (Some(_), None) => self.error(resource.at, format!("resource {id} has no Type")),
             // What a macro makes of it isn't known yet.
             (Some(_), Some(kind)) if kind.entries().iter().any(|(key, _)| is_function(key)) => {}
+            (Some(_), None) => {
+                let message = "Every Resources object must contain a Type member.";
+                self.error(resource.at, format!("Template format error: [/Resources/{id}] {message}"));
+            }
+            (Some(_), Some(kind)) if kind.is_null() => {
+                self.error(kind.at, format!("[/Resources/{id}/Type] 'null' values are not allowed in templates"));
+            }
             (Some(_), Some(kind)) if kind.as_str().is_none() => {
-                self.error(kind.at, format!("Type of resource {id} is {}, and must be text", kind.kind_name()));
+                let message = format!("Template format error: [/Resources/{id}/Type] {MUST_BE_TEXT}");
+                self.error(kind.at, message);
             }
             (Some(_), Some(_)) => {}
         }
@@ -153,8 +189,10 @@ impl Sections<'_> {
         let Some(section) = root.get("Parameters") else { return Vec::new() };
         let entries = self.entries("Parameters", section);
         if let Some((key, _)) = entries.get(MAX_PARAMETERS) {
-            let message =
-                format!("the template has more than {MAX_PARAMETERS} parameters, which CloudFormation refuses");
+            let message = format!(
+                "Template format error: Number of parameters, {}, is greater than maximum allowed, {MAX_PARAMETERS}",
+                entries.len()
+            );
             self.error(key.at, message);
             return Vec::new();
         }
@@ -165,17 +203,21 @@ impl Sections<'_> {
     fn parameter(&mut self, key: &Node, entry: &Node) -> Option<Parameter> {
         let name = &key.text;
         if entry.as_mapping().is_none() {
-            self.error(entry.at, format!("parameter {name} is {}, and must be a mapping", entry.kind_name()));
+            self.error(entry.at, not_an_object("Parameters"));
             return None;
+        }
+        if let Some((property, _)) = entry.entries().iter().find(|(key, _)| !PARAMETER_KEYS.contains(&&*key.text)) {
+            self.error(property.at, format!("Invalid template parameter property '{}'", yaml::shown(&property.text)));
         }
         let kind = match entry.get("Type").map(|kind| (kind, kind.as_str())) {
             Some((_, Some(kind))) => kind.to_owned(),
             Some((kind, None)) => {
-                self.error(kind.at, format!("Type of parameter {name} is {}, and must be text", kind.kind_name()));
+                self.error(kind.at, format!("Template format error: [/Parameters/{name}/Type] {MUST_BE_TEXT}"));
                 return None;
             }
             None => {
-                self.error(key.at, format!("parameter {name} has no Type"));
+                let message = "Template format error: Every Parameters object must contain a Type member.";
+                self.error(key.at, message.to_owned());
                 return None;
             }
         };
@@ -183,7 +225,7 @@ impl Sections<'_> {
         if let Some(default) = default
             && default.as_mapping().is_some()
         {
-            self.error(default.at, format!("Default of parameter {name} is a mapping, and must be text"));
+            self.error(default.at, "Template format error: Every Default member must be a string.".to_owned());
             return None;
         }
         let no_echo = entry.get("NoEcho").is_some_and(is_true);
@@ -196,7 +238,7 @@ impl Sections<'_> {
     /// A section's entries. An empty section is none.
     fn entries<'n>(&mut self, section: &str, node: &'n Node) -> &'n [(Node, Node)] {
         if node.as_mapping().is_none() && !node.is_null() {
-            self.error(node.at, format!("{section} is {}, and must be a mapping", node.kind_name()));
+            self.error(node.at, not_an_object(section));
         }
         node.entries()
     }
@@ -212,6 +254,11 @@ impl Sections<'_> {
     fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
+}
+
+/// CloudFormation's answer to a member that must be a mapping, and to a whole section that must be one.
+fn not_an_object(section: &str) -> String {
+    format!("Template format error: Any {section} member must be an object.")
 }
 
 /// A key under which a transform or a loop puts what isn't known yet.
@@ -307,23 +354,30 @@ mod tests {
                 "{text}"
             );
         };
-        check("", &["t.yaml:1:1: the template is empty"]);
-        check("# nothing\n", &["t.yaml:1:1: the template is empty"]);
-        check("[a]", &["t.yaml:1:1: the template is a list, and must be a mapping"]);
-        check("a: b", &["t.yaml:1:1: the template has no Resources section"]);
-        check("Resources: [a]", &["t.yaml:1:12: Resources is a list, and must be a mapping"]);
-        check("Parameters: 1\nResources: {}", &["t.yaml:1:13: Parameters is a whole number, and must be a mapping"]);
+        let error = |at: &str, message: &str| format!("t.yaml:{at}: Template format error: {message}");
+        let unsupported = error("1:1", "unsupported structure.");
+        for text in ["", "# nothing\n", "[a]", "a", "1"] {
+            check(text, &[&unsupported]);
+        }
+        check("a: b", &[&error("1:1", "At least one Resources member must be defined.")]);
+        check("Resources: [a]", &[&error("1:12", "Any Resources member must be an object.")]);
+        check("Resources: ''", &[&error("1:12", "Any Resources member must be an object.")]);
+        check("Parameters: 1\nResources: {}", &[&error("1:13", "Any Parameters member must be an object.")]);
         check(
-            "Parameters:\n  A: x\n  B: {}\n  C: {Type: 1}\n  D: {Type: String, Default: {a: b}}\n\
-             Resources:\n  R: 1\n  S: {}\n  T: {Type: [x]}\n",
+            "Parameters:\n  A: x\n  B: {}\n  C: {Type: 1}\n  D: {Type: String, Default: {a: b}}\n  E: {Type: String, Foo: 1}\n\
+             Resources:\n  R: 1\n  S: {}\n  T: {Type: [x]}\n  U: ~\n  V: {Type: ~}\n  W: [a]\n",
             &[
-                "t.yaml:7:6: resource R is a whole number, and must be a mapping",
-                "t.yaml:8:6: resource S has no Type",
-                "t.yaml:9:13: Type of resource T is a list, and must be text",
-                "t.yaml:2:6: parameter A is text, and must be a mapping",
-                "t.yaml:3:3: parameter B has no Type",
-                "t.yaml:4:13: Type of parameter C is a whole number, and must be text",
-                "t.yaml:5:30: Default of parameter D is a mapping, and must be text",
+                &error("8:6", "Any Resources member must be an object."),
+                &error("9:6", "[/Resources/S] Every Resources object must contain a Type member."),
+                &error("10:13", "[/Resources/T/Type] Every Type member must be a string."),
+                "t.yaml:11:6: [/Resources/U] 'null' values are not allowed in templates",
+                "t.yaml:12:13: [/Resources/V/Type] 'null' values are not allowed in templates",
+                &error("13:6", "[/Resources/W] resource definition is malformed"),
+                &error("2:6", "Any Parameters member must be an object."),
+                &error("3:3", "Every Parameters object must contain a Type member."),
+                &error("4:13", "[/Parameters/C/Type] Every Type member must be a string."),
+                &error("5:30", "Every Default member must be a string."),
+                "t.yaml:6:21: Invalid template parameter property 'Foo'",
             ],
         );
     }
@@ -343,8 +397,8 @@ mod tests {
                  value out where the alias stands)",
                 "t.yaml:8:5: Template format error: [/Mappings/M] map keys must be strings; received numeric \
                  [123456789012] instead",
-                "t.yaml:3:6: resource A has no Type",
-                "t.yaml:4:9: resource B is a whole number, and must be a mapping",
+                "t.yaml:3:6: Template format error: [/Resources/A] Every Resources object must contain a Type member.",
+                "t.yaml:4:9: Template format error: Any Resources member must be an object.",
             ]
         );
     }
@@ -419,7 +473,10 @@ mod tests {
             );
         };
         check(200, &[]);
-        check(201, &["t.yaml:202:3: the template has more than 200 parameters, which CloudFormation refuses"]);
+        check(
+            201,
+            &["t.yaml:202:3: Template format error: Number of parameters, 201, is greater than maximum allowed, 200"],
+        );
     }
 
     #[test]
@@ -466,11 +523,17 @@ mod tests {
         check(&format!("Resources:\n  R:\n    {include}"), &[]);
         check("Resources: {R: {Type: !Transform {Name: Mine}}}", &[]);
         check(&format!("Resources: {{}}\nParameters:\n  {include}\n  P: {{Type: String}}"), &[]);
-        check("Transform: AWS::Serverless-2016-10-31", &["t.yaml:1:1: the template has no Resources section"]);
-        check("Transform: AWS::LanguageExtensions\nResources: {R: {}}", &["t.yaml:2:16: resource R has no Type"]);
+        check(
+            "Transform: AWS::Serverless-2016-10-31",
+            &["t.yaml:1:1: Template format error: At least one Resources member must be defined."],
+        );
+        check(
+            "Transform: AWS::LanguageExtensions\nResources: {R: {}}",
+            &["t.yaml:2:16: Template format error: [/Resources/R] Every Resources object must contain a Type member."],
+        );
         check(
             "Transform: Mine\nResources: {R: 1}",
-            &["t.yaml:2:16: resource R is a whole number, and must be a mapping"],
+            &["t.yaml:2:16: Template format error: Any Resources member must be an object."],
         );
     }
 

@@ -11,11 +11,13 @@
 //! - `json`: strict JSON, which most of YAML's rules are no use for; whatever is no strict JSON goes on to
 //! - `compose`: YAML's events to the tree, with `scalar` for what a plain scalar means and `syntax` for its errors
 //! - `findings`: what is wrong, collected and bounded
+//! - `not_well_formed`: the place that CloudFormation names for a text that can't be read
 
 mod compose;
 mod findings;
 mod json;
 mod node;
+mod not_well_formed;
 mod scalar;
 mod syntax;
 mod write;
@@ -28,6 +30,7 @@ use crate::input;
 
 pub use findings::shown;
 pub use node::{Node, Value};
+pub use not_well_formed::{NotWellFormed, not_well_formed};
 pub use write::{Line, lines, text};
 
 /// What could be read of a file, and everything that is wrong with it.

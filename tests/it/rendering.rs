@@ -169,5 +169,5 @@ fn what_is_not_a_template_or_not_a_flag() {
     project.write("t.yaml", "Resources: [\n");
     render(&["t.yaml", "-r", "us-east-1"]).assert_code(2).assert_says("t.yaml:");
     project.write("t.yaml", "");
-    render(&["t.yaml", "-r", "us-east-1"]).assert_code(2).assert_says("the template is empty");
+    render(&["t.yaml", "-r", "us-east-1"]).assert_code(2).assert_says("Template format error: unsupported structure.");
 }

@@ -135,7 +135,8 @@ fn object(bucket: &str, key: &str) -> Unknown {
 /// The beginning is CloudFormation's, the rest as the file's own diagnostic says it.
 fn unreadable(path: &str, diagnostic: &Diagnostic) -> String {
     let place = diagnostic.location.as_ref().map(|it| format!("{path}:{}:{}: ", it.at.line, it.at.column));
-    format!("Template format error: {}{}", place.unwrap_or_default(), diagnostic.message)
+    let message = diagnostic.message.trim_start_matches("Template format error: ");
+    format!("Template format error: {}{message}", place.unwrap_or_default())
 }
 
 /// What CloudFormation says of an object that isn't there: S3's words, without the key.

@@ -266,6 +266,34 @@ impl<'a> Evaluator<'a> {
         stack
     }
 
+    /// The template as its transforms leave it, as JSON; none for a template that has none. Functions that the plain
+    /// language doesn't have are replaced by what they come to, where that is known.
+    pub fn processed(&self) -> Option<serde_json::Value> {
+        if !self.macros.are_any() && matches!(self.root, Cow::Borrowed(_)) {
+            return None;
+        }
+        let sections = self.root.entries().iter().filter(|(key, _)| &*key.text != "Transform");
+        Some(sections.map(|(key, section)| (key.text.to_string(), self.processed_node(section))).collect())
+    }
+
+    fn processed_node(&self, node: &Node) -> serde_json::Value {
+        const EXTENSIONS: [&str; 3] = ["Fn::FindInMap", "Fn::Length", "Fn::ToJsonString"];
+        let is_extension = |name: &str| self.macros.has_language_extensions() && EXTENSIONS.contains(&name);
+        if call(node).is_some_and(|(name, _)| is_extension(name))
+            && let Ok(value) = self.value(node)
+            && value.unknown().is_none()
+        {
+            return value.to_json();
+        }
+        match &node.value {
+            yaml::Value::Sequence(items) => items.iter().map(|item| self.processed_node(item)).collect(),
+            yaml::Value::Mapping(entries) => {
+                entries.iter().map(|(key, value)| (key.text.to_string(), self.processed_node(value))).collect()
+            }
+            _ => node.to_json(),
+        }
+    }
+
     /// A section's entries, of the tree after transforms.
     pub(in crate::template) fn section(&self, name: &str) -> &[(Node, Node)] {
         self.root.get(name).map_or(&[], Node::entries)
@@ -466,7 +494,7 @@ Resources:
         assert_eq!(
             said(&stack),
             [
-                "4: Template error: Fn::Equals requires a list argument with two elements".to_owned(),
+                "4: Template error: every Fn::Equals object requires a list of 2 string parameters.".to_owned(),
                 format!("7: {malformed}"),
                 format!("7: {malformed}"),
             ]

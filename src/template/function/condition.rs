@@ -45,18 +45,16 @@ fn either(evaluator: &Evaluator, unknown: &Unknown, instead: Unknown, yes: Evalu
 
 /// `Fn::Equals`: two texts, and what becomes one: `true` and `"true"` are equal, `1` and `1.0` are not.
 pub fn equals(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
-    let Some(sides @ [_, _]) = argument.as_sequence() else {
-        let message = "Template error: Fn::Equals requires a list argument with two elements";
-        return Err(evaluator.fail(argument.at, message));
+    let malformed = || {
+        let message = "Template error: every Fn::Equals object requires a list of 2 string parameters.";
+        evaluator.fail(argument.at, message)
     };
+    let Some(sides @ [_, _]) = argument.as_sequence() else { return Err(malformed()) };
     let values = together(sides.iter().map(|node| evaluator.value(node)))?;
     match texts(&values) {
         Some(Ok(texts)) => Ok(Truth::of(texts.first() == texts.last())),
         Some(Err(unknown)) => Ok(Truth::Unknown(unknown)),
-        None => {
-            let message = "Template error: every Fn::Equals object requires a list of 2 string parameters.";
-            Err(evaluator.fail(argument.at, message))
-        }
+        None => Err(malformed()),
     }
 }
 

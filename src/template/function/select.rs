@@ -20,7 +20,10 @@ pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
         let message = format!("Template error: Fn::Select cannot select nonexistent value at index {index}");
         evaluator.failure(argument.at, message)
     };
-    let Some(arguments @ [_, _]) = argument.as_sequence() else { return Err(malformed()) };
+    let Some(arguments @ [index, list]) = argument.as_sequence() else { return Err(malformed()) };
+    if is_refused_as_written(index, list) {
+        return Err(malformed());
+    }
     let values = together(arguments.iter().map(|node| evaluator.value(node)))?;
     let Ok([index, list]) = <[Value; 2]>::try_from(values) else { return Err(malformed()) };
     if !matches!(list, Value::List(_) | Value::Unknown(_)) {
@@ -57,6 +60,19 @@ pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
     };
     let item = usize::try_from(index).ok().and_then(|index| items.into_iter().nth(index));
     item.ok_or_else(|| missing(&index.to_string()).into())
+}
+
+/// Whether the arguments are wrong before anything is evaluated: an index that is written out and is no index, or lies
+/// outside of a list that is written out. CloudFormation has other words for what only an evaluation shows.
+fn is_refused_as_written(index: &Node, list: &Node) -> bool {
+    if !index.is_scalar() {
+        return false;
+    }
+    match (index.text.parse::<usize>(), list.as_sequence()) {
+        (Err(_), _) => true,
+        (Ok(index), Some(items)) => index >= items.len() && items.iter().all(Node::is_scalar),
+        (Ok(_), None) => false,
+    }
 }
 
 /// Whether AWS can be asked how long it is.

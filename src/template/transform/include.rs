@@ -11,7 +11,7 @@ use crate::template::value::{Unknown, Value};
 use crate::yaml::{self, Node};
 
 const TRANSFORM: &str = "Fn::Transform";
-const MALFORMED: &str = "Key Name of transform definition must be a string.";
+pub const MALFORMED: &str = "Key Name of transform definition must be a string.";
 const NO_S3_URI: &str = "Transform AWS::Include failed with: The location parameter is not a valid S3 uri.";
 
 /// Said of what is no mapping, of short forms (`!Ref`), and of a file that includes another.

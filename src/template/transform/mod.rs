@@ -145,7 +145,8 @@ pub fn expanded(evaluator: &Evaluator) -> Expanded {
         match call.name {
             Some(INCLUDE) => tree = Some(include::at_top_level(&mut work, before, &call)),
             Some(LANGUAGE_EXTENSIONS) => tree = Some(language::expanded(&mut work, before)),
-            _ => {}
+            Some(_) => {}
+            None => work.fail(call.at, include::MALFORMED),
         }
     }
     Expanded { root: tree, macros: work.macros, failures: work.failures }
