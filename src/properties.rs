@@ -19,11 +19,23 @@ use crate::template::{Value, is_custom_resource};
 
 const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
 
+/// Types whose properties and attributes CloudFormation checks by itself instead of by their schema, and for which it has
+/// other words. Nobody lists them; these were seen in stacks' events.
+const CHECKED_BY_SERVICE: [&str; 4] =
+    ["AWS::AppSync::DataSource", "AWS::AppSync::GraphQLApi", "AWS::AppSync::Resolver", "AWS::SSM::Parameter"];
+
+/// Whether CloudFormation checks resources of the type by itself.
+pub fn is_checked_by_service(kind: &str) -> bool {
+    CHECKED_BY_SERVICE.contains(&kind)
+}
+
 /// Why properties are refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// They break the type's schema: at least one violation.
     BySchema(Vec<Violation>),
+    /// The same, of a type that CloudFormation checks by itself.
+    ByService(Vec<Violation>),
     /// The service's handler refuses the value of a property.
     ByHandler {
         property: &'static str,
@@ -46,7 +58,9 @@ impl Refusal {
     /// Where in the properties it is: `/Rules/0/Id`.
     pub fn pointer(&self) -> String {
         match self {
-            Self::BySchema(violations) => violations.first().map(|first| first.pointer.clone()).unwrap_or_default(),
+            Self::BySchema(violations) | Self::ByService(violations) => {
+                violations.first().map(|first| first.pointer.clone()).unwrap_or_default()
+            }
             Self::ByHandler { property, .. } => format!("/{property}"),
             Self::OfValue { pointer, .. } => pointer.clone(),
         }
@@ -60,11 +74,37 @@ impl Refusal {
                 let lines = lines.collect::<Vec<_>>().join("\n");
                 format!("Properties validation failed for resource {logical_id} with message:\n{lines}")
             }
+            Self::ByService(violations) => {
+                let found: Vec<String> = violations.iter().map(Violation::by_service).collect();
+                format!("Property validation failure: [{}]", found.join(", "))
+            }
             Self::ByHandler { message, .. } => {
                 format!(r#"Resource handler returned message: "{message}" (HandlerErrorCode: InvalidRequest)"#)
             }
             Self::OfValue { message, .. } => (*message).to_owned(),
         }
+    }
+}
+
+impl Violation {
+    /// The words of the service for it, which are other ones than the validator's.
+    fn by_service(&self) -> String {
+        let pointer = &self.pointer;
+        let inside = |start: &str, end: &str| self.message.strip_prefix(start)?.strip_suffix(end);
+        if let Some(name) = inside("required key [", "] not found") {
+            return format!("The property {{{pointer}/{name}}} is required");
+        }
+        if let Some(name) = inside("extraneous key [", "] is not permitted") {
+            let at = if pointer.is_empty() { "/" } else { pointer };
+            return format!("Encountered unsupported properties in {{{at}}}: [{name}]");
+        }
+        let expected = self.message.strip_prefix("expected type: ").and_then(|rest| rest.split(',').next());
+        let expected = match expected.unwrap_or_default() {
+            "JSONArray" => "List",
+            "JSONObject" => "Map",
+            other => other,
+        };
+        format!("Value of property {{{pointer}}} does not match type {{{expected}}}")
     }
 }
 
@@ -83,7 +123,11 @@ pub fn refusal(kind: &str, properties: &IndexMap<String, Value>) -> Option<Refus
     check.object(&known.properties, properties, &Place::default());
     // A nested stack's URL is told with the template that it leads to.
     check.violations.retain(|it| kind != NESTED_STACK || !it.pointer.starts_with("/TemplateURL"));
-    if check.violations.is_empty() { name_refused(kind, properties) } else { Some(Refusal::BySchema(check.violations)) }
+    match check.violations {
+        violations if violations.is_empty() => name_refused(kind, properties),
+        violations if is_checked_by_service(kind) => Some(Refusal::ByService(violations)),
+        violations => Some(Refusal::BySchema(violations)),
+    }
 }
 
 /// Where in the properties something stands.

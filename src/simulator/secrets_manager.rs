@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::clock::Clock;
 use super::cloudformation::ServiceError;
 use super::json::{Answer, Input, error, unknown_action};
-use super::ssm::seconds;
+use super::ssm::{given_tags, seconds};
 use super::{Caller, lock};
 use crate::catalog;
 
@@ -32,8 +32,10 @@ struct Secret {
     created: Timestamp,
     /// When it will be gone; until then nobody can read it.
     deletion: Option<Timestamp>,
-    description: Option<String>,
-    tags: Option<Json>,
+    changed: Timestamp,
+    description: SecretDescription,
+    /// A resource policy, as text.
+    policy: Option<String>,
     /// A secret can be made without a value.
     current: Option<Version>,
     previous: Option<Version>,
@@ -60,6 +62,14 @@ impl Secret {
             error("ResourceNotFoundException", message)
         })
     }
+}
+
+/// What is said of a secret besides its value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretDescription {
+    pub text: Option<String>,
+    pub kms_key_id: Option<String>,
+    pub tags: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -115,6 +125,33 @@ impl Service {
         Ok(self.make(caller, name, content, None, now)?.arn)
     }
 
+    /// Sets what is said of a secret besides its value.
+    pub fn describe(&self, caller: &Caller, id: &str, description: SecretDescription, now: Timestamp) {
+        self.with(caller, id, |secret| {
+            secret.changed = now;
+            secret.description = description;
+        });
+    }
+
+    /// Gives a secret a new value.
+    pub fn put_value(&self, caller: &Caller, id: &str, value: &str, now: Timestamp) {
+        self.with(caller, id, |secret| secret.put(Content::Text(value.to_owned()), None, now));
+    }
+
+    /// Sets a secret's resource policy, or takes it away.
+    pub fn set_policy(&self, caller: &Caller, id: &str, policy: Option<String>) {
+        self.with(caller, id, |secret| secret.policy = policy);
+    }
+
+    /// Does something with a secret that is there.
+    fn with(&self, caller: &Caller, id: &str, act: impl FnOnce(&mut Secret)) {
+        let mut secrets = lock(&self.secrets);
+        let key = find(&secrets, caller, id).map(|(key, _)| key.clone());
+        if let Some(secret) = key.and_then(|key| secrets.get_mut(&key)) {
+            act(secret);
+        }
+    }
+
     /// Takes a secret away at once. Whether there was one.
     pub fn delete(&self, caller: &Caller, id: &str) -> bool {
         let mut secrets = lock(&self.secrets);
@@ -133,6 +170,8 @@ impl Service {
             "DescribeSecret" => self.describe_secret(caller, input),
             "DeleteSecret" => self.delete_secret(clock, caller, input),
             "RestoreSecret" => self.restore_secret(caller, input),
+            "GetResourcePolicy" => self.get_resource_policy(caller, input),
+            "PutResourcePolicy" | "DeleteResourcePolicy" => self.put_resource_policy(caller, input),
             action => Err(unknown_action(action)),
         }
     }
@@ -162,8 +201,16 @@ impl Service {
         let (account, region) = (&caller.account, &caller.region);
         let arn = format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{name}-{}", suffix(&key));
         let current = content.map(|content| Version { id: version_id(id), content, created: now });
-        let secret =
-            Secret { arn, created: now, deletion: None, description: None, tags: None, current, previous: None };
+        let secret = Secret {
+            arn,
+            created: now,
+            deletion: None,
+            changed: now,
+            description: SecretDescription::default(),
+            policy: None,
+            current,
+            previous: None,
+        };
         secrets.insert(key, secret.clone());
         Ok(secret)
     }
@@ -180,8 +227,11 @@ impl Service {
         let made = self.make(caller, name, content(input)?, input.text("ClientRequestToken"), clock.now())?;
         let mut secrets = lock(&self.secrets);
         if let Some(secret) = secrets.get_mut(&(caller.account.clone(), caller.region.clone(), name.to_owned())) {
-            secret.description = input.text("Description").map(str::to_owned);
-            secret.tags = input.get("Tags").cloned();
+            secret.description = SecretDescription {
+                text: input.text("Description").map(str::to_owned),
+                kms_key_id: input.text("KmsKeyId").map(str::to_owned),
+                tags: given_tags(input),
+            };
         }
         let mut output = json!({"ARN": made.arn, "Name": name});
         if let Some(version) = made.current {
@@ -209,12 +259,14 @@ impl Service {
         let content = content(input)?;
         self.change(caller, input, |name, secret| {
             if let Some(content) = content {
-                let id = version_id(input.text("ClientRequestToken"));
-                secret.previous = secret.current.take();
-                secret.current = Some(Version { id, content, created: clock.now() });
+                secret.put(content, input.text("ClientRequestToken"), clock.now());
             }
             if let Some(description) = input.text("Description") {
-                secret.description = Some(description.to_owned());
+                secret.description.text = Some(description.to_owned());
+                secret.changed = clock.now();
+            }
+            if let Some(key) = input.text("KmsKeyId") {
+                secret.description.kms_key_id = Some(key.to_owned());
             }
             let mut output = json!({"ARN": secret.arn, "Name": name});
             if let Some(version) = &secret.current {
@@ -235,13 +287,19 @@ impl Service {
             }
         }
         let mut output = json!({
-            "ARN": secret.arn, "Name": name, "CreatedDate": seconds(secret.created), "VersionIdsToStages": stages,
+            "ARN": secret.arn, "Name": name, "CreatedDate": seconds(secret.created),
+            "LastChangedDate": seconds(secret.changed), "VersionIdsToStages": stages,
         });
-        if let Some(description) = &secret.description {
-            output["Description"] = description.as_str().into();
+        let SecretDescription { text, kms_key_id, tags } = &secret.description;
+        if let Some(text) = text {
+            output["Description"] = text.as_str().into();
         }
-        if let Some(tags) = &secret.tags {
-            output["Tags"] = tags.clone();
+        if let Some(key) = kms_key_id {
+            output["KmsKeyId"] = key.as_str().into();
+        }
+        if !tags.is_empty() {
+            let tag = |(key, value): &(String, String)| json!({"Key": key, "Value": value});
+            output["Tags"] = tags.iter().map(tag).collect();
         }
         if let Some(deletion) = secret.deletion {
             output["DeletedDate"] = seconds(deletion).into();
@@ -283,24 +341,22 @@ impl Service {
 
     /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_TagResource.html>
     fn tag_resource(&self, caller: &Caller, input: &Input) -> Answer {
-        let new = input.get("Tags").and_then(Json::as_array).cloned().unwrap_or_default();
+        let new = given_tags(input);
         self.retag(caller, input, |tags| {
-            tags.retain(|tag| new.iter().all(|it| it["Key"] != tag["Key"]));
+            tags.retain(|(key, _)| new.iter().all(|(other, _)| other != key));
             tags.extend(new);
         })
     }
 
     /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UntagResource.html>
     fn untag_resource(&self, caller: &Caller, input: &Input) -> Answer {
-        let keys: Vec<Json> = input.texts("TagKeys").into_iter().map(Json::from).collect();
-        self.retag(caller, input, |tags| tags.retain(|tag| !keys.contains(&tag["Key"])))
+        let keys = input.texts("TagKeys");
+        self.retag(caller, input, |tags| tags.retain(|(key, _)| !keys.contains(&key.as_str())))
     }
 
-    fn retag(&self, caller: &Caller, input: &Input, change: impl FnOnce(&mut Vec<Json>)) -> Answer {
+    fn retag(&self, caller: &Caller, input: &Input, change: impl FnOnce(&mut Vec<(String, String)>)) -> Answer {
         self.change(caller, input, |_, secret| {
-            let mut tags = secret.tags.as_ref().and_then(Json::as_array).cloned().unwrap_or_default();
-            change(&mut tags);
-            secret.tags = Some(tags.into());
+            change(&mut secret.description.tags);
             json!({})
         })
     }
@@ -334,6 +390,24 @@ impl Service {
         Ok(output)
     }
 
+    fn get_resource_policy(&self, caller: &Caller, input: &Input) -> Answer {
+        let secrets = lock(&self.secrets);
+        let ((_, _, name), secret) = find(&secrets, caller, input.required("SecretId")?).ok_or_else(not_found)?;
+        let mut output = json!({"ARN": secret.arn, "Name": name});
+        if let Some(policy) = &secret.policy {
+            output["ResourcePolicy"] = policy.as_str().into();
+        }
+        Ok(output)
+    }
+
+    /// Without a policy it is deleted.
+    fn put_resource_policy(&self, caller: &Caller, input: &Input) -> Answer {
+        self.change(caller, input, |name, secret| {
+            secret.policy = input.text("ResourcePolicy").map(str::to_owned);
+            json!({"ARN": secret.arn, "Name": name})
+        })
+    }
+
     fn restore_secret(&self, caller: &Caller, input: &Input) -> Answer {
         let mut secrets = lock(&self.secrets);
         let id = input.required("SecretId")?;
@@ -361,17 +435,15 @@ impl Service {
 impl Secret {
     /// Whether one of a filter's values is the beginning of what it is about; `!` before a value negates it.
     fn fits(&self, name: &str, filter: &Json) -> bool {
-        let tags = || self.tags.as_ref().and_then(Json::as_array).into_iter().flatten();
-        let of_tags = |member: &str| tags().filter_map(|tag| tag[member].as_str()).map(str::to_owned).collect();
+        let SecretDescription { text, tags, .. } = &self.description;
+        let keys = || tags.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
+        let values_of_tags = || tags.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>();
         let texts: Vec<String> = match filter["Key"].as_str().unwrap_or_default() {
             "name" => vec![name.to_owned()],
-            "description" => self.description.iter().cloned().collect(),
-            "tag-key" => of_tags("Key"),
-            "tag-value" => of_tags("Value"),
-            "all" => {
-                [vec![name.to_owned()], self.description.iter().cloned().collect(), of_tags("Key"), of_tags("Value")]
-                    .concat()
-            }
+            "description" => text.iter().cloned().collect(),
+            "tag-key" => keys(),
+            "tag-value" => values_of_tags(),
+            "all" => [vec![name.to_owned()], text.iter().cloned().collect(), keys(), values_of_tags()].concat(),
             _ => Vec::new(),
         };
         let begins = |value: &str| texts.iter().any(|text| text.to_lowercase().starts_with(&value.to_lowercase()));
@@ -380,6 +452,12 @@ impl Secret {
             Some(value) => !begins(value),
             None => begins(value),
         })
+    }
+
+    fn put(&mut self, content: Content, token: Option<&str>, now: Timestamp) {
+        self.previous = self.current.take();
+        self.current = Some(Version { id: version_id(token), content, created: now });
+        self.changed = now;
     }
 }
 

@@ -20,13 +20,32 @@ use crate::catalog;
 /// The parameters of all accounts and regions.
 #[derive(Debug, Default)]
 pub struct Service {
-    parameters: Mutex<BTreeMap<Key, Parameter>>,
+    parameters: Mutex<BTreeMap<Key, Stored>>,
 }
 
 /// Account, region, and the name as it was given.
 type Key = (String, String, String);
 
-/// A parameter as it stands now; older versions aren't kept.
+/// A parameter with its versions.
+#[derive(Clone, Debug, Default)]
+struct Stored {
+    /// The oldest first, never none.
+    versions: Vec<Parameter>,
+    description: ParameterDescription,
+}
+
+/// What is said of a parameter besides its value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ParameterDescription {
+    pub text: Option<String>,
+    /// `Advanced`; absent: as the value asks for.
+    pub tier: Option<String>,
+    pub allowed_pattern: Option<String>,
+    pub data_type: Option<String>,
+    pub tags: Vec<(String, String)>,
+}
+
+/// A version of a parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
     pub kind: Kind,
@@ -64,6 +83,9 @@ const STANDARD: usize = 4096;
 const ADVANCED: usize = 8192;
 /// GetParameters and DeleteParameters take so many names.
 const NAMES: usize = 10;
+/// Of a parameter so many versions are kept
+/// (<https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-versions.html>).
+const MAX_VERSIONS: usize = 100;
 
 impl Service {
     /// The parameter, public ones included. `name` may be an ARN, and may end with `:version`.
@@ -74,10 +96,20 @@ impl Service {
     /// Makes the parameter, or gives it a new value and the next version.
     pub fn put(&self, caller: &Caller, name: &str, kind: Kind, value: &str, now: Timestamp) -> i64 {
         let mut parameters = lock(&self.parameters);
-        let version = parameters.get(&key(caller, name)).map_or(1, |old| old.version + 1);
-        let parameter = Parameter { kind, value: value.to_owned(), version, modified: now };
-        parameters.insert(key(caller, name), parameter);
+        let versions = &mut parameters.entry(key(caller, name)).or_default().versions;
+        let version = versions.last().map_or(1, |old| old.version + 1);
+        versions.push(Parameter { kind, value: value.to_owned(), version, modified: now });
+        if versions.len() > MAX_VERSIONS {
+            versions.remove(0);
+        }
         version
+    }
+
+    /// Sets what is said of a parameter besides its value.
+    pub fn describe(&self, caller: &Caller, name: &str, description: ParameterDescription) {
+        if let Some(stored) = lock(&self.parameters).get_mut(&key(caller, name)) {
+            stored.description = description;
+        }
     }
 
     /// Whether there was one.
@@ -97,6 +129,8 @@ impl Service {
                 if self.delete(caller, name) { Ok(json!({})) } else { Err(not_found()) }
             }
             "DeleteParameters" => self.delete_parameters(caller, input),
+            "ListTagsForResource" => self.list_tags(caller, input),
+            "AddTagsToResource" | "RemoveTagsFromResource" => self.change_tags(caller, input),
             action => Err(unknown_action(action)),
         }
     }
@@ -107,17 +141,41 @@ impl Service {
             Some((name, version)) => (name, Some(version)),
             None => (name, None),
         };
-        let stored = lock(&self.parameters).get(&key(caller, name)).cloned();
-        let found = stored.or_else(|| public(caller, name)).ok_or_else(not_found)?;
-        match version {
-            Some(version) if version != found.version.to_string() => {
-                let message = format!(
-                    "Systems Manager could not find version {version} of {name}. Verify the version and try again."
-                );
-                Err(error("ParameterVersionNotFound", message))
-            }
-            _ => Ok(found),
+        let stored = lock(&self.parameters).get(&key(caller, name)).map(|stored| stored.versions.clone());
+        let published = || public(caller, name).map(|found| vec![found]);
+        let versions = stored.or_else(published).ok_or_else(not_found)?;
+        let found = match version {
+            Some(version) => versions.iter().find(|found| found.version.to_string() == version),
+            None => versions.last(),
+        };
+        let unknown = || {
+            let version = version.unwrap_or_default();
+            let message = format!(
+                "Systems Manager could not find version {version} of {name}. Verify the version and try again."
+            );
+            error("ParameterVersionNotFound", message)
+        };
+        found.cloned().ok_or_else(unknown)
+    }
+
+    fn list_tags(&self, caller: &Caller, input: &Input) -> Answer {
+        let parameters = lock(&self.parameters);
+        let stored = parameters.get(&resource_key(caller, input)?).ok_or_else(no_resource)?;
+        let tag = |(key, value): &(String, String)| json!({"Key": key, "Value": value});
+        Ok(json!({"TagList": stored.description.tags.iter().map(tag).collect::<Vec<_>>()}))
+    }
+
+    fn change_tags(&self, caller: &Caller, input: &Input) -> Answer {
+        let mut parameters = lock(&self.parameters);
+        let stored = parameters.get_mut(&resource_key(caller, input)?).ok_or_else(no_resource)?;
+        let tags = &mut stored.description.tags;
+        let removed = input.texts("TagKeys");
+        tags.retain(|(key, _)| !removed.contains(&key.as_str()));
+        for (key, value) in given_tags(input) {
+            tags.retain(|(known, _)| *known != key);
+            tags.push((key, value));
         }
+        Ok(json!({}))
     }
 
     fn get_parameter(&self, caller: &Caller, input: &Input) -> Answer {
@@ -158,9 +216,10 @@ impl Service {
         let more = here.len() > limit;
         here.truncate(limit);
         let last = here.last().map(|((_, _, name), _)| name.clone());
-        let each =
-            |((_, _, name), found): &(&Key, &Parameter)| shown(caller, name, found, input.flag("WithDecryption"));
-        let mut output = json!({"Parameters": here.iter().map(each).collect::<Vec<_>>()});
+        let each = |((_, _, name), stored): &(&Key, &Stored)| {
+            Some(shown(caller, name, stored.versions.last()?, input.flag("WithDecryption")))
+        };
+        let mut output = json!({"Parameters": here.iter().filter_map(each).collect::<Vec<_>>()});
         if let (true, Some(last)) = (more, last) {
             output["NextToken"] = last.into();
         }
@@ -175,24 +234,29 @@ impl Service {
         let after = input.text("NextToken").unwrap_or_default();
         let filters = filters(input)?;
         let parameters = lock(&self.parameters);
-        let here = parameters.iter().filter(|((account, region, name), found)| {
-            let is_wanted = filters.iter().all(|filter| filter.fits(name, found));
+        let here = parameters.iter().filter(|((account, region, name), stored)| {
+            let is_wanted = filters.iter().all(|filter| filter.fits(name, stored));
             *account == caller.account && *region == caller.region && name.as_str() > after && is_wanted
         });
         let mut here: Vec<_> = here.take(limit + 1).collect();
         let more = here.len() > limit;
         here.truncate(limit);
-        let each = |((_, _, name), found): &(&Key, &Parameter)| {
-            let mut described = shown(caller, name, found, false);
+        let each = |((_, _, name), stored): &(&Key, &Stored)| {
+            let mut described = shown(caller, name, stored.versions.last()?, false);
             if let Some(members) = described.as_object_mut() {
                 members.remove("Value");
             }
-            described["Tier"] = "Standard".into();
+            let ParameterDescription { text, tier, allowed_pattern, data_type, .. } = &stored.description;
+            described["Tier"] = tier.as_deref().unwrap_or("Standard").into();
+            let members = [("Description", text), ("AllowedPattern", allowed_pattern), ("DataType", data_type)];
+            for (member, text) in members.into_iter().filter_map(|(member, text)| Some((member, text.as_deref()?))) {
+                described[member] = text.into();
+            }
             described["Policies"] = json!([]);
             described["LastModifiedUser"] = super::sts::user_arn(caller).into();
-            described
+            Some(described)
         };
-        let mut output = json!({"Parameters": here.iter().map(each).collect::<Vec<_>>()});
+        let mut output = json!({"Parameters": here.iter().filter_map(each).collect::<Vec<_>>()});
         if let Some(((_, _, name), _)) = here.last().filter(|_| more) {
             output["NextToken"] = name.as_str().into();
         }
@@ -202,7 +266,7 @@ impl Service {
     fn put_parameter(&self, clock: &Clock, caller: &Caller, input: &Input) -> Answer {
         let (name, value) = (local_name(input.required("Name")?), input.required("Value")?);
         check_name(name)?;
-        let standing = lock(&self.parameters).get(&key(caller, name)).map(|found| found.kind);
+        let standing = self.find(caller, name).ok().map(|found| found.kind);
         let kind = match (input.text("Type"), standing) {
             (Some(name), _) => Kind::named(name).ok_or_else(|| {
                 error(
@@ -220,6 +284,17 @@ impl Service {
         let tier = input.text("Tier").unwrap_or("Standard");
         check_value(value, tier)?;
         let version = self.put(caller, name, kind, value, clock.now());
+        if version == 1 || input.text("Description").is_some() {
+            let text = |name: &str| input.text(name).map(str::to_owned);
+            let description = ParameterDescription {
+                text: text("Description"),
+                tier: text("Tier"),
+                allowed_pattern: text("AllowedPattern"),
+                data_type: text("DataType"),
+                tags: given_tags(input),
+            };
+            self.describe(caller, name, description);
+        }
         let is_advanced = tier == "Advanced" || value.chars().count() > STANDARD;
         Ok(json!({"Version": version, "Tier": if is_advanced { "Advanced" } else { "Standard" }}))
     }
@@ -260,24 +335,47 @@ fn filters(input: &Input) -> Result<Vec<Filter>, ServiceError> {
 }
 
 impl Filter {
-    fn fits(&self, name: &str, found: &Parameter) -> bool {
+    fn fits(&self, name: &str, stored: &Stored) -> bool {
+        let description = &stored.description;
         let any = |test: &dyn Fn(&str) -> bool| self.values.iter().any(|value| test(value));
         match self.key.as_str() {
             "Path" => any(&|value| {
                 let below = name.strip_prefix(&format!("{}/", value.trim_end_matches('/')));
                 below.is_some_and(|rest| self.option == "Recursive" || !rest.contains('/'))
             }),
-            "Type" => any(&|value| value == found.kind.name()),
-            "Tier" => any(&|value| value == "Standard"),
-            "DataType" => any(&|value| value == "text"),
+            "Type" => any(&|value| stored.versions.last().is_some_and(|found| value == found.kind.name())),
+            "Tier" => any(&|value| value == description.tier.as_deref().unwrap_or("Standard")),
+            "DataType" => any(&|value| value == description.data_type.as_deref().unwrap_or("text")),
             "Name" => any(&|value| match self.option.as_str() {
                 "BeginsWith" => name.starts_with(value),
                 "Contains" => name.contains(value),
                 _ => name == value,
             }),
-            _ => false,
+            key => key.strip_prefix("tag:").is_some_and(|wanted| {
+                let has = |value: &str| description.tags.iter().any(|(key, found)| key == wanted && found == value);
+                self.values.is_empty() && description.tags.iter().any(|(key, _)| key == wanted) || any(&has)
+            }),
         }
     }
+}
+
+/// The tags that a call gives.
+pub(super) fn given_tags(input: &Input) -> Vec<(String, String)> {
+    let tags = input.get("Tags").and_then(Json::as_array).into_iter().flatten();
+    let pair = |tag: &Json| Some((tag["Key"].as_str()?.to_owned(), tag["Value"].as_str()?.to_owned()));
+    tags.filter_map(pair).collect()
+}
+
+/// The parameter that a call about tags names.
+fn resource_key(caller: &Caller, input: &Input) -> Result<Key, ServiceError> {
+    if input.required("ResourceType")? != "Parameter" {
+        return Err(no_resource());
+    }
+    Ok(key(caller, local_name(input.required("ResourceId")?)))
+}
+
+fn no_resource() -> ServiceError {
+    error("InvalidResourceId", "")
 }
 
 fn names(input: &Input) -> Result<Vec<&str>, ServiceError> {
@@ -354,7 +452,7 @@ fn not_found() -> ServiceError {
 
 fn shown(caller: &Caller, name: &str, parameter: &Parameter, decrypted: bool) -> Json {
     let name = local_name(name);
-    let name = name.split(':').next().unwrap_or(name);
+    let (name, selector) = name.split_once(':').map_or((name, None), |(name, selector)| (name, Some(selector)));
     let account = if name.starts_with("/aws/service/") { "" } else { caller.account.as_str() };
     let partition = catalog::partition_of(&caller.region).name;
     let slash = if name.starts_with('/') { "" } else { "/" };
@@ -362,7 +460,7 @@ fn shown(caller: &Caller, name: &str, parameter: &Parameter, decrypted: bool) ->
         Kind::SecureString if !decrypted => ciphertext(&parameter.value),
         _ => parameter.value.clone(),
     };
-    json!({
+    let mut output = json!({
         "Name": name,
         "Type": parameter.kind.name(),
         "Value": value,
@@ -370,7 +468,11 @@ fn shown(caller: &Caller, name: &str, parameter: &Parameter, decrypted: bool) ->
         "LastModifiedDate": seconds(parameter.modified),
         "ARN": format!("arn:{partition}:ssm:{}:{account}:parameter{slash}{name}", caller.region),
         "DataType": if is_ami_path(name) { "aws:ec2:image" } else { "text" },
-    })
+    });
+    if let Some(selector) = selector {
+        output["Selector"] = format!(":{selector}").into();
+    }
+    output
 }
 
 /// JSON services give time as seconds with a fraction.
@@ -474,7 +576,9 @@ mod tests {
         assert_eq!(found["Parameter"]["ARN"], "arn:aws:ssm:us-east-1:123456789012:parameter/a/b");
         assert_eq!(get("arn:aws:ssm:us-east-1:123456789012:parameter/a/b").unwrap()["Parameter"]["Name"], "/a/b");
         assert_eq!(get("/a/b:2").unwrap()["Parameter"]["Value"], "y");
-        assert_eq!(refused(get("/a/b:1")).0, "ParameterVersionNotFound");
+        let first = get("/a/b:1").unwrap();
+        assert_eq!((&first["Parameter"]["Value"], &first["Parameter"]["Selector"]), (&json!("x"), &json!(":1")));
+        assert_eq!(refused(get("/a/b:3")).0, "ParameterVersionNotFound");
         assert_eq!(service.parameter(&caller("eu-west-1"), "/a/b"), None);
         let many = ask(&service, "GetParameters", json!({"Names": ["/a/b", "c"]})).unwrap();
         assert_eq!(

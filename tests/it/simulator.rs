@@ -151,6 +151,42 @@ fn calls_beside_stacks_are_so_to_boto3() {
     passes_with_scenario("simulator_calls.py");
 }
 
+/// Answers that AWS was recorded to give: see `fixtures/recorded`.
+fn gives_recorded(table: &str) {
+    let simulator = Simulator::start(&["--speed", "inf"]);
+    assert_eq!(boto3(&simulator.endpoint(), "simulator_recorded.py", &[table]), "passed");
+}
+
+#[test]
+fn recorded_refusals_are_given() {
+    gives_recorded("refusals");
+}
+
+#[test]
+fn recorded_refusals_of_templates_are_given() {
+    gives_recorded("templates");
+}
+
+#[test]
+fn recorded_failures_are_given() {
+    gives_recorded("failures");
+}
+
+#[test]
+fn recorded_shapes_are_given() {
+    gives_recorded("shapes");
+}
+
+#[test]
+fn recorded_identities_are_given() {
+    gives_recorded("identities");
+}
+
+#[test]
+fn stacks_resources_are_seen_by_their_services() {
+    gives_recorded("services");
+}
+
 /// What is no template, too large a one, or one made to take all time and memory, is refused, and others are served.
 #[test]
 fn hostile_templates_are_refused() {
@@ -172,7 +208,7 @@ fn hostile_templates_are_refused() {
     check("", "Member must have length greater than or equal to 1");
     check("<CreateStack/>", "Template format error");
     check(&"[".repeat(50_000), "Template format error");
-    check("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "Template format error");
+    check("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "Template error: YAML aliases are not allowed");
     let queues =
         |count: usize| (0..count).map(|n| format!("  Q{n}: {{Type: 'AWS::SQS::Queue'}}\n")).collect::<String>();
     check(&format!("Resources:\n{}", queues(501)), "Number of resources, 501, is greater than maximum allowed, 500");

@@ -249,8 +249,10 @@ def failures():
     parameters = {"P": {"Type": "String", "Default": "b"}}
     assert "P must be a" in message({"A": QUEUE}, Parameters=parameters, Rules=rule)
     stranger = {**topic, "Properties": {"DisplayName": {"Fn::GetAtt": ["A", "Nonsense"]}}}
-    expect = "Template error: resource A does not support attribute type Nonsense in Fn::GetAtt"
-    assert message({"A": QUEUE, "T": stranger}) == expect
+    cloudformation.create_stack(StackName="stranger", TemplateBody=template({"A": QUEUE, "T": stranger}))
+    until(cloudformation, "stranger", "ROLLBACK_COMPLETE")
+    expect = "Requested attribute Nonsense does not exist in schema for AWS::SQS::Queue"
+    assert ("T", "CREATE_FAILED", expect) in events(cloudformation, "stranger")
     bad = [{"TemplateBody": "Resources: ["}, {"TemplateBody": "x" * 60_000}, {"TemplateURL": "https://example.com/a"}, {}]
     for template_ in bad:
         refused("ValidationError", cloudformation.create_stack, StackName="never", **template_)

@@ -5,6 +5,7 @@
 //!
 //! - `stack`: what is known of a stack, its resources and events; `state`: all of them, and the queue
 //! - `source`, `request`, `revision`: a template, what a call asks for, and both together, evaluated
+//! - `constraints`: what the API's model says of a call's parameters
 //! - `world`: what lies outside of a template, as the evaluator asks for it
 //! - `engine`: what happens: creation, update, deletion, and the ways back
 //! - `resource`: what a single resource is, and whether it is as it must be
@@ -13,6 +14,7 @@
 
 mod answer;
 mod change_set;
+mod constraints;
 mod engine;
 mod request;
 pub mod resource;
@@ -79,6 +81,7 @@ impl Service {
         let mut engine = Engine { cloud, state: &mut state, now };
         engine.catch_up();
         let request = Request { caller: call.caller, parameters: call.parameters };
+        constraints::check(call.action, &request)?;
         match call.action {
             "CreateStack" => engine.create_stack(&request),
             "UpdateStack" => engine.update_stack(&request),

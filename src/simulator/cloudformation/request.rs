@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::stack::{OnFailure, Settings};
+use super::stack::{OnFailure, RollbackConfiguration, Settings};
 use super::stack_policy::StackPolicy;
 use super::{ServiceError, error, invalid, source};
 use crate::simulator::{Caller, Cloud, query};
@@ -22,11 +22,8 @@ pub struct Sent<'a> {
     pub uses_previous: bool,
 }
 
-/// Stack names, and those of change sets.
-const NAME: &str = "[a-zA-Z][-a-zA-Z0-9]*";
-const MAX_NAME: usize = 128;
-
-const MAX_TAGS: usize = 50;
+/// The types that a rollback trigger may have.
+const TRIGGERS: [&str; 2] = ["AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"];
 
 impl<'a> Request<'a> {
     pub fn text(&self, name: &str) -> Option<&'a str> {
@@ -36,9 +33,17 @@ impl<'a> Request<'a> {
     /// # Errors
     /// There is none.
     pub fn required(&self, name: &str) -> Result<&'a str, ServiceError> {
-        self.text(name)
-            .filter(|text| !text.is_empty())
-            .ok_or_else(|| constraint("null", name, "Member must not be null"))
+        let mut member = name.to_owned();
+        member.get_mut(..1).map(str::make_ascii_lowercase);
+        let absent = || {
+            error(
+                "ValidationError",
+                format!(
+                    "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
+                ),
+            )
+        };
+        self.text(name).filter(|text| !text.is_empty()).ok_or_else(absent)
     }
 
     /// The `ClientRequestToken`, with the action that it is for.
@@ -66,25 +71,6 @@ impl<'a> Request<'a> {
             found.entry(number).or_default().insert(member, value);
         }
         found.into_values().collect()
-    }
-
-    /// The name of something that is to be made.
-    ///
-    /// # Errors
-    /// There is none, or it can't be one.
-    pub fn new_name(&self, name: &str) -> Result<&'a str, ServiceError> {
-        let given = self.required(name)?;
-        let mut characters = given.bytes();
-        let starts = characters.next().is_some_and(|first| first.is_ascii_alphabetic());
-        if !starts || !characters.all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-            let pattern = format!("Member must satisfy regular expression pattern: {NAME}");
-            return Err(constraint(&format!("'{given}'"), name, &pattern));
-        }
-        if given.len() > MAX_NAME {
-            let length = format!("Member must have length less than or equal to {MAX_NAME}");
-            return Err(constraint(&format!("'{given}'"), name, &length));
-        }
-        Ok(given)
     }
 
     /// The template's text, where one is sent.
@@ -132,29 +118,18 @@ impl<'a> Request<'a> {
     }
 
     /// # Errors
-    /// Two ways at once to say what becomes of a failed stack, too many tags, a timeout that is none.
+    /// Two ways at once to say what becomes of a failed stack, reserved tags, a rollback trigger that is none.
     pub fn settings(&self) -> Result<Settings, ServiceError> {
-        let on_failure = match self.text("OnFailure") {
+        let on_failure = match self.text("OnFailure").or_else(|| self.text("OnStackFailure")) {
             Some(_) if self.text("DisableRollback").is_some() => {
                 return Err(invalid("Only one of DisableRollback or OnFailure may be specified."));
             }
             None if self.flag("DisableRollback") => OnFailure::DoNothing,
-            None | Some("ROLLBACK") => OnFailure::Rollback,
             Some("DELETE") => OnFailure::Delete,
             Some("DO_NOTHING") => OnFailure::DoNothing,
-            Some(other) => {
-                let expect = "Member must satisfy enum value set: [ROLLBACK, DELETE, DO_NOTHING]";
-                return Err(constraint(&format!("'{other}'"), "OnFailure", expect));
-            }
+            _ => OnFailure::Rollback,
         };
-        let timeout_minutes = match self.text("TimeoutInMinutes").map(str::parse::<u32>) {
-            None => None,
-            Some(Ok(minutes)) if minutes >= 1 => Some(minutes),
-            Some(_) => {
-                let expect = "Member must have value greater than or equal to 1";
-                return Err(constraint("'0'", "TimeoutInMinutes", expect));
-            }
-        };
+        let timeout_minutes = self.text("TimeoutInMinutes").and_then(|minutes| minutes.parse().ok());
         let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
         Ok(Settings {
             tags: self.tags()?,
@@ -165,7 +140,47 @@ impl<'a> Request<'a> {
             on_failure,
             disable_rollback: on_failure == OnFailure::DoNothing,
             is_protected: self.flag("EnableTerminationProtection"),
+            rollback: self.rollback_configuration()?,
         })
+    }
+
+    fn rollback_configuration(&self) -> Result<RollbackConfiguration, ServiceError> {
+        let trigger = |members: BTreeMap<&str, &str>| {
+            let member = |name: &str| members.get(name).copied().unwrap_or_default().to_owned();
+            let (arn, kind) = (member("Arn"), member("Type"));
+            if !TRIGGERS.contains(&kind.as_str()) {
+                return Err(invalid("Rollback Trigger Type not supported"));
+            }
+            let is_alarm = arn.splitn(6, ':').nth(5).is_some_and(|id| id.starts_with("alarm:"));
+            if is_alarm { Ok((arn, kind)) } else { Err(invalid("RelativeId of a Rollback Trigger's ARN is incorrect")) }
+        };
+        let triggers = self.structures("RollbackConfiguration.RollbackTriggers").into_iter().map(trigger);
+        let minutes = self.text("RollbackConfiguration.MonitoringTimeInMinutes");
+        Ok(RollbackConfiguration {
+            monitoring_minutes: minutes.and_then(|minutes| minutes.parse().ok()),
+            triggers: triggers.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Checks the types of a stack's resources against `ResourceTypes`
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>).
+    ///
+    /// # Errors
+    /// One of them isn't allowed.
+    pub fn allow_types<'t>(&self, kinds: impl IntoIterator<Item = &'t str>) -> Result<(), ServiceError> {
+        let allowed = self.list("ResourceTypes");
+        let allows = |pattern: &&str, kind: &str| match pattern.strip_suffix("::*") {
+            Some(start) => kind.strip_prefix(start).is_some_and(|rest| rest.starts_with("::")),
+            None => *pattern == kind,
+        };
+        let refused = kinds.into_iter().find(|kind| !allowed.iter().any(|pattern| allows(pattern, kind)));
+        match refused.filter(|_| !allowed.is_empty()) {
+            Some(kind) => {
+                let allowed = allowed.join(", ");
+                Err(invalid(format!("Resource type {kind} is not allowed by parameter ResourceTypes [{allowed}]")))
+            }
+            None => Ok(()),
+        }
     }
 
     fn tags(&self) -> Result<Vec<(String, String)>, ServiceError> {
@@ -174,25 +189,11 @@ impl<'a> Request<'a> {
             Some((member("Key")?, member("Value").unwrap_or_default()))
         };
         let tags: Vec<_> = self.structures("Tags").into_iter().filter_map(tag).collect();
-        if tags.len() > MAX_TAGS {
-            let length = format!("Member must have length less than or equal to {MAX_TAGS}");
-            return Err(constraint("'[…]'", "Tags", &length));
-        }
         match tags.iter().find(|(key, _)| key.starts_with("aws:")) {
             Some(_) => Err(invalid("aws: prefixed tag key names are not allowed for external use.")),
             None => Ok(tags),
         }
     }
-}
-
-/// The common words for a member that isn't as the API's model says.
-fn constraint(value: &str, member: &str, expect: &str) -> ServiceError {
-    let mut name = member.to_owned();
-    name[..1].make_ascii_lowercase();
-    error(
-        "ValidationError",
-        format!("1 validation error detected: Value {value} at '{name}' failed to satisfy constraint: {expect}"),
-    )
 }
 
 #[cfg(test)]
@@ -209,17 +210,6 @@ mod tests {
 
     #[test]
     fn what_no_stack_can_be_told_is_refused() {
-        let name = |request: &Request| request.new_name("StackName").err();
-        let at = "1 validation error detected: Value";
-        check(&[], name, &format!("{at} null at 'stackName' failed to satisfy constraint: Member must not be null"));
-        check(
-            &[("StackName", "1a")],
-            name,
-            &format!(
-                "{at} '1a' at 'stackName' failed to satisfy constraint: Member must satisfy regular expression pattern: {NAME}"
-            ),
-        );
-        check(&[("StackName", "tcat-a-1")], name, "");
         let settings = |request: &Request| request.settings().err();
         check(
             &[("DisableRollback", "true"), ("OnFailure", "DELETE")],
@@ -231,12 +221,38 @@ mod tests {
             settings,
             "aws: prefixed tag key names are not allowed for external use.",
         );
+        let trigger = |arn, kind| {
+            [
+                ("RollbackConfiguration.RollbackTriggers.member.1.Arn", arn),
+                ("RollbackConfiguration.RollbackTriggers.member.1.Type", kind),
+            ]
+        };
+        let (arn, alarm) = ("arn:aws:cloudwatch:us-east-1:123456789012:alarm:busy", "AWS::CloudWatch::Alarm");
+        check(&trigger(arn, alarm), settings, "");
+        check(&trigger(arn, "AWS::SNS::Topic"), settings, "Rollback Trigger Type not supported");
         check(
-            &[("TimeoutInMinutes", "0")],
+            &trigger("arn:aws:cloudwatch:us-east-1:123456789012:busy", alarm),
             settings,
-            &format!(
-                "{at} '0' at 'timeoutInMinutes' failed to satisfy constraint: Member must have value greater than or equal to 1"
-            ),
+            "RelativeId of a Rollback Trigger's ARN is incorrect",
         );
+    }
+
+    #[test]
+    fn resource_types_are_allowed_by_patterns() {
+        let check = |pattern: &str, kind: &str, expect: bool| {
+            let caller = Caller { account: "123456789012".to_owned(), region: "us-east-1".to_owned() };
+            let parameters = [("ResourceTypes.member.1".to_owned(), pattern.to_owned())];
+            let request = Request { caller: &caller, parameters: &parameters };
+            let refused = format!("Resource type {kind} is not allowed by parameter ResourceTypes [{pattern}]");
+            let found = request.allow_types([kind]).map_err(|error| error.message);
+            assert_eq!(found, if expect { Ok(()) } else { Err(refused) });
+        };
+        check("AWS::*", "AWS::SNS::Topic", true);
+        check("AWS::SNS::*", "AWS::SNS::Topic", true);
+        check("AWS::SNS::Topic", "AWS::SNS::Topic", true);
+        check("Custom::*", "Custom::Thing", true);
+        check("AWS::SQS::*", "AWS::SNS::Topic", false);
+        check("AWS::SNS:*", "AWS::SNS::Topic", false);
+        check("AWS::SN::*", "AWS::SNS::Topic", false);
     }
 }

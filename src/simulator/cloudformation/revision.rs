@@ -12,11 +12,13 @@ use super::resource::{self, Capability};
 use super::source::Source;
 use super::stack::{Stack, StackNumber};
 use super::state::State;
-use super::world::{NO_EXPORT, Noted, Sight, Surroundings};
+use super::world::{NO_EXPORT, Noted, Sight, Surroundings, is_failed_transform, is_unsupported_attribute};
 use super::{ServiceError, error, invalid};
 use crate::catalog;
+use crate::diagnostic::Position;
 use crate::simulator::{Caller, Cloud};
 use crate::template::{self, Evaluator, Failure, Given, Givens, Place, Template, Unknown, Value};
+use crate::yaml::Node;
 
 /// What a stack was last asked to be.
 #[derive(Clone)]
@@ -82,6 +84,10 @@ pub struct Target<'a> {
 /// A value that was never given is to be used again.
 pub fn given(request: &Request, previous: Option<&Revision>) -> Result<IndexMap<String, String>, ServiceError> {
     let value = |sent: Sent| {
+        if sent.uses_previous && sent.value.is_some_and(|value| !value.is_empty()) {
+            let message = "Cannot specify usePreviousValue as true and non empty value for a parameter";
+            return Err(invalid(format!("Invalid input for parameter key {}. {message}", sent.key)));
+        }
         let value = match previous.and_then(|revision| revision.given.get(sent.key)) {
             Some(value) if sent.uses_previous => Some(value.clone()),
             // The default goes on to count.
@@ -160,7 +166,7 @@ fn foresee_in(
         foreseen.failures = evaluator.stack().failures;
     }
     refuse_macros(&foreseen)?;
-    let fails = refuse(&foreseen.failures)?;
+    let fails = refuse(&foreseen.failures, &template.root)?;
     refuse_types(&foreseen, &target.caller.region)?;
     refuse_capabilities(&foreseen, template, capabilities)?;
     let parameters = shown(template, &given, &stored);
@@ -171,7 +177,8 @@ fn foresee_in(
 /// A revision that was accepted before, with the exports as they are now.
 pub fn with_exports(cloud: &Cloud, state: &State, number: StackNumber, begun: Begun) -> Begun {
     let stack = state.stack(number);
-    let Begun { mut revision, .. } = begun;
+    let Begun { mut revision, fails } = begun;
+    let otherwise = fails.filter(|reason| !reason.starts_with(NO_EXPORT));
     let template = &revision.source.template;
     let place = place(&stack.owner, &stack.name, &stack.id, &stack.settings.notification_arns);
     let surroundings = surroundings(cloud, state, &stack.owner, template, Some(stack), Some(&revision.stored));
@@ -179,7 +186,7 @@ pub fn with_exports(cloud: &Cloud, state: &State, number: StackNumber, begun: Be
     let missing = evaluated.failures.into_iter().find(|it| it.message.starts_with(NO_EXPORT));
     let imports = surroundings.noted.take().imports;
     revision.imports = imports;
-    Begun { revision, fails: missing.map(|it| it.message) }
+    Begun { revision, fails: missing.map(|it| it.message).or(otherwise) }
 }
 
 /// Asks the evaluator of a stack as it is now; none for a stack that was never begun.
@@ -296,12 +303,40 @@ fn depends_on(evaluator: &Evaluator) -> IndexMap<String, Arc<[String]>> {
     found.map(|(id, on)| (id, on.into_iter().map(|dependency| dependency.on).collect())).collect()
 }
 
-/// The first failure is what callers are told; only a missing export shows later.
-fn refuse(failures: &[Failure]) -> Result<Option<String>, ServiceError> {
-    match failures.iter().find(|failure| !failure.message.starts_with(NO_EXPORT)) {
-        Some(failure) => Err(invalid(failure.message.clone())),
-        None => Ok(failures.first().map(|failure| failure.message.clone())),
+/// The first failure is what callers are told. Some show only when the stack is begun, and their message is returned: a
+/// macro that fails, of which what else fails may be the consequence; a missing export; an attribute that a type lacks.
+fn refuse(failures: &[Failure], root: &Node) -> Result<Option<String>, ServiceError> {
+    let transform = failures.iter().find(|failure| is_failed_transform(&failure.message));
+    if let Some(failure) = transform {
+        return Ok(Some(failure.message.clone()));
     }
+    let is_late = |message: &str| message.starts_with(NO_EXPORT) || is_unsupported_attribute(message);
+    match failures.iter().find(|failure| !is_late(&failure.message)) {
+        Some(failure) => Err(invalid(failure.message.clone())),
+        None => Ok(failures.first().map(|failure| late(failure, root))),
+    }
+}
+
+/// The message of a failure that shows when the stack is begun; the service names the place of an attribute.
+fn late(failure: &Failure, root: &Node) -> String {
+    let message = &failure.message;
+    match is_unsupported_attribute(message).then(|| path_to(root, failure.at.at)).flatten() {
+        Some(path) => format!("[Error] {path}: {message}"),
+        None => message.clone(),
+    }
+}
+
+/// The path of keys and indexes to the innermost function that begins here: `/Outputs/Name/Value/Fn::GetAtt`.
+fn path_to(node: &Node, at: Position) -> Option<String> {
+    let step = |name: &str, node: &Node| path_to(node, at).map(|rest| format!("/{name}{rest}"));
+    let below = match node.as_sequence() {
+        Some(items) => items.iter().enumerate().find_map(|(index, item)| step(&index.to_string(), item)),
+        None => node.entries().iter().find_map(|(key, value)| match key.text.starts_with("Fn::") && value.at == at {
+            true => Some(format!("/{}", key.text)),
+            false => step(&key.text, value),
+        }),
+    };
+    below.or_else(|| (node.at == at && node.is_scalar()).then(String::new))
 }
 
 /// Macros run in an account, as Lambda functions; there is none here to run them.

@@ -6,10 +6,11 @@ use std::sync::{Arc, Weak};
 
 use super::{ServiceError, invalid};
 use crate::catalog::s3_url::{self, Target};
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::simulator::Cloud;
 use crate::simulator::s3::{self, Missing};
 use crate::template::Template;
+use crate::yaml::{self, NotWellFormed};
 
 /// A template's text, and what it says.
 pub struct Source {
@@ -36,14 +37,7 @@ impl Sources {
             return Ok(known);
         }
         let (template, diagnostics) = Template::parse(&Arc::from(Path::new("template")), String::new(), text);
-        let Some(template) = template else {
-            let error = diagnostics.iter().find(|it| it.severity == Severity::Error);
-            let Some(error) = error else { return Err(invalid("Template format error: unsupported structure.")) };
-            let place = error.location.as_ref().map(|location| location.at);
-            let place = place.map(|at| format!(" (line {}, column {})", at.line, at.column)).unwrap_or_default();
-            let message = error.message.trim_start_matches("Template format error: ");
-            return Err(invalid(format!("Template format error: {message}{place}")));
-        };
+        let Some(template) = template else { return Err(unreadable(text, &diagnostics)) };
         let text: Arc<str> = Arc::from(text);
         let source = Arc::new(Source { text: text.clone(), template });
         if self.0.len() >= MANY {
@@ -54,6 +48,17 @@ impl Sources {
     }
 }
 
+/// What CloudFormation says of a text that is no template: the place alone for what isn't well-formed, and otherwise the
+/// first thing that is wrong.
+fn unreadable(text: &str, diagnostics: &[Diagnostic]) -> ServiceError {
+    if let Some(NotWellFormed { format, at }) = yaml::not_well_formed(text) {
+        let (line, column) = (at.line, at.column);
+        return invalid(format!("Template format error: {format} not well-formed. (line {line}, column {column})"));
+    }
+    let error = diagnostics.iter().find(|it| it.severity == Severity::Error);
+    invalid(error.map_or("Template format error: unsupported structure.", |error| &error.message))
+}
+
 /// The text of `TemplateBody`.
 ///
 /// # Errors
@@ -61,7 +66,8 @@ impl Sources {
 pub fn of_body(body: &str) -> Result<String, ServiceError> {
     let constraint = |what: &str| {
         format!(
-            "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length {what}"
+            "1 validation error detected: Value '{body}' at 'templateBody' failed to satisfy constraint: Member must have \
+             length {what}"
         )
     };
     match body.len() {

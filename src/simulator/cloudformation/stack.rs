@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::change_set::ChangeSet;
@@ -41,6 +41,8 @@ pub struct Stack {
     pub imports: BTreeSet<String>,
     /// Oldest first.
     pub events: Vec<Event>,
+    /// The moment of the last event, of this stack or of one that it has heard of: its next one is later.
+    pub latest: Timestamp,
     /// What is being done with it.
     pub operation: Option<Operation>,
     /// By their IDs, executed ones included.
@@ -123,6 +125,16 @@ pub struct Settings {
     pub on_failure: OnFailure,
     pub disable_rollback: bool,
     pub is_protected: bool,
+    pub rollback: RollbackConfiguration,
+}
+
+/// Alarms that are watched while a stack is created or updated, and how long after
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackConfiguration.html>).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RollbackConfiguration {
+    pub monitoring_minutes: Option<u32>,
+    /// ARN and type of each.
+    pub triggers: Vec<(String, String)>,
 }
 
 /// What becomes of a stack that can't be created.
@@ -182,7 +194,7 @@ pub struct Event {
     pub kind: Arc<str>,
     pub status: &'static str,
     pub reason: Option<Reason>,
-    /// What the resource was to be made of, where it is about to be made.
+    /// What a resource is made of.
     pub properties: Option<Arc<IndexMap<String, Value>>>,
     pub token: Option<Arc<str>>,
 }
@@ -203,6 +215,7 @@ impl Stack {
 
     /// The stack's own state, with an event that says so.
     pub fn becomes(&mut self, status: &'static str, reason: Option<String>, at: Timestamp) {
+        let at = self.next_moment(at);
         if let Some(kind) = OperationKind::begun_by(status, self.status) {
             self.operations.push(OperationRecord { id: Uuid::new_v4(), kind, begun: at });
         }
@@ -213,9 +226,9 @@ impl Stack {
             self.policy_during_update = None;
         }
         match status {
-            "UPDATE_IN_PROGRESS" | "ROLLBACK_IN_PROGRESS" | "UPDATE_ROLLBACK_IN_PROGRESS" => self.updated = Some(at),
-            // The moment of the request; the stack keeps it when it is gone.
-            "DELETE_IN_PROGRESS" => self.deleted = Some(at),
+            "UPDATE_IN_PROGRESS" | "UPDATE_ROLLBACK_IN_PROGRESS" => self.updated = Some(at),
+            // The moment at which it began; the stack keeps it when it is gone. A rollback deletes as well.
+            "DELETE_IN_PROGRESS" | "ROLLBACK_IN_PROGRESS" => self.deleted = Some(at),
             _ => {}
         }
         let event = Event {
@@ -233,8 +246,19 @@ impl Stack {
         self.events.push(event);
     }
 
+    /// The moment of the next event: no two of a stack have the same time stamp, which is in milliseconds.
+    fn next_moment(&mut self, at: Timestamp) -> Timestamp {
+        let is_later = at.as_millisecond() > self.latest.as_millisecond();
+        self.latest = match is_later {
+            true => at,
+            false => self.latest.checked_add(SignedDuration::from_millis(1)).unwrap_or(at),
+        };
+        self.latest
+    }
+
     /// A resource's state, with an event that says so.
     pub fn resource_becomes(&mut self, id: &str, status: &'static str, reason: Option<Reason>, at: Timestamp) {
+        let at = self.next_moment(at);
         let Some(resource) = self.resources.get_mut(id) else { return };
         resource.status = status;
         resource.reason.clone_from(&reason);
@@ -262,6 +286,7 @@ impl Stack {
         reason: Option<Reason>,
         at: Timestamp,
     ) {
+        let at = self.next_moment(at);
         let operation = self.operation_id();
         self.events.push(event_of(Arc::from(id), resource, status, reason, at, (operation, self.token.as_ref())));
     }
@@ -274,13 +299,18 @@ impl Event {
             && self.physical_id.as_deref().is_some_and(|id| id.contains(&format!("/{}/", self.logical_id)))
     }
 
-    /// Its ID as CloudFormation writes it: resources' say what they are about.
+    /// Its ID as CloudFormation writes it: those of resources say what they are about, and when it happened.
     pub fn name(&self) -> String {
         match self.is_of_stack_itself() {
             true => self.id.to_string(),
-            false => format!("{}-{}-{}", self.logical_id, self.status, self.id),
+            false => format!("{}-{}-{}", self.logical_id, self.status, moment(self.at)),
         }
     }
+}
+
+/// A moment as CloudFormation writes it, to the millisecond.
+pub fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
 fn event_of(
@@ -300,7 +330,7 @@ fn event_of(
         kind: resource.kind.clone(),
         status,
         reason,
-        properties: (!status.starts_with("DELETE")).then(|| resource.properties.clone()),
+        properties: Some(resource.properties.clone()),
         token: token.map(|(token, _)| token.clone()),
     }
 }

@@ -7,10 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::resource::{self, Facts};
-use super::source;
-use super::stack::{STACK, Stack};
+use super::stack::Stack;
 use super::state::State;
-use crate::catalog::s3_url::{self, Target};
+use crate::simulator::s3::Missing;
 use crate::simulator::{Caller, Cloud, ec2, ssm};
 use crate::template::{Nested, Template, Unknown, Value, World};
 use crate::yaml::{self, Node};
@@ -53,6 +52,17 @@ pub struct Noted {
 
 /// Begins the message of a failure that the stack as a whole has, after it was accepted.
 pub const NO_EXPORT: &str = "No export named ";
+
+/// Whether a macro has failed, which shows only when the stack or its change set is made.
+pub fn is_failed_transform(message: &str) -> bool {
+    message.starts_with("Transform ") && message.contains(" failed with: ")
+}
+
+/// What CloudFormation says of an attribute that a resource type doesn't have, before there is a resource of that type.
+/// It says so only of the types that it checks by itself.
+pub fn is_unsupported_attribute(message: &str) -> bool {
+    message.starts_with("Resource type ") && message.contains(" does not support attribute {")
+}
 
 impl Surroundings<'_> {
     fn resource(&self, logical_id: &str) -> Option<&super::stack::Resource> {
@@ -121,18 +131,22 @@ impl World for Surroundings<'_> {
     }
 
     fn attribute(&self, logical_id: &str, attribute: &str) -> Result<Value, String> {
-        let unsupported = || {
-            format!("Template error: resource {logical_id} does not support attribute type {attribute} in Fn::GetAtt")
-        };
         let unknown = || Ok(Unknown::launched(format!("attribute {attribute} of {logical_id}")).into());
         let found = self.resource(logical_id).filter(|_| !self.sight.hides_attributes);
         let Some((resource, physical_id)) = found.and_then(|it| Some((it, it.physical_id.as_deref()?))) else {
             return match self.declared_kind(logical_id) {
-                Some(kind) if kind != STACK && !resource::has_attribute(kind, attribute) => Err(unsupported()),
+                Some(kind) if resource::is_checked_by_service(kind) && !resource::has_attribute(kind, attribute) => {
+                    Err(format!("Resource type {kind} does not support attribute {{{attribute}}}"))
+                }
                 _ => unknown(),
             };
         };
         if let Some(child) = resource.child {
+            let unsupported = || {
+                format!(
+                    "Template error: resource {logical_id} does not support attribute type {attribute} in Fn::GetAtt"
+                )
+            };
             let Some(output) = attribute.strip_prefix("Outputs.") else { return Err(unsupported()) };
             let child = self.state.stack(child);
             return match child.outputs.iter().find(|found| found.key == output) {
@@ -223,17 +237,16 @@ impl World for Surroundings<'_> {
     }
 
     fn included(&self, location: &str) -> Result<Option<Node>, String> {
-        let url = match location.strip_prefix("s3://").and_then(|rest| rest.split_once('/')) {
-            Some((bucket, key)) => format!("https://s3.amazonaws.com/{bucket}/{key}"),
-            None => location.to_owned(),
-        };
         let failed = |message: &str| format!("Transform AWS::Include failed with: {message}");
-        if let Target::Object { bucket, .. } = s3_url::target(&url)
-            && self.cloud.s3.bucket(&bucket).is_none()
-        {
-            return Err(failed(&format!("S3 bucket [{bucket}] does not exist.")));
-        }
-        let text = source::of_url(self.cloud, &url).map_err(|error| failed(&error.message))?;
+        let Some((bucket, key)) = location.strip_prefix("s3://").and_then(|rest| rest.split_once('/')) else {
+            return Err(failed("The location parameter is not a valid S3 uri."));
+        };
+        let content = self.cloud.s3.object(bucket, key).map_err(|missing| match missing {
+            Missing::Bucket => failed(&format!("S3 bucket [{bucket}] does not exist.")),
+            // Not confirmed.
+            Missing::Key => failed("S3 error: The specified key does not exist."),
+        })?;
+        let text = String::from_utf8_lossy(&content);
         let parsed = yaml::parse(&Arc::from(Path::new("included")), &text);
         let malformed = || failed("The specified S3 object's content should be valid Yaml/JSON");
         parsed.root.map(Some).ok_or_else(malformed)

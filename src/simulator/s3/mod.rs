@@ -19,6 +19,7 @@ mod listing;
 mod multipart;
 mod objects;
 mod policy;
+mod properties;
 mod settings;
 mod store;
 

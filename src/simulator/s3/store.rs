@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use md5::{Digest, Md5};
 use s3s::S3Result;
-use s3s::dto::{self, BucketVersioningStatus, Checksum, Grant, Metadata, ServerSideEncryption, StorageClass, TagSet};
+use s3s::dto::{self, Checksum, Grant, Metadata, ServerSideEncryption, StorageClass, TagSet};
 use uuid::Uuid;
 
 use super::super::cloudformation::ServiceError;
@@ -19,7 +19,7 @@ use super::{acl, no_such_bucket, refusal};
 /// All buckets, whoever's and wherever they are: their names are known to the whole world.
 #[derive(Default)]
 pub struct Store {
-    buckets: Mutex<BTreeMap<String, Bucket>>,
+    pub(super) buckets: Mutex<BTreeMap<String, Bucket>>,
 }
 
 /// Whose a bucket is, and where.
@@ -173,22 +173,6 @@ impl Store {
             Some(_) => "The bucket you tried to delete is not empty. You must delete all versions in the bucket.",
         };
         Err(ServiceError::new(409, "BucketNotEmpty", message))
-    }
-
-    /// Sets the tags that a bucket was made with, by key and value.
-    pub fn tag_bucket(&self, name: &str, tags: &[(String, String)]) {
-        if let Some(bucket) = lock(&self.buckets).get_mut(name) {
-            let tag = |(key, value): &(String, String)| dto::Tag { key: Some(key.clone()), value: Some(value.clone()) };
-            bucket.settings.tags = Some(tags.iter().map(tag).collect());
-        }
-    }
-
-    /// Keeps every version from now on, as `VersioningConfiguration` says.
-    pub fn version_bucket(&self, name: &str, enabled: bool) {
-        if let Some(bucket) = lock(&self.buckets).get_mut(name) {
-            let status = if enabled { BucketVersioningStatus::ENABLED } else { BucketVersioningStatus::SUSPENDED };
-            bucket.settings.versioning = Some(BucketVersioningStatus::from_static(status));
-        }
     }
 
     /// Puts an object of which nothing but its content matters.
@@ -409,7 +393,10 @@ mod tests {
         put("a");
         put("b");
         assert_eq!(count(), 1);
-        store.version_bucket("bucket", true);
+        let version = |status: &str| {
+            store.set_up_bucket("bucket", &[], &serde_json::json!({"VersioningConfiguration": {"Status": status}}));
+        };
+        version("Enabled");
         put("c");
         put("d");
         assert_eq!((count(), store.object("bucket", "k").unwrap()), (3, Bytes::from_static(b"d")));
@@ -419,7 +406,7 @@ mod tests {
         assert!(!store.is_empty("bucket"));
         assert!(delete(marker.version_id).marker);
         assert_eq!(store.object("bucket", "k").unwrap(), "d");
-        store.version_bucket("bucket", false);
+        version("Suspended");
         put("e");
         // The version from before versioning had the same ID as this one.
         assert_eq!(count(), 3);

@@ -25,7 +25,7 @@ pub fn describe_change_set(engine: &Engine, request: &Request) -> Answer {
         parameters_of(&mut xml, &begun.revision);
     }
     members(&mut xml, "NotificationARNs", &found.settings.notification_arns);
-    xml.raw("RollbackConfiguration", "");
+    super::stacks::rollback_configuration(&mut xml, &found.settings.rollback);
     members(&mut xml, "Capabilities", &found.settings.capabilities);
     if !found.settings.tags.is_empty() {
         tags_of(&mut xml, &found.settings.tags);

@@ -12,12 +12,11 @@ mod types;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use jiff::Timestamp;
 
 use super::engine::Engine;
 use super::request::Request;
 use super::revision::Revision;
-use super::stack::{Event, StackNumber};
+use super::stack::{Event, StackNumber, moment};
 use super::{Answer, ServiceError, invalid};
 use crate::simulator::xml::Xml;
 
@@ -134,11 +133,6 @@ fn tags_of(xml: &mut Xml, tags: &[(String, String)]) {
             });
         }
     });
-}
-
-/// A moment as CloudFormation writes it, to the millisecond.
-fn moment(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
 /// A stack that the caller can see by now.

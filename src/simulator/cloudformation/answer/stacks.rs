@@ -2,8 +2,8 @@
 
 use super::super::engine::Engine;
 use super::super::request::Request;
-use super::super::stack::{Event, OperationKind, Resource, Stack, StackNumber};
-use super::super::{Answer, ServiceError, invalid};
+use super::super::stack::{Event, OperationKind, Resource, RollbackConfiguration, Stack, StackNumber};
+use super::super::{Answer, ServiceError, invalid, revision};
 use super::{
     PAGE, continued_at, event_properties, is_hidden, listed, members, moment, page, parameters_of, seen, tags_of,
     token_of,
@@ -110,35 +110,61 @@ pub fn description(stack: &Stack) -> Option<&str> {
 }
 
 fn described(engine: &Engine, xml: &mut Xml, stack: &Stack) {
-    xml.text("StackId", &stack.id).text("StackName", &stack.name).optional("Description", description(stack));
+    let settings = &stack.settings;
+    let in_review = stack.status == "REVIEW_IN_PROGRESS";
+    xml.text("StackId", &stack.id)
+        .text("StackName", &stack.name)
+        .optional("ChangeSetId", stack.change_set_id.as_deref())
+        .optional("Description", description(stack));
     if let Some(revision) = &stack.revision {
         parameters_of(xml, revision);
     }
-    xml.optional("ChangeSetId", stack.change_set_id.as_deref());
     xml.text("CreationTime", moment(stack.created))
         .optional("DeletionTime", stack.deleted.map(moment))
-        .optional("LastUpdatedTime", stack.updated.map(moment))
-        .raw("RollbackConfiguration", "")
-        .text("StackStatus", stack.status)
+        .optional("LastUpdatedTime", stack.updated.map(moment));
+    rollback_configuration(xml, &settings.rollback);
+    xml.text("StackStatus", stack.status)
         .optional("StackStatusReason", stack.reason.as_deref())
-        .text("DisableRollback", stack.settings.disable_rollback);
-    members(xml, "NotificationARNs", &stack.settings.notification_arns);
-    xml.optional("TimeoutInMinutes", stack.settings.timeout_minutes);
-    members(xml, "Capabilities", &stack.settings.capabilities);
-    xml.element("Outputs", |xml| {
-        for output in &stack.outputs {
-            xml.element("member", |xml| {
-                xml.text("OutputKey", &output.key)
-                    .text("OutputValue", &output.value)
-                    .optional("Description", output.description.as_deref())
-                    .optional("ExportName", output.export_name.as_deref());
-            });
-        }
+        .text("DisableRollback", settings.disable_rollback);
+    members(xml, "NotificationARNs", &settings.notification_arns);
+    xml.optional("TimeoutInMinutes", settings.timeout_minutes);
+    if !settings.capabilities.is_empty() {
+        members(xml, "Capabilities", &settings.capabilities);
+    }
+    list_unless_empty(xml, "Outputs", &stack.outputs, |xml, output| {
+        xml.text("OutputKey", &output.key)
+            .text("OutputValue", &output.value)
+            .optional("Description", output.description.as_deref())
+            .optional("ExportName", output.export_name.as_deref());
     });
-    xml.optional("RoleARN", stack.settings.role_arn.as_deref());
-    tags_of(xml, &stack.settings.tags);
-    xml.text("EnableTerminationProtection", stack.settings.is_protected);
+    xml.optional("RoleARN", settings.role_arn.as_deref());
+    // They are the change set's until it is executed.
+    tags_of(xml, if in_review { &[] } else { &settings.tags });
+    if !stack.is_deleted() {
+        xml.text("EnableTerminationProtection", settings.is_protected);
+    }
     family(engine, xml, stack);
+}
+
+/// A list that is left out where it would be empty.
+fn list_unless_empty<T>(xml: &mut Xml, name: &str, items: &[T], show: impl Fn(&mut Xml, &T)) {
+    if !items.is_empty() {
+        xml.element(name, |xml| {
+            for item in items {
+                xml.element("member", |xml| show(xml, item));
+            }
+        });
+    }
+}
+
+/// It is there even if nothing is configured.
+pub fn rollback_configuration(xml: &mut Xml, rollback: &RollbackConfiguration) {
+    xml.element("RollbackConfiguration", |xml| {
+        list_unless_empty(xml, "RollbackTriggers", &rollback.triggers, |xml, (arn, kind)| {
+            xml.text("Arn", arn).text("Type", kind);
+        });
+        xml.optional("MonitoringTimeInMinutes", rollback.monitoring_minutes);
+    });
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackEvents.html>
@@ -195,16 +221,28 @@ fn resource_of(xml: &mut Xml, id: &str, resource: &Resource, when: &str) {
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResource.html>
 pub fn describe_stack_resource(engine: &Engine, request: &Request) -> Answer {
-    let stack = engine.state.stack(seen(engine, request, request.required("StackName")?)?);
+    let name = request.required("StackName")?;
+    let absent = |_| invalid(format!("Stack '{name}' does not exist"));
+    let number = seen(engine, request, name).map_err(absent)?;
+    let stack = engine.state.stack(number);
     let id = request.required("LogicalResourceId")?;
-    let missing = || invalid(format!("Resource {id} does not exist for stack {}", stack.name));
+    let missing = || invalid(format!("Resource {id} does not exist for stack {name}"));
     let resource = stack.resources.get(id).ok_or_else(missing)?;
     let mut xml = Xml::new();
     xml.element("StackResourceDetail", |xml| {
         xml.text("StackName", &stack.name).text("StackId", &stack.id);
         resource_of(xml, id, resource, "LastUpdatedTimestamp");
+        xml.text("Metadata", metadata(engine, number, id));
     });
     Ok(xml.finish())
+}
+
+/// A resource's `Metadata` as JSON; an empty object where the template has none.
+fn metadata(engine: &Engine, number: StackNumber, id: &str) -> String {
+    let resource = revision::now(engine.cloud, engine.state, number, |evaluator| evaluator.one_resource(id));
+    let resource = resource.and_then(Result::ok).flatten();
+    let metadata = resource.as_ref().and_then(|resource| resource.body.get("Metadata"));
+    metadata.map_or_else(|| "{}".to_owned(), |metadata| metadata.to_json().to_string())
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResources.html>

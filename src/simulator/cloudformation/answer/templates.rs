@@ -1,5 +1,6 @@
 //! Templates: as they were sent, and what they ask for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -8,7 +9,8 @@ use super::super::engine::Engine;
 use super::super::request::Request;
 use super::super::revision::required_capabilities;
 use super::super::source::Source;
-use super::super::{Answer, ServiceError, invalid};
+use super::super::world::Sight;
+use super::super::{Answer, ServiceError, invalid, revision};
 use super::{members, seen};
 use crate::catalog;
 use crate::simulator::Caller;
@@ -18,23 +20,36 @@ use crate::yaml::Node;
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetTemplate.html>
 pub fn get_template(engine: &Engine, request: &Request) -> Answer {
-    let source = match request.text("ChangeSetName") {
-        Some(_) => {
+    let stack_name = request.text("StackName").filter(|name| !name.is_empty());
+    let (number, revision) = match (request.text("ChangeSetName"), stack_name) {
+        (Some(name), None) if !name.starts_with("arn:") => return Err(invalid("StackName is a required parameter.")),
+        (Some(_), _) => {
             let (number, id) = super::super::change_set::find(engine, request)?;
-            Some(engine.state.stack(number).change_sets[&id].source.clone())
+            let change_set = &engine.state.stack(number).change_sets[&id];
+            let Some(begun) = &change_set.begun else { return Ok(template(Some(&change_set.source.text))) };
+            (number, Some(&begun.revision))
         }
-        None => {
-            let name = request.required("StackName")?;
-            match in_review(engine, request, name) {
-                true => None,
-                false => Some(of_stack(engine, request, name)?),
-            }
+        (None, Some(name)) => {
+            let number = seen(engine, request, name)?;
+            (number, engine.state.stack(number).revision.as_ref())
         }
+        (None, None) => return Err(invalid("StackName is required if ChangeSetName is not specified.")),
     };
+    // The template of a stack in review is its change set's.
+    let Some(revision) = revision else { return Ok(template(None)) };
+    let processed = match request.text("TemplateStage") {
+        Some("Original") => None,
+        _ => revision::evaluate(engine.cloud, engine.state, number, revision, Sight::default(), |it| it.processed()),
+    };
+    let body = processed.map(|json| json.to_string());
+    Ok(template(body.as_deref().or(Some(&revision.source.text))))
+}
+
+fn template(body: Option<&str>) -> String {
     let mut xml = Xml::new();
-    xml.optional("TemplateBody", source.map(|source| source.text.clone()));
+    xml.optional("TemplateBody", body);
     members(&mut xml, "StagesAvailable", ["Original", "Processed"]);
-    Ok(xml.finish())
+    xml.finish()
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ValidateTemplate.html>
@@ -57,22 +72,39 @@ pub fn validate_template(engine: &Engine, request: &Request) -> Answer {
 pub fn get_template_summary(engine: &Engine, request: &Request) -> Answer {
     let source = match (sent(engine, request)?, request.text("StackName")) {
         (Some(source), _) => source,
-        (None, Some(name)) if in_review(engine, request, name) => {
-            return Err(invalid("GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks."));
-        }
         (None, Some(name)) => of_stack(engine, request, name)?,
         (None, None) => return Err(invalid("Either Template URL, Template Body or Stack Name must be specified.")),
     };
     let stack = evaluated(&source, request.caller);
+    let root = &source.template.root;
+    if let Some(failure) = stack.failures.iter().find(|failure| failure.message.starts_with("Template format error")) {
+        return Err(invalid(failure.message.clone()));
+    }
     let mut xml = Xml::new();
     parameters(&mut xml, &source, true);
     about(&mut xml, &source, &stack);
-    let declared = source.template.root.get("Resources").map_or(&[][..], Node::entries);
-    let mut kinds: Vec<&str> = declared.iter().filter_map(|(_, entry)| Some(&*entry.get("Type")?.text)).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    members(&mut xml, "ResourceTypes", kinds);
-    xml.optional("Version", source.template.root.get("AWSTemplateFormatVersion").map(|version| &version.text));
+    let declared = root.get("Resources").map_or(&[][..], Node::entries);
+    let mut by_type: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (id, entry) in declared {
+        if let Some(kind) = entry.get("Type") {
+            by_type.entry(&kind.text).or_default().push(&id.text);
+        }
+    }
+    members(&mut xml, "ResourceTypes", by_type.keys());
+    xml.optional("Version", root.get("AWSTemplateFormatVersion").map(|version| &version.text));
+    xml.optional("Metadata", root.get("Metadata").map(|metadata| metadata.to_json()));
+    xml.element("ResourceIdentifierSummaries", |xml| {
+        for (kind, ids) in &by_type {
+            xml.element("member", |xml| {
+                xml.text("ResourceType", kind);
+                members(xml, "LogicalResourceIds", ids);
+                let identifiers = identifiers(kind);
+                if !identifiers.is_empty() {
+                    members(xml, "ResourceIdentifiers", identifiers);
+                }
+            });
+        }
+    });
     Ok(xml.finish())
 }
 
@@ -84,14 +116,19 @@ pub fn estimate_template_cost(engine: &Engine, request: &Request) -> Answer {
     Ok(xml.finish())
 }
 
-/// A stack in review has no template yet: its change sets have.
-fn in_review(engine: &Engine, request: &Request, name: &str) -> bool {
-    seen(engine, request, name).is_ok_and(|number| engine.state.stack(number).status == "REVIEW_IN_PROGRESS")
+/// The properties that name a resource of the type when it is imported into a stack.
+fn identifiers(kind: &str) -> Vec<&'static str> {
+    // Recorded without any, though its schema names one.
+    const NONE: [&str; 1] = ["AWS::SNS::Topic"];
+    match catalog::resource_type(kind) {
+        Some(known) if !NONE.contains(&kind) => known.primary_identifier,
+        _ => Vec::new(),
+    }
 }
 
 fn of_stack(engine: &Engine, request: &Request, name: &str) -> Result<Arc<Source>, ServiceError> {
     let stack = engine.state.stack(seen(engine, request, name)?);
-    let none = || invalid(format!("Stack with id {name} does not exist"));
+    let none = || invalid("GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.");
     stack.revision.as_ref().map(|revision| revision.source.clone()).ok_or_else(none)
 }
 
@@ -120,8 +157,12 @@ fn parameters(xml: &mut Xml, source: &Source, in_full: bool) {
                     xml.text("ParameterType", &parameter.kind);
                 }
                 xml.text("NoEcho", parameter.no_echo).optional("Description", member("Description"));
-                if in_full && !parameter.allowed_values.is_empty() {
-                    xml.element("ParameterConstraints", |xml| members(xml, "AllowedValues", &parameter.allowed_values));
+                if in_full {
+                    xml.element("ParameterConstraints", |xml| {
+                        if !parameter.allowed_values.is_empty() {
+                            members(xml, "AllowedValues", &parameter.allowed_values);
+                        }
+                    });
                 }
             });
         }
@@ -139,13 +180,16 @@ fn about(xml: &mut Xml, source: &Source, stack: &template::Stack) {
     if !required.is_empty() {
         let because = format!("The following resource(s) require capabilities: [{}]", kinds.join(", "));
         xml.optional("CapabilitiesReason", (!kinds.is_empty()).then_some(because));
+        members(xml, "Capabilities", required);
     }
-    members(xml, "Capabilities", required);
     let transforms = source.template.root.get("Transform");
-    let names = transforms.map(|it| it.as_sequence().map_or_else(|| vec![it], |items| items.iter().collect()));
-    members(
-        xml,
-        "DeclaredTransforms",
-        names.into_iter().flatten().filter(|it| it.is_scalar()).map(|it| it.text.to_string()),
-    );
+    let calls = transforms.map(|it| it.as_sequence().map_or_else(|| vec![it], |items| items.iter().collect()));
+    let name = |call: &Node| match call.is_scalar() {
+        true => Some(call.text.to_string()),
+        false => Some(call.get("Name")?.text.to_string()),
+    };
+    let names: Vec<String> = calls.into_iter().flatten().filter_map(name).collect();
+    if !names.is_empty() {
+        members(xml, "DeclaredTransforms", names);
+    }
 }

@@ -10,6 +10,7 @@ use super::super::request::Request;
 use super::super::revision::{self, Foreseen};
 use super::super::source::Source;
 use super::super::stack::{OnFailure, Settings, Stack, StackNumber};
+use super::super::world::is_failed_transform;
 use super::super::{Answer, ServiceError, error, invalid};
 use super::{ChangeSet, ChangeSetKind, Changes, Execution, import};
 use crate::catalog;
@@ -21,9 +22,6 @@ const TAKES: Duration = Duration::from_secs(3);
 
 const NO_CHANGES: &str =
     "The submitted information didn't contain changes. Submit different information to create a change set.";
-
-/// How the message of a transform that fails begins: CloudFormation finds that while it works the change set out.
-const TRANSFORM_FAILED: &str = "Transform ";
 
 /// What a new change set is for.
 struct Subject {
@@ -37,7 +35,7 @@ struct Subject {
 impl Engine<'_> {
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>
     pub fn create_change_set(&mut self, request: &Request) -> Answer {
-        let name = request.new_name("ChangeSetName")?;
+        let name = request.required("ChangeSetName")?;
         let subject = self.subject_of(request, name)?;
         if subject.number.is_some_and(|number| self.state.stack(number).change_set_named(name).is_some()) {
             return Err(error(
@@ -56,10 +54,15 @@ impl Engine<'_> {
         acknowledged.capabilities.push("CAPABILITY_AUTO_EXPAND".to_owned());
         let target = (subject.stack_name.as_str(), subject.stack_id.as_str(), updates);
         let foreseen = match self.foresee_for(request.caller, target, &source, asked, &acknowledged) {
-            Ok(foreseen) => Ok(foreseen),
-            Err(error) if error.message.starts_with(TRANSFORM_FAILED) => Err(error.message),
+            Ok(foreseen) => match foreseen.fails.clone().filter(|reason| is_failed_transform(reason)) {
+                Some(reason) => Err(reason),
+                None => Ok(foreseen),
+            },
             Err(error) => return Err(error),
         };
+        if let Ok(foreseen) = &foreseen {
+            request.allow_types(foreseen.stack.resources.values().map(|resource| &*resource.kind))?;
+        }
         let number = subject.number.unwrap_or_else(|| {
             let settings = Settings::default();
             let number =
@@ -173,7 +176,7 @@ impl Engine<'_> {
         }
         let existing = number.map(|number| self.state.stack(number));
         let stack_name =
-            existing.map_or_else(|| request.new_name("StackName").map(str::to_owned), |it| Ok(it.name.to_string()))?;
+            existing.map_or_else(|| request.required("StackName").map(str::to_owned), |it| Ok(it.name.to_string()))?;
         let stack_id = existing.map_or_else(|| new_id(request.caller, &stack_name), |it| it.id.to_string());
         Ok(Subject { number, kind, stack_name, stack_id })
     }

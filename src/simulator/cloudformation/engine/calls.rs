@@ -39,13 +39,13 @@ pub type Asked = (Arc<Source>, IndexMap<String, String>, Settings);
 impl Engine<'_> {
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>
     pub fn create_stack(&mut self, request: &Request) -> Answer {
-        let name = request.new_name("StackName")?;
+        let name = request.required("StackName")?;
         let token = request.token("CreateStack");
         let number = self.state.find(request.caller, name);
         let in_review = number.filter(|number| self.stack(*number).status == "REVIEW_IN_PROGRESS");
         if let Some(there) = number.filter(|_| in_review.is_none()).map(|number| self.stack(number)) {
             return match token.is_some() && there.token == token {
-                true => Ok(stack_id(&there.id)),
+                true => Ok(stack_and_operation(there)),
                 false => Err(error("AlreadyExistsException", format!("Stack [{name}] already exists"))),
             };
         }
@@ -54,6 +54,7 @@ impl Engine<'_> {
         let (source, given, settings) = self.asked_of_creation(request)?;
         let acknowledged = settings.clone();
         let foreseen = self.foresee_for(request.caller, (name, &id, None), &source, given, &acknowledged)?;
+        request.allow_types(foreseen.stack.resources.values().map(|resource| &*resource.kind))?;
         let number = match in_review {
             Some(number) => {
                 let stack = self.state.stack_mut(number);
@@ -74,12 +75,11 @@ impl Engine<'_> {
     pub fn update_stack(&mut self, request: &Request) -> Answer {
         let name = request.required("StackName")?;
         let missing = || invalid(format!("Stack [{name}] does not exist"));
-        let number =
-            self.state.find(request.caller, name).filter(|it| !self.stack(*it).is_deleted()).ok_or_else(missing)?;
+        let number = self.state.find(request.caller, name).ok_or_else(missing)?;
         let token = request.token("UpdateStack");
         let stack = self.stack(number);
         if token.is_some() && stack.token == token {
-            return Ok(stack_id(&stack.id));
+            return Ok(stack_and_operation(stack));
         }
         self.must_be_updatable(number)?;
         let policy = request.stack_policy(self.cloud, "StackPolicy")?;
@@ -92,6 +92,7 @@ impl Engine<'_> {
             ..settings.clone()
         };
         let foreseen = self.foresee_for(request.caller, (&name, &id, Some(number)), &source, given, &acknowledged)?;
+        request.allow_types(foreseen.stack.resources.values().map(|resource| &*resource.kind))?;
         // What a transform makes of a template may differ each time.
         let is_transformed = source.template.root.get("Transform").is_some();
         let is_tagged = settings.tags != self.stack(number).settings.tags;
@@ -110,11 +111,7 @@ impl Engine<'_> {
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html>
     pub fn delete_stack(&mut self, request: &Request) -> Answer {
         let name = request.required("StackName")?;
-        let is_forced = match request.text("DeletionMode") {
-            None | Some("STANDARD") => false,
-            Some("FORCE_DELETE_STACK") => true,
-            Some(other) => return Err(invalid(format!("Invalid DeletionMode: {other}"))),
-        };
+        let is_forced = request.text("DeletionMode") == Some("FORCE_DELETE_STACK");
         let Some(number) = self.state.find(request.caller, name) else { return Ok(String::new()) };
         let stack = self.stack(number);
         if stack.is_deleted() || stack.status == "DELETE_IN_PROGRESS" {
@@ -154,7 +151,9 @@ impl Engine<'_> {
             return Err(invalid("TerminationProtection cannot be set on nested stacks."));
         }
         stack.settings.is_protected = request.flag("EnableTerminationProtection");
-        Ok(stack_id(&stack.id))
+        let mut xml = Xml::new();
+        xml.text("StackId", &stack.id);
+        Ok(xml.finish())
     }
 
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_SetStackPolicy.html>
@@ -199,6 +198,7 @@ impl Engine<'_> {
                 kept.notification_arns.clone()
             },
             role_arn: asked.role_arn.or_else(|| kept.role_arn.clone()),
+            rollback: if has("RollbackConfiguration.") { asked.rollback } else { kept.rollback.clone() },
             capabilities: if has("Capabilities") { asked.capabilities } else { kept.capabilities.clone() },
             disable_rollback: request.flag("DisableRollback"),
             ..kept.clone()
@@ -252,6 +252,7 @@ impl Engine<'_> {
         nested_in: Option<NestedIn>,
         at: Timestamp,
     ) -> StackNumber {
+        let parent = nested_in.as_ref().map(|nested| nested.parent);
         let hidden = self.cloud.scenario.hidden_for(HiddenKind::Stack, &owner.region, name);
         self.state.add(Stack {
             id: Arc::from(id),
@@ -269,6 +270,7 @@ impl Engine<'_> {
             outputs: Vec::new(),
             imports: std::collections::BTreeSet::new(),
             events: Vec::new(),
+            latest: parent.map_or(Timestamp::MIN, |parent| self.stack(parent).latest),
             operation: None,
             change_sets: IndexMap::new(),
             change_set_id: None,
@@ -404,11 +406,5 @@ pub fn new_id(owner: &Caller, name: &str) -> String {
 pub(super) fn stack_and_operation(stack: &Stack) -> String {
     let mut xml = Xml::new();
     xml.text("StackId", &stack.id).text("OperationId", stack.operation_id());
-    xml.finish()
-}
-
-fn stack_id(id: &str) -> String {
-    let mut xml = Xml::new();
-    xml.text("StackId", id);
     xml.finish()
 }

@@ -1,25 +1,35 @@
-//! Resources that are more than an entry in a stack: buckets, parameters and secrets are there for the other services.
+//! Resources that are more than an entry in a stack: buckets and their policies, parameters and secrets are there for the
+//! other services, with the tags that CloudFormation puts on them
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-resource-tags.html>).
 
 use jiff::Timestamp;
 use rand::distr::{Alphanumeric, SampleString};
+use serde_json::Value as Json;
 
 use super::super::resource::Facts;
 use super::super::stack::{Resource, Stack};
-use crate::simulator::ssm::{self, Kind};
+use super::password;
+use crate::simulator::secrets_manager::SecretDescription;
+use crate::simulator::ssm::{self, Kind, ParameterDescription};
 use crate::simulator::{Caller, Cloud};
 use crate::template::Value;
+
+type Properties = indexmap::IndexMap<String, Value>;
 
 /// Makes the thing, and gives its physical ID: the invented one, but where its service has given it another.
 pub fn make(cloud: &Cloud, stack: &Stack, facts: &Facts, physical_id: String, at: Timestamp) -> Result<String, String> {
     let owner = &stack.owner;
     match facts.kind {
         "AWS::S3::Bucket" => {
-            let exists = |_| format!("{physical_id} already exists");
-            match cloud.s3.bucket(&physical_id) {
-                Some(taken) => return Err(exists(taken)),
-                None => cloud.s3.create_bucket(owner, &physical_id, at).map_err(|error| error.message)?,
+            if cloud.s3.bucket(&physical_id).is_some() {
+                return Err(format!("{physical_id} already exists"));
             }
-            set_up_bucket(cloud, stack, &physical_id, facts.properties);
+            cloud.s3.create_bucket(owner, &physical_id, at).map_err(|error| error.message)?;
+            set_up_bucket(cloud, stack, facts.logical_id, &physical_id, facts.properties);
+            Ok(physical_id)
+        }
+        "AWS::S3::BucketPolicy" => {
+            put_bucket_policy(cloud, facts.properties)?;
             Ok(physical_id)
         }
         "AWS::SSM::Parameter" => {
@@ -27,7 +37,7 @@ pub fn make(cloud: &Cloud, stack: &Stack, facts: &Facts, physical_id: String, at
             if cloud.ssm.parameter(owner, &physical_id).is_some() {
                 return Err(format!("{physical_id} already exists."));
             }
-            put_parameter(cloud, owner, &physical_id, facts.properties, at);
+            put_parameter(cloud, stack, facts.logical_id, &physical_id, facts.properties, at);
             Ok(physical_id)
         }
         "AWS::SecretsManager::Secret" => {
@@ -35,20 +45,43 @@ pub fn make(cloud: &Cloud, stack: &Stack, facts: &Facts, physical_id: String, at
             let name = name.unwrap_or_else(|| {
                 format!("{}-{}", facts.logical_id, Alphanumeric.sample_string(&mut rand::rng(), 12))
             });
-            cloud.secrets.create(owner, &name, secret(facts).as_deref(), at).map_err(|error| error.message)
+            let made = cloud.secrets.create(owner, &name, secret(facts.properties).as_deref(), at);
+            let arn = made.map_err(|error| error.message)?;
+            cloud.secrets.describe(owner, &arn, description(stack, facts.logical_id, facts.properties), at);
+            Ok(arn)
+        }
+        "AWS::SecretsManager::ResourcePolicy" => {
+            put_secret_policy(cloud, owner, facts.properties);
+            Ok(physical_id)
         }
         _ => Ok(physical_id),
     }
 }
 
 /// The thing has other properties from now on.
-pub fn change(cloud: &Cloud, stack: &Stack, resource: &Resource, at: Timestamp) {
-    let Some(physical_id) = resource.physical_id.as_deref() else { return };
+///
+/// # Errors
+/// The service refuses, in its words.
+pub fn change(cloud: &Cloud, stack: &Stack, id: &str, resource: &Resource, at: Timestamp) -> Result<(), String> {
+    let Some(physical_id) = resource.physical_id.as_deref() else { return Ok(()) };
+    let (owner, properties) = (&stack.owner, &resource.properties);
     match &*resource.kind {
-        "AWS::S3::Bucket" => set_up_bucket(cloud, stack, physical_id, &resource.properties),
-        "AWS::SSM::Parameter" => put_parameter(cloud, &stack.owner, physical_id, &resource.properties, at),
+        "AWS::S3::Bucket" => set_up_bucket(cloud, stack, id, physical_id, properties),
+        "AWS::S3::BucketPolicy" => put_bucket_policy(cloud, properties)?,
+        "AWS::SSM::Parameter" => put_parameter(cloud, stack, id, physical_id, properties, at),
+        "AWS::SecretsManager::Secret" => {
+            cloud.secrets.describe(owner, physical_id, description(stack, id, properties), at);
+            let given = text(properties.get("SecretString"));
+            let current = cloud.secrets.value(owner, physical_id, None, None).ok();
+            let is_other = |value: &String| current.as_ref() != Some(value);
+            if let Some(value) = given.filter(is_other) {
+                cloud.secrets.put_value(owner, physical_id, &value, at);
+            }
+        }
+        "AWS::SecretsManager::ResourcePolicy" => put_secret_policy(cloud, owner, properties),
         _ => {}
     }
+    Ok(())
 }
 
 /// Why a resource can't be imported: its service is there and has no such thing.
@@ -73,6 +106,10 @@ pub fn unmake(cloud: &Cloud, stack: &Stack, resource: &Resource, physical_id: &s
             }
             _ => Ok(()),
         },
+        "AWS::S3::BucketPolicy" => {
+            cloud.s3.delete_policy(&text(resource.properties.get("Bucket")).unwrap_or_default());
+            Ok(())
+        }
         "AWS::SSM::Parameter" => {
             cloud.ssm.delete(&stack.owner, physical_id);
             Ok(())
@@ -81,47 +118,106 @@ pub fn unmake(cloud: &Cloud, stack: &Stack, resource: &Resource, physical_id: &s
             cloud.secrets.delete(&stack.owner, physical_id);
             Ok(())
         }
+        "AWS::SecretsManager::ResourcePolicy" => {
+            let secret = text(resource.properties.get("SecretId")).unwrap_or_default();
+            cloud.secrets.set_policy(&stack.owner, &secret, None);
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
 
-type Properties = indexmap::IndexMap<String, Value>;
-
-fn set_up_bucket(cloud: &Cloud, stack: &Stack, name: &str, properties: &Properties) {
-    let own = [("aws:cloudformation:stack-name", &*stack.name), ("aws:cloudformation:stack-id", &*stack.id)];
-    let mut tags: Vec<(String, String)> = own.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-    tags.extend(stack.settings.tags.iter().cloned());
-    if let Some(Value::List(items)) = properties.get("Tags") {
-        tags.extend(items.iter().filter_map(|tag| Some((text(member(tag, "Key"))?, text(member(tag, "Value"))?))));
-    }
-    cloud.s3.tag_bucket(name, &tags);
-    if let Some(status) = properties.get("VersioningConfiguration").and_then(|it| text(member(it, "Status"))) {
-        cloud.s3.version_bucket(name, status == "Enabled");
+/// The property `Tags`: a list of keys and values, or a map, which some types have.
+pub fn tags(properties: &Properties) -> Vec<(String, String)> {
+    match properties.get("Tags") {
+        Some(Value::List(items)) => {
+            let pair = |tag: &Value| Some((text(member(tag, "Key"))?, text(member(tag, "Value"))?));
+            items.iter().filter_map(pair).collect()
+        }
+        Some(Value::Map(entries)) => {
+            entries.iter().filter_map(|(key, value)| Some((key.clone(), value.as_text()?))).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
-fn put_parameter(cloud: &Cloud, owner: &Caller, name: &str, properties: &Properties, at: Timestamp) {
+/// All tags of a resource: its own, the stack's, and those that say where it comes from.
+fn all_tags(stack: &Stack, logical_id: &str, properties: &Properties) -> Vec<(String, String)> {
+    let origin = [("stack-name", &*stack.name), ("logical-id", logical_id), ("stack-id", &*stack.id)];
+    let origin = origin.map(|(name, value)| (format!("aws:cloudformation:{name}"), value.to_owned()));
+    let mut all: Vec<(String, String)> = origin.into();
+    for (key, value) in stack.settings.tags.iter().cloned().chain(tags(properties)) {
+        match all.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, known)) => *known = value,
+            None => all.push((key, value)),
+        }
+    }
+    all
+}
+
+fn set_up_bucket(cloud: &Cloud, stack: &Stack, logical_id: &str, name: &str, properties: &Properties) {
+    cloud.s3.set_up_bucket(name, &all_tags(stack, logical_id, properties), &json(properties));
+}
+
+fn put_bucket_policy(cloud: &Cloud, properties: &Properties) -> Result<(), String> {
+    let bucket = text(properties.get("Bucket")).unwrap_or_default();
+    cloud.s3.put_policy(&bucket, &document(properties.get("PolicyDocument")))
+}
+
+fn put_parameter(cloud: &Cloud, stack: &Stack, logical_id: &str, name: &str, properties: &Properties, at: Timestamp) {
     let is_list = text(properties.get("Type")).as_deref() == Some("StringList");
-    let kind = if is_list { Kind::StringList } else { Kind::String };
-    cloud.ssm.put(owner, name, kind, &text(properties.get("Value")).unwrap_or_default(), at);
+    let value = text(properties.get("Value")).unwrap_or_default();
+    cloud.ssm.put(&stack.owner, name, if is_list { Kind::StringList } else { Kind::String }, &value, at);
+    let description = ParameterDescription {
+        text: text(properties.get("Description")),
+        tier: text(properties.get("Tier")),
+        allowed_pattern: text(properties.get("AllowedPattern")),
+        data_type: text(properties.get("DataType")),
+        tags: all_tags(stack, logical_id, properties),
+    };
+    cloud.ssm.describe(&stack.owner, name, description);
+}
+
+fn description(stack: &Stack, logical_id: &str, properties: &Properties) -> SecretDescription {
+    SecretDescription {
+        text: text(properties.get("Description")),
+        kms_key_id: text(properties.get("KmsKeyId")),
+        tags: all_tags(stack, logical_id, properties),
+    }
 }
 
 /// `SecretString`, or a password made as `GenerateSecretString` wants it.
-fn secret(facts: &Facts) -> Option<String> {
-    const LENGTH: usize = 32;
-    if let Some(given) = text(facts.properties.get("SecretString")) {
+fn secret(properties: &Properties) -> Option<String> {
+    if let Some(given) = text(properties.get("SecretString")) {
         return Some(given);
     }
-    let generate = facts.properties.get("GenerateSecretString")?;
-    let length = text(member(generate, "PasswordLength")).and_then(|length| length.parse().ok()).unwrap_or(LENGTH);
-    let password = Alphanumeric.sample_string(&mut rand::rng(), length.min(4096));
-    let template = text(member(generate, "SecretStringTemplate"));
-    let (Some(template), Some(key)) = (template, text(member(generate, "GenerateStringKey"))) else {
+    let generate = properties.get("GenerateSecretString")?.to_json();
+    let password = password::generate(&generate);
+    let (Some(template), Some(key)) =
+        (generate["SecretStringTemplate"].as_str(), generate["GenerateStringKey"].as_str())
+    else {
         return Some(password);
     };
-    let mut json: serde_json::Value = serde_json::from_str(&template).ok()?;
-    json.as_object_mut()?.insert(key, password.into());
+    let mut json: Json = serde_json::from_str(template).ok()?;
+    json.as_object_mut()?.insert(key.to_owned(), password.into());
     Some(json.to_string())
+}
+
+fn put_secret_policy(cloud: &Cloud, owner: &Caller, properties: &Properties) {
+    let secret = text(properties.get("SecretId")).unwrap_or_default();
+    cloud.secrets.set_policy(owner, &secret, Some(document(properties.get("ResourcePolicy"))));
+}
+
+/// A policy, which may be written as text.
+fn document(value: Option<&Value>) -> String {
+    match value {
+        Some(value @ Value::Map(_)) => value.to_json().to_string(),
+        other => text(other).unwrap_or_default(),
+    }
+}
+
+fn json(properties: &Properties) -> Json {
+    Json::Object(properties.iter().map(|(name, value)| (name.clone(), value.to_json())).collect())
 }
 
 fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {

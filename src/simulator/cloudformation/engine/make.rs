@@ -206,7 +206,9 @@ impl Engine<'_> {
             return self.initiate_nested(number, task, &id, &resource, at);
         }
         if resource.physical_id.is_some() {
-            effect::change(self.cloud, self.stack(number), &resource, at);
+            if let Err(reason) = effect::change(self.cloud, self.stack(number), &id, &resource, at) {
+                self.finish_make(number, task, Some(reason), at);
+            }
             return;
         }
         let is_replaced = resource.status == "UPDATE_IN_PROGRESS";
@@ -321,12 +323,11 @@ impl Engine<'_> {
 
     pub(super) fn finish_restore(&mut self, number: StackNumber, task: usize, reason: Option<String>, at: Timestamp) {
         let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else { return };
-        match reason {
+        let resource = self.stack(number).resources.get(&id).cloned();
+        let change = || effect::change(self.cloud, self.stack(number), &id, resource.as_ref()?, at).err();
+        match reason.or_else(change) {
             None => {
                 self.resource_becomes(number, &id, "UPDATE_COMPLETE", None, at);
-                if let Some(resource) = self.stack(number).resources.get(&id).cloned() {
-                    effect::change(self.cloud, self.stack(number), &resource, at);
-                }
                 self.done(number, task, at);
             }
             Some(reason) => {

@@ -8,13 +8,14 @@
 //! - `make`: resources are created, updated and put back; `unmake`: they are deleted
 //! - `import`: existing resources are taken over
 //! - `rollback`: callers send a stack back
-//! - `nested`: stacks in stacks; `effect`: resources that other services here must know of
+//! - `nested`: stacks in stacks; `effect`: resources that other services here must know of, `password` for secrets
 
 mod calls;
 mod effect;
 mod import;
 mod make;
 mod nested;
+mod password;
 mod rollback;
 mod settle;
 mod unmake;

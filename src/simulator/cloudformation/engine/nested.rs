@@ -11,7 +11,7 @@ use super::super::source;
 use super::super::stack::{NestedIn, OnFailure, Resource, STACK, Settings, StackNumber};
 use super::super::{ServiceError, invalid};
 use super::calls::new_id;
-use super::{Engine, Phase, TaskState};
+use super::{Engine, Phase, TaskState, effect};
 use crate::simulator::Cloud;
 use crate::template::Value;
 
@@ -59,14 +59,14 @@ impl Engine<'_> {
         let made_up = self.made_up_parameters(number, id);
         let source = self.state.sources.read(&text)?;
         let settings = Settings {
-            tags: inherited.tags,
+            tags: tags(&inherited, resource),
             capabilities: inherited.capabilities,
             notification_arns: inherited.notification_arns,
             role_arn: inherited.role_arn,
             timeout_minutes: number_of(resource, "TimeoutInMinutes"),
             on_failure: OnFailure::DoNothing,
             disable_rollback: true,
-            is_protected: false,
+            ..Settings::default()
         };
         let stack_id = new_id(&owner, &name);
         let target = Target {
@@ -124,11 +124,13 @@ impl Engine<'_> {
         };
         let capabilities = &stack.settings.capabilities;
         let foreseen = foresee_nested(self.cloud, self.state, target, &source, given, &made_up, capabilities)?;
-        if !self.would_change(child, &foreseen) {
+        let settings =
+            Settings { tags: tags(&self.stack(number).settings, resource), ..self.stack(child).settings.clone() };
+        if !self.would_change(child, &foreseen) && settings.tags == self.stack(child).settings.tags {
             return Ok(false);
         }
         self.resource_becomes(number, id, "UPDATE_IN_PROGRESS", None, at);
-        self.begin_update(child, foreseen.begun(), None, at);
+        self.begin_update(child, foreseen.begun(), Some(settings), at);
         Ok(true)
     }
 
@@ -165,6 +167,8 @@ impl Engine<'_> {
             }
         };
         let reason = reason.map(embedded);
+        let latest = stack.latest.max(self.stack(parent).latest);
+        self.state.stack_mut(parent).latest = latest;
         let Some(operation) = self.operation(parent) else { return };
         let waits = |task: &super::Task| task.logical_id == logical_id && task.state == TaskState::Running;
         if let Some(task) = operation.tasks.iter().position(waits) {
@@ -215,6 +219,14 @@ fn sent(value: &Value) -> Option<String> {
         Value::List(items) => Some(items.iter().filter_map(Value::as_text).collect::<Vec<_>>().join(",")),
         other => other.as_text(),
     }
+}
+
+/// The tags of a nested stack: those of its parent, and over them its own property
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-stack.html>).
+fn tags(parent: &Settings, resource: &Resource) -> Vec<(String, String)> {
+    let own = effect::tags(&resource.properties);
+    let is_kept = |(key, _): &&(String, String)| !own.iter().any(|(other, _)| other == key);
+    parent.tags.iter().filter(is_kept).cloned().chain(own.iter().cloned()).collect()
 }
 
 fn number_of(resource: &Resource, property: &str) -> Option<u32> {

@@ -8,6 +8,7 @@ use super::super::resource;
 use super::super::revision;
 use super::super::stack::{OnFailure, Output, Resource, Stack, StackNumber};
 use super::super::state::Export;
+use super::super::world::is_failed_transform;
 use super::unmake::{deletions, leftovers};
 use super::{Before, Engine, Operation, Phase, tasks};
 use crate::template;
@@ -52,7 +53,10 @@ impl Engine<'_> {
     }
 
     fn creation_failed(&mut self, number: StackNumber, reason: String, at: Timestamp) {
-        let going_back = |deed: &str| Some(format!("{} {deed} requested by user.", reason.trim_end()));
+        let sentence = reason.trim_end();
+        // A macro's message gets a full stop even if it has one.
+        let stop = if sentence.ends_with('.') && !is_failed_transform(sentence) { "" } else { "." };
+        let going_back = |deed: &str| Some(format!("{sentence}{stop} {deed} requested by user."));
         let (status, stated, phase) = match self.stack(number).settings.on_failure {
             OnFailure::DoNothing => {
                 self.becomes(number, "CREATE_FAILED", Some(reason.clone()), at);
@@ -77,6 +81,7 @@ impl Engine<'_> {
         stack.deleted = Some(at);
         stack.imports.clear();
         stack.change_sets.retain(|_, change_set| change_set.is_executed());
+        stack.change_set_id = None;
         self.report(number, Phase::Delete, None, at);
     }
 

@@ -9,6 +9,16 @@ use super::pattern::Words;
 const ARNS: &[(&str, &str)] = &[
     ("AWS::AmazonMQ::Broker", "mq:{region}:{account}:broker:{BrokerName}:{id}"),
     ("AWS::ApiGateway::RestApi", "apigateway:{region}::/restapis/{name}"),
+    ("AWS::AppSync::Api", "appsync:{region}:{account}:apis/{lower26}"),
+    ("AWS::AppSync::ApiKey", "appsync:{region}:{account}:apis/{ApiId}/apikeys/da2-{lower26}"),
+    ("AWS::AppSync::DataSource", "appsync:{region}:{account}:apis/{ApiId}/datasources/{Name}"),
+    ("AWS::AppSync::FunctionConfiguration", "appsync:{region}:{account}:apis/{ApiId}/functions/{lower26}"),
+    ("AWS::AppSync::GraphQLApi", "appsync:{region}:{account}:apis/{lower26}"),
+    ("AWS::AppSync::Resolver", "appsync:{region}:{account}:apis/{ApiId}/types/{TypeName}/resolvers/{FieldName}"),
+    (
+        "AWS::ApplicationAutoScaling::ScalingPolicy",
+        "autoscaling:{region}:{account}:scalingPolicy:{uuid}:resource/{ServiceNamespace}/{ResourceId}:policyName/{name}",
+    ),
     (
         "AWS::AutoScaling::AutoScalingGroup",
         "autoscaling:{region}:{account}:autoScalingGroup:{uuid}:autoScalingGroupName/{name}",
@@ -23,6 +33,8 @@ const ARNS: &[(&str, &str)] = &[
     ("AWS::CertificateManager::Certificate", "acm:{region}:{account}:certificate/{uuid}"),
     ("AWS::CloudWatch::Alarm", "cloudwatch:{region}:{account}:alarm:{name}"),
     ("AWS::CloudWatch::CompositeAlarm", "cloudwatch:{region}:{account}:alarm:{name}"),
+    ("AWS::CodeArtifact::Domain", "codeartifact:{region}:{account}:domain/{DomainName}"),
+    ("AWS::CodeArtifact::Repository", "codeartifact:{region}:{account}:repository/{DomainName}/{RepositoryName}"),
     ("AWS::CodeCommit::Repository", "codecommit:{region}:{account}:{name}"),
     ("AWS::CodePipeline::Pipeline", "codepipeline:{region}:{account}:{name}"),
     ("AWS::Cognito::UserPool", "cognito-idp:{region}:{account}:userpool/{name}"),
@@ -33,14 +45,15 @@ const ARNS: &[(&str, &str)] = &[
     ("AWS::ECS::Service", "ecs:{region}:{account}:service/{Cluster|default}/{name}"),
     ("AWS::ECS::TaskDefinition", "ecs:{region}:{account}:task-definition/{name}:1"),
     ("AWS::EKS::Nodegroup", "eks:{region}:{account}:nodegroup/{name}/{uuid}"),
-    ("AWS::ElastiCache::ReplicationGroup", "elasticache:{region}:{account}:replicationgroup:{name}"),
     ("AWS::ElastiCache::CacheCluster", "elasticache:{region}:{account}:cluster:{name}"),
+    ("AWS::ElastiCache::ReplicationGroup", "elasticache:{region}:{account}:replicationgroup:{name}"),
     ("AWS::ElasticLoadBalancing::LoadBalancer", "elasticloadbalancing:{region}:{account}:loadbalancer/{name}"),
     (
         "AWS::ElasticLoadBalancingV2::LoadBalancer",
         "elasticloadbalancing:{region}:{account}:loadbalancer/{balancer}/{name}/{hex16}",
     ),
     ("AWS::ElasticLoadBalancingV2::TargetGroup", "elasticloadbalancing:{region}:{account}:targetgroup/{name}/{hex16}"),
+    ("AWS::Events::Rule", "events:{region}:{account}:rule/{path}"),
     ("AWS::IAM::Group", "iam::{account}:group{Path|/}{name}"),
     ("AWS::IAM::InstanceProfile", "iam::{account}:instance-profile{Path|/}{name}"),
     ("AWS::IAM::ManagedPolicy", "iam::{account}:policy{Path|/}{name}"),
@@ -48,11 +61,16 @@ const ARNS: &[(&str, &str)] = &[
     ("AWS::IAM::Role", "iam::{account}:role{Path|/}{name}"),
     ("AWS::IAM::ServerCertificate", "iam::{account}:server-certificate{Path|/}{name}"),
     ("AWS::IAM::User", "iam::{account}:user{Path|/}{name}"),
+    ("AWS::ImageBuilder::Component", "imagebuilder:{region}:{account}:component/{name}/{Version}/1"),
+    ("AWS::ImageBuilder::ContainerRecipe", "imagebuilder:{region}:{account}:container-recipe/{name}/{Version}"),
+    ("AWS::ImageBuilder::ImageRecipe", "imagebuilder:{region}:{account}:image-recipe/{name}/{Version}"),
     ("AWS::KinesisFirehose::DeliveryStream", "firehose:{region}:{account}:deliverystream/{name}"),
+    ("AWS::Lambda::CodeSigningConfig", "lambda:{region}:{account}:code-signing-config:csc-{hex17}"),
     ("AWS::Lambda::Function", "lambda:{region}:{account}:function:{name}"),
     ("AWS::Lambda::LayerVersion", "lambda:{region}:{account}:layer:{name}:1"),
     ("AWS::Logs::LogGroup", "logs:{region}:{account}:log-group:{name}:*"),
     ("AWS::MSK::Cluster", "kafka:{region}:{account}:cluster/{name}/{uuid}-1"),
+    ("AWS::MSK::Configuration", "kafka:{region}:{account}:configuration/{Name}/{uuid}-1"),
     ("AWS::Neptune::DBCluster", "rds:{region}:{account}:cluster:{name}"),
     ("AWS::Neptune::DBInstance", "rds:{region}:{account}:db:{name}"),
     ("AWS::OpenSearchService::Domain", "es:{region}:{account}:domain/{name}"),
@@ -63,12 +81,14 @@ const ARNS: &[(&str, &str)] = &[
     ("AWS::Route53::HostedZone", "route53:::hostedzone/{name}"),
     ("AWS::S3::AccessPoint", "s3:{region}:{account}:accesspoint/{name}"),
     ("AWS::S3::Bucket", "s3:::{name}"),
-    ("AWS::SNS::Topic", "sns:{region}:{account}:{name}"),
     ("AWS::SNS::Subscription", "sns:{region}:{account}:{TopicArn}:{uuid}"),
+    ("AWS::SNS::Topic", "sns:{region}:{account}:{name}"),
     ("AWS::SQS::Queue", "sqs:{region}:{account}:{name}"),
     ("AWS::SecretsManager::Secret", "secretsmanager:{region}:{account}:secret:{name}-{mixed6}"),
     ("AWS::StepFunctions::Activity", "states:{region}:{account}:activity:{name}"),
     ("AWS::StepFunctions::StateMachine", "states:{region}:{account}:stateMachine:{name}"),
+    ("AWS::Transfer::Server", "transfer:{region}:{account}:server/s-{hex17}"),
+    ("AWS::Transfer::User", "transfer:{region}:{account}:user/{ServerId}/{UserName}"),
     ("AWS::WAFv2::IPSet", "wafv2:{region}:{account}:{scope}/ipset/{parts}"),
     ("AWS::WAFv2::RegexPatternSet", "wafv2:{region}:{account}:{scope}/regexpatternset/{parts}"),
     ("AWS::WAFv2::RuleGroup", "wafv2:{region}:{account}:{scope}/rulegroup/{parts}"),
@@ -128,7 +148,7 @@ fn account_of(kind: &str) -> String {
     format!("arn:{{partition}}:{}:{region}:{{account}}", service(kind))
 }
 
-/// Words that only ARNs have. `{parts}` are those of an ID before its last.
+/// Words that only ARNs have. `{parts}` are those of an ID before its last, `{path}` all of them.
 fn special(words: &Words, pattern: &str) -> String {
     let text = |path| words.facts.property(path).and_then(|value| value.as_text()).unwrap_or_default();
     let balancer = match text("Type").as_str() {
@@ -138,6 +158,8 @@ fn special(words: &Words, pattern: &str) -> String {
     };
     let scope = if text("Scope") == "CLOUDFRONT" { "global" } else { "regional" };
     let parts = words.id.rsplit_once('|').map_or(words.id, |(parts, _)| parts).replace('|', "/");
+    let path = words.id.replace('|', "/");
+    let pattern = pattern.replace("{path}", &path);
     let pattern = pattern.replace("{balancer}", balancer).replace("{scope}", scope).replace("{parts}", &parts);
     pattern.replace("{host}", text("Url").trim_start_matches("https://"))
 }

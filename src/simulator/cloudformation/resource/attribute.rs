@@ -25,6 +25,10 @@ const ATTRIBUTES: &[(&str, &str, &str)] = &[
     ("AWS::ApiGateway::RestApi", "RootResourceId", "{lower10}"),
     ("AWS::ApiGatewayV2::Api", "ApiEndpoint", "https://{id}.execute-api.{region}.{suffix}"),
     ("AWS::ApiGatewayV2::DomainName", "RegionalDomainName", "d-{lower10}.execute-api.{region}.{suffix}"),
+    ("AWS::AppSync::ApiKey", "ApiKey", "{name}"),
+    ("AWS::AppSync::ApiKey", "ApiKeyId", "{name}"),
+    ("AWS::AppSync::FunctionConfiguration", "FunctionId", "{name}"),
+    ("AWS::AppSync::GraphQLApi", "ApiId", "{name}"),
     ("AWS::AppSync::GraphQLApi", "GraphQLUrl", "https://{lower26}.appsync-api.{region}.{suffix}/graphql"),
     ("AWS::CloudFormation::WaitCondition", "Data", "{}"),
     ("AWS::CloudFront::CloudFrontOriginAccessIdentity", "S3CanonicalUserId", "{hex96}"),
@@ -101,6 +105,7 @@ const ATTRIBUTES: &[(&str, &str, &str)] = &[
     ("AWS::IAM::AccessKey", "SecretAccessKey", "{mixed40}"),
     ("AWS::IAM::ManagedPolicy", "PolicyId", "ANPA{upper17}"),
     ("AWS::IAM::Role", "RoleId", "AROA{upper17}"),
+    ("AWS::Lambda::CodeSigningConfig", "CodeSigningConfigId", "{name}"),
     ("AWS::Lambda::Url", "FunctionUrl", "https://{lower32}.lambda-url.{region}.on.aws/"),
     ("AWS::Neptune::DBCluster", "ClusterResourceId", "cluster-{upper26}"),
     ("AWS::Neptune::DBCluster", "Endpoint", "{id}.cluster-{lower12}.{region}.neptune.{suffix}"),
@@ -149,10 +154,7 @@ pub fn attribute(facts: &Facts, physical_id: &str, name: &str) -> Result<Value, 
     }
     let known = resource_type(facts.kind);
     if known.as_ref().is_some_and(|known| known.accepts(name) == Some(false)) {
-        let logical_id = facts.logical_id;
-        return Err(format!(
-            "Template error: resource {logical_id} does not support attribute type {name} in Fn::GetAtt"
-        ));
+        return Err(format!("Requested attribute {name} does not exist in schema for {}", facts.kind));
     }
     // What only AWS sets isn't the template's to say, even if it tries.
     let is_read_only = known.as_ref().is_some_and(|known| known.read_only.contains(&name));
@@ -429,8 +431,7 @@ mod tests {
     fn what_a_type_does_not_have_is_refused() {
         let properties = properties("{}");
         let check = |kind: &str, name: &str, has: bool| {
-            let message =
-                format!("Template error: resource Thing does not support attribute type {name} in Fn::GetAtt");
+            let message = format!("Requested attribute {name} does not exist in schema for {kind}");
             let found = attribute(&facts(kind, &properties), "x", name).map(|_| ());
             assert_eq!(found, if has { Ok(()) } else { Err(message) }, "{kind}");
             assert_eq!(has_attribute(kind, name), has, "{kind} {name}");

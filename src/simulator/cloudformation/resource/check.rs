@@ -61,6 +61,19 @@ mod tests {
     }
 
     #[test]
+    fn some_types_are_refused_in_other_words() {
+        let check = |json: &str, expect: &str| {
+            let properties = properties(json);
+            let found = refusal(&facts("AWS::SSM::Parameter", &properties)).unwrap_or_default();
+            assert_eq!(found, format!("Property validation failure: [{expect}]"), "{json}");
+        };
+        check(r#"{"Value":"a"}"#, "The property {/Type} is required");
+        check(r#"{"Value":"a","Type":"String","Foo":1}"#, "Encountered unsupported properties in {/}: [Foo]");
+        check(r#"{"Value":["a"],"Type":"String"}"#, "Value of property {/Value} does not match type {String}");
+        check("{}", "The property {/Type} is required, The property {/Value} is required");
+    }
+
+    #[test]
     fn names_that_no_handler_takes_are_refused() {
         let check = |kind: &str, json: &str, expect: &str| {
             let properties = properties(json);

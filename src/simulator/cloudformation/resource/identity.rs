@@ -1,74 +1,13 @@
 //! Physical IDs, which are what `Ref` gives, and the names in them.
 //!
-//! The tables say what the user guide says of each type under "Return values"; where it says nothing of a form, they
-//! follow what stacks show. Types that aren't listed follow the catalogue's primary identifier, which is what `Ref`
-//! gives for most types.
+//! Types that the tables don't list follow the catalogue's primary identifier, which is what `Ref` gives for most types.
 
+use super::identity_table::{IDS, NAMES, NEW_NAMES, NOT_ALONE};
 use super::pattern::{LOWER, Source, UPPER, Words, is_documented};
 use super::{Facts, arn};
 use crate::catalog::{ResourceType, resource_type};
 use crate::properties::is_true;
 use crate::template::{Value, is_custom_resource};
-
-/// The property that holds a type's name, and how long the name may be. Types whose name is their primary identifier
-/// are here only for their limit.
-const NAMES: &[(&str, &str, usize)] = &[
-    ("AWS::AutoScaling::AutoScalingGroup", "AutoScalingGroupName", 255),
-    ("AWS::Batch::ComputeEnvironment", "ComputeEnvironmentName", 128),
-    ("AWS::Batch::JobQueue", "JobQueueName", 128),
-    ("AWS::CodeBuild::Project", "Name", 150),
-    ("AWS::CodeCommit::Repository", "RepositoryName", 100),
-    ("AWS::DocDB::DBCluster", "DBClusterIdentifier", 63),
-    ("AWS::DocDB::DBInstance", "DBInstanceIdentifier", 63),
-    ("AWS::ECS::Cluster", "ClusterName", 255),
-    ("AWS::ECS::Service", "ServiceName", 255),
-    ("AWS::EKS::Cluster", "Name", 100),
-    ("AWS::ElastiCache::CacheCluster", "ClusterName", 40),
-    ("AWS::ElastiCache::ReplicationGroup", "ReplicationGroupId", 40),
-    ("AWS::ElastiCache::SubnetGroup", "CacheSubnetGroupName", 255),
-    ("AWS::ElasticLoadBalancing::LoadBalancer", "LoadBalancerName", 32),
-    ("AWS::ElasticLoadBalancingV2::LoadBalancer", "Name", 32),
-    ("AWS::ElasticLoadBalancingV2::TargetGroup", "Name", 32),
-    ("AWS::Elasticsearch::Domain", "DomainName", 28),
-    ("AWS::Events::EventBus", "Name", 256),
-    ("AWS::Events::Rule", "Name", 64),
-    ("AWS::IAM::ManagedPolicy", "ManagedPolicyName", 128),
-    ("AWS::IAM::Role", "RoleName", 64),
-    ("AWS::IAM::SAMLProvider", "Name", 128),
-    ("AWS::IAM::User", "UserName", 64),
-    ("AWS::KinesisFirehose::DeliveryStream", "DeliveryStreamName", 64),
-    ("AWS::Lambda::Function", "FunctionName", 64),
-    ("AWS::Logs::LogGroup", "LogGroupName", 512),
-    ("AWS::MSK::Cluster", "ClusterName", 64),
-    ("AWS::OpenSearchService::Domain", "DomainName", 28),
-    ("AWS::RDS::DBCluster", "DBClusterIdentifier", 63),
-    ("AWS::RDS::DBInstance", "DBInstanceIdentifier", 63),
-    ("AWS::Redshift::Cluster", "ClusterIdentifier", 63),
-    ("AWS::S3::Bucket", "BucketName", 63),
-    ("AWS::SNS::Topic", "TopicName", 256),
-    ("AWS::SQS::Queue", "QueueName", 80),
-    ("AWS::SSM::Parameter", "Name", 1011),
-    ("AWS::SageMaker::NotebookInstance", "NotebookInstanceName", 63),
-    ("AWS::SecretsManager::Secret", "Name", 512),
-    ("AWS::StepFunctions::Activity", "Name", 80),
-    ("AWS::StepFunctions::StateMachine", "StateMachineName", 80),
-];
-
-/// Names of types that put them into an ID but let them be had twice, within another resource or under another ID.
-const NOT_ALONE: &[(&str, &str)] = &[
-    ("AWS::CodeDeploy::DeploymentGroup", "DeploymentGroupName"),
-    ("AWS::EC2::SecurityGroup", "GroupName"),
-    ("AWS::ECS::TaskDefinition", "Family"),
-    ("AWS::EKS::Addon", "AddonName"),
-    ("AWS::EKS::FargateProfile", "FargateProfileName"),
-    ("AWS::EKS::Nodegroup", "NodegroupName"),
-    ("AWS::Lambda::LayerVersion", "LayerName"),
-    ("AWS::Logs::LogStream", "LogStreamName"),
-    ("AWS::WAFv2::IPSet", "Name"),
-    ("AWS::WAFv2::RegexPatternSet", "Name"),
-    ("AWS::WAFv2::RuleGroup", "Name"),
-    ("AWS::WAFv2::WebACL", "Name"),
-];
 
 /// How long a name is made where no limit is listed.
 const DEFAULT_LIMIT: usize = 128;
@@ -84,142 +23,6 @@ const LOWER_CASE: &[&str] = &[
     "AWS::OpenSearchService::",
     "AWS::Elasticsearch::",
     "AWS::ECR::",
-];
-
-/// Physical IDs; see `pattern`. `{name}` is the name that the template gives, or a new one.
-const IDS: &[(&str, &str)] = &[
-    ("AWS::AmazonMQ::Broker", "b-{uuid}"),
-    ("AWS::AmazonMQ::Configuration", "c-{uuid}"),
-    ("AWS::ApiGateway::Authorizer", "{lower6}"),
-    ("AWS::ApiGateway::Deployment", "{lower6}"),
-    ("AWS::ApiGateway::Resource", "{lower6}"),
-    ("AWS::ApiGateway::Stage", "{StageName}"),
-    ("AWS::ApiGatewayV2::ApiMapping", "{lower6}"),
-    ("AWS::ApiGatewayV2::Authorizer", "{lower6}"),
-    ("AWS::ApiGatewayV2::Deployment", "{lower6}"),
-    ("AWS::ApiGatewayV2::Integration", "{lower7}"),
-    ("AWS::ApiGatewayV2::Route", "{lower7}"),
-    ("AWS::ApiGatewayV2::Stage", "{StageName}"),
-    ("AWS::ApplicationAutoScaling::ScalableTarget", "{ResourceId}|{ScalableDimension}|{ServiceNamespace}"),
-    ("AWS::Backup::BackupPlan", "{uuid}"),
-    ("AWS::Backup::BackupSelection", "{uuid}_{uuid}"),
-    ("AWS::Batch::JobDefinition", "{arn}"),
-    (
-        "AWS::CloudFormation::WaitCondition",
-        "arn:{partition}:cloudformation:{region}:{account}:stack/{stack}/{uuid}/{logical}",
-    ),
-    (
-        "AWS::CloudFormation::WaitConditionHandle",
-        "https://cloudformation-waitcondition-{region}.s3.{region}.{suffix}/arn%3A{partition}%3Acloudformation%3A\
-        {region}%3A{account}%3Astack%2F{stack}%2F{uuid}%2F{logical}?X-Amz-Algorithm=AWS4-HMAC-SHA256\
-        &X-Amz-Expires=86399&X-Amz-SignedHeaders=host&X-Amz-Signature={hex64}",
-    ),
-    ("AWS::CloudFront::CachePolicy", "{uuid}"),
-    ("AWS::CloudFront::CloudFrontOriginAccessIdentity", "E{upper13}"),
-    ("AWS::CloudFront::Distribution", "E{upper13}"),
-    ("AWS::CloudFront::OriginAccessControl", "E{upper13}"),
-    ("AWS::CloudFront::OriginRequestPolicy", "{uuid}"),
-    ("AWS::CloudFront::ResponseHeadersPolicy", "{uuid}"),
-    ("AWS::CodeBuild::Project", "{name}"),
-    ("AWS::CodeCommit::Repository", "{uuid}"),
-    ("AWS::CodeDeploy::DeploymentGroup", "{name}"),
-    ("AWS::Cognito::IdentityPool", "{region}:{uuid}"),
-    ("AWS::Cognito::UserPool", "{region}_{mixed9}"),
-    ("AWS::Cognito::UserPoolClient", "{lower26}"),
-    ("AWS::Cognito::UserPoolDomain", "{Domain}"),
-    ("AWS::Cognito::UserPoolGroup", "{GroupName}"),
-    ("AWS::DirectoryService::MicrosoftAD", "d-{hex10}"),
-    ("AWS::DirectoryService::SimpleAD", "d-{hex10}"),
-    ("AWS::DocDB::DBCluster", "{name}"),
-    ("AWS::DocDB::DBInstance", "{name}"),
-    ("AWS::EC2::CarrierGateway", "cagw-{hex17}"),
-    ("AWS::EC2::ClientVpnEndpoint", "cvpn-endpoint-{hex17}"),
-    ("AWS::EC2::CustomerGateway", "cgw-{hex17}"),
-    ("AWS::EC2::DHCPOptions", "dopt-{hex17}"),
-    ("AWS::EC2::EC2Fleet", "fleet-{uuid}"),
-    ("AWS::EC2::EIP", "198.51.100.{byte}"),
-    ("AWS::EC2::EIPAssociation", "eipassoc-{hex17}"),
-    ("AWS::EC2::EgressOnlyInternetGateway", "eigw-{hex17}"),
-    ("AWS::EC2::FlowLog", "fl-{hex17}"),
-    ("AWS::EC2::Instance", "i-{hex17}"),
-    ("AWS::EC2::InternetGateway", "igw-{hex17}"),
-    ("AWS::EC2::LaunchTemplate", "lt-{hex17}"),
-    ("AWS::EC2::NatGateway", "nat-{hex17}"),
-    ("AWS::EC2::NetworkAcl", "acl-{hex17}"),
-    ("AWS::EC2::NetworkAclEntry", "{name}"),
-    ("AWS::EC2::NetworkInterface", "eni-{hex17}"),
-    ("AWS::EC2::NetworkInterfaceAttachment", "eni-attach-{hex17}"),
-    ("AWS::EC2::PrefixList", "pl-{hex17}"),
-    ("AWS::EC2::Route", "{RouteTableId}|{DestinationCidrBlock}{DestinationIpv6CidrBlock}{DestinationPrefixListId}"),
-    ("AWS::EC2::RouteTable", "rtb-{hex17}"),
-    ("AWS::EC2::SecurityGroup", "sg-{hex17}"),
-    ("AWS::EC2::SecurityGroupEgress", "sgr-{hex17}"),
-    ("AWS::EC2::SecurityGroupIngress", "sgr-{hex17}"),
-    ("AWS::EC2::SpotFleet", "sfr-{uuid}"),
-    ("AWS::EC2::Subnet", "subnet-{hex17}"),
-    ("AWS::EC2::SubnetCidrBlock", "subnet-cidr-assoc-{hex17}"),
-    ("AWS::EC2::SubnetNetworkAclAssociation", "aclassoc-{hex17}"),
-    ("AWS::EC2::SubnetRouteTableAssociation", "rtbassoc-{hex17}"),
-    ("AWS::EC2::TransitGateway", "tgw-{hex17}"),
-    ("AWS::EC2::TransitGatewayAttachment", "tgw-attach-{hex17}"),
-    ("AWS::EC2::TransitGatewayRouteTable", "tgw-rtb-{hex17}"),
-    ("AWS::EC2::TransitGatewayVpcAttachment", "tgw-attach-{hex17}"),
-    ("AWS::EC2::VPC", "vpc-{hex17}"),
-    ("AWS::EC2::VPCCidrBlock", "vpc-cidr-assoc-{hex17}"),
-    ("AWS::EC2::VPCEndpoint", "vpce-{hex17}"),
-    ("AWS::EC2::VPCEndpointService", "vpce-svc-{hex17}"),
-    ("AWS::EC2::VPCPeeringConnection", "pcx-{hex17}"),
-    ("AWS::EC2::VPNConnection", "vpn-{hex17}"),
-    ("AWS::EC2::VPNGateway", "vgw-{hex17}"),
-    ("AWS::EC2::Volume", "vol-{hex17}"),
-    ("AWS::ECS::Service", "{arn}"),
-    ("AWS::ECS::TaskDefinition", "{arn}"),
-    ("AWS::EFS::AccessPoint", "fsap-{hex17}"),
-    ("AWS::EFS::FileSystem", "fs-{hex17}"),
-    ("AWS::EFS::MountTarget", "fsmt-{hex17}"),
-    ("AWS::EKS::Addon", "{ClusterName}|{name}"),
-    ("AWS::EKS::FargateProfile", "{ClusterName}|{name}"),
-    ("AWS::EKS::Nodegroup", "{ClusterName}/{name}"),
-    ("AWS::EMR::Cluster", "j-{upper13}"),
-    ("AWS::ElasticLoadBalancing::LoadBalancer", "{name}"),
-    ("AWS::ElasticLoadBalancingV2::Listener", "{arn}"),
-    ("AWS::ElasticLoadBalancingV2::ListenerRule", "{arn}"),
-    ("AWS::ElasticLoadBalancingV2::LoadBalancer", "{arn}"),
-    ("AWS::ElasticLoadBalancingV2::TargetGroup", "{arn}"),
-    ("AWS::Events::EventBus", "{name}"),
-    ("AWS::Events::Rule", "{name}"),
-    ("AWS::FSx::FileSystem", "fs-{hex17}"),
-    ("AWS::IAM::AccessKey", "AKIA{upper16}"),
-    ("AWS::IAM::ManagedPolicy", "{arn}"),
-    ("AWS::IAM::Policy", "{stack5}-{logical4}-{upper12}"),
-    ("AWS::KMS::Key", "{uuid}"),
-    ("AWS::KMS::ReplicaKey", "mrk-{hex32}"),
-    ("AWS::Lambda::EventSourceMapping", "{uuid}"),
-    ("AWS::Lambda::Permission", "{name}"),
-    ("AWS::Lambda::Url", "arn:{partition}:lambda:{region}:{account}:function:{TargetFunctionArn}"),
-    ("AWS::Lambda::Version", "arn:{partition}:lambda:{region}:{account}:function:{FunctionName}:1"),
-    ("AWS::Lambda::Alias", "arn:{partition}:lambda:{region}:{account}:function:{FunctionName}:{Name}"),
-    ("AWS::Logs::LogStream", "{name}"),
-    ("AWS::Route53::HealthCheck", "{uuid}"),
-    ("AWS::Route53::HostedZone", "Z{upper20}"),
-    ("AWS::Route53::RecordSet", "{Name}"),
-    ("AWS::SNS::Topic", "{arn}"),
-    ("AWS::SQS::Queue", "https://sqs.{region}.{suffix}/{account}/{name}"),
-    ("AWS::SSM::Association", "{uuid}"),
-    ("AWS::SSM::MaintenanceWindow", "mw-{hex17}"),
-    ("AWS::SSM::PatchBaseline", "pb-{hex17}"),
-    ("AWS::SecretsManager::Secret", "{arn}"),
-    ("AWS::ServiceCatalog::CloudFormationProduct", "prod-{lower13}"),
-    ("AWS::ServiceCatalog::CloudFormationProvisionedProduct", "pp-{lower13}"),
-    ("AWS::ServiceCatalog::Portfolio", "port-{lower13}"),
-    ("AWS::ServiceDiscovery::HttpNamespace", "ns-{lower16}"),
-    ("AWS::ServiceDiscovery::PrivateDnsNamespace", "ns-{lower16}"),
-    ("AWS::ServiceDiscovery::PublicDnsNamespace", "ns-{lower16}"),
-    ("AWS::ServiceDiscovery::Service", "srv-{lower16}"),
-    ("AWS::WAFv2::IPSet", "{name}|{uuid}|{Scope}"),
-    ("AWS::WAFv2::RegexPatternSet", "{name}|{uuid}|{Scope}"),
-    ("AWS::WAFv2::RuleGroup", "{name}|{uuid}|{Scope}"),
-    ("AWS::WAFv2::WebACL", "{name}|{uuid}|{Scope}"),
 ];
 
 /// A new physical ID: what `Ref` gives. Text of its own each time, but for what the template names.
@@ -304,7 +107,11 @@ fn given_text(facts: &Facts, known: Option<&ResourceType>) -> Option<String> {
 fn name(facts: &Facts, known: Option<&ResourceType>, source: &mut Source) -> String {
     let row = NAMES.iter().find(|(kind, ..)| *kind == facts.kind);
     let limit = row.map_or(DEFAULT_LIMIT, |(.., limit)| *limit);
-    given_text(facts, known).unwrap_or_else(|| {
+    let pattern = NEW_NAMES.iter().find(|(kind, _)| *kind == facts.kind).map(|(_, pattern)| *pattern);
+    let made = |pattern: &str, source: &Source| {
+        Words { facts, id: "", name: "", addresses: source.clone(), source: source.clone() }.fill(pattern)
+    };
+    given_text(facts, known).or_else(|| pattern.map(|pattern| made(pattern, source))).unwrap_or_else(|| {
         let is_fifo = ["FifoQueue", "FifoTopic"].iter().filter_map(|property| facts.property(property)?.as_text());
         // The services want it at the end of the name, and CloudFormation's names have it.
         let ending = if is_fifo.into_iter().any(|text| is_true(&text)) { ".fifo" } else { "" };
@@ -435,21 +242,18 @@ mod tests {
             r#"{"FunctionName":"arn:aws:lambda:eu-west-1:1:function:f"}"#,
             "arn:aws:lambda:eu-west-1:123456789012:function:f:1",
         );
+        let handle = r#"{"Handle":"https://w.s3.eu-west-1.amazonaws.com/arn%3Aaws%3Acloudformation%3Aa%3A1%3Astack%2Fs%2Fu%2FReady?X=1"}"#;
+        check("AWS::CloudFormation::WaitCondition", handle, "arn:aws:cloudformation:a:1:stack/s/u/Ready");
+        check("AWS::Glue::Table", r#"{"CatalogId":"1","DatabaseName":"d","TableInput":{"Name":"t"}}"#, "t");
         check(
-            "AWS::CloudFormation::WaitCondition",
-            "{}",
-            "arn:aws:cloudformation:eu-west-1:123456789012:stack/\
-            tcat-web-a1b2/########-####-####-####-############/Thing",
-        );
-        check(
-            "AWS::Glue::Table",
-            r#"{"CatalogId":"1","DatabaseName":"d","TableInput":{}}"#,
-            "1|d|tcat-web-a1b2-Thing-^^^^^^^^^^^^",
+            "AWS::Glue::Partition",
+            r#"{"CatalogId":"1","DatabaseName":"d","TableName":"t"}"#,
+            "1|d|t|tcat-web-a1b2-Thing-^^^^^^^^^^^^",
         );
         check(
             "AWS::ImageBuilder::Component",
-            r#"{"Name":"c","Version":"1"}"#,
-            "arn:aws:imagebuilder:eu-west-1:123456789012:component/tcat-web-a1b2-Thing-^^^^^^^^^^^^",
+            r#"{"Name":"c","Version":"1.0.0"}"#,
+            "arn:aws:imagebuilder:eu-west-1:123456789012:component/c/1.0.0/1",
         );
         check("Custom::Thing", "{}", "tcat-web-a1b2_Thing_^^^^^^^^");
         check("Acme::Web::Site", "{}", "tcat-web-a1b2-Thing-^^^^^^^^^^^^");

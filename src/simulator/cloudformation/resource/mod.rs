@@ -6,7 +6,7 @@
 //! form that AWS's have, an ARN the service's own, and nothing more is promised. `AWS::CloudFormation::Stack` isn't
 //! treated here.
 //!
-//! - `identity`: physical IDs and names; `arn`: ARNs; `attribute`: what `Fn::GetAtt` gives
+//! - `identity`: physical IDs and names, from `identity_table`; `arn`: ARNs; `attribute`: what `Fn::GetAtt` gives
 //! - `pattern`: the notation of those tables, and where made-up text comes from
 //! - `duration`: how long AWS takes
 //! - `check`: what is refused; `change`: what an update changes
@@ -17,12 +17,14 @@ mod change;
 mod check;
 mod duration;
 mod identity;
+mod identity_table;
 mod pattern;
 
 use indexmap::IndexMap;
 
 use crate::template::Value;
 
+pub use crate::properties::is_checked_by_service;
 pub use attribute::{attribute, has_attribute, is_made_up_attribute};
 pub use change::{Change, Replaces, changes, replaces_at, same};
 pub use check::refusal;

@@ -2,14 +2,16 @@
 //!
 //! A pattern is text with words in braces: `{partition}`, `{suffix}`, `{region}`, `{account}`, `{stack}`, `{logical}`;
 //! `{id}` is the physical ID and `{name}` the name in it; `{arn}` the resource's ARN. A capitalised word is the
-//! property of that name, `{Path|/}` with what stands there if it isn't set. Words with a number make text of that
+//! property of that name, `{Path|/}` with what stands there if it isn't set; of an ARN it gives the last part, and
+//! `{=Path}` the whole. `{bus}` is an event bus but for the default one, and `{handle}` the ARN that a wait condition's
+//! handle names. Words with a number make text of that
 //! length: `{hex17}`, `{HEX32}`, `{upper12}`, `{lower10}`, `{mixed6}`, `{digits10}`; `{stack5}` is the start of the stack's
 //! name. `{uuid}` and `{byte}` (1 to 254) are made too.
 
 use uuid::{Builder, Uuid};
 
 use super::{Facts, arn};
-use crate::catalog;
+use crate::catalog::{self, s3_url};
 
 /// Where made-up text comes from: the same text for the same seed.
 #[derive(Clone, Debug)]
@@ -79,6 +81,9 @@ impl Words<'_> {
     }
 
     fn word(&mut self, word: &str) -> String {
+        if let Some(path) = word.strip_prefix('=') {
+            return self.facts.property(path).and_then(|value| value.as_text()).unwrap_or_default();
+        }
         if word.starts_with(|letter: char| letter.is_ascii_uppercase()) && !word.starts_with("HEX") {
             let (path, default) = word.split_once('|').unwrap_or((word, ""));
             let value = self.facts.property(path).and_then(|value| value.as_text());
@@ -97,7 +102,29 @@ impl Words<'_> {
             "arn" => arn::arn(self),
             "uuid" => self.source.uuid(),
             "byte" => self.addresses.byte(),
+            "bus" => self.bus(),
+            "handle" => self.handle(),
             _ => self.made(word),
+        }
+    }
+
+    /// `orders|`, of a rule on another event bus than the default one.
+    fn bus(&self) -> String {
+        let name = self.facts.property("EventBusName").and_then(|value| value.as_text()).unwrap_or_default();
+        match last_of_arn(&name) {
+            "" | "default" => String::new(),
+            name => format!("{name}|"),
+        }
+    }
+
+    /// The ARN in the path of a wait condition's handle, which ends in the handle's logical ID; one like it where there
+    /// is no such handle.
+    fn handle(&mut self) -> String {
+        let url = self.facts.property("Handle").and_then(|value| value.as_text()).unwrap_or_default();
+        let path = url.split('?').next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        match s3_url::decoded(path) {
+            arn if arn.starts_with("arn:") => arn,
+            _ => self.fill("arn:{partition}:cloudformation:{region}:{account}:stack/{stack}/{uuid}/{logical}"),
         }
     }
 

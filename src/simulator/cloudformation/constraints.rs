@@ -1,0 +1,278 @@
+//! What the API's model says of a call's parameters, and the words for what doesn't keep to it.
+//!
+//! The service checks a call against the model before anything else, and tells everything that is wrong with it at once:
+//! `2 validation errors detected: Value … at 'stackName' failed to satisfy constraint: …; Value … at …`. The limits are
+//! those of <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Operations.html>; the patterns are
+//! written as the service writes them.
+
+use super::request::Request;
+use super::{ServiceError, error};
+
+/// What a parameter must be.
+#[derive(Clone, Copy, Debug)]
+enum Rule {
+    Required,
+    /// Characters.
+    Length(usize, usize),
+    /// A name, or for [`Pattern::NameOrArn`] an ARN in its place.
+    Matches(Pattern),
+    OneOf(&'static [&'static str]),
+    /// The items of a list.
+    EachOneOf(&'static [&'static str]),
+    /// How many items a list may have.
+    AtMost(usize),
+    /// A whole number.
+    Between(u32, u32),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Pattern {
+    Name,
+    StackNameOrArn,
+    ChangeSetNameOrArn,
+    Token,
+}
+
+use Rule::{AtMost, Between, EachOneOf, Length, Matches, OneOf, Required};
+
+/// The actions that have a stack's name or ARN under `StackName`, and need it.
+const BY_STACK: &[&str] = &[
+    "UpdateStack",
+    "DeleteStack",
+    "DescribeStackResource",
+    "ListStackResources",
+    "UpdateTerminationProtection",
+    "ListChangeSets",
+    "CreateChangeSet",
+    "DescribeStackEvents",
+    "SetStackPolicy",
+    "GetStackPolicy",
+    "CancelUpdateStack",
+    "ContinueUpdateRollback",
+    "RollbackStack",
+    "DetectStackDrift",
+    "DescribeStackResourceDrifts",
+    "DetectStackResourceDrift",
+];
+
+const MAKES_STACK: &[&str] = &["CreateStack", "UpdateStack", "CreateChangeSet"];
+const WITH_TOKEN: &[&str] = &[
+    "CreateStack",
+    "UpdateStack",
+    "DeleteStack",
+    "ExecuteChangeSet",
+    "CancelUpdateStack",
+    "ContinueUpdateRollback",
+    "RollbackStack",
+];
+const WITH_TEMPLATE: &[&str] = &[
+    "CreateStack",
+    "UpdateStack",
+    "CreateChangeSet",
+    "ValidateTemplate",
+    "GetTemplateSummary",
+    "EstimateTemplateCost",
+];
+const OF_CHANGE_SET: &[&str] = &["DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet"];
+const PAGED: &[&str] = &[
+    "DescribeStacks",
+    "DescribeStackEvents",
+    "ListStacks",
+    "ListStackResources",
+    "ListChangeSets",
+    "DescribeChangeSet",
+    "ListExports",
+    "ListImports",
+];
+
+const CAPABILITIES: &[&str] = &["CAPABILITY_NAMED_IAM", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"];
+const STATUSES: &[&str] = &[
+    "CREATE_IN_PROGRESS",
+    "CREATE_FAILED",
+    "CREATE_COMPLETE",
+    "ROLLBACK_IN_PROGRESS",
+    "ROLLBACK_FAILED",
+    "ROLLBACK_COMPLETE",
+    "DELETE_IN_PROGRESS",
+    "DELETE_FAILED",
+    "DELETE_COMPLETE",
+    "UPDATE_IN_PROGRESS",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_COMPLETE",
+    "UPDATE_FAILED",
+    "UPDATE_ROLLBACK_IN_PROGRESS",
+    "UPDATE_ROLLBACK_FAILED",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "REVIEW_IN_PROGRESS",
+    "IMPORT_IN_PROGRESS",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_IN_PROGRESS",
+    "IMPORT_ROLLBACK_FAILED",
+    "IMPORT_ROLLBACK_COMPLETE",
+];
+
+const MAX_LENGTH: usize = usize::MAX;
+
+/// Actions, the parameter, and what it must be. A parameter that is absent breaks no rule but [`Rule::Required`].
+const RULES: &[(&[&str], &str, &[Rule])] = &[
+    (&["CreateStack"], "StackName", &[Required, Length(1, 128), Matches(Pattern::Name)]),
+    (BY_STACK, "StackName", &[Required, Length(1, MAX_LENGTH), Matches(Pattern::StackNameOrArn)]),
+    (OF_CHANGE_SET, "StackName", &[Length(1, MAX_LENGTH), Matches(Pattern::StackNameOrArn)]),
+    (&["CreateChangeSet"], "ChangeSetName", &[Required, Length(1, 128), Matches(Pattern::Name)]),
+    (OF_CHANGE_SET, "ChangeSetName", &[Required, Length(1, 1600), Matches(Pattern::ChangeSetNameOrArn)]),
+    (&["GetTemplate"], "ChangeSetName", &[Length(1, 1600), Matches(Pattern::ChangeSetNameOrArn)]),
+    (&["CreateChangeSet"], "Description", &[Length(1, 1024)]),
+    (&["CreateChangeSet"], "ClientToken", &[Length(1, 128)]),
+    (&["CreateChangeSet"], "ChangeSetType", &[OneOf(&["CREATE", "UPDATE", "IMPORT"])]),
+    (&["CreateChangeSet", "CreateStack"], "OnStackFailure", &[OneOf(&["DO_NOTHING", "ROLLBACK", "DELETE"])]),
+    (&["CreateStack"], "OnFailure", &[OneOf(&["ROLLBACK", "DELETE", "DO_NOTHING"])]),
+    (&["CreateStack"], "TimeoutInMinutes", &[Between(1, u32::MAX)]),
+    (&["DeleteStack"], "DeletionMode", &[OneOf(&["STANDARD", "FORCE_DELETE_STACK"])]),
+    (&["GetTemplate"], "TemplateStage", &[OneOf(&["Original", "Processed"])]),
+    (&["ListStacks"], "StackStatusFilter", &[EachOneOf(STATUSES)]),
+    (&["DescribeStackResource", "DetectStackResourceDrift"], "LogicalResourceId", &[Required]),
+    (&["ListImports"], "ExportName", &[Required]),
+    (&["UpdateTerminationProtection"], "EnableTerminationProtection", &[Required]),
+    (WITH_TOKEN, "ClientRequestToken", &[Length(1, 128), Matches(Pattern::Token)]),
+    (WITH_TEMPLATE, "TemplateBody", &[Length(1, MAX_LENGTH)]),
+    (WITH_TEMPLATE, "TemplateURL", &[Length(1, 5120)]),
+    (MAKES_STACK, "Capabilities", &[EachOneOf(CAPABILITIES)]),
+    (MAKES_STACK, "NotificationARNs", &[AtMost(5)]),
+    (MAKES_STACK, "RoleARN", &[Length(20, 2048)]),
+    (MAKES_STACK, "StackPolicyURL", &[Length(1, 5120)]),
+    (MAKES_STACK, "StackPolicyBody", &[Length(1, 16_384)]),
+    (MAKES_STACK, "RollbackConfiguration.MonitoringTimeInMinutes", &[Between(0, 180)]),
+    (MAKES_STACK, "RollbackConfiguration.RollbackTriggers", &[AtMost(5)]),
+    (MAKES_STACK, "Tags", &[AtMost(50)]),
+    (PAGED, "NextToken", &[Length(1, 1024)]),
+];
+
+/// Checks a call against the model.
+///
+/// # Errors
+/// Everything that isn't as the model says, in one message.
+pub fn check(action: &str, request: &Request) -> Result<(), ServiceError> {
+    let rules = RULES.iter().filter(|(actions, ..)| actions.contains(&action));
+    let mut broken: Vec<String> = rules.flat_map(|(_, name, rules)| broken(request, name, rules)).collect();
+    if MAKES_STACK.contains(&action) {
+        broken.extend(broken_tags(request));
+    }
+    refuse(&broken)
+}
+
+/// The common words for what the model doesn't allow.
+fn refuse(broken: &[String]) -> Result<(), ServiceError> {
+    let errors = if broken.len() == 1 { "error" } else { "errors" };
+    match broken {
+        [] => Ok(()),
+        broken => {
+            let message = format!("{} validation {errors} detected: {}", broken.len(), broken.join("; "));
+            Err(error("ValidationError", message))
+        }
+    }
+}
+
+fn broken(request: &Request, name: &str, rules: &[Rule]) -> Vec<String> {
+    let list = request.list(name);
+    let text = request.text(name);
+    let at = camel(name);
+    let of_text = |value: &str, expect: String| said(&format!("'{value}'"), &at, &expect);
+    let of_list = |expect: String| said(&format!("'[{}]'", list.join(", ")), &at, &expect);
+    let one = |rule: &Rule| match (*rule, text) {
+        (Required, None) => Some(said("null", &at, "Member must not be null")),
+        (Length(least, _), Some(text)) if text.chars().count() < least => Some(of_text(text, shorter(least))),
+        (Length(_, most), Some(text)) if text.chars().count() > most => Some(of_text(text, longer(most))),
+        (Matches(pattern), Some(text)) if !pattern.matches(text) => {
+            Some(of_text(text, format!("Member must satisfy regular expression pattern: {}", pattern.text())))
+        }
+        (OneOf(values), Some(text)) if !values.contains(&text) => Some(of_text(text, enum_values(values))),
+        (EachOneOf(values), _) if list.iter().any(|item| !values.contains(item)) => {
+            Some(of_list(format!("Member must satisfy constraint: [{}]", enum_values(values))))
+        }
+        (AtMost(most), _) if count(request, name) > most => Some(of_list(longer(most))),
+        (Between(least, _), Some(text)) if number(text).is_some_and(|number| number < least.into()) => {
+            Some(of_text(text, format!("Member must have value greater than or equal to {least}")))
+        }
+        (Between(_, most), Some(text)) if number(text).is_some_and(|number| number > most.into()) => {
+            Some(of_text(text, format!("Member must have value less than or equal to {most}")))
+        }
+        _ => None,
+    };
+    rules.iter().filter_map(one).collect()
+}
+
+/// Items of a list, which may be structures.
+fn count(request: &Request, name: &str) -> usize {
+    request.list(name).len().max(request.structures(name).len())
+}
+
+fn broken_tags(request: &Request) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (index, tag) in request.structures("Tags").iter().enumerate() {
+        for (member, most) in [("Key", 128), ("Value", 256)] {
+            let at = format!("tags.{}.member.{}", index + 1, camel(member));
+            let expect = match tag.get(member) {
+                None => Some(("null".to_owned(), "Member must not be null".to_owned())),
+                Some(&"") => Some(("''".to_owned(), shorter(1))),
+                Some(text) if text.chars().count() > most => Some((format!("'{text}'"), longer(most))),
+                Some(_) => None,
+            };
+            broken.extend(expect.map(|(value, expect)| said(&value, &at, &expect)));
+        }
+    }
+    broken
+}
+
+fn said(value: &str, at: &str, expect: &str) -> String {
+    format!("Value {value} at '{at}' failed to satisfy constraint: {expect}")
+}
+
+fn shorter(least: usize) -> String {
+    format!("Member must have length greater than or equal to {least}")
+}
+
+fn longer(most: usize) -> String {
+    format!("Member must have length less than or equal to {most}")
+}
+
+fn enum_values(values: &[&str]) -> String {
+    format!("Member must satisfy enum value set: [{}]", values.join(", "))
+}
+
+fn number(text: &str) -> Option<i64> {
+    text.parse().ok()
+}
+
+/// `stackName` of `StackName`; `rollbackConfiguration.monitoringTimeInMinutes` of a member of a structure.
+fn camel(name: &str) -> String {
+    let lower = |part: &str| {
+        let mut part = part.to_owned();
+        part.get_mut(..1).map(str::make_ascii_lowercase);
+        part
+    };
+    name.split('.').map(lower).collect::<Vec<_>>().join(".")
+}
+
+impl Pattern {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Name => "[a-zA-Z][-a-zA-Z0-9]*",
+            Self::StackNameOrArn => "[a-zA-Z][-a-zA-Z0-9]*|arn:[-a-zA-Z0-9:/._+]*",
+            Self::ChangeSetNameOrArn => "[a-zA-Z][-a-zA-Z0-9]*|arn:[-a-zA-Z0-9:/]*",
+            Self::Token => "[a-zA-Z0-9][-a-zA-Z0-9]*",
+        }
+    }
+
+    fn matches(self, text: &str) -> bool {
+        let starts = |is: fn(&u8) -> bool| text.as_bytes().first().is_some_and(is);
+        let all = |more: &str| text.bytes().all(|c| c.is_ascii_alphanumeric() || more.as_bytes().contains(&c));
+        let is_name = starts(u8::is_ascii_alphabetic) && all("-");
+        match self {
+            Self::Name => is_name,
+            Self::StackNameOrArn => is_name || text.starts_with("arn:") && all("-:/._+"),
+            Self::ChangeSetNameOrArn => is_name || text.starts_with("arn:") && all("-:/"),
+            Self::Token => starts(u8::is_ascii_alphanumeric) && all("-"),
+        }
+    }
+}
