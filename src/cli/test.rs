@@ -25,6 +25,7 @@ use crate::report::redact::Redacted;
 use crate::report::terminal::{self, Former};
 use crate::report::{self, Consumer};
 use crate::run::{self, Budget, Job, Settings, Staging};
+use crate::simulator::scenario::RuleUsage;
 use crate::template::Templates;
 
 #[derive(Subcommand)]
@@ -249,9 +250,11 @@ impl Run {
             draft.keep_part(part, of);
         }
         block_on(async {
+            let mut usage = RuleUsage::default();
             let local = match simulated {
                 Some((scenario, mut seeds)) => {
                     project.seed_buckets(&mut seeds);
+                    usage = scenario.usage();
                     Some(Local::start(self.behaviour.cloud(scenario, seeds)).await?)
                 }
                 None => None,
@@ -260,6 +263,15 @@ impl Run {
             let tested = self.test(subject, aws, local.as_ref(), former, verbosity).await;
             if let Some(local) = local {
                 local.stop().await;
+                // A run that was cut short may not have come to them.
+                let is_complete = matches!(tested, Ok(Exit::Passed | Exit::Failed));
+                for rule in usage.unmet().iter().filter(|_| is_complete) {
+                    let message = format!("the scenario's rule {rule} met nothing in this run");
+                    output::warning_with_help(
+                        &message,
+                        "compare its names with those of the stacks, resources and calls",
+                    );
+                }
                 return tested.map_err(CliError::simulated);
             }
             tested

@@ -203,3 +203,21 @@ fn parameters_of_nested_stacks() {
     plan.assert_code(1);
     assert!(plan.stdout.contains(words), "{}", plan.stdout);
 }
+
+/// A rule that meets nothing is a slip: whoever wrote it believes to have seen the fault.
+#[test]
+fn rules_of_a_scenario_that_meet_nothing_are_named() {
+    let project = project(TOPIC);
+    project.write(
+        "scenario.yml",
+        "resources:\n  - {logical_id: Topic, takes: 1s}\n  - {logical_id: Topci, fails: full}\n\
+         calls:\n  - {service: cloudformation, action: Creat, fault: throttle}\n  \
+         - {service: cloudformation, action: Describe*, fault: throttle, every: 3}\n",
+    );
+    let outcome = offline(&project, &["test", "run", "--local", "-l", "--scenario", "scenario.yml"]);
+    outcome.assert_code(0).assert_says("warning: the scenario's rule resources[1] met nothing in this run");
+    outcome
+        .assert_says("rule calls[0] met nothing")
+        .assert_silent_about("resources[0]")
+        .assert_silent_about("calls[1]");
+}

@@ -7,9 +7,9 @@
 mod pattern;
 mod read;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU32;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -190,6 +190,27 @@ pub struct Scenario {
     /// Of each rule for calls, how many calls met its conditions, and how many of these were hit.
     calls: Mutex<Vec<(u64, u64)>>,
     attempts: Mutex<HashMap<Attempted, u32>>,
+    /// Which rules have met something, for those who ask afterwards.
+    met: Arc<Mutex<BTreeSet<RuleId>>>,
+}
+
+/// A rule by its list in the file and its place there: `resources[0]`.
+type RuleId = (&'static str, usize);
+
+/// The rules of a scenario, and which of them have met something; it outlives the simulator.
+#[derive(Debug, Default)]
+pub struct RuleUsage {
+    rules: Vec<RuleId>,
+    met: Arc<Mutex<BTreeSet<RuleId>>>,
+}
+
+impl RuleUsage {
+    /// The rules that nothing has met so far, as the file's reader would count them: `resources[0]`.
+    pub fn unmet(&self) -> Vec<String> {
+        let met = lock(&self.met);
+        let unmet = self.rules.iter().filter(|rule| !met.contains(*rule));
+        unmet.map(|(list, index)| format!("{list}[{index}]")).collect()
+    }
 }
 
 /// A rule, and the account, region, stack and logical ID of a resource.
@@ -244,7 +265,14 @@ const LASTS: Duration = Duration::from_secs(30);
 impl Scenario {
     pub fn new(file: ScenarioFile) -> Self {
         let calls = Mutex::new(vec![(0, 0); file.calls.len()]);
-        Self { file, calls, attempts: Mutex::default() }
+        Self { file, calls, attempts: Mutex::default(), met: Arc::default() }
+    }
+
+    /// Tells later which rules have met nothing.
+    pub fn usage(&self) -> RuleUsage {
+        let resources = (0..self.file.resources.len()).map(|index| ("resources", index));
+        let calls = (0..self.file.calls.len()).map(|index| ("calls", index));
+        RuleUsage { rules: resources.chain(calls).collect(), met: self.met.clone() }
     }
 
     /// What becomes of the resource; to ask is an attempt. Of the rules that apply, the first with a time and the first
@@ -252,6 +280,7 @@ impl Scenario {
     pub fn resource_fault(&self, facts: &ResourceFacts, is_empty: &dyn Fn(&str) -> bool) -> Impact {
         let mut impact = Impact::default();
         for (index, rule) in self.file.resources.iter().enumerate().filter(|(_, rule)| rule.applies(facts)) {
+            lock(&self.met).insert(("resources", index));
             impact.takes = impact.takes.or(rule.takes.map(|it| it.0));
             if impact.fails.is_none() && rule.fails.is_some() && self.still_fails(index, rule, facts, is_empty) {
                 impact.fails.clone_from(&rule.fails);
@@ -291,6 +320,8 @@ impl Scenario {
         // Every rule counts the calls that it is about, whichever of them hits.
         let hits: Vec<&CallRule> =
             rules.filter_map(|(rule, counts)| rule.hits(facts, counts).then_some(rule)).collect();
+        let met = counts.iter().enumerate().filter(|(_, (seen, _))| *seen > 0).map(|(index, _)| ("calls", index));
+        lock(&self.met).extend(met);
         hits.first().map(|rule| (rule.phase, rule.to_fault()))
     }
 
