@@ -320,6 +320,33 @@ def existing_resources_are_imported():
     assert cloudformation.describe_change_set(ChangeSetName=plain["ChangeSetId"])["ExecutionStatus"] == "EXECUTE_FAILED"
 
 
+def nested_stacks():
+    s3 = client("s3")
+    s3.create_bucket(Bucket="nested-templates")
+
+    def upload(name, body):
+        s3.put_object(Bucket="nested-templates", Key=name, Body=body)
+        return f"https://nested-templates.s3.amazonaws.com/{name}"
+
+    url = upload("child.json", template({"A": topic("c1")}))
+    child = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}
+    parent = template({"Child": child, "B": topic("c2")})
+    create("parent", parent)
+    # What isn't looked into may have changed; what is looked into hasn't.
+    plain, _ = change_set("parent", parent, name="blind")
+    assert details(changes(plain)["Child"]) == [("Properties", "Dynamic", "Automatic", None, "Never")], plain["Changes"]
+    plain, _ = change_set("parent", parent, name="same", IncludeNestedStacks=True)
+    assert plain["Status"] == "FAILED" and plain["IncludeNestedStacks"] is True, plain
+    upload("child.json", template({"A": topic("c1", DisplayName="d")}))
+    plain, _ = change_set("parent", parent, name="seen", IncludeNestedStacks=True)
+    inner = cloudformation.describe_change_set(ChangeSetName=changes(plain)["Child"]["ChangeSetId"])
+    assert inner["ParentChangeSetId"] == inner["RootChangeSetId"] == plain["ChangeSetId"], inner
+    assert changes(inner)["A"]["Action"] == "Modify", inner
+    refused("InvalidChangeSetStatus", cloudformation.execute_change_set, ChangeSetName=inner["ChangeSetId"])
+    cloudformation.execute_change_set(ChangeSetName=plain["ChangeSetId"])
+    wait("update_complete", "parent")
+
+
 shapes()
 names_and_states()
 a_failed_execution_says_so()
@@ -329,4 +356,5 @@ parameters_metadata_and_policies()
 outputs_tags_and_nothing()
 transforms_and_exports()
 existing_resources_are_imported()
+nested_stacks()
 print('"passed"')

@@ -52,6 +52,7 @@ fn head(engine: &Engine, xml: &mut Xml, stack: &Stack, found: &ChangeSet) {
         .text("ChangeSetId", &found.id)
         .text("StackId", &stack.id)
         .text("StackName", &stack.name)
+        .optional("ParentChangeSetId", found.parent.as_deref())
         .optional("RootChangeSetId", found.root.as_deref())
         .optional("Description", found.description.as_deref())
         .text("CreationTime", moment(found.created))

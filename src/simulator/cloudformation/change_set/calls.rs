@@ -111,6 +111,7 @@ impl Engine<'_> {
             execution: Execution::Available,
             includes_nested_stacks: false,
             nested: Vec::new(),
+            parent: None,
             root: None,
         }
     }
@@ -129,14 +130,15 @@ impl Engine<'_> {
                 return Ok(());
             }
         };
-        let mut changes = self.changes(number, &foreseen, &change_set.settings);
+        let includes_nested_stacks = change_set.includes_nested_stacks;
+        let mut changes = self.changes(number, &foreseen, &change_set.settings, includes_nested_stacks);
         if let ChangeSetKind::Import(imports) = &change_set.kind {
             import::check(imports, &foreseen, &self.state.stack(number).outputs)?;
             import::settle(imports, &mut changes)?;
         }
         if change_set.includes_nested_stacks {
-            let root = (change_set.name.clone(), change_set.id.clone());
-            self.look_into(number, (&root.0, &root.1), &foreseen, &mut changes, &mut change_set.nested);
+            let (name, id) = (change_set.name.clone(), change_set.id.clone());
+            self.look_into(number, [&name, &id, &id], &foreseen, &mut changes, &mut change_set.nested);
         }
         let is_idle = change_set.kind == ChangeSetKind::Update
             && changes.by_name.is_empty()

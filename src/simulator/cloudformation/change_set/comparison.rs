@@ -49,9 +49,17 @@ impl Engine<'_> {
         !Comparison::new(self, number, foreseen).is_empty()
     }
 
-    /// What an update to the foreseen revision and these settings would do with each resource.
-    pub fn changes(&self, number: StackNumber, foreseen: &Foreseen, settings: &Settings) -> Changes {
+    /// What an update to the foreseen revision and these settings would do with each resource. Nested stacks that aren't
+    /// looked into may change in any case.
+    pub fn changes(
+        &self,
+        number: StackNumber,
+        foreseen: &Foreseen,
+        settings: &Settings,
+        includes_nested_stacks: bool,
+    ) -> Changes {
         let mut comparison = Comparison::new(self, number, foreseen);
+        comparison.includes_nested_stacks = includes_nested_stacks;
         comparison.find_replaced();
         let mut changes = comparison.evaluator(|evaluator| comparison.changes(&evaluator));
         if settings.tags != comparison.stack.settings.tags {
@@ -86,6 +94,7 @@ struct Comparison<'e> {
     replaced: BTreeSet<String>,
     /// Parameters with new values.
     parameters: BTreeSet<String>,
+    includes_nested_stacks: bool,
 }
 
 impl<'e> Comparison<'e> {
@@ -104,6 +113,7 @@ impl<'e> Comparison<'e> {
             after: Cow::Borrowed(&foreseen.stack),
             replaced: BTreeSet::new(),
             parameters: old.map(|old| changed_parameters(old, &foreseen.revision)).unwrap_or_default(),
+            includes_nested_stacks: true,
         }
     }
 
@@ -192,7 +202,11 @@ impl<'e> Comparison<'e> {
             let mut by_value: Vec<Detail> =
                 leaves.iter().flat_map(|leaf| valued(leaf, &self.causes(evaluator, id, &leaf.path))).collect();
             let mut by_name = self.named(evaluator, id, &leaves);
-            if leaves.is_empty() && self.is_changed_inside(there, wanted) {
+            let is_automatic = match self.includes_nested_stacks {
+                true => leaves.is_empty() && self.is_changed_inside(there, wanted),
+                false => there.child.is_some(),
+            };
+            if is_automatic {
                 by_value.push(automatic());
                 by_name.push(automatic());
             }

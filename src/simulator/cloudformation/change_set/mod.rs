@@ -47,6 +47,8 @@ pub struct ChangeSet {
     pub includes_nested_stacks: bool,
     /// Stack and ID of nested stacks' change sets, which come and go with it.
     pub nested: Vec<(StackNumber, String)>,
+    /// Of a nested stack: the change set of the stack that nests it.
+    pub parent: Option<String>,
     /// Of a nested stack: the change set that it came with.
     pub root: Option<String>,
 }

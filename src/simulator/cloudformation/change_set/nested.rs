@@ -8,11 +8,12 @@ use super::{Action, ChangeSet, Changes};
 
 impl Engine<'_> {
     /// Creates change sets for the nested stacks that exist and change, and for those that they nest. One that can't be
-    /// worked out is left out: its stack will say why.
+    /// worked out is left out: its stack will say why. The three texts are the name and ID of the stack's own change set, and the
+    /// ID of its root's.
     pub(super) fn look_into(
         &mut self,
         number: StackNumber,
-        (name, root): (&str, &str),
+        [name, parent, root]: [&str; 3],
         foreseen: &Foreseen,
         changes: &mut Changes,
         nested: &mut Vec<(StackNumber, String)>,
@@ -38,15 +39,17 @@ impl Engine<'_> {
             let Ok(inner) = foresee(self.cloud, self.state, target, &source, given, &settings.capabilities) else {
                 continue;
             };
-            let mut inner_changes = self.changes(child, &inner, &settings);
+            let mut inner_changes = self.changes(child, &inner, &settings, true);
             let own_name = format!("{name}-{id}");
-            self.look_into(child, (&own_name, root), &inner, &mut inner_changes, nested);
+            let own = self.new_change_set(&owner, &own_name, source, settings);
+            self.look_into(child, [&own_name, &own.id, root], &inner, &mut inner_changes, nested);
             let change_set = ChangeSet {
                 begun: Some(inner.begun()),
                 changes: inner_changes,
                 includes_nested_stacks: true,
+                parent: Some(parent.to_owned()),
                 root: Some(root.to_owned()),
-                ..self.new_change_set(&owner, &own_name, source, settings)
+                ..own
             };
             for list in [&mut changes.by_name, &mut changes.by_value] {
                 if let Some(change) = list.iter_mut().find(|it| it.logical_id == id) {
