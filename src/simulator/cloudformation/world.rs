@@ -158,7 +158,8 @@ impl World for Surroundings<'_> {
             };
         }
         let facts = self.facts(logical_id, resource);
-        if self.sight.hides_made_up && resource::is_made_up_attribute(&facts, physical_id, attribute) {
+        let is_there = resource::has_attribute(&resource.kind, attribute);
+        if self.sight.hides_made_up && is_there && resource::is_made_up_attribute(&facts, physical_id, attribute) {
             return unknown();
         }
         resource::attribute(&facts, physical_id, attribute)
