@@ -20,8 +20,9 @@ pub fn of_cell(cell: &CellReport) -> Option<RootCause> {
         CauseKind::Resource | CauseKind::Stack if !path.is_empty() => cell.sources.origin(template, given, &path),
         _ => cell.sources.named_in(template, given, &cause.reason),
     };
-    let located = cell.places.iter().find(|place| cause.reason.contains(&place.message));
-    let hint = match (cause.kind, located.and_then(|place| place.hint.clone())) {
+    let places = || cell.places.iter().filter(|place| cause.reason.contains(&place.message));
+    let located = places().next();
+    let hint = match (cause.kind, places().find_map(|place| place.hint.clone())) {
         (CauseKind::Hook, _) => None,
         (_, Some(hint)) => Some(hint),
         (CauseKind::Resource, None) if hint::is_of_parameter(&cause.reason) => {

@@ -188,9 +188,9 @@ fn parameters_of_nested_stacks() {
         offline(&project, args)
     };
     let local = ["test", "run", "--local", "-l"];
-    let by_resource = run("!GetAtt Topic.TopicName", "a", &local);
-    by_resource.assert_code(1).assert_says("hint: change what Child is given for Size (main.yaml:7)");
-    by_resource.assert_silent_about("set the parameter in `.taskcat.yml`");
+    let by_function = run("!Join ['', [lar, !Ref AWS::Region]]", "a", &local);
+    by_function.assert_code(1).assert_says("hint: change what Child is given for Size (main.yaml:7)");
+    by_function.assert_silent_about("set the parameter in `.taskcat.yml`");
     run("large", "a", &local).assert_says("hint: change the value that Child is given for Size (main.yaml:7)");
     let by_parameter = run("!Ref Size", "a", &local);
     by_parameter
