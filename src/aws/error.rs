@@ -166,6 +166,7 @@ fn kind_of_code(code: &str) -> ErrorKind {
         | "InvalidClientTokenId"
         | "UnrecognizedClientException"
         | "InvalidAccessKeyId"
+        | "InvalidToken"
         | "SignatureDoesNotMatch"
         | "AuthFailure"
         | "MissingAuthenticationToken" => ErrorKind::Credentials,

@@ -158,12 +158,37 @@ impl Aws {
         }
         let config = match &self.place {
             Place::Configured { endpoint_url } => {
-                profile::load(profile, endpoint_url.as_deref(), self.call_timeout).await
+                let region = profile::home_region(profile).await;
+                profile::load(profile, region, endpoint_url.as_deref(), self.call_timeout).await
             }
             Place::Given { endpoint_url, keys } => given(endpoint_url, keys, self.call_timeout),
         };
         profiles.insert(profile.to_owned(), config.clone());
         config
+    }
+
+    /// Who a profile is, and the region in which STS has said so: the first of `regions` that can be used. Credentials that come
+    /// from STS themselves, those of an assumed role, are asked for there as well.
+    ///
+    /// # Errors
+    /// No region can be used, which is said for the first.
+    pub async fn identify(&self, profile: &str, regions: &[String]) -> Result<(CallerIdentity, String), AwsError> {
+        let mut first = None;
+        for region in regions {
+            if let Place::Configured { endpoint_url } = &self.place {
+                let (region, url) = (Region::new(region.clone()), endpoint_url.as_deref());
+                let config = profile::load(profile, region, url, self.call_timeout).await;
+                self.profiles.lock().await.insert(profile.to_owned(), config);
+                self.clients.lock().await.retain(|(known, _), _| known != profile);
+            }
+            match self.clients(profile, region).await.caller_identity().await {
+                Ok(identity) => return Ok((identity, region.clone())),
+                // Where there are no credentials at all, no region has them.
+                Err(error) if error.is(ErrorKind::Credentials) && error.code.is_none() => return Err(error),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        Err(first.unwrap_or_else(|| AwsError::unexpected("GetCallerIdentity", "", "no region to ask in")))
     }
 
     /// Where a profile is at home.

@@ -21,9 +21,14 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use super::retry::{retries, timeouts};
 use super::{DEFAULT_PROFILE, HOME_REGION};
 
-/// Loads a profile's configuration by the SDK's own rules.
-pub(super) async fn load(profile: &str, endpoint_url: Option<&str>, call_timeout: Duration) -> SdkConfig {
-    let region = home_region(profile).await;
+/// Loads a profile's configuration by the SDK's own rules. Where its credentials come from AWS, as those of a role do, they are
+/// asked for in the region.
+pub(super) async fn load(
+    profile: &str,
+    region: Region,
+    endpoint_url: Option<&str>,
+    call_timeout: Duration,
+) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(retries())
         .timeout_config(timeouts(call_timeout))

@@ -145,9 +145,20 @@ impl Clients {
                 match (self.s3_error("HeadBucket", bucket, error), elsewhere) {
                     (error, _) if error.is(ErrorKind::NotFound) => Ok(None),
                     (_, Some(region)) => Ok(Some(region)),
-                    (error, None) => Err(error),
+                    (error, None) => Err(self.worded(error, bucket).await),
                 }
             }
+        }
+    }
+
+    /// The error of a `HEAD`, whose answer has no words: another question about the bucket brings S3's.
+    async fn worded(&self, error: AwsError, bucket: &str) -> AwsError {
+        if error.code.is_some() || error.is_ambiguous() {
+            return error;
+        }
+        match self.s3.get_bucket_location().bucket(bucket).send().await {
+            Err(worded) => self.s3_error("GetBucketLocation", bucket, worded),
+            Ok(_) => AwsError { message: format!("{bucket}: S3 gave no reason"), ..error },
         }
     }
 

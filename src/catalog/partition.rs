@@ -11,11 +11,6 @@ pub struct Partition {
     pub name: &'static str,
     /// The end of service host names: `amazonaws.com`.
     pub dns_suffix: &'static str,
-    /// The region that answers for the partition's global services (the SDK's `implicitGlobalRegion`): a place to ask
-    /// STS that every account of the partition has.
-    pub global_region: &'static str,
-    /// Where TaskCat keeps the one bucket that serves all regions (`Config._get_bucket_region_for_partition`).
-    pub bucket_region: &'static str,
     /// What the SDK's `regionRegex` allows before `-<words>-<digits>`.
     region_prefixes: &'static [&'static str],
 }
@@ -55,66 +50,26 @@ static PARTITIONS: [&Partition; 8] =
 static AWS: Partition = Partition {
     name: "aws",
     dns_suffix: "amazonaws.com",
-    global_region: "us-east-1",
-    bucket_region: "us-east-1",
     region_prefixes: &["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"],
 };
 
-static AWS_CN: Partition = Partition {
-    name: "aws-cn",
-    dns_suffix: "amazonaws.com.cn",
-    global_region: "cn-northwest-1",
-    bucket_region: "cn-north-1",
-    region_prefixes: &["cn"],
-};
+static AWS_CN: Partition = Partition { name: "aws-cn", dns_suffix: "amazonaws.com.cn", region_prefixes: &["cn"] };
 
-static AWS_EUSC: Partition = Partition {
-    name: "aws-eusc",
-    dns_suffix: "amazonaws.eu",
-    global_region: "eusc-de-east-1",
-    bucket_region: "eusc-de-east-1",
-    region_prefixes: &["eusc-de"],
-};
+static AWS_EUSC: Partition = Partition { name: "aws-eusc", dns_suffix: "amazonaws.eu", region_prefixes: &["eusc-de"] };
 
-static AWS_ISO: Partition = Partition {
-    name: "aws-iso",
-    dns_suffix: "c2s.ic.gov",
-    global_region: "us-iso-east-1",
-    bucket_region: "us-iso-east-1",
-    region_prefixes: &["us-iso"],
-};
+static AWS_ISO: Partition = Partition { name: "aws-iso", dns_suffix: "c2s.ic.gov", region_prefixes: &["us-iso"] };
 
-static AWS_ISO_B: Partition = Partition {
-    name: "aws-iso-b",
-    dns_suffix: "sc2s.sgov.gov",
-    global_region: "us-isob-east-1",
-    bucket_region: "us-isob-east-1",
-    region_prefixes: &["us-isob"],
-};
+static AWS_ISO_B: Partition =
+    Partition { name: "aws-iso-b", dns_suffix: "sc2s.sgov.gov", region_prefixes: &["us-isob"] };
 
-static AWS_ISO_E: Partition = Partition {
-    name: "aws-iso-e",
-    dns_suffix: "cloud.adc-e.uk",
-    global_region: "eu-isoe-west-1",
-    bucket_region: "eu-isoe-west-1",
-    region_prefixes: &["eu-isoe"],
-};
+static AWS_ISO_E: Partition =
+    Partition { name: "aws-iso-e", dns_suffix: "cloud.adc-e.uk", region_prefixes: &["eu-isoe"] };
 
-static AWS_ISO_F: Partition = Partition {
-    name: "aws-iso-f",
-    dns_suffix: "csp.hci.ic.gov",
-    global_region: "us-isof-south-1",
-    bucket_region: "us-isof-east-1",
-    region_prefixes: &["us-isof"],
-};
+static AWS_ISO_F: Partition =
+    Partition { name: "aws-iso-f", dns_suffix: "csp.hci.ic.gov", region_prefixes: &["us-isof"] };
 
-static AWS_US_GOV: Partition = Partition {
-    name: "aws-us-gov",
-    dns_suffix: "amazonaws.com",
-    global_region: "us-gov-west-1",
-    bucket_region: "us-gov-east-1",
-    region_prefixes: &["us-gov"],
-};
+static AWS_US_GOV: Partition =
+    Partition { name: "aws-us-gov", dns_suffix: "amazonaws.com", region_prefixes: &["us-gov"] };
 
 #[cfg(test)]
 mod tests {
@@ -146,23 +101,5 @@ mod tests {
         check("cn--1", "aws", "amazonaws.com");
         check("cn-north-", "aws", "amazonaws.com");
         check("", "aws", "amazonaws.com");
-    }
-
-    /// TaskCat's own table of bucket regions.
-    #[test]
-    fn buckets_live_where_taskcat_puts_them() {
-        let check = |name: &str, region: &str| {
-            let found = partition(name).map(|partition| (partition.bucket_region, partition_of(region).name));
-            assert_eq!(found, Some((region, name)));
-        };
-        check("aws", "us-east-1");
-        check("aws-us-gov", "us-gov-east-1");
-        check("aws-cn", "cn-north-1");
-        check("aws-iso", "us-iso-east-1");
-        check("aws-iso-b", "us-isob-east-1");
-        check("aws-iso-e", "eu-isoe-west-1");
-        check("aws-iso-f", "us-isof-east-1");
-        check("aws-eusc", "eusc-de-east-1");
-        assert_eq!(partition("aws-mars"), None);
     }
 }

@@ -65,7 +65,7 @@ impl Target {
 
     /// What has to be done for the stack to be as the kit and the parameters say; `ToolsBucket` is one of them.
     pub fn plan(&self, kit: &Kit, parameters: &Parameters) -> Plan {
-        let Target { name, region, profile, identity: Identity { account_id, partition } } = self.clone();
+        let Target { name, region, profile, identity: Identity { account_id, partition, .. } } = self.clone();
         let tools = parameters.get("ToolsBucket").cloned().unwrap_or_default();
         let is_made = tools == self.tools_bucket();
         let bucket = BucketPlan {
@@ -74,6 +74,7 @@ impl Target {
             tag: is_made.then(|| (TAG.to_owned(), name.clone())),
             name: tools,
             region: region.clone(),
+            other_regions: Vec::new(),
             profile: profile.clone(),
             account_id: account_id.clone(),
             partition: partition.clone(),
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     fn target(name: &str) -> Target {
-        let identity = Identity { account_id: "123456789012".into(), partition: "aws".into() };
+        let identity = Identity { account_id: "123456789012".into(), partition: "aws".into(), regions: Vec::new() };
         Target { name: name.into(), region: "eu-central-1".into(), profile: "default".into(), identity }
     }
 

@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 use super::place::{Place, ProjectDraft};
 use super::{BucketKind, BucketPlan, Identity, names};
-use crate::catalog;
 use crate::config::TestConfig;
 
 /// What a test says about its bucket.
@@ -28,8 +27,8 @@ impl BucketChoice {
 
     /// The bucket for one place.
     ///
-    /// One that serves every region stands where TaskCat puts it, in one region for each partition. Of the user's own
-    /// that is a guess, which staging corrects.
+    /// One that serves every region is in the first region where the profile's tests run; an organization may deny all others.
+    /// (TaskCat's is in a fixed region of the partition.) Of the user's own that is a guess, which staging corrects.
     pub(super) fn bucket(
         &self,
         place: &Place,
@@ -38,17 +37,19 @@ impl BucketChoice {
         run_id: Uuid,
     ) -> BucketPlan {
         let region = &place.region;
+        let Identity { account_id, partition, .. } = identity;
         let (kind, name) = match (&self.given, self.regional) {
-            (None, false) => (BucketKind::Auto, names::auto_bucket_name(&project.name, &identity.account_id, run_id)),
+            (None, false) => (BucketKind::Auto, names::auto_bucket_name(&project.name, partition, account_id, run_id)),
             (None, true) => (BucketKind::RegionalAuto, names::regional_bucket_name(&identity.account_id, region)),
             (Some(given), false) => (BucketKind::Given, given.clone()),
             (Some(given), true) => (BucketKind::RegionalGiven, format!("{given}-{region}")),
         };
-        let partition = catalog::partition(&identity.partition).unwrap_or_else(|| catalog::partition_of(region));
+        let serves = if self.regional { std::slice::from_ref(region) } else { identity.regions.as_slice() };
         BucketPlan {
             name,
             project: project.name.clone(),
-            region: if self.regional { region.clone() } else { partition.bucket_region.to_owned() },
+            region: serves.first().unwrap_or(region).clone(),
+            other_regions: serves.iter().skip(1).cloned().collect(),
             profile: place.profile.clone(),
             account_id: identity.account_id.clone(),
             partition: identity.partition.clone(),

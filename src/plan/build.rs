@@ -11,6 +11,7 @@ use super::draft::{Draft, OWN_TAGS, TestDraft};
 use super::parameters::{Missing, Rendered, Scope};
 use super::place::Place;
 use super::{Answers, BucketPlan, Identities, Identity, Lookup, Plan, PlannedParameter, RefusedCell, StackPlan, shown};
+use crate::catalog;
 use crate::diagnostic::Diagnostic;
 use crate::event::{self, CellId};
 
@@ -26,7 +27,7 @@ impl Draft {
         let mut lookups = Vec::new();
         for test in self.tests.iter().filter(|test| test.problems.is_empty()) {
             for place in &test.places {
-                let Some(Ok(identity)) = identities.get(&place.profile) else { continue };
+                let Ok(identity) = identity(place, identities) else { continue };
                 let bucket = self.bucket(test, place, identity);
                 lookups.extend(test.values.parameters.lookups(&self.scope(test, place, identity, &bucket)));
             }
@@ -127,7 +128,7 @@ impl Draft {
         bucket: usize,
         parameters: Vec<PlannedParameter>,
     ) -> StackPlan {
-        let Identity { account_id, partition } = identity;
+        let Identity { account_id, partition, .. } = identity;
         StackPlan {
             cell: cell_id(test, place),
             profile: place.profile.clone(),
@@ -218,7 +219,8 @@ fn cell_id(test: &TestDraft, place: &Place) -> CellId {
 
 fn identity<'a>(place: &Place, identities: &'a Identities) -> Result<&'a Identity, String> {
     let profile = &place.profile;
-    match identities.get(profile) {
+    let partition = catalog::partition_of(&place.region).name;
+    match identities.get(&(profile.clone(), partition.to_owned())) {
         Some(Ok(identity)) => Ok(identity),
         Some(Err(reason)) => Err(reason.clone()),
         None => Err(format!("AWS was not asked who profile {profile} is")),
@@ -251,17 +253,26 @@ mod tests {
                             Pass: {Type: String, NoEcho: true, Default: ''}\nResources: {}\n";
 
     /// Profiles are accounts: `default` is 111111111111, `other` 222222222222, `china` 333333333333, `gone` unknown.
-    fn identities() -> Identities {
-        let identity = |account_id: &str, partition: &str| {
-            Ok(Identity { account_id: account_id.to_owned(), partition: partition.to_owned() })
-        };
-        Identities::from([
-            ("default".to_owned(), identity("111111111111", "aws")),
-            ("same".to_owned(), identity("111111111111", "aws")),
-            ("other".to_owned(), identity("222222222222", "aws")),
-            ("china".to_owned(), identity("333333333333", "aws-cn")),
-            ("gone".to_owned(), Err("profile gone: the security token is expired".to_owned())),
-        ])
+    fn identities(draft: &Draft) -> Identities {
+        let profiles = [
+            ("default", "aws", Some("111111111111")),
+            ("same", "aws", Some("111111111111")),
+            ("other", "aws", Some("222222222222")),
+            ("china", "aws-cn", Some("333333333333")),
+            ("gone", "aws", None),
+        ];
+        let identified = profiles.map(|(profile, partition, account)| {
+            let (profile, partition) = (profile.to_owned(), partition.to_owned());
+            let regions = draft.profiles().into_iter().find(|it| it.profile == profile).map(|it| it.regions);
+            let identity = account.map(|account_id| Identity {
+                account_id: account_id.to_owned(),
+                partition: partition.clone(),
+                regions: regions.unwrap_or_default(),
+            });
+            let error = || "profile gone: the security token is expired".to_owned();
+            ((profile, partition), identity.ok_or_else(error))
+        });
+        identified.into()
     }
 
     /// Two zones everywhere, but one in us-west-1, and no answer for eu-west-1.
@@ -281,8 +292,8 @@ mod tests {
         let project = Project::new(&[(".taskcat.yml", config), ("templates/t.yaml", TEMPLATE)]);
         let (draft, _) = project.draft().unwrap();
         let answers =
-            draft.lookups(&identities()).into_iter().map(|lookup| (lookup.clone(), answer(&lookup))).collect();
-        let (plan, warnings) = draft.build(&identities(), &answers).unwrap();
+            draft.lookups(&identities(&draft)).into_iter().map(|lookup| (lookup.clone(), answer(&lookup))).collect();
+        let (plan, warnings) = draft.build(&identities(&draft), &answers).unwrap();
         (plan, warnings.iter().map(ToString::to_string).collect())
     }
 
@@ -384,13 +395,14 @@ mod tests {
              auth: {ca-central-1: other, eu-central-1: same, cn-north-1: china}}\n\
              tests: {one: {}, two: {}}\n",
         );
-        let name = |account: &str| names::auto_bucket_name("p", account, RUN);
-        let (first, second, third) = (name("111111111111"), name("222222222222"), name("333333333333"));
+        let name = |partition: &str, account: &str| names::auto_bucket_name("p", partition, account, RUN);
+        let (first, second, third) =
+            (name("aws", "111111111111"), name("aws", "222222222222"), name("aws-cn", "333333333333"));
         assert_eq!(
             buckets(&plan),
             [
                 (BucketKind::Auto, first.as_str(), "us-east-1", "default"),
-                (BucketKind::Auto, second.as_str(), "us-east-1", "other"),
+                (BucketKind::Auto, second.as_str(), "ca-central-1", "other"),
                 (BucketKind::Auto, third.as_str(), "cn-north-1", "china"),
             ]
         );
@@ -405,7 +417,7 @@ mod tests {
              tests: {auto: {}, given: {s3_bucket: mine}, both: {s3_bucket: mine, s3_regional_buckets: true},\n  \
              regional: {s3_regional_buckets: true}, empty: {s3_bucket: ''}}\n",
         );
-        let auto = names::auto_bucket_name("p", "111111111111", RUN);
+        let auto = names::auto_bucket_name("p", "aws", "111111111111", RUN);
         let regional = |region: &str| names::regional_bucket_name("111111111111", region);
         let (east, central) = (regional("us-east-1"), regional("ca-central-1"));
         assert_eq!(
@@ -448,7 +460,7 @@ mod tests {
             ("templates/t.yaml", TEMPLATE),
         ]);
         let (draft, _) = project.draft().unwrap();
-        let lookups = draft.lookups(&identities());
+        let lookups = draft.lookups(&identities(&draft));
         let asked: Vec<_> = lookups.iter().map(|it| (it.profile.as_str(), it.region.as_str())).collect();
         assert_eq!(asked, [("default", "us-east-1"), ("other", "us-west-2")]);
     }

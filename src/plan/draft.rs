@@ -14,7 +14,7 @@ use super::names::StackNaming;
 use super::place::{Place, ProjectDraft};
 use super::role::Role;
 use super::values::{Values, ValuesReader};
-use super::{HookPlan, TestLimits, git};
+use super::{HookPlan, ProfileRegions, TestLimits, git};
 use crate::catalog;
 use crate::config::{HookData, Loaded, TestConfig};
 use crate::diagnostic::{Diagnostic, Location, Severity};
@@ -163,15 +163,21 @@ impl Draft {
         self.tests.retain(|test| !test.places.is_empty());
     }
 
-    /// The profiles whose identity must be known, each with the region to ask STS in. That is one which every account
-    /// of the partition has: in a region that has to be switched on first, STS would know nobody.
-    pub fn profiles(&self) -> Vec<(String, String)> {
-        let mut profiles: Vec<(String, String)> = Vec::new();
+    /// The profiles whose identity must be known, each with the regions to ask STS in.
+    pub fn profiles(&self) -> Vec<ProfileRegions> {
+        let mut profiles: Vec<ProfileRegions> = Vec::new();
         let planned = self.tests.iter().filter(|test| test.problems.is_empty());
-        for place in planned.flat_map(|test| test.places.iter().chain(&test.artifact_places)) {
-            if !profiles.iter().any(|(profile, _)| *profile == place.profile) {
-                let region = catalog::partition_of(&place.region).global_region;
-                profiles.push((place.profile.clone(), region.to_owned()));
+        let launched = planned.clone().flat_map(|test| &test.places);
+        for place in launched.chain(planned.flat_map(|test| &test.artifact_places)) {
+            let partition = catalog::partition_of(&place.region).name;
+            let known = profiles.iter_mut().find(|it| it.profile == place.profile && it.partition == partition);
+            match known {
+                Some(known) if known.regions.contains(&place.region) => {}
+                Some(known) => known.regions.push(place.region.clone()),
+                None => {
+                    let (profile, regions) = (place.profile.clone(), vec![place.region.clone()]);
+                    profiles.push(ProfileRegions { profile, partition, regions });
+                }
             }
         }
         profiles
@@ -647,20 +653,29 @@ pub mod tests {
     }
 
     #[test]
-    fn profiles_with_a_region_that_knows_them() {
+    fn profiles_are_asked_where_their_tests_run() {
         let draft = warned(
             &[
-                "project: {name: p, template: u.yaml, auth: {cn-north-1: china, us-gov-east-1: gov},",
-                "  regions: [ap-east-1, cn-north-1, us-gov-east-1, eu-west-1, ap-east-1]}",
-                "tests: {one: {}, two: {artifact_regions: [sa-east-1], auth: {sa-east-1: south}}}",
+                "project: {name: p, template: u.yaml, auth: {us-gov-west-1: gov},",
+                "  regions: [ap-east-1, cn-north-1, us-gov-west-1, eu-west-1, ap-east-1]}",
+                "tests: {one: {}, two: {regions: [eu-west-1], artifact_regions: [sa-east-1], auth: {sa-east-1: south}}}",
             ],
             &[],
         );
-        let expect =
-            [("default", "us-east-1"), ("china", "cn-northwest-1"), ("gov", "us-gov-west-1"), ("south", "us-east-1")];
-        assert_eq!(draft.profiles(), expect.map(|(profile, region)| (profile.to_owned(), region.to_owned())));
+        let profiles = draft.profiles();
+        let profiles: Vec<_> =
+            profiles.iter().map(|it| (it.profile.as_str(), it.partition, it.regions.join(" "))).collect();
+        assert_eq!(
+            profiles,
+            [
+                ("default", "aws", "ap-east-1 eu-west-1".to_owned()),
+                ("default", "aws-cn", "cn-north-1".to_owned()),
+                ("gov", "aws-us-gov", "us-gov-west-1".to_owned()),
+                ("south", "aws", "sa-east-1".to_owned()),
+            ]
+        );
         let regions: Vec<_> = draft.tests[0].places.iter().map(|place| place.region.as_str()).collect();
-        assert_eq!(regions, ["ap-east-1", "cn-north-1", "us-gov-east-1", "eu-west-1"]);
+        assert_eq!(regions, ["ap-east-1", "cn-north-1", "us-gov-west-1", "eu-west-1"]);
     }
 
     #[test]

@@ -167,6 +167,8 @@ pub struct BucketPlan {
     /// `project.name`
     pub project: String,
     pub region: String,
+    /// Where an automatic bucket is created if the region can't be used, in order.
+    pub other_regions: Vec<String>,
     pub profile: String,
     pub account_id: String,
     pub partition: String,
@@ -257,7 +259,18 @@ pub type Answers = HashMap<Lookup, Result<Answer, String>>;
 pub struct Identity {
     pub account_id: String,
     pub partition: String,
+    /// Regions where the profile's tests run, in their order; the one in which STS has answered comes first.
+    pub regions: Vec<String>,
 }
 
-/// By profile name; an error names the profile and says why it is nobody.
-pub type Identities = BTreeMap<String, Result<Identity, String>>;
+/// A profile in a partition, and the regions where its tests run: the only ones in which anything is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileRegions {
+    pub profile: String,
+    /// Name of the partition.
+    pub partition: &'static str,
+    pub regions: Vec<String>,
+}
+
+/// By names of profile and partition; an error names the profile and says why it is nobody.
+pub type Identities = BTreeMap<(String, String), Result<Identity, String>>;

@@ -73,12 +73,15 @@ pub fn valid_stack_name(name: &str) -> String {
 /// TaskCat's eight are random; ours follow from the run and the account, so that the name is known before the bucket is
 /// made and is the same whenever it is asked for. Slashes become dashes, and a long project name is cut so that the
 /// whole has at most 63 characters (TaskCat cuts more off some, and names of more than 61 too little).
-pub fn auto_bucket_name(project: &str, account_id: &str, run_id: Uuid) -> String {
+///
+/// No account of AWS is in two partitions, but one of a simulator may be, in which all buckets share their names.
+pub fn auto_bucket_name(project: &str, partition: &str, account_id: &str, run_id: Uuid) -> String {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     const ENDS: usize = "tcat-".len() + "-12345678".len();
     let lower = project.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
     let project: String = lower.take(MAX_BUCKET_NAME - ENDS).collect();
-    let mut seed = Uuid::new_v5(&run_id, account_id.as_bytes()).as_u128();
+    let owner = if partition == "aws" { account_id.to_owned() } else { format!("{partition} {account_id}") };
+    let mut seed = Uuid::new_v5(&run_id, owner.as_bytes()).as_u128();
     let mut suffix = String::new();
     for _ in 0..8 {
         suffix.extend(ALPHABET.get((seed % 36) as usize).map(|byte| char::from(*byte)));
@@ -140,7 +143,7 @@ mod tests {
     #[test]
     fn bucket_names_are_valid_and_keep_the_project() {
         let check = |project: &str, start: &str| {
-            let name = auto_bucket_name(project, "123456789012", RUN);
+            let name = auto_bucket_name(project, "aws", "123456789012", RUN);
             assert!(name.starts_with(start), "{name}");
             let suffix = &name[start.len()..];
             assert!(
@@ -160,7 +163,8 @@ mod tests {
 
     #[test]
     fn bucket_names_differ_by_run_and_account() {
-        let name = |account: &str, run| auto_bucket_name("p", account, run);
+        let name = |account: &str, run| auto_bucket_name("p", "aws", account, run);
+        assert_ne!(name("1", RUN), auto_bucket_name("p", "aws-cn", "1", RUN));
         assert_eq!(name("1", RUN), name("1", RUN));
         assert_ne!(name("1", RUN), name("2", RUN));
         assert_ne!(name("1", RUN), name("1", Uuid::from_u128(1)));

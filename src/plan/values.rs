@@ -177,8 +177,9 @@ mod tests {
         );
         let project = Project::new(&[(".taskcat.yml", &config), ("t.yaml", &template)]);
         let (draft, _) = project.draft().unwrap_or_else(|errors| panic!("{declared} {configured}\n{errors:?}"));
-        let identity = Identity { account_id: "1".to_owned(), partition: "aws".to_owned() };
-        let identities = Identities::from([("default".to_owned(), Ok(identity))]);
+        let regions = vec!["us-east-1".to_owned()];
+        let identity = Identity { account_id: "1".to_owned(), partition: "aws".to_owned(), regions };
+        let identities = Identities::from([(("default".to_owned(), "aws".to_owned()), Ok(identity))]);
         let (plan, _) = draft.build(&identities, &Answers::new()).unwrap();
         let sent: Vec<_> = plan.cells[0].parameters.iter().map(|it| (it.key.as_str(), it.value.as_str())).collect();
         assert_eq!(sent, expect, "{declared} {configured}");

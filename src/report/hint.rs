@@ -64,7 +64,7 @@ const TABLE: &[(&str, &str)] = &[
     ),
     // Regions that have to be switched on. Their messages speak of credentials.
     (
-        r"OptInRequired|not subscribed to this service|[Rr]egion .*(?:not enabled|is disabled)|InvalidClientTokenId|security token included in the request is invalid|AWS was not able to validate the provided access credentials",
+        r"OptInRequired|not subscribed to this service|[Rr]egion .*(?:not enabled|is disabled)|InvalidClientTokenId|InvalidAccessKeyId|InvalidToken|IllegalLocationConstraintException|security token included in the request is invalid|AWS was not able to validate the provided access credentials",
         "if this works in other regions, this one has to be switched on first (account settings, AWS Regions)",
     ),
     // The template, before anything is made.
@@ -219,6 +219,14 @@ mod tests {
         check("The security token included in the request is invalid.", "if this works in other regions");
         check("ExpiredToken: The security token included in the request is expired", "the credentials ran out");
         check("OptInRequired: You are not subscribed to this service.", "if this works in other regions");
+        check(
+            "af-south-1: GetBucketLocation: InvalidAccessKeyId: tcat-x: The AWS Access Key Id you provided does not exist in our records.",
+            "if this works in other regions",
+        );
+        check(
+            "af-south-1: GetBucketLocation: InvalidToken: tcat-x: The provided token is malformed or otherwise invalid.",
+            "if this works in other regions",
+        );
         check(
             "Template error: Unable to get mapping for AWSAMIRegionMap::ap-east-1::AMZNLINUXHVM",
             "the mapping AWSAMIRegionMap has no ap-east-1 → AMZNLINUXHVM: ",

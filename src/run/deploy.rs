@@ -135,7 +135,13 @@ pub(super) async fn steps(
     };
     refuse(context);
     let plan = &context.job.plan;
-    let proposals = plan.cells.iter().map(|cell| propose(context, cell, &buckets[cell.bucket], options, mark));
+    let proposals = plan.cells.iter().map(async |cell| match &buckets[cell.bucket] {
+        Ok(bucket) => propose(context, cell, bucket, options, mark).await,
+        Err(error) => {
+            fail_launch(context, &cell.cell, &error.to_string());
+            None
+        }
+    });
     let open: Vec<Open> = join_all(proposals).await.into_iter().flatten().collect();
     let decision = match open.is_empty() {
         true => Decision::Drop,

@@ -51,7 +51,6 @@ use crate::lint::Finding;
 use crate::lint::cfn_lint::{self, Lint, LintTarget};
 use crate::plan::{BucketKind, BucketPlan, Plan, StackPlan};
 use crate::report::Consumer;
-use crate::stage::bucket::Bucket;
 use crate::stage::marker::Placed;
 use crate::teardown;
 use conductor::{Conductor, Spine};
@@ -59,6 +58,7 @@ use jiff::Timestamp;
 use journal::{Folders, Header, Journal};
 use limits::Limits;
 use redact::Secrets;
+use staging::Staged;
 use stop::Stop;
 use teardown::BucketOrigin;
 
@@ -152,10 +152,12 @@ impl<'r> Context<'r> {
 }
 
 /// What is known of the creation of a bucket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct BucketCreation {
     requested: Timestamp,
     is_confirmed: bool,
+    /// Where it was last requested.
+    region: String,
 }
 
 impl Context<'_> {
@@ -227,7 +229,8 @@ pub async fn upload(job: &Job<'_>, aws: &Aws, consumers: Vec<Box<dyn Consumer>>)
         let context = Context::new(job, aws, spine);
         let staged = staging::stage(&context).await;
         staging::release(&context).await;
-        match staged {
+        // Every other bucket has got the files.
+        match staged.and_then(|buckets| buckets.into_iter().collect::<Result<Vec<_>, _>>()) {
             Ok(_) | Err(RunError::Stopped) => Ok(()),
             Err(error) => Err(error),
         }
@@ -277,7 +280,7 @@ async fn steps(context: &Context<'_>) -> Result<(), RunError> {
 /// # Errors
 /// [`RunError::Stopped`] where the run was stopped meanwhile. The creation of buckets isn't cut short by that: a call on
 /// the way may take effect.
-async fn before_cells(context: &Context<'_>) -> Result<Vec<Bucket>, RunError> {
+async fn before_cells(context: &Context<'_>) -> Result<Vec<Staged>, RunError> {
     if context.job.plan.cells.is_empty() && context.job.plan.buckets.is_empty() {
         return Ok(Vec::new());
     }
@@ -318,24 +321,32 @@ fn lint_finding(finding: Finding) -> LintFinding {
 /// Tells of the cells that can't be launched.
 fn refuse(context: &Context<'_>) {
     for refused in &context.job.plan.refused {
-        let (cell, reason) = (refused.cell.id.clone(), refused.reason.clone());
         if !refused.places.is_empty() {
-            let places = refused.places.clone();
-            context.events.send(Happening::FailuresLocated { cell: cell.clone(), places });
+            let (cell, places) = (refused.cell.id.clone(), refused.places.clone());
+            context.events.send(Happening::FailuresLocated { cell, places });
         }
-        let failed = Happening::LaunchFailed { cell: cell.clone(), reason: reason.clone(), may_exist: false };
-        context.events.send(failed);
-        context.events.send(Happening::CellFinished { cell, outcome: Outcome::Failed, reason: Some(reason) });
-        context.count_failure();
+        refuse_cell(context, &refused.cell.id, &refused.reason);
     }
 }
 
-async fn test_cells(context: &Context<'_>, buckets: &[Bucket]) {
+fn refuse_cell(context: &Context<'_>, cell: &CellId, reason: &str) {
+    let (cell, reason) = (cell.clone(), reason.to_owned());
+    let failed = Happening::LaunchFailed { cell: cell.clone(), reason: reason.clone(), may_exist: false };
+    context.events.send(failed);
+    context.events.send(Happening::CellFinished { cell, outcome: Outcome::Failed, reason: Some(reason) });
+    context.count_failure();
+}
+
+async fn test_cells(context: &Context<'_>, buckets: &[Staged]) {
     let Job { plan, settings, .. } = context.job;
     refuse(context);
     let regions = plan.cells.iter().map(|cell| &cell.cell.region);
     let limits = Limits::new(settings.max_concurrency, settings.max_concurrency_per_region, regions);
-    join_all(plan.cells.iter().map(|cell| cell::run_cell(context, &limits, cell, &buckets[cell.bucket]))).await;
+    join_all(plan.cells.iter().map(async |cell| match &buckets[cell.bucket] {
+        Ok(bucket) => cell::run_cell(context, &limits, cell, bucket).await,
+        Err(error) => refuse_cell(context, &cell.cell, &error.to_string()),
+    }))
+    .await;
 }
 
 fn not_run(context: &Context<'_>, outcome: Outcome, reason: Option<&str>) {
@@ -354,7 +365,7 @@ async fn delete_buckets(context: &Context<'_>) {
             context.events.send(Happening::BucketKept { bucket, why: KeptWhy::NoDelete });
             return;
         }
-        let clients = context.aws.clients(&bucket.profile, &bucket.region).await;
+        let clients = context.aws.clients(&bucket.profile, &creation.region).await;
         if creation.is_confirmed {
             return teardown::delete_bucket(&bucket.name, keys, &clients, context.events).await;
         }

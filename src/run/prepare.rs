@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use crate::aws::{Aws, AwsError, ErrorKind};
+use crate::aws::{Aws, AwsError, CallerIdentity, ErrorKind};
 use crate::diagnostic::Diagnostic;
-use crate::plan::{Answer, Answers, AvailabilityZone, Draft, Identities, Identity, Lookup, Plan, PlanError, Question};
+use crate::plan::{
+    Answer, Answers, AvailabilityZone, Draft, Identities, Identity, Lookup, Plan, PlanError, ProfileRegions, Question,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
@@ -25,29 +27,39 @@ pub async fn prepare(draft: &Draft, aws: &Aws) -> Result<(Plan, Vec<Diagnostic>)
     Ok(draft.build(&identities, &answers)?)
 }
 
-/// Who the profiles are, by one call each.
-async fn identify(profiles: Vec<(String, String)>, aws: &Aws) -> Result<Identities, PrepareError> {
-    let asked = join_all(profiles.into_iter().map(async |(profile, region)| {
-        let identity = identity(&profile, &region, aws).await;
-        (profile, identity)
+/// Who the profiles are, by one call each where their first region can be used.
+async fn identify(profiles: Vec<ProfileRegions>, aws: &Aws) -> Result<Identities, PrepareError> {
+    let asked = join_all(profiles.into_iter().map(async |it| {
+        let identified = aws.identify(&it.profile, &it.regions).await;
+        (it, identified)
     }))
     .await;
-    if asked.iter().all(|(_, identity)| identity.is_err())
-        && let Some((profile, Err(error))) = asked.first()
+    if asked.iter().all(|(_, identified)| identified.is_err())
+        && let Some((it, Err(error))) = asked.first()
     {
-        return Err(PrepareError::Identity { profile: profile.clone(), error: error.clone() });
+        return Err(PrepareError::Identity { profile: it.profile.clone(), error: error.clone() });
     }
-    let identities = asked.into_iter().map(|(profile, identity)| {
-        let identity = identity.map_err(|error| error.of_profile(&profile));
-        (profile, identity)
+    let identities = asked.into_iter().map(|(it, identified)| {
+        let identity = match identified {
+            Ok((caller, answered)) => Ok(of_caller(caller, answered, it.regions)),
+            Err(error) => Err(error.of_profile(&it.profile)),
+        };
+        ((it.profile, it.partition.to_owned()), identity)
     });
     Ok(identities.collect())
+}
+
+/// The region that has answered comes first: it can be used.
+fn of_caller(caller: CallerIdentity, answered: String, mut regions: Vec<String>) -> Identity {
+    regions.retain(|region| *region != answered);
+    regions.insert(0, answered);
+    Identity { account_id: caller.account_id, partition: caller.partition, regions }
 }
 
 /// Who one profile is, asked in a region.
 pub(super) async fn identity(profile: &str, region: &str, aws: &Aws) -> Result<Identity, AwsError> {
     let caller = aws.clients(profile, region).await.caller_identity().await?;
-    Ok(Identity { account_id: caller.account_id, partition: caller.partition })
+    Ok(of_caller(caller, region.to_owned(), Vec::new()))
 }
 
 /// What the parameters need to know. An answer that can't be had fails the cells that need it, and nothing else.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
@@ -33,10 +33,17 @@ pub struct Staging {
     pub marker_limit: Duration,
 }
 
-/// Finds or makes the plan's buckets and brings their content up to date. Without [`Staging`], takes what is there.
-pub(super) async fn stage(context: &Context<'_>) -> Result<Vec<Bucket>, RunError> {
+/// A bucket with the project's files, or why it isn't one.
+pub(super) type Staged = Result<Bucket, RunError>;
+
+/// Finds or makes the plan's buckets and brings their content up to date. Without [`Staging`], takes what is there. A bucket that
+/// can't be had or filled, as in a region that isn't enabled, costs the tests that need it alone.
+///
+/// # Errors
+/// The run was stopped, the files can't be staged anywhere, or no bucket can be had.
+pub(super) async fn stage(context: &Context<'_>) -> Result<Vec<Staged>, RunError> {
     let plan = &context.job.plan;
-    let Some(staging) = &context.job.staging else { return ensure_buckets(context).await };
+    let Some(staging) = &context.job.staging else { return some(ensure_buckets(context).await) };
     if let Some(request) = &staging.package {
         context.stop.until_stopped(package(context, request)).await.unwrap_or(Err(RunError::Stopped))?;
     }
@@ -46,47 +53,72 @@ pub(super) async fn stage(context: &Context<'_>) -> Result<Vec<Bucket>, RunError
     // Archives are staged too, so the files are listed only now; that makes no call, so the buckets are created meanwhile.
     // Neither cuts the other short: a bucket whose creation is on the way has to be known.
     let (buckets, files) = futures::join!(ensure_buckets(context), list(context, staging));
-    let (buckets, files) = (buckets?, files?);
+    let (mut buckets, files) = (some(buckets)?, files?);
     let prefix = prefix(&plan.project_name);
     let _ = context.keys.set(files.iter().map(|file| format!("{prefix}{}", file.key)).collect());
     let markers = Markers { run_id: plan.run_id, prefix: &prefix, limit: staging.marker_limit };
-    if !plan.cells.is_empty() || changes_anything(&buckets, &files, staging, markers).await? {
-        mark(context, &buckets, markers).await?;
+    if !plan.cells.is_empty() || changes_anything(&mut buckets, &files, staging, markers).await {
+        mark(context, &mut buckets, markers).await;
     }
     let concurrency = (UPLOADS / buckets.len().max(1)).max(4);
-    let uploads = try_join_all(plan.buckets.iter().zip(&buckets).map(async |(planned, bucket)| {
+    let uploads = plan.buckets.iter().zip(&buckets).map(async |(planned, bucket)| {
+        let Ok(bucket) = bucket else { return Ok(()) };
         let changes = sync::compare(bucket, &files, &staging.exclusions, markers).await?;
         let upload = Upload { bucket, markers, acl: acl(context, planned), concurrency, events: context.events };
         upload.apply(changes, &files).await
-    }));
-    context.stop.until_stopped(uploads).await.ok_or(RunError::Stopped)??;
-    Ok(buckets)
+    });
+    let uploaded = context.stop.until_stopped(join_all(uploads)).await.ok_or(RunError::Stopped)?;
+    fail(&mut buckets, uploaded);
+    some(buckets)
+}
+
+/// The buckets, unless there is none that can be used: then the first one's reason.
+fn some(mut buckets: Vec<Staged>) -> Result<Vec<Staged>, RunError> {
+    if buckets.is_empty() || buckets.iter().any(Result::is_ok) {
+        return Ok(buckets);
+    }
+    buckets.swap_remove(0).map(|bucket| vec![Ok(bucket)])
+}
+
+/// Takes in what went wrong with each bucket.
+fn fail<T>(buckets: &mut [Staged], results: Vec<Result<T, StageError>>) {
+    for (bucket, result) in buckets.iter_mut().zip(results) {
+        if let (Ok(_), Err(error)) = (&bucket, result) {
+            *bucket = Err(error.into());
+        }
+    }
 }
 
 /// Whether anything has to be sent or removed. Where nothing is launched afterwards, nothing else needs a marker.
 async fn changes_anything(
-    buckets: &[Bucket],
+    buckets: &mut [Staged],
     files: &[LocalFile],
     staging: &Staging,
     markers: Markers<'_>,
-) -> Result<bool, RunError> {
-    let compared = buckets.iter().map(|bucket| sync::compare(bucket, files, &staging.exclusions, markers));
-    let changes = try_join_all(compared).await?;
-    Ok(changes.iter().any(|changes| !changes.uploads.is_empty() || !changes.removals.is_empty()))
+) -> bool {
+    let compared = join_all(buckets.iter().map(async |bucket| match bucket {
+        Ok(bucket) => sync::compare(bucket, files, &staging.exclusions, markers).await.map(Some),
+        Err(_) => Ok(None),
+    }));
+    let changes = compared.await;
+    let changes_one = |changes: &Changes| !changes.uploads.is_empty() || !changes.removals.is_empty();
+    let changes_any = changes.iter().flatten().flatten().any(changes_one);
+    fail(buckets, changes);
+    changes_any
 }
 
 /// Puts the run's marker into every bucket that other runs may stage to.
-async fn mark(context: &Context<'_>, buckets: &[Bucket], markers: Markers<'_>) -> Result<(), RunError> {
-    let planned = context.job.plan.buckets.iter().zip(buckets);
-    let shared = planned.filter(|(planned, _)| planned.kind != BucketKind::Auto);
-    let marked = shared.map(async |(planned, bucket)| {
+async fn mark(context: &Context<'_>, buckets: &mut [Staged], markers: Markers<'_>) {
+    let planned = context.job.plan.buckets.iter().zip(buckets.iter());
+    let marked = join_all(planned.map(async |(planned, bucket)| {
+        let Some(bucket) = bucket.as_ref().ok().filter(|_| planned.kind != BucketKind::Auto) else { return Ok(()) };
         let marker = markers.place(bucket);
         // Known before it is put, and never cut short: a call on the way may take effect.
         context.markers().push(marker.clone());
         let acl = Some(planned.object_acl.as_str()).filter(|acl| *acl != "private" && planned.kind.is_given());
         marker.put(acl, context.events).await
-    });
-    Ok(join_all(marked).await.into_iter().collect::<Result<_, _>>()?)
+    }));
+    fail(buckets, marked.await);
 }
 
 /// Deletes the markers that the run has put, at its end.
@@ -130,22 +162,30 @@ pub(super) async fn dry_run(context: &Context<'_>) -> Result<Vec<String>, RunErr
     Ok(lines)
 }
 
-async fn ensure_buckets(context: &Context<'_>) -> Result<Vec<Bucket>, RunError> {
+async fn ensure_buckets(context: &Context<'_>) -> Vec<Staged> {
     let plan = &context.job.plan;
     let ensured = plan.buckets.iter().enumerate().map(async |(index, planned)| {
-        let mut creation = BucketCreation { requested: Timestamp::now(), is_confirmed: false };
-        context.begun().insert(index, creation);
+        let (requested, region) = (Timestamp::now(), planned.region.clone());
+        let mut creation = BucketCreation { requested, is_confirmed: false, region };
+        context.begun().insert(index, creation.clone());
         let ensured = bucket::ensure(planned, plan.run_id, context.aws, context.events).await;
-        if ensured.is_ok() {
-            creation.is_confirmed = true;
-            context.begun().insert(index, creation);
-        } else if ensured.as_ref().is_err_and(StageError::is_refusal) {
-            context.begun().remove(&index);
+        match &ensured {
+            Ok(bucket) => {
+                creation.is_confirmed = true;
+                creation.region = bucket.clients.region().to_owned();
+                context.begun().insert(index, creation);
+            }
+            Err(error) if error.is_refusal() => _ = context.begun().remove(&index),
+            Err(StageError::Aws(error)) => {
+                creation.region.clone_from(&error.region);
+                context.begun().insert(index, creation);
+            }
+            Err(_) => {}
         }
-        ensured
+        Ok(ensured?)
     });
     // All are awaited, also after an error: a creation on the way may take effect.
-    Ok(join_all(ensured).await.into_iter().collect::<Result<_, _>>()?)
+    join_all(ensured).await
 }
 
 async fn list(context: &Context<'_>, staging: &Staging) -> Result<Vec<LocalFile>, RunError> {

@@ -30,9 +30,37 @@ pub async fn ensure(plan: &BucketPlan, run_id: Uuid, aws: &Aws, events: &Events)
     if plan.kind == BucketKind::Given {
         return Err(StageError::NoSuchBucket { bucket: plan.name.clone() });
     }
-    let clients = aws.clients(&plan.profile, &plan.region).await;
+    let regions: Vec<&String> = std::iter::once(&plan.region).chain(&plan.other_regions).collect();
+    for (region, next) in regions.iter().zip(regions.iter().skip(1)) {
+        match create_in(region, plan, run_id, aws, events).await {
+            Err(StageError::Aws(error)) if is_of_region(&error) => {
+                let name = &plan.name;
+                events.warn(None, format!("the bucket {name} can't be created there: {error}; trying {next}"));
+            }
+            created => return created,
+        }
+    }
+    create_in(regions.last().copied().unwrap_or(&plan.region), plan, run_id, aws, events).await
+}
+
+async fn create_in(
+    region: &str,
+    plan: &BucketPlan,
+    run_id: Uuid,
+    aws: &Aws,
+    events: &Events,
+) -> Result<Bucket, StageError> {
+    let clients = aws.clients(&plan.profile, region).await;
     create(plan, run_id, &clients, events).await?;
     Ok(Bucket { name: plan.name.clone(), clients, fresh: true })
+}
+
+/// Whether nothing was created, for a reason that may be the region's own: it isn't enabled, or a policy denies it.
+fn is_of_region(error: &AwsError) -> bool {
+    error.operation == "CreateBucket"
+        && (error.is(ErrorKind::Credentials)
+            || error.is(ErrorKind::Denied)
+            || error.has_code("IllegalLocationConstraintException"))
 }
 
 /// The planned bucket, if it stands. An automatic one never does: its name is random.
@@ -51,7 +79,7 @@ pub async fn find(plan: &BucketPlan, aws: &Aws) -> Result<Option<Bucket>, StageE
 }
 
 async fn create(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Events) -> Result<(), StageError> {
-    let (bucket, region) = (plan.name.clone(), plan.region.clone());
+    let (bucket, region) = (plan.name.clone(), clients.region().to_owned());
     events.record(Happening::BucketCreating { bucket: bucket.clone(), region: region.clone() }).await?;
     match clients.create_bucket(&bucket, &tags(plan, run_id)).await {
         Ok(()) => {}

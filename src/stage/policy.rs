@@ -46,6 +46,7 @@ mod tests {
             name: "b".into(),
             project: "p".into(),
             region: "cn-north-1".into(),
+            other_regions: Vec::new(),
             profile: "default".into(),
             account_id: "1".into(),
             partition: "aws-cn".into(),

@@ -7,6 +7,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::aws::{AwsError, Clients, ErrorKind, INVISIBLE};
+use crate::catalog;
 use crate::event::{Events, Happening};
 use crate::plan::auto_bucket_name;
 
@@ -43,15 +44,18 @@ pub async fn ownership(bucket: &str, origin: &BucketOrigin<'_>, clients: &Client
     match tags.iter().find(|(key, _)| key == "taskcat-id") {
         Some((_, id)) if id == origin.run_id => Ok(Ownership::Tagged),
         Some(_) => Ok(Ownership::Foreign),
-        None if origin.is_name_of(bucket) && clients.bucket_is_empty(bucket, None).await? => Ok(Ownership::Untagged),
+        None if origin.is_name_of(bucket, clients.region()) && clients.bucket_is_empty(bucket, None).await? => {
+            Ok(Ownership::Untagged)
+        }
         None => Ok(Ownership::Foreign),
     }
 }
 
 impl BucketOrigin<'_> {
-    fn is_name_of(&self, bucket: &str) -> bool {
+    fn is_name_of(&self, bucket: &str, region: &str) -> bool {
+        let partition = catalog::partition_of(region).name;
         let run_id = Uuid::parse_str(self.run_id);
-        run_id.is_ok_and(|id| auto_bucket_name(self.project, self.account_id, id) == bucket)
+        run_id.is_ok_and(|id| auto_bucket_name(self.project, partition, self.account_id, id) == bucket)
     }
 
     /// How much longer a bucket that isn't found may still appear.

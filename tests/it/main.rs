@@ -73,6 +73,7 @@ mod pipelines;
 mod places;
 mod planning;
 mod redacting;
+mod regions;
 mod rendering;
 mod reporting;
 mod resuming;

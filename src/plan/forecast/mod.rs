@@ -198,7 +198,8 @@ struct Forecaster<'a> {
 impl Forecaster<'_> {
     fn cell(&self) -> (Cell, Missed) {
         let partition = catalog::partition_of(&self.place.region);
-        let identity = Identity { account_id: String::new(), partition: partition.name.to_owned() };
+        let (account_id, regions) = (String::new(), vec![self.place.region.clone()]);
+        let identity = Identity { account_id, partition: partition.name.to_owned(), regions };
         let bucket = self.test.bucket.bucket(&self.place, &identity, &self.draft.project, self.draft.run_id);
         match self.templates.get(&self.test.template) {
             Some(template) if self.test.problems.is_empty() => self.evaluated(template, bucket, partition),

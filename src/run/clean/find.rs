@@ -109,7 +109,7 @@ impl Finder<'_> {
         for record in &self.findings.journals {
             let header = &record.header;
             places.extend(header.stacks.iter().map(|it| (it.profile.clone(), it.cell.region.to_string())));
-            places.extend(header.buckets.iter().map(|it| (it.profile.clone(), it.region.clone())));
+            places.extend(record.buckets().map(|(it, creation)| (it.profile.clone(), creation.region.clone())));
         }
         let search = &self.request.search;
         let of_search = |regions: Vec<String>| regions.into_iter().map(|it| (search.profile.clone(), it));
@@ -295,7 +295,7 @@ impl Finder<'_> {
             for (bucket, creation) in record.buckets() {
                 let unconfirmed_since = creation.confirmed.is_none().then_some(creation.at);
                 let kind = LeftoverKind::Bucket { unconfirmed_since };
-                missing.push(leftover(kind, &bucket.name, &bucket.profile, &bucket.account_id, &bucket.region));
+                missing.push(leftover(kind, &bucket.name, &bucket.profile, &bucket.account_id, &creation.region));
             }
         }
         missing.into_iter().for_each(|it| self.take(it, None));

@@ -28,11 +28,13 @@ pub struct Creation {
     /// The stack's ID, or the bucket's name, once AWS has answered; `None` as long as the call may
     /// still take effect.
     pub confirmed: Option<String>,
+    /// Where it was last requested.
+    pub region: String,
 }
 
 impl Creation {
-    fn requested(at: Timestamp) -> Self {
-        Self { at, confirmed: None }
+    fn requested(at: Timestamp, region: &str) -> Self {
+        Self { at, confirmed: None, region: region.to_owned() }
     }
 }
 
@@ -41,7 +43,7 @@ impl Ledger {
     pub fn apply(&mut self, event: &RunEvent, is_own: impl Fn(&str) -> bool) {
         match &event.happening {
             Happening::StackCreating { cell, .. } => {
-                self.stacks.insert(cell.clone(), Creation::requested(event.at));
+                self.stacks.insert(cell.clone(), Creation::requested(event.at, &cell.region));
             }
             Happening::StackCreated { cell, stack_id } => {
                 if let Some(creation) = self.stacks.get_mut(cell) {
@@ -54,8 +56,8 @@ impl Ledger {
             | Happening::StackDeleteUnawaited { cell, .. } => {
                 self.stacks.remove(cell);
             }
-            Happening::BucketCreating { bucket, .. } if is_own(bucket) => {
-                self.buckets.insert(bucket.clone(), Creation::requested(event.at));
+            Happening::BucketCreating { bucket, region } if is_own(bucket) => {
+                self.buckets.insert(bucket.clone(), Creation::requested(event.at, region));
             }
             Happening::BucketCreated { bucket, .. } => {
                 if let Some(creation) = self.buckets.get_mut(bucket) {
