@@ -79,6 +79,7 @@ mod reporting;
 mod resuming;
 mod root_causes;
 mod sample;
+mod scenarios;
 mod secrets;
 mod seeds;
 mod selection;

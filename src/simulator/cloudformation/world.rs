@@ -6,10 +6,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use super::resource::{self, Facts};
 use super::stack::Stack;
 use super::state::State;
 use crate::simulator::s3::Missing;
+use crate::simulator::scenario::{Phase, ResourceFacts};
 use crate::simulator::{Caller, Cloud, ec2, ssm};
 use crate::template::{Nested, Template, Unknown, Value, World};
 use crate::yaml::{self, Node};
@@ -117,6 +120,30 @@ impl Surroundings<'_> {
     }
 }
 
+/// An attribute that the scenario gives. The data of a wait condition are JSON as text.
+fn given(kind: &str, value: &Json) -> Value {
+    match value {
+        Json::Object(_) if kind == "AWS::CloudFormation::WaitCondition" => Value::text(value.to_string()),
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Bool(*value),
+        Json::Number(value) => Value::Number(value.clone()),
+        Json::String(text) => Value::text(text.as_str()),
+        Json::Array(items) => Value::List(items.iter().map(|item| given("", item)).collect()),
+        Json::Object(entries) => {
+            Value::Map(entries.iter().map(|(key, entry)| (key.clone(), given("", entry))).collect())
+        }
+    }
+}
+
+/// The version of the CDK's bootstrap stack, for which every template that `cdk synth` writes asks, whatever the qualifier. There
+/// is no such stack here, and nothing of it is needed to launch the template.
+/// <https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html>
+fn bootstrap_version(name: &str) -> Option<&'static str> {
+    const NEW_ENOUGH_FOR_ALL: &str = "30";
+    let qualifier = name.strip_prefix("/cdk-bootstrap/")?.strip_suffix("/version")?;
+    (!qualifier.is_empty() && !qualifier.contains('/')).then_some(NEW_ENOUGH_FOR_ALL)
+}
+
 impl World for Surroundings<'_> {
     fn is_made_up(&self, parameter: &str) -> bool {
         self.made_up.contains(parameter)
@@ -158,6 +185,17 @@ impl World for Surroundings<'_> {
             };
         }
         let facts = self.facts(logical_id, resource);
+        let about = ResourceFacts {
+            account: facts.account,
+            region: facts.region,
+            stack: facts.stack_name,
+            logical_id,
+            resource_type: facts.kind,
+            phase: Phase::Create,
+        };
+        if let Some(value) = self.cloud.scenario.attribute(&about, attribute) {
+            return Ok(given(facts.kind, value));
+        }
         let is_there = resource::has_attribute(&resource.kind, attribute);
         if self.sight.hides_made_up && is_there && resource::is_made_up_attribute(&facts, physical_id, attribute) {
             return unknown();
@@ -195,7 +233,9 @@ impl World for Surroundings<'_> {
             return Ok(Value::text(value.as_str()));
         }
         let missing = || format!("Unable to fetch parameters [{name}] from parameter store for this account.");
-        let parameter = self.cloud.ssm.parameter(self.caller, name).ok_or_else(missing)?;
+        let Some(parameter) = self.cloud.ssm.parameter(self.caller, name) else {
+            return bootstrap_version(name).map(Value::text).ok_or_else(missing);
+        };
         if parameter.kind == ssm::Kind::SecureString {
             return Err(format!(
                 "Parameters [{name}] referenced by template have types not supported by CloudFormation."

@@ -7,13 +7,14 @@
 mod pattern;
 mod read;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Map, Value as Json};
 
 use super::lock;
 use super::seed::SeedFile;
@@ -25,8 +26,10 @@ pub use read::{read, schema};
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ScenarioFile {
-    /// Resources that fail, or take long
+    /// Resources that fail, time out, take long, or have given attributes
     pub resources: Vec<ResourceRule>,
+    /// Attributes of resources by their logical IDs, for Fn::GetAtt: {Rand: {Value: abc}}
+    pub attributes: BTreeMap<String, Map<String, Json>>,
     /// Calls that are throttled, denied, delayed or not answered
     pub calls: Vec<CallRule>,
     /// Stacks and buckets that can't be seen for a while after they were made
@@ -58,8 +61,12 @@ pub struct ResourceRule {
     pub takes: Option<HumanDuration>,
     /// It fails, with this as the reason
     pub fails: Option<String>,
+    /// It fails since nobody answers in time: the signals of a wait condition or a creation policy, the response of a custom resource
+    pub times_out: bool,
     /// When it stops to fail; without it, never
     pub until: Option<Until>,
+    /// What Fn::GetAtt gives for its attributes, such as the data of a custom resource or a wait condition
+    pub attributes: Map<String, Json>,
 }
 
 /// When a resource stops to fail; where both are given, both must have come
@@ -235,6 +242,8 @@ pub struct Impact {
     pub takes: Option<Duration>,
     /// The reason.
     pub fails: Option<String>,
+    /// It fails since nobody answers in time.
+    pub times_out: bool,
 }
 
 /// A call that has just come in.
@@ -282,8 +291,10 @@ impl Scenario {
         for (index, rule) in self.file.resources.iter().enumerate().filter(|(_, rule)| rule.applies(facts)) {
             lock(&self.met).insert(("resources", index));
             impact.takes = impact.takes.or(rule.takes.map(|it| it.0));
-            if impact.fails.is_none() && rule.fails.is_some() && self.still_fails(index, rule, facts, is_empty) {
+            let is_first = impact.fails.is_none() && !impact.times_out;
+            if is_first && rule.is_fatal() && self.still_fails(index, rule, facts, is_empty) {
                 impact.fails.clone_from(&rule.fails);
+                impact.times_out = rule.times_out;
             }
         }
         impact
@@ -308,6 +319,13 @@ impl Scenario {
             fails
         });
         full || early
+    }
+
+    /// What an attribute of the resource is, if the file says so: the resource's own entry, else the first rule that does.
+    pub fn attribute(&self, facts: &ResourceFacts, name: &str) -> Option<&Json> {
+        let own = self.file.attributes.get(facts.logical_id).and_then(|attributes| attributes.get(name));
+        let mut rules = self.file.resources.iter().filter(|rule| rule.is_about(facts));
+        own.or_else(|| rules.find_map(|rule| rule.attributes.get(name)))
     }
 
     /// What becomes of the call; to ask is to have called. The first rule that hits it counts.
@@ -339,9 +357,16 @@ impl Scenario {
 }
 
 impl ResourceRule {
+    fn is_fatal(&self) -> bool {
+        self.fails.is_some() || self.times_out
+    }
+
     fn applies(&self, facts: &ResourceFacts) -> bool {
-        self.phase == facts.phase
-            && meets(self.stack.as_ref(), facts.stack)
+        self.phase == facts.phase && self.is_about(facts)
+    }
+
+    fn is_about(&self, facts: &ResourceFacts) -> bool {
+        meets(self.stack.as_ref(), facts.stack)
             && meets(self.logical_id.as_ref(), facts.logical_id)
             && meets(self.resource_type.as_ref(), facts.resource_type)
             && among(&self.regions, facts.region)

@@ -40,10 +40,16 @@ pub fn schema() -> Schema {
 fn rules(checker: &mut Checker, root: &Node) {
     let list = |key: &str| root.get(key).and_then(Node::as_sequence).unwrap_or_default().iter().enumerate();
     for (n, rule) in list("resources").filter(|(_, rule)| rule.as_mapping().is_some()) {
-        if rule.get("fails").is_none() && rule.get("takes").is_none() {
-            checker.error(rule.at, format!("`resources[{n}]` changes nothing: it lacks `fails` or `takes`"), None);
+        let changes = ["fails", "times_out", "takes", "attributes"];
+        if changes.iter().all(|key| rule.get(key).is_none()) {
+            let message =
+                format!("`resources[{n}]` changes nothing: it lacks `fails`, `times_out`, `takes` or `attributes`");
+            checker.error(rule.at, message, None);
         }
-        if let (Some(until), None) = (rule.get("until"), rule.get("fails")) {
+        if let (Some(_), Some(times_out)) = (rule.get("fails"), rule.get("times_out")) {
+            checker.error(times_out.at, format!("`resources[{n}]` has both `fails` and `times_out`"), None);
+        }
+        if let (Some(until), None) = (rule.get("until"), rule.get("fails").or(rule.get("times_out"))) {
             checker.error(
                 until.at,
                 format!("`resources[{n}].until` says when to stop failing, but nothing fails"),
@@ -110,13 +116,22 @@ mod tests {
         check(
             "resources:\n- {stack: a, until: {}}\n- {takes: 5, accounts: [123456789012], phase: [create]}\n- fails: !x y",
             &[
-                "s.yml:2:3: `resources[0]` changes nothing: it lacks `fails` or `takes`",
+                "s.yml:2:3: `resources[0]` changes nothing: it lacks `fails`, `times_out`, `takes` or `attributes`",
                 "s.yml:2:21: `resources[0].until` says when to stop failing, but nothing fails",
                 "s.yml:2:21: `resources[0].until` says nothing: it lacks `attempts` or `bucket_is_empty`",
                 "s.yml:3:11: `resources[1].takes` is a whole number, but must be a duration such as 30s",
                 "s.yml:3:25: `resources[1].accounts[0]` is a whole number, but must be text (write it in quotes: \"123456789012\")",
                 "s.yml:3:47: `resources[1].phase` is a list, but must be one of create, update, delete",
                 "s.yml:4:13: `resources[2].fails` has the tag `!x`, which means nothing here",
+            ],
+        );
+        check(
+            "attributes: {Rand: abc}\nresources: [{fails: x, times_out: true}, {attributes: [], times_out: 'true'}]",
+            &[
+                "s.yml:1:20: `attributes.Rand` is text, but must be a mapping",
+                "s.yml:2:35: `resources[0]` has both `fails` and `times_out`",
+                "s.yml:2:55: `resources[1].attributes` is a list, but must be a mapping",
+                "s.yml:2:70: `resources[1].times_out` is text, but must be true or false",
             ],
         );
         check(

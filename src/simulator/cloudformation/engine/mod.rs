@@ -282,14 +282,22 @@ impl Engine<'_> {
     /// What the scenario does to a resource.
     fn impact(&self, number: StackNumber, logical_id: &str, kind: &str, phase: Deed) -> Impact {
         let stack = self.stack(number);
-        self.cloud.resource_fault(&ResourceFacts {
+        let mut impact = self.cloud.resource_fault(&ResourceFacts {
             account: &stack.owner.account,
             region: &stack.owner.region,
             stack: &stack.name,
             logical_id,
             resource_type: kind,
             phase,
-        })
+        });
+        if let Some(resource) = stack.resources.get(logical_id).filter(|_| impact.times_out) {
+            let root = stack.revision.as_ref().map(|revision| &revision.source.template.root);
+            let policy = root.and_then(|root| root.get("Resources")?.get(logical_id)?.get("CreationPolicy"));
+            let (takes, reason) = resource::timeout(&stack.facts(logical_id, resource), policy, phase);
+            impact.takes.get_or_insert(takes);
+            impact.fails = Some(reason);
+        }
+        impact
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! - `identity`: physical IDs and names, from `identity_table`; `arn`: ARNs; `attribute`: what `Fn::GetAtt` gives
 //! - `pattern`: the notation of those tables, and where made-up text comes from
-//! - `duration`: how long AWS takes
+//! - `duration`: how long AWS takes; `timeout`: how long it waits for an answer
 //! - `check`: what is refused; `change`: what an update changes
 
 mod arn;
@@ -19,6 +19,7 @@ mod duration;
 mod identity;
 mod identity_table;
 mod pattern;
+mod timeout;
 
 use indexmap::IndexMap;
 
@@ -30,6 +31,7 @@ pub use change::{Change, Replaces, changes, replaces_at, same};
 pub use check::refusal;
 pub use duration::takes;
 pub use identity::{given_name, has_made_up_id, physical_id};
+pub use timeout::timeout;
 
 /// A resource as far as its template and its stack tell.
 #[derive(Clone, Copy, Debug)]
