@@ -198,19 +198,21 @@ fn refused(
     RefusedCell { cell, reason, places: Vec::new() }
 }
 
-/// A cell of a test that can't be planned. Files are named from the project's root.
+/// A cell of a test that can't be planned.
 fn unplanned(test: &TestDraft, place: &Place, project_root: &Path) -> RefusedCell {
-    let reason = |problem: &Diagnostic| {
-        let mut problem = problem.clone();
-        if let Some(location) = &mut problem.location
-            && let Ok(file) = location.file.strip_prefix(project_root)
-        {
-            location.file = file.into();
-        }
-        problem.to_string()
-    };
-    let reasons: Vec<String> = test.problems.iter().map(reason).collect();
+    let reasons: Vec<String> = test.problems.iter().map(|problem| from_root(problem, project_root)).collect();
     refused(test, place, "", &[], reasons.join("; "))
+}
+
+/// A diagnostic in one line, with its file as it is named from the project's root.
+fn from_root(problem: &Diagnostic, project_root: &Path) -> String {
+    let mut problem = problem.clone();
+    if let Some(location) = &mut problem.location
+        && let Ok(file) = location.file.strip_prefix(project_root)
+    {
+        location.file = file.into();
+    }
+    problem.to_string()
 }
 
 fn cell_id(test: &TestDraft, place: &Place) -> CellId {
@@ -372,12 +374,12 @@ mod tests {
                 (
                     "one/us-west-1".to_owned(),
                     account,
-                    "parameter Zones: only 1 availability zone in us-west-1, 2 wanted"
+                    "parameter Zones: $[taskcat_genaz_2]: only 1 availability zone in us-west-1, 2 wanted"
                 ),
                 (
                     "one/eu-west-1".to_owned(),
                     account,
-                    "parameter Zones: the availability zones of eu-west-1: UnauthorizedOperation: no",
+                    "parameter Zones: $[taskcat_genaz_2]: the availability zones of eu-west-1: UnauthorizedOperation: no",
                 ),
                 ("two/us-east-2".to_owned(), "", "profile gone: the security token is expired"),
             ]

@@ -67,6 +67,35 @@ const TABLE: &[(&str, &str)] = &[
         r"OptInRequired|not subscribed to this service|[Rr]egion .*(?:not enabled|is disabled)|InvalidClientTokenId|InvalidAccessKeyId|InvalidToken|IllegalLocationConstraintException|security token included in the request is invalid|AWS was not able to validate the provided access credentials",
         "if this works in other regions, this one has to be switched on first (account settings, AWS Regions)",
     ),
+    // What a simulated account lacks.
+    (
+        r"SSM parameter (?P<name>\S+) in \S+: the simulator doesn't have it",
+        "seed it: `ssm_parameters: [{name: ${name}, value: …}]` in a file for `--seed` (docs/seeds.md)",
+    ),
+    (
+        r"secret (?P<name>\S+) in \S+: the simulator doesn't have it",
+        "seed it: `secrets: [{name: ${name}, value: …}]` in a file for `--seed` (docs/seeds.md)",
+    ),
+    (
+        r"object s3://(?P<bucket>[^/\s]+)/(?P<key>\S+): the simulator doesn't have it",
+        "seed it: `buckets: [{name: ${bucket}, objects: [{key: ${key}, file: …}]}]` in a file for `--seed` (docs/seeds.md)",
+    ),
+    (
+        r"simulator has no bucket `(?P<bucket>[^`]+)`.*put its object (?P<key>\S+) there",
+        "seed it: `buckets: [{name: ${bucket}, objects: [{key: ${key}, file: …}]}]` in a file for `--seed` (docs/seeds.md)",
+    ),
+    (
+        r"Unable to fetch parameters \[(?P<name>[^\]]*)\] from parameter store",
+        "an SSM parameter ${name} must exist in the test's account and region; for a simulated run, seed it (`ssm_parameters`)",
+    ),
+    (
+        r"Secrets Manager can't find the specified secret",
+        "the secret must exist in the test's account and region; for a simulated run, seed it (`secrets`)",
+    ),
+    (
+        r"parameter value (?P<value>\S+) for parameter name (?P<key>\S+) does not exist",
+        "${value} must exist in the test's region; for a simulated run with such seeds, add it to them (`key_pairs`, `images`, `hosted_zones` or `vpcs`)",
+    ),
     // The template, before anything is made.
     (
         r"Unable to get mapping for (?P<map>[\w.-]+)::(?P<top>[^:\s]+)::(?P<second>[\w.-]+)",
@@ -78,7 +107,7 @@ const TABLE: &[(&str, &str)] = &[
     ),
     (
         r"No export named (?P<name>\S+) found",
-        "a stack that exports ${name} must stand in the same account and region before the test",
+        "a stack that exports ${name} must exist in the same account and region before the test; for a simulated run, seed it (`exports`)",
     ),
     (
         r"Unrecognized resource types?: \[(?P<types>[^\]]*)\]",
@@ -238,6 +267,25 @@ mod tests {
         check(
             "No export named shared-VpcId found. Rollback requested by user.",
             "a stack that exports shared-VpcId must",
+        );
+        check(
+            "t.yml:1:2: parameter K: $[taskcat_ssm_/a/b]: SSM parameter /a/b in us-east-1: the simulator doesn't have it",
+            "seed it: `ssm_parameters: [{name: /a/b, value: …}]`",
+        );
+        check("secret db in us-east-1: the simulator doesn't have it", "seed it: `secrets: [{name: db, value: …}]`");
+        check(
+            "object s3://b/k/l: the simulator doesn't have it",
+            "seed it: `buckets: [{name: b, objects: [{key: k/l, file: …}]}]`",
+        );
+        check(
+            "the simulator has no bucket `b`, so what this nested stack creates isn't known; put its object k/l.yaml there with --seed",
+            "seed it: `buckets: [{name: b, objects: [{key: k/l.yaml, file: …}]}]`",
+        );
+        check("Unable to fetch parameters [/a] from parameter store for this account.", "an SSM parameter /a must");
+        check("Secrets Manager can't find the specified secret.", "the secret must exist");
+        check(
+            "Parameter validation failed: parameter value ops for parameter name Key does not exist",
+            "ops must exist in the test's region",
         );
         check(
             "Template format error: Unrecognized resource types: [AWS::AppRunner::Service]",

@@ -220,3 +220,99 @@ fn a_server_is_seeded_too() {
     // Buckets belong to one account, everything else to every account.
     outcome.assert_code(1).assert_says("object s3://site-licences/2030.txt").assert_silent_about("motto");
 }
+
+/// What a run lacks is said once for each test, with the pseudo-parameter, its place, and how to seed it.
+#[test]
+fn what_is_missing_names_its_seed() {
+    let check = |value: &str, says: &[&str]| {
+        let project = Project::empty("bare");
+        project.write("topic.yaml", "Parameters: {K: {Type: String}}\nResources: {T: {Type: AWS::SNS::Topic}}\n");
+        project.write(
+            ".taskcat.yml",
+            &format!(
+                "project: {{name: bare, regions: [us-east-1]}}\n\
+                 tests: {{one: {{template: topic.yaml, parameters: {{K: '{value}'}}}}}}\n"
+            ),
+        );
+        let outcome = local(&project, &[]);
+        outcome.assert_code(1);
+        let cause = &outcome.cell("one", "us-east-1")["root_cause"];
+        let (reason, hint) = (cause["reason"].as_str().unwrap(), cause["hint"].as_str().unwrap());
+        assert!(reason.starts_with(&format!("parameter K: {}", says[0])), "{reason}");
+        outcome.assert_says(".taskcat.yml:2");
+        assert!(reason.ends_with("the simulator doesn't have it"), "{reason}");
+        assert!(hint.starts_with(says[1]), "{hint}");
+    };
+    check(
+        "$[taskcat_ssm_/my/key]",
+        &["$[taskcat_ssm_/my/key]: SSM parameter /my/key in us-east-1", "seed it: `ssm_parameters: [{name: /my/key,"],
+    );
+    check(
+        "$[taskcat_secretsmanager_db]",
+        &["$[taskcat_secretsmanager_db]: secret db in us-east-1", "seed it: `secrets: [{name: db,"],
+    );
+    check(
+        "$[taskcat_getlicensecontent]/mine/a/b.txt",
+        &[
+            "$[taskcat_getlicensecontent]/mine/a/b.txt: object s3://mine/a/b.txt",
+            "seed it: `buckets: [{name: mine, objects: [{key: a/b.txt,",
+        ],
+    );
+}
+
+/// Somebody else's bucket may exist in AWS.
+#[test]
+fn a_bucket_of_somebody_else_is_only_not_here() {
+    let project = Project::empty("foreign");
+    project.write(
+        "site.yaml",
+        "Resources:\n  Child:\n    Type: AWS::CloudFormation::Stack\n    Properties: {TemplateURL: !Sub \
+         'https://modules-${AWS::Region}.s3.amazonaws.com/q/vpc.yaml'}\n",
+    );
+    project
+        .write(".taskcat.yml", "project: {name: foreign, regions: [us-east-1]}\ntests: {one: {template: site.yaml}}\n");
+    let outcome = local(&project, &[]);
+    outcome.assert_code(1).assert_silent_about("The specified bucket does not exist");
+    outcome.assert_says("the simulator has no bucket `modules-us-east-1`");
+    outcome.assert_says("hint: seed it: `buckets: [{name: modules-us-east-1, objects: [{key: q/vpc.yaml,");
+    project.write(
+        "seeds.yml",
+        "buckets: [{name: modules-us-east-1, objects: [{key: q/vpc.yaml, text: 'Resources: {T: {Type: AWS::SNS::Topic}}'}]}]\n",
+    );
+    local(&project, &["--seed", "seeds.yml"]).assert_code(0);
+}
+
+/// What `cdk synth` writes asks for the version of the account's bootstrap stack, whatever its qualifier.
+#[test]
+fn what_the_cdk_synthesizes_is_launched() {
+    let project = Project::empty("synthesized");
+    project.write(
+        "cdk.out/Web.template.json",
+        r#"{
+  "Parameters": {
+    "BootstrapVersion": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/cdk-bootstrap/team1/version"}
+  },
+  "Rules": {
+    "CheckBootstrapVersion": {
+      "Assertions": [{
+        "Assert": {"Fn::Not": [{"Fn::Contains": [["1", "2", "3", "4", "5"], {"Ref": "BootstrapVersion"}]}]},
+        "AssertDescription": "CDK bootstrap stack version 6 required."
+      }]
+    }
+  },
+  "Resources": {
+    "Topic": {"Type": "AWS::SNS::Topic"},
+    "CDKMetadata": {"Type": "AWS::CDK::Metadata", "Properties": {"Analytics": "v2:deflate64:AAAA"}}
+  }
+}"#,
+    );
+    project.write(
+        ".taskcat.yml",
+        "project: {name: cdk, regions: [us-east-1]}\ntests: {web: {template: cdk.out/Web.template.json}}\n",
+    );
+    local(&project, &[]).assert_code(0);
+    // A seed counts for more.
+    project.write("old.yml", "ssm_parameters: [{name: /cdk-bootstrap/team1/version, value: '5'}]\n");
+    let outcome = local(&project, &["--seed", "old.yml"]);
+    outcome.assert_code(1).assert_says("CDK bootstrap stack version 6 required.");
+}

@@ -263,17 +263,22 @@ mod tests {
         check("$[taskcat_genaz_2]", shown("us-west-1a,us-west-1b"));
         check("x=$[taskcat_genaz_1];", shown("x=us-west-1a;"));
         check("$[taskcat_gensingleaz_3]", shown("us-west-1c"));
-        check("$[taskcat_genaz_4]", Rendered::Error("only 3 availability zones in us-west-1, 4 wanted".to_owned()));
+        check(
+            "$[taskcat_genaz_4]",
+            Rendered::Error("$[taskcat_genaz_4]: only 3 availability zones in us-west-1, 4 wanted".to_owned()),
+        );
         check(
             "$[taskcat_gensingleaz_4]",
-            Rendered::Error("only 3 availability zones in us-west-1, 4 wanted".to_owned()),
+            Rendered::Error("$[taskcat_gensingleaz_4]: only 3 availability zones in us-west-1, 4 wanted".to_owned()),
         );
         check("$[taskcat_ssm_/plain]", shown("value"));
         check("<$[taskcat_ssm_/$[taskcat_test_name]/path]>", shown("<of the test>"));
         check("$[taskcat_ssm_/secure]", hidden("hush"));
         check(
             "x$[taskcat_ssm_/gone]",
-            Rendered::Error("SSM parameter /gone in us-west-1: ParameterNotFound: /gone".to_owned()),
+            Rendered::Error(
+                "$[taskcat_ssm_/gone]: SSM parameter /gone in us-west-1: ParameterNotFound: /gone".to_owned(),
+            ),
         );
         check("$[taskcat_secretsmanager_db]", hidden("pa55"));
         check("$[taskcat_getlicensecontent]/licences/a/b.lic", hidden("licence text"));
@@ -295,7 +300,7 @@ mod tests {
         check(&["a", "$[taskcat_secretsmanager_db]"], hidden("a,pa55"));
         check(
             &["a", "$[taskcat_genaz_9]"],
-            Rendered::Error("only 3 availability zones in us-west-1, 9 wanted".to_owned()),
+            Rendered::Error("$[taskcat_genaz_9]: only 3 availability zones in us-west-1, 9 wanted".to_owned()),
         );
     }
 
@@ -310,9 +315,9 @@ mod tests {
         check(&["usw1-az2"], "$[taskcat_gensingleaz_2]", shown("us-west-1c"));
         check(&["use1-az2"], "$[taskcat_genaz_2]", shown("us-west-1a,us-west-1b"));
         let too_few = |text: &str| Rendered::Error(text.to_owned());
-        let message = "only 2 availability zones in us-west-1 after az_blacklist, 3 wanted";
+        let message = "$[taskcat_genaz_3]: only 2 availability zones in us-west-1 after az_blacklist, 3 wanted";
         check(&["usw1-az3"], "$[taskcat_genaz_3]", too_few(message));
-        let message = "only 1 availability zone in us-west-1 after az_blacklist, 2 wanted";
+        let message = "$[taskcat_genaz_2]: only 1 availability zone in us-west-1 after az_blacklist, 2 wanted";
         check(&["usw1-az3", "usw1-az1"], "$[taskcat_genaz_2]", too_few(message));
     }
 

@@ -80,7 +80,7 @@ impl<R: Rng> Renderer<'_, R> {
                 Err(not_known) => self.missing(not_known.to_string(), not_known.unknown()),
             },
             Piece::Pseudo { kind: Pseudo::Random(random), .. } => self.random(*random, &mut drawn),
-            Piece::Pseudo { kind: Pseudo::Stored(stored), .. } => self.stored(stored),
+            Piece::Pseudo { kind: Pseudo::Stored(stored), written } => self.stored(stored, written),
             Piece::Pseudo { kind: Pseudo::GetVal { parameter }, .. } => match self.parameters.get(parameter) {
                 Some(target) => self.parameter(target),
                 None => Rendered::Error(format!("{parameter} is no parameter of the test")),
@@ -95,7 +95,7 @@ impl<R: Rng> Renderer<'_, R> {
         Rendered::Value { text, secret: random.is_secret() }
     }
 
-    fn stored(&self, stored: &Stored) -> Rendered {
+    fn stored(&self, stored: &Stored, written: &str) -> Rendered {
         let lookup = match stored.lookup(self.parameters, self.scope) {
             Ok(lookup) => lookup,
             Err(not_known) => return self.missing(not_known.to_string(), not_known.unknown()),
@@ -103,9 +103,9 @@ impl<R: Rng> Renderer<'_, R> {
         match self.answers.get(&lookup) {
             Some(Ok(answer)) => match stored.answered(answer, self.scope) {
                 Ok((text, secret)) => Rendered::Value { text, secret },
-                Err(reason) => Rendered::Error(reason),
+                Err(reason) => Rendered::Error(format!("{written}: {reason}")),
             },
-            Some(Err(reason)) => Rendered::Error(format!("{}: {reason}", stored::described(&lookup))),
+            Some(Err(reason)) => Rendered::Error(format!("{written}: {}: {reason}", stored::described(&lookup))),
             None => {
                 let why = format!("needs an answer from AWS: {}", stored::described(&lookup));
                 self.missing(why, stored::unknown(&lookup))
