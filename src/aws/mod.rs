@@ -184,6 +184,7 @@ impl Aws {
             match self.clients(profile, region).await.caller_identity().await {
                 Ok(identity) => return Ok((identity, region.clone())),
                 // Where there are no credentials at all, no region has them.
+                Err(error) if error.is(ErrorKind::MissingProfile) => return Err(error),
                 Err(error) if error.is(ErrorKind::Credentials) && error.code.is_none() => return Err(error),
                 Err(error) => first = first.or(Some(error)),
             }

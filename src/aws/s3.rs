@@ -153,7 +153,7 @@ impl Clients {
 
     /// The error of a `HEAD`, whose answer has no words: another question about the bucket brings S3's.
     async fn worded(&self, error: AwsError, bucket: &str) -> AwsError {
-        if error.code.is_some() || error.is_ambiguous() {
+        if error.code.is_some() || error.is_unanswered() {
             return error;
         }
         match self.s3.get_bucket_location().bucket(bucket).send().await {

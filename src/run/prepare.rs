@@ -65,10 +65,11 @@ pub(super) async fn identity(profile: &str, region: &str, aws: &Aws) -> Result<I
 /// What the parameters need to know. An answer that can't be had fails the cells that need it, and nothing else.
 async fn answer(lookups: Vec<Lookup>, aws: &Aws) -> Answers {
     let asked = lookups.into_iter().map(async |lookup| {
-        let answer = ask(&lookup, aws).await.map_err(|error| match error.is(ErrorKind::NotFound) && aws.is_simulated() {
-            true => "the simulator doesn't have it".to_owned(),
-            false => unanswered(&error),
-        });
+        let answer =
+            ask(&lookup, aws).await.map_err(|error| match error.is(ErrorKind::NotFound) && aws.is_simulated() {
+                true => "the simulator doesn't have it".to_owned(),
+                false => unanswered(&error),
+            });
         (lookup, answer)
     });
     join_all(asked).await.into_iter().collect()
