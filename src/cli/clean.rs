@@ -171,7 +171,8 @@ impl Clean {
                 format!("name one: {}", runs.join(", ")),
             );
         }
-        if what == "ALL" || !findings.is_unknown() || self.is_project_at_hand(aws) {
+        // A run whose ID is known may well have left nothing.
+        if what == "ALL" || !findings.is_unknown() || run::run_id(what).is_some() || self.is_project_at_hand(aws) {
             return Ok(());
         }
         let known: Vec<_> =
