@@ -12,7 +12,7 @@ const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 /// tags, the bucket by the journal.
 fn after_a_killed_run(kind: Kind) {
     let server = Server::take(kind);
-    let project = Project::copy_of("hooks");
+    let project = crate::hooks::project_of_scripts();
     project.write("held", "");
     project.replace(".taskcat.yml", "./hooks/record.sh after", "touch waits; while test -e held; do sleep 0.1; done");
     let mut run = Taskcat::test_run(&project, &server).args(["-l", "-t", "recorded", "-r", "us-east-1"]).start();

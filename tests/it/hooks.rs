@@ -10,6 +10,13 @@ tests_on!(all: hooks_get_what_they_need_and_fail_their_cell_alone, a_prehook_tha
 
 const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 
+/// A project with hooks that are scripts of its own; no program has to be on PATH.
+pub fn project_of_scripts() -> Project {
+    let project = Project::copy_of("hooks");
+    project.replace(".taskcat.yml", "      - type: on-path\n        config:\n          colour: green\n", "");
+    project
+}
+
 fn run(project: &Project, server: &Server) -> crate::taskcat::Outcome {
     let path = std::env::join_paths([project.path().join("bin"), "/usr/bin".into(), "/bin".into()]).unwrap();
     Taskcat::test_run(project, server).env("PATH", path).args(["-l"]).run()
@@ -82,8 +89,7 @@ fn a_hook_that_is_not_there_is_named() {
 #[cfg(target_os = "linux")]
 #[test]
 fn hooks_end_with_a_run_that_is_killed() {
-    let project = Project::copy_of("hooks");
-    project.replace(".taskcat.yml", "      - type: on-path\n        config:\n          colour: green\n", "");
+    let project = project_of_scripts();
     project.replace(".taskcat.yml", "./hooks/record.sh before", "echo $$ >leader; sleep 79 & echo $! >child; wait");
     let mut run =
         Taskcat::offline(&project).args(["test", "run", "--local", "-l", "-t", "recorded", "-r", "us-east-1"]).start();

@@ -35,7 +35,7 @@ fn while_stacks_are_in_progress() {
 fn while_a_hook_runs(kind: Kind) {
     let server = Server::take(kind);
     let proxy = Proxy::before(&server);
-    let project = Project::copy_of("hooks");
+    let project = crate::hooks::project_of_scripts();
     // A duration that no other process on this machine sleeps.
     let sleep = format!("sleep 77.{}", project.path().parent().unwrap().metadata().map(|it| inode(&it)).unwrap());
     project.replace(".taskcat.yml", "./hooks/record.sh before", &sleep);

@@ -19,11 +19,10 @@ fn clean(project: &Project, endpoint: &str, args: &[&str]) -> crate::taskcat::Ou
 
 /// A project whose run waits in a posthook as long as the file `held` exists.
 fn held_project() -> Project {
-    let project = Project::copy_of("hooks");
+    let project = crate::hooks::project_of_scripts();
     project.write("held", "");
     let wait = "touch waits; while test -e held; do sleep 0.1; done";
     project.replace(".taskcat.yml", "./hooks/record.sh after", wait);
-    project.replace(".taskcat.yml", "      - type: on-path\n        config:\n          colour: green\n", "");
     project
 }
 

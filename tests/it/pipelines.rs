@@ -145,7 +145,7 @@ fn it_is_deployed_looked_at_and_taken_away() {
         owner.server.given(&["object", bucket, "shop/templates/shop.yaml", text]);
     }
     owner.server.given(&["removed", bucket, "shop/templates/shop.yaml"]);
-    owner.taskcat(&["delete", "shop-pipeline"]).run().assert_code(2).assert_says("--yes deletes without asking");
+    owner.taskcat(&["delete", "shop-pipeline"]).run().assert_code(2).assert_says("pass --yes to delete without asking");
     let deleted = owner.taskcat(&["delete", "shop-pipeline", "--yes"]).run();
     deleted.assert_code(0).assert_says(bucket).assert_says("1 stack and 1 bucket deleted");
     owner.standing().assert_nothing();

@@ -291,11 +291,11 @@ class Walk:
         assert configuration["ActionMode"] == "CHANGE_SET_REPLACE", configuration
         given = json.loads(self.file(configuration["TemplateConfiguration"])) if "TemplateConfiguration" in configuration else {}
         parameters = {**given.get("Parameters", {}), **json.loads(configuration.get("ParameterOverrides", "{}"))}
-        exists = stack in [
-            it["StackName"] for it in self.cloudformation.describe_stacks()["Stacks"] if it["StackStatus"] != "REVIEW_IN_PROGRESS"
-        ]
-        # One of that name makes place, executed or not.
-        self.cloudformation.delete_change_set(StackName=stack, ChangeSetName=name)
+        stacks = {it["StackName"]: it["StackStatus"] for it in self.cloudformation.describe_stacks()["Stacks"]}
+        exists = stacks.get(stack, "REVIEW_IN_PROGRESS") != "REVIEW_IN_PROGRESS"
+        if stack in stacks:
+            # The new change set replaces one of that name, executed or not.
+            self.cloudformation.delete_change_set(StackName=stack, ChangeSetName=name)
         self.cloudformation.create_change_set(
             StackName=stack,
             ChangeSetName=name,
