@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::LaunchError;
 use super::aws_cli::AwsCli;
@@ -23,6 +23,8 @@ const LOOKS: u32 = 5;
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// How often a deleted change set is looked for: those of nested stacks are deleted in the background.
 const DELETION_LOOKS: u32 = 60;
+/// How long somebody who has interrupted a deployment waits for its change set to be deleted.
+const DISCARD_LIMIT: Duration = Duration::from_secs(45);
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -250,8 +252,15 @@ pub async fn execute(proposal: &Proposal, clients: &Clients) -> Result<(), AwsEr
 /// Deletes the change set, and the stack in review if it exists only because of it.
 ///
 /// # Errors
-/// One of them may still exist.
+/// One of them may still exist, also where that takes longer than [`DISCARD_LIMIT`].
 pub async fn discard(proposal: &Proposal, clients: &Clients) -> Result<(), AwsError> {
+    match timeout(DISCARD_LIMIT, discard_all(proposal, clients)).await {
+        Ok(discarded) => discarded,
+        Err(_) => Err(AwsError::unfinished("DeleteChangeSet", clients.region(), "unknown")),
+    }
+}
+
+async fn discard_all(proposal: &Proposal, clients: &Clients) -> Result<(), AwsError> {
     let Proposal { stack_id, name, .. } = proposal;
     let requested = clients.delete_change_set(&proposal.id).await;
     let mut looks = 0;

@@ -161,8 +161,8 @@ fn a_value_that_cannot_be_had_is_shown_where_it_is_set() {
     outcome.assert_code(1).assert_says("zones in us-east-1, 99 wanted").assert_says("set at .taskcat.yml:8\n");
     outcome.assert_silent_about("Zones=any").assert_silent_about("declared at");
     for (value, expect) in [
-        ("$[taskcat_ssm_/no/key]", "SSM parameter /no/key in us-east-1: it doesn't exist (ParameterNotFound)"),
-        ("$[taskcat_secretsmanager_none]", "secret none in us-east-1: it doesn't exist (ResourceNotFoundException)"),
+        ("$[taskcat_ssm_/no/key]", "SSM parameter /no/key in us-east-1: the simulator doesn't have it"),
+        ("$[taskcat_secretsmanager_none]", "secret none in us-east-1: the simulator doesn't have it"),
     ] {
         set(value);
         local(&project).assert_code(1).assert_says(expect).assert_says("set at .taskcat.yml:8\n");

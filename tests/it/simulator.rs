@@ -341,7 +341,7 @@ fn rubbish_is_refused() {
     );
     check(
         simulator.signed("lambda", "GET /2015-03-31/functions", ""),
-        &["HTTP/1.1 501", "the simulator has no service `lambda`"],
+        &["HTTP/1.1 400", "the service `lambda` is not available in the simulator"],
     );
     check(
         simulator.send(

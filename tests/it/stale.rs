@@ -67,7 +67,7 @@ fn only_reports_are_deleted() {
     project.write(".taskcat.yml", "project: {nme: x}\n");
     fs::create_dir(project.path().join("public/report.json")).unwrap();
     let outcome = local(&project).args(["-o", "public"]).run();
-    outcome.assert_code(2).assert_says("a report could not be written: public/report.json");
+    outcome.assert_code(2).assert_says("a report could not be written: cannot write public/report.json");
     assert_eq!(project.read("public/notes.txt"), "mine\n");
     assert!(project.path().join("public/report.json").is_dir());
 }
