@@ -121,7 +121,7 @@ pub fn refusal(kind: &str, properties: &IndexMap<String, Value>) -> Option<Refus
     let known = resource_type(kind)?;
     let mut check = Check { known: &known, violations: Vec::new() };
     check.object(&known.properties, properties, &Place::default());
-    // A nested stack's URL is told with the template that it leads to.
+    // A nested stack's URL is checked together with the template that it leads to.
     check.violations.retain(|it| kind != NESTED_STACK || !it.pointer.starts_with("/TemplateURL"));
     match check.violations {
         violations if violations.is_empty() => name_refused(kind, properties),

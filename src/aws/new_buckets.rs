@@ -46,7 +46,7 @@ impl NewBuckets {
     }
 }
 
-/// The URI of the attempt that is under way: its request is gone when the answer is there.
+/// The URI of the current attempt: the SDK drops the request before it hands over the answer.
 #[derive(Debug)]
 struct AttemptUri(String);
 

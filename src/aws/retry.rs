@@ -113,7 +113,7 @@ pub(super) struct RetryLimits {
 }
 
 impl RetryLimits {
-    /// `pace` is told of throttled and successful calls.
+    /// Creates limits that report throttled and successful calls to `pace`.
     pub fn new(pace: Arc<Pace>) -> Self {
         Self { pace, refusing_since: Arc::default(), is_first_call: false }
     }

@@ -212,7 +212,7 @@ pub struct CellReport {
     pub(super) run: usize,
     #[serde(skip)]
     pub(super) decision: Decision,
-    /// Where what it may have failed of stands in the project's files.
+    /// The places in the project's files of its possible causes of failure.
     #[serde(skip)]
     pub(super) places: Vec<FailurePlace>,
 }

@@ -84,7 +84,7 @@ pub struct Job<'j> {
     pub foresee: Option<&'j Foresee<'j>>,
 }
 
-/// What a cell may fail of, and where that stands in the project's files.
+/// Possible causes of a cell's failure, and their places in the project's files.
 pub type Foresee<'j> = dyn Fn(&CellId) -> Vec<FailurePlace> + Sync + 'j;
 
 const LINT_ABSENT: &str = "cfn-lint is not on PATH, so templates are not checked before the launch (`pip install cfn-lint`; -l skips the check)";

@@ -231,6 +231,6 @@ async fn tell(target: &Target, endpoint: Option<&str>, aws: &Aws) -> Result<(), 
         streams::print_line(format_args!("    zip {key} taskcat.yml production.json"));
         streams::print_line(format_args!("    aws s3 cp {key} s3://{bucket}/ --region {region}\n"));
     }
-    streams::print_line(format_args!("`taskcat pipeline status {name} -r {region}` shows what its stages are at."));
+    streams::print_line(format_args!("`taskcat pipeline status {name} -r {region}` shows the status of its stages."));
     Ok(())
 }
