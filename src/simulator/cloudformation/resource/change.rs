@@ -44,9 +44,14 @@ pub fn replaces_at(kind: &str, path: &[String]) -> Replaces {
         let same = |(one, other): (&str, &String)| one == "*" || one == other;
         zip(declared.split('.'), path).all(same)
     };
-    if known.create_only.iter().any(concerns) {
+    strictest(&known, concerns)
+}
+
+/// The strictest update behavior among the paths of the type that are `concerned`.
+fn strictest(known: &ResourceType, concerned: impl Fn(&&str) -> bool) -> Replaces {
+    if known.create_only.iter().any(&concerned) {
         Replaces::Always
-    } else if known.conditional_create_only.iter().any(concerns) {
+    } else if known.conditional_create_only.iter().any(&concerned) {
         Replaces::Conditionally
     } else {
         Replaces::Never
@@ -64,13 +69,7 @@ fn replaces(
         Some(rest) => rest.strip_prefix('.').is_some_and(|rest| differs(rest, old.get(property), new.get(property))),
         None => false,
     };
-    if known.create_only.iter().any(concerns) {
-        Replaces::Always
-    } else if known.conditional_create_only.iter().any(concerns) {
-        Replaces::Conditionally
-    } else {
-        Replaces::Never
-    }
+    strictest(known, concerns)
 }
 
 /// Whether what is at the path differs; `*` is any item of a list or any name of a map.
