@@ -39,7 +39,8 @@ if command -v flock >/dev/null; then flock 9; fi
 for venv in "$@"; do
   requirements=tests/requirements/$venv.txt
   made=target/venvs/$venv/.made
-  want=$("$python" -c 'import sys; print(sys.version)'; cat "$requirements")
+  # The programs of a virtual environment name its path: it doesn't survive a move of the checkout.
+  want=$("$python" -c 'import sys; print(sys.version)'; (cd target/venvs && pwd -P); cat "$requirements")
   if [ -e "$made" ] && [ "$(cat "$made")" = "$want" ]; then continue; fi
   echo "setup: making target/venvs/$venv (needs the network)" >&2
   rm -rf "target/venvs/$venv"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Deploys with the clients that others wrote to `taskcat simulator`, and looks at what came of it.
 
-    tests/clients/run.py [aws] [cdk] [sam] [sceptre]        without names: all but sam, whose own bucket is a stack with the Serverless transform
+    tests/clients/run.py [aws] [cdk] [sam] [sceptre]        without names: all of them
 
 `tests/setup.sh` installs them: from PyPI by `tests/requirements/{pipeline,cdk,sam,sceptre}.txt` (`pipeline` has the AWS CLI, `cdk`
 has Node.js), from npm by the lock file beside this program. They reach nothing but the simulator: every other host is behind a proxy that doesn't exist.
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -200,18 +201,26 @@ def sceptre(simulator, folder):
     says(run("delete", "-y", "dev/web.yaml"), "delete")
 
 
+CLIENTS = {"aws": aws, "cdk": cdk, "sam": sam, "sceptre": sceptre}
+
+
+def try_client(name):
+    """Returns why a client failed, none if it didn't."""
+    with Simulator() as simulator, tempfile.TemporaryDirectory() as folder:
+        try:
+            CLIENTS[name](simulator, Path(folder))
+        except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
+            return error
+
+
 def main(names):
-    clients = {"aws": aws, "cdk": cdk, "sam": sam, "sceptre": sceptre}
-    failed = []
-    for name in names or ["aws", "cdk", "sceptre"]:
-        with Simulator() as simulator, tempfile.TemporaryDirectory() as folder:
-            try:
-                clients[name](simulator, Path(folder))
-                print(f"{name}: passed")
-            except (AssertionError, subprocess.TimeoutExpired) as error:
-                failed.append(name)
-                print(f"{name}: failed: {error}", file=sys.stderr)
-    sys.exit(1 if failed else 0)
+    # At once, since their time goes by in waiters that ask every half minute.
+    names = names or list(CLIENTS)
+    with ThreadPoolExecutor() as pool:
+        failures = dict(zip(names, pool.map(try_client, names)))
+    for name, failure in failures.items():
+        print(f"{name}: failed: {failure}" if failure else f"{name}: passed", file=sys.stderr if failure else sys.stdout)
+    sys.exit(1 if any(failures.values()) else 0)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ use crate::yaml::{Node, Value};
 const INCLUDE: &str = "AWS::Include";
 const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
 const SERVERLESS: &str = "AWS::Serverless-2016-10-31";
+const SERVERLESS_TYPES: &str = "AWS::Serverless::";
 
 /// Transforms of AWS's that change nothing of what is asked of a template here.
 const HARMLESS: [&str; 3] = ["AWS::CodeDeployBlueGreen", "AWS::ServiceCatalog", "AWS::SecretsManager-"];
@@ -35,6 +36,8 @@ const MAX_MADE: usize = 200;
 pub struct Macros {
     /// What the `Transform` section names.
     names: Vec<String>,
+    /// Whether the Serverless transform, which the section names, has anything to rewrite.
+    serverless: bool,
     /// Inside of the template, but over a whole section.
     over_sections: Vec<Unknown>,
     /// Called anywhere inside of the template.
@@ -52,7 +55,8 @@ struct Made {
 
 impl Macros {
     pub fn of(root: &Node) -> Self {
-        let names = top_level(root).into_iter().filter_map(|call| call.name).map(str::to_owned).collect();
+        let names: Vec<String> = top_level(root).into_iter().filter_map(|call| call.name).map(str::to_owned).collect();
+        let serverless = names.iter().any(|name| name == SERVERLESS);
         // The resources of a module get its name before their own.
         let resources = root.get("Resources").map_or(&[][..], Node::entries).iter();
         let modules = resources.filter(|(_, resource)| {
@@ -63,7 +67,7 @@ impl Macros {
             names: Pattern::of(vec![id.text.to_string(), String::new()]),
             unknown: Unknown::launched(format!("resources of module {}", id.text)),
         });
-        Self { names, made: made.collect(), ..Self::default() }
+        Self { names, serverless, made: made.collect(), ..Self::default() }
     }
 
     pub fn has_language_extensions(&self) -> bool {
@@ -72,7 +76,21 @@ impl Macros {
 
     /// Whether the template is one of the Serverless Application Model, which has keys and types of its own.
     pub fn is_serverless(&self) -> bool {
-        self.names.iter().any(|name| name == SERVERLESS)
+        self.serverless
+    }
+
+    /// Leaves the Serverless transform out where it has nothing to rewrite in the expanded template, as in the stack
+    /// that holds the bucket of `sam deploy --resolve-s3`: no resource of its types, no connector, no `Globals`
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/transform-aws-serverless.html>).
+    fn settle_serverless(&mut self, root: &Node) {
+        let is_certain = self.unknown().is_none() && !self.are_called() && !self.may_add_to("Resources");
+        let rewrites = |resource: &Node| {
+            resource.get("Connectors").is_some()
+                || resource.get("Type").is_some_and(|kind| kind.text.starts_with(SERVERLESS_TYPES))
+        };
+        let resources = root.get("Resources").map_or(&[][..], Node::entries);
+        let has_work = root.get("Globals").is_some() || resources.iter().any(|(_, resource)| rewrites(resource));
+        self.serverless &= has_work || !is_certain;
     }
 
     /// Why an entry of a section that isn't there may have been made all the same.
@@ -119,8 +137,10 @@ impl Macros {
     }
 
     fn of_aws(&self) -> impl Iterator<Item = &str> {
-        let is_done_here = |name: &str| {
-            [INCLUDE, LANGUAGE_EXTENSIONS].contains(&name) || HARMLESS.iter().any(|harmless| name.starts_with(harmless))
+        let is_done_here = move |name: &str| {
+            [INCLUDE, LANGUAGE_EXTENSIONS].contains(&name)
+                || (name == SERVERLESS && !self.serverless)
+                || HARMLESS.iter().any(|harmless| name.starts_with(harmless))
         };
         self.names.iter().map(String::as_str).filter(move |name| !is_done_here(name))
     }
@@ -149,6 +169,7 @@ pub fn expanded(evaluator: &Evaluator) -> Expanded {
             None => work.fail(call.at, include::MALFORMED),
         }
     }
+    work.macros.settle_serverless(tree.as_ref().unwrap_or(root));
     Expanded { root: tree, macros: work.macros, failures: work.failures }
 }
 
@@ -347,6 +368,34 @@ mod tests {
         assert_eq!(unknown("F"), "\"physical ID of F\"");
         let conditions = text.replace("Type: AWS", "Condition: C, Type: AWS");
         assert_eq!(said(&conditions, &[]), ["3: Template format error: Condition C is not defined."]);
+    }
+
+    #[test]
+    fn a_serverless_transform_without_work_changes_nothing() {
+        let check = |rest: &str, expected: Option<&str>, failures: &[&str]| {
+            let text = format!("Transform: AWS::Serverless-2016-10-31\n{rest}");
+            let template = template(&text);
+            let (place, world) = (place("us-east-1"), Files(&[]));
+            let evaluator = Evaluator::new(&template, &place, &givens(&[]), &world);
+            let found = evaluator.macros.only_aws_runs().map(|unknown| unknown.to_string());
+            assert_eq!(
+                (found.as_deref(), said(&text, &[])),
+                (expected, failures.iter().map(|it| (*it).to_owned()).collect()),
+                "{text}"
+            );
+        };
+        let serverless = Some("macro AWS::Serverless-2016-10-31");
+        check("Resources: {B: {Type: AWS::S3::Bucket}}\n", None, &[]);
+        check("Resources: {B: {Type: AWS::Serverless::Api}}\n", serverless, &[]);
+        check("Resources: {B: {Type: AWS::S3::Bucket, Connectors: {C: {Properties: {}}}}}\n", serverless, &[]);
+        check("Globals: {Function: {Timeout: 3}}\nResources: {B: {Type: AWS::S3::Bucket}}\n", serverless, &[]);
+        let misspelt = "Invalid template resource property 'Propertys'";
+        check("Resources: {B: {Type: AWS::S3::Bucket, Propertys: {}}}\n", None, &[&format!("2: {misspelt}")]);
+        check(
+            "Resources: {B: {Type: AWS::S3::Bucket, Propertys: {}}, C: {Type: AWS::Serverless::Api}}\n",
+            serverless,
+            &[],
+        );
     }
 
     #[test]
