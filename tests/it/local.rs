@@ -285,3 +285,31 @@ fn cleaning_up_in_a_simulator_says_so_too() {
     cleaned.assert_code(0).assert_says("simulated: nothing reaches AWS; taskcat ");
     cleaned.assert_says("simulated: 2 stacks and 1 bucket deleted");
 }
+
+/// At any speed a stack's timeout passes after what takes less time, and before what takes more.
+#[test]
+fn timeouts_of_stacks_at_infinite_speed() {
+    let project = Project::empty("hurry");
+    let test = |name: &str| {
+        format!("  {name}:\n    template: {name}.yaml\n    parameters: {{Bucket: '$[taskcat_autobucket]'}}\n")
+    };
+    let config = ["quick", "late"].map(test).concat();
+    project.write(".taskcat.yml", &format!("project: {{name: hurry, regions: [us-east-1]}}\ntests:\n{config}"));
+    for (name, minutes) in [("quick", 15), ("late", 3)] {
+        let nested = format!(
+            "Parameters: {{Bucket: {{Type: String}}}}\nResources:\n  Data:\n    Type: AWS::CloudFormation::Stack\n    \
+             Properties:\n      TemplateURL: !Sub https://${{Bucket}}.s3.amazonaws.com/hurry/data.yaml\n      \
+             TimeoutInMinutes: {minutes}\n"
+        );
+        project.write(&format!("{name}.yaml"), &nested);
+    }
+    let database = "{DBInstanceClass: db.t4g.micro, Engine: postgres, AllocatedStorage: '20', MasterUsername: root, \
+                    ManageMasterUserPassword: true}";
+    project.write(
+        "data.yaml",
+        &format!("Resources:\n  Base:\n    Type: AWS::RDS::DBInstance\n    Properties: {database}\n"),
+    );
+    let outcome = local(&project).args(["-l", "--speed", "inf"]).run();
+    outcome.assert_code(1).assert_says("Stack creation time exceeded the specified timeout.");
+    assert_eq!(outcome.states(), ["quick/us-east-1 passed", "late/us-east-1 failed"]);
+}
