@@ -50,6 +50,12 @@ fn of_nested_parameter(cell: &CellReport, path: &[&str], reason: &str) -> Option
     }
     let given = resource.gives.iter().find(|(key, _)| reason.contains(key.as_str()));
     let (template, line, id) = (&source.template, resource.line, path.last()?);
+    if reason.contains("do not exist in the template") {
+        let (key, _) = given?;
+        return Some(format!(
+            "declare {key} in the nested template, or remove it from what {id} is given ({template}:{line})"
+        ));
+    }
     Some(match given {
         Some((key, Gift::Ref(outer))) if path.len() == 1 => {
             format!(

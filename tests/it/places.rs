@@ -196,6 +196,12 @@ fn parameters_of_nested_stacks() {
     by_parameter
         .assert_code(1)
         .assert_says("hint: Child gets Size from the parameter Size: set that in `.taskcat.yml`");
+    // A parameter that the nested template doesn't declare isn't mended by another value.
+    let undeclared = run("small, Shade: !Ref Size", "a", &local);
+    undeclared
+        .assert_code(1)
+        .assert_says("Parameters: [Shade] do not exist in the template")
+        .assert_says("hint: declare Shade in the nested template, or remove it from what Child is given (main.yaml:7)");
     // An output that a nested stack lacks is told alike before and after.
     let words = "resource Child does not support attribute type Outputs.None in Fn::GetAtt";
     run("small", "!GetAtt Child.Outputs.None", &local).assert_code(1).assert_says(words).assert_says("main.yaml:14");
