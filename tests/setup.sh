@@ -26,7 +26,7 @@ junit_schema() {
 # The CDK's command line, by the Node.js of the virtual environment.
 cdk_client() {
   cp tests/clients/package.json tests/clients/package-lock.json "$1"
-  PATH="$PWD/$1/bin:$PATH" npm --prefix "$1" ci --silent --no-audit --no-fund --ignore-scripts >&2 ||
+  PATH="$1/bin:$PATH" npm --prefix "$1" ci --silent --no-audit --no-fund --ignore-scripts >&2 ||
     { echo "setup: the packages of tests/clients/package.json could not be installed: is there a network?" >&2; exit 1; }
 }
 
@@ -36,18 +36,19 @@ exec 9>target/venvs/.lock
 if command -v flock >/dev/null; then flock 9; fi
 
 [ $# -gt 0 ] || set -- browser cdk ministack moto pipeline sam sceptre schemas taskcat
+home=$(cd target/venvs && pwd -P)
 for venv in "$@"; do
   requirements=tests/requirements/$venv.txt
-  made=target/venvs/$venv/.made
+  made=$home/$venv/.made
+  want=$("$python" -c 'import sys; print(sys.version)'; cat "$requirements")
   # The programs of a virtual environment name its path: it doesn't survive a move of the checkout.
-  want=$("$python" -c 'import sys; print(sys.version)'; (cd target/venvs && pwd -P); cat "$requirements")
-  if [ -e "$made" ] && [ "$(cat "$made")" = "$want" ]; then continue; fi
+  if [ -e "$made" ] && [ "$(cat "$made")" = "$want" ] && grep -q "^#!$home/" "$home/$venv/bin/pip"; then continue; fi
   echo "setup: making target/venvs/$venv (needs the network)" >&2
-  rm -rf "target/venvs/$venv"
-  "$python" -m venv "target/venvs/$venv"
-  "target/venvs/$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$requirements" >&2 ||
+  rm -rf "${home:?}/$venv"
+  "$python" -m venv "$home/$venv"
+  "$home/$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$requirements" >&2 ||
     { echo "setup: the packages of $requirements could not be installed: is there a network?" >&2; exit 1; }
-  if [ "$venv" = schemas ]; then junit_schema target/venvs/schemas; fi
-  if [ "$venv" = cdk ]; then cdk_client target/venvs/cdk; fi
+  if [ "$venv" = schemas ]; then junit_schema "$home/schemas"; fi
+  if [ "$venv" = cdk ]; then cdk_client "$home/cdk"; fi
   printf '%s\n' "$want" >"$made"
 done
