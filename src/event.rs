@@ -524,6 +524,17 @@ pub enum KeptWhy {
     KeepFailed,
 }
 
+impl KeptWhy {
+    /// Returns why the stack of a finished test isn't deleted, or `None` if it is.
+    pub fn of(outcome: Outcome, no_delete: bool, keep_failed: bool) -> Option<Self> {
+        match outcome {
+            _ if no_delete => Some(Self::NoDelete),
+            Outcome::Failed if keep_failed => Some(Self::KeepFailed),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunFinished {
     pub passed: usize,

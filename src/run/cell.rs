@@ -275,12 +275,7 @@ pub(super) async fn tear_down(
     options: DeletionOptions,
     context: &Context<'_>,
 ) {
-    let kept = match outcome {
-        _ if settings.no_delete => Some(KeptWhy::NoDelete),
-        Outcome::Failed if settings.keep_failed => Some(KeptWhy::KeepFailed),
-        _ => None,
-    };
-    if let Some(why) = kept {
+    if let Some(why) = KeptWhy::of(outcome, settings.no_delete, settings.keep_failed) {
         let stack_id = watcher.stack_id().to_owned();
         context.events.send(Happening::StackKept { cell: cell.clone(), stack_id, why });
         return;

@@ -108,6 +108,9 @@ async fn ask(lookup: &Lookup, aws: &Aws) -> Result<Answer, AwsError> {
             Answer::Text(text.trim().to_owned())
         }
         Question::PresignedUrl { bucket, key, expires_seconds } => {
+            // A signature holds for the bucket's own region. Without permission to ask for it, the test's is the best guess.
+            let region = clients.bucket_region(bucket).await.ok().flatten();
+            let clients = aws.clients(&lookup.profile, region.as_deref().unwrap_or(&lookup.region)).await;
             Answer::Secret(clients.presigned_url(bucket, key, Duration::from_secs(*expires_seconds)).await?)
         }
     })

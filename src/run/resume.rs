@@ -269,12 +269,8 @@ impl Resumed<'_> {
             }
         };
         let header = self.resumption.header.as_ref();
-        let kept = match outcome {
-            _ if header.is_some_and(|it| it.no_delete) => Some(KeptWhy::NoDelete),
-            Outcome::Failed if header.is_some_and(|it| it.keep_failed) => Some(KeptWhy::KeepFailed),
-            _ => None,
-        };
-        if let Some(why) = kept {
+        let (no_delete, keep_failed) = header.map(|it| (it.no_delete, it.keep_failed)).unwrap_or_default();
+        if let Some(why) = KeptWhy::of(outcome, no_delete, keep_failed) {
             let stack_id = watcher.stack_id().to_owned();
             return events.send(Happening::StackKept { cell: task.cell.clone(), stack_id, why });
         }

@@ -55,7 +55,7 @@ fn a_fetched_secret(kind: Kind) {
     let secret = "correct-horse-battery";
     server.given(&["secret", "us-east-1", "sample-secret", secret]);
     server.given(&["parameter", "us-east-1", "/sample/setting", "from-ssm"]);
-    server.given(&["bucket", "sample-licenses", "us-east-1"]);
+    server.given(&["bucket", "sample-licenses", "eu-west-1"]);
     server.given(&["object", "sample-licenses", "product/license.txt", "  licensed to nobody\n"]);
     let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).args(["-l"]).run();
     outcome.assert_code(0);
@@ -74,6 +74,7 @@ fn a_fetched_secret(kind: Kind) {
     assert_eq!(value("Inside"), format!("arn:aws:iam::{account}:role/asked-us-east-1"));
     let url = value("Presigned");
     assert!(url.contains("/sample-licenses/product/license.txt?") && url.contains("X-Amz-Expires=600"), "{url}");
+    assert!(url.contains("%2Feu-west-1%2Fs3%2Faws4_request"), "not signed for the bucket's region: {url}");
 }
 
 /// All servers repeat the name that they refuse, and the name is a secret here.

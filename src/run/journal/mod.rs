@@ -17,7 +17,7 @@ pub use read::{JournalError, LeftMarker, Record, read_all};
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -150,10 +150,6 @@ impl Journal {
         let _ = io::Seek::seek(&mut journal.file, io::SeekFrom::End(0));
         let _ = journal.file.write_all(b"\n");
         Some(journal)
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     pub fn header(&self) -> &Header {
