@@ -391,7 +391,7 @@ mod tests {
         assert_eq!(
             diagnostics,
             [
-                "t.yaml:3:3: `A` stands twice in this mapping; CloudFormation takes the later one without a word (the \
+                "t.yaml:3:3: duplicate key `A`; CloudFormation takes the later one silently (the \
                  earlier one is at line 2, column 3)",
                 "t.yaml:5:10: Template error: YAML aliases are not allowed in CloudFormation templates (write the \
                  value out where the alias stands)",

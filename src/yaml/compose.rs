@@ -203,7 +203,7 @@ impl<'a> Composer<'a> {
                     .error(position(span.start), || format!("a key is a single value, not {}", key.kind_name()));
             }
         }
-        self.findings.duplicate_keys(&own);
+        let own = self.findings.settle_duplicates(own);
         if merged.is_empty() { own } else { with_merged(merged, own, self.findings.dialect) }
     }
 
@@ -543,18 +543,18 @@ mod tests {
             "a: 1\nb: 2\na: 3\n",
             r#"{"a":3,"b":2}"#,
             &[(
-                Error,
-                "3:1: `a` stands twice in this mapping; CloudFormation takes the later one without a word (the earlier \
+                Warning,
+                "3:1: duplicate key `a`; CloudFormation takes the later one silently (the earlier \
                  one is at line 1, column 1)",
             )],
         );
         // Keys are text, whatever they look like.
         check_template(
             "yes: 1\n'yes': 2\n",
-            r#"{"true":1,"yes":2}"#,
+            r#"{"yes":2}"#,
             &[(
-                Error,
-                "2:1: `yes` stands twice in this mapping; CloudFormation takes the later one without a word (the \
+                Warning,
+                "2:1: duplicate key `yes`; CloudFormation takes the later one silently (the \
                  earlier one is at line 1, column 1)",
             )],
         );
@@ -597,7 +597,7 @@ mod tests {
         check(
             "a: 1\nb: 2\na: 3\n",
             r#"{"a":3,"b":2}"#,
-            &["3:1: `a` stands twice in this mapping; the later one counts (the earlier one is at line 1, column 1)"],
+            &["3:1: duplicate key `a`; the later one counts (the earlier one is at line 1, column 1)"],
         );
         check("1: a\n'1': b\n", r#"{"1":"b"}"#, &[]);
         check(
@@ -671,7 +671,7 @@ mod tests {
             said,
             [
                 format!(
-                    "3:3: `{shown}` stands twice in this mapping; the later one counts (the earlier one is at line 1, \
+                    "3:3: duplicate key `{shown}`; the later one counts (the earlier one is at line 1, \
                      column 3)"
                 ),
                 format!("5:4: `*{shown}` refers to an anchor that does not stand before it"),
@@ -683,10 +683,7 @@ mod tests {
     fn many_keys_are_compared_as_few_are() {
         let many: String = (0..100).map(|n| format!("k{n}: v\n")).collect();
         let (_, said) = read(&format!("{many}k7: w\n"));
-        assert_eq!(
-            said,
-            ["101:1: `k7` stands twice in this mapping; the later one counts (the earlier one is at line 8, column 1)"]
-        );
+        assert_eq!(said, ["101:1: duplicate key `k7`; the later one counts (the earlier one is at line 8, column 1)"]);
     }
 
     #[test]

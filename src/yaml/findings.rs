@@ -3,7 +3,7 @@
 //! `compose` and `json` report here; neither of them knows how many findings there are already.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -60,34 +60,48 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// Keys that stand in a mapping more than once. PyYAML takes the last one, and so does CloudFormation, which says
-    /// nothing of it; but then what stands before it is in vain, so in a template it is an error
+    /// Warns of keys that a mapping has more than once. In a template the last entry takes the place of the first, and the
+    /// others are dropped: PyYAML takes the last one, and so does CloudFormation, in YAML and JSON, without a word
     /// (<https://github.com/aws-cloudformation/cfn-language-discussion/issues/96>).
-    pub fn duplicate_keys(&mut self, entries: &[(Node, Node)]) {
+    pub fn settle_duplicates(&mut self, mut entries: Vec<(Node, Node)>) -> Vec<(Node, Node)> {
+        let duplicates = self.duplicate_keys(&entries);
+        if duplicates.is_empty() || self.dialect == Dialect::PyYaml {
+            return entries;
+        }
+        duplicates.iter().for_each(|(first, later)| entries.swap(*first, *later));
+        let dropped: HashSet<usize> = duplicates.into_iter().map(|(_, later)| later).collect();
+        let kept = |(index, entry)| (!dropped.contains(&index)).then_some(entry);
+        entries.into_iter().enumerate().filter_map(kept).collect()
+    }
+
+    /// The index of each duplicate, after that of the first entry with its key.
+    fn duplicate_keys(&mut self, entries: &[(Node, Node)]) -> Vec<(usize, usize)> {
+        let mut duplicates = Vec::new();
         if entries.len() <= FEW_ENTRIES {
             for (index, (key, _)) in entries.iter().enumerate() {
-                let same = |(other, _): &&(Node, Node)| self.dialect.identity(other) == self.dialect.identity(key);
-                if let Some((first, _)) = entries.iter().take(index).rev().find(same) {
-                    self.duplicate_key(key, first.at);
-                }
+                let same = |(other, _): &(Node, Node)| self.dialect.identity(other) == self.dialect.identity(key);
+                duplicates.extend(entries[..index].iter().position(same).map(|first| (first, index)));
             }
-            return;
-        }
-        let mut seen = HashMap::with_capacity(entries.len());
-        for (key, _) in entries {
-            if let Some(first) = seen.insert(self.dialect.identity(key), key.at) {
-                self.duplicate_key(key, first);
+        } else {
+            let mut seen = HashMap::with_capacity(entries.len());
+            for (index, (key, _)) in entries.iter().enumerate() {
+                let first = *seen.entry(self.dialect.identity(key)).or_insert(index);
+                duplicates.extend((first < index).then_some((first, index)));
             }
         }
+        for (first, later) in &duplicates {
+            self.duplicate_key(&entries[*later].0, entries[*first].0.at);
+        }
+        duplicates
     }
 
     fn duplicate_key(&mut self, key: &Node, first: Position) {
-        let (severity, what_counts) = match self.dialect {
-            Dialect::PyYaml => (Severity::Warning, "the later one counts"),
-            Dialect::CloudFormation => (Severity::Error, "CloudFormation takes the later one without a word"),
+        let what_counts = match self.dialect {
+            Dialect::PyYaml => "the later one counts",
+            Dialect::CloudFormation => "CloudFormation takes the later one silently",
         };
-        self.add(severity, key.at, || {
-            Diagnostic::error(format!("`{}` stands twice in this mapping; {what_counts}", shown(&key.text)))
+        self.add(Severity::Warning, key.at, || {
+            Diagnostic::warning(format!("duplicate key `{}`; {what_counts}", shown(&key.text)))
                 .help(format!("the earlier one is at line {}, column {}", first.line, first.column))
         });
     }

@@ -111,8 +111,7 @@ impl<'a> Reader<'a> {
             }
         }
         self.take(b'}')?;
-        self.findings.duplicate_keys(&entries);
-        Some(entries)
+        Some(self.findings.settle_duplicates(entries))
     }
 
     fn list(&mut self, depth: usize) -> Option<Vec<Node>> {
@@ -354,14 +353,14 @@ mod tests {
             Dialect::PyYaml,
             (
                 Severity::Warning,
-                "f:2:2: `a` stands twice in this mapping; the later one counts (the earlier one is at line 1, column 2)",
+                "f:2:2: duplicate key `a`; the later one counts (the earlier one is at line 1, column 2)",
             ),
         );
         check(
             Dialect::CloudFormation,
             (
-                Severity::Error,
-                "f:2:2: `a` stands twice in this mapping; CloudFormation takes the later one without a word (the \
+                Severity::Warning,
+                "f:2:2: duplicate key `a`; CloudFormation takes the later one silently (the \
                  earlier one is at line 1, column 2)",
             ),
         );

@@ -50,8 +50,8 @@ pub enum Dialect {
     /// A configuration, or a snippet that a template includes: as PyYAML's `SafeLoader` takes it. Of duplicate keys the
     /// last one counts, with a warning; aliases and merge keys are expanded.
     PyYaml,
-    /// A template. Duplicate keys and aliases are errors, merge keys and the tags that CloudFormation doesn't know are
-    /// warnings, dates are text.
+    /// A template. Of duplicate keys only the last one is kept, with a warning; aliases are errors, merge keys and the tags
+    /// that CloudFormation doesn't know are warnings, dates are text.
     CloudFormation,
 }
 

@@ -33,7 +33,7 @@ fn warnings_come_with_the_error_that_they_explain() {
     );
     for args in [&["plan"][..], &["test", "run", "--local"], &["deploy", "run", "--yes"]] {
         let outcome = offline(&project, args);
-        outcome.assert_code(2).assert_says("`project` stands twice").assert_says("test `one` has no regions");
+        outcome.assert_code(2).assert_says("duplicate key `project`").assert_says("test `one` has no regions");
     }
 }
 
@@ -226,4 +226,34 @@ fn rules_of_a_scenario_that_meet_nothing_are_named() {
         .assert_says("rule calls[0] met nothing")
         .assert_silent_about("resources[0]")
         .assert_silent_about("calls[1]");
+}
+
+/// CloudFormation takes the later of two entries silently: the template is launched, with a warning that names both lines.
+#[test]
+fn duplicate_keys_of_a_template_are_warned_about() {
+    let template = "\
+Parameters:
+  Label: {Type: Number, Default: none}
+  Label: {Type: String, Default: late}
+Resources:
+  Topic: {Type: AWS::SNS::Nothing}
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties: {DisplayName: early, DisplayName: !Ref Label}
+Outputs:
+  Label: {Value: !Ref Label}
+";
+    let project = project(template);
+    let plan = offline(&project, &["plan"]);
+    plan.assert_code(0)
+        .assert_says("duplicate key `DisplayName`")
+        .assert_says("the earlier one is at line 8, column 18");
+    let run = local(&project);
+    run.assert_code(0).assert_says("duplicate key `Topic`").assert_says("the earlier one is at line 5, column 3");
+    assert_eq!(run.cell("one", "us-east-1")["outputs"][0]["value"], "late");
+    let render = offline(&project, &["render", "main.yaml", "--region", "us-east-1"]);
+    render.assert_code(0).assert_says("duplicate key `Label`");
+    let rendered: serde_json::Value = serde_json::from_str(&render.stdout).unwrap();
+    let topic = serde_json::json!({"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": "late"}});
+    assert_eq!(rendered["Resources"], serde_json::json!({"Topic": topic}));
 }
