@@ -2,6 +2,7 @@
 //! environment.
 
 mod asking;
+mod assets;
 mod clean;
 mod config;
 mod deploy;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::error::CliError;
-use super::{AwsArgs, listed, output};
+use super::{AwsArgs, assets, listed, output};
 use crate::catalog;
 use crate::config::{self, Argument, Loaded, Request};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -265,9 +265,16 @@ impl Project {
         escapes.map(diagnostic).collect()
     }
 
-    /// Adds the buckets that the configuration names, which exist in the user's account.
+    /// Adds the buckets that the configuration names, which exist in the user's account, and those that hold the assets of
+    /// what the CDK has synthesized.
     pub fn seed_buckets(&self, seeds: &mut Seeds) {
         for test in self.loaded.config.tests.values() {
+            let (template, regions) = (test.template.as_deref(), test.regions.as_deref());
+            if let (Some(template), Some(regions)) = (template, regions)
+                && let Err(error) = assets::seed(&self.root.join(template), regions, seeds)
+            {
+                output::warning_with_help(&error, "run `cdk synth` again; the assets of this template are missing");
+            }
             let region = test.regions.iter().flatten().next();
             if let (Some(bucket), Some(region), false) =
                 (test.given_bucket(), region, test.s3_regional_buckets.unwrap_or_default())

@@ -13,6 +13,7 @@ use crate::simulator::seed::{self, Seeds};
 use crate::simulator::{ACCOUNT_ID, Cloud, Simulator as Running};
 
 use super::error::{CliError, Exit};
+use super::paths::path;
 use super::{block_on, streams};
 
 const SECRET_ACCESS_KEY: &str = "simulated";
@@ -60,12 +61,12 @@ pub struct Behaviour {
     speed: f64,
 
     /// What goes wrong in the simulator on purpose: a file in YAML or JSON, as schemas/README.md describes it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     scenario: Option<PathBuf>,
 
     /// Fill the simulator from a file in YAML or JSON: SSM parameters, secrets, buckets, exports, key pairs, images, hosted
     /// zones and VPCs, as docs/seeds.md describes them. Can be given more than once.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     seed: Vec<PathBuf>,
 }
 

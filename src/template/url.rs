@@ -131,6 +131,7 @@ impl Scope<'_> {
             ("AWS::Region", _) => vec!["us-east-1".to_owned()],
             ("AWS::URLSuffix", _) => vec!["amazonaws.com".to_owned()],
             ("AWS::Partition", _) => vec!["aws".to_owned()],
+            ("AWS::AccountId", _) => vec!["123456789012".to_owned()],
             _ => vec![unknown(name)],
         }
     }
@@ -324,6 +325,11 @@ Mappings:
             "/project/x.yaml",
         );
         check("!Join ['', ['https://s3.', !Ref 'AWS::URLSuffix', /theirs/, x.yaml]]", "", "/theirs/x.yaml");
+        check(
+            "!Sub 'https://s3.${AWS::Region}.${AWS::URLSuffix}/assets-${AWS::AccountId}-${AWS::Region}/x.json'",
+            "",
+            "/assets-123456789012-us-east-1/x.json",
+        );
         check("!Sub 'https://s3.amazonaws.com/${Bucket}/x.yaml'", "/aws-quickstart/x.yaml", "");
         check(
             "!If [C, 'https://theirs.s3.amazonaws.com/a.yaml', !Sub 'https://${Bucket}.s3.amazonaws.com/b.yaml']",

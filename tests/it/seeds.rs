@@ -316,3 +316,62 @@ fn what_the_cdk_synthesizes_is_launched() {
     let outcome = local(&project, &["--seed", "old.yml"]);
     outcome.assert_code(1).assert_says("CDK bootstrap stack version 6 required.");
 }
+
+/// The templates of nested stacks are assets: `cdk deploy` would upload them first.
+#[test]
+fn assets_of_what_the_cdk_synthesizes_are_there() {
+    let project = Project::empty("nested");
+    project.write(
+        "cdk.out/Web.template.json",
+        r#"{"Resources": {"Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": {"Fn::Join": ["", [
+  "https://s3.", {"Ref": "AWS::Region"}, ".", {"Ref": "AWS::URLSuffix"},
+  {"Fn::Sub": "/cdk-team1-assets-${AWS::AccountId}-${AWS::Region}"}, "/0a1b.json"
+]]}}}}}"#,
+    );
+    project.write("cdk.out/WebInner.nested.template.json", r#"{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}"#);
+    let manifest = |path: &str| {
+        format!(
+            r#"{{"version": "48.0.0", "files": {{
+  "0a1b": {{"source": {{"path": "{path}", "packaging": "file"}}, "destinations": {{"current_account-current_region": {{
+    "bucketName": "cdk-team1-assets-${{AWS::AccountId}}-${{AWS::Region}}", "objectKey": "0a1b.json"}}}}}},
+  "2c3d": {{"source": {{"path": "asset.2c3d", "packaging": "zip"}}, "destinations": {{"current_account-eu-west-1": {{
+    "bucketName": "cdk-team1-assets-${{AWS::AccountId}}-eu-west-1", "objectKey": "2c3d.zip", "region": "eu-west-1"}}}}}}
+}}, "dockerImages": {{}}}}"#
+        )
+    };
+    project.write("cdk.out/Web.assets.json", &manifest("WebInner.nested.template.json"));
+    project.write(
+        ".taskcat.yml",
+        "project: {name: cdk, regions: [us-east-1, cn-north-1]}\ntests: {web: {template: cdk.out/Web.template.json}}\n",
+    );
+    let outcome = local(&project, &[]);
+    outcome.assert_code(0).assert_silent_about("warning");
+    assert_eq!(outcome.states(), ["web/us-east-1 passed", "web/cn-north-1 passed"]);
+    // What can't be read is said, and the nested stack fails as it does without the assets.
+    project.write("cdk.out/Web.assets.json", &manifest("gone.json"));
+    let outcome = local(&project, &[]);
+    outcome.assert_code(1).assert_says("gone.json: no such file").assert_says("run `cdk synth` again");
+    project.write("cdk.out/Web.assets.json", "{");
+    local(&project, &[]).assert_code(1).assert_says("Web.assets.json is not an asset manifest: ");
+}
+
+/// A shell leaves the tilde of `--seed=~/x` alone.
+#[test]
+fn a_tilde_is_the_home_directory() {
+    let project = Project::empty("tilde");
+    project.write("topic.yaml", "Resources: {Topic: {Type: AWS::SNS::Topic}}\n");
+    project
+        .write(".taskcat.yml", "project: {name: tilde, regions: [us-east-1]}\ntests: {one: {template: topic.yaml}}\n");
+    let home = project.home();
+    let run = |args: &[&str]| {
+        Taskcat::bare(&project)
+            .env("HOME", &home)
+            .args(["test", "run", "--local", "-l"])
+            .args(args.iter().copied())
+            .run()
+    };
+    project.write("../home/seeds.yml", "secrets: [{name: token, value: hush}]\n");
+    project.write("../home/scenario.yml", "resources: [{logical_id: Topic, fails: on purpose}]\n");
+    run(&["--seed=~/seeds.yml"]).assert_code(0);
+    run(&["--scenario=~/scenario.yml"]).assert_code(1).assert_says("on purpose");
+}
