@@ -46,13 +46,14 @@ pub fn regions(partition: &str) -> Vec<&'static str> {
 }
 
 /// Whether CloudFormation doesn't know the type in the region: one that is known to be missing there, or a name of AWS's
-/// that no region has. Of modules and of types that aren't AWS's nothing is known.
+/// that no region has, or no name of a type. Of modules and of types that aren't AWS's nothing is known.
 pub fn is_unrecognized(region: &str, type_name: &str) -> bool {
     match offers(region, type_name) {
         Offered::No => true,
         Offered::Yes | Offered::Unlisted => false,
         Offered::Unknown => {
-            type_name.starts_with("AWS::") && !type_name.ends_with("::MODULE") && resource_type(type_name).is_none()
+            let is_unknown = || !type_name.ends_with("::MODULE") && resource_type(type_name).is_none();
+            !type_name.contains("::") || type_name.starts_with("AWS::") && is_unknown()
         }
     }
 }

@@ -84,6 +84,12 @@ pub(super) fn template(parsed: Parsed, file: &Arc<Path>, relative: String) -> (O
     sections.keys(&root, &mut Vec::new());
     sections.resources(&root);
     let parameters = sections.parameters(&root);
+    // Not confirmed for these; it follows the words for the other sections.
+    for section in ["Mappings", "Conditions", "Outputs"] {
+        if let Some(node) = root.get(section) {
+            sections.entries(section, node);
+        }
+    }
     if sections.has_errors() {
         return (None, sections.diagnostics);
     }
@@ -363,6 +369,8 @@ mod tests {
         check("Resources: [a]", &[&error("1:12", "Any Resources member must be an object.")]);
         check("Resources: ''", &[&error("1:12", "Any Resources member must be an object.")]);
         check("Parameters: 1\nResources: {}", &[&error("1:13", "Any Parameters member must be an object.")]);
+        check("Resources: {}\nOutputs: a", &[&error("2:10", "Any Outputs member must be an object.")]);
+        check("Resources: {}\nMappings: [a]", &[&error("2:11", "Any Mappings member must be an object.")]);
         check(
             "Parameters:\n  A: x\n  B: {}\n  C: {Type: 1}\n  D: {Type: String, Default: {a: b}}\n  E: {Type: String, Foo: 1}\n\
              Resources:\n  R: 1\n  S: {}\n  T: {Type: [x]}\n  U: ~\n  V: {Type: ~}\n  W: [a]\n",
@@ -399,6 +407,7 @@ mod tests {
                  [123456789012] instead",
                 "t.yaml:3:6: Template format error: [/Resources/A] Every Resources object must contain a Type member.",
                 "t.yaml:4:9: Template format error: Any Resources member must be an object.",
+                "t.yaml:4:9: Template format error: Any Outputs member must be an object.",
             ]
         );
     }

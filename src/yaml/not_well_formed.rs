@@ -28,7 +28,7 @@ pub fn not_well_formed(text: &str) -> Option<NotWellFormed> {
 
 fn json(text: &str) -> Option<Position> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let error = IgnoredAny::deserialize(&mut reader).err()?;
+    let error = IgnoredAny::deserialize(&mut reader).and_then(|_| reader.end()).err()?;
     let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
     // The reader counts bytes up to the character that it can't use; Jackson counts characters, that one included.
     let characters = line.bytes().take(error.column()).filter(|byte| byte & 0xC0 != 0x80).count();
