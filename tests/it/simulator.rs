@@ -121,6 +121,7 @@ resources:
   - {logical_id: Doomed, fails: Resource limit exceeded}
   - {logical_id: Slow, takes: 600s}
   - {logical_id: Stubborn, phase: delete, fails: It is in use., until: {attempts: 2}}
+  - {logical_id: Clinging, phase: rollback, fails: Cannot be put back., until: {attempts: 2}}
 hidden: [{kind: stack, name: shy, for: 100s}]
 calls:
   - {service: cloudformation, action: CreateStack, regions: [ap-south-1], fault: throttle, times: 2}

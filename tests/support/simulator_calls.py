@@ -143,6 +143,88 @@ def ways_back():
     assert ended("never") == "ROLLBACK_COMPLETE"
 
 
+def rollbacks_that_fail():
+    def failing(name):
+        create(name, {"Clinging": topic(f"{name}-1"), "Easy": topic(f"{name}-2")})
+        changed = {"Clinging": topic(f"{name}-1", DisplayName="d"), "Easy": topic(f"{name}-2", DisplayName="d")}
+        doomed = {**topic(f"{name}-3"), "DependsOn": ["Clinging", "Easy"]}
+        cloudformation.update_stack(StackName=name, TemplateBody=template({**changed, "Doomed": doomed}))
+        assert ended(name) == "UPDATE_ROLLBACK_FAILED"
+
+    def since_continued(name):
+        found = []
+        for event in cloudformation.describe_stack_events(StackName=name)["StackEvents"]:
+            found.insert(0, (event["LogicalResourceId"], event["ResourceStatus"], event.get("ResourceStatusReason")))
+            if event["ResourceStatus"] == "UPDATE_ROLLBACK_IN_PROGRESS":
+                return found
+
+    failed = "The following resource(s) failed to update: [Clinging]. "
+    done = [("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", None), ("UPDATE_ROLLBACK_COMPLETE", None)]
+    failing("retried")
+    assert stack("retried")["StackStatusReason"] == failed
+    refused("ValidationError", cloudformation.update_stack, StackName="retried", TemplateBody=template({"A": topic("a")}))
+    # It fails once more, and what was put back already isn't touched again.
+    cloudformation.continue_update_rollback(StackName="retried")
+    assert ended("retried") == "UPDATE_ROLLBACK_FAILED"
+    assert since_continued("retried") == [
+        ("retried", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated"),
+        ("Clinging", "UPDATE_IN_PROGRESS", None),
+        ("Clinging", "UPDATE_FAILED", "Cannot be put back."),
+        ("retried", "UPDATE_ROLLBACK_FAILED", failed),
+    ]
+    cloudformation.continue_update_rollback(StackName="retried")
+    assert ended("retried") == "UPDATE_ROLLBACK_COMPLETE"
+    assert stack("retried")["LastOperations"][0]["OperationType"] == "CONTINUE_ROLLBACK"
+    assert since_continued("retried") == [
+        ("retried", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated"),
+        ("Clinging", "UPDATE_IN_PROGRESS", None),
+        ("Clinging", "UPDATE_COMPLETE", None),
+        *[("retried", *event) for event in done],
+    ]
+    failing("skipped")
+    for other in ["Easy", "Nobody", "skipped-Nested.Clinging"]:
+        refused("ValidationError", cloudformation.continue_update_rollback, StackName="skipped", ResourcesToSkip=[other])
+    cloudformation.continue_update_rollback(StackName="skipped", ResourcesToSkip=["Clinging"])
+    assert ended("skipped") == "UPDATE_ROLLBACK_COMPLETE"
+    assert since_continued("skipped") == [
+        ("skipped", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated"),
+        ("Clinging", "UPDATE_COMPLETE", None),
+        *[("skipped", *event) for event in done],
+    ]
+    cloudformation.delete_stack(StackName="skipped")
+    wait("delete_complete", "skipped")
+
+
+def nested_rollbacks_that_fail():
+    s3 = client("s3")
+    s3.create_bucket(Bucket="clinging-templates")
+
+    def parent(name, resources):
+        s3.put_object(Bucket="clinging-templates", Key=name, Body=template(resources))
+        url = f"https://clinging-templates.s3.amazonaws.com/{name}"
+        return {"Child": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}}
+
+    def failing(name):
+        create(name, parent(name, {"Clinging": topic(name)}))
+        changed = {"Clinging": topic(name, DisplayName="d"), "Doomed": {**topic(f"{name}-2"), "DependsOn": "Clinging"}}
+        cloudformation.update_stack(StackName=name, TemplateBody=template(parent(name, changed)))
+        assert ended(name) == "UPDATE_ROLLBACK_FAILED"
+        inner = cloudformation.describe_stack_resource(StackName=name, LogicalResourceId="Child")["StackResourceDetail"]
+        inner = stack(inner["PhysicalResourceId"])
+        assert inner["StackStatus"] == "UPDATE_ROLLBACK_FAILED", inner
+        return inner["StackName"]
+
+    inner = failing("around")
+    refused("ValidationError", cloudformation.continue_update_rollback, StackName=inner)
+    cloudformation.continue_update_rollback(StackName="around")
+    assert ended("around") == "UPDATE_ROLLBACK_FAILED"
+    cloudformation.continue_update_rollback(StackName="around")
+    assert (ended("around"), ended(inner)) == ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+    inner = failing("leaving")
+    cloudformation.continue_update_rollback(StackName="leaving", ResourcesToSkip=[f"{inner}.Clinging"])
+    assert (ended("leaving"), ended(inner)) == ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+
+
 def drift_types_and_cost():
     create("drift", {"A": topic("d1"), "B": {"Type": "AWS::SQS::Queue"}})
     drifts = cloudformation.describe_stack_resource_drifts(StackName="drift")["StackResourceDrifts"]
@@ -230,6 +312,8 @@ def what_is_not_here_is_refused_once():
 events_by_operation()
 policies()
 ways_back()
+rollbacks_that_fail()
+nested_rollbacks_that_fail()
 drift_types_and_cost()
 other_services()
 what_is_not_here_is_refused_once()

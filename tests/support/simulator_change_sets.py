@@ -169,14 +169,49 @@ def what_takes_something_of_what_is_replaced():
         (value, "Static", "ResourceReference", "Topic", "Never"),
     ], found["ById"]
     assert details(found["ByName"]) == [
-        (value, "Dynamic", "DirectModification", None, "Never"),
         (value, "Static", "ResourceAttribute", "Topic.TopicName", "Never"),
+        (value, "Dynamic", "DirectModification", None, "Never"),
     ], found["ByName"]
     target = found["ByName"]["Details"][0]["Target"]
     assert (target["BeforeValue"], target["AfterValue"], target["AttributeChangeType"]) == ("r1!", LATER, "Modify"), target
     assert json.loads(found["ByName"]["BeforeContext"])["Properties"]["Value"] == "r1!"
     assert details(changes(plain)["ByName"]) == [("Value", "Static", "ResourceAttribute", "Topic.TopicName", "Never")]
     assert "Path" not in changes(plain)["Topic"]["Details"][0]["Target"]
+    cloudformation.execute_change_set(ChangeSetName=plain["ChangeSetId"])
+    wait("update_complete", "replaced")
+    events = cloudformation.describe_stack_events(StackName="replaced")["StackEvents"]
+    for event in [it for it in events if it["ResourceStatus"].startswith("DELETE_")]:
+        # What cleans up after an update shows no properties, and has an ID of another form.
+        assert "ResourceProperties" not in event and "DELETE" not in event["EventId"], event
+        assert event["EventId"].startswith(f"{event['LogicalResourceId']}-"), event
+    assert {it["LogicalResourceId"] for it in events if it["ResourceStatus"] == "DELETE_COMPLETE"} == {"Gone"}, events
+
+
+def settings_of_the_stack():
+    some = ["CAPABILITY_IAM"]
+    body = template({"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"Tags": [{"Key": "a", "Value": {"Ref": "Tag"}}]}, "Metadata": {"of": {"Ref": "Tag"}}}}, Parameters={"Tag": {"Type": "String"}})
+    plain, _ = change_set("settings", body, kind="CREATE", Parameters=parameters(Tag="1"), Capabilities=some)
+    cloudformation.execute_change_set(ChangeSetName=plain["ChangeSetId"])
+    wait("create_complete", "settings")
+    # A change set doesn't keep capabilities; UpdateStack does, and isn't the execution of a change set.
+    plain, _ = change_set("settings", body, name="unused", Parameters=parameters(Tag="2"))
+    assert plain["Capabilities"] == [], plain
+    assert details(changes(plain)["Bucket"]) == [
+        ("Tags", "Static", "ParameterReference", "Tag", "Never"),
+        ("Metadata", "Static", "ParameterReference", "Tag", "Never"),
+        ("Tags", "Dynamic", "DirectModification", None, "Never"),
+        ("Metadata", "Dynamic", "DirectModification", None, "Never"),
+    ], plain["Changes"]
+    assert {it["Target"]["Attribute"] for it in changes(plain)["Bucket"]["Details"]} == {"Properties", "Metadata"}
+    cloudformation.update_stack(StackName="settings", TemplateBody=body, Parameters=parameters(Tag="3"))
+    wait("update_complete", "settings")
+    stack = cloudformation.describe_stacks(StackName="settings")["Stacks"][0]
+    assert stack["Capabilities"] == some and "ChangeSetId" not in stack, stack
+    plain, _ = change_set("settings", body, Parameters=parameters(Tag="4"))
+    cloudformation.execute_change_set(ChangeSetName=plain["ChangeSetId"])
+    wait("update_complete", "settings")
+    stack = cloudformation.describe_stacks(StackName="settings")["Stacks"][0]
+    assert "Capabilities" not in stack and stack["ChangeSetId"] == plain["ChangeSetId"], stack
 
 
 def what_takes_something_of_what_changes():
@@ -256,6 +291,18 @@ def outputs_tags_and_nothing():
     assert (outputs["Status"], outputs["ExecutionStatus"], outputs["Changes"]) == ("CREATE_COMPLETE", "AVAILABLE", []), outputs
     tagged, _ = change_set("idle", body, name="tags", Tags=[{"Key": "a", "Value": "2"}])
     assert changes(tagged)["A"]["Scope"] == ["Tags"], tagged["Changes"]
+    plain = {"Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}
+    resources = template({"A": topic("o2"), "Bucket": {"Type": "AWS::S3::Bucket"}, **plain})
+    create("tagged", resources, Tags=[{"Key": "a", "Value": "1"}])
+    found, _ = change_set("tagged", resources, Tags=[{"Key": "a", "Value": "2"}])
+    cloudformation.execute_change_set(ChangeSetName=found["ChangeSetId"])
+    wait("update_complete", "tagged")
+    statuses = {it["LogicalResourceId"]: it for it in cloudformation.describe_stack_resources(StackName="tagged")["StackResources"]}
+    assert {id: it["ResourceStatus"] for id, it in statuses.items()} == {
+        "A": "UPDATE_COMPLETE", "Bucket": "UPDATE_COMPLETE", "Handle": "CREATE_COMPLETE",
+    }, statuses
+    tags = client("s3").get_bucket_tagging(Bucket=statuses["Bucket"]["PhysicalResourceId"])["TagSet"]
+    assert {"Key": "a", "Value": "2"} in tags, tags
     cloudformation.execute_change_set(StackName="idle", ChangeSetName="outputs")
     wait("update_complete", "idle")
     assert cloudformation.describe_stacks(StackName="idle")["Stacks"][0]["Outputs"] == [{"OutputKey": "O", "OutputValue": "x"}]
@@ -342,19 +389,123 @@ def nested_stacks():
     inner = cloudformation.describe_change_set(ChangeSetName=changes(plain)["Child"]["ChangeSetId"])
     assert inner["ParentChangeSetId"] == inner["RootChangeSetId"] == plain["ChangeSetId"], inner
     assert changes(inner)["A"]["Action"] == "Modify", inner
+    assert inner["ExecutionStatus"] == "UNAVAILABLE" and inner["StatusReason"] == "Executable from root change set", inner
     refused("InvalidChangeSetStatus", cloudformation.execute_change_set, ChangeSetName=inner["ChangeSetId"])
     cloudformation.execute_change_set(ChangeSetName=plain["ChangeSetId"])
     wait("update_complete", "parent")
+    assert cloudformation.describe_change_set(ChangeSetName=inner["ChangeSetId"])["ExecutionStatus"] == "EXECUTE_COMPLETE"
+
+
+def nested_stacks_that_are_added():
+    s3 = client("s3")
+    s3.create_bucket(Bucket="added-templates")
+
+    def nested(name, body, **values):
+        s3.put_object(Bucket="added-templates", Key=name, Body=body)
+        url = f"https://added-templates.s3.amazonaws.com/{name}"
+        return {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url, "Parameters": values}}
+
+    def family(root):
+        found = cloudformation.list_stacks()["StackSummaries"]
+        return {it["StackName"]: it for it in found if it.get("RootId") == root}
+
+    def hierarchy(found):
+        middle = cloudformation.describe_change_set(ChangeSetName=changes(found)["Middle"]["ChangeSetId"])
+        return middle, cloudformation.describe_change_set(ChangeSetName=changes(middle)["Deep"]["ChangeSetId"])
+
+    deep = nested("deep", template({"A": topic("deep")}))
+    name = {"Name": {"Type": "String", "AllowedPattern": "arn:.*"}}
+    middle = nested("middle", template({"Deep": deep, "B": topic("b", DisplayName={"Ref": "Name"})}, Parameters=name), Name={"Ref": "C"})
+    body = template({"C": topic("c"), "Middle": middle})
+    plain, _ = change_set("tree", body, name="first", kind="CREATE", IncludeNestedStacks=True)
+    assert plain["ExecutionStatus"] == "AVAILABLE" and changes(plain)["Middle"]["Action"] == "Add", plain
+    one, other = hierarchy(plain)
+    assert (one["ParentChangeSetId"], other["ParentChangeSetId"]) == (plain["ChangeSetId"], one["ChangeSetId"])
+    for found in [one, other]:
+        assert found["RootChangeSetId"] == plain["ChangeSetId"] and found["ExecutionStatus"] == "UNAVAILABLE", found
+        assert {it["Action"] for it in changes(found).values()} == {"Add"}, found
+    review = family(plain["StackId"])
+    assert {it["StackStatus"] for it in review.values()} == {"REVIEW_IN_PROGRESS"} and len(review) == 2, review
+    assert review[other["StackName"]]["ParentId"] == one["StackId"], review
+    # Another change set has stacks of its own, which go when the first is executed.
+    rival, _ = change_set("tree", body, name="second", kind="CREATE", IncludeNestedStacks=True)
+    assert len(family(plain["StackId"])) == 4
+    cloudformation.execute_change_set(ChangeSetName=plain["ChangeSetId"])
+    wait("create_complete", "tree")
+    assert {name for name, it in family(plain["StackId"]).items() if it["StackStatus"] != "DELETE_COMPLETE"} == set(review)
+    resource = cloudformation.describe_stack_resource(StackName="tree", LogicalResourceId="Middle")["StackResourceDetail"]
+    assert resource["PhysicalResourceId"] == one["StackId"], resource
+    for found in hierarchy(plain):
+        assert found["ExecutionStatus"] == "EXECUTE_COMPLETE", found
+    refused("ChangeSetNotFound", cloudformation.describe_change_set, ChangeSetName=rival["ChangeSetId"])
+    # One that is deleted takes its stacks with it, and one in which something fails has failed.
+    more = template({"C": topic("c"), "Middle": middle, "Deep": deep})
+    plain, _ = change_set("tree", more, IncludeNestedStacks=True)
+    added = cloudformation.describe_change_set(ChangeSetName=changes(plain)["Deep"]["ChangeSetId"])
+    cloudformation.delete_change_set(ChangeSetName=plain["ChangeSetId"])
+    assert family(plain["StackId"])[added["StackName"]]["StackStatus"] == "DELETE_COMPLETE"
+    wrong = nested("wrong", template({"A": topic({"Ref": "Nothing"})}))
+    plain, _ = change_set("tree", template({"C": topic("c"), "Middle": middle, "Wrong": wrong}), IncludeNestedStacks=True)
+    inner = changes(plain)["Wrong"]["ChangeSetId"]
+    assert plain["StatusReason"] == f"Nested change set {inner} was not successfully created: Currently in FAILED.", plain
+    inner = cloudformation.describe_change_set(ChangeSetName=inner)
+    assert inner["StatusReason"].startswith("Template format error: Unresolved resource dependencies [Nothing]"), inner
+
+
+def existing_resources_with_a_name():
+    client("ssm").put_parameter(Name="/kept", Value="v", Type="String")
+
+    def parameter(name, **more):
+        return {"Type": "AWS::SSM::Parameter", "Properties": {"Name": name, "Type": "String", "Value": "v"}, **more}
+
+    keys = {"AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}], "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}
+    table = {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Retain", "Properties": {"TableName": "kept", **keys}}
+    create("leaves", template({"Table": table}))
+    cloudformation.delete_stack(StackName="leaves")
+    wait("delete_complete", "leaves")
+    keep = {"DeletionPolicy": "RetainExceptOnCreate"}
+    body = template({
+        "Table": table,
+        "Kept": parameter("/kept", **keep),
+        "New": parameter("/new", **keep),
+        "Unkept": parameter("/unkept"),
+        "Topic": topic("known-by-its-arn"),
+    })
+    plain, _ = change_set("takes", body, kind="CREATE")
+    assert "ImportExistingResources" not in plain and {it["Action"] for it in changes(plain).values()} == {"Add"}, plain
+    plain, _ = change_set("takes", body, name="import", kind="CREATE", ImportExistingResources=True)
+    actions = {id: (it["Action"], it.get("PhysicalResourceId")) for id, it in changes(plain).items()}
+    add = ("Add", None)
+    assert plain["ImportExistingResources"] and actions == {
+        "Table": ("Import", "kept"), "Kept": ("Import", "/kept"), "New": add, "Unkept": add, "Topic": add,
+    }, plain
+    cloudformation.execute_change_set(ChangeSetName=plain["ChangeSetId"])
+    wait("create_complete", "takes")
+    found = cloudformation.describe_stack_resources(StackName="takes")["StackResources"]
+    statuses = {it["LogicalResourceId"]: it["ResourceStatus"] for it in found}
+    assert statuses == {id: "IMPORT_COMPLETE" if id in ("Table", "Kept") else "CREATE_COMPLETE" for id in statuses}, statuses
+    # What a stack has can't be another's, and a name that a function makes isn't looked for.
+    plain, _ = change_set("takes-too", template({"Table": table}), kind="CREATE", ImportExistingResources=True)
+    assert changes(plain)["Table"]["Action"] == "Add", plain
+    cloudformation.delete_stack(StackName="takes")
+    wait("delete_complete", "takes")
+    plain, _ = change_set(
+        "takes-too", template({"Kept": parameter({"Fn::Sub": "/kept"}, **keep)}), name="dynamic", kind="CREATE", ImportExistingResources=True
+    )
+    assert changes(plain)["Kept"]["Action"] == "Add", plain
 
 
 shapes()
 names_and_states()
 a_failed_execution_says_so()
 what_takes_something_of_what_is_replaced()
+settings_of_the_stack()
 what_takes_something_of_what_changes()
 parameters_metadata_and_policies()
 outputs_tags_and_nothing()
 transforms_and_exports()
 existing_resources_are_imported()
 nested_stacks()
+nested_stacks_that_are_added()
+existing_resources_with_a_name()
 print('"passed"')

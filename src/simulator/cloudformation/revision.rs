@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -59,11 +59,13 @@ pub struct Begun {
     pub revision: Revision,
     /// As in [`Foreseen`].
     pub fails: Option<String>,
+    /// Physical IDs of existing resources that are taken over instead of created, by logical IDs.
+    pub imports: BTreeMap<String, String>,
 }
 
 impl Foreseen {
     pub fn begun(self) -> Begun {
-        Begun { revision: self.revision, fails: self.fails }
+        Begun { revision: self.revision, fails: self.fails, imports: BTreeMap::new() }
     }
 }
 
@@ -177,7 +179,7 @@ fn foresee_in(
 /// A revision that was accepted before, with the exports as they are now.
 pub fn with_exports(cloud: &Cloud, state: &State, number: StackNumber, begun: Begun) -> Begun {
     let stack = state.stack(number);
-    let Begun { mut revision, fails } = begun;
+    let Begun { mut revision, fails, imports: taken_over } = begun;
     let otherwise = fails.filter(|reason| !reason.starts_with(NO_EXPORT));
     let template = &revision.source.template;
     let place = place(&stack.owner, &stack.name, &stack.id, &stack.settings.notification_arns);
@@ -186,7 +188,7 @@ pub fn with_exports(cloud: &Cloud, state: &State, number: StackNumber, begun: Be
     let missing = evaluated.failures.into_iter().find(|it| it.message.starts_with(NO_EXPORT));
     let imports = surroundings.noted.take().imports;
     revision.imports = imports;
-    Begun { revision, fails: missing.map(|it| it.message).or(otherwise) }
+    Begun { revision, fails: missing.map(|it| it.message).or(otherwise), imports: taken_over }
 }
 
 /// Asks the evaluator of a stack as it is now; none for a stack that was never begun.
@@ -339,10 +341,17 @@ fn path_to(node: &Node, at: Position) -> Option<String> {
     below.or_else(|| (node.at == at && node.is_scalar()).then(String::new))
 }
 
+const UNRUNNABLE: &str = "the simulator can't run ";
+
+/// Whether a stack was refused only since the simulator has no macros.
+pub fn is_unrunnable(message: &str) -> bool {
+    message.starts_with(UNRUNNABLE)
+}
+
 /// Macros run in an account, as Lambda functions; there is none here to run them.
 fn refuse_macros(stack: &template::Stack) -> Result<(), ServiceError> {
     match &stack.macros_of_aws {
-        Some(unknown) => Err(invalid(format!("the simulator can't run {unknown}"))),
+        Some(unknown) => Err(invalid(format!("{UNRUNNABLE}{unknown}"))),
         None => Ok(()),
     }
 }

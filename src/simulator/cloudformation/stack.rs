@@ -58,6 +58,8 @@ pub struct Stack {
     pub operations: Vec<OperationRecord>,
     /// Of a failed update, or of a rollback that has failed: what there was before.
     pub unsettled: Option<Box<Before>>,
+    /// Logical IDs of resources that the rollback to be continued leaves as they are.
+    pub skipped: BTreeSet<String>,
     /// The last time that somebody looked for drift.
     pub drift: Option<DriftDetection>,
     /// The token of the last call that began something, and that call's action.
@@ -277,7 +279,8 @@ impl Stack {
         self.operations.last().map(|it| it.id).unwrap_or_default()
     }
 
-    /// An event of a resource that the stack has no more: one that was replaced.
+    /// An event of a resource that the stack has no more, since it was replaced or removed. CloudFormation shows no
+    /// properties in it.
     pub fn tell_of(
         &mut self,
         id: &str,
@@ -288,7 +291,8 @@ impl Stack {
     ) {
         let at = self.next_moment(at);
         let operation = self.operation_id();
-        self.events.push(event_of(Arc::from(id), resource, status, reason, at, (operation, self.token.as_ref())));
+        let event = event_of(Arc::from(id), resource, status, reason, at, (operation, self.token.as_ref()));
+        self.events.push(Event { properties: None, ..event });
     }
 }
 
@@ -299,10 +303,12 @@ impl Event {
             && self.physical_id.as_deref().is_some_and(|id| id.contains(&format!("/{}/", self.logical_id)))
     }
 
-    /// Its ID as CloudFormation writes it: those of resources say what they are about, and when it happened.
+    /// Its ID as CloudFormation writes it: those of resources say what they are about, and when it happened, but for those
+    /// that clean up after an update.
     pub fn name(&self) -> String {
         match self.is_of_stack_itself() {
             true => self.id.to_string(),
+            false if self.properties.is_none() => format!("{}-{}", self.logical_id, self.id),
             false => format!("{}-{}-{}", self.logical_id, self.status, moment(self.at)),
         }
     }

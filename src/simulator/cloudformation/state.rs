@@ -1,7 +1,7 @@
 //! All stacks, the names that they go by, and what is to happen when.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::engine::Step;
 use super::source::Sources;
-use super::stack::{Stack, StackNumber};
+use super::stack::{Resource, Stack, StackNumber};
 use super::{ServiceError, invalid};
 use crate::catalog::partition_of;
 use crate::simulator::Caller;
@@ -28,6 +28,8 @@ pub struct State {
     /// Names that no second resource may have: account, region (empty for global types), type and name, and the stack
     /// whose resource has it.
     pub taken: HashMap<(String, String, String, String), Arc<str>>,
+    /// Account, region, type and physical ID of resources that stacks have retained when they were deleted.
+    left: HashSet<(String, String, String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -106,7 +108,20 @@ impl State {
     /// Whether a stack of the caller's has a resource with this physical ID.
     pub fn has_resource(&self, caller: &Caller, physical_id: &str) -> bool {
         let mut resources = self.of(caller).flat_map(|(_, stack)| stack.resources.values());
-        resources.any(|it| it.physical_id.as_deref() == Some(physical_id) && it.status != "DELETE_COMPLETE")
+        let is_gone = |it: &Resource| matches!(it.status, "DELETE_COMPLETE" | "DELETE_SKIPPED");
+        resources.any(|it| it.physical_id.as_deref() == Some(physical_id) && !is_gone(it))
+    }
+
+    /// A resource continues to exist without its stack.
+    pub fn leave(&mut self, owner: &Caller, resource: &Resource) {
+        if let Some(physical_id) = resource.physical_id.as_deref() {
+            self.left.insert(left(owner, &resource.kind, physical_id));
+        }
+    }
+
+    /// Whether a stack has left this resource.
+    pub fn has_left(&self, owner: &Caller, kind: &str, physical_id: &str) -> bool {
+        self.left.contains(&left(owner, kind, physical_id))
     }
 
     pub fn plan(&mut self, at: Timestamp, stack: StackNumber, operation: u64, step: Step) {
@@ -132,6 +147,10 @@ impl State {
             .map(|(_, stack)| stack)
             .filter(move |stack| !stack.is_deleted() && stack.imports.contains(export))
     }
+}
+
+fn left(owner: &Caller, kind: &str, physical_id: &str) -> (String, String, String, String) {
+    (owner.account.clone(), owner.region.clone(), kind.to_owned(), physical_id.to_owned())
 }
 
 fn name_of(owner: &Caller, name: &str) -> (String, String, String) {

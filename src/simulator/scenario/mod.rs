@@ -87,6 +87,8 @@ pub enum Phase {
     Create,
     Update,
     Delete,
+    /// Going back to what it was before an update that failed
+    Rollback,
 }
 
 /// Calls of an API, and what becomes of them; every condition must hold

@@ -121,7 +121,7 @@ mod tests {
                 "s.yml:2:21: `resources[0].until` says nothing: it lacks `attempts` or `bucket_is_empty`",
                 "s.yml:3:11: `resources[1].takes` is a whole number, but must be a duration such as 30s",
                 "s.yml:3:25: `resources[1].accounts[0]` is a whole number, but must be text (write it in quotes: \"123456789012\")",
-                "s.yml:3:47: `resources[1].phase` is a list, but must be one of create, update, delete",
+                "s.yml:3:47: `resources[1].phase` is a list, but must be one of create, update, delete, rollback",
                 "s.yml:4:13: `resources[2].fails` has the tag `!x`, which means nothing here",
             ],
         );

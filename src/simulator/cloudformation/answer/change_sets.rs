@@ -58,8 +58,9 @@ fn head(engine: &Engine, xml: &mut Xml, stack: &Stack, found: &ChangeSet) {
         .text("CreationTime", moment(found.created))
         .text("ExecutionStatus", execution)
         .text("Status", status)
-        .optional("StatusReason", found.refused.as_deref().filter(|_| status == "FAILED"))
-        .text("IncludeNestedStacks", found.includes_nested_stacks);
+        .optional("StatusReason", found.status_reason(engine.now))
+        .text("IncludeNestedStacks", found.includes_nested_stacks)
+        .optional("ImportExistingResources", found.imports_existing.then_some("true"));
 }
 
 fn change_of(xml: &mut Xml, change: &ResourceChange, with_values: bool) {

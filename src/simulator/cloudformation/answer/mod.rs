@@ -96,7 +96,7 @@ fn listed(name: &str, page: (Xml, Option<String>)) -> String {
 
 /// What a resource was to be made of, as JSON.
 fn event_properties(event: &Event) -> Option<String> {
-    let properties = event.properties.as_ref().filter(|properties| !properties.is_empty())?;
+    let properties = event.properties.as_ref()?;
     let object = properties.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
     Some(serde_json::Value::Object(object).to_string())
 }

@@ -1,5 +1,6 @@
 //! Calls about change sets: they are created, executed and deleted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,11 +8,12 @@ use uuid::Uuid;
 
 use super::super::engine::{Engine, new_id};
 use super::super::request::Request;
-use super::super::revision::{self, Foreseen};
+use super::super::revision::{self, Begun, Foreseen};
 use super::super::source::Source;
 use super::super::stack::{OnFailure, Settings, Stack, StackNumber};
 use super::super::world::is_failed_transform;
 use super::super::{Answer, ServiceError, error, invalid};
+use super::nested::Parent;
 use super::{ChangeSet, ChangeSetKind, Changes, Execution, import};
 use crate::catalog;
 use crate::simulator::Caller;
@@ -48,7 +50,9 @@ impl Engine<'_> {
             Some(number) => self.asked_of_update(number, request)?,
             None => self.asked_of_creation(request)?,
         };
-        let settings = on_stack_failure(request, settings)?;
+        let mut settings = on_stack_failure(request, settings)?;
+        // Unlike UpdateStack, a change set doesn't keep those that the stack has.
+        settings.capabilities = request.list("Capabilities").into_iter().map(str::to_owned).collect();
         // Change sets don't ask for the acknowledgement of transforms: they show what comes of them.
         let mut acknowledged = settings.clone();
         acknowledged.capabilities.push("CAPABILITY_AUTO_EXPAND".to_owned());
@@ -75,6 +79,7 @@ impl Engine<'_> {
         change_set.kind = subject.kind;
         change_set.description = request.text("Description").map(str::to_owned);
         change_set.includes_nested_stacks = request.flag("IncludeNestedStacks");
+        change_set.imports_existing = request.flag("ImportExistingResources");
         self.fill(number, &mut change_set, foreseen)?;
         let mut xml = Xml::new();
         xml.text("Id", &change_set.id).text("StackId", &subject.stack_id);
@@ -110,6 +115,7 @@ impl Engine<'_> {
             refused: None,
             execution: Execution::Available,
             includes_nested_stacks: false,
+            imports_existing: false,
             nested: Vec::new(),
             parent: None,
             root: None,
@@ -136,17 +142,27 @@ impl Engine<'_> {
             import::check(imports, &foreseen, &self.state.stack(number).outputs)?;
             import::settle(imports, &mut changes)?;
         }
+        let existing = match change_set.imports_existing && !matches!(change_set.kind, ChangeSetKind::Import(_)) {
+            true => self.import_existing(number, &foreseen, &mut changes),
+            false => BTreeMap::new(),
+        };
         if change_set.includes_nested_stacks {
-            let (name, id) = (change_set.name.clone(), change_set.id.clone());
-            self.look_into(number, [&name, &id, &id], &foreseen, &mut changes, &mut change_set.nested);
+            let parent = Parent {
+                number,
+                name: &change_set.name,
+                id: &change_set.id,
+                root: &change_set.id,
+                settings: &change_set.settings,
+            };
+            change_set.refused = self.look_into(&parent, &foreseen, &mut changes, &mut change_set.nested).err();
         }
         let is_idle = change_set.kind == ChangeSetKind::Update
             && changes.by_name.is_empty()
             && !self.would_change(number, &foreseen)
             && change_set.settings.tags == self.state.stack(number).settings.tags;
-        change_set.refused = is_idle.then(|| NO_CHANGES.to_owned());
+        change_set.refused = change_set.refused.take().or_else(|| is_idle.then(|| NO_CHANGES.to_owned()));
         change_set.changes = changes;
-        change_set.begun = Some(foreseen.begun());
+        change_set.begun = Some(Begun { imports: existing, ..foreseen.begun() });
         Ok(())
     }
 
@@ -211,12 +227,15 @@ impl Engine<'_> {
         let nested = change_set.nested.clone();
         // Exports may have come and gone meanwhile.
         let begun = revision::with_exports(self.cloud, self.state, number, begun);
-        self.forget_nested(nested);
         let token = request.token("ExecuteChangeSet");
         let stack = self.state.stack_mut(number);
         stack.token = token;
         // The others were worked out for a stack that is another one now.
-        stack.change_sets.retain(|other, it| *other == id || it.is_executed());
+        let others = stack.change_sets.extract_if(.., |other, it| *other != id && !it.is_executed());
+        let outdated: Vec<_> = others.flat_map(|(_, it)| it.nested).collect();
+        self.forget_nested(outdated);
+        self.execute_nested(nested);
+        let stack = self.state.stack_mut(number);
         if let Some(change_set) = stack.change_sets.get_mut(&id) {
             change_set.execution = Execution::Running;
         }

@@ -17,7 +17,6 @@ use super::super::stack::{Resource, Settings, Stack, StackNumber};
 use super::super::world::Sight;
 use super::context::{self, context};
 use super::{Action, ChangeSource, Detail, DetailTarget, ResourceChange};
-use crate::catalog;
 use crate::template::{self, Evaluator, Mentioned, Value, mentioned};
 
 /// What a change set lists.
@@ -199,9 +198,11 @@ impl<'e> Comparison<'e> {
                 continue;
             };
             let leaves = self.leaves(id, there, wanted);
-            let mut by_value: Vec<Detail> =
-                leaves.iter().flat_map(|leaf| valued(leaf, &self.causes(evaluator, id, &leaf.path))).collect();
-            let mut by_name = self.named(evaluator, id, &leaves);
+            let mut by_value: Vec<Detail> = leaves
+                .iter()
+                .flat_map(|leaf| valued(&wanted.kind, leaf, &self.causes(evaluator, id, &leaf.path)))
+                .collect();
+            let mut by_name = self.named(evaluator, id, &wanted.kind, &leaves);
             let is_automatic = match self.includes_nested_stacks {
                 true => leaves.is_empty() && self.is_changed_inside(there, wanted),
                 false => there.child.is_some(),
@@ -268,10 +269,10 @@ impl<'e> Comparison<'e> {
     }
 
     /// A detail for each property and each of its causes.
-    fn named(&self, evaluator: &Evaluator, id: &str, leaves: &[Leaf]) -> Vec<Detail> {
+    fn named(&self, evaluator: &Evaluator, id: &str, kind: &str, leaves: &[Leaf]) -> Vec<Detail> {
         let mut properties: Vec<(DetailTarget, Vec<Cause>)> = Vec::new();
         for leaf in leaves {
-            let target = target_of(&leaf.path, leaf.replaces);
+            let target = target_of(kind, &leaf.path, leaf.replaces);
             let causes = self.causes(evaluator, id, &leaf.path);
             let is_same = |it: &(DetailTarget, _)| it.0.attribute == target.attribute && it.0.name == target.name;
             match properties.iter_mut().find(|it| is_same(it)) {
@@ -282,14 +283,17 @@ impl<'e> Comparison<'e> {
                 None => properties.push((target, causes)),
             }
         }
-        let details = |(target, causes): (DetailTarget, Vec<Cause>)| {
+        let mut details = Vec::new();
+        let mut directs = Vec::new();
+        for (target, causes) in properties {
             // A reference says all that there is to say of it; a parameter's value is a part of what is submitted.
-            let is_direct = causes.iter().all(|(source, ..)| *source == ChangeSource::ParameterReference);
-            let direct = is_direct.then(|| Detail::direct(target.clone(), !causes.is_empty()));
-            let caused: Vec<Detail> = causes.into_iter().map(|cause| caused(&target, cause)).collect();
-            caused.into_iter().chain(direct)
-        };
-        properties.into_iter().flat_map(details).collect()
+            if causes.iter().all(|(source, ..)| *source == ChangeSource::ParameterReference) {
+                directs.push(Detail::direct(target.clone(), !causes.is_empty()));
+            }
+            details.extend(causes.into_iter().map(|cause| caused(&target, cause)));
+        }
+        details.extend(directs);
+        details
     }
 
     /// The things that certainly make the value at a path change.
@@ -364,7 +368,7 @@ impl<'e> Comparison<'e> {
                 };
                 let replaces = resource::replaces_at(&wanted.kind, std::slice::from_ref(property));
                 let path = ["Properties".to_owned(), property.clone()];
-                details.push(caused(&target_of(&path, replaces), cause));
+                details.push(caused(&target_of(&wanted.kind, &path, replaces), cause));
             }
         }
         details
@@ -374,7 +378,7 @@ impl<'e> Comparison<'e> {
     fn tag(&self, changes: &mut Vec<ResourceChange>) {
         for (id, wanted) in &self.after.resources {
             let Some(there) = self.existing(id) else { continue };
-            if catalog::resource_type(&wanted.kind).is_none_or(|it| it.properties.shape("Tags").is_none()) {
+            if !resource::is_taggable(&wanted.kind) {
                 continue;
             }
             let detail = Detail::direct(DetailTarget::new("Tags", None, Replaces::Never), false);
@@ -436,15 +440,19 @@ fn differing(path: &mut Vec<String>, before: Option<&Value>, after: Option<&Valu
     }
 }
 
-fn valued(leaf: &Leaf, causes: &[Cause]) -> Vec<Detail> {
+fn valued(kind: &str, leaf: &Leaf, causes: &[Cause]) -> Vec<Detail> {
     let target = DetailTarget {
         path: Some(format!("/{}", leaf.path.join("/"))),
         before: leaf.before.as_ref().map(context::value),
         after: leaf.after.as_ref().map(context::value),
-        ..target_of(&leaf.path, leaf.replaces)
+        ..target_of(kind, &leaf.path, leaf.replaces)
     };
     let direct = Detail::direct(target.clone(), !causes.is_empty());
-    [direct].into_iter().chain(causes.iter().map(|cause| caused(&target, cause.clone()))).collect()
+    // CloudFormation lists attributes before the value itself, and everything else after it.
+    let (attributes, others): (Vec<_>, Vec<_>) =
+        causes.iter().cloned().partition(|(source, ..)| *source == ChangeSource::ResourceAttribute);
+    let details = |causes: Vec<Cause>| causes.into_iter().map(|cause| caused(&target, cause)).collect::<Vec<_>>();
+    details(attributes).into_iter().chain([direct]).chain(details(others)).collect()
 }
 
 fn caused(target: &DetailTarget, (source, is_dynamic, cause): Cause) -> Detail {
@@ -457,10 +465,11 @@ fn automatic() -> Detail {
     Detail { target, source: ChangeSource::Automatic, is_dynamic: true, cause: None }
 }
 
-/// Tags are an attribute of their own.
-fn target_of(path: &[String], replaces: Replaces) -> DetailTarget {
+/// Tags are an attribute of their own, but for buckets, of which AWS was recorded to name the property.
+fn target_of(kind: &str, path: &[String], replaces: Replaces) -> DetailTarget {
+    let are_tags = |property: &str| property == "Tags" && kind != "AWS::S3::Bucket";
     match path {
-        [part, property, ..] if part == "Properties" && property == "Tags" => DetailTarget::new("Tags", None, replaces),
+        [part, property, ..] if part == "Properties" && are_tags(property) => DetailTarget::new("Tags", None, replaces),
         [part, property, ..] if part == "Properties" => DetailTarget::new(part, Some(property), replaces),
         [part, ..] => DetailTarget::new(part, None, replaces),
         [] => DetailTarget::new("Properties", None, replaces),

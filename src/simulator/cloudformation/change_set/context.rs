@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use crate::template::Value;
 
 /// What stands for a value that is known only after the execution.
-const KNOWN_AFTER_APPLY: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
+pub const KNOWN_AFTER_APPLY: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
 
 /// The parts of a resource that change sets show.
 pub const SHOWN: [&str; 6] =

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use super::super::engine::Engine;
 use super::super::request::Request;
 use super::super::revision::Foreseen;
-use super::super::stack::Output;
+use super::super::stack::{Output, StackNumber};
 use super::super::{ServiceError, invalid};
 use super::{Action, Changes, ResourceChange};
 use crate::catalog;
+use crate::template::Value;
 
 /// An existing resource that a stack takes over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +78,40 @@ pub fn check(imports: &[Import], foreseen: &Foreseen, outputs: &[Output]) -> Res
         return Err(invalid("As part of the import operation, you cannot modify or add [Outputs]"));
     }
     Ok(())
+}
+
+impl Engine<'_> {
+    /// Makes imports of new resources that exist already, and gives their physical IDs: those with a name of their own in
+    /// the template, which stay when their stack goes, and which no stack has.
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-automatically.html>
+    pub(super) fn import_existing(
+        &self,
+        number: StackNumber,
+        foreseen: &Foreseen,
+        changes: &mut Changes,
+    ) -> BTreeMap<String, String> {
+        let written = foreseen.revision.source.template.root.get("Resources");
+        let owner = &self.state.stack(number).owner;
+        let existing = |change: &ResourceChange| {
+            let id = &change.logical_id;
+            let wanted = foreseen.stack.resources.get(id).filter(|_| change.action == Action::Add)?;
+            let [name] = catalog::resource_type(&wanted.kind)?.primary_identifier[..] else { return None };
+            // A name that a function makes isn't looked for.
+            written?.get(id)?.get("Properties")?.get(name).filter(|it| it.is_scalar())?;
+            let policy = wanted.body.get("DeletionPolicy").and_then(Value::as_text);
+            policy.filter(|policy| matches!(policy.as_str(), "Retain" | "RetainExceptOnCreate"))?;
+            let name = wanted.properties()?.get(name)?.as_text()?;
+            self.exists_outside(owner, &wanted.kind, &name).then(|| (id.clone(), name))
+        };
+        let found: BTreeMap<String, String> = changes.by_name.iter().filter_map(existing).collect();
+        for change in changes.by_name.iter_mut().chain(&mut changes.by_value) {
+            if let Some(physical_id) = found.get(&change.logical_id) {
+                change.action = Action::Import;
+                change.physical_id = Some(physical_id.clone());
+            }
+        }
+        found
+    }
 }
 
 /// Makes imports of what else would be added.

@@ -45,6 +45,8 @@ pub struct ChangeSet {
     pub refused: Option<String>,
     pub execution: Execution,
     pub includes_nested_stacks: bool,
+    /// Existing resources with the names of new ones are taken over.
+    pub imports_existing: bool,
     /// Stack and ID of nested stacks' change sets, which come and go with it.
     pub nested: Vec<(StackNumber, String)>,
     /// Of a nested stack: the change set of the stack that nests it.
@@ -148,7 +150,17 @@ impl ChangeSet {
         match &self.refused {
             _ if now < self.ready => ("CREATE_IN_PROGRESS", "UNAVAILABLE"),
             Some(_) => ("FAILED", "UNAVAILABLE"),
+            None if self.root.is_some() && self.execution == Execution::Available => ("CREATE_COMPLETE", "UNAVAILABLE"),
             None => ("CREATE_COMPLETE", execution),
+        }
+    }
+
+    /// Why it is in its status, by this moment.
+    pub fn status_reason(&self, now: Timestamp) -> Option<&str> {
+        match self.status(now) {
+            ("FAILED", _) => self.refused.as_deref(),
+            ("CREATE_COMPLETE", "UNAVAILABLE") => Some("Executable from root change set"),
+            _ => None,
         }
     }
 

@@ -1,70 +1,181 @@
 //! Change sets of nested stacks, which are created and deleted with their root's.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/change-sets-for-nested-stacks.html>
 
-use super::super::engine::{Engine, asked};
-use super::super::revision::{Foreseen, Target, foresee};
-use super::super::stack::{STACK, StackNumber};
-use super::{Action, ChangeSet, Changes};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::super::engine::{Engine, NewNested, asked, tags};
+use super::super::revision::{Foreseen, Target, foresee_nested, is_unrunnable};
+use super::super::source::Source;
+use super::super::stack::{STACK, Settings, StackNumber};
+use super::context::KNOWN_AFTER_APPLY;
+use super::{Action, ChangeSet, ChangeSetKind, Changes, Execution};
+use crate::template::Value;
+
+/// The change set into whose nested stacks one looks.
+pub(super) struct Parent<'a> {
+    pub number: StackNumber,
+    pub name: &'a str,
+    pub id: &'a str,
+    /// The ID of the root's change set.
+    pub root: &'a str,
+    /// What the change set makes of the stack's settings.
+    pub settings: &'a Settings,
+}
+
+/// What a nested stack is to be.
+struct Wanted {
+    source: Arc<Source>,
+    given: IndexMap<String, String>,
+    /// Parameters whose values are known only after the execution.
+    unknown: BTreeSet<String>,
+}
 
 impl Engine<'_> {
-    /// Creates change sets for the nested stacks that exist and change, and for those that they nest. One that can't be
-    /// worked out is left out: its stack will say why. The three texts are the name and ID of the stack's own change set, and the
-    /// ID of its root's.
+    /// Creates change sets for the nested stacks that are added or change, and for those that they nest.
+    ///
+    /// # Errors
+    /// CloudFormation's words for the one that failed, for which the parent's fails as well.
     pub(super) fn look_into(
         &mut self,
-        number: StackNumber,
-        [name, parent, root]: [&str; 3],
+        parent: &Parent,
         foreseen: &Foreseen,
         changes: &mut Changes,
         nested: &mut Vec<(StackNumber, String)>,
-    ) {
-        let is_nested = |it: &&super::ResourceChange| it.kind == STACK && it.action == Action::Modify;
+    ) -> Result<(), String> {
+        let is_nested =
+            |it: &&super::ResourceChange| it.kind == STACK && matches!(it.action, Action::Add | Action::Modify);
         let ids: Vec<String> = changes.by_name.iter().filter(is_nested).map(|it| it.logical_id.clone()).collect();
+        let mut failed = None;
         for id in ids {
-            let child = self.state.stack(number).resources.get(&id).and_then(|it| it.child);
-            let wanted = foreseen.stack.resources.get(&id).and_then(|it| it.properties());
-            let Some((child, (text, given))) = child.zip(wanted.and_then(|it| asked(self.cloud, it).ok())) else {
+            let properties = foreseen.stack.resources.get(&id).and_then(|it| it.properties());
+            let Some((child, change_set)) = properties.and_then(|it| self.nested_change_set(parent, &id, it, nested))
+            else {
                 continue;
-            };
-            let Ok(source) = self.state.sources.read(&text) else { continue };
-            let stack = self.state.stack(child);
-            let (owner, settings) = (stack.owner.clone(), stack.settings.clone());
-            let target = Target {
-                caller: &owner,
-                name: &stack.name,
-                id: &stack.id,
-                notification_arns: &settings.notification_arns,
-                number: Some(child),
-            };
-            let Ok(inner) = foresee(self.cloud, self.state, target, &source, given, &settings.capabilities) else {
-                continue;
-            };
-            let mut inner_changes = self.changes(child, &inner, &settings, true);
-            let own_name = format!("{name}-{id}");
-            let own = self.new_change_set(&owner, &own_name, source, settings);
-            self.look_into(child, [&own_name, &own.id, root], &inner, &mut inner_changes, nested);
-            let change_set = ChangeSet {
-                begun: Some(inner.begun()),
-                changes: inner_changes,
-                includes_nested_stacks: true,
-                parent: Some(parent.to_owned()),
-                root: Some(root.to_owned()),
-                ..own
             };
             for list in [&mut changes.by_name, &mut changes.by_value] {
                 if let Some(change) = list.iter_mut().find(|it| it.logical_id == id) {
                     change.change_set = Some(change_set.id.clone());
                 }
             }
+            if change_set.refused.is_some() {
+                let id = &change_set.id;
+                failed = Some(format!("Nested change set {id} was not successfully created: Currently in FAILED."));
+            }
             nested.push((child, change_set.id.clone()));
             self.state.stack_mut(child).change_sets.insert(change_set.id.clone(), change_set);
         }
+        failed.map_or(Ok(()), Err)
     }
 
-    /// Deletes the change sets of nested stacks.
+    /// The change set of one nested stack; none where its template can't be had, which its creation will tell.
+    fn nested_change_set(
+        &mut self,
+        parent: &Parent,
+        logical_id: &str,
+        properties: &IndexMap<String, Value>,
+        nested: &mut Vec<(StackNumber, String)>,
+    ) -> Option<(StackNumber, ChangeSet)> {
+        let wanted = self.wanted(properties)?;
+        let existing = self.state.stack(parent.number).resources.get(logical_id).and_then(|it| it.child);
+        let (new, settings) = match existing.map(|child| self.state.stack(child)) {
+            Some(stack) => (None, Settings { tags: tags(parent.settings, properties), ..stack.settings.clone() }),
+            None => {
+                let new = self.new_nested(parent.number, logical_id, parent.settings, properties).ok()?;
+                let settings = new.settings.clone();
+                (Some(new), settings)
+            }
+        };
+        let (owner, stack_name, stack_id) = match (&new, existing.map(|child| self.state.stack(child))) {
+            (Some(NewNested { owner, name, id, .. }), _) => (owner.clone(), name.clone(), id.clone()),
+            (None, stack) => stack.map(|it| (it.owner.clone(), it.name.to_string(), it.id.to_string()))?,
+        };
+        let target = Target {
+            caller: &owner,
+            name: &stack_name,
+            id: &stack_id,
+            notification_arns: &settings.notification_arns,
+            number: existing,
+        };
+        let Wanted { source, given, unknown } = wanted;
+        let capabilities = &settings.capabilities;
+        let inner = foresee_nested(self.cloud, self.state, target, &source, given, &unknown, capabilities);
+        if inner.as_ref().err().is_some_and(|error| is_unrunnable(&error.message)) {
+            return None;
+        }
+        let child = match new {
+            Some(new) => self.add_reviewed(new),
+            None => existing?,
+        };
+        let name = format!("{}-{logical_id}", parent.name);
+        let mut change_set = ChangeSet {
+            kind: if existing.is_some() { ChangeSetKind::Update } else { ChangeSetKind::Create },
+            includes_nested_stacks: true,
+            parent: Some(parent.id.to_owned()),
+            root: Some(parent.root.to_owned()),
+            ..self.new_change_set(&owner, &name, source, settings)
+        };
+        let inner = match inner {
+            Ok(inner) => inner,
+            Err(error) => {
+                change_set.refused = Some(error.message);
+                return Some((child, change_set));
+            }
+        };
+        change_set.changes = self.changes(child, &inner, &change_set.settings, true);
+        let own = Parent {
+            number: child,
+            name: &change_set.name,
+            id: &change_set.id,
+            root: parent.root,
+            settings: &change_set.settings,
+        };
+        change_set.refused = self.look_into(&own, &inner, &mut change_set.changes, nested).err();
+        change_set.begun = Some(inner.begun());
+        Some((child, change_set))
+    }
+
+    fn wanted(&mut self, properties: &IndexMap<String, Value>) -> Option<Wanted> {
+        let (text, mut given) = asked(self.cloud, properties).ok()?;
+        let unknown: BTreeSet<String> = match properties.get("Parameters") {
+            Some(Value::Map(parameters)) => {
+                let unknown = parameters.iter().filter(|(_, value)| value.unknown().is_some());
+                unknown.map(|(key, _)| key.clone()).collect()
+            }
+            _ => BTreeSet::new(),
+        };
+        given.extend(unknown.iter().map(|key| (key.clone(), KNOWN_AFTER_APPLY.to_owned())));
+        let source = self.state.sources.read(&text).ok()?;
+        Some(Wanted { source, given, unknown })
+    }
+
+    /// A nested stack that exists only for its change set.
+    fn add_reviewed(&mut self, new: NewNested) -> StackNumber {
+        let NewNested { owner, name, id, nested_in, .. } = new;
+        let child = self.add_stack(&owner, &name, &id, Settings::default(), Some(nested_in), self.now);
+        let reason = Some("User Initiated".to_owned());
+        self.state.stack_mut(child).becomes("REVIEW_IN_PROGRESS", reason, self.now);
+        child
+    }
+
+    /// The change sets of nested stacks are executed with their root's.
+    pub(super) fn execute_nested(&mut self, nested: Vec<(StackNumber, String)>) {
+        for (number, id) in nested {
+            let stack = self.state.stack_mut(number);
+            if let Some(change_set) = stack.change_sets.get_mut(&id) {
+                change_set.execution = Execution::Running;
+                stack.change_set_id = Some(id);
+            }
+        }
+    }
+
+    /// Deletes the change sets of nested stacks, and the stacks that exist only for them.
     pub(super) fn forget_nested(&mut self, nested: Vec<(StackNumber, String)>) {
         for (number, id) in nested {
             self.state.stack_mut(number).change_sets.shift_remove(&id);
+            self.delete_reviewed(number, self.now);
         }
     }
 }

@@ -101,6 +101,7 @@ impl Engine<'_> {
         }
         let stack = self.state.stack_mut(number);
         stack.outdate_change_sets();
+        stack.change_set_id = None;
         stack.policy_during_update = policy_during_update.or_else(|| stack.policy.clone());
         stack.policy = policy.or_else(|| stack.policy.take());
         stack.token = token;
@@ -278,6 +279,7 @@ impl Engine<'_> {
             policy_during_update: None,
             operations: Vec::new(),
             unsettled: None,
+            skipped: std::collections::BTreeSet::new(),
             drift: None,
             nested_in,
             token: None,
@@ -285,8 +287,9 @@ impl Engine<'_> {
     }
 
     pub fn begin_creation(&mut self, number: StackNumber, begun: Begun, at: Timestamp) {
-        let operation = Operation { reason: begun.fails.clone(), ..Operation::new(Phase::Create, made_by(&begun)) };
-        let revision = begun.revision;
+        let tasks = made_by(&begun);
+        let Begun { revision, fails, imports } = begun;
+        let operation = Operation { reason: fails, imports, ..Operation::new(Phase::Create, tasks) };
         let stack = self.state.stack_mut(number);
         stack.imports.clone_from(&revision.imports);
         stack.revision = Some(revision);
@@ -302,7 +305,7 @@ impl Engine<'_> {
 
     pub fn begin_update(&mut self, number: StackNumber, begun: Begun, settings: Option<Settings>, at: Timestamp) {
         let updated = made_by(&begun);
-        let Begun { revision, fails } = begun;
+        let Begun { revision, fails, imports } = begun;
         let stack = self.state.stack_mut(number);
         let before = Before {
             revision: stack.revision.take(),
@@ -326,6 +329,7 @@ impl Engine<'_> {
         let operation = Operation {
             reason: fails,
             failed: denied.into_iter().map(|(id, _)| id).collect(),
+            imports,
             before: Some(Box::new(before)),
             ..Operation::new(Phase::Update, tasks)
         };

@@ -84,16 +84,25 @@ pub fn change(cloud: &Cloud, stack: &Stack, id: &str, resource: &Resource, at: T
     Ok(())
 }
 
+/// Whether a resource's service has it; none where the service isn't here.
+pub fn exists(cloud: &Cloud, owner: &Caller, kind: &str, physical_id: &str) -> Option<bool> {
+    Some(match kind {
+        "AWS::S3::Bucket" => cloud.s3.bucket(physical_id).is_some(),
+        "AWS::SSM::Parameter" => cloud.ssm.parameter(owner, physical_id).is_some(),
+        "AWS::SecretsManager::Secret" => cloud.secrets.value(owner, physical_id, None, None).is_ok(),
+        "AWS::EC2::KeyPair" => {
+            cloud.seeds.has(owner, "AWS::EC2::KeyPair::KeyName", physical_id) == Some(true)
+                || cloud.key_pairs.has(owner, physical_id)
+        }
+        _ => return None,
+    })
+}
+
 /// Why a resource can't be imported: its service is there and has no such thing.
 pub fn missing(cloud: &Cloud, stack: &Stack, resource: &Resource) -> Option<String> {
     let physical_id = resource.physical_id.as_deref()?;
-    let is_there = match &*resource.kind {
-        "AWS::S3::Bucket" => cloud.s3.bucket(physical_id).is_some(),
-        "AWS::SSM::Parameter" => cloud.ssm.parameter(&stack.owner, physical_id).is_some(),
-        "AWS::SecretsManager::Secret" => cloud.secrets.value(&stack.owner, physical_id, None, None).is_ok(),
-        _ => true,
-    };
-    (!is_there).then(|| format!("Resource of type '{}' with identifier '{physical_id}' was not found.", resource.kind))
+    let is_missing = exists(cloud, &stack.owner, &resource.kind, physical_id) == Some(false);
+    is_missing.then(|| format!("Resource of type '{}' with identifier '{physical_id}' was not found.", resource.kind))
 }
 
 /// # Errors

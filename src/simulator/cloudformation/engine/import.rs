@@ -11,6 +11,7 @@ use super::super::change_set::Import;
 use super::super::revision::{self, Begun};
 use super::super::stack::{Reason, Resource, Settings, StackNumber};
 use super::{Before, Engine, Operation, Phase, Step, effect, failed_to, tasks};
+use crate::simulator::Caller;
 use crate::template;
 
 /// To look a resource up, and to take it over.
@@ -43,6 +44,13 @@ impl Engine<'_> {
             )
         };
         self.operate(number, operation, at);
+    }
+
+    /// Whether something exists that no stack has: its service knows it, or a stack has left it.
+    pub fn exists_outside(&self, owner: &Caller, kind: &str, physical_id: &str) -> bool {
+        let left = || self.state.has_left(owner, kind, physical_id);
+        let exists = effect::exists(self.cloud, owner, kind, physical_id).unwrap_or_else(left);
+        exists && !self.state.has_resource(owner, physical_id)
     }
 
     pub(super) fn begin_take_over(&mut self, number: StackNumber, task: usize, at: Timestamp) {

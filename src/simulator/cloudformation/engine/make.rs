@@ -51,7 +51,10 @@ impl Engine<'_> {
         let there = stack.resources.get(id).filter(|it| it.physical_id.is_some() && it.status != "DELETE_COMPLETE");
         let (properties, refused) = self.properties(number, id, wanted);
         let properties = Arc::new(properties);
-        let way = there.map_or(Way::Create, |there| self.way(there, &properties));
+        let way = match there.map_or(Way::Create, |there| self.way(there, &properties)) {
+            Way::Leave if resource::is_taggable(&wanted.kind) && self.changes_tags(number) => Way::Update,
+            way => way,
+        };
         let policy = |name: &str| wanted.body.get(name).and_then(template::Value::as_text);
         let resource = Resource {
             kind: Arc::from(wanted.kind.as_str()),
@@ -176,6 +179,12 @@ impl Engine<'_> {
         } else {
             Way::Update
         }
+    }
+
+    /// Whether the update under way changes the stack's tags, which are tags of its resources too.
+    fn changes_tags(&self, number: StackNumber) -> bool {
+        let before = self.operation(number).and_then(|operation| operation.before.as_deref());
+        before.is_some_and(|before| before.settings.tags != self.stack(number).settings.tags)
     }
 
     /// Why the stack's policy doesn't allow an update of the resource.
@@ -314,11 +323,15 @@ impl Engine<'_> {
         }
         if &*kind == STACK {
             let Some(resource) = self.stack(number).resources.get(&id).cloned() else { return };
+            if resource.child.is_some_and(|child| self.stack(child).status == "UPDATE_ROLLBACK_FAILED") {
+                return self.restore_nested(number, task, &id, &resource, at);
+            }
             return self.initiate_nested(number, task, &id, &resource, at);
         }
         self.resource_becomes(number, &id, "UPDATE_IN_PROGRESS", None, at);
-        let ends = self.after(at, resource::takes(&kind, Deed::Update));
-        self.plan(number, ends, Step::Finish(task, None));
+        let impact = self.impact(number, &id, &kind, Deed::Rollback);
+        let ends = self.after(at, impact.takes.unwrap_or_else(|| resource::takes(&kind, Deed::Rollback)));
+        self.plan(number, ends, Step::Finish(task, impact.fails));
     }
 
     pub(super) fn finish_restore(&mut self, number: StackNumber, task: usize, reason: Option<String>, at: Timestamp) {

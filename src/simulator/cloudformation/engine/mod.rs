@@ -34,7 +34,7 @@ use crate::simulator::Cloud;
 use crate::simulator::scenario::{Impact, Phase as Deed, ResourceFacts};
 
 pub use calls::new_id;
-pub use nested::asked;
+pub use nested::{NewNested, asked, tags};
 use settle::failed_to;
 use unmake::deletions;
 
@@ -62,7 +62,7 @@ pub struct Operation {
     /// Of a deletion: resources that are to be left, and whether those that can't be deleted are.
     retain: BTreeSet<String>,
     is_forced: bool,
-    /// Of an import: physical IDs by logical IDs.
+    /// Physical IDs of resources that are taken over, by logical IDs.
     imports: BTreeMap<String, String>,
     /// Of an update or an import: what there was.
     before: Option<Box<Before>>,
@@ -220,6 +220,7 @@ impl Engine<'_> {
         }
         operation.tasks[task].state = TaskState::Running;
         match operation.phase {
+            _ if operation.takes_over(task) => self.begin_take_over(number, task, at),
             Phase::Create | Phase::Update => self.begin_make(number, task, at),
             Phase::UpdateRollback => self.begin_restore(number, task, at),
             Phase::Rollback | Phase::Cleanup(_) | Phase::Delete => self.begin_delete(number, task, at),
@@ -231,12 +232,15 @@ impl Engine<'_> {
         if !self.is_running(number, task) {
             return;
         }
-        match self.operation(number).map(|operation| operation.phase) {
-            Some(Phase::Create | Phase::Update) => self.finish_make(number, task, reason, at),
-            Some(Phase::UpdateRollback) => self.finish_restore(number, task, reason, at),
-            Some(Phase::Rollback | Phase::Cleanup(_) | Phase::Delete) => self.finish_delete(number, task, reason, at),
-            Some(Phase::Import) => self.finish_take_over(number, task, reason, at),
-            None => {}
+        let Some(operation) = self.operation(number) else { return };
+        if operation.takes_over(task) {
+            return self.finish_take_over(number, task, reason, at);
+        }
+        match operation.phase {
+            Phase::Create | Phase::Update => self.finish_make(number, task, reason, at),
+            Phase::UpdateRollback => self.finish_restore(number, task, reason, at),
+            Phase::Rollback | Phase::Cleanup(_) | Phase::Delete => self.finish_delete(number, task, reason, at),
+            Phase::Import => self.finish_take_over(number, task, reason, at),
         }
     }
 
@@ -336,6 +340,11 @@ impl Operation {
             imports: BTreeMap::new(),
             before: None,
         }
+    }
+
+    /// Whether a task is about an existing resource that becomes the stack's.
+    fn takes_over(&self, task: usize) -> bool {
+        self.tasks.get(task).is_some_and(|task| self.imports.contains_key(&task.logical_id))
     }
 }
 

@@ -8,17 +8,27 @@ use rand::distr::{Alphanumeric, SampleString};
 
 use super::super::revision::{self, Target, foresee_nested};
 use super::super::source;
-use super::super::stack::{NestedIn, OnFailure, Resource, STACK, Settings, StackNumber};
+use super::super::stack::{NestedIn, OnFailure, OperationKind, Resource, STACK, Settings, StackNumber};
 use super::super::{ServiceError, invalid};
 use super::calls::new_id;
 use super::{Engine, Phase, TaskState, effect};
-use crate::simulator::Cloud;
+use crate::simulator::{Caller, Cloud};
 use crate::template::Value;
 
 /// How deep stacks nest, and how many there may be of one root, so that a template that nests itself comes to an end
 /// (the second is CloudFormation's quota for the operations of one hierarchy).
 const MAX_DEPTH: usize = 10;
 const MAX_STACKS: usize = 2_500;
+
+/// A nested stack to be.
+pub struct NewNested {
+    pub owner: Caller,
+    pub name: String,
+    /// ARN.
+    pub id: String,
+    pub settings: Settings,
+    pub nested_in: NestedIn,
+}
 
 impl Engine<'_> {
     /// The nested stack of a resource begins to be created, or updated where there is one.
@@ -49,26 +59,16 @@ impl Engine<'_> {
         resource: &Resource,
         at: Timestamp,
     ) -> Result<(), ServiceError> {
-        let parent = self.stack(number);
-        let root = parent.nested_in.as_ref().map_or(number, |nested| nested.root);
-        let (owner, inherited) = (parent.owner.clone(), parent.settings.clone());
-        let random = Alphanumeric.sample_string(&mut rand::rng(), 12).to_uppercase();
-        let name = format!("{}-{id}-{random}", parent.name);
-        self.bound(number, root)?;
+        let reviewed = self.reviewed(number, id);
+        let NewNested { owner, name, id: stack_id, settings, nested_in } =
+            self.new_nested(number, id, &self.stack(number).settings, &resource.properties)?;
+        let (name, stack_id) = match reviewed.map(|child| self.stack(child)) {
+            Some(stack) => (stack.name.to_string(), stack.id.to_string()),
+            None => (name, stack_id),
+        };
         let (text, given) = asked(self.cloud, &resource.properties)?;
         let made_up = self.made_up_parameters(number, id);
         let source = self.state.sources.read(&text)?;
-        let settings = Settings {
-            tags: tags(&inherited, resource),
-            capabilities: inherited.capabilities,
-            notification_arns: inherited.notification_arns,
-            role_arn: inherited.role_arn,
-            timeout_minutes: number_of(resource, "TimeoutInMinutes"),
-            on_failure: OnFailure::DoNothing,
-            disable_rollback: true,
-            ..Settings::default()
-        };
-        let stack_id = new_id(&owner, &name);
         let target = Target {
             caller: &owner,
             name: &name,
@@ -78,8 +78,15 @@ impl Engine<'_> {
         };
         let foreseen =
             foresee_nested(self.cloud, self.state, target, &source, given, &made_up, &settings.capabilities)?;
-        let nested_in = NestedIn { parent: number, root, logical_id: id.to_owned() };
-        let child = self.add_stack(&owner, &name, &stack_id, settings, Some(nested_in), at);
+        let child = match reviewed {
+            Some(child) => {
+                let stack = self.state.stack_mut(child);
+                stack.settings = settings;
+                stack.updated = Some(at);
+                child
+            }
+            None => self.add_stack(&owner, &name, &stack_id, settings, Some(nested_in), at),
+        };
         if let Some(resource) = self.state.stack_mut(number).resources.get_mut(id) {
             resource.child = Some(child);
             resource.physical_id = Some(stack_id.into());
@@ -87,6 +94,110 @@ impl Engine<'_> {
         self.resource_becomes(number, id, "CREATE_IN_PROGRESS", Some("Resource creation Initiated".into()), at);
         self.begin_creation(child, foreseen.begun(), at);
         Ok(())
+    }
+
+    /// A stack that a resource would nest, which doesn't exist yet.
+    ///
+    /// # Errors
+    /// It would nest too deep.
+    pub fn new_nested(
+        &self,
+        parent: StackNumber,
+        logical_id: &str,
+        inherited: &Settings,
+        properties: &IndexMap<String, Value>,
+    ) -> Result<NewNested, ServiceError> {
+        let stack = self.stack(parent);
+        let root = stack.nested_in.as_ref().map_or(parent, |nested| nested.root);
+        self.bound(parent, root)?;
+        let random = Alphanumeric.sample_string(&mut rand::rng(), 12).to_uppercase();
+        let name = format!("{}-{logical_id}-{random}", stack.name);
+        let minutes = properties.get("TimeoutInMinutes").and_then(Value::as_text);
+        let settings = Settings {
+            tags: tags(inherited, properties),
+            capabilities: inherited.capabilities.clone(),
+            notification_arns: inherited.notification_arns.clone(),
+            role_arn: inherited.role_arn.clone(),
+            timeout_minutes: minutes.and_then(|minutes| minutes.parse().ok()),
+            on_failure: OnFailure::DoNothing,
+            disable_rollback: true,
+            ..Settings::default()
+        };
+        Ok(NewNested {
+            owner: stack.owner.clone(),
+            id: new_id(&stack.owner, &name),
+            name,
+            settings,
+            nested_in: NestedIn { parent, root, logical_id: logical_id.to_owned() },
+        })
+    }
+
+    /// The nested stack that the change set under way has created for a resource.
+    fn reviewed(&self, parent: StackNumber, logical_id: &str) -> Option<StackNumber> {
+        let children = self.reviewed_children(parent);
+        children.into_iter().find(|child| {
+            let child = self.stack(*child);
+            let is_of_resource = child.nested_in.as_ref().is_some_and(|nested| nested.logical_id == logical_id);
+            is_of_resource && child.change_set_id.is_some()
+        })
+    }
+
+    /// The nested stacks of which only change sets exist.
+    fn reviewed_children(&self, parent: StackNumber) -> Vec<StackNumber> {
+        let is_child = |nested: &NestedIn| nested.parent == parent;
+        let stacks = self.state.of(&self.stack(parent).owner);
+        let children = stacks.filter(|(_, stack)| stack.nested_in.as_ref().is_some_and(is_child));
+        children.filter(|(_, stack)| stack.status == "REVIEW_IN_PROGRESS").map(|(number, _)| number).collect()
+    }
+
+    /// Deletes the nested stacks that a finished operation hasn't created, and all of their own.
+    pub(super) fn forget_reviewed(&mut self, number: StackNumber, at: Timestamp) {
+        for child in self.reviewed_children(number) {
+            self.delete_reviewed(child, at);
+        }
+    }
+
+    /// Deletes a stack of which only a change set exists.
+    pub fn delete_reviewed(&mut self, number: StackNumber, at: Timestamp) {
+        if self.stack(number).status != "REVIEW_IN_PROGRESS" {
+            return;
+        }
+        self.forget_reviewed(number, at);
+        self.becomes(number, "DELETE_COMPLETE", None, at);
+        self.state.forget_name(number);
+        let stack = self.state.stack_mut(number);
+        stack.deleted = Some(at);
+        stack.change_sets.clear();
+    }
+
+    /// A nested stack whose own rollback has failed is rolled back only where the rollback of its root is continued.
+    pub(super) fn restore_nested(
+        &mut self,
+        number: StackNumber,
+        task: usize,
+        id: &str,
+        resource: &Resource,
+        at: Timestamp,
+    ) {
+        let is_continued =
+            self.stack(number).operations.last().map(|it| it.kind) == Some(OperationKind::ContinueRollback);
+        let before = resource.child.filter(|_| is_continued).and_then(|child| {
+            let before = self.state.stack_mut(child).unsettled.take()?;
+            Some((child, *before))
+        });
+        match before {
+            Some((child, before)) => {
+                self.resource_becomes(number, id, "UPDATE_IN_PROGRESS", None, at);
+                self.roll_back_update(child, before, None, at);
+            }
+            None => {
+                let reason = resource.child.map(|child| {
+                    let stack = self.stack(child);
+                    format!("Embedded stack {} was not successfully updated. Currently in {}", stack.id, stack.status)
+                });
+                self.finish(number, task, reason, at);
+            }
+        }
     }
 
     /// The parameters to which a nested stack gets something that the simulator made up.
@@ -124,8 +235,10 @@ impl Engine<'_> {
         };
         let capabilities = &stack.settings.capabilities;
         let foreseen = foresee_nested(self.cloud, self.state, target, &source, given, &made_up, capabilities)?;
-        let settings =
-            Settings { tags: tags(&self.stack(number).settings, resource), ..self.stack(child).settings.clone() };
+        let settings = Settings {
+            tags: tags(&self.stack(number).settings, &resource.properties),
+            ..self.stack(child).settings.clone()
+        };
         if !self.would_change(child, &foreseen) && settings.tags == self.stack(child).settings.tags {
             return Ok(false);
         }
@@ -223,12 +336,8 @@ fn sent(value: &Value) -> Option<String> {
 
 /// The tags of a nested stack: those of its parent, and over them its own property
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-stack.html>).
-fn tags(parent: &Settings, resource: &Resource) -> Vec<(String, String)> {
-    let own = effect::tags(&resource.properties);
+pub fn tags(parent: &Settings, properties: &IndexMap<String, Value>) -> Vec<(String, String)> {
+    let own = effect::tags(properties);
     let is_kept = |(key, _): &&(String, String)| !own.iter().any(|(other, _)| other == key);
     parent.tags.iter().filter(is_kept).cloned().chain(own.iter().cloned()).collect()
-}
-
-fn number_of(resource: &Resource, property: &str) -> Option<u32> {
-    resource.properties.get(property).and_then(Value::as_text)?.parse().ok()
 }

@@ -3,7 +3,7 @@
 
 use super::super::request::Request;
 use super::super::stack::StackNumber;
-use super::super::{Answer, invalid};
+use super::super::{Answer, ServiceError, invalid};
 use super::calls::stack_and_operation;
 use super::{Engine, Operation, Phase, deletions};
 
@@ -32,21 +32,54 @@ impl Engine<'_> {
                 stack.id, stack.status
             )));
         }
-        let skipped: Vec<String> = request.list("ResourcesToSkip").into_iter().map(str::to_owned).collect();
-        if let Some(unknown) = skipped.iter().find(|id| !stack.resources.contains_key(*id)) {
-            return Err(invalid(format!("Resource {unknown} does not exist for stack {}", stack.name)));
+        if stack.nested_in.is_some() {
+            return Err(invalid(format!(
+                "RollbackUpdatedStack is not supported for nested stack {}; continue the rollback of its root stack",
+                stack.id
+            )));
         }
+        let skipped = request.list("ResourcesToSkip");
+        let skipped = skipped.into_iter().map(|it| self.skipped(number, it)).collect::<Result<Vec<_>, _>>()?;
         let token = request.token("ContinueUpdateRollback");
-        let stack = self.state.stack_mut(number);
-        stack.token = token;
-        let Some(mut before) = stack.unsettled.take() else { return Ok(String::new()) };
-        for id in skipped {
-            // CloudFormation takes it for what it was.
-            before.resources.shift_remove(&id);
-            stack.resource_becomes(&id, "UPDATE_COMPLETE", None, self.now);
+        self.state.stack_mut(number).token = token;
+        let (own, nested): (Vec<_>, Vec<_>) = skipped.into_iter().partition(|(owner, _)| *owner == number);
+        for (owner, id) in nested {
+            self.state.stack_mut(owner).skipped.insert(id);
         }
-        self.roll_back_update(number, *before, "User Initiated".to_owned(), self.now);
+        let stack = self.state.stack_mut(number);
+        stack.skipped.extend(own.into_iter().map(|(_, id)| id));
+        if let Some(before) = stack.unsettled.take() {
+            self.roll_back_update(number, *before, Some("User Initiated".to_owned()), self.now);
+        }
         Ok(String::new())
+    }
+
+    /// A member of `ResourcesToSkip`: a logical ID, with the name of a nested stack and a dot before it where it is that
+    /// stack's.
+    ///
+    /// # Errors
+    /// There is no such resource, or it isn't one that couldn't be rolled back.
+    fn skipped(&self, number: StackNumber, named: &str) -> Result<(StackNumber, String), ServiceError> {
+        let (owner, id) = match named.split_once('.') {
+            Some((name, id)) => {
+                let nested = self.state.find(&self.stack(number).owner, name);
+                let is_of_root =
+                    |it: &StackNumber| self.stack(*it).nested_in.as_ref().is_some_and(|it| it.root == number);
+                (nested.filter(is_of_root), id)
+            }
+            None => (Some(number), named),
+        };
+        let found = owner.and_then(|owner| Some((owner, self.stack(owner).resources.get(id)?)));
+        let Some((owner, resource)) = found else {
+            return Err(invalid(format!("Resource {named} does not exist for stack {}", self.stack(number).name)));
+        };
+        if resource.status != "UPDATE_FAILED" {
+            let status = resource.status;
+            return Err(invalid(format!(
+                "Resource {named} is in {status} state and cannot be skipped; only resources in UPDATE_FAILED state can be"
+            )));
+        }
+        Ok((owner, id.to_owned()))
     }
 
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackStack.html>
@@ -64,7 +97,7 @@ impl Engine<'_> {
             }
             ("UPDATE_FAILED", Some(before)) => {
                 stack.token = token;
-                self.roll_back_update(number, *before, "User Initiated".to_owned(), self.now);
+                self.roll_back_update(number, *before, Some("User Initiated".to_owned()), self.now);
             }
             (status, before) => {
                 stack.unsettled = before;
@@ -75,7 +108,7 @@ impl Engine<'_> {
         Ok(stack_and_operation(self.stack(number)))
     }
 
-    fn named_stack(&self, request: &Request) -> Result<StackNumber, super::super::ServiceError> {
+    fn named_stack(&self, request: &Request) -> Result<StackNumber, ServiceError> {
         let name = request.required("StackName")?;
         let missing = || invalid(format!("Stack [{name}] does not exist"));
         self.state.find(request.caller, name).filter(|it| !self.stack(*it).is_deleted()).ok_or_else(missing)

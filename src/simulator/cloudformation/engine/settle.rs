@@ -16,15 +16,17 @@ use crate::template;
 impl Engine<'_> {
     pub(super) fn settle(&mut self, number: StackNumber, at: Timestamp) {
         let Some(operation) = self.state.stack_mut(number).operation.take() else { return };
+        if matches!(operation.phase, Phase::Create | Phase::Update | Phase::Delete) {
+            self.forget_reviewed(number, at);
+        }
         match operation.phase {
             Phase::Create => self.settle_creation(number, operation, at),
             Phase::Update => self.settle_update(number, operation, at),
             Phase::Import => self.settle_import(number, operation, at),
             Phase::UpdateRollback => self.settle_update_rollback(number, operation, at),
             Phase::Cleanup(status) => {
-                let reason = self.stack(number).reason.clone().filter(|_| status.contains("ROLLBACK"));
                 self.becomes(number, status, None, at);
-                self.report(number, Phase::Update, reason, at);
+                self.report(number, Phase::Update, operation.reason, at);
             }
             Phase::Rollback => match failed_to("delete", &operation.failed) {
                 None => self.becomes(number, "ROLLBACK_COMPLETE", None, at),
@@ -101,20 +103,33 @@ impl Engine<'_> {
                 self.becomes(number, "UPDATE_FAILED", Some(reason), at);
                 self.state.stack_mut(number).unsettled = Some(before);
             }
-            Err(reason) => self.roll_back_update(number, *before, reason, at),
+            Err(reason) => self.roll_back_update(number, *before, Some(reason), at),
         }
     }
 
-    pub(super) fn roll_back_update(&mut self, number: StackNumber, before: Before, reason: String, at: Timestamp) {
-        self.becomes(number, "UPDATE_ROLLBACK_IN_PROGRESS", Some(reason), at);
+    /// Puts back what an update has touched; where a rollback is continued, what it couldn't put back.
+    pub(super) fn roll_back_update(
+        &mut self,
+        number: StackNumber,
+        before: Before,
+        reason: Option<String>,
+        at: Timestamp,
+    ) {
+        let is_continued = self.stack(number).status == "UPDATE_ROLLBACK_FAILED";
+        self.becomes(number, "UPDATE_ROLLBACK_IN_PROGRESS", reason, at);
         let stack = self.state.stack_mut(number);
+        // CloudFormation takes what is skipped for what it was.
+        for id in std::mem::take(&mut stack.skipped) {
+            stack.resource_becomes(&id, "UPDATE_COMPLETE", None, at);
+        }
         stack.unsettled = Some(Box::new(before.clone()));
         stack.revision.clone_from(&before.revision);
         stack.settings.clone_from(&before.settings);
         let touched = |(id, before): (&String, &Resource)| {
             let now = stack.resources.get(id)?;
             let is_same = now.physical_id == before.physical_id && now.properties == before.properties;
-            let is_quiet = is_same && now.changed == before.changed && now.child.is_none();
+            let is_put_back = is_continued && now.status != "UPDATE_FAILED" || now.changed == before.changed;
+            let is_quiet = is_same && is_put_back && now.child.is_none();
             (!is_quiet).then(|| (id.clone(), Box::new(before.clone())))
         };
         let touched: Vec<_> = before.resources.iter().filter_map(touched).collect();
@@ -137,8 +152,9 @@ impl Engine<'_> {
         stack.unsettled = None;
         let left = left_by(&before.resources, &stack.resources);
         let reason = stack.reason.clone();
-        self.becomes(number, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", reason, at);
-        self.operate(number, Operation::new(Phase::Cleanup("UPDATE_ROLLBACK_COMPLETE"), leftovers(left)), at);
+        self.becomes(number, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", None, at);
+        let cleanup = Operation::new(Phase::Cleanup("UPDATE_ROLLBACK_COMPLETE"), leftovers(left));
+        self.operate(number, Operation { reason, ..cleanup }, at);
     }
 
     /// The outputs as they are now that everything is made, exports included.

@@ -13,6 +13,7 @@ impl Engine<'_> {
         let Some((id, subject)) = self.subject(number, task) else { return };
         let is_left = self.operation(number).is_some_and(|operation| operation.retain.contains(&id));
         if is_left || self.is_retained(number, task, &subject) {
+            self.state.leave(&self.state.stack(number).owner.clone(), &subject);
             self.deletion_becomes(number, task, "DELETE_SKIPPED", None, at);
             return self.done(number, task, at);
         }
@@ -80,11 +81,17 @@ impl Engine<'_> {
 
     fn is_retained(&self, number: StackNumber, task: usize, subject: &Resource) -> bool {
         let Some(operation) = self.operation(number) else { return false };
-        let is_replaced = operation.tasks[task].subject.is_some()
-            && self.stack(number).resources.contains_key(&operation.tasks[task].logical_id);
-        let policy = if is_replaced { &subject.update_replace_policy } else { &subject.deletion_policy };
+        let replacing = self.stack(number).resources.get(&operation.tasks[task].logical_id);
+        let policy = match replacing.filter(|_| operation.tasks[task].subject.is_some()) {
+            // What the update asked for counts, not what was asked for before.
+            Some(new) if operation.phase == Phase::Cleanup("UPDATE_COMPLETE") => &new.update_replace_policy,
+            Some(_) => &subject.update_replace_policy,
+            None => &subject.deletion_policy,
+        };
         match policy.as_deref() {
             Some("Retain") => true,
+            // It was there before the stack.
+            Some("RetainExceptOnCreate") if subject.status == "IMPORT_COMPLETE" => true,
             Some("RetainExceptOnCreate") => operation.phase != Phase::Rollback,
             _ => false,
         }

@@ -133,7 +133,7 @@ pub fn takes(kind: &str, phase: Phase) -> Duration {
     let [create, update, delete] = row.map_or([5, 4, 3], |(_, seconds)| *seconds);
     Duration::from_secs(match phase {
         Phase::Create => create,
-        Phase::Update => update,
+        Phase::Update | Phase::Rollback => update,
         Phase::Delete => delete,
     })
 }

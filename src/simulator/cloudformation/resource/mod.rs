@@ -23,6 +23,7 @@ mod timeout;
 
 use indexmap::IndexMap;
 
+use crate::catalog;
 use crate::template::Value;
 
 pub use crate::properties::is_checked_by_service;
@@ -86,6 +87,12 @@ pub fn filled(value: Value) -> Value {
 /// whose names all accounts share.
 pub fn is_global(kind: &str) -> bool {
     kind == "AWS::S3::Bucket" || arn::has_no_region(kind)
+}
+
+/// Whether resources of this type bear the tags of their stack.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-resource-tags.html>
+pub fn is_taggable(kind: &str) -> bool {
+    catalog::resource_type(kind).is_some_and(|it| it.properties.shape("Tags").is_some())
 }
 
 /// What a stack with a resource must acknowledge.
