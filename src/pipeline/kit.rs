@@ -15,8 +15,9 @@ pub const TEMPLATE: &str = "pipeline.yaml";
 /// The template.
 pub const TEXT: &str = include_str!("../../pipeline/pipeline.yaml");
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     (TEMPLATE, TEXT),
+    ("buildspec.prune.yml", include_str!("../../pipeline/buildspec.prune.yml")),
     ("buildspec.test.yml", include_str!("../../pipeline/buildspec.test.yml")),
     ("buildspec.sync.yml", include_str!("../../pipeline/buildspec.sync.yml")),
 ];

@@ -91,3 +91,5 @@ mod terminal;
 mod unplanned;
 mod upload;
 mod verdicts;
+#[cfg(feature = "lambda")]
+mod walking;

@@ -112,7 +112,14 @@ fn it_is_deployed_looked_at_and_taken_away() {
     let next = format!("aws s3 cp configuration.zip s3://{configuration}/ --region us-east-1");
     assert!(deployed.stdout.contains(&next), "{}", deployed.stdout);
     let first = keys(&owner);
-    let names = ["buildspec.sync.yml", "buildspec.test.yml", "git-merge.zip", "pipeline.yaml", "taskcat"];
+    let names = [
+        "buildspec.prune.yml",
+        "buildspec.sync.yml",
+        "buildspec.test.yml",
+        "git-merge.zip",
+        "pipeline.yaml",
+        "taskcat",
+    ];
     let prefix = stack["parameters"]["ToolsPrefix"].as_str().unwrap();
     assert_eq!(first, names.map(|name| format!("{prefix}{name}")));
 
@@ -164,7 +171,7 @@ fn programs_may_lie_in_a_bucket_of_the_owners() {
     owner.server.given(&["object", &bucket, "of/somebody", "else"]);
     let tools = format!("ToolsBucket={bucket}");
     owner.deploy(&given(&[&PARAMETERS[..], &[&tools]].concat())).assert_code(0);
-    assert_eq!(keys(&owner).len(), 6);
+    assert_eq!(keys(&owner).len(), 7);
     owner
         .taskcat(&["delete", "shop-pipeline", "--yes"])
         .run()

@@ -5,8 +5,8 @@ Then artifacts and reports are collected.
 
     buildspec.py BUILDSPEC SOURCE OUTPUT
 
-SOURCE is the folder that the build begins in. OUTPUT gets `artifacts/` and `reports/<name>/`; a report without a file is
-said to be missing. The environment is the build's. The exit code is 0 if every phase succeeded.
+SOURCE is the folder that the build begins in. OUTPUT gets `artifacts/` and `reports/<name>/`, and `exported` with names
+and values of the exported variables, each ended by a zero byte; a report without a file is said to be missing. The environment is the build's. The exit code is 0 if every phase succeeded.
 """
 
 import glob
@@ -26,13 +26,18 @@ def main():
     buildspec, source, output = map(pathlib.Path, sys.argv[1:])
     spec = yaml.safe_load(buildspec.read_text())
     assert str(spec["version"]) == "0.2", spec["version"]
-    ended = subprocess.run(["bash", "-c", script(spec)], cwd=source)
+    output.mkdir(parents=True, exist_ok=True)
+    ended = subprocess.run(["bash", "-c", script(spec, output / "exported")], cwd=source)
     collect(spec, source, output)
     sys.exit(0 if ended.returncode == 0 else 1)
 
 
-def script(spec):
-    lines = ["failed=0"]
+def script(spec, exported):
+    names = spec.get("env", {}).get("exported-variables", [])
+    export = [f'printf "%s\\0%s\\0" {name} "${{{name}:-}}" >>"$exported"' for name in names]
+    lines = ["failed=0", f"exported={shlex.quote(str(exported.resolve()))}", 'true >"$exported"']
+    # As it is when the build ends, however it ends.
+    lines.append("\n".join(["export_variables() {", "true", *export, "}", "trap export_variables EXIT"]))
     for variable, value in spec.get("env", {}).get("variables", {}).items():
         lines.append(f"export {variable}=${{{variable}:-{shlex.quote(str(value))}}}")
     for name in PHASES:

@@ -1,0 +1,376 @@
+//! A pipeline in the simulator, and changes that walk through all of its stages as CodePipeline would have them do
+//! (`tests/support/walk.py`): with artifacts, variables, locks and permissions as AWS documents them.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use md5::{Digest, Md5};
+use serde_json::{Value, json};
+
+use crate::pipelines::{PARAMETERS, X86_64, given, write_programs};
+use crate::project::Project;
+use crate::servers::{Kind, Server, support, venv};
+use crate::taskcat::{Outcome, Taskcat};
+
+const TOKEN: &str = "ghp_0fTheTestsAndOfNobodyElse4711";
+const REGION: &str = "us-east-1";
+
+/// A repository on GitHub, its pipeline in the simulator, and those who push to the one and look at the other.
+struct Walk {
+    server: Server,
+    own: Project,
+    process: Option<Process>,
+}
+
+/// `walk.py`
+struct Process {
+    child: Child,
+    commands: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Walk {
+    /// The pipeline as a user deploys it, for the project `deploy`: `main` is released, `develop` is pushed to.
+    fn begin(parameters: &[&str]) -> Self {
+        let mut walk = Self { server: Server::take(Kind::Simulator), own: Project::empty("walk"), process: None };
+        walk.server.given(&["secret", REGION, "github/token", TOKEN]);
+        let shop = Project::copy_of("deploy");
+        for file in shop.files("") {
+            walk.own.write(&format!("shop/{file}"), &shop.read(&file));
+        }
+        walk.make_repository("acme/shop", "shop");
+        walk.git("shop", &["checkout", "-q", "-b", "develop"]);
+        walk.deploy(parameters);
+        walk.process = Some(walk.start());
+        walk
+    }
+
+    /// A repository on GitHub, with all that is in a folder as the first commit of `main`.
+    fn make_repository(&self, name: &str, folder: &str) {
+        let bare = self.own.path().join(format!("repositories/{name}.git"));
+        fs::create_dir_all(&bare).unwrap();
+        git(&bare, &["init", "-q", "--bare", "-b", "main"]);
+        self.git(folder, &["init", "-q", "-b", "main"]);
+        self.git(folder, &["remote", "add", "origin", bare.to_str().unwrap()]);
+        self.git(folder, &["add", "."]);
+        self.git(folder, &["commit", "-q", "-m", "the first release"]);
+        self.git(folder, &["push", "-q", "origin", "main"]);
+    }
+
+    fn deploy(&self, parameters: &[&str]) {
+        write_programs(&self.own.path().join("programs"), X86_64);
+        let names = ["BucketParameter=ArtifactBucket", "PrefixParameter=ArtifactPrefix", "TestMachines=2"];
+        let deploy = ["pipeline", "deploy", "shop-pipeline", "--yes", "--programs", "programs"];
+        let parameters = [&PARAMETERS[..], &names, parameters].concat();
+        self.taskcat(&deploy).args(given(&parameters)).run().assert_code(0).assert_says("1 deployed");
+        // As good as the program, and faster to send.
+        let stack = self.stack("shop-pipeline").unwrap();
+        let tools = |name: &str| stack["parameters"][name].as_str().unwrap().to_owned();
+        let program = format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_taskcat"));
+        let key = format!("{}taskcat", tools("ToolsPrefix"));
+        self.server.given(&["object", &tools("ToolsBucket"), &key, &program]);
+    }
+
+    fn start(&self) -> Process {
+        let (own, python) = (self.own.path(), venv("pipeline").join("bin"));
+        let path = std::env::var("PATH").unwrap();
+        // What stands around the function needs more than AWS's command line does.
+        let mut child = Command::new(venv("moto").join("bin/python"))
+            .arg(support("walk.py"))
+            .args([self.server.endpoint().as_str(), REGION, "shop-pipeline"])
+            .args([own.join("walk"), own.join("repositories")])
+            .args([TOKEN, env!("CARGO_BIN_EXE_git-merge")])
+            .env_clear()
+            .env("PATH", format!("{}:{}:{path}", python.display(), venv("taskcat").join("bin").display()))
+            .env("HOME", self.own.home())
+            .envs([("AWS_ACCESS_KEY_ID", "testing"), ("AWS_SECRET_ACCESS_KEY", "testing")])
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let commands = child.stdin.take().unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Process { child, commands, answers }
+    }
+
+    /// What `walk.py` answers to a command.
+    #[track_caller]
+    fn command(&mut self, command: &Value) -> Walked {
+        let process = self.process.as_mut().unwrap();
+        writeln!(process.commands, "{command}").unwrap();
+        let mut line = String::new();
+        process.answers.read_line(&mut line).unwrap();
+        Walked(serde_json::from_str(&line).unwrap_or_else(|error| panic!("walk.py: {error}: {line:?}")))
+    }
+
+    /// Uploads the configuration: the tests' as it is in the repository, and production's.
+    fn configure(&mut self) -> Walked {
+        self.own.write("configuration/taskcat.yml", &self.own.read("shop/.taskcat.yml"));
+        let production = r#"{"Parameters": {"Cidr": "10.2.0.0/16"}, "Tags": {"of": "production"}}"#;
+        self.own.write("configuration/production.json", production);
+        let folder = self.own.path().join("configuration");
+        self.command(&json!({"configuration": folder}))
+    }
+
+    /// A change goes through the stages as far as the approval.
+    fn run(&mut self) -> Walked {
+        self.configure();
+        self.command(&json!({"start": true}))
+    }
+
+    fn approve(&mut self, approve: bool) -> Walked {
+        self.command(&json!({"approve": approve}))
+    }
+
+    /// Commits everything and pushes it to `develop`.
+    fn push(&self, message: &str) -> String {
+        self.git("shop", &["add", "."]);
+        self.git("shop", &["commit", "-q", "-m", message]);
+        self.git("shop", &["push", "-q", "origin", "develop"]);
+        self.git("shop", &["rev-parse", "HEAD"])
+    }
+
+    fn git(&self, folder: &str, args: &[&str]) -> String {
+        git(&self.own.path().join(folder), args)
+    }
+
+    fn released(&self) -> String {
+        self.git("repositories/acme/shop.git", &["rev-parse", "main"])
+    }
+
+    fn taskcat(&self, args: &[&str]) -> Taskcat {
+        Taskcat::at(&self.own, &self.server.endpoint()).args(args.iter().copied())
+    }
+
+    fn stack(&self, name: &str) -> Option<Value> {
+        self.server.standing(&[REGION]).stacks.into_iter().find(|stack| stack["name"] == name)
+    }
+
+    /// The production stack's status; none where there is none.
+    fn production(&self) -> Option<String> {
+        Some(self.stack("shop")?["status"].as_str().unwrap().to_owned())
+    }
+
+    /// The files of the production bucket, by key.
+    fn files(&self, walked: &Walked) -> Value {
+        let bucket = walked.0["buckets"]["ProductionBucket"].as_str().unwrap();
+        self.server.standing(&[REGION]).buckets[bucket]["objects"].clone()
+    }
+
+    /// The releases whose files are in the production bucket.
+    fn releases(&self, walked: &Walked) -> Vec<String> {
+        let files = self.files(walked);
+        let folder = |key: &String| key.split('/').nth(1).unwrap().to_owned();
+        let mut found: Vec<String> = files.as_object().unwrap().keys().map(folder).collect();
+        found.retain(|release| release != ".released");
+        found.dedup();
+        found
+    }
+
+    fn delete(&self) -> Outcome {
+        self.taskcat(&["pipeline", "delete", "shop-pipeline", "--yes"]).run()
+    }
+}
+
+impl Drop for Walk {
+    fn drop(&mut self) {
+        if let Some(Process { mut child, commands, .. }) = self.process.take() {
+            drop(commands);
+            let _ = child.wait();
+        }
+    }
+}
+
+fn git(folder: &Path, args: &[&str]) -> String {
+    let settings =
+        ["-c", "user.name=Tester", "-c", "user.email=tester@example.com", "-c", "protocol.file.allow=always"];
+    let output = Command::new("git").args(settings).args(args).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// What `walk.py` answers.
+struct Walked(Value);
+
+impl Walked {
+    /// What a stage of the latest execution came to.
+    fn stage(&self, name: &str) -> &str {
+        self.last()["stages"][name].as_str().unwrap_or("-")
+    }
+
+    fn last(&self) -> &Value {
+        self.0["executions"].as_array().unwrap().last().unwrap()
+    }
+
+    fn variable(&self, namespace: &str, name: &str) -> &str {
+        self.last()["variables"][namespace][name].as_str().unwrap_or_else(|| panic!("{:#}", self.0))
+    }
+
+    /// No role was denied anything.
+    #[track_caller]
+    fn assert_allowed(&self) -> &Self {
+        assert_eq!(self.0["denied"], json!([]), "{:#}", self.0["executions"]);
+        self
+    }
+}
+
+#[test]
+fn a_change_walks_through_all_five_stages() {
+    let mut walk = Walk::begin(&[]);
+
+    // A good change, approved.
+    walk.own.replace("shop/templates/shop.yaml", "VisibilityTimeout: 30", "VisibilityTimeout: 60");
+    let pushed = walk.push("longer");
+    let walked = walk.run();
+    walked.assert_allowed();
+    assert_eq!(walked.stage("Test"), "Taskcat2: built", "{:#}", walked.0);
+    let merged = walk.released();
+    assert_eq!(walked.variable("Merge", "mergeCommit"), merged, "{:#}", walked.0);
+    assert_eq!(walked.variable("Source", "CommitId"), pushed);
+    assert_eq!(walked.stage("SyncToS3"), "Sync: built", "{:#}", walked.0);
+    assert_eq!(walked.stage("Production"), "Approval: waiting", "{:#}", walked.0);
+    let files = walk.files(&walked);
+    assert!(files.get(format!("shop/{merged}/templates/network.yaml")).is_some(), "{files:#}");
+    let walked = walk.approve(true);
+    assert_eq!(walked.stage("Production"), "Prune: built", "{:#}", walked.0);
+    assert_eq!(walk.production().as_deref(), Some("CREATE_COMPLETE"));
+    let prefix = format!("shop/{merged}/");
+    assert_eq!(walk.stack("shop").unwrap()["parameters"]["ArtifactPrefix"], prefix.as_str());
+
+    // A bad one stops before the merge.
+    walk.own.replace("shop/templates/shop.yaml", "VisibilityTimeout: 60", "QueueName: no name!");
+    walk.push("broken");
+    let walked = walk.run();
+    assert!(walked.stage("Test").starts_with("Taskcat failed: build failed"), "{:#}", walked.0);
+    assert_eq!(walked.stage("GitMerge"), "-", "{:#}", walked.0);
+    assert_eq!((walk.released(), walk.production().as_deref()), (merged, Some("CREATE_COMPLETE")));
+
+    // Mended, but not approved: the change set is there, and nothing is changed.
+    walk.own.replace("shop/templates/shop.yaml", "QueueName: no name!", "VisibilityTimeout: 90");
+    walk.push("mended");
+    walk.run();
+    let walked = walk.approve(false);
+    assert_eq!(walked.stage("Production"), "Approval failed: rejected", "{:#}", walked.0);
+    assert_eq!(walk.production().as_deref(), Some("CREATE_COMPLETE"));
+    walk.run();
+    let walked = walk.approve(true);
+    assert_eq!(walked.last()["status"], "Succeeded", "{:#}", walked.0);
+    assert_eq!(walk.production().as_deref(), Some("UPDATE_COMPLETE"));
+
+    // Of the tests' own stacks none is left.
+    let standing = walk.server.standing(&[REGION]);
+    assert!(standing.stack_names().iter().all(|name| name.starts_with("shop")), "{:?}", standing.stack_names());
+
+    // The pipeline goes, and production stays, with a word on what it needs.
+    let deleted = walk.delete();
+    deleted.assert_code(0).assert_says("The production stack shop stays").assert_says("ProductionRole");
+    let standing = walk.server.standing(&[REGION]);
+    // What the tests share between them is theirs.
+    assert!(standing.buckets.keys().all(|name| name.starts_with("tcat-")), "{:?}", standing.buckets.keys());
+    assert_eq!(walk.production().as_deref(), Some("UPDATE_COMPLETE"));
+}
+
+/// Has the stack a Lambda function whose code comes from the production bucket.
+fn add_function(walk: &Walk) {
+    walk.own.write("shop/lambda_functions/source/greet/index.py", "def handler(event, context):\n    return 1\n");
+    let function = "  Greet:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: python3.13
+      Handler: index.handler
+      Role: !Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:role/greet
+      Code: {S3Bucket: !Ref ArtifactBucket, S3Key: !Sub \"${ArtifactPrefix}lambda_functions/packages/greet/lambda.zip\"}
+Outputs:";
+    walk.own.replace("shop/templates/shop.yaml", "Outputs:", function);
+    walk.own.write("shop/.gitignore", "lambda_functions/packages\n");
+}
+
+#[test]
+fn changed_lambda_code_comes_into_production() {
+    let mut walk = Walk::begin(&["KeptReleases=2"]);
+    add_function(&walk);
+    walk.push("a function");
+    walk.run();
+    let walked = walk.approve(true);
+    walked.assert_allowed();
+    let archive = |walk: &Walk, walked: &Walked| {
+        let key =
+            format!("shop/{}/lambda_functions/packages/greet/lambda.zip", walked.variable("Merge", "mergeCommit"));
+        walk.files(walked)[key]["md5"].as_str().map(str::to_owned)
+    };
+    let first = archive(&walk, &walked).expect("the archive was copied");
+
+    walk.own.write("shop/lambda_functions/source/greet/index.py", "def handler(event, context):\n    return 2\n");
+    walk.push("other code");
+    let walked = walk.run();
+    // CloudFormation looks at bucket and key only.
+    let told = walked.last()["approval"]["CustomData"].as_str().unwrap().to_owned();
+    assert!(told.contains(&walk.released()), "{told}");
+    let second = archive(&walk, &walked).unwrap();
+    assert_ne!(first, second);
+    // While it waits, both are there.
+    assert_eq!(walk.releases(&walked).len(), 2);
+    let walked = walk.approve(true);
+    assert_eq!(walked.last()["status"], "Succeeded", "{:#}", walked.0);
+    let stack = walk.stack("shop").unwrap();
+    assert_eq!(stack["status"], "UPDATE_COMPLETE");
+    assert_eq!(stack["parameters"]["ArtifactPrefix"], format!("shop/{}/", walk.released()));
+
+    // The archive is one that was tested.
+    let tested =
+        archives(&walk.own.path().join("walk"), "output/artifacts/packages/lambda_functions/packages/greet/lambda.zip");
+    assert!(tested.contains(&second), "{tested:?}");
+
+    // The files of the first release are deleted once the third one is executed; a rejected one keeps nothing either.
+    let second = walk.released();
+    for (number, approve) in [(3, false), (4, true)] {
+        walk.own.write("shop/lambda_functions/source/greet/index.py", &format!("handler = {number}\n"));
+        walk.push("still other code");
+        walk.run();
+        let walked = walk.approve(approve);
+        walked.assert_allowed();
+    }
+    let walked = walk.configure();
+    let mut expect = vec![second, walk.released()];
+    expect.sort();
+    assert_eq!(walk.releases(&walked), expect);
+}
+
+/// The checksums of all files below a folder whose paths end like that.
+fn archives(folder: &Path, end: &str) -> Vec<String> {
+    let all = walkdir::WalkDir::new(folder).into_iter().flatten().map(|it| it.into_path());
+    let checksum = |path| {
+        let digest = Md5::digest(fs::read(path).unwrap());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    all.filter(|path| path.ends_with(end)).map(checksum).collect()
+}
+
+#[test]
+fn an_approval_executes_what_was_shown() {
+    let mut walk = Walk::begin(&[]);
+    walk.own.replace("shop/templates/shop.yaml", "VisibilityTimeout: 30", "VisibilityTimeout: 60");
+    walk.push("first");
+    let walked = walk.run();
+    let first = walked.variable("Merge", "mergeCommit").to_owned();
+    // A later change is tested, merged and copied while the first one waits.
+    walk.own.replace("shop/templates/shop.yaml", "VisibilityTimeout: 60", "VisibilityTimeout: 90");
+    walk.own.replace("shop/templates/network.yaml", "CidrBlock: !Ref Cidr", "CidrBlock: 10.9.0.0/16");
+    walk.push("second");
+    let walked = walk.run();
+    let second = walked.variable("Merge", "mergeCommit").to_owned();
+    assert_eq!((walked.stage("SyncToS3"), walked.stage("Production")), ("Sync: built", "waiting"), "{:#}", walked.0);
+    let walked = walk.approve(true);
+    walked.assert_allowed();
+    assert_eq!(walked.0["executions"][0]["status"], "Succeeded", "{:#}", walked.0);
+    let prefix = |walk: &Walk| walk.stack("shop").unwrap()["parameters"]["ArtifactPrefix"].as_str().unwrap().to_owned();
+    assert_eq!(prefix(&walk), format!("shop/{first}/"));
+    // Its files have not been pruned with the first one's.
+    assert_eq!(walked.stage("Production"), "Approval: waiting", "{:#}", walked.0);
+    let walked = walk.approve(true);
+    assert_eq!(walked.last()["status"], "Succeeded", "{:#}", walked.0);
+    assert_eq!(prefix(&walk), format!("shop/{second}/"));
+}
