@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use crate::status::{ResourceStatus, StackStatus};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -169,7 +170,7 @@ pub enum Happening {
     /// The cell's stack has come to rest; nothing more happens to it until it is deleted.
     StackSettled {
         cell: CellId,
-        status: String,
+        status: StackStatus,
         reason: Option<String>,
         outputs: Vec<Output>,
     },
@@ -426,7 +427,7 @@ pub struct StackEvent {
     pub logical_id: String,
     pub physical_id: Option<String>,
     pub resource_type: String,
-    pub status: String,
+    pub status: ResourceStatus,
     pub reason: Option<String>,
 }
 
@@ -484,7 +485,7 @@ pub struct LeftResource {
     pub logical_id: String,
     pub physical_id: Option<String>,
     pub resource_type: String,
-    pub status: String,
+    pub status: ResourceStatus,
     pub reason: Option<String>,
 }
 

@@ -10,6 +10,7 @@ use super::cloudformation::{parameters, tags};
 use super::{AwsError, Clients, INVISIBLE};
 use crate::duration::HumanDuration;
 use crate::event::{Change, ChangeDetail};
+use crate::status::ChangeSetStatus;
 
 /// The wait between two polls of a change set that CloudFormation is working out; it doubles up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -38,8 +39,7 @@ pub struct CreateChangeSet<'a> {
 pub struct ChangeSet {
     pub id: String,
     pub stack_id: String,
-    /// `CREATE_COMPLETE`, `DELETE_IN_PROGRESS`, …
-    pub status: String,
+    pub status: ChangeSetStatus,
     /// `AVAILABLE`, `EXECUTE_IN_PROGRESS`, …
     pub execution_status: String,
     /// Key and value, as the stack would get them.
@@ -111,8 +111,8 @@ impl Clients {
     async fn changes_until(&self, id: &str, start: Instant, limit: Duration) -> Result<Option<Vec<Change>>, AwsError> {
         let first = self.worked_out(id, start, limit).await?;
         let status = status_of(&first);
-        if status != "CREATE_COMPLETE" {
-            let reason = first.status_reason().unwrap_or(status);
+        if status != ChangeSetStatus::CreateComplete {
+            let reason = first.status_reason().unwrap_or(status.as_str());
             return match is_empty(reason) {
                 true => Ok(None),
                 false => Err(AwsError::unexpected("CreateChangeSet", &self.region, reason)),
@@ -143,7 +143,7 @@ impl Clients {
         loop {
             let last = match self.describe_change_set(id, None).await {
                 Ok(answer) => match status_of(&answer) {
-                    status @ ("CREATE_PENDING" | "CREATE_IN_PROGRESS") => status.to_owned(),
+                    status @ (ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress) => status.to_string(),
                     _ => return Ok(answer),
                 },
                 Err(error) if error.may_pass() => error.to_string(),
@@ -210,14 +210,14 @@ fn change_set(answer: &DescribeChangeSetOutput) -> ChangeSet {
     ChangeSet {
         id: answer.change_set_id().unwrap_or_default().to_owned(),
         stack_id: answer.stack_id().unwrap_or_default().to_owned(),
-        status: status_of(answer).to_owned(),
+        status: status_of(answer),
         execution_status: answer.execution_status().map(|it| it.as_str().to_owned()).unwrap_or_default(),
         tags: tags.collect(),
     }
 }
 
-fn status_of(answer: &DescribeChangeSetOutput) -> &str {
-    answer.status().map(|status| status.as_str()).unwrap_or_default()
+fn status_of(answer: &DescribeChangeSetOutput) -> ChangeSetStatus {
+    ChangeSetStatus::from(answer.status().map(|status| status.as_str()).unwrap_or_default())
 }
 
 /// There is no such change set, or no such stack, for which CloudFormation has no code.

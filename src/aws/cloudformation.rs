@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::retry::LONGEST_THROTTLING;
 use super::{AwsError, Clients, ErrorKind};
 use crate::event::{LeftResource, Output, StackEvent};
+use crate::status::{ResourceStatus, StackStatus};
 
 /// What CreateStack is asked for. Rollback is disabled and all capabilities are acknowledged, as TaskCat does: a failed
 /// stack has to stand still to be read, and a test knows what it creates.
@@ -31,7 +32,7 @@ pub struct CreateStack<'a> {
 pub struct Stack {
     pub stack_id: String,
     pub stack_name: String,
-    pub status: String,
+    pub status: StackStatus,
     pub reason: Option<String>,
     /// Key and value; of `NoEcho` ones the value is `****`.
     pub parameters: Vec<(String, String)>,
@@ -55,12 +56,12 @@ impl Stack {
 
     /// It was never anything but the subject of change sets.
     pub fn is_in_review(&self) -> bool {
-        self.status == "REVIEW_IN_PROGRESS"
+        self.status == StackStatus::ReviewInProgress
     }
 
     /// Its creation has failed and was rolled back, so that it can only be deleted.
     pub fn was_never_created(&self) -> bool {
-        self.status == "ROLLBACK_COMPLETE"
+        self.status == StackStatus::RollbackComplete
     }
 
     pub fn tag(&self, key: &str) -> Option<&str> {
@@ -190,12 +191,12 @@ impl Clients {
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| AwsError::new(OPERATION, &self.region, error))?;
             left.extend(page.stack_resource_summaries().iter().filter_map(|resource| {
-                let status = resource.resource_status()?.as_str();
-                (status != "DELETE_COMPLETE").then(|| LeftResource {
+                let status = ResourceStatus::from(resource.resource_status()?.as_str());
+                (status != ResourceStatus::DeleteComplete).then(|| LeftResource {
                     logical_id: resource.logical_resource_id().unwrap_or_default().to_owned(),
                     physical_id: resource.physical_resource_id().map(str::to_owned),
                     resource_type: resource.resource_type().unwrap_or_default().to_owned(),
-                    status: status.to_owned(),
+                    status,
                     reason: resource.resource_status_reason().map(str::to_owned),
                 })
             }));
@@ -253,7 +254,7 @@ fn stack_event(event: &SdkEvent, depth: u32) -> Option<StackEvent> {
         logical_id: event.logical_resource_id().unwrap_or_default().to_owned(),
         physical_id: event.physical_resource_id().filter(|id| !id.is_empty()).map(str::to_owned),
         resource_type: event.resource_type().unwrap_or_default().to_owned(),
-        status: event.resource_status()?.as_str().to_owned(),
+        status: event.resource_status()?.as_str().into(),
         reason: event.resource_status_reason().filter(|reason| !reason.is_empty()).map(str::to_owned),
     })
 }
@@ -270,7 +271,7 @@ fn stack(found: &aws_sdk_cloudformation::types::Stack) -> Stack {
     Stack {
         stack_id: found.stack_id().unwrap_or_default().to_owned(),
         stack_name: found.stack_name().unwrap_or_default().to_owned(),
-        status: found.stack_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
+        status: StackStatus::from(found.stack_status().map(|status| status.as_str()).unwrap_or_default()),
         reason: found.stack_status_reason().map(str::to_owned),
         parameters: found.parameters().iter().filter_map(parameter).collect(),
         outputs: outputs.collect(),

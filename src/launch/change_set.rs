@@ -13,6 +13,7 @@ use super::ownership::{self, ForeignStack, Mark};
 use crate::aws::{AwsError, ChangeSet, Clients, CreateChangeSet, Stack, request_token};
 use crate::event::{Change, ChangeDetail, Events, Happening};
 use crate::plan::{OWN_TAGS, StackPlan};
+use crate::status::{ChangeSetStatus, StackStatus};
 use crate::template::Secrets;
 
 /// The tag of an adopted stack: tags that the configuration doesn't name are kept at later updates too.
@@ -138,14 +139,13 @@ async fn delete_failed(
     events.warn(Some(&plan.cell), format!("deleting the stack {}, which is in {}", failed.stack_name, failed.status));
     clients.delete_stack(&failed.stack_id, &request_token()).await?;
     while let Some(stack) = clients.describe_stack(&failed.stack_id).await? {
-        match stack.status.as_str() {
-            "DELETE_COMPLETE" => break,
-            "DELETE_FAILED" => return Err(AwsError::unfinished("DeleteStack", clients.region(), &stack.status).into()),
-            status if started.elapsed() >= limit => {
-                return Err(AwsError::unfinished("DeleteStack", clients.region(), status).into());
-            }
-            _ => sleep(LOOK_INTERVAL).await,
+        if stack.status == StackStatus::DeleteComplete {
+            break;
         }
+        if stack.status == StackStatus::DeleteFailed || started.elapsed() >= limit {
+            return Err(AwsError::unfinished("DeleteStack", clients.region(), stack.status.as_str()).into());
+        }
+        sleep(LOOK_INTERVAL).await;
     }
     Ok(())
 }
@@ -268,8 +268,8 @@ async fn discard_all(proposal: &Proposal, clients: &Clients) -> Result<(), AwsEr
         requested.clone()?;
         looks += 1;
         // On AWS a deletion goes on in the background only where there are nested stacks.
-        if looks == DELETION_LOOKS || found.status == "DELETE_FAILED" {
-            return Err(AwsError::unfinished("DeleteChangeSet", clients.region(), &found.status));
+        if looks == DELETION_LOOKS || found.status == ChangeSetStatus::DeleteFailed {
+            return Err(AwsError::unfinished("DeleteChangeSet", clients.region(), found.status.as_str()));
         }
         sleep(Duration::from_millis(500)).await;
     }

@@ -18,6 +18,7 @@ use crate::event::{HookStage, Output};
 use crate::input;
 use crate::plan::{HookPlan, PlannedParameter};
 use crate::process::{self, End, Finished, last_lines};
+use crate::status::StackStatus;
 
 /// Runs one hook to its end.
 ///
@@ -108,7 +109,7 @@ pub struct HookInput {
     /// Absent before the stack is made.
     pub stack_id: Option<String>,
     /// The stack's status; absent before the stack is made.
-    pub status: Option<String>,
+    pub status: Option<StackStatus>,
     pub parameters: Vec<PlannedParameter>,
     /// The stack's outputs; absent before it has settled.
     pub outputs: Option<Vec<Output>>,
@@ -313,7 +314,7 @@ mod tests {
             account_id: "123456789012".into(),
             stack_name: "tcat-demo-one".into(),
             stack_id: settled.then(|| "arn:aws:cloudformation:eu-west-1:123456789012:stack/tcat-demo-one/1".into()),
-            status: settled.then(|| "CREATE_COMPLETE".into()),
+            status: settled.then_some(StackStatus::CreateComplete),
             parameters: vec![parameter("Zone", "a", false), parameter("Password", SECRET, true)],
             outputs: settled.then(|| vec![output]),
         }

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::aws::{AwsError, Clients, CreateStack, ErrorKind, INVISIBLE, request_token};
 use crate::event::{Events, Happening, NotRecorded};
 use crate::plan::StackPlan;
+use crate::status::StackStatus;
 use ownership::ForeignStack;
 
 const LOOK: Duration = Duration::from_millis(500);
@@ -34,7 +35,7 @@ pub enum LaunchError {
     Foreign(#[from] ForeignStack),
     /// The stack's status allows no change set.
     #[error("the stack {stack_name} in {region} is in {status}: {help}")]
-    Unchangeable { stack_name: String, region: String, status: String, help: String },
+    Unchangeable { stack_name: String, region: String, status: StackStatus, help: String },
 }
 
 impl LaunchError {

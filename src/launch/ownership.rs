@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::aws_cli::AwsCli;
 use crate::aws::{AwsError, Clients, Stack};
+use crate::status::StackStatus;
 
 /// How a command recognises its stacks.
 #[derive(Clone, Copy, Debug)]
@@ -122,18 +123,18 @@ fn is_run_name(change_set: &str) -> bool {
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>
 pub fn status_advice(stack: &Stack, mark: Mark, cli: &AwsCli) -> Option<String> {
     let name = stack.stack_name.as_str();
-    match stack.status.as_str() {
-        _ if stack.is_in_review() => None,
-        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "DELETE_FAILED" => {
+    match &stack.status {
+        StackStatus::ReviewInProgress => None,
+        StackStatus::RollbackComplete | StackStatus::RollbackFailed | StackStatus::DeleteFailed => {
             let by_hand = format!("delete it with `{}` and deploy again", cli.delete_stack(name));
             let option = mark.replaces_failed.filter(|_| stack.was_never_created());
             Some(option.map_or(by_hand.clone(), |option| format!("{by_hand}, or pass {option} to have it replaced")))
         }
-        "UPDATE_ROLLBACK_FAILED" => {
+        StackStatus::UpdateRollbackFailed => {
             let go_on = cli.command("cloudformation", &["continue-update-rollback", "--stack-name", name]);
             Some(format!("complete the rollback with `{go_on}` and deploy again"))
         }
-        status if status.ends_with("_IN_PROGRESS") => Some("wait until that has ended and deploy again".to_owned()),
+        status if status.is_in_progress() => Some("wait until that has ended and deploy again".to_owned()),
         _ => None,
     }
 }

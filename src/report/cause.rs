@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::source::TemplatePlace;
 use crate::event::Parameter;
+use crate::status::ResourceStatus;
 
 /// What failed first. Its text (`Display`) is one paragraph: `Network/Subnet (AWS::EC2::Subnet) CREATE_FAILED: reason`.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -19,7 +20,7 @@ pub struct RootCause {
     pub path: Vec<String>,
     pub resource_type: Option<String>,
     /// CloudFormation's status of it.
-    pub status: Option<String>,
+    pub status: Option<ResourceStatus>,
     /// CloudFormation's, AWS's or the hook's own words.
     pub reason: String,
     /// The event that it was read from.
@@ -55,12 +56,12 @@ impl RootCause {
         kind: CauseKind,
         path: Vec<String>,
         resource_type: Option<String>,
-        status: Option<String>,
+        status: Option<ResourceStatus>,
         reason: &str,
     ) -> Self {
         let place = path.join("/");
         let reason = reason.trim().to_owned();
-        let status_of = status.as_deref().unwrap_or("failed");
+        let status_of = status.as_ref().map_or("failed", ResourceStatus::as_str);
         let text = match (kind, &resource_type) {
             (CauseKind::Resource, Some(resource_type)) => format!("{place} ({resource_type}) {status_of}: {reason}"),
             (CauseKind::Launch, _) => format!("could not be launched: {reason}"),

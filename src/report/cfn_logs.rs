@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::model::{CellReport, RunReport};
 use super::text;
 use crate::event::StackEvent;
+use crate::status::ResourceStatus;
 
 const DASHES: &str = "-----------------------------------------------------------------------------";
 const STARS: &str = "*****************************************************************************";
@@ -63,8 +64,8 @@ fn write_stack(
     tested_on: Option<Timestamp>,
 ) -> io::Result<()> {
     let Some(newest) = newest_first.first() else { return Ok(()) };
-    let reason = match newest.status.as_str() {
-        "CREATE_COMPLETE" => "Stack launch was successful",
+    let reason = match newest.status {
+        ResourceStatus::CreateComplete => "Stack launch was successful",
         _ => newest.reason.as_deref().unwrap_or_default(),
     };
     writeln!(out, "{DASHES}\nRegion: {}\nStackName: {}\n{STARS}", text::one_line(region), text::one_line(stack_name))?;
@@ -94,7 +95,7 @@ fn table(events: &[&StackEvent]) -> String {
 
 fn row(event: &StackEvent) -> [String; 5] {
     let reason = event.reason.as_deref().unwrap_or_default();
-    [&python_time(event.timestamp), &event.status, &event.resource_type, &event.logical_id, reason]
+    [&python_time(event.timestamp), event.status.as_str(), &event.resource_type, &event.logical_id, reason]
         .map(|cell| text::clean(cell).trim().to_owned())
 }
 

@@ -14,6 +14,7 @@ use super::model::{
 use super::source::Sources;
 use super::{hint, root_cause};
 use crate::event::{Cell, CellId, Happening, Hook, Outcome, RunEvent, RunStarted, StackEvent};
+use crate::status::StackStatus;
 
 impl RunReport {
     pub fn from_events<'a>(events: impl IntoIterator<Item = &'a RunEvent>) -> Self {
@@ -358,9 +359,9 @@ impl CellReport {
     fn stack_event(&mut self, event: &StackEvent) {
         let stack = self.stack_mut(&event.stack_id, &event.stack_name, event.depth);
         if event.is_of_stack() {
-            stack.status = Some(event.status.clone());
+            stack.status = Some(StackStatus::from(&event.status));
             if event.depth == 0 && !self.tearing_down {
-                self.stack_status = Some(event.status.clone());
+                self.stack_status = Some(StackStatus::from(&event.status));
                 self.stack_status_reason = event.reason.clone();
             }
         } else if let Some(nested) = nested_stack_id(event) {

@@ -12,6 +12,7 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 use super::RootCause;
 use super::model::{Attempt, CellReport, CellState, RunReport};
 use super::text;
+use crate::status::{ResourceStatus, StackStatus};
 
 /// Readers cut or refuse longer attributes; the whole text stands in the element.
 const MESSAGE_LIMIT: usize = 1000;
@@ -104,7 +105,7 @@ fn case(report: &RunReport, cell: &CellReport) -> TestCase {
         ("account", Some(cell.account_id.as_str())),
         ("stack-name", Some(cell.stack_name.as_str())),
         ("stack-id", cell.stack_id.as_deref()),
-        ("stack-status", cell.stack_status.as_deref()),
+        ("stack-status", cell.stack_status.as_ref().map(StackStatus::as_str)),
     ];
     let facts = facts.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
     let lines: Vec<String> = facts.map(|(name, value)| format!("{name}: {}", text::one_line(value))).collect();
@@ -153,7 +154,8 @@ impl Told {
             CellState::Waiting | CellState::Running => (NonSuccessKind::Error, "unfinished", "the run ended before it"),
         };
         let text = cause.map(|cause| cause.text.as_str()).or(reason).unwrap_or(fallback);
-        let type_of = clean(cause.and_then(|cause| cause.status.as_deref()).unwrap_or(type_of));
+        let type_of =
+            clean(cause.and_then(|cause| cause.status.as_ref()).map(ResourceStatus::as_str).unwrap_or(type_of));
         let message = text::shortened(&text::one_line(text), MESSAGE_LIMIT);
         let notes = cause.map(RootCause::notes).unwrap_or_default();
         let whole = std::iter::once(text.to_owned()).chain(notes).collect::<Vec<_>>().join("\n");

@@ -16,6 +16,7 @@ use crate::event::{
     Cell, CellId, FailurePlace, Happening, Hook, HookStage, KeptWhy, LeftResource, LintFinding, Output, Parameter,
     RunFinished, StackEvent, Task,
 };
+use crate::status::StackStatus;
 
 /// The version of the shape of `report.json`. It grows when a reader of the former shape would break.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -172,7 +173,7 @@ pub struct CellReport {
     pub stack_name: String,
     pub stack_id: Option<String>,
     /// The stack's status as far as it is known; before deletion, once it has settled.
-    pub stack_status: Option<String>,
+    pub stack_status: Option<StackStatus>,
     pub stack_status_reason: Option<String>,
     /// Why the stack could not be launched at all.
     pub launch_error: Option<String>,
@@ -325,7 +326,7 @@ pub struct StackReport {
     /// The stack that it is nested in, and its logical id there.
     pub parent: Option<String>,
     pub logical_id: Option<String>,
-    pub status: Option<String>,
+    pub status: Option<StackStatus>,
 }
 
 impl RunReport {

@@ -9,6 +9,7 @@ use super::hint;
 use super::model::{CellReport, CellState, hook_name, nested_stack_id};
 use super::source::TemplatePlace;
 use crate::event::{Gift, HookStage, StackEvent};
+use crate::status::{ResourceStatus, StackStatus};
 
 /// The root cause of a cell that has failed, or that was failing when it was stopped; none of any other.
 pub fn of_cell(cell: &CellReport) -> Option<RootCause> {
@@ -80,10 +81,10 @@ fn found(cell: &CellReport) -> Option<RootCause> {
         return found;
     }
     // A stack that was last seen on its way tells only who sent it there.
-    let on_its_way = cell.stack_status.as_deref().is_some_and(|status| status.ends_with("_IN_PROGRESS"));
+    let on_its_way = cell.stack_status.as_ref().is_some_and(StackStatus::is_in_progress);
     let of_stack = cell.stack_status_reason.as_ref().filter(|_| !on_its_way);
     let reason = of_stack.or(cell.reason.as_ref());
-    let status = cell.stack_status.clone();
+    let status = cell.stack_status.as_ref().map(ResourceStatus::from);
     let reason = reason.map_or("no reason was given", String::as_str);
     Some(RootCause::new(CauseKind::Unknown, vec![], None, status, reason))
 }
@@ -117,12 +118,12 @@ enum Rank {
 fn rank(cell: &CellReport, event: &StackEvent) -> Option<Rank> {
     let reason = event.reason.as_deref().map(str::trim).unwrap_or_default();
     // A stack that is rolled back may never have had a status that says FAILED.
-    let rolled_back = event.is_of_stack() && event.status.ends_with("ROLLBACK_IN_PROGRESS") && !reason.is_empty();
-    let failed = event.status.ends_with("_FAILED") || rolled_back;
-    if !failed {
+    let status = &event.status;
+    let is_rolled_back = event.is_of_stack() && status.is_rollback() && status.is_in_progress() && !reason.is_empty();
+    if !status.is_failed() && !is_rolled_back {
         return None;
     }
-    if event.status.starts_with("DELETE_") || event.status.contains("ROLLBACK_FAILED") {
+    if status.is_deletion() || (status.is_rollback() && status.is_failed()) {
         return Some(Rank::Rollback);
     }
     if is_cascade(reason) || fails_with_its_stack(cell, event) {
@@ -148,14 +149,13 @@ fn is_cascade(reason: &str) -> bool {
 
 /// True for a nested stack's resource whose stack tells itself what failed in it.
 fn fails_with_its_stack(cell: &CellReport, event: &StackEvent) -> bool {
-    nested_stack_id(event).is_some_and(|nested| {
-        cell.events.iter().any(|inner| inner.stack_id == nested && inner.status.ends_with("_FAILED"))
-    })
+    nested_stack_id(event)
+        .is_some_and(|nested| cell.events.iter().any(|inner| inner.stack_id == nested && inner.status.is_failed()))
 }
 
 fn of_stack(cell: &CellReport) -> Option<RootCause> {
     // A resource may fail and be made again; a stack that came up has no root cause.
-    if matches!(cell.stack_status.as_deref(), Some("CREATE_COMPLETE" | "UPDATE_COMPLETE")) {
+    if cell.stack_status.as_ref().is_some_and(StackStatus::is_deployed) {
         return None;
     }
     let event = *own_failures(cell).first()?;

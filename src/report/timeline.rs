@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 
 use super::model::CellReport;
 use crate::event::StackEvent;
+use crate::status::Operation;
 
 /// What happened in a cell's stacks. All times are milliseconds since its first event.
 #[derive(Clone, Debug)]
@@ -213,21 +214,20 @@ fn bars<'a>(events: impl Iterator<Item = (i64, &'a StackEvent)>, length: i64) ->
 
 /// What a status says is done, and how that ended; none for one that says nothing of either.
 fn read_status(event: &StackEvent) -> Option<(Phase, End)> {
-    let status = &*event.status;
-    let phase = match status.split_once('_')?.0 {
-        _ if status.contains("ROLLBACK") => Phase::Rollback,
-        "CREATE" | "IMPORT" => Phase::Create,
-        "UPDATE" => Phase::Update,
-        "DELETE" => Phase::Delete,
-        _ => return None,
+    let status = &event.status;
+    let phase = match status.operation()? {
+        Operation::Rollback => Phase::Rollback,
+        Operation::Create | Operation::Import => Phase::Create,
+        Operation::Update => Phase::Update,
+        Operation::Delete => Phase::Delete,
     };
     let reason = event.reason.as_deref().unwrap_or_default().trim_start();
+    let is_cancelled = reason.starts_with("Resource ") && reason.contains(" cancelled");
     let end = match status {
-        _ if status.ends_with("_IN_PROGRESS") => End::Open,
-        _ if status.ends_with("_COMPLETE") => End::Complete,
-        _ if status.ends_with("_SKIPPED") => End::Cancelled,
-        _ if reason.starts_with("Resource ") && reason.contains(" cancelled") => End::Cancelled,
-        _ if status.ends_with("_FAILED") => End::Failed,
+        _ if status.is_in_progress() => End::Open,
+        _ if status.is_complete() => End::Complete,
+        _ if status.is_skipped() || is_cancelled => End::Cancelled,
+        _ if status.is_failed() => End::Failed,
         _ => return None,
     };
     Some((phase, end))
@@ -300,7 +300,7 @@ fn push_rows<'a>(cell: &'a CellReport, lanes: &[Lane<'a>], outermost: usize, row
     while let Some((position, depth)) = open.pop() {
         let lane = &lanes[position];
         let events = || lane.events.iter().filter_map(|at| Some((*at, cell.events.get(*at)?)));
-        let failed = events().find(|(_, event)| event.status.ends_with("_FAILED"));
+        let failed = events().find(|(_, event)| event.status.is_failed());
         if let Some((event, detail)) = failed.or_else(|| events().next_back()) {
             rows.push(Row {
                 name: lane.logical_id.unwrap_or(&detail.stack_name),

@@ -15,6 +15,7 @@ use crate::launch::hook::{self, HookInput, HookOutput};
 use crate::launch::launch;
 use crate::plan::{HookPlan, StackPlan};
 use crate::stage::bucket::Bucket;
+use crate::status::StackStatus;
 use crate::watch::{Settled, Watcher};
 
 /// How a cell ended, and why it did not pass.
@@ -129,7 +130,7 @@ async fn test(context: &Context<'_>, plan: &StackPlan, bucket: &Bucket, stack: &
     let input = HookInput {
         stage: HookStage::Posthooks,
         stack_id: Some(stack_id),
-        status: Some(settled.status.to_string()),
+        status: Some(settled.status.clone()),
         outputs: Some(settled.outputs.clone()),
         ..input
     };
@@ -172,13 +173,17 @@ pub(super) fn deletion_options(context: &Context<'_>, plan: &StackPlan) -> Delet
 impl Verdict {
     /// `first_failure` is the reason of the resource that failed first.
     pub fn of(settled: &Settled, first_failure: Option<&str>, hook_error: Option<String>) -> Self {
-        if settled.status.is_created() {
+        // TaskCat takes `UPDATE_COMPLETE` as well; a stack that somebody else updates while it is tested is not the stack
+        // that was to be tested.
+        if settled.status == StackStatus::CreateComplete {
             let passed = Self { outcome: Outcome::Passed, reason: None, transient: None };
             return hook_error.map_or(passed, Self::failed_for_good);
         }
         let mut failed = Self::failed(match &settled.reason {
             Some(reason) => format!("{}: {reason}", settled.status),
-            None if settled.status.is_deleted() => "the stack was deleted by somebody else during the test".to_owned(),
+            None if settled.status == StackStatus::DeleteComplete => {
+                "the stack was deleted by somebody else during the test".to_owned()
+            }
             None => settled.status.to_string(),
         });
         if let Some(first) = first_failure {

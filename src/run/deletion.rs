@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 use crate::aws::Clients;
 use crate::duration::HumanDuration;
 use crate::event::{CellId, Events, Happening};
+use crate::status::StackStatus;
 use crate::teardown::{self, Mode};
 use crate::watch::Watcher;
 
@@ -106,10 +107,7 @@ impl Attempts<'_> {
             return Ok(());
         }
         let (status, reason) = watcher.deleted().await.map_err(|error| error.to_string())?;
-        match status.is_deleted() {
-            true => Ok(()),
-            false => Err(reason.unwrap_or_else(|| status.to_string())),
-        }
+        if status == StackStatus::DeleteComplete { Ok(()) } else { Err(reason.unwrap_or_else(|| status.to_string())) }
     }
 
     /// The last step: with `--force-delete` the stack goes without what can't be deleted, which is then

@@ -21,6 +21,7 @@ use crate::launch::ownership::{self, ForeignStack, Mark};
 use crate::pipeline::{self, Target, program_prefix};
 use crate::plan::BucketKind;
 use crate::report::Consumer;
+use crate::status::StackStatus;
 use crate::teardown;
 
 /// The time limit of the deletion of a pipeline's stack.
@@ -195,7 +196,7 @@ async fn settled_stack(target: &Target, aws: &Aws) -> Result<Option<Stack>, AwsE
     let mut stack = clients.describe_stack(&target.name).await;
     for _ in 0..DELETION_LOOKS {
         match &stack {
-            Ok(Some(found)) if found.status == "DELETE_IN_PROGRESS" => {}
+            Ok(Some(found)) if found.status == StackStatus::DeleteInProgress => {}
             _ => break,
         }
         sleep(Duration::from_secs(1)).await;
@@ -252,7 +253,7 @@ async fn take_unused_programs(
     stack: Result<Option<Stack>, AwsError>,
 ) {
     let Ok(Some(stack)) = stack else { return };
-    if !stack.status.ends_with("_COMPLETE") {
+    if !stack.status.is_complete() {
         return;
     }
     let prefix = format!("{}/", context.job.plan.project_name);

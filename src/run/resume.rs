@@ -21,6 +21,7 @@ use crate::duration::HumanDuration;
 use crate::event::{Cell, CellId, Happening, KeptWhy, Outcome, RunEvent, RunStarted, StackEvent, Task};
 use crate::plan::TestLimits;
 use crate::report::Consumer;
+use crate::status::StackStatus;
 use crate::teardown;
 use crate::watch::Watcher;
 
@@ -313,7 +314,7 @@ impl Resumed<'_> {
                 Verdict::failed(format!("timed out after {limit}: its stack was still {status}"))
             }
             Waited::Done(Err(error)) => Verdict::failed(format!("the stack can't be followed: {error}")),
-            Waited::Done(Ok(settled)) if settled.status.is_created() && task.has_posthooks => {
+            Waited::Done(Ok(settled)) if settled.status == StackStatus::CreateComplete && task.has_posthooks => {
                 Verdict::interrupted_because("the stack is complete, but its posthooks did not run: the run was killed")
             }
             Waited::Done(Ok(settled)) => Verdict::of(&settled, watcher.first_failure(), None),

@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 
 use crate::aws::{AwsError, Clients, ErrorKind, request_token};
 use crate::event::{CellId, Events, Happening, LeftResource};
+use crate::status::ResourceStatus;
 
 /// Nested stacks are searched this deep for what blocks a deletion.
 const DEPTH: u32 = 10;
@@ -56,9 +57,9 @@ pub fn is_held_by_others(reason: &str) -> bool {
 /// have filled, which CloudFormation deletes only when they are empty. Returns whether another attempt is worthwhile.
 pub async fn unblock(cell: &CellId, stack_id: &str, clients: &Clients, events: &Events) -> bool {
     let left = left_behind(stack_id, clients).await;
-    let buckets = left
-        .iter()
-        .filter(|resource| resource.resource_type == "AWS::S3::Bucket" && resource.status == "DELETE_FAILED");
+    let buckets = left.iter().filter(|resource| {
+        resource.resource_type == "AWS::S3::Bucket" && resource.status == ResourceStatus::DeleteFailed
+    });
     let mut cleared = false;
     for bucket in buckets.filter_map(|resource| resource.physical_id.as_deref()) {
         // Its name may belong to somebody else by now.

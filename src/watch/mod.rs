@@ -3,9 +3,6 @@
 //! One poll per live stack and tick, and only for what is new. Called by `run`; knows `event` and `aws`.
 
 mod pace;
-mod status;
-
-pub use status::StackStatus;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::aws::{AwsError, Clients, ErrorKind, INVISIBLE, Stack};
 use crate::event::{CellId, Events, Happening, Output, StackEvent};
+use crate::status::StackStatus;
 
 /// How long polls of one stack may fail in a row, each repeated for a while, before following it is given up.
 const LONGEST_FAILURE: Duration = Duration::from_secs(15);
@@ -70,6 +68,10 @@ impl Watcher {
         self.clients.clone()
     }
 
+    fn is_deleted(&self) -> bool {
+        *self.status() == StackStatus::DeleteComplete
+    }
+
     /// The last known status of the cell's own stack.
     pub fn status(&self) -> &StackStatus {
         &self.stacks[0].status
@@ -100,7 +102,7 @@ impl Watcher {
         loop {
             sleep(pace::delay(start.elapsed())).await;
             self.poll().await?;
-            if self.stacks[0].status.is_at_rest() {
+            if self.stacks[0].status.is_terminal() {
                 break;
             }
         }
@@ -115,7 +117,7 @@ impl Watcher {
         };
         self.events.send(Happening::StackSettled {
             cell: self.cell.clone(),
-            status: settled.status.to_string(),
+            status: settled.status.clone(),
             reason: settled.reason.clone(),
             outputs: settled.outputs.clone(),
         });
@@ -127,7 +129,7 @@ impl Watcher {
         let start = Instant::now();
         loop {
             let found = self.clients.describe_stack(self.stack_id()).await?;
-            if found.is_some() || self.stacks[0].status.is_deleted() || start.elapsed() >= INVISIBLE {
+            if found.is_some() || self.is_deleted() || start.elapsed() >= INVISIBLE {
                 return Ok(found);
             }
             sleep(pace::delay(start.elapsed())).await;
@@ -136,7 +138,7 @@ impl Watcher {
 
     /// Returns when what was begun with a stack that was [caught up](Self::catch_up) with has come to rest.
     pub async fn changed(&mut self) -> Result<Settled, AwsError> {
-        self.stacks[0].status = StackStatus::in_progress();
+        self.stacks[0].status = StackStatus::CreateInProgress;
         self.stacks[0].reason = None;
         self.settled().await
     }
@@ -145,18 +147,18 @@ impl Watcher {
     /// own stack is polled: nested stacks go with it. If it fails, one more look at all of them shows why.
     pub async fn deleted(&mut self) -> Result<(StackStatus, Option<String>), AwsError> {
         // One that somebody else requested may have ended before this one was.
-        if !self.stacks[0].status.is_deleted() {
-            self.stacks[0].status = StackStatus::in_progress();
+        if !self.is_deleted() {
+            self.stacks[0].status = StackStatus::CreateInProgress;
             self.stacks[0].reason = None;
         }
         let start = Instant::now();
-        while !self.stacks[0].status.is_at_rest() {
+        while !self.stacks[0].status.is_terminal() {
             sleep(pace::delay(start.elapsed())).await;
             let found = self.stacks[0].poll(&self.clients).await?;
             self.take(found);
         }
-        if !self.stacks[0].status.is_deleted() {
-            self.stacks[1..].iter_mut().for_each(|nested| nested.status = StackStatus::in_progress());
+        if !self.is_deleted() {
+            self.stacks[1..].iter_mut().for_each(|nested| nested.status = StackStatus::CreateInProgress);
             self.poll().await?;
         }
         Ok((self.stacks[0].status.clone(), self.stacks[0].reason.clone()))
@@ -166,7 +168,7 @@ impl Watcher {
     async fn poll(&mut self) -> Result<(), AwsError> {
         let mut from = 0;
         while from < self.stacks.len() {
-            let live = self.stacks[from..].iter_mut().filter(|stack| !stack.status.is_at_rest());
+            let live = self.stacks[from..].iter_mut().filter(|stack| !stack.status.is_terminal());
             let polls: Vec<_> = join_all(live.map(|stack| stack.poll(&self.clients))).await;
             from = self.stacks.len();
             for found in polls {
@@ -185,7 +187,7 @@ impl Watcher {
         {
             self.stacks.push(Followed::new(nested.clone(), event.depth + 1));
         }
-        let is_cause = event.status.ends_with("_FAILED")
+        let is_cause = event.status.is_failed()
             && event.resource_type != STACK_TYPE
             && event.reason.as_deref().is_some_and(|reason| !reason.contains("cancelled"));
         if is_cause && self.first_failure.is_none() {
@@ -204,7 +206,7 @@ impl Watcher {
 
 impl Followed {
     fn new(stack_id: String, depth: u32) -> Self {
-        let status = StackStatus::in_progress();
+        let status = StackStatus::CreateInProgress;
         Self {
             stack_id,
             depth,
@@ -232,7 +234,7 @@ impl Followed {
             Err(error) if error.message.contains("does not exist") => {
                 self.misses += 1;
                 if self.misses >= MISSES {
-                    self.status = StackStatus::deleted();
+                    self.status = StackStatus::DeleteComplete;
                 }
                 return Ok(Vec::new());
             }
@@ -251,7 +253,7 @@ impl Followed {
 
     fn take(&mut self, event: &StackEvent) {
         if event.is_of_stack() {
-            self.status = StackStatus::from(event.status.as_str());
+            self.status = StackStatus::from(&event.status);
             self.reason = event.reason.clone();
         }
     }

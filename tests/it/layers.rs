@@ -8,7 +8,8 @@ use std::path::Path;
 /// don't know each other.
 const TABLE: &[(&str, &[&str])] = &[
     // These know nobody.
-    ("event", &[]),
+    ("status", &[]),
+    ("event", &["status"]),
     ("diagnostic", &[]),
     ("duration", &[]),
     ("catalog", &[]),
@@ -25,16 +26,16 @@ const TABLE: &[(&str, &[&str])] = &[
     ("lint", &["catalog", "diagnostic", "event", "process", "template"]),
     // AWS, and the steps that use it.
     ("pipeline", &["catalog", "diagnostic", "event", "plan", "template"]),
-    ("aws", &["catalog", "duration", "event", "input", "plan"]),
+    ("aws", &["catalog", "duration", "event", "input", "plan", "status"]),
     ("package", &["aws", "catalog", "event", "input", "links", "plan", "process"]),
     ("stage", &["aws", "catalog", "diagnostic", "event", "input", "links", "plan", "report_files"]),
-    ("launch", &["aws", "catalog", "duration", "event", "input", "plan", "process", "template"]),
-    ("watch", &["aws", "catalog", "duration", "event", "plan"]),
-    ("teardown", &["aws", "catalog", "duration", "event", "plan"]),
+    ("launch", &["aws", "catalog", "duration", "event", "input", "plan", "process", "status", "template"]),
+    ("watch", &["aws", "catalog", "duration", "event", "plan", "status"]),
+    ("teardown", &["aws", "catalog", "duration", "event", "plan", "status"]),
     // AWS on this machine: no step knows it, and it knows none.
     ("simulator", &["catalog", "diagnostic", "duration", "input", "properties", "template", "yaml"]),
     // What is told of a run.
-    ("report", &["diagnostic", "event", "input", "lint", "report_files"]),
+    ("report", &["diagnostic", "event", "input", "lint", "report_files", "status"]),
     (
         "run",
         &[
@@ -53,6 +54,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "process",
             "report",
             "stage",
+            "status",
             "teardown",
             "template",
             "watch",
@@ -80,6 +82,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "run",
             "simulator",
             "stage",
+            "status",
             "teardown",
             "template",
             "watch",

@@ -12,6 +12,7 @@ use crate::cli::{AwsArgs, Verbosity, block_on, output, streams};
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::Target;
 use crate::run::pipeline::{self, Buckets, Pipeline, ToolsBucket};
+use crate::status::StackStatus;
 
 /// Take a pipeline away, with its buckets and all that they hold.
 ///
@@ -85,7 +86,7 @@ fn refuse_protected(found: &Pipeline, endpoint: Option<&str>) -> Result<(), CliE
         let disable = pipeline::aws_cli(target, endpoint).command("cloudformation", &words);
         let message = format!("termination protection is enabled for the stack {} in {}", target.name, target.region);
         Diagnostic::error(message).help(format!("disable it with `{disable}`"))
-    } else if stack.status.ends_with("_IN_PROGRESS") && !stack.is_in_review() && stack.status != "DELETE_IN_PROGRESS" {
+    } else if stack.status.is_in_progress() && !stack.is_in_review() && stack.status != StackStatus::DeleteInProgress {
         let message = format!("the stack {} in {} is in {}", target.name, target.region, stack.status);
         Diagnostic::error(message).help("wait until that has ended, then delete the pipeline")
     } else {

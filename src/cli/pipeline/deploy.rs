@@ -22,6 +22,7 @@ use crate::run::pipeline::{Pipeline, ToolsBucket, deploy, holds, usable_tools_bu
 use crate::run::{Job, Settings, Staging};
 use crate::stage::exclude::Exclusions;
 use crate::stage::marker;
+use crate::status::StackStatus;
 use crate::template::{self, Given, Offline, Template, Templates, Value};
 
 /// Create a pipeline, or bring it up to date.
@@ -174,15 +175,20 @@ impl Deploy {
 
 /// A stack whose creation failed can't become anything else, and one that is being changed has to come to its end.
 fn refuse_unchangeable(standing: Option<&Pipeline>) -> Result<(), CliError> {
-    let failed = ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"];
     let Some(stack) = standing.map(|it| &it.stack) else { return Ok(()) };
     let (name, status) = (&stack.stack_name, &stack.status);
-    if failed.contains(&status.as_str()) {
+    if matches!(
+        status,
+        StackStatus::RollbackComplete
+            | StackStatus::RollbackFailed
+            | StackStatus::CreateFailed
+            | StackStatus::DeleteFailed
+    ) {
         let message = format!("the stack {name} is in {status} and can't be updated");
         let help = format!("delete it with `taskcat pipeline delete {name}`");
         return Err(CliError::Diagnostics(vec![Diagnostic::error(message).help(help)]));
     }
-    if status.ends_with("_IN_PROGRESS") && !stack.is_in_review() {
+    if status.is_in_progress() && !stack.is_in_review() {
         let help = "wait until that has ended and deploy again";
         return Err(CliError::Diagnostics(vec![
             Diagnostic::error(format!("the stack {name} is in {status}")).help(help),

@@ -25,6 +25,7 @@ use super::model::{
 };
 use super::{RootCause, cfn_logs, text, timeline};
 use crate::event::{KeptWhy, StackEvent};
+use crate::status::{ResourceStatus, StackStatus};
 
 /// The page; each cell's part goes where it says [`CELLS`].
 const PAGE: &str = include_str!("index.html");
@@ -44,9 +45,9 @@ pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
         text.map_err(io::Error::other)
     };
     let hide = !has_create_failed(report);
-    let mut write = |text: &str| match hide && text.contains(CREATE_FAILED) {
+    let mut write = |text: &str| match hide && text.contains(StackStatus::CreateFailed.as_str()) {
         // As a character reference it reads the same.
-        true => out.write_all(text.replace(CREATE_FAILED, "CREATE_&#70;AILED").as_bytes()),
+        true => out.write_all(text.replace(StackStatus::CreateFailed.as_str(), "CREATE_&#70;AILED").as_bytes()),
         false => out.write_all(text.as_bytes()),
     };
     let anchors = anchors(report);
@@ -82,12 +83,11 @@ fn environment() -> Result<Environment<'static>, Error> {
 
 /// Pipelines search the page for it. Where no stack and no resource had this status, the words of a parameter or a
 /// message must not pretend it.
-const CREATE_FAILED: &str = "CREATE_FAILED";
-
 fn has_create_failed(report: &RunReport) -> bool {
     let of_cell = |cell: &CellReport| {
         let mut events = cell.events.iter().chain(&cell.teardown_events);
-        cell.stack_status.as_deref() == Some(CREATE_FAILED) || events.any(|event| event.status == CREATE_FAILED)
+        cell.stack_status == Some(StackStatus::CreateFailed)
+            || events.any(|event| event.status == ResourceStatus::CreateFailed)
     };
     report.cells.iter().any(of_cell)
 }
@@ -314,7 +314,7 @@ impl<'a> CellView<'a> {
         let nested = cell.stacks.iter().filter(|stack| stack.depth > 0).map(|stack| NestedStack {
             path: paths.get(&*stack.stack_id).map(|path| path.join("/")).unwrap_or_default(),
             stack_name: &stack.stack_name,
-            status: stack.status.as_deref(),
+            status: stack.status.as_ref().map(StackStatus::as_str),
             console_url: console(&stack.stack_id),
         });
         Self {
@@ -345,7 +345,7 @@ impl<'a> EventRow<'a> {
             None => (path, &*event.logical_id, "the stack"),
         };
         Self {
-            status: &event.status,
+            status: event.status.as_str(),
             reason: event.reason.as_deref(),
             time: clock(event),
             tone: tone_of(&event.status),
@@ -363,11 +363,11 @@ fn clock(event: &StackEvent) -> String {
 }
 
 /// None for what is still on its way.
-fn tone_of(status: &str) -> Option<&'static str> {
+fn tone_of(status: &ResourceStatus) -> Option<&'static str> {
     match status {
-        _ if status.ends_with("_FAILED") => Some("failed"),
-        _ if status.contains("ROLLBACK") => Some("interrupted"),
-        _ if status.ends_with("_COMPLETE") => Some("passed"),
+        _ if status.is_failed() => Some("failed"),
+        _ if status.is_rollback() => Some("interrupted"),
+        _ if status.is_complete() => Some("passed"),
         _ => None,
     }
 }

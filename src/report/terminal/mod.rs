@@ -306,7 +306,7 @@ pub(super) mod tests {
         let mut events = with_templates();
         for event in &mut events {
             match &mut event.happening {
-                Happening::StackEvent { detail, .. } if detail.status.ends_with("FAILED") => {
+                Happening::StackEvent { detail, .. } if detail.status.is_failed() => {
                     detail.reason = Some("::error::one ##[add-mask]two".into());
                     detail.logical_id = "::warning::x".into();
                 }

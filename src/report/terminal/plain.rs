@@ -11,6 +11,7 @@ use super::{Columns, Options, Paint, summary};
 use crate::event::{self, CellId, Happening, RunEvent};
 use crate::report::model::hook_name;
 use crate::report::{Consumer, RootCause, github, root_cause, text};
+use crate::status::StackStatus;
 
 /// A log that says nothing for longer makes CI systems and readers believe that the run hangs.
 const LONGEST_SILENCE_SECONDS: i64 = 55;
@@ -68,39 +69,42 @@ impl Plain {
     }
 
     /// TaskCat's minimalist lines: `test region STATUS`, and below a failed one what failed in it.
-    fn minimal(&mut self, event: &RunEvent, change: Option<(CellId, String)>) -> io::Result<()> {
+    fn minimal(&mut self, event: &RunEvent, change: Option<(CellId, StackStatus)>) -> io::Result<()> {
         let report = &self.progress.report;
         let of_cause = |cause: Option<RootCause>| cause.map(|it| it.notes()).unwrap_or_default();
-        let (cell, status, below, notes) = match &event.happening {
-            Happening::StackSettled { cell, status, .. } if is_bad(status) => {
+        let (cell, label, is_bad, below, notes) = match &event.happening {
+            Happening::StackSettled { cell, status, .. } if status.is_unsuccessful() => {
                 let failures = report.cell_of(cell).map(root_cause::own_failures).unwrap_or_default();
                 let reason = |reason: &Option<String>| reason.clone().unwrap_or("CloudFormation gave no reason".into());
                 let below = failures.iter().map(|it| format!("{} {}", it.logical_id, reason(&it.reason)));
                 let cause = report.cell_of(cell).and_then(root_cause::of_cell);
-                (cell.clone(), status.clone(), below.collect(), of_cause(cause))
+                (cell.clone(), status.to_string(), true, below.collect(), of_cause(cause))
             }
             Happening::StackDeleteFailed { cell, reason, left, .. } => {
                 let left = left.iter().map(|it| format!("{} {}", it.logical_id, it.status));
                 let below = std::iter::once(reason.clone()).chain(left).collect();
-                (cell.clone(), "DELETE_FAILED".into(), below, Vec::new())
+                (cell.clone(), StackStatus::DeleteFailed.to_string(), true, below, Vec::new())
             }
             Happening::LaunchFailed { cell, reason, .. } => {
                 let cause = report.cell_of(cell).and_then(|cell| cell.root_cause.clone());
-                (cell.clone(), "LAUNCH_FAILED".into(), vec![reason.clone()], of_cause(cause))
+                let status = StackStatus::launch_failed().to_string();
+                (cell.clone(), status, true, vec![reason.clone()], of_cause(cause))
             }
             Happening::HookFinished { cell, hook, error: Some(error), .. } => {
-                (cell.clone(), format!("{} failed", hook_name(hook)), vec![error.clone()], Vec::new())
+                (cell.clone(), format!("{} failed", hook_name(hook)), true, vec![error.clone()], Vec::new())
             }
             // Told once the stack has come to rest, together with what failed in it.
-            Happening::StackEvent { detail, .. } if is_bad(&detail.status) => return Ok(()),
+            Happening::StackEvent { detail, .. } if StackStatus::from(&detail.status).is_unsuccessful() => {
+                return Ok(());
+            }
             _ => match change {
-                Some((cell, status)) => (cell, status, Vec::new(), Vec::new()),
+                Some((cell, status)) => (cell, status.to_string(), false, Vec::new(), Vec::new()),
                 None => return Ok(()),
             },
         };
-        let line = text::one_line(&format!("{} {status}", notice::name(&cell)));
+        let line = text::one_line(&format!("{} {label}", notice::name(&cell)));
         let paint = Paint { colour: self.options.colour };
-        self.put(&if below.is_empty() && !is_bad(&status) { line } else { paint.bad(&line) })?;
+        self.put(&if is_bad { paint.bad(&line) } else { line })?;
         // The first is the root cause, which the notes are about.
         let (cause, others) = below.split_at(below.len().min(1));
         cause.iter().try_for_each(|line| self.put(&format!("    {}", text::one_line(line))))?;
@@ -118,7 +122,7 @@ impl Plain {
             return Ok(());
         };
         let since = text::duration(activity.elapsed(now));
-        let oldest = format!("{} {} for {since}", notice::name(&cell.id), activity.status);
+        let oldest = format!("{} {} for {since}", notice::name(&cell.id), activity.label());
         let waiting =
             activity.waiting_for().map(|(id, kind)| format!(", waiting for {id} ({kind})")).unwrap_or_default();
         let left = self.state(now).left().map(|left| format!("; {left}")).unwrap_or_default();
@@ -168,11 +172,6 @@ impl Consumer for Plain {
         }
         self.out.flush()
     }
-}
-
-/// True of a status that a stack rests in when it has failed.
-fn is_bad(status: &str) -> bool {
-    status.contains("FAILED") || status.ends_with("ROLLBACK_COMPLETE")
 }
 
 #[cfg(test)]

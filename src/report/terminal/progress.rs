@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::super::model::{CellReport, RunReport, StackReport, hook_name, nested_stack_id};
 use crate::event::{CellId, Happening, RunEvent, StackEvent};
+use crate::status::StackStatus;
 
 /// The run so far. It holds no more of a cell that has its verdict than the summary needs.
 #[derive(Default)]
@@ -31,8 +32,10 @@ pub struct Upload {
 #[derive(Clone, Debug, Default)]
 pub struct Activity {
     pub phase: Phase,
-    /// The stack's status, or the step before there is a stack.
-    pub status: String,
+    /// The status of the stack, if there is one yet.
+    pub status: Option<StackStatus>,
+    /// The step before there is a stack.
+    step: String,
     /// Resources that are gone again, in a rollback or in the deletion, nested stacks' included.
     pub gone: usize,
     /// What has been seen of each stack's resources as it came up, by the stack's id.
@@ -96,7 +99,7 @@ struct UnderWay {
 
 impl Progress {
     /// Takes an event in, and tells the status that the cell's stack has changed to, if it has.
-    pub fn apply(&mut self, event: &RunEvent) -> Option<(CellId, String)> {
+    pub fn apply(&mut self, event: &RunEvent) -> Option<(CellId, StackStatus)> {
         if !is_of_no_consequence(&event.happening) {
             self.report.apply(event);
         }
@@ -107,14 +110,15 @@ impl Progress {
                 return None;
             }
             Happening::HookStarted { cell, hook } => {
-                self.enter(event.at, cell, Phase::Hooks, &hook_name(hook));
+                self.enter(event.at, cell, Phase::Hooks).step = hook_name(hook);
                 return None;
             }
             Happening::StackCreating { cell, .. } => {
-                self.enter(event.at, cell, Phase::Creating, "launching");
+                let activity = self.enter(event.at, cell, Phase::Creating);
+                (activity.status, activity.step) = (None, "launching".to_owned());
                 return None;
             }
-            Happening::StackCreated { cell, .. } => (cell, Phase::Creating, "CREATE_IN_PROGRESS"),
+            Happening::StackCreated { cell, .. } => (cell, Phase::Creating, StackStatus::CreateInProgress),
             Happening::StackEvent { cell, detail } => {
                 let activity = self.activities.entry(cell.clone()).or_default();
                 activity.follow(detail);
@@ -122,17 +126,17 @@ impl Progress {
                 if activity.phase == Phase::Over || !detail.is_of_stack() || detail.depth > 0 {
                     return None;
                 }
-                (cell, activity.phase, detail.status.as_str())
+                (cell, activity.phase, StackStatus::from(&detail.status))
             }
-            Happening::StackSettled { cell, status, .. } => (cell, Phase::Creating, status.as_str()),
+            Happening::StackSettled { cell, status, .. } => (cell, Phase::Creating, status.clone()),
             Happening::StackDeleting { cell, .. } => {
                 let activity = self.activities.entry(cell.clone()).or_default();
                 (activity.gone, activity.under_way) = (0, Vec::new());
-                (cell, Phase::Deleting, "DELETE_IN_PROGRESS")
+                (cell, Phase::Deleting, StackStatus::DeleteInProgress)
             }
-            Happening::StackDeleted { cell, .. } => (cell, Phase::Over, "DELETE_COMPLETE"),
-            Happening::StackDeleteFailed { cell, .. } => (cell, Phase::Over, "DELETE_FAILED"),
-            Happening::LaunchFailed { cell, .. } => (cell, Phase::Over, "LAUNCH_FAILED"),
+            Happening::StackDeleted { cell, .. } => (cell, Phase::Over, StackStatus::DeleteComplete),
+            Happening::StackDeleteFailed { cell, .. } => (cell, Phase::Over, StackStatus::DeleteFailed),
+            Happening::LaunchFailed { cell, .. } => (cell, Phase::Over, StackStatus::launch_failed()),
             Happening::CellFinished { cell, .. }
             | Happening::StackKept { cell, .. }
             | Happening::StackDeleteUnawaited { cell, .. } => {
@@ -143,17 +147,18 @@ impl Progress {
             }
             _ => return None,
         };
-        self.enter(event.at, cell, phase, status)
+        let activity = self.enter(event.at, cell, phase);
+        let has_changed = activity.status.as_ref() != Some(&status);
+        activity.status = Some(status.clone());
+        has_changed.then(|| (cell.clone(), status))
     }
 
-    fn enter(&mut self, at: Timestamp, cell: &CellId, phase: Phase, status: &str) -> Option<(CellId, String)> {
+    fn enter(&mut self, at: Timestamp, cell: &CellId, phase: Phase) -> &mut Activity {
         let activity = self.activities.entry(cell.clone()).or_default();
         if activity.phase != phase {
             (activity.phase, activity.since) = (phase, Some(at));
         }
-        let changed = activity.status != status;
-        activity.status = status.into();
-        changed.then(|| (cell.clone(), status.into()))
+        activity
     }
 
     fn count_upload(&mut self, happening: &Happening) {
@@ -188,22 +193,27 @@ impl Progress {
 /// keeps them; a second copy in memory would serve nobody.
 fn is_of_no_consequence(happening: &Happening) -> bool {
     let Happening::StackEvent { detail, .. } = happening else { return false };
-    !detail.is_of_stack() && nested_stack_id(detail).is_none() && !detail.status.ends_with("_FAILED")
+    !detail.is_of_stack() && nested_stack_id(detail).is_none() && !detail.status.is_failed()
 }
 
 impl Activity {
+    /// The status of the stack, or the step before there is one.
+    pub fn label(&self) -> &str {
+        self.status.as_ref().map_or(&self.step, StackStatus::as_str)
+    }
+
     fn follow(&mut self, event: &StackEvent) {
         if event.is_of_stack() {
             return;
         }
-        let goes = event.status.starts_with("DELETE_");
+        let goes = event.status.is_deletion();
         let seen = self.stacks.entry(event.stack_id.clone()).or_default();
         if !goes && !seen.begun.contains(&event.logical_id) {
             seen.begun.insert(event.logical_id.clone());
         }
         let is_it = |it: &UnderWay| it.stack_id == event.stack_id && it.logical_id == event.logical_id;
         let position = self.under_way.iter().position(is_it);
-        if event.status.ends_with("_IN_PROGRESS") {
+        if event.status.is_in_progress() {
             if position.is_none() {
                 let (stack_id, logical_id) = (event.stack_id.clone(), event.logical_id.clone());
                 let resource_type = event.resource_type.clone();
@@ -213,7 +223,7 @@ impl Activity {
         }
         if let Some(position) = position {
             self.under_way.remove(position);
-            match (goes, event.status.ends_with("_COMPLETE")) {
+            match (goes, event.status.is_complete()) {
                 (true, true) => self.gone += 1,
                 (false, true) => seen.done += 1,
                 _ => {}

@@ -7,8 +7,11 @@ use super::super::text;
 use super::estimate::{Former, about};
 use super::progress::{Activity, Phase, Progress};
 use super::{Columns, Paint, pad};
+use crate::status::StackStatus;
 
 /// Width of the longest status that is common, so that the columns stand still.
+/// Shown in place of the status of a nested stack that has no event yet.
+const NOT_BEGUN: &str = "not yet begun";
 const STATUS_WIDTH: usize = 18;
 /// The same of what is shown of it where there is little room.
 const SHORT_STATUS_WIDTH: usize = 8;
@@ -47,12 +50,12 @@ impl State<'_> {
         }
         let took = text::duration(activity.elapsed(self.now));
         let done = done(cell, activity);
-        let status = text::one_line(&activity.status);
+        let status = text::one_line(activity.label());
         let full = pad(&status, STATUS_WIDTH);
-        let line = format!("  {name}  {}  {took:>7}  {done:>8}", self.status(&full));
+        let line = format!("  {name}  {}  {took:>7}  {done:>8}", self.status(activity.status.as_ref(), &full));
         let wide = console::measure_text_width(&line);
         if wide > width {
-            return self.narrow_row(cell, &status, &format!("{took}  {done}"), width);
+            return self.narrow_row(cell, activity, &format!("{took}  {done}"), width);
         }
         let Some((id, kind)) = activity.waiting_for() else { return line.trim_end().to_owned() };
         let (long, short) = (format!("  waiting for {id} ({kind})"), format!("  waiting for {id}"));
@@ -61,9 +64,9 @@ impl State<'_> {
     }
 
     /// Where not everything fits, the name gives way: how far the stack is, is what changes.
-    fn narrow_row(&self, cell: &CellReport, status: &str, rest: &str, width: usize) -> String {
-        let status = status.strip_suffix("_IN_PROGRESS").unwrap_or(status);
-        let status = pad(status, SHORT_STATUS_WIDTH.max(console::measure_text_width(status).min(STATUS_WIDTH)));
+    fn narrow_row(&self, cell: &CellReport, activity: &Activity, rest: &str, width: usize) -> String {
+        let status = text::one_line(activity.status.as_ref().map_or(activity.label(), StackStatus::short));
+        let status = pad(&status, SHORT_STATUS_WIDTH.max(console::measure_text_width(&status).min(STATUS_WIDTH)));
         let room = width.saturating_sub(console::measure_text_width(&status) + console::measure_text_width(rest) + 6);
         let full = self.columns.name(cell);
         let name = if console::measure_text_width(&full) <= room {
@@ -72,7 +75,7 @@ impl State<'_> {
             let name = format!("{} {}", text::one_line(&cell.id.test), text::one_line(&cell.id.region));
             pad(&name, room.max(4))
         };
-        format!("  {name}  {}  {rest}", self.status(&status)).trim_end().to_owned()
+        format!("  {name}  {}  {rest}", self.status(activity.status.as_ref(), &status)).trim_end().to_owned()
     }
 
     /// The counts of the run; how long it takes, and how much longer, as far as `width` columns have room for that.
@@ -105,9 +108,9 @@ impl State<'_> {
         self.former.left(&self.progress.report, phase, self.now).map(about)
     }
 
-    fn status(&self, padded: &str) -> String {
-        let is_bad = padded.contains("FAILED") || padded.contains("ROLLBACK");
-        if is_bad { self.paint.bad(padded) } else { padded.to_owned() }
+    fn status(&self, status: Option<&StackStatus>, shown: &str) -> String {
+        let is_bad = status.is_some_and(|status| status.is_failed() || status.is_rollback());
+        if is_bad { self.paint.bad(shown) } else { shown.to_owned() }
     }
 
     /// Nested stacks as far as they have appeared, each below the one that it is nested in.
@@ -119,18 +122,21 @@ impl State<'_> {
             let name = text::one_line(path.last().unwrap_or(&stack.stack_name.as_str()));
             let indent = " ".repeat(4 + 2 * path.len().clamp(1, 10));
             let room = (2 + self.columns.width()).saturating_sub(indent.len());
-            let status = text::one_line(stack.status.as_deref().unwrap_or("not yet begun"));
+            let status = stack.status.as_ref();
             let done = match activity.phase {
-                Phase::Creating if !status.contains("ROLLBACK") => activity.resources_of(cell, stack).to_string(),
+                Phase::Creating if !status.is_some_and(StackStatus::is_rollback) => {
+                    activity.resources_of(cell, stack).to_string()
+                }
                 _ => String::new(),
             };
-            let padded = self.status(&pad(&status, STATUS_WIDTH));
+            let full = text::one_line(status.map_or(NOT_BEGUN, StackStatus::as_str));
+            let padded = self.status(status, &pad(&full, STATUS_WIDTH));
             let line = format!("{indent}{}  {padded}  {:7}  {done:>8}", pad_at_least(&name, room), "");
             if console::measure_text_width(&line) <= width {
                 return line.trim_end().to_owned();
             }
-            let status = status.strip_suffix("_IN_PROGRESS").unwrap_or(&status);
-            format!("{indent}{name}  {}  {done}", self.status(status)).trim_end().to_owned()
+            let short = text::one_line(status.map_or(NOT_BEGUN, StackStatus::short));
+            format!("{indent}{name}  {}  {done}", self.status(status, &short)).trim_end().to_owned()
         };
         nested.iter().map(line).collect()
     }
@@ -152,7 +158,7 @@ impl State<'_> {
 
 /// How many resources have come up, or are gone again.
 fn done(cell: &CellReport, activity: &Activity) -> String {
-    let goes = activity.phase == Phase::Deleting || activity.status.contains("ROLLBACK");
+    let goes = activity.phase == Phase::Deleting || activity.status.as_ref().is_some_and(StackStatus::is_rollback);
     match activity.phase {
         Phase::Hooks => String::new(),
         _ if goes && activity.gone == 0 => String::new(),

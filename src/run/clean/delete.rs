@@ -17,6 +17,7 @@ use crate::run::conductor::{Conductor, Ended, Spine};
 use crate::run::deletion::{self, DeletionOptions};
 use crate::run::journal::Record;
 use crate::run::staging;
+use crate::status::StackStatus;
 use crate::teardown;
 
 const LOOK: Duration = Duration::from_millis(500);
@@ -88,7 +89,7 @@ pub(in crate::run) async fn current_stack(
         let stack = clients.describe_stack(stack_id.unwrap_or(&found.name)).await?;
         let ours = stack.filter(|stack| stack.tag("taskcat-id") == Some(&found.run_id));
         if let Some(stack) = ours {
-            return Ok((stack.status != "DELETE_COMPLETE").then_some(stack.stack_id));
+            return Ok((stack.status != StackStatus::DeleteComplete).then_some(stack.stack_id));
         }
         if age(unconfirmed_since) >= INVISIBLE {
             return Ok(None);
