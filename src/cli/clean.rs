@@ -21,14 +21,14 @@ use crate::run::{self, CleanRequest, DeletionOptions, Findings, Leftover, Search
 
 /// Delete stacks and buckets left by earlier runs.
 ///
-/// They are found by the journals of runs that were killed, and by their tags. Runs that still go on are left alone:
-/// those that hold the lock of their journal, and, without a journal, those whose newest event is less than an hour old
-/// (unless the run is named by its ID).
+/// Finds them by the journals of killed runs and by their tags. Skips runs that are still in progress: those that
+/// hold the lock of their journal and, without a journal, those whose newest event is less than an hour old (unless
+/// you name the run by its ID).
 ///
-/// Asks before it deletes. Without a terminal, only a run that is named by its ID is deleted without --yes.
+/// Asks before deleting anything. Without a terminal, pass --yes or name a run by its ID.
 #[derive(Args)]
 pub(super) struct Clean {
-    /// Project name, run ID or its beginning, or ALL.
+    /// Project name, run ID (or the beginning of one), or ALL.
     project: String,
 
     #[command(flatten)]
@@ -45,19 +45,19 @@ pub(super) struct Clean {
     #[arg(short, long)]
     yes: bool,
 
-    /// Print what would be deleted, and delete nothing.
+    /// Print what would be deleted, without deleting anything.
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
 
-    /// Only delete runs whose newest event is older.
+    /// Delete only runs whose newest event is older than this.
     #[arg(long, value_name = "DURATION")]
     older_than: Option<HumanDuration>,
 
-    /// Delete runs that still go on, too.
+    /// Delete runs that are still in progress, too.
     #[arg(long)]
     include_running: bool,
 
-    /// Delete stacks without the resources that can't be deleted, as a last step.
+    /// As a last step, delete stacks and retain the resources that can't be deleted.
     #[arg(long)]
     force_delete: bool,
 
@@ -66,7 +66,7 @@ pub(super) struct Clean {
     delete_timeout: Option<HumanDuration>,
 }
 
-/// List runs that have left stacks or buckets.
+/// List runs with leftover stacks or buckets.
 #[derive(Args)]
 pub(super) struct List {
     #[command(flatten)]
@@ -78,7 +78,7 @@ pub(super) struct List {
 
 #[derive(Args)]
 pub(super) struct Place {
-    /// AWS profile to search with; --profile does the same.
+    /// AWS profile to search with; the same as --profile.
     #[arg(short, long, value_name = "NAME")]
     aws_profile: Option<String>,
 

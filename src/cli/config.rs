@@ -15,7 +15,7 @@ use crate::{config, input};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Print the configuration as it is after every layer: files, overrides, environment.
+    /// Print the effective configuration: files, overrides and environment merged.
     Show(Show),
 
     /// Convert ci/taskcat.yml and its overrides to .taskcat.yml and .taskcat_overrides.yml.
@@ -32,11 +32,11 @@ pub(super) struct Show {
     #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 
-    /// How to print it.
+    /// Output format.
     #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
     format: Format,
 
-    /// Say of each value which file and line it came from.
+    /// Show the file and line that each value comes from.
     #[arg(long)]
     origin: bool,
 }

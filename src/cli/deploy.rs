@@ -32,59 +32,60 @@ impl Command {
     }
 }
 
-/// Create or change stacks that stay, by change sets that are shown first.
+/// Create or update permanent stacks through change sets, after showing the changes.
 ///
-/// The project is staged to its bucket, CloudFormation works out what would change in the stacks of its tests, it is shown,
-/// and executed once somebody has said yes.
+/// Stages the project to its bucket, creates a change set for the stack of each test, shows the changes, and executes
+/// them after confirmation.
 ///
-/// A stack is named by its test's `stack_name`, else <project>-<test>. It carries no tag by which `taskcat test clean`
-/// would find it. A stack of that name that `taskcat deploy run` hasn't created is refused. The configuration has to name a bucket that stays (`s3_bucket` or `s3_regional_buckets`).
+/// The name of a stack is the `stack_name` of its test, or <project>-<test>. The stack has no tag by which `taskcat
+/// test clean` would find it. A stack that `taskcat deploy run` didn't create is refused (see --adopt). The
+/// configuration must name a permanent bucket (`s3_bucket` or `s3_regional_buckets`).
 #[derive(Args)]
 pub(super) struct Run {
     /// Root of the project.
     #[arg(default_value = "./", value_name = "PROJECT", value_parser = path())]
     project: PathBuf,
 
-    /// Tests whose stacks to deploy, separated by commas; ALL deploys every one.
+    /// Tests whose stacks to deploy, separated by commas; ALL deploys every test.
     #[arg(short, long, default_value = "ALL", value_name = "NAMES")]
     test_names: String,
 
-    /// Regions to deploy to, separated by commas; ALL takes each test's own.
+    /// Regions to deploy to, separated by commas; ALL uses the regions of each test.
     #[arg(short, long, default_value = "ALL", value_name = "REGIONS")]
     regions: String,
 
-    /// Name of the stack; of several, what their names begin with.
+    /// Name of the stack, or the prefix of their names if there are several.
     #[arg(short, long)]
     name: Option<String>,
 
-    /// Configuration, or a template, relative to the project root.
+    /// Configuration or template, relative to the project root.
     #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
     input_file: PathBuf,
 
-    /// By change sets, as it is always done here.
+    /// Accepted for compatibility; deployments always use change sets.
     #[arg(long)]
     change_set: bool,
 
-    /// Leave the change sets as they are, for review.
+    /// Create the change sets and leave them for review.
     #[arg(long, conflicts_with = "yes")]
     no_execute: bool,
 
-    /// Execute them without asking.
+    /// Execute the change sets without asking.
     #[arg(short, long)]
     yes: bool,
 
-    /// Take over stacks that `taskcat deploy run` hasn't created, once the changes are confirmed.
+    /// Update stacks that `taskcat deploy run` didn't create, after confirmation.
     #[arg(long)]
     adopt: bool,
 
-    /// Delete stacks in ROLLBACK_COMPLETE, whose creation has failed, and create them anew.
+    /// Delete and recreate stacks in ROLLBACK_COMPLETE, whose creation failed.
     #[arg(long)]
     replace_failed: bool,
 
     #[command(flatten)]
     limits: Limits,
 
-    /// Use what symbolic links of the project lead to outside of it.
+    /// Follow symbolic links that lead out of the project.
     #[arg(long)]
     follow_links: bool,
 
@@ -96,11 +97,11 @@ pub(super) struct Run {
 /// How long a deployment waits for CloudFormation.
 #[derive(Args)]
 pub(super) struct Limits {
-    /// Time for working out a change set; one that takes longer is deleted.
+    /// Time limit for the creation of a change set; one that takes longer is deleted.
     #[arg(long, value_name = "DURATION", default_value = "30m")]
     change_set_timeout: HumanDuration,
 
-    /// Time for executing a change set; CloudFormation continues afterwards.
+    /// Time limit of waiting for the execution of a change set; CloudFormation continues afterwards.
     #[arg(long, value_name = "DURATION", default_value = "24h")]
     timeout: HumanDuration,
 }

@@ -23,7 +23,7 @@ pub enum Exit {
     Usage = 2,
     /// AWS could not be used: no credentials, no bucket, no upload.
     Aws = 3,
-    /// Every test passed, and something was left behind.
+    /// Every test passed, and some stacks or buckets were not deleted.
     LeftBehind = 4,
     /// The work was done, and a report, or standard output, could not be written: a full disk, a folder.
     Unwritten = 5,
@@ -39,7 +39,7 @@ Exit codes:
        or a Lambda function can't be packaged
   2    the command line or the configuration is wrong, or no test can be planned
   3    AWS could not be used: no credentials, no bucket, no upload
-  4    every test passed, but something was left behind
+  4    every test passed, but some stacks or buckets were not deleted
   5    a file, a report or standard output could not be written: the local disk or folder
   130  interrupted";
 

@@ -15,13 +15,13 @@ use crate::lint::Finding;
 use crate::lint::cfn_lint::{self, Lint as Answer};
 use crate::plan::Draft;
 
-/// Check the templates with cfn-lint, without AWS.
+/// Check the templates with cfn-lint (offline).
 ///
-/// Of every test, with the templates that it nests, for the regions of the test. cfn-lint has to be on PATH
-/// (`pip install cfn-lint`). Every template that passes is named. Ends with 1 if it finds errors.
+/// Checks the template of every test, and the templates nested in it, for the regions of the test. cfn-lint must be
+/// on PATH (`pip install cfn-lint`). Lists every template that passes. Exits with 1 if cfn-lint finds errors.
 #[derive(Args)]
 pub(super) struct Lint {
-    /// Configuration, or a template, relative to the project root.
+    /// Configuration or template, relative to the project root.
     #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
     input_file: PathBuf,
 
@@ -29,7 +29,7 @@ pub(super) struct Lint {
     #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 
-    /// Use what symbolic links of the project lead to outside of it.
+    /// Follow symbolic links that lead out of the project.
     #[arg(long)]
     follow_links: bool,
 

@@ -37,17 +37,17 @@ use error::{CliError, Exit};
 
 /// Tests CloudFormation templates by launching them.
 ///
-/// Reads `.taskcat.yml`, launches every test in every region, follows the stacks, writes a report, and takes
-/// everything away again.
+/// Reads `.taskcat.yml`, launches every test in every region, follows the stacks, writes reports, and deletes
+/// everything that it created.
 #[derive(Parser)]
 #[command(name = "taskcat", version, disable_version_flag = true, max_term_width = 100)]
 #[command(arg_required_else_help = true, after_help = error::EXIT_CODES)]
 struct Cli {
-    /// Print only errors and the verdict.
+    /// Print only errors and the result.
     #[arg(short, long, conflicts_with = "debug")]
     quiet: bool,
 
-    /// Print what happens inside: every call to AWS, among others.
+    /// Print debug messages, such as every call to AWS.
     #[arg(short, long)]
     debug: bool,
 
@@ -62,19 +62,23 @@ struct Cli {
     command: Command,
 }
 
+/// Options of every command, kept apart from the command's own in its help.
+const AWS_OPTIONS: &str = "AWS options";
+
 /// Where and as whom AWS is called.
 #[derive(Args)]
 struct AwsArgs {
-    /// AWS profile for regions that `auth` in the configuration doesn't name.
-    #[arg(long, global = true, value_name = "NAME")]
+    /// AWS profile for regions that `auth` in the configuration doesn't list.
+    #[arg(long, global = true, value_name = "NAME", help_heading = AWS_OPTIONS)]
     profile: Option<String>,
 
-    /// Endpoint to call instead of AWS, for every service: http://localhost:4566. AWS_ENDPOINT_URL does the same.
-    #[arg(long, global = true, value_name = "URL")]
+    /// Send the calls of every service to this URL instead of AWS, such as http://localhost:4566 [env:
+    /// AWS_ENDPOINT_URL].
+    #[arg(long, global = true, value_name = "URL", help_heading = AWS_OPTIONS)]
     endpoint_url: Option<String>,
 
-    /// Time limit of one attempt of an AWS call, ten times as long for an upload [default: 30s].
-    #[arg(long, global = true, value_name = "DURATION")]
+    /// Time limit of each attempt of an AWS call; uploads get ten times as long [default: 30s].
+    #[arg(long, global = true, value_name = "DURATION", help_heading = AWS_OPTIONS)]
     call_timeout: Option<HumanDuration>,
 }
 
@@ -93,11 +97,11 @@ enum Command {
 
     Render(render::Render),
 
-    /// Create or change stacks that stay, by change sets.
+    /// Create or update permanent stacks through change sets.
     #[command(subcommand, arg_required_else_help = true)]
     Deploy(deploy::Command),
 
-    /// Deploy, look at and take away a pipeline from a push to production.
+    /// Deploy, inspect or delete the CI/CD pipeline.
     #[command(subcommand, arg_required_else_help = true)]
     Pipeline(pipeline::Command),
 

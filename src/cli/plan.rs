@@ -15,27 +15,26 @@ use super::streams;
 use crate::config::Argument;
 use crate::plan::forecast::{Cell, PlanReport, Regions, Verdict};
 
-/// Say of every test and region whether it would launch, without AWS.
+/// Predict for every test and region whether it would launch (offline).
 ///
-/// Templates are evaluated as CloudFormation does it, nested ones too. A test would launch, would fail (and why, with file
-/// and line), or needs AWS to be asked for something: availability zones, stored values, exports. Ends with 1 if a test
-/// would fail.
+/// Evaluates templates as CloudFormation does, nested ones included. A test would launch, would fail (with the
+/// reason, file and line), or needs AWS for values that aren't known offline: availability zones, stored values,
+/// exports. Exits with 1 if a test would fail.
 #[derive(Args)]
 pub(super) struct Plan {
-    /// Tests to look at, separated by commas; ALL takes every test of the configuration.
+    /// Tests to evaluate, separated by commas; ALL evaluates every test of the configuration.
     #[arg(short, long, default_value = "ALL", value_name = "NAMES")]
     test_names: String,
 
-    /// Regions to look at, separated by commas; ALL takes each test's own.
+    /// Regions to evaluate, separated by commas; ALL uses the regions of each test.
     #[arg(short, long, default_value = "ALL", value_name = "REGIONS")]
     regions: String,
 
-    /// Look at every region of the partition, and show what would happen there. Only the tests' own regions count for
-    /// the exit code.
+    /// Evaluate the tests in every region of the partition. Only the regions of the tests count for the exit code.
     #[arg(long)]
     all_regions: bool,
 
-    /// Configuration, or a template, relative to the project root.
+    /// Configuration or template, relative to the project root.
     #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
     input_file: PathBuf,
 
@@ -43,11 +42,11 @@ pub(super) struct Plan {
     #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 
-    /// Use what symbolic links of the project lead to outside of it.
+    /// Follow symbolic links that lead out of the project.
     #[arg(long)]
     follow_links: bool,
 
-    /// How to print it.
+    /// Output format.
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

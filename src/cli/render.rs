@@ -17,29 +17,29 @@ use crate::template::{
 };
 use crate::yaml;
 
-/// Print a template as CloudFormation would see it, without AWS.
+/// Print a template as CloudFormation would evaluate it (offline).
 ///
-/// Parameters, conditions, mappings, functions and loops are worked out. What can't be known before the launch stands there
-/// as `{"Unknown": "<why>"}`.
+/// Evaluates parameters, conditions, mappings, functions and loops. A value that isn't known before the launch is
+/// printed as `{"Unknown": "<why>"}`.
 #[derive(Args)]
 pub(super) struct Render {
-    /// The template.
+    /// Path of the template.
     #[arg(value_name = "TEMPLATE", value_parser = path())]
     template: PathBuf,
 
-    /// Region in which it would be launched.
+    /// Region to evaluate the template for.
     #[arg(short, long, value_name = "REGION")]
     region: String,
 
-    /// Value of a parameter; may be given many times. One that has neither a value nor a default is unknown.
+    /// Value of a parameter; can be repeated. A parameter without a value and a default is unknown.
     #[arg(long = "parameter", value_name = "KEY=VALUE", value_parser = super::key_and_value)]
     parameters: Vec<(String, String)>,
 
-    /// Use what symbolic links of the project lead to outside of it.
+    /// Follow symbolic links that lead out of the project.
     #[arg(long)]
     follow_links: bool,
 
-    /// How to print it.
+    /// Output format.
     #[arg(short, long, value_enum, default_value_t = Format::Json)]
     format: Format,
 }

@@ -12,25 +12,24 @@ use crate::event::{Happening, RunEvent};
 use crate::report::folder::Folder;
 use crate::report::{self, RunReport};
 
-/// Write a recorded run's report again, from its events.
+/// Write the reports of a recorded run again, from its events.
 ///
-/// That is `index.html`, `junit.xml`, `report.json` and the logs of stacks, from the `events.ndjson` that every run leaves.
-/// The files are those that the run itself wrote, byte for byte; of a run that was killed, they show how far it came.
+/// Writes `index.html`, `junit.xml`, `report.json` and the stack logs from the `events.ndjson` of the run. The files
+/// are identical to those that the run itself wrote; for a killed run, they show how far it got.
 ///
-/// Several records become one report: the shards of a project that was tested by several runs, or a run and those that
-/// tested its failed cells again. Of a cell that was tested more than once the last run counts, and the former ones are
-/// told of as its attempts.
+/// Merges several records into one report: the parts of a run with --partition, or a run and reruns of its failed
+/// tests. If a test ran more than once in a region, the last run counts, and the earlier ones are listed as attempts.
 #[derive(Args)]
 pub(super) struct Report {
-    /// Folders of runs' reports, or the events themselves.
+    /// Folders of reports, or `events.ndjson` files.
     #[arg(default_value = "./taskcat_outputs", value_name = "DIR|EVENTS", value_parser = path())]
     recorded: Vec<PathBuf>,
 
-    /// Folder for the files; without it, the one in which the events are. Several records need one.
+    /// Folder for the files [default: the folder of the events]. Required for several records.
     #[arg(short, long, value_name = "DIR", value_parser = path())]
     output_directory: Option<PathBuf>,
 
-    /// Mask account ids and bucket names in everything that is written.
+    /// Mask account IDs and bucket names in everything that is written.
     #[arg(long)]
     redact: bool,
 }

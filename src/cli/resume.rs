@@ -16,8 +16,8 @@ use crate::run::{self, CleanRequest, ResumeError, ResumeRequest, Resumption, Set
 
 /// Follow, report and delete the stacks of a run that was killed.
 ///
-/// Goes on where the run was killed, by its journal or, without one, by the tags of its stacks. Tests whose stacks had
-/// not been created, or whose posthooks had not run, count as interrupted.
+/// Continues where the run was killed, from its journal or, without one, from the tags of its stacks. Tests whose
+/// stacks had not been created, or whose posthooks had not run, count as interrupted.
 #[derive(Args)]
 pub(super) struct Resume {
     /// ID of the run.
@@ -30,15 +30,15 @@ pub(super) struct Resume {
     #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 
-    /// Folder for the reports; without it, the run's own if its journal names one.
+    /// Folder for the reports [default: the folder that the run used, if its journal names it].
     #[arg(short, long, value_name = "DIR", value_parser = path())]
     output_directory: Option<PathBuf>,
 
-    /// Delete stacks without the resources that can't be deleted, as a last step.
+    /// As a last step, delete stacks and retain the resources that can't be deleted.
     #[arg(long)]
     force_delete: bool,
 
-    /// Time limit for a stack to settle [default: 12h].
+    /// Time limit for a stack to reach a final status [default: 12h].
     #[arg(long, value_name = "DURATION")]
     timeout: Option<HumanDuration>,
 

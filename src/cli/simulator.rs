@@ -32,20 +32,20 @@ In one terminal, or in a script:
   taskcat test run
   kill $!";
 
-/// Answer as AWS, for any client, without AWS.
+/// Run a local AWS simulator.
 ///
-/// It stands in for CloudFormation, S3, STS, EC2, SSM and Secrets Manager, on this machine. CodePipeline tells of the
-/// pipelines that stacks make, which never run here.
+/// Simulates CloudFormation, S3, STS, EC2, SSM and Secrets Manager on this machine. CodePipeline describes the
+/// pipelines of stacks, which never run.
 ///
-/// Prints the environment that sends AWS clients to it, and runs until it is interrupted. What it holds is gone then.
-/// It listens on the loopback interface alone and verifies no signatures. An access key of twelve digits is the
-/// caller's account ID; any other belongs to the account 123456789012.
+/// Prints the environment variables that point AWS clients to it, and runs until it is interrupted. Keeps everything
+/// in memory, listens on the loopback interface only, and doesn't verify signatures. An access key of twelve digits
+/// is the account ID of the caller; any other key belongs to the account 123456789012.
 ///
-/// `taskcat test run --local` needs no server: it brings its own.
+/// `taskcat test run --local` starts a simulator of its own.
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub struct Simulator {
-    /// Port to listen on; without it, any that is free.
+    /// Port to listen on [default: any free port].
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     port: u16,
 
@@ -56,16 +56,16 @@ pub struct Simulator {
 /// How the simulator behaves.
 #[derive(Args)]
 pub struct Behaviour {
-    /// How many times faster than AWS things happen in the simulator; `inf` takes no time at all.
+    /// Run the simulator FACTOR times faster than AWS; `inf` takes no time at all.
     #[arg(long, value_name = "FACTOR", default_value = "60", value_parser = speed)]
     speed: f64,
 
-    /// What goes wrong in the simulator on purpose: a file in YAML or JSON, as schemas/README.md describes it.
+    /// Inject faults into the simulator, described by a YAML or JSON file (see schemas/README.md).
     #[arg(long, value_name = "FILE", value_parser = path())]
     scenario: Option<PathBuf>,
 
-    /// Fill the simulator from a file in YAML or JSON: SSM parameters, secrets, buckets, exports, key pairs, images, hosted
-    /// zones and VPCs, as docs/seeds.md describes them. Can be given more than once.
+    /// Fill the simulator from a YAML or JSON file: SSM parameters, secrets, buckets, exports, key pairs, images,
+    /// hosted zones and VPCs (see docs/seeds.md). Can be repeated.
     #[arg(long, value_name = "FILE", value_parser = path())]
     seed: Vec<PathBuf>,
 }

@@ -30,9 +30,9 @@ use crate::template::Templates;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Launch every test in every region, report, and delete what was launched.
+    /// Launch every test in every region, write reports, and delete the stacks.
     ///
-    /// While it runs, the key `s`, or the signal SIGUSR1, prints the status of every stack.
+    /// Press `s`, or send SIGUSR1, to print the status of every stack while the run is in progress.
     Run(Box<Run>),
 
     Resume(Resume),
@@ -66,11 +66,11 @@ pub(super) struct Run {
     #[arg(short, long, default_value = "ALL", value_name = "NAMES")]
     test_names: String,
 
-    /// Regions to test in, separated by commas; ALL takes each test's own.
+    /// Regions to test in, separated by commas; ALL uses the regions of each test.
     #[arg(short, long, default_value = "ALL", value_name = "REGIONS")]
     regions: String,
 
-    /// Configuration, or a template, relative to the project root.
+    /// Configuration or template, relative to the project root.
     #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
     input_file: PathBuf,
 
@@ -82,11 +82,11 @@ pub(super) struct Run {
     #[arg(short, long)]
     no_delete: bool,
 
-    /// Skip the check of the templates with cfn-lint.
+    /// Don't check the templates with cfn-lint first.
     #[arg(short, long)]
     lint_disable: bool,
 
-    /// Don't deny requests with old signatures on automatic buckets.
+    /// Accept requests signed with Signature Version 2 on automatic buckets.
     #[arg(short, long)]
     enable_sig_v2: bool,
 
@@ -106,7 +106,7 @@ pub(super) struct Run {
     #[arg(short, long)]
     dont_wait_for_delete: bool,
 
-    /// Use what is in the bucket already; the configuration has to name an s3_bucket.
+    /// Upload nothing and test what is in the bucket already; requires `s3_bucket` in the configuration.
     #[arg(short, long)]
     skip_upload: bool,
 
@@ -118,12 +118,12 @@ pub(super) struct Run {
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     max_concurrency_per_region: Option<usize>,
 
-    /// Test only the K-th of N parts: 1/4, 2/4 and so on, as several machines at once do. `taskcat report` makes one
-    /// report of theirs.
+    /// Run only part K of N, to spread a run over several machines: 1/4, 2/4 and so on. `taskcat report` merges their
+    /// reports.
     #[arg(long, value_name = "K/N", value_parser = part)]
     partition: Option<(usize, usize)>,
 
-    /// Time limit of a test: its hooks, and its stack until it has settled [default: 12h].
+    /// Time limit of a test: its hooks, and its stack until it reaches a final status [default: 12h].
     #[arg(long, value_name = "DURATION")]
     timeout: Option<HumanDuration>,
 
@@ -135,13 +135,13 @@ pub(super) struct Run {
     #[arg(long, value_name = "DURATION")]
     delete_timeout: Option<HumanDuration>,
 
-    /// Time limit of the whole run; stacks are deleted early enough to end in time [default: unlimited].
+    /// Time limit of the whole run; the deletion of stacks begins early enough to end in time [default: unlimited].
     ///
-    /// In CodeBuild the time counts from the start of the build. TASKCAT_PROJECT_BUDGET does the same.
+    /// In CodeBuild the time counts from the start of the build [env: TASKCAT_PROJECT_BUDGET].
     #[arg(long, value_name = "DURATION")]
     budget: Option<HumanDuration>,
 
-    /// Retry a test up to N times if it failed for a reason that is AWS's, such as lack of capacity [default: 0].
+    /// Retry a test up to N times if AWS caused its failure, for example by a lack of capacity [default: 0].
     #[arg(long, value_name = "N")]
     retries: Option<u32>,
 
@@ -149,33 +149,33 @@ pub(super) struct Run {
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     max_fail: Option<usize>,
 
-    /// Stop the run after the first failed test, as --max-fail 1.
+    /// Stop the run after the first failed test; the same as --max-fail 1.
     #[arg(long, conflicts_with = "max_fail")]
     fail_fast: bool,
 
-    /// Warn about a stack that is in progress for longer [default: 1h].
+    /// Warn about a stack that has been in progress for longer than this [default: 1h].
     #[arg(long, value_name = "DURATION")]
     slow_after: Option<HumanDuration>,
 
-    /// Delete stacks without the resources that can't be deleted, as a last step.
+    /// As a last step, delete stacks and retain the resources that can't be deleted.
     #[arg(long)]
     force_delete: bool,
 
-    /// Use what symbolic links of the project lead to outside of it.
+    /// Follow symbolic links that lead out of the project.
     #[arg(long)]
     follow_links: bool,
 
-    /// In a shared bucket, remove nothing while another run's marker is younger.
+    /// In a shared bucket, delete no objects while the marker of another run is younger than this.
     #[arg(long, value_name = "DURATION", default_value = "12h")]
     marker_limit: HumanDuration,
 
-    /// Mask account ids and bucket names in everything that is printed and written, so that it can be shown to anybody.
-    /// The journal that cleans up after a killed run keeps them.
+    /// Mask account IDs and bucket names in everything that is printed or written, so that it can be published. Only
+    /// the journal keeps them, which is needed to clean up after a killed run.
     #[arg(long)]
     redact: bool,
 
-    /// Test against a simulation of AWS in this process: no account, no credentials, and nothing reaches AWS. What the
-    /// run makes is gone at its end.
+    /// Test against a simulator in this process instead of AWS: no account, no credentials, and no call leaves the
+    /// machine.
     #[arg(long)]
     local: bool,
 

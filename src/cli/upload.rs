@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 /// Package Lambda functions and upload the project to S3.
 ///
-/// What is there already and has not changed isn't sent, and what is no longer in the project is removed. The files lie
-/// below the project's name. `.taskcatignore` says what stays at home.
+/// Uploads the objects that are new or have changed, and deletes those that are no longer in the project. Keys begin
+/// with the name of the project. `.taskcatignore` lists files that aren't uploaded.
 #[derive(Args)]
 pub(super) struct Upload {
     /// Configuration of the project, relative to its root.
@@ -27,11 +27,11 @@ pub(super) struct Upload {
     #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 
-    /// Don't deny requests with old signatures on automatic buckets.
+    /// Accept requests signed with Signature Version 2 on automatic buckets.
     #[arg(short, long)]
     enable_sig_v2: bool,
 
-    /// Bucket to upload to; with regional buckets, the beginning of their names.
+    /// Bucket to upload to, or with regional buckets the prefix of their names.
     #[arg(short, long, value_name = "NAME")]
     bucket_name: Option<String>,
 
@@ -43,11 +43,11 @@ pub(super) struct Upload {
     #[arg(short, long)]
     disable_lambda_packaging: bool,
 
-    /// Prefix of the keys, in place of the project's name.
+    /// Prefix of the keys, instead of the name of the project.
     #[arg(short, long, value_name = "PREFIX")]
     key_prefix: Option<String>,
 
-    /// Print what would change and change nothing.
+    /// Print what would change, without changing anything.
     #[arg(long)]
     dry_run: bool,
 
@@ -55,15 +55,15 @@ pub(super) struct Upload {
     #[arg(short, long, value_name = "ACL")]
     object_acl: Option<String>,
 
-    /// Use what symbolic links of the project lead to outside of it.
+    /// Follow symbolic links that lead out of the project.
     #[arg(long)]
     follow_links: bool,
 
-    /// In a shared bucket, remove nothing while another run's marker is younger.
+    /// In a shared bucket, delete no objects while the marker of another run is younger than this.
     #[arg(long, value_name = "DURATION", default_value = "12h")]
     marker_limit: HumanDuration,
 
-    /// Leave out what begins with these paths, locally and in the bucket.
+    /// Ignore files and objects whose paths begin with these prefixes.
     #[arg(long, num_args = 1.., value_name = "PREFIX")]
     exclude_prefix: Vec<String>,
 }

@@ -55,6 +55,7 @@ mod faults;
 #[cfg(feature = "lambda")]
 mod git_merge;
 mod github;
+mod help;
 mod hooks;
 mod inputs;
 mod interruption;

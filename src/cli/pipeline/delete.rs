@@ -14,16 +14,16 @@ use crate::pipeline::Target;
 use crate::run::pipeline::{self, Buckets, Pipeline, ToolsBucket};
 use crate::status::StackStatus;
 
-/// Take a pipeline away, with its buckets and all that they hold.
+/// Delete a pipeline, with its buckets and everything in them.
 ///
-/// The stack goes, every version of every object in its buckets, and the programs. The production stack stays. While a test
-/// is running, whose stacks would be left behind, nothing is deleted.
+/// Deletes the stack, every version of every object in its buckets, and its programs. Keeps the production stack.
+/// Refuses while a test is running, since the stacks of the test would not be deleted.
 #[derive(Args)]
 pub struct Delete {
     #[command(flatten)]
     which: Which,
 
-    /// Don't ask.
+    /// Delete without asking.
     #[arg(short, long)]
     yes: bool,
 }

@@ -25,37 +25,37 @@ use crate::stage::marker;
 use crate::status::StackStatus;
 use crate::template::{self, Given, Offline, Template, Templates, Value};
 
-/// Create a pipeline, or bring it up to date.
+/// Create or update a pipeline.
 ///
-/// It is a stack that tests what is pushed to GitHub, merges what has passed into the release branch, copies it to S3, and
-/// changes the production stack once somebody has approved the change set.
+/// The pipeline is a stack that tests each push to GitHub, merges it into the release branch if the tests pass,
+/// copies it to S3, and updates the production stack once its change set is approved.
 ///
-/// Asks for the parameters that it can't know; those of a pipeline that stands stay as they are. The programs go to a
-/// bucket that is made for them, CloudFormation works out what would change, it is shown, and executed once somebody has
-/// said yes. pipeline/README.md tells what has to be there first.
+/// Asks for parameters that have no value yet; those of an existing pipeline keep theirs. Uploads the programs of the
+/// pipeline to a bucket that it creates, shows the change set, and executes it after confirmation. pipeline/README.md
+/// lists what must exist first.
 #[derive(Args)]
 pub struct Deploy {
     #[command(flatten)]
     which: Which,
 
-    /// A parameter of the template, for which nobody is asked then: Repository=example/shop.
+    /// Value of a parameter of the template, such as Repository=example/shop; can be repeated.
     #[arg(short = 'P', long = "parameter", value_name = "KEY=VALUE", value_parser = key_and_value)]
     parameters: Vec<(String, String)>,
 
-    /// Folder with `taskcat` and `git-merge.zip` for the pipeline's machines, as `pipeline/package.sh` makes them; where
-    /// this program is, if none is named.
+    /// Folder with `taskcat` and `git-merge.zip` for the pipeline, built by `pipeline/package.sh` [default: the
+    /// folder of this program].
     #[arg(long, value_name = "DIR", value_parser = path())]
     programs: Option<PathBuf>,
 
-    /// Root of the project, which is looked at for suggestions.
+    /// Root of the project, from which values are suggested.
     #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 
-    /// Leave the change set as it is, for review.
+    /// Create the change set and leave it for review.
     #[arg(long, conflicts_with = "yes")]
     no_execute: bool,
 
-    /// Ask nothing: execute the change set, and refuse where a parameter is missing.
+    /// Execute the change set without asking, and fail if a parameter is missing.
     #[arg(short, long)]
     yes: bool,
 

@@ -40,7 +40,7 @@ struct Which {
     #[arg(value_parser = stack_name)]
     name: String,
 
-    /// Region that it is in; the profile's where none is named.
+    /// Region of the pipeline [default: the region of the profile].
     #[arg(short, long, value_name = "REGION")]
     region: Option<String>,
 }

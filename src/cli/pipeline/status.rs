@@ -10,9 +10,9 @@ use crate::report::github::inert;
 use crate::report::text;
 use crate::run::pipeline;
 
-/// Show what every stage of a pipeline is at.
+/// Show the status of every stage of a pipeline.
 ///
-/// A line for each action says its status, since when, and why it failed. Ends with 1 if a stage has failed.
+/// Prints for each action its status, since when it has it, and why it failed. Exits with 1 if a stage has failed.
 #[derive(Args)]
 pub struct Status {
     #[command(flatten)]
