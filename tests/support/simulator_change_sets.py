@@ -197,11 +197,12 @@ def settings_of_the_stack():
     plain, _ = change_set("settings", body, name="unused", Parameters=parameters(Tag="2"))
     assert plain["Capabilities"] == [], plain
     assert details(changes(plain)["Bucket"]) == [
-        ("Tags", "Static", "ParameterReference", "Tag", "Never"),
         ("Metadata", "Static", "ParameterReference", "Tag", "Never"),
-        ("Tags", "Dynamic", "DirectModification", None, "Never"),
+        ("Tags", "Static", "ParameterReference", "Tag", "Never"),
         ("Metadata", "Dynamic", "DirectModification", None, "Never"),
+        ("Tags", "Dynamic", "DirectModification", None, "Never"),
     ], plain["Changes"]
+    assert changes(plain)["Bucket"]["Scope"] == ["Metadata", "Properties"], plain["Changes"]
     assert {it["Target"]["Attribute"] for it in changes(plain)["Bucket"]["Details"]} == {"Properties", "Metadata"}
     cloudformation.update_stack(StackName="settings", TemplateBody=body, Parameters=parameters(Tag="3"))
     wait("update_complete", "settings")
@@ -267,18 +268,18 @@ def parameters_metadata_and_policies():
     assert found["Queue"]["Scope"] == ["Metadata"] and found["Queue"]["Replacement"] == "False", found["Queue"]
     assert found["Queue"]["Details"][0]["Target"]["Path"] == "/Metadata/Note"
     assert details(found["Rule"]) == [
+        ("/DeletionPolicy", "Static", "DirectModification", None, "Never"),
+        ("/Metadata/Note", "Static", "DirectModification", None, "Never"),
         ("/Properties/Description", "Dynamic", "DirectModification", None, "Never"),
         ("/Properties/Description", "Static", "ParameterReference", "Kind", "Never"),
         ("/Properties/EventPattern/detail/a/0", "Static", "DirectModification", None, "Never"),
-        ("/Metadata/Note", "Static", "DirectModification", None, "Never"),
-        ("/DeletionPolicy", "Static", "DirectModification", None, "Never"),
     ], details(found["Rule"])
     assert [it[:4] for it in details(changes(plain)["Rule"])] == [
         ("Description", "Static", "ParameterReference", "Kind"),
+        ("DeletionPolicy", "Static", "DirectModification", None),
+        ("Metadata", "Static", "DirectModification", None),
         ("Description", "Dynamic", "DirectModification", None),
         ("EventPattern", "Static", "DirectModification", None),
-        ("Metadata", "Static", "DirectModification", None),
-        ("DeletionPolicy", "Static", "DirectModification", None),
     ], details(changes(plain)["Rule"])
 
 

@@ -185,6 +185,8 @@ impl<'e> Comparison<'e> {
             let before = self.before.resources.get(id).and_then(|it| it.body.get(part));
             differing(&mut vec![part.to_owned()], before, wanted.body.get(part), &mut leaves);
         }
+        // CloudFormation lists metadata before properties, and policies of updates after them.
+        leaves.sort_by(|one, other| one.path.first().cmp(&other.path.first()));
         leaves
     }
 
