@@ -186,6 +186,60 @@ fn secure_strings_stand_where_they_may() {
     assert_eq!(local.states(), ["function/us-east-1 failed", "form/us-east-1 failed"]);
 }
 
+/// A parameter's default may refer to a stored parameter only with its version; what is stored is the value then, in outputs
+/// too. Measured in cdktn-io/terraform-provider-cfncompat, RFCs/dynamic-ssm/live-test-results.md, as is the next.
+#[test]
+fn defaults_refer_to_stored_parameters_with_their_version() {
+    let template = |default: &str| {
+        format!(
+            "Parameters: {{Label: {{Type: String, Default: '{default}'}}}}\nResources:\n  Topic: {{Type: \
+             AWS::SNS::Topic}}\nOutputs:\n  Label: {{Value: !Ref Label}}\n"
+        )
+    };
+    let project = project(
+        &["latest", "pinned"],
+        &[("latest.yaml", &template("a {{resolve:ssm:/s}}")), ("pinned.yaml", &template("a {{resolve:ssm:/s:1}}"))],
+    );
+    project.write("seeds.yml", "ssm_parameters: [{name: /s, value: one}]\n");
+    let plan = plan(&project);
+    let message = "Template error: parameter Label should not contain ssm versionless resolver";
+    assert!(plan.stdout.contains(message), "{}", plan.stdout);
+    assert_eq!(words(&plan, &["latest", "pinned"]), ["FAIL", "needs AWS"]);
+    let local = Taskcat::bare(&project).args(["test", "run", "--local", "-l", "--seed", "seeds.yml"]).run();
+    local.assert_says(message);
+    assert_eq!(local.states(), ["latest/us-east-1 failed", "pinned/us-east-1 passed"]);
+    assert_eq!(outputs(&local, "pinned"), ["Label=a one"]);
+}
+
+/// A stored list is for a list, and a stored text for a single value, whatever is in it.
+#[test]
+fn stored_parameters_are_of_the_declared_type() {
+    let template = |kind: &str, name: &str| {
+        format!(
+            "Parameters: {{P: {{Type: 'AWS::SSM::Parameter::Value<{kind}>', Default: {name}}}}}\nResources:\n  Topic: \
+             {{Type: AWS::SNS::Topic}}\n"
+        )
+    };
+    let kinds = [("String", "/text"), ("String", "/list"), ("List<String>", "/list"), ("CommaDelimitedList", "/text")];
+    let [text, list_as_text, list, text_as_list] = kinds.map(|(kind, name)| template(kind, name));
+    let files = [("a.yaml", &*text), ("b.yaml", &*list_as_text), ("c.yaml", &*list), ("d.yaml", &*text_as_list)];
+    let project = project(&["a", "b", "c", "d"], &files);
+    project.write(
+        "seeds.yml",
+        "ssm_parameters: [{name: /text, value: 'x,y'}, {name: /list, value: 'x,y', type: StringList}]\n",
+    );
+    let local = Taskcat::bare(&project).args(["test", "run", "--local", "-l", "--seed", "seeds.yml"]).run();
+    assert_eq!(
+        local.states(),
+        ["a/us-east-1 passed", "b/us-east-1 failed", "c/us-east-1 passed", "d/us-east-1 failed"]
+    );
+    for name in ["/list", "/text"] {
+        local.assert_says(&format!(
+            "Types for SSM parameters [{name}] defined in CFN template and SSM are incompatible"
+        ));
+    }
+}
+
 /// Every form that the documentation gives, of a secret that the stack makes.
 #[test]
 fn a_key_of_a_secret_is_read_in_every_form() {

@@ -228,7 +228,7 @@ impl World for Surroundings<'_> {
             .ok_or_else(|| format!("Stack {stack} has no output {output}"))
     }
 
-    fn ssm_parameter(&self, name: &str) -> Result<Value, String> {
+    fn ssm_parameter(&self, name: &str, is_list: bool) -> Result<Value, String> {
         if let Some(value) = self.stored.and_then(|stored| stored.get(name)) {
             return Ok(Value::text(value.as_str()));
         }
@@ -240,6 +240,10 @@ impl World for Surroundings<'_> {
             return Err(format!(
                 "Parameters [{name}] referenced by template have types not supported by CloudFormation."
             ));
+        }
+        // What counts is the stored parameter's type, not whether there are commas in it.
+        if (parameter.kind == ssm::Kind::StringList) != is_list {
+            return Err(format!("Types for SSM parameters [{name}] defined in CFN template and SSM are incompatible"));
         }
         self.noted.borrow_mut().stored.insert(name.to_owned(), parameter.value.clone());
         Ok(Value::String(parameter.value))

@@ -115,6 +115,25 @@ fn secure_paths<'v>(value: &'v Value, path: &mut Vec<&'v str>, found: &mut Vec<S
     }
 }
 
+/// The names, perhaps with versions, in references to stored parameters that aren't secure.
+fn stored_parameters(text: &str) -> impl Iterator<Item = &str> {
+    let references = text.split(OPEN).skip(1).filter_map(|rest| rest.split_once(CLOSE));
+    references.filter_map(|(inner, _)| inner.strip_prefix("ssm:"))
+}
+
+/// Whether a parameter's value refers to stored parameters and nothing else. These are resolved wherever the value is used,
+/// outputs included.
+pub(super) fn refers_to_stored_parameters(value: &str) -> bool {
+    let references = value.matches(OPEN).count();
+    references > 0 && stored_parameters(value).count() == references
+}
+
+/// Whether a parameter's default refers to a stored parameter without its version, which CloudFormation doesn't allow there.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-ssm.html>
+pub(super) fn is_versionless(default: &str) -> bool {
+    stored_parameters(default).any(|name| !name.contains(':'))
+}
+
 /// Whether a reference to a stored parameter is anything but a name, perhaps with a version: labels are refused, and so is
 /// a colon with nothing behind it. An ARN has colons of its own.
 fn is_malformed(reference: &str) -> bool {

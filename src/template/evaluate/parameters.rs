@@ -4,6 +4,7 @@
 //! The wording of the failures is CloudFormation's. None of them holds a value, since a value may be secret; the one that
 //! must, for a thing that doesn't exist, leaves out what `NoEcho` covers.
 
+use super::dynamic_references::{is_versionless, refers_to_stored_parameters};
 use super::{Evaluator, Given, Givens, Value};
 use crate::template::pattern::Pattern;
 use crate::template::value::{Failure, Note, Unknown, text_of};
@@ -105,6 +106,11 @@ impl Evaluator<'_> {
                 let message = "Template format error: Every Default member must be a string.";
                 self.early.push(self.failure(default.at, message));
             }
+            if let Some(default) = parameter.default.as_ref().filter(|default| is_versionless(&text_of(default))) {
+                let key = &parameter.key;
+                let message = format!("Template error: parameter {key} should not contain ssm versionless resolver");
+                self.early.push(self.failure(default.at, message));
+            }
         }
     }
 
@@ -156,13 +162,28 @@ impl Evaluator<'_> {
         }
         let kind = declaration.kind;
         if !kind.is_stored {
-            return kind.value(&text);
+            return self.with_stored(parameter, kind, text);
         }
-        match self.world.ssm_parameter(&text) {
+        match self.world.ssm_parameter(&text, kind.is_list) {
             Ok(Value::String(stored)) => kind.value(&stored),
             Ok(value) => value,
             Err(message) => {
                 self.early.push(failure(message));
+                Unknown::asked(format!("parameter {}", parameter.key)).into()
+            }
+        }
+    }
+
+    /// A value with the stored parameters that it refers to.
+    fn with_stored(&mut self, parameter: &Parameter, kind: Kind, text: String) -> Value {
+        if !refers_to_stored_parameters(&text) {
+            return kind.value(&text);
+        }
+        match self.resolved(Value::String(text), parameter.at) {
+            Ok(Value::String(resolved)) => kind.value(&resolved),
+            Ok(unknown) => unknown,
+            Err(failures) => {
+                self.early.extend(failures);
                 Unknown::asked(format!("parameter {}", parameter.key)).into()
             }
         }

@@ -51,8 +51,9 @@ pub trait World {
         Ok(self.needs(Unknown::asked(format!("output {output} of stack {stack}"))).into())
     }
 
-    /// The value of an SSM parameter that a template's parameter of type `AWS::SSM::Parameter::Value<…>` names.
-    fn ssm_parameter(&self, name: &str) -> Result<Value, String> {
+    /// The value of an SSM parameter that a template's parameter of type `AWS::SSM::Parameter::Value<…>` names, of a list of
+    /// values or of one.
+    fn ssm_parameter(&self, name: &str, _is_list: bool) -> Result<Value, String> {
         Ok(self.needs(Unknown::asked(format!("SSM parameter {name}"))).into())
     }
 
