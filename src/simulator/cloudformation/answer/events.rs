@@ -10,7 +10,7 @@ use super::super::engine::Engine;
 use super::super::request::Request;
 use super::super::stack::{Event, OperationKind, STACK, Stack};
 use super::super::{Answer, ServiceError, invalid};
-use super::{event_properties, is_hidden, listed, moment, page};
+use super::{event_members, is_hidden, listed, moment, page};
 use crate::simulator::xml::Xml;
 
 /// One of them.
@@ -123,10 +123,7 @@ impl OperationEvent<'_> {
 fn event_of(xml: &mut Xml, stack: &Stack, event: &Event, ends: Option<Timestamp>) {
     let operation = stack.operations.iter().find(|it| it.id == event.operation);
     let kind = operation.map_or(OperationKind::CreateStack, |it| it.kind);
-    xml.text("EventId", event.name())
-        .text("StackId", &stack.id)
-        .text("OperationId", event.operation)
-        .text("OperationType", kind.name());
+    xml.text("OperationType", kind.name());
     if is_of_stack(event) {
         let status = match event.status {
             status if !is_end(status) => "IN_PROGRESS",
@@ -140,14 +137,7 @@ fn event_of(xml: &mut Xml, stack: &Stack, event: &Event, ends: Option<Timestamp>
         let is_error = event.status.ends_with("_FAILED");
         xml.text("EventType", if is_error { "PROVISIONING_ERROR" } else { "PROGRESS_EVENT" });
     }
-    xml.text("LogicalResourceId", &event.logical_id)
-        .text("PhysicalResourceId", event.physical_id.as_deref().unwrap_or_default())
-        .text("ResourceType", &event.kind)
-        .text("Timestamp", moment(event.at))
-        .text("ResourceStatus", event.status)
-        .optional("ResourceStatusReason", event.reason.as_deref())
-        .optional("ResourceProperties", event_properties(event))
-        .optional("ClientRequestToken", event.token.as_deref());
+    event_members(xml, stack, event);
 }
 
 fn change_set_of(xml: &mut Xml, stack: &Stack, change_set: &ChangeSet, now: Timestamp) {

@@ -16,7 +16,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use super::engine::Engine;
 use super::request::Request;
 use super::revision::Revision;
-use super::stack::{Event, StackNumber, moment};
+use super::stack::{Event, Stack, StackNumber, moment};
 use super::{Answer, ServiceError, invalid};
 use crate::simulator::xml::Xml;
 
@@ -92,6 +92,21 @@ fn listed(name: &str, page: (Xml, Option<String>)) -> String {
     let mut xml = Xml::new();
     xml.raw(name, &page.0.finish()).optional("NextToken", page.1);
     xml.finish()
+}
+
+/// What DescribeStackEvents and DescribeEvents both show of an event.
+fn event_members(xml: &mut Xml, stack: &Stack, event: &Event) {
+    xml.text("EventId", event.name())
+        .text("StackId", &stack.id)
+        .text("OperationId", event.operation)
+        .text("LogicalResourceId", &event.logical_id)
+        .text("PhysicalResourceId", event.physical_id.as_deref().unwrap_or_default())
+        .text("ResourceType", &event.kind)
+        .text("Timestamp", moment(event.at))
+        .text("ResourceStatus", event.status)
+        .optional("ResourceStatusReason", event.reason.as_deref())
+        .optional("ResourceProperties", event_properties(event))
+        .optional("ClientRequestToken", event.token.as_deref());
 }
 
 /// What a resource was to be made of, as JSON.

@@ -5,8 +5,7 @@ use super::super::request::Request;
 use super::super::stack::{Event, OperationKind, Resource, RollbackConfiguration, Stack, StackNumber};
 use super::super::{Answer, ServiceError, invalid, revision};
 use super::{
-    PAGE, continued_at, event_properties, is_hidden, listed, members, moment, page, parameters_of, seen, tags_of,
-    token_of,
+    PAGE, continued_at, event_members, is_hidden, listed, members, moment, page, parameters_of, seen, tags_of, token_of,
 };
 use crate::simulator::xml::Xml;
 
@@ -183,18 +182,8 @@ pub fn describe_stack_events(engine: &Engine, request: &Request) -> Answer {
 }
 
 fn event_of(xml: &mut Xml, stack: &Stack, event: &Event) {
-    xml.text("StackId", &stack.id)
-        .text("EventId", event.name())
-        .text("StackName", &stack.name)
-        .text("OperationId", event.operation)
-        .text("LogicalResourceId", &event.logical_id)
-        .text("PhysicalResourceId", event.physical_id.as_deref().unwrap_or_default())
-        .text("ResourceType", &event.kind)
-        .text("Timestamp", moment(event.at))
-        .text("ResourceStatus", event.status)
-        .optional("ResourceStatusReason", event.reason.as_deref())
-        .optional("ResourceProperties", event_properties(event))
-        .optional("ClientRequestToken", event.token.as_deref());
+    xml.text("StackName", &stack.name);
+    event_members(xml, stack, event);
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackResources.html>
