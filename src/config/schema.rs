@@ -483,12 +483,12 @@ mod tests {
 
     use super::*;
 
-    /// After a change of the types: `TASKCAT_WRITE_SCHEMA=1 cargo test --lib config::schema`.
+    /// After a change of the types: `UPDATE_SCHEMAS=1 cargo test --lib config::schema`.
     #[test]
     fn the_published_schema_is_current() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/taskcat-config.schema.json");
         let current = format!("{:#}\n", json_schema());
-        if std::env::var_os("TASKCAT_WRITE_SCHEMA").is_some() {
+        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
             std::fs::write(&file, &current).unwrap();
         }
         let published = std::fs::read_to_string(&file).unwrap_or_default();

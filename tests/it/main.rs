@@ -5,6 +5,8 @@
 //! `tests/run.sh` makes the virtual environments that the servers live in and runs everything; with those in place
 //! `cargo test` does the same.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 /// Declares functions of a server's kind as tests: of all servers, of the two that others wrote, or of the one that can.
 macro_rules! tests_on {
     (all: $($name:ident),+ $(,)?) => {
