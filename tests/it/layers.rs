@@ -33,7 +33,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("watch", &["aws", "catalog", "duration", "event", "plan", "status"]),
     ("teardown", &["aws", "catalog", "duration", "event", "plan", "status"]),
     // AWS on this machine: no step knows it, and it knows none.
-    ("simulator", &["catalog", "diagnostic", "duration", "input", "properties", "template", "yaml"]),
+    ("simulator", &["catalog", "diagnostic", "duration", "input", "properties", "status", "template", "yaml"]),
     // What is told of a run.
     ("report", &["diagnostic", "event", "input", "lint", "report_files", "status"]),
     (
@@ -200,7 +200,7 @@ fn module_of(file: &Path) -> Option<String> {
     (!matches!(module, "main" | "lib" | "bin")).then(|| module.to_owned())
 }
 
-fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
+pub fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
