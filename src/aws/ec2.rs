@@ -3,14 +3,12 @@
 //! The EC2 SDK crate costs minutes of compilation and gigabytes of memory for the sake of two requests, so they are
 //! signed and sent here: awsQuery over the same HTTP client, with the same credentials.
 
-use std::sync::OnceLock;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
-use aws_smithy_http_client::{Connector, tls};
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings};
+use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::Request;
 use aws_smithy_types::body::SdkBody;
@@ -18,7 +16,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 use backon::Retryable;
 use quick_xml::events::Event;
 
-use super::retry::{Failure, backoff, is_refused_connection, timeouts};
+use super::retry::{Failure, backoff, timeouts};
 use super::{Aws, AwsError, Clients, ErrorKind, endpoint_override};
 use crate::catalog;
 
@@ -71,11 +69,7 @@ impl Clients {
 
     async fn ask(&self, query: &Query) -> Result<Vec<u8>, AwsError> {
         let failed = |error: &dyn std::fmt::Display| self.failed(query, ErrorKind::Network, error);
-        let unanswered = |error: ConnectorError| {
-            let is_refused = is_refused_connection(&error);
-            let kind = if is_refused { ErrorKind::Unreachable } else { ErrorKind::Network };
-            self.failed(query, kind, &error)
-        };
+        let unanswered = |error: ConnectorError| AwsError::unanswered(query.operation, &self.region, &error);
         let mut request = Request::new(SdkBody::from(query.body));
         let url = endpoint_override(&self.config, "EC2").unwrap_or_else(|| self.ec2_url());
         let built = request.set_method("POST").is_ok() && request.set_uri(url.as_str()).is_ok();
@@ -86,7 +80,9 @@ impl Clients {
         self.sign(query, &mut request).await?;
         tracing::debug!("EC2 {} {url}", query.operation);
 
-        let answer = connector(self.call_timeout).call(request).await.map_err(unanswered)?;
+        let limits = timeouts(self.call_timeout);
+        let connector = self.http.connector(limits.connect_timeout(), limits.read_timeout());
+        let answer = connector.call(request).await.map_err(unanswered)?;
         let status = answer.status();
         let body = ByteStream::new(answer.into_body()).collect().await.map_err(|error| failed(&error))?.to_vec();
         if status.is_success() { Ok(body) } else { Err(self.refused(query, status.as_u16(), &body)) }
@@ -142,21 +138,6 @@ impl Clients {
     fn failed(&self, query: &Query, kind: ErrorKind, error: &dyn std::fmt::Display) -> AwsError {
         AwsError { kind, ..AwsError::unexpected(query.operation, &self.region, error.to_string()) }
     }
-}
-
-/// One for the process: making one reads the system's certificates.
-fn connector(call_timeout: Duration) -> &'static Connector {
-    static CONNECTOR: OnceLock<Connector> = OnceLock::new();
-    CONNECTOR.get_or_init(|| {
-        let timeouts = timeouts(call_timeout);
-        let mut settings = HttpConnectorSettings::builder();
-        settings.set_connect_timeout(timeouts.connect_timeout()).set_read_timeout(timeouts.read_timeout());
-        let settings = settings.build();
-        Connector::builder()
-            .connector_settings(settings)
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
-            .build()
-    })
 }
 
 fn zones(body: &[u8]) -> Option<Vec<(String, String)>> {

@@ -4,11 +4,12 @@ use std::error::Error;
 use std::fmt;
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::profile::MissingProfile;
+use super::http::{ConnectError, find};
+use super::profile_error::ProfileError;
 use super::retry::{has_lost_attempt, is_refused_connection};
 use crate::input;
 
@@ -25,6 +26,10 @@ pub struct AwsError {
     pub message: String,
     /// An earlier attempt of the call got no answer and may have taken effect, whatever the last one was answered.
     pub lost_attempt: bool,
+    /// What to do about it, where more is known than the kind says.
+    pub help: Option<String>,
+    /// It is about the credentials, which no call has been made with: neither region nor operation matter.
+    pub(super) is_of_credentials: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +54,7 @@ pub enum ErrorKind {
 /// `us-east-1: CreateStack: ValidationError: Stack name …`
 impl fmt::Display for AwsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.kind == ErrorKind::MissingProfile {
+        if self.is_of_credentials {
             return f.write_str(&self.message);
         }
         write!(f, "{}: {}: ", self.region, self.operation)?;
@@ -62,32 +67,53 @@ impl AwsError {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
+        if let Some(profile) = find::<ProfileError>(&error) {
+            return Self::of_credentials(operation, region, profile);
+        }
         let code = error.code().map(str::to_owned);
+        let status = error.raw_response().map(|response| response.status().as_u16());
         let kind = match &error {
-            SdkError::ConstructionFailure(_) => kind_of_credentials(&error),
-            SdkError::DispatchFailure(failure) if failure.is_other() && is_of_credentials(&error) => {
-                kind_of_credentials(&error)
-            }
+            SdkError::ConstructionFailure(_) => ErrorKind::Other,
             SdkError::DispatchFailure(_) if is_refused_connection(&error) => ErrorKind::Unreachable,
             SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => ErrorKind::Network,
-            _ => kind_of_code(code.as_deref().unwrap_or_default()),
+            _ => code.as_deref().map_or_else(|| kind_of_status(status), kind_of_code),
         };
-        let message = match error.message() {
-            Some(message) => message.to_owned(),
-            None if kind == ErrorKind::Credentials => chain(&error),
-            // Where AWS sends no words, the SDK repeats the code.
-            None => Some(innermost(&error)).filter(|text| Some(text) != code.as_ref()).unwrap_or_default(),
+        let connect = find::<ConnectError>(&error);
+        let message = match (error.message(), connect, &error) {
+            (_, Some(connect), _) => connect.to_string(),
+            (Some(message), None, _) => message.to_owned(),
+            // Where AWS sends no words, the SDK repeats the code, or shows its own innards.
+            (None, None, SdkError::ServiceError(_)) => without_words(&code, status),
+            (None, None, _) => Some(innermost(&error)).filter(|text| Some(text) != code.as_ref()).unwrap_or_default(),
         };
         let lost_attempt = error.raw_response().is_some_and(has_lost_attempt);
-        Self { kind, operation, region: region.to_owned(), code, message, lost_attempt }
+        let skew = error.raw_response().filter(|_| status == Some(403)).and_then(clock_skew);
+        let help = connect.and_then(ConnectError::help).or(skew);
+        let unexpected = Self::unexpected(operation, region, message);
+        Self { kind, code, lost_attempt, help, ..unexpected }
+    }
+
+    fn of_credentials(operation: &'static str, region: &str, error: &ProfileError) -> Self {
+        let unexpected = Self::unexpected(operation, region, error.message.clone());
+        Self { kind: error.kind, help: error.help.clone(), is_of_credentials: true, ..unexpected }
     }
 
     /// A request that could not be signed, for want of credentials.
     pub(super) fn unsigned(operation: &'static str, region: &str, error: CredentialsError) -> Self {
-        let error = Unsigned(error);
-        let kind = kind_of_credentials(&error);
-        let message = if kind == ErrorKind::Credentials { chain(&error) } else { innermost(&error) };
-        Self { kind, ..Self::unexpected(operation, region, message) }
+        match find::<ProfileError>(&error) {
+            Some(profile) => Self::of_credentials(operation, region, profile),
+            None => Self { kind: ErrorKind::Credentials, ..Self::unexpected(operation, region, innermost(&error)) },
+        }
+    }
+
+    /// A request that got no answer and was not sent by the SDK.
+    pub(super) fn unanswered(operation: &'static str, region: &str, error: &ConnectorError) -> Self {
+        let is_refused = is_refused_connection(error);
+        let kind = if is_refused { ErrorKind::Unreachable } else { ErrorKind::Network };
+        let connect = find::<ConnectError>(error);
+        let message = connect.map_or_else(|| innermost(error), ToString::to_string);
+        let help = connect.and_then(ConnectError::help);
+        Self { kind, help, ..Self::unexpected(operation, region, message) }
     }
 
     /// AWS's answer alone: `ValidationError: Stack name …`.
@@ -101,7 +127,7 @@ impl AwsError {
 
     /// The text for a profile, which is named unless the error names it.
     pub fn of_profile(&self, profile: &str) -> String {
-        if self.kind == ErrorKind::MissingProfile { self.to_string() } else { format!("profile {profile}: {self}") }
+        if self.is_of_credentials { self.to_string() } else { format!("profile {profile}: {self}") }
     }
 
     /// An answer that breaks the API's contract.
@@ -113,6 +139,8 @@ impl AwsError {
             code: None,
             message: message.into(),
             lost_attempt: false,
+            help: None,
+            is_of_credentials: false,
         }
     }
 
@@ -200,47 +228,35 @@ fn innermost(error: &dyn Error) -> String {
     input::without_number(&text).to_owned()
 }
 
-/// Where credentials are looked for, several things can be wrong one behind the other, and each says something.
-fn chain(error: &dyn Error) -> String {
-    let mut source = error.source();
-    while let Some(inner) = source {
-        if let Some(CredentialsError::CredentialsNotLoaded(_)) = inner.downcast_ref() {
-            return "no credentials were found".to_owned();
-        }
-        source = inner.source();
+/// Answers without a body, as those to HEAD are.
+fn kind_of_status(status: Option<u16>) -> ErrorKind {
+    match status {
+        Some(401 | 403) => ErrorKind::Denied,
+        Some(404) => ErrorKind::NotFound,
+        Some(429) => ErrorKind::Throttled,
+        Some(500..) => ErrorKind::Unavailable,
+        _ => ErrorKind::Other,
     }
-    let mut causes: Vec<_> = sources(error).skip(1).collect();
-    causes.dedup();
-    format!("no usable credentials: {}", causes.join(": "))
 }
 
-/// A connection that breaks while an answer is read has the same outer error.
-fn is_of_credentials(error: &dyn Error) -> bool {
-    let mut source = error.source();
-    while let Some(inner) = source {
-        if inner.is::<CredentialsError>() {
-            return true;
-        }
-        source = inner.source();
+fn without_words(code: &Option<String>, status: Option<u16>) -> String {
+    match (code, status) {
+        (None, Some(status)) => format!("HTTP status {status}"),
+        _ => String::new(),
     }
-    false
 }
 
-fn kind_of_credentials(error: &dyn Error) -> ErrorKind {
-    let mut source = error.source();
-    while let Some(inner) = source {
-        if inner.is::<MissingProfile>() {
-            return ErrorKind::MissingProfile;
-        }
-        source = inner.source();
-    }
-    ErrorKind::Credentials
+/// AWS refuses requests whose time is more than five minutes from its own
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>, `RequestTimeTooSkewed`).
+fn clock_skew(response: &Response) -> Option<String> {
+    const ALLOWED: f64 = 5.0 * 60.0;
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(response.headers().get("date")?).ok()?;
+    let ahead = jiff::Timestamp::now().duration_since(date).as_secs_f64();
+    let direction = if ahead > 0.0 { "ahead of" } else { "behind" };
+    let minutes = (ahead.abs() / 60.0).round();
+    (ahead.abs() > ALLOWED)
+        .then(|| format!("set this machine's clock: it is {minutes} minutes {direction} that of AWS ({date})"))
 }
-
-/// The outer error of requests that are signed here and not by the SDK.
-#[derive(Debug, thiserror::Error)]
-#[error("the request can't be signed")]
-struct Unsigned(#[source] CredentialsError);
 
 fn sources(error: &dyn Error) -> impl Iterator<Item = String> {
     let mut causes = Vec::new();

@@ -2,21 +2,28 @@
 //!
 //! [`Aws`] hands out [`Clients`] per profile and region; credentials, HTTP connections and retries are shared by profile.
 //! One seam leads elsewhere than to AWS: the endpoint (`--endpoint-url`, `AWS_ENDPOINT_URL`, a profile's `services`
-//! section), which the SDK resolves by itself; this module only draws the consequences (path-style S3, plain checksums).
+//! section); this module draws the consequences (path-style S3, plain checksums). Files and environment are read by
+//! [`settings`] and [`shared_config`], credentials found by [`credentials`], and requests sent by [`http`]: by boto3's rules,
+//! where the SDK has others.
 //! An endpoint that comes with its own keys ([`Aws::at`]) is all that is asked for: then nothing of the environment and
 //! no file has a say.
 
 mod change_set;
 mod cloudformation;
 mod codepipeline;
+mod credentials;
 mod ec2;
 mod error;
+mod http;
 mod new_buckets;
 mod pacing;
 mod parameters;
 mod profile;
+mod profile_error;
 mod retry;
 mod s3;
+mod settings;
+mod shared_config;
 mod simulated;
 mod sts;
 mod trace;
@@ -24,31 +31,37 @@ mod trace;
 pub use change_set::{ChangeSet, CreateChangeSet};
 pub use cloudformation::{CreateStack, Stack};
 pub use codepipeline::{ActionState, JobFailure, JobSuccess, StageState};
+pub use credentials::{Mfa, MfaPrompt};
 pub use error::{AwsError, ErrorKind};
 pub use s3::{Bucket, Object, PART_SIZE};
 pub use sts::CallerIdentity;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sts::config::BehaviorVersion;
 use aws_smithy_runtime_api::http::Request;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
 use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use http::Http;
 use new_buckets::NewBuckets;
 use pacing::Pace;
+use profile::Profile;
 use retry::{RetryLimits, retries, timeouts};
+use settings::{AddressingStyle, Overrides, S3Settings};
 use simulated::Simulated;
 use trace::Trace;
 
-/// The profile that means "whatever the environment offers": variables, the default profile, SSO, container and
-/// instance roles, in the SDK's order. TaskCat gives it the same name.
-pub const DEFAULT_PROFILE: &str = "default";
+use crate::catalog;
+pub use crate::plan::{DEFAULT_PROFILE, EXPLICIT_DEFAULT_PROFILE, explicit_profile, profile_argument};
 
 /// How long AWS may not see a bucket, stack or change set after its creation: what isn't found by then was not created.
 pub const INVISIBLE: Duration = Duration::from_secs(60);
@@ -69,15 +82,15 @@ pub struct Aws {
     /// Of one attempt.
     call_timeout: Duration,
     simulated: Simulated,
-    /// SDK configurations by profile, regionless.
-    profiles: Mutex<HashMap<String, SdkConfig>>,
+    /// By profile and partition. Credentials that come from STS are asked for in the region that was called first.
+    profiles: Mutex<HashMap<(String, &'static str), Profile>>,
     clients: Mutex<HashMap<(String, String), Arc<Clients>>>,
 }
 
 /// Where AWS is, and who calls it.
 enum Place {
     /// As the environment and the profiles say, but for the endpoint, where one is given.
-    Configured { endpoint_url: Option<String> },
+    Configured { overrides: Overrides, mfa: Mfa },
     /// One endpoint and one pair of keys, whatever the profile.
     Given { endpoint_url: String, keys: Keys },
 }
@@ -97,6 +110,7 @@ pub struct Clients {
     /// Where S3 really is, when it isn't AWS.
     s3_endpoint: Option<String>,
     config: SdkConfig,
+    http: Http,
     call_timeout: Duration,
     simulated: Simulated,
     cloudformation: aws_sdk_cloudformation::Client,
@@ -109,7 +123,24 @@ pub struct Clients {
 impl Aws {
     /// `endpoint_url` overrides the environment's and the profile's endpoint for every service.
     pub fn new(endpoint_url: Option<String>) -> Self {
-        Self::of(Place::Configured { endpoint_url })
+        let overrides = Overrides { endpoint_url, ..Overrides::default() };
+        Self::of(Place::Configured { overrides, mfa: Mfa::default() })
+    }
+
+    /// Trusts the certificates in a file instead of the system's, whatever environment and profile say.
+    pub fn with_ca_bundle(mut self, path: Option<PathBuf>) -> Self {
+        if let Place::Configured { overrides, .. } = &mut self.place {
+            overrides.ca_bundle = path;
+        }
+        self
+    }
+
+    /// Says where MFA codes come from. Roles that need one can't be assumed otherwise.
+    pub fn with_mfa(mut self, source: Mfa) -> Self {
+        if let Place::Configured { mfa, .. } = &mut self.place {
+            *mfa = source;
+        }
+        self
     }
 
     /// AWS is at `endpoint_url`, a plain `http://` one, and takes these keys for every profile. No variable, profile,
@@ -145,26 +176,23 @@ impl Aws {
         if let Some(found) = clients.get(&key) {
             return found.clone();
         }
-        let config = self.profile(profile).await.into_builder().region(Region::new(region.to_owned())).build();
-        let made = Arc::new(Clients::new(region, config, self.call_timeout, self.simulated.clone()));
+        let profile = self.profile(profile, region).await;
+        let made = Arc::new(Clients::new(region, &profile, self.call_timeout, self.simulated.clone()));
         clients.insert(key, made.clone());
         made
     }
 
-    async fn profile(&self, profile: &str) -> SdkConfig {
+    async fn profile(&self, profile: &str, region: &str) -> Profile {
         let mut profiles = self.profiles.lock().await;
-        if let Some(found) = profiles.get(profile) {
-            return found.clone();
+        let key = (profile.to_owned(), catalog::partition_of(region).name);
+        profiles.entry(key).or_insert_with(|| self.load(profile, region)).clone()
+    }
+
+    fn load(&self, profile: &str, region: &str) -> Profile {
+        match &self.place {
+            Place::Configured { overrides, mfa } => Profile::load(profile, region, overrides, mfa, self.call_timeout),
+            Place::Given { endpoint_url, keys } => Profile::of(given(endpoint_url, keys, self.call_timeout)),
         }
-        let config = match &self.place {
-            Place::Configured { endpoint_url } => {
-                let region = profile::home_region(profile).await;
-                profile::load(profile, region, endpoint_url.as_deref(), self.call_timeout).await
-            }
-            Place::Given { endpoint_url, keys } => given(endpoint_url, keys, self.call_timeout),
-        };
-        profiles.insert(profile.to_owned(), config.clone());
-        config
     }
 
     /// Who a profile is, and the region in which STS has said so: the first of `regions` that can be used. Credentials that come
@@ -175,10 +203,9 @@ impl Aws {
     pub async fn identify(&self, profile: &str, regions: &[String]) -> Result<(CallerIdentity, String), AwsError> {
         let mut first = None;
         for region in regions {
-            if let Place::Configured { endpoint_url } = &self.place {
-                let (region, url) = (Region::new(region.clone()), endpoint_url.as_deref());
-                let config = profile::load(profile, region, url, self.call_timeout).await;
-                self.profiles.lock().await.insert(profile.to_owned(), config);
+            if first.is_some() {
+                let key = (profile.to_owned(), catalog::partition_of(region).name);
+                self.profiles.lock().await.insert(key, self.load(profile, region));
                 self.clients.lock().await.retain(|(known, _), _| known != profile);
             }
             match self.clients(profile, region).await.caller_identity().await {
@@ -194,8 +221,8 @@ impl Aws {
 
     /// Where a profile is at home.
     pub async fn home_region(&self, profile: &str) -> String {
-        match self.place {
-            Place::Configured { .. } => profile::home_region(profile).await.to_string(),
+        match &self.place {
+            Place::Configured { overrides, .. } => profile::home_region(profile, overrides),
             Place::Given { .. } => HOME_REGION.to_owned(),
         }
     }
@@ -210,17 +237,17 @@ fn given(endpoint_url: &str, keys: &Keys, call_timeout: Duration) -> SdkConfig {
         .timeout_config(timeouts(call_timeout))
         .credentials_provider(SharedCredentialsProvider::new(keys))
         .endpoint_url(endpoint_url)
-        // Without TLS, so no certificates are read, and without proxies.
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(Http::direct())
         .build()
 }
 
 impl Clients {
-    fn new(region: &str, config: SdkConfig, call_timeout: Duration, simulated: Simulated) -> Self {
+    fn new(region: &str, profile: &Profile, call_timeout: Duration, simulated: Simulated) -> Self {
+        let config = profile.config.to_builder().region(Region::new(region.to_owned())).build();
         let s3_endpoint = endpoint_override(&config, "S3");
         let new_buckets = NewBuckets::default();
         let pace = Arc::new(Pace::default());
-        let retry_limits = RetryLimits::new(pace.clone());
+        let retry_limits = RetryLimits::new(pace.clone()).with_attempts(profile.attempts);
         let cloudformation = aws_sdk_cloudformation::config::Builder::from(&config)
             .retry_partition(retry::partition())
             .interceptor(retry_limits.clone())
@@ -232,12 +259,21 @@ impl Clients {
             .interceptor(new_buckets.clone())
             .interceptor(retry_limits.clone())
             .interceptor(Trace);
+        let S3Settings { addressing_style, use_accelerate_endpoint, use_dualstack_endpoint } = profile.s3;
+        if use_dualstack_endpoint {
+            s3 = s3.use_dual_stack(true);
+        }
+        if let Some(style) = addressing_style {
+            s3 = s3.force_path_style(style == AddressingStyle::Path);
+        }
         if s3_endpoint.is_some() {
             // Stand-ins for S3 know neither bucket host names nor trailing checksums.
             s3 = s3
-                .force_path_style(true)
+                .force_path_style(addressing_style != Some(AddressingStyle::Virtual))
                 .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired)
                 .response_checksum_validation(aws_sdk_s3::config::ResponseChecksumValidation::WhenRequired);
+        } else if use_accelerate_endpoint {
+            s3 = s3.accelerate(true);
         }
         Self {
             region: region.to_owned(),
@@ -245,6 +281,7 @@ impl Clients {
             cloudformation: aws_sdk_cloudformation::Client::from_conf(cloudformation.build()),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
             config,
+            http: profile.http.clone(),
             call_timeout,
             simulated,
             pace,

@@ -1,164 +1,121 @@
-//! Profiles of the AWS configuration files: their credentials, their region, and their endpoints by service.
-//!
-//! The SDK does the reading. This module adds what it lacks: an empty variable counts as not set, and a profile that
-//! doesn't exist is named together with those that do.
+//! One profile as the SDK's clients take it: settings, credentials and the way to the network, all of our own.
 
-use std::borrow::Cow;
-use std::env;
-use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::default_provider::credentials::DefaultCredentialsChain;
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::{self, ProfileFileCredentialsProvider, ProfileFileRegionProvider};
-use aws_config::provider_config::ProviderConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig, imds};
-use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
-use aws_types::os_shim_internal::{Env, Fs};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_sts::config::{BehaviorVersion, IdentityCache};
+use aws_smithy_types::retry::RetryMode;
+use aws_types::SdkConfig;
+use aws_types::app_name::AppName;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
+use super::HOME_REGION;
+use super::credentials::{Chain, Mfa, Sources};
+use super::http::{Http, Proxies};
 use super::retry::{retries, timeouts};
-use super::{DEFAULT_PROFILE, HOME_REGION};
+use super::settings::{Environment, Overrides, S3Settings, Settings};
+use crate::catalog;
 
-/// Loads a profile's configuration by the SDK's own rules. Where its credentials come from AWS, as those of a role do, they are
-/// asked for in the region.
-pub(super) async fn load(
-    profile: &str,
-    region: Region,
-    endpoint_url: Option<&str>,
-    call_timeout: Duration,
-) -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .retry_config(retries())
-        .timeout_config(timeouts(call_timeout))
-        .credentials_provider(credentials(profile, region.clone()).await)
-        .region(region);
-    if profile != DEFAULT_PROFILE {
-        loader = loader.profile_name(profile);
-    }
-    if let Some(url) = endpoint_url {
-        loader = loader.endpoint_url(url);
-    }
-    let loaded = loader.load().await;
-    loaded.to_builder().service_config(ServiceSettings(loaded)).build()
-}
-
-/// Returns the region that the environment sets, else the profile's, else one that every account has. The SDK's own chain
-/// asks instance metadata as well, which takes seconds where there is none.
-pub(super) async fn home_region(profile: &str) -> Region {
-    let of_profile = match profile {
-        DEFAULT_PROFILE => ProfileFileRegionProvider::new(),
-        name => ProfileFileRegionProvider::builder().profile_name(name).build(),
-    };
-    let set = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().filter_map(|name| env::var(name).ok());
-    let of_environment = set.map(|value| value.trim().to_owned()).find(|value| !value.is_empty()).map(Region::new);
-    let chain = RegionProviderChain::first_try(of_environment).or_else(of_profile);
-    chain.region().await.unwrap_or_else(|| Region::from_static(HOME_REGION))
-}
-
-/// A named profile is taken from the profile files alone, as the AWS CLI does with `--profile`: variables in the
-/// environment don't override what the user asked for. The default asks everything there is; instance metadata gets
-/// two short tries, so that a machine without credentials says so quickly.
-async fn credentials(profile: &str, region: Region) -> SharedCredentialsProvider {
-    if profile != DEFAULT_PROFILE {
-        if let Some(missing) = MissingProfile::check(profile).await {
-            return SharedCredentialsProvider::new(missing);
-        }
-        let config = ProviderConfig::without_region().with_region(Some(region));
-        let provider = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build();
-        return SharedCredentialsProvider::new(provider);
-    }
-    let imds = imds::Client::builder()
-        .max_attempts(2)
-        .connect_timeout(Duration::from_secs(1))
-        .read_timeout(Duration::from_secs(1))
-        .build();
-    let chain = DefaultCredentialsChain::builder().region(region).imds_client(imds).build().await;
-    let selected = env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
-    let missing = match selected {
-        Some(name) => MissingProfile::check(&name).await,
-        None => None,
-    };
-    match missing {
-        Some(missing) => SharedCredentialsProvider::new(UnlessFound { chain, missing }),
-        None => SharedCredentialsProvider::new(chain),
-    }
-}
-
-/// A profile that no configuration file has, in the place of its credentials.
+/// What is known of a profile before a region is.
 #[derive(Clone, Debug)]
-pub(super) struct MissingProfile {
-    name: String,
-    known: Vec<String>,
+pub(super) struct Profile {
+    /// Without a region.
+    pub config: SdkConfig,
+    pub http: Http,
+    pub s3: S3Settings,
+    /// The most attempts of a call, where the user limits them.
+    pub attempts: Option<u32>,
 }
 
-impl MissingProfile {
-    /// Returns `None` for a profile that exists, and where the files can't be read: then the SDK says why.
-    async fn check(name: &str) -> Option<Self> {
-        let selected = Some(Cow::Owned(name.to_owned()));
-        let files = Default::default();
-        let profiles = profile::load(&Fs::real(), &Env::real(), &files, selected).await.ok()?;
-        if profiles.get_profile(name).is_some() {
-            return None;
+impl Profile {
+    /// Reads environment and files. What is wrong with them is what every call fails with.
+    pub fn load(name: &str, region: &str, overrides: &Overrides, mfa: &Mfa, call_timeout: Duration) -> Self {
+        let loaded = Settings::load(name, overrides).map(Arc::new);
+        let proxies = || Proxies::of(&Environment::of_process());
+        let settings = loaded.as_ref().ok();
+        let http = match settings {
+            Some(settings) => Http::new(proxies(), settings.ca_bundle().as_ref()),
+            None => Http::new(proxies(), None),
+        };
+        let usable = http.as_ref().map_or_else(|_| Http::direct(), Clone::clone);
+        let sources = loaded.as_ref().map_err(Clone::clone).and_then(|settings| {
+            Ok(Sources {
+                settings: settings.clone(),
+                http: http.clone()?,
+                direct: Http::direct(),
+                region: region.to_owned(),
+                call_timeout,
+                mfa: mfa.clone(),
+            })
+        });
+        let chain = Arc::new(Chain::new(sources));
+        let (attempts, is_adaptive) = settings.and_then(|it| it.retries().ok()).unwrap_or_default();
+        let retries = if is_adaptive { retries().with_retry_mode(RetryMode::Adaptive) } else { retries() };
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .retry_config(retries)
+            .timeout_config(timeouts(call_timeout))
+            .identity_cache(IdentityCache::no_cache())
+            .credentials_provider(SharedCredentialsProvider::new(chain.clone() as Arc<dyn ProvideCredentials>))
+            .http_client(usable.clone());
+        if let Some(settings) = settings {
+            let checksums = |variable, key| settings.setting(&[variable], key).map(|it| it.text);
+            let requests = checksums("AWS_REQUEST_CHECKSUM_CALCULATION", "request_checksum_calculation");
+            let answers = checksums("AWS_RESPONSE_CHECKSUM_VALIDATION", "response_checksum_validation");
+            let app_name = settings.setting(&["AWS_SDK_UA_APP_ID"], "sdk_ua_app_id");
+            config.set_request_checksum_calculation(requests.and_then(|it| it.trim().parse().ok()));
+            config.set_response_checksum_validation(answers.and_then(|it| it.trim().parse().ok()));
+            config.set_app_name(app_name.and_then(|it| AppName::new(it.text).ok()));
+            config.set_use_fips(settings.flag(&["AWS_USE_FIPS_ENDPOINT"], "use_fips_endpoint"));
+            config.set_use_dual_stack(settings.flag(&["AWS_USE_DUALSTACK_ENDPOINT"], "use_dualstack_endpoint"));
+            config = config.service_config(ServiceSettings(settings.clone()));
         }
-        let mut known: Vec<_> = profiles.profiles().map(str::to_owned).collect();
-        known.sort_unstable();
-        Some(Self { name: name.to_owned(), known })
+        let s3 = settings.and_then(|it| it.s3().ok()).unwrap_or_default();
+        Self { config: config.build(), http: usable, s3, attempts }
+    }
+
+    /// What is given takes nothing from environment and files.
+    pub fn of(config: SdkConfig) -> Self {
+        Self { config, http: Http::direct(), s3: S3Settings::default(), attempts: None }
     }
 }
 
-impl fmt::Display for MissingProfile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "profile `{}` doesn't exist (", self.name)?;
-        match self.known.is_empty() {
-            true => f.write_str("the AWS configuration files have no profiles)"),
-            false => write!(f, "known: {})", self.known.join(", ")),
-        }
-    }
+/// Returns the region that the environment sets, else the profile's, else one that every account of its partition has. A
+/// region of the environment in another partition than the profile's own can't be meant for it.
+pub(super) fn home_region(profile: &str, overrides: &Overrides) -> String {
+    let Ok(settings) = Settings::load(profile, overrides) else { return HOME_REGION.to_owned() };
+    let set = settings.region().ok().flatten().map(|it| it.text);
+    let own = settings.in_profile("region").map(|it| it.text.to_owned());
+    let role = settings.in_profile("role_arn").and_then(|it| it.text.split(':').nth(1));
+    let partition = match &own {
+        Some(own) => Some(catalog::partition_of(own).name),
+        None => role.and_then(catalog::partition).map(|it| it.name),
+    };
+    let is_of_partition = |region: &String| partition.is_none_or(|name| catalog::partition_of(region).name == name);
+    let home = match partition {
+        Some("aws-cn") => "cn-north-1",
+        Some("aws-us-gov") => "us-gov-west-1",
+        _ => HOME_REGION,
+    };
+    set.filter(is_of_partition).or(own).unwrap_or_else(|| home.to_owned())
 }
 
-impl std::error::Error for MissingProfile {}
-
-impl ProvideCredentials for MissingProfile {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::ready(Err(CredentialsError::invalid_configuration(self.clone())))
-    }
-}
-
-/// The default chain where AWS_PROFILE names a profile that doesn't exist: other sources may have credentials all the same.
+/// The settings of services: `AWS_ENDPOINT_URL_S3`, a profile's `services` section.
 #[derive(Debug)]
-struct UnlessFound {
-    chain: DefaultCredentialsChain,
-    missing: MissingProfile,
-}
-
-impl ProvideCredentials for UnlessFound {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async {
-            match self.chain.provide_credentials().await {
-                Err(CredentialsError::CredentialsNotLoaded(_)) => {
-                    Err(CredentialsError::invalid_configuration(self.missing.clone()))
-                }
-                answer => answer,
-            }
-        })
-    }
-}
-
-/// The settings of services (`AWS_ENDPOINT_URL_S3`, a profile's `services` section) without the empty ones: a variable
-/// that a CI leaves empty is not set, and the SDK panics over an empty URL.
-#[derive(Debug)]
-struct ServiceSettings(SdkConfig);
+struct ServiceSettings(Arc<Settings>);
 
 impl LoadServiceConfig for ServiceSettings {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
-        self.0.service_config()?.load_config(key).filter(|value| !value.trim().is_empty())
+        let settings = &self.0;
+        if key.env() == "AWS_ENDPOINT_URL" {
+            return settings.endpoint(key.service_id()).map(|it| it.text);
+        }
+        let service = key.service_id().replace(' ', "_");
+        let variable = format!("{}_{}", key.env(), service.to_uppercase());
+        let of_environment = settings.environment.first_of(&[variable.as_str(), key.env()]);
+        let of_service = || settings.files.service(&settings.profile, &service.to_lowercase(), key.profile());
+        let of_profile = || of_service().or_else(|| settings.in_profile(key.profile())).map(|it| it.text);
+        of_environment.map(|(_, value)| value).or_else(of_profile).map(str::to_owned)
     }
 }

@@ -11,8 +11,6 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -24,6 +22,8 @@ use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
 use backon::ExponentialBuilder;
 use tokio::time::Instant;
 
@@ -110,12 +110,14 @@ pub(super) struct RetryLimits {
     /// Since when the endpoint has refused every connection, whatever the call.
     refusing_since: Arc<Mutex<Option<Instant>>>,
     is_first_call: bool,
+    /// The user's own limit.
+    attempts: Option<u32>,
 }
 
 impl RetryLimits {
     /// Creates limits that report throttled and successful calls to `pace`.
     pub fn new(pace: Arc<Pace>) -> Self {
-        Self { pace, refusing_since: Arc::default(), is_first_call: false }
+        Self { pace, refusing_since: Arc::default(), is_first_call: false, attempts: None }
     }
 
     /// Returns the limits of the first call of a run.
@@ -123,7 +125,15 @@ impl RetryLimits {
         Self { is_first_call: true, ..self.clone() }
     }
 
+    /// Allows at most so many attempts of a call, as `AWS_MAX_ATTEMPTS` says.
+    pub fn with_attempts(self, attempts: Option<u32>) -> Self {
+        Self { attempts, ..self }
+    }
+
     fn may_follow(&self, failure: Failure, api: &str, call: &CallState, attempts: u32) -> bool {
+        if self.attempts.is_some_and(|limit| attempts >= limit) {
+            return false;
+        }
         match failure {
             // Repeated by its caller, who may have to stop meanwhile.
             Failure::Throttled if api == "CreateStack" => false,

@@ -12,7 +12,7 @@ use super::error::{CliError, Exit, exit_of};
 use super::paths::path;
 use super::project::Project;
 use super::{AwsArgs, Verbosity, block_on, listed, output, remains, streams};
-use crate::aws::DEFAULT_PROFILE;
+use crate::aws::{DEFAULT_PROFILE, explicit_profile};
 use crate::diagnostic::Diagnostic;
 use crate::duration::HumanDuration;
 use crate::plan::TestLimits;
@@ -89,7 +89,8 @@ pub(super) struct Place {
 
 impl Place {
     pub fn search(&self, aws: &AwsArgs) -> Search {
-        let profile = self.aws_profile.as_deref().or(aws.profile.as_deref()).unwrap_or(DEFAULT_PROFILE);
+        let profile = self.aws_profile.as_deref().or(aws.profile());
+        let profile = profile.map_or(DEFAULT_PROFILE, explicit_profile);
         Search { profile: profile.to_owned(), regions: listed(&self.region) }
     }
 }
@@ -134,7 +135,7 @@ impl Clean {
                 older_than: self.older_than.map(|it| it.0),
             };
             let found = run::find(&request, &clients).await;
-            let findings = found.map_err(|error| CliError::Aws { profile: request.search.profile.clone(), error })?;
+            let findings = found.map_err(|error| CliError::aws(request.search.profile.clone(), error))?;
             self.refuse_unknown(&findings, aws)?;
             warn(&findings);
             let is_complete = findings.unsearched.is_empty();
@@ -246,7 +247,7 @@ impl List {
                 older_than: None,
             };
             let found = run::find(&request, &clients).await;
-            let findings = found.map_err(|error| CliError::Aws { profile: request.search.profile.clone(), error })?;
+            let findings = found.map_err(|error| CliError::aws(request.search.profile.clone(), error))?;
             findings.unsearched.iter().for_each(|warning| output::warning(warning));
             streams::print(runs(&findings.leftovers));
             Ok(incomplete_unless(findings.unsearched.is_empty(), Exit::Passed))

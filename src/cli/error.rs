@@ -65,7 +65,7 @@ pub(super) enum CliError {
     Usage(String),
     Aws {
         profile: String,
-        error: AwsError,
+        error: Box<AwsError>,
     },
     /// The same where the simulator, in this process, refused.
     Simulated(String),
@@ -81,7 +81,7 @@ pub(super) enum CliError {
 impl From<PrepareError> for CliError {
     fn from(error: PrepareError) -> Self {
         match error {
-            PrepareError::Identity { profile, error } => Self::Aws { profile, error },
+            PrepareError::Identity { profile, error } => Self::aws(profile, error),
             PrepareError::Plan(error) => Self::Local(error.to_string()),
         }
     }
@@ -102,6 +102,11 @@ impl From<FolderError> for CliError {
 }
 
 impl CliError {
+    /// What AWS refused, or what keeps it from being called.
+    pub fn aws(profile: impl Into<String>, error: AwsError) -> Self {
+        Self::Aws { profile: profile.into(), error: Box::new(error) }
+    }
+
     /// A file or folder that can't be used.
     pub fn local(what: impl Display, error: impl Display) -> Self {
         Self::Local(format!("{what}: {}", input::without_number(&error.to_string())))
@@ -145,7 +150,7 @@ impl CliError {
                 Exit::Usage
             }
             Self::Aws { profile, error } => {
-                output::error(&error.of_profile(&profile), hint(&error));
+                output::error(&error.of_profile(&profile), error.help.as_deref().or(hint(&error)));
                 Exit::Aws
             }
             Self::Simulated(message) => {
@@ -166,12 +171,9 @@ impl CliError {
 
 fn hint(error: &AwsError) -> Option<&'static str> {
     match error.kind {
-        ErrorKind::Credentials => Some(
-            "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login`; \
+        ErrorKind::Credentials if error.code.is_some() => Some(
+            "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login` or `aws login`; \
              `auth` in .taskcat.yml and --profile choose a profile",
-        ),
-        ErrorKind::MissingProfile => Some(
-            "choose a profile with --profile or `auth` in .taskcat.yml, or create it with `aws configure --profile NAME`",
         ),
         ErrorKind::Unreachable | ErrorKind::Network => {
             Some("check the region's name, --endpoint-url and AWS_ENDPOINT_URL, and the network")

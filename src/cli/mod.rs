@@ -9,6 +9,7 @@ mod deploy;
 mod error;
 mod github;
 mod lint;
+mod mfa;
 mod output;
 mod paths;
 mod pipeline;
@@ -26,11 +27,12 @@ mod tips;
 mod upload;
 
 use std::env;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::aws::{self, Aws, CALL_TIMEOUT};
+use crate::aws::{self, Aws, CALL_TIMEOUT, Mfa};
 use crate::config::BaseConfig;
 use crate::duration::HumanDuration;
 use error::{CliError, Exit};
@@ -76,6 +78,14 @@ struct AwsArgs {
     /// AWS_ENDPOINT_URL].
     #[arg(long, global = true, value_name = "URL", help_heading = AWS_OPTIONS)]
     endpoint_url: Option<String>,
+
+    /// Trust the certificates in this file, in PEM, instead of the system's [env: AWS_CA_BUNDLE].
+    #[arg(long, global = true, value_name = "FILE", help_heading = AWS_OPTIONS)]
+    ca_bundle: Option<PathBuf>,
+
+    /// Open the MFA session of a role with this code; on a terminal taskcat asks for it.
+    #[arg(long, global = true, value_name = "CODE", help_heading = AWS_OPTIONS)]
+    mfa_code: Option<String>,
 
     /// Time limit of each attempt of an AWS call; uploads get ten times as long [default: 30s].
     #[arg(long, global = true, value_name = "DURATION", help_heading = AWS_OPTIONS)]
@@ -190,7 +200,14 @@ impl AwsArgs {
         let endpoint = argument.clone().or_else(|| given(env::var("AWS_ENDPOINT_URL").ok()));
         let configured = config.and_then(|it| it.project.call_timeout.or(it.general.call_timeout));
         let call_timeout = self.call_timeout.or(configured).map_or(CALL_TIMEOUT, |it| it.0);
-        Ok((Aws::new(argument).with_call_timeout(call_timeout), endpoint))
+        let mfa = Mfa::new(given(self.mfa_code.clone()), mfa::prompt());
+        let aws = Aws::new(argument).with_call_timeout(call_timeout).with_ca_bundle(self.ca_bundle.clone());
+        Ok((aws.with_mfa(mfa), endpoint))
+    }
+
+    /// The profile that the command line names.
+    fn profile(&self) -> Option<&str> {
+        self.profile.as_deref().filter(|name| !name.trim().is_empty())
     }
 
     /// Every endpoint that is set, and where.

@@ -44,7 +44,7 @@ impl Project {
         mut command_line: Vec<Argument>,
     ) -> Result<Self, CliError> {
         let root = found_root(root)?;
-        command_line.extend(aws.profile.as_deref().map(|name| argument("project.auth.default", name, "--profile")));
+        command_line.extend(aws.profile().map(|name| argument("project.auth.default", name, "--profile")));
         let home = env::home_dir();
         let request = Request {
             project_root: root.clone(),

@@ -95,7 +95,7 @@ impl Resume {
 
     fn refused(&self, error: ResumeError, request: &ResumeRequest) -> CliError {
         match error {
-            ResumeError::Aws(error) => CliError::Aws { profile: request.find.search.profile.clone(), error },
+            ResumeError::Aws(error) => CliError::aws(request.find.search.profile.clone(), error),
             error @ ResumeError::Journal(_) => CliError::unwritten(error),
             error => CliError::Usage(error.to_string()),
         }

@@ -67,7 +67,8 @@ fn invoked(root: &Command, arguments: impl Iterator<Item = OsString>) -> &Comman
             Some(found) if !is_value => command = found,
             _ => {}
         }
-        is_value = argument == "--profile" || argument == "--endpoint-url";
+        let valued = ["--profile", "--endpoint-url", "--ca-bundle", "--mfa-code", "--call-timeout"];
+        is_value = valued.iter().any(|option| argument == *option);
     }
     command
 }

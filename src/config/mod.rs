@@ -497,8 +497,11 @@ mod tests {
     #[test]
     fn accessors_follow_taskcat() {
         let test: TestConfig = serde_json::from_value(json!({"auth": {"us-east-1": "a"}, "s3_bucket": ""})).unwrap();
-        assert_eq!((test.profile("us-east-1"), test.profile("us-east-2"), test.given_bucket()), ("a", "default", None));
+        assert_eq!(
+            (test.profile("us-east-1"), test.profile("us-east-2"), test.given_bucket()),
+            (Some("a"), None, None)
+        );
         let test: TestConfig = serde_json::from_value(json!({"auth": {"default": "d"}, "s3_bucket": "b"})).unwrap();
-        assert_eq!((test.profile("us-east-1"), test.given_bucket()), ("d", Some("b")));
+        assert_eq!((test.profile("us-east-1"), test.given_bucket()), (Some("d"), Some("b")));
     }
 }

@@ -278,10 +278,11 @@ pub struct TestConfig {
 }
 
 impl TestConfig {
-    /// The profile for a region: its own entry in `auth`, then `auth.default`, then `default`.
-    pub fn profile(&self, region: &str) -> &str {
-        let auth = self.auth.as_ref();
-        auth.and_then(|auth| auth.get(region).or_else(|| auth.get("default"))).map_or("default", String::as_str)
+    /// The profile for a region, if one is set: its own entry in `auth`, then `auth.default`.
+    pub fn profile(&self, region: &str) -> Option<&str> {
+        let auth = self.auth.as_ref()?;
+        let set = auth.get(region).or_else(|| auth.get("default"))?;
+        Some(set.as_str()).filter(|name| !name.trim().is_empty())
     }
 
     /// The bucket that the user gave. An empty name, as converted legacy configurations have it, is none.

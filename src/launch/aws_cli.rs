@@ -14,8 +14,8 @@ impl AwsCli {
     pub fn command(&self, service: &str, words: &[&str]) -> String {
         let mut command: Vec<&str> = ["aws", service].into_iter().chain(words.iter().copied()).collect();
         command.extend(["--region", &self.region]);
-        if self.profile != crate::aws::DEFAULT_PROFILE {
-            command.extend(["--profile", &self.profile]);
+        if let Some(profile) = crate::aws::profile_argument(&self.profile) {
+            command.extend(["--profile", profile]);
         }
         if let Some(endpoint) = &self.endpoint {
             command.extend(["--endpoint-url", endpoint]);

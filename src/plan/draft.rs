@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::bucket::BucketChoice;
 use super::names::StackNaming;
 use super::place::{Place, ProjectDraft};
+use super::profile_name::{DEFAULT_PROFILE, explicit_profile};
 use super::role::Role;
 use super::values::{Values, ValuesReader};
 use super::{HookPlan, ProfileRegions, TestLimits, git};
@@ -393,10 +394,14 @@ pub fn unknown_region(region: &str) -> Diagnostic {
     if near.is_empty() { warning } else { warning.help(format!("did you mean {}?", near.join(" or "))) }
 }
 
+fn profile_of<'a>(test: &'a TestConfig, region: &str) -> &'a str {
+    test.profile(region).map_or(DEFAULT_PROFILE, explicit_profile)
+}
+
 fn places(test: &TestConfig, regions: &[String]) -> Vec<Place> {
     let mut places = Vec::new();
     for region in regions {
-        let place = Place { region: region.clone(), profile: test.profile(region).to_owned() };
+        let place = Place { region: region.clone(), profile: profile_of(test, region).to_owned() };
         if !places.contains(&place) {
             places.push(place);
         }

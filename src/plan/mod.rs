@@ -14,6 +14,7 @@ mod limits;
 mod names;
 pub mod parameters;
 mod place;
+mod profile_name;
 mod role;
 mod sources;
 mod values;
@@ -30,6 +31,7 @@ pub use build::PlanError;
 pub use draft::{Draft, OWN_TAGS, unknown_region};
 pub use limits::TestLimits;
 pub use names::{auto_bucket_name, valid_stack_name};
+pub use profile_name::{DEFAULT_PROFILE, EXPLICIT_DEFAULT_PROFILE, explicit_profile, profile_argument};
 pub use sources::sources;
 
 /// The tag by which a stack that stays is recognised later; its value is the stack's name.

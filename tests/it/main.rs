@@ -1,7 +1,7 @@
 //! End-to-end tests: they drive the real `taskcat` binary against servers that others wrote and against its own simulator,
 //! and look at what it leaves there, what it sends and what it writes.
 //!
-//! `servers`, `proxy`, `project`, `taskcat` and `lambda` are the means; every other module is one subject.
+//! `servers`, `sources`, `proxy`, `project`, `taskcat` and `lambda` are the means; every other module is one subject.
 //! `tests/run.sh` makes the virtual environments that the servers live in and runs everything; with those in place
 //! `cargo test` does the same.
 
@@ -39,6 +39,7 @@ mod lambda;
 mod project;
 mod proxy;
 mod servers;
+mod sources;
 mod taskcat;
 
 mod buckets;
@@ -47,6 +48,7 @@ mod cleaning;
 mod clock;
 mod configuration;
 mod corpus;
+mod credential_chain;
 mod credentials;
 mod deploying;
 mod differential;
@@ -57,7 +59,6 @@ mod faults;
 #[cfg(feature = "lambda")]
 mod git_merge;
 mod github;
-mod habits;
 mod help;
 mod hooks;
 mod inputs;
@@ -70,6 +71,7 @@ mod linting;
 mod local;
 mod messages;
 mod mistakes;
+mod network;
 mod packaging;
 mod page;
 mod pipeline;

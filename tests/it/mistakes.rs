@@ -47,16 +47,17 @@ fn an_endpoint_that_is_no_url_is_named_with_its_variable() {
 #[test]
 fn a_profile_that_does_not_exist_is_named_with_those_that_do() {
     let project = Project::copy_of("undeclared-parameter");
-    let expect = "profile `nobody` doesn't exist (known: europe, everyday)";
     fs::create_dir(project.home().join(".aws")).unwrap();
     let config = "[profile europe]\nregion = eu-west-1\n[profile everyday]\nregion = us-east-1\n";
     fs::write(project.home().join(".aws/config"), config).unwrap();
     let commands: [&[&str]; 4] =
         [&["test", "run", "-l"], &["test", "list"], &["test", "clean", "--yes", "ALL"], &["upload"]];
     for args in commands {
-        offline(&project, &[&["--profile", "nobody"], args].concat()).assert_code(3).assert_says(expect);
+        let outcome = offline(&project, &[&["--profile", "nobody"], args].concat());
+        outcome.assert_code(3).assert_says("profile `nobody` doesn't exist in").assert_says(".aws/credentials");
+        outcome.assert_says("choose one of europe, everyday");
         let outcome = Taskcat::offline(&project).env("AWS_PROFILE", "nobody").args(args.iter().copied()).run();
-        outcome.assert_code(3).assert_says(expect);
+        outcome.assert_code(3).assert_says("profile `nobody` (set by AWS_PROFILE) doesn't exist in");
         // One that exists and has no credentials.
         let outcome = offline(&project, &[&["--profile", "europe"], args].concat());
         outcome.assert_code(3).assert_says("no credentials were found").assert_silent_about("io error");
@@ -64,7 +65,7 @@ fn a_profile_that_does_not_exist_is_named_with_those_that_do() {
     }
     fs::remove_file(project.home().join(".aws/config")).unwrap();
     offline(&project, &["--profile", "nobody", "test", "list"])
-        .assert_says("the AWS configuration files have no profiles");
+        .assert_says("create it with `aws configure --profile nobody`");
 }
 
 /// Says which file, what for, and what to do; the system's number says nothing to anybody.

@@ -40,7 +40,7 @@ fn a_run_that_fails_before_it_starts_leaves_no_former_verdict() {
     // No credentials.
     let outcome = Taskcat::offline(&project).args(["test", "run", "-l"]).run();
     outcome.assert_code(3);
-    assert_not_started(&outcome, "profile default");
+    assert_not_started(&outcome, "no credentials were found");
     pass();
     // A test that isn't there.
     let outcome = Taskcat::offline(&project).args(["test", "run", "--local", "-t", "nowhere"]).run();

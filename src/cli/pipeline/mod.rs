@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::error::{CliError, Exit};
 use super::{AwsArgs, Verbosity};
-use crate::aws::{Aws, AwsError, DEFAULT_PROFILE};
+use crate::aws::{Aws, AwsError, DEFAULT_PROFILE, explicit_profile};
 use crate::diagnostic::Diagnostic;
 use crate::launch::ownership::Evidence;
 use crate::pipeline::Target;
@@ -47,9 +47,9 @@ struct Which {
 
 impl Which {
     async fn target(&self, args: &AwsArgs, aws: &Aws) -> Result<Target, CliError> {
-        let profile = args.profile.as_deref().unwrap_or(DEFAULT_PROFILE);
+        let profile = args.profile().map_or(DEFAULT_PROFILE, explicit_profile);
         let target = pipeline::target(&self.name, self.region.as_deref(), profile, aws).await;
-        target.map_err(|error| CliError::Aws { profile: profile.to_owned(), error })
+        target.map_err(|error| CliError::aws(profile, error))
     }
 }
 
@@ -86,5 +86,5 @@ fn missing(target: &Target) -> CliError {
 }
 
 fn refused(target: &Target) -> impl Fn(AwsError) -> CliError {
-    |error| CliError::Aws { profile: target.profile.clone(), error }
+    |error| CliError::aws(target.profile.clone(), error)
 }

@@ -45,8 +45,8 @@ struct Finder<'f> {
     request: &'f CleanRequest,
     aws: &'f Aws,
     findings: Findings,
-    /// By profile; `None` where it can't be identified.
-    accounts: BTreeMap<String, Option<String>>,
+    /// By profile; the error says why it can't be identified.
+    accounts: BTreeMap<String, Result<String, AwsError>>,
 }
 
 impl Finder<'_> {
@@ -77,14 +77,14 @@ impl Finder<'_> {
             .collect();
         for (profile, (region, account_id)) in written {
             match self.account(&profile, &region).await {
-                Some(account) if account == account_id => {}
-                Some(account) => {
+                Ok(account) if account == account_id => {}
+                Ok(account) => {
                     let message = format!(
                         "ignored {path}: it was written for the account {account_id}, and profile {profile} is {account}"
                     );
                     return self.findings.unsearched.push(message);
                 }
-                None => {
+                Err(_) => {
                     return self.findings.unsearched.push(format!("ignored {path}: profile {profile} can't be used"));
                 }
             }
@@ -93,14 +93,18 @@ impl Finder<'_> {
     }
 
     /// The account that a profile belongs to.
-    async fn account(&mut self, profile: &str, region: &str) -> Option<String> {
+    async fn account(&mut self, profile: &str, region: &str) -> Result<String, AwsError> {
         if let Some(known) = self.accounts.get(profile) {
             return known.clone();
         }
         let identity = prepare::identity(profile, region, self.aws).await;
-        let account = identity.ok().map(|identity| identity.account_id);
+        let account = identity.map(|identity| identity.account_id);
         self.accounts.insert(profile.to_owned(), account.clone());
         account
+    }
+
+    fn known_account(&self, profile: &str) -> String {
+        self.accounts.get(profile).and_then(|known| known.as_ref().ok()).cloned().unwrap_or_default()
     }
 
     /// Profiles and regions to search. Where a run is named and has a journal, that names them all.
@@ -138,16 +142,17 @@ impl Finder<'_> {
         }
         for (profile, regions) in &profiles {
             let home = regions.first().copied().unwrap_or_default();
-            if self.account(profile, home).await.is_none() {
-                // Says why.
-                prepare::identity(profile, home, self.aws).await?;
-            }
+            self.account(profile, home).await?;
         }
         let stacks = join_all(places.iter().map(async |(profile, region)| {
             let stacks = self.aws.clients(profile, region).await.all_stacks().await;
             (profile, region, stacks)
         }))
         .await;
+        let failed = stacks.iter().filter_map(|(_, _, stacks)| stacks.as_ref().err());
+        if let Some(first) = failed.clone().next().filter(|_| failed.count() == stacks.len()) {
+            return Err(first.clone());
+        }
         for (profile, region, stacks) in stacks {
             match stacks {
                 Err(error) => self.findings.unsearched.push(format!("{region} was not searched: {error}")),
@@ -174,7 +179,7 @@ impl Finder<'_> {
             project: stack.tag("taskcat-project-name").unwrap_or_default().to_owned(),
             test: stack.tag("taskcat-test-name").map(str::to_owned),
             profile: profile.to_owned(),
-            account_id: self.accounts.get(profile).cloned().flatten().unwrap_or_default(),
+            account_id: self.known_account(profile),
             region: region.to_owned(),
             created: stack.created,
         };
@@ -226,7 +231,7 @@ impl Finder<'_> {
                 project: tag("taskcat-project-name").unwrap_or_default(),
                 test: None,
                 profile: profile.to_owned(),
-                account_id: self.accounts.get(profile).cloned().flatten().unwrap_or_default(),
+                account_id: self.known_account(profile),
                 region,
                 created: bucket.created,
             };

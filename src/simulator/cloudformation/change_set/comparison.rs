@@ -396,7 +396,7 @@ impl<'e> Comparison<'e> {
 }
 
 fn is_there(resource: &Resource) -> bool {
-    resource.physical_id.is_some() && !resource.is_deleted()
+    resource.physical_id.is_some() && resource.status != "DELETE_COMPLETE"
 }
 
 /// What becomes of a resource that its stack doesn't have any more.

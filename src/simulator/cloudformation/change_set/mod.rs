@@ -20,7 +20,6 @@ use super::resource::Replaces;
 use super::revision::Begun;
 use super::source::Source;
 use super::stack::{Settings, StackNumber};
-use crate::status::{ChangeSetStatus, StackStatus};
 
 pub use calls::find;
 pub use comparison::Changes;
@@ -140,7 +139,7 @@ pub enum ChangeSource {
 
 impl ChangeSet {
     /// Status and execution status, by this moment.
-    pub fn status(&self, now: Timestamp) -> (ChangeSetStatus, &'static str) {
+    pub fn status(&self, now: Timestamp) -> (&'static str, &'static str) {
         let execution = match self.execution {
             Execution::Available => "AVAILABLE",
             Execution::Running => "EXECUTE_IN_PROGRESS",
@@ -149,20 +148,18 @@ impl ChangeSet {
             Execution::Obsolete => "OBSOLETE",
         };
         match &self.refused {
-            _ if now < self.ready => (ChangeSetStatus::CreateInProgress, "UNAVAILABLE"),
-            Some(_) => (ChangeSetStatus::Failed, "UNAVAILABLE"),
-            None if self.root.is_some() && self.execution == Execution::Available => {
-                (ChangeSetStatus::CreateComplete, "UNAVAILABLE")
-            }
-            None => (ChangeSetStatus::CreateComplete, execution),
+            _ if now < self.ready => ("CREATE_IN_PROGRESS", "UNAVAILABLE"),
+            Some(_) => ("FAILED", "UNAVAILABLE"),
+            None if self.root.is_some() && self.execution == Execution::Available => ("CREATE_COMPLETE", "UNAVAILABLE"),
+            None => ("CREATE_COMPLETE", execution),
         }
     }
 
     /// Why it is in its status, by this moment.
     pub fn status_reason(&self, now: Timestamp) -> Option<&str> {
         match self.status(now) {
-            (ChangeSetStatus::Failed, _) => self.refused.as_deref(),
-            (ChangeSetStatus::CreateComplete, "UNAVAILABLE") => Some("Executable from root change set"),
+            ("FAILED", _) => self.refused.as_deref(),
+            ("CREATE_COMPLETE", "UNAVAILABLE") => Some("Executable from root change set"),
             _ => None,
         }
     }
@@ -173,15 +170,13 @@ impl ChangeSet {
     }
 
     /// Takes note of what the stack that executes it has become.
-    pub fn follow(&mut self, status: &StackStatus) {
+    pub fn follow(&mut self, status: &str) {
         if self.execution != Execution::Running {
             return;
         }
         match status {
-            StackStatus::CreateComplete | StackStatus::UpdateComplete | StackStatus::ImportComplete => {
-                self.execution = Execution::Complete
-            }
-            status if status.is_complete() || status.is_failed() => {
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => self.execution = Execution::Complete,
+            status if status.ends_with("_COMPLETE") || status.ends_with("_FAILED") => {
                 self.execution = Execution::Failed;
             }
             _ => {}

@@ -1,0 +1,217 @@
+//! Which source credentials come from, what it is asked, and what it never gets to see.
+//!
+//! `tests/credentials/compare.py` compares many more cases with boto3.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::project::Project;
+use crate::sources::{Sources, home_file};
+use crate::taskcat::{Outcome, Taskcat};
+
+const ROLE: &str = "[profile r]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n";
+const BASE: &str = "[base]\naws_access_key_id = AKIAbase\naws_secret_access_key = s3cr3t\n";
+
+fn list(run: Taskcat) -> Outcome {
+    run.args(["test", "list", "-r", "us-east-1"]).run()
+}
+
+/// A proxy could answer with credentials of its own.
+#[test]
+fn metadata_is_never_asked_for_through_a_proxy() {
+    let fake = Sources::start();
+    let project = Project::empty("p");
+    let through_proxy = |fake: &Sources| fake.as_aws(&project).env_remove("NO_PROXY");
+    let container = format!("{}/container", fake.url());
+    list(through_proxy(&fake).env("AWS_CONTAINER_CREDENTIALS_FULL_URI", container)).assert_code(0);
+    assert_eq!(fake.calls()[..2], ["GET /container", "GetCallerIdentity ASIAcontainer token-container proxy"]);
+
+    for (version, calls) in [("imds", 3), ("imds-v1", 3)] {
+        let fake = Sources::start();
+        let run = through_proxy(&fake).env_remove("AWS_EC2_METADATA_DISABLED");
+        list(run.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("{}/{version}", fake.url()))).assert_code(0);
+        assert_eq!(fake.calls()[calls], "GetCallerIdentity ASIAinstance token-instance proxy", "{:?}", fake.calls());
+        assert!(fake.calls()[..calls].iter().all(|call| !call.contains("proxy")), "{:?}", fake.calls());
+    }
+}
+
+/// Every other host is behind a proxy that writes down who wants it.
+#[test]
+fn with_an_endpoint_no_call_leaves_for_another_host() {
+    let commands: [&[&str]; 12] = [
+        &["test", "run", "-l"],
+        &["test", "list", "-r", "us-east-1"],
+        &["test", "list"],
+        &["test", "clean", "ALL", "--yes", "-r", "us-east-1"],
+        &["test", "resume", "0123456789abcdef0123456789abcdef"],
+        &["upload"],
+        &["deploy", "run", "--yes"],
+        &["pipeline", "deploy", "x", "--yes"],
+        &["pipeline", "status", "x"],
+        &["pipeline", "delete", "x", "--yes"],
+        &["plan"],
+        &["lint"],
+    ];
+    for arguments in commands {
+        let fake = Sources::start();
+        let project = Project::copy_of("given-bucket");
+        home_file(&project, ".aws/config", ROLE);
+        home_file(&project, ".aws/credentials", BASE);
+        let run = fake.taskcat(&project).args(["--endpoint-url", &fake.url(), "--profile", "r"]);
+        let outcome = run.args(arguments.iter().copied()).run();
+        outcome.assert_silent_about("panicked");
+        let calls = fake.calls();
+        assert!(
+            calls.iter().all(|call| !call.contains("CONNECT") && !call.contains("proxy")),
+            "{arguments:?} {calls:?}"
+        );
+        let calls_aws = !matches!(arguments[0], "plan" | "lint") && outcome.code != Some(2);
+        if calls_aws {
+            assert_eq!(
+                calls.first().map(String::as_str),
+                Some("AssumeRole AKIAbase"),
+                "{arguments:?} {}",
+                outcome.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn a_process_is_run_without_a_shell() {
+    let fake = Sources::start();
+    let project = Project::empty("p");
+    let answer = r#"{"Version": 1, "AccessKeyId": "AKIAprocess", "SecretAccessKey": "s3cr3t"}"#;
+    home_file(&project, "answer", answer);
+    let answer = project.home().join("answer");
+    let check = |command: &str, code: i32| {
+        home_file(&project, ".aws/config", format!("[profile p]\ncredential_process = {command}\n"));
+        let outcome = list(fake.as_aws(&project).args(["--profile", "p"]));
+        outcome.assert_code(code).assert_silent_about("s3cr3t");
+        outcome
+    };
+    check(&format!("cat '{}'", answer.display()), 0);
+    assert_eq!(fake.calls()[0], "GetCallerIdentity AKIAprocess");
+    let made = project.home().join("made");
+    check(&format!("cat {} ;touch {}", answer.display(), made.display()), 3).assert_says(".aws/config:2");
+    check(&format!("echo; touch {} | cat", made.display()), 3);
+    check(&format!("$(touch {})", made.display()), 3).assert_says("without a shell");
+    assert!(!made.exists(), "a shell has run");
+}
+
+#[test]
+fn credentials_that_have_expired_are_not_used() {
+    let fake = Sources::start();
+    let project = Project::empty("p");
+    let answer = r#"{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "s", "Expiration": "2020-01-01T00:00:00Z"}"#;
+    home_file(&project, "answer", answer);
+    let answer = project.home().join("answer");
+    let config = format!("[profile p]\ncredential_process = cat {}\n", answer.display());
+    home_file(&project, ".aws/config", config);
+    let outcome = list(fake.as_aws(&project).args(["--profile", "p"]));
+    outcome.assert_code(3).assert_says("expired at 2020-01-01T00:00:00Z").assert_says(".aws/config:2");
+    assert_eq!(fake.calls(), [""; 0]);
+}
+
+/// Keys without their token belong to nobody.
+#[test]
+fn keys_are_sent_with_their_token_whatever_its_name() {
+    let project = Project::empty("p");
+    home_file(
+        &project,
+        ".aws/credentials",
+        "[p]\naws_access_key_id = AKIAp\naws_secret_access_key = s3cr3t\naws_security_token = old\n",
+    );
+    let fake = Sources::start();
+    list(fake.as_aws(&project).args(["--profile", "p"])).assert_code(0);
+    assert_eq!(fake.calls()[0], "GetCallerIdentity AKIAp old");
+    let fake = Sources::start();
+    let run = fake.as_aws(&project).env("AWS_ACCESS_KEY_ID", "AKIAenv").env("AWS_SECRET_ACCESS_KEY", "s3cr3t");
+    list(run.env("AWS_SECURITY_TOKEN", "old")).assert_code(0);
+    assert_eq!(fake.calls()[0], "GetCallerIdentity AKIAenv old");
+}
+
+#[test]
+fn an_explicit_default_is_that_of_the_files() {
+    let project = Project::copy_of("undeclared-parameter");
+    home_file(
+        &project,
+        ".aws/credentials",
+        "[default]\naws_access_key_id = AKIAfile\naws_secret_access_key = s3cr3t\n",
+    );
+    let check = |arguments: &[&str], expected: &str| {
+        let fake = Sources::start();
+        let run = fake.as_aws(&project).env("AWS_ACCESS_KEY_ID", "AKIAenv").env("AWS_SECRET_ACCESS_KEY", "s3cr3t");
+        run.args(arguments.iter().copied()).run();
+        assert_eq!(fake.calls()[0], format!("GetCallerIdentity {expected}"), "{arguments:?}");
+    };
+    check(&["test", "list", "-r", "us-east-1"], "AKIAenv");
+    check(&["--profile", "default", "test", "list", "-r", "us-east-1"], "AKIAfile");
+    check(&["test", "list", "-r", "us-east-1", "-a", "default"], "AKIAfile");
+    check(&["test", "run", "-l"], "AKIAenv");
+    check(&["--profile", "default", "test", "run", "-l"], "AKIAfile");
+}
+
+/// One error for one cause, however many regions are affected.
+#[test]
+fn a_role_that_cannot_be_assumed_is_one_error_in_plain_words() {
+    let fake = Sources::start();
+    let project = Project::copy_of("ten-regions");
+    home_file(&project, ".aws/config", ROLE.replace("role/r", "role/denied"));
+    home_file(&project, ".aws/credentials", BASE);
+    for arguments in [&["test", "run", "-l"][..], &["test", "clean", "ALL", "--yes", "-r", "us-east-1,eu-west-1"]] {
+        let outcome = fake.as_aws(&project).args(["--profile", "r"]).args(arguments.iter().copied()).run();
+        outcome.assert_code(3).assert_says("AccessDenied: not authorized").assert_says(".aws/config:2");
+        outcome.assert_silent_about("Error {").assert_silent_about("already taken");
+        assert_eq!(outcome.stderr.matches("AccessDenied").count(), 1, "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn mfa_asks_once_and_keeps_the_session_for_its_owner() {
+    let fake = Sources::start();
+    let project = Project::empty("p");
+    home_file(&project, ".aws/config", format!("{ROLE}mfa_serial = arn:aws:iam::123456789012:mfa/m\n"));
+    home_file(&project, ".aws/credentials", BASE);
+    let run = || fake.as_aws(&project).args(["--profile", "r"]);
+    list(run()).assert_code(3).assert_says("needs an MFA code").assert_says("--mfa-code");
+    assert_eq!(fake.calls(), [""; 0]);
+    list(run().args(["--mfa-code", "123456"])).assert_code(0);
+    assert_eq!(fake.raw()[0]["form"]["TokenCode"], "123456");
+    assert_eq!(fake.raw()[0]["form"]["SerialNumber"], "arn:aws:iam::123456789012:mfa/m");
+    let cache: Vec<_> = fs::read_dir(project.home().join(".aws/cli/cache")).unwrap().map(|it| it.unwrap()).collect();
+    assert_eq!(cache.len(), 1);
+    assert_eq!(cache[0].metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    // The session is open.
+    list(run()).assert_code(0);
+    assert_eq!(fake.calls().iter().filter(|call| call.starts_with("AssumeRole")).count(), 1);
+}
+
+/// With a key that is bound to the session; the new one is kept for the next run and for the AWS CLI.
+#[test]
+fn a_login_session_is_renewed() {
+    use sha2::{Digest, Sha256};
+    let fake = Sources::start();
+    let project = Project::empty("p");
+    let session = "arn:aws:iam::123456789012:user/u";
+    let name: String = Sha256::digest(session).iter().map(|byte| format!("{byte:02x}")).collect();
+    let token = |refresh: &str| {
+        serde_json::json!({
+            "accessToken": {"accessKeyId": "ASIAold", "secretAccessKey": "s3cr3t", "sessionToken": "old",
+                            "accountId": "123456789012", "expiresAt": "2020-01-01T00:00:00Z"},
+            "clientId": "arn:aws:signin:::devtools/same-device", "refreshToken": refresh,
+            "dpopKey": include_str!("../../fixtures/login/session-key.pem"), "tokenType": "aws_sigv4",
+        })
+        .to_string()
+    };
+    home_file(&project, ".aws/config", format!("[profile l]\nlogin_session = {session}\n"));
+    let path = format!(".aws/login/cache/{name}.json");
+    home_file(&project, &path, token("refresh"));
+    list(fake.as_aws(&project).args(["--profile", "l"])).assert_code(0);
+    assert_eq!(fake.calls()[..2], ["POST /v1/token", "GetCallerIdentity ASIAlogin token-login"]);
+    assert!(fake.raw()[0]["headers"]["dpop"].as_str().unwrap().split('.').count() == 3);
+    assert!(fs::read_to_string(project.home().join(&path)).unwrap().contains("refresh-2"));
+    home_file(&project, &path, token("ended"));
+    let outcome = list(fake.as_aws(&project).args(["--profile", "l"]));
+    outcome.assert_code(3).assert_says("has expired").assert_says("`aws login --profile l`");
+}
