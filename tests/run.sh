@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs all of them: unit tests, then the end-to-end tests against both servers, beside the
-# Python TaskCat and in a browser, then clients that others wrote against the simulator, and the short form of the campaign of
-# random kills and faults. Arguments go to `cargo test`; with any, it alone is run.
+# Python TaskCat and in a browser, then the sources of credentials beside boto3, clients that others wrote against the
+# simulator, and the short form of the campaign of random kills and faults. Arguments go to `cargo test`; with any, it alone is run.
 #
 # Everything that is missing is checked for before anything is built. System packages are installed with apt-get where this
 # user may; elsewhere one line says what to install. Steps that need the network say so. CHROMIUM=/path/to/chromium chooses
@@ -70,6 +70,7 @@ fi
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
 cargo test --locked "$@"
 if [ $# -eq 0 ]; then
+  tests/credentials/compare.py
   tests/clients/run.py
   tests/campaign/run.py --short
 fi

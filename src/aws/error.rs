@@ -87,13 +87,16 @@ impl AwsError {
             (None, None, _) => Some(innermost(&error)).filter(|text| Some(text) != code.as_ref()).unwrap_or_default(),
         };
         let lost_attempt = error.raw_response().is_some_and(has_lost_attempt);
-        let skew = error.raw_response().filter(|_| status == Some(403)).and_then(clock_skew);
-        let help = connect.and_then(ConnectError::help).or(skew);
+        let message = match error.raw_response().filter(|_| status == Some(403)).and_then(clock_skew) {
+            Some(skew) => format!("{message} ({skew})"),
+            None => message,
+        };
+        let help = connect.and_then(ConnectError::help);
         let unexpected = Self::unexpected(operation, region, message);
         Self { kind, code, lost_attempt, help, ..unexpected }
     }
 
-    fn of_credentials(operation: &'static str, region: &str, error: &ProfileError) -> Self {
+    pub(super) fn of_credentials(operation: &'static str, region: &str, error: &ProfileError) -> Self {
         let unexpected = Self::unexpected(operation, region, error.message.clone());
         Self { kind: error.kind, help: error.help.clone(), is_of_credentials: true, ..unexpected }
     }
@@ -255,7 +258,7 @@ fn clock_skew(response: &Response) -> Option<String> {
     let direction = if ahead > 0.0 { "ahead of" } else { "behind" };
     let minutes = (ahead.abs() / 60.0).round();
     (ahead.abs() > ALLOWED)
-        .then(|| format!("set this machine's clock: it is {minutes} minutes {direction} that of AWS ({date})"))
+        .then(|| format!("this machine's clock is {minutes} minutes {direction} that of AWS, {date}"))
 }
 
 fn sources(error: &dyn Error) -> impl Iterator<Item = String> {

@@ -23,6 +23,7 @@ mod profile_error;
 mod retry;
 mod s3;
 mod settings;
+mod setup;
 mod shared_config;
 mod simulated;
 mod sts;
@@ -34,6 +35,7 @@ pub use codepipeline::{ActionState, JobFailure, JobSuccess, StageState};
 pub use credentials::{Mfa, MfaPrompt};
 pub use error::{AwsError, ErrorKind};
 pub use s3::{Bucket, Object, PART_SIZE};
+pub use setup::Setup;
 pub use sts::CallerIdentity;
 
 use std::collections::HashMap;

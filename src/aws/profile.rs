@@ -26,6 +26,8 @@ pub(super) struct Profile {
     pub s3: S3Settings,
     /// The most attempts of a call, where the user limits them.
     pub attempts: Option<u32>,
+    /// None where credentials are given.
+    pub chain: Option<Arc<Chain>>,
 }
 
 impl Profile {
@@ -72,12 +74,12 @@ impl Profile {
             config = config.service_config(ServiceSettings(settings.clone()));
         }
         let s3 = settings.and_then(|it| it.s3().ok()).unwrap_or_default();
-        Self { config: config.build(), http: usable, s3, attempts }
+        Self { config: config.build(), http: usable, s3, attempts, chain: Some(chain) }
     }
 
     /// What is given takes nothing from environment and files.
     pub fn of(config: SdkConfig) -> Self {
-        Self { config, http: Http::direct(), s3: S3Settings::default(), attempts: None }
+        Self { config, http: Http::direct(), s3: S3Settings::default(), attempts: None, chain: None }
     }
 }
 

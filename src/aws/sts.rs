@@ -9,6 +9,7 @@ pub struct CallerIdentity {
     pub account_id: String,
     /// The second part of the caller's ARN: AWS's own word on where we are, for partitions younger than this code too.
     pub partition: String,
+    pub arn: String,
 }
 
 impl Clients {
@@ -33,11 +34,13 @@ impl Clients {
             .send()
             .await
             .map_err(|error| self.reached(AwsError::new(OPERATION, &self.region, error)))?;
-        let partition = answer.arn().and_then(|arn| arn.split(':').nth(1));
-        match (answer.account(), partition) {
-            (Some(account_id), Some(partition)) => {
-                Ok(CallerIdentity { account_id: account_id.to_owned(), partition: partition.to_owned() })
-            }
+        let arn = answer.arn().unwrap_or_default();
+        match (answer.account(), arn.split(':').nth(1)) {
+            (Some(account_id), Some(partition)) => Ok(CallerIdentity {
+                account_id: account_id.to_owned(),
+                partition: partition.to_owned(),
+                arn: arn.to_owned(),
+            }),
             _ => Err(AwsError::unexpected(OPERATION, &self.region, "the answer names no account")),
         }
     }

@@ -6,6 +6,7 @@ mod assets;
 mod clean;
 mod config;
 mod deploy;
+mod doctor;
 mod error;
 mod github;
 mod lint;
@@ -122,6 +123,8 @@ enum Command {
     /// Show the configuration, or convert a legacy one.
     #[command(subcommand, arg_required_else_help = true)]
     Config(config::Command),
+
+    Doctor(doctor::Doctor),
 }
 
 /// How much is printed.
@@ -172,6 +175,7 @@ fn run(cli: Cli) -> Exit {
         Command::Report(args) => args.run(),
         Command::Simulator(args) => args.run(),
         Command::Config(command) => command.run(&cli.aws),
+        Command::Doctor(args) => args.run(&cli.aws),
     };
     result.unwrap_or_else(CliError::report)
 }

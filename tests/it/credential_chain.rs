@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::project::Project;
 use crate::sources::{Sources, home_file};
 use crate::taskcat::{Outcome, Taskcat};
+use crate::terminal::on_terminal;
 
 const ROLE: &str = "[profile r]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n";
 const BASE: &str = "[base]\naws_access_key_id = AKIAbase\naws_secret_access_key = s3cr3t\n";
@@ -214,4 +215,96 @@ fn a_login_session_is_renewed() {
     home_file(&project, &path, token("ended"));
     let outcome = list(fake.as_aws(&project).args(["--profile", "l"]));
     outcome.assert_code(3).assert_says("has expired").assert_says("`aws login --profile l`");
+}
+
+/// The question is on the terminal, and asked once for all regions.
+#[test]
+fn mfa_is_asked_for_on_a_terminal() {
+    let fake = Sources::start();
+    let project = Project::empty("p");
+    home_file(&project, ".aws/config", format!("{ROLE}mfa_serial = arn:aws:iam::123456789012:mfa/m\n"));
+    home_file(&project, ".aws/credentials", BASE);
+    let home = project.home();
+    let url = fake.url();
+    let variables = [("HOME", home.to_str().unwrap()), ("AWS_ENDPOINT_URL", &url), ("AWS_REGION", "us-east-1")];
+    let args = ["--profile", "r", "test", "list", "-r", "us-east-1,eu-west-1"];
+    let actions = ["wait=Enter MFA code for arn:aws:iam::123456789012:mfa/m: ", "type=123456\n"];
+    let end = on_terminal(&project, "24x120", &variables, &args, &actions);
+    assert_eq!(end["code"], 0, "{end:#}");
+    assert_eq!(fake.raw()[0]["form"]["TokenCode"], "123456");
+    assert_eq!(fake.calls().iter().filter(|call| call.starts_with("AssumeRole")).count(), 1);
+}
+
+#[test]
+fn the_doctor_says_what_decides() {
+    let fake = Sources::start();
+    let project = Project::empty("p");
+    home_file(&project, ".aws/config", format!("{ROLE}region = eu-west-1\n"));
+    home_file(&project, ".aws/credentials", BASE);
+    let doctor = |profile: &str| {
+        fake.as_aws(&project).env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION").args([
+            "--profile",
+            profile,
+            "doctor",
+        ])
+    };
+    let outcome = doctor("r").run();
+    outcome.assert_code(0).assert_silent_about("s3cr3t");
+    let place = |line| format!("{}/.aws/config:{line}", project.home().display());
+    for (name, value) in [
+        ("profile", format!("`r` ({})", place(1))),
+        ("region", format!("eu-west-1 ({})", place(4))),
+        ("endpoint", format!("{} (AWS_ENDPOINT_URL)", fake.url())),
+        ("proxy", "none".to_owned()),
+        ("CA bundle", "the system's".to_owned()),
+        ("credentials", format!("role arn:aws:iam::123456789012:role/r ({}), source_profile:", place(2))),
+        ("expiry", "(in 59 min)".to_owned()),
+        ("account", "123456789012".to_owned()),
+        ("identity", "arn:aws:iam::123456789012:user/ASIAr".to_owned()),
+    ] {
+        let row = outcome.stdout.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        assert!(row.contains(&value), "{name}: {value}\n{}{}", outcome.stdout, outcome.stderr);
+    }
+    doctor("q").run().assert_code(3).assert_says("did you mean `r`?");
+    home_file(&project, ".aws/config", ROLE.replace("role/r", "role/denied"));
+    let outcome = doctor("r").run();
+    outcome.assert_code(3).assert_says("AccessDenied: not authorized");
+    assert!(outcome.stdout.contains("profile"), "{}", outcome.stdout);
+}
+
+/// The way to S3 is the profile's, and what S3 refuses is told in words.
+#[test]
+fn buckets_are_called_as_the_profile_says() {
+    let project = Project::copy_of("given-bucket");
+    let hosts = |config: &str| {
+        let fake = Sources::start();
+        home_file(&project, ".aws/config", format!("[profile base]\n{config}"));
+        home_file(&project, ".aws/credentials", BASE);
+        let run = fake.taskcat(&project).env("AWS_ENDPOINT_URL_STS", fake.url()).env("AWS_MAX_ATTEMPTS", "1");
+        run.args(["--profile", "base", "upload"]).run().assert_code(3);
+        let calls = fake.calls().into_iter().filter_map(|call| call.strip_prefix("CONNECT ").map(str::to_owned));
+        calls.collect::<Vec<_>>()
+    };
+    let check = |config: &str, host: &str| {
+        let hosts = hosts(config);
+        assert!(hosts.iter().any(|it| it.starts_with(host)), "{config}: {host} is not in {hosts:?}");
+    };
+    check("", "the-users-own-bucket.s3.us-east-1.amazonaws.com:443");
+    check("s3 =\n  addressing_style = path\n", "s3.us-east-1.amazonaws.com:443");
+    check("s3 =\n  use_dualstack_endpoint = true\n", "the-users-own-bucket.s3.dualstack.us-east-1.amazonaws.com:443");
+    check("s3 =\n  use_accelerate_endpoint = true\n", "the-users-own-bucket.s3-accelerate.amazonaws.com:443");
+}
+
+#[test]
+fn a_bucket_that_is_refused_is_told_in_words_and_with_the_clocks_fault() {
+    for (bucket, said) in [("forbidden", "HTTP status 403"), ("skewed", "60 minutes behind that of AWS")] {
+        let project = Project::copy_of("given-bucket");
+        project.replace(".taskcat.yml", "the-users-own-bucket", &format!("{bucket}-bucket"));
+        home_file(&project, ".aws/credentials", BASE);
+        let fake = Sources::start();
+        let run = fake.taskcat(&project).env("AWS_ENDPOINT_URL_STS", fake.url());
+        let run = run.env("AWS_ENDPOINT_URL_S3", fake.url());
+        let outcome = run.args(["--profile", "base", "upload"]).run();
+        outcome.assert_code(3).assert_says(said).assert_silent_about("Error {");
+    }
 }

@@ -12,6 +12,7 @@ wants a user and a password. The third is the first with TLS for `localhost` and
     /slow/...           answers after a second and a half
     /container          a container's credentials
     /unavailable/...    HTTP status 503
+    forbidden-bucket    HTTP status 403 without a word; skewed-bucket the same, an hour later
     role/denied         can't be assumed; the session of other roles is named after them
     MFA code 000000     is wrong
 
@@ -131,6 +132,8 @@ def answer(call):
         return json_answer({"accessToken": keys, "expiresIn": 900, "refreshToken": "refresh-2", "tokenType": "aws_sigv4"})
     if path.startswith("/unavailable"):
         return 503, "text/xml", "<ErrorResponse><Error><Code>ServiceUnavailable</Code></Error></ErrorResponse>"
+    if path.startswith(("/forbidden-bucket", "/skewed-bucket")):
+        return 403, "application/xml", ""
     if call["action"]:
         return query_api(call)
     if call["method"] == "HEAD":
@@ -169,18 +172,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.record(call)
         if self.server.is_strict and not self.headers.get("Proxy-Authorization"):
             return self.reply(407, "text/plain", "who are you?")
-        self.reply(*answer(call))
+        hours = 1 if url.path.startswith("/skewed-bucket") else 0
+        self.reply(*answer(call), time.time() + hours * 3600)
 
     def do_CONNECT(self):
         via = "strict-proxy" if self.server.is_strict else "proxy"
         self.server.record({"method": "CONNECT", "path": "", "via": via, "host": self.path, "action": None})
         self.reply(407 if self.server.is_strict else 403, "text/plain", "no")
 
-    def reply(self, status, kind, body):
+    def reply(self, status, kind, body, now=None):
         self.send_response_only(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body.encode())))
-        self.send_header("Date", self.date_time_string())
+        self.send_header("Date", self.date_time_string(now))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body.encode())

@@ -1,0 +1,91 @@
+//! How AWS would be called with a profile, and what decides it: for people who look for what is wrong.
+
+use std::time::{Duration, SystemTime};
+
+use http::Uri;
+use jiff::Timestamp;
+
+use super::http::Proxies;
+use super::settings::{Setting, Settings};
+use super::{Aws, AwsError, Place, profile};
+use crate::catalog;
+
+/// What holds for a profile, as far as it could be found out.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// Names (`region`) and what is known of them, with what sets it.
+    pub rows: Vec<(&'static str, String)>,
+    /// Why AWS can't be called.
+    pub error: Option<AwsError>,
+}
+
+impl Setup {
+    fn add(&mut self, name: &'static str, value: impl Into<String>) {
+        self.rows.push((name, value.into()));
+    }
+
+    fn failed(mut self, error: AwsError) -> Self {
+        self.error = Some(error);
+        self
+    }
+}
+
+impl Aws {
+    /// Finds out how a profile calls AWS, and asks STS who it is.
+    pub async fn setup(&self, name: &str) -> Setup {
+        let mut setup = Setup::default();
+        let Place::Configured { overrides, .. } = &self.place else { return setup };
+        let region = profile::home_region(name, overrides);
+        match Settings::load(name, overrides) {
+            Ok(settings) => describe(&mut setup, &settings, &region),
+            Err(error) => return setup.failed(AwsError::of_credentials("GetCallerIdentity", &region, &error)),
+        }
+        let profile = self.profile(name, &region).await;
+        if let Some(chain) = &profile.chain {
+            match chain.found().await {
+                Err(error) => return setup.failed(AwsError::of_credentials("GetCallerIdentity", &region, &error)),
+                Ok(found) => {
+                    setup.add("credentials", found.source);
+                    setup.add("expiry", found.credentials.expiry().map_or("never".to_owned(), remaining));
+                }
+            }
+        }
+        match self.clients(name, &region).await.caller_identity().await {
+            Err(error) => setup.failed(error),
+            Ok(identity) => {
+                setup.add("account", identity.account_id);
+                setup.add("identity", identity.arn);
+                setup
+            }
+        }
+    }
+}
+
+fn describe(setup: &mut Setup, settings: &Settings, region: &str) {
+    setup.add("profile", settings.described());
+    setup.add("files", super::settings::searched(&settings.files).replace(" or ", ", "));
+    let with_origin = |setting: &Setting| format!("{} ({})", setting.text, setting.origin);
+    setup.add(
+        "region",
+        match settings.region() {
+            Ok(Some(setting)) if setting.text == region => with_origin(&setting),
+            Ok(Some(setting)) => format!("{region} (of the profile's partition, unlike {})", with_origin(&setting)),
+            _ => format!("{region} (default)"),
+        },
+    );
+    let endpoint = settings.endpoint("STS");
+    setup.add("endpoint", endpoint.as_ref().map_or("AWS".to_owned(), with_origin));
+    let suffix = catalog::partition_of(region).dns_suffix;
+    let url = endpoint.map_or_else(|| format!("https://sts.{region}.{suffix}"), |it| it.text);
+    let proxies = Proxies::of(&settings.environment);
+    let proxy = Uri::try_from(url).ok().and_then(|url| proxies.of_url(&url).cloned());
+    setup.add("proxy", proxy.map_or("none".to_owned(), |it| format!("{} ({})", it.shown, it.variable)));
+    setup.add("CA bundle", settings.ca_bundle().as_ref().map_or("the system's".to_owned(), with_origin));
+}
+
+/// `2026-01-31T12:00:00Z (in 59 min)`
+fn remaining(expiry: SystemTime) -> String {
+    let left = expiry.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+    let time = Timestamp::try_from(expiry).map(|it| it.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default();
+    format!("{time} (in {} min)", left.as_secs() / 60)
+}
