@@ -21,6 +21,9 @@ macro_rules! statuses {
         }
 
         impl $name {
+            /// Every status of the API, as CloudFormation writes them.
+            pub const TEXTS: &[&str] = &[$($text),+];
+
             /// Returns the status as CloudFormation writes it.
             pub fn as_str(&self) -> &str {
                 match self {

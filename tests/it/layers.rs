@@ -22,26 +22,24 @@ const TABLE: &[(&str, &[&str])] = &[
     ("template", &["diagnostic", "links", "yaml"]),
     ("properties", &["catalog", "template"]),
     ("config", &["diagnostic", "duration", "input", "yaml"]),
-    ("plan", &["catalog", "config", "diagnostic", "duration", "event", "properties", "template", "yaml"]),
-    ("lint", &["catalog", "diagnostic", "event", "process", "template"]),
+    ("plan", &["catalog", "config", "diagnostic", "event", "properties", "template", "yaml"]),
+    ("lint", &["diagnostic", "process"]),
     // AWS, and the steps that use it.
     ("pipeline", &["catalog", "diagnostic", "event", "plan", "template"]),
     ("aws", &["catalog", "duration", "event", "input", "plan", "status"]),
-    ("package", &["aws", "catalog", "event", "input", "links", "plan", "process"]),
+    ("package", &["input", "links", "process"]),
     ("stage", &["aws", "catalog", "diagnostic", "event", "input", "links", "plan", "report_files"]),
-    ("launch", &["aws", "catalog", "duration", "event", "input", "plan", "process", "status", "template"]),
-    ("watch", &["aws", "catalog", "duration", "event", "plan", "status"]),
-    ("teardown", &["aws", "catalog", "duration", "event", "plan", "status"]),
+    ("launch", &["aws", "event", "input", "plan", "process", "status", "template"]),
+    ("watch", &["aws", "event", "status"]),
+    ("teardown", &["aws", "catalog", "event", "plan", "status"]),
     // AWS on this machine: no step knows it, and it knows none.
-    ("simulator", &["catalog", "diagnostic", "duration", "input", "properties", "template", "yaml"]),
+    ("simulator", &["catalog", "diagnostic", "duration", "input", "properties", "status", "template", "yaml"]),
     // What is told of a run.
-    ("report", &["diagnostic", "event", "input", "lint", "report_files", "status"]),
+    ("report", &["event", "input", "report_files", "status"]),
     (
         "run",
         &[
             "aws",
-            "catalog",
-            "config",
             "diagnostic",
             "duration",
             "event",
@@ -51,14 +49,12 @@ const TABLE: &[(&str, &[&str])] = &[
             "package",
             "pipeline",
             "plan",
-            "process",
             "report",
             "stage",
             "status",
             "teardown",
             "template",
             "watch",
-            "yaml",
         ],
     ),
     (
@@ -77,15 +73,12 @@ const TABLE: &[(&str, &[&str])] = &[
             "package",
             "pipeline",
             "plan",
-            "process",
             "report",
             "run",
             "simulator",
             "stage",
             "status",
-            "teardown",
             "template",
-            "watch",
             "yaml",
         ],
     ),
@@ -97,6 +90,7 @@ fn no_module_knows_one_that_it_should_not() {
         TABLE.iter().map(|(module, may)| (*module, may.iter().copied().collect())).collect();
     let mut faults = Vec::new();
     let mut edges = 0;
+    let mut unused = allowed.clone();
     for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
         let Some(module) = module_of(&file) else { continue };
         let Some(may) = allowed.get(module.as_str()) else {
@@ -105,11 +99,16 @@ fn no_module_knows_one_that_it_should_not() {
         };
         for known in named(&fs::read_to_string(&file).unwrap()) {
             edges += 1;
+            if let Some(unused) = unused.get_mut(module.as_str()) {
+                unused.remove(known.as_str());
+            }
             if known != module && !may.contains(known.as_str()) {
                 faults.push(format!("{} names crate::{known}, which {module} may not know", file.display()));
             }
         }
     }
+    let unused = unused.iter().flat_map(|(module, known)| known.iter().map(move |known| (module, known)));
+    faults.extend(unused.map(|(module, known)| format!("{module} may know {known}, and doesn't")));
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(edges > 50, "only {edges} edges were found: does this test still read the sources?");
 }
@@ -200,7 +199,7 @@ fn module_of(file: &Path) -> Option<String> {
     (!matches!(module, "main" | "lib" | "bin")).then(|| module.to_owned())
 }
 
-fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
+pub fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

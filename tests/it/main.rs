@@ -59,6 +59,7 @@ mod faults;
 #[cfg(feature = "lambda")]
 mod git_merge;
 mod github;
+mod habits;
 mod help;
 mod hooks;
 mod inputs;

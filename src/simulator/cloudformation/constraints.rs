@@ -33,6 +33,7 @@ enum Pattern {
     Token,
 }
 
+use crate::status::StackStatus;
 use Rule::{AtMost, Between, EachOneOf, Length, Matches, OneOf, Required};
 
 /// The actions that have a stack's name or ARN under `StackName`, and need it.
@@ -86,31 +87,6 @@ const PAGED: &[&str] = &[
 ];
 
 const CAPABILITIES: &[&str] = &["CAPABILITY_NAMED_IAM", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"];
-const STATUSES: &[&str] = &[
-    "CREATE_IN_PROGRESS",
-    "CREATE_FAILED",
-    "CREATE_COMPLETE",
-    "ROLLBACK_IN_PROGRESS",
-    "ROLLBACK_FAILED",
-    "ROLLBACK_COMPLETE",
-    "DELETE_IN_PROGRESS",
-    "DELETE_FAILED",
-    "DELETE_COMPLETE",
-    "UPDATE_IN_PROGRESS",
-    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
-    "UPDATE_COMPLETE",
-    "UPDATE_FAILED",
-    "UPDATE_ROLLBACK_IN_PROGRESS",
-    "UPDATE_ROLLBACK_FAILED",
-    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
-    "UPDATE_ROLLBACK_COMPLETE",
-    "REVIEW_IN_PROGRESS",
-    "IMPORT_IN_PROGRESS",
-    "IMPORT_COMPLETE",
-    "IMPORT_ROLLBACK_IN_PROGRESS",
-    "IMPORT_ROLLBACK_FAILED",
-    "IMPORT_ROLLBACK_COMPLETE",
-];
 
 const MAX_LENGTH: usize = usize::MAX;
 
@@ -130,7 +106,7 @@ const RULES: &[(&[&str], &str, &[Rule])] = &[
     (&["CreateStack"], "TimeoutInMinutes", &[Between(1, u32::MAX)]),
     (&["DeleteStack"], "DeletionMode", &[OneOf(&["STANDARD", "FORCE_DELETE_STACK"])]),
     (&["GetTemplate"], "TemplateStage", &[OneOf(&["Original", "Processed"])]),
-    (&["ListStacks"], "StackStatusFilter", &[EachOneOf(STATUSES)]),
+    (&["ListStacks"], "StackStatusFilter", &[EachOneOf(StackStatus::TEXTS)]),
     (&["DescribeStackResource", "DetectStackResourceDrift"], "LogicalResourceId", &[Required]),
     (&["ListImports"], "ExportName", &[Required]),
     (&["UpdateTerminationProtection"], "EnableTerminationProtection", &[Required]),

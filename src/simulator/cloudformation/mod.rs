@@ -112,7 +112,7 @@ impl Service {
         let now = cloud.clock.now();
         Engine { cloud, state: &mut state, now }.catch_up();
         let resources = state.of(caller).flat_map(|(_, stack)| stack.resources.values());
-        let is_there = |it: &&stack::Resource| &*it.kind == kind && it.status != "DELETE_COMPLETE";
+        let is_there = |it: &&stack::Resource| &*it.kind == kind && !it.is_deleted();
         let shown = |it: &stack::Resource| {
             let properties = it.properties.iter().map(|(name, value)| (name.clone(), value.to_json()));
             Some((it.physical_id.as_deref()?.to_owned(), properties.collect::<Map<_, _>>().into()))

@@ -13,6 +13,7 @@ use super::engine::{Before, Operation};
 use super::revision::Revision;
 use super::stack_policy::StackPolicy;
 use crate::simulator::Caller;
+use crate::status::{ResourceStatus, StackStatus};
 use crate::template::Value;
 
 /// The number under which [`super::state::State`] keeps a stack, deleted ones included.
@@ -29,8 +30,7 @@ pub struct Stack {
     pub deleted: Option<Timestamp>,
     /// The scenario keeps it out of sight for a while.
     pub hidden_until: Option<Timestamp>,
-    /// `CREATE_COMPLETE`
-    pub status: &'static str,
+    pub status: StackStatus,
     pub reason: Option<String>,
     pub settings: Settings,
     /// None as long as it is in review.
@@ -103,14 +103,16 @@ impl OperationKind {
     }
 
     /// The operation that a stack's new status begins.
-    fn begun_by(status: &str, before: &str) -> Option<Self> {
+    fn begun_by(status: &StackStatus, before: &StackStatus) -> Option<Self> {
         Some(match status {
-            "REVIEW_IN_PROGRESS" => Self::CreateChangeSet,
-            "CREATE_IN_PROGRESS" => Self::CreateStack,
-            "UPDATE_IN_PROGRESS" | "IMPORT_IN_PROGRESS" => Self::UpdateStack,
-            "DELETE_IN_PROGRESS" => Self::DeleteStack,
-            "UPDATE_ROLLBACK_IN_PROGRESS" if before == "UPDATE_ROLLBACK_FAILED" => Self::ContinueRollback,
-            "ROLLBACK_IN_PROGRESS" | "UPDATE_ROLLBACK_IN_PROGRESS" => Self::Rollback,
+            StackStatus::ReviewInProgress => Self::CreateChangeSet,
+            StackStatus::CreateInProgress => Self::CreateStack,
+            StackStatus::UpdateInProgress | StackStatus::ImportInProgress => Self::UpdateStack,
+            StackStatus::DeleteInProgress => Self::DeleteStack,
+            StackStatus::UpdateRollbackInProgress if *before == StackStatus::UpdateRollbackFailed => {
+                Self::ContinueRollback
+            }
+            StackStatus::RollbackInProgress | StackStatus::UpdateRollbackInProgress => Self::Rollback,
             _ => return None,
         })
     }
@@ -162,7 +164,8 @@ pub struct Resource {
     pub kind: Arc<str>,
     /// Absent until its service has begun to make it.
     pub physical_id: Option<Arc<str>>,
-    pub status: &'static str,
+    /// Absent before its first event.
+    pub status: Option<ResourceStatus>,
     pub reason: Option<Reason>,
     pub changed: Timestamp,
     pub properties: Arc<IndexMap<String, Value>>,
@@ -194,7 +197,7 @@ pub struct Event {
     pub logical_id: Arc<str>,
     pub physical_id: Option<Arc<str>>,
     pub kind: Arc<str>,
-    pub status: &'static str,
+    pub status: ResourceStatus,
     pub reason: Option<Reason>,
     /// What a resource is made of.
     pub properties: Option<Arc<IndexMap<String, Value>>>,
@@ -208,29 +211,29 @@ pub const STACK: &str = "AWS::CloudFormation::Stack";
 
 impl Stack {
     pub fn is_deleted(&self) -> bool {
-        self.status == "DELETE_COMPLETE"
+        self.status == StackStatus::DeleteComplete
     }
 
     pub fn is_busy(&self) -> bool {
-        self.status.ends_with("_IN_PROGRESS") && self.status != "REVIEW_IN_PROGRESS"
+        self.status.is_in_progress() && self.status != StackStatus::ReviewInProgress
     }
 
     /// The stack's own state, with an event that says so.
-    pub fn becomes(&mut self, status: &'static str, reason: Option<String>, at: Timestamp) {
+    pub fn becomes(&mut self, status: StackStatus, reason: Option<String>, at: Timestamp) {
         let at = self.next_moment(at);
-        if let Some(kind) = OperationKind::begun_by(status, self.status) {
+        if let Some(kind) = OperationKind::begun_by(&status, &self.status) {
             self.operations.push(OperationRecord { id: Uuid::new_v4(), kind, begun: at });
         }
-        self.status = status;
+        self.status = status.clone();
         self.reason.clone_from(&reason);
-        self.change_sets.values_mut().for_each(|change_set| change_set.follow(status));
-        if !status.ends_with("_IN_PROGRESS") {
+        self.change_sets.values_mut().for_each(|change_set| change_set.follow(&status));
+        if status.is_terminal() {
             self.policy_during_update = None;
         }
-        match status {
-            "UPDATE_IN_PROGRESS" | "UPDATE_ROLLBACK_IN_PROGRESS" => self.updated = Some(at),
+        match &status {
+            StackStatus::UpdateInProgress | StackStatus::UpdateRollbackInProgress => self.updated = Some(at),
             // The moment at which it began; the stack keeps it when it is gone. A rollback deletes as well.
-            "DELETE_IN_PROGRESS" | "ROLLBACK_IN_PROGRESS" => self.deleted = Some(at),
+            StackStatus::DeleteInProgress | StackStatus::RollbackInProgress => self.deleted = Some(at),
             _ => {}
         }
         let event = Event {
@@ -240,7 +243,7 @@ impl Stack {
             logical_id: self.name.clone(),
             physical_id: Some(self.id.clone()),
             kind: Arc::from(STACK),
-            status,
+            status: ResourceStatus::from(&status),
             reason: reason.map(Reason::Owned),
             properties: None,
             token: self.token.as_ref().map(|(token, _)| token.clone()),
@@ -259,10 +262,10 @@ impl Stack {
     }
 
     /// A resource's state, with an event that says so.
-    pub fn resource_becomes(&mut self, id: &str, status: &'static str, reason: Option<Reason>, at: Timestamp) {
+    pub fn resource_becomes(&mut self, id: &str, status: ResourceStatus, reason: Option<Reason>, at: Timestamp) {
         let at = self.next_moment(at);
         let Some(resource) = self.resources.get_mut(id) else { return };
-        resource.status = status;
+        resource.status = Some(status.clone());
         resource.reason.clone_from(&reason);
         resource.changed = at;
         let operation = self.operations.last().map(|it| it.id).unwrap_or_default();
@@ -285,7 +288,7 @@ impl Stack {
         &mut self,
         id: &str,
         resource: &Resource,
-        status: &'static str,
+        status: ResourceStatus,
         reason: Option<Reason>,
         at: Timestamp,
     ) {
@@ -293,6 +296,21 @@ impl Stack {
         let operation = self.operation_id();
         let event = event_of(Arc::from(id), resource, status, reason, at, (operation, self.token.as_ref()));
         self.events.push(Event { properties: None, ..event });
+    }
+}
+
+impl Resource {
+    pub fn has_status(&self, status: &ResourceStatus) -> bool {
+        self.status.as_ref() == Some(status)
+    }
+
+    pub fn is_deleted(&self) -> bool {
+        self.has_status(&ResourceStatus::DeleteComplete)
+    }
+
+    /// Whether the stack no longer has it: it is deleted, or retained by itself.
+    pub fn has_left(&self) -> bool {
+        self.is_deleted() || self.has_status(&ResourceStatus::DeleteSkipped)
     }
 }
 
@@ -322,7 +340,7 @@ pub fn moment(at: Timestamp) -> String {
 fn event_of(
     logical_id: Arc<str>,
     resource: &Resource,
-    status: &'static str,
+    status: ResourceStatus,
     reason: Option<Reason>,
     at: Timestamp,
     (operation, token): (Uuid, Option<&(Arc<str>, &'static str)>),

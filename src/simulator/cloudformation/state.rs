@@ -108,7 +108,7 @@ impl State {
     /// Whether a stack of the caller's has a resource with this physical ID.
     pub fn has_resource(&self, caller: &Caller, physical_id: &str) -> bool {
         let mut resources = self.of(caller).flat_map(|(_, stack)| stack.resources.values());
-        let is_gone = |it: &Resource| matches!(it.status, "DELETE_COMPLETE" | "DELETE_SKIPPED");
+        let is_gone = |it: &Resource| it.has_left();
         resources.any(|it| it.physical_id.as_deref() == Some(physical_id) && !is_gone(it))
     }
 

@@ -72,7 +72,7 @@ impl Surroundings<'_> {
         if self.sight.replaced.is_some_and(|replaced| replaced.contains(logical_id)) {
             return None;
         }
-        self.stack?.resources.get(logical_id).filter(|resource| resource.status != "DELETE_COMPLETE")
+        self.stack?.resources.get(logical_id).filter(|resource| !resource.is_deleted())
     }
 
     fn facts<'f>(&'f self, logical_id: &'f str, resource: &'f super::stack::Resource) -> Facts<'f> {

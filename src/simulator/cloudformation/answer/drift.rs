@@ -10,13 +10,14 @@ use super::super::{Answer, invalid};
 use super::{listed, moment, page, seen};
 use crate::catalog;
 use crate::simulator::xml::Xml;
+use crate::status::StackStatus;
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DetectStackDrift.html>
 pub fn detect_stack_drift(engine: &mut Engine, request: &Request) -> Answer {
     let number = seen(engine, request, request.required("StackName")?)?;
     let now = engine.now;
     let stack = engine.state.stack_mut(number);
-    if stack.is_busy() || matches!(stack.status, "REVIEW_IN_PROGRESS" | "DELETE_COMPLETE") {
+    if stack.is_busy() || matches!(stack.status, StackStatus::ReviewInProgress | StackStatus::DeleteComplete) {
         return Err(invalid(format!(
             "Drift detection cannot be performed on stack [{}] while it is in {} status.",
             stack.id, stack.status

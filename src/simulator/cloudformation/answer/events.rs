@@ -12,6 +12,7 @@ use super::super::stack::{Event, OperationKind, STACK, Stack};
 use super::super::{Answer, ServiceError, invalid};
 use super::{event_members, is_hidden, listed, moment, page};
 use crate::simulator::xml::Xml;
+use crate::status::{ChangeSetStatus, ResourceStatus};
 
 /// One of them.
 enum OperationEvent<'e> {
@@ -75,7 +76,7 @@ fn of_operation<'e>(
 /// Newest first, with those of its change sets.
 fn of_stack(stack: &Stack) -> Vec<OperationEvent<'_>> {
     let mut ends: HashMap<Uuid, Timestamp> = HashMap::new();
-    for event in stack.events.iter().filter(|it| is_of_stack(it) && is_end(it.status)) {
+    for event in stack.events.iter().filter(|it| is_of_stack(it) && is_end(&it.status)) {
         ends.insert(event.operation, event.at);
     }
     let of_stack = stack.events.iter().rev().map(|event| OperationEvent::OfStack {
@@ -93,8 +94,8 @@ fn is_of_stack(event: &Event) -> bool {
     &*event.kind == STACK && event.is_of_stack_itself()
 }
 
-fn is_end(status: &str) -> bool {
-    !status.ends_with("_IN_PROGRESS")
+fn is_end(status: &ResourceStatus) -> bool {
+    status.is_terminal()
 }
 
 impl OperationEvent<'_> {
@@ -107,8 +108,8 @@ impl OperationEvent<'_> {
 
     fn is_failure(&self, now: Timestamp) -> bool {
         match self {
-            Self::OfStack { event, .. } => event.status.ends_with("_FAILED"),
-            Self::OfChangeSet { change_set, .. } => change_set.status(now).0 == "FAILED",
+            Self::OfStack { event, .. } => event.status.is_failed(),
+            Self::OfChangeSet { change_set, .. } => change_set.status(now).0 == ChangeSetStatus::Failed,
         }
     }
 
@@ -125,16 +126,16 @@ fn event_of(xml: &mut Xml, stack: &Stack, event: &Event, ends: Option<Timestamp>
     let kind = operation.map_or(OperationKind::CreateStack, |it| it.kind);
     xml.text("OperationType", kind.name());
     if is_of_stack(event) {
-        let status = match event.status {
+        let status = match &event.status {
             status if !is_end(status) => "IN_PROGRESS",
-            status if status.ends_with("_FAILED") => "FAILED",
+            status if status.is_failed() => "FAILED",
             _ => "SUCCEEDED",
         };
         xml.text("OperationStatus", status).text("EventType", "STACK_EVENT");
         xml.optional("StartTime", operation.map(|it| moment(it.begun)));
-        xml.optional("EndTime", ends.filter(|_| is_end(event.status)).map(moment));
+        xml.optional("EndTime", ends.filter(|_| is_end(&event.status)).map(moment));
     } else {
-        let is_error = event.status.ends_with("_FAILED");
+        let is_error = event.status.is_failed();
         xml.text("EventType", if is_error { "PROVISIONING_ERROR" } else { "PROGRESS_EVENT" });
     }
     event_members(xml, stack, event);
@@ -142,8 +143,8 @@ fn event_of(xml: &mut Xml, stack: &Stack, event: &Event, ends: Option<Timestamp>
 
 fn change_set_of(xml: &mut Xml, stack: &Stack, change_set: &ChangeSet, now: Timestamp) {
     let status = match change_set.status(now).0 {
-        "CREATE_IN_PROGRESS" => "IN_PROGRESS",
-        "FAILED" => "FAILED",
+        ChangeSetStatus::CreateInProgress => "IN_PROGRESS",
+        ChangeSetStatus::Failed => "FAILED",
         _ => "SUCCEEDED",
     };
     let is_ready = status != "IN_PROGRESS";

@@ -103,7 +103,7 @@ fn event_members(xml: &mut Xml, stack: &Stack, event: &Event) {
         .text("PhysicalResourceId", event.physical_id.as_deref().unwrap_or_default())
         .text("ResourceType", &event.kind)
         .text("Timestamp", moment(event.at))
-        .text("ResourceStatus", event.status)
+        .text("ResourceStatus", event.status.as_str())
         .optional("ResourceStatusReason", event.reason.as_deref())
         .optional("ResourceProperties", event_properties(event))
         .optional("ClientRequestToken", event.token.as_deref());

@@ -8,6 +8,7 @@ use super::{
     PAGE, continued_at, event_members, is_hidden, listed, members, moment, page, parameters_of, seen, tags_of, token_of,
 };
 use crate::simulator::xml::Xml;
+use crate::status::{ResourceStatus, StackStatus};
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html>
 pub fn describe_stacks(engine: &Engine, request: &Request) -> Answer {
@@ -27,7 +28,7 @@ pub fn describe_stacks(engine: &Engine, request: &Request) -> Answer {
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStacks.html>
 pub fn list_stacks(engine: &Engine, request: &Request) -> Answer {
     let wanted = request.list("StackStatusFilter");
-    let fits = |stack: &Stack| wanted.is_empty() || wanted.contains(&stack.status);
+    let fits = |stack: &Stack| wanted.is_empty() || wanted.contains(&stack.status.as_str());
     let all = engine.state.of(request.caller);
     let stacks: Vec<_> = all.filter(|(number, stack)| fits(stack) && !is_hidden(engine, *number)).collect();
     Ok(listed("StackSummaries", newest_first(request, &stacks, |xml, stack| head(engine, xml, stack))?))
@@ -58,7 +59,7 @@ fn head(engine: &Engine, xml: &mut Xml, stack: &Stack) {
         .text("CreationTime", moment(stack.created))
         .optional("LastUpdatedTime", stack.updated.map(moment))
         .optional("DeletionTime", stack.deleted.map(moment))
-        .text("StackStatus", stack.status)
+        .text("StackStatus", stack.status.as_str())
         .optional("StackStatusReason", stack.reason.as_deref());
     family(engine, xml, stack);
 }
@@ -110,7 +111,7 @@ pub fn description(stack: &Stack) -> Option<&str> {
 
 fn described(engine: &Engine, xml: &mut Xml, stack: &Stack) {
     let settings = &stack.settings;
-    let in_review = stack.status == "REVIEW_IN_PROGRESS";
+    let in_review = stack.status == StackStatus::ReviewInProgress;
     xml.text("StackId", &stack.id)
         .text("StackName", &stack.name)
         .optional("ChangeSetId", stack.change_set_id.as_deref())
@@ -122,7 +123,7 @@ fn described(engine: &Engine, xml: &mut Xml, stack: &Stack) {
         .optional("DeletionTime", stack.deleted.map(moment))
         .optional("LastUpdatedTime", stack.updated.map(moment));
     rollback_configuration(xml, &settings.rollback);
-    xml.text("StackStatus", stack.status)
+    xml.text("StackStatus", stack.status.as_str())
         .optional("StackStatusReason", stack.reason.as_deref())
         .text("DisableRollback", settings.disable_rollback);
     members(xml, "NotificationARNs", &settings.notification_arns);
@@ -201,7 +202,7 @@ fn resource_of(xml: &mut Xml, id: &str, resource: &Resource, when: &str) {
         .optional("PhysicalResourceId", resource.physical_id.as_deref())
         .text("ResourceType", &resource.kind)
         .text(when, moment(resource.changed))
-        .text("ResourceStatus", resource.status)
+        .text("ResourceStatus", resource.status.as_ref().map_or("", ResourceStatus::as_str))
         .optional("ResourceStatusReason", resource.reason.as_deref())
         .element("DriftInformation", |xml| {
             xml.text("StackResourceDriftStatus", "NOT_CHECKED");

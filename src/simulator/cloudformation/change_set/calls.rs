@@ -18,6 +18,7 @@ use super::{ChangeSet, ChangeSetKind, Changes, Execution, import};
 use crate::catalog;
 use crate::simulator::Caller;
 use crate::simulator::xml::Xml;
+use crate::status::{ChangeSetStatus, StackStatus};
 
 /// Nominally, to work one out.
 const TAKES: Duration = Duration::from_secs(3);
@@ -72,7 +73,7 @@ impl Engine<'_> {
             let number =
                 self.add_stack(request.caller, &subject.stack_name, &subject.stack_id, settings, None, self.now);
             let stack = self.state.stack_mut(number);
-            stack.becomes("REVIEW_IN_PROGRESS", Some("User Initiated".to_owned()), self.now);
+            stack.becomes(StackStatus::ReviewInProgress, Some("User Initiated".to_owned()), self.now);
             number
         });
         let mut change_set = self.new_change_set(request.caller, name, source, settings);
@@ -89,7 +90,7 @@ impl Engine<'_> {
 
     /// Whether the stack comes into being with the change set.
     fn is_new(&self, subject: &Subject) -> bool {
-        subject.number.is_none_or(|number| self.state.stack(number).status == "REVIEW_IN_PROGRESS")
+        subject.number.is_none_or(|number| self.state.stack(number).status == StackStatus::ReviewInProgress)
     }
 
     /// An empty one, of an update.
@@ -170,7 +171,7 @@ impl Engine<'_> {
     fn subject_of(&self, request: &Request, change_set: &str) -> Result<Subject, ServiceError> {
         let name = request.required("StackName")?;
         let number = self.state.find(request.caller, name).filter(|number| !self.state.stack(*number).is_deleted());
-        let in_review = number.is_some_and(|number| self.state.stack(number).status == "REVIEW_IN_PROGRESS");
+        let in_review = number.is_some_and(|number| self.state.stack(number).status == StackStatus::ReviewInProgress);
         let kind = match (request.text("ChangeSetType").unwrap_or("UPDATE"), number) {
             ("CREATE", Some(_)) if !in_review => {
                 return Err(invalid(format!(
@@ -206,7 +207,7 @@ impl Engine<'_> {
         let (status, execution) = change_set.status(self.now);
         if execution != "AVAILABLE" {
             // A change set that was worked out is what its execution has come to.
-            let status = if status == "CREATE_COMPLETE" { execution } else { status };
+            let status = if status == ChangeSetStatus::CreateComplete { execution } else { status.as_str() };
             let message = format!("ChangeSet [{id}] cannot be executed in its current status of [{status}]");
             return Err(error("InvalidChangeSetStatus", message));
         }

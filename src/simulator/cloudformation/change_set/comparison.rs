@@ -396,7 +396,7 @@ impl<'e> Comparison<'e> {
 }
 
 fn is_there(resource: &Resource) -> bool {
-    resource.physical_id.is_some() && resource.status != "DELETE_COMPLETE"
+    resource.physical_id.is_some() && !resource.is_deleted()
 }
 
 /// What becomes of a resource that its stack doesn't have any more.

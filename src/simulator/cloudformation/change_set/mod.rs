@@ -20,6 +20,7 @@ use super::resource::Replaces;
 use super::revision::Begun;
 use super::source::Source;
 use super::stack::{Settings, StackNumber};
+use crate::status::{ChangeSetStatus, StackStatus};
 
 pub use calls::find;
 pub use comparison::Changes;
@@ -139,7 +140,7 @@ pub enum ChangeSource {
 
 impl ChangeSet {
     /// Status and execution status, by this moment.
-    pub fn status(&self, now: Timestamp) -> (&'static str, &'static str) {
+    pub fn status(&self, now: Timestamp) -> (ChangeSetStatus, &'static str) {
         let execution = match self.execution {
             Execution::Available => "AVAILABLE",
             Execution::Running => "EXECUTE_IN_PROGRESS",
@@ -148,18 +149,20 @@ impl ChangeSet {
             Execution::Obsolete => "OBSOLETE",
         };
         match &self.refused {
-            _ if now < self.ready => ("CREATE_IN_PROGRESS", "UNAVAILABLE"),
-            Some(_) => ("FAILED", "UNAVAILABLE"),
-            None if self.root.is_some() && self.execution == Execution::Available => ("CREATE_COMPLETE", "UNAVAILABLE"),
-            None => ("CREATE_COMPLETE", execution),
+            _ if now < self.ready => (ChangeSetStatus::CreateInProgress, "UNAVAILABLE"),
+            Some(_) => (ChangeSetStatus::Failed, "UNAVAILABLE"),
+            None if self.root.is_some() && self.execution == Execution::Available => {
+                (ChangeSetStatus::CreateComplete, "UNAVAILABLE")
+            }
+            None => (ChangeSetStatus::CreateComplete, execution),
         }
     }
 
     /// Why it is in its status, by this moment.
     pub fn status_reason(&self, now: Timestamp) -> Option<&str> {
         match self.status(now) {
-            ("FAILED", _) => self.refused.as_deref(),
-            ("CREATE_COMPLETE", "UNAVAILABLE") => Some("Executable from root change set"),
+            (ChangeSetStatus::Failed, _) => self.refused.as_deref(),
+            (ChangeSetStatus::CreateComplete, "UNAVAILABLE") => Some("Executable from root change set"),
             _ => None,
         }
     }
@@ -170,13 +173,15 @@ impl ChangeSet {
     }
 
     /// Takes note of what the stack that executes it has become.
-    pub fn follow(&mut self, status: &str) {
+    pub fn follow(&mut self, status: &StackStatus) {
         if self.execution != Execution::Running {
             return;
         }
         match status {
-            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => self.execution = Execution::Complete,
-            status if status.ends_with("_COMPLETE") || status.ends_with("_FAILED") => {
+            StackStatus::CreateComplete | StackStatus::UpdateComplete | StackStatus::ImportComplete => {
+                self.execution = Execution::Complete
+            }
+            status if status.is_complete() || status.is_failed() => {
                 self.execution = Execution::Failed;
             }
             _ => {}

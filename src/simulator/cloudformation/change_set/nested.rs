@@ -12,6 +12,7 @@ use super::super::source::Source;
 use super::super::stack::{STACK, Settings, StackNumber};
 use super::context::KNOWN_AFTER_APPLY;
 use super::{Action, ChangeSet, ChangeSetKind, Changes, Execution};
+use crate::status::StackStatus;
 use crate::template::Value;
 
 /// The change set into whose nested stacks one looks.
@@ -156,7 +157,7 @@ impl Engine<'_> {
         let NewNested { owner, name, id, nested_in, .. } = new;
         let child = self.add_stack(&owner, &name, &id, Settings::default(), Some(nested_in), self.now);
         let reason = Some("User Initiated".to_owned());
-        self.state.stack_mut(child).becomes("REVIEW_IN_PROGRESS", reason, self.now);
+        self.state.stack_mut(child).becomes(StackStatus::ReviewInProgress, reason, self.now);
         child
     }
 

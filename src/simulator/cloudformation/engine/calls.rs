@@ -19,18 +19,19 @@ use crate::catalog;
 use crate::simulator::Caller;
 use crate::simulator::scenario::HiddenKind;
 use crate::simulator::xml::Xml;
+use crate::status::{ResourceStatus, StackStatus};
 
 const BY_USER: &str = "User Initiated";
 
 /// States in which a stack can be updated.
-const UPDATABLE: [&str; 7] = [
-    "CREATE_COMPLETE",
-    "UPDATE_COMPLETE",
-    "UPDATE_ROLLBACK_COMPLETE",
-    "UPDATE_FAILED",
-    "CREATE_FAILED",
-    "IMPORT_COMPLETE",
-    "IMPORT_ROLLBACK_COMPLETE",
+const UPDATABLE: [StackStatus; 7] = [
+    StackStatus::CreateComplete,
+    StackStatus::UpdateComplete,
+    StackStatus::UpdateRollbackComplete,
+    StackStatus::UpdateFailed,
+    StackStatus::CreateFailed,
+    StackStatus::ImportComplete,
+    StackStatus::ImportRollbackComplete,
 ];
 
 /// What a call asks of a stack: its template, the values of parameters, and the rest.
@@ -42,7 +43,7 @@ impl Engine<'_> {
         let name = request.required("StackName")?;
         let token = request.token("CreateStack");
         let number = self.state.find(request.caller, name);
-        let in_review = number.filter(|number| self.stack(*number).status == "REVIEW_IN_PROGRESS");
+        let in_review = number.filter(|number| self.stack(*number).status == StackStatus::ReviewInProgress);
         if let Some(there) = number.filter(|_| in_review.is_none()).map(|number| self.stack(number)) {
             return match token.is_some() && there.token == token {
                 true => Ok(stack_and_operation(there)),
@@ -115,19 +116,19 @@ impl Engine<'_> {
         let is_forced = request.text("DeletionMode") == Some("FORCE_DELETE_STACK");
         let Some(number) = self.state.find(request.caller, name) else { return Ok(String::new()) };
         let stack = self.stack(number);
-        if stack.is_deleted() || stack.status == "DELETE_IN_PROGRESS" {
+        if stack.is_deleted() || stack.status == StackStatus::DeleteInProgress {
             return Ok(String::new());
         }
         if stack.settings.is_protected {
             let message = format!("Stack [{}] cannot be deleted while TerminationProtection is enabled", stack.name);
             return Err(invalid(message));
         }
-        if stack.is_busy() && stack.status != "CREATE_IN_PROGRESS" {
-            let (id, status) = (&stack.id, stack.status);
+        if stack.is_busy() && stack.status != StackStatus::CreateInProgress {
+            let (id, status) = (&stack.id, &stack.status);
             return Err(invalid(format!("Stack {id} cannot be deleted while in status {status}")));
         }
         let retain: Vec<String> = request.list("RetainResources").into_iter().map(str::to_owned).collect();
-        if stack.status != "DELETE_FAILED" && (!retain.is_empty() || is_forced) {
+        if stack.status != StackStatus::DeleteFailed && (!retain.is_empty() || is_forced) {
             let what = if is_forced { "DeletionMode FORCE_DELETE_STACK" } else { "RetainResources" };
             let message = format!(
                 "Invalid operation on stack [{}]. {what} can only be used when the stack is in the DELETE_FAILED state.",
@@ -263,7 +264,7 @@ impl Engine<'_> {
             updated: None,
             deleted: None,
             hidden_until: hidden.map(|lasts| self.after(at, lasts)),
-            status: "REVIEW_IN_PROGRESS",
+            status: StackStatus::ReviewInProgress,
             reason: None,
             settings,
             revision: None,
@@ -295,7 +296,7 @@ impl Engine<'_> {
         stack.revision = Some(revision);
         let reason = stack.nested_in.is_none().then(|| BY_USER.to_owned());
         let timeout = stack.settings.timeout_minutes;
-        self.becomes(number, "CREATE_IN_PROGRESS", reason, at);
+        self.becomes(number, StackStatus::CreateInProgress, reason, at);
         self.operate(number, operation, at);
         if let Some(minutes) = timeout {
             let at = self.after(at, Duration::from_secs(u64::from(minutes) * 60));
@@ -320,10 +321,10 @@ impl Engine<'_> {
             stack.settings = settings;
         }
         let reason = stack.nested_in.is_none().then(|| BY_USER.to_owned());
-        self.becomes(number, "UPDATE_IN_PROGRESS", reason, at);
+        self.becomes(number, StackStatus::UpdateInProgress, reason, at);
         let denied = self.denied_deletions(number, &before);
         for (id, reason) in &denied {
-            self.resource_becomes(number, id, "UPDATE_FAILED", Some(Reason::Owned(reason.clone())), at);
+            self.resource_becomes(number, id, ResourceStatus::UpdateFailed, Some(Reason::Owned(reason.clone())), at);
         }
         let tasks = if denied.is_empty() { updated } else { Vec::new() };
         let operation = Operation {
@@ -355,7 +356,7 @@ impl Engine<'_> {
         is_forced: bool,
         at: Timestamp,
     ) {
-        self.becomes(number, "DELETE_IN_PROGRESS", reason.map(str::to_owned), at);
+        self.becomes(number, StackStatus::DeleteInProgress, reason.map(str::to_owned), at);
         let stack = self.stack(number);
         let exported = self.state.exports.iter().filter(|(_, export)| export.stack == Some(number));
         let mut used = exported.filter_map(|((_, _, name), _)| {
@@ -365,7 +366,7 @@ impl Engine<'_> {
         if let Some((name, user)) = used.next() {
             let reason = format!("Export {name} cannot be deleted as it is in use by {}", user.name);
             self.state.stack_mut(number).operation = None;
-            self.becomes(number, "DELETE_FAILED", Some(reason.clone()), at);
+            self.becomes(number, StackStatus::DeleteFailed, Some(reason.clone()), at);
             return self.report(number, Phase::Delete, Some(reason), at);
         }
         let deleted = deletions(stack);
@@ -377,7 +378,7 @@ impl Engine<'_> {
     pub fn would_change(&self, number: StackNumber, foreseen: &Foreseen) -> bool {
         let stack = self.stack(number);
         let Some(old) = &stack.revision else { return true };
-        if matches!(stack.status, "CREATE_FAILED" | "UPDATE_FAILED") {
+        if matches!(stack.status, StackStatus::CreateFailed | StackStatus::UpdateFailed) {
             return true;
         }
         if self.changes_resources(number, foreseen) {

@@ -12,6 +12,7 @@ use super::super::revision::{self, Begun};
 use super::super::stack::{Reason, Resource, Settings, StackNumber};
 use super::{Before, Engine, Operation, Phase, Step, effect, failed_to, tasks};
 use crate::simulator::Caller;
+use crate::status::{ResourceStatus, StackStatus};
 use crate::template;
 
 /// To look a resource up, and to take it over.
@@ -33,7 +34,7 @@ impl Engine<'_> {
             outputs: stack.outputs.clone(),
             settings: std::mem::replace(&mut stack.settings, settings),
         };
-        self.becomes(number, "IMPORT_IN_PROGRESS", Some("User Initiated".to_owned()), at);
+        self.becomes(number, StackStatus::ImportInProgress, Some("User Initiated".to_owned()), at);
         let operation = Operation {
             reason: begun.fails,
             before: Some(Box::new(before)),
@@ -68,7 +69,7 @@ impl Engine<'_> {
         let resource = Resource {
             kind: Arc::from(wanted.as_ref().map_or("", |it| it.kind.as_str())),
             physical_id: physical_id.map(Arc::from),
-            status: "",
+            status: None,
             reason: None,
             changed: at,
             properties: Arc::new(wanted.as_ref().and_then(|it| it.properties()).cloned().unwrap_or_else(IndexMap::new)),
@@ -78,7 +79,13 @@ impl Engine<'_> {
             child: None,
         };
         stack.resources.insert(id.clone(), resource);
-        self.resource_becomes(number, &id, "IMPORT_IN_PROGRESS", Some("Resource import started.".into()), at);
+        self.resource_becomes(
+            number,
+            &id,
+            ResourceStatus::ImportInProgress,
+            Some("Resource import started.".into()),
+            at,
+        );
         let at = self.after(at, TAKES);
         self.plan(number, at, Step::Finish(task, refused));
     }
@@ -90,11 +97,11 @@ impl Engine<'_> {
         match reason.or_else(missing) {
             None => {
                 let completed = "Resource import completed.";
-                self.resource_becomes(number, &id, "IMPORT_COMPLETE", Some(completed.into()), at);
+                self.resource_becomes(number, &id, ResourceStatus::ImportComplete, Some(completed.into()), at);
                 self.done(number, task, at);
             }
             Some(reason) => {
-                self.resource_becomes(number, &id, "IMPORT_FAILED", Some(Reason::Owned(reason)), at);
+                self.resource_becomes(number, &id, ResourceStatus::ImportFailed, Some(Reason::Owned(reason)), at);
                 self.failed(number, task, at);
             }
         }
@@ -106,16 +113,16 @@ impl Engine<'_> {
         let reason = reason.map_or_else(|| self.set_outputs(number), Err);
         let Some(before) = operation.before else { return };
         match reason {
-            Ok(()) => self.becomes(number, "IMPORT_COMPLETE", None, at),
+            Ok(()) => self.becomes(number, StackStatus::ImportComplete, None, at),
             Err(reason) => {
-                self.becomes(number, "IMPORT_ROLLBACK_IN_PROGRESS", Some(reason), at);
+                self.becomes(number, StackStatus::ImportRollbackInProgress, Some(reason), at);
                 let stack = self.state.stack_mut(number);
                 stack.resources = before.resources;
                 stack.revision = before.revision;
                 stack.settings = before.settings;
                 stack.outputs = before.outputs;
                 let at = self.after(at, TAKES);
-                self.becomes(number, "IMPORT_ROLLBACK_COMPLETE", None, at);
+                self.becomes(number, StackStatus::ImportRollbackComplete, None, at);
             }
         }
     }

@@ -11,6 +11,7 @@ use super::super::revision;
 use super::super::stack::{Reason, Resource, STACK, StackNumber};
 use super::super::stack_policy::UpdateAction;
 use super::{Deed, Engine, Phase, Step, TaskState, effect};
+use crate::status::{ResourceStatus, StackStatus};
 use crate::template;
 
 /// What is wrong with a resource's properties shows soon.
@@ -48,7 +49,7 @@ impl Engine<'_> {
     fn begin_with(&mut self, number: StackNumber, task: usize, id: &str, wanted: &template::Resource, at: Timestamp) {
         let stack = self.stack(number);
         let depends_on = stack.revision.as_ref().and_then(|it| it.depends_on.get(id)).cloned();
-        let there = stack.resources.get(id).filter(|it| it.physical_id.is_some() && it.status != "DELETE_COMPLETE");
+        let there = stack.resources.get(id).filter(|it| it.physical_id.is_some() && !it.is_deleted());
         let (properties, refused) = self.properties(number, id, wanted);
         let properties = Arc::new(properties);
         let way = match there.map_or(Way::Create, |there| self.way(there, &properties)) {
@@ -59,7 +60,7 @@ impl Engine<'_> {
         let resource = Resource {
             kind: Arc::from(wanted.kind.as_str()),
             physical_id: there.and_then(|it| it.physical_id.clone()),
-            status: there.map_or("", |it| it.status),
+            status: there.and_then(|it| it.status.clone()),
             reason: there.and_then(|it| it.reason.clone()),
             changed: there.map_or(at, |it| it.changed),
             properties,
@@ -77,15 +78,15 @@ impl Engine<'_> {
             Way::Leave => return self.done(number, task, at),
             Way::Create => {
                 self.forget_physical_id(number, id);
-                self.resource_becomes(number, id, "CREATE_IN_PROGRESS", None, at);
+                self.resource_becomes(number, id, ResourceStatus::CreateInProgress, None, at);
             }
             Way::Replace => {
-                self.resource_becomes(number, id, "UPDATE_IN_PROGRESS", Some(REPLACES.into()), at);
+                self.resource_becomes(number, id, ResourceStatus::UpdateInProgress, Some(REPLACES.into()), at);
                 self.forget_physical_id(number, id);
             }
             // Whether a stack in it changes at all is known later.
             Way::Update if wanted.kind == STACK => {}
-            Way::Update => self.resource_becomes(number, id, "UPDATE_IN_PROGRESS", None, at),
+            Way::Update => self.resource_becomes(number, id, ResourceStatus::UpdateInProgress, None, at),
         }
         match refusal {
             Some(reason) => {
@@ -153,7 +154,7 @@ impl Engine<'_> {
         let unmade = || Resource {
             kind: Arc::from(kind.unwrap_or_default()),
             physical_id: None,
-            status: "",
+            status: None,
             reason: None,
             changed: at,
             properties: Arc::new(IndexMap::new()),
@@ -163,7 +164,12 @@ impl Engine<'_> {
             child: None,
         };
         stack.resources.entry(id.to_owned()).or_insert_with(unmade);
-        stack.resource_becomes(id, if is_new { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" }, None, at);
+        stack.resource_becomes(
+            id,
+            if is_new { ResourceStatus::CreateInProgress } else { ResourceStatus::UpdateInProgress },
+            None,
+            at,
+        );
         self.finish_make(number, task, Some(reason), at);
     }
 
@@ -220,7 +226,7 @@ impl Engine<'_> {
             }
             return;
         }
-        let is_replaced = resource.status == "UPDATE_IN_PROGRESS";
+        let is_replaced = resource.has_status(&ResourceStatus::UpdateInProgress);
         let made = self.take_name(number, &id, &resource).and_then(|()| {
             let stack = self.stack(number);
             let facts = stack.facts(&id, &resource);
@@ -231,7 +237,8 @@ impl Engine<'_> {
                 if let Some(resource) = self.state.stack_mut(number).resources.get_mut(&id) {
                     resource.physical_id = Some(physical_id.into());
                 }
-                let status = if is_replaced { "UPDATE_IN_PROGRESS" } else { "CREATE_IN_PROGRESS" };
+                let status =
+                    if is_replaced { ResourceStatus::UpdateInProgress } else { ResourceStatus::CreateInProgress };
                 self.resource_becomes(number, &id, status, Some(INITIATED.into()), at);
             }
             Err(reason) => self.finish_make(number, task, Some(reason), at),
@@ -245,7 +252,7 @@ impl Engine<'_> {
         let name = key.3.clone();
         let own = stack.id.clone();
         match self.state.taken.get(&key) {
-            Some(holder) if *holder == own && resource.status == "UPDATE_IN_PROGRESS" => Err(format!(
+            Some(holder) if *holder == own && resource.has_status(&ResourceStatus::UpdateInProgress) => Err(format!(
                 "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename {name} and \
                  update the stack again."
             )),
@@ -262,13 +269,13 @@ impl Engine<'_> {
         let before = self.operation(number).and_then(|operation| operation.before.as_deref());
         let is_update = before.is_some_and(|before| before.resources.contains_key(&id));
         match (is_update, &reason) {
-            (false, None) => self.resource_becomes(number, &id, "CREATE_COMPLETE", None, at),
-            (true, None) => self.resource_becomes(number, &id, "UPDATE_COMPLETE", None, at),
+            (false, None) => self.resource_becomes(number, &id, ResourceStatus::CreateComplete, None, at),
+            (true, None) => self.resource_becomes(number, &id, ResourceStatus::UpdateComplete, None, at),
             (false, Some(_)) => {
-                self.resource_becomes(number, &id, "CREATE_FAILED", reason.clone().map(Reason::Owned), at)
+                self.resource_becomes(number, &id, ResourceStatus::CreateFailed, reason.clone().map(Reason::Owned), at)
             }
             (true, Some(_)) => {
-                self.resource_becomes(number, &id, "UPDATE_FAILED", reason.clone().map(Reason::Owned), at)
+                self.resource_becomes(number, &id, ResourceStatus::UpdateFailed, reason.clone().map(Reason::Owned), at)
             }
         }
         match reason {
@@ -299,9 +306,12 @@ impl Engine<'_> {
         }
         for id in running {
             let Some(resource) = self.stack(number).resources.get(&id) else { continue };
-            let (child, is_update) = (resource.child, resource.status == "UPDATE_IN_PROGRESS");
-            let (status, reason) =
-                if is_update { ("UPDATE_FAILED", UPDATE_CANCELLED) } else { ("CREATE_FAILED", CREATION_CANCELLED) };
+            let (child, is_update) = (resource.child, resource.has_status(&ResourceStatus::UpdateInProgress));
+            let (status, reason) = if is_update {
+                (ResourceStatus::UpdateFailed, UPDATE_CANCELLED)
+            } else {
+                (ResourceStatus::CreateFailed, CREATION_CANCELLED)
+            };
             self.resource_becomes(number, &id, status, Some(reason.into()), at);
             if let Some(child) = child {
                 self.cancel_nested(child, at);
@@ -318,17 +328,17 @@ impl Engine<'_> {
         let stack = self.state.stack_mut(number);
         let kind = before.kind.clone();
         if let Some(resource) = stack.resources.get_mut(&id) {
-            let status = resource.status;
+            let status = resource.status.take();
             *resource = Resource { status, ..*before };
         }
         if &*kind == STACK {
             let Some(resource) = self.stack(number).resources.get(&id).cloned() else { return };
-            if resource.child.is_some_and(|child| self.stack(child).status == "UPDATE_ROLLBACK_FAILED") {
+            if resource.child.is_some_and(|child| self.stack(child).status == StackStatus::UpdateRollbackFailed) {
                 return self.restore_nested(number, task, &id, &resource, at);
             }
             return self.initiate_nested(number, task, &id, &resource, at);
         }
-        self.resource_becomes(number, &id, "UPDATE_IN_PROGRESS", None, at);
+        self.resource_becomes(number, &id, ResourceStatus::UpdateInProgress, None, at);
         let impact = self.impact(number, &id, &kind, Deed::Rollback);
         let ends = self.after(at, impact.takes.unwrap_or_else(|| resource::takes(&kind, Deed::Rollback)));
         self.plan(number, ends, Step::Finish(task, impact.fails));
@@ -340,11 +350,11 @@ impl Engine<'_> {
         let change = || effect::change(self.cloud, self.stack(number), &id, resource.as_ref()?, at).err();
         match reason.or_else(change) {
             None => {
-                self.resource_becomes(number, &id, "UPDATE_COMPLETE", None, at);
+                self.resource_becomes(number, &id, ResourceStatus::UpdateComplete, None, at);
                 self.done(number, task, at);
             }
             Some(reason) => {
-                self.resource_becomes(number, &id, "UPDATE_FAILED", Some(reason.into()), at);
+                self.resource_becomes(number, &id, ResourceStatus::UpdateFailed, Some(reason.into()), at);
                 self.failed(number, task, at);
             }
         }

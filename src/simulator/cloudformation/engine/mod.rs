@@ -32,6 +32,7 @@ use super::stack::{Output, Reason, Resource, Settings, Stack, StackNumber};
 use super::state::State;
 use crate::simulator::Cloud;
 use crate::simulator::scenario::{Impact, Phase as Deed, ResourceFacts};
+use crate::status::{ResourceStatus, StackStatus};
 
 pub use calls::new_id;
 pub use nested::{NewNested, asked, tags};
@@ -76,8 +77,10 @@ enum Phase {
     Update,
     /// What was updated is put back.
     UpdateRollback,
-    /// What an update has left is deleted; the stack is in this state then.
-    Cleanup(&'static str),
+    /// What an update, or its rollback, no longer needs is deleted.
+    Cleanup {
+        rolled_back: bool,
+    },
     Delete,
     Import,
 }
@@ -161,7 +164,7 @@ impl Engine<'_> {
         self.operation(number)?.tasks.get(task)
     }
 
-    fn becomes(&mut self, number: StackNumber, status: &'static str, reason: Option<String>, at: Timestamp) {
+    fn becomes(&mut self, number: StackNumber, status: StackStatus, reason: Option<String>, at: Timestamp) {
         self.state.stack_mut(number).becomes(status, reason, at);
     }
 
@@ -169,7 +172,7 @@ impl Engine<'_> {
         &mut self,
         number: StackNumber,
         id: &str,
-        status: &'static str,
+        status: ResourceStatus,
         reason: Option<Reason>,
         at: Timestamp,
     ) {
@@ -223,7 +226,7 @@ impl Engine<'_> {
             _ if operation.takes_over(task) => self.begin_take_over(number, task, at),
             Phase::Create | Phase::Update => self.begin_make(number, task, at),
             Phase::UpdateRollback => self.begin_restore(number, task, at),
-            Phase::Rollback | Phase::Cleanup(_) | Phase::Delete => self.begin_delete(number, task, at),
+            Phase::Rollback | Phase::Cleanup { .. } | Phase::Delete => self.begin_delete(number, task, at),
             Phase::Import => self.begin_take_over(number, task, at),
         }
     }
@@ -239,7 +242,7 @@ impl Engine<'_> {
         match operation.phase {
             Phase::Create | Phase::Update => self.finish_make(number, task, reason, at),
             Phase::UpdateRollback => self.finish_restore(number, task, reason, at),
-            Phase::Rollback | Phase::Cleanup(_) | Phase::Delete => self.finish_delete(number, task, reason, at),
+            Phase::Rollback | Phase::Cleanup { .. } | Phase::Delete => self.finish_delete(number, task, reason, at),
             Phase::Import => self.finish_take_over(number, task, reason, at),
         }
     }

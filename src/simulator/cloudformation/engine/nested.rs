@@ -13,6 +13,7 @@ use super::super::{ServiceError, invalid};
 use super::calls::new_id;
 use super::{Engine, Phase, TaskState, effect};
 use crate::simulator::{Caller, Cloud};
+use crate::status::{ResourceStatus, StackStatus};
 use crate::template::Value;
 
 /// How deep stacks nest, and how many there may be of one root, so that a template that nests itself comes to an end
@@ -91,7 +92,13 @@ impl Engine<'_> {
             resource.child = Some(child);
             resource.physical_id = Some(stack_id.into());
         }
-        self.resource_becomes(number, id, "CREATE_IN_PROGRESS", Some("Resource creation Initiated".into()), at);
+        self.resource_becomes(
+            number,
+            id,
+            ResourceStatus::CreateInProgress,
+            Some("Resource creation Initiated".into()),
+            at,
+        );
         self.begin_creation(child, foreseen.begun(), at);
         Ok(())
     }
@@ -147,7 +154,7 @@ impl Engine<'_> {
         let is_child = |nested: &NestedIn| nested.parent == parent;
         let stacks = self.state.of(&self.stack(parent).owner);
         let children = stacks.filter(|(_, stack)| stack.nested_in.as_ref().is_some_and(is_child));
-        children.filter(|(_, stack)| stack.status == "REVIEW_IN_PROGRESS").map(|(number, _)| number).collect()
+        children.filter(|(_, stack)| stack.status == StackStatus::ReviewInProgress).map(|(number, _)| number).collect()
     }
 
     /// Deletes the nested stacks that a finished operation hasn't created, and all of their own.
@@ -159,11 +166,11 @@ impl Engine<'_> {
 
     /// Deletes a stack of which only a change set exists.
     pub fn delete_reviewed(&mut self, number: StackNumber, at: Timestamp) {
-        if self.stack(number).status != "REVIEW_IN_PROGRESS" {
+        if self.stack(number).status != StackStatus::ReviewInProgress {
             return;
         }
         self.forget_reviewed(number, at);
-        self.becomes(number, "DELETE_COMPLETE", None, at);
+        self.becomes(number, StackStatus::DeleteComplete, None, at);
         self.state.forget_name(number);
         let stack = self.state.stack_mut(number);
         stack.deleted = Some(at);
@@ -187,7 +194,7 @@ impl Engine<'_> {
         });
         match before {
             Some((child, before)) => {
-                self.resource_becomes(number, id, "UPDATE_IN_PROGRESS", None, at);
+                self.resource_becomes(number, id, ResourceStatus::UpdateInProgress, None, at);
                 self.roll_back_update(child, before, None, at);
             }
             None => {
@@ -242,7 +249,7 @@ impl Engine<'_> {
         if !self.would_change(child, &foreseen) && settings.tags == self.stack(child).settings.tags {
             return Ok(false);
         }
-        self.resource_becomes(number, id, "UPDATE_IN_PROGRESS", None, at);
+        self.resource_becomes(number, id, ResourceStatus::UpdateInProgress, None, at);
         self.begin_update(child, foreseen.begun(), Some(settings), at);
         Ok(true)
     }
@@ -273,7 +280,7 @@ impl Engine<'_> {
                 Phase::Rollback | Phase::Delete => {
                     format!("Embedded stack {id} was not successfully deleted: {reason}")
                 }
-                Phase::Update | Phase::UpdateRollback | Phase::Cleanup(_) | Phase::Import => format!(
+                Phase::Update | Phase::UpdateRollback | Phase::Cleanup { .. } | Phase::Import => format!(
                     "Embedded stack {id} was not successfully updated. Currently in {} with reason: {reason}",
                     stack.status
                 ),

@@ -6,12 +6,13 @@ use super::super::stack::StackNumber;
 use super::super::{Answer, ServiceError, invalid};
 use super::calls::stack_and_operation;
 use super::{Engine, Operation, Phase, deletions};
+use crate::status::{ResourceStatus, StackStatus};
 
 impl Engine<'_> {
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CancelUpdateStack.html>
     pub fn cancel_update_stack(&mut self, request: &Request) -> Answer {
         let number = self.named_stack(request)?;
-        if self.stack(number).status != "UPDATE_IN_PROGRESS" {
+        if self.stack(number).status != StackStatus::UpdateInProgress {
             return Err(invalid("CancelUpdateStack cannot be called from current stack status"));
         }
         self.state.stack_mut(number).token = request.token("CancelUpdateStack");
@@ -26,7 +27,7 @@ impl Engine<'_> {
     pub fn continue_update_rollback(&mut self, request: &Request) -> Answer {
         let number = self.named_stack(request)?;
         let stack = self.stack(number);
-        if stack.status != "UPDATE_ROLLBACK_FAILED" {
+        if stack.status != StackStatus::UpdateRollbackFailed {
             return Err(invalid(format!(
                 "Stack:{} is in {} state and can not continue rolling back.",
                 stack.id, stack.status
@@ -73,8 +74,8 @@ impl Engine<'_> {
         let Some((owner, resource)) = found else {
             return Err(invalid(format!("Resource {named} does not exist for stack {}", self.stack(number).name)));
         };
-        if resource.status != "UPDATE_FAILED" {
-            let status = resource.status;
+        if !resource.has_status(&ResourceStatus::UpdateFailed) {
+            let status = resource.status.as_ref().map_or("", ResourceStatus::as_str);
             return Err(invalid(format!(
                 "Resource {named} is in {status} state and cannot be skipped; only resources in UPDATE_FAILED state can be"
             )));
@@ -88,14 +89,14 @@ impl Engine<'_> {
         let stack = self.state.stack_mut(number);
         let before = stack.unsettled.take();
         let token = request.token("RollbackStack");
-        match (stack.status, before) {
-            ("CREATE_FAILED", _) => {
+        match (stack.status.clone(), before) {
+            (StackStatus::CreateFailed, _) => {
                 stack.token = token;
-                self.becomes(number, "ROLLBACK_IN_PROGRESS", Some("User Initiated".to_owned()), self.now);
+                self.becomes(number, StackStatus::RollbackInProgress, Some("User Initiated".to_owned()), self.now);
                 let operation = Operation::new(Phase::Rollback, deletions(self.stack(number)));
                 self.operate(number, operation, self.now);
             }
-            ("UPDATE_FAILED", Some(before)) => {
+            (StackStatus::UpdateFailed, Some(before)) => {
                 stack.token = token;
                 self.roll_back_update(number, *before, Some("User Initiated".to_owned()), self.now);
             }

@@ -11,6 +11,7 @@ use super::super::state::Export;
 use super::super::world::is_failed_transform;
 use super::unmake::{deletions, leftovers};
 use super::{Before, Engine, Operation, Phase, tasks};
+use crate::status::{ResourceStatus, StackStatus};
 use crate::template;
 
 impl Engine<'_> {
@@ -24,18 +25,20 @@ impl Engine<'_> {
             Phase::Update => self.settle_update(number, operation, at),
             Phase::Import => self.settle_import(number, operation, at),
             Phase::UpdateRollback => self.settle_update_rollback(number, operation, at),
-            Phase::Cleanup(status) => {
+            Phase::Cleanup { rolled_back } => {
+                let status =
+                    if rolled_back { StackStatus::UpdateRollbackComplete } else { StackStatus::UpdateComplete };
                 self.becomes(number, status, None, at);
                 self.report(number, Phase::Update, operation.reason, at);
             }
             Phase::Rollback => match failed_to("delete", &operation.failed) {
-                None => self.becomes(number, "ROLLBACK_COMPLETE", None, at),
-                Some(reason) => self.becomes(number, "ROLLBACK_FAILED", Some(reason), at),
+                None => self.becomes(number, StackStatus::RollbackComplete, None, at),
+                Some(reason) => self.becomes(number, StackStatus::RollbackFailed, Some(reason), at),
             },
             Phase::Delete => match failed_to("delete", &operation.failed) {
                 None => self.settle_deletion(number, at),
                 Some(reason) => {
-                    self.becomes(number, "DELETE_FAILED", Some(reason.clone()), at);
+                    self.becomes(number, StackStatus::DeleteFailed, Some(reason.clone()), at);
                     self.report(number, Phase::Delete, Some(reason), at);
                 }
             },
@@ -47,7 +50,7 @@ impl Engine<'_> {
         let reason = reason.map_or_else(|| self.set_outputs(number), Err);
         match reason {
             Ok(()) => {
-                self.becomes(number, "CREATE_COMPLETE", None, at);
+                self.becomes(number, StackStatus::CreateComplete, None, at);
                 self.report(number, Phase::Create, None, at);
             }
             Err(reason) => self.creation_failed(number, reason, at),
@@ -61,11 +64,11 @@ impl Engine<'_> {
         let going_back = |deed: &str| Some(format!("{sentence}{stop} {deed} requested by user."));
         let (status, stated, phase) = match self.stack(number).settings.on_failure {
             OnFailure::DoNothing => {
-                self.becomes(number, "CREATE_FAILED", Some(reason.clone()), at);
+                self.becomes(number, StackStatus::CreateFailed, Some(reason.clone()), at);
                 return self.report(number, Phase::Create, Some(reason), at);
             }
-            OnFailure::Rollback => ("ROLLBACK_IN_PROGRESS", going_back("Rollback"), Phase::Rollback),
-            OnFailure::Delete => ("DELETE_IN_PROGRESS", going_back("Delete"), Phase::Delete),
+            OnFailure::Rollback => (StackStatus::RollbackInProgress, going_back("Rollback"), Phase::Rollback),
+            OnFailure::Delete => (StackStatus::DeleteInProgress, going_back("Delete"), Phase::Delete),
         };
         self.becomes(number, status, stated, at);
         let operation = Operation::new(phase, deletions(self.stack(number)));
@@ -77,7 +80,7 @@ impl Engine<'_> {
         let id = self.stack(number).id.clone();
         // What was left has its name no more through this stack.
         self.state.taken.retain(|_, holder| *holder != id);
-        self.becomes(number, "DELETE_COMPLETE", None, at);
+        self.becomes(number, StackStatus::DeleteComplete, None, at);
         self.state.forget_name(number);
         let stack = self.state.stack_mut(number);
         stack.deleted = Some(at);
@@ -96,11 +99,11 @@ impl Engine<'_> {
                 let stack = self.state.stack_mut(number);
                 stack.keep_what_it_has();
                 let left = left_by(&before.resources, &stack.resources);
-                self.becomes(number, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None, at);
-                self.operate(number, Operation::new(Phase::Cleanup("UPDATE_COMPLETE"), leftovers(left)), at);
+                self.becomes(number, StackStatus::UpdateCompleteCleanupInProgress, None, at);
+                self.operate(number, Operation::new(Phase::Cleanup { rolled_back: false }, leftovers(left)), at);
             }
             Err(reason) if self.stack(number).settings.disable_rollback && self.stack(number).nested_in.is_none() => {
-                self.becomes(number, "UPDATE_FAILED", Some(reason), at);
+                self.becomes(number, StackStatus::UpdateFailed, Some(reason), at);
                 self.state.stack_mut(number).unsettled = Some(before);
             }
             Err(reason) => self.roll_back_update(number, *before, Some(reason), at),
@@ -115,12 +118,12 @@ impl Engine<'_> {
         reason: Option<String>,
         at: Timestamp,
     ) {
-        let is_continued = self.stack(number).status == "UPDATE_ROLLBACK_FAILED";
-        self.becomes(number, "UPDATE_ROLLBACK_IN_PROGRESS", reason, at);
+        let is_continued = self.stack(number).status == StackStatus::UpdateRollbackFailed;
+        self.becomes(number, StackStatus::UpdateRollbackInProgress, reason, at);
         let stack = self.state.stack_mut(number);
         // CloudFormation takes what is skipped for what it was.
         for id in std::mem::take(&mut stack.skipped) {
-            stack.resource_becomes(&id, "UPDATE_COMPLETE", None, at);
+            stack.resource_becomes(&id, ResourceStatus::UpdateComplete, None, at);
         }
         stack.unsettled = Some(Box::new(before.clone()));
         stack.revision.clone_from(&before.revision);
@@ -128,7 +131,8 @@ impl Engine<'_> {
         let touched = |(id, before): (&String, &Resource)| {
             let now = stack.resources.get(id)?;
             let is_same = now.physical_id == before.physical_id && now.properties == before.properties;
-            let is_put_back = is_continued && now.status != "UPDATE_FAILED" || now.changed == before.changed;
+            let is_put_back =
+                is_continued && !now.has_status(&ResourceStatus::UpdateFailed) || now.changed == before.changed;
             let is_quiet = is_same && is_put_back && now.child.is_none();
             (!is_quiet).then(|| (id.clone(), Box::new(before.clone())))
         };
@@ -142,7 +146,7 @@ impl Engine<'_> {
 
     fn settle_update_rollback(&mut self, number: StackNumber, operation: Operation, at: Timestamp) {
         if let Some(reason) = failed_to("update", &operation.failed) {
-            self.becomes(number, "UPDATE_ROLLBACK_FAILED", Some(reason.clone()), at);
+            self.becomes(number, StackStatus::UpdateRollbackFailed, Some(reason.clone()), at);
             return self.report(number, Phase::Update, Some(reason), at);
         }
         let Some(before) = operation.before else { return };
@@ -152,8 +156,8 @@ impl Engine<'_> {
         stack.unsettled = None;
         let left = left_by(&before.resources, &stack.resources);
         let reason = stack.reason.clone();
-        self.becomes(number, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", None, at);
-        let cleanup = Operation::new(Phase::Cleanup("UPDATE_ROLLBACK_COMPLETE"), leftovers(left));
+        self.becomes(number, StackStatus::UpdateRollbackCompleteCleanupInProgress, None, at);
+        let cleanup = Operation::new(Phase::Cleanup { rolled_back: true }, leftovers(left));
         self.operate(number, Operation { reason, ..cleanup }, at);
     }
 

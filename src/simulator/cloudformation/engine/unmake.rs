@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::super::resource;
 use super::super::stack::{Reason, Resource, Stack, StackNumber};
 use super::{Deed, Engine, Phase, Step, Task, effect, tasks};
+use crate::status::ResourceStatus;
 
 impl Engine<'_> {
     pub(super) fn begin_delete(&mut self, number: StackNumber, task: usize, at: Timestamp) {
@@ -14,14 +15,14 @@ impl Engine<'_> {
         let is_left = self.operation(number).is_some_and(|operation| operation.retain.contains(&id));
         if is_left || self.is_retained(number, task, &subject) {
             self.state.leave(&self.state.stack(number).owner.clone(), &subject);
-            self.deletion_becomes(number, task, "DELETE_SKIPPED", None, at);
+            self.deletion_becomes(number, task, ResourceStatus::DeleteSkipped, None, at);
             return self.done(number, task, at);
         }
         if subject.physical_id.is_none() {
-            self.deletion_becomes(number, task, "DELETE_COMPLETE", None, at);
+            self.deletion_becomes(number, task, ResourceStatus::DeleteComplete, None, at);
             return self.done(number, task, at);
         }
-        self.deletion_becomes(number, task, "DELETE_IN_PROGRESS", None, at);
+        self.deletion_becomes(number, task, ResourceStatus::DeleteInProgress, None, at);
         let impact = self.impact(number, &id, &subject.kind, Deed::Delete);
         let takes = impact.takes.unwrap_or_else(|| resource::takes(&subject.kind, Deed::Delete));
         match subject.child.filter(|_| impact.fails.is_none()) {
@@ -40,13 +41,13 @@ impl Engine<'_> {
         match reason {
             None => {
                 self.give_name_back(number, &id, &subject);
-                self.deletion_becomes(number, task, "DELETE_COMPLETE", None, at);
+                self.deletion_becomes(number, task, ResourceStatus::DeleteComplete, None, at);
                 self.done(number, task, at);
             }
             Some(reason) => {
-                self.deletion_becomes(number, task, "DELETE_FAILED", Some(reason.into()), at);
+                self.deletion_becomes(number, task, ResourceStatus::DeleteFailed, Some(reason.into()), at);
                 if self.operation(number).is_some_and(|operation| operation.is_forced) {
-                    self.deletion_becomes(number, task, "DELETE_SKIPPED", None, at);
+                    self.deletion_becomes(number, task, ResourceStatus::DeleteSkipped, None, at);
                     return self.done(number, task, at);
                 }
                 self.failed(number, task, at);
@@ -66,7 +67,7 @@ impl Engine<'_> {
         &mut self,
         number: StackNumber,
         task: usize,
-        status: &'static str,
+        status: ResourceStatus,
         reason: Option<Reason>,
         at: Timestamp,
     ) {
@@ -84,14 +85,14 @@ impl Engine<'_> {
         let replacing = self.stack(number).resources.get(&operation.tasks[task].logical_id);
         let policy = match replacing.filter(|_| operation.tasks[task].subject.is_some()) {
             // What the update asked for counts, not what was asked for before.
-            Some(new) if operation.phase == Phase::Cleanup("UPDATE_COMPLETE") => &new.update_replace_policy,
+            Some(new) if operation.phase == (Phase::Cleanup { rolled_back: false }) => &new.update_replace_policy,
             Some(_) => &subject.update_replace_policy,
             None => &subject.deletion_policy,
         };
         match policy.as_deref() {
             Some("Retain") => true,
             // It was there before the stack.
-            Some("RetainExceptOnCreate") if subject.status == "IMPORT_COMPLETE" => true,
+            Some("RetainExceptOnCreate") if subject.has_status(&ResourceStatus::ImportComplete) => true,
             Some("RetainExceptOnCreate") => operation.phase != Phase::Rollback,
             _ => false,
         }
@@ -109,7 +110,7 @@ impl Engine<'_> {
 
 /// The tasks of a stack's deletion: whatever depends on a resource goes first.
 pub(super) fn deletions(stack: &Stack) -> Vec<Task> {
-    let left = stack.resources.iter().filter(|(_, it)| it.status != "DELETE_COMPLETE" && it.status != "DELETE_SKIPPED");
+    let left = stack.resources.iter().filter(|(_, it)| !it.has_left());
     of(left.rev().map(|(id, resource)| (id.as_str(), resource, None)).collect())
 }
 
