@@ -313,7 +313,7 @@ fn shown(text: &str) -> String {
 
 fn missing_profile(name: &str, variable: &str, files: &SharedConfig) -> ProfileError {
     let set_by = if variable.is_empty() { String::new() } else { format!(" (set by {variable})") };
-    let message = format!("profile `{name}`{set_by} doesn't exist in {}", searched(files));
+    let message = format!("profile {}{set_by} doesn't exist in {}", shown(name), searched(files));
     ProfileError::new(message).kind(ErrorKind::MissingProfile).help(nearest_profile(name, files))
 }
 

@@ -53,21 +53,20 @@ impl Mfa {
                 .help("run again with a new code; duration_seconds in the profile sets a longer session"));
         }
         let given = self.code.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let code = match (given, self.prompt.clone()) {
-            (Some(code), _) => Some(code),
+        let (code, why) = match (given, self.prompt.clone()) {
+            (Some(code), _) => (Some(code), "--mfa-code is empty"),
             (None, Some(prompt)) => {
                 let serial = serial.to_owned();
                 // A thread of its own: the process may end while nobody answers.
                 let (answer, answered) = oneshot::channel();
                 std::thread::spawn(move || answer.send(prompt(&serial)));
-                answered.await.ok().flatten()
+                (answered.await.ok().flatten(), "none was entered")
             }
-            (None, None) => None,
+            (None, None) => (None, "there is no terminal to ask on"),
         };
         let code = code.map(|code| code.trim().to_owned()).filter(|code| !code.is_empty());
         code.ok_or_else(|| {
-            let message =
-                format!("role {role} needs an MFA code of {serial}, and stdin is not a terminal to ask for it");
+            let message = format!("role {role} needs an MFA code of {serial}: {why}");
             ProfileError::new(message).help("pass it with --mfa-code CODE")
         })
     }
