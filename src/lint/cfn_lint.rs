@@ -276,18 +276,10 @@ mod tests {
         LintTarget { path: path.into(), regions: regions.iter().map(|&region| region.to_owned()).collect() }
     }
 
-    fn is_here() -> bool {
-        let is_here =
-            std::process::Command::new("cfn-lint").arg("--version").output().is_ok_and(|ran| ran.status.success());
-        if !is_here {
-            eprintln!("skipped: `cfn-lint` is not here");
-        }
-        is_here
-    }
-
     /// Findings in one line each, and warnings.
     async fn lint_all(root: &Path, targets: &[LintTarget]) -> Result<(Vec<String>, Vec<String>), String> {
-        match run(targets, root).await.map_err(|error| error.to_string())? {
+        let programs = process::path_with_python_tools();
+        match run_with(targets, root, Some(&programs)).await.map_err(|error| error.to_string())? {
             Lint::Absent => panic!("cfn-lint is here"),
             Lint::Findings { findings, warnings, .. } => {
                 let shown = findings.iter().map(|one| {
@@ -304,10 +296,8 @@ mod tests {
         Resources:\n  B:\n    Type: AWS::S3::Bucket\n    Properties:\n      BucketNam: x\n";
 
     #[tokio::test]
+    #[ignore = "needs cfn-lint; run tests/run.sh"]
     async fn findings_say_where_and_what() {
-        if !is_here() {
-            return;
-        }
         let folder =
             project(&[("t/bad.yaml", BAD), ("t/good.yaml", GOOD), ("t/broken.yaml", "a: [\n"), ("-[1]*.yaml", BAD)]);
         let absolute = folder.path().join("t/bad.yaml");
@@ -334,10 +324,8 @@ mod tests {
     }
 
     #[tokio::test]
+    #[ignore = "needs cfn-lint; run tests/run.sh"]
     async fn regions_that_cfn_lint_does_not_know_are_left_out() {
-        if !is_here() {
-            return;
-        }
         let folder = project(&[("bad.yaml", BAD), ("good.yaml", GOOD)]);
         let targets =
             [target("bad.yaml", &["us-east-1", "xx-moon-1"]), target("good.yaml", &["xx-moon-1", "xx-mars-2"])];
@@ -348,10 +336,8 @@ mod tests {
     }
 
     #[tokio::test]
+    #[ignore = "needs cfn-lint; run tests/run.sh"]
     async fn the_settings_of_the_project_count() {
-        if !is_here() {
-            return;
-        }
         let folder = project(&[("t/bad.yaml", BAD), ("good.yaml", GOOD)]);
         let bad = [target("t/bad.yaml", &["us-east-1"])];
         let check = async |settings: &str, expect: Result<&[&str], &str>| {
@@ -375,10 +361,8 @@ mod tests {
     }
 
     #[tokio::test]
+    #[ignore = "needs cfn-lint; run tests/run.sh"]
     async fn a_template_that_is_not_there_is_an_error() {
-        if !is_here() {
-            return;
-        }
         let folder = project(&[("good.yaml", GOOD)]);
         let targets = [target("good.yaml", &[]), target("gone.yaml", &[])];
         match lint_all(folder.path(), &targets).await {

@@ -470,26 +470,15 @@ mod tests {
         zip.finish().unwrap().into_inner()
     }
 
-    fn has(program: &str) -> bool {
-        let found =
-            std::process::Command::new(program).arg("--version").output().is_ok_and(|found| found.status.success());
-        if !found {
-            eprintln!("skipped: `{program}` is not here");
-        }
-        found
-    }
-
     #[tokio::test]
+    #[ignore = "needs pip; run tests/run.sh"]
     async fn pip_installs_beside_a_copy() {
-        if !has("pip3") {
-            return;
-        }
         let project = Project::new(&[
             ("functions/source/f/handler.py", "import greeting"),
             ("functions/source/f/requirements.txt", "./greeting-1.0-py3-none-any.whl\n"),
         ]);
         project.write("functions/source/f/greeting-1.0-py3-none-any.whl", &wheel());
-        let (archives, warnings) = project.package(None).await.unwrap();
+        let (archives, warnings) = project.package(Some(&crate::process::path_with_python_tools())).await.unwrap();
         assert_eq!(warnings, [""; 0]);
         let listed = entries_by_name(&archives[0].path);
         for name in ["handler.py", "requirements.txt", "greeting/__init__.py", "greeting-1.0.dist-info/RECORD"] {
@@ -497,7 +486,7 @@ mod tests {
         }
         assert!(!listed.iter().any(|name| name.ends_with(".pyc") || name.ends_with("direct_url.json")), "{listed:?}");
         assert!(!project.path("functions/source/f/greeting").exists(), "the source stays as it is");
-        let (archives, _) = project.package(None).await.unwrap();
+        let (archives, _) = project.package(Some(&crate::process::path_with_python_tools())).await.unwrap();
         assert!(!archives[0].changed, "the same bytes again");
     }
 
@@ -510,15 +499,11 @@ mod tests {
     }
 
     #[tokio::test]
+    #[ignore = "needs pip; run tests/run.sh"]
     async fn pip_is_found_as_a_module_of_python() {
-        if !has("python3") {
-            return;
-        }
-        // Python's own path, since what is on PATH may be a script that needs more than itself.
-        let python =
-            std::process::Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
         let programs = tempfile::tempdir().unwrap();
-        symlink(String::from_utf8(python.stdout).unwrap().trim(), programs.path().join("python3")).unwrap();
+        let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venvs/taskcat/bin/python");
+        program(programs.path(), "python3", &format!("exec {python:?} \"$@\""));
         let project = Project::new(&[
             ("functions/source/f/logging.py", "raise Exception('not the module that pip wants')"),
             ("functions/source/f/requirements.txt", "./greeting-1.0-py3-none-any.whl"),
@@ -529,12 +514,10 @@ mod tests {
     }
 
     #[tokio::test]
+    #[ignore = "needs pip; run tests/run.sh"]
     async fn what_pip_says_is_in_the_error() {
-        if !has("pip3") {
-            return;
-        }
         let project = Project::new(&[("functions/source/f/requirements.txt", "./nothing-here\n")]);
-        let errors = project.package(None).await.unwrap_err();
+        let errors = project.package(Some(&crate::process::path_with_python_tools())).await.unwrap_err();
         assert_eq!(errors.len(), 1);
         let start = "functions/source/f: `pip3 install` ended with exit code 1:\n  ";
         assert!(errors[0].starts_with(start) && errors[0].contains("nothing-here"), "{}", errors[0]);
@@ -561,21 +544,26 @@ mod tests {
         assert!(project.path("functions/packages/plain/lambda.zip").is_file());
     }
 
+    /// Writes a program for the shell.
+    fn program(folder: &Path, name: &str, script: &str) {
+        let path = folder.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
     #[tokio::test]
     async fn without_an_engine_docker_says_so() {
-        if !has("docker") || std::process::Command::new("docker").arg("info").output().unwrap().status.success() {
-            eprintln!("skipped: it takes `docker` without an engine");
-            return;
-        }
+        let programs = tempfile::tempdir().unwrap();
+        program(programs.path(), "docker", "echo 'ERROR: Cannot connect to the Docker daemon.' >&2; exit 1");
         let project = Project::new(&[("functions/source/f/Dockerfile", "FROM scratch")]);
-        let errors = project.package(None).await.unwrap_err();
+        let errors = project.package(Some(programs.path().as_os_str())).await.unwrap_err();
         let start = "functions/source/f: `docker build` ended with exit code 1:\n  ";
         assert!(errors[0].starts_with(start) && errors[0].contains("Docker daemon"), "{}", errors[0]);
     }
 
     #[tokio::test]
-    #[ignore = "it takes a Docker engine that can pull an image"]
-    async fn an_image_makes_the_archive() {
+    #[ignore = "needs a Docker engine that can pull an image; run tests/run.sh"]
+    async fn an_image_of_the_docker_engine_makes_the_archive() {
         let dockerfile = "FROM public.ecr.aws/docker/library/busybox\n\
                           CMD mkdir -p /output/more && echo zip > /output/lambda.zip && echo 1 > /output/more/x\n";
         let project = Project::new(&[("functions/source/f/Dockerfile", dockerfile)]);

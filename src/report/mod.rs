@@ -551,7 +551,7 @@ pub(crate) mod tests {
     /// Writes pages to look at: `cargo test --lib report -- --ignored pages`, then open `target/report-pages`.
     #[test]
     #[ignore = "writes pages to look at"]
-    fn pages() {
+    fn pages_for_the_eye() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/report-pages");
         for scenario in SCENARIOS {
             consume(&fixture(scenario), &root.join(scenario));

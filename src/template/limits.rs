@@ -475,8 +475,9 @@ mod tests {
 
     /// Templates that people launch exceed nothing, and their names lead somewhere.
     #[test]
-    fn nothing_is_said_of_real_projects() {
-        let Some(corpus) = crate::template::corpus::corpus() else { return };
+    #[ignore = "needs ../shared/corpus; run tests/run.sh"]
+    fn nothing_is_said_of_the_corpus() {
+        let corpus = crate::template::corpus::corpus();
         let templates = crate::template::Templates::default();
         let place = super::super::evaluate::tests::place("us-east-1");
         let mut count = 0;

@@ -376,8 +376,9 @@ mod tests {
     }
 
     #[test]
-    fn real_projects_are_read_as_taskcat_reads_them() {
-        let Some(corpus) = corpus() else { return };
+    #[ignore = "needs ../shared/corpus; run tests/run.sh"]
+    fn projects_of_the_corpus_are_read_as_taskcat_reads_them() {
+        let corpus = corpus();
         let mut compared = 0;
         for entry in std::fs::read_dir(corpus.join("expected")).unwrap() {
             let expected_file = entry.unwrap().path();

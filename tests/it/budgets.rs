@@ -7,7 +7,7 @@ use crate::proxy::{Calls, Proxy};
 use crate::servers::{Kind, Server};
 use crate::taskcat::Taskcat;
 
-tests_on!(all: nothing_is_listed_account_wide);
+tests_on!(all: #[ignore = "needs pip; run tests/run.sh"] nothing_is_listed_account_wide);
 
 /// What TaskCat 0.9.58 sends for two tests in three regions whose stacks stand when CreateStack answers; `differential`
 /// counts it again.
@@ -15,11 +15,12 @@ const TASKCAT_CALLS: usize = 95;
 
 /// moto's stacks stand when CreateStack answers, so every call beyond those needed is one too many.
 #[test]
+#[ignore = "needs moto; run tests/run.sh"]
 fn half_of_taskcats_calls_at_most() {
     let server = Server::take(Kind::Moto);
     let proxy = Proxy::before(&server);
     let project = Project::copy_of("sample");
-    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).args(["-l"]).run();
+    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).with_python_tools().args(["-l"]).run();
     outcome.assert_code(0);
     let calls = proxy.calls();
     assert!(calls.0.len() <= TASKCAT_CALLS / 2, "{} calls\n{}", calls.0.len(), calls.summary());
@@ -43,7 +44,7 @@ fn nothing_is_listed_account_wide(kind: Kind) {
     let server = Server::take(kind);
     let proxy = Proxy::before(&server);
     let project = Project::copy_of("sample");
-    let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).args(["-l"]).run();
+    let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).with_python_tools().args(["-l"]).run();
     outcome.assert_code(0);
     let calls = proxy.calls();
     for call in calls.of("DescribeStacks") {
@@ -59,6 +60,7 @@ fn nothing_is_listed_account_wide(kind: Kind) {
 
 /// Stacks that take five seconds; moto has none.
 #[test]
+#[ignore = "needs ministack; run tests/run.sh"]
 fn one_poll_for_each_stack_and_tick() {
     let server = Server::take(Kind::Ministack);
     let proxy = Proxy::before(&server);

@@ -59,6 +59,7 @@ fn an_endpoint_where_nobody_listens() {
 }
 
 #[test]
+#[ignore = "needs moto; run tests/run.sh"]
 fn credentials_that_aws_does_not_know() {
     let server = Server::take(Kind::Moto);
     let proxy = Proxy::with_faults(&server, &["GetCallerIdentity=403:InvalidClientTokenId"]);

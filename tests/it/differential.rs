@@ -15,14 +15,16 @@ use crate::proxy::{Calls, Proxy, form_list};
 use crate::servers::{Kind, Server, Standing, support, venv};
 use crate::taskcat::Taskcat;
 
-tests_on!(all: the_same_stacks_parameters_tags_and_objects);
+tests_on!(all: #[ignore = "needs the Python TaskCat; run tests/run.sh"] the_same_stacks_parameters_tags_and_objects);
 
 /// The simulator is CloudFormation enough for the Python TaskCat: it launches, follows, reports and deletes.
 #[test]
+#[ignore = "needs the Python TaskCat; run tests/run.sh"]
 fn the_python_taskcat_runs_green_in_the_simulator() {
     let server = Server::take(Kind::Simulator);
     let project = Project::copy_of("first-run");
     let outcome = Taskcat::program(venv("taskcat").join("bin/python"), &project)
+        .with_python_tools()
         .env("AWS_ENDPOINT_URL", server.endpoint())
         .env("AWS_ACCESS_KEY_ID", "testing")
         .env("AWS_SECRET_ACCESS_KEY", "testing")
@@ -58,7 +60,7 @@ impl Run {
         };
         // moto's reading of bucket policies, see `Taskcat::test_run`.
         let run = if kind == Kind::Moto { run.args(["-e"]) } else { run };
-        run.args(["-l", "-n"]).run().assert_code(0);
+        run.with_python_tools().args(["-l", "-n"]).run().assert_code(0);
         let standing = server.standing(&REGIONS);
         Self { project, calls: proxy.calls(), standing }
     }
@@ -198,6 +200,7 @@ fn archived(path: &Path) -> BTreeMap<String, Vec<u8>> {
 /// `config show` of every project here against what TaskCat resolves. Layers beside the project's file are in
 /// `every-key`.
 #[test]
+#[ignore = "needs the Python TaskCat; run tests/run.sh"]
 fn configurations_resolve_as_taskcat_resolves_them() {
     let projects = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/projects");
     let mut compared = 0;

@@ -38,6 +38,7 @@ fn seconds_from_now(seconds: u64) -> String {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn the_tested_commit_is_merged() {
     let mut lambda = Lambda::start();
     let (base, head) = (lambda.commit("release", "hotfix.md", "Fixed.\n"), lambda.head("feature/orders"));
@@ -70,6 +71,7 @@ fn the_tested_commit_is_merged() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn nothing_to_merge_is_success() {
     let mut lambda = Lambda::start();
     let head = lambda.head("feature/orders");
@@ -83,6 +85,7 @@ fn nothing_to_merge_is_success() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn a_conflict_is_named_and_leaves_the_branch_alone() {
     let mut lambda = Lambda::start();
     let base = lambda.commit("release", "orders.yaml", "Resources: {Other: {}}\n");
@@ -94,6 +97,7 @@ fn a_conflict_is_named_and_leaves_the_branch_alone() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn what_came_after_the_test_is_not_merged() {
     let mut lambda = Lambda::start();
     let tested = lambda.head("feature/orders");
@@ -113,6 +117,7 @@ fn what_came_after_the_test_is_not_merged() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn the_commit_is_the_artifacts_where_none_is_named() {
     let mut lambda = Lambda::start();
     let head = lambda.head("feature/orders");
@@ -127,6 +132,7 @@ fn the_commit_is_the_artifacts_where_none_is_named() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn what_is_missing_is_named() {
     let mut lambda = Lambda::start();
     let head = lambda.head("feature/orders");
@@ -143,6 +149,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn tokens_that_may_not_are_told_apart() {
     let mut lambda = Lambda::start();
     let head = lambda.head("feature/orders");
@@ -166,6 +173,7 @@ fn tokens_that_may_not_are_told_apart() {
 
 /// A secret without a usable token, whatever is wrong with it, and one in JSON.
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn the_token_comes_from_the_secret() {
     let check = |secret: Option<&str>, kind: &str, says: &[&str]| {
         let mut lambda = Lambda::of(Setup { secret, ..Setup::default() });
@@ -187,6 +195,7 @@ fn the_token_comes_from_the_secret() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn faulty_parameters_are_told_all_at_once() {
     let mut lambda = Lambda::start();
     let parameters = lambda.parameters(json!({
@@ -216,6 +225,7 @@ fn faulty_parameters_are_told_all_at_once() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn a_limit_that_passes_is_waited_for() {
     let mut lambda = Lambda::start();
     let head = lambda.head("feature/orders");
@@ -234,6 +244,7 @@ fn a_limit_that_passes_is_waited_for() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn a_longer_limit_is_handed_over_and_then_merged() {
     let mut lambda = Lambda::start();
     let head = lambda.head("feature/orders");
@@ -264,6 +275,7 @@ fn a_longer_limit_is_handed_over_and_then_merged() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn slow_answers_are_handed_over_a_few_times() {
     let mut lambda = Lambda::start();
     let head = lambda.head("feature/orders");
@@ -282,6 +294,7 @@ fn slow_answers_are_handed_over_a_few_times() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn failures_of_githubs_own_pass() {
     let mut lambda = Lambda::start();
     let head = lambda.head("feature/orders");
@@ -311,6 +324,7 @@ fn failures_of_githubs_own_pass() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn github_out_of_reach_is_told() {
     let mut lambda = Lambda::start();
     let head = lambda.head("feature/orders");
@@ -324,6 +338,7 @@ fn github_out_of_reach_is_told() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn the_way_to_github_is_encrypted_and_github_known() {
     let mut lambda = Lambda::start();
     let head = lambda.head("feature/orders");
@@ -340,6 +355,7 @@ fn the_way_to_github_is_encrypted_and_github_known() {
 
 /// Repositories and branches are renamed, and GitHub leads on; but nobody leads the token elsewhere.
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn redirections_are_followed_at_the_same_host_alone() {
     let mut lambda = Lambda::start();
     let head = lambda.head("feature/orders");
@@ -373,6 +389,7 @@ fn redirections_are_followed_at_the_same_host_alone() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn an_echo_of_the_token_is_masked() {
     let mut lambda = Lambda::start();
     let head = lambda.head("feature/orders");
@@ -387,6 +404,7 @@ fn an_echo_of_the_token_is_masked() {
 
 /// Then nobody but Lambda can see it, and it must.
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn what_codepipeline_does_not_hear_fails_the_invocation() {
     let mut lambda = Lambda::of(Setup { codepipeline: false, ..Setup::default() });
     let head = lambda.head("feature/orders");
@@ -401,6 +419,7 @@ fn what_codepipeline_does_not_hear_fails_the_invocation() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn one_process_does_many_jobs() {
     let mut lambda = Lambda::start();
     let head = lambda.head("feature/orders");

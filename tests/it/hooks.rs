@@ -75,6 +75,7 @@ fn a_prehook_that_fails_keeps_its_stack_from_being_made(kind: Kind) {
 }
 
 #[test]
+#[ignore = "needs moto; run tests/run.sh"]
 fn a_hook_that_is_not_there_is_named() {
     let server = Server::take(Kind::Moto);
     let project = Project::copy_of("hooks");

@@ -6,11 +6,12 @@ use crate::servers::{Kind, Server};
 use crate::taskcat::Taskcat;
 
 #[test]
+#[ignore = "needs ministack and cfn-lint; run tests/run.sh"]
 fn an_error_stops_the_run_before_anything_is_made() {
     let server = Server::take(Kind::Ministack);
     let proxy = Proxy::before(&server);
     let project = Project::copy_of("lint-error");
-    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).run();
+    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).with_python_tools().run();
     outcome.assert_code(1);
     outcome.assert_says("templates/topic.template.yaml:9:").assert_says("E1010");
     let calls = proxy.calls();
@@ -19,18 +20,20 @@ fn an_error_stops_the_run_before_anything_is_made() {
 }
 
 #[test]
+#[ignore = "needs ministack and cfn-lint; run tests/run.sh"]
 fn the_project_decides_what_is_ignored() {
     let server = Server::take(Kind::Ministack);
     let proxy = Proxy::before(&server);
     let project = Project::copy_of("lint-error");
     project.write(".cfnlintrc", "ignore_checks:\n  - E1010\n");
-    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).run();
+    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).with_python_tools().run();
     outcome.assert_silent_about("E1010");
     assert_eq!(proxy.calls().count("CreateStack"), 1, "the server has the last word");
     server.standing(&["us-east-1"]).assert_nothing();
 }
 
 #[test]
+#[ignore = "needs moto; run tests/run.sh"]
 fn without_cfn_lint_there_is_one_warning() {
     let server = Server::take(Kind::Moto);
     let project = Project::copy_of("undeclared-parameter");
@@ -44,9 +47,12 @@ fn without_cfn_lint_there_is_one_warning() {
 
 /// The command by itself needs nobody.
 #[test]
+#[ignore = "needs cfn-lint; run tests/run.sh"]
 fn lint_alone() {
     let project = Project::copy_of("lint-error");
-    let lint = |args: &[&str]| Taskcat::without_credentials(&project).args(["lint"]).args(args.iter().copied()).run();
+    let lint = |args: &[&str]| {
+        Taskcat::without_credentials(&project).with_python_tools().args(["lint"]).args(args.iter().copied()).run()
+    };
     let template = project.path().canonicalize().unwrap().join("templates/topic.template.yaml");
     let passed = format!("Linting passed for file: {}\n", template.display());
     let outcome = lint(&[]);

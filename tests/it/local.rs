@@ -97,6 +97,7 @@ fn the_first_run_of_the_readme() {
 
 /// With pip, which packages one of its functions.
 #[test]
+#[ignore = "needs pip; run tests/run.sh"]
 fn the_sample() {
     let project = Project::copy_of("sample");
     let outcome = with_programs(local(&project)).args(["-l"]).run();

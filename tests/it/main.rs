@@ -1,17 +1,18 @@
 //! End-to-end tests: they drive the real `taskcat` binary against servers that others wrote and against its own simulator,
 //! and look at what it leaves there, what it sends and what it writes.
 //!
-//! `servers`, `sources`, `proxy`, `project`, `taskcat` and `lambda` are the means; every other module is one subject.
-//! `tests/run.sh` makes the virtual environments that the servers live in and runs everything; with those in place
-//! `cargo test` does the same.
+//! `servers`, `aws`, `sources`, `proxy`, `project`, `taskcat` and `lambda` are the means; every other module is one subject.
+//! What needs our simulator alone runs with `cargo test`. What needs other servers, Python or a browser is ignored there, each
+//! test with its reason; `tests/run.sh` installs all of that and runs everything.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 /// Declares functions of a server's kind as tests: of all servers, of the two that others wrote, or of the one that can.
+/// Those of other servers are ignored by default; an attribute goes to the simulator's test.
 macro_rules! tests_on {
-    (all: $($name:ident),+ $(,)?) => {
+    (all: $($(#[$attribute:meta])* $name:ident),+ $(,)?) => {
         tests_on!(both: $($name),+);
-        tests_on!(simulator: $($name),+);
+        tests_on!(simulator: $($(#[$attribute])* $name),+);
     };
     (both: $($name:ident),+ $(,)?) => {
         tests_on!(ministack: $($name),+);
@@ -19,21 +20,30 @@ macro_rules! tests_on {
     };
     (ministack: $($name:ident),+ $(,)?) => {
         mod ministack {
-            $(#[test] fn $name() { super::$name(crate::servers::Kind::Ministack) })+
+            $(
+                #[test]
+                #[ignore = "needs ministack; run tests/run.sh"]
+                fn $name() { super::$name(crate::servers::Kind::Ministack) }
+            )+
         }
     };
-    (simulator: $($name:ident),+ $(,)?) => {
+    (simulator: $($(#[$attribute:meta])* $name:ident),+ $(,)?) => {
         mod simulator {
-            $(#[test] fn $name() { super::$name(crate::servers::Kind::Simulator) })+
+            $(#[test] $(#[$attribute])* fn $name() { super::$name(crate::servers::Kind::Simulator) })+
         }
     };
     (moto: $($name:ident),+ $(,)?) => {
         mod moto {
-            $(#[test] fn $name() { super::$name(crate::servers::Kind::Moto) })+
+            $(
+                #[test]
+                #[ignore = "needs moto; run tests/run.sh"]
+                fn $name() { super::$name(crate::servers::Kind::Moto) }
+            )+
         }
     };
 }
 
+mod aws;
 #[cfg(feature = "lambda")]
 mod lambda;
 mod project;

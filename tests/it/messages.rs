@@ -45,6 +45,7 @@ fn minimal_says_how_stacks_change(kind: Kind) {
 /// ministack's stacks are in progress long enough to be seen. Elsewhere than on Linux `script` takes other arguments.
 #[cfg(target_os = "linux")]
 #[test]
+#[ignore = "needs ministack; run tests/run.sh"]
 fn a_terminal_shows_a_live_view() {
     let server = Server::take(Kind::Ministack);
     let project = Project::copy_of("one-bad");

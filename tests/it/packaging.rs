@@ -11,12 +11,17 @@ const BUCKET: &str = "the-users-own-bucket";
 const ARCHIVES: [&str; 2] = ["label/lambda.zip", "notify/lambda.zip"];
 
 #[test]
+#[ignore = "needs moto; run tests/run.sh"]
 fn the_same_sources_give_the_same_bytes() {
     let bytes = || {
         let server = Server::take(Kind::Moto);
         let project = Project::copy_of("sample");
         server.given(&["bucket", BUCKET, "us-east-1"]);
-        Taskcat::at(&project, &server.endpoint()).args(["upload", "-b", BUCKET]).run().assert_code(0);
+        Taskcat::at(&project, &server.endpoint())
+            .with_python_tools()
+            .args(["upload", "-b", BUCKET])
+            .run()
+            .assert_code(0);
         let packages = project.path().join("lambda_functions/packages");
         assert_eq!(project.files("lambda_functions/packages"), ARCHIVES);
         ARCHIVES.map(|archive| fs::read(packages.join(archive)).unwrap())
@@ -29,6 +34,7 @@ fn the_same_sources_give_the_same_bytes() {
 
 /// Docker and pip are asked for where a function needs them, and only there.
 #[test]
+#[ignore = "needs moto; run tests/run.sh"]
 fn what_is_missing_is_named() {
     let server = Server::take(Kind::Moto);
     let proxy = Proxy::before(&server);
@@ -48,16 +54,18 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
+#[ignore = "needs moto; run tests/run.sh"]
 fn what_pip_says_is_passed_on() {
     let server = Server::take(Kind::Moto);
     let project = Project::copy_of("sample");
     project.write("lambda_functions/source/label/requirements.txt", "./vendor/not-there\n");
-    let outcome = Taskcat::test_run(&project, &server).args(["-l"]).run();
+    let outcome = Taskcat::test_run(&project, &server).with_python_tools().args(["-l"]).run();
     outcome.assert_code(1).assert_says("label").assert_says("not-there");
     server.standing(&["us-east-1"]).assert_nothing();
 }
 
 #[test]
+#[ignore = "needs moto; run tests/run.sh"]
 fn packaging_can_be_left_out() {
     let server = Server::take(Kind::Moto);
     let project = Project::copy_of("docker-lambda");

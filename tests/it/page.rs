@@ -51,6 +51,7 @@ fn open_recorded(scenario: &str) {
 }
 
 #[test]
+#[ignore = "needs a browser; run tests/run.sh"]
 fn a_run_that_passed() {
     let project = Project::copy_of("first-run");
     Taskcat::bare(&project).args(["test", "run", "--local", "-l"]).run().assert_code(0);
@@ -58,6 +59,7 @@ fn a_run_that_passed() {
 }
 
 #[test]
+#[ignore = "needs a browser; run tests/run.sh"]
 fn a_run_that_failed() {
     let project = Project::copy_of("first-run");
     let run = ["test", "run", "--local", "-l", "--scenario", "broken.yml"];
@@ -68,6 +70,7 @@ fn a_run_that_failed() {
 
 /// Two stacks down, with a place in a template, a value and a hint.
 #[test]
+#[ignore = "needs a browser; run tests/run.sh"]
 fn a_nested_stack_that_failed() {
     let project = Project::copy_of("nested-fail");
     let reason = "API: sqs:CreateQueue You are not authorized to perform this operation.";
@@ -81,17 +84,20 @@ fn a_nested_stack_that_failed() {
 }
 
 #[test]
+#[ignore = "needs a browser; run tests/run.sh"]
 fn a_run_that_was_interrupted() {
     open_recorded("interrupted");
 }
 
 #[test]
+#[ignore = "needs a browser; run tests/run.sh"]
 fn a_run_that_left_something_behind() {
     open_recorded("delete-failed");
 }
 
 /// Several times, so that some stand in details that are open, and some in those that a script opens.
 #[test]
+#[ignore = "needs a browser; run tests/run.sh"]
 fn hostile_names_and_values_stay_text() {
     let project = Project::empty("hostile");
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events/hostile/events.ndjson");
@@ -122,6 +128,7 @@ fn hostile_names_and_values_stay_text() {
 
 /// Tests don't time; what was measured is printed, and shown by `cargo test … -- --nocapture`.
 #[test]
+#[ignore = "needs a browser; run tests/run.sh"]
 fn a_run_of_three_hundred_stacks() {
     let project = Project::empty("many");
     project.write("events.ndjson", &many(15, 20, 200));

@@ -216,6 +216,7 @@ fn another_bucket_is_anybodys() {
 
 /// Every shape of the output is as its schema says.
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn the_json_fits_its_schema() {
     let project = Project::copy_of("offline");
     let outcome = plan(&project, &["--all-regions", "--format", "json"]);

@@ -60,6 +60,7 @@ fn of_a_run_that_was_killed_it_shows_how_far_it_came() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn shards_and_reruns_become_one_report() {
     let project = Project::copy_of("first-run");
     test_run(&project, &["-o", "one", "-t", "plain"]).assert_code(0);
@@ -118,6 +119,7 @@ fn parts_test_everything_once() {
 
 /// Every output of the recorded runs is what readers of JUnit and the published schema take it for.
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn recorded_runs_keep_to_the_schemas() {
     let project = Project::empty("recorded");
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events");
@@ -149,6 +151,7 @@ fn check_schemas(project: &Project, folders: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn junit_holds_what_codebuild_takes() {
     let project = Project::empty("many");
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events/launch-failed/events.ndjson");

@@ -54,6 +54,7 @@ fn a_template_that_brings_its_tests(kind: Kind) {
 }
 
 #[test]
+#[ignore = "needs moto; run tests/run.sh"]
 fn the_project_may_lie_elsewhere() {
     let server = Server::take(Kind::Moto);
     let project = Project::copy_of("undeclared-parameter");

@@ -3,7 +3,7 @@
 //!
 //! A test takes a server for itself and gives it back at its end; the next test that takes it finds it empty. So tests
 //! run side by side without seeing each other, and a server is started only as often as tests run at once. What stands
-//! on a server is asked of it with boto3 (`tests/support/standing.py`), never with the code under test.
+//! on a server is asked of it with AWS's SDK ([`Aws`]), never with the code under test.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -15,6 +15,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use crate::aws::Aws;
 
 /// Which server. What one of them lacks is named in the test that leaves it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,13 +113,19 @@ impl Server {
 
     /// What stands on the server now.
     pub fn standing(&self, regions: &[&str]) -> Standing {
-        let json = boto3(&self.endpoint(), "standing.py", regions);
-        Standing { stacks: json["stacks"].as_array().unwrap().clone(), buckets: by_name(&json["buckets"]) }
+        let aws = Aws::at(&self.endpoint());
+        block_on(async {
+            let mut stacks = Vec::new();
+            for region in regions {
+                stacks.extend(aws.stacks(region).await);
+            }
+            Standing { stacks, buckets: aws.buckets().await }
+        })
     }
 
-    /// Puts something there with boto3: `tests/support/given.py` says what there is.
+    /// Puts something there: [`Aws::put`] says what there is.
     pub fn given(&self, what: &[&str]) -> Value {
-        boto3(&self.endpoint(), "given.py", what)
+        block_on(Aws::at(&self.endpoint()).put(what))
     }
 }
 
@@ -222,6 +230,10 @@ pub fn boto3(endpoint: &str, program: &str, args: &[&str]) -> Value {
         .unwrap();
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 fn by_name(object: &Value) -> BTreeMap<String, Value> {

@@ -107,11 +107,13 @@ fn read(stream: &mut TcpStream) -> String {
 }
 
 #[test]
+#[ignore = "needs boto3; run tests/run.sh"]
 fn s3_is_s3_to_boto3() {
     Simulator::start(&[]).passes("simulator_s3.py");
 }
 
 #[test]
+#[ignore = "needs boto3; run tests/run.sh"]
 fn sts_ec2_ssm_and_secrets_manager_are_so_to_boto3() {
     Simulator::start(&[]).passes("simulator_services.py");
 }
@@ -138,16 +140,19 @@ fn passes_with_scenario(program: &str) {
 }
 
 #[test]
+#[ignore = "needs boto3; run tests/run.sh"]
 fn cloudformation_is_so_to_boto3() {
     passes_with_scenario("simulator_cloudformation.py");
 }
 
 #[test]
+#[ignore = "needs boto3; run tests/run.sh"]
 fn change_sets_are_so_to_boto3() {
     passes_with_scenario("simulator_change_sets.py");
 }
 
 #[test]
+#[ignore = "needs boto3; run tests/run.sh"]
 fn calls_beside_stacks_are_so_to_boto3() {
     passes_with_scenario("simulator_calls.py");
 }
@@ -159,31 +164,37 @@ fn gives_recorded(table: &str) {
 }
 
 #[test]
+#[ignore = "needs boto3; run tests/run.sh"]
 fn recorded_refusals_are_given() {
     gives_recorded("refusals");
 }
 
 #[test]
+#[ignore = "needs boto3; run tests/run.sh"]
 fn recorded_refusals_of_templates_are_given() {
     gives_recorded("templates");
 }
 
 #[test]
+#[ignore = "needs boto3; run tests/run.sh"]
 fn recorded_failures_are_given() {
     gives_recorded("failures");
 }
 
 #[test]
+#[ignore = "needs boto3; run tests/run.sh"]
 fn recorded_shapes_are_given() {
     gives_recorded("shapes");
 }
 
 #[test]
+#[ignore = "needs boto3; run tests/run.sh"]
 fn recorded_identities_are_given() {
     gives_recorded("identities");
 }
 
 #[test]
+#[ignore = "needs boto3; run tests/run.sh"]
 fn stacks_resources_are_seen_by_their_services() {
     gives_recorded("services");
 }
@@ -251,6 +262,7 @@ hidden:
 "#;
 
 #[test]
+#[ignore = "needs boto3; run tests/run.sh"]
 fn faults_are_met_by_boto3() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("faults.yml");

@@ -18,10 +18,18 @@ const DEADLINE: Duration = Duration::from_secs(150);
 pub struct Taskcat {
     command: Command,
     project: PathBuf,
+    unread: Option<Stream>,
+}
+
+/// What a program writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    Output,
+    Error,
 }
 
 impl Taskcat {
-    /// The binary in the project's folder, with credentials that any local server takes, cfn-lint and pip on PATH.
+    /// The binary in the project's folder, with credentials that any local server takes.
     pub fn at(project: &Project, endpoint: &str) -> Self {
         Self::without_credentials(project)
             .env("AWS_ENDPOINT_URL", endpoint)
@@ -41,17 +49,16 @@ impl Taskcat {
         if kind == Kind::Moto { run.args(["--enable-sig-v2"]) } else { run }
     }
 
+    /// Without credentials: for what asks nobody.
+    pub fn offline(project: &Project) -> Self {
+        Self::without_credentials(project)
+    }
+
     /// In an environment with nothing in it: no home, no PATH, no variable of AWS.
     pub fn bare(project: &Project) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taskcat"));
         command.current_dir(project.path()).env_clear();
-        Self { command, project: project.path() }
-    }
-
-    /// Without credentials, and without the programs of a virtual environment: for what asks nobody.
-    pub fn offline(project: &Project) -> Self {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        Self::with_path(env!("CARGO_BIN_EXE_taskcat"), project, path)
+        Self { command, project: project.path(), unread: None }
     }
 
     pub fn without_credentials(project: &Project) -> Self {
@@ -60,10 +67,15 @@ impl Taskcat {
 
     /// Another program in the same environment: the Python TaskCat.
     pub fn program(program: impl AsRef<std::ffi::OsStr>, project: &Project) -> Self {
+        Self::with_path(program, project, std::env::var_os("PATH").unwrap_or_default())
+    }
+
+    /// With the programs of the Python TaskCat's virtual environment before those on PATH: cfn-lint and pip.
+    pub fn with_python_tools(self) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let path =
-            std::env::join_paths(std::iter::once(venv("taskcat").join("bin")).chain(std::env::split_paths(&path)));
-        Self::with_path(program, project, path.unwrap())
+        let tools = std::iter::once(venv("taskcat").join("bin"));
+        let path = std::env::join_paths(tools.chain(std::env::split_paths(&path))).unwrap();
+        self.env("PATH", path)
     }
 
     fn with_path(program: impl AsRef<std::ffi::OsStr>, project: &Project, path: std::ffi::OsString) -> Self {
@@ -77,7 +89,7 @@ impl Taskcat {
             .env("AWS_REGION", "us-east-1")
             .env("AWS_DEFAULT_REGION", "us-east-1")
             .env("AWS_EC2_METADATA_DISABLED", "true");
-        Self { command, project: project.path() }
+        Self { command, project: project.path(), unread: None }
     }
 
     pub fn args<'a>(mut self, args: impl IntoIterator<Item = &'a str>) -> Self {
@@ -95,6 +107,12 @@ impl Taskcat {
         self
     }
 
+    /// With a pipe that nobody reads for one of its streams.
+    pub fn unread(mut self, stream: Stream) -> Self {
+        self.unread = Some(stream);
+        self
+    }
+
     pub fn run(self) -> Outcome {
         self.start().wait()
     }
@@ -105,6 +123,14 @@ impl Taskcat {
         fs::create_dir(&folder).unwrap();
         let file = |name| File::create(folder.join(name)).unwrap();
         self.command.stdin(std::process::Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
+        if let Some(stream) = self.unread {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            match stream {
+                Stream::Output => self.command.stdout(writer),
+                Stream::Error => self.command.stderr(writer),
+            };
+        }
         Running { child: self.command.spawn().unwrap(), started: Instant::now(), folder, project: self.project }
     }
 }

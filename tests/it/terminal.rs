@@ -71,6 +71,7 @@ fn assert_shows_state(text: &str) {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn a_key_shows_the_state_of_every_stack() {
     let end =
         at_terminal("24x100", &[], &SLOW, &[UNDER_WAY, "wait=waiting for Greet", "raw", "type=s", "wait=Network"]);
@@ -80,6 +81,7 @@ fn a_key_shows_the_state_of_every_stack() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn the_terminal_is_given_back_however_the_run_ends() {
     assert_given_back(&at_terminal("24x100", &[], &RUN, &[UNDER_WAY, "raw", "type=^C"]), 130);
     assert_given_back(
@@ -91,6 +93,7 @@ fn the_terminal_is_given_back_however_the_run_ends() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn the_terminal_is_the_shells_while_the_run_is_stopped_or_in_the_background() {
     let end = at_terminal("24x100", &[], &RUN, &[UNDER_WAY, "raw", "type=^Z", "wait=passed", "wait=deleting", "raw"]);
     assert_given_back(&end, 0);
@@ -100,6 +103,7 @@ fn the_terminal_is_the_shells_while_the_run_is_stopped_or_in_the_background() {
 
 /// Keys belong to the live view: elsewhere the terminal is left alone.
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn without_a_live_view_the_terminal_is_left_alone() {
     for (before, after) in [(vec!["-d"], vec![]), (vec![], vec!["-m"])] {
         let args = [before, RUN.to_vec(), after].concat();
@@ -110,6 +114,7 @@ fn without_a_live_view_the_terminal_is_left_alone() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn small_terminals_and_no_colour() {
     for (size, variables) in [("8x40", vec![("NO_COLOR", "1")]), ("24x60", vec![])] {
         let end = at_terminal(size, &variables, &RUN, &[UNDER_WAY, "size=10x50", "wait=passed", "type=s"]);

@@ -113,6 +113,7 @@ fn large_files(kind: Kind) {
 
 /// Without a bucket of the user's one is made, and it stays: it is what was asked for.
 #[test]
+#[ignore = "needs moto; run tests/run.sh"]
 fn an_automatic_bucket_stays() {
     let server = Server::take(Kind::Moto);
     let project = Project::copy_of("ignored-files");
@@ -129,6 +130,7 @@ fn an_automatic_bucket_stays() {
 }
 
 #[test]
+#[ignore = "needs moto; run tests/run.sh"]
 fn packaging_can_be_left_out() {
     let server = given(Kind::Moto);
     let project = Project::copy_of("docker-lambda");

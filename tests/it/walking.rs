@@ -218,6 +218,7 @@ impl Walked {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn a_change_walks_through_all_five_stages() {
     let mut walk = Walk::begin(&[]);
 
@@ -289,6 +290,7 @@ Outputs:";
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn changed_lambda_code_comes_into_production() {
     let mut walk = Walk::begin(&["KeptReleases=2"]);
     add_function(&walk);
@@ -350,6 +352,7 @@ fn archives(folder: &Path, end: &str) -> Vec<String> {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn an_approval_executes_what_was_shown() {
     let mut walk = Walk::begin(&[]);
     walk.own.replace("shop/templates/shop.yaml", "VisibilityTimeout: 30", "VisibilityTimeout: 60");

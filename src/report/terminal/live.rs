@@ -352,7 +352,7 @@ mod tests {
     /// `RUN=one-failed cargo test --lib live::tests::replay -- --ignored --nocapture`.
     #[test]
     #[ignore = "for the eye"]
-    fn replay() {
+    fn replay_for_the_eye() {
         let run = std::env::var("RUN").unwrap_or("one-failed".into());
         let events =
             if run == "many" { many(15, 20) } else { crate::report::events::read(&fixture_path(&run)).unwrap() };
