@@ -97,14 +97,6 @@ pub fn command(program: impl AsRef<OsStr>, path: Option<&OsStr>) -> Command {
     command
 }
 
-/// Returns a PATH for tests that starts with the Python tools that `tests/setup.sh` installs: pip and cfn-lint.
-#[cfg(test)]
-pub fn path_with_python_tools() -> std::ffi::OsString {
-    let tools = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venvs/taskcat/bin");
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::join_paths(std::iter::once(tools).chain(std::env::split_paths(&path))).unwrap()
-}
-
 /// How a program ended, and the last it printed.
 #[derive(Clone, Debug)]
 pub struct Finished {
@@ -265,6 +257,14 @@ impl Guard {
         // It can't have ended yet.
         let _ = self.0.start_kill();
     }
+}
+
+/// Returns a PATH for tests that starts with the Python tools that `tests/setup.sh` installs: pip and cfn-lint.
+#[cfg(test)]
+pub fn path_with_python_tools() -> std::ffi::OsString {
+    let tools = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venvs/taskcat/bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths(std::iter::once(tools).chain(std::env::split_paths(&path))).unwrap()
 }
 
 #[cfg(test)]

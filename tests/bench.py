@@ -84,8 +84,10 @@ class Server:
         urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/{self.RESET[self.kind]}", method="POST")).read()
 
     def make_bucket(self):
-        given = [VENVS / "moto/bin/python", SUPPORT / "given.py", self.endpoint, "bucket", BUCKET, "us-east-1"]
-        subprocess.run(given, check=True)
+        call = "import boto3, sys; boto3.client('s3', endpoint_url=sys.argv[1]).create_bucket(Bucket=sys.argv[2])"
+        keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": "us-east-1"}
+        keys["AWS_DEFAULT_REGION"] = keys["AWS_REGION"]
+        subprocess.run([VENVS / "moto/bin/python", "-c", call, self.endpoint, BUCKET], check=True, env=os.environ | keys)
 
 
 class Measure:

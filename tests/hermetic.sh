@@ -26,5 +26,9 @@ ln -s -t "$programs" "${found[@]}"
 
 isolated=(unshare --net)
 if [ "$(id -u)" -ne 0 ]; then isolated=(unshare --map-root-user --net); fi
+if ! "${isolated[@]}" true 2>/dev/null; then
+  echo "tests/hermetic.sh: the network can't be taken away here (unshare is not permitted); only programs are" >&2
+  isolated=()
+fi
 # shellcheck disable=SC2016  # the inner shell's
-PATH=$programs "${isolated[@]}" sh -c 'ip link set lo up && exec cargo test --locked --offline "$@"' sh "$@"
+PATH=$programs "${isolated[@]}" sh -c 'ip link set lo up; exec cargo test --locked --offline "$@"' sh "$@"

@@ -1,7 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the tests need and runs all of them: unit tests, then the end-to-end tests against both servers, beside the
-# Python TaskCat and in a browser, then the sources of credentials beside boto3, clients that others wrote against the
-# simulator, and the short form of the campaign of random kills and faults. Arguments go to `cargo test`; with any, it alone is run.
+# Installs what the tests need and runs all of them: those of `cargo test`, those that it ignores because they need other
+# servers, Python, the Python TaskCat, cfn-lint or a browser, then the sources of credentials beside boto3, clients that others
+# wrote against the simulator, and the short form of the campaign of random kills and faults. Arguments go to `cargo test`; with
+# any, it alone is run.
+#
+# Tests that need what can't be installed here are left out, and a line says so: real projects in ../shared/corpus, a Docker
+# engine, a user other than root. Everything else fails where what it needs is missing.
 #
 # Everything that is missing is checked for before anything is built. System packages are installed with apt-get where this
 # user may; elsewhere one line says what to install. Steps that need the network say so. CHROMIUM=/path/to/chromium chooses
@@ -66,9 +70,25 @@ if ! cargo fetch --locked --offline >/dev/null 2>&1; then
   say "downloading crates (needs the network)"
   cargo fetch --locked --quiet || { say "crates could not be downloaded: is there a network?"; exit 1; }
 fi
+
+# Tests that show something to people and check nothing.
+skip=(--skip for_the_eye)
+leave_out() {
+  say "leaving out the tests named *$1*: $2"
+  skip+=(--skip "$1")
+}
+if ! [ -d ../shared/corpus ] && ! [ -d ../../shared/corpus ]; then leave_out corpus "there is no ../shared/corpus"; fi
+if ! docker info >/dev/null 2>&1; then leave_out docker_engine "there is no Docker engine"; fi
+if [ "$(id -u)" -eq 0 ]; then leave_out users_but_root "this is root, who may read everything"; fi
+
+# What follows `--` goes to the test binaries.
+separator=(--)
+for argument in "$@"; do
+  if [ "$argument" = -- ]; then separator=(); fi
+done
 # The end-to-end tests mostly wait for servers.
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
-cargo test --locked "$@"
+cargo test --locked "$@" "${separator[@]}" --include-ignored "${skip[@]}"
 if [ $# -eq 0 ]; then
   tests/credentials/compare.py
   tests/clients/run.py

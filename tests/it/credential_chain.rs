@@ -19,6 +19,7 @@ fn list(run: Taskcat) -> Outcome {
 
 /// A proxy could answer with credentials of its own.
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn metadata_is_never_asked_for_through_a_proxy() {
     let fake = Sources::start();
     let project = Project::empty("p");
@@ -38,6 +39,7 @@ fn metadata_is_never_asked_for_through_a_proxy() {
 
 /// Every other host is behind a proxy that writes down who wants it.
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn with_an_endpoint_no_call_leaves_for_another_host() {
     let commands: [&[&str]; 12] = [
         &["test", "run", "-l"],
@@ -79,6 +81,7 @@ fn with_an_endpoint_no_call_leaves_for_another_host() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn a_process_is_run_without_a_shell() {
     let fake = Sources::start();
     let project = Project::empty("p");
@@ -101,6 +104,7 @@ fn a_process_is_run_without_a_shell() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn credentials_that_have_expired_are_not_used() {
     let fake = Sources::start();
     let project = Project::empty("p");
@@ -116,6 +120,7 @@ fn credentials_that_have_expired_are_not_used() {
 
 /// Keys without their token belong to nobody.
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn keys_are_sent_with_their_token_whatever_its_name() {
     let project = Project::empty("p");
     home_file(
@@ -133,6 +138,7 @@ fn keys_are_sent_with_their_token_whatever_its_name() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn an_explicit_default_is_that_of_the_files() {
     let project = Project::copy_of("undeclared-parameter");
     home_file(
@@ -155,6 +161,7 @@ fn an_explicit_default_is_that_of_the_files() {
 
 /// One error for one cause, however many regions are affected.
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn a_role_that_cannot_be_assumed_is_one_error_in_plain_words() {
     let fake = Sources::start();
     let project = Project::copy_of("ten-regions");
@@ -169,6 +176,7 @@ fn a_role_that_cannot_be_assumed_is_one_error_in_plain_words() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn mfa_asks_once_and_keeps_the_session_for_its_owner() {
     let fake = Sources::start();
     let project = Project::empty("p");
@@ -190,6 +198,7 @@ fn mfa_asks_once_and_keeps_the_session_for_its_owner() {
 
 /// With a key that is bound to the session; the new one is kept for the next run and for the AWS CLI.
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn a_login_session_is_renewed() {
     use sha2::{Digest, Sha256};
     let fake = Sources::start();
@@ -219,6 +228,7 @@ fn a_login_session_is_renewed() {
 
 /// The question is on the terminal, and asked once for all regions.
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn mfa_is_asked_for_on_a_terminal() {
     let fake = Sources::start();
     let project = Project::empty("p");
@@ -236,6 +246,7 @@ fn mfa_is_asked_for_on_a_terminal() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn the_doctor_says_what_decides() {
     let fake = Sources::start();
     let project = Project::empty("p");
@@ -274,6 +285,7 @@ fn the_doctor_says_what_decides() {
 
 /// The way to S3 is the profile's, and what S3 refuses is told in words.
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn buckets_are_called_as_the_profile_says() {
     let project = Project::copy_of("given-bucket");
     let hosts = |config: &str| {
@@ -296,6 +308,7 @@ fn buckets_are_called_as_the_profile_says() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn a_bucket_that_is_refused_is_told_in_words_and_with_the_clocks_fault() {
     for (bucket, said) in [("forbidden", "HTTP status 403"), ("skewed", "60 minutes behind that of AWS")] {
         let project = Project::copy_of("given-bucket");

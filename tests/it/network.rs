@@ -13,6 +13,7 @@ fn with_keys(run: Taskcat) -> Taskcat {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn a_proxy_that_cannot_be_used_is_named_at_once() {
     let check = |proxy: &dyn Fn(&Sources) -> String, said: &[&str], calls: usize| {
         let fake = Sources::start();
@@ -37,6 +38,7 @@ fn a_proxy_that_cannot_be_used_is_named_at_once() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn the_proxy_of_an_endpoint_is_chosen_as_by_python() {
     type Value<'v> = &'v dyn Fn(&Sources) -> String;
     let check = |variables: &[(&str, Value<'_>)], expected: &str| {
@@ -60,6 +62,7 @@ fn the_proxy_of_an_endpoint_is_chosen_as_by_python() {
 
 /// The server's certificate is signed by itself, and calls itself an authority's.
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn certificates_of_a_bundle_are_trusted_from_wherever_it_is_named() {
     let fake = Sources::start();
     let project = Project::empty("p");
@@ -87,6 +90,7 @@ fn certificates_of_a_bundle_are_trusted_from_wherever_it_is_named() {
 
 /// One attempt, and the profile's limit counts as that of the environment does.
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn the_users_limit_of_attempts_counts() {
     let check = |variables: &[(&str, &str)], config: &str| {
         let fake = Sources::start();
