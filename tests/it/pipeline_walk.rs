@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
-use crate::pipelines::{PARAMETERS, X86_64, given, write_programs};
+use crate::pipeline_command::{PARAMETERS, X86_64, given, write_programs};
 use crate::project::Project;
 use crate::servers::{Kind, Server, support, venv};
 use crate::taskcat::{Outcome, Taskcat};

@@ -1,4 +1,4 @@
-//! The pipeline that a user deploys: its template, and the phases of its buildspecs, run for real. `walking` goes through
+//! The pipeline that a user deploys: its template, and the phases of its buildspecs, run for real. `pipeline_walk` goes through
 //! all of its stages.
 
 use std::fs;
