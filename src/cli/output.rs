@@ -1,5 +1,6 @@
 //! What is printed outside of a run's reports: diagnostics with the line they are about, errors, the log of `--debug`.
 
+use std::borrow::Cow;
 use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -13,6 +14,7 @@ use super::span::span;
 use super::{Verbosity, streams};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::input;
+use crate::mask::MASK;
 use crate::report::Consumer;
 use crate::report::github::inert;
 use crate::report::terminal;
@@ -142,9 +144,8 @@ fn without_lines(source: String, lines: impl Iterator<Item = u32>) -> String {
     if lines.is_empty() {
         return source;
     }
-    let masked = (1..).zip(source.split_inclusive('\n')).map(|(number, line)| match lines.contains(&number) {
-        true => "****\n",
-        false => line,
+    let masked = (1..).zip(source.split_inclusive('\n')).map(|(number, line)| {
+        if lines.contains(&number) { Cow::Owned(format!("{MASK}\n")) } else { Cow::Borrowed(line) }
     });
     masked.collect()
 }

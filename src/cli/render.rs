@@ -12,9 +12,7 @@ use crate::config::nearest;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::input;
 use crate::plan;
-use crate::template::{
-    self, Given, Givens, Hiding, Note, Offline, Place, Secrets, Template, Templates, Unknown, Value,
-};
+use crate::template::{self, Given, Givens, Hiding, Note, Offline, Place, Template, Templates, Unknown, Value};
 use crate::yaml;
 
 /// Print a template as CloudFormation would evaluate it (offline).
@@ -63,7 +61,7 @@ impl Render {
         let world = Offline(&templates);
         let stack = template::evaluate(template, &self.place(), &givens, &world);
         let shown = template::evaluate(template, &self.place(), &givens, &Hiding(world));
-        let secrets = Secrets::of(template, &givens);
+        let secrets = template::secrets(template, &givens);
         let rendered = template::rendered(template, &stack, &shown, &secrets);
         match self.format {
             Format::Json => streams::print_line(format_args!("{rendered:#}")),

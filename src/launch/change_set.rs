@@ -12,9 +12,9 @@ use super::aws_cli::AwsCli;
 use super::ownership::{self, ForeignStack, Mark};
 use crate::aws::{AwsError, ChangeSet, Clients, CreateChangeSet, Stack, request_token};
 use crate::event::{Change, ChangeDetail, Events, Happening};
+use crate::mask::{MASK, Secrets};
 use crate::plan::{OWN_TAGS, StackPlan};
 use crate::status::{ChangeSetStatus, StackStatus};
-use crate::template::Secrets;
 
 /// The tag of an adopted stack: tags that the configuration doesn't name are kept at later updates too.
 pub const ADOPTED_TAG: &str = "taskcat-adopted";
@@ -218,7 +218,7 @@ fn hide(changes: &mut [Change], plan: &StackPlan) {
     each_detail(changes, &mut |detail| {
         let by_secret = detail.cause.as_ref().is_some_and(|cause| secret.iter().any(|it| it.key == *cause));
         if by_secret || holds(&detail.before) || holds(&detail.after) {
-            [&mut detail.before, &mut detail.after].into_iter().flatten().for_each(|it| *it = "****".to_owned());
+            [&mut detail.before, &mut detail.after].into_iter().flatten().for_each(|it| *it = MASK.to_owned());
         }
     });
 }

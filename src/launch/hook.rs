@@ -16,6 +16,7 @@ use tokio::process::Command;
 
 use crate::event::{HookStage, Output};
 use crate::input;
+use crate::mask::Secrets;
 use crate::plan::{HookPlan, PlannedParameter};
 use crate::process::{self, End, Finished, last_lines};
 use crate::status::StackStatus;
@@ -267,10 +268,8 @@ fn shown(finished: &Finished, input: &HookInput) -> HookOutput {
         let lines = value.lines().filter(|line| line.len() >= 8);
         secrets.extend([value, in_json].into_iter().chain(lines).map(str::to_owned));
     }
-    // One secret may be part of another: the longer goes first.
-    secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
-    let mask = |text: String| secrets.iter().fold(text, |text, secret| text.replace(secret.as_str(), "****"));
-    HookOutput { stdout: mask(finished.stdout.text()), stderr: mask(finished.stderr.text()) }
+    let secrets = Secrets::new(secrets);
+    HookOutput { stdout: secrets.mask(&finished.stdout.text()), stderr: secrets.mask(&finished.stderr.text()) }
 }
 
 /// The last lines of stderr, or of stdout where a hook says nothing there.

@@ -26,6 +26,7 @@ use std::path::PathBuf;
 use uuid::Uuid;
 
 use crate::event::{self, CellId};
+use crate::mask::MASK;
 
 pub use build::PlanError;
 pub use draft::{Draft, OWN_TAGS, unknown_region};
@@ -121,7 +122,7 @@ pub struct PlannedParameter {
 impl PlannedParameter {
     /// The value as it may be shown: a secret is `****`.
     pub fn shown(&self) -> &str {
-        if self.secret { "****" } else { &self.value }
+        if self.secret { MASK } else { &self.value }
     }
 }
 

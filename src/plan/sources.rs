@@ -5,11 +5,9 @@ use indexmap::IndexMap;
 
 use crate::catalog;
 use crate::event::{Gift, ParameterSource, ResourceSource, TemplateSource};
+use crate::mask::MASK;
 use crate::template::{self, Evaluator, Offline, Place, Template, Templates, Uses};
 use crate::yaml::Node;
-
-/// In place of what a template says is not to be shown.
-const HIDDEN: &str = "****";
 
 /// All templates of the tests, nested ones too.
 pub fn sources(templates: &Templates) -> Vec<TemplateSource> {
@@ -24,7 +22,7 @@ fn source(template: &Template, templates: &Templates) -> TemplateSource {
     let evaluator = Evaluator::new(template, &place, &givens, &world);
     let parameters = template.parameters.iter().map(|it| {
         let default = it.default_text().filter(|_| it.default.as_ref().is_some_and(Node::is_scalar));
-        let default = default.map(|text| if it.no_echo { HIDDEN.to_owned() } else { text });
+        let default = default.map(|text| if it.no_echo { MASK.to_owned() } else { text });
         (it.key.clone(), ParameterSource { line: it.at.line, default, no_echo: it.no_echo })
     });
     let resources = template::uses(&evaluator).into_iter().map(|(id, uses)| {
@@ -46,7 +44,7 @@ fn resource(uses: Uses, child: Option<String>, templates: &Templates) -> Resourc
     let hides = |key: &str| nested.is_some_and(|it| it.parameters.iter().any(|it| it.key == key && it.no_echo));
     let gift = |(key, gift): (String, template::Gift)| {
         let gift = match gift {
-            template::Gift::Text(_) if hides(&key) => Gift::Value(HIDDEN.to_owned()),
+            template::Gift::Text(_) if hides(&key) => Gift::Value(MASK.to_owned()),
             template::Gift::Text(text) => Gift::Value(text),
             template::Gift::Parameter(name) => Gift::Ref(name),
             template::Gift::MadeOf(names) => Gift::MadeOf(names.into_iter().collect()),

@@ -13,9 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::event::{Gift, Parameter, ResourceSource, TemplateSource};
-
-/// In place of what is not to be shown.
-const HIDDEN: &str = "****";
+use crate::mask::MASK;
 
 /// The templates of a run, by their paths.
 #[derive(Clone, Debug, Default)]
@@ -150,7 +148,7 @@ fn with_defaults(source: &TemplateSource, mut values: Values) -> Values {
             values.insert(key.clone(), Known::Value(default.clone()));
         }
         if let (true, Some(value)) = (parameter.no_echo, values.get_mut(key)) {
-            *value = Known::Value(HIDDEN.to_owned());
+            *value = Known::Value(MASK.to_owned());
         }
     }
     values

@@ -7,9 +7,9 @@ use super::RunError;
 use super::dispatcher::{Closed, Dispatcher};
 use super::interrupt::Interrupt;
 use super::journal::{Header, Journal, Ledger};
-use super::redact::Secrets;
 use super::stop::{Budget, Stop, StopReason};
 use crate::event::{Events, Happening, RunEvent, RunFinished, RunStarted};
+use crate::mask::Secrets;
 use crate::report::Consumer;
 
 pub(super) struct Conductor {

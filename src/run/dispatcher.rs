@@ -13,8 +13,9 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::conductor::Remains;
 use super::journal::Journal;
-use super::redact::Secrets;
+use super::redact;
 use crate::event::{self, Happening, Message, Outcome, RunEvent, RunFinished};
+use crate::mask::Secrets;
 use crate::report::Consumer;
 
 pub(super) struct Dispatcher {
@@ -140,7 +141,7 @@ impl Dispatcher {
     }
 
     fn take(&mut self, message: Message) {
-        let happening = self.secrets.redact(message.happening);
+        let happening = redact::mask(&self.secrets, message.happening);
         self.tally.count(&happening);
         self.seq += 1;
         let event = RunEvent { seq: self.seq, at: event::now().max(self.last), happening };

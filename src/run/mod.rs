@@ -49,6 +49,7 @@ use crate::event::{
 };
 use crate::lint::Finding;
 use crate::lint::cfn_lint::{self, Lint, LintTarget};
+use crate::mask::Secrets;
 use crate::plan::{BucketKind, BucketPlan, Plan, StackPlan};
 use crate::report::Consumer;
 use crate::stage::marker::Placed;
@@ -57,7 +58,6 @@ use conductor::{Conductor, Spine};
 use jiff::Timestamp;
 use journal::{Folders, Header, Journal};
 use limits::Limits;
-use redact::Secrets;
 use staging::Staged;
 use stop::Stop;
 use teardown::BucketOrigin;
@@ -406,5 +406,5 @@ fn cells(plan: &Plan) -> Vec<Cell> {
 
 fn secrets(plan: &Plan) -> Secrets {
     let parameters = plan.cells.iter().flat_map(|cell| &cell.parameters);
-    Secrets::new(parameters.filter(|parameter| parameter.secret).map(|parameter| parameter.value.clone()))
+    Secrets::long(parameters.filter(|parameter| parameter.secret).map(|parameter| parameter.value.clone()))
 }

@@ -1,74 +1,114 @@
-//! Secrets are taken out of whatever AWS, hooks and programs say, before anybody sees it.
-
-use serde_json::Value;
+//! Masks secrets in whatever AWS, hooks and programs say, before anybody sees it.
 
 use crate::event::Happening;
-use crate::template;
+use crate::mask::Secrets;
 
-/// The fields that carry other people's words. Ids, names and statuses are left as they are: a secret that happens to
-/// be called like a test must not rename the test.
-const FREE_TEXT: [&str; 10] =
-    ["message", "reason", "error", "output", "value", "description", "export_name", "physical_id", "before", "after"];
+/// Fields that name things, and aren't masked: a secret that equals the name of a test must not rename the test. The texts
+/// of every other field are masked, so that no field that is added later can be forgotten.
+const NAMES: [&str; 39] = [
+    "account_id",
+    "action",
+    "archive",
+    "at",
+    "bucket",
+    "cause",
+    "change_set",
+    "client_request_token",
+    "depends_on",
+    "event",
+    "event_id",
+    "file",
+    "key",
+    "lambda",
+    "logical_id",
+    "made_of",
+    "name",
+    "outcome",
+    "parameters",
+    "project",
+    "recreation",
+    "ref",
+    "region",
+    "replacement",
+    "resource_type",
+    "rule",
+    "run_id",
+    "signal",
+    "stack_id",
+    "stack_name",
+    "stage",
+    "status",
+    "task",
+    "taskcat_version",
+    "template",
+    "test",
+    "timestamp",
+    "type",
+    "why",
+];
 
-/// The secret values of a run. Short ones can't be searched for: they would take ordinary words to pieces.
-#[derive(Default)]
-pub(super) struct Secrets(template::Secrets);
-
-impl Secrets {
-    pub fn new(values: impl IntoIterator<Item = String>) -> Self {
-        Self(template::Secrets::long(values))
+/// Returns the event with every secret masked.
+pub(super) fn mask(secrets: &Secrets, happening: Happening) -> Happening {
+    if secrets.is_empty() {
+        return happening;
     }
-
-    /// The happening with every secret in every free text masked.
-    pub fn redact(&self, happening: Happening) -> Happening {
-        if self.0.is_empty() {
-            return happening;
-        }
-        let Ok(mut value) = serde_json::to_value(&happening) else { return happening };
-        if !self.mask(&mut value) {
-            return happening;
-        }
-        // Only texts have changed, so the value still reads as what it was.
-        serde_json::from_value(value).unwrap_or_else(|_| Happening::Warning {
-            cell: None,
-            message: "an event held a secret and was dropped".into(),
-        })
+    let Ok(mut value) = serde_json::to_value(&happening) else { return happening };
+    if !secrets.mask_fields(&mut value, &|field| !NAMES.contains(&field)) {
+        return happening;
     }
-
-    /// Masks the free texts in place and says whether there was anything to mask.
-    fn mask(&self, value: &mut Value) -> bool {
-        match value {
-            Value::Array(items) => items.iter_mut().fold(false, |found, item| self.mask(item) | found),
-            Value::Object(entries) => entries.iter_mut().fold(false, |found, (key, item)| match item {
-                Value::String(text) if FREE_TEXT.contains(&key.as_str()) => self.mask_text(text) | found,
-                item => self.mask(item) | found,
-            }),
-            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        }
-    }
-
-    fn mask_text(&self, text: &mut String) -> bool {
-        let masked = self.0.mask(text);
-        let found = masked != *text;
-        *text = masked;
-        found
-    }
+    // Only texts have changed, so the value still reads as what it was.
+    serde_json::from_value(value)
+        .unwrap_or_else(|_| Happening::Warning { cell: None, message: "an event held a secret and was dropped".into() })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
+    fn masked(secret: &str, event: Value) -> Value {
+        let happening = serde_json::from_value(event).unwrap();
+        serde_json::to_value(mask(&Secrets::long([secret.to_owned()]), happening)).unwrap()
+    }
+
     #[test]
-    fn secrets_are_masked_wherever_they_stand() {
-        let secrets = Secrets::new(["hunter2".to_owned(), "hunter2hunter2".to_owned(), "abc".to_owned()]);
-        let check = |message: &str, expect: &str| {
+    fn texts_are_masked() {
+        let check = |message: &str, expected: &str| {
+            let secrets = Secrets::long(["hunter2".to_owned(), "hunter2hunter2".to_owned(), "abc".to_owned()]);
             let warning = |message: &str| Happening::Warning { cell: None, message: message.to_owned() };
-            assert_eq!(secrets.redact(warning(message)), warning(expect));
+            assert_eq!(mask(&secrets, warning(message)), warning(expected));
         };
         check("Parameter Password with value hunter2 is too short", "Parameter Password with value **** is too short");
         check("hunter2hunter2", "****");
         check("abc is too short to be searched for", "abc is too short to be searched for");
         check("nothing here", "nothing here");
+    }
+
+    #[test]
+    fn names_are_kept_and_all_else_is_masked() {
+        let cell = json!({"test": "hush", "region": "hush"});
+        let event = json!({
+            "event": "failures_located", "cell": cell,
+            "places": [{"message": "is hush", "file": "hush.yaml", "line": 3, "hint": "don't say hush"}],
+        });
+        let found = masked("hush", event.clone());
+        assert_eq!(found["cell"], cell);
+        let place = json!({"message": "is ****", "file": "hush.yaml", "line": 3, "hint": "don't say ****"});
+        assert_eq!(found["places"][0], place);
+        let source = json!({
+            "template": "hush.yaml", "parameters": {"hush": {"line": 1, "default": "a-hush"}},
+            "resources": {"Net": {"line": 2, "parameters": ["hush"], "gives": {"A": {"value": "hush"}, "B": {"ref": "hush"}}}},
+        });
+        let run = json!({
+            "event": "run_started", "run_id": "hush", "taskcat_version": "1", "task": "test", "project": "hush",
+            "templates": [source], "cells": [],
+        });
+        let found = masked("hush", run);
+        let source = &found["templates"][0];
+        assert_eq!(source["parameters"]["hush"]["default"], "a-****");
+        assert_eq!(source["resources"]["Net"]["parameters"], json!(["hush"]));
+        assert_eq!(source["resources"]["Net"]["gives"], json!({"A": {"value": "****"}, "B": {"ref": "hush"}}));
+        assert_eq!(found["project"], "hush");
     }
 }

@@ -21,7 +21,6 @@ mod long_form;
 mod pattern;
 mod project;
 mod rendered;
-mod secrets;
 mod sections;
 mod transform;
 mod url;
@@ -31,6 +30,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Location, Position};
+use crate::mask::Secrets;
 use crate::yaml::Node;
 
 pub use evaluate::{
@@ -41,7 +41,6 @@ pub use graph::{Dependency, Gift, Mentioned, Uses, dependencies, mentioned, orde
 pub use limits::is_custom_resource;
 pub use project::Templates;
 pub use rendered::rendered;
-pub use secrets::Secrets;
 pub use value::{Failure, NestedIn, Note, Reason, Unknown, Until, Value};
 
 /// A template of the project.
@@ -57,6 +56,15 @@ pub struct Template {
     pub parameters: Vec<Parameter>,
     /// Nested stacks whose template lies in the project.
     pub children: Vec<Child>,
+}
+
+/// Returns the values of the template's `NoEcho` parameters, given ones and defaults.
+pub fn secrets(template: &Template, givens: &Givens) -> Secrets {
+    let hidden = template.parameters.iter().filter(|parameter| parameter.no_echo);
+    Secrets::new(hidden.filter_map(|parameter| match givens.get(&parameter.key) {
+        Some(given) => given.value.as_text(),
+        None => parameter.default_text(),
+    }))
 }
 
 /// An entry of the `Parameters` section

@@ -3,9 +3,10 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
+use super::Template;
 use super::evaluate::{Stack, Truth};
 use super::value::Value;
-use super::{Template, secrets::Secrets};
+use crate::mask::Secrets;
 
 /// `AWSTemplateFormatVersion`, `Description`, `Resources` and `Outputs`, those left out that the template doesn't have.
 ///
@@ -117,7 +118,7 @@ Outputs:
             },
             "Outputs": {"Url": {"Value": {"Unknown": "physical ID of Queue"}}},
         });
-        let secrets = Secrets::of(&template, &givens);
+        let secrets = crate::template::secrets(&template, &givens);
         assert_eq!(rendered(&template, &stack, &shown, &secrets).to_string(), expect.to_string());
     }
 }

@@ -27,6 +27,20 @@ fn statuses_are_spelt_in_one_file() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// Every mask is that of `mask.rs`.
+#[test]
+fn secrets_are_masked_in_one_file() {
+    let mut faults = Vec::new();
+    for file in sources(&src()).into_iter().filter(|file| !file.ends_with("src/mask.rs")) {
+        let source = fs::read_to_string(&file).unwrap();
+        let found = code(&source).filter(|(_, line)| line.contains("\"****"));
+        faults.extend(
+            found.filter(|(_, line)| !line.contains("*****")).map(|(at, _)| format!("{}:{at}", file.display())),
+        );
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }

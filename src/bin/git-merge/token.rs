@@ -1,6 +1,7 @@
 //! The token that opens GitHub: read from a secret, sent in one header, and shown nowhere.
 
 use serde_json::Value;
+use taskcat::mask::MASK;
 
 /// The keys under which a secret in JSON form holds the token, in the order in which they are looked for.
 const KEYS: [&str; 2] = ["token", "GITHUB_TOKEN"];
@@ -31,7 +32,7 @@ impl Token {
 
     /// The text, with stars where the token was.
     pub fn masked(&self, text: &str) -> String {
-        text.replace(&self.0, "****")
+        text.replace(&self.0, MASK)
     }
 }
 

@@ -24,8 +24,9 @@ use super::place::Place;
 use super::{Answers, BucketPlan, Identity};
 use crate::catalog::{self, Partition};
 use crate::diagnostic::{Diagnostic, Location, Position};
+use crate::mask::{MASK, Secrets};
 use crate::template::{
-    self, Failure, Given, Givens, Note, Reason, Secrets, Stack, Template, Templates, Undecided, Unknown, Until, Value,
+    self, Failure, Given, Givens, Note, Reason, Stack, Template, Templates, Undecided, Unknown, Until, Value,
 };
 
 pub use model::{PlanReport, Summary, schema};
@@ -357,7 +358,7 @@ impl Sent {
                 (Unknown::asked(format!("parameter {key}")).into(), false)
             }
         };
-        let shown = if is_secret { Value::text("****") } else { value.clone() };
+        let shown = if is_secret { Value::text(MASK) } else { value.clone() };
         if is_secret {
             self.secrets.extend(value.as_text());
         }

@@ -8,6 +8,7 @@ use super::random::Random;
 use super::stored::{self, Stored};
 use super::syntax::{Piece, Pseudo};
 use super::{Parameter, Parameters, Scope};
+use crate::mask::MASK;
 use crate::plan::Answers;
 use crate::template::Unknown;
 
@@ -145,7 +146,7 @@ fn joined(parts: Vec<Rendered>, separator: &str) -> Rendered {
 impl std::fmt::Debug for Rendered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Rendered::Value { secret: true, .. } => f.write_str("Value(****)"),
+            Rendered::Value { secret: true, .. } => write!(f, "Value({MASK})"),
             Rendered::Value { text, .. } => write!(f, "Value({text:?})"),
             Rendered::Unknown(unknown) => write!(f, "Unknown({unknown})"),
             Rendered::Error(reason) => write!(f, "Error({reason:?})"),

@@ -16,6 +16,7 @@ use super::world::{NO_EXPORT, Noted, Sight, Surroundings, is_failed_transform, i
 use super::{ServiceError, error, invalid};
 use crate::catalog;
 use crate::diagnostic::Position;
+use crate::mask::MASK;
 use crate::simulator::{Caller, Cloud};
 use crate::template::{self, Evaluator, Failure, Given, Givens, Place, Template, Unknown, Value};
 use crate::yaml::Node;
@@ -408,7 +409,7 @@ fn shown(template: &Template, given: &IndexMap<String, String>, stored: &HashMap
         let value = given.get(&parameter.key).cloned().or_else(|| parameter.default_text())?;
         let is_stored = parameter.kind.starts_with("AWS::SSM::Parameter::Value<");
         let resolved = stored.get(&value).filter(|_| is_stored).cloned();
-        let hidden = |text: String| if parameter.no_echo { "****".to_owned() } else { text };
+        let hidden = |text: String| if parameter.no_echo { MASK.to_owned() } else { text };
         Some(Shown { key: parameter.key.clone(), value: hidden(value), resolved: resolved.map(hidden) })
     };
     template.parameters.iter().filter_map(one).collect()

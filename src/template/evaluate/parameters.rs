@@ -6,6 +6,7 @@
 
 use super::dynamic_references::{is_versionless, refers_to_stored_parameters};
 use super::{Evaluator, Given, Givens, Value};
+use crate::mask::MASK;
 use crate::template::pattern::Pattern;
 use crate::template::value::{Failure, Note, Unknown, text_of};
 use crate::template::{Parameter, Template};
@@ -311,13 +312,13 @@ impl<'a> Declaration<'a> {
         if !known.is_empty() && known.iter().all(|(_, exists)| *exists == Some(true)) {
             return Missing::Nothing;
         }
-        let shown = if self.parameter.no_echo { "****" } else { text };
+        let shown = if self.parameter.no_echo { MASK } else { text };
         let unknown = Unknown::asked(format!("whether {} {shown} exists", self.kind.item));
         Missing::Unknown(unknown, self.does_not_exist(shown))
     }
 
     fn does_not_exist(&self, value: &str) -> String {
-        let value = if self.parameter.no_echo { "****" } else { value };
+        let value = if self.parameter.no_echo { MASK } else { value };
         let key = &self.parameter.key;
         format!("Parameter validation failed: parameter value {value} for parameter name {key} does not exist")
     }

@@ -1,6 +1,7 @@
 //! `Ref`: a pseudo parameter, a parameter, or a resource's physical id.
 
 use crate::diagnostic::Position;
+use crate::mask::MASK;
 use crate::template::evaluate::{Evaluator, Truth};
 use crate::template::value::{Evaluated, Unknown, Value};
 use crate::yaml::Node;
@@ -19,7 +20,7 @@ pub fn named(evaluator: &Evaluator, name: &str, at: Position) -> Evaluated {
     }
     if let Some(value) = evaluator.parameters.get(name) {
         evaluator.spend(value.size(), at)?;
-        return Ok(if hidden(evaluator, name, value) { Value::text("****") } else { value.clone() });
+        return Ok(if hidden(evaluator, name, value) { Value::text(MASK) } else { value.clone() });
     }
     // Declared, but without a value, which has been told.
     if evaluator.template.parameters.iter().any(|parameter| parameter.key == name) {

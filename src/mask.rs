@@ -1,15 +1,13 @@
-//! Values that must not be shown: those of parameters with `NoEcho`.
+//! Masks secrets: values of `NoEcho` parameters, generated passwords, fetched secrets.
 //!
-//! Once evaluated, a secret may stand within any text, so texts are searched for it before they are shown.
+//! An evaluated secret can be a part of any text, so texts are searched for it before they are shown.
 
 use std::cmp::Reverse;
 
 use serde_json::Value as Json;
 
-use super::Template;
-use super::evaluate::Givens;
-
-const MASK: &str = "****";
+/// Shown in place of a secret.
+pub const MASK: &str = "****";
 
 /// Shorter ones are masked only where they stand alone: they would take ordinary words to pieces.
 const SHORTEST: usize = 4;
@@ -35,16 +33,7 @@ impl Secrets {
         self.0.is_empty()
     }
 
-    /// The values of the template's `NoEcho` parameters, given ones and defaults.
-    pub fn of(template: &Template, givens: &Givens) -> Self {
-        let hidden = template.parameters.iter().filter(|parameter| parameter.no_echo);
-        Self::new(hidden.filter_map(|parameter| match givens.get(&parameter.key) {
-            Some(given) => given.value.as_text(),
-            None => parameter.default_text(),
-        }))
-    }
-
-    /// The text with every secret masked.
+    /// Returns the text with every secret masked.
     pub fn mask(&self, text: &str) -> String {
         let mut masked = text.to_owned();
         for secret in &self.0 {
@@ -57,13 +46,33 @@ impl Secrets {
         masked
     }
 
-    /// Masks all texts in a value, keys excepted.
+    /// Masks all texts in a value but keys.
     pub fn mask_json(&self, value: &mut Json) {
+        self.mask_texts(value, &|_| true, "");
+    }
+
+    /// Masks the texts in a value of the fields for which `is_text` holds: the key of the text or of the list that it is in. Returns
+    /// whether there was any secret.
+    pub fn mask_fields(&self, value: &mut Json, is_text: &dyn Fn(&str) -> bool) -> bool {
+        self.mask_texts(value, is_text, "")
+    }
+
+    fn mask_texts(&self, value: &mut Json, is_text: &dyn Fn(&str) -> bool, field: &str) -> bool {
         match value {
-            Json::String(text) => *text = self.mask(text),
-            Json::Array(items) => items.iter_mut().for_each(|item| self.mask_json(item)),
-            Json::Object(entries) => entries.values_mut().for_each(|item| self.mask_json(item)),
-            Json::Null | Json::Bool(_) | Json::Number(_) => {}
+            Json::String(text) if is_text(field) => {
+                let masked = self.mask(text);
+                let has_secret = masked != *text;
+                *text = masked;
+                has_secret
+            }
+            Json::Array(items) => {
+                items.iter_mut().fold(false, |found, item| self.mask_texts(item, is_text, field) | found)
+            }
+            Json::Object(entries) => {
+                let entries = entries.iter_mut();
+                entries.fold(false, |found, (field, item)| self.mask_texts(item, is_text, field) | found)
+            }
+            Json::String(_) | Json::Null | Json::Bool(_) | Json::Number(_) => false,
         }
     }
 }
