@@ -1,8 +1,7 @@
 //! Short tags become the functions that they stand for: `!Ref X` is `{"Ref": "X"}`, `!GetAtt a.b` is
 //! `{"Fn::GetAtt": "a.b"}`.
 
-use std::borrow::Cow;
-
+use super::expression::key_of_tag;
 use crate::yaml::{Node, Value};
 
 /// The whole tree in long form.
@@ -19,26 +18,11 @@ fn expand(node: &mut Node) {
         _ => {}
     }
     let Some(tag) = node.tag.take() else { return };
-    let name = function(&tag);
+    let name = key_of_tag(&tag);
     let at = node.at;
     let key = Node { value: Value::String((&*name).into()), tag: None, text: name.into(), at };
     let argument = std::mem::replace(node, Node { value: Value::Null, tag: None, text: "".into(), at });
     node.value = Value::Mapping(vec![(key, argument)]);
-}
-
-/// The function of a short tag. What is no function of CloudFormation's becomes one all the same, for others to refuse.
-fn function(tag: &str) -> Cow<'_, str> {
-    match tag.trim_start_matches('!') {
-        name @ ("Ref" | "Condition") => name.into(),
-        name => format!("Fn::{name}").into(),
-    }
-}
-
-/// A function call: a mapping with one entry whose key is `Ref`, `Condition` or `Fn::…`.
-pub fn call(node: &Node) -> Option<(&str, &Node)> {
-    let [(key, argument)] = node.as_mapping()? else { return None };
-    let name = key.as_str()?;
-    (name == "Ref" || name == "Condition" || name.starts_with("Fn::")).then_some((name, argument))
 }
 
 #[cfg(test)]
@@ -47,6 +31,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::template::expression::Call;
 
     fn parse(text: &str) -> Node {
         crate::yaml::parse(&Arc::from(Path::new("t.yaml")), text).root.unwrap()
@@ -79,21 +64,8 @@ mod tests {
     fn places_stay() {
         let node = long_form(parse("a:\n  - !Ref X"));
         let item = &node.get("a").and_then(Node::as_sequence).unwrap()[0];
-        let (name, argument) = call(item).unwrap();
-        assert_eq!((name, argument.at.line, argument.at.column), ("Ref", 2, 10));
-        assert_eq!(item.at, argument.at);
-    }
-
-    #[test]
-    fn calls() {
-        let check = |text: &str, expect: Option<&str>| {
-            assert_eq!(call(&long_form(parse(text))).map(|(name, _)| name.to_owned()).as_deref(), expect, "{text}");
-        };
-        check("!Sub x", Some("Fn::Sub"));
-        check("{Ref: X}", Some("Ref"));
-        check("{Ref: X, Other: Y}", None);
-        check("{Key: X}", None);
-        check("[Ref]", None);
-        check("Ref", None);
+        let call = Call::of(item).unwrap();
+        assert_eq!((call.name, call.argument.at.line, call.argument.at.column), ("Ref", 2, 10));
+        assert_eq!(item.at, call.argument.at);
     }
 }

@@ -4,6 +4,7 @@
 //! is the tree with what its sections declare. Everything that is found wrong is a diagnostic with its place. Pure but
 //! for reading the project's files. `plan` takes parameters from here, `lint` the list of files.
 //!
+//! - `expression`: the intrinsic functions' names and the shapes of their arguments
 //! - `long_form`: short tags become the functions that they stand for, so that nothing else needs to know two forms
 //! - `sections`: a file's tree to a [`Template`]
 //! - `url`: what a nested stack's `TemplateURL` can evaluate to
@@ -14,6 +15,7 @@
 //! - `limits`: what is refused of a template as it stands, whatever its values
 
 mod evaluate;
+mod expression;
 mod function;
 mod graph;
 mod limits;
@@ -37,6 +39,7 @@ pub use evaluate::{
     Evaluator, Given, Givens, Hiding, Nested, Offline, Output, Place, Resource, Stack, Truth, Undecided, World,
     evaluate,
 };
+pub use expression::is_function_key;
 pub use graph::{Dependency, Gift, Mentioned, Uses, dependencies, mentioned, order, uses};
 pub use limits::is_custom_resource;
 pub use project::Templates;

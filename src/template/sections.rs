@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::expression::is_function_key;
 use super::long_form::long_form;
 use super::value::text_of;
 use super::{Parameter, Template};
@@ -269,7 +270,7 @@ fn not_an_object(section: &str) -> String {
 
 /// A key under which a transform or a loop puts what isn't known yet.
 fn is_function(key: &Node) -> bool {
-    key.text.starts_with("Fn::")
+    is_function_key(&key.text)
 }
 
 /// Whether a macro or an included file may still add to the whole template; AWS's own extensions of the language ask for

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::long_form::call;
+use super::expression::{Expression, FindInMap, ForEach, Function, If, Join, Sub, loop_name};
 use super::value::text_of;
 use crate::diagnostic::Position;
 use crate::yaml::Node;
@@ -45,7 +45,7 @@ pub fn nested_stacks(root: &Node) -> Vec<NestedStack> {
     });
     let scope = Scope { names: defaults.collect(), mappings: root.get("Mappings") };
     if let Some(resources) = root.get("Resources") {
-        scope.resources(resources, &mut stacks);
+        scope.resources(resources.entries(), &mut stacks);
     }
     stacks
 }
@@ -58,9 +58,9 @@ struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    fn resources(&self, resources: &Node, stacks: &mut Vec<NestedStack>) {
-        for (id, resource) in resources.entries() {
-            if id.text.starts_with("Fn::ForEach::") {
+    fn resources(&self, resources: &[(Node, Node)], stacks: &mut Vec<NestedStack>) {
+        for (id, resource) in resources {
+            if loop_name(&id.text).is_some() {
                 self.for_each(resource, stacks);
             } else if resource.get("Type").and_then(Node::as_str) == Some("AWS::CloudFormation::Stack") {
                 let url = resource.get("Properties").and_then(|properties| properties.get("TemplateURL"));
@@ -80,21 +80,21 @@ impl Scope<'_> {
 
     /// `[Variable, Collection, {OutputKey: resource}]`
     fn for_each(&self, arguments: &Node, stacks: &mut Vec<NestedStack>) {
-        let Some([variable, collection, resources]) = arguments.as_sequence() else { return };
+        let Some(ForEach { identifier, collection, fragment }) = ForEach::of(arguments) else { return };
         let items = match collection.as_sequence() {
             Some(items) => items.iter().flat_map(|item| self.texts(item)).collect(),
             None => self.texts(collection).iter().flat_map(|list| list.split(',')).map(str::to_owned).collect(),
         };
         let mut inside = self.clone();
-        inside.names.insert(variable.text.to_string(), items);
-        inside.resources(resources, stacks);
+        inside.names.insert(identifier.to_owned(), items);
+        inside.resources(fragment, stacks);
     }
 
     /// Adds the URLs that a value can be: those that have their bucket written out to `elsewhere`.
     fn urls(&self, node: &Node, urls: &mut Vec<String>, elsewhere: &mut Vec<String>) {
-        if let Some(("Fn::If", argument)) = call(node) {
-            let branches = argument.as_sequence().unwrap_or_default().iter().skip(1);
-            branches.for_each(|branch| self.urls(branch, urls, elsewhere));
+        if let Expression::If(If { yes, no, .. }) = Expression::of(node) {
+            self.urls(yes, urls, elsewhere);
+            self.urls(no, urls, elsewhere);
         } else {
             // What is left unknown without parameters and mappings isn't written out.
             let written = Scope { names: HashMap::new(), mappings: None }.texts(node);
@@ -105,23 +105,20 @@ impl Scope<'_> {
 
     /// All texts that a value can be.
     fn texts(&self, node: &Node) -> Vec<String> {
-        let Some((function, argument)) = call(node) else {
-            return if node.is_scalar() { vec![text_of(node)] } else { Vec::new() };
-        };
-        let mut texts = match function {
-            "Ref" => self.named(&argument.text),
-            "Fn::Sub" => self.sub(argument),
-            "Fn::Join" => self.join(argument),
-            "Fn::If" => {
-                argument.as_sequence().unwrap_or_default().iter().skip(1).flat_map(|it| self.texts(it)).collect()
+        let (function, texts) = match Expression::of(node) {
+            Expression::Literal(text) if text.is_scalar() => return vec![text_of(text)],
+            Expression::Literal(_) => return Vec::new(),
+            Expression::Ref(name) => (Function::Ref.key(), self.named(&name.text)),
+            Expression::Sub(sub) => (Function::Sub.key(), self.sub(&sub)),
+            Expression::Join(join) => (Function::Join.key(), self.join(join)),
+            Expression::If(If { yes, no, .. }) => {
+                (Function::If.key(), [yes, no].into_iter().flat_map(|it| self.texts(it)).collect())
             }
-            "Fn::FindInMap" => self.find_in_map(argument),
-            _ => Vec::new(),
+            Expression::FindInMap(it) => (Function::FindInMap.key(), self.find_in_map(it)),
+            Expression::GetAtt(_) => (Function::GetAtt.key(), Vec::new()),
+            Expression::Call(call) => (call.name, Vec::new()),
         };
-        if texts.is_empty() {
-            texts.push(unknown(function));
-        }
-        distinct(texts)
+        if texts.is_empty() { vec![unknown(function)] } else { distinct(texts) }
     }
 
     /// What `Ref` and `${…}` give.
@@ -136,24 +133,18 @@ impl Scope<'_> {
         }
     }
 
-    fn sub(&self, argument: &Node) -> Vec<String> {
-        let (text, variables) = match argument.as_sequence() {
-            Some([text, variables, ..]) => (text, variables.entries()),
-            Some([text]) => (text, &[][..]),
-            _ => (argument, &[][..]),
-        };
+    fn sub(&self, sub: &Sub) -> Vec<String> {
         let mut texts = vec![String::new()];
-        let mut rest = &*text.text;
+        let mut rest = &*sub.text.text;
         while let Some((before, after)) = rest.split_once("${") {
             append(&mut texts, &[before.to_owned()]);
             let Some((name, after)) = after.split_once('}') else {
                 rest = after;
                 break;
             };
-            let variable = variables.iter().find(|(key, _)| *key.text == *name);
-            let values = match (name.strip_prefix('!'), variable) {
+            let values = match (name.strip_prefix('!'), sub.variable(name)) {
                 (Some(literal), _) => vec![format!("${{{literal}}}")],
-                (None, Some((_, value))) => self.texts(value),
+                (None, Some(value)) => self.texts(value),
                 (None, None) => self.named(name.trim()),
             };
             append(&mut texts, &values);
@@ -163,8 +154,7 @@ impl Scope<'_> {
         texts
     }
 
-    fn join(&self, argument: &Node) -> Vec<String> {
-        let Some([delimiter, list]) = argument.as_sequence() else { return Vec::new() };
+    fn join(&self, Join { delimiter, list }: Join) -> Vec<String> {
         let items: Vec<Vec<String>> = match list.as_sequence() {
             Some(items) => items.iter().map(|item| self.texts(item)).collect(),
             // A parameter that is a list.
@@ -185,10 +175,9 @@ impl Scope<'_> {
     }
 
     /// The value at the keys; where a key isn't known, the values of all keys.
-    fn find_in_map(&self, argument: &Node) -> Vec<String> {
-        let Some([map, first, second, options @ ..]) = argument.as_sequence() else { return Vec::new() };
+    fn find_in_map(&self, it: FindInMap) -> Vec<String> {
         let mut found: Vec<&Node> = self.mappings.into_iter().collect();
-        for key in [map, first, second] {
+        for key in it.keys {
             let keys = self.texts(key);
             let known = found.iter().flat_map(|node| keys.iter().filter_map(|key| node.get(key)));
             let known: Vec<&Node> = known.take(MAX_URLS).collect();
@@ -198,7 +187,7 @@ impl Scope<'_> {
                 known
             };
         }
-        let default = options.iter().filter_map(|options| options.get("DefaultValue")).flat_map(|it| self.texts(it));
+        let default = it.default().into_iter().flat_map(|it| self.texts(it));
         // What a mapping holds is no function.
         found.iter().filter(|value| value.is_scalar()).map(|value| text_of(value)).chain(default).collect()
     }

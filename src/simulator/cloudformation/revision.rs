@@ -18,7 +18,7 @@ use crate::catalog;
 use crate::diagnostic::Position;
 use crate::mask::MASK;
 use crate::simulator::{Caller, Cloud};
-use crate::template::{self, Evaluator, Failure, Given, Givens, Place, Template, Unknown, Value};
+use crate::template::{self, Evaluator, Failure, Given, Givens, Place, Template, Unknown, Value, is_function_key};
 use crate::yaml::Node;
 
 /// What a stack was last asked to be.
@@ -334,7 +334,7 @@ fn path_to(node: &Node, at: Position) -> Option<String> {
     let step = |name: &str, node: &Node| path_to(node, at).map(|rest| format!("/{name}{rest}"));
     let below = match node.as_sequence() {
         Some(items) => items.iter().enumerate().find_map(|(index, item)| step(&index.to_string(), item)),
-        None => node.entries().iter().find_map(|(key, value)| match key.text.starts_with("Fn::") && value.at == at {
+        None => node.entries().iter().find_map(|(key, value)| match is_function_key(&key.text) && value.at == at {
             true => Some(format!("/{}", key.text)),
             false => step(&key.text, value),
         }),

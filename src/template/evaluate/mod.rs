@@ -27,7 +27,7 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use self::dynamic_references::MisplacedSecret;
-use super::long_form::call;
+use super::expression::{Call, Function};
 use super::transform::{self, Expanded, Macros};
 use super::value::{Evaluated, Failure, Failures, NestedIn, Note, Unknown, Value, together};
 use super::{Template, function, graph, limits};
@@ -277,9 +277,10 @@ impl<'a> Evaluator<'a> {
     }
 
     fn processed_node(&self, node: &Node) -> serde_json::Value {
-        const EXTENSIONS: [&str; 3] = ["Fn::FindInMap", "Fn::Length", "Fn::ToJsonString"];
-        let is_extension = |name: &str| self.macros.has_language_extensions() && EXTENSIONS.contains(&name);
-        if call(node).is_some_and(|(name, _)| is_extension(name))
+        const EXTENSIONS: [Function; 3] = [Function::FindInMap, Function::Length, Function::ToJsonString];
+        let is_extension = |call: Call| call.function.is_some_and(|function| EXTENSIONS.contains(&function));
+        if self.macros.has_language_extensions()
+            && Call::of(node).is_some_and(is_extension)
             && let Ok(value) = self.value(node)
             && value.unknown().is_none()
         {
@@ -322,10 +323,9 @@ impl<'a> Evaluator<'a> {
         }
         Ok(match &node.value {
             yaml::Value::Sequence(items) => Value::List(self.list(items)?),
-            yaml::Value::Mapping(entries) => match call(node) {
-                // Outside of conditions it is a key like any other.
-                Some((name, argument)) if name != "Condition" => function::apply(self, name, argument)?,
-                _ => Value::Map(self.map(entries)?),
+            yaml::Value::Mapping(entries) => match Call::of_value(node) {
+                Some(call) => function::apply(self, &call)?,
+                None => Value::Map(self.map(entries)?),
             },
             _ => Value::Null,
         })

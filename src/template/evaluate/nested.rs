@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use super::{Evaluator, Given, Givens, Nested, Place, Stack, Truth, Value};
 use crate::diagnostic::Position;
-use crate::template::long_form::call;
+use crate::template::expression::{Call, Expression};
 use crate::template::value::{CIRCLE, Evaluated, Note, TOO_MANY, Unknown};
 use crate::template::{Parameter, Template};
 use crate::yaml::{self, Node};
@@ -85,7 +85,7 @@ impl Evaluator<'_> {
     /// The parameters that a nested stack is given. What fails in them is told with the resource.
     fn givens(&self, child: &Template, properties: &Node) -> Givens {
         let Some(node) = properties.get("Parameters").map(|node| self.taken_branch(node)) else { return Givens::new() };
-        if call(node).is_none() {
+        if Call::of(node).is_none() {
             let given = |(key, node): &(Node, Node)| match self.value(node) {
                 Ok(Value::NoValue) => None,
                 value => Some((key.text.to_string(), self.given(child, &key.text, node, value))),
@@ -108,13 +108,10 @@ impl Evaluator<'_> {
 
     /// The branch that is certainly taken of an `Fn::If`, so that what is in it keeps its place; other nodes as they are.
     fn taken_branch<'n>(&self, mut node: &'n Node) -> &'n Node {
-        while let Some(("Fn::If", argument)) = call(node)
-            && let Some([name, yes, no]) = argument.as_sequence()
-            && name.is_scalar()
-        {
-            node = match self.condition(&name.text) {
-                Truth::True => yes,
-                Truth::False => no,
+        while let Expression::If(choice) = Expression::of(node) {
+            node = match self.condition(&choice.condition.text) {
+                Truth::True => choice.yes,
+                Truth::False => choice.no,
                 Truth::Unknown(_) => break,
             };
         }
@@ -139,10 +136,15 @@ impl Evaluator<'_> {
             let notes = self.set.get(name).into_iter().flatten();
             set.extend(notes.filter(|note| !set.contains(note)).cloned().collect::<Vec<_>>());
         };
-        match (call(node), &node.value) {
-            (Some(("Ref", name)), _) => mention(&name.text),
-            (Some(("Fn::Sub", text)), _) if text.is_scalar() => {
-                text.text.split("${").skip(1).filter_map(|it| it.split_once('}')).for_each(|(name, _)| mention(name));
+        match (Expression::of(node), &node.value) {
+            (Expression::Ref(name), _) => mention(&name.text),
+            (Expression::Sub(sub), _) if sub.argument.is_scalar() => {
+                sub.text
+                    .text
+                    .split("${")
+                    .skip(1)
+                    .filter_map(|it| it.split_once('}'))
+                    .for_each(|(name, _)| mention(name));
             }
             (_, yaml::Value::Sequence(items)) => items.iter().for_each(|item| self.set_in(item, set)),
             (_, yaml::Value::Mapping(entries)) => entries.iter().for_each(|(_, value)| self.set_in(value, set)),

@@ -8,8 +8,8 @@ use indexmap::IndexMap;
 
 use super::dynamic_references::misplaced_secrets;
 use super::{Evaluator, Resource, Stack, Truth, Undecided, Value};
+use crate::template::expression::Call;
 use crate::template::function;
-use crate::template::long_form::call;
 use crate::template::value::{Evaluated, Failure, Failures, NestedIn, Until};
 use crate::yaml::Node;
 
@@ -135,7 +135,7 @@ impl Evaluator<'_> {
             let message = format!("Template format error: Every {key} member must be a string.");
             self.fail(node.at, message)
         };
-        let is_function = call(node).is_some_and(|(name, _)| name != "Condition");
+        let is_function = Call::of_value(node).is_some();
         if !node.is_scalar() && !is_function || function::depends_on_others(self, node) {
             return Err(malformed());
         }

@@ -2,23 +2,23 @@
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html>).
 
 use super::{Evaluator, Truth};
-use crate::template::long_form::call;
+use crate::template::expression::{Call, Function};
 use crate::template::value::{Failure, Failures};
 use crate::yaml::Node;
 
 /// The functions that rules may use. `Fn::If` is refused, though the documentation lists it.
-const ALLOWED: [&str; 11] = [
-    "Ref",
-    "Fn::And",
-    "Fn::Contains",
-    "Fn::EachMemberEquals",
-    "Fn::EachMemberIn",
-    "Fn::Equals",
-    "Fn::Not",
-    "Fn::Or",
-    "Fn::RefAll",
-    "Fn::ValueOf",
-    "Fn::ValueOfAll",
+const ALLOWED: [Function; 11] = [
+    Function::Ref,
+    Function::And,
+    Function::Contains,
+    Function::EachMemberEquals,
+    Function::EachMemberIn,
+    Function::Equals,
+    Function::Not,
+    Function::Or,
+    Function::RefAll,
+    Function::ValueOf,
+    Function::ValueOfAll,
 ];
 
 impl Evaluator<'_> {
@@ -58,10 +58,12 @@ impl Evaluator<'_> {
         let (mut functions, mut undeclared) = (Vec::new(), Vec::new());
         let mut open: Vec<&Node> = self.root.get("Rules").into_iter().collect();
         while let Some(node) = open.pop() {
-            match call(node) {
-                Some(("Ref", name)) if !self.is_parameter(&name.text) => undeclared.push(name),
-                Some((function, argument)) if !ALLOWED.contains(&function) => functions.push((function, argument.at)),
-                _ => {}
+            if let Some(call) = Call::of(node) {
+                if !call.function.is_some_and(|function| ALLOWED.contains(&function)) {
+                    functions.push((call.name, call.argument.at));
+                } else if call.function == Some(Function::Ref) && !self.is_parameter(&call.argument.text) {
+                    undeclared.push(call.argument);
+                }
             }
             let children = node.as_sequence().unwrap_or_default().iter().rev();
             open.extend(children.chain(node.entries().iter().rev().map(|(_, value)| value)));

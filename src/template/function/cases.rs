@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Apply, Decide, EXTENSIONS, RULE_TRUTHS, RULE_VALUES, TRUTHS, VALUES};
 use crate::template::evaluate::tests::{givens, place};
 use crate::template::evaluate::{Offline, Stack, evaluate};
+use crate::template::expression::Function;
 use crate::template::long_form::long_form;
 use crate::template::{Templates, sections};
 use crate::yaml::{self, Node, Parsed, Value};
@@ -39,17 +39,7 @@ fn folder() -> PathBuf {
 
 #[test]
 fn every_function_has_cases() {
-    let names = |functions: &[(&'static str, Apply)]| functions.iter().map(|(name, _)| *name).collect::<Vec<_>>();
-    let truths = |functions: &[(&'static str, Decide)]| functions.iter().map(|(name, _)| *name).collect::<Vec<_>>();
-    let functions = [
-        names(&VALUES),
-        names(&EXTENSIONS),
-        names(&RULE_VALUES),
-        truths(&TRUTHS),
-        truths(&RULE_TRUTHS),
-        vec!["Fn::ForEach"],
-    ];
-    for function in functions.concat() {
+    for function in Function::ALL.iter().map(|function| function.key()) {
         let path = folder().join(table_of(function)).with_extension("yaml");
         assert!(path.is_file(), "{function} has no table {}", path.display());
         let table = Table::read(&path);

@@ -3,20 +3,21 @@
 
 use super::{is_truth, texts};
 use crate::template::evaluate::{Evaluator, Truth};
+use crate::template::expression::{Function, If};
 use crate::template::value::{Evaluated, Failures, Unknown, together};
 use crate::yaml::Node;
 
 /// `Fn::If`. Only the branch that is taken is evaluated; if it isn't known which, both are, and what fails in one of them
 /// hangs on the condition.
 pub fn choose(evaluator: &Evaluator, argument: &Node) -> Evaluated {
-    let (name, yes, no) = match argument.as_sequence() {
-        Some([name, yes, no]) if name.is_scalar() => (name, yes, no),
-        Some([_, _, _]) | None => {
-            let message = "Template error: Fn::If requires a list argument with the first element being a condition";
+    let If { condition: name, yes, no } = match If::of(argument) {
+        Some(choice) if choice.condition.is_scalar() => choice,
+        None if argument.as_sequence().is_some() => {
+            let message = "Template error: Fn::If requires a list argument with three elements";
             return Err(evaluator.fail(argument.at, message));
         }
-        Some(_) => {
-            let message = "Template error: Fn::If requires a list argument with three elements";
+        Some(_) | None => {
+            let message = "Template error: Fn::If requires a list argument with the first element being a condition";
             return Err(evaluator.fail(argument.at, message));
         }
     };
@@ -60,22 +61,23 @@ pub fn equals(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures>
 
 /// `Fn::And`
 pub fn and(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
-    Ok(Truth::all(operands(evaluator, "Fn::And", argument)?))
+    Ok(Truth::all(operands(evaluator, Function::And, argument)?))
 }
 
 /// `Fn::Or`
 pub fn or(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
-    Ok(Truth::any(operands(evaluator, "Fn::Or", argument)?))
+    Ok(Truth::any(operands(evaluator, Function::Or, argument)?))
 }
 
-fn operands(evaluator: &Evaluator, function: &str, argument: &Node) -> Result<Vec<Truth>, Failures> {
+fn operands(evaluator: &Evaluator, function: Function, argument: &Node) -> Result<Vec<Truth>, Failures> {
     match argument.as_sequence() {
         Some(items) if (2..=10).contains(&items.len()) && items.iter().all(is_truth) => {
             together(items.iter().map(|item| evaluator.truth(item)))
         }
         _ => {
             let message = format!(
-                "Template error: every {function} object requires a list of at least 2 and at most 10 boolean parameters."
+                "Template error: every {} object requires a list of at least 2 and at most 10 boolean parameters.",
+                function.key()
             );
             Err(evaluator.fail(argument.at, message))
         }

@@ -8,7 +8,7 @@
 
 use crate::diagnostic::Position;
 use crate::template::evaluate::Evaluator;
-use crate::template::long_form::call;
+use crate::template::expression::{Call, FindInMap, Function};
 use crate::template::value::{Evaluated, Failure, Failures, Note, Unknown, Value, together};
 use crate::yaml::Node;
 
@@ -19,31 +19,23 @@ const MALFORMED: &str = "Template error: every Fn::FindInMap object requires thr
 pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
     let is_extended = evaluator.macros.has_language_extensions();
-    let (keys, default) = match argument.as_sequence() {
-        Some(keys @ [_, _, _]) => (keys, None),
-        Some([keys @ .., options])
-            if keys.len() == 3
-                && options.as_mapping().is_some()
-                && (is_extended || options.get("DefaultValue").is_some()) =>
-        {
-            (keys, options.get("DefaultValue"))
-        }
-        _ => return Err(malformed()),
-    };
-    if !is_extended && !keys.iter().all(may_stand_here) {
+    let Some(it) = FindInMap::of(argument) else { return Err(malformed()) };
+    let has_no_default = it.options.is_some() && it.default().is_none();
+    if !is_extended && (has_no_default || !it.keys.iter().all(|key| is_plain(key))) {
         return Err(malformed());
     }
-    let keys = together(keys.iter().map(|key| match evaluator.value(key)? {
+    let keys = together(it.keys.iter().map(|key| match evaluator.value(key)? {
         Value::Unknown(unknown) => Ok(Key::Unknown(unknown)),
         value => value.as_text().map(Key::Known).ok_or_else(malformed),
     }))?;
     let Ok([map, first, second]) = <[Key; 3]>::try_from(keys) else { return Err(malformed()) };
-    Search { evaluator, map, first, second, at: argument.at }.result(default)
+    Search { evaluator, map, first, second, at: argument.at }.result(it.default())
 }
 
 /// Without the extensions an argument is text, `Ref` or `Fn::FindInMap`.
-fn may_stand_here(key: &Node) -> bool {
-    key.is_scalar() || matches!(call(key), Some(("Ref" | "Fn::FindInMap", _)))
+fn is_plain(key: &Node) -> bool {
+    let is_accepted = |function| matches!(function, Function::Ref | Function::FindInMap);
+    key.is_scalar() || Call::of(key).and_then(|call| call.function).is_some_and(is_accepted)
 }
 
 /// A name that is looked for.

@@ -4,6 +4,7 @@ use super::reference::nowhere;
 use super::texts;
 use crate::diagnostic::Position;
 use crate::template::evaluate::{Evaluator, Truth};
+use crate::template::expression::{Attribute, GetAtt};
 use crate::template::value::{Evaluated, Unknown, Value, together};
 use crate::yaml::Node;
 
@@ -13,18 +14,18 @@ const MALFORMED: &str = "Template error: every Fn::GetAtt object requires two no
 /// `Logical.Attribute` in text, or a list of the logical id and the attribute, which may be an expression.
 pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
     let malformed = || Err(evaluator.fail(argument.at, MALFORMED));
-    if let Some(text) = argument.as_str() {
-        return match text.split_once('.') {
-            Some((id, name)) if !id.is_empty() && !name.is_empty() => attribute(evaluator, id, name, argument.at),
-            _ => malformed(),
-        };
-    }
-    let Some(parts @ [id, _]) = argument.as_sequence() else { return malformed() };
+    let (id, name) = match GetAtt::of(argument).map(|it| it.attribute) {
+        Some(Attribute::Text { id, name }) if !id.is_empty() && !name.is_empty() => {
+            return attribute(evaluator, id, name, argument.at);
+        }
+        Some(Attribute::List { id, names: [name] }) => (id, name),
+        _ => return malformed(),
+    };
     // The extensions have put their names in by now.
     if !id.is_scalar() && !evaluator.macros.has_language_extensions() {
         return malformed();
     }
-    let values = together(parts.iter().map(|part| evaluator.value(part)))?;
+    let values = together([id, name].into_iter().map(|part| evaluator.value(part)))?;
     match texts(&values).as_ref().map(|known| known.as_deref()) {
         Some(Err(unknown)) => Ok(unknown.clone().into()),
         Some(Ok([id, name])) if !id.is_empty() && !name.is_empty() => attribute(evaluator, id, name, argument.at),

@@ -3,6 +3,7 @@
 
 use super::texts;
 use crate::template::evaluate::Evaluator;
+use crate::template::expression::Join;
 use crate::template::value::{Evaluated, Value, together};
 use crate::yaml::Node;
 
@@ -13,8 +14,8 @@ const MALFORMED: &str = "Template error: every Fn::Join object requires two para
 /// `[delimiter, list]`
 pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
-    let Some(arguments @ [_, _]) = argument.as_sequence() else { return Err(malformed()) };
-    let values = together(arguments.iter().map(|node| evaluator.value(node)))?;
+    let Some(Join { delimiter, list }) = Join::of(argument) else { return Err(malformed()) };
+    let values = together([delimiter, list].into_iter().map(|node| evaluator.value(node)))?;
     let [delimiter, list] = values.as_slice() else { return Err(malformed()) };
     let items = match list {
         Value::List(items) => items.as_slice(),

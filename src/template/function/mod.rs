@@ -29,7 +29,7 @@ mod sub;
 mod to_json_string;
 
 use super::evaluate::{Evaluator, Truth};
-use super::long_form::call;
+use super::expression::{Call, Function, Usage};
 use super::transform;
 use super::value::{Evaluated, Failures, Unknown, Value};
 use crate::yaml::Node;
@@ -38,93 +38,134 @@ pub use needs::others as depends_on_others;
 pub use reference::is_pseudo_parameter;
 pub use sub::names;
 
-/// What a function of a value is given: its argument as it stands in the template.
+/// Gives a function's value; the argument is as it stands in the template.
 type Apply = fn(&Evaluator, &Node) -> Evaluated;
 
-/// The same for a function that is true or false.
+/// Decides a function that is true or false.
 type Decide = fn(&Evaluator, &Node) -> Result<Truth, Failures>;
 
-/// Functions that stand wherever a value is wanted.
-const VALUES: [(&str, Apply); 14] = [
-    ("Ref", reference::apply),
-    ("Fn::Base64", base64::apply),
-    ("Fn::Cidr", cidr::apply),
-    ("Fn::FindInMap", find_in_map::apply),
-    ("Fn::GetAtt", get_att::apply),
-    ("Fn::GetAZs", get_azs::apply),
-    ("Fn::GetStackOutput", get_stack_output::apply),
-    ("Fn::If", condition::choose),
-    ("Fn::ImportValue", import_value::apply),
-    ("Fn::Join", join::apply),
-    ("Fn::Select", select::apply),
-    ("Fn::Split", split::apply),
-    ("Fn::Sub", sub::apply),
-    ("Fn::Transform", |_, argument| transform::apply(argument)),
+/// The functions that CloudFormation lists where it doesn't know one.
+const SUPPORTED: [Function; 23] = [
+    Function::Base64,
+    Function::GetAtt,
+    Function::GetAZs,
+    Function::ImportValue,
+    Function::Join,
+    Function::Split,
+    Function::FindInMap,
+    Function::Select,
+    Function::Ref,
+    Function::Equals,
+    Function::If,
+    Function::Not,
+    Function::Condition,
+    Function::And,
+    Function::Or,
+    Function::Contains,
+    Function::EachMemberEquals,
+    Function::EachMemberIn,
+    Function::ValueOf,
+    Function::ValueOfAll,
+    Function::RefAll,
+    Function::Sub,
+    Function::Cidr,
 ];
 
-/// Those that `AWS::LanguageExtensions` adds.
-const EXTENSIONS: [(&str, Apply); 2] = [("Fn::Length", length::apply), ("Fn::ToJsonString", to_json_string::apply)];
+/// What gives the value of a function; none for one that is true or false.
+fn applied(function: Function) -> Option<Apply> {
+    let apply: Apply = match function {
+        Function::Base64 => base64::apply,
+        Function::Cidr => cidr::apply,
+        Function::FindInMap => find_in_map::apply,
+        Function::GetAZs => get_azs::apply,
+        Function::GetAtt => get_att::apply,
+        Function::GetStackOutput => get_stack_output::apply,
+        Function::If => condition::choose,
+        Function::ImportValue => import_value::apply,
+        Function::Join => join::apply,
+        Function::Length => length::apply,
+        Function::Ref => reference::apply,
+        Function::RefAll => rule::ref_all,
+        Function::Select => select::apply,
+        Function::Split => split::apply,
+        Function::Sub => sub::apply,
+        Function::ToJsonString => to_json_string::apply,
+        Function::Transform => |_, argument| transform::apply(argument),
+        Function::ValueOf => rule::value_of,
+        Function::ValueOfAll => rule::value_of_all,
+        Function::And
+        | Function::Condition
+        | Function::Contains
+        | Function::EachMemberEquals
+        | Function::EachMemberIn
+        | Function::Equals
+        | Function::ForEach
+        | Function::Not
+        | Function::Or => return None,
+    };
+    Some(apply)
+}
 
-/// Those of the `Rules` section.
-const RULE_VALUES: [(&str, Apply); 3] =
-    [("Fn::RefAll", rule::ref_all), ("Fn::ValueOf", rule::value_of), ("Fn::ValueOfAll", rule::value_of_all)];
-
-/// What is true or false, in conditions and rules.
-const TRUTHS: [(&str, Decide); 6] = [
-    ("Condition", condition::named),
-    ("Fn::And", condition::and),
-    ("Fn::Equals", condition::equals),
-    ("Fn::Not", condition::not),
-    ("Fn::Or", condition::or),
-    ("Fn::Transform", |_, argument| Ok(transform::truth(argument))),
-];
-
-/// What is true or false in rules alone.
-const RULE_TRUTHS: [(&str, Decide); 3] = [
-    ("Fn::Contains", rule::contains),
-    ("Fn::EachMemberEquals", rule::each_member_equals),
-    ("Fn::EachMemberIn", rule::each_member_in),
-];
-
-/// What CloudFormation names where it doesn't know a function.
-const SUPPORTED: &str = "Fn::Base64, Fn::GetAtt, Fn::GetAZs, Fn::ImportValue, Fn::Join, Fn::Split, Fn::FindInMap, \
-                         Fn::Select, Ref, Fn::Equals, Fn::If, Fn::Not, Condition, Fn::And, Fn::Or, Fn::Contains, \
-                         Fn::EachMemberEquals, Fn::EachMemberIn, Fn::ValueOf, Fn::ValueOfAll, Fn::RefAll, Fn::Sub, Fn::Cidr";
+/// What decides a function that is true or false, in conditions or in rules.
+fn decided(function: Function) -> Option<Decide> {
+    let decide: Decide = match function {
+        Function::And => condition::and,
+        Function::Condition => condition::named,
+        Function::Contains => rule::contains,
+        Function::EachMemberEquals => rule::each_member_equals,
+        Function::EachMemberIn => rule::each_member_in,
+        Function::Equals => condition::equals,
+        Function::Not => condition::not,
+        Function::Or => condition::or,
+        Function::Transform => |_, argument| Ok(transform::truth(argument)),
+        _ => return None,
+    };
+    Some(decide)
+}
 
 /// Applies a function in a place where a value is wanted.
-pub fn apply(evaluator: &Evaluator, name: &str, argument: &Node) -> Evaluated {
+pub fn apply(evaluator: &Evaluator, call: &Call) -> Evaluated {
+    let argument = call.argument;
     if evaluator.macros.are_called()
         && let Some(unknown) = transform::in_argument(argument)
     {
         return Ok(unknown.into());
     }
-    let extensions = if evaluator.macros.has_language_extensions() { &EXTENSIONS[..] } else { &[] };
-    let of_rules = if evaluator.in_rule() { &RULE_VALUES[..] } else { &[] };
-    let mut functions = VALUES.iter().chain(extensions).chain(of_rules);
-    if let Some((_, function)) = functions.find(|(known, _)| *known == name) {
-        return function(evaluator, argument);
+    let function = call.function_used_as(|usage| match usage {
+        Usage::Value => true,
+        Usage::Extension => evaluator.macros.has_language_extensions(),
+        Usage::RuleValue => evaluator.in_rule(),
+        Usage::Condition | Usage::RuleCondition | Usage::Loop => false,
+    });
+    if let Some(apply) = function.and_then(applied) {
+        return apply(evaluator, argument);
     }
-    // Of the rules' functions it isn't confirmed that these are the words.
-    let message = if has(&TRUTHS, name) || has(&RULE_TRUTHS, name) || has(&RULE_VALUES, name) {
-        format!("Template error: {name} cannot be partially collapsed")
-    } else {
-        format!("Template Error: Encountered unsupported function: {name} Supported functions are: [{SUPPORTED}]")
+    let name = call.name;
+    let message = match call.function.map(Function::usage) {
+        // Of the rules' functions it isn't confirmed that these are the words.
+        Some(Usage::Condition | Usage::RuleCondition | Usage::RuleValue) => {
+            format!("Template error: {name} cannot be partially collapsed")
+        }
+        _ => {
+            let supported = SUPPORTED.map(Function::key).join(", ");
+            format!("Template Error: Encountered unsupported function: {name} Supported functions are: [{supported}]")
+        }
     };
     Err(evaluator.fail(argument.at, message))
 }
 
 /// A condition expression.
 pub fn truth(evaluator: &Evaluator, expression: &Node) -> Result<Truth, Failures> {
-    let of_rules = if evaluator.in_rule() { &RULE_TRUTHS[..] } else { &[] };
     if evaluator.macros.are_called()
         && let Some(unknown) = transform::in_argument(expression)
     {
         return Ok(Truth::Unknown(unknown));
     }
-    if let Some((name, argument)) = call(expression)
-        && let Some((_, function)) = TRUTHS.iter().chain(of_rules).find(|(known, _)| *known == name)
+    let is_accepted = |usage| usage != Usage::RuleCondition || evaluator.in_rule();
+    if let Some(call) = Call::of(expression)
+        && let Some(decide) = call.function_used_as(is_accepted).and_then(decided)
     {
-        return function(evaluator, argument);
+        return decide(evaluator, call.argument);
     }
     let message = "Template format error: Conditions can only be boolean operations on parameters and other conditions";
     Err(evaluator.fail(expression.at, message))
@@ -132,11 +173,7 @@ pub fn truth(evaluator: &Evaluator, expression: &Node) -> Result<Truth, Failures
 
 /// Whether an expression is a function that is true or false.
 fn is_truth(expression: &Node) -> bool {
-    call(expression).is_some_and(|(name, _)| has(&TRUTHS, name) || has(&RULE_TRUTHS, name))
-}
-
-fn has<F>(functions: &[(&str, F)], name: &str) -> bool {
-    functions.iter().any(|(known, _)| *known == name)
+    Call::of(expression).and_then(|call| call.function).and_then(decided).is_some()
 }
 
 /// Several values as texts, or why they aren't all known; none if one of them is no text.

@@ -4,24 +4,25 @@
 //! No public text quotes CloudFormation's words for wrong arguments; these are ours.
 
 use crate::template::evaluate::{Evaluator, Truth};
+use crate::template::expression::Function;
 use crate::template::value::{Evaluated, Failures, Unknown, Value, together};
 use crate::yaml::Node;
 
 /// `Fn::Contains`: a member of the list equals the text.
 pub fn contains(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
-    let sides = Sides::of(evaluator, "Fn::Contains", argument)?;
+    let sides = Sides::of(evaluator, Function::Contains, argument)?;
     sides.known(|list, other| any(list, |member| all(other, |wanted| equal(member, wanted))))
 }
 
 /// `Fn::EachMemberEquals`: every member of the list equals the text.
 pub fn each_member_equals(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
-    let sides = Sides::of(evaluator, "Fn::EachMemberEquals", argument)?;
+    let sides = Sides::of(evaluator, Function::EachMemberEquals, argument)?;
     sides.known(|list, other| all(list, |member| all(other, |wanted| equal(member, wanted))))
 }
 
 /// `Fn::EachMemberIn`: every member of the first list is one of the second.
 pub fn each_member_in(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
-    let sides = Sides::of(evaluator, "Fn::EachMemberIn", argument)?;
+    let sides = Sides::of(evaluator, Function::EachMemberIn, argument)?;
     sides.known(|list, other| all(list, |member| any(other, |allowed| equal(member, allowed))))
 }
 
@@ -33,11 +34,12 @@ struct Sides {
 
 impl Sides {
     /// A text counts as a list of that text alone.
-    fn of(evaluator: &Evaluator, name: &str, argument: &Node) -> Result<Self, Failures> {
+    fn of(evaluator: &Evaluator, function: Function, argument: &Node) -> Result<Self, Failures> {
         let malformed = || {
             let message = format!(
-                "Template error: every {name} object requires two parameters, a list of strings and what its members are \
-                 compared with"
+                "Template error: every {} object requires two parameters, a list of strings and what its members are \
+                 compared with",
+                function.key()
             );
             evaluator.fail(argument.at, message)
         };
@@ -91,21 +93,21 @@ pub fn ref_all(_: &Evaluator, argument: &Node) -> Evaluated {
 
 /// `Fn::ValueOf`: an attribute of what a parameter names, or a list of them.
 pub fn value_of(evaluator: &Evaluator, argument: &Node) -> Evaluated {
-    let (parameter, attribute) = two(evaluator, "Fn::ValueOf", argument)?;
+    let (parameter, attribute) = two(evaluator, Function::ValueOf, argument)?;
     Ok(Unknown::asked(format!("attribute {attribute} of parameter {parameter}")).into())
 }
 
 /// `Fn::ValueOfAll`: an attribute of everything of a parameter type.
 pub fn value_of_all(evaluator: &Evaluator, argument: &Node) -> Evaluated {
-    let (kind, attribute) = two(evaluator, "Fn::ValueOfAll", argument)?;
+    let (kind, attribute) = two(evaluator, Function::ValueOfAll, argument)?;
     Ok(Unknown::asked(format!("attribute {attribute} of all {kind}")).into())
 }
 
-fn two<'n>(evaluator: &Evaluator, name: &str, argument: &'n Node) -> Result<(&'n str, &'n str), Failures> {
+fn two<'n>(evaluator: &Evaluator, function: Function, argument: &'n Node) -> Result<(&'n str, &'n str), Failures> {
     match argument.as_sequence() {
         Some([first, attribute]) if first.is_scalar() && attribute.is_scalar() => Ok((&first.text, &attribute.text)),
         _ => {
-            let message = format!("Template error: every {name} object requires two string parameters");
+            let message = format!("Template error: every {} object requires two string parameters", function.key());
             Err(evaluator.fail(argument.at, message))
         }
     }

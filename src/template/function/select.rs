@@ -2,6 +2,7 @@
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-select.html>).
 
 use crate::template::evaluate::Evaluator;
+use crate::template::expression::Select;
 use crate::template::value::{Evaluated, Unknown, Until, Value, together};
 use crate::yaml::Node;
 
@@ -20,11 +21,11 @@ pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
         let message = format!("Template error: Fn::Select cannot select nonexistent value at index {index}");
         evaluator.failure(argument.at, message)
     };
-    let Some(arguments @ [index, list]) = argument.as_sequence() else { return Err(malformed()) };
+    let Some(Select { index, list }) = Select::of(argument) else { return Err(malformed()) };
     if is_refused_as_written(index, list) {
         return Err(malformed());
     }
-    let values = together(arguments.iter().map(|node| evaluator.value(node)))?;
+    let values = together([index, list].into_iter().map(|node| evaluator.value(node)))?;
     let Ok([index, list]) = <[Value; 2]>::try_from(values) else { return Err(malformed()) };
     if !matches!(list, Value::List(_) | Value::Unknown(_)) {
         return Err(malformed());

@@ -2,6 +2,7 @@
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-split.html>).
 
 use crate::template::evaluate::Evaluator;
+use crate::template::expression::Split;
 use crate::template::value::{Evaluated, Value};
 use crate::yaml::Node;
 
@@ -11,7 +12,7 @@ const MALFORMED: &str = "Template error: every Fn::Split object requires two par
 /// `[delimiter, text]`: the delimiter is written out; what is split may be an expression.
 pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
-    let Some([delimiter, text]) = argument.as_sequence() else { return Err(malformed()) };
+    let Some(Split { delimiter, text }) = Split::of(argument) else { return Err(malformed()) };
     if !delimiter.is_scalar() {
         return Err(malformed());
     }

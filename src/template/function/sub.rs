@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use super::{get_att, reference};
 use crate::diagnostic::Position;
 use crate::template::evaluate::Evaluator;
-use crate::template::long_form::call;
+use crate::template::expression::Sub;
 use crate::template::value::{Evaluated, Failures, Unknown, Value, together};
 use crate::yaml::Node;
 
@@ -62,15 +62,12 @@ fn is_name(name: &str) -> bool {
 /// A text, or a list of a text and a mapping of names of its own.
 pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
-    let (text, own) = match argument.as_sequence() {
-        None => (argument, None),
-        Some([text, own]) if own.as_mapping().is_some() && call(own).is_none() => (text, Some(own)),
-        Some(_) => return Err(malformed()),
-    };
-    if !text.is_scalar() {
+    let sub = Sub::of(argument);
+    if !sub.is_well_formed() {
         return Err(malformed());
     }
-    let own = own.map_or(Ok(IndexMap::new()), |own| variables(evaluator, own));
+    let text = sub.text;
+    let own = variables(evaluator, sub.own());
     let content = evaluator.value(text)?.as_text().ok_or_else(malformed)?;
     let pieces = pieces(&content);
     let values = own.and_then(|own| values(evaluator, &pieces, &own, text.at))?;
@@ -90,7 +87,7 @@ pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
 }
 
 /// The names that the function brings along, all evaluated, used or not.
-fn variables(evaluator: &Evaluator, own: &Node) -> Result<IndexMap<String, Value>, Failures> {
+fn variables(evaluator: &Evaluator, own: &[(Node, Node)]) -> Result<IndexMap<String, Value>, Failures> {
     let variable = |(key, node): &(Node, Node)| {
         if key.text.is_empty() || !key.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             let message = "Template error: every key of the context object of every Fn::Sub object must contain only \
@@ -106,7 +103,7 @@ fn variables(evaluator: &Evaluator, own: &Node) -> Result<IndexMap<String, Value
             value => Ok((key.text.to_string(), value)),
         }
     };
-    Ok(together(own.entries().iter().map(variable))?.into_iter().collect())
+    Ok(together(own.iter().map(variable))?.into_iter().collect())
 }
 
 /// What the names in the text stand for, each asked for once.

@@ -4,7 +4,7 @@ use indexmap::IndexSet;
 
 use super::references::{By, Life, Reference, Walk};
 use crate::template::evaluate::{Evaluator, Truth};
-use crate::template::long_form::call;
+use crate::template::expression::{Call, Expression, Function};
 use crate::yaml::Node;
 
 /// Something that a value takes.
@@ -42,9 +42,9 @@ fn at_path<'n>(evaluator: &Evaluator, entry: &'n Node, path: &[&str]) -> &'n Nod
     for part in path {
         node = taken(evaluator, node);
         let next = match node.as_sequence() {
-            _ if call(node).is_some_and(|(name, _)| name != "Condition") => None,
+            _ if Call::of_value(node).is_some() => None,
             // What a branch leaves out moves the items behind it.
-            Some(items) if items.iter().any(|item| call(item).is_some_and(|(name, _)| name == "Fn::If")) => None,
+            Some(items) if items.iter().any(is_choice) => None,
             Some(items) => part.parse::<usize>().ok().and_then(|index| items.get(index)),
             None => node.get(part),
         };
@@ -58,15 +58,18 @@ fn at_path<'n>(evaluator: &Evaluator, entry: &'n Node, path: &[&str]) -> &'n Nod
 
 /// The branch of `Fn::If` that counts, and anything else as it is.
 fn taken<'n>(evaluator: &Evaluator, mut node: &'n Node) -> &'n Node {
-    while let Some(("Fn::If", argument)) = call(node) {
-        let Some([name, yes, no]) = argument.as_sequence() else { return node };
-        node = match evaluator.condition(&name.text) {
-            Truth::True => yes,
-            Truth::False => no,
+    while let Expression::If(choice) = Expression::of(node) {
+        node = match evaluator.condition(&choice.condition.text) {
+            Truth::True => choice.yes,
+            Truth::False => choice.no,
             Truth::Unknown(_) => return node,
         };
     }
     node
+}
+
+fn is_choice(node: &Node) -> bool {
+    Call::of(node).is_some_and(|call| call.function == Some(Function::If))
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 
 use crate::diagnostic::Position;
 use crate::template::evaluate::{Evaluator, Truth};
+use crate::template::expression::{Attribute, Call, Expression, Function, GetAtt, If, Sub, loop_name};
 use crate::template::function::names;
-use crate::template::long_form::call;
 use crate::template::value::Unknown;
 use crate::yaml::{Node, Value};
 
@@ -66,83 +66,66 @@ impl<'n> Walk<'_, 'n> {
     pub fn node(&mut self, node: &'n Node, life: &Life) {
         match &node.value {
             Value::Sequence(items) => items.iter().for_each(|item| self.node(item, life)),
-            Value::Mapping(entries) => match call(node) {
-                Some((name, argument)) if self.function(name, argument, life) => {}
-                _ => {
-                    // A loop that is left over belongs to no language that is spoken here.
-                    let entries = entries.iter().filter(|(key, _)| !key.text.starts_with("Fn::ForEach::"));
-                    entries.for_each(|(_, value)| self.node(value, life));
-                }
-            },
+            Value::Mapping(_) if self.function(node, life) => {}
+            Value::Mapping(entries) => {
+                // A loop that is left over belongs to no language that is spoken here.
+                let entries = entries.iter().filter(|(key, _)| loop_name(&key.text).is_none());
+                entries.for_each(|(_, value)| self.node(value, life));
+            }
             _ => {}
         }
     }
 
-    /// Whether the function is one that has been gone through.
-    fn function(&mut self, name: &str, argument: &'n Node, life: &Life) -> bool {
-        match name {
-            "Ref" if argument.is_scalar() => self.tell((&argument.text, ""), By::Ref, argument.at, life),
-            "Fn::GetAtt" => self.get_att(argument, life),
-            "Fn::Sub" => self.sub(argument, life),
-            "Fn::If" => return self.choice(argument, life),
+    /// Goes through a function that refers to something; false for anything else.
+    fn function(&mut self, node: &'n Node, life: &Life) -> bool {
+        match Expression::of(node) {
+            Expression::Ref(name) if name.is_scalar() => self.tell((&name.text, ""), By::Ref, name.at, life),
+            Expression::GetAtt(it) => self.get_att(it, life),
+            Expression::Sub(sub) => self.sub(sub, life),
+            Expression::If(choice) if choice.condition.is_scalar() => self.choice(choice, life),
             // What a macro makes of its arguments is its own affair.
-            "Fn::Transform" => {}
+            Expression::Call(Call { function: Some(Function::GetAtt | Function::Transform), .. }) => {}
             _ => return false,
         }
         true
     }
 
-    fn get_att(&mut self, argument: &'n Node, life: &Life) {
-        match argument.as_sequence() {
-            Some([id, attribute @ ..]) => {
-                let named = attribute.first().filter(|it| it.is_scalar()).map_or("", |it| &it.text);
-                match id.is_scalar() {
-                    true => self.tell((&id.text, named), By::GetAtt, argument.at, life),
-                    false => self.node(id, life),
+    fn get_att(&mut self, it: GetAtt<'n>, life: &Life) {
+        match it.attribute {
+            Attribute::Text { id, name } => self.tell((id, name), By::GetAtt, it.at, life),
+            Attribute::List { id, names } => {
+                let name = names.first().filter(|name| name.is_scalar()).map_or("", |name| &name.text);
+                if id.is_scalar() {
+                    self.tell((&id.text, name), By::GetAtt, it.at, life);
+                } else {
+                    self.node(id, life);
                 }
-                attribute.iter().for_each(|part| self.node(part, life));
-            }
-            _ => {
-                if let Some(found) = argument.text.split_once('.') {
-                    self.tell(found, By::GetAtt, argument.at, life);
-                }
+                names.iter().for_each(|name| self.node(name, life));
             }
         }
     }
 
-    fn sub(&mut self, argument: &'n Node, life: &Life) {
-        let (text, own) = match argument.as_sequence() {
-            Some([text, own, ..]) => (text, own.entries()),
-            Some([text]) => (text, &[][..]),
-            _ => (argument, &[][..]),
-        };
-        own.iter().for_each(|(_, value)| self.node(value, life));
-        for name in names(&text.text) {
-            if own.iter().any(|(key, _)| *key.text == *name) {
-                continue;
-            }
+    fn sub(&mut self, sub: Sub<'n>, life: &Life) {
+        sub.own().iter().for_each(|(_, value)| self.node(value, life));
+        for name in names(&sub.text.text).filter(|name| sub.variable(name).is_none()) {
             match name.split_once('.') {
-                Some(found) => self.tell(found, By::SubAttribute(name), text.at, life),
-                None => self.tell((name, ""), By::Sub, text.at, life),
+                Some(found) => self.tell(found, By::SubAttribute(name), sub.text.at, life),
+                None => self.tell((name, ""), By::Sub, sub.text.at, life),
             }
         }
     }
 
-    fn choice(&mut self, argument: &'n Node, life: &Life) -> bool {
-        let Some([name, yes, no]) = argument.as_sequence() else { return false };
-        if !name.is_scalar() {
-            return false;
-        }
+    fn choice(&mut self, choice: If<'n>, life: &Life) {
+        let name = choice.condition;
         self.tell((&name.text, ""), By::If, name.at, life);
         let truth = self.evaluator.condition(&name.text);
-        self.node(yes, &life.and(&truth));
-        self.node(no, &life.and(&truth.not()));
-        true
+        self.node(choice.yes, &life.and(&truth));
+        self.node(choice.no, &life.and(&truth.not()));
     }
 
     /// Conditions by their names, in the expression of a condition.
     pub fn conditions(&mut self, expression: &'n Node, life: &Life) {
-        if let Some(("Condition", argument)) = call(expression)
+        if let Some(Call { function: Some(Function::Condition), argument, .. }) = Call::of(expression)
             && argument.is_scalar()
         {
             self.tell((&argument.text, ""), By::Condition, argument.at, life);

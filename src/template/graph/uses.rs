@@ -9,7 +9,7 @@ use super::entry;
 use super::references::{By, Life, Reference, Walk};
 use crate::diagnostic::Position;
 use crate::template::evaluate::Evaluator;
-use crate::template::long_form::call;
+use crate::template::expression::Expression;
 use crate::yaml::Node;
 
 /// A resource of the template, in whatever condition.
@@ -96,9 +96,9 @@ impl<'n> Reader<'n> {
     }
 
     fn given(&self, value: &'n Node) -> Gift {
-        match call(value) {
-            None if value.is_scalar() => return Gift::Text(value.text.to_string()),
-            Some(("Ref", name)) if self.parameters.contains(&*name.text) => {
+        match Expression::of(value) {
+            Expression::Literal(text) if text.is_scalar() => return Gift::Text(text.text.to_string()),
+            Expression::Ref(name) if self.parameters.contains(&*name.text) => {
                 return Gift::Parameter(name.text.to_string());
             }
             _ => {}

@@ -7,10 +7,10 @@
 use super::pattern::Pattern;
 use super::{Call, INCLUDE, Work, calls, mapping, named, sequence, text};
 use crate::diagnostic::Position;
+use crate::template::expression::Function;
 use crate::template::value::{Unknown, Value};
 use crate::yaml::{self, Node};
 
-const TRANSFORM: &str = "Fn::Transform";
 pub const MALFORMED: &str = "Key Name of transform definition must be a string.";
 const NO_S3_URI: &str = "Transform AWS::Include failed with: The location parameter is not a valid S3 uri.";
 
@@ -31,7 +31,7 @@ pub fn has_calls(node: &Node) -> bool {
 }
 
 pub fn is_call(key: &Node) -> bool {
-    &*key.text == TRANSFORM
+    &*key.text == Function::Transform.key()
 }
 
 /// The template after the macros that are called inside of it.
@@ -151,7 +151,7 @@ impl Includes<'_, '_> {
         match Unknown::all(unknowns) {
             None => mapping(others, at),
             Some(unknown) => {
-                let call = (text(TRANSFORM, key.at), argument.clone());
+                let call = (text(Function::Transform.key(), key.at), argument.clone());
                 mapping(self.unknown(call, others, place, only_includes, unknown), at)
             }
         }

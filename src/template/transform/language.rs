@@ -11,14 +11,11 @@ use super::pattern::Pattern;
 use super::{LANGUAGE_EXTENSIONS, Work, mapping, named, sequence, text};
 use crate::diagnostic::Position;
 use crate::template::evaluate::Evaluator;
+use crate::template::expression::{Attribute, Call, Expression, ForEach, Function, GetAtt, Sub, loop_name};
 use crate::template::function::is_pseudo_parameter;
-use crate::template::long_form::call;
 use crate::template::value::{Unknown, Value};
 use crate::yaml::{self, Node};
 
-const FOR_EACH: &str = "Fn::ForEach::";
-
-const LAYOUT: &str = "Fn::ForEach layout is incorrect";
 const NO_COLLECTION: &str = "Could not find a collection or could not be resolved for Fn::ForEach";
 
 /// How deep loops may nest (<https://github.com/aws-cloudformation/cfn-language-discussion>, RFC 0009).
@@ -30,9 +27,6 @@ const MAX_BYTES: usize = 2_000_000;
 
 /// So many entries of a section are made: ten times of what CloudFormation takes.
 const MAX_ENTRIES: usize = 5_000;
-
-/// Functions of which only the launched stack, or another one, knows the value.
-const DEFERRED: [&str; 4] = ["Fn::GetAtt", "Fn::GetAZs", "Fn::GetStackOutput", "Fn::ImportValue"];
 
 /// The template with its loops unrolled and its names filled in.
 pub fn expanded(work: &mut Work, root: &Node) -> Node {
@@ -97,11 +91,8 @@ impl Language<'_, '_> {
             yaml::Value::Sequence(items) => {
                 sequence(items.iter().map(|item| self.node(item, scope, place.items())).collect(), node.at)
             }
-            yaml::Value::Mapping(entries) => match call(node) {
-                Some((name, argument)) => match self.function(name, argument, scope) {
-                    Some(made) => made,
-                    None => self.mapping(entries, scope, place, node.at),
-                },
+            yaml::Value::Mapping(entries) => match self.function(node, scope) {
+                Some(made) => made,
                 None => self.mapping(entries, scope, place, node.at),
             },
             _ => node.clone(),
@@ -109,47 +100,46 @@ impl Language<'_, '_> {
     }
 
     /// A function in which a loop's name counts, or a name is wanted; none if it is none of these.
-    fn function(&mut self, name: &str, argument: &Node, scope: &Scope) -> Option<Node> {
-        let argument = match name {
-            "Ref" if argument.is_scalar() => match scope.item(&argument.text) {
-                Some(item) => return self.makes(item.len(), argument.at).then(|| text(item, argument.at)),
-                None => argument.clone(),
+    fn function(&mut self, node: &Node, scope: &Scope) -> Option<Node> {
+        match Expression::of(node) {
+            Expression::Ref(argument) if argument.is_scalar() => match scope.item(&argument.text) {
+                Some(item) => self.makes(item.len(), argument.at).then(|| text(item, argument.at)),
+                None => Some(called(Function::Ref, argument.clone())),
             },
-            "Ref" => match self.name(argument, scope) {
-                Ok(name) => name,
-                Err(unknown) => return Some(unknown),
-            },
-            "Fn::GetAtt" => match argument.as_sequence() {
-                Some([id, attribute @ ..]) if !id.is_scalar() => {
-                    let id = match self.name(id, scope) {
-                        Ok(name) => name,
-                        Err(unknown) => return Some(unknown),
-                    };
-                    let attribute = attribute.iter().map(|part| self.node(part, scope, Place::Inside));
-                    sequence(std::iter::once(id).chain(attribute.collect::<Vec<_>>()).collect(), argument.at)
-                }
-                _ => return None,
-            },
-            "Fn::Sub" if argument.is_scalar() && !scope.names.is_empty() => {
-                let filled = self.filled(argument, scope);
-                // Nothing is left to be put in.
-                if !filled.text.contains("${") {
-                    return Some(filled);
-                }
-                filled
+            Expression::Ref(argument) => {
+                Some(self.name(argument, scope).map_or_else(|unknown| unknown, |name| called(Function::Ref, name)))
             }
-            "Fn::Sub" => match argument.as_sequence() {
-                Some([template, own @ ..]) if template.is_scalar() => {
-                    let template = self.filled(template, scope);
-                    let own: Vec<Node> = own.iter().map(|own| self.node(own, scope, Place::Inside)).collect();
-                    sequence(std::iter::once(template).chain(own).collect(), argument.at)
-                }
-                _ => return None,
-            },
-            _ => return None,
-        };
-        let at = argument.at;
-        Some(mapping(vec![(text(name, at), argument)], at))
+            Expression::GetAtt(GetAtt { attribute: Attribute::List { id, names }, at }) if !id.is_scalar() => {
+                let id = match self.name(id, scope) {
+                    Ok(name) => name,
+                    Err(unknown) => return Some(unknown),
+                };
+                let names = names.iter().map(|name| self.node(name, scope, Place::Inside));
+                let parts = std::iter::once(id).chain(names).collect();
+                Some(called(Function::GetAtt, sequence(parts, at)))
+            }
+            Expression::Sub(sub) => self.sub(&sub, scope),
+            _ => None,
+        }
+    }
+
+    /// `Fn::Sub` with the items in its text; its text alone where nothing is left to be put in.
+    fn sub(&mut self, sub: &Sub, scope: &Scope) -> Option<Node> {
+        let argument = sub.argument;
+        if let Some([template, own @ ..]) = argument.as_sequence() {
+            if !template.is_scalar() {
+                return None;
+            }
+            let template = self.filled(template, scope);
+            let own = own.iter().map(|own| self.node(own, scope, Place::Inside));
+            let parts = std::iter::once(template).chain(own).collect();
+            return Some(called(Function::Sub, sequence(parts, argument.at)));
+        }
+        if !argument.is_scalar() || scope.names.is_empty() {
+            return None;
+        }
+        let filled = self.filled(argument, scope);
+        Some(if filled.text.contains("${") { called(Function::Sub, filled) } else { filled })
     }
 
     /// The text of `Fn::Sub` with the items in it.
@@ -165,7 +155,7 @@ impl Language<'_, '_> {
             Ok(value) => match value.as_text() {
                 Some(name) => Ok(text(&name, node.at)),
                 None if value.unknown().is_some() => {
-                    Err(mapping(vec![(text("Fn::Transform", node.at), text(LANGUAGE_EXTENSIONS, node.at))], node.at))
+                    Err(called(Function::Transform, text(LANGUAGE_EXTENSIONS, node.at)))
                 }
                 None => Ok(node),
             },
@@ -176,14 +166,14 @@ impl Language<'_, '_> {
 
     fn mapping(&mut self, entries: &[(Node, Node)], scope: &Scope, place: Place, at: Position) -> Node {
         let mut out = Entries { made: Vec::new(), names: HashSet::new() };
-        let has_loops = entries.iter().any(|(key, _)| key.text.starts_with(FOR_EACH));
+        let has_loops = entries.iter().any(|(key, _)| loop_name(&key.text).is_some());
         if has_loops {
-            let plain = entries.iter().filter(|(key, _)| !key.text.starts_with(FOR_EACH));
+            let plain = entries.iter().filter(|(key, _)| loop_name(&key.text).is_none());
             out.names.extend(plain.map(|(key, _)| key.text.clone()));
         }
         for (key, value) in entries {
-            if key.text.starts_with(FOR_EACH) {
-                self.for_each(key, value, scope, place, &mut out);
+            if let Some(name) = loop_name(&key.text) {
+                self.for_each((key, name), value, scope, place, &mut out);
                 continue;
             }
             let made = match (place, &*key.text) {
@@ -217,7 +207,7 @@ impl Language<'_, '_> {
     fn depends_on(&mut self, node: &Node, scope: &Scope) -> Node {
         match node.as_sequence() {
             Some(items) => sequence(items.iter().map(|item| self.depends_on(item, scope)).collect(), node.at),
-            None if call(node).is_some() => self.name(node, scope).unwrap_or_else(|unknown| unknown),
+            None if Call::of(node).is_some() => self.name(node, scope).unwrap_or_else(|unknown| unknown),
             None => node.clone(),
         }
     }
@@ -252,36 +242,21 @@ struct Entries {
     names: HashSet<Box<str>>,
 }
 
-/// A loop: `[Identifier, Collection, Fragment]`.
-struct Loop<'n> {
-    identifier: &'n str,
-    fragment: &'n [(Node, Node)],
-}
-
 impl Language<'_, '_> {
     /// Adds what a loop makes. A loop that fails, or that can't be unrolled, leaves word of what it may have made.
-    fn for_each(&mut self, key: &Node, arguments: &Node, scope: &Scope, place: Place, out: &mut Entries) {
-        let name = &key.text[FOR_EACH.len()..];
-        let malformed = match arguments.as_sequence() {
-            _ if is_parameter(self.work.evaluator, name) => {
-                Err(format!("{}: loop name '{name}' conflicts with parameter name", key.text))
-            }
-            Some([identifier, ..]) if is_parameter(self.work.evaluator, &identifier.text) => {
-                Err(format!("{}: identifier '{}' conflicts with parameter name", key.text, identifier.text))
-            }
-            _ if scope.names.len() >= MAX_LOOPS => Err(format!("{} nests deeper than {MAX_LOOPS} loops", key.text)),
-            Some([identifier, collection, fragment])
-                if identifier.is_scalar() && !identifier.text.is_empty() && fragment.as_mapping().is_some() =>
-            {
-                Ok((Loop { identifier: &identifier.text, fragment: fragment.entries() }, collection))
-            }
-            _ => Err(LAYOUT.to_owned()),
-        };
-        let (it, collection) = match malformed {
+    fn for_each(
+        &mut self,
+        (key, name): (&Node, &str),
+        arguments: &Node,
+        scope: &Scope,
+        place: Place,
+        out: &mut Entries,
+    ) {
+        let it = match self.loop_of(&key.text, name, arguments, scope) {
             Ok(it) => it,
             Err(message) => return self.broken(key, place, &message),
         };
-        let items = match self.items(collection, scope) {
+        let items = match self.items(it.collection, scope) {
             _ if self.is_full => return,
             Ok(items) => items,
             Err(message) => {
@@ -303,10 +278,24 @@ impl Language<'_, '_> {
         }
     }
 
+    /// The arguments of a loop, or what is wrong with them.
+    fn loop_of<'n>(&self, key: &str, name: &str, arguments: &'n Node, scope: &Scope) -> Result<ForEach<'n>, String> {
+        let identifier = arguments.as_sequence().and_then(<[Node]>::first).map_or("", |it| &it.text);
+        if is_parameter(self.work.evaluator, name) {
+            Err(format!("{key}: loop name '{name}' conflicts with parameter name"))
+        } else if is_parameter(self.work.evaluator, identifier) {
+            Err(format!("{key}: identifier '{identifier}' conflicts with parameter name"))
+        } else if scope.names.len() >= MAX_LOOPS {
+            Err(format!("{key} nests deeper than {MAX_LOOPS} loops"))
+        } else {
+            ForEach::of(arguments).ok_or_else(incorrect_layout)
+        }
+    }
+
     /// The items of a collection, each a text or unknown; an unknown collection is one unknown item.
     fn items(&mut self, collection: &Node, scope: &Scope) -> Result<Vec<Result<String, Unknown>>, String> {
         if collection.is_scalar() {
-            return Err(LAYOUT.to_owned());
+            return Err(incorrect_layout());
         }
         let collection = self.node(collection, scope, Place::Inside);
         if is_deferred(self.work.evaluator, &collection) {
@@ -318,7 +307,7 @@ impl Language<'_, '_> {
                 .map(|item| match (item.as_text(), item) {
                     (Some(text), _) => Ok(Ok(text)),
                     (None, Value::Unknown(unknown)) => Ok(Err(unknown)),
-                    (None, _) => Err(LAYOUT.to_owned()),
+                    (None, _) => Err(incorrect_layout()),
                 })
                 .collect(),
             Ok(Value::Unknown(unknown)) => Ok(vec![Err(unknown)]),
@@ -332,13 +321,13 @@ impl Language<'_, '_> {
     }
 
     /// What a loop makes of one item.
-    fn iteration(&mut self, it: &Loop, scope: &Scope, place: Place, out: &mut Entries) {
+    fn iteration(&mut self, it: &ForEach, scope: &Scope, place: Place, out: &mut Entries) {
         for (key, value) in it.fragment {
             if !self.makes(1, key.at) {
                 return;
             }
-            if key.text.starts_with(FOR_EACH) {
-                self.for_each(key, value, scope, place, out);
+            if let Some(name) = loop_name(&key.text) {
+                self.for_each((key, name), value, scope, place, out);
                 continue;
             }
             let name = scope.filled(&key.text, &["${", "&{"]).concat();
@@ -362,17 +351,16 @@ impl Language<'_, '_> {
     }
 
     /// Leaves word of the names that a loop can make, so that references to them aren't taken for mistakes.
-    fn may_make(&mut self, it: &Loop, scope: &Scope, place: Place, unknown: &Unknown) {
+    fn may_make(&mut self, it: &ForEach, scope: &Scope, place: Place, unknown: &Unknown) {
         let Place::Section(section) = place else { return };
         let scope = scope.and(it.identifier, None);
         for (key, value) in it.fragment {
-            if !key.text.starts_with(FOR_EACH) {
+            if loop_name(&key.text).is_none() {
                 let pieces = scope.filled(&key.text, &["${", "&{"]);
                 self.work.made(section, Pattern::of(pieces), unknown.clone());
-            } else if let Some([identifier, _, fragment]) = value.as_sequence()
+            } else if let Some(inner) = ForEach::of(value)
                 && scope.names.len() < MAX_LOOPS
             {
-                let inner = Loop { identifier: &identifier.text, fragment: fragment.entries() };
                 self.may_make(&inner, &scope, place, unknown);
             }
         }
@@ -392,9 +380,9 @@ impl Language<'_, '_> {
 
 /// Whether a collection asks for what a transform can't know, or for what is no parameter.
 fn is_deferred(evaluator: &Evaluator, node: &Node) -> bool {
-    match call(node) {
-        Some((name, _)) if DEFERRED.contains(&name) => true,
-        Some(("Ref", argument)) if argument.is_scalar() => {
+    match Call::of(node) {
+        Some(Call { function: Some(function), .. }) if function.asks_aws() => true,
+        Some(Call { function: Some(Function::Ref), argument, .. }) if argument.is_scalar() => {
             !is_pseudo_parameter(&argument.text) && !is_parameter(evaluator, &argument.text)
         }
         _ => {
@@ -402,6 +390,16 @@ fn is_deferred(evaluator: &Evaluator, node: &Node) -> bool {
             items.chain(node.entries().iter().map(|(_, value)| value)).any(|it| is_deferred(evaluator, it))
         }
     }
+}
+
+/// A function with its argument, in the argument's place.
+fn called(function: Function, argument: Node) -> Node {
+    let at = argument.at;
+    mapping(vec![(text(function.key(), at), argument)], at)
+}
+
+fn incorrect_layout() -> String {
+    format!("{} layout is incorrect", Function::ForEach.key())
 }
 
 fn is_parameter(evaluator: &Evaluator, name: &str) -> bool {

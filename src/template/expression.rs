@@ -1,0 +1,477 @@
+//! The intrinsic functions: their names, and the shapes of their arguments
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html>).
+//!
+//! This is the one file that spells them. Evaluation, the dependency graph, the URLs of nested stacks and the
+//! transforms look at a template through [`Call`] and [`Expression`]; what a function does is in `function`, and what
+//! is wrong with arguments of another shape is said there as well. Nothing here copies a part of the template.
+
+use std::borrow::Cow;
+
+use crate::diagnostic::Position;
+use crate::yaml::Node;
+
+/// What the long name of every function begins with, those of `Ref` and `Condition` excepted.
+const PREFIX: &str = "Fn::";
+
+/// What the key of a loop begins with; the loop's name follows.
+const FOR_EACH: &str = "Fn::ForEach::";
+
+/// Declares the functions, each with its key in the long form.
+macro_rules! functions {
+    ($($function:ident = $key:literal),+ $(,)?) => {
+        /// An intrinsic function.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Function {
+            $(#[doc = concat!("`", $key, "`")] $function,)+
+        }
+
+        impl Function {
+            #[cfg(test)]
+            pub const ALL: &[Self] = &[$(Self::$function),+];
+
+            /// Returns the name in the long form: `Fn::GetAtt`.
+            pub const fn key(self) -> &'static str {
+                match self {
+                    $(Self::$function => $key,)+
+                }
+            }
+
+            /// The function of a mapping's key; a loop's key holds the name of the loop as well.
+            pub fn from_key(key: &str) -> Option<Self> {
+                match key {
+                    $($key => Some(Self::$function),)+
+                    _ => loop_name(key).map(|_| Self::ForEach),
+                }
+            }
+        }
+    };
+}
+
+functions! {
+    And = "Fn::And",
+    Base64 = "Fn::Base64",
+    Cidr = "Fn::Cidr",
+    Condition = "Condition",
+    Contains = "Fn::Contains",
+    EachMemberEquals = "Fn::EachMemberEquals",
+    EachMemberIn = "Fn::EachMemberIn",
+    Equals = "Fn::Equals",
+    FindInMap = "Fn::FindInMap",
+    ForEach = "Fn::ForEach",
+    GetAZs = "Fn::GetAZs",
+    GetAtt = "Fn::GetAtt",
+    GetStackOutput = "Fn::GetStackOutput",
+    If = "Fn::If",
+    ImportValue = "Fn::ImportValue",
+    Join = "Fn::Join",
+    Length = "Fn::Length",
+    Not = "Fn::Not",
+    Or = "Fn::Or",
+    Ref = "Ref",
+    RefAll = "Fn::RefAll",
+    Select = "Fn::Select",
+    Split = "Fn::Split",
+    Sub = "Fn::Sub",
+    ToJsonString = "Fn::ToJsonString",
+    Transform = "Fn::Transform",
+    ValueOf = "Fn::ValueOf",
+    ValueOfAll = "Fn::ValueOfAll",
+}
+
+/// Where a function may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// As a value.
+    Value,
+    /// As a value under `AWS::LanguageExtensions`.
+    Extension,
+    /// As a value in a rule.
+    RuleValue,
+    /// As a condition: in `Conditions`, and in a rule.
+    Condition,
+    /// As a condition in a rule alone.
+    RuleCondition,
+    /// As the key of entries that a transform replaces.
+    Loop,
+}
+
+impl Function {
+    /// Where CloudFormation accepts the function. `Fn::Transform` is accepted as a condition, too.
+    pub const fn usage(self) -> Usage {
+        match self {
+            Self::Base64
+            | Self::Cidr
+            | Self::FindInMap
+            | Self::GetAZs
+            | Self::GetAtt
+            | Self::GetStackOutput
+            | Self::If
+            | Self::ImportValue
+            | Self::Join
+            | Self::Ref
+            | Self::Select
+            | Self::Split
+            | Self::Sub
+            | Self::Transform => Usage::Value,
+            Self::Length | Self::ToJsonString => Usage::Extension,
+            Self::RefAll | Self::ValueOf | Self::ValueOfAll => Usage::RuleValue,
+            Self::And | Self::Condition | Self::Equals | Self::Not | Self::Or => Usage::Condition,
+            Self::Contains | Self::EachMemberEquals | Self::EachMemberIn => Usage::RuleCondition,
+            Self::ForEach => Usage::Loop,
+        }
+    }
+
+    /// Whether only AWS knows the value: that of a resource, of another stack, of the account's zones.
+    pub const fn asks_aws(self) -> bool {
+        matches!(self, Self::GetAZs | Self::GetAtt | Self::GetStackOutput | Self::ImportValue)
+    }
+}
+
+/// Whether a mapping's key is the name of a function in the long form, known or not.
+pub fn is_function_key(key: &str) -> bool {
+    key.starts_with(PREFIX)
+}
+
+/// The name of the loop whose key this is: `Topics` of `Fn::ForEach::Topics`.
+pub fn loop_name(key: &str) -> Option<&str> {
+    key.strip_prefix(FOR_EACH)
+}
+
+/// The key in the long form for a short tag (`!GetAtt`). A tag that isn't CloudFormation's gets one as well, for
+/// others to refuse.
+pub fn key_of_tag(tag: &str) -> Cow<'_, str> {
+    let name = tag.trim_start_matches('!');
+    if name == Function::Ref.key() || name == Function::Condition.key() {
+        name.into()
+    } else {
+        format!("{PREFIX}{name}").into()
+    }
+}
+
+/// A mapping with one entry whose key is `Ref`, `Condition` or `Fn::…`.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'n> {
+    /// As it is written.
+    pub name: &'n str,
+    /// None for a name that CloudFormation doesn't have.
+    pub function: Option<Function>,
+    pub argument: &'n Node,
+}
+
+impl<'n> Call<'n> {
+    /// Returns the call that a node is, if it is one.
+    pub fn of(node: &'n Node) -> Option<Self> {
+        let [(key, argument)] = node.as_mapping()? else { return None };
+        let name = key.as_str()?;
+        let function = Function::from_key(name);
+        (function.is_some() || is_function_key(name)).then_some(Self { name, function, argument })
+    }
+
+    /// Returns the call that a node is where a value is expected: `Condition` is a key like any other there.
+    pub fn of_value(node: &'n Node) -> Option<Self> {
+        Self::of(node).filter(|call| call.function != Some(Function::Condition))
+    }
+
+    /// The call's function, if it may be used in this way.
+    pub fn function_used_as(&self, is_accepted: impl Fn(Usage) -> bool) -> Option<Function> {
+        self.function.filter(|function| is_accepted(function.usage()))
+    }
+}
+
+/// A node of a template, by what it does.
+#[derive(Clone, Copy, Debug)]
+pub enum Expression<'n> {
+    /// A scalar, a list or a mapping that calls no function.
+    Literal(&'n Node),
+    /// The argument: a name, unless the template is wrong or `AWS::LanguageExtensions` has yet to evaluate it.
+    Ref(&'n Node),
+    GetAtt(GetAtt<'n>),
+    Sub(Sub<'n>),
+    Join(Join<'n>),
+    If(If<'n>),
+    FindInMap(FindInMap<'n>),
+    /// Any other function, and one of the above whose argument has another shape.
+    Call(Call<'n>),
+}
+
+impl<'n> Expression<'n> {
+    /// Looks at a node in the long form.
+    pub fn of(node: &'n Node) -> Self {
+        let Some(call) = Call::of(node) else { return Self::Literal(node) };
+        let argument = call.argument;
+        let known = match call.function {
+            Some(Function::Ref) => Some(Self::Ref(argument)),
+            Some(Function::GetAtt) => GetAtt::of(argument).map(Self::GetAtt),
+            Some(Function::Sub) => Some(Self::Sub(Sub::of(argument))),
+            Some(Function::Join) => Join::of(argument).map(Self::Join),
+            Some(Function::If) => If::of(argument).map(Self::If),
+            Some(Function::FindInMap) => FindInMap::of(argument).map(Self::FindInMap),
+            _ => None,
+        };
+        known.unwrap_or(Self::Call(call))
+    }
+}
+
+/// The argument of `Fn::GetAtt`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetAtt<'n> {
+    pub attribute: Attribute<'n>,
+    /// Of the argument.
+    pub at: Position,
+}
+
+/// An attribute of a resource, in either notation.
+#[derive(Clone, Copy, Debug)]
+pub enum Attribute<'n> {
+    /// `Id.Name`, cut at the first dot.
+    Text { id: &'n str, name: &'n str },
+    /// `[Id, Name]`; a list of another length is an error that evaluation reports.
+    List { id: &'n Node, names: &'n [Node] },
+}
+
+impl<'n> GetAtt<'n> {
+    pub fn of(argument: &'n Node) -> Option<Self> {
+        let attribute = match argument.as_sequence() {
+            Some(parts) => parts.split_first().map(|(id, names)| Attribute::List { id, names }),
+            None => {
+                argument.as_str().and_then(|text| text.split_once('.')).map(|(id, name)| Attribute::Text { id, name })
+            }
+        };
+        Some(Self { attribute: attribute?, at: argument.at })
+    }
+}
+
+/// The argument of `Fn::Sub`, whether CloudFormation accepts it or not: the names in it must be declared anyway.
+#[derive(Clone, Copy, Debug)]
+pub struct Sub<'n> {
+    pub argument: &'n Node,
+    pub text: &'n Node,
+    /// The second item of a list.
+    pub variables: Option<&'n Node>,
+}
+
+impl<'n> Sub<'n> {
+    /// A text, or a list of a text and a mapping of variables.
+    pub fn of(argument: &'n Node) -> Self {
+        match argument.as_sequence() {
+            Some([text, rest @ ..]) => Self { argument, text, variables: rest.first() },
+            Some([]) | None => Self { argument, text: argument, variables: None },
+        }
+    }
+
+    /// Whether CloudFormation accepts the argument.
+    pub fn is_well_formed(&self) -> bool {
+        let is_mapping = |node: &Node| node.as_mapping().is_some() && Call::of(node).is_none();
+        self.text.is_scalar()
+            && match self.argument.as_sequence() {
+                Some(items) => items.len() == 2 && self.variables.is_some_and(is_mapping),
+                None => true,
+            }
+    }
+
+    /// The variables that the function declares, with their values.
+    pub fn own(&self) -> &'n [(Node, Node)] {
+        self.variables.map_or(&[], Node::entries)
+    }
+
+    /// The value of a variable that the function declares.
+    pub fn variable(&self, name: &str) -> Option<&'n Node> {
+        self.own().iter().find(|(key, _)| &*key.text == name).map(|(_, value)| value)
+    }
+}
+
+/// The argument of `Fn::Join`: `[delimiter, list]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Join<'n> {
+    pub delimiter: &'n Node,
+    pub list: &'n Node,
+}
+
+impl<'n> Join<'n> {
+    pub fn of(argument: &'n Node) -> Option<Self> {
+        let [delimiter, list] = argument.as_sequence()? else { return None };
+        Some(Self { delimiter, list })
+    }
+}
+
+/// The argument of `Fn::If`: `[condition, yes, no]`.
+#[derive(Clone, Copy, Debug)]
+pub struct If<'n> {
+    /// A condition's name, unless the template is wrong.
+    pub condition: &'n Node,
+    pub yes: &'n Node,
+    pub no: &'n Node,
+}
+
+impl<'n> If<'n> {
+    pub fn of(argument: &'n Node) -> Option<Self> {
+        let [condition, yes, no] = argument.as_sequence()? else { return None };
+        Some(Self { condition, yes, no })
+    }
+}
+
+/// The argument of `Fn::FindInMap`: `[map, first key, second key]`, perhaps with `{DefaultValue: …}` behind them.
+#[derive(Clone, Copy, Debug)]
+pub struct FindInMap<'n> {
+    pub keys: [&'n Node; 3],
+    pub options: Option<&'n Node>,
+}
+
+impl<'n> FindInMap<'n> {
+    pub fn of(argument: &'n Node) -> Option<Self> {
+        let [map, first, second, options @ ..] = argument.as_sequence()? else { return None };
+        let options = match options {
+            [] => None,
+            [options] if options.as_mapping().is_some() => Some(options),
+            _ => return None,
+        };
+        Some(Self { keys: [map, first, second], options })
+    }
+
+    /// The value where the mapping has no such keys.
+    pub fn default(&self) -> Option<&'n Node> {
+        self.options?.get("DefaultValue")
+    }
+}
+
+/// The argument of `Fn::Select`: `[index, list]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Select<'n> {
+    pub index: &'n Node,
+    pub list: &'n Node,
+}
+
+impl<'n> Select<'n> {
+    pub fn of(argument: &'n Node) -> Option<Self> {
+        let [index, list] = argument.as_sequence()? else { return None };
+        Some(Self { index, list })
+    }
+}
+
+/// The argument of `Fn::Split`: `[delimiter, text]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Split<'n> {
+    pub delimiter: &'n Node,
+    pub text: &'n Node,
+}
+
+impl<'n> Split<'n> {
+    pub fn of(argument: &'n Node) -> Option<Self> {
+        let [delimiter, text] = argument.as_sequence()? else { return None };
+        Some(Self { delimiter, text })
+    }
+}
+
+/// The argument of `Fn::ForEach::…`: `[identifier, collection, fragment]`.
+#[derive(Clone, Copy, Debug)]
+pub struct ForEach<'n> {
+    pub identifier: &'n str,
+    pub collection: &'n Node,
+    /// What every item of the collection adds to the mapping around the loop.
+    pub fragment: &'n [(Node, Node)],
+}
+
+impl<'n> ForEach<'n> {
+    pub fn of(argument: &'n Node) -> Option<Self> {
+        let [identifier, collection, fragment] = argument.as_sequence()? else { return None };
+        let is_name = identifier.is_scalar() && !identifier.text.is_empty();
+        let fragment = fragment.as_mapping().filter(|_| is_name)?;
+        Some(Self { identifier: &identifier.text, collection, fragment })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::template::long_form::long_form;
+
+    fn parse(text: &str) -> Node {
+        long_form(crate::yaml::parse(&Arc::from(Path::new("t.yaml")), text).root.unwrap())
+    }
+
+    #[test]
+    fn every_function_has_its_key_and_its_tag() {
+        for function in Function::ALL {
+            let key = function.key();
+            assert_eq!(Function::from_key(key), Some(*function));
+            let tag = format!("!{}", key.trim_start_matches(PREFIX));
+            assert_eq!(key_of_tag(&tag), key);
+        }
+        assert_eq!(Function::from_key("Fn::ForEach::L"), Some(Function::ForEach));
+        assert_eq!(Function::from_key("Fn::Mine"), None);
+        assert_eq!(Function::from_key("ref"), None);
+    }
+
+    #[test]
+    fn calls() {
+        let check = |text: &str, expect: Option<(&str, Option<Function>)>| {
+            let node = parse(text);
+            assert_eq!(Call::of(&node).map(|call| (call.name, call.function)), expect, "{text}");
+        };
+        check("!Sub x", Some(("Fn::Sub", Some(Function::Sub))));
+        check("{Ref: X}", Some(("Ref", Some(Function::Ref))));
+        check("!Mine x", Some(("Fn::Mine", None)));
+        check("{Fn::ForEach::L: x}", Some(("Fn::ForEach::L", Some(Function::ForEach))));
+        check("!Condition C", Some(("Condition", Some(Function::Condition))));
+        check("{Ref: X, Other: Y}", None);
+        check("{Key: X}", None);
+        check("[Ref]", None);
+        check("Ref", None);
+        assert!(Call::of_value(&parse("!Condition C")).is_none());
+        assert!(Call::of_value(&parse("!Ref C")).is_some());
+    }
+
+    #[test]
+    fn an_argument_of_another_shape_is_a_call() {
+        let check = |text: &str, is_call: bool| {
+            let node = parse(text);
+            assert_eq!(matches!(Expression::of(&node), Expression::Call(_)), is_call, "{text}");
+        };
+        check("!GetAtt A.B", false);
+        check("!GetAtt [A, B]", false);
+        check("!GetAtt A", true);
+        check("!GetAtt []", true);
+        check("!Join ['', []]", false);
+        check("!Join x", true);
+        check("!If [C, a, b]", false);
+        check("!If [C, a]", true);
+        check("!FindInMap [M, a, b]", false);
+        check("!FindInMap [M, a, b, {DefaultValue: c}]", false);
+        check("!FindInMap [M, a, b, c]", true);
+        check("!Sub [a, b, c]", false);
+        check("!Ref [a]", false);
+        check("!Base64 a", true);
+        check("a", false);
+    }
+
+    #[test]
+    fn only_a_text_with_a_mapping_is_substituted_in() {
+        let check = |text: &str, is_well_formed: bool, names: &[&str]| {
+            let node = parse(text);
+            let Expression::Sub(sub) = Expression::of(&node) else { panic!("{text}") };
+            let own: Vec<&str> = sub.own().iter().map(|(key, _)| &*key.text).collect();
+            assert_eq!((sub.is_well_formed(), own.as_slice()), (is_well_formed, names), "{text}");
+        };
+        check("!Sub x", true, &[]);
+        check("!Sub [x, {A: b}]", true, &["A"]);
+        check("!Sub [x]", false, &[]);
+        check("!Sub []", false, &[]);
+        check("!Sub {A: b}", false, &[]);
+        check("!Sub [x, !Ref B]", false, &["Ref"]);
+        check("!Sub [x, {A: b}, y]", false, &["A"]);
+        check("!Sub [[x], {A: b}]", false, &["A"]);
+    }
+
+    #[test]
+    fn a_loop_needs_a_name_and_a_mapping() {
+        let check = |text: &str, expect: bool| assert_eq!(ForEach::of(&parse(text)).is_some(), expect, "{text}");
+        check("[X, [a], {'${X}': b}]", true);
+        check("[X, [a], b]", false);
+        check("['', [a], {'${X}': b}]", false);
+        check("[[X], [a], {'${X}': b}]", false);
+        check("[X, [a]]", false);
+    }
+}
