@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use super::substitution::Segments;
 use crate::diagnostic::Position;
 use crate::yaml::Node;
 
@@ -267,6 +268,11 @@ impl<'n> Sub<'n> {
                 Some(items) => items.len() == 2 && self.variables.is_some_and(is_mapping),
                 None => true,
             }
+    }
+
+    /// The text's segments, as it is written.
+    pub fn segments(&self) -> Segments<'n> {
+        Segments::of(&self.text.text)
     }
 
     /// The variables that the function declares, with their values.

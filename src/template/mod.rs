@@ -5,6 +5,7 @@
 //! for reading the project's files. `plan` takes parameters from here, `lint` the list of files.
 //!
 //! - `expression`: the intrinsic functions' names and the shapes of their arguments
+//! - `substitution`: texts with `${…}` in them
 //! - `long_form`: short tags become the functions that they stand for, so that nothing else needs to know two forms
 //! - `sections`: a file's tree to a [`Template`]
 //! - `url`: what a nested stack's `TemplateURL` can evaluate to
@@ -24,6 +25,7 @@ mod pattern;
 mod project;
 mod rendered;
 mod sections;
+mod substitution;
 mod transform;
 mod url;
 mod value;

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use super::expression::{Expression, FindInMap, ForEach, Function, If, Join, Sub, loop_name};
+use super::substitution::Segment;
 use super::value::text_of;
 use crate::diagnostic::Position;
 use crate::yaml::Node;
@@ -135,22 +136,17 @@ impl Scope<'_> {
 
     fn sub(&self, sub: &Sub) -> Vec<String> {
         let mut texts = vec![String::new()];
-        let mut rest = &*sub.text.text;
-        while let Some((before, after)) = rest.split_once("${") {
-            append(&mut texts, &[before.to_owned()]);
-            let Some((name, after)) = after.split_once('}') else {
-                rest = after;
-                break;
-            };
-            let values = match (name.strip_prefix('!'), sub.variable(name)) {
-                (Some(literal), _) => vec![format!("${{{literal}}}")],
-                (None, Some(value)) => self.texts(value),
-                (None, None) => self.named(name.trim()),
-            };
-            append(&mut texts, &values);
-            rest = after;
+        for segment in sub.segments() {
+            match segment {
+                Segment::Text(text) => append(&mut texts, &[text.to_owned()]),
+                Segment::Escape(_) => append(&mut texts, &[Segment::ESCAPED.to_owned()]),
+                Segment::Variable(variable) => {
+                    let name = variable.name();
+                    let values = sub.variable(name).map_or_else(|| self.named(name), |value| self.texts(value));
+                    append(&mut texts, &values);
+                }
+            }
         }
-        append(&mut texts, &[rest.to_owned()]);
         texts
     }
 
@@ -348,7 +344,7 @@ Mappings:
         check("!Sub ['https://b/${Prefix}', {Prefix: mine/}]", &["/mine/"]);
         check("!Sub ['https://b/x']", &["/x"]);
         check("!Sub 'https://b/${!Prefix}x'", &["/${Prefix}x"]);
-        check("!Sub 'https://b/${Prefix'", &["/Prefix"]);
+        check("!Sub 'https://b/${Prefix'", &["/${Prefix"]);
         // Its value may end with a slash or not.
         check("!Sub 'https://${Unset}/${Unset}t/x.yaml'", &["/Unsett/x.yaml", "/Unset/t/x.yaml"]);
         check("!Sub 'https://b/${Other.Outputs.Key}'", &["/Other.Outputs.Key", "/Other.Outputs.Key/"]);

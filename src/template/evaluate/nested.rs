@@ -139,12 +139,7 @@ impl Evaluator<'_> {
         match (Expression::of(node), &node.value) {
             (Expression::Ref(name), _) => mention(&name.text),
             (Expression::Sub(sub), _) if sub.argument.is_scalar() => {
-                sub.text
-                    .text
-                    .split("${")
-                    .skip(1)
-                    .filter_map(|it| it.split_once('}'))
-                    .for_each(|(name, _)| mention(name));
+                sub.segments().names().for_each(mention);
             }
             (_, yaml::Value::Sequence(items)) => items.iter().for_each(|item| self.set_in(item, set)),
             (_, yaml::Value::Mapping(entries)) => entries.iter().for_each(|(_, value)| self.set_in(value, set)),

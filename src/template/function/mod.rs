@@ -36,7 +36,6 @@ use crate::yaml::Node;
 
 pub use needs::others as depends_on_others;
 pub use reference::is_pseudo_parameter;
-pub use sub::names;
 
 /// Gives a function's value; the argument is as it stands in the template.
 type Apply = fn(&Evaluator, &Node) -> Evaluated;

@@ -1,7 +1,6 @@
 //! Whether an expression hangs on what isn't in the template: a resource, another stack, the account's zones. Some
 //! functions refuse such arguments, whatever their values are.
 
-use super::names;
 use crate::template::evaluate::{Evaluator, Truth};
 use crate::template::expression::{Call, Expression, Function, Sub};
 use crate::yaml::Node;
@@ -30,7 +29,7 @@ pub fn others(evaluator: &Evaluator, expression: &Node) -> bool {
 
 fn names_others(evaluator: &Evaluator, sub: &Sub) -> bool {
     sub.own().iter().any(|(_, value)| others(evaluator, value))
-        || names(&sub.text.text).any(|name| {
+        || sub.segments().names().any(|name| {
             let id = name.split_once('.').map_or(name, |(id, _)| id);
             sub.variable(name).is_none() && is_resource(evaluator, id)
         })

@@ -4,7 +4,6 @@
 use crate::diagnostic::Position;
 use crate::template::evaluate::{Evaluator, Truth};
 use crate::template::expression::{Attribute, Call, Expression, Function, GetAtt, If, Sub, loop_name};
-use crate::template::function::names;
 use crate::template::value::Unknown;
 use crate::yaml::{Node, Value};
 
@@ -107,7 +106,7 @@ impl<'n> Walk<'_, 'n> {
 
     fn sub(&mut self, sub: Sub<'n>, life: &Life) {
         sub.own().iter().for_each(|(_, value)| self.node(value, life));
-        for name in names(&sub.text.text).filter(|name| sub.variable(name).is_none()) {
+        for name in sub.segments().names().filter(|name| sub.variable(name).is_none()) {
             match name.split_once('.') {
                 Some(found) => self.tell(found, By::SubAttribute(name), sub.text.at, life),
                 None => self.tell((name, ""), By::Sub, sub.text.at, life),

@@ -7,12 +7,13 @@
 
 use std::collections::HashSet;
 
-use super::pattern::Pattern;
+use super::pattern::{Pattern, add};
 use super::{LANGUAGE_EXTENSIONS, Work, mapping, named, sequence, text};
 use crate::diagnostic::Position;
 use crate::template::evaluate::Evaluator;
 use crate::template::expression::{Attribute, Call, Expression, ForEach, Function, GetAtt, Sub, loop_name};
 use crate::template::function::is_pseudo_parameter;
+use crate::template::substitution::{Segment, Segments};
 use crate::template::value::{Unknown, Value};
 use crate::yaml::{self, Node};
 
@@ -139,12 +140,13 @@ impl Language<'_, '_> {
             return None;
         }
         let filled = self.filled(argument, scope);
-        Some(if filled.text.contains("${") { called(Function::Sub, filled) } else { filled })
+        let is_text = Segments::of(&filled.text).all(|segment| matches!(segment, Segment::Text(_)));
+        Some(if is_text { filled } else { called(Function::Sub, filled) })
     }
 
     /// The text of `Fn::Sub` with the items in it.
     fn filled(&mut self, template: &Node, scope: &Scope) -> Node {
-        let filled = scope.filled(&template.text, &["${"]).concat();
+        let filled = scope.filled(Segments::of(&template.text)).concat();
         if self.makes(2 + filled.len(), template.at) { text(&filled, template.at) } else { template.clone() }
     }
 
@@ -330,7 +332,7 @@ impl Language<'_, '_> {
                 self.for_each((key, name), value, scope, place, out);
                 continue;
             }
-            let name = scope.filled(&key.text, &["${", "&{"]).concat();
+            let name = scope.filled(Segments::of_key(&key.text)).concat();
             if let Place::Section("Outputs") = place
                 && !name.chars().all(|c| c.is_ascii_alphanumeric())
             {
@@ -356,7 +358,7 @@ impl Language<'_, '_> {
         let scope = scope.and(it.identifier, None);
         for (key, value) in it.fragment {
             if loop_name(&key.text).is_none() {
-                let pieces = scope.filled(&key.text, &["${", "&{"]);
+                let pieces = scope.filled(Segments::of_key(&key.text));
                 self.work.made(section, Pattern::of(pieces), unknown.clone());
             } else if let Some(inner) = ForEach::of(value)
                 && scope.names.len() < MAX_LOOPS
@@ -420,44 +422,27 @@ impl<'s> Scope<'s> {
         self.names.iter().rev().find(|(known, _)| *known == name).and_then(|(_, item)| *item)
     }
 
-    /// A text with the items in it for `${Name}` and `&{Name}`, as far as `opening` has them. Where an item isn't known,
-    /// the text is cut in two.
-    fn filled(&self, text: &str, opening: &[&str]) -> Vec<String> {
+    /// A text with the items in it for its variables. Where an item isn't known, the text is cut in two.
+    fn filled(&self, segments: Segments) -> Vec<String> {
         let mut pieces = vec![String::new()];
-        let mut rest = text;
-        while let Some(start) = opening.iter().filter_map(|open| rest.find(open)).min() {
-            let Some(length) = rest[start..].find('}') else { break };
-            let (before, from) = rest.split_at(start);
-            let (token, after) = from.split_at(length + 1);
-            let name = &token[2..length];
-            match self.names.iter().rev().find(|(known, _)| *known == name) {
-                Some((_, Some(item))) if token.starts_with('&') => {
-                    add(&mut pieces, before);
+        for segment in segments {
+            let variable = match segment {
+                Segment::Text(text) | Segment::Escape(text) => {
+                    add(&mut pieces, text);
+                    continue;
+                }
+                Segment::Variable(variable) => variable,
+            };
+            match self.names.iter().rev().find(|(known, _)| *known == variable.inside()) {
+                Some((_, Some(item))) if variable.is_alphanumeric() => {
                     add(&mut pieces, &item.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
                 }
-                Some((_, Some(item))) => {
-                    add(&mut pieces, before);
-                    add(&mut pieces, item);
-                }
-                Some((_, None)) => {
-                    add(&mut pieces, before);
-                    pieces.push(String::new());
-                }
-                None => {
-                    add(&mut pieces, before);
-                    add(&mut pieces, token);
-                }
+                Some((_, Some(item))) => add(&mut pieces, item),
+                Some((_, None)) => pieces.push(String::new()),
+                None => add(&mut pieces, variable.written()),
             }
-            rest = after;
         }
-        add(&mut pieces, rest);
         pieces
-    }
-}
-
-fn add(pieces: &mut [String], text: &str) {
-    if let Some(last) = pieces.last_mut() {
-        last.push_str(text);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Names of which parts aren't known: what `Queue${Name}` can become.
 
+use crate::template::substitution::{Segment, Segments};
+
 /// Fixed pieces of a name, with anything between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
@@ -23,14 +25,12 @@ impl Pattern {
     /// What a key with `${Name}` and `&{Name}` in it can become.
     pub fn written(text: &str) -> Self {
         let mut pieces = vec![String::new()];
-        let mut rest = text;
-        while let Some(start) = ["${", "&{"].iter().filter_map(|open| rest.find(open)).min() {
-            let Some(length) = rest[start..].find('}') else { break };
-            pieces.iter_mut().last().into_iter().for_each(|last| last.push_str(&rest[..start]));
-            pieces.push(String::new());
-            rest = &rest[start + length + 1..];
+        for segment in Segments::of_key(text) {
+            match segment {
+                Segment::Text(text) | Segment::Escape(text) => add(&mut pieces, text),
+                Segment::Variable(_) => pieces.push(String::new()),
+            }
         }
-        pieces.iter_mut().last().into_iter().for_each(|last| last.push_str(rest));
         Self { pieces }
     }
 
@@ -48,6 +48,13 @@ impl Pattern {
             }
         }
         name.ends_with(last.as_str())
+    }
+}
+
+/// Adds a text to the last piece.
+pub fn add(pieces: &mut [String], text: &str) {
+    if let Some(last) = pieces.last_mut() {
+        last.push_str(text);
     }
 }
 
