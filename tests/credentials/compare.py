@@ -122,10 +122,12 @@ def run(case, command):
                     environment[name] = fill(value)
             region = case.get("region", "us-east-1")
             words = [fill(word) for word in command(case, region)]
-            ended = subprocess.run(
-                words, env=environment, cwd=home, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
-            )
-            output = ended.stdout + ended.stderr
+            given = {"env": environment, "cwd": home, "stdin": subprocess.DEVNULL, "timeout": 60}
+            try:
+                ended = subprocess.run(words, capture_output=True, text=True, **given)
+                output = ended.stdout + ended.stderr
+            except subprocess.TimeoutExpired:
+                output = "it didn't end within a minute"
             for secret in ("secret-", "s3cr3t"):
                 assert secret not in output, f"{case['name']}: a secret was printed:\n{output}"
             identified = any(call["action"] == "GetCallerIdentity" for call in fake.log)

@@ -41,7 +41,7 @@ fn metadata_is_never_asked_for_through_a_proxy() {
 #[test]
 #[ignore = "needs Python; run tests/run.sh"]
 fn with_an_endpoint_no_call_leaves_for_another_host() {
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 13] = [
         &["test", "run", "-l"],
         &["test", "list", "-r", "us-east-1"],
         &["test", "list"],
@@ -52,6 +52,7 @@ fn with_an_endpoint_no_call_leaves_for_another_host() {
         &["pipeline", "deploy", "x", "--yes"],
         &["pipeline", "status", "x"],
         &["pipeline", "delete", "x", "--yes"],
+        &["doctor"],
         &["plan"],
         &["lint"],
     ];
