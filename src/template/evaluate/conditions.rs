@@ -6,7 +6,7 @@
 
 use indexmap::IndexMap;
 
-use super::{Evaluator, Truth};
+use super::{EvaluationScope, Evaluator, Truth};
 use crate::template::function;
 use crate::template::value::{Failure, Failures, Unknown};
 use crate::yaml::Node;
@@ -54,7 +54,7 @@ impl Evaluator<'_> {
             Some(State::Failed(failures)) => Err(failures),
             None => {
                 self.begun_conditions.borrow_mut().push(name.to_owned());
-                let truth = self.truth(expression);
+                let truth = self.truth(expression, EvaluationScope::Condition);
                 self.begun_conditions.borrow_mut().pop();
                 let state = truth.clone().map_or_else(State::Failed, State::Known);
                 self.conditions.borrow_mut().insert(name.to_owned(), state);
@@ -64,18 +64,10 @@ impl Evaluator<'_> {
     }
 
     /// What a condition expression comes to.
-    pub(in crate::template) fn truth(&self, expression: &Node) -> Result<Truth, Failures> {
+    pub(in crate::template) fn truth(&self, expression: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
         let _deeper = self.deeper(expression.at)?;
         self.spend(1, expression.at)?;
-        let outer = self.within_truth.replace(true);
-        let truth = function::truth(self, expression);
-        self.within_truth.set(outer);
-        truth
-    }
-
-    /// Whether a condition or rule is being evaluated, where resources and other stacks are out of reach.
-    pub(in crate::template) fn in_condition(&self) -> bool {
-        self.within_truth.get()
+        function::truth(self, expression, scope)
     }
 
     /// Whether what carries a `Condition` key exists.

@@ -130,6 +130,24 @@ pub enum Truth {
     Unknown(Unknown),
 }
 
+/// The part of a template to which an expression belongs, as far as it decides what functions do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvaluationScope {
+    /// Resources, outputs and what transforms ask for.
+    Stack,
+    /// `Conditions`, where resources and other stacks are out of reach.
+    Condition,
+    /// `Rules`: the same, with functions of their own.
+    Rule,
+}
+
+impl EvaluationScope {
+    /// Whether the expression belongs to a condition or a rule.
+    pub fn is_condition(self) -> bool {
+        self != Self::Stack
+    }
+}
+
 /// A decision that hangs on something unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undecided {
@@ -155,14 +173,12 @@ pub struct Evaluator<'a> {
     /// Where parameters were set.
     set: HashMap<String, Vec<Note>>,
     /// Where the entries of the sections stand, by their names: of duplicates the last.
-    entries: HashMap<&'static str, HashMap<Box<str>, usize>>,
+    entries: SectionEntries,
     /// What went wrong before anything was asked: parameters, transforms.
     early: Vec<Failure>,
     conditions: RefCell<HashMap<String, conditions::State>>,
     /// Those whose evaluation isn't finished: who asks for one of them stands in a circle.
     begun_conditions: RefCell<Vec<String>>,
-    within_truth: Cell<bool>,
-    within_rules: Cell<bool>,
     nested: RefCell<HashMap<String, Option<Rc<Stack>>>>,
     /// Templates that nest this one, from the outermost.
     ancestors: Vec<nested::Ancestor>,
@@ -171,6 +187,9 @@ pub struct Evaluator<'a> {
     misplaced: RefCell<Vec<MisplacedSecret>>,
     bounds: Rc<Bounds>,
 }
+
+/// By the section's name, and the entry's: its number in the section.
+type SectionEntries = HashMap<&'static str, HashMap<Box<str>, usize>>;
 
 /// What keeps a hostile template from taking all time, memory or stack. Nested stacks share their parent's.
 #[derive(Default)]
@@ -208,7 +227,7 @@ impl<'a> Evaluator<'a> {
         world: &'a dyn World,
         bounds: Rc<Bounds>,
     ) -> Self {
-        let mut evaluator = Self {
+        let mut written = Self {
             template,
             root: Cow::Borrowed(&template.root),
             place,
@@ -216,31 +235,36 @@ impl<'a> Evaluator<'a> {
             macros: Macros::of(&template.root),
             parameters: IndexMap::new(),
             set: givens.iter().map(|(key, given)| (key.clone(), given.set.clone())).collect(),
-            entries: HashMap::new(),
+            entries: entries_of(&template.root),
             early: Vec::new(),
             conditions: RefCell::default(),
             begun_conditions: RefCell::default(),
-            within_truth: Cell::default(),
-            within_rules: Cell::default(),
             nested: RefCell::default(),
             ancestors: Vec::new(),
             undecided: RefCell::default(),
             misplaced: RefCell::default(),
             bounds,
         };
-        evaluator.note_entries();
-        evaluator.take_parameters(givens);
-        let Expanded { root, macros, failures } = transform::expanded(&evaluator);
-        evaluator.macros = macros;
-        evaluator.early.extend(failures);
-        if let Some(root) = root {
-            evaluator.root = Cow::Owned(root);
-            evaluator.note_entries();
-            // What a transform has asked for belongs to the tree that was.
-            evaluator.conditions.take();
-            evaluator.nested.take();
+        written.take_parameters(givens);
+        let Expanded { root, macros, failures } = transform::expanded(&written);
+        written.early.extend(failures);
+        match root {
+            Some(root) => written.over(root, macros),
+            None => Self { macros, ..written },
         }
-        evaluator
+    }
+
+    /// The evaluator of the tree that transforms have made. Conditions and nested stacks that they asked for belong to the
+    /// template as it is written, and are left there.
+    fn over(self, root: Node, macros: Macros) -> Self {
+        Self {
+            entries: entries_of(&root),
+            root: Cow::Owned(root),
+            macros,
+            conditions: RefCell::default(),
+            nested: RefCell::default(),
+            ..self
+        }
     }
 
     /// Everything the template comes to.
@@ -281,7 +305,7 @@ impl<'a> Evaluator<'a> {
         let is_extension = |call: Call| call.function.is_some_and(|function| EXTENSIONS.contains(&function));
         if self.macros.has_language_extensions()
             && Call::of(node).is_some_and(is_extension)
-            && let Ok(value) = self.value(node)
+            && let Ok(value) = self.value(node, EvaluationScope::Stack)
             && value.unknown().is_none()
         {
             return value.to_json();
@@ -306,40 +330,33 @@ impl<'a> Evaluator<'a> {
         self.section(section).get(index).map(|(key, entry)| (key, entry))
     }
 
-    fn note_entries(&mut self) {
-        for section in ["Conditions", "Mappings", "Resources"] {
-            let keys = self.section(section).iter().enumerate().filter(|(_, (key, _))| key.is_scalar());
-            let entries = keys.map(|(index, (key, _))| (key.text.clone(), index)).collect();
-            self.entries.insert(section, entries);
-        }
-    }
-
     /// What an expression comes to; all failures in it, not the first alone.
-    pub(in crate::template) fn value(&self, node: &Node) -> Evaluated {
+    pub(in crate::template) fn value(&self, node: &Node, scope: EvaluationScope) -> Evaluated {
         let _deeper = self.deeper(node.at)?;
         self.spend(VALUE + node.text.len(), node.at)?;
         if let Some(scalar) = Value::of_scalar(node) {
             return Ok(scalar);
         }
         Ok(match &node.value {
-            yaml::Value::Sequence(items) => Value::List(self.list(items)?),
+            yaml::Value::Sequence(items) => Value::List(self.list(items, scope)?),
             yaml::Value::Mapping(entries) => match Call::of_value(node) {
-                Some(call) => function::apply(self, &call)?,
-                None => Value::Map(self.map(entries)?),
+                Some(call) => function::apply(self, &call, scope)?,
+                None => Value::Map(self.map(entries, scope)?),
             },
             _ => Value::Null,
         })
     }
 
     /// The items' values, without what `AWS::NoValue` removes.
-    pub(in crate::template) fn list(&self, items: &[Node]) -> Result<Vec<Value>, Failures> {
-        let mut values = together(items.iter().map(|item| self.value(item)))?;
+    fn list(&self, items: &[Node], scope: EvaluationScope) -> Result<Vec<Value>, Failures> {
+        let mut values = together(items.iter().map(|item| self.value(item, scope)))?;
         values.retain(|value| *value != Value::NoValue);
         Ok(values)
     }
 
-    fn map(&self, entries: &[(Node, Node)]) -> Result<IndexMap<String, Value>, Failures> {
-        let values = together(entries.iter().map(|(key, node)| Ok((key.text.to_string(), self.value(node)?))))?;
+    fn map(&self, entries: &[(Node, Node)], scope: EvaluationScope) -> Result<IndexMap<String, Value>, Failures> {
+        let value = |(key, node): &(Node, Node)| Ok((key.text.to_string(), self.value(node, scope)?));
+        let values = together(entries.iter().map(value))?;
         Ok(values.into_iter().filter(|(_, value)| *value != Value::NoValue).collect())
     }
 
@@ -376,6 +393,16 @@ impl<'a> Evaluator<'a> {
         self.bounds.depth.set(depth + 1);
         Ok(Deeper(self.bounds.clone()))
     }
+}
+
+/// The entries of the sections that are asked for by name.
+fn entries_of(root: &Node) -> SectionEntries {
+    let entries = |section| {
+        let keys = root.get(section).map_or(&[][..], Node::entries).iter().map(|(key, _)| key).enumerate();
+        let keys = keys.filter(|(_, key)| key.is_scalar()).map(|(index, key)| (key.text.clone(), index));
+        (section, keys.collect())
+    };
+    ["Conditions", "Mappings", "Resources"].map(entries).into()
 }
 
 struct Deeper(Rc<Bounds>);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use indexmap::IndexMap;
 
-use super::{Evaluator, Given, Givens, Nested, Place, Stack, Truth, Value};
+use super::{EvaluationScope, Evaluator, Given, Givens, Nested, Place, Stack, Truth, Value};
 use crate::diagnostic::Position;
 use crate::template::expression::{Call, Expression};
 use crate::template::value::{CIRCLE, Evaluated, Note, TOO_MANY, Unknown};
@@ -36,7 +36,7 @@ impl Evaluator<'_> {
         let properties = entry.get("Properties")?;
         let url_node = properties.get("TemplateURL")?;
         // What fails in the properties is told with the resource.
-        let url = self.value(url_node).ok()?;
+        let url = self.value(url_node, EvaluationScope::Stack).ok()?;
         let deeper = self.deeper(url_node.at);
         if let Err(failures) = deeper {
             return Some(Stack { failures: failures.into_iter().collect(), ..Stack::default() });
@@ -86,13 +86,13 @@ impl Evaluator<'_> {
     fn givens(&self, child: &Template, properties: &Node) -> Givens {
         let Some(node) = properties.get("Parameters").map(|node| self.taken_branch(node)) else { return Givens::new() };
         if Call::of(node).is_none() {
-            let given = |(key, node): &(Node, Node)| match self.value(node) {
+            let given = |(key, node): &(Node, Node)| match self.value(node, EvaluationScope::Stack) {
                 Ok(Value::NoValue) => None,
                 value => Some((key.text.to_string(), self.given(child, &key.text, node, value))),
             };
             return node.entries().iter().filter_map(given).collect();
         }
-        match self.value(node) {
+        match self.value(node, EvaluationScope::Stack) {
             Ok(Value::Map(entries)) => entries
                 .into_iter()
                 .map(|(key, value)| (key.clone(), self.given(child, &key, node, Ok(value))))

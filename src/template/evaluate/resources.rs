@@ -7,7 +7,7 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use super::dynamic_references::misplaced_secrets;
-use super::{Evaluator, Resource, Stack, Truth, Undecided, Value};
+use super::{EvaluationScope, Evaluator, Resource, Stack, Truth, Undecided, Value};
 use crate::template::expression::Call;
 use crate::template::function;
 use crate::template::value::{Evaluated, Failure, Failures, NestedIn, Until};
@@ -116,7 +116,7 @@ impl Evaluator<'_> {
         if let Some((_, allowed)) = POLICIES.iter().find(|(policy, _)| *policy == key) {
             return self.policy(id, key, allowed, node);
         }
-        let value = self.value(node)?;
+        let value = self.value(node, EvaluationScope::Stack)?;
         if key != "Properties" {
             return Ok(value);
         }
@@ -139,7 +139,7 @@ impl Evaluator<'_> {
         if !node.is_scalar() && !is_function || function::depends_on_others(self, node) {
             return Err(malformed());
         }
-        let value = match self.value(node)? {
+        let value = match self.value(node, EvaluationScope::Stack)? {
             Value::Unknown(unknown) => return Ok(unknown.into()),
             value => value.as_text().ok_or_else(malformed)?,
         };

@@ -1,7 +1,7 @@
 //! The `Rules` section: assertions over parameters, checked before anything is created
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html>).
 
-use super::{Evaluator, Truth};
+use super::{EvaluationScope, Evaluator, Truth};
 use crate::template::expression::{Call, Function};
 use crate::template::value::{Failure, Failures};
 use crate::yaml::Node;
@@ -29,9 +29,9 @@ impl Evaluator<'_> {
         if !failures.is_empty() {
             return failures;
         }
-        self.within_rules.set(true);
+        let truth = |condition| self.truth(condition, EvaluationScope::Rule);
         for (name, rule) in self.section("Rules") {
-            match rule.get("RuleCondition").map_or(Ok(Truth::True), |condition| self.truth(condition)) {
+            match rule.get("RuleCondition").map_or(Ok(Truth::True), truth) {
                 Ok(Truth::False) => {}
                 Ok(applies) => {
                     let assertions = rule.get("Assertions").and_then(Node::as_sequence).unwrap_or_default();
@@ -44,13 +44,7 @@ impl Evaluator<'_> {
                 Err(failed) => failures.extend(failed),
             }
         }
-        self.within_rules.set(false);
         failures
-    }
-
-    /// Whether rules are being evaluated, which have functions of their own.
-    pub(in crate::template) fn in_rule(&self) -> bool {
-        self.within_rules.get()
     }
 
     /// Functions that have no place in rules, and references to what is no parameter.
@@ -96,7 +90,7 @@ impl Evaluator<'_> {
             let said = description.map_or_else(|| format!("assertion {number} is false"), |it| it.text.to_string());
             self.failure(assert.at, format!("Template error: rule {rule} failed: {said}"))
         };
-        match self.truth(assert)? {
+        match self.truth(assert, EvaluationScope::Rule)? {
             Truth::True => Ok(()),
             Truth::False => Err(broken().into()),
             Truth::Unknown(unknown) => {

@@ -4,12 +4,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::template::evaluate::Evaluator;
+use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::value::{Evaluated, Value};
 use crate::yaml::Node;
 
-pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
-    let text = match evaluator.value(argument)? {
+pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+    let text = match evaluator.value(argument, scope)? {
         Value::Unknown(unknown) => return Ok(unknown.into()),
         value => value.as_text().ok_or_else(|| {
             evaluator.fail(argument.at, "Template error: every Fn::Base64 object must have a String-typed value.")

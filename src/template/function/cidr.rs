@@ -8,12 +8,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use super::texts;
-use crate::template::evaluate::Evaluator;
+use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::value::{Evaluated, Value, together};
 use crate::yaml::Node;
 
 /// `[block, count, cidrBits]`: `cidrBits` are the bits of an address that are left to a block.
-pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let fail = |message: String| evaluator.fail(argument.at, message);
     let malformed = || {
         let message = "Template error: every Fn::Cidr object requires three parameters, the block, the number of blocks \
@@ -21,7 +21,7 @@ pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
         fail(message.to_owned())
     };
     let Some(arguments @ [_, _, _]) = argument.as_sequence() else { return Err(malformed()) };
-    let values = together(arguments.iter().map(|node| evaluator.value(node)))?;
+    let values = together(arguments.iter().map(|node| evaluator.value(node, scope)))?;
     match texts(&values).ok_or_else(malformed)?.as_deref() {
         Err(unknown) => Ok(unknown.clone().into()),
         Ok([block, count, bits]) => {

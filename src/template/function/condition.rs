@@ -2,14 +2,14 @@
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-conditions.html>).
 
 use super::{is_truth, texts};
-use crate::template::evaluate::{Evaluator, Truth};
+use crate::template::evaluate::{EvaluationScope, Evaluator, Truth};
 use crate::template::expression::{Function, If};
 use crate::template::value::{Evaluated, Failures, Unknown, together};
 use crate::yaml::Node;
 
 /// `Fn::If`. Only the branch that is taken is evaluated; if it isn't known which, both are, and what fails in one of them
 /// hangs on the condition.
-pub fn choose(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+pub fn choose(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let If { condition: name, yes, no } = match If::of(argument) {
         Some(choice) if choice.condition.is_scalar() => choice,
         None if argument.as_sequence().is_some() => {
@@ -22,11 +22,11 @@ pub fn choose(evaluator: &Evaluator, argument: &Node) -> Evaluated {
         }
     };
     match evaluator.condition(&name.text) {
-        Truth::True => evaluator.value(yes),
-        Truth::False => evaluator.value(no),
+        Truth::True => evaluator.value(yes, scope),
+        Truth::False => evaluator.value(no, scope),
         Truth::Unknown(unknown) => {
             let instead = unknown.renamed(format!("condition {}", name.text));
-            either(evaluator, &unknown, instead, evaluator.value(yes), evaluator.value(no))
+            either(evaluator, &unknown, instead, evaluator.value(yes, scope), evaluator.value(no, scope))
         }
     }
 }
@@ -45,13 +45,13 @@ fn either(evaluator: &Evaluator, unknown: &Unknown, instead: Unknown, yes: Evalu
 }
 
 /// `Fn::Equals`: two texts, and what becomes one: `true` and `"true"` are equal, `1` and `1.0` are not.
-pub fn equals(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
+pub fn equals(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
     let malformed = || {
         let message = "Template error: every Fn::Equals object requires a list of 2 string parameters.";
         evaluator.fail(argument.at, message)
     };
     let Some(sides @ [_, _]) = argument.as_sequence() else { return Err(malformed()) };
-    let values = together(sides.iter().map(|node| evaluator.value(node)))?;
+    let values = together(sides.iter().map(|node| evaluator.value(node, scope)))?;
     match texts(&values) {
         Some(Ok(texts)) => Ok(Truth::of(texts.first() == texts.last())),
         Some(Err(unknown)) => Ok(Truth::Unknown(unknown)),
@@ -60,19 +60,24 @@ pub fn equals(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures>
 }
 
 /// `Fn::And`
-pub fn and(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
-    Ok(Truth::all(operands(evaluator, Function::And, argument)?))
+pub fn and(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
+    Ok(Truth::all(operands(evaluator, Function::And, argument, scope)?))
 }
 
 /// `Fn::Or`
-pub fn or(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
-    Ok(Truth::any(operands(evaluator, Function::Or, argument)?))
+pub fn or(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
+    Ok(Truth::any(operands(evaluator, Function::Or, argument, scope)?))
 }
 
-fn operands(evaluator: &Evaluator, function: Function, argument: &Node) -> Result<Vec<Truth>, Failures> {
+fn operands(
+    evaluator: &Evaluator,
+    function: Function,
+    argument: &Node,
+    scope: EvaluationScope,
+) -> Result<Vec<Truth>, Failures> {
     match argument.as_sequence() {
         Some(items) if (2..=10).contains(&items.len()) && items.iter().all(is_truth) => {
-            together(items.iter().map(|item| evaluator.truth(item)))
+            together(items.iter().map(|item| evaluator.truth(item, scope)))
         }
         _ => {
             let message = format!(
@@ -85,9 +90,9 @@ fn operands(evaluator: &Evaluator, function: Function, argument: &Node) -> Resul
 }
 
 /// `Fn::Not`
-pub fn not(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
+pub fn not(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
     let message = match argument.as_sequence() {
-        Some([operand]) if is_truth(operand) => return evaluator.truth(operand).map(Truth::not),
+        Some([operand]) if is_truth(operand) => return evaluator.truth(operand, scope).map(Truth::not),
         Some([_]) => "Template error: Fn::Not requires a list argument with one function token",
         _ => "Template error: Fn::Not requires a list argument with one element",
     };
@@ -95,7 +100,7 @@ pub fn not(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
 }
 
 /// `Condition`: another condition by its name.
-pub fn named(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
+pub fn named(evaluator: &Evaluator, argument: &Node, _: EvaluationScope) -> Result<Truth, Failures> {
     if !argument.is_scalar() {
         return Err(evaluator.fail(argument.at, "Template format error: Every Condition member must be a string."));
     }

@@ -7,7 +7,7 @@
 //! <https://github.com/aws-cloudformation/cfn-lint/issues/4627>).
 
 use crate::diagnostic::Position;
-use crate::template::evaluate::Evaluator;
+use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::expression::{Call, FindInMap, Function};
 use crate::template::value::{Evaluated, Failure, Failures, Note, Unknown, Value, together};
 use crate::yaml::Node;
@@ -16,7 +16,7 @@ const MALFORMED: &str = "Template error: every Fn::FindInMap object requires thr
                          the attribute for return value";
 
 /// `[map, first, second]`, perhaps with `{DefaultValue: …}` behind them.
-pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
     let is_extended = evaluator.macros.has_language_extensions();
     let Some(it) = FindInMap::of(argument) else { return Err(malformed()) };
@@ -24,12 +24,12 @@ pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
     if !is_extended && (has_no_default || !it.keys.iter().all(|key| is_plain(key))) {
         return Err(malformed());
     }
-    let keys = together(it.keys.iter().map(|key| match evaluator.value(key)? {
+    let keys = together(it.keys.iter().map(|key| match evaluator.value(key, scope)? {
         Value::Unknown(unknown) => Ok(Key::Unknown(unknown)),
         value => value.as_text().map(Key::Known).ok_or_else(malformed),
     }))?;
     let Ok([map, first, second]) = <[Key; 3]>::try_from(keys) else { return Err(malformed()) };
-    Search { evaluator, map, first, second, at: argument.at }.result(it.default())
+    Search { evaluator, map, first, second, at: argument.at, scope }.result(it.default())
 }
 
 /// Without the extensions an argument is text, `Ref` or `Fn::FindInMap`.
@@ -82,6 +82,7 @@ struct Search<'e> {
     first: Key,
     second: Key,
     at: Position,
+    scope: EvaluationScope,
 }
 
 impl<'e> Search<'e> {
@@ -94,7 +95,7 @@ impl<'e> Search<'e> {
         match (found.as_slice(), default, unknown) {
             // There it can't be, whatever the unknown is.
             ([], None, _) => Err(self.failure().into()),
-            ([], Some(default), _) => self.evaluator.value(default),
+            ([], Some(default), _) => self.evaluator.value(default, self.scope),
             ([first, ..], _, None) => self.value(first),
             (found, default, Some(unknown)) => self.candidates(found, default, unknown),
         }
@@ -106,7 +107,8 @@ impl<'e> Search<'e> {
             self.evaluator.undecided(&unknown, self.failure());
         }
         let mut same = None;
-        for value in found.iter().map(|node| self.value(node)).chain(default.map(|it| self.evaluator.value(it))) {
+        let default = default.map(|default| self.evaluator.value(default, self.scope));
+        for value in found.iter().map(|node| self.value(node)).chain(default) {
             match value {
                 Ok(value) if same.as_ref().is_none_or(|same| *same == value) => same = Some(value),
                 Ok(_) => return Ok(unknown.into()),
@@ -123,7 +125,7 @@ impl<'e> Search<'e> {
     fn value(&self, node: &Node) -> Evaluated {
         match node.as_mapping() {
             Some(_) => Ok(Unknown::asked(format!("mapping {}", self.map.shown())).into()),
-            None => self.evaluator.value(node),
+            None => self.evaluator.value(node, self.scope),
         }
     }
 

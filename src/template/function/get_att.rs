@@ -3,7 +3,7 @@
 use super::reference::nowhere;
 use super::texts;
 use crate::diagnostic::Position;
-use crate::template::evaluate::{Evaluator, Truth};
+use crate::template::evaluate::{EvaluationScope, Evaluator, Truth};
 use crate::template::expression::{Attribute, GetAtt};
 use crate::template::value::{Evaluated, Unknown, Value, together};
 use crate::yaml::Node;
@@ -12,7 +12,7 @@ const MALFORMED: &str = "Template error: every Fn::GetAtt object requires two no
                          the resource attribute";
 
 /// `Logical.Attribute` in text, or a list of the logical id and the attribute, which may be an expression.
-pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || Err(evaluator.fail(argument.at, MALFORMED));
     let (id, name) = match GetAtt::of(argument).map(|it| it.attribute) {
         Some(Attribute::Text { id, name }) if !id.is_empty() && !name.is_empty() => {
@@ -25,7 +25,7 @@ pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
     if !id.is_scalar() && !evaluator.macros.has_language_extensions() {
         return malformed();
     }
-    let values = together([id, name].into_iter().map(|part| evaluator.value(part)))?;
+    let values = together([id, name].into_iter().map(|part| evaluator.value(part, scope)))?;
     match texts(&values).as_ref().map(|known| known.as_deref()) {
         Some(Err(unknown)) => Ok(unknown.clone().into()),
         Some(Ok([id, name])) if !id.is_empty() && !name.is_empty() => attribute(evaluator, id, name, argument.at),

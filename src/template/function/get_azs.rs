@@ -1,13 +1,13 @@
 //! `Fn::GetAZs`: the availability zones of a region that the account has
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-getavailabilityzones.html>).
 
-use crate::template::evaluate::Evaluator;
+use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::value::{Evaluated, Value};
 use crate::yaml::Node;
 
 /// The region's name; an empty text is the region of the stack.
-pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
-    let region = match evaluator.value(argument)? {
+pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+    let region = match evaluator.value(argument, scope)? {
         Value::Unknown(unknown) => return Ok(unknown.into()),
         value => value.as_text().ok_or_else(|| {
             evaluator.fail(argument.at, "Template error: every Fn::GetAZs object must have a String-typed value.")

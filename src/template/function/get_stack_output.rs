@@ -4,13 +4,13 @@
 //! CloudFormation's words for wrong arguments are not confirmed.
 
 use super::texts;
-use crate::template::evaluate::Evaluator;
+use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::value::{Evaluated, together};
 use crate::yaml::Node;
 
 /// A mapping with `StackName` and `OutputName`, perhaps `Region` and `RoleArn`; each may be an expression.
-pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
-    if evaluator.in_condition() {
+pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+    if scope.is_condition() {
         return Err(evaluator.fail(argument.at, "Template error: Cannot use Fn::GetStackOutput in Conditions."));
     }
     let (Some(stack), Some(output)) = (argument.get("StackName"), argument.get("OutputName")) else {
@@ -24,7 +24,7 @@ pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
     };
     let (region, role) = (argument.get("Region"), argument.get("RoleArn"));
     let nodes = [stack, output].into_iter().chain(region).chain(role);
-    let values = together(nodes.map(|node| evaluator.value(node)))?;
+    let values = together(nodes.map(|node| evaluator.value(node, scope)))?;
     match texts(&values).ok_or_else(no_texts)?.as_deref() {
         Err(unknown) => Ok(unknown.clone().into()),
         Ok([stack, output, others @ ..]) => {

@@ -2,7 +2,7 @@
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-importvalue.html>).
 
 use super::needs;
-use crate::template::evaluate::Evaluator;
+use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::value::{Evaluated, Value};
 use crate::yaml::Node;
 
@@ -10,14 +10,14 @@ const DEPENDS: &str = "Template error: the attribute in Fn::ImportValue must not
                        or Fn::GetAZs";
 
 /// The export's name, which CloudFormation must know before it makes anything.
-pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
-    if evaluator.in_condition() {
+pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+    if scope.is_condition() {
         return Err(evaluator.fail(argument.at, "Template error: Cannot use Fn::ImportValue in Conditions."));
     }
     if needs::others(evaluator, argument) {
         return Err(evaluator.fail(argument.at, DEPENDS));
     }
-    let name = match evaluator.value(argument)? {
+    let name = match evaluator.value(argument, scope)? {
         Value::Unknown(unknown) => return Ok(unknown.into()),
         // These words are not confirmed.
         value => value.as_text().ok_or_else(|| {

@@ -2,7 +2,7 @@
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-join.html>).
 
 use super::texts;
-use crate::template::evaluate::Evaluator;
+use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::expression::Join;
 use crate::template::value::{Evaluated, Value, together};
 use crate::yaml::Node;
@@ -12,10 +12,10 @@ const MALFORMED: &str = "Template error: every Fn::Join object requires two para
                          to be joined.";
 
 /// `[delimiter, list]`
-pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
     let Some(Join { delimiter, list }) = Join::of(argument) else { return Err(malformed()) };
-    let values = together([delimiter, list].into_iter().map(|node| evaluator.value(node)))?;
+    let values = together([delimiter, list].into_iter().map(|node| evaluator.value(node, scope)))?;
     let [delimiter, list] = values.as_slice() else { return Err(malformed()) };
     let items = match list {
         Value::List(items) => items.as_slice(),

@@ -28,7 +28,7 @@ mod split;
 mod sub;
 mod to_json_string;
 
-use super::evaluate::{Evaluator, Truth};
+use super::evaluate::{EvaluationScope, Evaluator, Truth};
 use super::expression::{Call, Function, Usage};
 use super::transform;
 use super::value::{Evaluated, Failures, Unknown, Value};
@@ -38,10 +38,10 @@ pub use needs::others as depends_on_others;
 pub use reference::is_pseudo_parameter;
 
 /// Gives a function's value; the argument is as it stands in the template.
-type Apply = fn(&Evaluator, &Node) -> Evaluated;
+type Apply = fn(&Evaluator, &Node, EvaluationScope) -> Evaluated;
 
 /// Decides a function that is true or false.
-type Decide = fn(&Evaluator, &Node) -> Result<Truth, Failures>;
+type Decide = fn(&Evaluator, &Node, EvaluationScope) -> Result<Truth, Failures>;
 
 /// The functions that CloudFormation lists where it doesn't know one.
 const SUPPORTED: [Function; 23] = [
@@ -89,7 +89,7 @@ fn applied(function: Function) -> Option<Apply> {
         Function::Split => split::apply,
         Function::Sub => sub::apply,
         Function::ToJsonString => to_json_string::apply,
-        Function::Transform => |_, argument| transform::apply(argument),
+        Function::Transform => |_, argument, _| transform::apply(argument),
         Function::ValueOf => rule::value_of,
         Function::ValueOfAll => rule::value_of_all,
         Function::And
@@ -116,14 +116,14 @@ fn decided(function: Function) -> Option<Decide> {
         Function::Equals => condition::equals,
         Function::Not => condition::not,
         Function::Or => condition::or,
-        Function::Transform => |_, argument| Ok(transform::truth(argument)),
+        Function::Transform => |_, argument, _| Ok(transform::truth(argument)),
         _ => return None,
     };
     Some(decide)
 }
 
 /// Applies a function in a place where a value is wanted.
-pub fn apply(evaluator: &Evaluator, call: &Call) -> Evaluated {
+pub fn apply(evaluator: &Evaluator, call: &Call, scope: EvaluationScope) -> Evaluated {
     let argument = call.argument;
     if evaluator.macros.are_called()
         && let Some(unknown) = transform::in_argument(argument)
@@ -133,11 +133,11 @@ pub fn apply(evaluator: &Evaluator, call: &Call) -> Evaluated {
     let function = call.function_used_as(|usage| match usage {
         Usage::Value => true,
         Usage::Extension => evaluator.macros.has_language_extensions(),
-        Usage::RuleValue => evaluator.in_rule(),
+        Usage::RuleValue => scope == EvaluationScope::Rule,
         Usage::Condition | Usage::RuleCondition | Usage::Loop => false,
     });
     if let Some(apply) = function.and_then(applied) {
-        return apply(evaluator, argument);
+        return apply(evaluator, argument, scope);
     }
     let name = call.name;
     let message = match call.function.map(Function::usage) {
@@ -154,17 +154,17 @@ pub fn apply(evaluator: &Evaluator, call: &Call) -> Evaluated {
 }
 
 /// A condition expression.
-pub fn truth(evaluator: &Evaluator, expression: &Node) -> Result<Truth, Failures> {
+pub fn truth(evaluator: &Evaluator, expression: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
     if evaluator.macros.are_called()
         && let Some(unknown) = transform::in_argument(expression)
     {
         return Ok(Truth::Unknown(unknown));
     }
-    let is_accepted = |usage| usage != Usage::RuleCondition || evaluator.in_rule();
+    let is_accepted = |usage| usage != Usage::RuleCondition || scope == EvaluationScope::Rule;
     if let Some(call) = Call::of(expression)
         && let Some(decide) = call.function_used_as(is_accepted).and_then(decided)
     {
-        return decide(evaluator, call.argument);
+        return decide(evaluator, call.argument, scope);
     }
     let message = "Template format error: Conditions can only be boolean operations on parameters and other conditions";
     Err(evaluator.fail(expression.at, message))

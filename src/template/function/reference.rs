@@ -2,25 +2,26 @@
 
 use crate::diagnostic::Position;
 use crate::mask::MASK;
-use crate::template::evaluate::{Evaluator, Truth};
+use crate::template::evaluate::{EvaluationScope, Evaluator, Truth};
 use crate::template::value::{Evaluated, Unknown, Value};
 use crate::yaml::Node;
 
-pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     if !argument.is_scalar() {
         return Err(evaluator.fail(argument.at, "Template error: All References must be of type string"));
     }
-    named(evaluator, &argument.text, argument.at)
+    named(evaluator, &argument.text, argument.at, scope)
 }
 
 /// What a name stands for, in `Ref` and in the `${…}` of `Fn::Sub`.
-pub fn named(evaluator: &Evaluator, name: &str, at: Position) -> Evaluated {
+pub fn named(evaluator: &Evaluator, name: &str, at: Position, scope: EvaluationScope) -> Evaluated {
     if let Some(value) = pseudo_parameter(evaluator, name) {
         return Ok(value);
     }
     if let Some(value) = evaluator.parameters.get(name) {
         evaluator.spend(value.size(), at)?;
-        return Ok(if hidden(evaluator, name, value) { Value::text(MASK) } else { value.clone() });
+        let is_hidden = !scope.is_condition() && hidden(evaluator, name, value);
+        return Ok(if is_hidden { Value::text(MASK) } else { value.clone() });
     }
     // Declared, but without a value, which has been told.
     if evaluator.template.parameters.iter().any(|parameter| parameter.key == name) {
@@ -34,10 +35,10 @@ pub fn named(evaluator: &Evaluator, name: &str, at: Position) -> Evaluated {
     }
 }
 
-/// Whether a parameter's value must not be shown.
+/// Whether a parameter's value must not be shown. Conditions are decided by it all the same.
 fn hidden(evaluator: &Evaluator, name: &str, value: &Value) -> bool {
     let is_secret = || evaluator.template.parameters.iter().any(|it| it.key == name && it.no_echo);
-    evaluator.world.hides_secrets() && !evaluator.in_condition() && value.unknown().is_none() && is_secret()
+    evaluator.world.hides_secrets() && value.unknown().is_none() && is_secret()
 }
 
 /// What a name comes to that leads nowhere: that it does so is told by `template::graph`, where it isn't a transform

@@ -3,26 +3,26 @@
 //!
 //! No public text quotes CloudFormation's words for wrong arguments; these are ours.
 
-use crate::template::evaluate::{Evaluator, Truth};
+use crate::template::evaluate::{EvaluationScope, Evaluator, Truth};
 use crate::template::expression::Function;
 use crate::template::value::{Evaluated, Failures, Unknown, Value, together};
 use crate::yaml::Node;
 
 /// `Fn::Contains`: a member of the list equals the text.
-pub fn contains(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
-    let sides = Sides::of(evaluator, Function::Contains, argument)?;
+pub fn contains(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
+    let sides = Sides::of(evaluator, Function::Contains, argument, scope)?;
     sides.known(|list, other| any(list, |member| all(other, |wanted| equal(member, wanted))))
 }
 
 /// `Fn::EachMemberEquals`: every member of the list equals the text.
-pub fn each_member_equals(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
-    let sides = Sides::of(evaluator, Function::EachMemberEquals, argument)?;
+pub fn each_member_equals(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
+    let sides = Sides::of(evaluator, Function::EachMemberEquals, argument, scope)?;
     sides.known(|list, other| all(list, |member| all(other, |wanted| equal(member, wanted))))
 }
 
 /// `Fn::EachMemberIn`: every member of the first list is one of the second.
-pub fn each_member_in(evaluator: &Evaluator, argument: &Node) -> Result<Truth, Failures> {
-    let sides = Sides::of(evaluator, Function::EachMemberIn, argument)?;
+pub fn each_member_in(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
+    let sides = Sides::of(evaluator, Function::EachMemberIn, argument, scope)?;
     sides.known(|list, other| all(list, |member| any(other, |allowed| equal(member, allowed))))
 }
 
@@ -34,7 +34,12 @@ struct Sides {
 
 impl Sides {
     /// A text counts as a list of that text alone.
-    fn of(evaluator: &Evaluator, function: Function, argument: &Node) -> Result<Self, Failures> {
+    fn of(
+        evaluator: &Evaluator,
+        function: Function,
+        argument: &Node,
+        scope: EvaluationScope,
+    ) -> Result<Self, Failures> {
         let malformed = || {
             let message = format!(
                 "Template error: every {} object requires two parameters, a list of strings and what its members are \
@@ -44,7 +49,7 @@ impl Sides {
             evaluator.fail(argument.at, message)
         };
         let Some(arguments @ [_, _]) = argument.as_sequence() else { return Err(malformed()) };
-        let values = together(arguments.iter().map(|node| evaluator.value(node)))?;
+        let values = together(arguments.iter().map(|node| evaluator.value(node, scope)))?;
         let sides: Vec<_> = values.into_iter().map(side).collect::<Option<_>>().ok_or_else(malformed)?;
         let Ok([list, other]) = <[_; 2]>::try_from(sides) else { return Err(malformed()) };
         let length = |side: &Result<Vec<Value>, Unknown>| side.as_ref().map_or(1, Vec::len);
@@ -87,18 +92,18 @@ fn equal(one: &Value, other: &Value) -> Truth {
 }
 
 /// `Fn::RefAll`: all values of a parameter type.
-pub fn ref_all(_: &Evaluator, argument: &Node) -> Evaluated {
+pub fn ref_all(_: &Evaluator, argument: &Node, _: EvaluationScope) -> Evaluated {
     Ok(Unknown::asked(format!("all values of {}", argument.text)).into())
 }
 
 /// `Fn::ValueOf`: an attribute of what a parameter names, or a list of them.
-pub fn value_of(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+pub fn value_of(evaluator: &Evaluator, argument: &Node, _: EvaluationScope) -> Evaluated {
     let (parameter, attribute) = two(evaluator, Function::ValueOf, argument)?;
     Ok(Unknown::asked(format!("attribute {attribute} of parameter {parameter}")).into())
 }
 
 /// `Fn::ValueOfAll`: an attribute of everything of a parameter type.
-pub fn value_of_all(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+pub fn value_of_all(evaluator: &Evaluator, argument: &Node, _: EvaluationScope) -> Evaluated {
     let (kind, attribute) = two(evaluator, Function::ValueOfAll, argument)?;
     Ok(Unknown::asked(format!("attribute {attribute} of all {kind}")).into())
 }

@@ -1,7 +1,7 @@
 //! `Fn::Select`: one item of a list by its index, from 0
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-select.html>).
 
-use crate::template::evaluate::Evaluator;
+use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::expression::Select;
 use crate::template::value::{Evaluated, Unknown, Until, Value, together};
 use crate::yaml::Node;
@@ -11,7 +11,7 @@ use crate::yaml::Node;
 const TAKEN_FOR_GRANTED: i64 = 2;
 
 /// `[index, list]`
-pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || {
         let message =
             "Template error: Fn::Select requires a list argument with two elements: an integer index and a list";
@@ -25,7 +25,7 @@ pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
     if is_refused_as_written(index, list) {
         return Err(malformed());
     }
-    let values = together([index, list].into_iter().map(|node| evaluator.value(node)))?;
+    let values = together([index, list].into_iter().map(|node| evaluator.value(node, scope)))?;
     let Ok([index, list]) = <[Value; 2]>::try_from(values) else { return Err(malformed()) };
     if !matches!(list, Value::List(_) | Value::Unknown(_)) {
         return Err(malformed());

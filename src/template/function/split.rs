@@ -1,7 +1,7 @@
 //! `Fn::Split`: a text taken apart at a delimiter
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-split.html>).
 
-use crate::template::evaluate::Evaluator;
+use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::expression::Split;
 use crate::template::value::{Evaluated, Value};
 use crate::yaml::Node;
@@ -10,14 +10,14 @@ const MALFORMED: &str = "Template error: every Fn::Split object requires two par
                          string to be split or a function that returns a string to be split.";
 
 /// `[delimiter, text]`: the delimiter is written out; what is split may be an expression.
-pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
     let Some(Split { delimiter, text }) = Split::of(argument) else { return Err(malformed()) };
     if !delimiter.is_scalar() {
         return Err(malformed());
     }
-    let delimiter = evaluator.value(delimiter)?.as_text().filter(|it| !it.is_empty()).ok_or_else(malformed)?;
-    let text = match evaluator.value(text)? {
+    let delimiter = evaluator.value(delimiter, scope)?.as_text().filter(|it| !it.is_empty()).ok_or_else(malformed)?;
+    let text = match evaluator.value(text, scope)? {
         Value::Unknown(unknown) => return Ok(unknown.into()),
         value => value.as_text().ok_or_else(malformed)?,
     };

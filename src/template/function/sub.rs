@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 
 use super::{get_att, reference};
 use crate::diagnostic::Position;
-use crate::template::evaluate::Evaluator;
+use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::expression::Sub;
 use crate::template::substitution::{Segment, Segments, is_name};
 use crate::template::value::{Evaluated, Failures, Unknown, Value, together};
@@ -16,17 +16,17 @@ const MALFORMED: &str = "Template error: One or more Fn::Sub intrinsic functions
                          replace in the string";
 
 /// A text, or a list of a text and a mapping of names of its own.
-pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
+pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
     let sub = Sub::of(argument);
     if !sub.is_well_formed() {
         return Err(malformed());
     }
     let text = sub.text;
-    let own = variables(evaluator, sub.own());
-    let content = evaluator.value(text)?.as_text().ok_or_else(malformed)?;
+    let own = variables(evaluator, sub.own(), scope);
+    let content = evaluator.value(text, scope)?.as_text().ok_or_else(malformed)?;
     let segments = Segments::of(&content);
-    let values = own.and_then(|own| values(evaluator, segments.clone(), &own, text.at))?;
+    let values = own.and_then(|own| values(evaluator, segments.clone(), &own, text.at, scope))?;
     // What the text doesn't name doesn't matter.
     if let Some(unknown) = Unknown::all(values.values().filter_map(Value::unknown)) {
         return Ok(unknown.into());
@@ -44,14 +44,18 @@ pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
 }
 
 /// The names that the function brings along, all evaluated, used or not.
-fn variables(evaluator: &Evaluator, own: &[(Node, Node)]) -> Result<IndexMap<String, Value>, Failures> {
+fn variables(
+    evaluator: &Evaluator,
+    own: &[(Node, Node)],
+    scope: EvaluationScope,
+) -> Result<IndexMap<String, Value>, Failures> {
     let variable = |(key, node): &(Node, Node)| {
         if key.text.is_empty() || !key.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             let message = "Template error: every key of the context object of every Fn::Sub object must contain only \
                            alphanumeric characters and underscores";
             return Err(evaluator.fail(key.at, message));
         }
-        match evaluator.value(node)? {
+        match evaluator.value(node, scope)? {
             Value::List(_) | Value::Map(_) | Value::Null | Value::NoValue => {
                 let message = "Template error: every value of the context object of every Fn::Sub object must be a \
                                string or a function that returns a string";
@@ -69,13 +73,14 @@ fn values<'t>(
     segments: Segments<'t>,
     own: &IndexMap<String, Value>,
     at: Position,
+    scope: EvaluationScope,
 ) -> Result<IndexMap<&'t str, Value>, Failures> {
     let mut values: IndexMap<&str, Evaluated> = IndexMap::new();
     for segment in segments {
         let Segment::Variable(variable) = segment else { continue };
         let name = variable.name();
         if !values.contains_key(name) {
-            let value = own.get(name).cloned().map_or_else(|| named(evaluator, name, at), Ok);
+            let value = own.get(name).cloned().map_or_else(|| named(evaluator, name, at, scope), Ok);
             values.insert(name, value);
         }
     }
@@ -83,7 +88,7 @@ fn values<'t>(
     Ok(together(values)?.into_iter().collect())
 }
 
-fn named(evaluator: &Evaluator, name: &str, at: Position) -> Evaluated {
+fn named(evaluator: &Evaluator, name: &str, at: Position, scope: EvaluationScope) -> Evaluated {
     if !is_name(name) {
         let message = "Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, \
                        underscores, periods, and colons";
@@ -91,7 +96,7 @@ fn named(evaluator: &Evaluator, name: &str, at: Position) -> Evaluated {
     }
     let value = match name.split_once('.') {
         Some((id, attribute)) => get_att::attribute(evaluator, id, attribute, at)?,
-        None => reference::named(evaluator, name, at)?,
+        None => reference::named(evaluator, name, at, scope)?,
     };
     match value {
         Value::List(_) | Value::Map(_) | Value::Null => {

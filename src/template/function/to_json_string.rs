@@ -1,12 +1,12 @@
 //! `Fn::ToJsonString` of AWS::LanguageExtensions: a map or list as JSON in a text
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-ToJsonString.html>).
 
-use crate::template::evaluate::Evaluator;
+use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::value::{Evaluated, Value};
 use crate::yaml::Node;
 
-pub fn apply(evaluator: &Evaluator, argument: &Node) -> Evaluated {
-    let value = evaluator.value(argument)?;
+pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+    let value = evaluator.value(argument, scope)?;
     if let Some(unknown) = value.unknown() {
         return Ok(unknown.into());
     }

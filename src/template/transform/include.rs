@@ -7,6 +7,7 @@
 use super::pattern::Pattern;
 use super::{Call, INCLUDE, Work, calls, mapping, named, sequence, text};
 use crate::diagnostic::Position;
+use crate::template::evaluate::EvaluationScope;
 use crate::template::expression::Function;
 use crate::template::value::{Unknown, Value};
 use crate::yaml::{self, Node};
@@ -201,7 +202,7 @@ fn included(work: &mut Work, call: &Call) -> Result<Vec<(Node, Node)>, Unknown> 
     let unknown = || named(INCLUDE);
     let evaluator = work.evaluator;
     let location = call.parameters.and_then(|parameters| parameters.get("Location"));
-    let (location, at) = match location.map(|node| (evaluator.value(node), node.at)) {
+    let (location, at) = match location.map(|node| (evaluator.value(node, EvaluationScope::Stack), node.at)) {
         Some((Ok(Value::Unknown(why)), _)) => return Err(unknown().and(why)),
         Some((Ok(value), at)) => (value.as_text().unwrap_or_default(), at),
         None => (String::new(), call.at),

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use super::pattern::{Pattern, add};
 use super::{LANGUAGE_EXTENSIONS, Work, mapping, named, sequence, text};
 use crate::diagnostic::Position;
-use crate::template::evaluate::Evaluator;
+use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::expression::{Attribute, Call, Expression, ForEach, Function, GetAtt, Sub, loop_name};
 use crate::template::function::is_pseudo_parameter;
 use crate::template::substitution::{Segment, Segments};
@@ -153,7 +153,7 @@ impl Language<'_, '_> {
     /// A function in the place of a name; what stands for it where it isn't known.
     fn name(&mut self, node: &Node, scope: &Scope) -> Result<Node, Node> {
         let node = self.node(node, scope, Place::Inside);
-        match self.work.evaluator.value(&node) {
+        match self.work.evaluator.value(&node, EvaluationScope::Stack) {
             Ok(value) => match value.as_text() {
                 Some(name) => Ok(text(&name, node.at)),
                 None if value.unknown().is_some() => {
@@ -192,7 +192,7 @@ impl Language<'_, '_> {
     fn condition(&mut self, node: &Node, scope: &Scope) -> Option<Node> {
         let node = self.node(node, scope, Place::Inside);
         let evaluator = self.work.evaluator;
-        match evaluator.value(&node) {
+        match evaluator.value(&node, EvaluationScope::Stack) {
             Ok(Value::NoValue) => None,
             Ok(Value::Unknown(unknown)) => {
                 self.work.doubt(node.at, &unknown, "Template format error: Every Condition member must be a string.");
@@ -303,7 +303,7 @@ impl Language<'_, '_> {
         if is_deferred(self.work.evaluator, &collection) {
             return Err(NO_COLLECTION.to_owned());
         }
-        match self.work.evaluator.value(&collection) {
+        match self.work.evaluator.value(&collection, EvaluationScope::Stack) {
             Ok(Value::List(items)) => items
                 .into_iter()
                 .map(|item| match (item.as_text(), item) {
