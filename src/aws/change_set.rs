@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
-use aws_sdk_cloudformation::types::{Capability, ChangeSetType, ResourceChange};
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, EventFilter, OperationEvent, ResourceChange};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::cloudformation::{parameters, tags};
@@ -32,6 +32,16 @@ pub struct CreateChangeSet<'a> {
     pub role_arn: Option<&'a str>,
     /// Makes the call safe to repeat.
     pub client_token: &'a str,
+}
+
+/// A check of a change set that has failed before anything was provisioned
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedCheck {
+    pub logical_id: String,
+    /// Where in the template: `/Resources/Queue/Properties/QueueName`.
+    pub path: Option<String>,
+    pub reason: String,
 }
 
 /// A change set as DescribeChangeSet shows it, without its changes.
@@ -193,6 +203,20 @@ impl Clients {
         call.send().await.map_err(|error| AwsError::new("DescribeChangeSet", &self.region, error))
     }
 
+    /// The checks that a change set has failed, as long as it exists.
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html>
+    pub async fn failed_checks(&self, id: &str) -> Result<Vec<FailedCheck>, AwsError> {
+        let filter = EventFilter::builder().failed_events(true).build();
+        let call = self.cloudformation.describe_events().change_set_name(id).filters(filter);
+        let mut pages = call.into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| AwsError::new("DescribeEvents", &self.region, error))?;
+            found.extend(page.operation_events().iter().filter_map(failed_check));
+        }
+        Ok(found)
+    }
+
     pub async fn execute_change_set(&self, id: &str, client_token: &str) -> Result<(), AwsError> {
         let call = self.cloudformation.execute_change_set().change_set_name(id).client_request_token(client_token);
         call.send().await.map(|_| ()).map_err(|error| AwsError::new("ExecuteChangeSet", &self.region, error))
@@ -203,6 +227,15 @@ impl Clients {
         let call = self.cloudformation.delete_change_set().change_set_name(id);
         call.send().await.map(|_| ()).map_err(|error| AwsError::new("DeleteChangeSet", &self.region, error))
     }
+}
+
+/// Of an event that tells of a check, which alone has a reason of that kind.
+fn failed_check(event: &OperationEvent) -> Option<FailedCheck> {
+    Some(FailedCheck {
+        logical_id: event.logical_resource_id().unwrap_or_default().to_owned(),
+        path: event.validation_path().map(str::to_owned),
+        reason: event.validation_status_reason()?.to_owned(),
+    })
 }
 
 fn change_set(answer: &DescribeChangeSetOutput) -> ChangeSet {

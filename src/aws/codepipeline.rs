@@ -14,6 +14,7 @@ pub struct StageState {
     pub name: String,
     /// `Succeeded`, `InProgress`, `Failed`, `Stopped`, …; absent where nothing has come to it yet.
     pub status: Option<String>,
+    pub execution_id: Option<String>,
     pub actions: Vec<ActionState>,
 }
 
@@ -63,6 +64,7 @@ impl Clients {
         let stages = answer.stage_states().iter().map(|stage| StageState {
             name: stage.stage_name().unwrap_or_default().to_owned(),
             status: stage.latest_execution().map(|it| it.status().as_str().to_owned()),
+            execution_id: stage.latest_execution().map(|it| it.pipeline_execution_id().to_owned()),
             actions: stage.action_states().iter().map(action_state).collect(),
         });
         Ok(stages.collect())

@@ -29,7 +29,7 @@ mod simulated;
 mod sts;
 mod trace;
 
-pub use change_set::{ChangeSet, CreateChangeSet};
+pub use change_set::{ChangeSet, CreateChangeSet, FailedCheck};
 pub use cloudformation::{CreateStack, Stack};
 pub use codepipeline::{ActionState, JobFailure, JobSuccess, StageState};
 pub use credentials::{Mfa, MfaPrompt};

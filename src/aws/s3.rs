@@ -46,6 +46,8 @@ pub struct Object {
     pub key: String,
     /// Without quotes.
     pub etag: String,
+    /// In bytes.
+    pub size: u64,
     /// By S3's clock, in whole seconds; not every server tells.
     pub modified: Option<Timestamp>,
 }
@@ -65,6 +67,9 @@ struct ObjectVersion {
     key: String,
     version_id: Option<String>,
 }
+
+/// The metadata of an object under which its checksum is noted: `x-amz-meta-taskcat-checksum`.
+const CHECKSUM: &str = "taskcat-checksum";
 
 impl Clients {
     /// Configuration of a call that sends a file or a part of one.
@@ -237,10 +242,18 @@ impl Clients {
             objects.extend(page.contents().iter().filter_map(|object| {
                 let etag = object.e_tag().unwrap_or_default().trim_matches('"').to_owned();
                 let modified = object.last_modified().and_then(timestamp);
-                Some(Object { key: object.key()?.to_owned(), etag, modified })
+                let size = object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+                Some(Object { key: object.key()?.to_owned(), etag, size, modified })
             }));
         }
         Ok(objects)
+    }
+
+    /// The checksum that [`Clients::upload`] has noted with an object; `None` where there is none.
+    pub async fn noted_checksum(&self, bucket: &str, key: &str) -> Result<Option<String>, AwsError> {
+        let answer = self.s3.head_object().bucket(bucket).key(key).send().await;
+        let answer = answer.map_err(|error| self.s3_error("HeadObject", &format!("{bucket}/{key}"), error))?;
+        Ok(answer.metadata().and_then(|it| it.get(CHECKSUM)).cloned())
     }
 
     /// Puts an object of text. `acl` is sent only where given.
@@ -250,24 +263,26 @@ impl Clients {
         request.send().await.map(|_| ()).map_err(|error| self.s3_error("PutObject", &format!("{bucket}/{key}"), error))
     }
 
-    /// Uploads a file of `size` bytes, in parts where it is large. `acl` is sent only where given.
+    /// Uploads a file of `size` bytes, in parts where it is large, and notes its checksum with it, since the ETag isn't one
+    /// where a KMS key encrypts. `acl` is sent only where given.
     pub async fn upload(
         &self,
         bucket: &str,
         key: &str,
         path: &Path,
-        size: u64,
+        (size, checksum): (u64, &str),
         acl: Option<&str>,
     ) -> Result<(), AwsError> {
         let acl = acl.map(ObjectCannedAcl::from);
         if size >= PART_SIZE {
-            return self.upload_in_parts(bucket, key, path, size, acl).await;
+            return self.upload_in_parts(bucket, key, path, (size, checksum), acl).await;
         }
         let file = path.to_owned();
         let read = spawn_blocking(move || input::read(&file, PART_SIZE).map_err(io::Error::other));
         let body =
             read.await.unwrap_or_else(|error| Err(error.into())).map_err(|error| self.unreadable(path, error))?;
-        let request = self.s3.put_object().bucket(bucket).key(key).set_acl(acl).body(ByteStream::from(body));
+        let request = self.s3.put_object().bucket(bucket).key(key).set_acl(acl).metadata(CHECKSUM, checksum);
+        let request = request.body(ByteStream::from(body));
         let sent = request.customize().config_override(self.slow()).send().await;
         sent.map(|_| ()).map_err(|error| self.s3_error("PutObject", &format!("{bucket}/{key}"), error))
     }
@@ -277,11 +292,13 @@ impl Clients {
         bucket: &str,
         key: &str,
         path: &Path,
-        size: u64,
+        (size, checksum): (u64, &str),
         acl: Option<ObjectCannedAcl>,
     ) -> Result<(), AwsError> {
         let name = format!("{bucket}/{key}");
-        let started = self.s3.create_multipart_upload().bucket(bucket).key(key).set_acl(acl).send().await;
+        let started =
+            self.s3.create_multipart_upload().bucket(bucket).key(key).set_acl(acl).metadata(CHECKSUM, checksum);
+        let started = started.send().await;
         let started = started.map_err(|error| self.s3_error("CreateMultipartUpload", &name, error))?;
         let upload_id = started.upload_id().unwrap_or_default();
         let parts = stream::iter(0..size.div_ceil(PART_SIZE))

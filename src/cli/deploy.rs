@@ -16,6 +16,7 @@ use crate::duration::HumanDuration;
 use crate::launch::change_set::Adoption;
 use crate::launch::ownership::listed;
 use crate::plan::{self, BucketKind, Plan};
+use crate::report::changes_page::ChangesPage;
 use crate::report::{changes, text};
 use crate::run::{self, Decide, Decision, DeployOptions, Job, Proposed, Settings};
 
@@ -82,6 +83,18 @@ pub(super) struct Run {
     #[arg(long)]
     replace_failed: bool,
 
+    /// Name of the change sets; ones of that name are replaced
+    #[arg(long, value_name = "NAME", value_parser = change_set_name)]
+    change_set_name: Option<String>,
+
+    /// Deploy what the bucket holds already: package and upload nothing
+    #[arg(long)]
+    staged: bool,
+
+    /// Write what would change to changes.html and changes.json in this directory
+    #[arg(short, long, value_name = "DIR", value_parser = path())]
+    output_directory: Option<PathBuf>,
+
     #[command(flatten)]
     limits: Limits,
 
@@ -92,6 +105,16 @@ pub(super) struct Run {
     /// Don't check the templates with cfn-lint first.
     #[arg(short, long)]
     lint_disable: bool,
+}
+
+/// As CloudFormation takes it
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>).
+fn change_set_name(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    match text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.len() <= 128 && text.chars().all(is_plain) {
+        true => Ok(text.to_owned()),
+        false => Err("expected at most 128 letters, digits and hyphens that begin with a letter".to_owned()),
+    }
 }
 
 /// How long a deployment waits for CloudFormation.
@@ -111,6 +134,7 @@ impl Limits {
         DeployOptions {
             adopt,
             replace_failed: false,
+            change_set: None,
             change_set_limit: self.change_set_timeout.0,
             limit: self.timeout.0,
         }
@@ -141,7 +165,7 @@ impl Run {
                 plan,
                 settings: Settings::default(),
                 lint: (!self.lint_disable).then(|| project.lint_targets(&templates)),
-                staging: Some(staging),
+                staging: (!self.staged).then_some(staging),
                 templates: plan::sources(&templates),
                 endpoint,
                 journal: None,
@@ -149,9 +173,16 @@ impl Run {
                 hook_environment: Vec::new(),
                 foresee: None,
             };
-            let consumers = vec![output::log(verbosity)];
+            let mut consumers = vec![output::log(verbosity)];
+            if let Some(folder) = &self.output_directory {
+                consumers.push(Box::new(ChangesPage::new(folder)));
+            }
             let decide = decide(self.yes, self.no_execute, verbosity);
-            let options = DeployOptions { replace_failed: self.replace_failed, ..self.limits.options(self.adopt) };
+            let options = DeployOptions {
+                replace_failed: self.replace_failed,
+                change_set: self.change_set_name.clone(),
+                ..self.limits.options(self.adopt)
+            };
             let ended = run::deploy(&job, options, &clients, decide, consumers).await;
             Ok(exit_of(&ended))
         })

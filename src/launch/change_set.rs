@@ -31,8 +31,10 @@ const DISCARD_LIMIT: Duration = Duration::from_secs(45);
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     pub plan: &'a StackPlan,
-    /// The change set's name, which holds the run's ID: whatever has it is this run's.
+    /// The change set's name, which holds the run's ID: whatever has it is this run's. One that the user has chosen
+    /// replaces a change set of that name.
     pub name: &'a str,
+    pub replaces: bool,
     /// Where the template was staged to.
     pub template_url: &'a str,
     pub mark: Mark,
@@ -100,6 +102,9 @@ pub async fn create(
         let (stack_name, status) = (plan.stack_name.clone(), stack.status.clone());
         return Err(LaunchError::Unchangeable { stack_name, region: cli.region.clone(), status, help });
     }
+    if let (true, Some(stack)) = (request.replaces, &existing) {
+        delete_named(&stack.stack_id, name, clients).await?;
+    }
     let tags = tags(plan, existing.as_ref(), foreign.is_some());
     let adoption = foreign.map(|stack| Adoption::new(stack, existing.as_ref(), &tags));
     let stack_name = plan.stack_name.clone();
@@ -148,6 +153,22 @@ async fn delete_failed(
         sleep(LOOK_INTERVAL).await;
     }
     Ok(())
+}
+
+/// Deletes the stack's change set of that name, if there is one, and waits for its end.
+async fn delete_named(stack_id: &str, name: &str, clients: &Clients) -> Result<(), AwsError> {
+    let Some(found) = clients.find_change_set(stack_id, name).await? else { return Ok(()) };
+    clients.delete_change_set(&found.id).await?;
+    for _ in 0..DELETION_LOOKS {
+        match clients.find_change_set(stack_id, name).await? {
+            None => return Ok(()),
+            Some(found) if found.status == ChangeSetStatus::DeleteFailed => {
+                return Err(AwsError::unfinished("DeleteChangeSet", clients.region(), found.status.as_str()));
+            }
+            Some(_) => sleep(Duration::from_millis(500)).await,
+        }
+    }
+    Err(AwsError::unfinished("DeleteChangeSet", clients.region(), found.status.as_str()))
 }
 
 /// The change set after a creation that reported an error: it may have been created all the same, and may appear late where

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use uuid::Uuid;
+
 use super::aws_cli::AwsCli;
 use crate::aws::{AwsError, Clients, Stack};
 use crate::status::StackStatus;
@@ -113,10 +115,9 @@ pub async fn foreign(
     }
 }
 
-/// Whether a change set is named after a run: `taskcat-`, and 32 hexadecimal digits.
+/// Whether a change set is named after a run or an execution of a pipeline: `taskcat-`, and a UUID with dashes or without.
 fn is_run_name(change_set: &str) -> bool {
-    let id = change_set.strip_prefix("taskcat-").unwrap_or_default();
-    id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+    change_set.strip_prefix("taskcat-").is_some_and(|id| Uuid::try_parse(id).is_ok())
 }
 
 /// Why the stack's status allows no change set, as advice; `None` where CloudFormation may take one.

@@ -15,11 +15,14 @@ pub const TEMPLATE: &str = "pipeline.yaml";
 /// The template.
 pub const TEXT: &str = include_str!("../../pipeline/pipeline.yaml");
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 7] = [
     (TEMPLATE, TEXT),
+    ("buildspec.changes.yml", include_str!("../../pipeline/buildspec.changes.yml")),
     ("buildspec.prune.yml", include_str!("../../pipeline/buildspec.prune.yml")),
     ("buildspec.test.yml", include_str!("../../pipeline/buildspec.test.yml")),
     ("buildspec.sync.yml", include_str!("../../pipeline/buildspec.sync.yml")),
+    ("cfn-lint.txt", include_str!("../../pipeline/cfn-lint.txt")),
+    ("submodules.sh", include_str!("../../pipeline/submodules.sh")),
 ];
 
 /// How the folders of a pipeline's programs begin, in whatever bucket.

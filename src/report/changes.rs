@@ -76,20 +76,11 @@ struct Row {
 
 fn collect(changes: &[Change], depth: usize, rows: &mut Vec<Row>) {
     for change in changes {
-        let sign = match change.action.as_str() {
-            "Add" => "+ add",
-            "Remove" => "- delete",
-            "Import" => "+ import",
-            "Dynamic" => "? dynamic",
-            _ if is_replaced(change) => "! replace",
-            _ if may_be_replaced(change) => "! perhaps",
-            _ => "~ modify",
-        };
         let (valued, others): (Vec<_>, Vec<_>) =
             change.details.iter().partition(|it| it.before.is_some() || it.after.is_some());
         let details: Vec<String> = others.into_iter().map(detail).collect();
         rows.push(Row {
-            sign,
+            sign: sign(change),
             id: format!("{}{}", "  ".repeat(depth), text::one_line(&change.logical_id)),
             kind: text::one_line(&change.resource_type),
             what: details.join(", "),
@@ -97,6 +88,19 @@ fn collect(changes: &[Change], depth: usize, rows: &mut Vec<Row>) {
             depth,
         });
         collect(&change.nested, depth + 1, rows);
+    }
+}
+
+/// The action in a word, behind a character for those who skim.
+pub(super) fn sign(change: &Change) -> &'static str {
+    match change.action.as_str() {
+        "Add" => "+ add",
+        "Remove" => "- delete",
+        "Import" => "+ import",
+        "Dynamic" => "? dynamic",
+        _ if is_replaced(change) => "! replace",
+        _ if may_be_replaced(change) => "! perhaps",
+        _ => "~ modify",
     }
 }
 
@@ -115,7 +119,8 @@ fn detail(detail: &ChangeDetail) -> String {
     format!("{}{}", text::one_line(&detail.name), notes(detail))
 }
 
-fn notes(detail: &ChangeDetail) -> String {
+/// ` (by Network, replaces it)`, or nothing.
+pub(super) fn notes(detail: &ChangeDetail) -> String {
     let replaces = match detail.recreation.as_str() {
         "Always" => Some("replaces it".to_owned()),
         "Conditionally" => Some("may replace it".to_owned()),

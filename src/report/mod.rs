@@ -7,6 +7,7 @@
 mod cause;
 pub mod cfn_logs;
 pub mod changes;
+pub mod changes_page;
 pub mod events;
 mod fold;
 pub mod folder;

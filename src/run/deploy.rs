@@ -4,6 +4,7 @@
 //! ever deleted but what was not wanted: the stacks are not this run's. A stack that somebody else has created is refused
 //! or, where the user wants it, adopted.
 
+mod checks;
 mod unfinished;
 
 use std::collections::BTreeMap;
@@ -34,12 +35,15 @@ pub const MARK: Mark =
     Mark { tag: INSTALLER_TAG, command: "taskcat deploy run", replaces_failed: Some("--replace-failed") };
 
 /// How stacks are deployed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct DeployOptions {
     /// Take over stacks that lack the mark.
     pub adopt: bool,
     /// Delete stacks whose creation was rolled back, and create them anew.
     pub replace_failed: bool,
+    /// The change sets' name in place of one that holds the run's ID. One of that name that exists is replaced, and one that
+    /// would change nothing stays: who executes it later finds it.
+    pub change_set: Option<String>,
     /// For working a change set out.
     pub change_set_limit: Duration,
     /// For executing it.
@@ -82,7 +86,7 @@ pub async fn deploy(
     let conductor = Conductor { secrets: secrets(&job.plan), ..Conductor::new(started, consumers) };
     let work = async |spine: &Spine| {
         let context = Context::new(job, aws, spine);
-        let decision = steps(&context, options, MARK, decide).await;
+        let decision = steps(&context, &options, MARK, decide).await;
         staging::release(&context).await;
         decision.map(drop)
     };
@@ -118,7 +122,7 @@ pub fn shared_stacks(plan: &Plan) -> Vec<[&StackPlan; 2]> {
 /// The steps, of a run that may have others around them. Where there was nothing to decide, nothing was to be executed.
 pub(super) async fn steps(
     context: &Context<'_>,
-    options: DeployOptions,
+    options: &DeployOptions,
     mark: Mark,
     decide: Decide,
 ) -> Result<Decision, RunError> {
@@ -165,7 +169,7 @@ async fn propose<'p>(
     context: &Context<'p>,
     plan: &'p StackPlan,
     bucket: &Bucket,
-    options: DeployOptions,
+    options: &DeployOptions,
     mark: Mark,
 ) -> Option<Open<'p>> {
     let cell = &plan.cell;
@@ -179,11 +183,19 @@ async fn propose<'p>(
         region: cell.region.to_string(),
         endpoint: context.job.endpoint.clone(),
     };
-    let name = format!("taskcat-{}", context.job.plan.run_id.simple());
+    let of_run = || format!("taskcat-{}", context.job.plan.run_id.simple());
+    let name = options.change_set.clone().unwrap_or_else(of_run);
     let template_url = bucket.url(&plan.template_key);
     let replace_failed = options.replace_failed.then_some(options.limit);
-    let request =
-        Request { plan, name: &name, template_url: &template_url, mark, adopt: options.adopt, replace_failed };
+    let request = Request {
+        plan,
+        name: &name,
+        replaces: options.change_set.is_some(),
+        template_url: &template_url,
+        mark,
+        adopt: options.adopt,
+        replace_failed,
+    };
     let delete = cli.delete_change_set(&plan.stack_name, &name);
     let mut unfinished = Unfinished::new(cell, context.events);
     unfinished.remains(format!("the change set {name} may have been created; delete it with `{delete}`"));
@@ -200,16 +212,20 @@ async fn propose<'p>(
         }
     };
     let open = Open { plan, proposal, clients, cli, unfinished };
-    work_out(context, open, options.change_set_limit).await
+    work_out(context, open, options).await
 }
 
 /// Waits for the change set to be worked out; one that can't be executed is deleted.
-async fn work_out<'p>(context: &Context<'p>, mut open: Open<'p>, limit: Duration) -> Option<Open<'p>> {
+async fn work_out<'p>(context: &Context<'p>, mut open: Open<'p>, options: &DeployOptions) -> Option<Open<'p>> {
+    let limit = options.change_set_limit;
     open.unfinished.remains(open.remains());
     let Open { plan, proposal, clients, .. } = &mut open;
     let cell = &plan.cell;
     let worked_out = context.cancel.run_until_cancelled(change_set::work_out(proposal, plan, limit, clients)).await;
     if let Some(Ok(())) = worked_out {
+        if let Some(adoption) = &proposal.adoption {
+            context.events.warn(Some(cell), format!("takes over: {}", adoption.stack));
+        }
         context.events.send(Happening::ChangeSetCreated {
             cell: cell.clone(),
             stack_id: proposal.stack_id.clone(),
@@ -219,12 +235,24 @@ async fn work_out<'p>(context: &Context<'p>, mut open: Open<'p>, limit: Duration
         if !proposal.is_unchanged {
             return Some(open);
         }
+        if options.change_set.is_some() {
+            open.unfinished.ends();
+            finish(context, cell, Outcome::Passed, Some("unchanged"));
+            return None;
+        }
     }
+    let failed_checks = match &worked_out {
+        Some(Err(_)) => checks::described(context, plan, &proposal.id, clients).await,
+        Some(Ok(())) | None => String::new(),
+    };
     let discarded = change_set::discard(proposal, clients).await;
     let remains = discarded.err().map(|error| format!("; {} ({error})", open.remains()));
     open.unfinished.ends();
     match (worked_out, remains) {
-        (Some(Err(error)), remains) => fail_launch(context, cell, &format!("{error}{}", remains.unwrap_or_default())),
+        (Some(Err(error)), remains) => {
+            let remains = remains.unwrap_or_default();
+            fail_launch(context, cell, &format!("{error}{failed_checks}{remains}"));
+        }
         (Some(Ok(())), Some(remains)) => fail_launch(context, cell, &format!("nothing would change{remains}")),
         (Some(Ok(())), None) => finish(context, cell, Outcome::Passed, Some("unchanged")),
         (None, remains) => {

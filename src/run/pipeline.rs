@@ -169,7 +169,7 @@ pub async fn deploy(
                 let delete = format!("taskcat pipeline delete {name} --region {region}");
                 unfinished.remains(format!("the bucket of programs may remain; delete it with `{delete}`"));
             }
-            let deployed = deploy::steps(&context, options, MARK, decide).await;
+            let deployed = deploy::steps(&context, &options, MARK, decide).await;
             staging::release(&context).await;
             let stack = settled_stack(target, aws).await;
             match (deployed.as_ref().unwrap_or(&Decision::Drop), former) {

@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn young_markers_of_others_count() {
         let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
-        let object = |key: &str, modified| Object { key: key.to_owned(), etag: String::new(), modified };
+        let object = |key: &str, modified| Object { key: key.to_owned(), etag: String::new(), size: 0, modified };
         let markers = Markers { run_id: Uuid::from_u128(1), prefix: "demo/", limit: LIMIT };
         let own = format!("demo/.taskcat/runs/{}", Uuid::from_u128(1).simple());
         assert_eq!(markers.key(), own);

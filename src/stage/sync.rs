@@ -3,15 +3,18 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::stream::{self, TryStreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::StageError;
 use super::bucket::Bucket;
 use super::exclude::Exclusions;
 use super::local::LocalFile;
 use super::marker::{Markers, Others};
-use crate::aws::AwsError;
+use crate::aws::{AwsError, Object};
 use crate::event::{Events, Happening};
+
+/// Objects that are asked for their checksum at once.
+const QUESTIONS: usize = 16;
 
 /// What has to change in one bucket.
 #[derive(Default)]
@@ -74,7 +77,8 @@ impl<'f> Changes<'f> {
     }
 }
 
-/// Compares by key and checksum. Keys under the project's prefix that the project doesn't have, and that the exclusions
+/// Compares by key and checksum: the ETag, or what an earlier upload has noted where a KMS key makes something else of it
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>). Keys under the project's prefix that the project doesn't have, and that the exclusions
 /// don't protect, are to be removed.
 pub async fn compare<'f>(
     bucket: &Bucket,
@@ -87,14 +91,25 @@ pub async fn compare<'f>(
     }
     let prefix = markers.prefix;
     let listed = bucket.clients.list_objects(&bucket.name, prefix).await?;
-    let mut remote: HashMap<&str, &str> =
-        listed.iter().map(|object| (&object.key[prefix.len()..], object.etag.as_str())).collect();
+    let mut remote: HashMap<&str, &Object> =
+        listed.iter().map(|object| (&object.key[prefix.len()..], object)).collect();
     let mut changes = Changes { others: markers.others(&listed), ..Changes::default() };
+    let mut unclear = Vec::new();
     for file in files {
         match remote.remove(file.key.as_str()) {
-            Some(etag) if *etag == file.etag => changes.unchanged += 1,
+            Some(object) if object.etag == file.etag => changes.unchanged += 1,
+            Some(object) if object.size == file.size => unclear.push((file, object)),
             found => {
                 changes.replaced += usize::from(found.is_some());
+                changes.uploads.push(file);
+            }
+        }
+    }
+    for (file, is_same) in noted_as(bucket, unclear).await {
+        match is_same {
+            true => changes.unchanged += 1,
+            false => {
+                changes.replaced += 1;
                 changes.uploads.push(file);
             }
         }
@@ -103,6 +118,15 @@ pub async fn compare<'f>(
     changes.removals = remote.into_keys().filter(is_left).map(|key| format!("{prefix}{key}")).collect();
     changes.removals.sort_unstable();
     Ok(changes)
+}
+
+/// Whether what an earlier upload has noted with each object is the file's checksum. What can't be asked is sent again.
+async fn noted_as<'f>(bucket: &Bucket, unclear: Vec<(&'f LocalFile, &Object)>) -> Vec<(&'f LocalFile, bool)> {
+    let asked = stream::iter(unclear).map(async |(file, object)| {
+        let noted = bucket.clients.noted_checksum(&bucket.name, &object.key).await;
+        (file, noted.is_ok_and(|noted| noted.as_ref() == Some(&file.etag)))
+    });
+    asked.buffered(QUESTIONS).collect().await
 }
 
 /// How changes are carried out.
@@ -162,12 +186,13 @@ impl Upload<'_> {
         let Self { bucket, events, .. } = self;
         let key = format!("{}{}", self.markers.prefix, file.key);
         let sent_acl = self.acl.filter(|_| with_acl.load(Ordering::Relaxed));
-        let mut sent = bucket.clients.upload(&bucket.name, &key, &file.path, file.size, sent_acl).await;
+        let content = (file.size, file.etag.as_str());
+        let mut sent = bucket.clients.upload(&bucket.name, &key, &file.path, content, sent_acl).await;
         if sent_acl.is_some() && sent.as_ref().is_err_and(|error| error.has_code("AccessControlListNotSupported")) {
             if with_acl.swap(false, Ordering::Relaxed) {
                 events.warn(None, format!("bucket {} takes no ACLs: `s3_object_acl` is not applied", bucket.name));
             }
-            sent = bucket.clients.upload(&bucket.name, &key, &file.path, file.size, None).await;
+            sent = bucket.clients.upload(&bucket.name, &key, &file.path, content, None).await;
         }
         sent?;
         events.send(Happening::ObjectUploaded { bucket: bucket.name.clone(), key, bytes: file.size });

@@ -430,3 +430,61 @@ fn an_interrupted_deployment_says_what_continues() {
     let ended = run.wait();
     ended.assert_code(130).assert_says("may have been created; delete it with `aws cloudformation delete-change-set");
 }
+
+#[test]
+fn a_named_change_set_is_left_for_who_executes_it() {
+    let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+    let name = "taskcat-0f0f0f0f-0000-4000-8000-000000000000";
+    let named = ["--no-execute", "--change-set-name", name, "-o", "review"];
+    deploy(&project, &server, &named).assert_code(0).assert_says("is left for review");
+    // Again: the one of that name is replaced, and its stack in review isn't somebody else's.
+    deploy(&project, &server, &named).assert_code(0).assert_says("1 left for review");
+    let sets = |stack: &str| server.given(&["change-sets", "us-east-1", stack]);
+    assert_eq!(sets("shop-main"), serde_json::json!([name]));
+    let json: Value = serde_json::from_str(&project.read("review/changes.json")).unwrap();
+    assert_eq!((&json[0]["stack_name"], &json[0]["summary"]), (&"shop-main".into(), &"3 changes: 3 to add".into()));
+    assert!(project.read("review/changes.html").contains("AWS::SQS::Queue"));
+
+    // One that would change nothing is left, too: CodePipeline's action looks for it.
+    deploy(&project, &server, &["--yes"]).assert_code(0).assert_says("1 deployed");
+    deploy(&project, &server, &named).assert_code(0).assert_says("1 unchanged");
+    assert_eq!(sets("shop-main"), serde_json::json!([name]));
+    let json: Value = serde_json::from_str(&project.read("review/changes.json")).unwrap();
+    assert_eq!(json[0]["summary"], "no changes");
+    deploy(&project, &server, &["--change-set-name", "no name"])
+        .assert_code(2)
+        .assert_says("letters, digits and hyphens");
+
+    // Without staging nothing is uploaded.
+    project.write("templates/later.yaml", "Resources: {}");
+    let staged = deploy(&project, &server, &["--no-execute", "--staged"]);
+    staged.assert_code(0).assert_silent_about("upload");
+}
+
+const FAILED_CHECK: &str = "<DescribeChangeSetResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\">
+<DescribeChangeSetResult><Status>FAILED</Status><ExecutionStatus>UNAVAILABLE</ExecutionStatus><StatusReason>\
+The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation].</StatusReason>
+</DescribeChangeSetResult></DescribeChangeSetResponse>";
+const CHECKS: &str = "<DescribeEventsResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\">
+<DescribeEventsResult><OperationEvents><member><EventType>VALIDATION_ERROR</EventType>
+<LogicalResourceId>Queue</LogicalResourceId><ResourceType>AWS::SQS::Queue</ResourceType>
+<ValidationStatusReason>#/VisibilityTimeout: -1 is not greater or equal to 0</ValidationStatusReason>
+<ValidationPath>/Resources/Queue/Properties/VisibilityTimeout</ValidationPath></member></OperationEvents>
+</DescribeEventsResult></DescribeEventsResponse>";
+
+#[test]
+fn failed_checks_are_told_with_their_lines() {
+    let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+    deploy(&project, &server, &["--yes"]).assert_code(0);
+    project.replace("templates/shop.yaml", "VisibilityTimeout: 30", "VisibilityTimeout: 40");
+    project.write("failed.xml", FAILED_CHECK);
+    project.write("checks.xml", CHECKS);
+    let fault = |call: &str, file: &str| format!("{call}=body:{}", project.path().join(file).display());
+    let faults = [fault("DescribeChangeSet", "failed.xml*1"), fault("DescribeEvents", "checks.xml")];
+    let proxy = Proxy::with_faults(&server, &[&faults[0], &faults[1]]);
+    let failed = Taskcat::at(&project, &proxy.endpoint()).args(["deploy", "run", "-l", "--yes"]).run();
+    failed.assert_code(1).assert_says("AWS::EarlyValidation::PropertyValidation");
+    failed.assert_says(
+        "Queue: #/VisibilityTimeout: -1 is not greater or equal to 0 (VisibilityTimeout in templates/shop.yaml:15)",
+    );
+}

@@ -49,14 +49,17 @@ fn the_tested_commit_is_merged() {
     assert_eq!(variables, [&merge, "release", &head]);
     assert_eq!(lambda.git(&["log", "-1", "--format=%P", "release"]), format!("{base} {head}"));
     assert_eq!(lambda.git(&["ls-tree", "--name-only", "release"]), "README.md\nhotfix.md\norders.yaml");
-    assert_eq!(summary, format!("{head} of `feature/orders` was merged into `release`: {merge}"));
+    let untested = "`release` has changes that were not tested together with it";
+    assert_eq!(summary, format!("{head} of `feature/orders` was merged into `release`: {merge}; {untested}"));
+    assert_eq!(told["outputVariables"]["isTested"], "false");
     let message = format!(
         "Merge feature/orders into release\n\nMerges {head}, which was tested by the pipeline (job {}).",
         job.id
     );
     assert_eq!(lambda.git(&["log", "-1", "--format=%B", "release"]), message);
 
-    assert_eq!(lambda.routes(), [BRANCH, "POST /repos/acme/shop/merges 201"]);
+    let tree = |commit: &str| format!("GET /repos/acme/shop/git/commits/{commit} 200");
+    assert_eq!(lambda.routes(), [BRANCH, "POST /repos/acme/shop/merges 201", &tree(&merge), &tree(&head)]);
     for call in lambda.calls()["github"].as_array().unwrap() {
         let headers = &call["headers"];
         assert_eq!(headers["accept"], "application/vnd.github+json");
@@ -81,7 +84,82 @@ fn nothing_to_merge_is_success() {
     let (variables, summary) = succeeded(&told);
     assert_eq!(variables, [&release, "release", &head]);
     assert!(summary.starts_with("nothing to merge: `release` has"), "{summary}");
-    assert_eq!(lambda.head("release"), release);
+    assert_eq!((lambda.head("release"), &told["outputVariables"]["isTested"]), (release, &json!("true")));
+}
+
+#[test]
+#[ignore = "needs Python; run tests/run.sh"]
+fn a_release_branch_that_went_on_is_not_passed_on() {
+    let mut lambda = Lambda::start();
+    lambda.commit("release", "hotfix.md", "Fixed.\n");
+    let head = lambda.head("feature/orders");
+    succeeded(&lambda.job(&head, json!({})));
+    let release = lambda.head("release");
+    // Nothing to merge any more, but the release branch has a file that no test has seen.
+    let told = lambda.job(&head, json!({}));
+    failed(&told, "JobFailed", &["nothing to merge", &release, "has not tested", "`allowUntested`"]);
+    let told = lambda.job(&head, json!({"allowUntested": true}));
+    assert_eq!(succeeded(&told).0, [&release, "release", &head]);
+    assert_eq!(told["outputVariables"]["isTested"], "false");
+}
+
+#[test]
+#[ignore = "needs Python; run tests/run.sh"]
+fn rules_are_told_with_what_they_require() {
+    let mut lambda = Lambda::start();
+    let head = lambda.head("feature/orders");
+    let rules = "https://docs.github.com/rest/repos/rules";
+    let protection = "https://docs.github.com/articles/about-protected-branches";
+    for (status, message, url, requires, bypass) in [
+        (
+            409,
+            "Repository rule violations found Changes must be made through the merge queue",
+            rules,
+            "a merge queue",
+            "bypass list of the ruleset",
+        ),
+        (
+            409,
+            "Repository rule violations found Changes must be made through a pull request.",
+            rules,
+            "a pull request",
+            "bypass list of the ruleset",
+        ),
+        (
+            422,
+            "Repository rule violations found Required status check \"ci\" is expected.",
+            rules,
+            "status checks",
+            "bypass list of the ruleset",
+        ),
+        (
+            403,
+            "At least 1 approving review is required by reviewers with write access: protected branch rule.",
+            protection,
+            "an approving review",
+            "the branch's protection",
+        ),
+    ] {
+        lambda.faults(json!([{"method": "POST", "status": status, "message": message, "documentation_url": url}]));
+        let requires = format!("`release` requires {requires}");
+        failed(&lambda.job(&head, json!({})), "PermissionError", &["keeps the token from merging", &requires, bypass]);
+    }
+}
+
+#[test]
+#[ignore = "needs Python; run tests/run.sh"]
+fn a_github_app_gets_a_token_of_its_own() {
+    let secret = r#"{"App_Id": 4711, "private_key": "APP_KEY"}"#;
+    let mut lambda = Lambda::of(Setup { secret: Some(secret), ..Setup::default() });
+    let head = lambda.head("feature/orders");
+    succeeded(&lambda.job(&head, json!({})));
+    let first = ["GET /repos/acme/shop/installation 200", "POST /app/installations/815/access_tokens 201", BRANCH];
+    assert_eq!(lambda.routes()[..3], first);
+    lambda.faults(json!([{"path": ".*/installation", "status": 404, "message": "Not Found"}]));
+    failed(&lambda.job(&head, json!({})), "ConfigurationError", &["it isn't installed there", "acme/shop"]);
+
+    let mut lambda = Lambda::of(Setup { secret: Some(&secret.replace("4711", "4712")), ..Setup::default() });
+    failed(&lambda.job(&head, json!({})), "PermissionError", &["GitHub doesn't accept its id and key"]);
 }
 
 #[test]
@@ -240,7 +318,7 @@ fn a_limit_that_passes_is_waited_for() {
     succeeded(&lambda.job(&head, json!({})));
     assert!(started.elapsed().as_secs_f64() > 1.9, "{:?}", started.elapsed());
     let merges = ["POST /repos/acme/shop/merges 429", "POST /repos/acme/shop/merges 201"];
-    assert_eq!(lambda.routes(), [&[&BRANCH.replace("200", "403"), BRANCH], &merges[..]].concat());
+    assert_eq!(lambda.routes()[..4], [&[&BRANCH.replace("200", "403"), BRANCH], &merges[..]].concat());
 }
 
 #[test]
@@ -313,6 +391,8 @@ fn failures_of_githubs_own_pass() {
         "POST /repos/acme/shop/merges 201",
         "POST /repos/acme/shop/merges 204",
         "GET /repos/acme/shop/branches/release 200",
+        &format!("GET /repos/acme/shop/git/commits/{} 200", lambda.head("release")),
+        &format!("GET /repos/acme/shop/git/commits/{head} 200"),
     ];
     assert_eq!(lambda.routes(), routes);
 
@@ -344,7 +424,7 @@ fn the_way_to_github_is_encrypted_and_github_known() {
     let head = lambda.head("feature/orders");
     let told = lambda.job(&head, json!({"apiUrl": lambda.github_tls()}));
     assert_eq!(succeeded(&told).0[0], lambda.head("release"));
-    assert_eq!(lambda.routes().len(), 2);
+    assert_eq!(lambda.routes().len(), 4);
 
     let mut lambda = Lambda::of(Setup { authority: false, ..Setup::default() });
     let head = lambda.head("feature/orders");
@@ -364,9 +444,10 @@ fn redirections_are_followed_at_the_same_host_alone() {
     lambda.faults(json!([
         moved(
             "GET",
-            "/api/v3/repos/acme/stall/.*",
+            "/api/v3/repos/acme/stall/branches/.*",
             format!("{github}/api/v3/repos/acme/shop/branches/feature%2Forders")
         ),
+        moved("GET", "/api/v3/repos/acme/stall/git/.*", format!("/repos/acme/shop/git/commits/{head}")),
         moved("POST", "/api/v3/repos/acme/stall/.*", "/repos/acme/shop/merges".to_owned()),
     ]));
     let told = lambda.job(&head, json!({"repo": "stall", "apiUrl": format!("{github}/api/v3/")}));
@@ -442,6 +523,7 @@ fn one_process_does_many_jobs() {
 }
 
 #[test]
+#[ignore = "needs Python; run tests/run.sh"]
 fn outside_lambda_it_says_what_it_is() {
     let output = Command::new(env!("CARGO_BIN_EXE_git-merge")).env_clear().output().unwrap();
     assert_eq!(output.status.code(), Some(1));

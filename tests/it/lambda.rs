@@ -22,7 +22,7 @@ const SECRET: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:githu
 
 /// What is there when the function starts.
 pub struct Setup<'a> {
-    /// The secret's text, or no secret at all.
+    /// The secret's text, or no secret at all. `APP_KEY` in it is the private key of the GitHub App 4711, as JSON has it.
     pub secret: Option<&'a str>,
     /// Whether anybody answers for CodePipeline.
     pub codepipeline: bool,
@@ -56,9 +56,6 @@ impl Lambda {
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         make_repository(folder.path());
         let secrets = Server::take(Kind::Simulator);
-        if let Some(secret) = secret {
-            secrets.given(&["secret", "us-east-1", "github/token", secret]);
-        }
         let mut harness = Command::new(venv("moto").join("bin/python"))
             .arg(support("pipeline.py"))
             .arg(folder.path())
@@ -70,6 +67,11 @@ impl Lambda {
         let commands = harness.stdin.take();
         let mut answers = BufReader::new(harness.stdout.take().unwrap());
         let ports = read(&mut answers);
+        if let Some(secret) = secret {
+            let key = fs::read_to_string(folder.path().join("app-key.pem")).unwrap();
+            let secret = secret.replace("APP_KEY", &key.replace('\n', "\\n"));
+            secrets.given(&["secret", "us-east-1", "github/token", &secret]);
+        }
         let codepipeline = if codepipeline { local(&ports["codepipeline"]) } else { nobody() };
         let mut function = Command::new(env!("CARGO_BIN_EXE_git-merge"));
         function.env_clear();

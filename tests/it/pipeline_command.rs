@@ -113,11 +113,14 @@ fn it_is_deployed_looked_at_and_taken_away() {
     assert!(deployed.stdout.contains(&next), "{}", deployed.stdout);
     let first = keys(&owner);
     let names = [
+        "buildspec.changes.yml",
         "buildspec.prune.yml",
         "buildspec.sync.yml",
         "buildspec.test.yml",
+        "cfn-lint.txt",
         "git-merge.zip",
         "pipeline.yaml",
+        "submodules.sh",
         "taskcat",
     ];
     let prefix = stack["parameters"]["ToolsPrefix"].as_str().unwrap();
@@ -171,7 +174,7 @@ fn programs_may_lie_in_a_bucket_of_the_owners() {
     owner.server.given(&["object", &bucket, "of/somebody", "else"]);
     let tools = format!("ToolsBucket={bucket}");
     owner.deploy(&given(&[&PARAMETERS[..], &[&tools]].concat())).assert_code(0);
-    assert_eq!(keys(&owner).len(), 7);
+    assert_eq!(keys(&owner).len(), 10);
     owner
         .taskcat(&["delete", "shop-pipeline", "--yes"])
         .run()
@@ -421,13 +424,18 @@ fn a_failed_stage_says_why() {
 }
 
 #[test]
-fn a_test_that_runs_is_not_cut_off() {
+fn an_execution_in_progress_is_not_cut_off() {
     let owner = Owner::new();
     owner.deploy(&given(&PARAMETERS)).assert_code(0);
-    let state = json!({"pipelineName": "p", "stageStates": [stage("Test", "Taskcat", "InProgress", json!({}))]});
-    let delete = owner.taskcat(&["delete", "shop-pipeline", "--yes"]);
-    let refused = delete.env("AWS_ENDPOINT_URL_CODEPIPELINE", code_pipeline(state)).run();
-    refused.assert_code(2).assert_says("would leave its stacks behind");
+    for (name, action, expect) in [
+        ("Test", "Taskcat", "would leave its stacks behind"),
+        ("Production", "Execute", "an execution of the pipeline is in progress, in the stage Production"),
+    ] {
+        let state = json!({"pipelineName": "p", "stageStates": [stage(name, action, "InProgress", json!({}))]});
+        let delete = owner.taskcat(&["delete", "shop-pipeline", "--yes"]);
+        let refused = delete.env("AWS_ENDPOINT_URL_CODEPIPELINE", code_pipeline(state)).run();
+        refused.assert_code(2).assert_says(expect).assert_says("stop-pipeline-execution --pipeline-name");
+    }
     assert_eq!(owner.stack()["status"], "CREATE_COMPLETE");
 }
 

@@ -235,6 +235,14 @@ fn a_change_walks_through_all_five_stages() {
     assert_eq!(walked.stage("Production"), "Approval: waiting", "{:#}", walked.0);
     let files = walk.files(&walked);
     assert!(files.get(format!("shop/{merged}/templates/network.yaml")).is_some(), "{files:#}");
+    // The approver is told what would change, and where all of it is shown.
+    let (asked, id) = (&walked.last()["approval"], walked.last()["id"].as_str().unwrap());
+    let told = asked["CustomData"].as_str().unwrap();
+    assert!(told.contains("3 changes: 3 to add") && told.contains(&merged), "{told}");
+    let page = format!("changes/{id}/changes.html");
+    assert!(asked["ExternalEntityLink"].as_str().unwrap().ends_with(&page), "{asked}");
+    let bucket = walked.0["buckets"]["ArtifactBucket"].as_str().unwrap();
+    assert!(walk.server.standing(&[REGION]).keys(bucket).contains(&page));
     let walked = walk.approve(true);
     assert_eq!(walked.stage("Production"), "Prune: built", "{:#}", walked.0);
     assert_eq!(walk.production().as_deref(), Some("CREATE_COMPLETE"));
@@ -247,6 +255,12 @@ fn a_change_walks_through_all_five_stages() {
     let walked = walk.run();
     assert!(walked.stage("Test").starts_with("Taskcat failed: build failed"), "{:#}", walked.0);
     assert_eq!(walked.stage("GitMerge"), "-", "{:#}", walked.0);
+    // Those who approve are told why, and the reports are kept.
+    let mail = walked.0["messages"][0].as_str().unwrap_or_else(|| panic!("{:#}", walked.0));
+    assert!(mail.contains("main in us-east-1: ") && mail.contains("Queue"), "{mail}");
+    let kept = walk.server.standing(&[REGION]).keys(bucket);
+    let pages = kept.iter().filter(|key| key.starts_with("reports/") && key.ends_with("/index.html"));
+    assert_eq!(pages.count(), 4, "{kept:?}");
     assert_eq!((walk.released(), walk.production().as_deref()), (merged, Some("CREATE_COMPLETE")));
 
     // Mended, but not approved: the change set is there, and nothing is changed.
@@ -310,7 +324,7 @@ fn changed_lambda_code_comes_into_production() {
     let walked = walk.run();
     // CloudFormation looks at bucket and key only.
     let told = walked.last()["approval"]["CustomData"].as_str().unwrap().to_owned();
-    assert!(told.contains(&walk.released()), "{told}");
+    assert!(told.contains("to modify") && told.contains(&walk.released()), "{told}");
     let second = archive(&walk, &walked).unwrap();
     assert_ne!(first, second);
     // While it waits, both are there.
@@ -322,8 +336,10 @@ fn changed_lambda_code_comes_into_production() {
     assert_eq!(stack["parameters"]["ArtifactPrefix"], format!("shop/{}/", walk.released()));
 
     // The archive is one that was tested.
-    let tested =
-        archives(&walk.own.path().join("walk"), "output/artifacts/packages/lambda_functions/packages/greet/lambda.zip");
+    let tested = checksums(
+        &walk.own.path().join("walk"),
+        "output/artifacts/packages/lambda_functions/packages/greet/lambda.zip",
+    );
     assert!(tested.contains(&second), "{tested:?}");
 
     // The files of the first release are deleted once the third one is executed; a rejected one keeps nothing either.
@@ -341,14 +357,41 @@ fn changed_lambda_code_comes_into_production() {
     assert_eq!(walk.releases(&walked), expect);
 }
 
-/// The checksums of all files below a folder whose paths end like that.
-fn archives(folder: &Path, end: &str) -> Vec<String> {
+/// All files below a folder whose paths end like that.
+fn files_of<'e>(folder: &Path, end: &'e str) -> impl Iterator<Item = Vec<u8>> + 'e {
     let all = walkdir::WalkDir::new(folder).into_iter().flatten().map(|it| it.into_path());
-    let checksum = |path| {
-        let digest = Md5::digest(fs::read(path).unwrap());
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
-    };
-    all.filter(|path| path.ends_with(end)).map(checksum).collect()
+    all.filter(move |path| path.ends_with(end)).map(|path| fs::read(path).unwrap())
+}
+
+fn contents(folder: &Path, end: &str) -> Vec<String> {
+    files_of(folder, end).map(|bytes| String::from_utf8(bytes).unwrap()).collect()
+}
+
+fn checksums(folder: &Path, end: &str) -> Vec<String> {
+    let hex = |bytes| Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    files_of(folder, end).map(hex).collect()
+}
+
+#[test]
+#[ignore = "needs Python; run tests/run.sh"]
+fn submodules_are_fetched_by_the_connection() {
+    let mut walk = Walk::begin(&["SubmoduleRepositories=acme/lib"]);
+    walk.own.write("lib/network.yaml", &walk.own.read("shop/templates/network.yaml"));
+    walk.make_repository("acme/lib", "lib");
+    let library = walk.own.path().join("repositories/acme/lib.git");
+    walk.git("shop", &["submodule", "--quiet", "add", library.to_str().unwrap(), "submodules/lib"]);
+    // As people have it, who push with a key.
+    walk.own.write(
+        "shop/.gitmodules",
+        "[submodule \"submodules/lib\"]\n\tpath = submodules/lib\n\turl = git@github.com:acme/lib.git\n",
+    );
+    walk.own.replace("shop/templates/shop.yaml", "templates/network.yaml", "submodules/lib/network.yaml");
+    walk.push("a library");
+    let walked = walk.run();
+    walked.assert_allowed();
+    assert_eq!(walked.stage("Production"), "Approval: waiting", "{:#}", walked.0);
+    let files = walk.files(&walked);
+    assert!(files.get(format!("shop/{}/submodules/lib/network.yaml", walk.released())).is_some(), "{files:#}");
 }
 
 #[test]
@@ -371,8 +414,13 @@ fn an_approval_executes_what_was_shown() {
     assert_eq!(walked.0["executions"][0]["status"], "Succeeded", "{:#}", walked.0);
     let prefix = |walk: &Walk| walk.stack("shop").unwrap()["parameters"]["ArtifactPrefix"].as_str().unwrap().to_owned();
     assert_eq!(prefix(&walk), format!("shop/{first}/"));
-    // Its files have not been pruned with the first one's.
+    // Its files have not been pruned with the first one's, and its changes are shown, nested stacks' too.
     assert_eq!(walked.stage("Production"), "Approval: waiting", "{:#}", walked.0);
+    let pages = contents(&walk.own.path().join("walk"), "output/artifacts/changes.html");
+    let page = pages.iter().find(|page| page.contains("<code>60</code>")).unwrap_or_else(|| panic!("{pages:#?}"));
+    for shown in ["VisibilityTimeout", "<code>90</code>", "CidrBlock", "10.9.0.0"] {
+        assert!(page.contains(shown), "no {shown} in {page}");
+    }
     let walked = walk.approve(true);
     assert_eq!(walked.last()["status"], "Succeeded", "{:#}", walked.0);
     assert_eq!(prefix(&walk), format!("shop/{second}/"));

@@ -46,6 +46,7 @@ def script(spec, exported):
             continue
         if name == "post_build":
             lines.append('if [ "$failed" = early ]; then exit 1; fi')
+            lines.append('export CODEBUILD_BUILD_SUCCEEDING=1; [ "$failed" = 0 ] || CODEBUILD_BUILD_SUCCEEDING=0')
         elif name != "install":
             lines.append('if [ "$failed" != 0 ]; then exit 1; fi')
         lines += [f"echo '[buildspec] {name}' >&2", "ok=1"]

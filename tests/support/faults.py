@@ -7,6 +7,7 @@ A fault is written `ACTION[@REGION]=WHAT[+SKIP][*TIMES][%PERCENT]`. ACTION is th
     throttle        the service's own throttling error
     rate:NUMBER     the same for what exceeds so many calls a second
     internal        the service's own internal error, with status 500
+    body:PATH       success, with the body that the file at this path holds
     cut             the connection is closed without an answer
     hang            no answer until the client closes the connection, for 300 s at most
     after:WHAT      one of these after the server has carried out the call: its answer is lost
@@ -29,7 +30,7 @@ from urllib.parse import unquote
 
 FAULT = re.compile(
     r"(?P<action>[\w*?\[\]]+)(?:@(?P<region>[\w-]+))?="
-    r"(?P<what>(?:after:)?(?:\d+:\w+|throttle|rate:[\d.]+|internal|cut|hang)|delay:[\d.]+)"
+    r"(?P<what>(?:after:)?(?:\d+:\w+|throttle|rate:[\d.]+|internal|body:[^*+%]+|cut|hang)|delay:[\d.]+)"
     r"(?:\+(?P<skip>\d+))?(?:\*(?P<times>\d+))?(?:%(?P<percent>[\d.]+))?"
 )
 HIDE = re.compile(r"hide:(?P<kind>bucket|stack)=(?P<seconds>[\d.]+)")
@@ -88,6 +89,9 @@ class Fault:
             answer = THROTTLES.get(service, (400, "Throttling", "Rate exceeded"))
         elif self.what == "internal":
             answer = INTERNAL_ERRORS.get(service, (500, "InternalFailure", "An internal error has occurred."))
+        elif self.what.startswith("body:"):
+            with open(self.what[5:], encoding="utf-8") as file:
+                return 200, file.read()
         elif self.what[0].isdigit():
             status, code = self.what.split(":")
             answer = (int(status), code, f"refused by the test: {code}")

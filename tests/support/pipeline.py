@@ -3,7 +3,8 @@
     target/venvs/moto/bin/python tests/support/pipeline.py REPOSITORIES TOKEN
 
 The first line on standard output names the ports: `{"runtime": …, "github": …, "codepipeline": …}`, and GitHub's
-encrypted one, `"github_tls"`, whose certificate `REPOSITORIES/ca.pem` vouches for. Then every line of JSON on standard
+encrypted one, `"github_tls"`, whose certificate `REPOSITORIES/ca.pem` vouches for. `REPOSITORIES/app-key.pem` is the private
+key of a GitHub App that is installed in all of them. Then every line of JSON on standard
 input is one command, and one line answers it:
 
     {"invoke": EVENT, "seconds": 10}    a call of the function that may last so long; the answer is what the function
@@ -84,7 +85,7 @@ def say(value):
 if __name__ == "__main__":
     repositories, token = sys.argv[1:]
     runtime = pipeline_lambda.Runtime()
-    github = pipeline_github.GitHub(repositories, token)
+    github = pipeline_github.GitHub(repositories, token, pipeline_certificate.app_key(repositories))
     codepipeline = pipeline_codepipeline.CodePipeline()
     servers = {"runtime": Server(runtime), "github": Server(github), "codepipeline": Server(codepipeline)}
     servers["github_tls"] = Server(github, pipeline_certificate.context(repositories))

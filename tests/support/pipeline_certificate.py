@@ -1,4 +1,4 @@
-"""A certificate for `localhost` that only who is told of it trusts."""
+"""Keys: a certificate for `localhost` that only who is told of it trusts, and the key of a GitHub App."""
 
 import datetime
 import os
@@ -6,7 +6,7 @@ import ssl
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 
@@ -28,6 +28,15 @@ def context(folder):
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.load_cert_chain(path)
     return made
+
+
+def app_key(folder):
+    """The public key; `app-key.pem` in the folder is the private one, as GitHub hands it out."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL
+    with open(os.path.join(folder, "app-key.pem"), "wb") as file:
+        file.write(key.private_bytes(*pem, serialization.NoEncryption()))
+    return key.public_key()
 
 
 def certificate(subject, key, issuer, issuer_key):

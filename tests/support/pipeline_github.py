@@ -6,11 +6,12 @@ A fault is an object; the first one that fits a call and has times left decides 
 
     method, path    of the calls that it fits; `path` is a regular expression that the whole path must match
     times           how often; without it, always
-    status          of the answer, with `headers` and `message`
+    status          of the answer, with `headers`, `message` and `documentation_url`
     delay           seconds before the answer, which is the right one if there is no `status`
     drop            "before" or "after": the connection closes without an answer, before or after all is done
 """
 
+import base64
 import hmac
 import json
 import os
@@ -20,6 +21,10 @@ import threading
 import time
 from urllib.parse import unquote
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+
 IDENTITY = {
     "GIT_AUTHOR_NAME": "Octocat",
     "GIT_AUTHOR_EMAIL": "octocat@example.com",
@@ -28,10 +33,17 @@ IDENTITY = {
 }
 
 
+# The id of the GitHub App, and of its installation in every repository.
+APP, INSTALLATION = "4711", 815
+
+
 class GitHub:
-    def __init__(self, folder, token):
+    """`app_key` is the public key of the App."""
+
+    def __init__(self, folder, token, app_key):
         self.folder = folder
         self.token = token
+        self.app_key = app_key
         self.lock = threading.Lock()
         self.faults = []
         self.calls = []
@@ -41,7 +53,9 @@ class GitHub:
             self.faults = faults
 
     def answer(self, method, path, headers, body):
-        authorized = hmac.compare_digest(headers.get("Authorization", ""), f"Bearer {self.token}")
+        sent = headers.get("Authorization", "").removeprefix("Bearer ")
+        for_app = re.fullmatch(r"(/api/v3)?(/repos/[^/]+/[^/]+/installation|/app/.*)", path)
+        authorized = self.is_app(sent) if for_app else hmac.compare_digest(sent, self.token)
         others = {name.lower(): value for name, value in headers.items() if name.lower() != "authorization"}
         call = {"method": method, "path": path, "headers": others, "body": body.decode(), "authorized": authorized}
         fault = self.fault_of(method, path)
@@ -51,7 +65,7 @@ class GitHub:
         if fault.get("drop") == "before":
             return None
         if "status" in fault:
-            message = {"message": fault["message"]} if "message" in fault else None
+            message = {name: fault[name] for name in ("message", "documentation_url") if name in fault} or None
             status, headers, content = fault["status"], fault.get("headers", {}), message
         else:
             status, content = self.routed(method, path, body) if authorized else refusal(401, "Bad credentials")
@@ -69,7 +83,21 @@ class GitHub:
                     return fault
         return {}
 
+    def is_app(self, proof):
+        """Whether this is a JSON Web Token of the App's, which holds for ten minutes at most."""
+        try:
+            signed, signature = proof.rsplit(".", 1)
+            claims = json.loads(decoded(signed.split(".")[1]))
+            self.app_key.verify(decoded(signature), signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+        except (ValueError, IndexError, InvalidSignature):
+            return False
+        return claims["iss"] == APP and claims["iat"] <= time.time() < claims["exp"] <= claims["iat"] + 600
+
     def routed(self, method, path, body):
+        if (method, path) == ("POST", f"/app/installations/{INSTALLATION}/access_tokens"):
+            asked = json.loads(body)
+            assert asked["permissions"] == {"contents": "write"} and len(asked["repositories"]) == 1, asked
+            return 201, {"token": self.token, "expires_at": "2030-01-01T00:00:00Z"}
         parts = path.removeprefix("/api/v3").split("/")
         if len(parts) < 4 or parts[1] != "repos":
             return refusal(404, "Not Found")
@@ -77,14 +105,23 @@ class GitHub:
         if not os.path.isdir(repository):
             return refusal(404, "Not Found")
         match method, parts[4:]:
+            case "GET", ["installation"]:
+                return 200, {"id": INSTALLATION, "app_id": int(APP)}
             case "GET", []:
                 return 200, {"full_name": f"{parts[2]}/{parts[3]}"}
             case "GET", ["branches", name]:
                 return branch(repository, unquote(name))
+            case "GET", ["git", "commits", sha]:
+                tree = git(repository, "rev-parse", "--verify", "--quiet", f"{sha}^{{tree}}").stdout.strip()
+                return (200, {"sha": sha, "tree": {"sha": tree}}) if tree else refusal(404, "Not Found")
             case "POST", ["merges"]:
                 with self.lock:
                     return merge(repository, json.loads(body))
         return refusal(404, "Not Found")
+
+
+def decoded(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def refusal(status, message):

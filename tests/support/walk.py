@@ -16,7 +16,7 @@ FUNCTION is the function's binary. Every line of JSON on standard input is a com
     {"approve": true}           answers the approval that waits (`false` rejects), and lets all go on
 
 The answer has the executions so far with their stages and variables, the names of the pipeline's buckets, the calls that
-were denied, and the permissions that no call has needed yet.
+were denied, the permissions that no call has needed yet, and the messages that builds have published.
 """
 
 import io
@@ -73,7 +73,8 @@ def main():
             pipeline.answer(command["approve"])
         executions = [it.shown() for it in pipeline.executions]
         denied, unused = policies.denied, policies.unused()
-        answer = {"executions": executions, "buckets": buckets, "denied": denied, "unused": unused}
+        told = {"denied": denied, "unused": unused, "messages": gate.messages}
+        answer = {"executions": executions, "buckets": buckets, **told}
         print(json.dumps(answer), flush=True)
 
 

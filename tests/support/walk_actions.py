@@ -178,6 +178,10 @@ class Actions:
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_ACCESS_KEY_ID": role,
+            # Repositories are files here.
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "protocol.file.allow",
+            "GIT_CONFIG_VALUE_0": "always",
             "CODEBUILD_BUILD_ID": f"{configuration['ProjectName']}:{uuid.uuid4()}",
             "CODEBUILD_SRC_DIR": str(path / "source"),
         }

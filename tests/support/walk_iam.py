@@ -148,6 +148,8 @@ class Gate(proxy.Proxy):
         super().__init__(port, log, self)
         self.policies, self.cloudformation, self.s3 = policies, cloudformation, s3
         self.RequestHandlerClass = GateHandler
+        # What was published to topics.
+        self.messages = []
         self.kms = {
             policies.template.names[it]: policies.template.properties(it)["BucketEncryption"]
             ["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"]["KMSMasterKeyID"]
@@ -185,6 +187,11 @@ class Gate(proxy.Proxy):
         elif service in ("secretsmanager", "ssm"):
             resource = call["json"].get("SecretId") or call["json"].get("Name") or "*"
             yield f"{service}:{action}", resource, {}
+        elif service == "sns":
+            yield f"sns:{action}", call["form"]["TopicArn"], {}
+            # An encrypted topic wants its key, too: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+            for needed in ["kms:Decrypt", "kms:GenerateDataKey"]:
+                yield needed, self.policies.template.fn_getatt("Key.Arn"), {}
         else:
             yield f"{service}:{action}", "*", {}
 
@@ -262,8 +269,16 @@ class Refusal:
 
 
 class GateHandler(proxy.Handler):
+    def forward(self, body):
+        if self.call["service"] != "sns":
+            return super().forward(body)
+        # The simulator has no topics.
+        self.server.messages.append(self.call["form"]["Message"])
+        answer = "<PublishResponse><PublishResult><MessageId>0</MessageId></PublishResult></PublishResponse>"
+        return 200, [("Content-Type", "text/xml")], answer.encode()
+
     def describe(self, body):
-        call = super().describe(body)
+        call = self.call = super().describe(body)
         call["text"] = body.decode(errors="replace") if len(body) < 100_000 else ""
         if self.headers.get("X-Amz-Target"):
             call["json"] = json.loads(body)

@@ -108,6 +108,10 @@ class Template:
     def fn_split(self, argument):
         return self.value(argument[1]).split(argument[0])
 
+    def fn_findinmap(self, argument):
+        name, top, second = self.value(argument)
+        return self.root["Mappings"][name][top][second]
+
     def fn_join(self, argument):
         return argument[0].join(self.value(argument[1]))
 

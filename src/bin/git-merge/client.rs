@@ -52,6 +52,8 @@ pub struct Answer {
     pub body: Value,
     /// GitHub's words where it refuses, or nothing.
     pub message: String,
+    /// The page that GitHub refers to where it refuses.
+    pub documentation: String,
     limit: Limit,
     location: Option<String>,
 }
@@ -139,9 +141,10 @@ impl Client<'_> {
         let body = ByteStream::new(answer.into_body()).collect().await.map_err(|error| failed(&error))?;
         let body = serde_json::from_slice(&body.into_bytes()).unwrap_or_default();
         let message = self.token.masked(&message(&body));
+        let documentation = body["documentation_url"].as_str().unwrap_or_default().to_owned();
         match status {
             500.. => Err(Passing::Broken { status, message }),
-            _ => Ok(Answer { status, body, message, limit, location }),
+            _ => Ok(Answer { status, body, message, documentation, limit, location }),
         }
     }
 
@@ -283,7 +286,14 @@ mod tests {
     fn refused(status: u16, retry_after: Option<&str>, remaining: Option<&str>, reset: Option<&str>) -> Answer {
         let [retry_after, remaining, reset] = [retry_after, remaining, reset].map(|it| it.map(str::to_owned));
         let limit = Limit { retry_after, remaining, reset };
-        Answer { status, body: Value::Null, message: String::new(), limit, location: None }
+        Answer {
+            status,
+            body: Value::Null,
+            message: String::new(),
+            documentation: String::new(),
+            limit,
+            location: None,
+        }
     }
 
     #[test]

@@ -49,6 +49,15 @@ impl Github<'_> {
         }
     }
 
+    /// The id of a commit's tree: commits with the same one have the same files.
+    pub async fn tree(&self, commit: &str) -> Result<String, Stop> {
+        let answer = self.client.call(Call::Get, &self.path(&format!("/git/commits/{commit}"))).await?;
+        match answer.status {
+            200 => self.commit_in(&answer.body["tree"]["sha"]),
+            _ => Err(self.refused(&answer)),
+        }
+    }
+
     fn path(&self, rest: &str) -> String {
         format!("/repos/{}/{}{rest}", self.parameters.owner, self.parameters.repo)
     }
@@ -128,12 +137,7 @@ impl Github<'_> {
             return Stop::failed(JobFailure::PermissionError, text);
         }
         if said.contains("protected branch") || said.contains("rule") && matches!(answer.status, 403 | 409 | 422) {
-            let text = format!(
-                "a rule of {repository} keeps the token from merging into `{}`. Let the token's owner bypass it, or \
-                 take that requirement off the branch.{quoted}",
-                self.parameters.base_branch
-            );
-            return Stop::failed(JobFailure::PermissionError, text);
+            return Stop::failed(JobFailure::PermissionError, self.ruled_out(answer));
         }
         match answer.status {
             403 => Stop::failed(JobFailure::PermissionError, self.powerless(answer)),
@@ -149,6 +153,33 @@ impl Github<'_> {
                 ),
             ),
         }
+    }
+
+    /// Rulesets and branch protection refuse with a list of what they require.
+    /// <https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets/about-rulesets>
+    fn ruled_out(&self, answer: &Answer) -> String {
+        let said = answer.message.to_lowercase();
+        let (base, repository) = (&self.parameters.base_branch, self.repository());
+        let requires = [
+            ("merge queue", "a merge queue, which merges other commits than the one that was tested"),
+            ("pull request", "a pull request"),
+            ("approving review", "an approving review"),
+            ("review", "a review"),
+            ("status check", "status checks"),
+            ("signature", "signed commits"),
+            ("linear history", "a linear history"),
+        ];
+        let what = requires.iter().find(|(word, _)| said.contains(word));
+        let what = what.map(|(_, what)| format!(" `{base}` requires {what}.")).unwrap_or_default();
+        let bypass = match said.contains("protected branch") || answer.documentation.contains("protected-branches") {
+            true => "allow the token's owner to bypass the branch's protection (repository settings, Branches)",
+            false => "add the token's owner to the bypass list of the ruleset (repository settings, Rules)",
+        };
+        format!(
+            "a rule of {repository} keeps the token from merging into `{base}`.{what} Either {bypass}, or take that \
+             requirement off the branch.{}",
+            quoted(answer)
+        )
     }
 
     fn powerless(&self, answer: &Answer) -> String {

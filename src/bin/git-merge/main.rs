@@ -6,6 +6,7 @@
 //! [`continuation`] what is handed over to a later job, and [`report`] the answer to CodePipeline. AWS itself is spoken
 //! to by `taskcat::aws`.
 
+mod app;
 mod client;
 mod continuation;
 mod deadline;

@@ -11,7 +11,7 @@ use crate::github::{Github, Merged};
 use crate::job::Job;
 use crate::parameters::{Parameters, Secret, not_a_commit};
 use crate::stop::{Later, Stop};
-use crate::token::Token;
+use crate::token::Credentials;
 
 /// Merged, now or before.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Done {
     pub base_branch: String,
     /// The tested commit.
     pub head_commit: String,
+    /// Whether what was merged has the very files that were tested.
+    pub is_tested: bool,
     pub summary: String,
 }
 
@@ -44,7 +46,10 @@ async fn merge(aws: &Aws, job: &Job, deadline: Deadline) -> Result<Done, Stop> {
         head = %parameters.head_branch, commit = %commit, "merging what was tested"
     );
     patience(job, deadline).await?;
-    let token = token(aws, &parameters.secret).await?;
+    let token = match credentials(aws, &parameters.secret).await? {
+        Credentials::Token(token) => token,
+        Credentials::App(app) => app.token(&parameters, deadline).await?,
+    };
     let client = Client { api: &parameters.api, token: &token, deadline };
     let github = Github { client, parameters: &parameters };
     let done = steps(&github, &commit, &job.id).await.map_err(|stop| stop.without(&token))?;
@@ -94,13 +99,14 @@ async fn patience(job: &Job, deadline: Deadline) -> Result<(), Stop> {
 }
 
 /// Read for each job: a token that was changed holds from the next one on.
-async fn token(aws: &Aws, secret: &Secret) -> Result<Token, Stop> {
+async fn credentials(aws: &Aws, secret: &Secret) -> Result<Credentials, Stop> {
     let clients = aws.clients(taskcat::aws::DEFAULT_PROFILE, &secret.region).await;
     let text = clients.secret(&secret.arn).await.map_err(|error| unread(secret, &error))?;
     tracing::info!(secret = %secret.arn, "read the secret");
-    Token::of(&text).map_err(|fault| {
+    Credentials::of(&text).map_err(|fault| {
         let message = format!(
-            "the secret {} {fault}. It is the token itself, or JSON with the token under the key `token`.",
+            "the secret {} {fault}. It is the token itself, JSON with the token under the key `token`, or JSON with \
+             `appId` and `privateKey` of a GitHub App.",
             secret.arn
         );
         Stop::failed(JobFailure::ConfigurationError, message)
@@ -136,17 +142,36 @@ async fn steps(github: &Github<'_>, commit: &str, job: &str) -> Result<Done, Sto
     }
     let message = format!("Merge {head} into {base}\n\nMerges {commit}, which was tested by the pipeline (job {job}).");
     let merged = github.merge(commit, &message).await?;
-    let (merge_commit, summary) = match merged {
+    let (merge_commit, mut summary) = match &merged {
         Merged::Made(merge_commit) => {
-            let summary = format!("{commit} of `{head}` was merged into `{base}`: {merge_commit}");
-            (merge_commit, summary)
+            (merge_commit.clone(), format!("{commit} of `{head}` was merged into `{base}`: {merge_commit}"))
         }
         Merged::AlreadyThere => {
             (github.head(base).await?, format!("nothing to merge: `{base}` has {commit} of `{head}` already"))
         }
     };
-    tracing::info!(merge = %merge_commit, "{summary}");
-    Ok(Done { merge_commit, base_branch: base.clone(), head_commit: commit.to_owned(), summary })
+    let is_tested = github.tree(&merge_commit).await? == github.tree(commit).await?;
+    if !is_tested {
+        if merged == Merged::AlreadyThere && !github.parameters.allow_untested {
+            return Err(untested(github.parameters, commit, &merge_commit));
+        }
+        summary += &format!("; `{base}` has changes that were not tested together with it");
+    }
+    tracing::info!(merge = %merge_commit, is_tested, "{summary}");
+    Ok(Done { merge_commit, base_branch: base.clone(), head_commit: commit.to_owned(), is_tested, summary })
+}
+
+/// The release branch has gone on since it received the tested commit.
+fn untested(parameters: &Parameters, commit: &str, merge_commit: &str) -> Stop {
+    let Parameters { base_branch: base, head_branch: head, .. } = parameters;
+    Stop::failed(
+        JobFailure::JobFailed,
+        format!(
+            "nothing to merge: `{base}` has {commit} of `{head}` already, but its head {merge_commit} has other files, \
+             which this pipeline has not tested. Merge `{base}` into `{head}` and push, so that they are tested, or set \
+             `allowUntested` to true to go on all the same."
+        ),
+    )
 }
 
 /// Whatever came after the tested commit was not tested.

@@ -6,8 +6,17 @@ use serde_json::{Map, Value};
 /// GitHub itself; GitHub Enterprise Server has `https://HOST/api/v3`.
 const GITHUB: &str = "https://api.github.com";
 
-const KEYS: [&str; 8] =
-    ["owner", "repo", "baseBranch", "headBranch", "secretsManagerArn", "apiUrl", "commit", "allowMoved"];
+const KEYS: [&str; 9] = [
+    "owner",
+    "repo",
+    "baseBranch",
+    "headBranch",
+    "secretsManagerArn",
+    "apiUrl",
+    "commit",
+    "allowMoved",
+    "allowUntested",
+];
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Parameters {
@@ -23,6 +32,8 @@ pub struct Parameters {
     pub commit: Option<String>,
     /// Whether the tested commit is merged though its branch has moved on.
     pub allow_moved: bool,
+    /// Whether a release branch is passed on that has the commit already, but with files that were not tested.
+    pub allow_untested: bool,
 }
 
 /// Where the token is.
@@ -94,6 +105,7 @@ impl Reader<'_> {
             api,
             commit: commit.map(|commit| commit.to_ascii_lowercase()),
             allow_moved: self.flag("allowMoved"),
+            allow_untested: self.flag("allowUntested"),
         }
     }
 

@@ -17,6 +17,7 @@ pub async fn send(aws: &Aws, region: &str, job: &Job, result: Result<Done, Stop>
                 ("mergeCommit", done.merge_commit),
                 ("baseBranch", done.base_branch),
                 ("headCommit", done.head_commit),
+                ("isTested", done.is_tested.to_string()),
             ];
             clients.put_job_success(&job.id, JobSuccess::Done { variables }, &done.summary).await.map(|()| "succeeded")
         }

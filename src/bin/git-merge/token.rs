@@ -1,20 +1,56 @@
-//! The token that opens GitHub: read from a secret, sent in one header, and shown nowhere.
+//! What opens GitHub: a token, or a GitHub App that gets one. Read from a secret, sent in one header, and shown nowhere.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use taskcat::mask::MASK;
 
-/// The keys under which a secret in JSON form holds the token, in the order in which they are looked for.
+use crate::app::App;
+
+/// The keys under which a secret in JSON form holds the token, in the order in which they are looked for. Case, dashes and
+/// underscores don't count.
 const KEYS: [&str; 2] = ["token", "GITHUB_TOKEN"];
+
+/// What a secret holds.
+pub enum Credentials {
+    Token(Token),
+    App(App),
+}
+
+impl Credentials {
+    /// From a `SecretString`: the token itself, or a JSON object that has it or the credentials of a GitHub App. What is
+    /// wrong with another one is told without a letter of it.
+    pub fn of(secret: &str) -> Result<Self, String> {
+        let secret = secret.trim();
+        if !secret.starts_with('{') {
+            return Token::of(secret).map(Self::Token);
+        }
+        let Ok(object) = serde_json::from_str::<Map<String, Value>>(secret) else {
+            return Err("starts like JSON, but isn't".to_owned());
+        };
+        let find = |names: &[&str]| names.iter().find_map(|name| value_of(&object, name));
+        if let Some(key) = find(&["privateKey", "pem"]) {
+            let id = find(&["appId", "clientId"]).ok_or("has a private key, but no `appId`")?;
+            return App::new(id, key, find(&["installationId"])).map(Self::App);
+        }
+        match find(&KEYS) {
+            Some(Value::String(token)) => Token::of(token).map(Self::Token),
+            Some(_) => Err("has a token that isn't a string".to_owned()),
+            None => Err(format!("is JSON without the key {}", KEYS.map(|key| format!("`{key}`")).join(" or "))),
+        }
+    }
+}
+
+/// The value of a key, however it is written: `GITHUB_TOKEN`, `githubToken`.
+fn value_of<'o>(object: &'o Map<String, Value>, name: &str) -> Option<&'o Value> {
+    let plain = |key: &str| key.replace(['_', '-'], "").to_lowercase();
+    object.iter().find(|(key, _)| plain(key) == plain(name)).map(|(_, value)| value)
+}
 
 /// Neither `Debug` nor `Display`: what can't be printed isn't printed by mistake.
 pub struct Token(String);
 
 impl Token {
-    /// From a `SecretString`: the token itself, or a JSON object that has it. What is wrong with another one is told
-    /// without a letter of it.
-    pub fn of(secret: &str) -> Result<Self, String> {
-        let secret = secret.trim();
-        let token = if secret.starts_with('{') { in_json(secret)? } else { secret.to_owned() };
+    /// What is wrong with another text is told without a letter of it.
+    pub fn of(token: &str) -> Result<Self, String> {
         match token.trim() {
             "" => Err("is empty".to_owned()),
             token if token.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Self(token.to_owned())),
@@ -36,17 +72,6 @@ impl Token {
     }
 }
 
-fn in_json(secret: &str) -> Result<String, String> {
-    let Ok(object) = serde_json::from_str::<Value>(secret) else {
-        return Err("starts like JSON, but isn't".to_owned());
-    };
-    match KEYS.into_iter().find_map(|key| object.get(key)) {
-        Some(Value::String(token)) => Ok(token.clone()),
-        Some(_) => Err("has a token that isn't a string".to_owned()),
-        None => Err(format!("is JSON without the key {}", KEYS.map(|key| format!("`{key}`")).join(" or "))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,7 +79,10 @@ mod tests {
     #[test]
     fn tokens_are_plain_or_in_json() {
         let check = |secret: &str, expect: Result<&str, &str>| {
-            let read = Token::of(secret).map(|token| token.0);
+            let read = Credentials::of(secret).map(|read| match read {
+                Credentials::Token(token) => token.0,
+                Credentials::App(_) => panic!("{secret}"),
+            });
             assert_eq!(read, expect.map(str::to_owned).map_err(str::to_owned), "{secret}");
         };
         check("ghp_1234", Ok("ghp_1234"));
@@ -62,6 +90,10 @@ mod tests {
         check(r#"{"token": "ghp_1234", "user": "x"}"#, Ok("ghp_1234"));
         check(r#"{"GITHUB_TOKEN": "ghp_1234"}"#, Ok("ghp_1234"));
         check(r#"{"GITHUB_TOKEN": "second", "token": "first"}"#, Ok("first"));
+        check(r#"{"Token": "ghp_1234"}"#, Ok("ghp_1234"));
+        check(r#"{"github-token": "ghp_1234"}"#, Ok("ghp_1234"));
+        check(r#"{"privateKey": "x"}"#, Err("has a private key, but no `appId`"));
+        check(r#"{"app_id": 1, "private_key": "x"}"#, Err("has a private key that is no RSA key in PEM form"));
         check("", Err("is empty"));
         check(r#"{"token": ""}"#, Err("is empty"));
         check(r#"{"token": 12345}"#, Err("has a token that isn't a string"));

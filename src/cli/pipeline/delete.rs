@@ -6,7 +6,7 @@ use clap::Args;
 use dialoguer::Confirm;
 
 use super::{Which, find, missing, refused};
-use crate::aws::{Aws, StageState};
+use crate::aws::Aws;
 use crate::cli::error::{CliError, Exit, exit_of};
 use crate::cli::{AwsArgs, Verbosity, block_on, output, streams};
 use crate::diagnostic::Diagnostic;
@@ -17,7 +17,7 @@ use crate::status::StackStatus;
 /// Delete a pipeline, with its buckets and everything in them.
 ///
 /// Deletes the stack, every version of every object in its buckets, and its programs. Keeps the production stack.
-/// Refuses while a test is running, since the stacks of the test would not be deleted.
+/// Refuses while an execution of the pipeline is in progress.
 #[derive(Args)]
 pub struct Delete {
     #[command(flatten)]
@@ -40,7 +40,7 @@ impl Delete {
                 return self.delete_leftover_tools(&target, &clients, endpoint, verbosity).await;
             };
             refuse_protected(&found, endpoint.as_deref())?;
-            refuse_while_testing(&found, &clients).await?;
+            refuse_while_executing(&found, &clients, endpoint.as_deref()).await?;
             let buckets = pipeline::buckets(&found, &clients).await.map_err(refused(&target))?;
             if !(self.yes && verbosity.quiet) {
                 tell(&found, &buckets, &clients).await?;
@@ -101,23 +101,28 @@ fn confirmed() -> Result<bool, CliError> {
     question.interact().map_err(|error| CliError::local("no answer", error))
 }
 
-/// A build that is cut off leaves the stacks that it tests, and nobody who takes them away.
-async fn refuse_while_testing(found: &Pipeline, aws: &Aws) -> Result<(), CliError> {
+/// A build that is cut off leaves the stacks that it tests, and an execution that is cut off half of what it was to do.
+async fn refuse_while_executing(found: &Pipeline, aws: &Aws, endpoint: Option<&str>) -> Result<(), CliError> {
     let stages = match pipeline::state(found, aws).await {
         Ok(stages) => stages.unwrap_or_default(),
         Err(error) => {
-            output::warning(&format!("whether a test is running is not known: {error}"));
+            output::warning(&format!("whether an execution is in progress is not known: {error}"));
             return Ok(());
         }
     };
-    let is_testing = |stage: &StageState| stage.name == "Test" && stage.status.as_deref() == Some("InProgress");
-    match stages.iter().any(is_testing) {
-        true => Err(CliError::Usage(
-            "a test is running, and would leave its stacks behind: wait until it has ended, or stop it first"
-                .to_owned(),
-        )),
-        false => Ok(()),
+    let Some(stage) = stages.iter().find(|it| it.status.as_deref() == Some("InProgress")) else { return Ok(()) };
+    let message = match stage.name.as_str() {
+        "Test" => "a test is running, and would leave its stacks behind".to_owned(),
+        name => format!("an execution of the pipeline is in progress, in the stage {name}"),
+    };
+    let pipeline = found.stack.output("PipelineName").unwrap_or_default();
+    let mut words = vec!["stop-pipeline-execution", "--pipeline-name", pipeline];
+    if let Some(id) = &stage.execution_id {
+        words.extend(["--pipeline-execution-id", id]);
     }
+    let stop = pipeline::aws_cli(&found.target, endpoint).command("codepipeline", &words);
+    let help = format!("wait until it has ended, or stop it with `{stop}`");
+    Err(CliError::Diagnostics(vec![Diagnostic::error(message).help(help)]))
 }
 
 /// What goes, and what stays and has to be looked after.

@@ -115,6 +115,7 @@ mod tests {
         let stage = |name: &str, status: Option<&str>, actions| StageState {
             name: name.into(),
             status: status.map(str::to_owned),
+            execution_id: None,
             actions,
         };
         let commit = r#"{"ProviderType": "GitHub", "CommitMessage": "Name the bucket\n\nAt last."}"#;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::super::Cloud;
 use super::checksum::{self, checksums_of, put_checksums};
 use super::objects::{about, acl_given, check_conditions, encrypted, header_tags, source};
-use super::store::{Bucket, Object as Stored, Part as StoredPart, Upload, hex, time};
+use super::store::{Bucket, Object as Stored, Part as StoredPart, Upload, hex, shown_etag, time};
 use super::{Asker, acl, invalid_argument, malformed_xml, refusal};
 
 /// The smallest part but the last.
@@ -263,6 +263,7 @@ pub fn complete_multipart_upload(
         check_conditions(bucket, &input.key, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let upload = bucket.uploads.remove(&input.upload_id).ok_or_else(no_such_upload)?;
         let (encryption, kms_key_id) = (upload.about.encryption.clone(), upload.about.kms_key_id.clone());
+        let etag = shown_etag(etag, &upload.about);
         let object = Stored {
             bytes,
             etag: etag.clone(),

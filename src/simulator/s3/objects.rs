@@ -11,7 +11,7 @@ use s3s::path::S3Path;
 use super::super::Cloud;
 use super::checksum::{self, checksums_of, put_checksums};
 use super::settings::{Settings, checked};
-use super::store::{About, Bucket, NULL, Object as Stored, Version, etag_of, hex, time, whole_seconds};
+use super::store::{About, Bucket, NULL, Object as Stored, Version, etag_of, hex, shown_etag, time, whole_seconds};
 use super::{Asker, access_denied, acl, door, invalid_argument, malformed_xml, no_such_bucket, no_such_key, refusal};
 
 /// DeleteObjects takes so many keys.
@@ -79,7 +79,7 @@ pub fn put_object(cloud: &Cloud, mut input: PutObjectInput, bytes: Bytes) -> S3R
         check_conditions(bucket, &input.key, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let acl = acl_given!(input).of_object(&bucket.settings, &bucket.account)?;
         let about = encrypted(about!(input), &bucket.settings);
-        let etag = hex(&digest);
+        let etag = shown_etag(hex(&digest), &about);
         let object = Stored { bytes, etag: etag.clone(), checksum, about: Arc::new(about), tags, acl };
         let (checksum, about) = (object.checksum.clone(), object.about.clone());
         let version_id = bucket.put(&input.key, object, cloud.clock.now());
@@ -360,6 +360,7 @@ pub fn copy_object(cloud: &Cloud, asker: &Asker, mut input: CopyObjectInput) -> 
         let given = about!(input);
         let about = if replaces { given } else { copied(given, &from.about) };
         let about = Arc::new(encrypted(about, &bucket.settings));
+        let etag = shown_etag(etag, &about);
         let (etag_shown, now) = (ETag::Strong(etag.clone()), cloud.clock.now());
         let object = Stored { bytes: from.bytes, etag, checksum: checksum.clone(), about: about.clone(), tags, acl };
         let version_id = bucket.put(&input.key, object, now);

@@ -332,6 +332,13 @@ pub(super) fn etag_of(bytes: &[u8]) -> String {
     hex(Md5::digest(bytes).as_slice())
 }
 
+/// The ETag as S3 shows it: of what a KMS key encrypts it isn't the MD5 of the content.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>
+pub(super) fn shown_etag(etag: String, about: &About) -> String {
+    let is_kms = about.encryption.as_ref().is_some_and(|it| it.as_str().starts_with("aws:kms"));
+    if is_kms { etag_of(format!("encrypted {etag}").as_bytes()) } else { etag }
+}
+
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

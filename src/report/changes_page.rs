@@ -1,0 +1,175 @@
+//! `changes.html` and `changes.json`: what the change sets of a deployment would do, for those who have to approve it.
+//!
+//! Written as soon as a change set is worked out, since the decision may be made long afterwards and elsewhere. Unlike the
+//! lines on the terminal the page shows every value in full.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use minijinja::value::Serde;
+use minijinja::{Environment, Value};
+use serde::Serialize;
+
+use super::{Consumer, at_path, changes, replace, text};
+use crate::event::{CellId, Change, ChangeDetail, Happening, RunEvent};
+
+const PAGE: &str = include_str!("changes.html");
+
+/// Writes both files into a directory.
+pub struct ChangesPage {
+    folder: PathBuf,
+    title: String,
+    /// Names of the stacks, by their cells.
+    names: Vec<(CellId, String)>,
+    warnings: Vec<(CellId, String)>,
+    stacks: Vec<StackChanges>,
+}
+
+/// What a change set would do; the form of `changes.json`.
+#[derive(Serialize)]
+struct StackChanges {
+    #[serde(skip)]
+    cell: CellId,
+    stack_name: String,
+    region: String,
+    change_set: String,
+    /// `2 changes: 1 to add, 1 to replace`
+    summary: String,
+    /// Something is deleted or replaced.
+    destructive: bool,
+    warnings: Vec<String>,
+    changes: Vec<Change>,
+}
+
+/// A line of the page's table: a resource, or a property of the one above.
+#[derive(Serialize, Default)]
+struct Row {
+    sign: &'static str,
+    id: String,
+    kind: String,
+    property: String,
+    before: String,
+    after: String,
+    notes: String,
+    destructive: bool,
+}
+
+#[derive(Serialize)]
+struct StackView<'s> {
+    name: &'s str,
+    region: &'s str,
+    change_set: &'s str,
+    summary: &'s str,
+    warnings: &'s [String],
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct PageView<'s> {
+    title: &'s str,
+    stacks: Vec<StackView<'s>>,
+}
+
+impl ChangesPage {
+    pub fn new(folder: &Path) -> Self {
+        let (names, warnings, stacks) = Default::default();
+        Self { folder: folder.to_owned(), title: String::new(), names, warnings, stacks }
+    }
+
+    fn add(&mut self, cell: &CellId, change_set: &str, changes: &[Change]) {
+        let name = self.names.iter().find(|(it, _)| it == cell).map(|(_, name)| name.clone());
+        self.stacks.push(StackChanges {
+            cell: cell.clone(),
+            stack_name: name.unwrap_or_default(),
+            region: cell.region.to_string(),
+            change_set: change_set.to_owned(),
+            summary: changes::summary(changes),
+            destructive: changes::is_destructive(changes),
+            warnings: self.warnings.iter().filter(|(it, _)| it == cell).map(|(_, message)| message.clone()).collect(),
+            changes: changes.to_vec(),
+        });
+    }
+
+    fn write(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.folder).map_err(|error| at_path(&self.folder, error))?;
+        let json = serde_json::to_string_pretty(&self.stacks).map_err(io::Error::other)?;
+        replace(&self.folder.join("changes.json"), |out| writeln!(out, "{json}"))?;
+        let page = self.render().map_err(io::Error::other)?;
+        replace(&self.folder.join("changes.html"), |out| out.write_all(page.as_bytes()))
+    }
+
+    fn render(&self) -> Result<String, minijinja::Error> {
+        let stacks = self.stacks.iter().map(|stack| StackView {
+            name: &stack.stack_name,
+            region: &stack.region,
+            change_set: &stack.change_set,
+            summary: &stack.summary,
+            warnings: &stack.warnings,
+            rows: rows(&stack.changes, 0),
+        });
+        let mut environment = Environment::new();
+        // The name's ending turns escaping on.
+        environment.add_template("changes.html", PAGE)?;
+        let view = PageView { title: &self.title, stacks: stacks.collect() };
+        environment.get_template("changes.html")?.render(Value::from(Serde(view)))
+    }
+}
+
+impl Consumer for ChangesPage {
+    fn take(&mut self, event: &RunEvent) -> io::Result<()> {
+        match &event.happening {
+            Happening::RunStarted(started) => {
+                self.title = text::one_line(&started.project);
+                self.names = started.cells.iter().map(|it| (it.id.clone(), it.stack_name.clone())).collect();
+            }
+            Happening::Warning { cell: Some(cell), message } => {
+                self.warnings.push((cell.clone(), text::one_line(message)));
+            }
+            Happening::ChangeSetCreated { cell, change_set, changes, .. } => {
+                self.add(cell, change_set, changes);
+                return self.write();
+            }
+            Happening::CellFinished { cell, reason: Some(reason), .. } if reason == "unchanged" => {
+                for stack in self.stacks.iter_mut().filter(|it| it.cell == *cell) {
+                    stack.summary = "no changes".to_owned();
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.write()
+    }
+}
+
+fn rows(changes: &[Change], depth: usize) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for change in changes {
+        rows.push(Row {
+            sign: changes::sign(change),
+            id: format!("{}{}", "\u{2003}".repeat(depth), text::one_line(&change.logical_id)),
+            kind: text::one_line(&change.resource_type),
+            notes: text::one_line(change.physical_id.as_deref().unwrap_or_default()),
+            destructive: change.nested.is_empty() && changes::is_destructive(std::slice::from_ref(change)),
+            ..Row::default()
+        });
+        rows.extend(change.details.iter().map(property));
+        rows.extend(self::rows(&change.nested, depth + 1));
+    }
+    rows
+}
+
+fn property(detail: &ChangeDetail) -> Row {
+    let shown = |value: &Option<String>| value.as_deref().map(|it| text::clean(it).into_owned()).unwrap_or_default();
+    Row {
+        property: text::one_line(&detail.name),
+        before: shown(&detail.before),
+        after: shown(&detail.after),
+        notes: changes::notes(detail).trim_matches([' ', '(', ')']).to_owned(),
+        destructive: detail.recreation == "Always",
+        ..Row::default()
+    }
+}
