@@ -41,6 +41,36 @@ fn secrets_are_masked_in_one_file() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// Functions are spelt in `template/expression.rs` alone; everything else names a `Function`.
+#[test]
+fn functions_are_spelt_in_one_file() {
+    let files: Vec<(PathBuf, String)> =
+        sources(&src()).into_iter().map(|file| (file.clone(), fs::read_to_string(file).unwrap())).collect();
+    let tests: Vec<PathBuf> = files.iter().flat_map(|(file, source)| test_files(file, source)).collect();
+    let mut spelt = 0;
+    let mut faults = Vec::new();
+    for (file, source) in files.iter().filter(|(file, _)| !tests.contains(file)) {
+        let untested = source.split("\nmod tests {").next().unwrap_or_default().replace("#[cfg(test)]", "");
+        for (number, line) in code(&untested) {
+            if line.contains("\"Fn::") || line.contains("\"Ref\"") {
+                spelt += 1;
+                if !file.ends_with("src/template/expression.rs") {
+                    faults.push(format!("{}:{number}: {line}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(spelt > 20, "only {spelt} names were found");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The files of modules that are compiled for tests alone.
+fn test_files(file: &Path, source: &str) -> Vec<PathBuf> {
+    let declared = source.split("#[cfg(test)]\n").skip(1).filter_map(|rest| rest.lines().next());
+    let names = declared.filter_map(|line| line.split_once("mod ")?.1.strip_suffix(';'));
+    names.map(|name| file.with_file_name(format!("{name}.rs"))).collect()
+}
+
 fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
