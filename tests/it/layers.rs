@@ -56,6 +56,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "status",
             "teardown",
             "watch",
+            "yaml",
         ],
     ),
     (
