@@ -7,7 +7,10 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_cloudformation::types::{ChangeSetType, StackStatus};
 use aws_sdk_s3::config::{BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation};
-use aws_sdk_s3::types::{BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Tagging};
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, ServerSideEncryption,
+    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tagging,
+};
 use aws_sdk_ssm::types::ParameterType;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::SdkConfig;
@@ -132,6 +135,10 @@ impl Aws {
             ["foreign-bucket", name, region, account] => {
                 create_bucket(&self.s3_of(region, account), name, region).await;
             }
+            ["kms-bucket", name, region] => {
+                create_bucket(&self.s3(region), name, region).await;
+                encrypt_bucket(&self.s3(region), name).await;
+            }
             ["bucket-tag", name, key, value] => {
                 tag_bucket(&self.s3(&self.region_of(name).await), name, &[&format!("{key}={value}")]).await;
             }
@@ -214,6 +221,15 @@ async fn create_bucket(s3: &aws_sdk_s3::Client, name: &str, region: &str) {
     let configuration = CreateBucketConfiguration::builder().location_constraint(constraint).build();
     let configuration = Some(configuration).filter(|_| region != "us-east-1");
     s3.create_bucket().bucket(name).set_create_bucket_configuration(configuration).send().await.unwrap();
+}
+
+/// With keys of KMS, so that the ETags of objects are no checksums.
+async fn encrypt_bucket(s3: &aws_sdk_s3::Client, name: &str) {
+    let by_default = ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::AwsKms);
+    let by_default = by_default.build().unwrap();
+    let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(by_default).build();
+    let configuration = ServerSideEncryptionConfiguration::builder().rules(rule).build().unwrap();
+    s3.put_bucket_encryption().bucket(name).server_side_encryption_configuration(configuration).send().await.unwrap();
 }
 
 async fn tag_bucket(s3: &aws_sdk_s3::Client, name: &str, tags: &[&str]) {

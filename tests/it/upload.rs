@@ -86,6 +86,24 @@ fn only_what_changed_is_sent(kind: Kind) {
     assert_eq!(proxy.calls().count("PutObject"), 0, "{}", proxy.calls().summary());
 }
 
+/// The ETag of an object that KMS encrypts isn't the MD5 of its content
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>).
+#[test]
+fn objects_encrypted_by_kms_are_known_again() {
+    let server = Server::take(Kind::Simulator);
+    server.given(&["kms-bucket", BUCKET, "us-east-1"]);
+    let project = Project::copy_of("ignored-files");
+    upload(&project, &server.endpoint(), &["-b", BUCKET]).assert_code(0);
+    project.write("data.json", "changed\n");
+    let proxy = Proxy::before(&server);
+    upload(&project, &proxy.endpoint(), &["-b", BUCKET]).assert_code(0);
+    let calls = proxy.calls();
+    let sent = calls.of("PutObject");
+    let sent = sent.iter().map(|call| call["path"].as_str().unwrap());
+    let sent: Vec<&str> = sent.filter(|path| !path.contains("/.taskcat/runs/")).collect();
+    assert_eq!(sent, [format!("/{BUCKET}/ignored-files/data.json")]);
+}
+
 fn other_keys(kind: Kind) {
     let server = given(kind);
     let project = Project::copy_of("ignored-files");
