@@ -284,7 +284,7 @@ fn the_doctor_says_what_decides() {
     assert!(outcome.stdout.contains("profile"), "{}", outcome.stdout);
 }
 
-/// The way to S3 is the profile's, and what S3 refuses is told in words.
+/// The way to S3 is the profile's, and errors of S3 are described in words.
 #[test]
 #[ignore = "needs Python; run tests/run.sh"]
 fn buckets_are_called_as_the_profile_says() {

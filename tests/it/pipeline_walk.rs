@@ -235,7 +235,7 @@ fn a_change_walks_through_all_five_stages() {
     assert_eq!(walked.stage("Production"), "Approval: waiting", "{:#}", walked.0);
     let files = walk.files(&walked);
     assert!(files.get(format!("shop/{merged}/templates/network.yaml")).is_some(), "{files:#}");
-    // The approver is told what would change, and where all of it is shown.
+    // The mail to the approver names what would change, and links to the whole of it.
     let (asked, id) = (&walked.last()["approval"], walked.last()["id"].as_str().unwrap());
     let told = asked["CustomData"].as_str().unwrap();
     assert!(told.contains("3 changes: 3 to add") && told.contains(&merged), "{told}");
@@ -255,7 +255,7 @@ fn a_change_walks_through_all_five_stages() {
     let walked = walk.run();
     assert!(walked.stage("Test").starts_with("Taskcat failed: build failed"), "{:#}", walked.0);
     assert_eq!(walked.stage("GitMerge"), "-", "{:#}", walked.0);
-    // Those who approve are told why, and the reports are kept.
+    // A mail gives the reason to those who approve, and the reports are kept.
     let mail = walked.0["messages"][0].as_str().unwrap_or_else(|| panic!("{:#}", walked.0));
     assert!(mail.contains("main in us-east-1: ") && mail.contains("Queue"), "{mail}");
     let kept = walk.server.standing(&[REGION]).keys(bucket);

@@ -29,7 +29,7 @@ pub struct App {
 }
 
 impl App {
-    /// From the values of a secret. What is wrong is told without a letter of them.
+    /// From the values of a secret. Errors quote nothing of them.
     pub fn new(id: &Value, key: &Value, installation: Option<&Value>) -> Result<Self, String> {
         let plain = |value: &Value| match value {
             Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),

@@ -17,7 +17,7 @@ pub enum Credentials {
 
 impl Credentials {
     /// From a `SecretString`: the token itself, or a JSON object that has it or the credentials of a GitHub App. What is
-    /// wrong with another one is told without a letter of it.
+    /// wrong with another one is described without quoting it.
     pub fn of(secret: &str) -> Result<Self, String> {
         let secret = secret.trim();
         if !secret.starts_with('{') {
@@ -49,7 +49,7 @@ fn value_of<'o>(object: &'o Map<String, Value>, name: &str) -> Option<&'o Value>
 pub struct Token(String);
 
 impl Token {
-    /// What is wrong with another text is told without a letter of it.
+    /// What is wrong with another text is described without quoting it.
     pub fn of(token: &str) -> Result<Self, String> {
         match token.trim() {
             "" => Err("is empty".to_owned()),

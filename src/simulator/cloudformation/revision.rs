@@ -306,7 +306,7 @@ fn depends_on(evaluator: &Evaluator) -> IndexMap<String, Arc<[String]>> {
     found.map(|(id, on)| (id, on.into_iter().map(|dependency| dependency.on).collect())).collect()
 }
 
-/// The first failure is what callers are told. Some show only when the stack is begun, and their message is returned: a
+/// Callers get the first failure. Some show only when the stack is begun, and their message is returned: a
 /// macro that fails, of which what else fails may be the consequence; a missing export; an attribute that a type lacks.
 fn refuse(failures: &[Failure], root: &Node) -> Result<Option<String>, ServiceError> {
     let transform = failures.iter().find(|failure| is_failed_transform(&failure.message));

@@ -232,7 +232,7 @@ impl Stack {
         }
         match &status {
             StackStatus::UpdateInProgress | StackStatus::UpdateRollbackInProgress => self.updated = Some(at),
-            // The moment at which it began; the stack keeps it when it is gone. A rollback deletes as well.
+            // The time at which the deletion began, which a deleted stack keeps. A rollback deletes as well.
             StackStatus::DeleteInProgress | StackStatus::RollbackInProgress => self.deleted = Some(at),
             _ => {}
         }

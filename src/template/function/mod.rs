@@ -37,7 +37,7 @@ use crate::yaml::Node;
 pub use needs::others as depends_on_others;
 pub use reference::is_pseudo_parameter;
 
-/// Gives a function's value; the argument is as it stands in the template.
+/// Returns the value of a function; the argument isn't evaluated yet.
 type Apply = fn(&Evaluator, &Node, EvaluationScope) -> Evaluated;
 
 /// Decides a function that is true or false.

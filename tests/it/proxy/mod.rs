@@ -150,7 +150,7 @@ impl State {
             *upstream = Some(connection).filter(|_| !answer.is_last());
             return Ok(answer);
         }
-        // The server may have closed a connection that lay idle; a new one tells whether it is gone.
+        // The server may have closed a connection that lay idle; a new one shows whether the server still runs.
         let connection = TcpStream::connect(self.upstream)?;
         connection.set_nodelay(true)?;
         connection.set_read_timeout(Some(Duration::from_secs(120)))?;
