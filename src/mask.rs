@@ -48,11 +48,11 @@ impl Secrets {
 
     /// Masks all texts in a value but keys.
     pub fn mask_json(&self, value: &mut Json) {
-        self.mask_texts(value, &|_| true, "");
+        self.mask_fields(value, &|_| true);
     }
 
-    /// Masks the texts in a value of the fields for which `is_text` holds: the key of the text or of the list that it is in. Returns
-    /// whether there was any secret.
+    /// Masks the texts of the fields for which `is_text` holds: a field is the key of a text, or of the list that it is in.
+    /// Returns whether there was any secret.
     pub fn mask_fields(&self, value: &mut Json, is_text: &dyn Fn(&str) -> bool) -> bool {
         self.mask_texts(value, is_text, "")
     }

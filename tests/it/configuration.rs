@@ -132,7 +132,7 @@ fn values_without_a_source_are_all_listed(kind: Kind) {
 fn config_show_tells_where_a_value_came_from() {
     let project = Project::copy_of("undeclared-parameter");
     project.write(".taskcat_overrides.yml", "DisplayName: overridden\n");
-    let outcome = Taskcat::without_credentials(&project).args(["config", "show", "--format", "yaml", "--origin"]).run();
+    let outcome = Taskcat::offline(&project).args(["config", "show", "--format", "yaml", "--origin"]).run();
     outcome.assert_code(0);
     for (value, origin) in [
         ("undeclared-parameter", ".taskcat.yml:2"),
@@ -160,15 +160,15 @@ fn a_legacy_configuration_is_converted() {
         project.write(file, text);
     }
     let show = || {
-        let outcome = Taskcat::without_credentials(&project).args(["config", "show", "--format", "json"]).run();
+        let outcome = Taskcat::offline(&project).args(["config", "show", "--format", "json"]).run();
         outcome.assert_code(0);
         serde_json::from_str::<serde_json::Value>(&outcome.stdout).unwrap()
     };
     let legacy = show();
     assert_eq!(legacy["tests"]["one"]["template"], "templates/t.yaml");
-    Taskcat::without_credentials(&project).args(["config", "convert"]).run().assert_code(0);
+    Taskcat::offline(&project).args(["config", "convert"]).run().assert_code(0);
     assert_eq!(show(), legacy);
-    let again = Taskcat::without_credentials(&project).args(["config", "convert"]).run();
+    let again = Taskcat::offline(&project).args(["config", "convert"]).run();
     again.assert_code(2).assert_says(".taskcat.yml");
 }
 

@@ -16,7 +16,7 @@ fn no_credentials_is_one_line() {
     let aws = TcpListener::bind("127.0.0.1:0").unwrap();
     aws.set_nonblocking(true).unwrap();
     let project = Project::copy_of("undeclared-parameter");
-    let outcome = Taskcat::without_credentials(&project)
+    let outcome = Taskcat::offline(&project)
         .env("AWS_ENDPOINT_URL", format!("http://{}", aws.local_addr().unwrap()))
         .args(["test", "run", "-l"])
         .run();
@@ -31,7 +31,7 @@ fn no_credentials_is_one_line() {
 #[test]
 fn no_credentials_on_a_machine_without_metadata_service() {
     let project = Project::copy_of("undeclared-parameter");
-    let outcome = Taskcat::without_credentials(&project)
+    let outcome = Taskcat::offline(&project)
         .env_remove("AWS_EC2_METADATA_DISABLED")
         .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
         .args(["test", "run", "-l"])
@@ -43,7 +43,7 @@ fn no_credentials_on_a_machine_without_metadata_service() {
 #[test]
 fn a_profile_that_is_not_there_is_named() {
     let project = Project::copy_of("undeclared-parameter");
-    let outcome = Taskcat::without_credentials(&project)
+    let outcome = Taskcat::offline(&project)
         .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
         .args(["--profile", "nobody", "test", "run", "-l"])
         .run();
@@ -86,7 +86,7 @@ fn profiles_per_region(kind: Kind) {
          [europe]\naws_access_key_id = 222222222222\naws_secret_access_key = x\n",
     )
     .unwrap();
-    let run = Taskcat::without_credentials(&project).env("AWS_ENDPOINT_URL", proxy.endpoint());
+    let run = Taskcat::offline(&project).env("AWS_ENDPOINT_URL", proxy.endpoint());
     let outcome = run.args(["test", "run", "-l", "-e"]).run();
     outcome.assert_code(0);
     let calls = proxy.calls();

@@ -217,7 +217,7 @@ fn configurations_resolve_as_taskcat_resolves_them() {
         }
         let variables =
             [("TASKCAT_PROJECT_OWNER", "environment@example.com"), ("TASKCAT_PROJECT_PACKAGE_LAMBDA", "FALSE")];
-        let mut ours = Taskcat::without_credentials(&project).args(["config", "show", "--format", "json"]);
+        let mut ours = Taskcat::offline(&project).args(["config", "show", "--format", "json"]);
         let mut theirs = Command::new(venv("taskcat").join("bin/python"));
         theirs.arg(support("resolved.py")).current_dir(project.path()).env("HOME", &home);
         if scenario == "every-key" {

@@ -119,7 +119,7 @@ fn standard_output_that_cannot_be_written() {
         let full = shell(">/dev/full");
         full.assert_code(5).assert_says("error: can't write to standard output: No space left on device");
         full.assert_silent_about("panicked");
-        let closed = Taskcat::without_credentials(&project).args(command.split(' ')).unread(Stream::Output).run();
+        let closed = Taskcat::offline(&project).args(command.split(' ')).unread(Stream::Output).run();
         closed.assert_code(code).assert_silent_about("panicked").assert_silent_about("Broken pipe");
     }
 }
@@ -129,7 +129,7 @@ fn standard_output_that_cannot_be_written() {
 fn a_closed_standard_error_stops_nothing() {
     let project = Project::copy_of("first-run");
     let run = ["--debug", "test", "run", "--local", "-l", "-t", "plain", "-r", "us-east-1"];
-    let run = Taskcat::without_credentials(&project).args(run).unread(Stream::Error).run();
+    let run = Taskcat::offline(&project).args(run).unread(Stream::Error).run();
     run.assert_code(0);
     assert_eq!(run.report()["verdict"], "passed");
     assert!(run.output("events.ndjson").contains("\"event\":\"stack_deleted\""));

@@ -50,9 +50,8 @@ fn without_cfn_lint_there_is_one_warning() {
 #[ignore = "needs cfn-lint; run tests/run.sh"]
 fn lint_alone() {
     let project = Project::copy_of("lint-error");
-    let lint = |args: &[&str]| {
-        Taskcat::without_credentials(&project).with_python_tools().args(["lint"]).args(args.iter().copied()).run()
-    };
+    let lint =
+        |args: &[&str]| Taskcat::offline(&project).with_python_tools().args(["lint"]).args(args.iter().copied()).run();
     let template = project.path().canonicalize().unwrap().join("templates/topic.template.yaml");
     let passed = format!("Linting passed for file: {}\n", template.display());
     let outcome = lint(&[]);
@@ -72,6 +71,6 @@ fn lint_alone() {
     warned.assert_says("    line 4 [2001] [Check if Parameters are Used] Parameter Unused not used.\n");
     lint(&["--strict"]).assert_code(1).assert_says("warning: W2001: ");
     lint(&["-i", "gone.yml"]).assert_code(2).assert_says("gone.yml");
-    let outcome = Taskcat::without_credentials(&project).env("PATH", project.home()).args(["lint"]).run();
+    let outcome = Taskcat::offline(&project).env("PATH", project.home()).args(["lint"]).run();
     outcome.assert_code(2).assert_says("`cfn-lint` is not on PATH");
 }

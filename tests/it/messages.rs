@@ -71,7 +71,7 @@ fn a_terminal_shows_a_live_view() {
 fn the_version_on_standard_output() {
     let project = Project::empty("nothing");
     for flag in ["--version", "-v"] {
-        let outcome = Taskcat::without_credentials(&project).args([flag]).run();
+        let outcome = Taskcat::offline(&project).args([flag]).run();
         outcome.assert_code(0);
         assert!(outcome.stdout.trim().ends_with(env!("CARGO_PKG_VERSION")), "{}", outcome.stdout);
         assert_eq!(outcome.stderr, "");
@@ -82,13 +82,13 @@ fn the_version_on_standard_output() {
 #[test]
 fn help_shows_the_exit_codes() {
     let project = Project::empty("nothing");
-    let outcome = Taskcat::without_credentials(&project).args(["--help"]).run();
+    let outcome = Taskcat::offline(&project).args(["--help"]).run();
     outcome.assert_code(0);
     for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "130 "] {
         assert!(outcome.stdout.lines().any(|line| line.trim_start().starts_with(code)), "{}", outcome.stdout);
     }
     // TaskCat's short flags of `test run`.
-    let outcome = Taskcat::without_credentials(&project).args(["test", "run", "--help"]).run();
+    let outcome = Taskcat::offline(&project).args(["test", "run", "--help"]).run();
     for flag in ["-t", "-r", "-i", "-p", "-n", "-l", "-e", "-k", "-o", "-m", "-d", "-s"] {
         assert!(outcome.stdout.contains(&format!("{flag}, --")), "{flag}\n{}", outcome.stdout);
     }

@@ -7,7 +7,7 @@ use crate::proxy::Proxy;
 use crate::servers::{Kind, Server};
 use crate::taskcat::{Outcome, Taskcat};
 
-/// One topic in these regions. What the project's section holds besides stands in `more`.
+/// One topic in these regions. `more` is the rest of the project's section.
 fn project(regions: &str, more: &str) -> Project {
     let project = Project::empty("placed");
     project.write(

@@ -55,7 +55,7 @@ impl Sources {
 
     /// `taskcat` with the fake as the proxy to all other hosts, which it refuses.
     pub fn taskcat(&self, project: &Project) -> Taskcat {
-        Taskcat::without_credentials(project)
+        Taskcat::offline(project)
             .env("HTTP_PROXY", self.url())
             .env("HTTPS_PROXY", self.url())
             .env("NO_PROXY", "127.0.0.1,localhost")

@@ -31,7 +31,7 @@ pub enum Stream {
 impl Taskcat {
     /// The binary in the project's folder, with credentials that any local server takes.
     pub fn at(project: &Project, endpoint: &str) -> Self {
-        Self::without_credentials(project)
+        Self::offline(project)
             .env("AWS_ENDPOINT_URL", endpoint)
             .env("AWS_ACCESS_KEY_ID", "testing")
             .env("AWS_SECRET_ACCESS_KEY", "testing")
@@ -51,7 +51,7 @@ impl Taskcat {
 
     /// Without credentials: for what asks nobody.
     pub fn offline(project: &Project) -> Self {
-        Self::without_credentials(project)
+        Self::program(env!("CARGO_BIN_EXE_taskcat"), project)
     }
 
     /// In an environment with nothing in it: no home, no PATH, no variable of AWS.
@@ -59,10 +59,6 @@ impl Taskcat {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taskcat"));
         command.current_dir(project.path()).env_clear();
         Self { command, project: project.path(), unread: None }
-    }
-
-    pub fn without_credentials(project: &Project) -> Self {
-        Self::program(env!("CARGO_BIN_EXE_taskcat"), project)
     }
 
     /// Another program in the same environment: the Python TaskCat.
