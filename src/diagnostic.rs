@@ -1,7 +1,7 @@
 //! What is wrong with a file that a user wrote, and where.
 //!
-//! Readers of files (`yaml`, `config`, `template`, `plan`, `lint`) return all their diagnostics at once; `cli/error.rs`
-//! alone turns them into text. This module knows nobody.
+//! Readers of files (`yaml`, `config`, `template`, `plan`, `lint`) return all their diagnostics at
+//! once; `cli/error.rs` alone turns them into text. This module knows nobody.
 
 use std::fmt;
 use std::path::Path;
@@ -48,11 +48,21 @@ pub struct Position {
 impl Diagnostic {
     pub fn error(message: impl Into<String>) -> Self {
         let (location, help, label, related) = (None, None, None, Box::default());
-        Self { severity: Severity::Error, message: message.into(), location, help, label, related }
+        Self {
+            severity: Severity::Error,
+            message: message.into(),
+            location,
+            help,
+            label,
+            related,
+        }
     }
 
     pub fn warning(message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(message) }
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(message)
+        }
     }
 
     pub fn at(mut self, location: Location) -> Self {
@@ -87,6 +97,12 @@ impl fmt::Display for Diagnostic {
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file.display(), self.at.line, self.at.column)
+        write!(
+            f,
+            "{}:{}:{}",
+            self.file.display(),
+            self.at.line,
+            self.at.column
+        )
     }
 }

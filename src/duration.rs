@@ -16,8 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct HumanDuration(pub Duration);
 
 /// The regular expression of the notation. Hours have at most four digits.
-pub const PATTERN: &str =
-    r"^(\d{1,4}(\.\d{1,3})?h)?(\d{1,7}(\.\d{1,3})?m)?(\d{1,7}(\.\d{1,3})?s)?(\d{1,7}(\.\d{1,3})?ms)?$";
+pub const PATTERN: &str = r"^(\d{1,4}(\.\d{1,3})?h)?(\d{1,7}(\.\d{1,3})?m)?(\d{1,7}(\.\d{1,3})?s)?(\d{1,7}(\.\d{1,3})?ms)?$";
 
 /// Units with their length in seconds, largest first.
 const UNITS: [(&str, f64); 4] = [("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 1e-3)];
@@ -35,16 +34,24 @@ impl HumanDuration {
         let mut units = UNITS.iter();
         while !rest.is_empty() {
             let (number, after) = rest.split_at(rest.find(|c: char| c.is_ascii_alphabetic())?);
-            let unit_end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+            let unit_end = after
+                .find(|c: char| !c.is_ascii_alphabetic())
+                .unwrap_or(after.len());
             let (unit, after) = after.split_at(unit_end);
             // The iterator only goes on, so a unit can't come twice or after a smaller one.
             let (_, length) = units.find(|(name, _)| *name == unit)?;
-            let is_plain = number.len() <= 11 && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            let is_plain = number.len() <= 11
+                && number
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || byte == b'.');
             seconds += number.parse::<f64>().ok().filter(|_| is_plain)? * length;
             rest = after;
         }
         let is_given = !text.is_empty();
-        Duration::try_from_secs_f64(seconds).ok().filter(|_| is_given).map(Self)
+        Duration::try_from_secs_f64(seconds)
+            .ok()
+            .filter(|_| is_given)
+            .map(Self)
     }
 }
 
@@ -75,7 +82,9 @@ impl fmt::Display for HumanDuration {
 
 impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        Cow::<str>::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
     }
 }
 
@@ -114,7 +123,11 @@ mod tests {
         let pattern = regex::Regex::new(PATTERN).unwrap();
         let check = |text: &str, millis: Option<u64>| {
             let found = HumanDuration::parse(text).filter(|_| pattern.is_match(text));
-            assert_eq!(found.map(|it| it.0), millis.map(Duration::from_millis), "{text}");
+            assert_eq!(
+                found.map(|it| it.0),
+                millis.map(Duration::from_millis),
+                "{text}"
+            );
         };
         check("500ms", Some(500));
         check("30s", Some(30_000));

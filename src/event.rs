@@ -1,8 +1,9 @@
 //! The spine: everything that happens in a run, as values.
 //!
-//! The steps send [`Happening`]s; the dispatcher in `run` stamps and orders them into [`RunEvent`]s; the reports consume
-//! them, and `events.ndjson` is a list of them, one JSON object a line. This module knows nobody and carries ids and
-//! small values only: never a parameter's secret value.
+//! The steps send [`Happening`]s; the dispatcher in `run` stamps and orders them into
+//! [`RunEvent`]s; the reports consume them, and `events.ndjson` is a list of them, one JSON object
+//! a line. This module knows nobody and carries ids and small values only: never a parameter's
+//! secret value.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -26,8 +27,8 @@ pub struct RunEvent {
     pub happening: Happening,
 }
 
-/// The time of an event that happens now. It never goes back: the system's clock is asked once, and from then on a clock that
-/// nobody sets.
+/// The time of an event that happens now. It never goes back: the system's clock is asked once, and
+/// from then on a clock that nobody sets.
 pub fn now() -> Timestamp {
     static START: OnceLock<(Timestamp, Instant)> = OnceLock::new();
     let (at, since) = START.get_or_init(|| (Timestamp::now(), Instant::now()));
@@ -35,7 +36,9 @@ pub fn now() -> Timestamp {
 }
 
 /// One test in one region: the unit that passes or fails.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub struct CellId {
     pub test: Arc<str>,
     pub region: Arc<str>,
@@ -54,12 +57,14 @@ impl fmt::Display for CellId {
 pub enum Happening {
     /// Always the first event.
     RunStarted(RunStarted),
-    /// Where the files of the project have what a cell failed of, as far as that was foreseen. Before the cell's verdict.
+    /// Where the files of the project have what a cell failed of, as far as that was foreseen.
+    /// Before the cell's verdict.
     FailuresLocated {
         cell: CellId,
         places: Vec<FailurePlace>,
     },
-    /// Something the user should know that stops nothing. `cell` is absent where it concerns the whole run.
+    /// Something the user should know that stops nothing. `cell` is absent where it concerns the
+    /// whole run.
     Warning {
         cell: Option<CellId>,
         message: String,
@@ -95,11 +100,13 @@ pub enum Happening {
         bucket: String,
         region: String,
     },
-    /// A marker is about to be put into a bucket that other runs may stage to. Sent, and on disk, before the call.
+    /// A marker is about to be put into a bucket that other runs may stage to. Sent, and on disk,
+    /// before the call.
     ///
-    /// Until [`Happening::StagingReleased`] follows, the journal of a killed run owes its deletion: the object `key` of
-    /// the bucket, which is one of the header's shared buckets. The key is always the one that `stage::marker::key_of`
-    /// gives for the journal's project and run, so that a forged journal leads to no other object.
+    /// Until [`Happening::StagingReleased`] follows, the journal of a killed run owes its deletion:
+    /// the object `key` of the bucket, which is one of the header's shared buckets. The key is
+    /// always the one that `stage::marker::key_of` gives for the journal's project and run, so that
+    /// a forged journal leads to no other object.
     StagingMarked {
         bucket: String,
         region: String,
@@ -157,7 +164,8 @@ pub enum Happening {
     LaunchFailed {
         cell: CellId,
         reason: String,
-        /// Whether the stack may have been created all the same: no answer came, and none was found.
+        /// Whether the stack may have been created all the same: no answer came, and none was
+        /// found.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         may_exist: bool,
     },
@@ -181,7 +189,8 @@ pub enum Happening {
         reason: Option<String>,
     },
 
-    /// An attempt failed for a reason that is AWS's, and its stack is deleted; a fresh stack follows.
+    /// An attempt failed for a reason that is AWS's, and its stack is deleted; a fresh stack
+    /// follows.
     CellRetried {
         cell: CellId,
         /// Number of the attempt that failed, from 1 on.
@@ -195,7 +204,8 @@ pub enum Happening {
         stack_name: String,
         change_set: String,
     },
-    /// It is worked out and can be looked at. Without changes there is nothing to execute, and it is gone again.
+    /// It is worked out and can be looked at. Without changes there is nothing to execute, and it
+    /// is gone again.
     ChangeSetCreated {
         cell: CellId,
         stack_id: String,
@@ -283,8 +293,8 @@ pub struct RunStarted {
     pub cells: Vec<Cell>,
 }
 
-/// What a template says of its parameters and resources, by which a failure is followed to its line and to the values
-/// that fed it. It holds no values of parameters but defaults.
+/// What a template says of its parameters and resources, by which a failure is followed to its line
+/// and to the values that fed it. It holds no values of parameters but defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateSource {
     /// Its path relative to the project root.
@@ -408,7 +418,14 @@ pub struct LintFinding {
 /// `templates/main.yaml:12:7: E3012 …`, as compilers write it.
 impl fmt::Display for LintFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rule, message, template, line, column, .. } = self;
+        let Self {
+            rule,
+            message,
+            template,
+            line,
+            column,
+            ..
+        } = self;
         write!(f, "{template}:{line}:{column}: {rule} {message}")
     }
 }
@@ -455,7 +472,8 @@ pub struct Change {
     pub logical_id: String,
     pub physical_id: Option<String>,
     pub resource_type: String,
-    /// `True`, `False` or `Conditional`: whether another resource takes its place. Only of what is modified.
+    /// `True`, `False` or `Conditional`: whether another resource takes its place. Only of what is
+    /// modified.
     pub replacement: Option<String>,
     /// What changes in it.
     pub details: Vec<ChangeDetail>,
@@ -465,10 +483,11 @@ pub struct Change {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeDetail {
-    /// The property by its path, or else the attribute of the resource: `QueueName`, `Tags.0.Value`, `DeletionPolicy`.
+    /// The property by its path, or else the attribute of the resource: `QueueName`,
+    /// `Tags.0.Value`, `DeletionPolicy`.
     pub name: String,
-    /// What it was, as text or else as JSON, and what it would be; absent where that isn't known, or there is nothing. What
-    /// holds a secret is `****`.
+    /// What it was, as text or else as JSON, and what it would be; absent where that isn't known,
+    /// or there is nothing. What holds a secret is `****`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -543,7 +562,8 @@ pub struct RunFinished {
     pub interrupted: usize,
     /// Stacks and buckets that should be gone and are not.
     pub left_behind: usize,
-    /// What stopped the run before its cells (lint errors, a bucket that can't be made); absent in a normal run.
+    /// What stopped the run before its cells (lint errors, a bucket that can't be made); absent in
+    /// a normal run.
     pub error: Option<String>,
 }
 
@@ -571,17 +591,27 @@ impl Events {
 
     pub fn send(&self, happening: Happening) {
         // The dispatcher outlives every sender; were it gone, nobody would be left to tell.
-        let _ = self.0.send(Message { happening, recorded: None });
+        let _ = self.0.send(Message {
+            happening,
+            recorded: None,
+        });
     }
 
     pub fn warn(&self, cell: Option<&CellId>, message: impl Into<String>) {
-        self.send(Happening::Warning { cell: cell.cloned(), message: message.into() });
+        self.send(Happening::Warning {
+            cell: cell.cloned(),
+            message: message.into(),
+        });
     }
 
-    /// Sends, and returns when the happening is on disk. To be awaited before whatever it announces is done.
+    /// Sends, and returns when the happening is on disk. To be awaited before whatever it announces
+    /// is done.
     pub async fn record(&self, happening: Happening) -> Result<(), NotRecorded> {
         let (recorded, answer) = oneshot::channel();
-        let _ = self.0.send(Message { happening, recorded: Some(recorded) });
+        let _ = self.0.send(Message {
+            happening,
+            recorded: Some(recorded),
+        });
         match answer.await {
             Ok(result) => result.map_err(NotRecorded),
             Err(_) => Err(NotRecorded("the dispatcher has stopped".to_owned())),

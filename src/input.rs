@@ -1,8 +1,9 @@
-//! Files that taskcat reads, whoever wrote them: what is no regular file, or larger than its reader takes, is refused before
-//! a byte of it is read.
+//! Files that taskcat reads, whoever wrote them: what is no regular file, or larger than its reader
+//! takes, is refused before a byte of it is read.
 //!
-//! A project is input like any other: a configuration may be a named pipe that nobody writes to, a link to `/dev/zero`, or
-//! larger than memory. Everything that reads files of a user goes through [`read`] or [`open`]; this module knows nobody.
+//! A project is input like any other: a configuration may be a named pipe that nobody writes to, a
+//! link to `/dev/zero`, or larger than memory. Everything that reads files of a user goes through
+//! [`read`] or [`open`]; this module knows nobody.
 
 use std::fmt;
 use std::fs::{self, File, FileType, OpenOptions};
@@ -40,11 +41,17 @@ pub fn open(path: &Path, limit: u64) -> Result<(File, u64), InputError> {
     // Opening a device may already do something.
     check(fs::metadata(path)?.file_type())?;
     // It may have been replaced by a pipe meanwhile, for whose writer nobody is to wait.
-    let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits() as i32)
+        .open(path)?;
     let metadata = file.metadata()?;
     check(metadata.file_type())?;
     if metadata.len() > limit {
-        return Err(InputError::TooLarge { size: metadata.len(), limit });
+        return Err(InputError::TooLarge {
+            size: metadata.len(),
+            limit,
+        });
     }
     Ok((file, metadata.len()))
 }
@@ -58,7 +65,11 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
     file.take(limit + 1).read_to_end(&mut bytes)?;
     let size = bytes.len() as u64;
-    if size > limit { Err(InputError::TooLarge { size, limit }) } else { Ok(bytes) }
+    if size > limit {
+        Err(InputError::TooLarge { size, limit })
+    } else {
+        Ok(bytes)
+    }
 }
 
 /// The content of a text file in UTF-8, for those who show it; none where it can't be had.
@@ -66,7 +77,8 @@ pub fn text(path: &Path) -> Option<String> {
     String::from_utf8(read(path, DOCUMENT).ok()?).ok()
 }
 
-/// Whether there is something to read under this name, or something in its place that [`read`] refuses; folders are neither.
+/// Whether there is something to read under this name, or something in its place that [`read`]
+/// refuses; folders are neither.
 pub fn is_given(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir())
 }
@@ -97,7 +109,8 @@ pub fn reason(error: &io::Error) -> String {
 
 /// Removes the number that Rust puts behind the text of a system's error: ` (os error 111)`.
 pub fn without_number(text: &str) -> &str {
-    text.split_once(" (os error ").map_or(text, |(reason, _)| reason)
+    text.split_once(" (os error ")
+        .map_or(text, |(reason, _)| reason)
 }
 
 /// A number of bytes for people.
@@ -127,19 +140,42 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::write(path("small"), "abc").unwrap();
-        File::create(path("large")).unwrap().set_len(100 * MIB).unwrap();
-        mknodat(CWD, path("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        File::create(path("large"))
+            .unwrap()
+            .set_len(100 * MIB)
+            .unwrap();
+        mknodat(
+            CWD,
+            path("pipe"),
+            FileType::Fifo,
+            Mode::RUSR | Mode::WUSR,
+            0,
+        )
+        .unwrap();
         let _listener = UnixListener::bind(path("socket")).unwrap();
-        for (link, target) in [("to-small", "small"), ("to-pipe", "pipe"), ("to-zero", "/dev/zero")] {
+        for (link, target) in [
+            ("to-small", "small"),
+            ("to-pipe", "pipe"),
+            ("to-zero", "/dev/zero"),
+        ] {
             symlink(target, path(link)).unwrap();
         }
         let check = |name: &str, expect: Result<&str, &str>| {
             let read = read(&path(name), DOCUMENT).map_err(|error| error.to_string());
-            assert_eq!(read, expect.map(|text| text.as_bytes().to_vec()).map_err(str::to_owned), "{name}");
+            assert_eq!(
+                read,
+                expect
+                    .map(|text| text.as_bytes().to_vec())
+                    .map_err(str::to_owned),
+                "{name}"
+            );
         };
         check("small", Ok("abc"));
         check("to-small", Ok("abc"));
-        check("large", Err("it is 100 MiB, larger than the limit of 16 MiB"));
+        check(
+            "large",
+            Err("it is 100 MiB, larger than the limit of 16 MiB"),
+        );
         check("pipe", Err("it is a named pipe, not a regular file"));
         check("to-pipe", Err("it is a named pipe, not a regular file"));
         check("socket", Err("it is a socket, not a regular file"));
@@ -147,6 +183,9 @@ mod tests {
         check("", Err("it is a directory"));
         check("none", Err("no such file"));
         // Files of /proc say that they are empty.
-        assert!(matches!(super::read(Path::new("/proc/self/maps"), 10), Err(InputError::TooLarge { size: 11, .. })));
+        assert!(matches!(
+            super::read(Path::new("/proc/self/maps"), 10),
+            Err(InputError::TooLarge { size: 11, .. })
+        ));
     }
 }

@@ -1,8 +1,8 @@
 //! The map of taskcat.
 //!
-//! taskcat reads `.taskcat.yml`, works out every *test × region* (a **cell**), stages the project to S3, launches the
-//! stacks concurrently, follows their events, writes reports, and takes everything away again, whatever happens on the
-//! way.
+//! taskcat reads `.taskcat.yml`, works out every *test × region* (a **cell**), stages the project
+//! to S3, launches the stacks concurrently, follows their events, writes reports, and takes
+//! everything away again, whatever happens on the way.
 //!
 //! # The way of the data
 //!
@@ -19,29 +19,40 @@
 //!
 //! Modules stand below in the order of the pipeline, and a lower one never imports a higher one:
 //!
-//! 1. [`diagnostic`], [`duration`], [`event`], [`input`], [`mask`], [`process`], [`report_files`], [`status`], [`yaml`] and [`catalog`] know (almost) nobody.
-//! 2. [`template`] and [`config`] read files; [`properties`] checks what resources are made with; [`plan`] joins them. All
-//!    pure: no call leaves the machine.
-//! 3. [`aws`] is the only importer of `aws_sdk_*`; [`pipeline`] holds the stack that taskcat brings along.
-//! 4. [`lint`], [`package`], [`stage`], [`launch`], [`watch`] and [`teardown`] are the steps. They never import each other.
+//! 1. [`diagnostic`], [`duration`], [`event`], [`input`], [`mask`], [`process`], [`report_files`],
+//!    [`status`], [`yaml`] and [`catalog`] know (almost) nobody.
+//! 2. [`template`] and [`config`] read files; [`properties`] checks what resources are made with;
+//!    [`plan`] joins them. All pure: no call leaves the machine.
+//! 3. [`aws`] is the only importer of `aws_sdk_*`; [`pipeline`] holds the stack that taskcat brings
+//!    along.
+//! 4. [`lint`], [`package`], [`stage`], [`launch`], [`watch`] and [`teardown`] are the steps. They
+//!    never import each other.
 //! 5. [`report`] consumes events and knows no step.
-//! 6. [`simulator`] stands in for AWS on the wire. It knows [`template`] and [`catalog`], and only [`cli`] knows it.
-//! 7. [`run`] puts the steps in order; [`cli`] is the only place that prints, exits and reads the environment.
+//! 6. [`simulator`] stands in for AWS on the wire. It knows [`template`] and [`catalog`], and only
+//!    [`cli`] knows it.
+//! 7. [`run`] puts the steps in order; [`cli`] is the only place that prints, exits and reads the
+//!    environment.
 //!
-//! Beside `taskcat` stands one more binary, `src/bin/git-merge`: the Lambda that merges what a pipeline has tested.
+//! Beside `taskcat` stands one more binary, `src/bin/git-merge`: the Lambda that merges what a
+//! pipeline has tested.
 //!
 //! `tests/it/layers.rs` reads the imports and fails on an edge that isn't in its table.
 //!
 //! # Invariants
 //!
-//! * **Events are the only way out of the steps.** The dispatcher in [`run`] stamps, orders, redacts and counts them;
-//!   every report is a fold of them, so a recorded run renders to the same reports.
-//! * **The journal comes before the act.** What is about to be made is on disk before the call that makes it.
-//! * **A cell fails alone.** Whatever goes wrong with one test in one region becomes that cell's verdict.
+//! * **Events are the only way out of the steps.** The dispatcher in [`run`] stamps, orders,
+//!   redacts and counts them; every report is a fold of them, so a recorded run renders to the same
+//!   reports.
+//! * **The journal comes before the act.** What is about to be made is on disk before the call that
+//!   makes it.
+//! * **A cell fails alone.** Whatever goes wrong with one test in one region becomes that cell's
+//!   verdict.
 //! * **Nothing is left behind**, and only what the run made is deleted.
-//! * **Secrets** (`NoEcho` parameters, generated passwords, fetched secrets) are masked before anything is shown.
-//! * **One seam**: the endpoint, and the keys that it takes. The same bytes go to AWS and to whatever stands in for it;
-//!   what says of itself that it only simulates AWS is called so in every report.
+//! * **Secrets** (`NoEcho` parameters, generated passwords, fetched secrets) are masked before
+//!   anything is shown.
+//! * **One seam**: the endpoint, and the keys that it takes. The same bytes go to AWS and to
+//!   whatever stands in for it; what says of itself that it only simulates AWS is called so in
+//!   every report.
 
 pub mod diagnostic;
 pub mod duration;

@@ -1,7 +1,8 @@
 //! The bounds of a project: paths and symbolic links that lead outside of it.
 //!
-//! What is outside isn't the project's to publish or to write, and a pull request can bring a link to anything that the
-//! machine can read. Knows only `diagnostic`; whoever reads or writes a path of the project asks it first.
+//! What is outside isn't the project's to publish or to write, and a pull request can bring a link
+//! to anything that the machine can read. Knows only `diagnostic`; whoever reads or writes a path
+//! of the project asks it first.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -28,8 +29,12 @@ pub enum Escape {
 impl Bounds {
     /// `follow_links` allows what links lead to for reading. Nothing outside is ever written.
     pub fn new(project_root: &Path, follow_links: bool) -> Self {
-        let absolute = std::path::absolute(project_root).unwrap_or_else(|_| project_root.to_owned());
-        Self { root: absolute.canonicalize().unwrap_or(absolute), follow_links }
+        let absolute =
+            std::path::absolute(project_root).unwrap_or_else(|_| project_root.to_owned());
+        Self {
+            root: absolute.canonicalize().unwrap_or(absolute),
+            follow_links,
+        }
     }
 
     /// Whether links may be followed out of the project.
@@ -64,7 +69,10 @@ impl Bounds {
             Err(_) if path.is_relative() => path.to_owned(),
             // The root itself may have been reached by a link.
             Err(_) => match path.canonicalize() {
-                Ok(real) => real.strip_prefix(&self.root).map_err(|_| escape())?.to_owned(),
+                Ok(real) => real
+                    .strip_prefix(&self.root)
+                    .map_err(|_| escape())?
+                    .to_owned(),
                 Err(_) => return Err(escape()),
             },
         };
@@ -86,11 +94,15 @@ impl Bounds {
                 continue;
             }
             // One that leads nowhere can't be read, but a file could be created at its end.
-            let target =
-                current.canonicalize().or_else(|_| std::fs::read_link(&current).map(|it| self.beside(&current, &it)));
+            let target = current
+                .canonicalize()
+                .or_else(|_| std::fs::read_link(&current).map(|it| self.beside(&current, &it)));
             let target = target.unwrap_or_else(|_| current.clone());
             if !target.starts_with(&self.root) {
-                let link = current.strip_prefix(&self.root).unwrap_or(&current).to_owned();
+                let link = current
+                    .strip_prefix(&self.root)
+                    .unwrap_or(&current)
+                    .to_owned();
                 return Err(Escape::Link { link, target });
             }
             current = target;
@@ -101,7 +113,12 @@ impl Bounds {
     /// What a link that leads nowhere names, without dots.
     fn beside(&self, link: &Path, target: &Path) -> PathBuf {
         let mut named = PathBuf::new();
-        for component in link.parent().unwrap_or(&self.root).join(target).components() {
+        for component in link
+            .parent()
+            .unwrap_or(&self.root)
+            .join(target)
+            .components()
+        {
             match component {
                 Component::ParentDir => _ = named.pop(),
                 Component::CurDir => {}
@@ -116,7 +133,9 @@ impl Escape {
     /// As an error, with what to do about it.
     pub fn to_diagnostic(&self) -> Diagnostic {
         let help = match self {
-            Self::Link { .. } => "copy the file into the project, exclude the link, or pass --follow-links to use it",
+            Self::Link { .. } => {
+                "copy the file into the project, exclude the link, or pass --follow-links to use it"
+            }
             Self::Path(_) => "use a path in the project, relative to its root",
         };
         Diagnostic::error(self.to_string()).help(help)
@@ -146,14 +165,25 @@ mod tests {
         symlink("again", root.join("again")).unwrap();
         let check = |path: &str, expect: Result<(), &str>| {
             for path in [PathBuf::from(path), root.join(path)] {
-                let found = Bounds::new(&root, false).check(&path).map_err(|escape| match escape {
-                    Escape::Link { link, .. } => link.display().to_string(),
-                    Escape::Path(_) => "path".to_owned(),
-                });
+                let found = Bounds::new(&root, false)
+                    .check(&path)
+                    .map_err(|escape| match escape {
+                        Escape::Link { link, .. } => link.display().to_string(),
+                        Escape::Path(_) => "path".to_owned(),
+                    });
                 assert_eq!(found, expect.map_err(str::to_owned), "{path:?}");
             }
         };
-        for path in ["", "deep/er", "deep/../deep", "deep/in/x", "none/x", "dangling", "again", "deep/in/../er"] {
+        for path in [
+            "",
+            "deep/er",
+            "deep/../deep",
+            "deep/in/x",
+            "none/x",
+            "dangling",
+            "again",
+            "deep/in/../er",
+        ] {
             check(path, Ok(()));
         }
         check("..", Err("path"));
@@ -168,11 +198,16 @@ mod tests {
         assert!(following.check_writable(Path::new("chain")).is_err());
         assert!(following.check(Path::new("../outside/file")).is_err());
         assert!(following.check(&base.join("outside/file")).is_err());
-        let escape = Bounds::new(&root, false).check(Path::new("chain")).unwrap_err();
+        let escape = Bounds::new(&root, false)
+            .check(Path::new("chain"))
+            .unwrap_err();
         let target = base.join("outside/file");
         assert_eq!(
             escape.to_string(),
-            format!("chain is a symbolic link to {}, which is outside the project", target.display())
+            format!(
+                "chain is a symbolic link to {}, which is outside the project",
+                target.display()
+            )
         );
     }
 }

@@ -1,6 +1,7 @@
 //! Masks secrets: values of `NoEcho` parameters, generated passwords, fetched secrets.
 //!
-//! An evaluated secret can be a part of any text, so texts are searched for it before they are shown.
+//! An evaluated secret can be a part of any text, so texts are searched for it before they are
+//! shown.
 
 use std::cmp::Reverse;
 
@@ -18,7 +19,10 @@ pub struct Secrets(Vec<String>);
 
 impl Secrets {
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let mut values: Vec<_> = values.into_iter().filter(|value| !value.is_empty()).collect();
+        let mut values: Vec<_> = values
+            .into_iter()
+            .filter(|value| !value.is_empty())
+            .collect();
         values.sort_unstable_by(|a, b| (Reverse(a.len()), a).cmp(&(Reverse(b.len()), b)));
         values.dedup();
         Self(values)
@@ -51,8 +55,8 @@ impl Secrets {
         self.mask_fields(value, &|_| true);
     }
 
-    /// Masks the texts of the fields for which `is_text` holds: a field is the key of a text, or of the list that it is in.
-    /// Returns whether there was any secret.
+    /// Masks the texts of the fields for which `is_text` holds: a field is the key of a text, or of
+    /// the list that it is in. Returns whether there was any secret.
     pub fn mask_fields(&self, value: &mut Json, is_text: &dyn Fn(&str) -> bool) -> bool {
         self.mask_texts(value, is_text, "")
     }
@@ -65,12 +69,14 @@ impl Secrets {
                 *text = masked;
                 has_secret
             }
-            Json::Array(items) => {
-                items.iter_mut().fold(false, |found, item| self.mask_texts(item, is_text, field) | found)
-            }
+            Json::Array(items) => items.iter_mut().fold(false, |found, item| {
+                self.mask_texts(item, is_text, field) | found
+            }),
             Json::Object(entries) => {
                 let entries = entries.iter_mut();
-                entries.fold(false, |found, (field, item)| self.mask_texts(item, is_text, field) | found)
+                entries.fold(false, |found, (field, item)| {
+                    self.mask_texts(item, is_text, field) | found
+                })
             }
             Json::String(_) | Json::Null | Json::Bool(_) | Json::Number(_) => false,
         }
@@ -83,10 +89,17 @@ fn alone(text: &str, word: &str) -> String {
     let mut rest = text;
     while let Some(at) = rest.find(word) {
         let (before, after) = (&rest[..at], &rest[at + word.len()..]);
-        let last = before.chars().next_back().or_else(|| masked.chars().next_back());
+        let last = before
+            .chars()
+            .next_back()
+            .or_else(|| masked.chars().next_back());
         let beside = [last, after.chars().next()];
         masked.push_str(before);
-        masked.push_str(if beside.into_iter().flatten().any(char::is_alphanumeric) { word } else { MASK });
+        masked.push_str(if beside.into_iter().flatten().any(char::is_alphanumeric) {
+            word
+        } else {
+            MASK
+        });
         rest = after;
     }
     masked + rest
@@ -100,7 +113,10 @@ mod tests {
     fn secrets_are_masked_wherever_they_stand() {
         let secrets = Secrets::new(["hunter2", "hunter2hunter2", "ab", "", "é"].map(str::to_owned));
         let check = |text: &str, expect: &str| assert_eq!(secrets.mask(text), expect, "{text}");
-        check("Parameter Password with value hunter2 is too short", "Parameter Password with value **** is too short");
+        check(
+            "Parameter Password with value hunter2 is too short",
+            "Parameter Password with value **** is too short",
+        );
         check("xhunter2hunter2y", "x****y");
         check("ab", "****");
         check("M::ab::AMI abba cab ab", "M::****::AMI abba cab ****");

@@ -1,9 +1,9 @@
-//! Running another program: what it prints and how long it runs is bounded, and it is killed with its children, even where
-//! this process is killed itself.
+//! Running another program: what it prints and how long it runs is bounded, and it is killed with
+//! its children, even where this process is killed itself.
 //!
-//! `package`, `launch::hook` and `lint::cfn_lint` run pip, docker, hooks and cfn-lint through here. What a program's
-//! output means is theirs; this module knows nobody. Arguments are visible to every user of the machine, so
-//! secrets go through standard input only.
+//! `package`, `launch::hook` and `lint::cfn_lint` run pip, docker, hooks and cfn-lint through here.
+//! What a program's output means is theirs; this module knows nobody. Arguments are visible to
+//! every user of the machine, so secrets go through standard input only.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -18,8 +18,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep_until};
 
-/// How long the output of a program that has ended is awaited: something that it left in the background may hold
-/// the pipes open for as long as it lives.
+/// How long the output of a program that has ended is awaited: something that it left in the
+/// background may hold the pipes open for as long as it lives.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// How much of a stream is kept, in bytes: its end.
@@ -27,15 +27,24 @@ const KEPT: usize = 64 * 1024;
 
 /// Runs `command` to its end, with `stdin` as its input, for as long as `limit` at most.
 ///
-/// The program gets a process group of its own. When the time is over, or the future is dropped, the whole group is
-/// killed; so it is when this process is killed. What a program leaves in the background when it ends by itself lives on.
+/// The program gets a process group of its own. When the time is over, or the future is dropped,
+/// the whole group is killed; so it is when this process is killed. What a program leaves in the
+/// background when it ends by itself lives on.
 ///
 /// # Errors
-/// The program could not be started: [`io::ErrorKind::NotFound`] when it, or the interpreter that its first line
-/// names, does not exist.
+/// The program could not be started: [`io::ErrorKind::NotFound`] when it, or the interpreter that
+/// its first line names, does not exist.
 pub async fn run(mut command: Command, stdin: Vec<u8>, limit: Duration) -> io::Result<Finished> {
-    command.stdin(if stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    command.stdin(if stdin.is_empty() {
+        Stdio::null()
+    } else {
+        Stdio::piped()
+    });
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
     let mut group = Group::new(command.spawn()?);
     let (mut stdout, mut stderr) = (group.leader.stdout.take(), group.leader.stderr.take());
     let (mut from_stdout, mut from_stderr) = (vec![0; 8192], vec![0; 8192]);
@@ -88,7 +97,8 @@ pub async fn run(mut command: Command, stdin: Vec<u8>, limit: Duration) -> io::R
     Ok(finished)
 }
 
-/// A program to be found on `path`, or on the PATH of this process where that is None; it passes its environment on.
+/// A program to be found on `path`, or on the PATH of this process where that is None; it passes
+/// its environment on.
 pub fn command(program: impl AsRef<OsStr>, path: Option<&OsStr>) -> Command {
     let mut command = Command::new(program);
     if let Some(path) = path {
@@ -155,8 +165,8 @@ impl Tail {
         self.dropped += excess as u64;
     }
 
-    /// What is kept, in whole lines: a line that lost its beginning is left out, so that no half of a word (or of a
-    /// secret) stands there.
+    /// What is kept, in whole lines: a line that lost its beginning is left out, so that no half of
+    /// a word (or of a secret) stands there.
     pub fn text(&self) -> String {
         let bytes: Vec<u8> = self.bytes.iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes);
@@ -176,9 +186,15 @@ impl Tail {
 /// The last `count` lines of a text that are not blank, each cut to a readable length.
 pub fn last_lines(text: &str, count: usize) -> String {
     const LONGEST: usize = 400;
-    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-    let shown =
-        lines.iter().skip(lines.len().saturating_sub(count)).map(|line| match line.char_indices().nth(LONGEST) {
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let shown = lines
+        .iter()
+        .skip(lines.len().saturating_sub(count))
+        .map(|line| match line.char_indices().nth(LONGEST) {
             Some((end, _)) => format!("{}…", line.get(..end).unwrap_or(line)),
             None => (*line).to_owned(),
         });
@@ -187,7 +203,11 @@ pub fn last_lines(text: &str, count: usize) -> String {
 
 /// Output below a message, each line set in; nothing for no output.
 pub fn indented(output: &str) -> String {
-    let mut text = if output.is_empty() { String::new() } else { ":".to_owned() };
+    let mut text = if output.is_empty() {
+        String::new()
+    } else {
+        ":".to_owned()
+    };
     for line in output.lines() {
         text.push_str("\n  ");
         text.push_str(line);
@@ -196,7 +216,10 @@ pub fn indented(output: &str) -> String {
 }
 
 /// Reads what is there; at the end of the stream the pipe is closed.
-async fn read_some<'b>(pipe: &mut Option<impl AsyncRead + Unpin>, buffer: &'b mut [u8]) -> &'b [u8] {
+async fn read_some<'b>(
+    pipe: &mut Option<impl AsyncRead + Unpin>,
+    buffer: &'b mut [u8],
+) -> &'b [u8] {
     let read = match pipe {
         Some(open) => open.read(buffer).await.unwrap_or(0),
         None => 0,
@@ -219,9 +242,14 @@ impl Group {
         Self { leader, guard }
     }
 
-    /// Once the child has been awaited it has no id any more, and the number may belong to somebody else.
+    /// Once the child has been awaited it has no id any more, and the number may belong to somebody
+    /// else.
     fn kill(&self) {
-        let id = self.leader.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let id = self
+            .leader
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw);
         if let Some(id) = id {
             // It may have ended just now; then there is nothing to kill.
             let _ = kill_process_group(id, Signal::KILL);
@@ -238,17 +266,27 @@ impl Drop for Group {
     }
 }
 
-/// A shell that waits for the end of this process, however it ends, and then kills a process group. The system's own means
-/// for that, the parent-death signal, reaches no grandchildren.
+/// A shell that waits for the end of this process, however it ends, and then kills a process group.
+/// The system's own means for that, the parent-death signal, reaches no grandchildren.
 struct Guard(Child);
 
 impl Guard {
-    /// What the shell reads from ends only with this process. Where there is no shell there is no guard.
+    /// What the shell reads from ends only with this process. Where there is no shell there is no
+    /// guard.
     fn of(group: u32) -> Option<Self> {
         let mut shell = Command::new("/bin/sh");
-        // Of a process group of its own: what ends this process by the terminal must not end the guard first.
-        shell.args(["-c", "read _; kill -s KILL -- \"-$0\"", &group.to_string()]).env_clear().process_group(0);
-        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/").kill_on_drop(true);
+        // Of a process group of its own: what ends this process by the terminal must not end the
+        // guard first.
+        shell
+            .args(["-c", "read _; kill -s KILL -- \"-$0\"", &group.to_string()])
+            .env_clear()
+            .process_group(0);
+        shell
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .current_dir("/")
+            .kill_on_drop(true);
         shell.spawn().ok().map(Self)
     }
 
@@ -259,7 +297,8 @@ impl Guard {
     }
 }
 
-/// Returns a PATH for tests that starts with the Python tools that `tests/setup.sh` installs: pip and cfn-lint.
+/// Returns a PATH for tests that starts with the Python tools that `tests/setup.sh` installs: pip
+/// and cfn-lint.
 #[cfg(test)]
 pub fn path_with_python_tools() -> std::ffi::OsString {
     let tools = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venvs/taskcat/bin");
@@ -279,28 +318,57 @@ mod tests {
         command
     }
 
-    async fn check(script: &str, stdin: &str, limit_ms: Option<u64>, end: End, stdout: &str, stderr: &str) {
+    async fn check(
+        script: &str,
+        stdin: &str,
+        limit_ms: Option<u64>,
+        end: End,
+        stdout: &str,
+        stderr: &str,
+    ) {
         let limit = limit_ms.map_or(LONG, Duration::from_millis);
         let finished = run(sh(script), stdin.into(), limit).await.unwrap();
-        assert_eq!((finished.end, finished.stdout.text().as_str()), (end, stdout), "{script}");
+        assert_eq!(
+            (finished.end, finished.stdout.text().as_str()),
+            (end, stdout),
+            "{script}"
+        );
         assert_eq!(finished.stderr.text(), stderr, "{script}");
     }
 
     #[tokio::test]
     async fn ends_and_streams() {
-        check("cat; echo no >&2", "a\nb", None, End::Exited(0), "a\nb", "no\n").await;
+        check(
+            "cat; echo no >&2",
+            "a\nb",
+            None,
+            End::Exited(0),
+            "a\nb",
+            "no\n",
+        )
+        .await;
         check("exit 3", "", None, End::Exited(3), "", "").await;
         check("cat", "", None, End::Exited(0), "", "").await;
         check("kill -TERM $$", "", None, End::Signalled(15), "", "").await;
         let limit = Duration::from_millis(100);
-        check("echo first; sleep 60", "", Some(100), End::TimedOut(limit), "first\n", "").await;
+        check(
+            "echo first; sleep 60",
+            "",
+            Some(100),
+            End::TimedOut(limit),
+            "first\n",
+            "",
+        )
+        .await;
         // More input than a pipe holds, and nobody reads it.
         check("exit 4", &"x".repeat(1 << 20), None, End::Exited(4), "", "").await;
     }
 
     #[tokio::test]
     async fn a_missing_program_is_not_found() {
-        let error = run(Command::new("no-such-program-anywhere"), Vec::new(), LONG).await.unwrap_err();
+        let error = run(Command::new("no-such-program-anywhere"), Vec::new(), LONG)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 
@@ -308,7 +376,11 @@ mod tests {
     async fn output_is_bounded_to_whole_lines() {
         let finished = run(sh("seq 1 100000"), Vec::new(), LONG).await.unwrap();
         let text = finished.stdout.text();
-        assert!(finished.stdout.is_cut() && text.len() <= KEPT, "{}", text.len());
+        assert!(
+            finished.stdout.is_cut() && text.len() <= KEPT,
+            "{}",
+            text.len()
+        );
         let first: u64 = text.lines().next().unwrap().parse().unwrap();
         assert_eq!(text.lines().count() as u64, 100_000 - first + 1);
         assert_eq!(last_lines(&text, 2), "99999\n100000");
@@ -323,10 +395,15 @@ mod tests {
     #[tokio::test]
     async fn what_is_left_in_the_background_is_not_awaited() {
         let started = Instant::now();
-        let finished = run(sh("sleep 30 & echo $!"), Vec::new(), LONG).await.unwrap();
+        let finished = run(sh("sleep 30 & echo $!"), Vec::new(), LONG)
+            .await
+            .unwrap();
         assert!(finished.end.is_success() && started.elapsed() < Duration::from_secs(10));
         let left: i32 = finished.stdout.text().trim().parse().unwrap();
-        assert!(is_alive(left), "a background process of a program that ended by itself lives on");
+        assert!(
+            is_alive(left),
+            "a background process of a program that ended by itself lives on"
+        );
         rustix::process::kill_process(Pid::from_raw(left).unwrap(), Signal::KILL).unwrap();
     }
 
@@ -334,7 +411,10 @@ mod tests {
     async fn children_die_with_the_future() {
         let folder = tempfile::tempdir().unwrap();
         let note = folder.path().join("pid");
-        let script = format!("sleep 60 & echo $! > {0}.new; mv {0}.new {0}; wait", note.display());
+        let script = format!(
+            "sleep 60 & echo $! > {0}.new; mv {0}.new {0}; wait",
+            note.display()
+        );
         let running = tokio::spawn(run(sh(&script), Vec::new(), LONG));
         let pid = loop {
             match std::fs::read_to_string(&note) {

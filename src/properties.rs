@@ -1,15 +1,17 @@
-//! What CloudFormation refuses of a resource's properties, as far as their values are known: one check for `plan` and the
-//! simulator.
+//! What CloudFormation refuses of a resource's properties, as far as their values are known: one
+//! check for `plan` and the simulator.
 //!
-//! CloudFormation checks the properties against the type's schema before it calls the handler, with a validator for
-//! JSON Schema that words what it finds (`org.everit.json.schema`). The shapes of the catalogue allow too much rather
-//! than too little, and so does this: whatever CloudFormation might take passes.
+//! CloudFormation checks the properties against the type's schema before it calls the handler, with
+//! a validator for JSON Schema that words what it finds (`org.everit.json.schema`). The shapes of
+//! the catalogue allow too much rather than too little, and so does this: whatever CloudFormation
+//! might take passes.
 //!
 //! The words are those that people report: `#: required key [Name] not found`
-//! (<https://github.com/aws-cloudformation/iac-model-evaluation/issues/29>); several of them, each on a line of its own
-//! (<https://github.com/org-formation/aws-resource-providers/issues/105>); `extraneous key [ResponseHeaders] is not
-//! permitted` beneath `#/MethodResponses/0`; `expected type: JSONArray, found: JSONObject` and `expected type: String,
-//! found: JSONArray`. Not confirmed: the order of several, and `expected type: Boolean`. Since 2024 some regions put all
+//! (<https://github.com/aws-cloudformation/iac-model-evaluation/issues/29>); several of them, each
+//! on a line of its own (<https://github.com/org-formation/aws-resource-providers/issues/105>);
+//! `extraneous key [ResponseHeaders] is not permitted` beneath `#/MethodResponses/0`;
+//! `expected type: JSONArray, found: JSONObject` and `expected type: String, found: JSONArray`. Not
+//! confirmed: the order of several, and `expected type: Boolean`. Since 2024 some regions put all
 //! of it into brackets, on one line: `with message: [#/Tags: …]`.
 
 use indexmap::IndexMap;
@@ -19,10 +21,14 @@ use crate::template::{Value, is_custom_resource};
 
 const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
 
-/// Types whose properties and attributes CloudFormation checks by itself instead of by their schema, and for which it has
-/// other words. Nobody lists them; these were seen in stacks' events.
-const CHECKED_BY_SERVICE: [&str; 4] =
-    ["AWS::AppSync::DataSource", "AWS::AppSync::GraphQLApi", "AWS::AppSync::Resolver", "AWS::SSM::Parameter"];
+/// Types whose properties and attributes CloudFormation checks by itself instead of by their
+/// schema, and for which it has other words. Nobody lists them; these were seen in stacks' events.
+const CHECKED_BY_SERVICE: [&str; 4] = [
+    "AWS::AppSync::DataSource",
+    "AWS::AppSync::GraphQLApi",
+    "AWS::AppSync::Resolver",
+    "AWS::SSM::Parameter",
+];
 
 /// Whether CloudFormation checks resources of the type by itself.
 pub fn is_checked_by_service(kind: &str) -> bool {
@@ -44,7 +50,10 @@ pub enum Refusal {
         service: Option<&'static str>,
     },
     /// CloudFormation itself refuses a value.
-    OfValue { pointer: String, message: &'static str },
+    OfValue {
+        pointer: String,
+        message: &'static str,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +67,10 @@ impl Refusal {
     /// Where in the properties it is: `/Rules/0/Id`.
     pub fn pointer(&self) -> String {
         match self {
-            Self::BySchema(violations) | Self::ByService(violations) => {
-                violations.first().map(|first| first.pointer.clone()).unwrap_or_default()
-            }
+            Self::BySchema(violations) | Self::ByService(violations) => violations
+                .first()
+                .map(|first| first.pointer.clone())
+                .unwrap_or_default(),
             Self::ByHandler { property, .. } => format!("/{property}"),
             Self::OfValue { pointer, .. } => pointer.clone(),
         }
@@ -70,16 +80,22 @@ impl Refusal {
     pub fn message(&self, logical_id: &str) -> String {
         match self {
             Self::BySchema(violations) => {
-                let lines = violations.iter().map(|it| format!("#{}: {}", it.pointer, it.message));
+                let lines = violations
+                    .iter()
+                    .map(|it| format!("#{}: {}", it.pointer, it.message));
                 let lines = lines.collect::<Vec<_>>().join("\n");
-                format!("Properties validation failed for resource {logical_id} with message:\n{lines}")
+                format!(
+                    "Properties validation failed for resource {logical_id} with message:\n{lines}"
+                )
             }
             Self::ByService(violations) => {
                 let found: Vec<String> = violations.iter().map(Violation::by_service).collect();
                 format!("Property validation failure: [{}]", found.join(", "))
             }
             Self::ByHandler { message, .. } => {
-                format!(r#"Resource handler returned message: "{message}" (HandlerErrorCode: InvalidRequest)"#)
+                format!(
+                    r#"Resource handler returned message: "{message}" (HandlerErrorCode: InvalidRequest)"#
+                )
             }
             Self::OfValue { message, .. } => (*message).to_owned(),
         }
@@ -98,7 +114,10 @@ impl Violation {
             let at = if pointer.is_empty() { "/" } else { pointer };
             return format!("Encountered unsupported properties in {{{at}}}: [{name}]");
         }
-        let expected = self.message.strip_prefix("expected type: ").and_then(|rest| rest.split(',').next());
+        let expected = self
+            .message
+            .strip_prefix("expected type: ")
+            .and_then(|rest| rest.split(',').next());
         let expected = match expected.unwrap_or_default() {
             "JSONArray" => "List",
             "JSONObject" => "Map",
@@ -108,7 +127,8 @@ impl Violation {
     }
 }
 
-/// What is refused of the properties of a type. Of types that the catalogue doesn't know, and of unknown values: nothing.
+/// What is refused of the properties of a type. Of types that the catalogue doesn't know, and of
+/// unknown values: nothing.
 pub fn refusal(kind: &str, properties: &IndexMap<String, Value>) -> Option<Refusal> {
     if is_custom_resource(kind) {
         return None;
@@ -119,10 +139,15 @@ pub fn refusal(kind: &str, properties: &IndexMap<String, Value>) -> Option<Refus
         return Some(refusal);
     }
     let known = resource_type(kind)?;
-    let mut check = Check { known: &known, violations: Vec::new() };
+    let mut check = Check {
+        known: &known,
+        violations: Vec::new(),
+    };
     check.object(&known.properties, properties, &Place::default());
     // A nested stack's URL is checked together with the template that it leads to.
-    check.violations.retain(|it| kind != NESTED_STACK || !it.pointer.starts_with("/TemplateURL"));
+    check
+        .violations
+        .retain(|it| kind != NESTED_STACK || !it.pointer.starts_with("/TemplateURL"));
     match check.violations {
         violations if violations.is_empty() => name_refused(kind, properties),
         violations if is_checked_by_service(kind) => Some(Refusal::ByService(violations)),
@@ -150,7 +175,10 @@ impl Place {
 
     fn at(&self, pointer: &str, path: &str) -> Self {
         let dot = if self.path.is_empty() { "" } else { "." };
-        Self { pointer: format!("{}/{pointer}", self.pointer), path: format!("{}{dot}{path}", self.path) }
+        Self {
+            pointer: format!("{}/{pointer}", self.pointer),
+            path: format!("{}{dot}{path}", self.path),
+        }
     }
 }
 
@@ -161,13 +189,23 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn violation(&mut self, place: &Place, what: &str) {
-        self.violations.push(Violation { pointer: place.pointer.clone(), message: what.to_owned() });
+        self.violations.push(Violation {
+            pointer: place.pointer.clone(),
+            message: what.to_owned(),
+        });
     }
 
     fn object(&mut self, object: &Object, entries: &IndexMap<String, Value>, place: &Place) {
-        for name in object.required().filter(|name| !entries.contains_key(*name)) {
+        for name in object
+            .required()
+            .filter(|name| !entries.contains_key(*name))
+        {
             // What only AWS sets may be required of what AWS answers.
-            if !self.known.read_only.contains(&place.name(name).path.as_str()) {
+            if !self
+                .known
+                .read_only
+                .contains(&place.name(name).path.as_str())
+            {
                 self.violation(place, &format!("required key [{name}] not found"));
             }
         }
@@ -207,20 +245,26 @@ impl Check<'_> {
     }
 
     fn mismatch(&mut self, expected: &str, value: &Value, place: &Place) {
-        self.violation(place, &format!("expected type: {expected}, found: {}", found(value)));
+        self.violation(
+            place,
+            &format!("expected type: {expected}, found: {}", found(value)),
+        );
     }
 }
 
-/// Whether a value does for a JSON type. Scalars stand for each other where their text can be read so.
+/// Whether a value does for a JSON type. Scalars stand for each other where their text can be read
+/// so.
 fn takes(json: JsonType, value: &Value) -> bool {
     match (json, value) {
         (JsonType::Array, Value::List(_)) | (JsonType::Object, Value::Map(_)) => true,
         (JsonType::Object, Value::String(text)) => text.trim_start().starts_with('{'),
         (JsonType::Array | JsonType::Object, _) | (_, Value::List(_) | Value::Map(_)) => false,
-        (JsonType::Integer | JsonType::Number, Value::String(text)) => text.trim().parse::<f64>().is_ok(),
-        (JsonType::Boolean, Value::String(text)) => {
-            ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word))
+        (JsonType::Integer | JsonType::Number, Value::String(text)) => {
+            text.trim().parse::<f64>().is_ok()
         }
+        (JsonType::Boolean, Value::String(text)) => ["true", "false"]
+            .iter()
+            .any(|word| text.eq_ignore_ascii_case(word)),
         (JsonType::String | JsonType::Integer | JsonType::Number | JsonType::Boolean, _) => true,
     }
 }
@@ -247,35 +291,54 @@ fn found(value: &Value) -> &'static str {
     }
 }
 
-/// What no schema says: the few rules for names that tests trip over, as their handlers are reported to word them
-/// (<https://github.com/splunk/splunk-aws-gdi-toolkit/issues/25>, <https://github.com/mapbox/cloudfriend/issues/94>).
+/// What no schema says: the few rules for names that tests trip over, as their handlers are
+/// reported to word them (<https://github.com/splunk/splunk-aws-gdi-toolkit/issues/25>,
+/// <https://github.com/mapbox/cloudfriend/issues/94>).
 fn name_refused(kind: &str, properties: &IndexMap<String, Value>) -> Option<Refusal> {
     let name = |property: &str| match properties.get(property) {
         Some(Value::String(name)) if !name.is_empty() => Some(name.as_str()),
         _ => None,
     };
     let (property, message, service) = match kind {
-        "AWS::S3::Bucket" => ("BucketName", bucket_name_refused(name("BucketName")?)?, None),
+        "AWS::S3::Bucket" => (
+            "BucketName",
+            bucket_name_refused(name("BucketName")?)?,
+            None,
+        ),
         "AWS::SQS::Queue" => {
             let is_fifo = match properties.get("FifoQueue") {
                 Some(Value::Unknown(_)) => return None,
-                fifo => fifo.and_then(Value::as_text).is_some_and(|fifo| is_true(&fifo)),
+                fifo => fifo
+                    .and_then(Value::as_text)
+                    .is_some_and(|fifo| is_true(&fifo)),
             };
-            ("QueueName", queue_name_refused(name("QueueName")?, is_fifo)?, Some("Sqs"))
+            (
+                "QueueName",
+                queue_name_refused(name("QueueName")?, is_fifo)?,
+                Some("Sqs"),
+            )
         }
         _ => return None,
     };
-    Some(Refusal::ByHandler { property, message, service })
+    Some(Refusal::ByHandler {
+        property,
+        message,
+        service,
+    })
 }
 
-/// CloudFormation's own words, from before there were schemas: a list has to be joined for the child.
+/// CloudFormation's own words, from before there were schemas: a list has to be joined for the
+/// child.
 fn nested_parameters_refused(properties: &IndexMap<String, Value>) -> Option<Refusal> {
-    let Some(Value::Map(parameters)) = properties.get("Parameters") else { return None };
+    let Some(Value::Map(parameters)) = properties.get("Parameters") else {
+        return None;
+    };
     let is_simple = |value: &Value| !matches!(value, Value::List(_) | Value::Map(_));
     let (name, _) = parameters.iter().find(|(_, value)| !is_simple(value))?;
     Some(Refusal::OfValue {
         pointer: format!("/Parameters/{name}"),
-        message: "Value of property Parameters must be an object with String (or simple type) properties",
+        message: "Value of property Parameters must be an object with String (or simple type) \
+            properties",
     })
 }
 
@@ -294,17 +357,23 @@ fn bucket_name_refused(name: &str) -> Option<&'static str> {
 
 fn queue_name_refused(name: &str, is_fifo: bool) -> Option<&'static str> {
     let is_plain = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     if is_fifo {
         let fits = name.len() <= 80 && name.strip_suffix(".fifo").is_some_and(is_plain);
         (!fits).then_some(
-            "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with \
+            "The name of a FIFO queue can only include alphanumeric characters, hyphens, or \
+             underscores, must end with \
             .fifo suffix and be 1 to 80 in length.",
         )
     } else {
         let fits = name.len() <= 80 && is_plain(name);
-        (!fits).then_some("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
+        (!fits).then_some(
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
+        )
     }
 }
 

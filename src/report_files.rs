@@ -1,4 +1,5 @@
-//! Which files are reports of a run: `report` clears those of earlier runs, and `stage` leaves them at home.
+//! Which files are reports of a run: `report` clears those of earlier runs, and `stage` leaves them
+//! at home.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -18,7 +19,8 @@ pub const LOCK: &str = ".taskcat.lock";
 /// So much of a file is looked at to tell whether it is a report.
 const HEAD: u64 = 64 * 1024;
 
-/// Whether a file in a folder of reports bears the name of one, also of one that is only half written.
+/// Whether a file in a folder of reports bears the name of one, also of one that is only half
+/// written.
 pub fn is_report_name(name: &str) -> bool {
     let name = name.strip_suffix(".partial").unwrap_or(name);
     NAMES.contains(&name) || name.ends_with(LOG)
@@ -41,7 +43,10 @@ pub fn is_report(path: &Path, name: &str) -> bool {
         "index.html" => head.to_ascii_lowercase().contains("taskcat"),
         "junit.xml" => head.contains("<testsuites") && head.contains("\"taskcat-id\""),
         "report.json" => head.contains("\"taskcat_version\""),
-        EVENTS => head.lines().next().is_some_and(|line| line.contains("\"event\":\"run_started\"")),
+        EVENTS => head
+            .lines()
+            .next()
+            .is_some_and(|line| line.contains("\"event\":\"run_started\"")),
         // Those of stacks that were never launched hold nothing but a reason.
         _ => is_log,
     }
@@ -53,6 +58,10 @@ fn head(path: &Path) -> Option<String> {
         return None;
     }
     let mut bytes = Vec::new();
-    File::open(path).ok()?.take(HEAD).read_to_end(&mut bytes).ok()?;
+    File::open(path)
+        .ok()?
+        .take(HEAD)
+        .read_to_end(&mut bytes)
+        .ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -1,7 +1,7 @@
 //! CloudFormation's statuses of stacks and of resources, and what each of them means.
 //!
-//! This is the one file that spells them. A status that is younger than this table keeps its text, and is judged by the
-//! words that all statuses are made of.
+//! This is the one file that spells them. A status that is younger than this table keeps its text,
+//! and is judged by the words that all statuses are made of.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -197,7 +197,8 @@ pub enum Operation {
 }
 
 impl StackStatus {
-    /// Returns the status of a stack whose creation CloudFormation has refused. It is taskcat's own: no stack exists.
+    /// Returns the status of a stack whose creation CloudFormation has refused. It is taskcat's
+    /// own: no stack exists.
     pub fn launch_failed() -> Self {
         Self::Other("LAUNCH_FAILED".into())
     }
@@ -214,7 +215,9 @@ impl StackStatus {
 
     /// Returns the status without its `_IN_PROGRESS`, for narrow columns.
     pub fn short(&self) -> &str {
-        self.as_str().strip_suffix("_IN_PROGRESS").unwrap_or(self.as_str())
+        self.as_str()
+            .strip_suffix("_IN_PROGRESS")
+            .unwrap_or(self.as_str())
     }
 }
 
@@ -261,23 +264,45 @@ mod tests {
             assert_eq!(ResourceStatus::from(text).to_string(), text);
             let json = serde_json::json!(text);
             assert_eq!(
-                serde_json::to_value(serde_json::from_value::<StackStatus>(json.clone()).unwrap()).unwrap(),
+                serde_json::to_value(serde_json::from_value::<StackStatus>(json.clone()).unwrap())
+                    .unwrap(),
                 json
             );
         };
-        ["CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "DELETE_SKIPPED", "SOMETHING_NEW", ""]
-            .into_iter()
-            .for_each(check);
-        assert_eq!(StackStatus::from("CREATE_COMPLETE"), StackStatus::CreateComplete);
-        assert_eq!(format!("{:>18}", StackStatus::CreateComplete), "   CREATE_COMPLETE");
+        [
+            "CREATE_COMPLETE",
+            "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+            "DELETE_SKIPPED",
+            "SOMETHING_NEW",
+            "",
+        ]
+        .into_iter()
+        .for_each(check);
+        assert_eq!(
+            StackStatus::from("CREATE_COMPLETE"),
+            StackStatus::CreateComplete
+        );
+        assert_eq!(
+            format!("{:>18}", StackStatus::CreateComplete),
+            "   CREATE_COMPLETE"
+        );
     }
 
     #[test]
     fn what_the_status_of_a_stack_means() {
         let check = |status: &str, terminal, deployed, unsuccessful, rollback| {
             let status = StackStatus::from(status);
-            let found = (status.is_terminal(), status.is_deployed(), status.is_unsuccessful(), status.is_rollback());
-            assert_eq!(found, (terminal, deployed, unsuccessful, rollback), "{status}");
+            let found = (
+                status.is_terminal(),
+                status.is_deployed(),
+                status.is_unsuccessful(),
+                status.is_rollback(),
+            );
+            assert_eq!(
+                found,
+                (terminal, deployed, unsuccessful, rollback),
+                "{status}"
+            );
         };
         check("CREATE_IN_PROGRESS", false, false, false, false);
         check("CREATE_COMPLETE", true, true, false, false);
@@ -286,7 +311,13 @@ mod tests {
         check("ROLLBACK_COMPLETE", true, false, true, true);
         check("ROLLBACK_FAILED", true, false, true, true);
         check("UPDATE_COMPLETE", true, true, false, false);
-        check("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", false, false, false, false);
+        check(
+            "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+            false,
+            false,
+            false,
+            false,
+        );
         check("DELETE_FAILED", true, false, true, false);
         check("DELETE_COMPLETE", true, false, false, false);
         check("LAUNCH_FAILED", true, false, true, false);
@@ -295,8 +326,13 @@ mod tests {
 
     #[test]
     fn what_the_status_of_a_resource_is_about() {
-        let check =
-            |status: &str, operation| assert_eq!(ResourceStatus::from(status).operation(), operation, "{status}");
+        let check = |status: &str, operation| {
+            assert_eq!(
+                ResourceStatus::from(status).operation(),
+                operation,
+                "{status}"
+            )
+        };
         check("CREATE_FAILED", Some(Operation::Create));
         check("IMPORT_COMPLETE", Some(Operation::Import));
         check("IMPORT_ROLLBACK_COMPLETE", Some(Operation::Rollback));

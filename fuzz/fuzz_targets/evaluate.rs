@@ -1,5 +1,5 @@
-//! Any template is evaluated, with its defaults, with values made up, and with nothing known: without a panic, within
-//! bounds, with every failure at a place of the text.
+//! Any template is evaluated, with its defaults, with values made up, and with nothing known:
+//! without a panic, within bounds, with every failure at a place of the text.
 
 #![no_main]
 

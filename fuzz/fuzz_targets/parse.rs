@@ -1,4 +1,5 @@
-//! Any text is read as a configuration and as a template: without a panic, within bounds, and to what it says.
+//! Any text is read as a configuration and as a template: without a panic, within bounds, and to
+//! what it says.
 
 #![no_main]
 
@@ -16,7 +17,8 @@ fuzz_target!(|bytes: &[u8]| {
     for dialect in [Dialect::PyYaml, Dialect::CloudFormation] {
         let parsed = parse_as(dialect, &file, text);
         places_exist(&parsed.diagnostics, text);
-        // Where the reading ended at what is too deep, a null stands in its place, one level too deep.
+        // Where the reading ended at what is too deep, a null stands in its place, one level too
+        // deep.
         if let (Some(root), true) = (&parsed.root, parsed.complete) {
             json_is_read_again(root, &file);
         }

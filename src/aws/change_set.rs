@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
-use aws_sdk_cloudformation::types::{Capability, ChangeSetType, EventFilter, OperationEvent, ResourceChange};
+use aws_sdk_cloudformation::types::{
+    Capability, ChangeSetType, EventFilter, OperationEvent, ResourceChange,
+};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::cloudformation::{parameters, tags};
@@ -12,13 +14,15 @@ use crate::duration::HumanDuration;
 use crate::event::{Change, ChangeDetail};
 use crate::status::ChangeSetStatus;
 
-/// The wait between two polls of a change set that CloudFormation is working out; it doubles up to the longest.
+/// The wait between two polls of a change set that CloudFormation is working out; it doubles up to
+/// the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// What the last call may take when the limit is over.
 const CALL: Duration = Duration::from_secs(2);
 
-/// What CreateChangeSet is asked for. All capabilities are acknowledged; nested stacks are looked into.
+/// What CreateChangeSet is asked for. All capabilities are acknowledged; nested stacks are looked
+/// into.
 #[derive(Clone, Debug)]
 pub struct CreateChangeSet<'a> {
     pub stack_name: &'a str,
@@ -58,7 +62,10 @@ pub struct ChangeSet {
 
 impl ChangeSet {
     pub fn tag(&self, key: &str) -> Option<&str> {
-        self.tags.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        self.tags
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether its execution has begun, however it went on.
@@ -70,20 +77,31 @@ impl ChangeSet {
 impl AwsError {
     /// Something that was requested has not come to its end.
     pub fn unfinished(operation: &'static str, region: &str, status: &str) -> Self {
-        Self::unexpected(operation, region, format!("not finished; the last status is {status}"))
+        Self::unexpected(
+            operation,
+            region,
+            format!("not finished; the last status is {status}"),
+        )
     }
 }
 
 impl Clients {
     /// Returns the ids of the change set and of its stack.
-    pub async fn create_change_set(&self, request: &CreateChangeSet<'_>) -> Result<(String, String), AwsError> {
+    pub async fn create_change_set(
+        &self,
+        request: &CreateChangeSet<'_>,
+    ) -> Result<(String, String), AwsError> {
         const OPERATION: &str = "CreateChangeSet";
         let answer = self
             .cloudformation
             .create_change_set()
             .stack_name(request.stack_name)
             .change_set_name(request.change_set)
-            .change_set_type(if request.creates { ChangeSetType::Create } else { ChangeSetType::Update })
+            .change_set_type(if request.creates {
+                ChangeSetType::Create
+            } else {
+                ChangeSetType::Update
+            })
             .template_url(request.template_url)
             .set_parameters(Some(parameters(&request.parameters)))
             .set_tags(Some(tags(request.tags)))
@@ -97,35 +115,58 @@ impl Clients {
             .await
             .map_err(|error| AwsError::new(OPERATION, &self.region, error))?;
         let unexpected = |what| AwsError::unexpected(OPERATION, &self.region, what);
-        let id = answer.id().ok_or_else(|| unexpected("the answer names no change set"))?;
-        let stack_id = answer.stack_id().ok_or_else(|| unexpected("the answer names no stack"))?;
+        let id = answer
+            .id()
+            .ok_or_else(|| unexpected("the answer names no change set"))?;
+        let stack_id = answer
+            .stack_id()
+            .ok_or_else(|| unexpected("the answer names no stack"))?;
         Ok((id.to_owned(), stack_id.to_owned()))
     }
 
-    /// Waits until the change set is worked out, nested ones too, and returns what it does to resources; `None` where
-    /// nothing would change at all. A change set without resources can still change outputs or tags.
+    /// Waits until the change set is worked out, nested ones too, and returns what it does to
+    /// resources; `None` where nothing would change at all. A change set without resources can
+    /// still change outputs or tags.
     ///
     /// # Errors
-    /// Why it could not be worked out, or not within `limit`. That nothing would change is no error.
-    pub async fn changes(&self, id: &str, limit: Duration) -> Result<Option<Vec<Change>>, AwsError> {
+    /// Why it could not be worked out, or not within `limit`. That nothing would change is no
+    /// error.
+    pub async fn changes(
+        &self,
+        id: &str,
+        limit: Duration,
+    ) -> Result<Option<Vec<Change>>, AwsError> {
         // A call that is never answered must not outlast the limit either.
         match timeout(limit + CALL, self.changes_until(id, Instant::now(), limit)).await {
             Ok(changes) => changes,
             Err(_) => {
                 let message = format!("not worked out within {}: no answer", HumanDuration(limit));
-                Err(AwsError::unexpected("CreateChangeSet", &self.region, message))
+                Err(AwsError::unexpected(
+                    "CreateChangeSet",
+                    &self.region,
+                    message,
+                ))
             }
         }
     }
 
-    async fn changes_until(&self, id: &str, start: Instant, limit: Duration) -> Result<Option<Vec<Change>>, AwsError> {
+    async fn changes_until(
+        &self,
+        id: &str,
+        start: Instant,
+        limit: Duration,
+    ) -> Result<Option<Vec<Change>>, AwsError> {
         let first = self.worked_out(id, start, limit).await?;
         let status = status_of(&first);
         if status != ChangeSetStatus::CreateComplete {
             let reason = first.status_reason().unwrap_or(status.as_str());
             return match is_empty(reason) {
                 true => Ok(None),
-                false => Err(AwsError::unexpected("CreateChangeSet", &self.region, reason)),
+                false => Err(AwsError::unexpected(
+                    "CreateChangeSet",
+                    &self.region,
+                    reason,
+                )),
             };
         }
         let mut found: Vec<ResourceChange> = resource_changes(&first);
@@ -139,31 +180,48 @@ impl Clients {
         for resource in found {
             let nested = match resource.change_set_id() {
                 // One that is worked out says so in turn; the depth of nesting ends this.
-                Some(nested) => Box::pin(self.changes_until(nested, start, limit)).await?.unwrap_or_default(),
+                Some(nested) => Box::pin(self.changes_until(nested, start, limit))
+                    .await?
+                    .unwrap_or_default(),
                 None => Vec::new(),
             };
-            changes.push(Change { nested, ..change(&resource) });
+            changes.push(Change {
+                nested,
+                ..change(&resource)
+            });
         }
         Ok(Some(changes))
     }
 
     /// The change set once CloudFormation has worked it out, or given up.
-    async fn worked_out(&self, id: &str, start: Instant, limit: Duration) -> Result<DescribeChangeSetOutput, AwsError> {
+    async fn worked_out(
+        &self,
+        id: &str,
+        start: Instant,
+        limit: Duration,
+    ) -> Result<DescribeChangeSetOutput, AwsError> {
         let mut wait = FIRST_WAIT;
         loop {
             let last = match self.describe_change_set(id, None).await {
                 Ok(answer) => match status_of(&answer) {
-                    status @ (ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress) => status.to_string(),
+                    status @ (ChangeSetStatus::CreatePending
+                    | ChangeSetStatus::CreateInProgress) => status.to_string(),
                     _ => return Ok(answer),
                 },
                 Err(error) if error.may_pass() => error.to_string(),
-                Err(error) if is_missing(&error) && start.elapsed() < INVISIBLE => error.to_string(),
+                Err(error) if is_missing(&error) && start.elapsed() < INVISIBLE => {
+                    error.to_string()
+                }
                 Err(error) => return Err(error),
             };
             let left = limit.saturating_sub(start.elapsed());
             if left.is_zero() {
                 let message = format!("not worked out within {}: {last}", HumanDuration(limit));
-                return Err(AwsError::unexpected("CreateChangeSet", &self.region, message));
+                return Err(AwsError::unexpected(
+                    "CreateChangeSet",
+                    &self.region,
+                    message,
+                ));
             }
             sleep(wait.min(left)).await;
             wait = (wait * 2).min(LONGEST_WAIT);
@@ -171,9 +229,20 @@ impl Clients {
     }
 
     /// The change set of that name; `None` where there is none.
-    pub async fn find_change_set(&self, stack: &str, name: &str) -> Result<Option<ChangeSet>, AwsError> {
-        let call = self.cloudformation.describe_change_set().stack_name(stack).change_set_name(name);
-        let answer = call.send().await.map_err(|error| AwsError::new("DescribeChangeSet", &self.region, error));
+    pub async fn find_change_set(
+        &self,
+        stack: &str,
+        name: &str,
+    ) -> Result<Option<ChangeSet>, AwsError> {
+        let call = self
+            .cloudformation
+            .describe_change_set()
+            .stack_name(stack)
+            .change_set_name(name);
+        let answer = call
+            .send()
+            .await
+            .map_err(|error| AwsError::new("DescribeChangeSet", &self.region, error));
         match answer {
             Ok(answer) => Ok(Some(change_set(&answer))),
             Err(error) if is_missing(&error) => Ok(None),
@@ -183,13 +252,20 @@ impl Clients {
 
     /// The names of a stack's change sets; none where there is no such stack.
     pub async fn change_set_names(&self, stack: &str) -> Result<Vec<String>, AwsError> {
-        let mut pages = self.cloudformation.list_change_sets().stack_name(stack).into_paginator().send();
+        let mut pages = self
+            .cloudformation
+            .list_change_sets()
+            .stack_name(stack)
+            .into_paginator()
+            .send();
         let mut names = Vec::new();
         while let Some(page) = pages.next().await {
             match page.map_err(|error| AwsError::new("ListChangeSets", &self.region, error)) {
-                Ok(page) => {
-                    names.extend(page.summaries().iter().filter_map(|it| it.change_set_name().map(str::to_owned)))
-                }
+                Ok(page) => names.extend(
+                    page.summaries()
+                        .iter()
+                        .filter_map(|it| it.change_set_name().map(str::to_owned)),
+                ),
                 Err(error) if is_missing(&error) => return Ok(Vec::new()),
                 Err(error) => return Err(error),
             }
@@ -197,35 +273,60 @@ impl Clients {
         Ok(names)
     }
 
-    async fn describe_change_set(&self, id: &str, token: Option<String>) -> Result<DescribeChangeSetOutput, AwsError> {
-        let call = self.cloudformation.describe_change_set().change_set_name(id).set_next_token(token);
+    async fn describe_change_set(
+        &self,
+        id: &str,
+        token: Option<String>,
+    ) -> Result<DescribeChangeSetOutput, AwsError> {
+        let call = self
+            .cloudformation
+            .describe_change_set()
+            .change_set_name(id)
+            .set_next_token(token);
         let call = call.include_property_values(true);
-        call.send().await.map_err(|error| AwsError::new("DescribeChangeSet", &self.region, error))
+        call.send()
+            .await
+            .map_err(|error| AwsError::new("DescribeChangeSet", &self.region, error))
     }
 
     /// The checks that a change set has failed, as long as it exists.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html>
     pub async fn failed_checks(&self, id: &str) -> Result<Vec<FailedCheck>, AwsError> {
         let filter = EventFilter::builder().failed_events(true).build();
-        let call = self.cloudformation.describe_events().change_set_name(id).filters(filter);
+        let call = self
+            .cloudformation
+            .describe_events()
+            .change_set_name(id)
+            .filters(filter);
         let mut pages = call.into_paginator().send();
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| AwsError::new("DescribeEvents", &self.region, error))?;
+            let page =
+                page.map_err(|error| AwsError::new("DescribeEvents", &self.region, error))?;
             found.extend(page.operation_events().iter().filter_map(failed_check));
         }
         Ok(found)
     }
 
     pub async fn execute_change_set(&self, id: &str, client_token: &str) -> Result<(), AwsError> {
-        let call = self.cloudformation.execute_change_set().change_set_name(id).client_request_token(client_token);
-        call.send().await.map(|_| ()).map_err(|error| AwsError::new("ExecuteChangeSet", &self.region, error))
+        let call = self
+            .cloudformation
+            .execute_change_set()
+            .change_set_name(id)
+            .client_request_token(client_token);
+        call.send()
+            .await
+            .map(|_| ())
+            .map_err(|error| AwsError::new("ExecuteChangeSet", &self.region, error))
     }
 
     /// With the change sets of nested stacks.
     pub async fn delete_change_set(&self, id: &str) -> Result<(), AwsError> {
         let call = self.cloudformation.delete_change_set().change_set_name(id);
-        call.send().await.map(|_| ()).map_err(|error| AwsError::new("DeleteChangeSet", &self.region, error))
+        call.send()
+            .await
+            .map(|_| ())
+            .map_err(|error| AwsError::new("DeleteChangeSet", &self.region, error))
     }
 }
 
@@ -239,23 +340,37 @@ fn failed_check(event: &OperationEvent) -> Option<FailedCheck> {
 }
 
 fn change_set(answer: &DescribeChangeSetOutput) -> ChangeSet {
-    let tags = answer.tags().iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
+    let tags = answer
+        .tags()
+        .iter()
+        .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
     ChangeSet {
         id: answer.change_set_id().unwrap_or_default().to_owned(),
         stack_id: answer.stack_id().unwrap_or_default().to_owned(),
         status: status_of(answer),
-        execution_status: answer.execution_status().map(|it| it.as_str().to_owned()).unwrap_or_default(),
+        execution_status: answer
+            .execution_status()
+            .map(|it| it.as_str().to_owned())
+            .unwrap_or_default(),
         tags: tags.collect(),
     }
 }
 
 fn status_of(answer: &DescribeChangeSetOutput) -> ChangeSetStatus {
-    ChangeSetStatus::from(answer.status().map(|status| status.as_str()).unwrap_or_default())
+    ChangeSetStatus::from(
+        answer
+            .status()
+            .map(|status| status.as_str())
+            .unwrap_or_default(),
+    )
 }
 
 /// There is no such change set, or no such stack, for which CloudFormation has no code.
 fn is_missing(error: &AwsError) -> bool {
-    error.code.as_deref().is_some_and(|code| code.starts_with("ChangeSetNotFound"))
+    error
+        .code
+        .as_deref()
+        .is_some_and(|code| code.starts_with("ChangeSetNotFound"))
         || error.message.contains("does not exist")
 }
 
@@ -265,23 +380,39 @@ fn is_empty(reason: &str) -> bool {
 }
 
 fn resource_changes(answer: &DescribeChangeSetOutput) -> Vec<ResourceChange> {
-    answer.changes().iter().filter_map(|change| change.resource_change().cloned()).collect()
+    answer
+        .changes()
+        .iter()
+        .filter_map(|change| change.resource_change().cloned())
+        .collect()
 }
 
 fn change(resource: &ResourceChange) -> Change {
     let mut details: Vec<ChangeDetail> = Vec::new();
     for detail in resource.details() {
-        let Some(target) = detail.target() else { continue };
+        let Some(target) = detail.target() else {
+            continue;
+        };
         let attribute = target.attribute().map(|it| it.as_str()).unwrap_or_default();
-        let path = target.path().and_then(|path| path.strip_prefix("/Properties/"));
+        let path = target
+            .path()
+            .and_then(|path| path.strip_prefix("/Properties/"));
         let found = ChangeDetail {
-            name: path.map_or_else(|| target.name().unwrap_or(attribute).to_owned(), |path| path.replace('/', ".")),
+            name: path.map_or_else(
+                || target.name().unwrap_or(attribute).to_owned(),
+                |path| path.replace('/', "."),
+            ),
             before: target.before_value().map(str::to_owned),
             after: target.after_value().map(str::to_owned),
-            recreation: target.requires_recreation().map(|it| it.as_str()).unwrap_or("Never").to_owned(),
+            recreation: target
+                .requires_recreation()
+                .map(|it| it.as_str())
+                .unwrap_or("Never")
+                .to_owned(),
             cause: detail.causing_entity().map(str::to_owned),
         };
-        // CloudFormation tells of one property several times: as changed, and for each thing that it hangs on.
+        // CloudFormation tells of one property several times: as changed, and for each thing that
+        // it hangs on.
         match details.iter_mut().find(|it| it.name == found.name) {
             Some(known) => {
                 known.cause = known.cause.take().or(found.cause);
@@ -295,8 +426,15 @@ fn change(resource: &ResourceChange) -> Change {
         }
     }
     Change {
-        action: resource.action().map(|it| it.as_str()).unwrap_or_default().to_owned(),
-        logical_id: resource.logical_resource_id().unwrap_or_default().to_owned(),
+        action: resource
+            .action()
+            .map(|it| it.as_str())
+            .unwrap_or_default()
+            .to_owned(),
+        logical_id: resource
+            .logical_resource_id()
+            .unwrap_or_default()
+            .to_owned(),
         physical_id: resource.physical_resource_id().map(str::to_owned),
         resource_type: resource.resource_type().unwrap_or_default().to_owned(),
         replacement: resource.replacement().map(|it| it.as_str().to_owned()),

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
-use aws_sdk_cloudformation::types::{Capability, DeletionMode, Parameter, StackEvent as SdkEvent, Tag};
+use aws_sdk_cloudformation::types::{
+    Capability, DeletionMode, Parameter, StackEvent as SdkEvent, Tag,
+};
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -13,8 +15,8 @@ use super::{AwsError, Clients, ErrorKind};
 use crate::event::{LeftResource, Output, StackEvent};
 use crate::status::{ResourceStatus, StackStatus};
 
-/// What CreateStack is asked for. Rollback is disabled and all capabilities are acknowledged, as TaskCat does: a failed
-/// stack has to stand still to be read, and a test knows what it creates.
+/// What CreateStack is asked for. Rollback is disabled and all capabilities are acknowledged, as
+/// TaskCat does: a failed stack has to stand still to be read, and a test knows what it creates.
 #[derive(Clone, Debug)]
 pub struct CreateStack<'a> {
     pub stack_name: &'a str,
@@ -51,7 +53,9 @@ pub struct Stack {
 
 impl Stack {
     pub fn is_nested(&self) -> bool {
-        self.root_id.as_deref().is_some_and(|root| root != self.stack_id)
+        self.root_id
+            .as_deref()
+            .is_some_and(|root| root != self.stack_id)
     }
 
     /// It was never anything but the subject of change sets.
@@ -65,36 +69,68 @@ impl Stack {
     }
 
     pub fn tag(&self, key: &str) -> Option<&str> {
-        self.tags.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        self.tags
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn parameter(&self, key: &str) -> Option<&str> {
-        self.parameters.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        self.parameters
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn output(&self, key: &str) -> Option<&str> {
-        self.outputs.iter().find(|output| output.key == key).map(|output| output.value.as_str())
+        self.outputs
+            .iter()
+            .find(|output| output.key == key)
+            .map(|output| output.value.as_str())
     }
 }
 
 impl Clients {
-    /// Returns the new stack's ID. Throttling is waited out, unless `stop` is cancelled: it says nothing about the stack.
-    pub async fn create_stack(&self, request: &CreateStack<'_>, stop: &CancellationToken) -> Result<String, AwsError> {
+    /// Returns the new stack's ID. Throttling is waited out, unless `stop` is cancelled: it says
+    /// nothing about the stack.
+    pub async fn create_stack(
+        &self,
+        request: &CreateStack<'_>,
+        stop: &CancellationToken,
+    ) -> Result<String, AwsError> {
         const OPERATION: &str = "CreateStack";
         let started = Instant::now();
         let mut lost_attempt = false;
         loop {
             // The rate, which each throttled call lowers, keeps the attempts apart.
-            if stop.run_until_cancelled(self.pace.turn(OPERATION)).await.is_none() {
-                let error =
-                    AwsError::with_code(OPERATION, &self.region, "Throttling", "given up because the run stops");
-                return Err(AwsError { lost_attempt, ..error });
+            if stop
+                .run_until_cancelled(self.pace.turn(OPERATION))
+                .await
+                .is_none()
+            {
+                let error = AwsError::with_code(
+                    OPERATION,
+                    &self.region,
+                    "Throttling",
+                    "given up because the run stops",
+                );
+                return Err(AwsError {
+                    lost_attempt,
+                    ..error
+                });
             }
             match self.try_to_create_stack(OPERATION, request).await {
-                Err(error) if error.is(ErrorKind::Throttled) && started.elapsed() < LONGEST_THROTTLING => {
+                Err(error)
+                    if error.is(ErrorKind::Throttled) && started.elapsed() < LONGEST_THROTTLING =>
+                {
                     lost_attempt |= error.lost_attempt;
                 }
-                Err(error) => return Err(AwsError { lost_attempt: lost_attempt | error.lost_attempt, ..error }),
+                Err(error) => {
+                    return Err(AwsError {
+                        lost_attempt: lost_attempt | error.lost_attempt,
+                        ..error
+                    });
+                }
                 Ok(stack_id) => return Ok(stack_id),
             }
         }
@@ -121,14 +157,13 @@ impl Clients {
             .send()
             .await
             .map_err(|error| AwsError::new(operation, &self.region, error))?;
-        answer
-            .stack_id()
-            .map(str::to_owned)
-            .ok_or_else(|| AwsError::unexpected(operation, &self.region, "the answer names no stack"))
+        answer.stack_id().map(str::to_owned).ok_or_else(|| {
+            AwsError::unexpected(operation, &self.region, "the answer names no stack")
+        })
     }
 
-    /// The stack's events that are not yet in `seen`, oldest first; `seen` grows by them. Pages are read from the newest
-    /// until a known event appears, so that a history is never read twice.
+    /// The stack's events that are not yet in `seen`, oldest first; `seen` grows by them. Pages are
+    /// read from the newest until a known event appears, so that a history is never read twice.
     pub async fn new_events(
         &self,
         stack_id: &str,
@@ -140,20 +175,29 @@ impl Clients {
         let mut token = None;
         loop {
             self.pace.turn(OPERATION).await;
-            let answer =
-                self.cloudformation.describe_stack_events().stack_name(stack_id).set_next_token(token).send().await;
+            let answer = self
+                .cloudformation
+                .describe_stack_events()
+                .stack_name(stack_id)
+                .set_next_token(token)
+                .send()
+                .await;
             let page = answer.map_err(|error| AwsError::new(OPERATION, &self.region, error))?;
             let events = page.stack_events();
             let known = fresh.len();
             fresh.extend(
-                events.iter().filter_map(|event| stack_event(event, depth)).filter(|e| !seen.contains(&e.event_id)),
+                events
+                    .iter()
+                    .filter_map(|event| stack_event(event, depth))
+                    .filter(|e| !seen.contains(&e.event_id)),
             );
             token = page.next_token().map(str::to_owned);
             if token.is_none() || fresh.len() - known < events.len() {
                 break;
             }
         }
-        // Only now: a page that fails half-way must not make the next try believe that it has seen the others.
+        // Only now: a page that fails half-way must not make the next try believe that it has seen
+        // the others.
         seen.extend(fresh.iter().map(|event| event.event_id.clone()));
         fresh.reverse();
         Ok(fresh)
@@ -163,18 +207,35 @@ impl Clients {
     pub async fn describe_stack(&self, name_or_id: &str) -> Result<Option<Stack>, AwsError> {
         const OPERATION: &str = "DescribeStacks";
         self.pace.turn(OPERATION).await;
-        match self.cloudformation.describe_stacks().stack_name(name_or_id).send().await {
+        match self
+            .cloudformation
+            .describe_stacks()
+            .stack_name(name_or_id)
+            .send()
+            .await
+        {
             Ok(answer) => Ok(answer.stacks().first().map(stack)),
             // CloudFormation has no code of its own for a stack that isn't there.
-            Err(error) if error.message().is_some_and(|text| text.contains("does not exist")) => Ok(None),
+            Err(error)
+                if error
+                    .message()
+                    .is_some_and(|text| text.contains("does not exist")) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(AwsError::new(OPERATION, &self.region, error)),
         }
     }
 
-    /// Every stack of the account in this region. For finding what earlier runs left; never called while following.
+    /// Every stack of the account in this region. For finding what earlier runs left; never called
+    /// while following.
     pub async fn all_stacks(&self) -> Result<Vec<Stack>, AwsError> {
         const OPERATION: &str = "DescribeStacks";
-        let mut pages = self.cloudformation.describe_stacks().into_paginator().send();
+        let mut pages = self
+            .cloudformation
+            .describe_stacks()
+            .into_paginator()
+            .send();
         let mut stacks = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| AwsError::new(OPERATION, &self.region, error))?;
@@ -186,40 +247,78 @@ impl Clients {
     /// The stack's resources that are not deleted.
     pub async fn left_resources(&self, stack_id: &str) -> Result<Vec<LeftResource>, AwsError> {
         const OPERATION: &str = "ListStackResources";
-        let mut pages = self.cloudformation.list_stack_resources().stack_name(stack_id).into_paginator().send();
+        let mut pages = self
+            .cloudformation
+            .list_stack_resources()
+            .stack_name(stack_id)
+            .into_paginator()
+            .send();
         let mut left = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| AwsError::new(OPERATION, &self.region, error))?;
-            left.extend(page.stack_resource_summaries().iter().filter_map(|resource| {
-                let status = ResourceStatus::from(resource.resource_status()?.as_str());
-                (status != ResourceStatus::DeleteComplete).then(|| LeftResource {
-                    logical_id: resource.logical_resource_id().unwrap_or_default().to_owned(),
-                    physical_id: resource.physical_resource_id().map(str::to_owned),
-                    resource_type: resource.resource_type().unwrap_or_default().to_owned(),
-                    status,
-                    reason: resource.resource_status_reason().map(str::to_owned),
-                })
-            }));
+            left.extend(
+                page.stack_resource_summaries()
+                    .iter()
+                    .filter_map(|resource| {
+                        let status = ResourceStatus::from(resource.resource_status()?.as_str());
+                        (status != ResourceStatus::DeleteComplete).then(|| LeftResource {
+                            logical_id: resource
+                                .logical_resource_id()
+                                .unwrap_or_default()
+                                .to_owned(),
+                            physical_id: resource.physical_resource_id().map(str::to_owned),
+                            resource_type: resource.resource_type().unwrap_or_default().to_owned(),
+                            status,
+                            reason: resource.resource_status_reason().map(str::to_owned),
+                        })
+                    }),
+            );
         }
         Ok(left)
     }
 
     /// When the newest event of the stack happened.
     pub async fn newest_event_time(&self, stack_id: &str) -> Result<Option<Timestamp>, AwsError> {
-        let answer = self.cloudformation.describe_stack_events().stack_name(stack_id).send().await;
-        let page = answer.map_err(|error| AwsError::new("DescribeStackEvents", &self.region, error))?;
-        Ok(page.stack_events().iter().filter_map(|event| timestamp(event.timestamp()?)).max())
+        let answer = self
+            .cloudformation
+            .describe_stack_events()
+            .stack_name(stack_id)
+            .send()
+            .await;
+        let page =
+            answer.map_err(|error| AwsError::new("DescribeStackEvents", &self.region, error))?;
+        Ok(page
+            .stack_events()
+            .iter()
+            .filter_map(|event| timestamp(event.timestamp()?))
+            .max())
     }
 
-    /// Deletes the stack without the resources that can't be deleted. Allowed of a stack that is `DELETE_FAILED`.
-    pub async fn force_delete_stack(&self, stack_id: &str, client_request_token: &str) -> Result<(), AwsError> {
+    /// Deletes the stack without the resources that can't be deleted. Allowed of a stack that is
+    /// `DELETE_FAILED`.
+    pub async fn force_delete_stack(
+        &self,
+        stack_id: &str,
+        client_request_token: &str,
+    ) -> Result<(), AwsError> {
         self.pace.turn("DeleteStack").await;
-        let call = self.cloudformation.delete_stack().stack_name(stack_id).client_request_token(client_request_token);
+        let call = self
+            .cloudformation
+            .delete_stack()
+            .stack_name(stack_id)
+            .client_request_token(client_request_token);
         let call = call.deletion_mode(DeletionMode::ForceDeleteStack);
-        call.send().await.map(|_| ()).map_err(|error| AwsError::new("DeleteStack", &self.region, error))
+        call.send()
+            .await
+            .map(|_| ())
+            .map_err(|error| AwsError::new("DeleteStack", &self.region, error))
     }
 
-    pub async fn delete_stack(&self, stack_id: &str, client_request_token: &str) -> Result<(), AwsError> {
+    pub async fn delete_stack(
+        &self,
+        stack_id: &str,
+        client_request_token: &str,
+    ) -> Result<(), AwsError> {
         self.pace.turn("DeleteStack").await;
         self.cloudformation
             .delete_stack()
@@ -233,13 +332,20 @@ impl Clients {
 }
 
 pub(super) fn parameters(given: &[(&str, &str)]) -> Vec<Parameter> {
-    let parameter =
-        |(key, value): &(&str, &str)| Parameter::builder().parameter_key(*key).parameter_value(*value).build();
+    let parameter = |(key, value): &(&str, &str)| {
+        Parameter::builder()
+            .parameter_key(*key)
+            .parameter_value(*value)
+            .build()
+    };
     given.iter().map(parameter).collect()
 }
 
 pub(super) fn tags(given: &[(String, String)]) -> Vec<Tag> {
-    given.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+    given
+        .iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect()
 }
 
 /// `None` for an event without an id, status or time, which CloudFormation never sends.
@@ -252,10 +358,16 @@ fn stack_event(event: &SdkEvent, depth: u32) -> Option<StackEvent> {
         depth,
         timestamp: Timestamp::from_nanosecond(at.as_nanos()).ok()?,
         logical_id: event.logical_resource_id().unwrap_or_default().to_owned(),
-        physical_id: event.physical_resource_id().filter(|id| !id.is_empty()).map(str::to_owned),
+        physical_id: event
+            .physical_resource_id()
+            .filter(|id| !id.is_empty())
+            .map(str::to_owned),
         resource_type: event.resource_type().unwrap_or_default().to_owned(),
         status: event.resource_status()?.as_str().into(),
-        reason: event.resource_status_reason().filter(|reason| !reason.is_empty()).map(str::to_owned),
+        reason: event
+            .resource_status_reason()
+            .filter(|reason| !reason.is_empty())
+            .map(str::to_owned),
     })
 }
 
@@ -266,12 +378,25 @@ fn stack(found: &aws_sdk_cloudformation::types::Stack) -> Stack {
         description: output.description().map(str::to_owned),
         export_name: output.export_name().map(str::to_owned),
     });
-    let tags = found.tags().iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
-    let parameter = |it: &Parameter| Some((it.parameter_key()?.to_owned(), it.parameter_value()?.to_owned()));
+    let tags = found
+        .tags()
+        .iter()
+        .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
+    let parameter = |it: &Parameter| {
+        Some((
+            it.parameter_key()?.to_owned(),
+            it.parameter_value()?.to_owned(),
+        ))
+    };
     Stack {
         stack_id: found.stack_id().unwrap_or_default().to_owned(),
         stack_name: found.stack_name().unwrap_or_default().to_owned(),
-        status: StackStatus::from(found.stack_status().map(|status| status.as_str()).unwrap_or_default()),
+        status: StackStatus::from(
+            found
+                .stack_status()
+                .map(|status| status.as_str())
+                .unwrap_or_default(),
+        ),
         reason: found.stack_status_reason().map(str::to_owned),
         parameters: found.parameters().iter().filter_map(parameter).collect(),
         outputs: outputs.collect(),

@@ -1,7 +1,9 @@
 //! CodePipeline: what a pipeline is at, and the two answers that a job's worker owes it.
 
 use aws_sdk_codepipeline::config::retry::RetryConfig;
-use aws_sdk_codepipeline::types::{ActionState as SdkAction, ExecutionDetails, FailureDetails, FailureType};
+use aws_sdk_codepipeline::types::{
+    ActionState as SdkAction, ExecutionDetails, FailureDetails, FailureType,
+};
 use jiff::Timestamp;
 
 use super::trace::Trace;
@@ -35,7 +37,9 @@ pub struct ActionState {
 /// What became of a job that didn't fail.
 pub enum JobSuccess {
     /// It is done; later actions read its output variables as `#{namespace.name}`.
-    Done { variables: Vec<(&'static str, String)> },
+    Done {
+        variables: Vec<(&'static str, String)>,
+    },
     /// There will be another job, and the token comes with it. 2,048 characters at most.
     Continued { token: String },
 }
@@ -59,37 +63,67 @@ impl Clients {
     /// The stages of a pipeline, in its order.
     pub async fn pipeline_state(&self, pipeline: &str) -> Result<Vec<StageState>, AwsError> {
         const OPERATION: &str = "GetPipelineState";
-        let answer = self.codepipeline().get_pipeline_state().name(pipeline).send().await;
-        let answer = answer.map_err(|error| AwsError::new(OPERATION, &self.region, error).named(pipeline))?;
+        let answer = self
+            .codepipeline()
+            .get_pipeline_state()
+            .name(pipeline)
+            .send()
+            .await;
+        let answer = answer
+            .map_err(|error| AwsError::new(OPERATION, &self.region, error).named(pipeline))?;
         let stages = answer.stage_states().iter().map(|stage| StageState {
             name: stage.stage_name().unwrap_or_default().to_owned(),
-            status: stage.latest_execution().map(|it| it.status().as_str().to_owned()),
-            execution_id: stage.latest_execution().map(|it| it.pipeline_execution_id().to_owned()),
+            status: stage
+                .latest_execution()
+                .map(|it| it.status().as_str().to_owned()),
+            execution_id: stage
+                .latest_execution()
+                .map(|it| it.pipeline_execution_id().to_owned()),
             actions: stage.action_states().iter().map(action_state).collect(),
         });
         Ok(stages.collect())
     }
 
-    pub async fn put_job_success(&self, job: &str, success: JobSuccess, summary: &str) -> Result<(), AwsError> {
+    pub async fn put_job_success(
+        &self,
+        job: &str,
+        success: JobSuccess,
+        summary: &str,
+    ) -> Result<(), AwsError> {
         const OPERATION: &str = "PutJobSuccessResult";
         let details = ExecutionDetails::builder().summary(shortened(summary, LONGEST_SUMMARY));
         let call = self.codepipeline().put_job_success_result().job_id(job);
         let call = match success {
-            JobSuccess::Done { variables } => variables
-                .into_iter()
-                .fold(call.execution_details(details.percent_complete(100).build()), |call, (name, value)| {
-                    call.output_variables(name, value)
-                }),
-            JobSuccess::Continued { token } => call.execution_details(details.build()).continuation_token(token),
+            JobSuccess::Done { variables } => variables.into_iter().fold(
+                call.execution_details(details.percent_complete(100).build()),
+                |call, (name, value)| call.output_variables(name, value),
+            ),
+            JobSuccess::Continued { token } => call
+                .execution_details(details.build())
+                .continuation_token(token),
         };
-        call.send().await.map(drop).map_err(|error| AwsError::new(OPERATION, &self.region, error).named(job))
+        call.send()
+            .await
+            .map(drop)
+            .map_err(|error| AwsError::new(OPERATION, &self.region, error).named(job))
     }
 
-    pub async fn put_job_failure(&self, job: &str, kind: JobFailure, message: &str) -> Result<(), AwsError> {
+    pub async fn put_job_failure(
+        &self,
+        job: &str,
+        kind: JobFailure,
+        message: &str,
+    ) -> Result<(), AwsError> {
         const OPERATION: &str = "PutJobFailureResult";
-        let details = FailureDetails::builder().r#type(kind.into()).message(shortened(message, LONGEST_MESSAGE));
+        let details = FailureDetails::builder()
+            .r#type(kind.into())
+            .message(shortened(message, LONGEST_MESSAGE));
         let details = details.build().map_err(|error| {
-            AwsError::unexpected(OPERATION, &self.region, format!("{job}: the failure can't be described: {error}"))
+            AwsError::unexpected(
+                OPERATION,
+                &self.region,
+                format!("{job}: the failure can't be described: {error}"),
+            )
         })?;
         self.codepipeline()
             .put_job_failure_result()
@@ -117,10 +151,17 @@ fn action_state(action: &SdkAction) -> ActionState {
     let at = execution.and_then(|it| it.last_status_change());
     ActionState {
         name: action.action_name().unwrap_or_default().to_owned(),
-        status: execution.and_then(|it| it.status()).map(|status| status.as_str().to_owned()),
+        status: execution
+            .and_then(|it| it.status())
+            .map(|status| status.as_str().to_owned()),
         changed_at: at.and_then(|at| Timestamp::from_nanosecond(at.as_nanos()).ok()),
-        note: error.or_else(|| execution.and_then(|it| it.summary())).map(str::to_owned),
-        url: execution.and_then(|it| it.external_execution_url()).or(action.entity_url()).map(str::to_owned),
+        note: error
+            .or_else(|| execution.and_then(|it| it.summary()))
+            .map(str::to_owned),
+        url: execution
+            .and_then(|it| it.external_execution_url())
+            .or(action.entity_url())
+            .map(str::to_owned),
         // Nothing else has a token.
         awaits_approval: execution.is_some_and(|it| it.token().is_some()),
     }
@@ -142,7 +183,10 @@ fn shortened(text: &str, longest: usize) -> String {
     if text.chars().count() <= longest {
         return text.to_owned();
     }
-    text.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
+    text.chars()
+        .take(longest.saturating_sub(1))
+        .chain(['…'])
+        .collect()
 }
 
 #[cfg(test)]
@@ -155,6 +199,11 @@ mod tests {
         assert_eq!(shortened("merged", 5), "merg…");
         assert_eq!(shortened("ÄÖÜ", 3), "ÄÖÜ");
         assert_eq!(shortened("ÄÖÜ!", 3), "ÄÖ…");
-        assert_eq!(shortened(&"x".repeat(6_000), LONGEST_MESSAGE).chars().count(), LONGEST_MESSAGE);
+        assert_eq!(
+            shortened(&"x".repeat(6_000), LONGEST_MESSAGE)
+                .chars()
+                .count(),
+            LONGEST_MESSAGE
+        );
     }
 }

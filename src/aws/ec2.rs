@@ -1,7 +1,8 @@
 //! EC2: two calls, spoken by hand.
 //!
-//! The EC2 SDK crate costs minutes of compilation and gigabytes of memory for the sake of two requests, so they are
-//! signed and sent here: awsQuery over the same HTTP client, with the same credentials.
+//! The EC2 SDK crate costs minutes of compilation and gigabytes of memory for the sake of two
+//! requests, so they are signed and sent here: awsQuery over the same HTTP client, with the same
+//! credentials.
 
 use std::time::{Instant, SystemTime};
 
@@ -34,13 +35,19 @@ const AVAILABILITY_ZONES: Query = Query {
 
 /// Without `AllRegions`: those that the account has enabled.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeRegions.html>
-const REGIONS: Query = Query { operation: "DescribeRegions", body: "Action=DescribeRegions&Version=2016-11-15" };
+const REGIONS: Query = Query {
+    operation: "DescribeRegions",
+    body: "Action=DescribeRegions&Version=2016-11-15",
+};
 
 impl Aws {
     /// Names of the regions that the profile's account has enabled, in its partition.
     pub async fn regions(&self, profile: &str) -> Result<Vec<String>, AwsError> {
-        // Any region of the partition knows them all; the profile's own tells which partition that is.
-        let clients = self.clients(profile, &self.home_region(profile).await).await;
+        // Any region of the partition knows them all; the profile's own tells which partition that
+        // is.
+        let clients = self
+            .clients(profile, &self.home_region(profile).await)
+            .await;
         let body = clients.query(&REGIONS).await?;
         let names = texts(&body, &["regionName"]).ok_or_else(|| clients.garbled(&REGIONS))?;
         Ok(names.into_iter().map(|(_, name)| name).collect())
@@ -69,28 +76,46 @@ impl Clients {
 
     async fn ask(&self, query: &Query) -> Result<Vec<u8>, AwsError> {
         let failed = |error: &dyn std::fmt::Display| self.failed(query, ErrorKind::Network, error);
-        let unanswered = |error: ConnectorError| AwsError::unanswered(query.operation, &self.region, &error);
+        let unanswered =
+            |error: ConnectorError| AwsError::unanswered(query.operation, &self.region, &error);
         let mut request = Request::new(SdkBody::from(query.body));
         let url = endpoint_override(&self.config, "EC2").unwrap_or_else(|| self.ec2_url());
         let built = request.set_method("POST").is_ok() && request.set_uri(url.as_str()).is_ok();
         if !built {
             return Err(self.failed(query, ErrorKind::Other, &format!("{url} is not a URL")));
         }
-        request.headers_mut().insert("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+        request.headers_mut().insert(
+            "content-type",
+            "application/x-www-form-urlencoded; charset=utf-8",
+        );
         self.sign(query, &mut request).await?;
         tracing::debug!("EC2 {} {url}", query.operation);
 
         let limits = timeouts(self.call_timeout);
-        let connector = self.http.connector(limits.connect_timeout(), limits.read_timeout());
+        let connector = self
+            .http
+            .connector(limits.connect_timeout(), limits.read_timeout());
         let answer = connector.call(request).await.map_err(unanswered)?;
         let status = answer.status();
-        let body = ByteStream::new(answer.into_body()).collect().await.map_err(|error| failed(&error))?.to_vec();
-        if status.is_success() { Ok(body) } else { Err(self.refused(query, status.as_u16(), &body)) }
+        let body = ByteStream::new(answer.into_body())
+            .collect()
+            .await
+            .map_err(|error| failed(&error))?
+            .to_vec();
+        if status.is_success() {
+            Ok(body)
+        } else {
+            Err(self.refused(query, status.as_u16(), &body))
+        }
     }
 
     /// By the region's partition: `ec2.<region>.<DNS suffix>`.
     fn ec2_url(&self) -> String {
-        format!("https://ec2.{}.{}/", self.region, catalog::partition_of(&self.region).dns_suffix)
+        format!(
+            "https://ec2.{}.{}/",
+            self.region,
+            catalog::partition_of(&self.region).dns_suffix
+        )
     }
 
     async fn sign(&self, query: &Query, request: &mut Request) -> Result<(), AwsError> {
@@ -112,10 +137,13 @@ impl Clients {
             .into();
         let body = SignableBody::Bytes(query.body.as_bytes());
         let signable = SignableRequest::new("POST", request.uri(), request.headers().iter(), body);
-        let (instructions, _) =
-            sign(signable.map_err(|error| other(&error))?, &parameters).map_err(|error| other(&error))?.into_parts();
+        let (instructions, _) = sign(signable.map_err(|error| other(&error))?, &parameters)
+            .map_err(|error| other(&error))?
+            .into_parts();
         for (name, value) in instructions.headers() {
-            request.headers_mut().insert(name.to_owned(), value.to_owned());
+            request
+                .headers_mut()
+                .insert(name.to_owned(), value.to_owned());
         }
         Ok(())
     }
@@ -123,20 +151,41 @@ impl Clients {
     /// An error answer: `<Response><Errors><Error><Code>…</Code><Message>…</Message>`.
     fn refused(&self, query: &Query, status: u16, body: &[u8]) -> AwsError {
         let texts = texts(body, &["Code", "Message"]).unwrap_or_default();
-        let text = |name| texts.iter().find(|(found, _)| *found == name).map(|(_, text)| text.clone());
+        let text = |name| {
+            texts
+                .iter()
+                .find(|(found, _)| *found == name)
+                .map(|(_, text)| text.clone())
+        };
         match text("Code") {
-            Some(code) => AwsError::with_code(query.operation, &self.region, code, text("Message").unwrap_or_default()),
-            None if status >= 500 => self.failed(query, ErrorKind::Unavailable, &format!("HTTP status {status}")),
+            Some(code) => AwsError::with_code(
+                query.operation,
+                &self.region,
+                code,
+                text("Message").unwrap_or_default(),
+            ),
+            None if status >= 500 => self.failed(
+                query,
+                ErrorKind::Unavailable,
+                &format!("HTTP status {status}"),
+            ),
             None => self.failed(query, ErrorKind::Other, &format!("HTTP status {status}")),
         }
     }
 
     fn garbled(&self, query: &Query) -> AwsError {
-        self.failed(query, ErrorKind::Other, &"the answer is not XML as documented")
+        self.failed(
+            query,
+            ErrorKind::Other,
+            &"the answer is not XML as documented",
+        )
     }
 
     fn failed(&self, query: &Query, kind: ErrorKind, error: &dyn std::fmt::Display) -> AwsError {
-        AwsError { kind, ..AwsError::unexpected(query.operation, &self.region, error.to_string()) }
+        AwsError {
+            kind,
+            ..AwsError::unexpected(query.operation, &self.region, error.to_string())
+        }
     }
 }
 
@@ -144,7 +193,11 @@ fn zones(body: &[u8]) -> Option<Vec<(String, String)>> {
     let mut names = Vec::new();
     let mut ids = Vec::new();
     for (element, text) in texts(body, &["zoneName", "zoneId"])? {
-        if element == "zoneName" { names.push(text) } else { ids.push(text) }
+        if element == "zoneName" {
+            names.push(text)
+        } else {
+            ids.push(text)
+        }
     }
     (names.len() == ids.len()).then(|| names.into_iter().zip(ids).collect())
 }
@@ -157,14 +210,20 @@ fn texts<'n>(body: &[u8], wanted: &[&'n str]) -> Option<Vec<(&'n str, String)>> 
     loop {
         match reader.read_event().ok()? {
             Event::Start(start) => {
-                let name = wanted.iter().copied().find(|name| *name == start.local_name().as_ref());
+                let name = wanted
+                    .iter()
+                    .copied()
+                    .find(|name| *name == start.local_name().as_ref());
                 inside = name.is_some();
                 found.extend(name.map(|name| (name, String::new())));
             }
             Event::Text(text) if inside => found.last_mut()?.1.push_str(&text),
             // `&quot;` and its like come as events of their own.
             Event::GeneralRef(entity) if inside => {
-                found.last_mut()?.1.push_str(quick_xml::escape::resolve_predefined_entity(&entity)?);
+                found
+                    .last_mut()?
+                    .1
+                    .push_str(quick_xml::escape::resolve_predefined_entity(&entity)?);
             }
             Event::End(_) => inside = false,
             Event::Eof => return Some(found),
@@ -182,11 +241,18 @@ mod tests {
         let body = "<R><availabilityZoneInfo><item><zoneName>us-east-1a</zoneName><zoneId>use1-az6</zoneId></item>\
                     <item><zoneName>us-east-1b</zoneName><zoneId>use1-az1</zoneId></item></availabilityZoneInfo></R>";
         let expect = [("us-east-1a", "use1-az6"), ("us-east-1b", "use1-az1")];
-        let expect: Vec<_> = expect.iter().map(|(name, id)| (name.to_string(), id.to_string())).collect();
+        let expect: Vec<_> = expect
+            .iter()
+            .map(|(name, id)| (name.to_string(), id.to_string()))
+            .collect();
         assert_eq!(zones(body.as_bytes()), Some(expect));
         assert_eq!(zones(b"<R><zoneName>a</R>"), None);
-        let error = b"<Response><Errors><Error><Code>AuthFailure</Code><Message>AWS was &quot;not&quot; able</Message></Error></Errors></Response>";
-        assert_eq!(texts(error, &["Message"]), Some(vec![("Message", r#"AWS was "not" able"#.to_owned())]));
+        let error = b"<Response><Errors><Error><Code>AuthFailure</Code><Message>AWS was \
+            &quot;not&quot; able</Message></Error></Errors></Response>";
+        assert_eq!(
+            texts(error, &["Message"]),
+            Some(vec![("Message", r#"AWS was "not" able"#.to_owned())])
+        );
         assert_eq!(zones(b"<R><zoneName>a</zoneName></R>"), None);
     }
 }

@@ -24,11 +24,13 @@ pub struct AwsError {
     pub code: Option<String>,
     /// AWS's words, or the transport's.
     pub message: String,
-    /// An earlier attempt of the call got no answer and may have taken effect, whatever the last one was answered.
+    /// An earlier attempt of the call got no answer and may have taken effect, whatever the last
+    /// one was answered.
     pub lost_attempt: bool,
     /// What to do about it, where more is known than the kind says.
     pub help: Option<String>,
-    /// It is about the credentials, which no call has been made with: neither region nor operation matter.
+    /// It is about the credentials, which no call has been made with: neither region nor operation
+    /// matter.
     pub(super) is_of_credentials: bool,
 }
 
@@ -44,7 +46,8 @@ pub enum ErrorKind {
     AlreadyExists,
     /// Nobody listens at the endpoint: the call has not taken effect.
     Unreachable,
-    /// No answer: name not resolved, connection cut, timed out. Whether the call took effect is not known.
+    /// No answer: name not resolved, connection cut, timed out. Whether the call took effect is not
+    /// known.
     Network,
     /// AWS failed inside. Whether the call took effect is not known.
     Unavailable,
@@ -63,7 +66,11 @@ impl fmt::Display for AwsError {
 }
 
 impl AwsError {
-    pub(super) fn new<E>(operation: &'static str, region: &str, error: SdkError<E, Response>) -> Self
+    pub(super) fn new<E>(
+        operation: &'static str,
+        region: &str,
+        error: SdkError<E, Response>,
+    ) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
@@ -71,12 +78,18 @@ impl AwsError {
             return Self::of_credentials(operation, region, profile);
         }
         let code = error.code().map(str::to_owned);
-        let status = error.raw_response().map(|response| response.status().as_u16());
+        let status = error
+            .raw_response()
+            .map(|response| response.status().as_u16());
         let kind = match &error {
             SdkError::ConstructionFailure(_) => ErrorKind::Other,
             SdkError::DispatchFailure(_) if is_refused_connection(&error) => ErrorKind::Unreachable,
-            SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => ErrorKind::Network,
-            _ => code.as_deref().map_or_else(|| kind_of_status(status), kind_of_code),
+            SdkError::DispatchFailure(_)
+            | SdkError::TimeoutError(_)
+            | SdkError::ResponseError(_) => ErrorKind::Network,
+            _ => code
+                .as_deref()
+                .map_or_else(|| kind_of_status(status), kind_of_code),
         };
         let connect = find::<ConnectError>(&error);
         let message = match (error.message(), connect, &error) {
@@ -84,39 +97,75 @@ impl AwsError {
             (Some(message), None, _) => message.to_owned(),
             // Where AWS sends no words, the SDK repeats the code, or shows its own innards.
             (None, None, SdkError::ServiceError(_)) => without_words(&code, status),
-            (None, None, _) => Some(innermost(&error)).filter(|text| Some(text) != code.as_ref()).unwrap_or_default(),
+            (None, None, _) => Some(innermost(&error))
+                .filter(|text| Some(text) != code.as_ref())
+                .unwrap_or_default(),
         };
         let lost_attempt = error.raw_response().is_some_and(has_lost_attempt);
-        let message = match error.raw_response().filter(|_| status == Some(403)).and_then(clock_skew) {
+        let message = match error
+            .raw_response()
+            .filter(|_| status == Some(403))
+            .and_then(clock_skew)
+        {
             Some(skew) => format!("{message} ({skew})"),
             None => message,
         };
         let help = connect.and_then(ConnectError::help);
         let unexpected = Self::unexpected(operation, region, message);
-        Self { kind, code, lost_attempt, help, ..unexpected }
+        Self {
+            kind,
+            code,
+            lost_attempt,
+            help,
+            ..unexpected
+        }
     }
 
-    pub(super) fn of_credentials(operation: &'static str, region: &str, error: &ProfileError) -> Self {
+    pub(super) fn of_credentials(
+        operation: &'static str,
+        region: &str,
+        error: &ProfileError,
+    ) -> Self {
         let unexpected = Self::unexpected(operation, region, error.message.clone());
-        Self { kind: error.kind, help: error.help.clone(), is_of_credentials: true, ..unexpected }
+        Self {
+            kind: error.kind,
+            help: error.help.clone(),
+            is_of_credentials: true,
+            ..unexpected
+        }
     }
 
     /// A request that could not be signed, for want of credentials.
     pub(super) fn unsigned(operation: &'static str, region: &str, error: CredentialsError) -> Self {
         match find::<ProfileError>(&error) {
             Some(profile) => Self::of_credentials(operation, region, profile),
-            None => Self { kind: ErrorKind::Credentials, ..Self::unexpected(operation, region, innermost(&error)) },
+            None => Self {
+                kind: ErrorKind::Credentials,
+                ..Self::unexpected(operation, region, innermost(&error))
+            },
         }
     }
 
     /// A request that got no answer and was not sent by the SDK.
-    pub(super) fn unanswered(operation: &'static str, region: &str, error: &ConnectorError) -> Self {
+    pub(super) fn unanswered(
+        operation: &'static str,
+        region: &str,
+        error: &ConnectorError,
+    ) -> Self {
         let is_refused = is_refused_connection(error);
-        let kind = if is_refused { ErrorKind::Unreachable } else { ErrorKind::Network };
+        let kind = if is_refused {
+            ErrorKind::Unreachable
+        } else {
+            ErrorKind::Network
+        };
         let connect = find::<ConnectError>(error);
         let message = connect.map_or_else(|| innermost(error), ToString::to_string);
         let help = connect.and_then(ConnectError::help);
-        Self { kind, help, ..Self::unexpected(operation, region, message) }
+        Self {
+            kind,
+            help,
+            ..Self::unexpected(operation, region, message)
+        }
     }
 
     /// AWS's answer alone: `ValidationError: Stack name …`.
@@ -130,11 +179,19 @@ impl AwsError {
 
     /// The text for a profile, which is named unless the error names it.
     pub fn of_profile(&self, profile: &str) -> String {
-        if self.is_of_credentials { self.to_string() } else { format!("profile {profile}: {self}") }
+        if self.is_of_credentials {
+            self.to_string()
+        } else {
+            format!("profile {profile}: {self}")
+        }
     }
 
     /// An answer that breaks the API's contract.
-    pub(super) fn unexpected(operation: &'static str, region: &str, message: impl Into<String>) -> Self {
+    pub(super) fn unexpected(
+        operation: &'static str,
+        region: &str,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             kind: ErrorKind::Other,
             operation,
@@ -154,12 +211,20 @@ impl AwsError {
         message: impl Into<String>,
     ) -> Self {
         let code = code.into();
-        Self { kind: kind_of_code(&code), code: Some(code), ..Self::unexpected(operation, region, message) }
+        Self {
+            kind: kind_of_code(&code),
+            code: Some(code),
+            ..Self::unexpected(operation, region, message)
+        }
     }
 
     /// Puts the thing that was asked for in front of AWS's words, which often don't name it.
     pub(super) fn named(mut self, name: &str) -> Self {
-        self.message = if self.message.is_empty() { name.to_owned() } else { format!("{name}: {}", self.message) };
+        self.message = if self.message.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{name}: {}", self.message)
+        };
         self
     }
 
@@ -177,7 +242,8 @@ impl AwsError {
         self.is_unanswered() || matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Throttled)
     }
 
-    /// Whether the call may have taken effect all the same: an attempt got no answer, or none that says so.
+    /// Whether the call may have taken effect all the same: an attempt got no answer, or none that
+    /// says so.
     pub fn may_have_taken_effect(&self) -> bool {
         self.lost_attempt
             || matches!(self.kind, ErrorKind::Network | ErrorKind::Unavailable)
@@ -201,10 +267,14 @@ fn kind_of_code(code: &str) -> ErrorKind {
         | "SignatureDoesNotMatch"
         | "AuthFailure"
         | "MissingAuthenticationToken" => ErrorKind::Credentials,
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "Forbidden" => ErrorKind::Denied,
-        "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException" | "SlowDown" => {
-            ErrorKind::Throttled
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "Forbidden" => {
+            ErrorKind::Denied
         }
+        "Throttling"
+        | "ThrottlingException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        | "SlowDown" => ErrorKind::Throttled,
         "NoSuchBucket"
         | "NoSuchKey"
         | "NotFound"
@@ -220,7 +290,9 @@ fn kind_of_code(code: &str) -> ErrorKind {
         | "Unavailable"
         | "OperationAborted"
         | "RequestTimeout" => ErrorKind::Unavailable,
-        "AlreadyExistsException" | "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" => ErrorKind::AlreadyExists,
+        "AlreadyExistsException" | "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" => {
+            ErrorKind::AlreadyExists
+        }
         _ => ErrorKind::Other,
     }
 }
@@ -253,12 +325,15 @@ fn without_words(code: &Option<String>, status: Option<u16>) -> String {
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>, `RequestTimeTooSkewed`).
 fn clock_skew(response: &Response) -> Option<String> {
     const ALLOWED: f64 = 5.0 * 60.0;
-    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(response.headers().get("date")?).ok()?;
+    let date = jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(response.headers().get("date")?)
+        .ok()?;
     let ahead = jiff::Timestamp::now().duration_since(date).as_secs_f64();
     let direction = if ahead > 0.0 { "ahead of" } else { "behind" };
     let minutes = (ahead.abs() / 60.0).round();
-    (ahead.abs() > ALLOWED)
-        .then(|| format!("this machine's clock is {minutes} minutes {direction} that of AWS, {date}"))
+    (ahead.abs() > ALLOWED).then(|| {
+        format!("this machine's clock is {minutes} minutes {direction} that of AWS, {date}")
+    })
 }
 
 fn sources(error: &dyn Error) -> impl Iterator<Item = String> {

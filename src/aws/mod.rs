@@ -1,12 +1,12 @@
 //! AWS, as the steps see it: plain calls with plain types. The only importer of `aws_sdk_*`.
 //!
-//! [`Aws`] hands out [`Clients`] per profile and region; credentials, HTTP connections and retries are shared by profile.
-//! One seam leads elsewhere than to AWS: the endpoint (`--endpoint-url`, `AWS_ENDPOINT_URL`, a profile's `services`
-//! section); this module draws the consequences (path-style S3, plain checksums). Files and environment are read by
-//! [`settings`] and [`shared_config`], credentials found by [`credentials`], and requests sent by [`http`]: by boto3's rules,
-//! where the SDK has others.
-//! An endpoint that comes with its own keys ([`Aws::at`]) is all that is asked for: then nothing of the environment and
-//! no file has a say.
+//! [`Aws`] hands out [`Clients`] per profile and region; credentials, HTTP connections and retries
+//! are shared by profile. One seam leads elsewhere than to AWS: the endpoint (`--endpoint-url`,
+//! `AWS_ENDPOINT_URL`, a profile's `services` section); this module draws the consequences
+//! (path-style S3, plain checksums). Files and environment are read by [`settings`] and
+//! [`shared_config`], credentials found by [`credentials`], and requests sent by [`http`]: by
+//! boto3's rules, where the SDK has others. An endpoint that comes with its own keys ([`Aws::at`])
+//! is all that is asked for: then nothing of the environment and no file has a say.
 
 mod change_set;
 mod cloudformation;
@@ -63,13 +63,16 @@ use simulated::Simulated;
 use trace::Trace;
 
 use crate::catalog;
-pub use crate::plan::{DEFAULT_PROFILE, EXPLICIT_DEFAULT_PROFILE, explicit_profile, profile_argument};
+pub use crate::plan::{
+    DEFAULT_PROFILE, EXPLICIT_DEFAULT_PROFILE, explicit_profile, profile_argument,
+};
 
-/// How long AWS may not see a bucket, stack or change set after its creation: what isn't found by then was not created.
+/// How long AWS may not see a bucket, stack or change set after its creation: what isn't found by
+/// then was not created.
 pub const INVISIBLE: Duration = Duration::from_secs(60);
 
-/// How long one attempt of a call may take unless [`Aws::with_call_timeout`] sets another limit. Uploads of files, which
-/// may go over a slow line, may take [`UPLOAD_FACTOR`] times as long.
+/// How long one attempt of a call may take unless [`Aws::with_call_timeout`] sets another limit.
+/// Uploads of files, which may go over a slow line, may take [`UPLOAD_FACTOR`] times as long.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 pub const UPLOAD_FACTOR: u32 = 10;
 
@@ -84,7 +87,8 @@ pub struct Aws {
     /// Of one attempt.
     call_timeout: Duration,
     simulated: Simulated,
-    /// By profile and partition. Credentials that come from STS are asked for in the region that was called first.
+    /// By profile and partition. Credentials that come from STS are asked for in the region that
+    /// was called first.
     profiles: Mutex<HashMap<(String, &'static str), Profile>>,
     clients: Mutex<HashMap<(String, String), Arc<Clients>>>,
 }
@@ -125,11 +129,18 @@ pub struct Clients {
 impl Aws {
     /// `endpoint_url` overrides the environment's and the profile's endpoint for every service.
     pub fn new(endpoint_url: Option<String>) -> Self {
-        let overrides = Overrides { endpoint_url, ..Overrides::default() };
-        Self::of(Place::Configured { overrides, mfa: Mfa::default() })
+        let overrides = Overrides {
+            endpoint_url,
+            ..Overrides::default()
+        };
+        Self::of(Place::Configured {
+            overrides,
+            mfa: Mfa::default(),
+        })
     }
 
-    /// Trusts the certificates in a file instead of the system's, whatever environment and profile say.
+    /// Trusts the certificates in a file instead of the system's, whatever environment and profile
+    /// say.
     pub fn with_ca_bundle(mut self, path: Option<PathBuf>) -> Self {
         if let Place::Configured { overrides, .. } = &mut self.place {
             overrides.ca_bundle = path;
@@ -145,8 +156,8 @@ impl Aws {
         self
     }
 
-    /// AWS is at `endpoint_url`, a plain `http://` one, and takes these keys for every profile. No variable, profile,
-    /// proxy or metadata service is asked.
+    /// AWS is at `endpoint_url`, a plain `http://` one, and takes these keys for every profile. No
+    /// variable, profile, proxy or metadata service is asked.
     pub fn at(endpoint_url: String, keys: Keys) -> Self {
         Self::of(Place::Given { endpoint_url, keys })
     }
@@ -167,7 +178,8 @@ impl Aws {
         self
     }
 
-    /// Whether what has answered so far says that it only simulates AWS. Known after the first call.
+    /// Whether what has answered so far says that it only simulates AWS. Known after the first
+    /// call.
     pub fn is_simulated(&self) -> bool {
         self.simulated.is_known()
     }
@@ -179,7 +191,12 @@ impl Aws {
             return found.clone();
         }
         let profile = self.profile(profile, region).await;
-        let made = Arc::new(Clients::new(region, &profile, self.call_timeout, self.simulated.clone()));
+        let made = Arc::new(Clients::new(
+            region,
+            &profile,
+            self.call_timeout,
+            self.simulated.clone(),
+        ));
         clients.insert(key, made.clone());
         made
     }
@@ -187,38 +204,60 @@ impl Aws {
     async fn profile(&self, profile: &str, region: &str) -> Profile {
         let mut profiles = self.profiles.lock().await;
         let key = (profile.to_owned(), catalog::partition_of(region).name);
-        profiles.entry(key).or_insert_with(|| self.load(profile, region)).clone()
+        profiles
+            .entry(key)
+            .or_insert_with(|| self.load(profile, region))
+            .clone()
     }
 
     fn load(&self, profile: &str, region: &str) -> Profile {
         match &self.place {
-            Place::Configured { overrides, mfa } => Profile::load(profile, region, overrides, mfa, self.call_timeout),
-            Place::Given { endpoint_url, keys } => Profile::of(given(endpoint_url, keys, self.call_timeout)),
+            Place::Configured { overrides, mfa } => {
+                Profile::load(profile, region, overrides, mfa, self.call_timeout)
+            }
+            Place::Given { endpoint_url, keys } => {
+                Profile::of(given(endpoint_url, keys, self.call_timeout))
+            }
         }
     }
 
-    /// Who a profile is, and the region in which STS has said so: the first of `regions` that can be used. Credentials that come
-    /// from STS themselves, those of an assumed role, are asked for there as well.
+    /// Who a profile is, and the region in which STS has said so: the first of `regions` that can
+    /// be used. Credentials that come from STS themselves, those of an assumed role, are asked for
+    /// there as well.
     ///
     /// # Errors
     /// No region can be used, which is said for the first.
-    pub async fn identify(&self, profile: &str, regions: &[String]) -> Result<(CallerIdentity, String), AwsError> {
+    pub async fn identify(
+        &self,
+        profile: &str,
+        regions: &[String],
+    ) -> Result<(CallerIdentity, String), AwsError> {
         let mut first = None;
         for region in regions {
             if first.is_some() {
                 let key = (profile.to_owned(), catalog::partition_of(region).name);
-                self.profiles.lock().await.insert(key, self.load(profile, region));
-                self.clients.lock().await.retain(|(known, _), _| known != profile);
+                self.profiles
+                    .lock()
+                    .await
+                    .insert(key, self.load(profile, region));
+                self.clients
+                    .lock()
+                    .await
+                    .retain(|(known, _), _| known != profile);
             }
             match self.clients(profile, region).await.caller_identity().await {
                 Ok(identity) => return Ok((identity, region.clone())),
                 // Where there are no credentials at all, no region has them.
                 Err(error) if error.is(ErrorKind::MissingProfile) => return Err(error),
-                Err(error) if error.is(ErrorKind::Credentials) && error.code.is_none() => return Err(error),
+                Err(error) if error.is(ErrorKind::Credentials) && error.code.is_none() => {
+                    return Err(error);
+                }
                 Err(error) => first = first.or(Some(error)),
             }
         }
-        Err(first.unwrap_or_else(|| AwsError::unexpected("GetCallerIdentity", "", "no region to ask in")))
+        Err(first.unwrap_or_else(|| {
+            AwsError::unexpected("GetCallerIdentity", "", "no region to ask in")
+        }))
     }
 
     /// Where a profile is at home.
@@ -232,7 +271,13 @@ impl Aws {
 
 /// Built, not loaded: the SDK's loader would look around.
 fn given(endpoint_url: &str, keys: &Keys, call_timeout: Duration) -> SdkConfig {
-    let keys = Credentials::new(&keys.access_key_id, &keys.secret_access_key, None, None, "given");
+    let keys = Credentials::new(
+        &keys.access_key_id,
+        &keys.secret_access_key,
+        None,
+        None,
+        "given",
+    );
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .retry_config(retries())
@@ -245,7 +290,11 @@ fn given(endpoint_url: &str, keys: &Keys, call_timeout: Duration) -> SdkConfig {
 
 impl Clients {
     fn new(region: &str, profile: &Profile, call_timeout: Duration, simulated: Simulated) -> Self {
-        let config = profile.config.to_builder().region(Region::new(region.to_owned())).build();
+        let config = profile
+            .config
+            .to_builder()
+            .region(Region::new(region.to_owned()))
+            .build();
         let s3_endpoint = endpoint_override(&config, "S3");
         let new_buckets = NewBuckets::default();
         let pace = Arc::new(Pace::default());
@@ -261,7 +310,11 @@ impl Clients {
             .interceptor(new_buckets.clone())
             .interceptor(retry_limits.clone())
             .interceptor(Trace);
-        let S3Settings { addressing_style, use_accelerate_endpoint, use_dualstack_endpoint } = profile.s3;
+        let S3Settings {
+            addressing_style,
+            use_accelerate_endpoint,
+            use_dualstack_endpoint,
+        } = profile.s3;
         if use_dualstack_endpoint {
             s3 = s3.use_dual_stack(true);
         }
@@ -272,8 +325,12 @@ impl Clients {
             // Stand-ins for S3 know neither bucket host names nor trailing checksums.
             s3 = s3
                 .force_path_style(addressing_style != Some(AddressingStyle::Virtual))
-                .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired)
-                .response_checksum_validation(aws_sdk_s3::config::ResponseChecksumValidation::WhenRequired);
+                .request_checksum_calculation(
+                    aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired,
+                )
+                .response_checksum_validation(
+                    aws_sdk_s3::config::ResponseChecksumValidation::WhenRequired,
+                );
         } else if use_accelerate_endpoint {
             s3 = s3.accelerate(true);
         }
@@ -308,10 +365,14 @@ pub fn is_url(url: &str) -> bool {
     scheme && Request::new(()).set_uri(url).is_ok()
 }
 
-/// The endpoint that the user set for a service, by any of the SDK's ways, or `None` for AWS itself.
+/// The endpoint that the user set for a service, by any of the SDK's ways, or `None` for AWS
+/// itself.
 fn endpoint_override(config: &SdkConfig, service_id: &'static str) -> Option<String> {
-    let key =
-        ServiceConfigKey::builder().service_id(service_id).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    let key = ServiceConfigKey::builder()
+        .service_id(service_id)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
     let by_service = match (config.service_config(), key) {
         (Some(services), Ok(key)) => services.load_config(key),
         _ => None,

@@ -19,7 +19,8 @@ use super::INVISIBLE;
 /// A header of an answer after which the call is repeated.
 const REPEAT: &str = "x-taskcat-repeat";
 
-/// The buckets that a region's clients have created. Calls that don't find one of them are repeated for a while.
+/// The buckets that a region's clients have created. Calls that don't find one of them are repeated
+/// for a while.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NewBuckets(Arc<Mutex<HashMap<String, NewBucket>>>);
 
@@ -33,10 +34,19 @@ struct NewBucket {
 impl NewBuckets {
     /// Notes a bucket whose creation is requested.
     pub fn created(&self, bucket: &str) {
-        self.with(|buckets| buckets.insert(bucket.to_owned(), NewBucket { created: Instant::now(), seen: false }));
+        self.with(|buckets| {
+            buckets.insert(
+                bucket.to_owned(),
+                NewBucket {
+                    created: Instant::now(),
+                    seen: false,
+                },
+            )
+        });
     }
 
-    /// Forgets a bucket that S3 has shown: a deletion that is repeated because its answer was lost finds nothing.
+    /// Forgets a bucket that S3 has shown: a deletion that is repeated because its answer was lost
+    /// finds nothing.
     pub fn deleting(&self, bucket: &str) {
         self.with(|buckets| buckets.retain(|name, it| name != bucket || !it.seen));
     }
@@ -66,7 +76,9 @@ impl Intercept for NewBuckets {
         _components: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        config.interceptor_state().store_put(AttemptUri(context.request().uri().to_owned()));
+        config
+            .interceptor_state()
+            .store_put(AttemptUri(context.request().uri().to_owned()));
         Ok(())
     }
 
@@ -76,7 +88,10 @@ impl Intercept for NewBuckets {
         _components: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let (Some(uri), Some(response)) = (config.load::<AttemptUri>(), context.response_mut()) else { return Ok(()) };
+        let (Some(uri), Some(response)) = (config.load::<AttemptUri>(), context.response_mut())
+        else {
+            return Ok(());
+        };
         if self.is_to_be_repeated(&uri.0, response) {
             response.headers_mut().insert(REPEAT, "true");
         }
@@ -89,11 +104,15 @@ impl NewBuckets {
         let status = response.status();
         let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default());
         // HEAD has no body to say what was not found.
-        let is_missing = status.as_u16() == 404 && (body.is_empty() || body.contains("<Code>NoSuchBucket<"));
+        let is_missing =
+            status.as_u16() == 404 && (body.is_empty() || body.contains("<Code>NoSuchBucket<"));
         // An answer that was lost may leave a creation or deletion under way.
         let is_under_way = status.as_u16() == 409 && body.contains("<Code>OperationAborted<");
         self.with(|buckets| {
-            let Some((_, bucket)) = buckets.iter_mut().find(|(name, _)| is_of_bucket(uri, name)) else { return false };
+            let Some((_, bucket)) = buckets.iter_mut().find(|(name, _)| is_of_bucket(uri, name))
+            else {
+                return false;
+            };
             // CreateBucket alone answers with a location.
             bucket.seen |= status.is_success() && response.headers().get("location").is_none();
             is_under_way || is_missing && bucket.created.elapsed() < INVISIBLE
@@ -104,7 +123,9 @@ impl NewBuckets {
 impl ClassifyRetry for NewBuckets {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         match context.response() {
-            Some(response) if response.headers().contains_key(REPEAT) => RetryAction::transient_error(),
+            Some(response) if response.headers().contains_key(REPEAT) => {
+                RetryAction::transient_error()
+            }
             _ => RetryAction::NoActionIndicated,
         }
     }
@@ -118,8 +139,13 @@ impl ClassifyRetry for NewBuckets {
 fn is_of_bucket(uri: &str, bucket: &str) -> bool {
     let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let is_host = host.strip_prefix(bucket).is_some_and(|rest| rest.starts_with('.'));
-    is_host || path.strip_prefix(bucket).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+    let is_host = host
+        .strip_prefix(bucket)
+        .is_some_and(|rest| rest.starts_with('.'));
+    is_host
+        || path
+            .strip_prefix(bucket)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
 }
 
 #[cfg(test)]
@@ -128,7 +154,8 @@ mod tests {
 
     #[test]
     fn a_request_tells_its_bucket() {
-        let check = |uri: &str, expected: bool| assert_eq!(is_of_bucket(uri, "tcat-a"), expected, "{uri}");
+        let check =
+            |uri: &str, expected: bool| assert_eq!(is_of_bucket(uri, "tcat-a"), expected, "{uri}");
         check("https://tcat-a.s3.eu-west-1.amazonaws.com/key", true);
         check("http://localhost:4566/tcat-a/key", true);
         check("http://localhost:4566/tcat-a?tagging", true);

@@ -1,7 +1,9 @@
-//! How often CloudFormation's APIs are called: one token bucket per API, whose rate throttling lowers.
+//! How often CloudFormation's APIs are called: one token bucket per API, whose rate throttling
+//! lowers.
 //!
-//! CloudFormation's calls are limited per account, region and API, and shared with everybody else there. Calls wait for
-//! their turn here, so that a hundred stacks in one region slow each other down instead of being refused.
+//! CloudFormation's calls are limited per account, region and API, and shared with everybody else
+//! there. Calls wait for their turn here, so that a hundred stacks in one region slow each other
+//! down instead of being refused.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -38,12 +40,16 @@ impl Pace {
 
     /// Halves the API's rate: AWS has throttled a call.
     pub fn throttled(&self, api: &str) {
-        self.with(api, |bucket| bucket.rate = (bucket.rate / 2.0).max(LOWEST_RATE));
+        self.with(api, |bucket| {
+            bucket.rate = (bucket.rate / 2.0).max(LOWEST_RATE)
+        });
     }
 
     /// Raises the API's rate a little: a call succeeded.
     pub fn succeeded(&self, api: &str) {
-        self.with(api, |bucket| bucket.rate = (bucket.rate * 1.05).min(FULL_RATE));
+        self.with(api, |bucket| {
+            bucket.rate = (bucket.rate * 1.05).min(FULL_RATE)
+        });
     }
 
     fn with<T>(&self, api: &str, act: impl FnOnce(&mut Bucket) -> T) -> T {
@@ -58,15 +64,21 @@ impl Pace {
 
 impl Default for Bucket {
     fn default() -> Self {
-        Self { rate: FULL_RATE, tokens: BURST, at: Instant::now() }
+        Self {
+            rate: FULL_RATE,
+            tokens: BURST,
+            at: Instant::now(),
+        }
     }
 }
 
 impl Bucket {
-    /// Takes one token, on credit if there is none, and returns how long to wait until it is paid for.
+    /// Takes one token, on credit if there is none, and returns how long to wait until it is paid
+    /// for.
     fn take(&mut self) -> Duration {
         let now = Instant::now();
-        self.tokens = (self.tokens + now.duration_since(self.at).as_secs_f64() * self.rate).min(BURST);
+        self.tokens =
+            (self.tokens + now.duration_since(self.at).as_secs_f64() * self.rate).min(BURST);
         self.at = now;
         self.tokens -= 1.0;
         Duration::from_secs_f64((-self.tokens / self.rate).max(0.0))
@@ -88,9 +100,16 @@ mod tests {
         for _ in 0..FULL_RATE as usize {
             pace.turn("DescribeStacks").await;
         }
-        assert!((start.elapsed().as_secs_f64() - 1.0).abs() < 0.1, "{:?}", start.elapsed());
+        assert!(
+            (start.elapsed().as_secs_f64() - 1.0).abs() < 0.1,
+            "{:?}",
+            start.elapsed()
+        );
         pace.turn("CreateStack").await;
-        assert!(start.elapsed().as_secs_f64() < 1.1, "each API has a bucket of its own");
+        assert!(
+            start.elapsed().as_secs_f64() < 1.1,
+            "each API has a bucket of its own"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,10 +23,15 @@ impl Clients {
             .await
             .map_err(|error| AwsError::new(OPERATION, &self.region, error).named(name))?;
         let parameter = answer.parameter();
-        let secure = parameter.and_then(|found| found.r#type()) == Some(&ParameterType::SecureString);
+        let secure =
+            parameter.and_then(|found| found.r#type()) == Some(&ParameterType::SecureString);
         match parameter.and_then(|found| found.value()) {
             Some(value) => Ok((value.to_owned(), secure)),
-            None => Err(AwsError::unexpected(OPERATION, &self.region, format!("{name} has no value"))),
+            None => Err(AwsError::unexpected(
+                OPERATION,
+                &self.region,
+                format!("{name} has no value"),
+            )),
         }
     }
 
@@ -46,7 +51,11 @@ impl Clients {
             .map_err(|error| AwsError::new(OPERATION, &self.region, error).named(id))?;
         match answer.secret_string() {
             Some(value) => Ok(value.to_owned()),
-            None => Err(AwsError::unexpected(OPERATION, &self.region, format!("{id} holds bytes, not text"))),
+            None => Err(AwsError::unexpected(
+                OPERATION,
+                &self.region,
+                format!("{id} holds bytes, not text"),
+            )),
         }
     }
 }

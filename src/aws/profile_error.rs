@@ -1,4 +1,5 @@
-//! Why AWS can't be called as the files and the environment say: found before any service is called.
+//! Why AWS can't be called as the files and the environment say: found before any service is
+//! called.
 
 use super::ErrorKind;
 
@@ -15,7 +16,12 @@ pub(super) struct ProfileError {
 
 impl ProfileError {
     pub fn new(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Credentials, message: message.into(), help: None, may_pass: false }
+        Self {
+            kind: ErrorKind::Credentials,
+            message: message.into(),
+            help: None,
+            may_pass: false,
+        }
     }
 
     pub fn help(mut self, help: impl Into<String>) -> Self {

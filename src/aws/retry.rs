@@ -1,10 +1,11 @@
 //! How long a call is repeated: one policy for every API.
 //!
-//! The SDK decides which errors are worth another attempt. For how long is decided here, by time instead of a number of
-//! attempts: throttling is waited out for minutes, since it passes as soon as others ask less; errors inside of AWS and
-//! lost connections for a minute and a half; a refused connection, behind which nobody listens, for seconds. The SDK's
-//! quota of retries is lifted: all calls of a client share it, so that a region that throttles would soon fail calls at
-//! their first attempt.
+//! The SDK decides which errors are worth another attempt. For how long is decided here, by time
+//! instead of a number of attempts: throttling is waited out for minutes, since it passes as soon
+//! as others ask less; errors inside of AWS and lost connections for a minute and a half; a refused
+//! connection, behind which nobody listens, for seconds. The SDK's quota of retries is lifted: all
+//! calls of a client share it, so that a region that throttles would soon fail calls at their first
+//! attempt.
 
 use std::error::Error;
 use std::io;
@@ -67,12 +68,17 @@ pub(super) fn backoff() -> ExponentialBuilder {
 
 /// Retries without a quota.
 pub(super) fn partition() -> RetryPartition {
-    RetryPartition::custom("taskcat").token_bucket(TokenBucket::unlimited()).build()
+    RetryPartition::custom("taskcat")
+        .token_bucket(TokenBucket::unlimited())
+        .build()
 }
 
 /// Limits of one attempt. The SDK itself ends answers that stall half-way.
 pub(super) fn timeouts(call: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(call.min(Duration::from_secs(5))).read_timeout(call).build()
+    TimeoutConfig::builder()
+        .connect_timeout(call.min(Duration::from_secs(5)))
+        .read_timeout(call)
+        .build()
 }
 
 /// Why an attempt failed, as far as its repetition depends on it.
@@ -103,7 +109,8 @@ impl Failure {
     }
 }
 
-/// Decides after each attempt of a call whether another may follow. Clones share what they know of the endpoint.
+/// Decides after each attempt of a call whether another may follow. Clones share what they know of
+/// the endpoint.
 #[derive(Clone, Debug)]
 pub(super) struct RetryLimits {
     pace: Arc<Pace>,
@@ -117,12 +124,20 @@ pub(super) struct RetryLimits {
 impl RetryLimits {
     /// Creates limits that report throttled and successful calls to `pace`.
     pub fn new(pace: Arc<Pace>) -> Self {
-        Self { pace, refusing_since: Arc::default(), is_first_call: false, attempts: None }
+        Self {
+            pace,
+            refusing_since: Arc::default(),
+            is_first_call: false,
+            attempts: None,
+        }
     }
 
     /// Returns the limits of the first call of a run.
     pub fn of_first_call(&self) -> Self {
-        Self { is_first_call: true, ..self.clone() }
+        Self {
+            is_first_call: true,
+            ..self.clone()
+        }
     }
 
     /// Allows at most so many attempts of a call, as `AWS_MAX_ATTEMPTS` says.
@@ -137,7 +152,9 @@ impl RetryLimits {
         match failure {
             // Repeated by its caller, who may have to stop meanwhile.
             Failure::Throttled if api == "CreateStack" => false,
-            Failure::ConnectionRefused if self.is_first_call && attempts >= FIRST_CALL_REFUSALS => false,
+            Failure::ConnectionRefused if self.is_first_call && attempts >= FIRST_CALL_REFUSALS => {
+                false
+            }
             Failure::ConnectionRefused => {
                 let since = *self.refusing_since().get_or_insert_with(Instant::now);
                 failure.may_pass(since.elapsed())
@@ -147,7 +164,9 @@ impl RetryLimits {
     }
 
     fn refusing_since(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.refusing_since.lock().unwrap_or_else(PoisonError::into_inner)
+        self.refusing_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,7 +193,10 @@ impl Intercept for RetryLimits {
         _context: &BeforeSerializationInterceptorContextRef<'_>,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        config.interceptor_state().store_put(CallState { started: Instant::now(), lost_attempt: false });
+        config.interceptor_state().store_put(CallState {
+            started: Instant::now(),
+            lost_attempt: false,
+        });
         Ok(())
     }
 
@@ -184,15 +206,24 @@ impl Intercept for RetryLimits {
         _components: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let api = config.load::<Metadata>().map(|call| call.name().to_owned()).unwrap_or_default();
+        let api = config
+            .load::<Metadata>()
+            .map(|call| call.name().to_owned())
+            .unwrap_or_default();
         let Some(Err(error)) = context.output_or_error() else {
             self.pace.succeeded(&api);
             *self.refusing_since() = None;
             return Ok(());
         };
-        let Some(mut call) = config.load::<CallState>().cloned() else { return Ok(()) };
-        let attempts = config.load::<RequestAttempts>().map_or(1, RequestAttempts::attempts);
-        let connector = error.as_connector_error().map(|error| error as &(dyn Error + 'static));
+        let Some(mut call) = config.load::<CallState>().cloned() else {
+            return Ok(());
+        };
+        let attempts = config
+            .load::<RequestAttempts>()
+            .map_or(1, RequestAttempts::attempts);
+        let connector = error
+            .as_connector_error()
+            .map(|error| error as &(dyn Error + 'static));
         let failure = match context.response() {
             Some(response) if is_throttled(response) => Failure::Throttled,
             None if connector.is_some_and(is_refused_connection) => Failure::ConnectionRefused,
@@ -209,7 +240,9 @@ impl Intercept for RetryLimits {
         {
             response.headers_mut().insert(LOST_ATTEMPT, "true");
         }
-        let is_answered = context.response().is_some_and(|response| !response.status().is_server_error());
+        let is_answered = context
+            .response()
+            .is_some_and(|response| !response.status().is_server_error());
         call.lost_attempt |= failure == Failure::Other && !is_answered;
         let mut next = retries().with_max_backoff(failure.longest_backoff());
         if !self.may_follow(failure, &api, &call, attempts) {
@@ -226,11 +259,17 @@ pub(super) fn has_lost_attempt(response: &Response) -> bool {
     response.headers().contains_key(LOST_ATTEMPT)
 }
 
-/// Whether the service answers that it is called too often, by its error code; S3's answers to HEAD have only a status
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>).
+/// Whether the service answers that it is called too often, by its error code; S3's answers to HEAD
+/// have only a status (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>).
 fn is_throttled(response: &Response) -> bool {
-    const CODES: [&str; 6] =
-        ["Throttling", "Throttled", "RequestLimitExceeded", "TooManyRequests", "SlowDown", "Rate exceeded"];
+    const CODES: [&str; 6] = [
+        "Throttling",
+        "Throttled",
+        "RequestLimitExceeded",
+        "TooManyRequests",
+        "SlowDown",
+        "Rate exceeded",
+    ];
     let status = response.status().as_u16();
     if status < 400 {
         return false;
@@ -245,7 +284,10 @@ fn is_throttled(response: &Response) -> bool {
 pub(super) fn is_refused_connection(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        if error
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        {
             return true;
         }
         next = error.source();
@@ -264,12 +306,21 @@ mod tests {
     #[test]
     fn throttling_is_told_from_other_errors() {
         let check = |status: u16, body: &str, expected: bool| {
-            let response = Response::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body));
+            let response =
+                Response::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body));
             assert_eq!(is_throttled(&response), expected, "{status} {body}");
         };
-        check(400, "<Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error>", true);
+        check(
+            400,
+            "<Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error>",
+            true,
+        );
         check(503, "<Error><Code>SlowDown</Code></Error>", true);
-        check(503, "<Error><Code>RequestLimitExceeded</Code></Error>", true);
+        check(
+            503,
+            "<Error><Code>RequestLimitExceeded</Code></Error>",
+            true,
+        );
         check(400, r#"{"__type":"ThrottlingException"}"#, true);
         check(503, "", true);
         check(429, "", true);
@@ -283,12 +334,18 @@ mod tests {
     fn a_refused_connection_is_found_below_other_errors() {
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         assert!(is_refused_connection(&ConnectorError::io(refused.into())));
-        assert!(!is_refused_connection(&io::Error::from(io::ErrorKind::ConnectionReset)));
+        assert!(!is_refused_connection(&io::Error::from(
+            io::ErrorKind::ConnectionReset
+        )));
     }
 
     #[test]
     fn every_failure_is_repeated_for_a_while_and_not_for_ever() {
-        for failure in [Failure::Throttled, Failure::ConnectionRefused, Failure::Other] {
+        for failure in [
+            Failure::Throttled,
+            Failure::ConnectionRefused,
+            Failure::Other,
+        ] {
             assert!(failure.may_pass(Duration::from_secs(1)), "{failure:?}");
             assert!(!failure.may_pass(LONGEST_THROTTLING), "{failure:?}");
         }

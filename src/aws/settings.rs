@@ -1,7 +1,9 @@
-//! What holds for the calls of one profile: region, endpoints, certificates, retries and S3's ways, from the command line, the
-//! environment and the profile, in botocore's order (`configprovider.py`).
+//! What holds for the calls of one profile: region, endpoints, certificates, retries and S3's ways,
+//! from the command line, the environment and the profile, in botocore's order
+//! (`configprovider.py`).
 //!
-//! Pure but for [`Environment::of_process`]. Where a value can't be meant, the error names the variable, or file and line.
+//! Pure but for [`Environment::of_process`]. Where a value can't be meant, the error names the
+//! variable, or file and line.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -12,7 +14,8 @@ use super::profile_error::ProfileError;
 use super::shared_config::{DEFAULT_SECTION, Located, SharedConfig};
 use super::{DEFAULT_PROFILE, EXPLICIT_DEFAULT_PROFILE, ErrorKind};
 
-/// The variables of the process. One that is empty, as a CI leaves it that nobody has filled, is not set.
+/// The variables of the process. One that is empty, as a CI leaves it that nobody has filled, is
+/// not set.
 #[derive(Clone, Default)]
 pub(super) struct Environment {
     variables: BTreeMap<String, String>,
@@ -28,8 +31,13 @@ impl fmt::Debug for Environment {
 impl Environment {
     pub fn of_process() -> Self {
         let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-        let variables = env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
-        Self { variables, home: env::home_dir() }
+        let variables = env::vars_os()
+            .map(|(name, value)| (text(name), text(value)))
+            .collect();
+        Self {
+            variables,
+            home: env::home_dir(),
+        }
     }
 
     /// The value as it is set, blanks and all.
@@ -43,7 +51,9 @@ impl Environment {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The first of the variables that is set, with its name.
@@ -56,14 +66,20 @@ impl Environment {
         self.home.clone().unwrap_or_default().join(path)
     }
 
-    /// Replaces `$NAME` and `${NAME}` by variables and a leading `~` by the user's home, as Python's `os.path` does.
+    /// Replaces `$NAME` and `${NAME}` by variables and a leading `~` by the user's home, as
+    /// Python's `os.path` does.
     pub fn expanded_path(&self, path: &str) -> PathBuf {
         let mut expanded = String::new();
         let mut rest = path;
         while let Some((before, after)) = rest.split_once('$') {
             expanded.push_str(before);
-            let braced = after.strip_prefix('{').and_then(|inner| inner.split_once('}'));
-            let bare = after.len() - after.trim_start_matches(|it: char| it.is_ascii_alphanumeric() || it == '_').len();
+            let braced = after
+                .strip_prefix('{')
+                .and_then(|inner| inner.split_once('}'));
+            let bare = after.len()
+                - after
+                    .trim_start_matches(|it: char| it.is_ascii_alphanumeric() || it == '_')
+                    .len();
             let (name, following) = braced.unwrap_or_else(|| after.split_at(bare));
             match self.raw(name) {
                 Some(value) => expanded.push_str(value),
@@ -82,8 +98,14 @@ impl Environment {
 
 #[cfg(test)]
 pub(super) fn environment(variables: &[(&str, &str)]) -> Environment {
-    let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    Environment { variables, home: Some("/home/u".into()) }
+    let variables = variables
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect();
+    Environment {
+        variables,
+        home: Some("/home/u".into()),
+    }
 }
 
 /// What the command line adds to environment and files.
@@ -131,8 +153,8 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Reads the files and selects the profile: the one named, else that of `AWS_DEFAULT_PROFILE` or `AWS_PROFILE`, else
-    /// `default`.
+    /// Reads the files and selects the profile: the one named, else that of `AWS_DEFAULT_PROFILE`
+    /// or `AWS_PROFILE`, else `default`.
     ///
     /// # Errors
     /// A file can't be read, or the profile doesn't exist.
@@ -152,7 +174,9 @@ impl Settings {
         let selected = selected.map(|(variable, name)| (name.to_owned(), variable));
         let (name, origin, is_explicit) = match profile {
             // Python's TaskCat falls back to the environment where the files have no `default`.
-            EXPLICIT_DEFAULT_PROFILE if files.has_profile(DEFAULT_SECTION) => (DEFAULT_SECTION.to_owned(), "", true),
+            EXPLICIT_DEFAULT_PROFILE if files.has_profile(DEFAULT_SECTION) => {
+                (DEFAULT_SECTION.to_owned(), "", true)
+            }
             DEFAULT_PROFILE | EXPLICIT_DEFAULT_PROFILE => match selected {
                 Some((name, variable)) => (name, variable, false),
                 None => (DEFAULT_SECTION.to_owned(), "", false),
@@ -162,20 +186,34 @@ impl Settings {
         if (is_explicit || !origin.is_empty()) && !files.has_profile(&name) {
             return Err(missing_profile(&name, origin, &files));
         }
-        Ok(Self { environment, files, profile: name, is_explicit, overrides })
+        Ok(Self {
+            environment,
+            files,
+            profile: name,
+            is_explicit,
+            overrides,
+        })
     }
 
     /// What the profile sets.
     pub fn in_profile(&self, key: &str) -> Option<Located<'_>> {
-        self.files.get(&self.profile, key).filter(|it| !it.text.trim().is_empty())
+        self.files
+            .get(&self.profile, key)
+            .filter(|it| !it.text.trim().is_empty())
     }
 
     /// The first variable that is set, else the profile's key.
     pub fn setting(&self, variables: &[&str], key: &str) -> Option<Setting> {
         let of_environment = self.environment.first_of(variables);
         match of_environment {
-            Some((name, value)) => Some(Setting { text: value.to_owned(), origin: name.to_owned() }),
-            None => self.in_profile(key).map(|it| Setting { text: it.text.to_owned(), origin: it.to_string() }),
+            Some((name, value)) => Some(Setting {
+                text: value.to_owned(),
+                origin: name.to_owned(),
+            }),
+            None => self.in_profile(key).map(|it| Setting {
+                text: it.text.to_owned(),
+                origin: it.to_string(),
+            }),
         }
     }
 
@@ -184,16 +222,26 @@ impl Settings {
     /// # Errors
     /// It isn't the name of a region.
     pub fn region(&self) -> Result<Option<Setting>, ProfileError> {
-        let Some(setting) = self.setting(&["AWS_REGION", "AWS_DEFAULT_REGION"], "region") else { return Ok(None) };
-        if is_region_name(&setting.text) { Ok(Some(setting)) } else { Err(invalid_region(&setting)) }
+        let Some(setting) = self.setting(&["AWS_REGION", "AWS_DEFAULT_REGION"], "region") else {
+            return Ok(None);
+        };
+        if is_region_name(&setting.text) {
+            Ok(Some(setting))
+        } else {
+            Err(invalid_region(&setting))
+        }
     }
 
     /// The file of certificates to trust instead of the system's.
     pub fn ca_bundle(&self) -> Option<Setting> {
         if let Some(path) = &self.overrides.ca_bundle {
-            return Some(Setting { text: path.display().to_string(), origin: "--ca-bundle".to_owned() });
+            return Some(Setting {
+                text: path.display().to_string(),
+                origin: "--ca-bundle".to_owned(),
+            });
         }
-        self.setting(&["AWS_CA_BUNDLE"], "ca_bundle").or_else(|| self.setting(&["REQUESTS_CA_BUNDLE"], ""))
+        self.setting(&["AWS_CA_BUNDLE"], "ca_bundle")
+            .or_else(|| self.setting(&["REQUESTS_CA_BUNDLE"], ""))
     }
 
     /// The most attempts of a call, and whether the rate of calls adapts to throttling.
@@ -207,8 +255,13 @@ impl Settings {
             None | Some("standard" | "legacy") => false,
             Some("adaptive") => true,
             Some(other) => {
-                let origin = mode.as_ref().map(|mode| mode.origin.as_str()).unwrap_or_default();
-                let message = format!("{origin}: expected `standard`, `adaptive` or `legacy`, found `{other}`");
+                let origin = mode
+                    .as_ref()
+                    .map(|mode| mode.origin.as_str())
+                    .unwrap_or_default();
+                let message = format!(
+                    "{origin}: expected `standard`, `adaptive` or `legacy`, found `{other}`"
+                );
                 return Err(ProfileError::new(message));
             }
         };
@@ -217,18 +270,24 @@ impl Settings {
 
     /// A number of at least 1.
     pub fn number(&self, variables: &[&str], key: &str) -> Result<Option<u32>, ProfileError> {
-        let Some(setting) = self.setting(variables, key) else { return Ok(None) };
+        let Some(setting) = self.setting(variables, key) else {
+            return Ok(None);
+        };
         match setting.text.trim().parse() {
             Ok(number @ 1..) => Ok(Some(number)),
             _ => {
-                let message = format!("{}: expected a number of at least 1, found `{}`", setting.origin, setting.text);
+                let message = format!(
+                    "{}: expected a number of at least 1, found `{}`",
+                    setting.origin, setting.text
+                );
                 Err(ProfileError::new(message))
             }
         }
     }
 
     pub fn flag(&self, variables: &[&str], key: &str) -> Option<bool> {
-        self.setting(variables, key).map(|setting| is_true(&setting.text))
+        self.setting(variables, key)
+            .map(|setting| is_true(&setting.text))
     }
 
     /// What the profile's `s3 =` block sets.
@@ -244,7 +303,8 @@ impl Settings {
                 "path" => Some(AddressingStyle::Path),
                 "virtual" => Some(AddressingStyle::Virtual),
                 other => {
-                    let message = format!("{style}: expected `auto`, `virtual` or `path`, found `{other}`");
+                    let message =
+                        format!("{style}: expected `auto`, `virtual` or `path`, found `{other}`");
                     return Err(ProfileError::new(message));
                 }
             },
@@ -257,22 +317,43 @@ impl Settings {
         })
     }
 
-    /// Where a service is when it isn't AWS: `service_id` is the API's own, such as `S3` or `SSO OIDC`.
+    /// Where a service is when it isn't AWS: `service_id` is the API's own, such as `S3` or
+    /// `SSO OIDC`.
     pub fn endpoint(&self, service_id: &str) -> Option<Setting> {
         if let Some(url) = &self.overrides.endpoint_url {
-            return Some(Setting { text: url.clone(), origin: "--endpoint-url".to_owned() });
+            return Some(Setting {
+                text: url.clone(),
+                origin: "--endpoint-url".to_owned(),
+            });
         }
-        if self.flag(&["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"], "ignore_configured_endpoint_urls") == Some(true) {
+        if self.flag(
+            &["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"],
+            "ignore_configured_endpoint_urls",
+        ) == Some(true)
+        {
             return None;
         }
         let service = service_id.replace(' ', "_");
         let variable = format!("AWS_ENDPOINT_URL_{}", service.to_uppercase());
-        if let Some((name, url)) = self.environment.first_of(&[variable.as_str(), "AWS_ENDPOINT_URL"]) {
-            return Some(Setting { text: url.trim().to_owned(), origin: name.to_owned() });
+        if let Some((name, url)) = self
+            .environment
+            .first_of(&[variable.as_str(), "AWS_ENDPOINT_URL"])
+        {
+            return Some(Setting {
+                text: url.trim().to_owned(),
+                origin: name.to_owned(),
+            });
         }
-        let of_service = self.files.service(&self.profile, &service.to_lowercase(), "endpoint_url");
-        let found = of_service.filter(|it| !it.text.is_empty()).or_else(|| self.in_profile("endpoint_url"))?;
-        Some(Setting { text: found.text.to_owned(), origin: found.to_string() })
+        let of_service = self
+            .files
+            .service(&self.profile, &service.to_lowercase(), "endpoint_url");
+        let found = of_service
+            .filter(|it| !it.text.is_empty())
+            .or_else(|| self.in_profile("endpoint_url"))?;
+        Some(Setting {
+            text: found.text.to_owned(),
+            origin: found.to_string(),
+        })
     }
 
     /// `profile dev (/home/u/.aws/config:3)`
@@ -291,30 +372,58 @@ fn is_true(text: &str) -> bool {
 
 /// botocore's `validate_region_name`.
 fn is_region_name(text: &str) -> bool {
-    let is_label = text.len() < 64 && text.chars().all(|it| it.is_ascii_alphanumeric() || it == '-');
-    is_label && !text.starts_with('-') && !text.ends_with('-') && !text.chars().all(|it| it.is_ascii_digit())
+    let is_label = text.len() < 64
+        && text
+            .chars()
+            .all(|it| it.is_ascii_alphanumeric() || it == '-');
+    is_label
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && !text.chars().all(|it| it.is_ascii_digit())
 }
 
 fn invalid_region(setting: &Setting) -> ProfileError {
-    let message = format!("{}: {} is not the name of a region", setting.origin, shown(&setting.text));
+    let message = format!(
+        "{}: {} is not the name of a region",
+        setting.origin,
+        shown(&setting.text)
+    );
     let cleaned = setting.text.trim().trim_matches(['"', '\'']).trim();
     let error = ProfileError::new(message);
     match setting.text.contains(['"', '\'']) {
         true if is_region_name(cleaned) => error.help(format!("remove the quotes: {cleaned}")),
-        _ if is_region_name(cleaned) => error.help(format!("remove blanks and control characters: {cleaned}")),
+        _ if is_region_name(cleaned) => {
+            error.help(format!("remove blanks and control characters: {cleaned}"))
+        }
         _ => error.help("use a name such as us-east-1"),
     }
 }
 
 /// A value in quotes, control characters as escapes.
 fn shown(text: &str) -> String {
-    format!("`{}`", text.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'"))
+    format!(
+        "`{}`",
+        text.escape_debug()
+            .to_string()
+            .replace("\\\"", "\"")
+            .replace("\\'", "'")
+    )
 }
 
 fn missing_profile(name: &str, variable: &str, files: &SharedConfig) -> ProfileError {
-    let set_by = if variable.is_empty() { String::new() } else { format!(" (set by {variable})") };
-    let message = format!("profile {}{set_by} doesn't exist in {}", shown(name), searched(files));
-    ProfileError::new(message).kind(ErrorKind::MissingProfile).help(nearest_profile(name, files))
+    let set_by = if variable.is_empty() {
+        String::new()
+    } else {
+        format!(" (set by {variable})")
+    };
+    let message = format!(
+        "profile {}{set_by} doesn't exist in {}",
+        shown(name),
+        searched(files)
+    );
+    ProfileError::new(message)
+        .kind(ErrorKind::MissingProfile)
+        .help(nearest_profile(name, files))
 }
 
 /// The two files, for a message.
@@ -323,15 +432,24 @@ pub(super) fn searched(files: &SharedConfig) -> String {
         let missing = if path.exists() { "" } else { " (no such file)" };
         format!("{}{missing}", path.display())
     };
-    format!("{} or {}", described(&files.config_path), described(&files.credentials_path))
+    format!(
+        "{} or {}",
+        described(&files.config_path),
+        described(&files.credentials_path)
+    )
 }
 
 /// What to do where a profile doesn't exist.
 pub(super) fn nearest_profile(name: &str, files: &SharedConfig) -> String {
     let known = files.profiles();
-    let near = known.iter().map(|it| (strsim::damerau_levenshtein(it, name), *it)).min();
+    let near = known
+        .iter()
+        .map(|it| (strsim::damerau_levenshtein(it, name), *it))
+        .min();
     match near {
-        Some((distance, near)) if distance <= 2.max(name.chars().count() / 3) => format!("did you mean `{near}`?"),
+        Some((distance, near)) if distance <= 2.max(name.chars().count() / 3) => {
+            format!("did you mean `{near}`?")
+        }
         Some(_) => format!("choose one of {}", known.join(", ")),
         None => format!("create it with `aws configure --profile {name}`"),
     }
@@ -342,8 +460,10 @@ mod tests {
     use super::super::shared_config::of_texts;
     use super::*;
 
-    const CONFIG: &str = "[default]\nregion = eu-west-1\nca_bundle = /c.pem\n[profile dev]\nregion = \"eu-west-1\"\n\
-                          max_attempts = x\nretry_mode = adaptive\nservices = s\nendpoint_url = http://g\ns3 =\n  \
+    const CONFIG: &str = "[default]\nregion = eu-west-1\nca_bundle = /c.pem\n[profile dev]\nregion \
+        = \"eu-west-1\"\n\
+                          max_attempts = x\nretry_mode = adaptive\nservices = s\nendpoint_url = \
+                          http://g\ns3 =\n  \
                           addressing_style = path\n  use_dualstack_endpoint = True\n\
                           [services s]\nsso_oidc =\n  endpoint_url = http://o\n";
 
@@ -356,54 +476,115 @@ mod tests {
     fn the_profile_is_the_one_asked_for_else_that_of_the_environment() {
         let check = |profile: &str, variables: &[(&str, &str)], expected: (&str, bool)| {
             let settings = select(profile, variables).unwrap();
-            assert_eq!((settings.profile.as_str(), settings.is_explicit), expected, "{profile} {variables:?}");
+            assert_eq!(
+                (settings.profile.as_str(), settings.is_explicit),
+                expected,
+                "{profile} {variables:?}"
+            );
         };
         check("default", &[], ("default", false));
         check("default", &[("AWS_PROFILE", "dev")], ("dev", false));
-        check("default", &[("AWS_PROFILE", "dev"), ("AWS_DEFAULT_PROFILE", "other")], ("other", false));
+        check(
+            "default",
+            &[("AWS_PROFILE", "dev"), ("AWS_DEFAULT_PROFILE", "other")],
+            ("other", false),
+        );
         check("default", &[("AWS_PROFILE", "")], ("default", false));
-        check(EXPLICIT_DEFAULT_PROFILE, &[("AWS_PROFILE", "dev")], ("default", true));
+        check(
+            EXPLICIT_DEFAULT_PROFILE,
+            &[("AWS_PROFILE", "dev")],
+            ("default", true),
+        );
         check("dev", &[("AWS_PROFILE", "other")], ("dev", true));
     }
 
     #[test]
     fn a_profile_that_does_not_exist_is_named_with_the_files_and_the_nearest() {
         let error = select("deb", &[]).unwrap_err();
-        assert_eq!(error.message, "profile `deb` doesn't exist in config (no such file) or credentials (no such file)");
+        assert_eq!(
+            error.message,
+            "profile `deb` doesn't exist in config (no such file) or credentials (no such file)"
+        );
         assert_eq!(error.help.as_deref(), Some("did you mean `dev`?"));
         let error = select("default", &[("AWS_PROFILE", "production")]).unwrap_err();
-        assert!(error.message.contains("`production` (set by AWS_PROFILE)"), "{error}");
-        assert_eq!(error.help.as_deref(), Some("choose one of default, dev, other"));
+        assert!(
+            error.message.contains("`production` (set by AWS_PROFILE)"),
+            "{error}"
+        );
+        assert_eq!(
+            error.help.as_deref(),
+            Some("choose one of default, dev, other")
+        );
     }
 
     #[test]
     fn regions_are_checked_where_they_are_set() {
         let check = |profile: &str, variables: &[(&str, &str)], expected: Result<&str, &str>| {
             let region = select(profile, variables).unwrap().region();
-            let found = region.as_ref().map(|it| it.as_ref().unwrap().text.as_str()).map_err(|it| it.message.as_str());
+            let found = region
+                .as_ref()
+                .map(|it| it.as_ref().unwrap().text.as_str())
+                .map_err(|it| it.message.as_str());
             assert_eq!(found, expected, "{variables:?}");
         };
         check("default", &[], Ok("eu-west-1"));
-        check("default", &[("AWS_DEFAULT_REGION", "us-west-2")], Ok("us-west-2"));
-        check("dev", &[], Err("config:5: `\"eu-west-1\"` is not the name of a region"));
-        check("dev", &[("AWS_REGION", "eu-west-1\r")], Err("AWS_REGION: `eu-west-1\\r` is not the name of a region"));
+        check(
+            "default",
+            &[("AWS_DEFAULT_REGION", "us-west-2")],
+            Ok("us-west-2"),
+        );
+        check(
+            "dev",
+            &[],
+            Err("config:5: `\"eu-west-1\"` is not the name of a region"),
+        );
+        check(
+            "dev",
+            &[("AWS_REGION", "eu-west-1\r")],
+            Err("AWS_REGION: `eu-west-1\\r` is not the name of a region"),
+        );
     }
 
     #[test]
     fn the_environment_wins_over_the_profile() {
         let settings = select("dev", &[]).unwrap();
-        assert_eq!(settings.retries().unwrap_err().message, "config:6: expected a number of at least 1, found `x`");
+        assert_eq!(
+            settings.retries().unwrap_err().message,
+            "config:6: expected a number of at least 1, found `x`"
+        );
         let s3 = settings.s3().unwrap();
-        assert_eq!((s3.addressing_style, s3.use_dualstack_endpoint), (Some(AddressingStyle::Path), true));
-        let endpoint = |settings: &Settings, service| settings.endpoint(service).map(|it| it.text).unwrap_or_default();
+        assert_eq!(
+            (s3.addressing_style, s3.use_dualstack_endpoint),
+            (Some(AddressingStyle::Path), true)
+        );
+        let endpoint = |settings: &Settings, service| {
+            settings
+                .endpoint(service)
+                .map(|it| it.text)
+                .unwrap_or_default()
+        };
         assert_eq!(endpoint(&settings, "SSO OIDC"), "http://o");
         assert_eq!(endpoint(&settings, "S3"), "http://g");
-        let variables = [("AWS_MAX_ATTEMPTS", "2"), ("AWS_ENDPOINT_URL_S3", "http://v"), ("AWS_CA_BUNDLE", "/v.pem")];
+        let variables = [
+            ("AWS_MAX_ATTEMPTS", "2"),
+            ("AWS_ENDPOINT_URL_S3", "http://v"),
+            ("AWS_CA_BUNDLE", "/v.pem"),
+        ];
         let settings = select("dev", &variables).unwrap();
         assert_eq!(settings.retries(), Ok((Some(2), true)));
-        assert_eq!((endpoint(&settings, "S3"), endpoint(&settings, "STS")), ("http://v".into(), "http://g".into()));
+        assert_eq!(
+            (endpoint(&settings, "S3"), endpoint(&settings, "STS")),
+            ("http://v".into(), "http://g".into())
+        );
         assert_eq!(settings.ca_bundle().unwrap().text, "/v.pem");
-        assert_eq!(select("default", &[("REQUESTS_CA_BUNDLE", "/r.pem")]).unwrap().ca_bundle().unwrap().text, "/c.pem");
+        assert_eq!(
+            select("default", &[("REQUESTS_CA_BUNDLE", "/r.pem")])
+                .unwrap()
+                .ca_bundle()
+                .unwrap()
+                .text,
+            "/c.pem"
+        );
         let settings = select("dev", &[("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")]).unwrap();
         assert_eq!(endpoint(&settings, "S3"), "");
     }
@@ -411,7 +592,9 @@ mod tests {
     #[test]
     fn paths_are_expanded() {
         let environment = environment(&[("D", "/d"), ("HOME", "/ignored")]);
-        let check = |path: &str, expected: &str| assert_eq!(environment.expanded_path(path), Path::new(expected));
+        let check = |path: &str, expected: &str| {
+            assert_eq!(environment.expanded_path(path), Path::new(expected))
+        };
         check("~/.aws/config", "/home/u/.aws/config");
         check("$D/x", "/d/x");
         check("${D}x$E", "/dx$E");

@@ -1,4 +1,5 @@
-//! How AWS would be called with a profile, and what decides it: for people who look for what is wrong.
+//! How AWS would be called with a profile, and what decides it: for people who look for what is
+//! wrong.
 
 use std::time::{Duration, SystemTime};
 
@@ -34,19 +35,39 @@ impl Aws {
     /// Finds out how a profile calls AWS, and asks STS who it is.
     pub async fn setup(&self, name: &str) -> Setup {
         let mut setup = Setup::default();
-        let Place::Configured { overrides, .. } = &self.place else { return setup };
+        let Place::Configured { overrides, .. } = &self.place else {
+            return setup;
+        };
         let region = profile::home_region(name, overrides);
         match Settings::load(name, overrides) {
             Ok(settings) => describe(&mut setup, &settings, &region),
-            Err(error) => return setup.failed(AwsError::of_credentials("GetCallerIdentity", &region, &error)),
+            Err(error) => {
+                return setup.failed(AwsError::of_credentials(
+                    "GetCallerIdentity",
+                    &region,
+                    &error,
+                ));
+            }
         }
         let profile = self.profile(name, &region).await;
         if let Some(chain) = &profile.chain {
             match chain.found().await {
-                Err(error) => return setup.failed(AwsError::of_credentials("GetCallerIdentity", &region, &error)),
+                Err(error) => {
+                    return setup.failed(AwsError::of_credentials(
+                        "GetCallerIdentity",
+                        &region,
+                        &error,
+                    ));
+                }
                 Ok(found) => {
                     setup.add("credentials", found.source);
-                    setup.add("expiry", found.credentials.expiry().map_or("never".to_owned(), remaining));
+                    setup.add(
+                        "expiry",
+                        found
+                            .credentials
+                            .expiry()
+                            .map_or("never".to_owned(), remaining),
+                    );
                 }
             }
         }
@@ -63,29 +84,55 @@ impl Aws {
 
 fn describe(setup: &mut Setup, settings: &Settings, region: &str) {
     setup.add("profile", settings.described());
-    setup.add("files", super::settings::searched(&settings.files).replace(" or ", ", "));
+    setup.add(
+        "files",
+        super::settings::searched(&settings.files).replace(" or ", ", "),
+    );
     let with_origin = |setting: &Setting| format!("{} ({})", setting.text, setting.origin);
     setup.add(
         "region",
         match settings.region() {
             Ok(Some(setting)) if setting.text == region => with_origin(&setting),
-            Ok(Some(setting)) => format!("{region} (of the profile's partition, unlike {})", with_origin(&setting)),
+            Ok(Some(setting)) => format!(
+                "{region} (of the profile's partition, unlike {})",
+                with_origin(&setting)
+            ),
             _ => format!("{region} (default)"),
         },
     );
     let endpoint = settings.endpoint("STS");
-    setup.add("endpoint", endpoint.as_ref().map_or("AWS".to_owned(), with_origin));
+    setup.add(
+        "endpoint",
+        endpoint.as_ref().map_or("AWS".to_owned(), with_origin),
+    );
     let suffix = catalog::partition_of(region).dns_suffix;
     let url = endpoint.map_or_else(|| format!("https://sts.{region}.{suffix}"), |it| it.text);
     let proxies = Proxies::of(&settings.environment);
-    let proxy = Uri::try_from(url).ok().and_then(|url| proxies.of_url(&url).cloned());
-    setup.add("proxy", proxy.map_or("none".to_owned(), |it| format!("{} ({})", it.shown, it.variable)));
-    setup.add("CA bundle", settings.ca_bundle().as_ref().map_or("the system's".to_owned(), with_origin));
+    let proxy = Uri::try_from(url)
+        .ok()
+        .and_then(|url| proxies.of_url(&url).cloned());
+    setup.add(
+        "proxy",
+        proxy.map_or("none".to_owned(), |it| {
+            format!("{} ({})", it.shown, it.variable)
+        }),
+    );
+    setup.add(
+        "CA bundle",
+        settings
+            .ca_bundle()
+            .as_ref()
+            .map_or("the system's".to_owned(), with_origin),
+    );
 }
 
 /// `2026-01-31T12:00:00Z (in 59 min)`
 fn remaining(expiry: SystemTime) -> String {
-    let left = expiry.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
-    let time = Timestamp::try_from(expiry).map(|it| it.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default();
+    let left = expiry
+        .duration_since(SystemTime::now())
+        .unwrap_or(Duration::ZERO);
+    let time = Timestamp::try_from(expiry)
+        .map(|it| it.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+        .unwrap_or_default();
     format!("{time} (in {} min)", left.as_secs() / 60)
 }

@@ -7,7 +7,8 @@ use super::{AwsError, Clients, endpoint_override};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerIdentity {
     pub account_id: String,
-    /// The second part of the caller's ARN: AWS's own word on where we are, for partitions younger than this code too.
+    /// The second part of the caller's ARN: AWS's own word on where we are, for partitions younger
+    /// than this code too.
     pub partition: String,
     pub arn: String,
 }
@@ -41,7 +42,11 @@ impl Clients {
                 partition: partition.to_owned(),
                 arn: arn.to_owned(),
             }),
-            _ => Err(AwsError::unexpected(OPERATION, &self.region, "the answer names no account")),
+            _ => Err(AwsError::unexpected(
+                OPERATION,
+                &self.region,
+                "the answer names no account",
+            )),
         }
     }
 }

@@ -25,7 +25,12 @@ impl Intercept for Trace {
         if let Some(call) = config.load::<Metadata>() {
             let (service, operation) = (call.service(), call.name());
             // The path is a bucket and a key at most; the query may hold a presigned signature.
-            let url = context.request().uri().split('?').next().unwrap_or_default();
+            let url = context
+                .request()
+                .uri()
+                .split('?')
+                .next()
+                .unwrap_or_default();
             tracing::debug!("{service} {operation} {url}");
         }
         Ok(())

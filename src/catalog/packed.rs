@@ -2,8 +2,8 @@
 
 use ruzstd::decoding::FrameDecoder;
 
-/// The text of one zstd frame. None if it is damaged, which the tests of the embedded tables rule out: those who ask
-/// then know nothing of any type, as if the table were empty.
+/// The text of one zstd frame. None if it is damaged, which the tests of the embedded tables rule
+/// out: those who ask then know nothing of any type, as if the table were empty.
 pub(super) fn unpack(frame: &[u8]) -> Option<String> {
     let mut decoder = FrameDecoder::new();
     decoder.init(frame).ok()?;

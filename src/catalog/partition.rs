@@ -1,8 +1,8 @@
 //! AWS partitions and which of them a region belongs to.
 //!
-//! The facts are those of the AWS SDK's endpoint rules (`endpoint_lib.rs` of any `aws-sdk-*` crate, `partitions.json`
-//! version 1.1). Regions themselves are not listed: a region belongs to a partition by the shape of its name, so that
-//! one younger than this table works.
+//! The facts are those of the AWS SDK's endpoint rules (`endpoint_lib.rs` of any `aws-sdk-*` crate,
+//! `partitions.json` version 1.1). Regions themselves are not listed: a region belongs to a
+//! partition by the shape of its name, so that one younger than this table works.
 
 /// One AWS partition.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,35 +17,57 @@ pub struct Partition {
 
 /// The partition of a region; one whose name has no known shape belongs to `aws`, as in the SDK.
 pub fn partition_of(region: &str) -> &'static Partition {
-    PARTITIONS.iter().copied().find(|partition| partition.has(region)).unwrap_or(&AWS)
+    PARTITIONS
+        .iter()
+        .copied()
+        .find(|partition| partition.has(region))
+        .unwrap_or(&AWS)
 }
 
 /// The partition of that name, as an ARN gives it.
 pub fn partition(name: &str) -> Option<&'static Partition> {
-    PARTITIONS.iter().copied().find(|partition| partition.name == name)
+    PARTITIONS
+        .iter()
+        .copied()
+        .find(|partition| partition.name == name)
 }
 
 impl Partition {
-    /// True if the name has the shape of this partition's regions, or is its pseudo-region (`aws-cn-global`).
+    /// True if the name has the shape of this partition's regions, or is its pseudo-region
+    /// (`aws-cn-global`).
     fn has(&self, region: &str) -> bool {
         if region.strip_suffix("-global") == Some(self.name) {
             return true;
         }
         let shaped = |prefix: &&str| {
-            let place = region.strip_prefix(*prefix).and_then(|rest| rest.strip_prefix('-'));
-            place.and_then(|place| place.split_once('-')).is_some_and(|(direction, number)| {
-                !direction.is_empty()
-                    && direction.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-                    && !number.is_empty()
-                    && number.chars().all(|c| c.is_ascii_digit())
-            })
+            let place = region
+                .strip_prefix(*prefix)
+                .and_then(|rest| rest.strip_prefix('-'));
+            place
+                .and_then(|place| place.split_once('-'))
+                .is_some_and(|(direction, number)| {
+                    !direction.is_empty()
+                        && direction
+                            .chars()
+                            .all(|c| c.is_ascii_alphanumeric() || c == '_')
+                        && !number.is_empty()
+                        && number.chars().all(|c| c.is_ascii_digit())
+                })
         };
         self.region_prefixes.iter().any(shaped)
     }
 }
 
-static PARTITIONS: [&Partition; 8] =
-    [&AWS, &AWS_CN, &AWS_EUSC, &AWS_ISO, &AWS_ISO_B, &AWS_ISO_E, &AWS_ISO_F, &AWS_US_GOV];
+static PARTITIONS: [&Partition; 8] = [
+    &AWS,
+    &AWS_CN,
+    &AWS_EUSC,
+    &AWS_ISO,
+    &AWS_ISO_B,
+    &AWS_ISO_E,
+    &AWS_ISO_F,
+    &AWS_US_GOV,
+];
 
 static AWS: Partition = Partition {
     name: "aws",
@@ -53,23 +75,47 @@ static AWS: Partition = Partition {
     region_prefixes: &["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"],
 };
 
-static AWS_CN: Partition = Partition { name: "aws-cn", dns_suffix: "amazonaws.com.cn", region_prefixes: &["cn"] };
+static AWS_CN: Partition = Partition {
+    name: "aws-cn",
+    dns_suffix: "amazonaws.com.cn",
+    region_prefixes: &["cn"],
+};
 
-static AWS_EUSC: Partition = Partition { name: "aws-eusc", dns_suffix: "amazonaws.eu", region_prefixes: &["eusc-de"] };
+static AWS_EUSC: Partition = Partition {
+    name: "aws-eusc",
+    dns_suffix: "amazonaws.eu",
+    region_prefixes: &["eusc-de"],
+};
 
-static AWS_ISO: Partition = Partition { name: "aws-iso", dns_suffix: "c2s.ic.gov", region_prefixes: &["us-iso"] };
+static AWS_ISO: Partition = Partition {
+    name: "aws-iso",
+    dns_suffix: "c2s.ic.gov",
+    region_prefixes: &["us-iso"],
+};
 
-static AWS_ISO_B: Partition =
-    Partition { name: "aws-iso-b", dns_suffix: "sc2s.sgov.gov", region_prefixes: &["us-isob"] };
+static AWS_ISO_B: Partition = Partition {
+    name: "aws-iso-b",
+    dns_suffix: "sc2s.sgov.gov",
+    region_prefixes: &["us-isob"],
+};
 
-static AWS_ISO_E: Partition =
-    Partition { name: "aws-iso-e", dns_suffix: "cloud.adc-e.uk", region_prefixes: &["eu-isoe"] };
+static AWS_ISO_E: Partition = Partition {
+    name: "aws-iso-e",
+    dns_suffix: "cloud.adc-e.uk",
+    region_prefixes: &["eu-isoe"],
+};
 
-static AWS_ISO_F: Partition =
-    Partition { name: "aws-iso-f", dns_suffix: "csp.hci.ic.gov", region_prefixes: &["us-isof"] };
+static AWS_ISO_F: Partition = Partition {
+    name: "aws-iso-f",
+    dns_suffix: "csp.hci.ic.gov",
+    region_prefixes: &["us-isof"],
+};
 
-static AWS_US_GOV: Partition =
-    Partition { name: "aws-us-gov", dns_suffix: "amazonaws.com", region_prefixes: &["us-gov"] };
+static AWS_US_GOV: Partition = Partition {
+    name: "aws-us-gov",
+    dns_suffix: "amazonaws.com",
+    region_prefixes: &["us-gov"],
+};
 
 #[cfg(test)]
 mod tests {
@@ -79,7 +125,11 @@ mod tests {
     fn regions_belong_to_partitions_by_shape() {
         let check = |region: &str, name: &str, suffix: &str| {
             let partition = partition_of(region);
-            assert_eq!((partition.name, partition.dns_suffix), (name, suffix), "{region}");
+            assert_eq!(
+                (partition.name, partition.dns_suffix),
+                (name, suffix),
+                "{region}"
+            );
         };
         check("us-east-1", "aws", "amazonaws.com");
         check("ap-southeast-7", "aws", "amazonaws.com");

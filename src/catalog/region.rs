@@ -1,7 +1,8 @@
 //! Which regions there are, and which resource types each of them has.
 //!
-//! The table ages: regions are added and types come to more regions. So nothing here is a reason to refuse a region,
-//! and a *no* is given only where the data have shown it for long: see [`Offered`].
+//! The table ages: regions are added and types come to more regions. So nothing here is a reason to
+//! refuse a region, and a *no* is given only where the data have shown it for long: see
+//! [`Offered`].
 
 use std::sync::OnceLock;
 
@@ -14,14 +15,15 @@ use super::resource_type::resource_type;
 pub enum Offered {
     /// CloudFormation lists the type for the region.
     Yes,
-    /// The region has no type of this service and hadn't a year earlier, when the type was already known elsewhere; and
-    /// AWS's own list of endpoints has the service in other regions, not in this one.
+    /// The region has no type of this service and hadn't a year earlier, when the type was already
+    /// known elsewhere; and AWS's own list of endpoints has the service in other regions, not in
+    /// this one.
     No,
-    /// CloudFormation's list for the region lacks the type, but types come to regions every week, and the conditions of
-    /// *no* aren't met: a doubt to tell people about, not a verdict.
+    /// CloudFormation's list for the region lacks the type, but types come to regions every week,
+    /// and the conditions of *no* aren't met: a doubt to tell people about, not a verdict.
     Unlisted,
-    /// No data: a region without a list of its own, or a type that no region lists (custom resources, modules, types
-    /// of third parties, private ones, SAM's, withdrawn ones).
+    /// No data: a region without a list of its own, or a type that no region lists (custom
+    /// resources, modules, types of third parties, private ones, SAM's, withdrawn ones).
     Unknown,
 }
 
@@ -29,8 +31,13 @@ pub enum Offered {
 pub fn offers(region: &str, type_name: &str) -> Offered {
     let table = table();
     let column = table.listed.binary_search(&region).ok();
-    let row = table.types.binary_search_by_key(&type_name, |(name, _)| name).ok();
-    let (Some(column), Some(row)) = (column, row) else { return Offered::Unknown };
+    let row = table
+        .types
+        .binary_search_by_key(&type_name, |(name, _)| name)
+        .ok();
+    let (Some(column), Some(row)) = (column, row) else {
+        return Offered::Unknown;
+    };
     match table.types[row].1.as_bytes().get(column) {
         Some(b'+') => Offered::Yes,
         Some(b'-') => Offered::No,
@@ -39,20 +46,27 @@ pub fn offers(region: &str, type_name: &str) -> Offered {
     }
 }
 
-/// The known regions of the partition (`aws`, `aws-cn`), sorted; none if there is no such partition. Regions without
-/// data are among them.
+/// The known regions of the partition (`aws`, `aws-cn`), sorted; none if there is no such
+/// partition. Regions without data are among them.
 pub fn regions(partition: &str) -> Vec<&'static str> {
-    table().regions.iter().copied().filter(|region| partition_of(region).name == partition).collect()
+    table()
+        .regions
+        .iter()
+        .copied()
+        .filter(|region| partition_of(region).name == partition)
+        .collect()
 }
 
-/// Whether CloudFormation doesn't know the type in the region: one that is known to be missing there, or a name of AWS's
-/// that no region has, or no name of a type. Of modules and of types that aren't AWS's nothing is known.
+/// Whether CloudFormation doesn't know the type in the region: one that is known to be missing
+/// there, or a name of AWS's that no region has, or no name of a type. Of modules and of types that
+/// aren't AWS's nothing is known.
 pub fn is_unrecognized(region: &str, type_name: &str) -> bool {
     match offers(region, type_name) {
         Offered::No => true,
         Offered::Yes | Offered::Unlisted => false,
         Offered::Unknown => {
-            let is_unknown = || !type_name.ends_with("::MODULE") && resource_type(type_name).is_none();
+            let is_unknown =
+                || !type_name.ends_with("::MODULE") && resource_type(type_name).is_none();
             !type_name.contains("::") || type_name.starts_with("AWS::") && is_unknown()
         }
     }
@@ -63,14 +77,24 @@ pub fn is_known_region(region: &str) -> bool {
     table().regions.contains(&region)
 }
 
-/// The known regions whose names are nearest to the text, at most three, the nearest first; none if all are far off.
+/// The known regions whose names are nearest to the text, at most three, the nearest first; none if
+/// all are far off.
 pub fn nearest_regions(text: &str) -> Vec<&'static str> {
     const MOST_EDITS: usize = 2;
-    let distances = table().regions.iter().map(|region| (strsim::osa_distance(text, region), *region));
-    let mut near: Vec<_> = distances.filter(|(distance, _)| *distance <= MOST_EDITS).collect();
+    let distances = table()
+        .regions
+        .iter()
+        .map(|region| (strsim::osa_distance(text, region), *region));
+    let mut near: Vec<_> = distances
+        .filter(|(distance, _)| *distance <= MOST_EDITS)
+        .collect();
     near.sort_unstable();
     let least = near.first().map(|(distance, _)| *distance);
-    near.into_iter().filter(|(distance, _)| Some(*distance) == least).map(|(_, region)| region).take(3).collect()
+    near.into_iter()
+        .filter(|(distance, _)| Some(*distance) == least)
+        .map(|(_, region)| region)
+        .take(3)
+        .collect()
 }
 
 /// The day of the data: `2026-10-20`.
@@ -78,8 +102,9 @@ pub fn as_of() -> &'static str {
     table().as_of
 }
 
-/// The table unpacked. Its lines: `as of` the day; all regions; the regions that have a list of their own, which are
-/// the columns of what follows; then one line a type, in the order of names, with one mark a column.
+/// The table unpacked. Its lines: `as of` the day; all regions; the regions that have a list of
+/// their own, which are the columns of what follows; then one line a type, in the order of names,
+/// with one mark a column.
 #[derive(Default)]
 struct Table {
     as_of: &'static str,
@@ -92,7 +117,12 @@ fn table() -> &'static Table {
     static PACKED: &[u8] = include_bytes!("../../schemas/resource-types-regions.zst");
     static TEXT: OnceLock<Option<String>> = OnceLock::new();
     static TABLE: OnceLock<Table> = OnceLock::new();
-    TABLE.get_or_init(|| TEXT.get_or_init(|| unpack(PACKED)).as_deref().and_then(read).unwrap_or_default())
+    TABLE.get_or_init(|| {
+        TEXT.get_or_init(|| unpack(PACKED))
+            .as_deref()
+            .and_then(read)
+            .unwrap_or_default()
+    })
 }
 
 fn read(text: &'static str) -> Option<Table> {
@@ -100,8 +130,15 @@ fn read(text: &'static str) -> Option<Table> {
     let as_of = lines.next()?.strip_prefix("as of ")?;
     let regions = lines.next()?.split(' ').collect();
     let listed = lines.next()?.split(' ').collect();
-    let types = lines.map(|line| line.split_once(' ')).collect::<Option<_>>()?;
-    Some(Table { as_of, regions, listed, types })
+    let types = lines
+        .map(|line| line.split_once(' '))
+        .collect::<Option<_>>()?;
+    Some(Table {
+        as_of,
+        regions,
+        listed,
+        types,
+    })
 }
 
 #[cfg(test)]
@@ -110,8 +147,13 @@ mod tests {
 
     #[test]
     fn regions_have_near_names() {
-        let check = |text: &str, expect: &[&str]| assert_eq!(nearest_regions(text), expect, "{text}");
-        assert!(is_known_region("eu-west-1") && is_known_region("us-iso-east-1") && !is_known_region("us-esat-1"));
+        let check =
+            |text: &str, expect: &[&str]| assert_eq!(nearest_regions(text), expect, "{text}");
+        assert!(
+            is_known_region("eu-west-1")
+                && is_known_region("us-iso-east-1")
+                && !is_known_region("us-esat-1")
+        );
         check("us-esat-1", &["us-east-1"]);
         check("eu-cental-1", &["eu-central-1"]);
         check("us-west-3", &["us-west-1", "us-west-2"]);
@@ -145,7 +187,11 @@ mod tests {
         check("AWS::EC2::CarrierGateway", "sa-east-1", Unlisted);
         // It left twenty regions' lists and came back to most of them within half a year.
         check("AWS::Config::RemediationConfiguration", "us-east-1", Yes);
-        check("AWS::Config::RemediationConfiguration", "mx-central-1", Unlisted);
+        check(
+            "AWS::Config::RemediationConfiguration",
+            "mx-central-1",
+            Unlisted,
+        );
         // The list of me-central-1 is older than the others'.
         check("AWS::DeviceFarm::Project", "me-central-1", Unlisted);
         // Regions without a list of their own.
@@ -169,7 +215,9 @@ mod tests {
 
     #[test]
     fn regions_are_known_by_partition() {
-        let check = |partition: &str, expect: &[&str]| assert_eq!(regions(partition), expect, "{partition}");
+        let check = |partition: &str, expect: &[&str]| {
+            assert_eq!(regions(partition), expect, "{partition}")
+        };
         check("aws-cn", &["cn-north-1", "cn-northwest-1"]);
         check("aws-us-gov", &["us-gov-east-1", "us-gov-west-1"]);
         check("aws-iso", &["us-iso-east-1", "us-iso-west-1"]);
@@ -181,7 +229,13 @@ mod tests {
         let commercial = regions("aws");
         assert_eq!(commercial.len(), 34, "{commercial:?}");
         assert!(commercial.is_sorted());
-        for region in ["us-east-1", "eu-central-1", "me-south-1", "ap-southeast-6", "mx-central-1"] {
+        for region in [
+            "us-east-1",
+            "eu-central-1",
+            "me-south-1",
+            "ap-southeast-6",
+            "mx-central-1",
+        ] {
             assert!(commercial.contains(&region), "{region}");
         }
     }
@@ -191,32 +245,57 @@ mod tests {
         let table = table();
         assert_eq!(as_of(), "2026-10-20");
         assert!(table.regions.is_sorted() && table.listed.is_sorted() && table.types.is_sorted());
-        assert_eq!((table.regions.len(), table.listed.len(), table.types.len()), (46, 37, 1884));
+        assert_eq!(
+            (table.regions.len(), table.listed.len(), table.types.len()),
+            (46, 37, 1884)
+        );
         for (name, row) in &table.types {
-            assert!(row.len() == 37 && row.bytes().all(|mark| b"+-?".contains(&mark)) && row.contains('+'), "{name}");
+            assert!(
+                row.len() == 37
+                    && row.bytes().all(|mark| b"+-?".contains(&mark))
+                    && row.contains('+'),
+                "{name}"
+            );
         }
         let mut most = ("", 0);
         for (column, region) in table.listed.iter().enumerate() {
             assert!(table.regions.contains(region), "{region}");
-            let count = table.types.iter().filter(|(_, row)| row.as_bytes()[column] == b'+').count();
+            let count = table
+                .types
+                .iter()
+                .filter(|(_, row)| row.as_bytes()[column] == b'+')
+                .count();
             assert!(count > 700, "{region} has {count} types");
-            most = if count > most.1 { (region, count) } else { most };
+            most = if count > most.1 {
+                (region, count)
+            } else {
+                most
+            };
         }
         assert_eq!(most, ("us-east-1", 1854));
     }
 
-    /// What every account needs is in every region: were it missing from one, the list would not be worth much.
+    /// What every account needs is in every region: were it missing from one, the list would not be
+    /// worth much.
     #[test]
     fn what_is_basic_is_everywhere() {
-        let basic = "ApiGateway::RestApi AutoScaling::AutoScalingGroup CloudFormation::CustomResource CloudWatch::Alarm \
-            DynamoDB::Table EC2::Instance EC2::InternetGateway EC2::LaunchTemplate EC2::RouteTable EC2::SecurityGroup \
+        let basic = "ApiGateway::RestApi AutoScaling::AutoScalingGroup \
+            CloudFormation::CustomResource CloudWatch::Alarm \
+            DynamoDB::Table EC2::Instance EC2::InternetGateway EC2::LaunchTemplate EC2::RouteTable \
+            EC2::SecurityGroup \
             EC2::Subnet ECR::Repository ECS::Cluster ECS::Service EFS::FileSystem EKS::Cluster \
-            ElasticLoadBalancingV2::LoadBalancer Events::Rule IAM::InstanceProfile IAM::ManagedPolicy KMS::Key \
+            ElasticLoadBalancingV2::LoadBalancer Events::Rule IAM::InstanceProfile \
+            IAM::ManagedPolicy KMS::Key \
             Lambda::Permission Logs::LogGroup RDS::DBInstance Route53::HostedZone S3::BucketPolicy \
-            SecretsManager::Secret SNS::Topic SQS::Queue SSM::Parameter StepFunctions::StateMachine";
+            SecretsManager::Secret SNS::Topic SQS::Queue SSM::Parameter \
+            StepFunctions::StateMachine";
         for name in basic.split_whitespace() {
             for region in &table().listed {
-                assert_eq!(offers(region, &format!("AWS::{name}")), Offered::Yes, "{name} in {region}");
+                assert_eq!(
+                    offers(region, &format!("AWS::{name}")),
+                    Offered::Yes,
+                    "{name} in {region}"
+                );
             }
         }
     }

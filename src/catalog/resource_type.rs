@@ -1,7 +1,8 @@
 //! What a resource type looks like: properties, attributes, identifiers.
 //!
-//! One schema serves all regions: CloudFormation's for us-east-1 where that region has the type. The table holds one
-//! line of JSON a type, in blocks that are compressed each by itself: a question unpacks one block and parses one line.
+//! One schema serves all regions: CloudFormation's for us-east-1 where that region has the type.
+//! The table holds one line of JSON a type, in blocks that are compressed each by itself: a
+//! question unpacks one block and parses one line.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -11,8 +12,8 @@ use serde::Deserialize;
 use super::packed::unpack;
 use super::shape::{Object, Shape};
 
-/// A resource type. Where several parts make a path, dots join them, and `*` stands for any item of a list or any name
-/// of a map: `Endpoint.Address`, `Rules.*.Id`.
+/// A resource type. Where several parts make a path, dots join them, and `*` stands for any item of
+/// a list or any name of a map: `Endpoint.Address`, `Rules.*.Id`.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", bound(deserialize = "'de: 'static"))]
 pub struct ResourceType {
@@ -23,11 +24,13 @@ pub struct ResourceType {
     /// Paths of the properties that only AWS sets.
     #[serde(default)]
     pub read_only: Vec<&'static str>,
-    /// What `Fn::GetAtt` accepts; `Outputs.*` and `*` stand for any name. Ask [`ResourceType::accepts`].
+    /// What `Fn::GetAtt` accepts; `Outputs.*` and `*` stand for any name. Ask
+    /// [`ResourceType::accepts`].
     #[serde(default)]
     pub attributes: Vec<&'static str>,
-    /// Paths of the properties that identify a resource, in the order in which a physical ID joins them with `|`.
-    /// What `Ref` gives is the identifier if it is a single property, for most types.
+    /// Paths of the properties that identify a resource, in the order in which a physical ID joins
+    /// them with `|`. What `Ref` gives is the identifier if it is a single property, for most
+    /// types.
     pub primary_identifier: Vec<&'static str>,
     /// Paths of the properties whose change replaces the resource.
     #[serde(default)]
@@ -40,52 +43,82 @@ pub struct ResourceType {
     pub definitions: BTreeMap<&'static str, Shape>,
 }
 
-/// The type of this name. None if the table doesn't have it, which says nothing about the type: custom resources,
-/// modules, third parties' and SAM's types are not in it, nor what is younger than [`super::as_of`].
+/// The type of this name. None if the table doesn't have it, which says nothing about the type:
+/// custom resources, modules, third parties' and SAM's types are not in it, nor what is younger
+/// than [`super::as_of`].
 ///
-/// Takes some microseconds for most types; unpacking its block takes longer, once. Nothing is kept but the block.
+/// Takes some microseconds for most types; unpacking its block takes longer, once. Nothing is kept
+/// but the block.
 pub fn resource_type(name: &str) -> Option<ResourceType> {
     let blocks = blocks();
-    let block = &blocks[blocks.partition_point(|block| block.first <= name).checked_sub(1)?];
+    let block = &blocks[blocks
+        .partition_point(|block| block.first <= name)
+        .checked_sub(1)?];
     let text = block.text.get_or_init(|| unpack(block.frame)).as_deref()?;
-    let (name, line) = text.lines().filter_map(|line| line.split_once(' ')).find(|(found, _)| *found == name)?;
-    Some(ResourceType { name, ..serde_json::from_str(line).ok()? })
+    let (name, line) = text
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .find(|(found, _)| *found == name)?;
+    Some(ResourceType {
+        name,
+        ..serde_json::from_str(line).ok()?
+    })
 }
 
 /// The names of all types in the table, sorted.
 pub fn resource_type_names() -> Vec<&'static str> {
-    let texts = blocks().iter().filter_map(|block| block.text.get_or_init(|| unpack(block.frame)).as_deref());
-    texts.flat_map(str::lines).filter_map(|line| line.split_once(' ')).map(|(name, _)| name).collect()
+    let texts = blocks()
+        .iter()
+        .filter_map(|block| block.text.get_or_init(|| unpack(block.frame)).as_deref());
+    texts
+        .flat_map(str::lines)
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, _)| name)
+        .collect()
 }
 
 impl ResourceType {
-    /// Whether `Fn::GetAtt` takes this attribute (`Arn`, `Endpoint.Address`). None if that can't be told: the attribute
-    /// is a property that a template sets. CloudFormation gives such properties of many types, which nobody lists in
-    /// full.
+    /// Whether `Fn::GetAtt` takes this attribute (`Arn`, `Endpoint.Address`). None if that can't be
+    /// told: the attribute is a property that a template sets. CloudFormation gives such properties
+    /// of many types, which nobody lists in full.
     pub fn accepts(&self, attribute: &str) -> Option<bool> {
-        if self.attributes.iter().any(|known| self.covers(known, attribute)) {
+        if self
+            .attributes
+            .iter()
+            .any(|known| self.covers(known, attribute))
+        {
             return Some(true);
         }
         let first = attribute.split('.').next().unwrap_or_default();
-        if self.properties.properties.contains_key(first) { None } else { Some(false) }
+        if self.properties.properties.contains_key(first) {
+            None
+        } else {
+            Some(false)
+        }
     }
 
     /// True if the known attribute is this one, or has it inside.
     fn covers(&self, known: &str, attribute: &str) -> bool {
         if let Some(prefix) = known.strip_suffix('*') {
-            return attribute.strip_prefix(prefix).is_some_and(|name| !name.is_empty());
+            return attribute
+                .strip_prefix(prefix)
+                .is_some_and(|name| !name.is_empty());
         }
         match attribute.strip_prefix(known) {
             Some("") => true,
-            Some(rest) => rest.starts_with('.') && !rest.contains('*') && self.shape(attribute).is_some(),
+            Some(rest) => {
+                rest.starts_with('.') && !rest.contains('*') && self.shape(attribute).is_some()
+            }
             None => false,
         }
     }
 
-    /// The shape of the property at the path, never a [`Shape::Definition`]; `*` leads into a list. None if the type has
-    /// no such property.
+    /// The shape of the property at the path, never a [`Shape::Definition`]; `*` leads into a list.
+    /// None if the type has no such property.
     pub fn shape(&self, path: &str) -> Option<&Shape> {
-        let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+        let (first, rest) = path
+            .split_once('.')
+            .map_or((path, None), |(first, rest)| (first, Some(rest)));
         let mut shape = self.resolve(self.properties.shape(first)?)?;
         for part in rest.into_iter().flat_map(|rest| rest.split('.')) {
             let inner = match shape {
@@ -99,7 +132,8 @@ impl ResourceType {
         Some(shape)
     }
 
-    /// The shape that a name among the definitions stands for, other shapes as they are. None if the name has none.
+    /// The shape that a name among the definitions stands for, other shapes as they are. None if
+    /// the name has none.
     pub fn resolve<'a>(&'a self, shape: &'a Shape) -> Option<&'a Shape> {
         let mut shape = shape;
         // A definition may be another one's name; in a circle of names there is nothing to find.
@@ -127,16 +161,21 @@ fn blocks() -> &'static [Block] {
     BLOCKS.get_or_init(|| read(PACKED).unwrap_or_default())
 }
 
-/// The blocks of the file. It begins with a frame that zstd skips: four bytes say so, four say how long the frame is;
-/// in it, one line a block: the block's first type, and how many bytes it has.
+/// The blocks of the file. It begins with a frame that zstd skips: four bytes say so, four say how
+/// long the frame is; in it, one line a block: the block's first type, and how many bytes it has.
 fn read(file: &'static [u8]) -> Option<Vec<Block>> {
     let (length, rest) = file.get(4..)?.split_first_chunk()?;
-    let (index, mut frames) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+    let (index, mut frames) =
+        rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
     let mut blocks = Vec::new();
     for line in str::from_utf8(index).ok()?.lines() {
         let (first, length) = line.split_once(' ')?;
         let (frame, others) = frames.split_at_checked(length.parse().ok()?)?;
-        blocks.push(Block { first, frame, text: OnceLock::new() });
+        blocks.push(Block {
+            first,
+            frame,
+            text: OnceLock::new(),
+        });
         frames = others;
     }
     Some(blocks)
@@ -154,7 +193,11 @@ mod tests {
     #[test]
     fn attributes_are_those_that_getatt_accepts() {
         let check = |type_name: &str, attribute: &str, expect: Option<bool>| {
-            assert_eq!(known(type_name).accepts(attribute), expect, "{type_name} {attribute}");
+            assert_eq!(
+                known(type_name).accepts(attribute),
+                expect,
+                "{type_name} {attribute}"
+            );
         };
         check("AWS::S3::Bucket", "Arn", Some(true));
         check("AWS::S3::Bucket", "RegionalDomainName", Some(true));
@@ -178,16 +221,36 @@ mod tests {
         check("AWS::RDS::DBInstance", "Endpoint.Address", Some(true));
         check("AWS::RDS::DBInstance", "Endpoint.Colour", None);
         check("AWS::RDS::DBCluster", "ReadEndpoint.Address", Some(true));
-        check("AWS::ElasticLoadBalancing::LoadBalancer", "SourceSecurityGroup.GroupName", Some(true));
-        check("AWS::ElasticLoadBalancingV2::LoadBalancer", "DNSName", Some(true));
+        check(
+            "AWS::ElasticLoadBalancing::LoadBalancer",
+            "SourceSecurityGroup.GroupName",
+            Some(true),
+        );
+        check(
+            "AWS::ElasticLoadBalancingV2::LoadBalancer",
+            "DNSName",
+            Some(true),
+        );
         check("AWS::CloudFormation::Stack", "Outputs.VpcId", Some(true));
         check("AWS::CloudFormation::Stack", "Outputs.", Some(false));
         check("AWS::CloudFormation::Stack", "Outputs", Some(false));
         check("AWS::CloudFormation::Stack", "VpcId", Some(false));
         check("AWS::CloudFormation::WaitCondition", "Data", Some(true));
-        check("AWS::CloudFormation::CustomResource", "Whatever.It.Sends", Some(true));
-        check("AWS::ServiceCatalog::CloudFormationProvisionedProduct", "Outputs.Url", Some(true));
-        check("AWS::DirectoryService::MicrosoftAD", "DnsIpAddresses", Some(true));
+        check(
+            "AWS::CloudFormation::CustomResource",
+            "Whatever.It.Sends",
+            Some(true),
+        );
+        check(
+            "AWS::ServiceCatalog::CloudFormationProvisionedProduct",
+            "Outputs.Url",
+            Some(true),
+        );
+        check(
+            "AWS::DirectoryService::MicrosoftAD",
+            "DnsIpAddresses",
+            Some(true),
+        );
     }
 
     #[test]
@@ -201,20 +264,36 @@ mod tests {
                 Shape::List(_) => "list".to_owned(),
                 Shape::Object(object) => {
                     let names: Vec<_> = object.properties.keys().copied().collect();
-                    format!("{} required {:?}", names.join(" "), object.required().collect::<Vec<_>>())
+                    format!(
+                        "{} required {:?}",
+                        names.join(" "),
+                        object.required().collect::<Vec<_>>()
+                    )
                 }
             });
             assert_eq!(shape.as_deref(), expect, "{type_name} {path}");
         };
         check("AWS::S3::Bucket", "BucketName", Some("[String]"));
         check("AWS::S3::Bucket", "Tags", Some("list"));
-        check("AWS::S3::Bucket", "Tags.*", Some(r#"Key Value required ["Key", "Value"]"#));
+        check(
+            "AWS::S3::Bucket",
+            "Tags.*",
+            Some(r#"Key Value required ["Key", "Value"]"#),
+        );
         check("AWS::S3::Bucket", "Tags.*.Key", Some("[String]"));
         check("AWS::S3::Bucket", "Tags.Key", None);
         check("AWS::S3::Bucket", "Colour", None);
         check("AWS::S3::Bucket", "BucketName.Length", None);
-        check("AWS::S3::Bucket", "VersioningConfiguration", Some(r#"Status required ["Status"]"#));
-        check("AWS::IAM::Role", "AssumeRolePolicyDocument", Some("[String, Object]"));
+        check(
+            "AWS::S3::Bucket",
+            "VersioningConfiguration",
+            Some(r#"Status required ["Status"]"#),
+        );
+        check(
+            "AWS::IAM::Role",
+            "AssumeRolePolicyDocument",
+            Some("[String, Object]"),
+        );
         check("AWS::IAM::Role", "AssumeRolePolicyDocument.Statement", None);
         check("AWS::Lambda::Function", "MemorySize", Some("[Integer]"));
         check(
@@ -222,9 +301,17 @@ mod tests {
             "Environment.Variables.ANY_NAME",
             Some("[String, Integer, Number, Boolean, Object, Array]"),
         );
-        check("AWS::ECS::TaskDefinition", "ContainerDefinitions.*.DockerLabels.any", Some("[String]"));
+        check(
+            "AWS::ECS::TaskDefinition",
+            "ContainerDefinitions.*.DockerLabels.any",
+            Some("[String]"),
+        );
         check("AWS::RDS::DBInstance", "Endpoint.Address", Some("[String]"));
-        check("AWS::CloudFormation::CustomResource", "Anything", Some("[String, Integer, Number, Object, Array]"));
+        check(
+            "AWS::CloudFormation::CustomResource",
+            "Anything",
+            Some("[String, Integer, Number, Object, Array]"),
+        );
     }
 
     #[test]
@@ -237,12 +324,23 @@ mod tests {
 
         assert_eq!(known("AWS::S3::Bucket").primary_identifier, ["BucketName"]);
         assert_eq!(known("AWS::SNS::Topic").primary_identifier, ["TopicArn"]);
-        assert_eq!(known("AWS::ECS::Service").primary_identifier, ["ServiceArn", "Cluster"]);
-        assert_eq!(known("AWS::S3::Bucket").create_only, ["BucketName", "BucketNamePrefix", "BucketNamespace"]);
+        assert_eq!(
+            known("AWS::ECS::Service").primary_identifier,
+            ["ServiceArn", "Cluster"]
+        );
+        assert_eq!(
+            known("AWS::S3::Bucket").create_only,
+            ["BucketName", "BucketNamePrefix", "BucketNamespace"]
+        );
         assert!(
-            known("AWS::EC2::VPC").create_only.contains(&"InstanceTenancy") || {
-                known("AWS::EC2::VPC").conditional_create_only.contains(&"InstanceTenancy")
-            }
+            known("AWS::EC2::VPC")
+                .create_only
+                .contains(&"InstanceTenancy")
+                || {
+                    known("AWS::EC2::VPC")
+                        .conditional_create_only
+                        .contains(&"InstanceTenancy")
+                }
         );
         assert!(known("AWS::EC2::VPC").read_only.contains(&"VpcId"));
         assert_eq!(known("AWS::EC2::VPC").name, "AWS::EC2::VPC");
@@ -254,9 +352,13 @@ mod tests {
 
     #[test]
     fn what_the_table_lacks_is_not_known() {
-        let names = "Custom::X AWS::Serverless::Function Acme::Quick::Start::MODULE MongoDB::Atlas::Cluster AWS::S3 \
+        let names = "Custom::X AWS::Serverless::Function Acme::Quick::Start::MODULE \
+            MongoDB::Atlas::Cluster AWS::S3 \
             AWS::S3::Bucke AWS::S3::Buckets AWS A ZZ::Z::Z";
-        for name in names.split_whitespace().chain(["", "AWS::S3::Bucket {", "AWS::S3::Bucket\n"]) {
+        for name in names
+            .split_whitespace()
+            .chain(["", "AWS::S3::Bucket {", "AWS::S3::Bucket\n"])
+        {
             assert_eq!(resource_type(name), None, "{name:?}");
         }
     }
@@ -266,8 +368,16 @@ mod tests {
     fn every_type_is_whole() {
         let mut count = 0;
         for block in blocks() {
-            let text = block.text.get_or_init(|| unpack(block.frame)).as_deref().expect("a sound block");
-            assert!(text.starts_with(&format!("{} ", block.first)), "{}", block.first);
+            let text = block
+                .text
+                .get_or_init(|| unpack(block.frame))
+                .as_deref()
+                .expect("a sound block");
+            assert!(
+                text.starts_with(&format!("{} ", block.first)),
+                "{}",
+                block.first
+            );
             for line in text.lines() {
                 let found = known(line.split_once(' ').expect("a name").0);
                 check_whole(&found);
@@ -285,7 +395,10 @@ mod tests {
             assert!(found.shape(path).is_some(), "{name} {path}");
         }
         for path in &found.read_only {
-            assert!(path.contains('*') || found.accepts(path) == Some(true), "{name} {path}");
+            assert!(
+                path.contains('*') || found.accepts(path) == Some(true),
+                "{name} {path}"
+            );
         }
         for shape in found.definitions.values() {
             check_names(found, shape);
@@ -296,11 +409,19 @@ mod tests {
     /// Every definition that a shape names is there.
     fn check_names(found: &ResourceType, shape: &Shape) {
         match shape {
-            Shape::Definition(_) => assert!(found.resolve(shape).is_some(), "{} {shape:?}", found.name),
+            Shape::Definition(_) => {
+                assert!(found.resolve(shape).is_some(), "{} {shape:?}", found.name)
+            }
             Shape::List(item) => check_names(found, item),
             Shape::Object(object) => {
-                object.properties.values().for_each(|property| check_names(found, &property.shape));
-                object.others.iter().for_each(|shape| check_names(found, shape));
+                object
+                    .properties
+                    .values()
+                    .for_each(|property| check_names(found, &property.shape));
+                object
+                    .others
+                    .iter()
+                    .for_each(|shape| check_names(found, shape));
             }
             Shape::Anything | Shape::Json(_) => {}
         }

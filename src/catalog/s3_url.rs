@@ -21,10 +21,14 @@ const SUFFIXES: [&str; 3] = ["amazonaws.com.cn", "amazonaws.com", "amazonaws.eu"
 
 /// The URL's parts; a query and a fragment are dropped.
 pub fn target(url: &str) -> Target {
-    let Some((scheme, rest)) = url.split_once("://") else { return refused() };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return refused();
+    };
     if scheme.eq_ignore_ascii_case("s3") {
         let bucket = rest.split('/').next().unwrap_or_default();
-        return Target::Refused(format!("S3 error: Domain name specified in {bucket} is not a valid S3 domain"));
+        return Target::Refused(format!(
+            "S3 error: Domain name specified in {bucket} is not a valid S3 domain"
+        ));
     }
     if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
         return refused();
@@ -36,19 +40,33 @@ pub fn target(url: &str) -> Target {
         let name = host.strip_suffix(suffix)?.strip_suffix('.')?;
         Some((name, *suffix))
     }) else {
-        return if may_stand_in(&host) { Target::Unknown } else { refused() };
+        return if may_stand_in(&host) {
+            Target::Unknown
+        } else {
+            refused()
+        };
     };
-    let Some(bucket) = bucket_of(name) else { return Target::Unknown };
-    let (bucket, key) = if bucket.is_empty() { path.split_once('/').unwrap_or((path, "")) } else { (bucket, path) };
-    Target::Object { bucket: bucket.to_owned(), key: decoded(key), suffix: suffix.to_owned() }
+    let Some(bucket) = bucket_of(name) else {
+        return Target::Unknown;
+    };
+    let (bucket, key) = if bucket.is_empty() {
+        path.split_once('/').unwrap_or((path, ""))
+    } else {
+        (bucket, path)
+    };
+    Target::Object {
+        bucket: bucket.to_owned(),
+        key: decoded(key),
+        suffix: suffix.to_owned(),
+    }
 }
 
 fn refused() -> Target {
     Target::Refused("TemplateURL must be a supported URL.".to_owned())
 }
 
-/// What stands before `s3`, `s3.<region>`, `s3-<region>` or `s3.dualstack.<region>`: the bucket, or nothing where the
-/// bucket is in the path. None for a host of another service.
+/// What stands before `s3`, `s3.<region>`, `s3-<region>` or `s3.dualstack.<region>`: the bucket, or
+/// nothing where the bucket is in the path. None for a host of another service.
 fn bucket_of(name: &str) -> Option<&str> {
     let mut rest = name;
     // A region and `dualstack` may stand after it.
@@ -87,7 +105,9 @@ pub fn decoded(text: &str) -> String {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]
@@ -97,37 +117,94 @@ mod tests {
     #[test]
     fn every_form_of_s3() {
         let check = |url: &str, bucket: &str, key: &str| match target(url) {
-            Target::Object { bucket: found, key: path, .. } => assert_eq!((&*found, &*path), (bucket, key), "{url}"),
+            Target::Object {
+                bucket: found,
+                key: path,
+                ..
+            } => assert_eq!((&*found, &*path), (bucket, key), "{url}"),
             other => panic!("{url}: {other:?}"),
         };
         check("https://b.s3.amazonaws.com/p/t.yaml", "b", "p/t.yaml");
-        check("https://b.s3.eu-west-1.amazonaws.com/p/t.yaml", "b", "p/t.yaml");
-        check("https://b.s3-eu-west-1.amazonaws.com/p/t.yaml", "b", "p/t.yaml");
-        check("https://b.s3.dualstack.eu-west-1.amazonaws.com/p/t.yaml", "b", "p/t.yaml");
-        check("https://b.s3.cn-north-1.amazonaws.com.cn/p/t.yaml", "b", "p/t.yaml");
-        check("https://dotted.b.s3.amazonaws.com/t.yaml", "dotted.b", "t.yaml");
+        check(
+            "https://b.s3.eu-west-1.amazonaws.com/p/t.yaml",
+            "b",
+            "p/t.yaml",
+        );
+        check(
+            "https://b.s3-eu-west-1.amazonaws.com/p/t.yaml",
+            "b",
+            "p/t.yaml",
+        );
+        check(
+            "https://b.s3.dualstack.eu-west-1.amazonaws.com/p/t.yaml",
+            "b",
+            "p/t.yaml",
+        );
+        check(
+            "https://b.s3.cn-north-1.amazonaws.com.cn/p/t.yaml",
+            "b",
+            "p/t.yaml",
+        );
+        check(
+            "https://dotted.b.s3.amazonaws.com/t.yaml",
+            "dotted.b",
+            "t.yaml",
+        );
         check("https://s3.amazonaws.com/b/p/t.yaml", "b", "p/t.yaml");
-        check("https://s3.eu-west-1.amazonaws.com/b/p/t.yaml", "b", "p/t.yaml");
-        check("https://s3-eu-west-1.amazonaws.com/b/p/t.yaml", "b", "p/t.yaml");
-        check("https://s3.dualstack.eu-west-1.amazonaws.com/b/t.yaml", "b", "t.yaml");
+        check(
+            "https://s3.eu-west-1.amazonaws.com/b/p/t.yaml",
+            "b",
+            "p/t.yaml",
+        );
+        check(
+            "https://s3-eu-west-1.amazonaws.com/b/p/t.yaml",
+            "b",
+            "p/t.yaml",
+        );
+        check(
+            "https://s3.dualstack.eu-west-1.amazonaws.com/b/t.yaml",
+            "b",
+            "t.yaml",
+        );
         check("https://s3.amazonaws.com/b", "b", "");
         check("HTTPS://B.S3.AmazonAWS.com/P/t.yaml", "b", "P/t.yaml");
         check("http://b.s3.amazonaws.com/t.yaml", "b", "t.yaml");
-        check("https://b.s3.amazonaws.com/t.yaml?versionId=1", "b", "t.yaml");
+        check(
+            "https://b.s3.amazonaws.com/t.yaml?versionId=1",
+            "b",
+            "t.yaml",
+        );
         check("https://b.s3.amazonaws.com/a%20b%2Fc%zz%", "b", "a b/c%zz%");
         check("https://b.s3.amazonaws.com//t.yaml", "b", "/t.yaml");
-        check("https://s3-bucket.s3.amazonaws.com/t.yaml", "s3-bucket", "t.yaml");
+        check(
+            "https://s3-bucket.s3.amazonaws.com/t.yaml",
+            "s3-bucket",
+            "t.yaml",
+        );
         assert_eq!(
             target("https://b.s3.cn-north-1.amazonaws.com.cn/t"),
-            Target::Object { bucket: "b".to_owned(), key: "t".to_owned(), suffix: "amazonaws.com.cn".to_owned() }
+            Target::Object {
+                bucket: "b".to_owned(),
+                key: "t".to_owned(),
+                suffix: "amazonaws.com.cn".to_owned()
+            }
         );
     }
 
     #[test]
     fn what_is_no_object() {
         let check = |url: &str, expect: Target| assert_eq!(target(url), expect, "{url}");
-        for url in ["templates/t.yaml", "./t.yaml", "", "https://example.com/t.yaml", "file://t.yaml"] {
-            check(url, Target::Refused("TemplateURL must be a supported URL.".to_owned()));
+        for url in [
+            "templates/t.yaml",
+            "./t.yaml",
+            "",
+            "https://example.com/t.yaml",
+            "file://t.yaml",
+        ] {
+            check(
+                url,
+                Target::Refused("TemplateURL must be a supported URL.".to_owned()),
+            );
         }
         let domain = "S3 error: Domain name specified in my-bucket is not a valid S3 domain";
         check("s3://my-bucket/t.yaml", Target::Refused(domain.to_owned()));

@@ -1,5 +1,5 @@
-//! The shape of a property, as far as it can be told without knowing what a value is for: JSON types, and the names
-//! that an object allows.
+//! The shape of a property, as far as it can be told without knowing what a value is for: JSON
+//! types, and the names that an object allows.
 //!
 //! Read from the notation of the embedded table, which `schemas/README.md` describes.
 
@@ -8,7 +8,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// What a value may be. CloudFormation is lenient about scalars: it takes `"1"` for a number and 1 for text.
+/// What a value may be. CloudFormation is lenient about scalars: it takes `"1"` for a number and 1
+/// for text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
     /// Anything at all.
@@ -33,8 +34,8 @@ pub enum JsonType {
 
 /// An object: named properties, and whether it may have others.
 ///
-/// Where a schema gives alternatives, this is all of them together: every property that one of them has, and required
-/// only what all of them require. It allows too much rather than too little.
+/// Where a schema gives alternatives, this is all of them together: every property that one of them
+/// has, and required only what all of them require. It allows too much rather than too little.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Object {
     pub properties: BTreeMap<&'static str, Property>,
@@ -49,14 +50,21 @@ pub struct Property {
 }
 
 impl Object {
-    /// The shape of the property, under a name of its own or one that is free; none if there may be no such property.
+    /// The shape of the property, under a name of its own or one that is free; none if there may be
+    /// no such property.
     pub fn shape(&self, name: &str) -> Option<&Shape> {
-        self.properties.get(name).map(|property| &property.shape).or(self.others.as_deref())
+        self.properties
+            .get(name)
+            .map(|property| &property.shape)
+            .or(self.others.as_deref())
     }
 
     /// The names of the properties that must be there, sorted.
     pub fn required(&self) -> impl Iterator<Item = &'static str> {
-        self.properties.iter().filter(|(_, property)| property.required).map(|(name, _)| *name)
+        self.properties
+            .iter()
+            .filter(|(_, property)| property.required)
+            .map(|(name, _)| *name)
     }
 }
 
@@ -95,11 +103,15 @@ impl<'de: 'static> Visitor<'de> for Notation {
             return Ok(Shape::Definition(name));
         }
         let types = text.chars().map(json_type).collect::<Option<_>>();
-        types.map(Shape::Json).ok_or_else(|| E::custom("not a JSON type"))
+        types
+            .map(Shape::Json)
+            .ok_or_else(|| E::custom("not a JSON type"))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Shape, A::Error> {
-        let item = list.next_element()?.ok_or_else(|| A::Error::custom("a list without the shape of its items"))?;
+        let item = list
+            .next_element()?
+            .ok_or_else(|| A::Error::custom("a list without the shape of its items"))?;
         Ok(Shape::List(Box::new(item)))
     }
 
@@ -110,7 +122,13 @@ impl<'de: 'static> Visitor<'de> for Notation {
                 object.others = Some(Box::new(shape));
             } else {
                 let name = key.strip_suffix('!');
-                object.properties.insert(name.unwrap_or(key), Property { shape, required: name.is_some() });
+                object.properties.insert(
+                    name.unwrap_or(key),
+                    Property {
+                        shape,
+                        required: name.is_some(),
+                    },
+                );
             }
         }
         Ok(Shape::Object(object))
@@ -141,18 +159,47 @@ mod tests {
         };
         let text = || Shape::Json(vec![JsonType::String]);
         check(r#""s""#, Ok(text()));
-        check(r#""so""#, Ok(Shape::Json(vec![JsonType::String, JsonType::Object])));
+        check(
+            r#""so""#,
+            Ok(Shape::Json(vec![JsonType::String, JsonType::Object])),
+        );
         check(r##""#Tag""##, Ok(Shape::Definition("Tag")));
         check(r#""*""#, Ok(Shape::Anything));
         check(r#"["s"]"#, Ok(Shape::List(Box::new(text()))));
-        check(r#"{"*":"s"}"#, Ok(Shape::Object(Object { others: Some(Box::new(text())), ..Object::default() })));
+        check(
+            r#"{"*":"s"}"#,
+            Ok(Shape::Object(Object {
+                others: Some(Box::new(text())),
+                ..Object::default()
+            })),
+        );
         let properties = [("Key", true), ("Value", false)]
-            .map(|(name, required)| (name, Property { shape: text(), required }))
+            .map(|(name, required)| {
+                (
+                    name,
+                    Property {
+                        shape: text(),
+                        required,
+                    },
+                )
+            })
             .into_iter()
             .collect();
-        check(r#"{"Key!":"s","Value":"s"}"#, Ok(Shape::Object(Object { properties, others: None })));
+        check(
+            r#"{"Key!":"s","Value":"s"}"#,
+            Ok(Shape::Object(Object {
+                properties,
+                others: None,
+            })),
+        );
         check(r#""x""#, Err("not a JSON type at line 1 column 3"));
-        check("[]", Err("a list without the shape of its items at line 1 column 2"));
-        check("1", Err("invalid type: integer `1`, expected a shape at line 1 column 1"));
+        check(
+            "[]",
+            Err("a list without the shape of its items at line 1 column 2"),
+        );
+        check(
+            "1",
+            Err("invalid type: integer `1`, expected a shape at line 1 column 1"),
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! How people ask a run for the state of its stacks: by the signal SIGUSR1, and by the key `s` where the view is live.
+//! How people ask a run for the state of its stacks: by the signal SIGUSR1, and by the key `s`
+//! where the view is live.
 //!
-//! Keys come one by one only if the terminal neither collects lines nor shows what is typed. These settings are the
-//! terminal's and not the process's, so they are taken back on every way out, and left alone in the background.
+//! Keys come one by one only if the terminal neither collects lines nor shows what is typed. These
+//! settings are the terminal's and not the process's, so they are taken back on every way out, and
+//! left alone in the background.
 
 use std::io::{self, IsTerminal};
 use std::process;
@@ -12,7 +14,9 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, getpgrp, getpid, kill_process};
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
+};
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::task::JoinHandle;
 
@@ -31,28 +35,43 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    /// Listens to the signal. To be called before the run: one that nobody listens to ends the process. Wants a runtime.
+    /// Listens to the signal. To be called before the run: one that nobody listens to ends the
+    /// process. Wants a runtime.
     pub fn listen(view: &Options) -> Self {
         // Where signals can't be caught there is nothing to listen to.
         let signals = signal(SignalKind::user_defined1()).ok();
         let asked = view.asked.clone();
-        Self { listeners: signals.map(|it| tokio::spawn(listen(it, asked))).into_iter().collect(), keys: None }
+        Self {
+            listeners: signals
+                .map(|it| tokio::spawn(listen(it, asked)))
+                .into_iter()
+                .collect(),
+            keys: None,
+        }
     }
 
-    /// Listens to the key as well, where there is a keyboard and a view that it belongs to. Not before all questions
-    /// that other programs may have (a password for credentials) are answered.
+    /// Listens to the key as well, where there is a keyboard and a view that it belongs to. Not
+    /// before all questions that other programs may have (a password for credentials) are answered.
     pub fn read_keys(&mut self, view: &mut Options) {
         if !view.is_live() || !io::stdin().is_terminal() {
             return;
         }
         let listen = |of: Signal| signal(SignalKind::from_raw(of.as_raw())).ok();
-        let (Some(stop), Some(go_on), Some(quit)) = (listen(Signal::TSTP), listen(Signal::CONT), listen(Signal::QUIT))
-        else {
+        let (Some(stop), Some(go_on), Some(quit)) = (
+            listen(Signal::TSTP),
+            listen(Signal::CONT),
+            listen(Signal::QUIT),
+        ) else {
             return;
         };
         self.keys = Keys::listen(view.asked.clone());
         if let Some(keys) = &self.keys {
-            self.listeners.push(tokio::spawn(look_after(keys.terminal.clone(), stop, go_on, quit)));
+            self.listeners.push(tokio::spawn(look_after(
+                keys.terminal.clone(),
+                stop,
+                go_on,
+                quit,
+            )));
             view.has_key = true;
         }
     }
@@ -70,7 +89,8 @@ async fn listen(mut signals: Signals, asked: Asked) {
     }
 }
 
-/// The thread that waits for keys. When this is dropped, by whatever way, the terminal is as it was.
+/// The thread that waits for keys. When this is dropped, by whatever way, the terminal is as it
+/// was.
 struct Keys {
     terminal: Arc<Terminal>,
     over: Arc<AtomicBool>,
@@ -80,9 +100,15 @@ impl Keys {
     fn listen(asked: Asked) -> Option<Self> {
         let terminal = Arc::new(Terminal::new()?);
         terminal.enter();
-        let keys = Self { terminal: terminal.clone(), over: Arc::default() };
+        let keys = Self {
+            terminal: terminal.clone(),
+            over: Arc::default(),
+        };
         let over = keys.over.clone();
-        thread::Builder::new().name("keys".into()).spawn(move || wait_for_keys(&asked, &terminal, &over)).ok()?;
+        thread::Builder::new()
+            .name("keys".into())
+            .spawn(move || wait_for_keys(&asked, &terminal, &over))
+            .ok()?;
         Some(keys)
     }
 }
@@ -96,7 +122,10 @@ impl Drop for Keys {
 
 fn wait_for_keys(asked: &Asked, terminal: &Terminal, over: &AtomicBool) {
     let stdin = io::stdin();
-    let wait = Timespec { tv_sec: 0, tv_nsec: i64::from(WAIT.subsec_nanos()) };
+    let wait = Timespec {
+        tv_sec: 0,
+        tv_nsec: i64::from(WAIT.subsec_nanos()),
+    };
     while !over.load(Ordering::Relaxed) {
         // Nobody tells a process that went on in the background that it has come to the foreground.
         terminal.settle();
@@ -107,7 +136,8 @@ fn wait_for_keys(asked: &Asked, terminal: &Terminal, over: &AtomicBool) {
             // The terminal is gone.
             _ => return,
         }
-        // In the background, reading would stop the process; and what is typed at the end is the shell's.
+        // In the background, reading would stop the process; and what is typed at the end is the
+        // shell's.
         if !is_in_foreground() || over.load(Ordering::Relaxed) {
             thread::sleep(WAIT);
             continue;
@@ -136,16 +166,23 @@ struct ForKeys {
 
 impl Terminal {
     fn new() -> Option<Self> {
-        Some(Self { before: tcgetattr(io::stdin()).ok()?, keys: Mutex::default() })
+        Some(Self {
+            before: tcgetattr(io::stdin()).ok()?,
+            keys: Mutex::default(),
+        })
     }
 
     /// From now on keys come one by one, whatever has become of the terminal meanwhile.
     fn enter(&self) {
-        *self.keys() = ForKeys { wanted: true, in_force: false };
+        *self.keys() = ForKeys {
+            wanted: true,
+            in_force: false,
+        };
         self.settle();
     }
 
-    /// Makes it so as soon as the terminal is this process's: setting it from the background would stop the process.
+    /// Makes it so as soon as the terminal is this process's: setting it from the background would
+    /// stop the process.
     fn settle(&self) {
         let mut keys = self.keys();
         if !keys.wanted || keys.in_force || !is_in_foreground() {
@@ -153,7 +190,9 @@ impl Terminal {
         }
         let mut settings = self.before.clone();
         // Signals of keys (Ctrl-C) stay signals.
-        settings.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+        settings
+            .local_modes
+            .remove(LocalModes::ICANON | LocalModes::ECHO);
         settings.special_codes[SpecialCodeIndex::VMIN] = 1;
         settings.special_codes[SpecialCodeIndex::VTIME] = 0;
         keys.in_force = tcsetattr(io::stdin(), OptionalActions::Now, &settings).is_ok();
@@ -178,19 +217,26 @@ fn is_in_foreground() -> bool {
     tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
 }
 
-/// Gives the terminal back while the process is stopped, and before it ends without coming to its end.
-async fn look_after(terminal: Arc<Terminal>, mut stop: Signals, mut go_on: Signals, mut quit: Signals) {
+/// Gives the terminal back while the process is stopped, and before it ends without coming to its
+/// end.
+async fn look_after(
+    terminal: Arc<Terminal>,
+    mut stop: Signals,
+    mut go_on: Signals,
+    mut quit: Signals,
+) {
     loop {
         tokio::select! {
             _ = stop.recv() => {
                 terminal.leave();
-                // That signal no longer stops the process, since it is listened to; this one does, and like that one
-                // only where a shell is there that could let the process go on.
+                // That signal no longer stops the process, since it is listened to; this one does,
+                // and like that one only where a shell is there that could let the process go on.
                 let _ = kill_process(getpid(), Signal::TTOU);
                 tokio::time::sleep(WAIT).await;
                 terminal.enter();
             }
-            // It may have been stopped by another signal, and the shell has set the terminal to its liking meanwhile.
+            // It may have been stopped by another signal, and the shell has set the terminal to its
+            // liking meanwhile.
             _ = go_on.recv() => terminal.enter(),
             _ = quit.recv() => {
                 terminal.leave();

@@ -1,5 +1,6 @@
-//! Assets of what `cdk synth` writes. `Web.assets.json`, beside `Web.template.json`, says in which bucket the template looks
-//! for each file, such as the template of a nested stack. `cdk deploy` uploads them first; a local run has them from the start.
+//! Assets of what `cdk synth` writes. `Web.assets.json`, beside `Web.template.json`, says in which
+//! bucket the template looks for each file, such as the template of a nested stack. `cdk deploy`
+//! uploads them first; a local run has them from the start.
 //! <https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.cloud_assembly_schema.AssetManifest.html>
 
 use std::collections::BTreeMap;
@@ -56,28 +57,48 @@ struct FileDestination {
 /// Adds the file assets of a template to the seeds, in the buckets of every region.
 ///
 /// # Errors
-/// The template has a manifest that can't be read, or it names a file that can't be: which one, and why.
+/// The template has a manifest that can't be read, or it names a file that can't be: which one, and
+/// why.
 pub(super) fn seed(template: &Path, regions: &[String], seeds: &mut Seeds) -> Result<(), String> {
-    let Some(stack) = template.to_str().and_then(|path| path.strip_suffix(".template.json")) else { return Ok(()) };
+    let Some(stack) = template
+        .to_str()
+        .and_then(|path| path.strip_suffix(".template.json"))
+    else {
+        return Ok(());
+    };
     let path = format!("{stack}.assets.json");
     if !input::is_given(Path::new(&path)) {
         return Ok(());
     }
-    let text = input::read(Path::new(&path), MAX_FILE).map_err(|error| format!("cannot read {path}: {error}"))?;
-    let manifest: AssetManifest =
-        serde_json::from_slice(&text).map_err(|error| format!("{path} is not an asset manifest: {error}"))?;
+    let text = input::read(Path::new(&path), MAX_FILE)
+        .map_err(|error| format!("cannot read {path}: {error}"))?;
+    let manifest: AssetManifest = serde_json::from_slice(&text)
+        .map_err(|error| format!("{path} is not an asset manifest: {error}"))?;
     let folder = template.parent().unwrap_or(Path::new(""));
-    for FileAsset { source, destinations } in manifest.files.into_values() {
-        let Some(file) = source.path.filter(|_| source.packaging == FileAssetPackaging::File) else { continue };
+    for FileAsset {
+        source,
+        destinations,
+    } in manifest.files.into_values()
+    {
+        let Some(file) = source
+            .path
+            .filter(|_| source.packaging == FileAssetPackaging::File)
+        else {
+            continue;
+        };
         let file = folder.join(file);
-        let content =
-            input::read(&file, MAX_FILE).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        let content = input::read(&file, MAX_FILE)
+            .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
         for destination in destinations.values() {
             for region in regions {
                 let region = destination.region.as_deref().unwrap_or(region);
                 let bucket = filled(&destination.bucket_name, region);
                 seeds.add_bucket(&bucket, region);
-                seeds.add_object(&bucket, &filled(&destination.object_key, region), content.clone().into());
+                seeds.add_object(
+                    &bucket,
+                    &filled(&destination.object_key, region),
+                    content.clone().into(),
+                );
             }
         }
     }

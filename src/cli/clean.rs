@@ -21,9 +21,9 @@ use crate::run::{self, CleanRequest, DeletionOptions, Findings, Leftover, Search
 
 /// Delete stacks and buckets left by earlier runs.
 ///
-/// Finds them by the journals of killed runs and by their tags. Skips runs that are still in progress: those that
-/// hold the lock of their journal and, without a journal, those whose newest event is less than an hour old (unless
-/// you name the run by its ID).
+/// Finds them by the journals of killed runs and by their tags. Skips runs that are still in
+/// progress: those that hold the lock of their journal and, without a journal, those whose newest
+/// event is less than an hour old (unless you name the run by its ID).
 ///
 /// Asks before deleting anything. Without a terminal, pass --yes or name a run by its ID.
 #[derive(Args)]
@@ -82,7 +82,8 @@ pub(super) struct Place {
     #[arg(short, long, value_name = "NAME")]
     aws_profile: Option<String>,
 
-    /// Regions to search, separated by commas; ALL searches every region that the account has enabled.
+    /// Regions to search, separated by commas; ALL searches every region that the account has
+    /// enabled.
     #[arg(short, long, default_value = "ALL", value_name = "REGIONS")]
     region: String,
 }
@@ -91,7 +92,10 @@ impl Place {
     pub fn search(&self, aws: &AwsArgs) -> Search {
         let profile = self.aws_profile.as_deref().or(aws.profile());
         let profile = profile.map_or(DEFAULT_PROFILE, explicit_profile);
-        Search { profile: profile.to_owned(), regions: listed(&self.region) }
+        Search {
+            profile: profile.to_owned(),
+            regions: listed(&self.region),
+        }
     }
 }
 
@@ -121,7 +125,8 @@ impl Clean {
         }
         let is_decided = self.yes || self.dry_run || run::run_id(&self.project).is_some();
         if !is_decided && !io::stdin().is_terminal() {
-            let message = "stdin is not a terminal; pass --yes to delete, or --dry-run to see what would be deleted";
+            let message = "stdin is not a terminal; pass --yes to delete, or --dry-run to see what \
+                would be deleted";
             return Err(CliError::Usage(message.to_owned()));
         }
         block_on(async {
@@ -135,7 +140,8 @@ impl Clean {
                 older_than: self.older_than.map(|it| it.0),
             };
             let found = run::find(&request, &clients).await;
-            let findings = found.map_err(|error| CliError::aws(request.search.profile.clone(), error))?;
+            let findings =
+                found.map_err(|error| CliError::aws(request.search.profile.clone(), error))?;
             self.refuse_unknown(&findings, aws)?;
             warn(&findings);
             let is_complete = findings.unsearched.is_empty();
@@ -149,21 +155,38 @@ impl Clean {
             let options = DeletionOptions {
                 wait: self.wait_for_delete,
                 force: self.force_delete,
-                limit: self.delete_timeout.map_or(TestLimits::default().deletion, |it| it.0),
+                limit: self
+                    .delete_timeout
+                    .map_or(TestLimits::default().deletion, |it| it.0),
             };
             let consumers = vec![output::terminal(verbosity, false, None)];
-            let ended = run::clean(&self.project, findings, options, &clients, endpoint, consumers).await;
+            let ended = run::clean(
+                &self.project,
+                findings,
+                options,
+                &clients,
+                endpoint,
+                consumers,
+            )
+            .await;
             Ok(incomplete_unless(is_complete, exit_of(&ended)))
         })
     }
 
-    /// Refuses a name of which nothing is known, unless it is the name of the project at hand, and a beginning of several
-    /// run IDs.
+    /// Refuses a name of which nothing is known, unless it is the name of the project at hand, and
+    /// a beginning of several run IDs.
     fn refuse_unknown(&self, findings: &Findings, aws: &AwsArgs) -> Result<(), CliError> {
         let what = &self.project;
-        let refused =
-            |message: String, help: String| Err(CliError::Diagnostics(vec![Diagnostic::error(message).help(help)]));
-        let found = findings.leftovers.iter().chain(&findings.running).filter(|it| it.project != *what);
+        let refused = |message: String, help: String| {
+            Err(CliError::Diagnostics(vec![
+                Diagnostic::error(message).help(help),
+            ]))
+        };
+        let found = findings
+            .leftovers
+            .iter()
+            .chain(&findings.running)
+            .filter(|it| it.project != *what);
         let runs: BTreeSet<&str> = found.map(|it| it.run_id.as_str()).collect();
         if what != "ALL" && runs.len() > 1 {
             let runs: Vec<_> = runs.into_iter().collect();
@@ -173,16 +196,26 @@ impl Clean {
             );
         }
         // A run whose ID is known may well have left nothing.
-        if what == "ALL" || !findings.is_unknown() || run::run_id(what).is_some() || self.is_project_at_hand(aws) {
+        if what == "ALL"
+            || !findings.is_unknown()
+            || run::run_id(what).is_some()
+            || self.is_project_at_hand(aws)
+        {
             return Ok(());
         }
-        let known: Vec<_> =
-            findings.others.iter().map(|(project, run_id)| format!("{project} (run {run_id})")).collect();
+        let known: Vec<_> = findings
+            .others
+            .iter()
+            .map(|(project, run_id)| format!("{project} (run {run_id})"))
+            .collect();
         let help = match known.is_empty() {
             true => "no other project or run has left anything either".to_owned(),
             false => format!("known are {}", known.join(", ")),
         };
-        refused(format!("nothing was found of a project or run `{what}`"), help)
+        refused(
+            format!("nothing was found of a project or run `{what}`"),
+            help,
+        )
     }
 
     /// Nothing to delete is what everybody hopes for whose own project it is.
@@ -196,7 +229,10 @@ impl Clean {
         if self.yes || findings.leftovers.is_empty() || !io::stdin().is_terminal() {
             return true;
         }
-        streams::tell_in_line(format_args!("{}Delete them? [y/N] ", table(&findings.leftovers)));
+        streams::tell_in_line(format_args!(
+            "{}Delete them? [y/N] ",
+            table(&findings.leftovers)
+        ));
         let mut answer = String::new();
         let asked = io::stdin().read_line(&mut answer);
         asked.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
@@ -205,11 +241,18 @@ impl Clean {
 
 /// A search that is not complete is no success.
 fn incomplete_unless(is_complete: bool, exit: Exit) -> Exit {
-    if !is_complete && exit == Exit::Passed { Exit::LeftBehind } else { exit }
+    if !is_complete && exit == Exit::Passed {
+        Exit::LeftBehind
+    } else {
+        exit
+    }
 }
 
 fn warn(findings: &Findings) {
-    findings.unsearched.iter().for_each(|warning| output::warning(warning));
+    findings
+        .unsearched
+        .iter()
+        .for_each(|warning| output::warning(warning));
     if let Some(first) = findings.running.first() {
         let count = findings.running.len();
         let message = format!(
@@ -228,7 +271,11 @@ fn table(leftovers: &[Leftover]) -> String {
     let mut text = String::new();
     for it in leftovers {
         let kind = if it.is_stack() { "stack " } else { "bucket" };
-        let _ = writeln!(text, "{kind}  {}  {}  {}  run {}", it.name, it.region, it.account_id, it.run_id);
+        let _ = writeln!(
+            text,
+            "{kind}  {}  {}  {}  run {}",
+            it.name, it.region, it.account_id, it.run_id
+        );
     }
     text
 }
@@ -247,10 +294,17 @@ impl List {
                 older_than: None,
             };
             let found = run::find(&request, &clients).await;
-            let findings = found.map_err(|error| CliError::aws(request.search.profile.clone(), error))?;
-            findings.unsearched.iter().for_each(|warning| output::warning(warning));
+            let findings =
+                found.map_err(|error| CliError::aws(request.search.profile.clone(), error))?;
+            findings
+                .unsearched
+                .iter()
+                .for_each(|warning| output::warning(warning));
             streams::print(runs(&findings.leftovers));
-            Ok(incomplete_unless(findings.unsearched.is_empty(), Exit::Passed))
+            Ok(incomplete_unless(
+                findings.unsearched.is_empty(),
+                Exit::Passed,
+            ))
         })
     }
 }
@@ -265,7 +319,9 @@ fn runs(leftovers: &[Leftover]) -> String {
     }
     let mut runs: BTreeMap<_, Counts> = BTreeMap::new();
     for it in leftovers {
-        let counts = runs.entry((&it.project, &it.run_id, &it.region, &it.account_id)).or_default();
+        let counts = runs
+            .entry((&it.project, &it.run_id, &it.region, &it.account_id))
+            .or_default();
         if it.is_stack() {
             counts.stacks += 1;
         } else {
@@ -273,15 +329,30 @@ fn runs(leftovers: &[Leftover]) -> String {
         }
         counts.created = [counts.created, it.created].into_iter().flatten().min();
     }
-    let width = runs.keys().map(|(project, ..)| project.len()).max().unwrap_or_default().max("PROJECT".len());
+    let width = runs
+        .keys()
+        .map(|(project, ..)| project.len())
+        .max()
+        .unwrap_or_default()
+        .max("PROJECT".len());
     let mut text = format!(
         "{:width$}  {:32}  {:14}  {:12}  {:6}  {:7}  AGE\n",
         "PROJECT", "ID", "REGION", "ACCOUNT", "STACKS", "BUCKETS"
     );
-    for ((project, id, region, account), Counts { stacks, buckets, created }) in runs {
+    for (
+        (project, id, region, account),
+        Counts {
+            stacks,
+            buckets,
+            created,
+        },
+    ) in runs
+    {
         let age = created.map_or_else(|| "-".to_owned(), |at| text::duration(age(at)));
-        let _ =
-            writeln!(text, "{project:width$}  {id:32}  {region:14}  {account:12}  {stacks:<6}  {buckets:<7}  {age}");
+        let _ = writeln!(
+            text,
+            "{project:width$}  {id:32}  {region:14}  {account:12}  {stacks:<6}  {buckets:<7}  {age}"
+        );
     }
     text
 }

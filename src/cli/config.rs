@@ -80,15 +80,25 @@ impl Show {
 
 impl Convert {
     fn run(self) -> Result<Exit, CliError> {
-        let converted = config::legacy::convert(&self.project_root).map_err(CliError::Diagnostics)?;
+        let converted =
+            config::legacy::convert(&self.project_root).map_err(CliError::Diagnostics)?;
         output::diagnostics(&converted.warnings);
-        let files = [(".taskcat.yml", converted.yaml), (".taskcat_overrides.yml", converted.overrides)];
+        let files = [
+            (".taskcat.yml", converted.yaml),
+            (".taskcat_overrides.yml", converted.overrides),
+        ];
         let mut existing = Vec::new();
         let mut is_written = false;
-        for (name, text) in files.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+        for (name, text) in files
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, text?)))
+        {
             let target = self.project_root.join(name);
             // Whoever has both files has converted before, and may have edited the result.
-            let file = OpenOptions::new().write(true).create_new(true).open(&target);
+            let file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(&target);
             match file.and_then(|mut file| file.write_all(text.as_bytes())) {
                 Ok(()) => {
                     is_written = true;
@@ -99,7 +109,10 @@ impl Convert {
                 }
                 Err(error) => {
                     let reason = input::reason(&error);
-                    return Err(CliError::unwritten(format_args!("cannot write {}: {reason}", target.display())));
+                    return Err(CliError::unwritten(format_args!(
+                        "cannot write {}: {reason}",
+                        target.display()
+                    )));
                 }
             }
         }

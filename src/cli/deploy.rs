@@ -35,12 +35,13 @@ impl Command {
 
 /// Create or update permanent stacks through change sets, after showing the changes.
 ///
-/// Stages the project to its bucket, creates a change set for the stack of each test, shows the changes, and executes
-/// them after confirmation.
+/// Stages the project to its bucket, creates a change set for the stack of each test, shows the
+/// changes, and executes them after confirmation.
 ///
-/// The name of a stack is the `stack_name` of its test, or <project>-<test>. The stack has no tag by which `taskcat
-/// test clean` would find it. A stack that `taskcat deploy run` didn't create is refused (see --adopt). The
-/// configuration must name a permanent bucket (`s3_bucket` or `s3_regional_buckets`).
+/// The name of a stack is the `stack_name` of its test, or <project>-<test>. The stack has no tag
+/// by which `taskcat test clean` would find it. A stack that `taskcat deploy run` didn't create is
+/// refused (see --adopt). The configuration must name a permanent bucket (`s3_bucket` or
+/// `s3_regional_buckets`).
 #[derive(Args)]
 pub(super) struct Run {
     /// Root of the project.
@@ -111,9 +112,14 @@ pub(super) struct Run {
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>).
 fn change_set_name(text: &str) -> Result<String, String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    match text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.len() <= 128 && text.chars().all(is_plain) {
+    match text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.len() <= 128
+        && text.chars().all(is_plain)
+    {
         true => Ok(text.to_owned()),
-        false => Err("expected at most 128 letters, digits and hyphens that begin with a letter".to_owned()),
+        false => Err(
+            "expected at most 128 letters, digits and hyphens that begin with a letter".to_owned(),
+        ),
     }
 }
 
@@ -124,7 +130,8 @@ pub(super) struct Limits {
     #[arg(long, value_name = "DURATION", default_value = "30m")]
     change_set_timeout: HumanDuration,
 
-    /// Time limit of waiting for the execution of a change set; CloudFormation continues afterwards.
+    /// Time limit of waiting for the execution of a change set; CloudFormation continues
+    /// afterwards.
     #[arg(long, value_name = "DURATION", default_value = "24h")]
     timeout: HumanDuration,
 }
@@ -190,7 +197,11 @@ impl Run {
 
     /// Gives the stacks the names that they keep.
     fn settle(&self, project: &Project, plan: &mut Plan) -> Result<(), CliError> {
-        if plan.buckets.iter().any(|bucket| bucket.kind == BucketKind::Auto) {
+        if plan
+            .buckets
+            .iter()
+            .any(|bucket| bucket.kind == BucketKind::Auto)
+        {
             let message = "a stack that stays needs a bucket that stays: set project.s3_bucket or \
                            project.s3_regional_buckets";
             return Err(CliError::Usage(message.to_owned()));
@@ -209,11 +220,18 @@ impl Run {
         let shared = run::shared_stacks(plan).into_iter().map(|[one, other]| {
             let (stack, region) = (&one.stack_name, &one.cell.region);
             let (one, other) = (&one.cell.test, &other.cell.test);
-            let message = format!("the tests {one} and {other} would both deploy the stack {stack} in {region}");
-            Diagnostic::error(message).help("give each test a `stack_name` of its own, or choose one with -t")
+            let message = format!(
+                "the tests {one} and {other} would both deploy the stack {stack} in {region}"
+            );
+            Diagnostic::error(message)
+                .help("give each test a `stack_name` of its own, or choose one with -t")
         });
         let shared: Vec<_> = shared.collect();
-        if shared.is_empty() { Ok(()) } else { Err(CliError::Diagnostics(shared)) }
+        if shared.is_empty() {
+            Ok(())
+        } else {
+            Err(CliError::Diagnostics(shared))
+        }
     }
 
     /// Refuses stacks that somebody else has created, before anything is done.
@@ -222,12 +240,19 @@ impl Run {
         foreign.retain(|stack| !self.adopt || !stack.can_be_adopted());
         let refused = foreign.iter().map(|stack| {
             let name = "choose another name with --name or the test's `stack_name`";
-            let help =
-                if stack.can_be_adopted() { format!("pass --adopt to take it over, or {name}") } else { name.into() };
+            let help = if stack.can_be_adopted() {
+                format!("pass --adopt to take it over, or {name}")
+            } else {
+                name.into()
+            };
             Diagnostic::error(stack.to_string()).help(help)
         });
         let refused: Vec<_> = refused.collect();
-        if refused.is_empty() { Ok(()) } else { Err(CliError::Diagnostics(refused)) }
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(CliError::Diagnostics(refused))
+        }
     }
 }
 
@@ -252,8 +277,8 @@ pub(super) fn refuse_unasked(yes: bool, no_execute: bool) -> Result<(), CliError
     if yes || no_execute || io::stdin().is_terminal() {
         return Ok(());
     }
-    let message =
-        "stdin is not a terminal; pass --yes to execute the change sets or --no-execute to leave them for review";
+    let message = "stdin is not a terminal; pass --yes to execute the change sets or --no-execute \
+        to leave them for review";
     Err(CliError::Usage(message.to_owned()))
 }
 
@@ -261,9 +286,19 @@ pub(super) fn refuse_unasked(yes: bool, no_execute: bool) -> Result<(), CliError
 fn show(proposed: &[Proposed]) {
     let mut shown = String::new();
     for it in proposed {
-        shown += &format!("\n{} in {}: {}\n", it.stack_name, it.cell.region, changes::summary(&it.changes));
-        changes::lines(&it.changes).iter().for_each(|line| shown += &format!("  {line}\n"));
-        let adoption = it.adoption.iter().flat_map(|adoption| adoption_lines(adoption, it));
+        shown += &format!(
+            "\n{} in {}: {}\n",
+            it.stack_name,
+            it.cell.region,
+            changes::summary(&it.changes)
+        );
+        changes::lines(&it.changes)
+            .iter()
+            .for_each(|line| shown += &format!("  {line}\n"));
+        let adoption = it
+            .adoption
+            .iter()
+            .flat_map(|adoption| adoption_lines(adoption, it));
         adoption.for_each(|line| shown += &format!("  {}\n", text::one_line(&line)));
     }
     shown.push('\n');
@@ -274,28 +309,49 @@ fn show(proposed: &[Proposed]) {
 /// What becomes of a stack that somebody else has created.
 fn adoption_lines(adoption: &Adoption, proposed: &Proposed) -> Vec<String> {
     let mut lines = vec![format!("takes over: {}", adoption.stack)];
-    for (what, resources) in
-        [("deletes", changes::deleted(&proposed.changes)), ("replaces", changes::replaced(&proposed.changes))]
-    {
-        lines.extend(resources.into_iter().map(|resource| format!("{what} its {resource}")));
+    for (what, resources) in [
+        ("deletes", changes::deleted(&proposed.changes)),
+        ("replaces", changes::replaced(&proposed.changes)),
+    ] {
+        lines.extend(
+            resources
+                .into_iter()
+                .map(|resource| format!("{what} its {resource}")),
+        );
     }
-    lines.extend(adoption.removed.iter().map(|tag| format!("removes its tag {}", listed(std::slice::from_ref(tag)))));
+    lines.extend(
+        adoption
+            .removed
+            .iter()
+            .map(|tag| format!("removes its tag {}", listed(std::slice::from_ref(tag)))),
+    );
     let overwritten = adoption.overwritten.iter();
-    lines.extend(overwritten.map(|(key, before, after)| format!("overwrites its tag {key}: {before} → {after}")));
+    lines.extend(
+        overwritten
+            .map(|(key, before, after)| format!("overwrites its tag {key}: {before} → {after}")),
+    );
     lines
 }
 
 /// Asks on the terminal. No answer is a no.
 fn ask(proposed: &[Proposed]) -> Decision {
-    let destructive = proposed.iter().any(|it| changes::is_destructive(&it.changes));
-    let warning = if destructive { "Resources are deleted or replaced. " } else { "" };
+    let destructive = proposed
+        .iter()
+        .any(|it| changes::is_destructive(&it.changes));
+    let warning = if destructive {
+        "Resources are deleted or replaced. "
+    } else {
+        ""
+    };
     let adopted = proposed.iter().filter(|it| it.adoption.is_some()).count();
     let adoption = match adopted {
         0 => String::new(),
         1 => "1 stack that somebody else has created is taken over. ".to_owned(),
         _ => format!("{adopted} stacks that somebody else has created are taken over. "),
     };
-    streams::tell_in_line(format_args!("{adoption}{warning}Execute? [y]es, [l]eave for review, [N]o: "));
+    streams::tell_in_line(format_args!(
+        "{adoption}{warning}Execute? [y]es, [l]eave for review, [N]o: "
+    ));
     let mut answer = String::new();
     let asked = io::stdin().lock().read_line(&mut answer);
     match (asked, answer.trim().to_lowercase().as_str()) {

@@ -8,8 +8,8 @@ use crate::aws::{DEFAULT_PROFILE, explicit_profile};
 
 /// Show which profile, credentials, region and network settings AWS is called with.
 ///
-/// Names the file and line, or the variable, that sets each of them, and asks STS for the identity. Exits with code 3
-/// if AWS can't be called.
+/// Names the file and line, or the variable, that sets each of them, and asks STS for the identity.
+/// Exits with code 3 if AWS can't be called.
 #[derive(Args)]
 pub(super) struct Doctor {}
 

@@ -16,8 +16,8 @@ use super::output;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Passed = 0,
-    /// A test failed or would fail, cfn-lint found errors, a pipeline's stage has failed, or a Lambda function can't be
-    /// packaged.
+    /// A test failed or would fail, cfn-lint found errors, a pipeline's stage has failed, or a
+    /// Lambda function can't be packaged.
     Failed = 1,
     /// The command line or the configuration is wrong, or no test can be planned.
     Usage = 2,
@@ -25,7 +25,8 @@ pub enum Exit {
     Aws = 3,
     /// Every test passed, and some stacks or buckets were not deleted.
     LeftBehind = 4,
-    /// The work was done, and a report, or standard output, could not be written: a full disk, a folder.
+    /// The work was done, and a report, or standard output, could not be written: a full disk, a
+    /// folder.
     Unwritten = 5,
     /// Stopped by a signal.
     Interrupted = 130,
@@ -44,9 +45,14 @@ Exit codes:
   130  interrupted";
 
 impl Exit {
-    /// The code where something could not be written as well: whatever else went wrong counts for more.
+    /// The code where something could not be written as well: whatever else went wrong counts for
+    /// more.
     pub fn or_unwritten(self) -> Self {
-        if self == Self::Passed { Self::Unwritten } else { self }
+        if self == Self::Passed {
+            Self::Unwritten
+        } else {
+            self
+        }
     }
 }
 
@@ -90,12 +96,15 @@ impl From<PrepareError> for CliError {
 impl From<FolderError> for CliError {
     fn from(error: FolderError) -> Self {
         match error {
-            FolderError::Busy { .. } => {
-                Self::Usage(format!("{error}; wait until it has ended, or choose another folder with -o DIR"))
-            }
+            FolderError::Busy { .. } => Self::Usage(format!(
+                "{error}; wait until it has ended, or choose another folder with -o DIR"
+            )),
             FolderError::Io(error) => {
                 let help = Some("choose a folder that can be written with -o DIR".to_owned());
-                Self::Unwritten { message: error.to_string(), help }
+                Self::Unwritten {
+                    message: error.to_string(),
+                    help,
+                }
             }
         }
     }
@@ -104,17 +113,26 @@ impl From<FolderError> for CliError {
 impl CliError {
     /// What AWS refused, or what keeps it from being called.
     pub fn aws(profile: impl Into<String>, error: AwsError) -> Self {
-        Self::Aws { profile: profile.into(), error: Box::new(error) }
+        Self::Aws {
+            profile: profile.into(),
+            error: Box::new(error),
+        }
     }
 
     /// A file or folder that can't be used.
     pub fn local(what: impl Display, error: impl Display) -> Self {
-        Self::Local(format!("{what}: {}", input::without_number(&error.to_string())))
+        Self::Local(format!(
+            "{what}: {}",
+            input::without_number(&error.to_string())
+        ))
     }
 
     /// A file or folder that can't be written.
     pub fn unwritten(error: impl Display) -> Self {
-        Self::Unwritten { message: error.to_string(), help: None }
+        Self::Unwritten {
+            message: error.to_string(),
+            help: None,
+        }
     }
 
     /// What AWS refused, where AWS was the simulator: there is no environment to mend.
@@ -129,12 +147,19 @@ impl CliError {
     pub fn text(&self) -> String {
         match self {
             Self::Diagnostics(diagnostics) => {
-                let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error);
-                errors.map(ToString::to_string).collect::<Vec<_>>().join("\n")
+                let errors = diagnostics
+                    .iter()
+                    .filter(|it| it.severity == Severity::Error);
+                errors
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("\n")
             }
             Self::Aws { profile, error } => error.of_profile(profile),
             Self::Simulated(message) => format!("simulated: {message}"),
-            Self::Usage(message) | Self::Local(message) | Self::Unwritten { message, .. } => message.clone(),
+            Self::Usage(message) | Self::Local(message) | Self::Unwritten { message, .. } => {
+                message.clone()
+            }
         }
     }
 
@@ -150,7 +175,10 @@ impl CliError {
                 Exit::Usage
             }
             Self::Aws { profile, error } => {
-                output::error(&error.of_profile(&profile), error.help.as_deref().or(hint(&error)));
+                output::error(
+                    &error.of_profile(&profile),
+                    error.help.as_deref().or(hint(&error)),
+                );
                 Exit::Aws
             }
             Self::Simulated(message) => {
@@ -172,7 +200,8 @@ impl CliError {
 fn hint(error: &AwsError) -> Option<&'static str> {
     match error.kind {
         ErrorKind::Credentials if error.code.is_some() => Some(
-            "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login` or `aws login`; \
+            "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws \
+             sso login` or `aws login`; \
              `auth` in .taskcat.yml and --profile choose a profile",
         ),
         ErrorKind::Unreachable | ErrorKind::Network => {
@@ -188,18 +217,42 @@ pub(super) fn exit_of(ended: &Ended) -> Exit {
         output::error(&format!("a report could not be written: {what}"), None);
     }
     let exit = verdict(ended);
-    if ended.unwritten.is_empty() { exit } else { exit.or_unwritten() }
+    if ended.unwritten.is_empty() {
+        exit
+    } else {
+        exit.or_unwritten()
+    }
 }
 
 fn verdict(ended: &Ended) -> Exit {
     match ended {
-        Ended { interrupted: true, .. } => Exit::Interrupted,
-        Ended { error: Some(RunError::Lint(_) | RunError::CfnLint(_) | RunError::Package(_)), .. } => Exit::Failed,
-        Ended { error: Some(RunError::Files(_)), .. } => Exit::Usage,
+        Ended {
+            interrupted: true, ..
+        } => Exit::Interrupted,
+        Ended {
+            error: Some(RunError::Lint(_) | RunError::CfnLint(_) | RunError::Package(_)),
+            ..
+        } => Exit::Failed,
+        Ended {
+            error: Some(RunError::Files(_)),
+            ..
+        } => Exit::Usage,
         Ended { error: Some(_), .. } => Exit::Aws,
         // Also what `--max-fail` or the time budget has cut short: it did not pass.
-        Ended { finished: RunFinished { failed: 1.., .. } | RunFinished { interrupted: 1.., .. }, .. } => Exit::Failed,
-        Ended { finished: RunFinished { left_behind: 1.., .. }, .. } => Exit::LeftBehind,
+        Ended {
+            finished:
+                RunFinished { failed: 1.., .. }
+                | RunFinished {
+                    interrupted: 1.., ..
+                },
+            ..
+        } => Exit::Failed,
+        Ended {
+            finished: RunFinished {
+                left_behind: 1.., ..
+            },
+            ..
+        } => Exit::LeftBehind,
         Ended { .. } => Exit::Passed,
     }
 }

@@ -22,12 +22,20 @@ pub(super) fn target(project_root: &Path) -> Option<Target> {
         // Where the repository is, nobody says: the project is most likely at its root.
         None => Some(PathBuf::new()),
     };
-    Some(Target { annotate, summary, project })
+    Some(Target {
+        annotate,
+        summary,
+        project,
+    })
 }
 
 /// The consumer that tells GitHub Actions of the run.
 pub(super) fn consumer(project_root: &Path) -> Option<Box<dyn Consumer>> {
-    Some(github::consumer(target(project_root)?, Box::new(streams::Printer), output::warning))
+    Some(github::consumer(
+        target(project_root)?,
+        Box::new(streams::Printer),
+        output::warning,
+    ))
 }
 
 /// The way from one folder down to another that lies in it.

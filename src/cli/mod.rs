@@ -1,5 +1,5 @@
-//! The command line: arguments as typed, one file per command. The only place that prints, exits, and reads the
-//! environment.
+//! The command line: arguments as typed, one file per command. The only place that prints, exits,
+//! and reads the environment.
 
 mod asking;
 mod assets;
@@ -40,10 +40,15 @@ use error::{CliError, Exit};
 
 /// Tests CloudFormation templates by launching them.
 ///
-/// Reads `.taskcat.yml`, launches every test in every region, follows the stacks, writes reports, and deletes
-/// everything that it created.
+/// Reads `.taskcat.yml`, launches every test in every region, follows the stacks, writes reports,
+/// and deletes everything that it created.
 #[derive(Parser)]
-#[command(name = "taskcat", version, disable_version_flag = true, max_term_width = 100)]
+#[command(
+    name = "taskcat",
+    version,
+    disable_version_flag = true,
+    max_term_width = 100
+)]
 #[command(arg_required_else_help = true, after_help = error::EXIT_CODES)]
 struct Cli {
     /// Print only errors and the result.
@@ -75,8 +80,8 @@ struct AwsArgs {
     #[arg(long, global = true, value_name = "NAME", help_heading = AWS_OPTIONS)]
     profile: Option<String>,
 
-    /// Send the calls of every service to this URL instead of AWS, such as http://localhost:4566 [env:
-    /// AWS_ENDPOINT_URL].
+    /// Send the calls of every service to this URL instead of AWS, such as http://localhost:4566
+    /// [env: AWS_ENDPOINT_URL].
     #[arg(long, global = true, value_name = "URL", help_heading = AWS_OPTIONS)]
     endpoint_url: Option<String>,
 
@@ -160,7 +165,10 @@ fn answered(answer: clap::Error) -> Exit {
 }
 
 fn run(cli: Cli) -> Exit {
-    let verbosity = Verbosity { quiet: cli.quiet, debug: cli.debug };
+    let verbosity = Verbosity {
+        quiet: cli.quiet,
+        debug: cli.debug,
+    };
     if verbosity.debug {
         output::log_to_stderr();
     }
@@ -181,37 +189,57 @@ fn run(cli: Cli) -> Exit {
 }
 
 impl AwsArgs {
-    /// For a flag that says where AWS is by itself. Clap doesn't see conflicts with what stands before a subcommand.
+    /// For a flag that says where AWS is by itself. Clap doesn't see conflicts with what stands
+    /// before a subcommand.
     fn refuse_beside(&self, flag: &str) -> Result<(), CliError> {
-        let flags = [("--profile <NAME>", &self.profile), ("--endpoint-url <URL>", &self.endpoint_url)];
-        match flags.into_iter().find(|(_, value)| given((*value).clone()).is_some()) {
-            Some((other, _)) => Err(CliError::Usage(format!("the argument '{flag}' cannot be used with '{other}'"))),
+        let flags = [
+            ("--profile <NAME>", &self.profile),
+            ("--endpoint-url <URL>", &self.endpoint_url),
+        ];
+        match flags
+            .into_iter()
+            .find(|(_, value)| given((*value).clone()).is_some())
+        {
+            Some((other, _)) => Err(CliError::Usage(format!(
+                "the argument '{flag}' cannot be used with '{other}'"
+            ))),
             None => Ok(()),
         }
     }
 
-    /// Returns AWS, or what stands in for it, and the endpoint for the reports. Flags take precedence over the project's
-    /// configuration.
+    /// Returns AWS, or what stands in for it, and the endpoint for the reports. Flags take
+    /// precedence over the project's configuration.
     fn connect(&self, config: Option<&BaseConfig>) -> Result<(Aws, Option<String>), CliError> {
         for (setting, url) in self.endpoints() {
             if !aws::is_url(&url) {
-                let message =
-                    format!("invalid endpoint URL `{url}` in {setting}; expected something like http://localhost:4566");
+                let message = format!(
+                    "invalid endpoint URL `{url}` in {setting}; expected something like \
+                     http://localhost:4566"
+                );
                 return Err(CliError::Usage(message));
             }
         }
         let argument = given(self.endpoint_url.clone());
-        let endpoint = argument.clone().or_else(|| given(env::var("AWS_ENDPOINT_URL").ok()));
+        let endpoint = argument
+            .clone()
+            .or_else(|| given(env::var("AWS_ENDPOINT_URL").ok()));
         let configured = config.and_then(|it| it.project.call_timeout.or(it.general.call_timeout));
-        let call_timeout = self.call_timeout.or(configured).map_or(CALL_TIMEOUT, |it| it.0);
+        let call_timeout = self
+            .call_timeout
+            .or(configured)
+            .map_or(CALL_TIMEOUT, |it| it.0);
         let mfa = Mfa::new(given(self.mfa_code.clone()), mfa::prompt());
-        let aws = Aws::new(argument).with_call_timeout(call_timeout).with_ca_bundle(self.ca_bundle.clone());
+        let aws = Aws::new(argument)
+            .with_call_timeout(call_timeout)
+            .with_ca_bundle(self.ca_bundle.clone());
         Ok((aws.with_mfa(mfa), endpoint))
     }
 
     /// The profile that the command line names.
     fn profile(&self) -> Option<&str> {
-        self.profile.as_deref().filter(|name| !name.trim().is_empty())
+        self.profile
+            .as_deref()
+            .filter(|name| !name.trim().is_empty())
     }
 
     /// Every endpoint that is set, and where.
@@ -219,10 +247,13 @@ impl AwsArgs {
         if let Some(url) = given(self.endpoint_url.clone()) {
             return vec![("--endpoint-url".to_owned(), url)];
         }
-        let variables = env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         let variables =
-            variables.filter(|(name, _)| name == "AWS_ENDPOINT_URL" || name.starts_with("AWS_ENDPOINT_URL_"));
-        let set = variables.filter_map(|(name, value)| Some((name, given(value.into_string().ok())?)));
+            env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let variables = variables.filter(|(name, _)| {
+            name == "AWS_ENDPOINT_URL" || name.starts_with("AWS_ENDPOINT_URL_")
+        });
+        let set =
+            variables.filter_map(|(name, value)| Some((name, given(value.into_string().ok())?)));
         set.collect()
     }
 }
@@ -242,12 +273,22 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 
 /// What a flag lists, separated by commas; `None` for `ALL`.
 fn listed(text: &str) -> Option<Vec<String>> {
-    let items = || text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect();
+    let items = || {
+        text.split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
     (text != "ALL").then(items)
 }
 
 /// Runs a command's asynchronous part; only commands that call AWS pay for the runtime.
 fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| CliError::local("can't start", error))?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    runtime
+        .map_err(|error| CliError::local("can't start", error))?
+        .block_on(work)
 }

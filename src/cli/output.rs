@@ -1,4 +1,5 @@
-//! What is printed outside of a run's reports: diagnostics with the line they are about, errors, the log of `--debug`.
+//! What is printed outside of a run's reports: diagnostics with the line they are about, errors,
+//! the log of `--debug`.
 
 use std::borrow::Cow;
 use std::env;
@@ -39,10 +40,18 @@ pub(super) fn diagnostics(diagnostics: &[Diagnostic]) {
         };
         let related = diagnostic.related.iter().map(|(at, label)| {
             let label = Some(label.clone());
-            Marked { at, kind: AnnotationKind::Context, label, is_secret: false }
+            Marked {
+                at,
+                kind: AnnotationKind::Context,
+                label,
+                is_secret: false,
+            }
         });
         let places: Vec<_> = std::iter::once(primary).chain(related).collect();
-        let mut group = snippets(Group::with_title(level.primary_title(&diagnostic.message)), &places);
+        let mut group = snippets(
+            Group::with_title(level.primary_title(&diagnostic.message)),
+            &places,
+        );
         if let Some(help) = &diagnostic.help {
             group = group.element(Level::HELP.message(help));
         }
@@ -78,23 +87,63 @@ fn print(level: Level<'_>, message: &str, help: Option<&str>) {
     streams::tell(inert(&Renderer::styled().render(&[group])));
 }
 
-/// Why a template can't be launched, with the lines of source that have a part in it: where it fails, the nested stacks
-/// that lead there, and where parameters were set. `notes` come below.
+/// Why a template can't be launched, with the lines of source that have a part in it: where it
+/// fails, the nested stacks that lead there, and where parameters were set. `notes` come below.
 pub(super) fn failure(failure: &Failure, notes: &[String]) -> String {
     let here = failure.nested_in.iter().find(|it| it.at == failure.at);
     let label = here.map(|it| format!("nested stack {}", it.logical_id));
-    let mut places = vec![Marked { at: &failure.at, kind: AnnotationKind::Primary, label, is_secret: false }];
-    let context = |at, label| Marked { at, kind: AnnotationKind::Context, label: Some(label), is_secret: false };
-    for nested_in in failure.nested_in.iter().rev().filter(|it| it.at != failure.at) {
-        places.push(context(&nested_in.at, format!("in nested stack {}", nested_in.logical_id)));
+    let mut places = vec![Marked {
+        at: &failure.at,
+        kind: AnnotationKind::Primary,
+        label,
+        is_secret: false,
+    }];
+    let context = |at, label| Marked {
+        at,
+        kind: AnnotationKind::Context,
+        label: Some(label),
+        is_secret: false,
+    };
+    for nested_in in failure
+        .nested_in
+        .iter()
+        .rev()
+        .filter(|it| it.at != failure.at)
+    {
+        places.push(context(
+            &nested_in.at,
+            format!("in nested stack {}", nested_in.logical_id),
+        ));
     }
-    let placed = failure.notes.iter().filter_map(|note| Some((note, note.at.as_ref()?)));
-    places.extend(placed.map(|(note, at)| Marked { is_secret: note.is_secret, ..context(at, note.message.clone()) }));
+    let placed = failure
+        .notes
+        .iter()
+        .filter_map(|note| Some((note, note.at.as_ref()?)));
+    places.extend(placed.map(|(note, at)| Marked {
+        is_secret: note.is_secret,
+        ..context(at, note.message.clone())
+    }));
     let secret = places.iter().filter(|place| place.is_secret);
-    let secret = secret.map(|it| format!("{} ({})", it.label.as_deref().unwrap_or_default(), near_place(it.at)));
-    let unplaced = failure.notes.iter().filter(|note| note.at.is_none()).map(|note| note.message.clone());
-    let notes: Vec<String> = secret.chain(unplaced).chain(notes.iter().cloned()).collect();
-    let group = snippets(Group::with_title(Level::ERROR.primary_title(&failure.message)), &places);
+    let secret = secret.map(|it| {
+        format!(
+            "{} ({})",
+            it.label.as_deref().unwrap_or_default(),
+            near_place(it.at)
+        )
+    });
+    let unplaced = failure
+        .notes
+        .iter()
+        .filter(|note| note.at.is_none())
+        .map(|note| note.message.clone());
+    let notes: Vec<String> = secret
+        .chain(unplaced)
+        .chain(notes.iter().cloned())
+        .collect();
+    let group = snippets(
+        Group::with_title(Level::ERROR.primary_title(&failure.message)),
+        &places,
+    );
     let group = group.elements(notes.iter().map(|note| Level::NOTE.message(note)));
     inert(&Renderer::styled().render(&[group])).into_owned()
 }
@@ -117,36 +166,53 @@ fn snippets<'a>(mut group: Group<'a>, places: &[Marked<'a>]) -> Group<'a> {
             continue;
         }
         files.push(file);
-        let here: Vec<_> = places.iter().filter(|other| other.at.file == *file && !other.is_secret).collect();
+        let here: Vec<_> = places
+            .iter()
+            .filter(|other| other.at.file == *file && !other.is_secret)
+            .collect();
         let name = near(file).to_string_lossy().into_owned();
         group = match input::text(file) {
             Some(source) => {
-                let secrets = places.iter().filter(|other| other.at.file == *file && other.is_secret);
+                let secrets = places
+                    .iter()
+                    .filter(|other| other.at.file == *file && other.is_secret);
                 let source = without_lines(source, secrets.map(|place| place.at.at.line));
                 let annotation = |place: &&Marked| -> Annotation<'a> {
-                    place.kind.span(span(place.at, &source)).label(place.label.clone())
+                    place
+                        .kind
+                        .span(span(place.at, &source))
+                        .label(place.label.clone())
                 };
                 let annotations: Vec<_> = here.iter().map(annotation).collect();
                 group.element(Snippet::source(source).path(name).annotations(annotations))
             }
             None => group.elements(here.iter().map(|place| {
                 let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-                Origin::path(name.clone()).line(count(place.at.at.line)).char_column(count(place.at.at.column))
+                Origin::path(name.clone())
+                    .line(count(place.at.at.line))
+                    .char_column(count(place.at.at.column))
             })),
         };
     }
     group
 }
 
-/// The source with what stands on secret lines masked: they may be shown where they lie between others.
+/// The source with what stands on secret lines masked: they may be shown where they lie between
+/// others.
 fn without_lines(source: String, lines: impl Iterator<Item = u32>) -> String {
     let lines: Vec<u32> = lines.collect();
     if lines.is_empty() {
         return source;
     }
-    let masked = (1..).zip(source.split_inclusive('\n')).map(|(number, line)| {
-        if lines.contains(&number) { Cow::Owned(format!("{MASK}\n")) } else { Cow::Borrowed(line) }
-    });
+    let masked = (1..)
+        .zip(source.split_inclusive('\n'))
+        .map(|(number, line)| {
+            if lines.contains(&number) {
+                Cow::Owned(format!("{MASK}\n"))
+            } else {
+                Cow::Borrowed(line)
+            }
+        });
     masked.collect()
 }
 
@@ -157,15 +223,23 @@ pub(super) fn near_place(location: &Location) -> String {
 
 /// A path as the user would write it here.
 fn near(path: &Path) -> &Path {
-    env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
+    env::current_dir()
+        .ok()
+        .and_then(|here| path.strip_prefix(here).ok())
+        .unwrap_or(path)
 }
 
 /// Sends the product's own log to stderr, for `--debug`.
 pub(super) fn log_to_stderr() {
-    let ours = Targets::new().with_target("taskcat", LevelFilter::DEBUG).with_default(LevelFilter::WARN);
+    let ours = Targets::new()
+        .with_target("taskcat", LevelFilter::DEBUG)
+        .with_default(LevelFilter::WARN);
     // The simulator answers errors on purpose; they are no news.
     let ours = ours.with_target("s3s", LevelFilter::OFF);
-    let layer = tracing_subscriber::fmt::layer().with_writer(|| Log).with_ansi(false).with_target(false);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(|| Log)
+        .with_ansi(false)
+        .with_target(false);
     tracing_subscriber::registry().with(layer).with(ours).init();
 }
 
@@ -185,17 +259,28 @@ impl Write for Log {
 }
 
 /// The view of a run on stderr, by what stderr is.
-pub(super) fn terminal(verbosity: Verbosity, minimal: bool, report: Option<String>) -> Box<dyn Consumer> {
+pub(super) fn terminal(
+    verbosity: Verbosity,
+    minimal: bool,
+    report: Option<String>,
+) -> Box<dyn Consumer> {
     terminal::consumer(view(verbosity, minimal, report))
 }
 
 /// The same as lines that only ever go down, for commands that ask in between.
 pub(super) fn log(verbosity: Verbosity) -> Box<dyn Consumer> {
-    terminal::consumer(terminal::Options { is_terminal: false, ..view(verbosity, false, None) })
+    terminal::consumer(terminal::Options {
+        is_terminal: false,
+        ..view(verbosity, false, None)
+    })
 }
 
 /// How that view looks.
-pub(super) fn view(verbosity: Verbosity, minimal: bool, report: Option<String>) -> terminal::Options {
+pub(super) fn view(
+    verbosity: Verbosity,
+    minimal: bool,
+    report: Option<String>,
+) -> terminal::Options {
     let stderr = io::stderr();
     let colour = anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never;
     terminal::Options {
@@ -210,7 +295,8 @@ pub(super) fn view(verbosity: Verbosity, minimal: bool, report: Option<String>) 
     }
 }
 
-/// True of terminals that break lines again when they are made narrower: all but xterm, screen and the console.
+/// True of terminals that break lines again when they are made narrower: all but xterm, screen and
+/// the console.
 fn reflows() -> bool {
     let is_set = |name: &str| env::var_os(name).is_some();
     let kind = env::var("TERM").unwrap_or_default();

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
-/// Parses a path. A leading `~` means the home directory, as in TaskCat (`Path.expanduser`): bash leaves the one of
-/// `--project-root=~/x` alone.
+/// Parses a path. A leading `~` means the home directory, as in TaskCat (`Path.expanduser`): bash
+/// leaves the one of `--project-root=~/x` alone.
 pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().map(|path| expand(path, env::home_dir().as_deref()))
 }
@@ -25,8 +25,12 @@ mod tests {
 
     #[test]
     fn a_leading_tilde_is_the_home_directory() {
-        let check =
-            |path: &str, expect: &str| assert_eq!(expand(path.into(), Some(Path::new("/h"))), Path::new(expect));
+        let check = |path: &str, expect: &str| {
+            assert_eq!(
+                expand(path.into(), Some(Path::new("/h"))),
+                Path::new(expect)
+            )
+        };
         check("~", "/h");
         check("~/", "/h");
         check("~/a/b", "/h/a/b");

@@ -17,9 +17,9 @@ use crate::plan::forecast::{Cell, PlanReport, Regions, Verdict};
 
 /// Predict for every test and region whether it would launch (offline).
 ///
-/// Evaluates templates as CloudFormation does, nested ones included. A test would launch, would fail (with the
-/// reason, file and line), or needs AWS for values that aren't known offline: availability zones, stored values,
-/// exports. Exits with 1 if a test would fail.
+/// Evaluates templates as CloudFormation does, nested ones included. A test would launch, would
+/// fail (with the reason, file and line), or needs AWS for values that aren't known offline:
+/// availability zones, stored values, exports. Exits with 1 if a test would fail.
 #[derive(Args)]
 pub(super) struct Plan {
     /// Tests to evaluate, separated by commas; ALL evaluates every test of the configuration.
@@ -30,7 +30,8 @@ pub(super) struct Plan {
     #[arg(short, long, default_value = "ALL", value_name = "REGIONS")]
     regions: String,
 
-    /// Evaluate the tests in every region of the partition. Only the regions of the tests count for the exit code.
+    /// Evaluate the tests in every region of the partition. Only the regions of the tests count for
+    /// the exit code.
     #[arg(long)]
     all_regions: bool,
 
@@ -59,14 +60,19 @@ enum Format {
 
 impl Plan {
     pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
-        let mut project = Project::load(&self.project_root, &self.input_file, aws, self.arguments())?;
+        let mut project =
+            Project::load(&self.project_root, &self.input_file, aws, self.arguments())?;
         project.follow_links = self.follow_links;
         project.trim(&self.test_names, &self.regions)?;
         // Every run has an id of its own; a plan is the same whenever it is asked for.
         let (draft, mut templates) = project.draft(Uuid::new_v5(&Uuid::nil(), b"taskcat plan"))?;
         project.refuse_bad_hooks(&draft, None)?;
         project.refuse_excluded(&draft)?;
-        let regions = if self.all_regions { Regions::All } else { Regions::Declared };
+        let regions = if self.all_regions {
+            Regions::All
+        } else {
+            Regions::Declared
+        };
         let forecast = project.forecast(&draft, &mut templates, regions)?;
         let refused = Project::refuse_unplannable(&draft);
         match self.format {
@@ -80,12 +86,17 @@ impl Plan {
         }
         refused?;
         let fails = |cell: &Cell| cell.is_declared && cell.verdict() == Verdict::WouldFail;
-        Ok(if forecast.cells.iter().any(fails) { Exit::Failed } else { Exit::Passed })
+        Ok(if forecast.cells.iter().any(fails) {
+            Exit::Failed
+        } else {
+            Exit::Passed
+        })
     }
 
     fn arguments(&self) -> Vec<Argument> {
         // For tests that name no regions of their own.
-        let regions = (self.regions != "ALL").then(|| argument("project.regions", &self.regions, "--regions"));
+        let regions = (self.regions != "ALL")
+            .then(|| argument("project.regions", &self.regions, "--regions"));
         regions.into_iter().collect()
     }
 }

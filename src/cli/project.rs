@@ -36,7 +36,8 @@ pub(super) struct Project {
 }
 
 impl Project {
-    /// Reads the configuration of the project at `root`. `input_file`, a configuration or a template, is relative to it.
+    /// Reads the configuration of the project at `root`. `input_file`, a configuration or a
+    /// template, is relative to it.
     pub fn load(
         root: &Path,
         input_file: &Path,
@@ -44,20 +45,30 @@ impl Project {
         mut command_line: Vec<Argument>,
     ) -> Result<Self, CliError> {
         let root = found_root(root)?;
-        command_line.extend(aws.profile().map(|name| argument("project.auth.default", name, "--profile")));
+        command_line.extend(
+            aws.profile()
+                .map(|name| argument("project.auth.default", name, "--profile")),
+        );
         let home = env::home_dir();
         let request = Request {
             project_root: root.clone(),
             input_file: input_file.to_owned(),
             global_file: home.as_ref().map(|home| home.join(".taskcat.yml")),
-            legacy_global_overrides: home.map(|home| home.join(".aws/taskcat_global_override.json")),
+            legacy_global_overrides: home
+                .map(|home| home.join(".aws/taskcat_global_override.json")),
             env: env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
                 .collect(),
             command_line,
         };
         let loaded = config::load(&request).map_err(CliError::Diagnostics)?;
-        Ok(Self { root, loaded, follow_links: false })
+        Ok(Self {
+            root,
+            loaded,
+            follow_links: false,
+        })
     }
 
     /// Keeps only the named tests and regions; `ALL` keeps all.
@@ -76,18 +87,25 @@ impl Project {
         Ok(())
     }
 
-    /// Reads the templates and checks the tests against them, printing what the user should know. What keeps single tests from
-    /// being planned is left to the draft.
+    /// Reads the templates and checks the tests against them, printing what the user should know.
+    /// What keeps single tests from being planned is left to the draft.
     pub fn draft(&self, run_id: Uuid) -> Result<(Draft, Templates), CliError> {
-        let (templates, mut diagnostics) = Draft::templates(&self.loaded, &self.root, self.follow_links);
+        let (templates, mut diagnostics) =
+            Draft::templates(&self.loaded, &self.root, self.follow_links);
         diagnostics.extend(self.lambda_paths_outside());
         let draft = Draft::new(&self.loaded, &self.root, &templates, run_id);
         let tests = self.loaded.config.tests.values();
-        let of_tests: Vec<Diagnostic> =
-            tests.filter_map(|test| Some(templates.problems(test.template.as_deref()?))).flatten().collect();
+        let of_tests: Vec<Diagnostic> = tests
+            .filter_map(|test| Some(templates.problems(test.template.as_deref()?)))
+            .flatten()
+            .collect();
         diagnostics.retain(|it| !of_tests.contains(it));
         match draft {
-            Ok((draft, warnings)) if diagnostics.iter().all(|it| it.severity == Severity::Warning) => {
+            Ok((draft, warnings))
+                if diagnostics
+                    .iter()
+                    .all(|it| it.severity == Severity::Warning) =>
+            {
                 diagnostics.extend(warnings);
                 output::diagnostics(&self.loaded.warnings);
                 output::diagnostics(&diagnostics);
@@ -102,58 +120,101 @@ impl Project {
 
     /// The diagnostics behind the configuration's warnings, which may explain them.
     pub fn with_warnings(&self, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-        self.loaded.warnings.iter().cloned().chain(diagnostics).collect()
+        self.loaded
+            .warnings
+            .iter()
+            .cloned()
+            .chain(diagnostics)
+            .collect()
     }
 
     /// Refuses a project of which no test can be planned.
     pub fn refuse_unplannable(draft: &Draft) -> Result<(), CliError> {
-        if draft.can_be_planned() { Ok(()) } else { Err(CliError::Diagnostics(draft.problems())) }
+        if draft.can_be_planned() {
+            Ok(())
+        } else {
+            Err(CliError::Diagnostics(draft.problems()))
+        }
     }
 
-    /// Refuses hooks that can't be run. With `path`, the PATH of the environment, their programs have to be there.
+    /// Refuses hooks that can't be run. With `path`, the PATH of the environment, their programs
+    /// have to be there.
     pub fn refuse_bad_hooks(&self, draft: &Draft, path: Option<&OsStr>) -> Result<(), CliError> {
         let mut refused: Vec<Diagnostic> = Vec::new();
         for (place, plan) in draft.hooks() {
-            let Err(failure) = hook::check(plan, &self.root, path) else { continue };
+            let Err(failure) = hook::check(plan, &self.root, path) else {
+                continue;
+            };
             let diagnostic = Diagnostic::error(format!("hook `{}`: {failure}", plan.kind)).help(
-                "a hook's type is `script`, with a `config.command`, or the end of a taskcat-hook-… program's name",
+                "a hook's type is `script`, with a `config.command`, or the end of a \
+                 taskcat-hook-… program's name",
             );
-            let diagnostic = Diagnostic { location: self.loaded.location(&place), ..diagnostic };
+            let diagnostic = Diagnostic {
+                location: self.loaded.location(&place),
+                ..diagnostic
+            };
             // Tests inherit the project's hooks.
             if !refused.contains(&diagnostic) {
                 refused.push(diagnostic);
             }
         }
-        if refused.is_empty() { Ok(()) } else { Err(CliError::Diagnostics(refused)) }
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(CliError::Diagnostics(refused))
+        }
     }
 
     /// Refuses tests whose own template is not staged.
     pub fn refuse_excluded(&self, draft: &Draft) -> Result<(), CliError> {
         let exclusions = Exclusions::load(&self.root, &[]).map_err(CliError::Diagnostics)?;
-        let excluded = draft.test_templates().filter(|(_, template)| exclusions.excludes(template));
+        let excluded = draft
+            .test_templates()
+            .filter(|(_, template)| exclusions.excludes(template));
         let refused: Vec<_> = excluded
             .map(|(test, template)| {
-                let message = format!("template {template} is excluded from the upload, so it can't be launched");
-                let help = "remove it from .taskcatignore, or move it out of a hidden or excluded folder";
+                let message = format!(
+                    "template {template} is excluded from the upload, so it can't be launched"
+                );
+                let help =
+                    "remove it from .taskcatignore, or move it out of a hidden or excluded folder";
                 let location = self.loaded.location(&format!("tests.{test}.template"));
-                Diagnostic { location, ..Diagnostic::error(message).help(help) }
+                Diagnostic {
+                    location,
+                    ..Diagnostic::error(message).help(help)
+                }
             })
             .collect();
-        if refused.is_empty() { Ok(()) } else { Err(CliError::Diagnostics(refused)) }
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(CliError::Diagnostics(refused))
+        }
     }
 
     /// Where `plan` sees the failures of a cell, for the reports.
-    pub fn foreseen(&self, draft: &Draft, templates: &Templates) -> HashMap<CellId, Vec<FailurePlace>> {
+    pub fn foreseen(
+        &self,
+        draft: &Draft,
+        templates: &Templates,
+    ) -> HashMap<CellId, Vec<FailurePlace>> {
         let Ok(forecast) = self.forecast(draft, &mut templates.clone(), Regions::Declared) else {
             return HashMap::new();
         };
         let of_cell = |cell: forecast::Cell| {
-            let id = CellId { test: cell.test.into(), region: cell.region.into() };
+            let id = CellId {
+                test: cell.test.into(),
+                region: cell.region.into(),
+            };
             let needed = cell.needs.into_values().flat_map(|need| need.failures);
             let failures = cell.failures.into_iter().chain(needed).chain(cell.possible);
-            (id, failures.map(|failure| self.place_of(&failure)).collect())
+            (
+                id,
+                failures.map(|failure| self.place_of(&failure)).collect(),
+            )
         };
-        let mut foreseen: HashMap<CellId, Vec<FailurePlace>> = forecast.cells.into_iter().map(of_cell).collect();
+        let mut foreseen: HashMap<CellId, Vec<FailurePlace>> =
+            forecast.cells.into_iter().map(of_cell).collect();
         for (id, places) in &mut foreseen {
             let test = self.loaded.config.tests.get(&*id.test);
             if let Some(template) = test.and_then(|test| templates.get(test.template.as_deref()?)) {
@@ -165,7 +226,11 @@ impl Project {
     }
 
     fn place_of(&self, failure: &Failure) -> FailurePlace {
-        let file = failure.at.file.strip_prefix(&self.root).unwrap_or(&failure.at.file);
+        let file = failure
+            .at
+            .file
+            .strip_prefix(&self.root)
+            .unwrap_or(&failure.at.file);
         FailurePlace {
             message: failure.message.clone(),
             file: file.to_string_lossy().into_owned(),
@@ -174,8 +239,14 @@ impl Project {
         }
     }
 
-    /// What would become of every cell. Looked at again for as long as it leads to files that weren't read.
-    pub fn forecast(&self, draft: &Draft, templates: &mut Templates, regions: Regions) -> Result<Forecast, CliError> {
+    /// What would become of every cell. Looked at again for as long as it leads to files that
+    /// weren't read.
+    pub fn forecast(
+        &self,
+        draft: &Draft,
+        templates: &mut Templates,
+        regions: Regions,
+    ) -> Result<Forecast, CliError> {
         let exclusions = Exclusions::load(&self.root, &[]).map_err(CliError::Diagnostics)?;
         let staged = |path: &str| self.staged(path, &exclusions);
         let mut missed = Missed::default();
@@ -194,8 +265,8 @@ impl Project {
         }
     }
 
-    /// Refuses templates whose stacks nest without an end before any is launched. They are only evaluated where their files
-    /// allow for it.
+    /// Refuses templates whose stacks nest without an end before any is launched. They are only
+    /// evaluated where their files allow for it.
     pub fn refuse_endless(&self, draft: &Draft, templates: &Templates) -> Result<(), CliError> {
         let tests = self.loaded.config.tests.values();
         let mut used = tests.filter_map(|test| templates.get(test.template.as_deref()?));
@@ -214,13 +285,18 @@ impl Project {
                 }
             }
         }
-        if refused.is_empty() { Ok(()) } else { Err(CliError::Diagnostics(refused)) }
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(CliError::Diagnostics(refused))
+        }
     }
 
     /// The templates to lint, nested ones too, each for the regions of the tests that lead to it.
     pub fn lint_targets(&self, templates: &Templates) -> Vec<LintTarget> {
         let tests = self.loaded.config.tests.values();
-        let used = tests.filter_map(|test| Some((templates.get(test.template.as_deref()?)?, &test.regions)));
+        let used = tests
+            .filter_map(|test| Some((templates.get(test.template.as_deref()?)?, &test.regions)));
         used.flat_map(|(template, regions)| {
             let all = std::iter::once(template).chain(templates.descendants(template));
             all.map(move |template| LintTarget {
@@ -233,8 +309,12 @@ impl Project {
 
     /// What becomes of a path of the project when it is staged.
     pub fn staged(&self, path: &str, exclusions: &Exclusions) -> Staged {
-        let is_plain = path.split('/').all(|piece| !matches!(piece, "" | "." | ".."));
-        let mut folders = path.match_indices('/').map(|(at, _)| self.root.join(&path[..at]));
+        let is_plain = path
+            .split('/')
+            .all(|piece| !matches!(piece, "" | "." | ".."));
+        let mut folders = path
+            .match_indices('/')
+            .map(|(at, _)| self.root.join(&path[..at]));
         if is_plain
             && self.root.join(path).is_file()
             && !folders.any(|folder| folder.is_symlink())
@@ -252,33 +332,48 @@ impl Project {
     fn lambda_paths_outside(&self) -> Vec<Diagnostic> {
         let bounds = Bounds::new(&self.root, self.follow_links);
         let project = &self.loaded.config.project;
-        let source =
-            project.lambda_source_path.as_deref().map(|path| ("lambda_source_path", bounds.check(Path::new(path))));
-        let zip =
-            project.lambda_zip_path.as_deref().map(|path| ("lambda_zip_path", bounds.check_writable(Path::new(path))));
-        let escapes = [source, zip].into_iter().flatten().filter_map(|(key, checked)| Some((key, checked.err()?)));
+        let source = project
+            .lambda_source_path
+            .as_deref()
+            .map(|path| ("lambda_source_path", bounds.check(Path::new(path))));
+        let zip = project
+            .lambda_zip_path
+            .as_deref()
+            .map(|path| ("lambda_zip_path", bounds.check_writable(Path::new(path))));
+        let escapes = [source, zip]
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, checked)| Some((key, checked.err()?)));
         let diagnostic = |(key, escape): (&str, Escape)| {
             let help = "use a folder in the project, relative to its root";
             let location = self.loaded.location(&format!("project.{key}"));
-            Diagnostic { location, ..Diagnostic::error(format!("`{key}`: {escape}")).help(help) }
+            Diagnostic {
+                location,
+                ..Diagnostic::error(format!("`{key}`: {escape}")).help(help)
+            }
         };
         escapes.map(diagnostic).collect()
     }
 
-    /// Adds the buckets that the configuration names, which exist in the user's account, and those that hold the assets of
-    /// what the CDK has synthesized.
+    /// Adds the buckets that the configuration names, which exist in the user's account, and those
+    /// that hold the assets of what the CDK has synthesized.
     pub fn seed_buckets(&self, seeds: &mut Seeds) {
         for test in self.loaded.config.tests.values() {
             let (template, regions) = (test.template.as_deref(), test.regions.as_deref());
             if let (Some(template), Some(regions)) = (template, regions)
                 && let Err(error) = assets::seed(&self.root.join(template), regions, seeds)
             {
-                output::warning_with_help(&error, "run `cdk synth` again; the assets of this template are missing");
+                output::warning_with_help(
+                    &error,
+                    "run `cdk synth` again; the assets of this template are missing",
+                );
             }
             let region = test.regions.iter().flatten().next();
-            if let (Some(bucket), Some(region), false) =
-                (test.given_bucket(), region, test.s3_regional_buckets.unwrap_or_default())
-            {
+            if let (Some(bucket), Some(region), false) = (
+                test.given_bucket(),
+                region,
+                test.s3_regional_buckets.unwrap_or_default(),
+            ) {
                 seeds.add_bucket(bucket, region);
             }
         }
@@ -288,32 +383,56 @@ impl Project {
     ///
     /// # Errors
     /// A path or a link leads outside of the project, or an exclusion can't be read.
-    pub fn staging(&self, package_lambda: bool, exclude_prefixes: &[String]) -> Result<Staging, CliError> {
+    pub fn staging(
+        &self,
+        package_lambda: bool,
+        exclude_prefixes: &[String],
+    ) -> Result<Staging, CliError> {
         let mut outside = self.lambda_paths_outside();
         let project = &self.loaded.config.project;
-        let package = (package_lambda && project.package_lambda != Some(false)).then(|| package::Request {
-            project_root: self.root.clone(),
-            lambda_source_path: project.lambda_source_path.clone().unwrap_or_default().into(),
-            lambda_zip_path: project.lambda_zip_path.clone().unwrap_or_default().into(),
-            build_submodules: project.build_submodules != Some(false),
-            follow_links: self.follow_links,
-        });
-        let exclusions = Exclusions::load(&self.root, exclude_prefixes).map_err(CliError::Diagnostics)?;
+        let package =
+            (package_lambda && project.package_lambda != Some(false)).then(|| package::Request {
+                project_root: self.root.clone(),
+                lambda_source_path: project
+                    .lambda_source_path
+                    .clone()
+                    .unwrap_or_default()
+                    .into(),
+                lambda_zip_path: project.lambda_zip_path.clone().unwrap_or_default().into(),
+                build_submodules: project.build_submodules != Some(false),
+                follow_links: self.follow_links,
+            });
+        let exclusions =
+            Exclusions::load(&self.root, exclude_prefixes).map_err(CliError::Diagnostics)?;
         let follow_links = self.follow_links;
         if outside.is_empty() {
-            outside.extend(package.iter().flat_map(package::escapes).map(|escape| escape.to_diagnostic()));
+            outside.extend(
+                package
+                    .iter()
+                    .flat_map(package::escapes)
+                    .map(|escape| escape.to_diagnostic()),
+            );
         }
         outside.extend(local::links_outside(&self.root, &exclusions, follow_links));
         if !outside.is_empty() {
             return Err(CliError::Diagnostics(outside));
         }
-        Ok(Staging { package, exclusions, follow_links, marker_limit: marker::LIMIT })
+        Ok(Staging {
+            package,
+            exclusions,
+            follow_links,
+            marker_limit: marker::LIMIT,
+        })
     }
 }
 
 /// The resources of a template whose type no region has, with the nearest type that there is.
 fn unknown_types(template: &Template) -> Vec<FailurePlace> {
-    let resources = template.root.get("Resources").map_or(&[][..], Node::entries).iter();
+    let resources = template
+        .root
+        .get("Resources")
+        .map_or(&[][..], Node::entries)
+        .iter();
     let types = resources.filter_map(|(_, resource)| resource.get("Type"));
     let unknown = types.filter_map(|node| {
         let name = node.as_str().filter(|name| name.starts_with("AWS::"))?;
@@ -334,18 +453,27 @@ fn unknown_types(template: &Template) -> Vec<FailurePlace> {
 /// The absolute path of a project's root.
 fn found_root(root: &Path) -> Result<PathBuf, CliError> {
     let shown = root.display();
-    let refused = |message: String, help: &str| Err(CliError::Diagnostics(vec![Diagnostic::error(message).help(help)]));
+    let refused = |message: String, help: &str| {
+        Err(CliError::Diagnostics(vec![
+            Diagnostic::error(message).help(help),
+        ]))
+    };
     match root.canonicalize() {
         Ok(found) if found.is_dir() => Ok(found),
         Ok(_) => refused(
             format!("the project root {shown} is not a directory"),
-            "name the directory of the project; --input-file names a configuration or a template in it",
+            "name the directory of the project; --input-file names a configuration or a template \
+             in it",
         ),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            refused(format!("the project root {shown} doesn't exist"), "name the directory of the project")
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => refused(
+            format!("the project root {shown} doesn't exist"),
+            "name the directory of the project",
+        ),
         Err(error) => refused(
-            format!("cannot read the project root {shown}: {}", input::reason(&error)),
+            format!(
+                "cannot read the project root {shown}: {}",
+                input::reason(&error)
+            ),
             "name the directory of the project",
         ),
     }
@@ -353,5 +481,9 @@ fn found_root(root: &Path) -> Result<PathBuf, CliError> {
 
 /// A value that the command line puts over the configuration.
 pub(super) fn argument(key: &str, value: &str, flag: &str) -> Argument {
-    Argument { key: key.to_owned(), value: value.to_owned(), flag: flag.to_owned() }
+    Argument {
+        key: key.to_owned(),
+        value: value.to_owned(),
+        flag: flag.to_owned(),
+    }
 }

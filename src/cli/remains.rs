@@ -11,12 +11,18 @@ use crate::run::journal::{self, Folders, Header, Ledger};
 /// The folders of a project's journals.
 pub(super) fn journal_folders(project_root: &Path, output: Option<&Path>) -> Folders {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    Folders { project_root: absolute(project_root), output: output.map(absolute), state: state_folder() }
+    Folders {
+        project_root: absolute(project_root),
+        output: output.map(absolute),
+        state: state_folder(),
+    }
 }
 
 /// <https://specifications.freedesktop.org/basedir-spec/latest/>
 fn state_folder() -> Option<PathBuf> {
-    let set = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let set = env::var_os("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
     set.or_else(|| Some(env::home_dir()?.join(".local/state")))
 }
 
@@ -33,14 +39,28 @@ pub(super) fn clean_command(header: &Header, aws: &AwsArgs) -> String {
     words.extend(["test", "clean", "--yes", "--wait-for-delete"].map(str::to_owned));
     let is_here = env::current_dir().is_ok_and(|here| here == header.project_root);
     if !is_here {
-        words.extend(["--project-root".to_owned(), header.project_root.display().to_string()]);
+        words.extend([
+            "--project-root".to_owned(),
+            header.project_root.display().to_string(),
+        ]);
     }
     let default_output = env::current_dir().map(|here| here.join("taskcat_outputs"));
-    if let Some(output) = header.output.as_ref().filter(|it| !default_output.is_ok_and(|default| default == **it)) {
-        words.extend(["--output-directory".to_owned(), output.display().to_string()]);
+    if let Some(output) = header
+        .output
+        .as_ref()
+        .filter(|it| !default_output.is_ok_and(|default| default == **it))
+    {
+        words.extend([
+            "--output-directory".to_owned(),
+            output.display().to_string(),
+        ]);
     }
     words.push(header.run_id.clone());
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    words
+        .iter()
+        .map(|word| quoted(word))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A word as a shell takes it.
@@ -54,16 +74,24 @@ fn quoted(word: &str) -> String {
 
 /// Names what the run has not deleted, and how to delete it.
 pub(super) fn report(ended: &Ended, aws: &AwsArgs) {
-    let Some(remains) = &ended.remains else { return };
+    let Some(remains) = &ended.remains else {
+        return;
+    };
     let message = format!("not deleted: {}", names(&remains.header, &remains.ledger));
-    output::note(&message, &format!("delete it with `{}`", clean_command(&remains.header, aws)));
+    output::note(
+        &message,
+        &format!("delete it with `{}`", clean_command(&remains.header, aws)),
+    );
 }
 
 /// Warns about runs that were killed.
 pub(super) fn warn_of_earlier_runs(folders: &Folders, aws: &AwsArgs) {
     let (records, _) = journal::read_all(folders);
     let of_this_project = |header: &Header| header.project_root == folders.project_root;
-    for record in records.iter().filter(|it| !it.is_alive() && !it.ledger.is_empty() && of_this_project(&it.header)) {
+    for record in records
+        .iter()
+        .filter(|it| !it.is_alive() && !it.ledger.is_empty() && of_this_project(&it.header))
+    {
         let (stacks, buckets) = (record.ledger.stacks.len(), record.ledger.buckets.len());
         output::warning_with_help(
             &format!("an earlier run was not cleaned up (stacks: {stacks}, buckets: {buckets})"),
@@ -75,16 +103,29 @@ pub(super) fn warn_of_earlier_runs(folders: &Folders, aws: &AwsArgs) {
 /// `stack tCaT-a in us-east-1, bucket tcat-a`; of many, the first.
 fn names(header: &Header, ledger: &Ledger) -> String {
     const SHOWN: usize = 10;
-    let name_of = |cell: &CellId| header.stacks.iter().find(|it| it.cell == *cell).map(|it| it.stack_name.as_str());
+    let name_of = |cell: &CellId| {
+        header
+            .stacks
+            .iter()
+            .find(|it| it.cell == *cell)
+            .map(|it| it.stack_name.as_str())
+    };
     let stacks = ledger.stacks.keys().map(|cell| match name_of(cell) {
         Some(name) => format!("stack {name} in {}", cell.region),
         None => format!("stack of {cell}"),
     });
     let buckets = ledger.buckets.keys().map(|name| format!("bucket {name}"));
-    let markers = ledger.markers.keys().map(|(bucket, key)| format!("s3://{bucket}/{key}"));
+    let markers = ledger
+        .markers
+        .keys()
+        .map(|(bucket, key)| format!("s3://{bucket}/{key}"));
     let all: Vec<_> = stacks.chain(buckets).chain(markers).collect();
     let more = all.len().saturating_sub(SHOWN);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     format!("{}{more}", all[..all.len().min(SHOWN)].join(", "))
 }
 

@@ -12,13 +12,15 @@ use crate::config::nearest;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::input;
 use crate::plan;
-use crate::template::{self, Given, Givens, Hiding, Note, Offline, Place, Template, Templates, Unknown, Value};
+use crate::template::{
+    self, Given, Givens, Hiding, Note, Offline, Place, Template, Templates, Unknown, Value,
+};
 use crate::yaml;
 
 /// Print a template as CloudFormation would evaluate it (offline).
 ///
-/// Evaluates parameters, conditions, mappings, functions and loops. A value that isn't known before the launch is
-/// printed as `{"Unknown": "<why>"}`.
+/// Evaluates parameters, conditions, mappings, functions and loops. A value that isn't known before
+/// the launch is printed as `{"Unknown": "<why>"}`.
 #[derive(Args)]
 pub(super) struct Render {
     /// Path of the template.
@@ -55,7 +57,10 @@ impl Render {
             output::diagnostics(&[plan::unknown_region(&self.region)]);
         }
         let Some(template) = templates.get(&asked) else {
-            return Err(CliError::local(self.template.display(), "the template can't be read"));
+            return Err(CliError::local(
+                self.template.display(),
+                "the template can't be read",
+            ));
         };
         let givens = self.givens(template)?;
         let world = Offline(&templates);
@@ -68,23 +73,38 @@ impl Render {
             Format::Yaml => streams::print(yaml::text(&rendered)),
         }
         for failure in &stack.failures {
-            let failure = template::Failure { message: secrets.mask(&failure.message), ..failure.clone() };
+            let failure = template::Failure {
+                message: secrets.mask(&failure.message),
+                ..failure.clone()
+            };
             streams::tell(output::failure(&failure, &[]));
         }
-        Ok(if stack.failures.is_empty() { Exit::Passed } else { Exit::Failed })
+        Ok(if stack.failures.is_empty() {
+            Exit::Passed
+        } else {
+            Exit::Failed
+        })
     }
 
     /// The template with those that it nests, from the project that it lies in, and its path there.
     fn templates(&self) -> Result<(Templates, String), CliError> {
         let unreadable = |error| {
-            CliError::local(format_args!("cannot read the template {}", self.template.display()), input::reason(&error))
+            CliError::local(
+                format_args!("cannot read the template {}", self.template.display()),
+                input::reason(&error),
+            )
         };
         let file = self.template.canonicalize().map_err(unreadable)?;
         let folder = file.parent().unwrap_or(&file);
         let is_root = |folder: &&Path| folder.join(".taskcat.yml").is_file();
         let root = folder.ancestors().find(is_root).unwrap_or(folder);
-        let relative = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().into_owned();
-        let (templates, diagnostics) = Templates::load_following(root, self.follow_links, [(relative.clone(), None)]);
+        let relative = file
+            .strip_prefix(root)
+            .unwrap_or(&file)
+            .to_string_lossy()
+            .into_owned();
+        let (templates, diagnostics) =
+            Templates::load_following(root, self.follow_links, [(relative.clone(), None)]);
         if diagnostics.iter().any(|it| it.severity == Severity::Error) {
             return Err(CliError::Diagnostics(diagnostics));
         }
@@ -94,10 +114,21 @@ impl Render {
 
     /// The parameters of the command line, and unknown ones for those without any value.
     fn givens(&self, template: &Template) -> Result<Givens, CliError> {
-        let declared = || template.parameters.iter().map(|parameter| parameter.key.as_str());
-        let undeclared = self.parameters.iter().filter(|(key, _)| !declared().any(|declared| declared == key));
+        let declared = || {
+            template
+                .parameters
+                .iter()
+                .map(|parameter| parameter.key.as_str())
+        };
+        let undeclared = self
+            .parameters
+            .iter()
+            .filter(|(key, _)| !declared().any(|declared| declared == key));
         let problems = undeclared.map(|(key, _)| {
-            let message = format!("--parameter {key}: {} does not declare it", self.template.display());
+            let message = format!(
+                "--parameter {key}: {} does not declare it",
+                self.template.display()
+            );
             Diagnostic {
                 help: nearest(key, declared()).map(|near| format!("did you mean `{near}`?")),
                 ..Diagnostic::error(message)
@@ -107,13 +138,33 @@ impl Render {
         if !problems.is_empty() {
             return Err(CliError::Diagnostics(problems));
         }
-        let missing = template.parameters.iter().filter(|parameter| parameter.default.is_none()).map(|parameter| {
-            let unknown = Unknown::asked(format!("parameter {}", parameter.key));
-            (parameter.key.clone(), Given { value: unknown.into(), set: Vec::new() })
-        });
+        let missing = template
+            .parameters
+            .iter()
+            .filter(|parameter| parameter.default.is_none())
+            .map(|parameter| {
+                let unknown = Unknown::asked(format!("parameter {}", parameter.key));
+                (
+                    parameter.key.clone(),
+                    Given {
+                        value: unknown.into(),
+                        set: Vec::new(),
+                    },
+                )
+            });
         let given = self.parameters.iter().map(|(key, value)| {
-            let set = Note { message: format!("parameter {key} is set by --parameter"), at: None, is_secret: false };
-            (key.clone(), Given { value: Value::text(value), set: vec![set] })
+            let set = Note {
+                message: format!("parameter {key} is set by --parameter"),
+                at: None,
+                is_secret: false,
+            };
+            (
+                key.clone(),
+                Given {
+                    value: Value::text(value),
+                    set: vec![set],
+                },
+            )
         });
         Ok(missing.chain(given).collect())
     }

@@ -14,11 +14,13 @@ use crate::report::{self, RunReport};
 
 /// Write the reports of a recorded run again, from its events.
 ///
-/// Writes `index.html`, `junit.xml`, `report.json` and the stack logs from the `events.ndjson` of the run. The files
-/// are identical to those that the run itself wrote; for a killed run, they show how far it got.
+/// Writes `index.html`, `junit.xml`, `report.json` and the stack logs from the `events.ndjson` of
+/// the run. The files are identical to those that the run itself wrote; for a killed run, they show
+/// how far it got.
 ///
-/// Merges several records into one report: the parts of a run with --partition, or a run and reruns of its failed
-/// tests. If a test ran more than once in a region, the last run counts, and the earlier ones are listed as attempts.
+/// Merges several records into one report: the parts of a run with --partition, or a run and reruns
+/// of its failed tests. If a test ran more than once in a region, the last run counts, and the
+/// earlier ones are listed as attempts.
 #[derive(Args)]
 pub(super) struct Report {
     /// Folders of reports, or `events.ndjson` files.
@@ -42,23 +44,38 @@ struct Record {
 
 impl Report {
     pub fn run(self) -> Result<Exit, CliError> {
-        let mut records: Vec<Record> = self.recorded.iter().map(|path| Record::read(path)).collect::<Result<_, _>>()?;
+        let mut records: Vec<Record> = self
+            .recorded
+            .iter()
+            .map(|path| Record::read(path))
+            .collect::<Result<_, _>>()?;
         check(&records)?;
         let folder = match (&self.output_directory, records.as_slice()) {
             (Some(folder), _) => folder.clone(),
             (None, [record]) => record.path.parent().unwrap_or(Path::new("")).to_owned(),
             (None, _) => {
-                return Err(CliError::Usage("several records need a folder for their report (-o DIR)".to_owned()));
+                return Err(CliError::Usage(
+                    "several records need a folder for their report (-o DIR)".to_owned(),
+                ));
             }
         };
         records.sort_by_key(|record| record.events.first().map(|event| event.at));
-        let mut events: Vec<RunEvent> = records.iter().flat_map(|record| record.events.iter().cloned()).collect();
+        let mut events: Vec<RunEvent> = records
+            .iter()
+            .flat_map(|record| record.events.iter().cloned())
+            .collect();
         if self.redact {
             let mut redaction = report::redact::Redaction::of(&events);
-            events = events.into_iter().map(|event| redaction.event(event)).collect();
+            events = events
+                .into_iter()
+                .map(|event| redaction.event(event))
+                .collect();
         }
-        let own =
-            records.len() == 1 && !self.redact && records.iter().any(|it| it.path == folder.join("events.ndjson"));
+        let own = records.len() == 1
+            && !self.redact
+            && records
+                .iter()
+                .any(|it| it.path == folder.join("events.ndjson"));
         let report = RunReport::from_events(&events);
         let _claimed = Folder::claim(&folder)?;
         let written = fs::create_dir_all(&folder).and_then(|()| {
@@ -87,20 +104,30 @@ impl Report {
 
 impl Record {
     fn read(path: &Path) -> Result<Self, CliError> {
-        let path = if path.is_dir() { path.join("events.ndjson") } else { path.to_owned() };
-        let events = report::events::read(&path).map_err(|error| CliError::Usage(error.to_string()))?;
+        let path = if path.is_dir() {
+            path.join("events.ndjson")
+        } else {
+            path.to_owned()
+        };
+        let events =
+            report::events::read(&path).map_err(|error| CliError::Usage(error.to_string()))?;
         if events.is_empty() {
-            return Err(CliError::Usage(format!("{}: no run is recorded there", path.display())));
+            return Err(CliError::Usage(format!(
+                "{}: no run is recorded there",
+                path.display()
+            )));
         }
         Ok(Self { path, events })
     }
 
     /// Of the runs in it: their ids, and the project of the first.
     fn runs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.events.iter().filter_map(|event| match &event.happening {
-            Happening::RunStarted(run) => Some((run.run_id.as_str(), run.project.as_str())),
-            _ => None,
-        })
+        self.events
+            .iter()
+            .filter_map(|event| match &event.happening {
+                Happening::RunStarted(run) => Some((run.run_id.as_str(), run.project.as_str())),
+                _ => None,
+            })
     }
 }
 
@@ -111,12 +138,17 @@ fn check(records: &[Record]) -> Result<(), CliError> {
         for (run, project) in record.runs() {
             let here = record.path.display();
             if let Some((_, other, path)) = seen.iter().find(|(_, other, _)| *other != project) {
-                let message =
-                    format!("{here} is of project {project}, {} of {other}: no report can be of both", path.display());
+                let message = format!(
+                    "{here} is of project {project}, {} of {other}: no report can be of both",
+                    path.display()
+                );
                 return Err(CliError::Usage(message));
             }
             if let Some((_, _, path)) = seen.iter().find(|(other, ..)| *other == run) {
-                return Err(CliError::Usage(format!("{here} and {} are records of the same run", path.display())));
+                return Err(CliError::Usage(format!(
+                    "{here} and {} are records of the same run",
+                    path.display()
+                )));
             }
             seen.push((run, project, &record.path));
         }

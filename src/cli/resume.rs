@@ -16,8 +16,9 @@ use crate::run::{self, CleanRequest, ResumeError, ResumeRequest, Resumption, Set
 
 /// Follow, report and delete the stacks of a run that was killed.
 ///
-/// Continues where the run was killed, from its journal or, without one, from the tags of its stacks. Tests whose
-/// stacks had not been created, or whose posthooks had not run, count as interrupted.
+/// Continues where the run was killed, from its journal or, without one, from the tags of its
+/// stacks. Tests whose stacks had not been created, or whose posthooks had not run, count as
+/// interrupted.
 #[derive(Args)]
 pub(super) struct Resume {
     /// ID of the run.
@@ -56,16 +57,34 @@ impl Resume {
                 Ok(found) => found,
                 Err(error) => return Err(self.refused(error, &request)),
             };
-            resumption.warnings.iter().for_each(|warning| output::warning(warning));
-            let folder = self.output_directory.clone().or_else(|| resumption.output().map(PathBuf::from));
+            resumption
+                .warnings
+                .iter()
+                .for_each(|warning| output::warning(warning));
+            let folder = self
+                .output_directory
+                .clone()
+                .or_else(|| resumption.output().map(PathBuf::from));
             let folder = folder.unwrap_or_else(|| PathBuf::from("./taskcat_outputs"));
-            let recorded =
-                report::events::read(&folder.join("events.ndjson")).ok().filter(|events| resumption.is_record(events));
+            let recorded = report::events::read(&folder.join("events.ndjson"))
+                .ok()
+                .filter(|events| resumption.is_record(events));
             let _claimed = Folder::claim(&folder)?;
             let mut consumers = report::files(&folder).map_err(CliError::unwritten)?;
             let index = folder.join("index.html").display().to_string();
-            consumers.push(terminal::consumer(output::view(verbosity, false, Some(index))));
-            let resumed = run::resume(resumption, &request, recorded.unwrap_or_default(), &clients, consumers).await;
+            consumers.push(terminal::consumer(output::view(
+                verbosity,
+                false,
+                Some(index),
+            )));
+            let resumed = run::resume(
+                resumption,
+                &request,
+                recorded.unwrap_or_default(),
+                &clients,
+                consumers,
+            )
+            .await;
             let ended = resumed.map_err(|error| self.refused(error, &request))?;
             remains::report(&ended, aws);
             Ok(exit_of(&ended))
@@ -73,7 +92,10 @@ impl Resume {
     }
 
     fn request(&self, aws: &AwsArgs, endpoint: Option<String>) -> ResumeRequest {
-        let output = self.output_directory.clone().unwrap_or_else(|| PathBuf::from("./taskcat_outputs"));
+        let output = self
+            .output_directory
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("./taskcat_outputs"));
         let default = TestLimits::default();
         ResumeRequest {
             find: CleanRequest {
@@ -89,7 +111,10 @@ impl Resume {
                 deletion: self.delete_timeout.map_or(default.deletion, |it| it.0),
                 ..default
             },
-            settings: Settings { force_delete: self.force_delete, ..Settings::default() },
+            settings: Settings {
+                force_delete: self.force_delete,
+                ..Settings::default()
+            },
         }
     }
 

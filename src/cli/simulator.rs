@@ -1,4 +1,5 @@
-//! `taskcat simulator`: the simulator as a server for any AWS client; and `--local`: the simulator in the process of a run.
+//! `taskcat simulator`: the simulator as a server for any AWS client; and `--local`: the simulator
+//! in the process of a run.
 
 use std::env;
 use std::path::PathBuf;
@@ -34,19 +35,25 @@ In one terminal, or in a script:
 
 /// Run a local AWS simulator.
 ///
-/// Simulates CloudFormation, S3, STS, EC2, SSM and Secrets Manager on this machine. CodePipeline describes the
-/// pipelines of stacks, which never run.
+/// Simulates CloudFormation, S3, STS, EC2, SSM and Secrets Manager on this machine. CodePipeline
+/// describes the pipelines of stacks, which never run.
 ///
-/// Prints the environment variables that point AWS clients to it, and runs until it is interrupted. Keeps everything
-/// in memory, listens on the loopback interface only, and doesn't verify signatures. An access key of twelve digits
-/// is the account ID of the caller; any other key belongs to the account 123456789012.
+/// Prints the environment variables that point AWS clients to it, and runs until it is interrupted.
+/// Keeps everything in memory, listens on the loopback interface only, and doesn't verify
+/// signatures. An access key of twelve digits is the account ID of the caller; any other key
+/// belongs to the account 123456789012.
 ///
 /// `taskcat test run --local` starts a simulator of its own.
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub struct Simulator {
     /// Port to listen on [default: any free port].
-    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
     port: u16,
 
     #[command(flatten)]
@@ -64,8 +71,8 @@ pub struct Behaviour {
     #[arg(long, value_name = "FILE", value_parser = path())]
     scenario: Option<PathBuf>,
 
-    /// Fill the simulator from a YAML or JSON file: SSM parameters, secrets, buckets, exports, key pairs, images,
-    /// hosted zones and VPCs (see docs/seeds.md). Can be repeated.
+    /// Fill the simulator from a YAML or JSON file: SSM parameters, secrets, buckets, exports, key
+    /// pairs, images, hosted zones and VPCs (see docs/seeds.md). Can be repeated.
     #[arg(long, value_name = "FILE", value_parser = path())]
     seed: Vec<PathBuf>,
 }
@@ -91,7 +98,11 @@ impl Behaviour {
                 Err(diagnostics) => problems.extend(diagnostics),
             }
         }
-        if problems.is_empty() { Ok((scenario, seeds)) } else { Err(CliError::Diagnostics(problems)) }
+        if problems.is_empty() {
+            Ok((scenario, seeds))
+        } else {
+            Err(CliError::Diagnostics(problems))
+        }
     }
 
     /// A cloud that behaves like this and holds what is seeded.
@@ -140,16 +151,23 @@ impl Local {
     }
 
     pub fn aws(&self) -> Aws {
-        let keys = Keys { access_key_id: ACCOUNT_ID.to_owned(), secret_access_key: SECRET_ACCESS_KEY.to_owned() };
+        let keys = Keys {
+            access_key_id: ACCOUNT_ID.to_owned(),
+            secret_access_key: SECRET_ACCESS_KEY.to_owned(),
+        };
         Aws::at(self.0.endpoint_url(), keys)
     }
 
     /// What keeps programs that the run starts from AWS, and sends their AWS clients here.
     pub fn hook_environment(&self) -> Vec<(String, Option<String>)> {
         let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        let removed = names.filter(|name| name.starts_with("AWS_")).map(|name| (name, None));
+        let removed = names
+            .filter(|name| name.starts_with("AWS_"))
+            .map(|name| (name, None));
         let set = |(name, value): (&str, &str)| (name.to_owned(), Some(value.to_owned()));
-        let mut environment: Vec<_> = removed.chain(variables(&self.0.endpoint_url()).map(set)).collect();
+        let mut environment: Vec<_> = removed
+            .chain(variables(&self.0.endpoint_url()).map(set))
+            .collect();
         // A profile that a program names is not found, rather than that it leads to AWS.
         let none = [
             ("AWS_CONFIG_FILE", "/dev/null"),
@@ -159,8 +177,13 @@ impl Local {
         environment.extend(none.map(set));
         for name in ["NO_PROXY", "no_proxy"] {
             let others = env::var(name).ok().filter(|others| !others.is_empty());
-            let others = others.map(|others| format!("{others},")).unwrap_or_default();
-            environment.push((name.to_owned(), Some(format!("{others}127.0.0.1,localhost"))));
+            let others = others
+                .map(|others| format!("{others},"))
+                .unwrap_or_default();
+            environment.push((
+                name.to_owned(),
+                Some(format!("{others}127.0.0.1,localhost")),
+            ));
         }
         environment
     }
@@ -172,7 +195,9 @@ impl Local {
 
 /// Lines for a shell.
 fn environment(endpoint_url: &str) -> String {
-    variables(endpoint_url).map(|(name, value)| format!("export {name}={value}")).join("\n")
+    variables(endpoint_url)
+        .map(|(name, value)| format!("export {name}={value}"))
+        .join("\n")
 }
 
 /// What sends AWS clients to the simulator.
@@ -199,7 +224,8 @@ mod tests {
 
     #[test]
     fn speeds_are_above_zero() {
-        let check = |text: &str, expect: Option<f64>| assert_eq!(speed(text).ok(), expect, "{text}");
+        let check =
+            |text: &str, expect: Option<f64>| assert_eq!(speed(text).ok(), expect, "{text}");
         check("60", Some(60.0));
         check("0.5", Some(0.5));
         check("inf", Some(f64::INFINITY));

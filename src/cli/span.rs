@@ -1,17 +1,26 @@
-//! What is underlined at a place: diagnostics know where a value or a key begins, and its text says where it ends.
+//! What is underlined at a place: diagnostics know where a value or a key begins, and its text says
+//! where it ends.
 
 use std::ops::Range;
 
 use crate::diagnostic::Location;
 
-/// Returns the key or value at a location, in bytes of the source. It ends with its line at the latest.
+/// Returns the key or value at a location, in bytes of the source. It ends with its line at the
+/// latest.
 pub(super) fn span(location: &Location, source: &str) -> Range<usize> {
-    let line = usize::try_from(location.at.line).unwrap_or(usize::MAX).saturating_sub(1);
-    let column = usize::try_from(location.at.column).unwrap_or(usize::MAX).saturating_sub(1);
+    let line = usize::try_from(location.at.line)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(1);
+    let column = usize::try_from(location.at.column)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(1);
     let line_start: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
     let rest = source.get(line_start..).unwrap_or_default();
     let text = rest.lines().next().unwrap_or_default();
-    let start = text.char_indices().nth(column).map_or(text.len(), |(at, _)| at);
+    let start = text
+        .char_indices()
+        .nth(column)
+        .map_or(text.len(), |(at, _)| at);
     let (before, value) = text.split_at(start);
     let start = line_start + start;
     start..start + length(before, value)
@@ -24,7 +33,11 @@ fn length(before: &str, value: &str) -> usize {
         Some(quote @ ('"' | '\'')) => quoted(value, quote),
         Some('[' | '{') => collection(value),
         // What begins a list, or separates a key from its value.
-        Some('-' | ':' | '?') if value[1..].is_empty() || value[1..].starts_with(char::is_whitespace) => 1,
+        Some('-' | ':' | '?')
+            if value[1..].is_empty() || value[1..].starts_with(char::is_whitespace) =>
+        {
+            1
+        }
         Some(_) => plain(value, is_in_flow(before)),
     }
 }
@@ -73,7 +86,8 @@ fn begins_a_value(before: &str) -> bool {
     before.trim_end().ends_with(['[', '{', ',', ':']) || before.ends_with(char::is_whitespace)
 }
 
-/// A key ends with its colon, a value with a comment or its line, and in brackets with a comma or a bracket.
+/// A key ends with its colon, a value with a comment or its line, and in brackets with a comma or a
+/// bracket.
 fn plain(value: &str, is_in_flow: bool) -> usize {
     let ends = |(at, character): &(usize, char)| {
         let rest = &value[*at + character.len_utf8()..];
@@ -84,7 +98,11 @@ fn plain(value: &str, is_in_flow: bool) -> usize {
             _ => false,
         }
     };
-    let end = value.char_indices().skip(1).find(ends).map_or(value.len(), |(at, _)| at);
+    let end = value
+        .char_indices()
+        .skip(1)
+        .find(ends)
+        .map_or(value.len(), |(at, _)| at);
     value[..end].trim_end().len().max(1)
 }
 
@@ -107,7 +125,10 @@ mod tests {
     fn check(marked: &str, expect: &str) {
         let column = marked.chars().position(|c| c == '|').unwrap() as u32 + 1;
         let source = format!("first: line\n{}\nlast: line\n", marked.replacen('|', "", 1));
-        let location = Location { file: Arc::from(Path::new("f")), at: Position { line: 2, column } };
+        let location = Location {
+            file: Arc::from(Path::new("f")),
+            at: Position { line: 2, column },
+        };
         assert_eq!(&source[span(&location, &source)], expect, "{marked}");
     }
 
@@ -138,7 +159,10 @@ mod tests {
 
     #[test]
     fn a_place_outside_of_the_file_is_its_end() {
-        let location = Location { file: Arc::from(Path::new("f")), at: Position { line: 9, column: 9 } };
+        let location = Location {
+            file: Arc::from(Path::new("f")),
+            at: Position { line: 9, column: 9 },
+        };
         assert_eq!(span(&location, "a: b\n"), 5..5);
     }
 }

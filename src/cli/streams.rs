@@ -1,9 +1,10 @@
-//! Standard output and standard error. Every text that this process prints goes through here, so that no closed pipe and
-//! no full disk ends it.
+//! Standard output and standard error. Every text that this process prints goes through here, so
+//! that no closed pipe and no full disk ends it.
 //!
-//! Where the reader of standard output has gone (`| head`) nothing more is written, and the command ends as it would have
-//! ended. Any other failure is kept and told at the end, by [`conclude`]. What can't be written to standard error can be
-//! told nowhere, so that it is dropped. With `--redact` all of it is masked.
+//! Where the reader of standard output has gone (`| head`) nothing more is written, and the command
+//! ends as it would have ended. Any other failure is kept and told at the end, by [`conclude`].
+//! What can't be written to standard error can be told nowhere, so that it is dropped. With
+//! `--redact` all of it is masked.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -26,7 +27,8 @@ static STDOUT: Mutex<Stdout> = Mutex::new(Stdout::Open);
 
 static REDACTION: OnceLock<SharedRedaction> = OnceLock::new();
 
-/// Masks account ids and bucket names in all that is printed from now on, the messages of panics included.
+/// Masks account ids and bucket names in all that is printed from now on, the messages of panics
+/// included.
 pub(super) fn redact() {
     REDACTION.get_or_init(SharedRedaction::default);
     std::panic::set_hook(Box::new(|panic| tell(panic)));
@@ -61,7 +63,9 @@ pub(super) fn tell(text: impl Display) {
 /// Writes text to standard error: a question, whose answer follows on the same line.
 pub(super) fn tell_in_line(text: impl Display) {
     let mut stderr = anstream::stderr().lock();
-    let _ = stderr.write_all(masked(text).as_bytes()).and_then(|()| stderr.flush());
+    let _ = stderr
+        .write_all(masked(text).as_bytes())
+        .and_then(|()| stderr.flush());
 }
 
 /// Whether a write to standard output failed for a reason other than a closed pipe.
@@ -69,10 +73,13 @@ pub(super) fn has_failed() -> bool {
     matches!(*stdout(), Stdout::Failed(_))
 }
 
-/// The exit code of the process: a standard output that could not be written is an error, which no verdict hides behind.
+/// The exit code of the process: a standard output that could not be written is an error, which no
+/// verdict hides behind.
 pub(super) fn conclude(exit: Exit) -> Exit {
     let message = match &*stdout() {
-        Stdout::Failed(error) => format!("can't write to standard output: {}", input::reason(error)),
+        Stdout::Failed(error) => {
+            format!("can't write to standard output: {}", input::reason(error))
+        }
         Stdout::Open | Stdout::Closed => return exit,
     };
     output::error(&message, None);
@@ -101,7 +108,11 @@ fn write(bytes: &[u8]) {
     let mut out = anstream::stdout().lock();
     // What is left in a buffer would be lost without a word at the end of the process.
     if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
-        *state = if error.kind() == ErrorKind::BrokenPipe { Stdout::Closed } else { Stdout::Failed(error) };
+        *state = if error.kind() == ErrorKind::BrokenPipe {
+            Stdout::Closed
+        } else {
+            Stdout::Failed(error)
+        };
     }
 }
 

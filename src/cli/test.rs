@@ -53,8 +53,9 @@ impl Command {
     }
 }
 
-/// How fast things happen with `--local`, in AWS's time: a stack that takes two minutes there takes a second here. Faster
-/// gains little, since a stack is looked at every half second after its first moments.
+/// How fast things happen with `--local`, in AWS's time: a stack that takes two minutes there takes
+/// a second here. Faster gains little, since a stack is looked at every half second after its first
+/// moments.
 const LOCAL_SPEED: &str = "120";
 
 #[derive(Args)]
@@ -106,7 +107,8 @@ pub(super) struct Run {
     #[arg(short, long)]
     dont_wait_for_delete: bool,
 
-    /// Upload nothing and test what is in the bucket already; requires `s3_bucket` in the configuration.
+    /// Upload nothing and test what is in the bucket already; requires `s3_bucket` in the
+    /// configuration.
     #[arg(short, long)]
     skip_upload: bool,
 
@@ -118,12 +120,13 @@ pub(super) struct Run {
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     max_concurrency_per_region: Option<usize>,
 
-    /// Run only part K of N, to spread a run over several machines: 1/4, 2/4 and so on. `taskcat report` merges their
-    /// reports.
+    /// Run only part K of N, to spread a run over several machines: 1/4, 2/4 and so on.
+    /// `taskcat report` merges their reports.
     #[arg(long, value_name = "K/N", value_parser = part)]
     partition: Option<(usize, usize)>,
 
-    /// Time limit of a test: its hooks, and its stack until it reaches a final status [default: 12h].
+    /// Time limit of a test: its hooks, and its stack until it reaches a final status [default:
+    /// 12h].
     #[arg(long, value_name = "DURATION")]
     timeout: Option<HumanDuration>,
 
@@ -135,13 +138,15 @@ pub(super) struct Run {
     #[arg(long, value_name = "DURATION")]
     delete_timeout: Option<HumanDuration>,
 
-    /// Time limit of the whole run; the deletion of stacks begins early enough to end in time [default: unlimited].
+    /// Time limit of the whole run; the deletion of stacks begins early enough to end in time
+    /// [default: unlimited].
     ///
     /// In CodeBuild the time counts from the start of the build [env: TASKCAT_PROJECT_BUDGET].
     #[arg(long, value_name = "DURATION")]
     budget: Option<HumanDuration>,
 
-    /// Retry a test up to N times if AWS caused its failure, for example by a lack of capacity [default: 0].
+    /// Retry a test up to N times if AWS caused its failure, for example by a lack of capacity
+    /// [default: 0].
     #[arg(long, value_name = "N")]
     retries: Option<u32>,
 
@@ -169,13 +174,13 @@ pub(super) struct Run {
     #[arg(long, value_name = "DURATION", default_value = "12h")]
     marker_limit: HumanDuration,
 
-    /// Mask account IDs and bucket names in everything that is printed or written, so that it can be published. Only
-    /// the journal keeps them, which is needed to clean up after a killed run.
+    /// Mask account IDs and bucket names in everything that is printed or written, so that it can
+    /// be published. Only the journal keeps them, which is needed to clean up after a killed run.
     #[arg(long)]
     redact: bool,
 
-    /// Test against a simulator in this process instead of AWS: no account, no credentials, and no call leaves the
-    /// machine.
+    /// Test against a simulator in this process instead of AWS: no account, no credentials, and no
+    /// call leaves the machine.
     #[arg(long)]
     local: bool,
 
@@ -198,7 +203,8 @@ impl Run {
         folder.clear().map_err(CliError::unwritten)?;
         let tested = self.tested(former, aws, verbosity);
         if let Err(error) = &tested
-            && let Err(unwritten) = folder.write_not_started(self.not_started(), &streams::masked(error.text()))
+            && let Err(unwritten) =
+                folder.write_not_started(self.not_started(), &streams::masked(error.text()))
         {
             output::error(&format!("a report could not be written: {unwritten}"), None);
         }
@@ -212,7 +218,11 @@ impl Run {
             task: Task::Test,
             run_id: Uuid::new_v4().simple().to_string(),
             taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
-            project: root.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            project: root
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
             endpoint: None,
             simulated: self.local,
             templates: Vec::new(),
@@ -221,7 +231,12 @@ impl Run {
     }
 
     /// The error is what kept the run from starting.
-    fn tested(&self, former: Former, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+    fn tested(
+        &self,
+        former: Former,
+        aws: &AwsArgs,
+        verbosity: Verbosity,
+    ) -> Result<Exit, CliError> {
         let simulated = match self.local {
             true => {
                 aws.refuse_beside("--local")?;
@@ -229,15 +244,25 @@ impl Run {
             }
             false => None,
         };
-        let mut project = Project::load(&self.project_root, &self.input_file, aws, self.arguments())?;
+        let mut project =
+            Project::load(&self.project_root, &self.input_file, aws, self.arguments())?;
         if let Some(redaction) = streams::redaction() {
             let tests = project.loaded.config.tests.values();
             redaction.know_buckets(tests.filter_map(|test| test.s3_bucket.clone()));
         }
         project.follow_links = self.follow_links;
         project.trim(&self.test_names, &self.regions)?;
-        if self.skip_upload && project.loaded.config.tests.values().any(|test| test.s3_bucket.is_none()) {
-            return Err(CliError::Usage("--skip-upload needs an `s3_bucket` in the configuration".to_owned()));
+        if self.skip_upload
+            && project
+                .loaded
+                .config
+                .tests
+                .values()
+                .any(|test| test.s3_bucket.is_none())
+        {
+            return Err(CliError::Usage(
+                "--skip-upload needs an `s3_bucket` in the configuration".to_owned(),
+            ));
         }
         let (mut draft, templates) = project.draft(Uuid::new_v4())?;
         Project::refuse_unplannable(&draft)?;
@@ -259,8 +284,14 @@ impl Run {
                 }
                 None => None,
             };
-            let subject = Subject { project: &project, draft: &draft, templates: &templates };
-            let tested = self.test(subject, aws, local.as_ref(), former, verbosity).await;
+            let subject = Subject {
+                project: &project,
+                draft: &draft,
+                templates: &templates,
+            };
+            let tested = self
+                .test(subject, aws, local.as_ref(), former, verbosity)
+                .await;
             if let Some(local) = local {
                 local.stop().await;
                 // A run that was cut short may not have come to them.
@@ -279,25 +310,39 @@ impl Run {
     }
 
     fn staging(&self, project: &Project) -> Result<Staging, CliError> {
-        Ok(Staging { marker_limit: self.marker_limit.0, ..project.staging(true, &[])? })
+        Ok(Staging {
+            marker_limit: self.marker_limit.0,
+            ..project.staging(true, &[])?
+        })
     }
 
     async fn test(
         &self,
-        Subject { project, draft, templates }: Subject<'_>,
+        Subject {
+            project,
+            draft,
+            templates,
+        }: Subject<'_>,
         aws: &AwsArgs,
         local: Option<&Local>,
         former: Former,
         verbosity: Verbosity,
     ) -> Result<Exit, CliError> {
-        let staging = if self.skip_upload { None } else { Some(self.staging(project)?) };
+        let staging = if self.skip_upload {
+            None
+        } else {
+            Some(self.staging(project)?)
+        };
         let (clients, endpoint) = match local {
             Some(local) => (local.aws(), None),
             None => aws.connect(Some(&project.loaded.config))?,
         };
         let folder = &self.output_directory;
-        let mut view =
-            output::view(verbosity, self.minimal_output, Some(folder.join("index.html").display().to_string()));
+        let mut view = output::view(
+            verbosity,
+            self.minimal_output,
+            Some(folder.join("index.html").display().to_string()),
+        );
         view.former = former;
         let mut asking = Asking::listen(&view);
         let (plan, warnings) = run::prepare(draft, &clients).await?;
@@ -312,7 +357,8 @@ impl Run {
         let job = Job {
             plan,
             settings: self.settings(project),
-            lint: (!self.lint_disable && !self.skip_upload).then(|| project.lint_targets(templates)),
+            lint: (!self.lint_disable && !self.skip_upload)
+                .then(|| project.lint_targets(templates)),
             staging,
             templates: plan::sources(templates),
             endpoint,
@@ -328,12 +374,15 @@ impl Run {
         consumers.extend(github::consumer(&project.root));
         if let Some(redaction) = streams::redaction().filter(|_| self.redact) {
             redaction.know_buckets(job.plan.buckets.iter().map(|bucket| bucket.name.clone()));
-            let masked = |consumer| -> Box<dyn Consumer> { Box::new(Redacted::new(consumer, redaction.clone())) };
+            let masked = |consumer| -> Box<dyn Consumer> {
+                Box::new(Redacted::new(consumer, redaction.clone()))
+            };
             consumers = consumers.into_iter().map(masked).collect();
         }
         let ended = run::run(&job, &clients, consumers).await;
         drop(asking);
-        let ended = ended.map_err(|error| CliError::unwritten(format_args!("the run's journal: {error}")))?;
+        let ended = ended
+            .map_err(|error| CliError::unwritten(format_args!("the run's journal: {error}")))?;
         remains::report(&ended, aws);
         Ok(exit_of(&ended))
     }
@@ -341,35 +390,60 @@ impl Run {
     fn arguments(&self) -> Vec<Argument> {
         let mut arguments = Vec::new();
         if self.enable_sig_v2 {
-            arguments.push(argument("project.s3_enable_sig_v2", "true", "--enable-sig-v2"));
+            arguments.push(argument(
+                "project.s3_enable_sig_v2",
+                "true",
+                "--enable-sig-v2",
+            ));
         }
         if self.regions != "ALL" {
             // For tests that name no regions of their own.
             arguments.push(argument("project.regions", &self.regions, "--regions"));
         }
-        let limits =
-            [("timeout", self.timeout), ("hook_timeout", self.hook_timeout), ("delete_timeout", self.delete_timeout)];
+        let limits = [
+            ("timeout", self.timeout),
+            ("hook_timeout", self.hook_timeout),
+            ("delete_timeout", self.delete_timeout),
+        ];
         for (key, limit) in limits {
             let flag = format!("--{}", key.replace('_', "-"));
             let limit = limit.map(|it| argument(&format!("tests.*.{key}"), &it.to_string(), &flag));
             arguments.extend(limit);
         }
-        arguments.extend(self.retries.map(|it| argument("tests.*.retries", &it.to_string(), "--retries")));
-        arguments.extend(self.budget.map(|it| argument("project.budget", &it.to_string(), "--budget")));
+        arguments.extend(
+            self.retries
+                .map(|it| argument("tests.*.retries", &it.to_string(), "--retries")),
+        );
+        arguments.extend(
+            self.budget
+                .map(|it| argument("project.budget", &it.to_string(), "--budget")),
+        );
         let max_fail = self.max_fail.or(self.fail_fast.then_some(1));
-        arguments.extend(max_fail.map(|it| argument("project.max_fail", &it.to_string(), "--max-fail")));
-        arguments.extend(self.slow_after.map(|it| argument("project.slow_after", &it.to_string(), "--slow-after")));
+        arguments
+            .extend(max_fail.map(|it| argument("project.max_fail", &it.to_string(), "--max-fail")));
+        arguments.extend(
+            self.slow_after
+                .map(|it| argument("project.slow_after", &it.to_string(), "--slow-after")),
+        );
         arguments
     }
 
     fn settings(&self, project: &Project) -> Settings {
-        let BaseConfig { general, project, .. } = &project.loaded.config;
-        let slow_after = project.slow_after.or(general.slow_after).map_or(run::SLOW_AFTER, |it| it.0);
+        let BaseConfig {
+            general, project, ..
+        } = &project.loaded.config;
+        let slow_after = project
+            .slow_after
+            .or(general.slow_after)
+            .map_or(run::SLOW_AFTER, |it| it.0);
         Settings {
             force_delete: self.force_delete,
             max_fail: project.max_fail.or(general.max_fail),
             slow_after,
-            budget: project.budget.or(general.budget).map(|total| Budget::new(total, age_of_build())),
+            budget: project
+                .budget
+                .or(general.budget)
+                .map(|total| Budget::new(total, age_of_build())),
             no_delete: self.no_delete,
             keep_failed: self.keep_failed,
             wait_for_delete: !self.dont_wait_for_delete,
@@ -382,18 +456,27 @@ impl Run {
 /// The time since the start of the build, in CodeBuild; elsewhere none
 /// (<https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html>).
 fn age_of_build() -> Duration {
-    let milliseconds = env::var("CODEBUILD_START_TIME").ok().and_then(|text| text.parse().ok());
+    let milliseconds = env::var("CODEBUILD_START_TIME")
+        .ok()
+        .and_then(|text| text.parse().ok());
     let start = milliseconds.map(|it| SystemTime::UNIX_EPOCH + Duration::from_millis(it));
-    start.and_then(|start| start.elapsed().ok()).unwrap_or_default()
+    start
+        .and_then(|start| start.elapsed().ok())
+        .unwrap_or_default()
 }
 
 fn part(text: &str) -> Result<(usize, usize), String> {
-    let numbers = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+    let numbers = text
+        .split_once('/')
+        .and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
     numbers
         .filter(|(part, of)| (1..=*of).contains(part))
         .ok_or_else(|| "K/N with K from 1 to N, such as 2/4".to_owned())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a whole number from 1 on".to_owned())
+    text.parse()
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or_else(|| "a whole number from 1 on".to_owned())
 }

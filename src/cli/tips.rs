@@ -1,5 +1,6 @@
-//! Tips for arguments that clap doesn't know and has no suggestion for: a positional argument, another tool's flag, a flag
-//! of the whole program behind a command, or a short name that is misspelled.
+//! Tips for arguments that clap doesn't know and has no suggestion for: a positional argument,
+//! another tool's flag, a flag of the whole program behind a command, or a short name that is
+//! misspelled.
 
 use std::env;
 use std::ffi::OsString;
@@ -14,10 +15,19 @@ use crate::config::nearest;
 
 /// Flags that other tools have, and ours for them; the first that the command has is meant.
 const OTHER_NAMES: [(&[&str], &[&str]); 7] = [
-    (&["concurrency", "jobs", "parallel", "workers"], &["max-concurrency"]),
-    (&["config", "file", "template"], &["input-file", "config-file"]),
+    (
+        &["concurrency", "jobs", "parallel", "workers"],
+        &["max-concurrency"],
+    ),
+    (
+        &["config", "file", "template"],
+        &["input-file", "config-file"],
+    ),
     (&["cwd", "dir", "path", "root"], &["project-root"]),
-    (&["out", "output", "report-dir"], &["output-directory", "format"]),
+    (
+        &["out", "output", "report-dir"],
+        &["output-directory", "format"],
+    ),
     (&["no-lint", "skip-lint"], &["lint-disable"]),
     (&["bucket"], &["bucket-name"]),
     (&["verbose"], &["debug"]),
@@ -36,7 +46,10 @@ pub(super) fn with_tip(mut error: Error) -> Error {
     let root = Cli::command();
     let command = invoked(&root, env::args_os().skip(1));
     let has_suggestion = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand].iter();
-    if has_suggestion.into_iter().any(|kind| error.get(*kind).is_some()) {
+    if has_suggestion
+        .into_iter()
+        .any(|kind| error.get(*kind).is_some())
+    {
         // Similar letters count for less than the very name in another place.
         if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand)
             && let Some(path) = elsewhere(given, &root)
@@ -53,7 +66,10 @@ pub(super) fn with_tip(mut error: Error) -> Error {
         _ => None,
     };
     if let Some(tip) = tip {
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![StyledStr::from(tip)]),
+        );
     }
     error
 }
@@ -67,33 +83,53 @@ fn invoked(root: &Command, arguments: impl Iterator<Item = OsString>) -> &Comman
             Some(found) if !is_value => command = found,
             _ => {}
         }
-        let valued = ["--profile", "--endpoint-url", "--ca-bundle", "--mfa-code", "--call-timeout"];
+        let valued = [
+            "--profile",
+            "--endpoint-url",
+            "--ca-bundle",
+            "--mfa-code",
+            "--call-timeout",
+        ];
         is_value = valued.iter().any(|option| argument == *option);
     }
     command
 }
 
 fn argument_tip(error: &Error, root: &Command, command: &Command) -> Option<String> {
-    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else { return None };
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
     if !given.starts_with('-') {
         return positional_tip(given, command);
     }
-    let name = given.trim_start_matches('-').split('=').next().unwrap_or_default();
+    let name = given
+        .trim_start_matches('-')
+        .split('=')
+        .next()
+        .unwrap_or_default();
     let flag = |name: &str| find(command, name);
     if let Some(format) = flag("format")
-        && format.get_possible_values().iter().any(|value| value.get_name() == name)
+        && format
+            .get_possible_values()
+            .iter()
+            .any(|value| value.get_name() == name)
     {
         return Some(format!("use '--format {name}'"));
     }
     if given.len() == 2 && !given.starts_with("--") {
         let is_meant = |short: char| name.chars().all(|c| c.eq_ignore_ascii_case(&short));
-        let of_root = root.get_arguments().find(|arg| arg.get_short().is_some_and(is_meant));
+        let of_root = root
+            .get_arguments()
+            .find(|arg| arg.get_short().is_some_and(is_meant));
         return of_root.and_then(|arg| before_command(arg, root, command));
     }
     if let Some(of_root) = find(root, name) {
         return before_command(of_root, root, command);
     }
-    let others = OTHER_NAMES.iter().find(|(others, _)| others.contains(&name)).map_or(&[][..], |(_, ours)| ours);
+    let others = OTHER_NAMES
+        .iter()
+        .find(|(others, _)| others.contains(&name))
+        .map_or(&[][..], |(_, ours)| ours);
     if let Some(ours) = others.iter().find(|ours| flag(ours).is_some()) {
         return Some(format!("use '--{ours}'"));
     }
@@ -110,7 +146,10 @@ fn before_command(flag: &Arg, root: &Command, command: &Command) -> Option<Strin
     let long = flag.get_long()?;
     Some(match is_of_root {
         true => format!("use '--{long}'"),
-        false => format!("'--{long}' stands before the command: '{} --{long} …'", root.get_name()),
+        false => format!(
+            "'--{long}' stands before the command: '{} --{long} …'",
+            root.get_name()
+        ),
     })
 }
 
@@ -132,8 +171,13 @@ fn positional_tip(given: &str, command: &Command) -> Option<String> {
 }
 
 fn subcommand_tip(error: &Error, root: &Command, command: &Command) -> Option<String> {
-    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand) else { return None };
-    let ours = OTHER_COMMANDS.iter().find(|(others, _)| others.contains(&given.as_str())).map(|(_, ours)| *ours);
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let ours = OTHER_COMMANDS
+        .iter()
+        .find(|(others, _)| others.contains(&given.as_str()))
+        .map(|(_, ours)| *ours);
     let meant = ours.unwrap_or(given);
     let own = || command.get_subcommands().map(Command::get_name);
     let exact = own().find(|name| *name == meant);
@@ -146,7 +190,9 @@ fn subcommand_tip(error: &Error, root: &Command, command: &Command) -> Option<St
 
 /// The way to a subcommand of this name, from the program: `test clean`.
 fn elsewhere(name: &str, root: &Command) -> Option<String> {
-    let nested = root.get_subcommands().find(|parent| parent.find_subcommand(name).is_some());
+    let nested = root
+        .get_subcommands()
+        .find(|parent| parent.find_subcommand(name).is_some());
     match nested {
         Some(parent) => Some(format!("{} {name}", parent.get_name())),
         None => Some(root.find_subcommand(name)?.get_name().to_owned()),
@@ -154,5 +200,7 @@ fn elsewhere(name: &str, root: &Command) -> Option<String> {
 }
 
 fn find<'c>(command: &'c Command, long: &str) -> Option<&'c Arg> {
-    command.get_arguments().find(|arg| arg.get_long() == Some(long))
+    command
+        .get_arguments()
+        .find(|arg| arg.get_long() == Some(long))
 }

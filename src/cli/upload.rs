@@ -15,8 +15,9 @@ use uuid::Uuid;
 
 /// Package Lambda functions and upload the project to S3.
 ///
-/// Uploads the objects that are new or have changed, and deletes those that are no longer in the project. Keys begin
-/// with the name of the project. `.taskcatignore` lists files that aren't uploaded.
+/// Uploads the objects that are new or have changed, and deletes those that are no longer in the
+/// project. Keys begin with the name of the project. `.taskcatignore` lists files that aren't
+/// uploaded.
 #[derive(Args)]
 pub(super) struct Upload {
     /// Configuration of the project, relative to its root.
@@ -70,7 +71,8 @@ pub(super) struct Upload {
 
 impl Upload {
     pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
-        let mut project = Project::load(&self.project_root, &self.config_file, aws, self.arguments())?;
+        let mut project =
+            Project::load(&self.project_root, &self.config_file, aws, self.arguments())?;
         project.follow_links = self.follow_links;
         let mut staging = project.staging(!self.disable_lambda_packaging, &self.exclude_prefix)?;
         staging.marker_limit = self.marker_limit.0;
@@ -83,7 +85,10 @@ impl Upload {
             output::diagnostics(&warnings);
             let consumers = vec![output::terminal(verbosity, false, None)];
             // An automatic bucket is what this command is for: it stays.
-            let settings = Settings { no_delete: true, ..Settings::default() };
+            let settings = Settings {
+                no_delete: true,
+                ..Settings::default()
+            };
             let job = Job {
                 plan,
                 settings,
@@ -110,10 +115,18 @@ impl Upload {
     fn arguments(&self) -> Vec<Argument> {
         let mut arguments = Vec::new();
         if self.enable_sig_v2 {
-            arguments.push(argument("project.s3_enable_sig_v2", "true", "--enable-sig-v2"));
+            arguments.push(argument(
+                "project.s3_enable_sig_v2",
+                "true",
+                "--enable-sig-v2",
+            ));
         }
         if self.no_regional_buckets {
-            arguments.push(argument("tests.*.s3_regional_buckets", "false", "--no-regional-buckets"));
+            arguments.push(argument(
+                "tests.*.s3_regional_buckets",
+                "false",
+                "--no-regional-buckets",
+            ));
         }
         let mut set = |key: &str, value: &Option<String>, flag: &str| {
             arguments.extend(value.as_ref().map(|value| argument(key, value, flag)));

@@ -1,7 +1,7 @@
 //! Which files, variables and flags make up a configuration, each read into a layer.
 //!
-//! Follows `Config.create` in TaskCat's `_config.py`. How layers are laid over each other is `merge`'s, what a key may
-//! hold is `validate`'s.
+//! Follows `Config.create` in TaskCat's `_config.py`. How layers are laid over each other is
+//! `merge`'s, what a key may hold is `validate`'s.
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +25,8 @@ const OVERRIDES_FILE: &str = ".taskcat_overrides.yml";
 pub struct Input {
     /// The project file, or a legacy one in its stead.
     pub project: Layer,
-    /// Present if the input file is a template: what its `Metadata.taskcat` says, or a single test named `default`.
+    /// Present if the input file is a template: what its `Metadata.taskcat` says, or a single test
+    /// named `default`.
     pub template: Option<Layer>,
 }
 
@@ -39,14 +40,17 @@ pub fn defaults() -> Layer {
         ("lambda_zip_path", json!("lambda_functions/packages")),
         ("lambda_source_path", json!("lambda_functions/source")),
         ("shorten_stack_name", json!(false)),
-        // TaskCat has this default in every layer, so that its environment layer puts any other ACL back to `private`.
-        // Here an ACL that is set stays set.
+        // TaskCat has this default in every layer, so that its environment layer puts any other ACL
+        // back to `private`. Here an ACL that is set stays set.
         ("s3_object_acl", json!("private")),
     ];
     let parameters = Setting::new(Content::Section(Section::new()), Origin::Default);
     Layer {
         general: Section::from_iter([("parameters".to_owned(), parameters)]),
-        project: project.into_iter().map(|(key, value)| (key.to_owned(), set(value))).collect(),
+        project: project
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), set(value)))
+            .collect(),
         tests: Section::new(),
     }
 }
@@ -54,17 +58,24 @@ pub fn defaults() -> Layer {
 /// `~/.taskcat.yml`, or the legacy overrides that TaskCat would turn into it.
 pub fn global(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
     let file = request.global_file.as_deref().filter(|path| is_given(path));
-    let legacy_file = request.legacy_global_overrides.as_deref().filter(|path| is_given(path));
+    let legacy_file = request
+        .legacy_global_overrides
+        .as_deref()
+        .filter(|path| is_given(path));
     if let Some(legacy_file) = legacy_file {
         let remedy = "write the parameters to `general: {parameters: {…}}` in ~/.taskcat.yml";
         diagnostics.push(legacy::overrides_warning(legacy_file, file, remedy));
     }
     match (file, legacy_file) {
-        (Some(file), _) => read(file, diagnostics)
-            .map_or_else(Layer::default, |(source, root)| Validator::new(&source, diagnostics).config(&root)),
+        (Some(file), _) => read(file, diagnostics).map_or_else(Layer::default, |(source, root)| {
+            Validator::new(&source, diagnostics).config(&root)
+        }),
         (None, Some(legacy_file)) => {
             let parameters = legacy::parameter_file(legacy_file, diagnostics);
-            Layer { general: Section::from_iter([("parameters".to_owned(), parameters)]), ..Layer::default() }
+            Layer {
+                general: Section::from_iter([("parameters".to_owned(), parameters)]),
+                ..Layer::default()
+            }
         }
         (None, None) => Layer::default(),
     }
@@ -76,7 +87,10 @@ pub fn input(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Input {
     if !is_given(&file) && file.ends_with(PROJECT_FILE) {
         let legacy_file = request.in_project(Path::new(legacy::PROJECT_FILE));
         if is_given(&legacy_file) {
-            return Input { project: legacy::read_project(&legacy_file, diagnostics), template: None };
+            return Input {
+                project: legacy::read_project(&legacy_file, diagnostics),
+                template: None,
+            };
         }
     }
     let found = diagnostics.len();
@@ -90,30 +104,52 @@ pub fn input(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Input {
         // What a template's own rules have to say about it is said where templates are read.
         diagnostics.truncate(found);
         let project = project_of_template(request, diagnostics);
-        return Input { project, template: Some(template(request, &source, &root, diagnostics)) };
+        return Input {
+            project,
+            template: Some(template(request, &source, &root, diagnostics)),
+        };
     }
     if legacy::is_legacy(&root) {
-        return Input { project: legacy::project(&file, &root, diagnostics), template: None };
+        return Input {
+            project: legacy::project(&file, &root, diagnostics),
+            template: None,
+        };
     }
-    Input { project: Validator::new(&source, diagnostics).config(&root), template: None }
+    Input {
+        project: Validator::new(&source, diagnostics).config(&root),
+        template: None,
+    }
 }
 
-/// What to do about an input file that doesn't exist: it may have another name, or be in another folder.
+/// What to do about an input file that doesn't exist: it may have another name, or be in another
+/// folder.
 fn help_with_missing(request: &Request, file: &Path) -> String {
     if !file.ends_with(PROJECT_FILE) {
-        return "name the project's root with --project-root, or the file with --input-file".to_owned();
+        return "name the project's root with --project-root, or the file with --input-file"
+            .to_owned();
     }
     let folder = file.parent().unwrap_or(file);
-    let near = [".taskcat.yaml", "taskcat.yml", "taskcat.yaml"].into_iter().find(|name| is_given(&folder.join(name)));
+    let near = [".taskcat.yaml", "taskcat.yml", "taskcat.yaml"]
+        .into_iter()
+        .find(|name| is_given(&folder.join(name)));
     if let Some(near) = near {
         return format!("rename {near} to {PROJECT_FILE}, or pass `--input-file {near}`");
     }
-    let absolute = folder.canonicalize().unwrap_or_else(|_| request.project_root.clone());
-    let parents = absolute.ancestors().skip(1).filter(|parent| is_given(&parent.join(PROJECT_FILE)));
-    if let Some(parent) = parents.into_iter().find(|parent| Some(parent.join(PROJECT_FILE)) != request.global_file) {
+    let absolute = folder
+        .canonicalize()
+        .unwrap_or_else(|_| request.project_root.clone());
+    let parents = absolute
+        .ancestors()
+        .skip(1)
+        .filter(|parent| is_given(&parent.join(PROJECT_FILE)));
+    if let Some(parent) = parents
+        .into_iter()
+        .find(|parent| Some(parent.join(PROJECT_FILE)) != request.global_file)
+    {
         return format!("pass `--project-root {}`, which has one", parent.display());
     }
-    "create it, with `project: {name: NAME, regions: [REGION]}` and `tests: {default: {template: TEMPLATE}}`, \
+    "create it, with `project: {name: NAME, regions: [REGION]}` and `tests: {default: {template: \
+     TEMPLATE}}`, \
      or name the project's root with --project-root, or a template with --input-file"
         .to_owned()
 }
@@ -129,8 +165,9 @@ fn project_of_template(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> 
     let file = request.in_project(Path::new(PROJECT_FILE));
     let legacy_file = request.in_project(Path::new(legacy::PROJECT_FILE));
     if is_given(&file) {
-        read(&file, diagnostics)
-            .map_or_else(Layer::default, |(source, root)| Validator::new(&source, diagnostics).config(&root))
+        read(&file, diagnostics).map_or_else(Layer::default, |(source, root)| {
+            Validator::new(&source, diagnostics).config(&root)
+        })
     } else if is_given(&legacy_file) {
         legacy::read_project(&legacy_file, diagnostics)
     } else {
@@ -139,13 +176,28 @@ fn project_of_template(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> 
 }
 
 /// A template's `Metadata.taskcat`, which may hold whatever a project file may.
-fn template(request: &Request, source: &Source, root: &Node, diagnostics: &mut Vec<Diagnostic>) -> Layer {
-    let metadata = root.get("Metadata").and_then(|metadata| metadata.get("taskcat")).filter(|node| !node.is_null());
-    let mut layer = metadata.map_or_else(Layer::default, |node| Validator::new(source, diagnostics).config(node));
+fn template(
+    request: &Request,
+    source: &Source,
+    root: &Node,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Layer {
+    let metadata = root
+        .get("Metadata")
+        .and_then(|metadata| metadata.get("taskcat"))
+        .filter(|node| !node.is_null());
+    let mut layer = metadata.map_or_else(Layer::default, |node| {
+        Validator::new(source, diagnostics).config(node)
+    });
     let file = request.in_project(&request.input_file);
-    let relative = file.strip_prefix(without_dots(&request.project_root)).unwrap_or(&file);
+    let relative = file
+        .strip_prefix(without_dots(&request.project_root))
+        .unwrap_or(&file);
     let path = relative.to_string_lossy().replace('\\', "/");
-    layer.project.insert("template".to_owned(), Setting::new(Content::Value(path.into()), source.origin(START)));
+    layer.project.insert(
+        "template".to_owned(),
+        Setting::new(Content::Value(path.into()), source.origin(START)),
+    );
     if layer.tests.is_empty() {
         let test = Setting::new(Content::Section(Section::new()), source.origin(START));
         layer.tests.insert("default".to_owned(), test);
@@ -156,19 +208,28 @@ fn template(request: &Request, source: &Source, root: &Node, diagnostics: &mut V
 /// `.taskcat_overrides.yml`: parameters that win over the project's and its tests'.
 pub fn overrides(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
     let file = Some(request.in_project(Path::new(OVERRIDES_FILE))).filter(|path| is_given(path));
-    let legacy_file = Some(request.in_project(Path::new(legacy::OVERRIDES_FILE))).filter(|path| is_given(path));
+    let legacy_file =
+        Some(request.in_project(Path::new(legacy::OVERRIDES_FILE))).filter(|path| is_given(path));
     let current = file.as_ref().and_then(|file| {
         let (source, root) = read(file, diagnostics)?;
         let rule = Rule::root().at(&["project", "parameters"])?;
         Validator::new(&source, diagnostics).value(&root, rule, "project.parameters")
     });
     let mut found = Vec::new();
-    let legacy = legacy_file.as_ref().map(|file| legacy::parameter_file(file, &mut found));
+    let legacy = legacy_file
+        .as_ref()
+        .map(|file| legacy::parameter_file(file, &mut found));
     let is_same = |(a, b): (&Setting, &Setting)| a.to_json() == b.to_json();
     // A file that was converted and left in place says nothing else.
-    if let Some(legacy_file) = legacy_file.filter(|_| !current.as_ref().zip(legacy.as_ref()).is_some_and(is_same)) {
+    if let Some(legacy_file) =
+        legacy_file.filter(|_| !current.as_ref().zip(legacy.as_ref()).is_some_and(is_same))
+    {
         let remedy = "`taskcat config convert` writes it as .taskcat_overrides.yml";
-        diagnostics.push(legacy::overrides_warning(&legacy_file, file.as_deref(), remedy));
+        diagnostics.push(legacy::overrides_warning(
+            &legacy_file,
+            file.as_deref(),
+            remedy,
+        ));
     }
     let parameters = match file {
         Some(_) => current,
@@ -177,14 +238,20 @@ pub fn overrides(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer 
             legacy
         }
     };
-    let project = parameters.map(|parameters| ("parameters".to_owned(), parameters)).into_iter().collect();
-    Layer { project, ..Layer::default() }
+    let project = parameters
+        .map(|parameters| ("parameters".to_owned(), parameters))
+        .into_iter()
+        .collect();
+    Layer {
+        project,
+        ..Layer::default()
+    }
 }
 
 /// Variables named `TASKCAT_<SECTION>_<KEY>`, as `TASKCAT_PROJECT_S3_BUCKET`.
 ///
-/// TaskCat makes numbers and booleans of what looks like one and takes nothing but text, number and boolean; here the
-/// key says what the text is, and lists and mappings can be given too.
+/// TaskCat makes numbers and booleans of what looks like one and takes nothing but text, number and
+/// boolean; here the key says what the text is, and lists and mappings can be given too.
 pub fn environment(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
     let mut layer = Layer::default();
     for (name, value) in &request.env {
@@ -196,9 +263,12 @@ pub fn environment(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Laye
         };
         let source = Source::Environment(Arc::from(name.as_str()));
         match section {
-            "general" | "project" => layer.overlay(assigned(&[section, key], value, &source, diagnostics)),
+            "general" | "project" => {
+                layer.overlay(assigned(&[section, key], value, &source, diagnostics))
+            }
             "tests" => {
-                let diagnostic = Diagnostic::error("a variable can set keys of general and project, not tests");
+                let diagnostic =
+                    Diagnostic::error("a variable can set keys of general and project, not tests");
                 diagnostics.push(source.place(diagnostic, START));
             }
             _ => {}
@@ -208,7 +278,11 @@ pub fn environment(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Laye
 }
 
 /// What the user said on the command line. `tests.*.<key>` sets a key of every test in `known`.
-pub fn command_line(request: &Request, known: &Section, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+pub fn command_line(
+    request: &Request,
+    known: &Section,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Layer {
     let mut layer = Layer::default();
     for Argument { key, value, flag } in &request.command_line {
         let source = Source::CommandLine(Arc::from(flag.as_str()));
@@ -227,20 +301,32 @@ pub fn command_line(request: &Request, known: &Section, diagnostics: &mut Vec<Di
 }
 
 /// A layer that sets one key to a text from outside a file.
-fn assigned(path: &[&str], text: &str, source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+fn assigned(
+    path: &[&str],
+    text: &str,
+    source: &Source,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Layer {
     let takes = Rule::root().at(path).map_or(Takes::Text, Rule::takes);
     let Some(value) = typed(text, takes, source, diagnostics) else {
         return Layer::default();
     };
-    let root = path
-        .iter()
-        .rev()
-        .fold(value, |node, key| new_node(Value::Mapping(vec![(new_node(Value::String((*key).into())), node)])));
+    let root = path.iter().rev().fold(value, |node, key| {
+        new_node(Value::Mapping(vec![(
+            new_node(Value::String((*key).into())),
+            node,
+        )]))
+    });
     Validator::new(source, diagnostics).config(&root)
 }
 
 /// A text as the kind of value that its key takes: `a,b` or `[a, b]` as a list, YAML as a mapping.
-fn typed(text: &str, takes: Takes, source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
+fn typed(
+    text: &str,
+    takes: Takes,
+    source: &Source,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Node> {
     let string = |text: &str| new_node(Value::String(text.into()));
     match takes {
         Takes::Text | Takes::Integer | Takes::Parameter => Some(string(text)),
@@ -250,16 +336,25 @@ fn typed(text: &str, takes: Takes, source: &Source, diagnostics: &mut Vec<Diagno
             _ => string(text),
         }),
         Takes::List if !text.trim_start().starts_with('[') => {
-            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(string);
+            let items = text
+                .split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .map(string);
             Some(new_node(Value::Sequence(items.collect())))
         }
         Takes::List | Takes::Mapping | Takes::Anything => {
             let parsed = yaml::parse(&Arc::from(Path::new("")), text);
             let failed = has_errors(&parsed.diagnostics);
-            let placed = parsed
-                .diagnostics
-                .into_iter()
-                .map(|diagnostic| source.place(Diagnostic { location: None, ..diagnostic }, START));
+            let placed = parsed.diagnostics.into_iter().map(|diagnostic| {
+                source.place(
+                    Diagnostic {
+                        location: None,
+                        ..diagnostic
+                    },
+                    START,
+                )
+            });
             diagnostics.extend(placed);
             if failed { None } else { parsed.root }
         }
@@ -272,7 +367,12 @@ fn new_node(value: Value) -> Node {
         Value::Bool(value) => value.to_string().into(),
         _ => "".into(),
     };
-    Node { value, tag: None, text, at: START }
+    Node {
+        value,
+        tag: None,
+        text,
+        at: START,
+    }
 }
 
 impl Request {
@@ -283,5 +383,7 @@ impl Request {
 }
 
 fn without_dots(path: &Path) -> PathBuf {
-    path.components().filter(|component| *component != Component::CurDir).collect()
+    path.components()
+        .filter(|component| *component != Component::CurDir)
+        .collect()
 }

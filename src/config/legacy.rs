@@ -1,7 +1,9 @@
-//! The configuration of TaskCat before 0.9: `ci/taskcat.yml`, its parameter files and its overrides.
+//! The configuration of TaskCat before 0.9: `ci/taskcat.yml`, its parameter files and its
+//! overrides.
 //!
-//! TaskCat writes a converted `.taskcat.yml` when it meets one (`_legacy_config.py`). Here the conversion is in memory,
-//! with a warning; [`convert`] gives the file for `taskcat config convert` to write.
+//! TaskCat writes a converted `.taskcat.yml` when it meets one (`_legacy_config.py`). Here the
+//! conversion is in memory, with a warning; [`convert`] gives the file for `taskcat config convert`
+//! to write.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +38,8 @@ pub fn convert(project_root: &Path) -> Result<Converted, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let file = project_root.join(PROJECT_FILE);
     let overrides_file = project_root.join(OVERRIDES_FILE);
-    let overrides = is_given(&overrides_file).then(|| parameter_file(&overrides_file, &mut diagnostics));
+    let overrides =
+        is_given(&overrides_file).then(|| parameter_file(&overrides_file, &mut diagnostics));
     let layer = if overrides.is_some() && !is_given(&file) {
         None
     } else {
@@ -68,24 +71,37 @@ pub fn read_project(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Layer {
 
 /// The layer of a legacy configuration, with the warning that it is one.
 pub fn project(file: &Path, root: &Node, diagnostics: &mut Vec<Diagnostic>) -> Layer {
-    let location = Location { file: Arc::from(file), at: root.at };
+    let location = Location {
+        file: Arc::from(file),
+        at: root.at,
+    };
     diagnostics.push(
-        Diagnostic::warning("this is the format of TaskCat before 0.9; it is converted whenever it is read")
-            .at(location)
-            .help("`taskcat config convert` writes it as .taskcat.yml"),
+        Diagnostic::warning(
+            "this is the format of TaskCat before 0.9; it is converted whenever it is read",
+        )
+        .at(location)
+        .help("`taskcat config convert` writes it as .taskcat.yml"),
     );
     project_layer(file, root, diagnostics)
 }
 
 fn project_layer(file: &Path, root: &Node, diagnostics: &mut Vec<Diagnostic>) -> Layer {
     let source = Source::File(Arc::from(file));
-    let mut legacy = Legacy { file, source: &source, diagnostics };
+    let mut legacy = Legacy {
+        file,
+        source: &source,
+        diagnostics,
+    };
     let project = legacy.global(root);
     let tests = match root.get("tests") {
         Some(tests) => legacy.tests(tests),
         None => Section::new(),
     };
-    Layer { general: Section::new(), project, tests }
+    Layer {
+        general: Section::new(),
+        project,
+        tests,
+    }
 }
 
 struct Legacy<'a> {
@@ -107,12 +123,18 @@ impl Legacy<'_> {
             ("name", "qsname", text()),
             ("owner", "owner", text()),
             ("s3_bucket", "s3bucket", text()),
-            ("package_lambda", "lambda_build", Content::Value(false.into())),
+            (
+                "package_lambda",
+                "lambda_build",
+                Content::Value(false.into()),
+            ),
             ("regions", "regions", Content::List(Vec::new())),
         ];
         for (key, legacy_key, default) in keys {
             let setting = match global.get(legacy_key) {
-                Some(node) => self.checked(node, &["project", key], &format!("global.{legacy_key}")),
+                Some(node) => {
+                    self.checked(node, &["project", key], &format!("global.{legacy_key}"))
+                }
                 None => Some(Setting::new(default, Origin::Default)),
             };
             project.extend(setting.map(|setting| (key.to_owned(), setting)));
@@ -128,17 +150,29 @@ impl Legacy<'_> {
             if let Some(template) = self.required(test, "template_file", &path) {
                 let template = Content::Value(format!("templates/{template}").into());
                 let at = test.get("template_file").unwrap_or(test).at;
-                section.insert("template".to_owned(), Setting::new(template, self.source.origin(at)));
+                section.insert(
+                    "template".to_owned(),
+                    Setting::new(template, self.source.origin(at)),
+                );
             }
             if let Some(input) = self.required(test, "parameter_input", &path) {
                 let folder = self.file.parent().unwrap_or(Path::new(""));
-                section.insert("parameters".to_owned(), parameter_file(&folder.join(input), self.diagnostics));
+                section.insert(
+                    "parameters".to_owned(),
+                    parameter_file(&folder.join(input), self.diagnostics),
+                );
             }
-            let regions = test.get("regions").filter(|node| node.as_sequence().is_none_or(|items| !items.is_empty()));
-            let regions =
-                regions.and_then(|node| self.checked(node, &["tests", "", "regions"], &format!("{path}.regions")));
+            let regions = test
+                .get("regions")
+                .filter(|node| node.as_sequence().is_none_or(|items| !items.is_empty()));
+            let regions = regions.and_then(|node| {
+                self.checked(node, &["tests", "", "regions"], &format!("{path}.regions"))
+            });
             section.extend(regions.map(|regions| ("regions".to_owned(), regions)));
-            tests.insert(name.text.to_string(), Setting::new(Content::Section(section), self.source.origin(name.at)));
+            tests.insert(
+                name.text.to_string(),
+                Setting::new(Content::Section(section), self.source.origin(name.at)),
+            );
         }
         tests
     }
@@ -156,7 +190,8 @@ impl Legacy<'_> {
     }
 
     fn error(&mut self, node: &Node, message: &str) {
-        self.diagnostics.push(self.source.place(Diagnostic::error(message), node.at));
+        self.diagnostics
+            .push(self.source.place(Diagnostic::error(message), node.at));
     }
 }
 
@@ -168,8 +203,10 @@ pub fn parameter_file(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Setting
         return Setting::new(Content::Section(parameters), Origin::Default);
     };
     let Some(items) = root.as_sequence() else {
-        let message =
-            format!("a parameter file is a list of ParameterKey and ParameterValue, not {}", root.kind_name());
+        let message = format!(
+            "a parameter file is a list of ParameterKey and ParameterValue, not {}",
+            root.kind_name()
+        );
         diagnostics.push(source.place(Diagnostic::error(message), root.at));
         return Setting::new(Content::Section(parameters), source.origin(root.at));
     };
@@ -181,7 +218,8 @@ pub fn parameter_file(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Setting
                 parameters.extend(setting.map(|setting| (key.text.to_string(), setting)));
             }
             _ => {
-                let diagnostic = Diagnostic::error("a parameter needs a ParameterKey and a ParameterValue");
+                let diagnostic =
+                    Diagnostic::error("a parameter needs a ParameterKey and a ParameterValue");
                 diagnostics.push(source.place(diagnostic, item.at));
             }
         }
@@ -189,17 +227,24 @@ pub fn parameter_file(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Setting
     Setting::new(Content::Section(parameters), source.origin(root.at))
 }
 
-/// What is said of a legacy overrides file; `current` is the file of today's format, which wins where it exists.
-/// `remedy` says how it becomes that file.
+/// What is said of a legacy overrides file; `current` is the file of today's format, which wins
+/// where it exists. `remedy` says how it becomes that file.
 pub fn overrides_warning(file: &Path, current: Option<&Path>, remedy: &str) -> Diagnostic {
-    let location = Location { file: Arc::from(file), at: crate::diagnostic::Position { line: 1, column: 1 } };
+    let location = Location {
+        file: Arc::from(file),
+        at: crate::diagnostic::Position { line: 1, column: 1 },
+    };
     match current {
-        Some(current) => Diagnostic::warning(format!("ignored, since {} exists", current.display()))
-            .at(location)
-            .help("remove the file: its format is that of TaskCat before 0.9"),
-        None => Diagnostic::warning("this is the format of TaskCat before 0.9; it is converted whenever it is read")
-            .at(location)
-            .help(remedy),
+        Some(current) => {
+            Diagnostic::warning(format!("ignored, since {} exists", current.display()))
+                .at(location)
+                .help("remove the file: its format is that of TaskCat before 0.9")
+        }
+        None => Diagnostic::warning(
+            "this is the format of TaskCat before 0.9; it is converted whenever it is read",
+        )
+        .at(location)
+        .help(remedy),
     }
 }
 
@@ -208,22 +253,36 @@ mod tests {
     use super::super::tests::Project;
     use super::*;
 
-    const CONFIG: &str = "global:\n  qsname: old\n  regions: [us-east-1]\n  lambda_build: true\ntests:\n  t:\n    \
-                          template_file: main.template\n    parameter_input: t.json\n    regions: [us-west-2]\n";
-    const PARAMETERS: &str = "[\n  {\"ParameterKey\": \"A\", \"ParameterValue\": \"x: y\"},\n  {\"ParameterKey\": \
+    const CONFIG: &str = "global:\n  qsname: old\n  regions: [us-east-1]\n  lambda_build: \
+        true\ntests:\n  t:\n    \
+                          template_file: main.template\n    parameter_input: t.json\n    regions: \
+                          [us-west-2]\n";
+    const PARAMETERS: &str = "[\n  {\"ParameterKey\": \"A\", \"ParameterValue\": \"x: y\"},\n  \
+        {\"ParameterKey\": \
                               \"B\", \"ParameterValue\": true}\n]\n";
 
     #[test]
     fn a_legacy_project_is_read_with_a_warning_and_keeps_its_origins() {
         let project = Project::new(&[(PROJECT_FILE, CONFIG), ("ci/t.json", PARAMETERS)]);
-        let warning = "ci/taskcat.yml:1:1: this is the format of TaskCat before 0.9; it is converted whenever it is \
+        let warning = "ci/taskcat.yml:1:1: this is the format of TaskCat before 0.9; it is \
+            converted whenever it is \
                        read (`taskcat config convert` writes it as .taskcat.yml)";
         assert_eq!(project.all_said(), [warning]);
         let loaded = project.load();
-        let origin = |path: &str| loaded.origin(path).map(|o| o.to_string().rsplit('/').next().unwrap().to_owned());
+        let origin = |path: &str| {
+            loaded
+                .origin(path)
+                .map(|o| o.to_string().rsplit('/').next().unwrap().to_owned())
+        };
         assert_eq!(origin("project.name").as_deref(), Some("taskcat.yml:2:11"));
-        assert_eq!(origin("tests.t.parameters.A").as_deref(), Some("t.json:2:20"));
-        assert_eq!(origin("tests.t.template").as_deref(), Some("taskcat.yml:7:20"));
+        assert_eq!(
+            origin("tests.t.parameters.A").as_deref(),
+            Some("t.json:2:20")
+        );
+        assert_eq!(
+            origin("tests.t.template").as_deref(),
+            Some("taskcat.yml:7:20")
+        );
 
         // The same file, named as the input.
         let mut named = Project::new(&[(PROJECT_FILE, CONFIG), ("ci/t.json", PARAMETERS)]);
@@ -265,18 +324,24 @@ mod tests {
         let project = Project::new(&[
             (
                 PROJECT_FILE,
-                "global: {owner: 1, regions: [x]}\ntests:\n  a: {template_file: a}\n  b: {template_file: b, \
+                "global: {owner: 1, regions: [x]}\ntests:\n  a: {template_file: a}\n  b: \
+                 {template_file: b, \
                  parameter_input: b.json}\n  c: {template_file: c, parameter_input: c.json}\n",
             ),
-            ("ci/b.json", "[{\"ParameterKey\": \"A\"}, {\"ParameterKey\": \"B\", \"ParameterValue\": null}]"),
+            (
+                "ci/b.json",
+                "[{\"ParameterKey\": \"A\"}, {\"ParameterKey\": \"B\", \"ParameterValue\": null}]",
+            ),
         ]);
         let said = convert(&project.request.project_root).unwrap_err();
         assert_eq!(
             project.said(&said),
             [
                 "ci/taskcat.yml:1:9: `global` has no `qsname`, the project's name",
-                "ci/taskcat.yml:1:17: `global.owner` takes text, not a whole number (put it in quotes: \"1\")",
-                "ci/taskcat.yml:1:30: `global.regions[0]` is `x`, but must be an AWS region such as us-east-1",
+                "ci/taskcat.yml:1:17: `global.owner` takes text, not a whole number (put it in \
+                 quotes: \"1\")",
+                "ci/taskcat.yml:1:30: `global.regions[0]` is `x`, but must be an AWS region such \
+                 as us-east-1",
                 "ci/taskcat.yml:3:6: `tests.a` has no `parameter_input`",
                 "ci/b.json:1:2: a parameter needs a ParameterKey and a ParameterValue",
                 "ci/b.json:1:65: `B` has no value (write '' for an empty text, or remove the key)",
@@ -287,25 +352,42 @@ mod tests {
 
     #[test]
     fn legacy_overrides_count_only_without_current_ones() {
-        let config = (".taskcat.yml", "project: {name: p, parameters: {A: file}}\n");
-        let legacy = (OVERRIDES_FILE, "[{\"ParameterKey\": \"A\", \"ParameterValue\": \"legacy\"}]");
-        let value = |project: &Project| project.load().config.project.parameters.unwrap()["A"].text(&[]);
+        let config = (
+            ".taskcat.yml",
+            "project: {name: p, parameters: {A: file}}\n",
+        );
+        let legacy = (
+            OVERRIDES_FILE,
+            "[{\"ParameterKey\": \"A\", \"ParameterValue\": \"legacy\"}]",
+        );
+        let value =
+            |project: &Project| project.load().config.project.parameters.unwrap()["A"].text(&[]);
 
         let project = Project::new(&[config, legacy]);
         assert_eq!(value(&project), "legacy");
         assert_eq!(
             project.all_said(),
-            ["ci/taskcat_project_override.json:1:1: this is the format of TaskCat before 0.9; it is converted \
-                 whenever it is read (`taskcat config convert` writes it as .taskcat_overrides.yml)"]
+            [
+                "ci/taskcat_project_override.json:1:1: this is the format of TaskCat before 0.9; \
+                 it is converted \
+                 whenever it is read (`taskcat config convert` writes it as .taskcat_overrides.yml)"
+            ]
         );
         let project = Project::new(&[config, legacy, (".taskcat_overrides.yml", "A: legacy\n")]);
-        assert_eq!(project.all_said(), [""; 0], "the converted file says the same");
+        assert_eq!(
+            project.all_said(),
+            [""; 0],
+            "the converted file says the same"
+        );
         let project = Project::new(&[config, legacy, (".taskcat_overrides.yml", "A: current\n")]);
         assert_eq!(value(&project), "current");
         assert_eq!(
             project.all_said(),
-            ["ci/taskcat_project_override.json:1:1: ignored, since .taskcat_overrides.yml exists (remove the file: \
-                 its format is that of TaskCat before 0.9)"]
+            [
+                "ci/taskcat_project_override.json:1:1: ignored, since .taskcat_overrides.yml \
+                 exists (remove the file: \
+                 its format is that of TaskCat before 0.9)"
+            ]
         );
     }
 }

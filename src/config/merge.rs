@@ -1,14 +1,17 @@
-//! How layers become one configuration: TaskCat's inheritance within a layer and its merge of layers.
+//! How layers become one configuration: TaskCat's inheritance within a layer and its merge of
+//! layers.
 //!
-//! Follows `BaseConfig._merge`, `BaseConfig.merge` (`_dataclasses.py`) and `merge_nested_dict` (`_common_utils.py`):
-//! each layer is propagated by itself, laid over the layers before it, and the result is propagated again.
+//! Follows `BaseConfig._merge`, `BaseConfig.merge` (`_dataclasses.py`) and `merge_nested_dict`
+//! (`_common_utils.py`): each layer is propagated by itself, laid over the layers before it, and
+//! the result is propagated again.
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::origin::Origin;
 
-/// Keys whose entries are inherited one by one, and where the parent wins: general over project over test.
+/// Keys whose entries are inherited one by one, and where the parent wins: general over project
+/// over test.
 const PROPAGATED_ENTRIES: [&str; 3] = ["tags", "parameters", "auth"];
 
 /// Keys that are inherited as a whole, only where the child has none.
@@ -81,14 +84,25 @@ impl Layer {
     }
 
     pub fn to_json(&self) -> Value {
-        let sections = [("general", &self.general), ("project", &self.project), ("tests", &self.tests)];
-        sections.map(|(name, section)| (name.to_owned(), section_to_json(section))).into_iter().collect()
+        let sections = [
+            ("general", &self.general),
+            ("project", &self.project),
+            ("tests", &self.tests),
+        ];
+        sections
+            .map(|(name, section)| (name.to_owned(), section_to_json(section)))
+            .into_iter()
+            .collect()
     }
 }
 
 impl Setting {
     pub fn new(content: Content, origin: Origin) -> Self {
-        Self { content, origin, inherited: false }
+        Self {
+            content,
+            origin,
+            inherited: false,
+        }
     }
 
     pub fn as_section(&self) -> Option<&Section> {
@@ -116,7 +130,10 @@ impl Setting {
 }
 
 fn section_to_json(section: &Section) -> Value {
-    section.iter().map(|(key, setting)| (key.clone(), setting.to_json())).collect()
+    section
+        .iter()
+        .map(|(key, setting)| (key.clone(), setting.to_json()))
+        .collect()
 }
 
 fn inherit(parent: &Section, child: &mut Section) {
@@ -125,13 +142,23 @@ fn inherit(parent: &Section, child: &mut Section) {
         if !by_entry && !PROPAGATED_KEYS.contains(&key.as_str()) {
             continue;
         }
-        let inherited = |setting: &Setting| Setting { inherited: true, ..setting.clone() };
-        match (child.get_mut(key).map(|own| &mut own.content), &value.content) {
+        let inherited = |setting: &Setting| Setting {
+            inherited: true,
+            ..setting.clone()
+        };
+        match (
+            child.get_mut(key).map(|own| &mut own.content),
+            &value.content,
+        ) {
             (None, _) => {
                 child.insert(key.clone(), inherited(value));
             }
             (Some(Content::Section(own)), Content::Section(entries)) if by_entry => {
-                own.extend(entries.iter().map(|(name, entry)| (name.clone(), inherited(entry))));
+                own.extend(
+                    entries
+                        .iter()
+                        .map(|(name, entry)| (name.clone(), inherited(entry))),
+                );
             }
             _ => {}
         }
@@ -157,17 +184,30 @@ mod tests {
     use super::*;
 
     fn section(value: &Value) -> Section {
-        value.as_object().unwrap().iter().map(|(key, value)| (key.clone(), setting(value))).collect()
+        value
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(key, value)| (key.clone(), setting(value)))
+            .collect()
     }
 
     fn setting(value: &Value) -> Setting {
-        let content = if value.is_object() { Content::Section(section(value)) } else { Content::Value(value.clone()) };
+        let content = if value.is_object() {
+            Content::Section(section(value))
+        } else {
+            Content::Value(value.clone())
+        };
         Setting::new(content, Origin::Default)
     }
 
     fn layer(value: &Value) -> Layer {
         let part = |name: &str| value.get(name).map(section).unwrap_or_default();
-        Layer { general: part("general"), project: part("project"), tests: part("tests") }
+        Layer {
+            general: part("general"),
+            project: part("project"),
+            tests: part("tests"),
+        }
     }
 
     #[track_caller]
@@ -181,9 +221,11 @@ mod tests {
     fn parameters_tags_and_auth_are_inverted() {
         let own = json!({"A": "t", "B": "t", "C": "t"});
         check(
-            &[json!({"general": {"parameters": {"A": "g"}, "tags": {"A": "g"}},
+            &[
+                json!({"general": {"parameters": {"A": "g"}, "tags": {"A": "g"}},
                 "project": {"parameters": {"A": "p", "B": "p"}},
-                "tests": {"t": {"parameters": own}}})],
+                "tests": {"t": {"parameters": own}}}),
+            ],
             json!({
                 "general": {"parameters": {"A": "g"}, "tags": {"A": "g"}},
                 "project": {"parameters": {"A": "g", "B": "p"}, "tags": {"A": "g"}},
@@ -195,8 +237,10 @@ mod tests {
     #[test]
     fn other_keys_are_inherited_where_they_are_absent() {
         check(
-            &[json!({"general": {"regions": "g", "artifact_regions": "g"}, "project": {"template": "p", "name": "n"},
-                "tests": {"t": {"regions": "t"}, "u": {}}})],
+            &[
+                json!({"general": {"regions": "g", "artifact_regions": "g"}, "project": {"template": "p", "name": "n"},
+                "tests": {"t": {"regions": "t"}, "u": {}}}),
+            ],
             json!({
                 "general": {"regions": "g", "artifact_regions": "g"},
                 "project": {"template": "p", "name": "n", "regions": "g"},
@@ -215,7 +259,10 @@ mod tests {
             json!({"general": {}, "project": {"s3_bucket": "second"}, "tests": {"t": {"s3_bucket": "first"}}}),
         );
         check(
-            &[json!({"tests": {"t": {}}}), json!({"project": {"s3_bucket": "second"}})],
+            &[
+                json!({"tests": {"t": {}}}),
+                json!({"project": {"s3_bucket": "second"}}),
+            ],
             json!({"general": {}, "project": {"s3_bucket": "second"}, "tests": {"t": {"s3_bucket": "second"}}}),
         );
     }

@@ -1,11 +1,13 @@
-//! `.taskcat.yml` and everything else that says what to test: found, checked, merged, and every value's origin kept.
+//! `.taskcat.yml` and everything else that says what to test: found, checked, merged, and every
+//! value's origin kept.
 //!
-//! The layers, later ones over earlier ones: defaults, `~/.taskcat.yml`, the project file, a template's
-//! `Metadata.taskcat`, `.taskcat_overrides.yml`, `TASKCAT_…` variables, the command line. Parameters, tags and
-//! profiles are inverted, as in TaskCat: the general ones win over the project's, and those over the tests'.
+//! The layers, later ones over earlier ones: defaults, `~/.taskcat.yml`, the project file, a
+//! template's `Metadata.taskcat`, `.taskcat_overrides.yml`, `TASKCAT_…` variables, the command
+//! line. Parameters, tags and profiles are inverted, as in TaskCat: the general ones win over the
+//! project's, and those over the tests'.
 //!
-//! Nothing here reads the environment or the home directory: `cli` does, and puts them into a [`Request`]. What the
-//! values mean for AWS is left to `plan`.
+//! Nothing here reads the environment or the home directory: `cli` does, and puts them into a
+//! [`Request`]. What the values mean for AWS is left to `plan`.
 
 mod file;
 mod layers;
@@ -45,7 +47,8 @@ pub struct Request {
 /// A value from the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argument {
-    /// The key that it sets: `project.s3_bucket`, `project.auth.default`, `tests.*.s3_bucket` for every test.
+    /// The key that it sets: `project.s3_bucket`, `project.auth.default`, `tests.*.s3_bucket` for
+    /// every test.
     pub key: String,
     /// `true` or `false` for a boolean, comma-separated for a list.
     pub value: String,
@@ -61,7 +64,8 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Where each value came from, by its path: `project.name`, `tests.default.parameters.KeyName`, `project.regions.0`.
+/// Where each value came from, by its path: `project.name`, `tests.default.parameters.KeyName`,
+/// `project.regions.0`.
 #[derive(Clone, Debug, Default)]
 pub struct Origins(HashMap<String, Origin>);
 
@@ -73,7 +77,8 @@ pub fn load(request: &Request) -> Result<Loaded, Vec<Diagnostic>> {
     let input = layers::input(request, &mut diagnostics);
     layer.add(input.project);
     if let Some(template) = input.template {
-        // Who names a template wants its tests; the project file then only gives the settings around them.
+        // Who names a template wants its tests; the project file then only gives the settings
+        // around them.
         let tests: Vec<String> = template.tests.keys().cloned().collect();
         layer.add(template);
         layer.tests.retain(|name, _| tests.contains(name));
@@ -88,12 +93,16 @@ pub fn load(request: &Request) -> Result<Loaded, Vec<Diagnostic>> {
     diagnostics.extend(unreached(&layer));
     let config = serde_json::from_value(layer.to_json());
     if let Err(error) = &config {
-        diagnostics.push(Diagnostic::error(format!("the configuration does not fit its schema: {error}")));
+        diagnostics.push(Diagnostic::error(format!(
+            "the configuration does not fit its schema: {error}"
+        )));
     }
     match config {
-        Ok(config) if !has_errors(&diagnostics) => {
-            Ok(Loaded { config, origins: Origins::of(&layer), warnings: diagnostics })
-        }
+        Ok(config) if !has_errors(&diagnostics) => Ok(Loaded {
+            config,
+            origins: Origins::of(&layer),
+            warnings: diagnostics,
+        }),
         _ => Err(diagnostics),
     }
 }
@@ -117,7 +126,11 @@ impl Loaded {
 impl Origins {
     fn of(layer: &Layer) -> Self {
         let mut origins = Origins::default();
-        for (name, section) in [("general", &layer.general), ("project", &layer.project), ("tests", &layer.tests)] {
+        for (name, section) in [
+            ("general", &layer.general),
+            ("project", &layer.project),
+            ("tests", &layer.tests),
+        ] {
             origins.gather(section, name);
         }
         origins
@@ -143,56 +156,78 @@ impl Origins {
     }
 }
 
-/// A project without a name gets its directory's; where files are broken, the name may stand in one of them.
+/// A project without a name gets its directory's; where files are broken, the name may stand in one
+/// of them.
 fn name_project(layer: &mut Layer, request: &Request, diagnostics: &mut Vec<Diagnostic>) {
-    let named = layer.project.get("name").is_some_and(|name| name.to_json() != "");
+    let named = layer
+        .project
+        .get("name")
+        .is_some_and(|name| name.to_json() != "");
     if named || has_errors(diagnostics) {
         return;
     }
     match directory_name(&request.project_root) {
         Some(name) => {
-            let message = format!("the project has no name; it is called `{name}` after its directory");
+            let message =
+                format!("the project has no name; it is called `{name}` after its directory");
             diagnostics.push(Diagnostic::warning(message).help("set project.name"));
-            layer.project.insert("name".to_owned(), Setting::new(Content::Value(name.into()), Origin::ProjectRoot));
+            layer.project.insert(
+                "name".to_owned(),
+                Setting::new(Content::Value(name.into()), Origin::ProjectRoot),
+            );
         }
-        None => diagnostics.push(Diagnostic::error("the project has no name").help("set project.name")),
+        None => {
+            diagnostics.push(Diagnostic::error("the project has no name").help("set project.name"))
+        }
     }
 }
 
 fn has_errors(diagnostics: &[Diagnostic]) -> bool {
-    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
 /// The name of the project's directory, in the characters that a project's name may have.
 fn directory_name(project_root: &Path) -> Option<String> {
     let root = project_root.canonicalize().ok()?;
     let name = root.file_name()?.to_string_lossy().to_lowercase();
-    let words = name.split(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit())).filter(|word| !word.is_empty());
+    let words = name
+        .split(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit()))
+        .filter(|word| !word.is_empty());
     let name = words.collect::<Vec<_>>().join("-");
     (!name.is_empty()).then_some(name)
 }
 
-/// A test takes one of `stack_name`, `stack_name_prefix` and `stack_name_suffix` (`TestObj._assert_param_combo`).
+/// A test takes one of `stack_name`, `stack_name_prefix` and `stack_name_suffix`
+/// (`TestObj._assert_param_combo`).
 fn stack_names(layer: &Layer) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for (name, test) in &layer.tests {
         let keys = ["stack_name", "stack_name_prefix", "stack_name_suffix"];
-        let mut given =
-            keys.iter().filter_map(|key| test.as_section()?.get(*key)).filter(|setting| setting.to_json() != "");
+        let mut given = keys
+            .iter()
+            .filter_map(|key| test.as_section()?.get(*key))
+            .filter(|setting| setting.to_json() != "");
         if let Some(second) = given.nth(1) {
             let message = format!("test `{name}` has more than one of {}", keys.join(", "));
-            diagnostics.push(at_origin(Diagnostic::error(message).help("keep one of them"), &second.origin));
+            diagnostics.push(at_origin(
+                Diagnostic::error(message).help("keep one of them"),
+                &second.origin,
+            ));
         }
     }
     diagnostics
 }
 
-/// A variable or flag sets a key of the project, but tests that inherited the key from a file keep what they have.
-/// That is TaskCat's way; here it is said.
+/// A variable or flag sets a key of the project, but tests that inherited the key from a file keep
+/// what they have. That is TaskCat's way; here it is said.
 fn unreached(layer: &Layer) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for key in PROPAGATED_KEYS {
-        let Some(project) = layer.project.get(key) else { continue };
+        let Some(project) = layer.project.get(key) else {
+            continue;
+        };
         match project.origin {
             // `--regions` narrows the tests' regions: see `trim`.
             Origin::CommandLine(_) if key == "regions" => continue,
@@ -201,10 +236,14 @@ fn unreached(layer: &Layer) -> Vec<Diagnostic> {
         }
         for (name, test) in &layer.tests {
             let own = test.as_section().and_then(|test| test.get(key));
-            if let Some(own) = own.filter(|own| own.inherited && own.to_json() != project.to_json()) {
-                let message =
-                    format!("{}: it does not reach `tests.{name}.{key}`, which is {}", project.origin, own.origin);
-                diagnostics.push(Diagnostic::warning(message).help(format!("set tests.{name}.{key}")));
+            if let Some(own) = own.filter(|own| own.inherited && own.to_json() != project.to_json())
+            {
+                let message = format!(
+                    "{}: it does not reach `tests.{name}.{key}`, which is {}",
+                    project.origin, own.origin
+                );
+                diagnostics
+                    .push(Diagnostic::warning(message).help(format!("set tests.{name}.{key}")));
             }
         }
     }
@@ -234,7 +273,10 @@ mod tests {
 
     impl Project {
         pub(super) fn new(files: &[(&str, &str)]) -> Self {
-            let directory = tempfile::Builder::new().prefix("My_Project.").tempdir().unwrap();
+            let directory = tempfile::Builder::new()
+                .prefix("My_Project.")
+                .tempdir()
+                .unwrap();
             let root = directory.path().join("project");
             fs::create_dir(&root).unwrap();
             for (path, text) in files {
@@ -242,7 +284,11 @@ mod tests {
                 fs::create_dir_all(path.parent().unwrap()).unwrap();
                 fs::write(path, text).unwrap();
             }
-            let request = Request { project_root: root, input_file: "./.taskcat.yml".into(), ..Request::default() };
+            let request = Request {
+                project_root: root,
+                input_file: "./.taskcat.yml".into(),
+                ..Request::default()
+            };
             Self { directory, request }
         }
 
@@ -252,20 +298,28 @@ mod tests {
         }
 
         pub(super) fn argument(mut self, key: &str, value: &str, flag: &str) -> Self {
-            let argument = Argument { key: key.to_owned(), value: value.to_owned(), flag: flag.to_owned() };
+            let argument = Argument {
+                key: key.to_owned(),
+                value: value.to_owned(),
+                flag: flag.to_owned(),
+            };
             self.request.command_line.push(argument);
             self
         }
 
         #[track_caller]
         pub(super) fn load(&self) -> Loaded {
-            load(&self.request).unwrap_or_else(|diagnostics| panic!("{}", self.said(&diagnostics).join("\n")))
+            load(&self.request)
+                .unwrap_or_else(|diagnostics| panic!("{}", self.said(&diagnostics).join("\n")))
         }
 
         /// Diagnostics as lines, with paths relative to the project.
         pub(super) fn said(&self, diagnostics: &[Diagnostic]) -> Vec<String> {
             let root = format!("{}/", self.request.project_root.display());
-            diagnostics.iter().map(|diagnostic| diagnostic.to_string().replace(&root, "")).collect()
+            diagnostics
+                .iter()
+                .map(|diagnostic| diagnostic.to_string().replace(&root, ""))
+                .collect()
         }
 
         /// Everything that is said of the project, errors or not.
@@ -283,25 +337,42 @@ mod tests {
 
     fn set(config: &mut Value, path: &str, value: Value) -> Option<Value> {
         let (parents, key) = path.rsplit_once('.').unwrap();
-        let parent = parents.split('.').try_fold(config, |node, key| node.get_mut(key)).unwrap();
-        parent.as_object_mut().unwrap().insert(key.to_owned(), value)
+        let parent = parents
+            .split('.')
+            .try_fold(config, |node, key| node.get_mut(key))
+            .unwrap();
+        parent
+            .as_object_mut()
+            .unwrap()
+            .insert(key.to_owned(), value)
     }
 
     fn scenario_request(folder: &Path) -> Request {
-        let text = fs::read_to_string(folder.join("request.json")).unwrap_or_else(|_| "{}".to_owned());
+        let text =
+            fs::read_to_string(folder.join("request.json")).unwrap_or_else(|_| "{}".to_owned());
         let given: Value = serde_json::from_str(&text).unwrap();
         let pairs = given["env"].as_object().cloned().unwrap_or_default();
-        let arguments = given["command_line"].as_array().cloned().unwrap_or_default();
+        let arguments = given["command_line"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         Request {
             project_root: folder.join("project"),
             input_file: given["input"].as_str().unwrap_or(".taskcat.yml").into(),
             global_file: Some(folder.join("home/.taskcat.yml")),
             legacy_global_overrides: Some(folder.join("home/.aws/taskcat_global_override.json")),
-            env: pairs.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+            env: pairs
+                .iter()
+                .map(|(name, value)| (name.clone(), text(value)))
+                .collect(),
             command_line: arguments
                 .iter()
-                .map(|a| Argument { key: text(&a[0]), value: text(&a[1]), flag: text(&a[2]) })
+                .map(|a| Argument {
+                    key: text(&a[0]),
+                    value: text(&a[1]),
+                    flag: text(&a[2]),
+                })
                 .collect(),
         }
     }
@@ -313,15 +384,25 @@ mod tests {
         let mut checked = 0;
         for entry in fs::read_dir(scenarios).unwrap() {
             let folder = entry.unwrap().path();
-            let Ok(expected) = fs::read_to_string(folder.join("expected.json")) else { continue };
+            let Ok(expected) = fs::read_to_string(folder.join("expected.json")) else {
+                continue;
+            };
             let mut expected: Value = serde_json::from_str(&expected).unwrap();
-            let differences = fs::read_to_string(folder.join("differences.json")).unwrap_or_else(|_| "{}".to_owned());
-            for (path, value) in serde_json::from_str::<serde_json::Map<_, _>>(&differences).unwrap() {
+            let differences = fs::read_to_string(folder.join("differences.json"))
+                .unwrap_or_else(|_| "{}".to_owned());
+            for (path, value) in
+                serde_json::from_str::<serde_json::Map<_, _>>(&differences).unwrap()
+            {
                 let taskcats = set(&mut expected, &path, value.clone());
-                assert_ne!(taskcats, Some(value), "{}: {path} is no difference", folder.display());
+                assert_ne!(
+                    taskcats,
+                    Some(value),
+                    "{}: {path} is no difference",
+                    folder.display()
+                );
             }
-            let loaded =
-                load(&scenario_request(&folder)).unwrap_or_else(|said| panic!("{}: {said:#?}", folder.display()));
+            let loaded = load(&scenario_request(&folder))
+                .unwrap_or_else(|said| panic!("{}: {said:#?}", folder.display()));
             assert_eq!(loaded.to_json(), expected, "{}", folder.display());
             checked += 1;
         }
@@ -332,11 +413,17 @@ mod tests {
     fn corpus() -> PathBuf {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut folders = root.ancestors().map(|folder| folder.join("shared/corpus"));
-        folders.find(|path| path.is_dir()).expect("shared/corpus lies beside the checkout")
+        folders
+            .find(|path| path.is_dir())
+            .expect("shared/corpus lies beside the checkout")
     }
 
     fn corpus_request(project: &Path) -> Request {
-        Request { project_root: project.to_owned(), input_file: ".taskcat.yml".into(), ..Request::default() }
+        Request {
+            project_root: project.to_owned(),
+            input_file: ".taskcat.yml".into(),
+            ..Request::default()
+        }
     }
 
     #[test]
@@ -346,12 +433,21 @@ mod tests {
         let mut checked = 0;
         for entry in fs::read_dir(corpus.join("expected")).unwrap() {
             let file = entry.unwrap().path();
-            let expected: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+            let expected: Value =
+                serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
             let loaded = load(&corpus_request(&corpus.join(file.file_stem().unwrap()))).unwrap();
             assert_eq!(loaded.to_json(), expected["config"], "{}", file.display());
             // What is shown can be read again, and says the same.
-            let shown = crate::yaml::parse(&std::sync::Arc::from(Path::new("shown")), &show::yaml(&loaded));
-            assert_eq!(shown.root.unwrap().to_json(), expected["config"], "{}", file.display());
+            let shown = crate::yaml::parse(
+                &std::sync::Arc::from(Path::new("shown")),
+                &show::yaml(&loaded),
+            );
+            assert_eq!(
+                shown.root.unwrap().to_json(),
+                expected["config"],
+                "{}",
+                file.display()
+            );
             checked += 1;
         }
         assert_eq!(checked, 12);
@@ -360,9 +456,14 @@ mod tests {
     /// Deterministic damage to real files: whatever comes out, it is an answer.
     #[test]
     fn damaged_files_never_panic() {
-        let mut texts = vec![b"a: &a [*a, !Ref x, 'q', \"\\u00e9\", {b: 010}]\n<<: *a\n? [k]\n: |\n  x\n".to_vec()];
-        let projects = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/projects")).unwrap();
-        let mut projects: Vec<_> = projects.map(|entry| entry.unwrap().path().join(".taskcat.yml")).collect();
+        let mut texts = vec![
+            b"a: &a [*a, !Ref x, 'q', \"\\u00e9\", {b: 010}]\n<<: *a\n? [k]\n: |\n  x\n".to_vec(),
+        ];
+        let projects =
+            fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/projects")).unwrap();
+        let mut projects: Vec<_> = projects
+            .map(|entry| entry.unwrap().path().join(".taskcat.yml"))
+            .collect();
         projects.sort();
         texts.extend(projects.iter().filter_map(|path| fs::read(path).ok()));
         let project = Project::new(&[(".taskcat.yml", "")]);
@@ -400,11 +501,17 @@ mod tests {
                 }
                 Err(said) => {
                     refused += 1;
-                    assert!(said.iter().any(|diagnostic| diagnostic.severity == Severity::Error));
+                    assert!(
+                        said.iter()
+                            .any(|diagnostic| diagnostic.severity == Severity::Error)
+                    );
                 }
             }
         }
-        assert!(accepted > 0 && refused > 0, "{accepted} accepted, {refused} refused");
+        assert!(
+            accepted > 0 && refused > 0,
+            "{accepted} accepted, {refused} refused"
+        );
     }
 
     #[test]
@@ -422,7 +529,9 @@ mod tests {
         let loaded = project.load();
         let root = format!("{}/", project.request.project_root.display());
         let check = |path: &str, expect: &str| {
-            let origin = loaded.origin(path).map(|origin| origin.to_string().replace(&root, ""));
+            let origin = loaded
+                .origin(path)
+                .map(|origin| origin.to_string().replace(&root, ""));
             assert_eq!(origin.as_deref(), Some(expect), "{path}");
         };
         check("project.name", ".taskcat.yml:2:3");
@@ -442,14 +551,25 @@ mod tests {
     fn a_project_without_a_name_is_called_after_its_directory() {
         let mut project = Project::new(&[("My_Templates (v2)/.taskcat.yml", "tests: {}\n")]);
         project.request.project_root.push("My_Templates (v2)");
-        assert_eq!(project.load().config.project.name.as_deref(), Some("my-templates-v2"));
+        assert_eq!(
+            project.load().config.project.name.as_deref(),
+            Some("my-templates-v2")
+        );
         assert_eq!(
             project.all_said(),
-            ["the project has no name; it is called `my-templates-v2` after its directory (set project.name)"]
+            [
+                "the project has no name; it is called `my-templates-v2` after its directory (set \
+                 project.name)"
+            ]
         );
         project.request.project_root = "/".into();
-        project.request.input_file = project.path().join("project/My_Templates (v2)/.taskcat.yml");
-        assert_eq!(project.all_said(), ["the project has no name (set project.name)"]);
+        project.request.input_file = project
+            .path()
+            .join("project/My_Templates (v2)/.taskcat.yml");
+        assert_eq!(
+            project.all_said(),
+            ["the project has no name (set project.name)"]
+        );
     }
 
     #[test]
@@ -458,28 +578,37 @@ mod tests {
         let root = project.request.project_root.display();
         assert_eq!(
             project.all_said()[0].replace(&format!("{root}/"), ""),
-            "cannot read .taskcat.yml: no such file (create it, with `project: {name: NAME, regions: [REGION]}` and \
-             `tests: {default: {template: TEMPLATE}}`, or name the project's root with --project-root, or a template \
+            "cannot read .taskcat.yml: no such file (create it, with `project: {name: NAME, \
+             regions: [REGION]}` and \
+             `tests: {default: {template: TEMPLATE}}`, or name the project's root with \
+             --project-root, or a template \
              with --input-file)"
         );
     }
 
     #[test]
     fn stack_name_keys_exclude_each_other() {
-        let text = "project: {name: p}\ntests:\n  t: {stack_name: a, stack_name_prefix: b, stack_name_suffix: ''}\n  \
+        let text = "project: {name: p}\ntests:\n  t: {stack_name: a, stack_name_prefix: b, \
+            stack_name_suffix: ''}\n  \
                     u: {stack_name: '', stack_name_suffix: c}\n";
         assert_eq!(
             Project::new(&[(".taskcat.yml", text)]).all_said(),
-            [".taskcat.yml:3:22: test `t` has more than one of stack_name, stack_name_prefix, stack_name_suffix \
-                 (keep one of them)"]
+            [
+                ".taskcat.yml:3:22: test `t` has more than one of stack_name, stack_name_prefix, \
+                 stack_name_suffix \
+                 (keep one of them)"
+            ]
         );
     }
 
     #[test]
     fn a_value_that_does_not_reach_a_test_is_pointed_out() {
-        let text = "project: {name: p, s3_bucket: file, regions: [us-east-1]}\ntests: {t: {}, u: {s3_bucket: own}}\n";
-        let project = Project::new(&[(".taskcat.yml", text)]).env("TASKCAT_PROJECT_S3_BUCKET", "env");
-        let expect = "TASKCAT_PROJECT_S3_BUCKET: it does not reach `tests.t.s3_bucket`, which is .taskcat.yml:1:20 \
+        let text = "project: {name: p, s3_bucket: file, regions: [us-east-1]}\ntests: {t: {}, u: \
+            {s3_bucket: own}}\n";
+        let project =
+            Project::new(&[(".taskcat.yml", text)]).env("TASKCAT_PROJECT_S3_BUCKET", "env");
+        let expect = "TASKCAT_PROJECT_S3_BUCKET: it does not reach `tests.t.s3_bucket`, which is \
+            .taskcat.yml:1:20 \
                       (set tests.t.s3_bucket)";
         assert_eq!(project.all_said(), [expect]);
         // A flag for every test reaches them all, and `--regions` is narrowed later.
@@ -488,18 +617,33 @@ mod tests {
             .argument("tests.*.s3_bucket", "flag", "--bucket-name")
             .argument("project.regions", "us-west-2", "--regions");
         assert_eq!(project.all_said(), [""; 0]);
-        let buckets = project.load().config.tests.into_values().map(|test| test.s3_bucket).collect::<Vec<_>>();
+        let buckets = project
+            .load()
+            .config
+            .tests
+            .into_values()
+            .map(|test| test.s3_bucket)
+            .collect::<Vec<_>>();
         assert_eq!(buckets, [Some("flag".to_owned()), Some("flag".to_owned())]);
     }
 
     #[test]
     fn accessors_follow_taskcat() {
-        let test: TestConfig = serde_json::from_value(json!({"auth": {"us-east-1": "a"}, "s3_bucket": ""})).unwrap();
+        let test: TestConfig =
+            serde_json::from_value(json!({"auth": {"us-east-1": "a"}, "s3_bucket": ""})).unwrap();
         assert_eq!(
-            (test.profile("us-east-1"), test.profile("us-east-2"), test.given_bucket()),
+            (
+                test.profile("us-east-1"),
+                test.profile("us-east-2"),
+                test.given_bucket()
+            ),
             (Some("a"), None, None)
         );
-        let test: TestConfig = serde_json::from_value(json!({"auth": {"default": "d"}, "s3_bucket": "b"})).unwrap();
-        assert_eq!((test.profile("us-east-1"), test.given_bucket()), (Some("d"), Some("b")));
+        let test: TestConfig =
+            serde_json::from_value(json!({"auth": {"default": "d"}, "s3_bucket": "b"})).unwrap();
+        assert_eq!(
+            (test.profile("us-east-1"), test.given_bucket()),
+            (Some("d"), Some("b"))
+        );
     }
 }

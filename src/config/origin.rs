@@ -43,7 +43,8 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What a layer is read from: it turns positions into origins, and carries diagnostics to where they can be found.
+/// What a layer is read from: it turns positions into origins, and carries diagnostics to where
+/// they can be found.
 #[derive(Clone, Debug)]
 pub enum Source {
     File(Arc<Path>),
@@ -54,16 +55,23 @@ pub enum Source {
 impl Source {
     pub fn origin(&self, at: Position) -> Origin {
         match self {
-            Source::File(file) => Origin::File(Location { file: file.clone(), at }),
+            Source::File(file) => Origin::File(Location {
+                file: file.clone(),
+                at,
+            }),
             Source::Environment(variable) => Origin::Environment(variable.clone()),
             Source::CommandLine(flag) => Origin::CommandLine(flag.clone()),
         }
     }
 
-    /// A diagnostic with its place: a location in a file, or the name of the variable or flag in front.
+    /// A diagnostic with its place: a location in a file, or the name of the variable or flag in
+    /// front.
     pub fn place(&self, mut diagnostic: Diagnostic, at: Position) -> Diagnostic {
         match self {
-            Source::File(file) => diagnostic.at(Location { file: file.clone(), at }),
+            Source::File(file) => diagnostic.at(Location {
+                file: file.clone(),
+                at,
+            }),
             Source::Environment(name) | Source::CommandLine(name) => {
                 diagnostic.message = format!("{name}: {}", diagnostic.message);
                 diagnostic

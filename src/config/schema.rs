@@ -1,9 +1,11 @@
-//! Every key of a configuration, as types: what `.taskcat.yml` may hold and what the other parts read.
+//! Every key of a configuration, as types: what `.taskcat.yml` may hold and what the other parts
+//! read.
 //!
-//! The doc comments are the descriptions in `schemas/taskcat-config.schema.json`, which is generated from these types;
-//! `validate` checks files against that same schema, so a key or a pattern stands here and nowhere else. Keys, types
-//! and patterns are those of TaskCat's `_dataclasses.py`. Differences: a region or an Availability Zone ID is held to
-//! its shape alone, never to a list that ages; a parameter may be a number with a fraction or a date.
+//! The doc comments are the descriptions in `schemas/taskcat-config.schema.json`, which is
+//! generated from these types; `validate` checks files against that same schema, so a key or a
+//! pattern stands here and nowhere else. Keys, types and patterns are those of TaskCat's
+//! `_dataclasses.py`. Differences: a region or an Availability Zone ID is held to its shape alone,
+//! never to a list that ages; a parameter may be a number with a fraction or a date.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -37,7 +39,8 @@ pub type Auth = IndexMap<String, String>;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GeneralConfig {
-    /// Parameter key-values to pass to CloudFormation; they take precedence over the project's and the tests'
+    /// Parameter key-values to pass to CloudFormation; they take precedence over the project's and
+    /// the tests'
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Parameters>,
     /// Tags to apply to the stacks
@@ -69,7 +72,8 @@ pub struct GeneralConfig {
     /// Hooks to run after the stacks have settled
     #[serde(skip_serializing_if = "Option::is_none")]
     pub posthooks: Option<Vec<HookData>>,
-    /// Time limit of a test: its hooks and its stack until it has settled, without the deletion; default is 12h
+    /// Time limit of a test: its hooks and its stack until it has settled, without the deletion;
+    /// default is 12h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<HumanDuration>,
     /// Time limit of each hook; a hook's own `config.timeout` takes precedence; default is 1h
@@ -78,7 +82,8 @@ pub struct GeneralConfig {
     /// Time limit of the deletion of a stack, retries included; default is 3h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_timeout: Option<HumanDuration>,
-    /// Number of times to retry a test that failed for a reason that is AWS's, such as lack of capacity; default is 0
+    /// Number of times to retry a test that failed for a reason that is AWS's, such as lack of
+    /// capacity; default is 0
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "retries")]
     pub retries: Option<u32>,
@@ -128,11 +133,13 @@ pub struct ProjectConfig {
     /// Package Lambda functions into zips before the upload, set to false to disable
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package_lambda: Option<bool>,
-    /// Path relative to the project root to place Lambda zips in, default is 'lambda_functions/packages'
+    /// Path relative to the project root to place Lambda zips in, default is
+    /// 'lambda_functions/packages'
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["functions/packages"]))]
     pub lambda_zip_path: Option<String>,
-    /// Path relative to the project root that holds the Lambda sources, default is 'lambda_functions/source'
+    /// Path relative to the project root that holds the Lambda sources, default is
+    /// 'lambda_functions/source'
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["functions/source"]))]
     pub lambda_source_path: Option<String>,
@@ -143,7 +150,8 @@ pub struct ProjectConfig {
     /// Use one bucket in each region
     #[serde(skip_serializing_if = "Option::is_none")]
     pub s3_regional_buckets: Option<bool>,
-    /// Parameter key-values to pass to CloudFormation; they take precedence over the tests', the general ones over them
+    /// Parameter key-values to pass to CloudFormation; they take precedence over the tests', the
+    /// general ones over them
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Parameters>,
     /// Package the Lambda functions of submodules too, set to false to disable
@@ -167,7 +175,8 @@ pub struct ProjectConfig {
     /// Shorten the stack names that are generated for tests, set to true to enable
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shorten_stack_name: Option<bool>,
-    /// Role that CloudFormation assumes to launch the stacks: its name, after its path if it has one, or its ARN
+    /// Role that CloudFormation assumes to launch the stacks: its name, after its path if it has
+    /// one, or its ARN
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_name: Option<String>,
     /// ID of the AWS organization that may read the buckets made for the run; it starts with o-
@@ -179,7 +188,8 @@ pub struct ProjectConfig {
     /// Hooks to run after the stacks have settled
     #[serde(skip_serializing_if = "Option::is_none")]
     pub posthooks: Option<Vec<HookData>>,
-    /// Time limit of a test: its hooks and its stack until it has settled, without the deletion; default is 12h
+    /// Time limit of a test: its hooks and its stack until it has settled, without the deletion;
+    /// default is 12h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<HumanDuration>,
     /// Time limit of each hook; a hook's own `config.timeout` takes precedence; default is 1h
@@ -188,7 +198,8 @@ pub struct ProjectConfig {
     /// Time limit of the deletion of a stack, retries included; default is 3h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_timeout: Option<HumanDuration>,
-    /// Number of times to retry a test that failed for a reason that is AWS's, such as lack of capacity; default is 0
+    /// Number of times to retry a test that failed for a reason that is AWS's, such as lack of
+    /// capacity; default is 0
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "retries")]
     pub retries: Option<u32>,
@@ -215,7 +226,8 @@ pub struct TestConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["templates/main.template.yaml"]))]
     pub template: Option<String>,
-    /// Parameter key-values to pass to CloudFormation; the project's and the general ones take precedence over them
+    /// Parameter key-values to pass to CloudFormation; the project's and the general ones take
+    /// precedence over them
     pub parameters: Parameters,
     /// AWS regions to test in
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -244,7 +256,8 @@ pub struct TestConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "az_ids")]
     pub az_blacklist: Option<Vec<String>>,
-    /// Role that CloudFormation assumes to launch the stacks: its name, after its path if it has one, or its ARN
+    /// Role that CloudFormation assumes to launch the stacks: its name, after its path if it has
+    /// one, or its ARN
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_name: Option<String>,
     /// Name of the stack. Not together with stack_name_prefix or stack_name_suffix
@@ -262,7 +275,8 @@ pub struct TestConfig {
     /// Hooks to run after the stacks have settled
     #[serde(skip_serializing_if = "Option::is_none")]
     pub posthooks: Option<Vec<HookData>>,
-    /// Time limit of a test: its hooks and its stack until it has settled, without the deletion; default is 12h
+    /// Time limit of a test: its hooks and its stack until it has settled, without the deletion;
+    /// default is 12h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<HumanDuration>,
     /// Time limit of each hook; a hook's own `config.timeout` takes precedence; default is 1h
@@ -271,7 +285,8 @@ pub struct TestConfig {
     /// Time limit of the deletion of a stack, retries included; default is 3h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_timeout: Option<HumanDuration>,
-    /// Number of times to retry a test that failed for a reason that is AWS's, such as lack of capacity; default is 0
+    /// Number of times to retry a test that failed for a reason that is AWS's, such as lack of
+    /// capacity; default is 0
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "retries")]
     pub retries: Option<u32>,
@@ -285,7 +300,8 @@ impl TestConfig {
         Some(set.as_str()).filter(|name| !name.trim().is_empty())
     }
 
-    /// The bucket that the user gave. An empty name, as converted legacy configurations have it, is none.
+    /// The bucket that the user gave. An empty name, as converted legacy configurations have it, is
+    /// none.
     pub fn given_bucket(&self) -> Option<&str> {
         self.s3_bucket.as_deref().filter(|name| !name.is_empty())
     }
@@ -305,8 +321,9 @@ pub struct HookData {
 
 /// A parameter's value as the configuration has it, pseudo-parameters still in it.
 ///
-/// TaskCat turns numbers into text when it reads the file, and so does this; a number with a fraction and a date,
-/// which TaskCat refuses, are the text that was written. Lists stay lists (TaskCat makes `['a', 'b']` of most).
+/// TaskCat turns numbers into text when it reads the file, and so does this; a number with a
+/// fraction and a date, which TaskCat refuses, are the text that was written. Lists stay lists
+/// (TaskCat makes `['a', 'b']` of most).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum ParameterValue {
@@ -319,14 +336,19 @@ pub enum ParameterValue {
 impl ParameterValue {
     /// The value as text; the items of a list are joined with commas.
     ///
-    /// TaskCat sends a boolean as Python writes it, `True`, which a template with `AllowedValues: ["true", "false"]`
-    /// refuses. So a boolean takes the words and the case of the parameter's `AllowedValues` and `Default`, given as
-    /// `accepted`; only where none of them is such a word it is Python's.
+    /// TaskCat sends a boolean as Python writes it, `True`, which a template with
+    /// `AllowedValues: ["true", "false"]` refuses. So a boolean takes the words and the case of the
+    /// parameter's `AllowedValues` and `Default`, given as `accepted`; only where none of them is
+    /// such a word it is Python's.
     pub fn text(&self, accepted: &[&str]) -> String {
         match self {
             ParameterValue::String(text) => text.clone(),
             ParameterValue::Bool(value) => boolean_text(*value, accepted),
-            ParameterValue::List(items) => items.iter().map(|item| item.text(accepted)).collect::<Vec<_>>().join(","),
+            ParameterValue::List(items) => items
+                .iter()
+                .map(|item| item.text(accepted))
+                .collect::<Vec<_>>()
+                .join(","),
         }
     }
 }
@@ -334,10 +356,15 @@ impl ParameterValue {
 fn boolean_text(value: bool, accepted: &[&str]) -> String {
     const WORDS: [(&str, &str); 3] = [("true", "false"), ("yes", "no"), ("on", "off")];
     for model in accepted {
-        let pair = WORDS.iter().find(|(yes, no)| yes.eq_ignore_ascii_case(model) || no.eq_ignore_ascii_case(model));
+        let pair = WORDS
+            .iter()
+            .find(|(yes, no)| yes.eq_ignore_ascii_case(model) || no.eq_ignore_ascii_case(model));
         if let Some((yes, no)) = pair {
             let word = if value { *yes } else { *no };
-            return match (model.chars().any(char::is_lowercase), model.starts_with(char::is_uppercase)) {
+            return match (
+                model.chars().any(char::is_lowercase),
+                model.starts_with(char::is_uppercase),
+            ) {
                 (false, _) => word.to_uppercase(),
                 (true, true) => capitalized(word),
                 (true, false) => word.to_owned(),
@@ -349,7 +376,12 @@ fn boolean_text(value: bool, accepted: &[&str]) -> String {
 
 fn capitalized(word: &str) -> String {
     let mut chars = word.chars();
-    chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
+    chars
+        .next()
+        .map(|first| first.to_ascii_uppercase())
+        .into_iter()
+        .chain(chars)
+        .collect()
 }
 
 /// As `taskcat config show` prints it: booleans in Python's form, which is what TaskCat prints.
@@ -456,12 +488,16 @@ fn auth(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// The JSON Schema of a configuration file, draft 7 (the draft that YAML language servers know best).
+/// The JSON Schema of a configuration file, draft 7 (the draft that YAML language servers know
+/// best).
 pub fn json_schema() -> &'static serde_json::Value {
     static SCHEMA: OnceLock<serde_json::Value> = OnceLock::new();
     SCHEMA.get_or_init(|| {
         let settings = SchemaSettings::draft07().with_transform(RecursiveTransform(without_null));
-        settings.into_generator().into_root_schema_for::<BaseConfig>().to_value()
+        settings
+            .into_generator()
+            .into_root_schema_for::<BaseConfig>()
+            .to_value()
     })
 }
 
@@ -493,7 +529,11 @@ mod tests {
             std::fs::write(&file, &current).unwrap();
         }
         let published = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(published == current, "{} is not what the types say; see this test", file.display());
+        assert!(
+            published == current,
+            "{} is not what the types say; see this test",
+            file.display()
+        );
     }
 
     #[test]
@@ -515,11 +555,21 @@ mod tests {
     fn values_have_a_text() {
         let check = |json: serde_json::Value, text: &str, shown: serde_json::Value| {
             let value: ParameterValue = serde_json::from_value(json).unwrap();
-            assert_eq!((value.text(&[]).as_str(), serde_json::to_value(&value).unwrap()), (text, shown));
+            assert_eq!(
+                (
+                    value.text(&[]).as_str(),
+                    serde_json::to_value(&value).unwrap()
+                ),
+                (text, shown)
+            );
         };
         check("a".into(), "a", "a".into());
         check(true.into(), "True", "True".into());
-        check(serde_json::json!(["a", false, "c"]), "a,False,c", serde_json::json!(["a", "False", "c"]));
+        check(
+            serde_json::json!(["a", false, "c"]),
+            "a,False,c",
+            serde_json::json!(["a", "False", "c"]),
+        );
         check(serde_json::json!([]), "", serde_json::json!([]));
     }
 }

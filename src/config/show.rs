@@ -17,22 +17,38 @@ pub fn json(loaded: &Loaded) -> String {
 pub fn json_with_origin(loaded: &Loaded) -> String {
     let origins = leaves(&loaded.to_json(), "")
         .into_iter()
-        .filter_map(|path| loaded.origin(&path).map(|origin| (path, Value::from(origin.to_string()))));
-    pretty(&json!({ "config": loaded.to_json(), "origins": origins.collect::<serde_json::Map<_, _>>() }))
+        .filter_map(|path| {
+            loaded
+                .origin(&path)
+                .map(|origin| (path, Value::from(origin.to_string())))
+        });
+    pretty(
+        &json!({ "config": loaded.to_json(), "origins": origins.collect::<serde_json::Map<_, _>>() }),
+    )
 }
 
 /// As YAML that can be read back.
 pub fn yaml(loaded: &Loaded) -> String {
-    lines(&loaded.to_json()).into_iter().map(|line| line.text + "\n").collect()
+    lines(&loaded.to_json())
+        .into_iter()
+        .map(|line| line.text + "\n")
+        .collect()
 }
 
 /// As YAML with a comment on each value that says where it came from.
 pub fn with_origin(loaded: &Loaded) -> String {
     let lines = lines(&loaded.to_json());
-    let width = lines.iter().map(|line| line.text.chars().count()).filter(|width| *width <= 60).max().unwrap_or(0);
-    let shown = lines.into_iter().map(|line| match line.leaf.and_then(|path| loaded.origin(&path).cloned()) {
-        Some(origin) => format!("{:width$}  # {origin}\n", line.text),
-        None => line.text + "\n",
+    let width = lines
+        .iter()
+        .map(|line| line.text.chars().count())
+        .filter(|width| *width <= 60)
+        .max()
+        .unwrap_or(0);
+    let shown = lines.into_iter().map(|line| {
+        match line.leaf.and_then(|path| loaded.origin(&path).cloned()) {
+            Some(origin) => format!("{:width$}  # {origin}\n", line.text),
+            None => line.text + "\n",
+        }
     });
     shown.collect()
 }
@@ -49,12 +65,18 @@ pub fn project_file(layer: &Layer) -> String {
     if let Some(sections) = config.as_object_mut() {
         sections.shift_remove("general");
     }
-    lines(&config).into_iter().map(|line| line.text + "\n").collect()
+    lines(&config)
+        .into_iter()
+        .map(|line| line.text + "\n")
+        .collect()
 }
 
 /// The text of a `.taskcat_overrides.yml`.
 pub fn parameters_file(parameters: &Setting) -> String {
-    lines(&parameters.to_json()).into_iter().map(|line| line.text + "\n").collect()
+    lines(&parameters.to_json())
+        .into_iter()
+        .map(|line| line.text + "\n")
+        .collect()
 }
 
 fn pretty(value: &Value) -> String {
@@ -63,14 +85,23 @@ fn pretty(value: &Value) -> String {
 
 /// The paths of a tree's values, lists' items among them.
 fn leaves(value: &Value, path: &str) -> Vec<String> {
-    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    let below = |key: &str| {
+        if path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{path}.{key}")
+        }
+    };
     match value {
-        Value::Object(entries) if !entries.is_empty() => {
-            entries.iter().flat_map(|(key, value)| leaves(value, &below(key))).collect()
-        }
-        Value::Array(items) if !items.is_empty() => {
-            items.iter().enumerate().flat_map(|(n, value)| leaves(value, &below(&n.to_string()))).collect()
-        }
+        Value::Object(entries) if !entries.is_empty() => entries
+            .iter()
+            .flat_map(|(key, value)| leaves(value, &below(key)))
+            .collect(),
+        Value::Array(items) if !items.is_empty() => items
+            .iter()
+            .enumerate()
+            .flat_map(|(n, value)| leaves(value, &below(&n.to_string())))
+            .collect(),
         _ => vec![path.to_owned()],
     }
 }
@@ -196,8 +227,12 @@ tests:
                     - a b                              # .taskcat.yml:5:54
                   n: null                              # .taskcat.yml:5:62
         "##);
-        let json: Value = serde_json::from_str(&json_with_origin(&project.load()).replace(&root, "")).unwrap();
-        assert_eq!(json["origins"]["tests.yes.parameters.D.1"], ".taskcat.yml:14:14");
+        let json: Value =
+            serde_json::from_str(&json_with_origin(&project.load()).replace(&root, "")).unwrap();
+        assert_eq!(
+            json["origins"]["tests.yes.parameters.D.1"],
+            ".taskcat.yml:14:14"
+        );
         assert_eq!(json["config"]["project"]["owner"], "me");
     }
 

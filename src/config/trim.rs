@@ -1,7 +1,7 @@
 //! Leaves only the tests and regions that the user asked for: `--test-names`, `--regions`.
 //!
-//! Follows `_trim_tests` and `_trim_regions` in TaskCat's `testing/_cfn_test.py`, except that a name that no test has
-//! is an error here and nothing there.
+//! Follows `_trim_tests` and `_trim_regions` in TaskCat's `testing/_cfn_test.py`, except that a
+//! name that no test has is an error here and nothing there.
 
 use super::Loaded;
 use super::validate::nearest;
@@ -9,7 +9,11 @@ use crate::diagnostic::Diagnostic;
 
 impl Loaded {
     /// Drops every other test, and every other region of the tests. `None` keeps all.
-    pub fn trim(&mut self, test_names: Option<&[String]>, regions: Option<&[String]>) -> Vec<Diagnostic> {
+    pub fn trim(
+        &mut self,
+        test_names: Option<&[String]>,
+        regions: Option<&[String]>,
+    ) -> Vec<Diagnostic> {
         let mut diagnostics = Vec::new();
         let known_regions = self.regions();
         if let Some(names) = test_names {
@@ -19,17 +23,24 @@ impl Loaded {
         }
         if let Some(wanted) = regions {
             if wanted.is_empty() {
-                diagnostics.push(Diagnostic::error("--regions names no region").help("ALL takes each test's own"));
+                diagnostics.push(
+                    Diagnostic::error("--regions names no region")
+                        .help("ALL takes each test's own"),
+                );
             }
             let known: Vec<&str> = known_regions.iter().map(String::as_str).collect();
             diagnostics.extend(unknown("region", wanted, &known));
             for (name, test) in &mut self.config.tests {
-                let Some(regions) = &mut test.regions else { continue };
+                let Some(regions) = &mut test.regions else {
+                    continue;
+                };
                 let had_some = !regions.is_empty();
                 regions.retain(|region| wanted.contains(region));
                 if had_some && regions.is_empty() {
-                    let message =
-                        format!("test `{name}` is left out: it has none of the regions {}", wanted.join(", "));
+                    let message = format!(
+                        "test `{name}` is left out: it has none of the regions {}",
+                        wanted.join(", ")
+                    );
                     diagnostics.push(Diagnostic::warning(message));
                 }
             }
@@ -39,8 +50,12 @@ impl Loaded {
 
     /// Every region of every test, each once.
     fn regions(&self) -> Vec<String> {
-        let mut regions: Vec<String> =
-            self.config.tests.values().flat_map(|test| test.regions.clone().unwrap_or_default()).collect();
+        let mut regions: Vec<String> = self
+            .config
+            .tests
+            .values()
+            .flat_map(|test| test.regions.clone().unwrap_or_default())
+            .collect();
         regions.sort();
         regions.dedup();
         regions
@@ -69,7 +84,8 @@ fn unknown(what: &str, asked: &[String], known: &[&str]) -> Vec<Diagnostic> {
 mod tests {
     use super::super::tests::Project;
 
-    const CONFIG: &str = "project: {name: p, regions: [us-east-1, us-west-2]}\ntests:\n  small: {}\n  large: \
+    const CONFIG: &str = "project: {name: p, regions: [us-east-1, us-west-2]}\ntests:\n  small: \
+        {}\n  large: \
                           {regions: [eu-west-1]}\n  none: {regions: []}\n";
 
     fn strings(list: &str) -> Option<Vec<String>> {
@@ -84,7 +100,12 @@ mod tests {
         let diagnostics = loaded.trim(strings(tests).as_deref(), strings(regions).as_deref());
         let tests = loaded.config.tests.iter();
         let tests: Vec<String> = tests
-            .map(|(name, test)| format!("{name} {}", test.regions.clone().unwrap_or_default().join(" ")))
+            .map(|(name, test)| {
+                format!(
+                    "{name} {}",
+                    test.regions.clone().unwrap_or_default().join(" ")
+                )
+            })
             .collect();
         assert_eq!(
             (tests, project.said(&diagnostics)),
@@ -97,9 +118,19 @@ mod tests {
 
     #[test]
     fn tests_and_regions_are_narrowed() {
-        check("", "", &["small us-east-1 us-west-2", "large eu-west-1", "none "], &[]);
+        check(
+            "",
+            "",
+            &["small us-east-1 us-west-2", "large eu-west-1", "none "],
+            &[],
+        );
         check("small", "", &["small us-east-1 us-west-2"], &[]);
-        check("large,small", "us-west-2,eu-west-1", &["small us-west-2", "large eu-west-1"], &[]);
+        check(
+            "large,small",
+            "us-west-2,eu-west-1",
+            &["small us-west-2", "large eu-west-1"],
+            &[],
+        );
         check(
             "",
             "us-west-2",
@@ -110,8 +141,18 @@ mod tests {
 
     #[test]
     fn unknown_names_are_errors() {
-        check("smal,large", "", &["large eu-west-1"], &["there is no test `smal` (did you mean `small`?)"]);
-        check("xyz", "", &[], &["there is no test `xyz` (known are small, large, none)"]);
+        check(
+            "smal,large",
+            "",
+            &["large eu-west-1"],
+            &["there is no test `smal` (did you mean `small`?)"],
+        );
+        check(
+            "xyz",
+            "",
+            &[],
+            &["there is no test `xyz` (known are small, large, none)"],
+        );
         check(
             "small",
             "us-west-1,us-east-1",

@@ -1,6 +1,8 @@
-//! Checks a file's tree against the schema and turns it into a layer: all problems at once, each with its place.
+//! Checks a file's tree against the schema and turns it into a layer: all problems at once, each
+//! with its place.
 //!
-//! What a key takes is read from `schema`; here stands how a violation is said. Called by `layers` and `legacy`.
+//! What a key takes is read from `schema`; here stands how a violation is said. Called by `layers`
+//! and `legacy`.
 
 use std::collections::HashMap;
 
@@ -22,14 +24,28 @@ pub struct Validator<'a> {
 
 impl<'a> Validator<'a> {
     pub fn new(source: &'a Source, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
-        Self { source, diagnostics, patterns: HashMap::new() }
+        Self {
+            source,
+            diagnostics,
+            patterns: HashMap::new(),
+        }
     }
 
     /// A whole configuration.
     pub fn config(&mut self, node: &Node) -> Layer {
-        let mut sections = self.value(node, Rule::root(), "").map_or_else(Section::new, Setting::into_section);
-        let mut take = |name: &str| sections.shift_remove(name).map_or_else(Section::new, Setting::into_section);
-        Layer { general: take("general"), project: take("project"), tests: take("tests") }
+        let mut sections = self
+            .value(node, Rule::root(), "")
+            .map_or_else(Section::new, Setting::into_section);
+        let mut take = |name: &str| {
+            sections
+                .shift_remove(name)
+                .map_or_else(Section::new, Setting::into_section)
+        };
+        Layer {
+            general: take("general"),
+            project: take("project"),
+            tests: take("tests"),
+        }
     }
 
     /// A value for one key, such as `project.s3_bucket`; nothing if it is wrong.
@@ -59,14 +75,24 @@ impl<'a> Validator<'a> {
         };
         let mut section = Section::new();
         for (key, value) in entries {
-            let key_path = if path.is_empty() { key.text.to_string() } else { format!("{path}.{}", key.text) };
+            let key_path = if path.is_empty() {
+                key.text.to_string()
+            } else {
+                format!("{path}.{}", key.text)
+            };
             let Some(rule) = rule.entry(&key.text) else {
                 self.unknown_key(key, rule, path);
                 continue;
             };
-            if value.is_null() && value.tag.is_none() && !matches!(rule.takes(), Takes::Parameter | Takes::Anything) {
+            if value.is_null()
+                && value.tag.is_none()
+                && !matches!(rule.takes(), Takes::Parameter | Takes::Anything)
+            {
                 let message = format!("`{key_path}` is empty and counts as absent");
-                self.push(Diagnostic::warning(message).help("give it a value or remove the key"), key.at);
+                self.push(
+                    Diagnostic::warning(message).help("give it a value or remove the key"),
+                    key.at,
+                );
                 // An empty test is still a test.
                 if path == "tests" {
                     section.insert(
@@ -90,7 +116,11 @@ impl<'a> Validator<'a> {
         };
         let item_rule = rule.item();
         let items = items.iter().enumerate();
-        Some(items.filter_map(|(n, item)| self.value(item, item_rule, &format!("{path}[{n}]"))).collect())
+        Some(
+            items
+                .filter_map(|(n, item)| self.value(item, item_rule, &format!("{path}[{n}]")))
+                .collect(),
+        )
     }
 
     fn integer(&mut self, node: &Node, rule: Rule, path: &str) -> Option<Content> {
@@ -99,7 +129,11 @@ impl<'a> Validator<'a> {
         let number = node.as_int().or_else(|| node.as_str()?.parse().ok());
         match number.filter(|number| (least..=most).contains(number)) {
             Some(number) => Some(Content::Value(number.into())),
-            None => self.wrong_type(node, &format!("a whole number from {least} to {most}"), path),
+            None => self.wrong_type(
+                node,
+                &format!("a whole number from {least} to {most}"),
+                path,
+            ),
         }
     }
 
@@ -107,9 +141,13 @@ impl<'a> Validator<'a> {
     fn anything(&self, node: &Node) -> Content {
         let setting = |node: &Node, at| Setting::new(self.anything(node), self.source.origin(at));
         match &node.value {
-            Value::Sequence(items) => Content::List(items.iter().map(|item| setting(item, item.at)).collect()),
+            Value::Sequence(items) => {
+                Content::List(items.iter().map(|item| setting(item, item.at)).collect())
+            }
             Value::Mapping(entries) => {
-                let entries = entries.iter().map(|(key, value)| (key.text.to_string(), setting(value, key.at)));
+                let entries = entries
+                    .iter()
+                    .map(|(key, value)| (key.text.to_string(), setting(value, key.at)));
                 Content::Section(entries.collect())
             }
             _ => Content::Value(node.to_json()),
@@ -121,13 +159,20 @@ impl<'a> Validator<'a> {
             return self.wrong_type(node, "text", path);
         };
         if let Some(allowed) = rule.allowed().filter(|allowed| !allowed.contains(&text)) {
-            let message = format!("`{path}` is `{text}`, but must be one of {}", allowed.join(", "));
-            let help = nearest(text, allowed.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            let message = format!(
+                "`{path}` is `{text}`, but must be one of {}",
+                allowed.join(", ")
+            );
+            let help = nearest(text, allowed.iter().copied())
+                .map(|near| format!("did you mean `{near}`?"));
             self.error(node.at, message, help.as_deref().unwrap_or(""));
             return None;
         }
         if let Some((pattern, must_be)) = rule.pattern() {
-            let regex = self.patterns.entry(pattern).or_insert_with(|| Regex::new(pattern).ok());
+            let regex = self
+                .patterns
+                .entry(pattern)
+                .or_insert_with(|| Regex::new(pattern).ok());
             if regex.as_ref().is_some_and(|regex| !regex.is_match(text)) {
                 self.error(node.at, format!("`{path}` is `{text}`, but {must_be}"), "");
                 return None;
@@ -162,30 +207,46 @@ impl<'a> Validator<'a> {
             Value::Int(number) => {
                 if *node.text != number.to_string() {
                     // The number is not shown: it may be somebody's PIN.
-                    let message = format!("`{path}` is written in a form that YAML reads as another number");
+                    let message =
+                        format!("`{path}` is written in a form that YAML reads as another number");
                     self.push(
-                        Diagnostic::warning(message).help("put it in quotes to keep it as it is written"),
+                        Diagnostic::warning(message)
+                            .help("put it in quotes to keep it as it is written"),
                         node.at,
                     );
                 }
                 Some(number.to_string().into())
             }
             Value::Bool(value) => {
-                if !node.text.eq_ignore_ascii_case(if *value { "true" } else { "false" }) {
-                    let message = format!("`{path}` is `{}`, which YAML reads as the boolean {value}", node.text);
+                if !node
+                    .text
+                    .eq_ignore_ascii_case(if *value { "true" } else { "false" })
+                {
+                    let message = format!(
+                        "`{path}` is `{}`, which YAML reads as the boolean {value}",
+                        node.text
+                    );
                     self.push(
-                        Diagnostic::warning(message).help("put it in quotes to keep it as it is written"),
+                        Diagnostic::warning(message)
+                            .help("put it in quotes to keep it as it is written"),
                         node.at,
                     );
                 }
                 Some((*value).into())
             }
             Value::Null => {
-                self.error(node.at, format!("`{path}` has no value"), "write '' for an empty text, or remove the key");
+                self.error(
+                    node.at,
+                    format!("`{path}` has no value"),
+                    "write '' for an empty text, or remove the key",
+                );
                 None
             }
             Value::Sequence(_) | Value::Mapping(_) => {
-                let message = format!("`{path}` takes a single value or a list of them, not {}", node.kind_name());
+                let message = format!(
+                    "`{path}` takes a single value or a list of them, not {}",
+                    node.kind_name()
+                );
                 self.error(node.at, message, "");
                 None
             }
@@ -194,8 +255,15 @@ impl<'a> Validator<'a> {
 
     fn tag(&mut self, node: &Node, path: &str) {
         let tag = node.tag.as_deref().unwrap_or_default();
-        let message = format!("{}has the tag `{tag}`, and a configuration knows no tags", about(path));
-        self.error(node.at, message, "functions work in templates only; pseudo-parameters look like `$[taskcat_…]`");
+        let message = format!(
+            "{}has the tag `{tag}`, and a configuration knows no tags",
+            about(path)
+        );
+        self.error(
+            node.at,
+            message,
+            "functions work in templates only; pseudo-parameters look like `$[taskcat_…]`",
+        );
     }
 
     fn unknown_key(&mut self, key: &Node, rule: Rule, path: &str) {
@@ -207,7 +275,10 @@ impl<'a> Validator<'a> {
         };
         let help = match nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => match ["project", "general"].iter().find(|section| Rule::root().at(&[section, name]).is_some()) {
+            None => match ["project", "general"]
+                .iter()
+                .find(|section| Rule::root().at(&[section, name]).is_some())
+            {
                 Some(section) if !path.is_empty() => format!("it is a key of `{section}`"),
                 _ => format!("known are {}", known.join(", ")),
             },
@@ -233,7 +304,14 @@ impl<'a> Validator<'a> {
 
     fn error(&mut self, at: Position, message: String, help: &str) {
         let diagnostic = Diagnostic::error(message);
-        self.push(if help.is_empty() { diagnostic } else { diagnostic.help(help) }, at);
+        self.push(
+            if help.is_empty() {
+                diagnostic
+            } else {
+                diagnostic.help(help)
+            },
+            at,
+        );
     }
 
     fn push(&mut self, diagnostic: Diagnostic, at: Position) {
@@ -249,18 +327,26 @@ fn first_tagged(node: &Node, takes: Takes) -> Option<&Node> {
     match &node.value {
         _ if takes != Takes::Anything => None,
         Value::Sequence(items) => items.iter().find_map(|item| first_tagged(item, takes)),
-        Value::Mapping(entries) => entries.iter().find_map(|(_, value)| first_tagged(value, takes)),
+        Value::Mapping(entries) => entries
+            .iter()
+            .find_map(|(_, value)| first_tagged(value, takes)),
         _ => None,
     }
 }
 
 fn about(path: &str) -> String {
-    if path.is_empty() { "the configuration ".to_owned() } else { format!("`{path}` ") }
+    if path.is_empty() {
+        "the configuration ".to_owned()
+    } else {
+        format!("`{path}` ")
+    }
 }
 
 /// The known name that a mistyped one most likely meant.
 pub fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let (distance, best) = known.map(|near| (strsim::osa_distance(name, near), near)).min()?;
+    let (distance, best) = known
+        .map(|near| (strsim::osa_distance(name, near), near))
+        .min()?;
     (distance <= (name.chars().count() / 3).max(1)).then_some(best)
 }
 
@@ -316,26 +402,38 @@ impl Rule {
 
     fn resolved(self) -> &'static Json {
         let definitions = || schema::json_schema().get("definitions");
-        self.reference().and_then(|name| definitions()?.get(name)).unwrap_or(self.0)
+        self.reference()
+            .and_then(|name| definitions()?.get(name))
+            .unwrap_or(self.0)
     }
 
     fn entry(self, key: &str) -> Option<Rule> {
         let rule = self.resolved();
-        if let Some(known) = rule.get("properties").and_then(|properties| properties.get(key)) {
+        if let Some(known) = rule
+            .get("properties")
+            .and_then(|properties| properties.get(key))
+        {
             return Some(Rule(known));
         }
-        rule.get("additionalProperties").filter(|additional| **additional != Json::Bool(false)).map(Rule)
+        rule.get("additionalProperties")
+            .filter(|additional| **additional != Json::Bool(false))
+            .map(Rule)
     }
 
     fn keys(self) -> impl Iterator<Item = &'static str> {
         let properties = self.resolved().get("properties").and_then(Json::as_object);
-        properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str))
+        properties
+            .into_iter()
+            .flat_map(|properties| properties.keys().map(String::as_str))
     }
 
     /// The least and the greatest number that are allowed.
     fn bounds(self) -> (i64, i64) {
         let bound = |name: &str| self.resolved().get(name).and_then(Json::as_i64);
-        (bound("minimum").unwrap_or(i64::MIN), bound("maximum").unwrap_or(i64::MAX))
+        (
+            bound("minimum").unwrap_or(i64::MIN),
+            bound("maximum").unwrap_or(i64::MAX),
+        )
     }
 
     fn item(self) -> Rule {
@@ -343,13 +441,23 @@ impl Rule {
     }
 
     fn allowed(self) -> Option<Vec<&'static str>> {
-        Some(self.resolved().get("enum")?.as_array()?.iter().filter_map(Json::as_str).collect())
+        Some(
+            self.resolved()
+                .get("enum")?
+                .as_array()?
+                .iter()
+                .filter_map(Json::as_str)
+                .collect(),
+        )
     }
 
     /// A pattern and what must be said of a text that does not fit it.
     fn pattern(self) -> Option<(&'static str, &'static str)> {
         let rule = self.resolved();
-        Some((rule.get("pattern")?.as_str()?, rule.get("patternErrorMessage")?.as_str()?))
+        Some((
+            rule.get("pattern")?.as_str()?,
+            rule.get("patternErrorMessage")?.as_str()?,
+        ))
     }
 }
 
@@ -361,24 +469,32 @@ mod tests {
     fn check(text: &str, expect: &[&str]) {
         let project = Project::new(&[(".taskcat.yml", text)]);
         let said = project.all_said();
-        let said: Vec<&str> = said.iter().map(|line| line.strip_prefix(".taskcat.yml:").unwrap_or(line)).collect();
+        let said: Vec<&str> = said
+            .iter()
+            .map(|line| line.strip_prefix(".taskcat.yml:").unwrap_or(line))
+            .collect();
         assert_eq!(said, expect);
     }
 
     #[test]
     fn unknown_keys_name_the_nearest() {
         check(
-            "projekt: {}\nproject: {name: p, regons: [us-east-1], colour: red}\ntests: {t: {parameter: {}, org_id: \
+            "projekt: {}\nproject: {name: p, regons: [us-east-1], colour: red}\ntests: {t: \
+             {parameter: {}, org_id: \
              o-1}}\nx: 1\n",
             &[
                 "1:1: a configuration has no section `projekt` (did you mean `project`?)",
                 "2:20: `project` has no key `regons` (did you mean `regions`?)",
-                "2:41: `project` has no key `colour` (known are name, auth, owner, regions, artifact_regions, \
+                "2:41: `project` has no key `colour` (known are name, auth, owner, regions, \
+                 artifact_regions, \
                  az_blacklist, \
-                 package_lambda, lambda_zip_path, lambda_source_path, s3_bucket, s3_regional_buckets, parameters, \
-                 build_submodules, template, tags, s3_enable_sig_v2, s3_object_acl, shorten_stack_name, role_name, \
+                 package_lambda, lambda_zip_path, lambda_source_path, s3_bucket, \
+                 s3_regional_buckets, parameters, \
+                 build_submodules, template, tags, s3_enable_sig_v2, s3_object_acl, \
+                 shorten_stack_name, role_name, \
                  org_id, prehooks, posthooks, timeout, \
-                 hook_timeout, delete_timeout, retries, budget, max_fail, slow_after, call_timeout)",
+                 hook_timeout, delete_timeout, retries, budget, max_fail, slow_after, \
+                 call_timeout)",
                 "3:13: `tests.t` has no key `parameter` (did you mean `parameters`?)",
                 "3:28: `tests.t` has no key `org_id` (it is a key of `project`)",
                 "4:1: a configuration has no section `x` (known are general, project, tests)",
@@ -396,128 +512,181 @@ mod tests {
     #[test]
     fn wrong_types_say_what_is_taken() {
         check(
-            "project:\n  name: 12\n  regions: us-east-1\n  package_lambda: 'true'\n  tags: {Cost: 1}\n  parameters: \
+            "project:\n  name: 12\n  regions: us-east-1\n  package_lambda: 'true'\n  tags: {Cost: \
+             1}\n  parameters: \
              []\n  prehooks: {}\n  shorten_stack_name: maybe\n",
             &[
                 "2:9: `project.name` takes text, not a whole number (put it in quotes: \"12\")",
                 "3:12: `project.regions` takes a list, not text (write it as a list: [us-east-1])",
-                "4:19: `project.package_lambda` takes true or false, not text (write true without quotes)",
-                "5:16: `project.tags.Cost` takes text, not a whole number (put it in quotes: \"1\")",
+                "4:19: `project.package_lambda` takes true or false, not text (write true without \
+                 quotes)",
+                "5:16: `project.tags.Cost` takes text, not a whole number (put it in \
+                 quotes: \"1\")",
                 "6:15: `project.parameters` takes a mapping, not a list",
                 "7:13: `project.prehooks` takes a list, not a mapping",
                 "8:23: `project.shorten_stack_name` takes true or false, not text",
             ],
         );
-        check("[a]\n", &["1:1: the configuration takes a mapping, not a list"]);
+        check(
+            "[a]\n",
+            &["1:1: the configuration takes a mapping, not a list"],
+        );
     }
 
     #[test]
     fn texts_fit_their_patterns() {
         check(
-            "project:\n  name: p\n  s3_bucket: a.b\n  regions: [us-east-1, useast1, us-gov-east-1, mars-north-12]\n  \
-             az_blacklist: [use1-az9, us-east-1a]\n  s3_object_acl: publik-read\ngeneral: {s3_bucket: A}\n",
+            "project:\n  name: p\n  s3_bucket: a.b\n  regions: [us-east-1, useast1, us-gov-east-1, \
+             mars-north-12]\n  \
+             az_blacklist: [use1-az9, us-east-1a]\n  s3_object_acl: publik-read\ngeneral: \
+             {s3_bucket: A}\n",
             &[
-                "3:14: `project.s3_bucket` is `a.b`, but must consist of lower case letters, digits and -",
-                "4:24: `project.regions[1]` is `useast1`, but must be an AWS region such as us-east-1",
-                "5:28: `project.az_blacklist[1]` is `us-east-1a`, but must be an Availability Zone ID such as use1-az1",
-                "6:18: `project.s3_object_acl` is `publik-read`, but must be one of private, public-read, \
+                "3:14: `project.s3_bucket` is `a.b`, but must consist of lower case letters, \
+                 digits and -",
+                "4:24: `project.regions[1]` is `useast1`, but must be an AWS region such as \
+                 us-east-1",
+                "5:28: `project.az_blacklist[1]` is `us-east-1a`, but must be an Availability Zone \
+                 ID such as use1-az1",
+                "6:18: `project.s3_object_acl` is `publik-read`, but must be one of private, \
+                 public-read, \
                  aws-exec-read, \
-                 public-read-write, authenticated-read, bucket-owner-read, bucket-owner-full-control (did you mean \
+                 public-read-write, authenticated-read, bucket-owner-read, \
+                 bucket-owner-full-control (did you mean \
                  `public-read`?)",
-                "7:22: `general.s3_bucket` is `A`, but must consist of lower case letters, digits and -",
+                "7:22: `general.s3_bucket` is `A`, but must consist of lower case letters, digits \
+                 and -",
             ],
         );
     }
 
     #[test]
     fn parameters_keep_what_is_written_or_say_that_they_do_not() {
-        let text = "project: {name: p}\ntests:\n  t:\n    parameters:\n      Date: 2012-10-17\n      Version: \
-                    1.10\n      Octal: 010\n      Word: yes\n      Flag: true\n      Mixed: [1.50, on, x]\n";
+        let text = "project: {name: p}\ntests:\n  t:\n    parameters:\n      Date: \
+            2012-10-17\n      Version: \
+                    1.10\n      Octal: 010\n      Word: yes\n      Flag: true\n      Mixed: [1.50, \
+                    on, x]\n";
         check(
             text,
             &[
-                "7:14: `tests.t.parameters.Octal` is written in a form that YAML reads as another number (put it in \
+                "7:14: `tests.t.parameters.Octal` is written in a form that YAML reads as another \
+                 number (put it in \
                  quotes to keep it as it is written)",
-                "8:13: `tests.t.parameters.Word` is `yes`, which YAML reads as the boolean true (put it in quotes to \
+                "8:13: `tests.t.parameters.Word` is `yes`, which YAML reads as the boolean true \
+                 (put it in quotes to \
                  keep it as it is written)",
-                "10:21: `tests.t.parameters.Mixed[1]` is `on`, which YAML reads as the boolean true (put it in quotes \
+                "10:21: `tests.t.parameters.Mixed[1]` is `on`, which YAML reads as the boolean \
+                 true (put it in quotes \
                  to keep it as it is written)",
             ],
         );
         let loaded = Project::new(&[(".taskcat.yml", text)]).load();
-        let texts = loaded.config.tests["t"].parameters.values().map(|value| value.text(&[])).collect::<Vec<_>>();
-        assert_eq!(texts, ["2012-10-17", "1.10", "8", "True", "True", "1.50,True,x"]);
+        let texts = loaded.config.tests["t"]
+            .parameters
+            .values()
+            .map(|value| value.text(&[]))
+            .collect::<Vec<_>>();
+        assert_eq!(
+            texts,
+            ["2012-10-17", "1.10", "8", "True", "True", "1.50,True,x"]
+        );
     }
 
     #[test]
     fn parameters_are_values_or_lists_of_them() {
         check(
-            "project: {name: p, parameters: {A: , B: {x: 1}, C: [[1]], D: !Ref X, E: [~], F: [!Sub y]}}\n",
+            "project: {name: p, parameters: {A: , B: {x: 1}, C: [[1]], D: !Ref X, E: [~], F: [!Sub \
+             y]}}\n",
             &[
-                "1:34: `project.parameters.A` has no value (write '' for an empty text, or remove the key)",
-                "1:41: `project.parameters.B` takes a single value or a list of them, not a mapping",
-                "1:53: `project.parameters.C[0]` takes a single value or a list of them, not a list",
-                "1:67: `project.parameters.D` has the tag `!Ref`, and a configuration knows no tags (functions work in \
+                "1:34: `project.parameters.A` has no value (write '' for an empty text, or remove \
+                 the key)",
+                "1:41: `project.parameters.B` takes a single value or a list of them, not a \
+                 mapping",
+                "1:53: `project.parameters.C[0]` takes a single value or a list of them, not a \
+                 list",
+                "1:67: `project.parameters.D` has the tag `!Ref`, and a configuration knows no \
+                 tags (functions work in \
                  templates only; pseudo-parameters look like `$[taskcat_…]`)",
-                "1:74: `project.parameters.E[0]` has no value (write '' for an empty text, or remove the key)",
-                "1:87: `project.parameters.F[0]` has the tag `!Sub`, and a configuration knows no tags (functions \
+                "1:74: `project.parameters.E[0]` has no value (write '' for an empty text, or \
+                 remove the key)",
+                "1:87: `project.parameters.F[0]` has the tag `!Sub`, and a configuration knows no \
+                 tags (functions \
                  work in templates only; pseudo-parameters look like `$[taskcat_…]`)",
             ],
         );
         check(
             "project: {name: p, prehooks: [{config: {a: [!Ref b]}}]}\n",
-            &["1:50: `project.prehooks[0].config.a` has the tag `!Ref`, and a configuration knows no tags \
-                 (functions work in templates only; pseudo-parameters look like `$[taskcat_…]`)"],
+            &[
+                "1:50: `project.prehooks[0].config.a` has the tag `!Ref`, and a configuration \
+                 knows no tags \
+                 (functions work in templates only; pseudo-parameters look like `$[taskcat_…]`)",
+            ],
         );
     }
 
     #[test]
     fn an_empty_key_counts_as_absent() {
-        let text = "general:\nproject: {name: p, tags: , regions: [us-east-1]}\ntests:\n  t:\n  u: {parameters: }\n";
+        let text = "general:\nproject: {name: p, tags: , regions: [us-east-1]}\ntests:\n  t:\n  u: \
+            {parameters: }\n";
         check(
             text,
             &[
                 "1:1: `general` is empty and counts as absent (give it a value or remove the key)",
-                "2:20: `project.tags` is empty and counts as absent (give it a value or remove the key)",
+                "2:20: `project.tags` is empty and counts as absent (give it a value or remove the \
+                 key)",
                 "4:3: `tests.t` is empty and counts as absent (give it a value or remove the key)",
-                "5:7: `tests.u.parameters` is empty and counts as absent (give it a value or remove the key)",
+                "5:7: `tests.u.parameters` is empty and counts as absent (give it a value or \
+                 remove the key)",
             ],
         );
         let loaded = Project::new(&[(".taskcat.yml", text)]).load();
         assert_eq!(loaded.config.tests.keys().collect::<Vec<_>>(), ["t", "u"]);
-        assert_eq!(loaded.config.tests["t"].regions.as_deref(), Some(&["us-east-1".to_owned()][..]));
+        assert_eq!(
+            loaded.config.tests["t"].regions.as_deref(),
+            Some(&["us-east-1".to_owned()][..])
+        );
         check(
             "# nothing\n",
             &[
                 "1:1: the file is empty",
-                "the project has no name; it is called `project` after its directory (set project.name)",
+                "the project has no name; it is called `project` after its directory (set \
+                 project.name)",
             ],
         );
     }
 
     #[test]
     fn all_problems_of_all_sources_are_said_at_once() {
-        let project =
-            Project::new(&[(".taskcat.yml", "project: {name: p, foo: 1}\n"), (".taskcat_overrides.yml", "A: {}\n")])
-                .env("TASKCAT_PROJECT_S3_BUKET", "b")
-                .env("TASKCAT_PROJECT_PACKAGE_LAMBDA", "perhaps")
-                .env("TASKCAT_TESTS_T", "x")
-                .argument("project.regions", "us-east-1,nowhere", "--regions")
-                .argument("project.parameters", "{A: [}", "--parameters");
+        let project = Project::new(&[
+            (".taskcat.yml", "project: {name: p, foo: 1}\n"),
+            (".taskcat_overrides.yml", "A: {}\n"),
+        ])
+        .env("TASKCAT_PROJECT_S3_BUKET", "b")
+        .env("TASKCAT_PROJECT_PACKAGE_LAMBDA", "perhaps")
+        .env("TASKCAT_TESTS_T", "x")
+        .argument("project.regions", "us-east-1,nowhere", "--regions")
+        .argument("project.parameters", "{A: [}", "--parameters");
         assert_eq!(
             project.all_said(),
             [
-                ".taskcat.yml:1:20: `project` has no key `foo` (known are name, auth, owner, regions, \
+                ".taskcat.yml:1:20: `project` has no key `foo` (known are name, auth, owner, \
+                 regions, \
                  artifact_regions, \
-                 az_blacklist, package_lambda, lambda_zip_path, lambda_source_path, s3_bucket, s3_regional_buckets, \
-                 parameters, build_submodules, template, tags, s3_enable_sig_v2, s3_object_acl, shorten_stack_name, \
-                 role_name, org_id, prehooks, posthooks, timeout, hook_timeout, delete_timeout, retries, budget, max_fail, slow_after, call_timeout)",
-                ".taskcat_overrides.yml:1:4: `project.parameters.A` takes a single value or a list of them, not a \
+                 az_blacklist, package_lambda, lambda_zip_path, lambda_source_path, s3_bucket, \
+                 s3_regional_buckets, \
+                 parameters, build_submodules, template, tags, s3_enable_sig_v2, s3_object_acl, \
+                 shorten_stack_name, \
+                 role_name, org_id, prehooks, posthooks, timeout, hook_timeout, delete_timeout, \
+                 retries, budget, max_fail, slow_after, call_timeout)",
+                ".taskcat_overrides.yml:1:4: `project.parameters.A` takes a single value or a list \
+                 of them, not a \
                  mapping",
-                "TASKCAT_PROJECT_S3_BUKET: `project` has no key `s3_buket` (did you mean `s3_bucket`?)",
-                "TASKCAT_PROJECT_PACKAGE_LAMBDA: `project.package_lambda` takes true or false, not text",
+                "TASKCAT_PROJECT_S3_BUKET: `project` has no key `s3_buket` (did you mean \
+                 `s3_bucket`?)",
+                "TASKCAT_PROJECT_PACKAGE_LAMBDA: `project.package_lambda` takes true or false, not \
+                 text",
                 "TASKCAT_TESTS_T: a variable can set keys of general and project, not tests",
-                "--regions: `project.regions[1]` is `nowhere`, but must be an AWS region such as us-east-1",
+                "--regions: `project.regions[1]` is `nowhere`, but must be an AWS region such as \
+                 us-east-1",
                 "--parameters: a `[` is closed by `}` (close it by its own bracket)",
             ]
         );

@@ -10,9 +10,13 @@ pub struct AwsCli {
 }
 
 impl AwsCli {
-    /// `aws cloudformation delete-stack --stack-name a --region us-east-1`; `words` is the action with its arguments.
+    /// `aws cloudformation delete-stack --stack-name a --region us-east-1`; `words` is the action
+    /// with its arguments.
     pub fn command(&self, service: &str, words: &[&str]) -> String {
-        let mut command: Vec<&str> = ["aws", service].into_iter().chain(words.iter().copied()).collect();
+        let mut command: Vec<&str> = ["aws", service]
+            .into_iter()
+            .chain(words.iter().copied())
+            .collect();
         command.extend(["--region", &self.region]);
         if let Some(profile) = crate::aws::profile_argument(&self.profile) {
             command.extend(["--profile", profile]);
@@ -20,7 +24,11 @@ impl AwsCli {
         if let Some(endpoint) = &self.endpoint {
             command.extend(["--endpoint-url", endpoint]);
         }
-        command.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
+        command
+            .into_iter()
+            .map(quoted)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     pub fn delete_stack(&self, stack: &str) -> String {
@@ -28,7 +36,13 @@ impl AwsCli {
     }
 
     pub fn delete_change_set(&self, stack: &str, change_set: &str) -> String {
-        let words = ["delete-change-set", "--stack-name", stack, "--change-set-name", change_set];
+        let words = [
+            "delete-change-set",
+            "--stack-name",
+            stack,
+            "--change-set-name",
+            change_set,
+        ];
         self.command("cloudformation", &words)
     }
 
@@ -53,12 +67,24 @@ mod tests {
 
     #[test]
     fn commands_work_as_they_are_printed() {
-        let cli = AwsCli { profile: "default".into(), region: "us-east-1".into(), endpoint: None };
-        assert_eq!(cli.delete_stack("a"), "aws cloudformation delete-stack --stack-name a --region us-east-1");
-        let cli = AwsCli { profile: "my own".into(), endpoint: Some("http://localhost:1".into()), ..cli };
+        let cli = AwsCli {
+            profile: "default".into(),
+            region: "us-east-1".into(),
+            endpoint: None,
+        };
+        assert_eq!(
+            cli.delete_stack("a"),
+            "aws cloudformation delete-stack --stack-name a --region us-east-1"
+        );
+        let cli = AwsCli {
+            profile: "my own".into(),
+            endpoint: Some("http://localhost:1".into()),
+            ..cli
+        };
         assert_eq!(
             cli.delete_bucket("b"),
-            "aws s3 rb s3://b --force --region us-east-1 --profile 'my own' --endpoint-url http://localhost:1"
+            "aws s3 rb s3://b --force --region us-east-1 --profile 'my own' --endpoint-url \
+             http://localhost:1"
         );
     }
 }

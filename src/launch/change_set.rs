@@ -1,7 +1,8 @@
 //! Change sets: what a stack would become is worked out, to be looked at before it is done.
 //!
-//! Called by `run`. A stack that somebody else has created gets no change set, unless it is to be adopted. Nothing is left
-//! of a change set that isn't wanted, nor of the stack in review that CloudFormation creates for a new one.
+//! Called by `run`. A stack that somebody else has created gets no change set, unless it is to be
+//! adopted. Nothing is left of a change set that isn't wanted, nor of the stack in review that
+//! CloudFormation creates for a new one.
 
 use std::time::Duration;
 
@@ -16,13 +17,15 @@ use crate::mask::{MASK, Secrets};
 use crate::plan::{OWN_TAGS, StackPlan};
 use crate::status::{ChangeSetStatus, StackStatus};
 
-/// The tag of an adopted stack: tags that the configuration doesn't name are kept at later updates too.
+/// The tag of an adopted stack: tags that the configuration doesn't name are kept at later updates
+/// too.
 pub const ADOPTED_TAG: &str = "taskcat-adopted";
 
 /// How often, and at which interval, a change set is looked for whose creation was not confirmed.
 const LOOKS: u32 = 5;
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
-/// How often a deleted change set is looked for: those of nested stacks are deleted in the background.
+/// How often a deleted change set is looked for: those of nested stacks are deleted in the
+/// background.
 const DELETION_LOOKS: u32 = 60;
 /// How long somebody who has interrupted a deployment waits for its change set to be deleted.
 const DISCARD_LIMIT: Duration = Duration::from_secs(45);
@@ -31,8 +34,8 @@ const DISCARD_LIMIT: Duration = Duration::from_secs(45);
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     pub plan: &'a StackPlan,
-    /// The change set's name, which holds the run's ID: whatever has it is this run's. One that the user has chosen
-    /// replaces a change set of that name.
+    /// The change set's name, which holds the run's ID: whatever has it is this run's. One that the
+    /// user has chosen replaces a change set of that name.
     pub name: &'a str,
     pub replaces: bool,
     /// Where the template was staged to.
@@ -40,7 +43,8 @@ pub struct Request<'a> {
     pub mark: Mark,
     /// Take over a stack that lacks the mark.
     pub adopt: bool,
-    /// Delete a stack whose creation has failed and was rolled back, and create it anew. Deleting takes at most so long.
+    /// Delete a stack whose creation has failed and was rolled back, and create it anew. Deleting
+    /// takes at most so long.
     pub replace_failed: Option<Duration>,
 }
 
@@ -70,12 +74,12 @@ pub struct Adoption {
     pub overwritten: Vec<(String, String, String)>,
 }
 
-/// Creates the change set that makes of the stack what the plan says. An answer that got lost is made up for: a change set
-/// of that name is this run's.
+/// Creates the change set that makes of the stack what the plan says. An answer that got lost is
+/// made up for: a change set of that name is this run's.
 ///
 /// # Errors
-/// The stack is somebody else's, can't be changed, or CloudFormation refuses. Then there is no change set, unless
-/// [`AwsError::may_have_taken_effect`] says otherwise.
+/// The stack is somebody else's, can't be changed, or CloudFormation refuses. Then there is no
+/// change set, unless [`AwsError::may_have_taken_effect`] says otherwise.
 pub async fn create(
     request: Request<'_>,
     cli: &AwsCli,
@@ -88,19 +92,30 @@ pub async fn create(
         Some(stack) => ownership::foreign(stack, request.mark, &plan.account_id, clients).await?,
         None => None,
     };
-    if let Some(foreign) = foreign.as_ref().filter(|it| !request.adopt || !it.can_be_adopted()) {
+    if let Some(foreign) = foreign
+        .as_ref()
+        .filter(|it| !request.adopt || !it.can_be_adopted())
+    {
         return Err(foreign.clone().into());
     }
-    if let (Some(limit), Some(failed)) = (request.replace_failed, existing.as_ref().filter(|it| it.was_never_created()))
-    {
+    if let (Some(limit), Some(failed)) = (
+        request.replace_failed,
+        existing.as_ref().filter(|it| it.was_never_created()),
+    ) {
         delete_failed(plan, failed, limit, clients, events).await?;
         existing = None;
     }
-    if let Some((stack, help)) =
-        existing.as_ref().and_then(|it| Some((it, ownership::status_advice(it, request.mark, cli)?)))
+    if let Some((stack, help)) = existing
+        .as_ref()
+        .and_then(|it| Some((it, ownership::status_advice(it, request.mark, cli)?)))
     {
         let (stack_name, status) = (plan.stack_name.clone(), stack.status.clone());
-        return Err(LaunchError::Unchangeable { stack_name, region: cli.region.clone(), status, help });
+        return Err(LaunchError::Unchangeable {
+            stack_name,
+            region: cli.region.clone(),
+            status,
+            help,
+        });
     }
     if let (true, Some(stack)) = (request.replaces, &existing) {
         delete_named(&stack.stack_id, name, clients).await?;
@@ -108,7 +123,11 @@ pub async fn create(
     let tags = tags(plan, existing.as_ref(), foreign.is_some());
     let adoption = foreign.map(|stack| Adoption::new(stack, existing.as_ref(), &tags));
     let stack_name = plan.stack_name.clone();
-    let creating = Happening::ChangeSetCreating { cell: plan.cell.clone(), stack_name, change_set: name.to_owned() };
+    let creating = Happening::ChangeSetCreating {
+        cell: plan.cell.clone(),
+        stack_name,
+        change_set: name.to_owned(),
+    };
     events.record(creating).await?;
     let token = request_token();
     let call = CreateChangeSet {
@@ -124,15 +143,30 @@ pub async fn create(
     let (id, stack_id) = match clients.create_change_set(&call).await {
         Ok(ids) => ids,
         Err(error) => {
-            let found = look_for(&plan.stack_name, name, error.may_have_taken_effect(), clients).await;
+            let found = look_for(
+                &plan.stack_name,
+                name,
+                error.may_have_taken_effect(),
+                clients,
+            )
+            .await;
             found.map(|it| (it.id, it.stack_id)).ok_or(error)?
         }
     };
     let is_new = existing.is_none();
-    Ok(Proposal { id, name: name.to_owned(), stack_id, changes: Vec::new(), is_unchanged: false, adoption, is_new })
+    Ok(Proposal {
+        id,
+        name: name.to_owned(),
+        stack_id,
+        changes: Vec::new(),
+        is_unchanged: false,
+        adoption,
+        is_new,
+    })
 }
 
-/// Deletes a stack whose creation was rolled back, which CloudFormation lets nobody update, and waits for its end.
+/// Deletes a stack whose creation was rolled back, which CloudFormation lets nobody update, and
+/// waits for its end.
 async fn delete_failed(
     plan: &StackPlan,
     failed: &Stack,
@@ -141,14 +175,27 @@ async fn delete_failed(
     events: &Events,
 ) -> Result<(), LaunchError> {
     let started = Instant::now();
-    events.warn(Some(&plan.cell), format!("deleting the stack {}, which is in {}", failed.stack_name, failed.status));
-    clients.delete_stack(&failed.stack_id, &request_token()).await?;
+    events.warn(
+        Some(&plan.cell),
+        format!(
+            "deleting the stack {}, which is in {}",
+            failed.stack_name, failed.status
+        ),
+    );
+    clients
+        .delete_stack(&failed.stack_id, &request_token())
+        .await?;
     while let Some(stack) = clients.describe_stack(&failed.stack_id).await? {
         if stack.status == StackStatus::DeleteComplete {
             break;
         }
         if stack.status == StackStatus::DeleteFailed || started.elapsed() >= limit {
-            return Err(AwsError::unfinished("DeleteStack", clients.region(), stack.status.as_str()).into());
+            return Err(AwsError::unfinished(
+                "DeleteStack",
+                clients.region(),
+                stack.status.as_str(),
+            )
+            .into());
         }
         sleep(LOOK_INTERVAL).await;
     }
@@ -157,23 +204,38 @@ async fn delete_failed(
 
 /// Deletes the stack's change set of that name, if there is one, and waits for its end.
 async fn delete_named(stack_id: &str, name: &str, clients: &Clients) -> Result<(), AwsError> {
-    let Some(found) = clients.find_change_set(stack_id, name).await? else { return Ok(()) };
+    let Some(found) = clients.find_change_set(stack_id, name).await? else {
+        return Ok(());
+    };
     clients.delete_change_set(&found.id).await?;
     for _ in 0..DELETION_LOOKS {
         match clients.find_change_set(stack_id, name).await? {
             None => return Ok(()),
             Some(found) if found.status == ChangeSetStatus::DeleteFailed => {
-                return Err(AwsError::unfinished("DeleteChangeSet", clients.region(), found.status.as_str()));
+                return Err(AwsError::unfinished(
+                    "DeleteChangeSet",
+                    clients.region(),
+                    found.status.as_str(),
+                ));
             }
             Some(_) => sleep(Duration::from_millis(500)).await,
         }
     }
-    Err(AwsError::unfinished("DeleteChangeSet", clients.region(), found.status.as_str()))
+    Err(AwsError::unfinished(
+        "DeleteChangeSet",
+        clients.region(),
+        found.status.as_str(),
+    ))
 }
 
-/// The change set after a creation that reported an error: it may have been created all the same, and may appear late where
-/// no answer came.
-async fn look_for(stack_name: &str, name: &str, is_unanswered: bool, clients: &Clients) -> Option<ChangeSet> {
+/// The change set after a creation that reported an error: it may have been created all the same,
+/// and may appear late where no answer came.
+async fn look_for(
+    stack_name: &str,
+    name: &str,
+    is_unanswered: bool,
+    clients: &Clients,
+) -> Option<ChangeSet> {
     for look in 0..if is_unanswered { LOOKS } else { 1 } {
         if look > 0 {
             sleep(LOOK_INTERVAL).await;
@@ -185,27 +247,45 @@ async fn look_for(stack_name: &str, name: &str, is_unanswered: bool, clients: &C
     None
 }
 
-/// The tags that the stack gets: the plan's and, of an adopted one, those that the plan doesn't name.
+/// The tags that the stack gets: the plan's and, of an adopted one, those that the plan doesn't
+/// name.
 fn tags(plan: &StackPlan, existing: Option<&Stack>, adopts: bool) -> Vec<(String, String)> {
     let mut tags = plan.tags.clone();
-    let Some(stack) = existing.filter(|it| adopts || it.tag(ADOPTED_TAG).is_some()) else { return tags };
-    let is_kept = |key: &str| {
-        // CloudFormation's own can't be set, and those of test runs would have `test clean` delete the stack.
-        !key.starts_with("aws:") && !OWN_TAGS.contains(&key) && plan.tags.iter().all(|(planned, _)| planned != key)
+    let Some(stack) = existing.filter(|it| adopts || it.tag(ADOPTED_TAG).is_some()) else {
+        return tags;
     };
-    tags.extend(stack.tags.iter().filter(|(key, _)| is_kept(key) && key != ADOPTED_TAG).cloned());
+    let is_kept = |key: &str| {
+        // CloudFormation's own can't be set, and those of test runs would have `test clean` delete
+        // the stack.
+        !key.starts_with("aws:")
+            && !OWN_TAGS.contains(&key)
+            && plan.tags.iter().all(|(planned, _)| planned != key)
+    };
+    tags.extend(
+        stack
+            .tags
+            .iter()
+            .filter(|(key, _)| is_kept(key) && key != ADOPTED_TAG)
+            .cloned(),
+    );
     tags.push((ADOPTED_TAG.to_owned(), "true".to_owned()));
     tags
 }
 
 impl Adoption {
     fn new(stack: ForeignStack, existing: Option<&Stack>, tags: &[(String, String)]) -> Self {
-        let mut adoption = Self { stack, removed: Vec::new(), overwritten: Vec::new() };
+        let mut adoption = Self {
+            stack,
+            removed: Vec::new(),
+            overwritten: Vec::new(),
+        };
         for (key, before) in existing.iter().flat_map(|stack| &stack.tags) {
             match tags.iter().find(|(name, _)| name == key) {
                 None => adoption.removed.push((key.clone(), before.clone())),
                 Some((_, after)) if after != before => {
-                    adoption.overwritten.push((key.clone(), before.clone(), after.clone()));
+                    adoption
+                        .overwritten
+                        .push((key.clone(), before.clone(), after.clone()));
                 }
                 Some(_) => {}
             }
@@ -235,11 +315,18 @@ pub async fn work_out(
 fn hide(changes: &mut [Change], plan: &StackPlan) {
     let secret: Vec<_> = plan.parameters.iter().filter(|it| it.secret).collect();
     let values = Secrets::new(secret.iter().map(|it| it.value.clone()));
-    let holds = |text: &Option<String>| text.as_ref().is_some_and(|text| values.mask(text) != *text);
+    let holds =
+        |text: &Option<String>| text.as_ref().is_some_and(|text| values.mask(text) != *text);
     each_detail(changes, &mut |detail| {
-        let by_secret = detail.cause.as_ref().is_some_and(|cause| secret.iter().any(|it| it.key == *cause));
+        let by_secret = detail
+            .cause
+            .as_ref()
+            .is_some_and(|cause| secret.iter().any(|it| it.key == *cause));
         if by_secret || holds(&detail.before) || holds(&detail.after) {
-            [&mut detail.before, &mut detail.after].into_iter().flatten().for_each(|it| *it = MASK.to_owned());
+            [&mut detail.before, &mut detail.after]
+                .into_iter()
+                .flatten()
+                .for_each(|it| *it = MASK.to_owned());
         }
     });
 }
@@ -256,13 +343,24 @@ fn each_detail(changes: &mut [Change], act: &mut impl FnMut(&mut ChangeDetail)) 
 /// # Errors
 /// It was not executed, or nobody knows.
 pub async fn execute(proposal: &Proposal, clients: &Clients) -> Result<(), AwsError> {
-    let Err(error) = clients.execute_change_set(&proposal.id, &request_token()).await else { return Ok(()) };
+    let Err(error) = clients
+        .execute_change_set(&proposal.id, &request_token())
+        .await
+    else {
+        return Ok(());
+    };
     // The answer to an attempt that took effect may have got lost.
-    for look in 0..if error.may_have_taken_effect() { LOOKS } else { 1 } {
+    for look in 0..if error.may_have_taken_effect() {
+        LOOKS
+    } else {
+        1
+    } {
         if look > 0 {
             sleep(LOOK_INTERVAL).await;
         }
-        let found = clients.find_change_set(&proposal.stack_id, &proposal.name).await;
+        let found = clients
+            .find_change_set(&proposal.stack_id, &proposal.name)
+            .await;
         if found.is_ok_and(|found| found.is_some_and(|it| it.is_executed())) {
             return Ok(());
         }
@@ -277,7 +375,11 @@ pub async fn execute(proposal: &Proposal, clients: &Clients) -> Result<(), AwsEr
 pub async fn discard(proposal: &Proposal, clients: &Clients) -> Result<(), AwsError> {
     match timeout(DISCARD_LIMIT, discard_all(proposal, clients)).await {
         Ok(discarded) => discarded,
-        Err(_) => Err(AwsError::unfinished("DeleteChangeSet", clients.region(), "unknown")),
+        Err(_) => Err(AwsError::unfinished(
+            "DeleteChangeSet",
+            clients.region(),
+            "unknown",
+        )),
     }
 }
 
@@ -290,7 +392,11 @@ async fn discard_all(proposal: &Proposal, clients: &Clients) -> Result<(), AwsEr
         looks += 1;
         // On AWS a deletion goes on in the background only where there are nested stacks.
         if looks == DELETION_LOOKS || found.status == ChangeSetStatus::DeleteFailed {
-            return Err(AwsError::unfinished("DeleteChangeSet", clients.region(), found.status.as_str()));
+            return Err(AwsError::unfinished(
+                "DeleteChangeSet",
+                clients.region(),
+                found.status.as_str(),
+            ));
         }
         sleep(Duration::from_millis(500)).await;
     }
@@ -306,7 +412,9 @@ async fn discard_all(proposal: &Proposal, clients: &Clients) -> Result<(), AwsEr
         }
     }
     // Somebody else may have added a change set of his own meanwhile.
-    if stack.is_some_and(|it| it.is_in_review()) && clients.change_set_names(stack_id).await?.is_empty() {
+    if stack.is_some_and(|it| it.is_in_review())
+        && clients.change_set_names(stack_id).await?.is_empty()
+    {
         clients.delete_stack(stack_id, &request_token()).await?;
     }
     Ok(())

@@ -1,8 +1,9 @@
 //! Prehooks and posthooks: programs of the user's that run before and after a cell's stack.
 //!
-//! A hook of type `x` is the program `taskcat-hook-x` on PATH; the type `script` is built in and runs `config.command`.
-//! Either runs in the project root and gets one JSON object on its standard input, the only way by which secrets reach
-//! it. `launch` calls [`run`] for each hook; what follows from a failure is left to it.
+//! A hook of type `x` is the program `taskcat-hook-x` on PATH; the type `script` is built in and
+//! runs `config.command`. Either runs in the project root and gets one JSON object on its standard
+//! input, the only way by which secrets reach it. `launch` calls [`run`] for each hook; what
+//! follows from a failure is left to it.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -23,9 +24,9 @@ use crate::status::StackStatus;
 
 /// Runs one hook to its end.
 ///
-/// `config.timeout` limits it, in seconds. When that is over, or the future is dropped, the hook is killed with its
-/// children. Secret parameters are masked in what it prints. Its environment is this process's, with `environment`'s
-/// changes: `None` takes a variable away.
+/// `config.timeout` limits it, in seconds. When that is over, or the future is dropped, the hook is
+/// killed with its children. Secret parameters are masked in what it prints. Its environment is
+/// this process's, with `environment`'s changes: `None` takes a variable away.
 ///
 /// # Errors
 /// The hook could not be run, or did not end with exit code 0.
@@ -38,17 +39,26 @@ pub async fn run(
     run_with(hook, input, project_root, environment, None).await
 }
 
-/// Checks what can be known of a hook before it is run: its type and its configuration, and with `path`, the directories of
-/// a PATH, that there is a program of its type.
+/// Checks what can be known of a hook before it is run: its type and its configuration, and with
+/// `path`, the directories of a PATH, that there is a program of its type.
 ///
 /// # Errors
 /// The hook can't be run.
-pub fn check(hook: &HookPlan, project_root: &Path, path: Option<&OsStr>) -> Result<(), HookFailure> {
+pub fn check(
+    hook: &HookPlan,
+    project_root: &Path,
+    path: Option<&OsStr>,
+) -> Result<(), HookFailure> {
     let (_, program) = command(hook, project_root, None)?;
     timeout(&hook.config)?;
     match path {
-        Some(path) if hook.kind != "script" && !std::env::split_paths(path).any(|it| it.join(&program).is_file()) => {
-            Err(HookFailure::Config(format!("no program `{program}` was found on PATH")))
+        Some(path)
+            if hook.kind != "script"
+                && !std::env::split_paths(path).any(|it| it.join(&program).is_file()) =>
+        {
+            Err(HookFailure::Config(format!(
+                "no program `{program}` was found on PATH"
+            )))
         }
         _ => Ok(()),
     }
@@ -70,7 +80,8 @@ async fn run_with(
         cause,
     };
     // A relative program would be looked for from within the project root a second time.
-    let project_root = &std::path::absolute(project_root).unwrap_or_else(|_| project_root.to_owned());
+    let project_root =
+        &std::path::absolute(project_root).unwrap_or_else(|_| project_root.to_owned());
     let (mut command, program) = command(hook, project_root, programs).map_err(failed)?;
     let limit = timeout(&hook.config).map_err(failed)?;
     command.current_dir(project_root);
@@ -80,8 +91,17 @@ async fn run_with(
             None => command.env_remove(name),
         };
     }
-    let stdin = serde_json::to_vec(&Message { hook, input, project_root })
-        .map_err(|error| failed(HookFailure::Start { program: program.clone(), error: error.into() }))?;
+    let stdin = serde_json::to_vec(&Message {
+        hook,
+        input,
+        project_root,
+    })
+    .map_err(|error| {
+        failed(HookFailure::Start {
+            program: program.clone(),
+            error: error.into(),
+        })
+    })?;
     let finished = match process::run(command, stdin, limit).await {
         Ok(finished) => finished,
         Err(error) if error.kind() == io::ErrorKind::NotFound && project_root.is_dir() => {
@@ -93,11 +113,16 @@ async fn run_with(
     if finished.end.is_success() {
         Ok(output)
     } else {
-        Err(failed(HookFailure::Ended { program, end: finished.end, output }))
+        Err(failed(HookFailure::Ended {
+            program,
+            end: finished.end,
+            output,
+        }))
     }
 }
 
-/// What a hook is told. The field names in JSON are these, with the hook's `type` and `config`, and `project_root`.
+/// What a hook is told. The field names in JSON are these, with the hook's `type` and `config`, and
+/// `project_root`.
 #[derive(Clone, Debug)]
 pub struct HookInput {
     pub stage: HookStage,
@@ -143,16 +168,32 @@ pub enum HookFailure {
     #[error("cannot run `{program}`: {}", input::reason(error))]
     Start { program: String, error: io::Error },
     #[error("`{program}` {end}{}", last_words(output))]
-    Ended { program: String, end: End, output: HookOutput },
+    Ended {
+        program: String,
+        end: End,
+        output: HookOutput,
+    },
 }
 
 /// The command, and what to call it.
-fn command(hook: &HookPlan, project_root: &Path, programs: Option<&OsStr>) -> Result<(Command, String), HookFailure> {
+fn command(
+    hook: &HookPlan,
+    project_root: &Path,
+    programs: Option<&OsStr>,
+) -> Result<(Command, String), HookFailure> {
     if hook.kind == "script" {
         return script(hook.config.get("command"), project_root, programs);
     }
-    if !hook.kind.chars().all(|char| char.is_alphanumeric() || "-_.".contains(char)) || hook.kind.is_empty() {
-        let reason = format!("`{}` is no type of a hook: letters, digits, `-`, `_` and `.` make one", hook.kind);
+    if !hook
+        .kind
+        .chars()
+        .all(|char| char.is_alphanumeric() || "-_.".contains(char))
+        || hook.kind.is_empty()
+    {
+        let reason = format!(
+            "`{}` is no type of a hook: letters, digits, `-`, `_` and `.` make one",
+            hook.kind
+        );
         return Err(HookFailure::Config(reason));
     }
     let program = format!("taskcat-hook-{}", hook.kind);
@@ -165,8 +206,11 @@ fn script(
     project_root: &Path,
     programs: Option<&OsStr>,
 ) -> Result<(Command, String), HookFailure> {
-    let wrong =
-        || HookFailure::Config("`config.command` must be a string, or a list of strings, that is not empty".into());
+    let wrong = || {
+        HookFailure::Config(
+            "`config.command` must be a string, or a list of strings, that is not empty".into(),
+        )
+    };
     match command {
         Some(Value::String(line)) if !line.trim().is_empty() => {
             let mut command = process::command("sh", programs);
@@ -180,11 +224,21 @@ fn script(
                 Value::Number(number) => Some(number.to_string()),
                 _ => None,
             };
-            let words: Vec<String> = words.iter().map(word).collect::<Option<_>>().ok_or_else(wrong)?;
-            let (program, arguments) =
-                words.split_first().filter(|(program, _)| !program.is_empty()).ok_or_else(wrong)?;
+            let words: Vec<String> = words
+                .iter()
+                .map(word)
+                .collect::<Option<_>>()
+                .ok_or_else(wrong)?;
+            let (program, arguments) = words
+                .split_first()
+                .filter(|(program, _)| !program.is_empty())
+                .ok_or_else(wrong)?;
             // A path counts from the project root, a plain name is looked for on PATH.
-            let found = if program.contains('/') { project_root.join(program) } else { PathBuf::from(program) };
+            let found = if program.contains('/') {
+                project_root.join(program)
+            } else {
+                PathBuf::from(program)
+            };
             let mut command = process::command(found, programs);
             command.args(arguments);
             Ok((command, label(&words.join(" "))))
@@ -198,7 +252,11 @@ fn label(command: &str) -> String {
     const LONGEST: usize = 60;
     let line = command.trim().lines().next().unwrap_or_default();
     let start: String = line.chars().take(LONGEST).collect();
-    if start.len() < command.trim().len() { start + "…" } else { start }
+    if start.len() < command.trim().len() {
+        start + "…"
+    } else {
+        start
+    }
 }
 
 /// The limit of a hook that has none of its own; `run` limits it by `hook_timeout`, which is less.
@@ -208,10 +266,15 @@ fn timeout(config: &Value) -> Result<Duration, HookFailure> {
     match config.get("timeout") {
         None | Some(Value::Null) => Ok(LONGEST),
         Some(seconds) => {
-            let limit = seconds.as_f64().filter(|seconds| *seconds > 0.0).map(Duration::try_from_secs_f64);
+            let limit = seconds
+                .as_f64()
+                .filter(|seconds| *seconds > 0.0)
+                .map(Duration::try_from_secs_f64);
             match limit {
                 Some(Ok(limit)) => Ok(limit),
-                _ => Err(HookFailure::Config(format!("`config.timeout` is {seconds}; it must be seconds above 0"))),
+                _ => Err(HookFailure::Config(format!(
+                    "`config.timeout` is {seconds}; it must be seconds above 0"
+                ))),
             }
         }
     }
@@ -226,7 +289,11 @@ struct Message<'a> {
 
 impl Serialize for Message<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { hook, input, project_root } = self;
+        let Self {
+            hook,
+            input,
+            project_root,
+        } = self;
         let mut message = serializer.serialize_map(None)?;
         message.serialize_entry("stage", &input.stage)?;
         message.serialize_entry("type", &hook.kind)?;
@@ -239,9 +306,13 @@ impl Serialize for Message<'_> {
         message.serialize_entry("stack_name", &input.stack_name)?;
         message.serialize_entry("stack_id", &input.stack_id)?;
         message.serialize_entry("status", &input.status)?;
-        message.serialize_entry("parameters", &Values(|| input.parameters.iter().map(|one| (&one.key, &one.value))))?;
+        message.serialize_entry(
+            "parameters",
+            &Values(|| input.parameters.iter().map(|one| (&one.key, &one.value))),
+        )?;
         let outputs = input.outputs.as_ref();
-        let outputs = outputs.map(|outputs| Values(|| outputs.iter().map(|one| (&one.key, &one.value))));
+        let outputs =
+            outputs.map(|outputs| Values(|| outputs.iter().map(|one| (&one.key, &one.value))));
         message.serialize_entry("outputs", &outputs)?;
         message.end()
     }
@@ -259,22 +330,36 @@ impl<'a, F: Fn() -> I, I: Iterator<Item = (&'a String, &'a String)>> Serialize f
 /// What was printed, as it may be shown.
 fn shown(finished: &Finished, input: &HookInput) -> HookOutput {
     let mut secrets: Vec<String> = Vec::new();
-    for parameter in input.parameters.iter().filter(|parameter| parameter.secret && !parameter.value.is_empty()) {
+    for parameter in input
+        .parameters
+        .iter()
+        .filter(|parameter| parameter.secret && !parameter.value.is_empty())
+    {
         let value = parameter.value.as_str();
         // A hook that prints its input prints them as they are written in JSON.
         let quoted = Value::from(value).to_string();
-        let in_json = quoted.strip_prefix('"').and_then(|quoted| quoted.strip_suffix('"')).unwrap_or(&quoted);
+        let in_json = quoted
+            .strip_prefix('"')
+            .and_then(|quoted| quoted.strip_suffix('"'))
+            .unwrap_or(&quoted);
         // Of a key in several lines, some may have fallen off what is kept.
         let lines = value.lines().filter(|line| line.len() >= 8);
         secrets.extend([value, in_json].into_iter().chain(lines).map(str::to_owned));
     }
     let secrets = Secrets::new(secrets);
-    HookOutput { stdout: secrets.mask(&finished.stdout.text()), stderr: secrets.mask(&finished.stderr.text()) }
+    HookOutput {
+        stdout: secrets.mask(&finished.stdout.text()),
+        stderr: secrets.mask(&finished.stderr.text()),
+    }
 }
 
 /// The last lines of stderr, or of stdout where a hook says nothing there.
 fn last_words(output: &HookOutput) -> String {
-    let stream = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
+    let stream = if output.stderr.trim().is_empty() {
+        &output.stdout
+    } else {
+        &output.stderr
+    };
     process::indented(&last_lines(stream, 20))
 }
 
@@ -297,14 +382,25 @@ mod tests {
     const SECRET: &str = "qu\"ux\\1";
 
     fn hook(kind: &str, config: Value) -> HookPlan {
-        HookPlan { kind: kind.into(), config }
+        HookPlan {
+            kind: kind.into(),
+            config,
+        }
     }
 
     fn input(stage: HookStage) -> HookInput {
-        let parameter =
-            |key: &str, value: &str, secret| PlannedParameter { key: key.into(), value: value.into(), secret };
+        let parameter = |key: &str, value: &str, secret| PlannedParameter {
+            key: key.into(),
+            value: value.into(),
+            secret,
+        };
         let settled = stage == HookStage::Posthooks;
-        let output = Output { key: "Url".into(), value: "https://x".into(), description: None, export_name: None };
+        let output = Output {
+            key: "Url".into(),
+            value: "https://x".into(),
+            description: None,
+            export_name: None,
+        };
         HookInput {
             stage,
             project: "demo".into(),
@@ -312,16 +408,27 @@ mod tests {
             region: "eu-west-1".into(),
             account_id: "123456789012".into(),
             stack_name: "tcat-demo-one".into(),
-            stack_id: settled.then(|| "arn:aws:cloudformation:eu-west-1:123456789012:stack/tcat-demo-one/1".into()),
+            stack_id: settled.then(|| {
+                "arn:aws:cloudformation:eu-west-1:123456789012:stack/tcat-demo-one/1".into()
+            }),
             status: settled.then_some(StackStatus::CreateComplete),
-            parameters: vec![parameter("Zone", "a", false), parameter("Password", SECRET, true)],
+            parameters: vec![
+                parameter("Zone", "a", false),
+                parameter("Password", SECRET, true),
+            ],
             outputs: settled.then(|| vec![output]),
         }
     }
 
     async fn run_script(config: Value) -> Result<HookOutput, String> {
         let folder = tempfile::tempdir().unwrap();
-        let run = run(&hook("script", config), &input(HookStage::Prehooks), folder.path(), &[]).await;
+        let run = run(
+            &hook("script", config),
+            &input(HookStage::Prehooks),
+            folder.path(),
+            &[],
+        )
+        .await;
         run.map_err(|error| error.to_string())
     }
 
@@ -331,28 +438,71 @@ mod tests {
     async fn a_script_is_a_line_for_the_shell_or_a_program_with_arguments() {
         let check = async |config: Value, stdout: &str| {
             let output = run_script(config.clone()).await.unwrap();
-            assert_eq!(output, HookOutput { stdout: stdout.into(), stderr: String::new() }, "{config}");
+            assert_eq!(
+                output,
+                HookOutput {
+                    stdout: stdout.into(),
+                    stderr: String::new()
+                },
+                "{config}"
+            );
         };
-        check(json!({"command": "cat > got; echo $((1 + 1)); ls"}), "2\ngot\n").await;
-        check(json!({"command": ["echo", "$HOME", "a b", 5]}), "$HOME a b 5\n").await;
-        check(json!({"command": "true", "timeout": 30, "own": {"key": 1}}), "").await;
-        let output = run_script(json!({"command": "echo out; echo err >&2"})).await.unwrap();
-        assert_eq!(output, HookOutput { stdout: "out\n".into(), stderr: "err\n".into() });
+        check(
+            json!({"command": "cat > got; echo $((1 + 1)); ls"}),
+            "2\ngot\n",
+        )
+        .await;
+        check(
+            json!({"command": ["echo", "$HOME", "a b", 5]}),
+            "$HOME a b 5\n",
+        )
+        .await;
+        check(
+            json!({"command": "true", "timeout": 30, "own": {"key": 1}}),
+            "",
+        )
+        .await;
+        let output = run_script(json!({"command": "echo out; echo err >&2"}))
+            .await
+            .unwrap();
+        assert_eq!(
+            output,
+            HookOutput {
+                stdout: "out\n".into(),
+                stderr: "err\n".into()
+            }
+        );
     }
 
     #[tokio::test]
     async fn failures_say_what_and_why() {
         let check = async |config: Value, message: &str| {
-            assert_eq!(run_script(config.clone()).await.unwrap_err(), format!("{PREFIX}{message}"), "{config}");
+            assert_eq!(
+                run_script(config.clone()).await.unwrap_err(),
+                format!("{PREFIX}{message}"),
+                "{config}"
+            );
         };
         check(
             json!({"command": "echo no; echo why >&2; exit 3"}),
             "`echo no; echo why >&2; exit 3` ended with exit code 3:\n  why",
         )
         .await;
-        check(json!({"command": "echo only; exit 1"}), "`echo only; exit 1` ended with exit code 1:\n  only").await;
-        check(json!({"command": ["false", "x"]}), "`false x` ended with exit code 1").await;
-        check(json!({"command": "kill -9 $$"}), "`kill -9 $$` was ended by signal 9").await;
+        check(
+            json!({"command": "echo only; exit 1"}),
+            "`echo only; exit 1` ended with exit code 1:\n  only",
+        )
+        .await;
+        check(
+            json!({"command": ["false", "x"]}),
+            "`false x` ended with exit code 1",
+        )
+        .await;
+        check(
+            json!({"command": "kill -9 $$"}),
+            "`kill -9 $$` was ended by signal 9",
+        )
+        .await;
         check(
             json!({"command": "echo on; sleep 60", "timeout": 0.2}),
             "`echo on; sleep 60` was killed after 0.2 s:\n  on",
@@ -365,11 +515,19 @@ mod tests {
         .await;
         check(
             json!({"command": ["./no-such-program"]}),
-            "`./no-such-program` was not found, or the interpreter that its first line names was not",
+            "`./no-such-program` was not found, or the interpreter that its first line names was \
+             not",
         )
         .await;
         let wrong = "`config.command` must be a string, or a list of strings, that is not empty";
-        for command in [json!(null), json!(""), json!([]), json!([""]), json!(["a", true]), json!({"a": 1})] {
+        for command in [
+            json!(null),
+            json!(""),
+            json!([]),
+            json!([""]),
+            json!(["a", true]),
+            json!({"a": 1}),
+        ] {
             check(json!({"command": command}), wrong).await;
         }
         check(json!({}), wrong).await;
@@ -381,21 +539,30 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_lines_of_much_output_are_shown() {
-        let error = run_script(json!({"command": "seq 1 100000 >&2\nexit 1"})).await.unwrap_err();
+        let error = run_script(json!({"command": "seq 1 100000 >&2\nexit 1"}))
+            .await
+            .unwrap_err();
         let lines: Vec<_> = error.lines().collect();
         assert_eq!(lines.len(), 21);
         assert_eq!(
             (lines[0], lines[20]),
-            (format!("{PREFIX}`seq 1 100000 >&2…` ended with exit code 1:").as_str(), "  100000")
+            (
+                format!("{PREFIX}`seq 1 100000 >&2…` ended with exit code 1:").as_str(),
+                "  100000"
+            )
         );
     }
 
     fn programs(scripts: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, script) in scripts {
-            // Not from here: what is open for writing in any process can't run, and another test may fork now.
+            // Not from here: what is open for writing in any process can't run, and another test
+            // may fork now.
             let mut shell = std::process::Command::new("sh");
-            shell.args(["-c", r#"printf %s "$1" > "$0"; chmod 755 "$0""#]).arg(folder.path().join(name)).arg(script);
+            shell
+                .args(["-c", r#"printf %s "$1" > "$0"; chmod 755 "$0""#])
+                .arg(folder.path().join(name))
+                .arg(script);
             assert!(shell.status().unwrap().success());
         }
         folder
@@ -407,7 +574,15 @@ mod tests {
         let programs = programs(&[("taskcat-hook-check_1", "#!/bin/sh\n/bin/cat > got.json\n")]);
         let told = async |stage| {
             let hook = hook("check_1", json!({"z": 1, "a": [true]}));
-            run_with(&hook, &input(stage), project.path(), &[], Some(programs.path().as_os_str())).await.unwrap();
+            run_with(
+                &hook,
+                &input(stage),
+                project.path(),
+                &[],
+                Some(programs.path().as_os_str()),
+            )
+            .await
+            .unwrap();
             fs::read_to_string(project.path().join("got.json")).unwrap()
         };
         let before = json!({
@@ -419,7 +594,8 @@ mod tests {
         assert_eq!(told(HookStage::Prehooks).await, before.to_string());
         let mut after = before;
         after["stage"] = json!("posthooks");
-        after["stack_id"] = json!("arn:aws:cloudformation:eu-west-1:123456789012:stack/tcat-demo-one/1");
+        after["stack_id"] =
+            json!("arn:aws:cloudformation:eu-west-1:123456789012:stack/tcat-demo-one/1");
         after["status"] = json!("CREATE_COMPLETE");
         after["outputs"] = json!({"Url": "https://x"});
         assert_eq!(told(HookStage::Posthooks).await, after.to_string());
@@ -428,29 +604,56 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_cannot_run_is_named() {
         let project = tempfile::tempdir().unwrap();
-        let programs = programs(&[("taskcat-hook-odd", "#!/no/such/interpreter\n"), ("taskcat-hook-flat", "")]);
-        fs::set_permissions(programs.path().join("taskcat-hook-flat"), Permissions::from_mode(0o644)).unwrap();
+        let programs = programs(&[
+            ("taskcat-hook-odd", "#!/no/such/interpreter\n"),
+            ("taskcat-hook-flat", ""),
+        ]);
+        fs::set_permissions(
+            programs.path().join("taskcat-hook-flat"),
+            Permissions::from_mode(0o644),
+        )
+        .unwrap();
         let check = async |kind: &str, message: &str| {
             let (hook, input) = (hook(kind, json!({})), input(HookStage::Posthooks));
-            let run = run_with(&hook, &input, project.path(), &[], Some(programs.path().as_os_str())).await;
-            let expected = format!("posthook `{kind}` of stack tcat-demo-one in eu-west-1: {message}");
+            let run = run_with(
+                &hook,
+                &input,
+                project.path(),
+                &[],
+                Some(programs.path().as_os_str()),
+            )
+            .await;
+            let expected =
+                format!("posthook `{kind}` of stack tcat-demo-one in eu-west-1: {message}");
             assert_eq!(run.unwrap_err().to_string(), expected);
         };
         let not_found = "was not found, or the interpreter that its first line names was not";
         check("none", &format!("`taskcat-hook-none` {not_found}")).await;
         check("odd", &format!("`taskcat-hook-odd` {not_found}")).await;
         check("flat", "cannot run `taskcat-hook-flat`: permission denied").await;
-        check("../x", "`../x` is no type of a hook: letters, digits, `-`, `_` and `.` make one").await;
-        check("", "`` is no type of a hook: letters, digits, `-`, `_` and `.` make one").await;
+        check(
+            "../x",
+            "`../x` is no type of a hook: letters, digits, `-`, `_` and `.` make one",
+        )
+        .await;
+        check(
+            "",
+            "`` is no type of a hook: letters, digits, `-`, `_` and `.` make one",
+        )
+        .await;
     }
 
     #[tokio::test]
     async fn secrets_are_masked_in_all_that_is_shown() {
-        let output = run_script(json!({"command": "cat; cat >&2 <<'E'\nraw qu\"ux\\1 here\nE"})).await.unwrap();
+        let output = run_script(json!({"command": "cat; cat >&2 <<'E'\nraw qu\"ux\\1 here\nE"}))
+            .await
+            .unwrap();
         assert_eq!(output.stderr, "raw **** here\n");
         let told: Value = serde_json::from_str(&output.stdout).unwrap();
         assert_eq!(told["parameters"], json!({"Zone": "a", "Password": "****"}));
-        let error = run_script(json!({"command": "cat >&2; exit 1"})).await.unwrap_err();
+        let error = run_script(json!({"command": "cat >&2; exit 1"}))
+            .await
+            .unwrap_err();
         assert!(error.contains("****") && !error.contains("ux"), "{error}");
         assert!(!format!("{:?}", input(HookStage::Prehooks)).contains("ux"));
     }
@@ -459,8 +662,12 @@ mod tests {
     async fn lines_of_a_secret_are_masked_too() {
         let mut input = input(HookStage::Prehooks);
         input.parameters[1].value = "-----BEGIN-----\nabcdefghij\nshort\n".into();
-        let hook = hook("script", json!({"command": "echo got abcdefghij; echo short"}));
-        let running = tokio::spawn(async move { run(&hook, &input, &std::env::temp_dir(), &[]).await });
+        let hook = hook(
+            "script",
+            json!({"command": "echo got abcdefghij; echo short"}),
+        );
+        let running =
+            tokio::spawn(async move { run(&hook, &input, &std::env::temp_dir(), &[]).await });
         let output = running.await.unwrap().unwrap();
         assert_eq!(output.stdout, "got ****\nshort\n");
     }

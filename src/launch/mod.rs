@@ -1,7 +1,9 @@
 //! A stack is asked for, and what can go wrong with that.
 //!
-//! What is to stay is asked for by change sets, in [`change_set`]. Hooks, which run before a launch and after a stack has
-//! settled, are in [`hook`]. [`ownership`] tells whose an existing stack is, [`aws_cli`] what people can do about it. Following the stack is `watch`'s. Called by `run`; knows `plan`, `event` and `aws`.
+//! What is to stay is asked for by change sets, in [`change_set`]. Hooks, which run before a launch
+//! and after a stack has settled, are in [`hook`]. [`ownership`] tells whose an existing stack is,
+//! [`aws_cli`] what people can do about it. Following the stack is `watch`'s. Called by `run`;
+//! knows `plan`, `event` and `aws`.
 
 pub mod aws_cli;
 pub mod change_set;
@@ -35,7 +37,12 @@ pub enum LaunchError {
     Foreign(#[from] ForeignStack),
     /// The stack's status allows no change set.
     #[error("the stack {stack_name} in {region} is in {status}: {help}")]
-    Unchangeable { stack_name: String, region: String, status: StackStatus, help: String },
+    Unchangeable {
+        stack_name: String,
+        region: String,
+        status: StackStatus,
+        help: String,
+    },
 }
 
 impl LaunchError {
@@ -45,11 +52,12 @@ impl LaunchError {
     }
 }
 
-/// Creates the planned stack and returns its ID. `template_url` is where the template was staged to. `stop` ends the wait
-/// for a call that is throttled, never a call that is under way.
+/// Creates the planned stack and returns its ID. `template_url` is where the template was staged
+/// to. `stop` ends the wait for a call that is throttled, never a call that is under way.
 ///
-/// The client request token makes repeated calls safe. Where the answer to the call got lost, the stack may exist all the
-/// same: it is looked up by name, and taken for ours only if it carries this run's `taskcat-id`.
+/// The client request token makes repeated calls safe. Where the answer to the call got lost, the
+/// stack may exist all the same: it is looked up by name, and taken for ours only if it carries
+/// this run's `taskcat-id`.
 ///
 /// # Errors
 /// There is no stack, unless [`LaunchError::may_exist`] says otherwise.
@@ -89,7 +97,10 @@ pub async fn launch(
         }
         Err(error) => return Err(error.into()),
     };
-    events.send(Happening::StackCreated { cell: plan.cell.clone(), stack_id: stack_id.clone() });
+    events.send(Happening::StackCreated {
+        cell: plan.cell.clone(),
+        stack_id: stack_id.clone(),
+    });
     Ok(stack_id)
 }
 

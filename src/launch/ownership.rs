@@ -1,7 +1,7 @@
 //! Tells whose an existing stack is, before anything is done to it.
 //!
-//! A command tags the stacks that it creates and keeps. A stack in review, which exists only because of its change sets,
-//! has no tags of its own: there the change sets tell.
+//! A command tags the stacks that it creates and keeps. A stack in review, which exists only
+//! because of its change sets, has no tags of its own: there the change sets tell.
 
 use std::fmt;
 
@@ -55,15 +55,30 @@ impl ForeignStack {
 
 impl fmt::Display for ForeignStack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stack_name, region, account_id, command, evidence } = self;
-        write!(f, "the stack {stack_name} in {region} (account {account_id}) was not created by `{command}`: ")?;
+        let Self {
+            stack_name,
+            region,
+            account_id,
+            command,
+            evidence,
+        } = self;
+        write!(
+            f,
+            "the stack {stack_name} in {region} (account {account_id}) was not created by \
+             `{command}`: "
+        )?;
         match evidence {
             Evidence::Tags(tags) if tags.is_empty() => f.write_str("it has no tags"),
             Evidence::Tags(tags) => write!(f, "its tags are {}", listed(tags)),
             Evidence::ChangeSet(name) => {
-                write!(f, "it is in review, and somebody else has created its change set {name}")
+                write!(
+                    f,
+                    "it is in review, and somebody else has created its change set {name}"
+                )
             }
-            Evidence::NoChangeSet => f.write_str("it is in review, without any change set that would tell whose it is"),
+            Evidence::NoChangeSet => {
+                f.write_str("it is in review, without any change set that would tell whose it is")
+            }
             Evidence::NestedIn(root) => write!(f, "it is nested in {root}"),
         }
     }
@@ -71,7 +86,10 @@ impl fmt::Display for ForeignStack {
 
 /// `owner=web, team=shop`
 pub fn listed(tags: &[(String, String)]) -> String {
-    tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+    tags.iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// By what the stack is recognised as somebody else's; `None` where it bears the mark.
@@ -102,8 +120,13 @@ pub async fn foreign(
     }
     let mut evidence = Some(Evidence::NoChangeSet);
     for change_set in clients.change_set_names(&stack.stack_id).await? {
-        match clients.find_change_set(&stack.stack_id, &change_set).await? {
-            Some(found) if is_run_name(&change_set) && found.tag(mark.tag) == name => evidence = None,
+        match clients
+            .find_change_set(&stack.stack_id, &change_set)
+            .await?
+        {
+            Some(found) if is_run_name(&change_set) && found.tag(mark.tag) == name => {
+                evidence = None
+            }
             Some(_) => return foreign(Evidence::ChangeSet(change_set)),
             // Deleted meanwhile, so it tells nothing.
             None => {}
@@ -115,27 +138,42 @@ pub async fn foreign(
     }
 }
 
-/// Whether a change set is named after a run or an execution of a pipeline: `taskcat-`, and a UUID with dashes or without.
+/// Whether a change set is named after a run or an execution of a pipeline: `taskcat-`, and a UUID
+/// with dashes or without.
 fn is_run_name(change_set: &str) -> bool {
-    change_set.strip_prefix("taskcat-").is_some_and(|id| Uuid::try_parse(id).is_ok())
+    change_set
+        .strip_prefix("taskcat-")
+        .is_some_and(|id| Uuid::try_parse(id).is_ok())
 }
 
-/// Why the stack's status allows no change set, as advice; `None` where CloudFormation may take one.
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>
+/// Why the stack's status allows no change set, as advice; `None` where CloudFormation may take
+/// one. <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>
 pub fn status_advice(stack: &Stack, mark: Mark, cli: &AwsCli) -> Option<String> {
     let name = stack.stack_name.as_str();
     match &stack.status {
         StackStatus::ReviewInProgress => None,
         StackStatus::RollbackComplete | StackStatus::RollbackFailed | StackStatus::DeleteFailed => {
-            let by_hand = format!("delete it with `{}` and deploy again", cli.delete_stack(name));
+            let by_hand = format!(
+                "delete it with `{}` and deploy again",
+                cli.delete_stack(name)
+            );
             let option = mark.replaces_failed.filter(|_| stack.was_never_created());
-            Some(option.map_or(by_hand.clone(), |option| format!("{by_hand}, or pass {option} to have it replaced")))
+            Some(option.map_or(by_hand.clone(), |option| {
+                format!("{by_hand}, or pass {option} to have it replaced")
+            }))
         }
         StackStatus::UpdateRollbackFailed => {
-            let go_on = cli.command("cloudformation", &["continue-update-rollback", "--stack-name", name]);
-            Some(format!("complete the rollback with `{go_on}` and deploy again"))
+            let go_on = cli.command(
+                "cloudformation",
+                &["continue-update-rollback", "--stack-name", name],
+            );
+            Some(format!(
+                "complete the rollback with `{go_on}` and deploy again"
+            ))
         }
-        status if status.is_in_progress() => Some("wait until that has ended and deploy again".to_owned()),
+        status if status.is_in_progress() => {
+            Some("wait until that has ended and deploy again".to_owned())
+        }
         _ => None,
     }
 }
@@ -159,23 +197,45 @@ mod tests {
             created: None,
             updated: None,
         };
-        let cli = AwsCli { profile: "default".into(), region: "us-east-1".into(), endpoint: None };
-        let mark = Mark { tag: "tag", command: "command", replaces_failed: Some("--replace") };
+        let cli = AwsCli {
+            profile: "default".into(),
+            region: "us-east-1".into(),
+            endpoint: None,
+        };
+        let mark = Mark {
+            tag: "tag",
+            command: "command",
+            replaces_failed: Some("--replace"),
+        };
         status_advice(&stack, mark, &cli).unwrap_or_default()
     }
 
     #[test]
     fn a_status_tells_what_to_do() {
-        for status in ["REVIEW_IN_PROGRESS", "CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"] {
+        for status in [
+            "REVIEW_IN_PROGRESS",
+            "CREATE_COMPLETE",
+            "UPDATE_ROLLBACK_COMPLETE",
+            "IMPORT_COMPLETE",
+        ] {
             assert_eq!(advice(status), "", "{status}");
         }
         for status in ["ROLLBACK_COMPLETE", "DELETE_FAILED"] {
-            assert!(advice(status).contains("delete-stack --stack-name a"), "{status}");
+            assert!(
+                advice(status).contains("delete-stack --stack-name a"),
+                "{status}"
+            );
         }
         assert!(advice("ROLLBACK_COMPLETE").ends_with("or pass --replace to have it replaced"));
         assert!(!advice("ROLLBACK_FAILED").contains("--replace"));
-        assert!(advice("UPDATE_ROLLBACK_FAILED").contains("continue-update-rollback --stack-name a"));
-        for status in ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "DELETE_IN_PROGRESS"] {
+        assert!(
+            advice("UPDATE_ROLLBACK_FAILED").contains("continue-update-rollback --stack-name a")
+        );
+        for status in [
+            "UPDATE_IN_PROGRESS",
+            "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+            "DELETE_IN_PROGRESS",
+        ] {
             assert!(advice(status).starts_with("wait until"), "{status}");
         }
     }
@@ -183,7 +243,12 @@ mod tests {
     #[test]
     fn only_change_sets_of_runs_are_recognised() {
         assert!(is_run_name("taskcat-0123456789abcdef0123456789abcdef"));
-        for name in ["taskcat-", "taskcat-release", "0123456789abcdef0123456789abcdef", "taskcat-0123456789abcdef"] {
+        for name in [
+            "taskcat-",
+            "taskcat-release",
+            "0123456789abcdef0123456789abcdef",
+            "taskcat-0123456789abcdef",
+        ] {
             assert!(!is_run_name(name), "{name}");
         }
     }

@@ -1,7 +1,8 @@
 //! Runs cfn-lint, if it is installed, over the templates of a project.
 //!
-//! As TaskCat's `_cfn_lint.py`, but through its command line, so that the version that the user has is the one that
-//! counts. `run` calls [`run`] with every template that a test launches and those nested in them.
+//! As TaskCat's `_cfn_lint.py`, but through its command line, so that the version that the user has
+//! is the one that counts. `run` calls [`run`] with every template that a test launches and those
+//! nested in them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -27,8 +28,8 @@ const CONFIG_RULE: &str = "E0003";
 /// How long one cfn-lint may take, for as many templates as there are.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Lints templates, those in git submodules excepted, each for its regions. Templates of the same regions share one
-/// process, since starting it takes longer than most templates do.
+/// Lints templates, those in git submodules excepted, each for its regions. Templates of the same
+/// regions share one process, since starting it takes longer than most templates do.
 ///
 /// cfn-lint runs in the project root, where it finds the project's `.cfnlintrc`.
 ///
@@ -39,33 +40,67 @@ pub async fn run(templates: &[LintTarget], project_root: &Path) -> Result<Lint, 
 }
 
 /// `programs` stands in for the PATH on which cfn-lint is looked for.
-async fn run_with(templates: &[LintTarget], project_root: &Path, programs: Option<&OsStr>) -> Result<Lint, LintError> {
+async fn run_with(
+    templates: &[LintTarget],
+    project_root: &Path,
+    programs: Option<&OsStr>,
+) -> Result<Lint, LintError> {
     let mut warnings = Vec::new();
-    let submodules = submodule::folders(project_root).await.unwrap_or_else(|error| {
-        warnings.push(format!("the templates of submodules are linted too, as .gitmodules could not be read: {error}"));
-        Vec::new()
-    });
+    let submodules = submodule::folders(project_root)
+        .await
+        .unwrap_or_else(|error| {
+            warnings.push(format!(
+                "the templates of submodules are linted too, as .gitmodules could \
+            not be read: {error}"
+            ));
+            Vec::new()
+        });
     let groups = group(templates, project_root, &submodules);
     let processes = std::thread::available_parallelism().map_or(1, usize::from);
-    let lints: Vec<_> = groups.iter().map(|(regions, names)| lint(regions, names, project_root, programs)).collect();
-    let answers: Vec<Option<Answer>> = stream::iter(lints).buffer_unordered(processes).try_collect().await?;
+    let lints: Vec<_> = groups
+        .iter()
+        .map(|(regions, names)| lint(regions, names, project_root, programs))
+        .collect();
+    let answers: Vec<Option<Answer>> = stream::iter(lints)
+        .buffer_unordered(processes)
+        .try_collect()
+        .await?;
     let Some(answers) = answers.into_iter().collect::<Option<Vec<_>>>() else {
         return Ok(Lint::Absent);
     };
-    let unknown: BTreeSet<_> = answers.iter().flat_map(|answer| &answer.unknown_regions).map(String::as_str).collect();
+    let unknown: BTreeSet<_> = answers
+        .iter()
+        .flat_map(|answer| &answer.unknown_regions)
+        .map(String::as_str)
+        .collect();
     if !unknown.is_empty() {
         let unknown = Vec::from_iter(unknown).join(", ");
-        warnings.push(format!("cfn-lint does not know {unknown}, and checks nothing there: a newer version may"));
+        warnings.push(format!(
+            "cfn-lint does not know {unknown}, and checks nothing there: a newer version may"
+        ));
     }
-    let names: BTreeMap<&Path, &Path> = groups.values().flatten().map(|(name, path)| (&**name, *path)).collect();
+    let names: BTreeMap<&Path, &Path> = groups
+        .values()
+        .flatten()
+        .map(|(name, path)| (&**name, *path))
+        .collect();
     let matches = answers.into_iter().flat_map(|answer| answer.matches);
     let mut findings: Vec<_> = matches.filter_map(|one| one.into_finding(&names)).collect();
     findings.sort_by(|a, b| (&a.location, &a.rule).cmp(&(&b.location, &b.rule)));
-    let linted = groups.values().flatten().map(|(_, path)| path.to_path_buf()).collect();
-    Ok(Lint::Findings { findings, warnings, linted })
+    let linted = groups
+        .values()
+        .flatten()
+        .map(|(_, path)| path.to_path_buf())
+        .collect();
+    Ok(Lint::Findings {
+        findings,
+        warnings,
+        linted,
+    })
 }
 
-/// A template and the regions of all tests that use it; without any, cfn-lint's own settings decide.
+/// A template and the regions of all tests that use it; without any, cfn-lint's own settings
+/// decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LintTarget {
     /// Absolute, or relative to the project root.
@@ -102,17 +137,27 @@ pub enum LintError {
 /// Templates by their regions: the name that cfn-lint gets, and the path that the caller gave.
 type Groups<'a> = BTreeMap<BTreeSet<&'a str>, Vec<(PathBuf, &'a Path)>>;
 
-fn group<'a>(templates: &'a [LintTarget], project_root: &Path, submodules: &[PathBuf]) -> Groups<'a> {
+fn group<'a>(
+    templates: &'a [LintTarget],
+    project_root: &Path,
+    submodules: &[PathBuf],
+) -> Groups<'a> {
     let mut regions_of: BTreeMap<PathBuf, (&Path, BTreeSet<&str>)> = BTreeMap::new();
     for target in templates {
         let path = project_root.join(&target.path);
         if submodules.iter().any(|folder| path.starts_with(folder)) {
             continue;
         }
-        // Relative, as the patterns of `ignore_templates` in a `.cfnlintrc` are, and as cfn-lint writes it.
+        // Relative, as the patterns of `ignore_templates` in a `.cfnlintrc` are, and as cfn-lint
+        // writes it.
         let name = path.strip_prefix(project_root).unwrap_or(&path);
-        let name = name.components().filter(|component| *component != Component::CurDir).collect();
-        let (_, regions) = regions_of.entry(name).or_insert((&target.path, BTreeSet::new()));
+        let name = name
+            .components()
+            .filter(|component| *component != Component::CurDir)
+            .collect();
+        let (_, regions) = regions_of
+            .entry(name)
+            .or_insert((&target.path, BTreeSet::new()));
         regions.extend(target.regions.iter().map(String::as_str));
     }
     let mut groups = Groups::new();
@@ -128,7 +173,8 @@ struct Answer {
     unknown_regions: Vec<String>,
 }
 
-/// None if there is no cfn-lint. Regions that it does not know make it fail; then it is asked again without them.
+/// None if there is no cfn-lint. Regions that it does not know make it fail; then it is asked again
+/// without them.
 async fn lint(
     regions: &BTreeSet<&str>,
     templates: &[(PathBuf, &Path)],
@@ -140,23 +186,35 @@ async fn lint(
     loop {
         let report = NamedTempFile::new().map_err(LintError::Start)?;
         let mut command = process::command("cfn-lint", programs);
-        command.current_dir(project_root).args(["--format", "json", "--output-file"]).arg(report.path());
+        command
+            .current_dir(project_root)
+            .args(["--format", "json", "--output-file"])
+            .arg(report.path());
         if !asked.is_empty() {
             command.arg("--regions").args(&asked);
         }
-        command.arg("--template").args(templates.iter().map(|(name, _)| argument(name)));
+        command
+            .arg("--template")
+            .args(templates.iter().map(|(name, _)| argument(name)));
         let finished = match process::run(command, Vec::new(), LIMIT).await {
             Ok(finished) => finished,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && project_root.is_dir() => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && project_root.is_dir() => {
+                return Ok(None);
+            }
             Err(error) => return Err(LintError::Start(error)),
         };
         match finished.end {
-            // By convention "command not found": a stand-in on PATH (pyenv's, asdf's) has nothing to stand in for.
+            // By convention "command not found": a stand-in on PATH (pyenv's, asdf's) has nothing
+            // to stand in for.
             End::Exited(127) => return Ok(None),
-            // A bit for each severity found: 2 for errors, 4 for warnings, 8 for informational findings.
+            // A bit for each severity found: 2 for errors, 4 for warnings, 8 for informational
+            // findings.
             End::Exited(code) if code & !0b1110 == 0 => {
                 let matches = read(report.path())?;
-                return Ok(Some(Answer { matches, unknown_regions }));
+                return Ok(Some(Answer {
+                    matches,
+                    unknown_regions,
+                }));
             }
             _ => {}
         }
@@ -175,7 +233,11 @@ async fn lint(
 /// cfn-lint takes its arguments as patterns for files, and what begins with `-` as an option.
 fn argument(name: &Path) -> PathBuf {
     let text = name.to_string_lossy();
-    let mut argument = if text.starts_with('-') { "./".to_owned() } else { String::new() };
+    let mut argument = if text.starts_with('-') {
+        "./".to_owned()
+    } else {
+        String::new()
+    };
     for char in text.chars() {
         match char {
             '[' | '*' | '?' => argument.extend(['[', char, ']']),
@@ -185,22 +247,38 @@ fn argument(name: &Path) -> PathBuf {
     argument.into()
 }
 
-/// Those of `regions` that cfn-lint names in `Regions ['…'] are unsupported. Supported regions are ['…']`.
+/// Those of `regions` that cfn-lint names in
+/// `Regions ['…'] are unsupported. Supported regions are ['…']`.
 fn unsupported<'a>(output: &str, regions: &BTreeSet<&'a str>) -> Vec<&'a str> {
-    let Some((refused, _)) = output.split_once("are unsupported") else { return Vec::new() };
-    regions.iter().copied().filter(|region| refused.contains(&format!("'{region}'"))).collect()
+    let Some((refused, _)) = output.split_once("are unsupported") else {
+        return Vec::new();
+    };
+    regions
+        .iter()
+        .copied()
+        .filter(|region| refused.contains(&format!("'{region}'")))
+        .collect()
 }
 
 fn failure(finished: &Finished) -> LintError {
-    LintError::Failed { end: finished.end, output: last_lines(&finished.output.text(), 20) }
+    LintError::Failed {
+        end: finished.end,
+        output: last_lines(&finished.output.text(), 20),
+    }
 }
 
 fn read(report: &Path) -> Result<Vec<Match>, LintError> {
     let report = std::fs::read(report).map_err(LintError::Start)?;
     let matches: Vec<Match> = serde_json::from_slice(&report).map_err(LintError::Output)?;
-    let about_settings = matches.iter().filter(|one| one.filename.is_none() && one.rule.id == CONFIG_RULE);
+    let about_settings = matches
+        .iter()
+        .filter(|one| one.filename.is_none() && one.rule.id == CONFIG_RULE);
     let messages: Vec<_> = about_settings.map(|one| one.message.clone()).collect();
-    if messages.is_empty() { Ok(matches) } else { Err(LintError::Settings { messages }) }
+    if messages.is_empty() {
+        Ok(matches)
+    } else {
+        Err(LintError::Settings { messages })
+    }
 }
 
 /// One element of `--format json` (cfnlint/formatters/json.py).
@@ -236,20 +314,32 @@ struct Start {
 }
 
 impl Match {
-    /// None for a finding without a template: when its settings ignore all templates, cfn-lint reads, and finds fault
-    /// with, its empty standard input.
+    /// None for a finding without a template: when its settings ignore all templates, cfn-lint
+    /// reads, and finds fault with, its empty standard input.
     fn into_finding(self, names: &BTreeMap<&Path, &Path>) -> Option<Finding> {
         let filename = PathBuf::from(self.filename?);
-        let template = names.get(&*filename).map_or_else(|| filename.clone(), |path| path.to_path_buf());
-        let Start { line_number, column_number } = self.location.start;
+        let template = names
+            .get(&*filename)
+            .map_or_else(|| filename.clone(), |path| path.to_path_buf());
+        let Start {
+            line_number,
+            column_number,
+        } = self.location.start;
         Some(Finding {
-            severity: if self.level == "Error" { Severity::Error } else { Severity::Warning },
+            severity: if self.level == "Error" {
+                Severity::Error
+            } else {
+                Severity::Warning
+            },
             rule: self.rule.id,
             short_description: self.rule.short_description,
             message: self.message,
             location: Location {
                 file: Arc::from(template.as_path()),
-                at: Position { line: line_number.max(1), column: column_number.max(1) },
+                at: Position {
+                    line: line_number.max(1),
+                    column: column_number.max(1),
+                },
             },
             template,
         })
@@ -273,15 +363,26 @@ mod tests {
     }
 
     fn target(path: impl Into<PathBuf>, regions: &[&str]) -> LintTarget {
-        LintTarget { path: path.into(), regions: regions.iter().map(|&region| region.to_owned()).collect() }
+        LintTarget {
+            path: path.into(),
+            regions: regions.iter().map(|&region| region.to_owned()).collect(),
+        }
     }
 
     /// Findings in one line each, and warnings.
-    async fn lint_all(root: &Path, targets: &[LintTarget]) -> Result<(Vec<String>, Vec<String>), String> {
+    async fn lint_all(
+        root: &Path,
+        targets: &[LintTarget],
+    ) -> Result<(Vec<String>, Vec<String>), String> {
         let programs = process::path_with_python_tools();
-        match run_with(targets, root, Some(&programs)).await.map_err(|error| error.to_string())? {
+        match run_with(targets, root, Some(&programs))
+            .await
+            .map_err(|error| error.to_string())?
+        {
             Lint::Absent => panic!("cfn-lint is here"),
-            Lint::Findings { findings, warnings, .. } => {
+            Lint::Findings {
+                findings, warnings, ..
+            } => {
                 let shown = findings.iter().map(|one| {
                     assert_eq!(*one.location.file, *one.template);
                     format!("{} {:?} {}", one.location, one.severity, one.rule)
@@ -298,8 +399,12 @@ mod tests {
     #[tokio::test]
     #[ignore = "needs cfn-lint; run tests/run.sh"]
     async fn findings_say_where_and_what() {
-        let folder =
-            project(&[("t/bad.yaml", BAD), ("t/good.yaml", GOOD), ("t/broken.yaml", "a: [\n"), ("-[1]*.yaml", BAD)]);
+        let folder = project(&[
+            ("t/bad.yaml", BAD),
+            ("t/good.yaml", GOOD),
+            ("t/broken.yaml", "a: [\n"),
+            ("-[1]*.yaml", BAD),
+        ]);
         let absolute = folder.path().join("t/bad.yaml");
         let targets = [
             target(&absolute, &["us-east-1"]),
@@ -327,11 +432,17 @@ mod tests {
     #[ignore = "needs cfn-lint; run tests/run.sh"]
     async fn regions_that_cfn_lint_does_not_know_are_left_out() {
         let folder = project(&[("bad.yaml", BAD), ("good.yaml", GOOD)]);
-        let targets =
-            [target("bad.yaml", &["us-east-1", "xx-moon-1"]), target("good.yaml", &["xx-moon-1", "xx-mars-2"])];
+        let targets = [
+            target("bad.yaml", &["us-east-1", "xx-moon-1"]),
+            target("good.yaml", &["xx-moon-1", "xx-mars-2"]),
+        ];
         let (findings, warnings) = lint_all(folder.path(), &targets).await.unwrap();
-        assert_eq!(findings, ["bad.yaml:2:3 Warning W2001", "bad.yaml:7:7 Error E3002"]);
-        let expected = "cfn-lint does not know xx-mars-2, xx-moon-1, and checks nothing there: a newer version may";
+        assert_eq!(
+            findings,
+            ["bad.yaml:2:3 Warning W2001", "bad.yaml:7:7 Error E3002"]
+        );
+        let expected = "cfn-lint does not know xx-mars-2, xx-moon-1, and checks nothing there: a \
+            newer version may";
         assert_eq!(warnings, [expected]);
     }
 
@@ -342,22 +453,36 @@ mod tests {
         let bad = [target("t/bad.yaml", &["us-east-1"])];
         let check = async |settings: &str, expect: Result<&[&str], &str>| {
             fs::write(folder.path().join(".cfnlintrc"), settings).unwrap();
-            let found = lint_all(folder.path(), &bad).await.map(|(findings, _)| findings);
+            let found = lint_all(folder.path(), &bad)
+                .await
+                .map(|(findings, _)| findings);
             match (found, expect) {
                 (Ok(found), Ok(expect)) => assert_eq!(found, expect, "{settings}"),
                 (Err(error), Err(expect)) => assert!(error.contains(expect), "{settings}: {error}"),
                 (found, _) => panic!("{settings}: {found:?}"),
             }
         };
-        check("ignore_checks: [W2001]", Ok(&["t/bad.yaml:7:7 Error E3002"])).await;
+        check(
+            "ignore_checks: [W2001]",
+            Ok(&["t/bad.yaml:7:7 Error E3002"]),
+        )
+        .await;
         check("ignore_templates: [t/*.yaml]", Ok(&[])).await;
         check(
             "ignore_templates: [nothing]\noutput_file: findings.json",
             Ok(&["t/bad.yaml:2:3 Warning W2001", "t/bad.yaml:7:7 Error E3002"]),
         )
         .await;
-        check("append_rules: [no_such_rules]", Err("No module named 'no_such_rules'")).await;
-        check("templates: nonsense: here", Err("`cfn-lint` ended with exit code 1 and linted nothing:\n  ")).await;
+        check(
+            "append_rules: [no_such_rules]",
+            Err("No module named 'no_such_rules'"),
+        )
+        .await;
+        check(
+            "templates: nonsense: here",
+            Err("`cfn-lint` ended with exit code 1 and linted nothing:\n  "),
+        )
+        .await;
     }
 
     #[tokio::test]
@@ -367,8 +492,8 @@ mod tests {
         let targets = [target("good.yaml", &[]), target("gone.yaml", &[])];
         match lint_all(folder.path(), &targets).await {
             Err(error) => {
-                let expected =
-                    "`cfn-lint` cannot work with its settings:\n  gone.yaml could not be processed by glob.glob";
+                let expected = "`cfn-lint` cannot work with its settings:\n  gone.yaml could not \
+                    be processed by glob.glob";
                 assert_eq!(error, expected);
             }
             // Before 1.0 it was a finding.
@@ -379,34 +504,65 @@ mod tests {
     #[tokio::test]
     async fn absence_is_no_error() {
         let nothing = tempfile::tempdir().unwrap();
-        let absent = run_with(&[target("a.yaml", &[])], nothing.path(), Some(nothing.path().as_os_str())).await;
+        let absent = run_with(
+            &[target("a.yaml", &[])],
+            nothing.path(),
+            Some(nothing.path().as_os_str()),
+        )
+        .await;
         assert_eq!(absent.unwrap(), Lint::Absent);
         // It may run beside other tasks.
         let idle = tokio::spawn(async move { run(&[], nothing.path()).await });
-        assert_eq!(idle.await.unwrap().unwrap(), Lint::Findings { findings: vec![], warnings: vec![], linted: vec![] });
+        assert_eq!(
+            idle.await.unwrap().unwrap(),
+            Lint::Findings {
+                findings: vec![],
+                warnings: vec![],
+                linted: vec![]
+            }
+        );
     }
 
     #[tokio::test]
     async fn submodules_are_not_linted() {
-        let modules =
-            "[submodule \"a b\"]\n\tpath = submodules/one\n\turl = x\n[submodule \"two\"]\n\tpath = \"two#2\"\n";
+        let modules = "[submodule \"a b\"]\n\tpath = submodules/one\n\turl = \
+            x\n[submodule \"two\"]\n\tpath = \"two#2\"\n";
         let folder = project(&[(".gitmodules", modules)]);
         let folders = submodule::folders(folder.path()).await.unwrap();
-        assert_eq!(folders, [folder.path().join("submodules/one"), folder.path().join("two#2")]);
+        assert_eq!(
+            folders,
+            [
+                folder.path().join("submodules/one"),
+                folder.path().join("two#2")
+            ]
+        );
         let targets = [
             target("submodules/one/t.yaml", &[]),
             target(folder.path().join("two#2/t.yaml"), &[]),
             target("submodules/other/t.yaml", &[]),
         ];
         let groups = group(&targets, folder.path(), &folders);
-        let names: Vec<_> = groups.values().flatten().map(|(name, _)| name.to_str().unwrap()).collect();
+        let names: Vec<_> = groups
+            .values()
+            .flatten()
+            .map(|(name, _)| name.to_str().unwrap())
+            .collect();
         assert_eq!(names, ["submodules/other/t.yaml"]);
 
         fs::write(folder.path().join(".gitmodules"), "").unwrap();
-        assert_eq!(submodule::folders(folder.path()).await.unwrap(), [""; 0].map(PathBuf::from));
+        assert_eq!(
+            submodule::folders(folder.path()).await.unwrap(),
+            [""; 0].map(PathBuf::from)
+        );
         fs::write(folder.path().join(".gitmodules"), "[oops").unwrap();
-        let error = submodule::folders(folder.path()).await.unwrap_err().to_string();
-        assert!(error.starts_with("`git config` ended with exit code "), "{error}");
+        let error = submodule::folders(folder.path())
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("`git config` ended with exit code "),
+            "{error}"
+        );
     }
 
     #[test]
@@ -422,8 +578,15 @@ mod tests {
         let shown: Vec<_> = groups
             .iter()
             .map(|(regions, names)| {
-                let names: Vec<_> = names.iter().map(|(name, _)| name.to_str().unwrap()).collect();
-                format!("{}: {}", Vec::from_iter(regions.iter().copied()).join("+"), names.join("+"))
+                let names: Vec<_> = names
+                    .iter()
+                    .map(|(name, _)| name.to_str().unwrap())
+                    .collect();
+                format!(
+                    "{}: {}",
+                    Vec::from_iter(regions.iter().copied()).join("+"),
+                    names.join("+")
+                )
             })
             .collect();
         assert_eq!(shown, ["r1: d", "r1+r2: a+b+c"]);

@@ -17,13 +17,20 @@ pub(super) async fn folders(project_root: &Path) -> io::Result<Vec<PathBuf>> {
         return Ok(Vec::new());
     }
     let mut git = process::command("git", None);
-    git.args(["config", "--file"]).arg(&file).args(["--null", "--get-regexp", r"^submodule\..*\.path$"]);
+    git.args(["config", "--file"]).arg(&file).args([
+        "--null",
+        "--get-regexp",
+        r"^submodule\..*\.path$",
+    ]);
     let finished = process::run(git, Vec::new(), LIMIT).await?;
     match finished.end {
         process::End::Exited(0) => Ok(parse(&finished.stdout, project_root)),
         // No such key: a file without submodules.
         process::End::Exited(1) => Ok(Vec::new()),
-        end => Err(io::Error::other(format!("`git config` {end}{}", process::indented(&finished.stderr.text())))),
+        end => Err(io::Error::other(format!(
+            "`git config` {end}{}",
+            process::indented(&finished.stderr.text())
+        ))),
     }
 }
 

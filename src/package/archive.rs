@@ -1,7 +1,8 @@
 //! A folder as a zip archive whose bytes depend on nothing but names, contents and executable bits.
 //!
-//! Entries are those of Python's `shutil.make_archive` (folders too), sorted, dated 1980-01-01, with the permissions
-//! that Lambda needs, and with what links to folders lead to, which Python leaves empty.
+//! Entries are those of Python's `shutil.make_archive` (folders too), sorted, dated 1980-01-01,
+//! with the permissions that Lambda needs, and with what links to folders lead to, which Python
+//! leaves empty.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Read, Seek, Write};
@@ -18,8 +19,9 @@ use super::{Built, PackageError};
 use crate::input;
 use crate::links::Bounds;
 
-/// Packs `folder`, without `skip` and, where there are `bounds`, with no link out of them, into the archive `to`, whose folder is made. The archive is exchanged as a whole,
-/// and only if it is another one.
+/// Packs `folder`, without `skip` and, where there are `bounds`, with no link out of them, into the
+/// archive `to`, whose folder is made. The archive is exchanged as a whole, and only if it is
+/// another one.
 pub(super) fn write(
     folder: &Path,
     skip: &[PathBuf],
@@ -30,17 +32,26 @@ pub(super) fn write(
     let tree = tree::list(folder, skip, bounds)?;
     let mut file = create_beside(to)?;
     let mut zip = ZipWriter::new(BufWriter::new(file.as_file_mut()));
-    let not_written = |error: io::Error| PackageError::Write { path: to.to_owned(), error };
+    let not_written = |error: io::Error| PackageError::Write {
+        path: to.to_owned(),
+        error,
+    };
     for entry in tree.entries {
         match entry.kind {
-            Kind::Folder => {
-                zip.add_directory(&*entry.name, options(0o755)).map_err(|error| not_written(error.into()))?
-            }
+            Kind::Folder => zip
+                .add_directory(&*entry.name, options(0o755))
+                .map_err(|error| not_written(error.into()))?,
             Kind::File { executable, size } => {
-                // Sizes of 4 GiB and more take a longer header, which must be known before the content is.
-                let options = options(if executable { 0o755 } else { 0o644 }).large_file(size >= u64::from(u32::MAX));
-                zip.start_file(&*entry.name, options).map_err(|error| not_written(error.into()))?;
-                let not_read = |error| PackageError::Read { path: entry.path.clone(), error };
+                // Sizes of 4 GiB and more take a longer header, which must be known before the
+                // content is.
+                let options = options(if executable { 0o755 } else { 0o644 })
+                    .large_file(size >= u64::from(u32::MAX));
+                zip.start_file(&*entry.name, options)
+                    .map_err(|error| not_written(error.into()))?;
+                let not_read = |error| PackageError::Read {
+                    path: entry.path.clone(),
+                    error,
+                };
                 let opened = input::open(&entry.path, u64::MAX).map_err(io::Error::other);
                 let (mut content, _) = opened.map_err(not_read)?;
                 let mut buffer = [0; 64 * 1024];
@@ -50,7 +61,9 @@ pub(super) fn write(
                     }
                     match content.read(&mut buffer) {
                         Ok(0) => break,
-                        Ok(read) => zip.write_all(buffer.get(..read).unwrap_or_default()).map_err(not_written)?,
+                        Ok(read) => zip
+                            .write_all(buffer.get(..read).unwrap_or_default())
+                            .map_err(not_written)?,
                         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                         Err(error) => return Err(not_read(error)),
                     }
@@ -58,23 +71,42 @@ pub(super) fn write(
             }
         }
     }
-    zip.finish().map_err(io::Error::from).and_then(|mut file| file.flush()).map_err(not_written)?;
-    Ok(Built { changed: Some(exchange(file, to)?), warnings: tree.warnings })
+    zip.finish()
+        .map_err(io::Error::from)
+        .and_then(|mut file| file.flush())
+        .map_err(not_written)?;
+    Ok(Built {
+        changed: Some(exchange(file, to)?),
+        warnings: tree.warnings,
+    })
 }
 
-/// A file in the folder of `to` (which is made), for [`exchange`]. It hides behind a dot, so that it is never staged.
+/// A file in the folder of `to` (which is made), for [`exchange`]. It hides behind a dot, so that
+/// it is never staged.
 pub(super) fn create_beside(to: &Path) -> Result<NamedTempFile, PackageError> {
     let folder = to.parent().unwrap_or(to);
     let create = |()| {
         // The permissions that any new file gets, rather than those of a temporary one.
-        tempfile::Builder::new().prefix(".lambda-").permissions(Permissions::from_mode(0o666)).tempfile_in(folder)
+        tempfile::Builder::new()
+            .prefix(".lambda-")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
     };
-    fs::create_dir_all(folder).and_then(create).map_err(|error| PackageError::Write { path: folder.to_owned(), error })
+    fs::create_dir_all(folder)
+        .and_then(create)
+        .map_err(|error| PackageError::Write {
+            path: folder.to_owned(),
+            error,
+        })
 }
 
-/// Puts `file` in the place of `to`, unless that has the same bytes. Answers whether it has changed.
+/// Puts `file` in the place of `to`, unless that has the same bytes. Answers whether it has
+/// changed.
 pub(super) fn exchange(mut file: NamedTempFile, to: &Path) -> Result<bool, PackageError> {
-    let not_written = |error| PackageError::Write { path: to.to_owned(), error };
+    let not_written = |error| PackageError::Write {
+        path: to.to_owned(),
+        error,
+    };
     if is_same(file.as_file_mut(), to).map_err(not_written)? {
         return Ok(false);
     }
@@ -104,7 +136,10 @@ fn is_same(file: &mut File, other: &Path) -> io::Result<bool> {
     let (mut ours, mut theirs) = ([0; 64 * 1024], [0; 64 * 1024]);
     loop {
         let read = file.read(&mut ours)?;
-        let (ours, theirs) = (ours.get(..read).unwrap_or_default(), theirs.get_mut(..read).unwrap_or_default());
+        let (ours, theirs) = (
+            ours.get(..read).unwrap_or_default(),
+            theirs.get_mut(..read).unwrap_or_default(),
+        );
         if read == 0 {
             return Ok(true);
         }
@@ -124,7 +159,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("source")).unwrap();
         fs::write(folder.path().join("source/a"), "a").unwrap();
-        let (to, stop) = (folder.path().join("zips/lambda.zip"), CancellationToken::new());
+        let (to, stop) = (
+            folder.path().join("zips/lambda.zip"),
+            CancellationToken::new(),
+        );
         stop.cancel();
         let error = write(&folder.path().join("source"), &[], None, &to, &stop).unwrap_err();
         assert_eq!(error.to_string(), "packaging was stopped");
@@ -137,7 +175,14 @@ mod tests {
         fs::create_dir(folder.path().join("source")).unwrap();
         fs::write(folder.path().join("zips"), "a file where a folder belongs").unwrap();
         let to = folder.path().join("zips/lambda.zip");
-        let error = write(&folder.path().join("source"), &[], None, &to, &CancellationToken::new()).unwrap_err();
+        let error = write(
+            &folder.path().join("source"),
+            &[],
+            None,
+            &to,
+            &CancellationToken::new(),
+        )
+        .unwrap_err();
         let expected = format!("cannot write {:?}: ", folder.path().join("zips"));
         assert!(error.to_string().starts_with(&expected), "{error}");
     }
@@ -153,6 +198,9 @@ mod tests {
         };
         let (mut long, first) = (vec![7; 200_000], vec![7; 200_000]);
         *long.last_mut().unwrap() = 8;
-        assert_eq!([put(&first), put(&first), put(&long), put(&long), put(b"")], [true, false, true, false, true]);
+        assert_eq!(
+            [put(&first), put(&first), put(&long), put(&long), put(b"")],
+            [true, false, true, false, true]
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! A Lambda with a `Dockerfile`: the image is built and run, and what it leaves in `/output` is taken out.
+//! A Lambda with a `Dockerfile`: the image is built and run, and what it leaves in `/output` is
+//! taken out.
 //!
-//! As TaskCat's `_docker_build` and `_docker_extract`, with the system's `docker` program, which finds the engine by
-//! its own settings (contexts, `DOCKER_HOST`).
+//! As TaskCat's `_docker_build` and `_docker_extract`, with the system's `docker` program, which
+//! finds the engine by its own settings (contexts, `DOCKER_HOST`).
 
 use std::ffi::OsStr;
 use std::io;
@@ -19,20 +20,50 @@ use crate::input;
 use crate::links::Bounds;
 use crate::process::{self, End, Finished, last_lines};
 
-pub(super) async fn build(lambda: &Lambda, programs: Option<&OsStr>) -> Result<Built, PackageError> {
+pub(super) async fn build(
+    lambda: &Lambda,
+    programs: Option<&OsStr>,
+) -> Result<Built, PackageError> {
     let tag = tag(&lambda.source);
     let docker = Docker { lambda, programs };
-    docker.run(&[OsStr::new("build"), OsStr::new("--tag"), OsStr::new(&tag), lambda.source.as_os_str()]).await?;
+    docker
+        .run(&[
+            OsStr::new("build"),
+            OsStr::new("--tag"),
+            OsStr::new(&tag),
+            lambda.source.as_os_str(),
+        ])
+        .await?;
     let container = format!("{tag}-{}", Uuid::new_v4().simple());
-    let mut removal = Removal { container: &container, programs, is_due: true };
+    let mut removal = Removal {
+        container: &container,
+        programs,
+        is_due: true,
+    };
     let taken = take_output(&docker, &tag, &container).await;
-    let removed = docker.run(["rm", "--force", "--volumes", &container].map(OsStr::new).as_slice()).await;
+    let removed = docker
+        .run(
+            ["rm", "--force", "--volumes", &container]
+                .map(OsStr::new)
+                .as_slice(),
+        )
+        .await;
     removal.is_due = false;
     let output = taken?;
     let placed = lambda.clone();
-    let mut built = blocking(move || place(&placed.name, output.path(), &placed.archive, Some(&placed.bounds))).await?;
+    let mut built = blocking(move || {
+        place(
+            &placed.name,
+            output.path(),
+            &placed.archive,
+            Some(&placed.bounds),
+        )
+    })
+    .await?;
     if let Err(error) = removed {
-        built.warnings.push(format!("the container {container} is left behind: {error}"));
+        built
+            .warnings
+            .push(format!("the container {container} is left behind: {error}"));
     }
     Ok(built)
 }
@@ -40,18 +71,36 @@ pub(super) async fn build(lambda: &Lambda, programs: Option<&OsStr>) -> Result<B
 /// The tag that TaskCat gives the image of a folder, so that its layers are found again.
 fn tag(source: &Path) -> String {
     let path = source.as_os_str().as_encoded_bytes();
-    format!("taskcat-build-{}", Uuid::new_v5(&Uuid::nil(), path).simple())
+    format!(
+        "taskcat-build-{}",
+        Uuid::new_v5(&Uuid::nil(), path).simple()
+    )
 }
 
 /// Runs the image to its end, and copies its `/output` to a temporary folder.
-async fn take_output(docker: &Docker<'_>, tag: &str, container: &str) -> Result<TempDir, PackageError> {
-    docker.run(["run", "--name", container, tag].map(OsStr::new).as_slice()).await?;
+async fn take_output(
+    docker: &Docker<'_>,
+    tag: &str,
+    container: &str,
+) -> Result<TempDir, PackageError> {
+    docker
+        .run(["run", "--name", container, tag].map(OsStr::new).as_slice())
+        .await?;
     let output = tempfile::Builder::new()
         .prefix("taskcat-")
         .tempdir()
-        .map_err(|error| PackageError::Write { path: std::env::temp_dir(), error })?;
+        .map_err(|error| PackageError::Write {
+            path: std::env::temp_dir(),
+            error,
+        })?;
     let from = format!("{container}:/output/.");
-    docker.run(&[OsStr::new("cp"), OsStr::new(&from), output.path().as_os_str()]).await?;
+    docker
+        .run(&[
+            OsStr::new("cp"),
+            OsStr::new(&from),
+            output.path().as_os_str(),
+        ])
+        .await?;
     Ok(output)
 }
 
@@ -70,18 +119,36 @@ impl Docker<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(PackageError::DockerMissing { lambda: lambda() });
             }
-            Err(error) => return Err(PackageError::Start { lambda: lambda(), program: "docker".into(), error }),
+            Err(error) => {
+                return Err(PackageError::Start {
+                    lambda: lambda(),
+                    program: "docker".into(),
+                    error,
+                });
+            }
         };
         if finished.end == End::Exited(0) {
             return Ok(finished);
         }
-        let verb = arguments.first().map(|verb| verb.to_string_lossy()).unwrap_or_default();
-        let (program, output) = (format!("docker {verb}"), last_lines(&finished.output.text(), 20));
-        Err(PackageError::Failed { lambda: lambda(), program, end: finished.end, output })
+        let verb = arguments
+            .first()
+            .map(|verb| verb.to_string_lossy())
+            .unwrap_or_default();
+        let (program, output) = (
+            format!("docker {verb}"),
+            last_lines(&finished.output.text(), 20),
+        );
+        Err(PackageError::Failed {
+            lambda: lambda(),
+            program,
+            end: finished.end,
+            output,
+        })
     }
 }
 
-/// Removes the container when the build is given up half-way. It can't be awaited then; docker goes on by itself.
+/// Removes the container when the build is given up half-way. It can't be awaited then; docker goes
+/// on by itself.
 struct Removal<'a> {
     container: &'a str,
     programs: Option<&'a OsStr>,
@@ -94,8 +161,13 @@ impl Drop for Removal<'_> {
             return;
         }
         let mut command = process::command("docker", self.programs).into_std();
-        command.args(["rm", "--force", "--volumes", self.container]).process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["rm", "--force", "--volumes", self.container])
+            .process_group(0);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         if let Ok(mut child) = command.spawn() {
             std::thread::spawn(move || child.wait());
         }
@@ -103,13 +175,21 @@ impl Drop for Removal<'_> {
 }
 
 /// Puts what the container left beside where `lambda.zip` belongs, file by file.
-fn place(lambda: &str, output: &Path, archive: &Path, bounds: Option<&Bounds>) -> Result<Built, PackageError> {
+fn place(
+    lambda: &str,
+    output: &Path,
+    archive: &Path,
+    bounds: Option<&Bounds>,
+) -> Result<Built, PackageError> {
     let mut built = Built::default();
     let folder = archive.parent().unwrap_or(archive);
     let mut files = 0;
     // Links are not followed: one of the container's may lead to anywhere on this machine.
     for entry in WalkDir::new(output).min_depth(1).sort_by_file_name() {
-        let entry = entry.map_err(|error| PackageError::Read { path: output.to_owned(), error: error.into() })?;
+        let entry = entry.map_err(|error| PackageError::Read {
+            path: output.to_owned(),
+            error: error.into(),
+        })?;
         let below = entry.path().strip_prefix(output).unwrap_or(entry.path());
         if entry.file_type().is_file() {
             files += 1;
@@ -122,14 +202,21 @@ fn place(lambda: &str, output: &Path, archive: &Path, bounds: Option<&Bounds>) -
                 built.changed = Some(changed);
             }
         } else if !entry.file_type().is_dir() {
-            built.warnings.push(format!("{lambda}: /output/{} is not a file, so it is left out", below.display()));
+            built.warnings.push(format!(
+                "{lambda}: /output/{} is not a file, so it is left out",
+                below.display()
+            ));
         }
     }
     if files == 0 {
-        return Err(PackageError::NoOutput { lambda: lambda.to_owned() });
+        return Err(PackageError::NoOutput {
+            lambda: lambda.to_owned(),
+        });
     }
     if built.changed.is_none() {
-        built.warnings.push(format!("{lambda}: the container left no lambda.zip in /output"));
+        built.warnings.push(format!(
+            "{lambda}: the container left no lambda.zip in /output"
+        ));
     }
     Ok(built)
 }
@@ -137,8 +224,14 @@ fn place(lambda: &str, output: &Path, archive: &Path, bounds: Option<&Bounds>) -
 fn place_file(from: &Path, to: &Path) -> Result<bool, PackageError> {
     let mut file = archive::create_beside(to)?;
     let opened = input::open(from, u64::MAX).map_err(io::Error::other);
-    let (mut content, _) = opened.map_err(|error| PackageError::Read { path: from.to_owned(), error })?;
-    io::copy(&mut content, file.as_file_mut()).map_err(|error| PackageError::Write { path: to.to_owned(), error })?;
+    let (mut content, _) = opened.map_err(|error| PackageError::Read {
+        path: from.to_owned(),
+        error,
+    })?;
+    io::copy(&mut content, file.as_file_mut()).map_err(|error| PackageError::Write {
+        path: to.to_owned(),
+        error,
+    })?;
     archive::exchange(file, to)
 }
 
@@ -158,23 +251,41 @@ mod tests {
     #[test]
     fn output_is_placed_file_by_file() {
         let folder = tempfile::tempdir().unwrap();
-        let (output, archive) = (folder.path().join("output"), folder.path().join("packages/f/lambda.zip"));
+        let (output, archive) = (
+            folder.path().join("output"),
+            folder.path().join("packages/f/lambda.zip"),
+        );
         fs::create_dir_all(output.join("more")).unwrap();
         let error = place("f", &output, &archive, None).unwrap_err();
-        let expected = "f: the container left nothing in /output: its Dockerfile must put lambda.zip there";
+        let expected =
+            "f: the container left nothing in /output: its Dockerfile must put lambda.zip there";
         assert_eq!(error.to_string(), expected);
 
         fs::write(output.join("more/x"), "x").unwrap();
         symlink("/etc/passwd", output.join("link")).unwrap();
         let built = place("f", &output, &archive, None).unwrap();
-        let warnings =
-            ["f: /output/link is not a file, so it is left out", "f: the container left no lambda.zip in /output"];
-        assert_eq!((built.changed, built.warnings), (None, warnings.map(str::to_owned).to_vec()));
-        assert_eq!(fs::read_to_string(folder.path().join("packages/f/more/x")).unwrap(), "x");
+        let warnings = [
+            "f: /output/link is not a file, so it is left out",
+            "f: the container left no lambda.zip in /output",
+        ];
+        assert_eq!(
+            (built.changed, built.warnings),
+            (None, warnings.map(str::to_owned).to_vec())
+        );
+        assert_eq!(
+            fs::read_to_string(folder.path().join("packages/f/more/x")).unwrap(),
+            "x"
+        );
         assert!(!folder.path().join("packages/f/link").exists());
 
         fs::write(output.join("lambda.zip"), "zip").unwrap();
-        assert_eq!(place("f", &output, &archive, None).unwrap().changed, Some(true));
-        assert_eq!(place("f", &output, &archive, None).unwrap().changed, Some(false));
+        assert_eq!(
+            place("f", &output, &archive, None).unwrap().changed,
+            Some(true)
+        );
+        assert_eq!(
+            place("f", &output, &archive, None).unwrap().changed,
+            Some(false)
+        );
     }
 }

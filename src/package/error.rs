@@ -10,32 +10,54 @@ use crate::process::{End, indented};
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
     #[error(
-        "{} would become the same archive, {archive}: what follows the last dot of a name does not count",
+        "{} would become the same archive, {archive}: what follows the last dot of a name does not \
+         count",
         lambdas.join(" and ")
     )]
-    Collision { lambdas: Vec<String>, archive: String },
+    Collision {
+        lambdas: Vec<String>,
+        archive: String,
+    },
 
-    #[error("{lambda} has a Dockerfile, and `docker` was not found on PATH: install it, or build the Lambda without")]
+    #[error(
+        "{lambda} has a Dockerfile, and `docker` was not found on PATH: install it, or build the \
+         Lambda without"
+    )]
     DockerMissing { lambda: String },
 
     #[error(
-        "{lambda} has a requirements.txt, and none of `pip3`, `pip` and `python3` was found on PATH: \
+        "{lambda} has a requirements.txt, and none of `pip3`, `pip` and `python3` was found on \
+         PATH: \
          install Python with pip"
     )]
     PipMissing { lambda: String },
 
     /// A program could not be started although it is there.
     #[error("{lambda}: cannot run `{program}`: {}", input::reason(error))]
-    Start { lambda: String, program: String, error: io::Error },
+    Start {
+        lambda: String,
+        program: String,
+        error: io::Error,
+    },
 
     /// `output` is the last that the program printed.
     #[error("{lambda}: `{program}` {end}{}", indented(output))]
-    Failed { lambda: String, program: String, end: End, output: String },
+    Failed {
+        lambda: String,
+        program: String,
+        end: End,
+        output: String,
+    },
 
-    #[error("{lambda}: the container left nothing in /output: its Dockerfile must put lambda.zip there")]
+    #[error(
+        "{lambda}: the container left nothing in /output: its Dockerfile must put lambda.zip there"
+    )]
     NoOutput { lambda: String },
 
-    #[error("{path:?} is a symbolic link to {ancestor:?}, which holds it: such an archive would have no end")]
+    #[error(
+        "{path:?} is a symbolic link to {ancestor:?}, which holds it: such an archive would have \
+         no end"
+    )]
     LinkLoop { path: PathBuf, ancestor: PathBuf },
 
     #[error("{path:?} has a name that is not UTF-8: rename it")]

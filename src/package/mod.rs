@@ -1,10 +1,11 @@
 //! Lambda archives: each folder under `project.lambda_source_path` becomes
 //! `<project.lambda_zip_path>/<name>/lambda.zip`.
 //!
-//! As TaskCat's `_lambda_build.py`, one file for each way to build: `docker` where there is a `Dockerfile`, `pip` where
-//! there is a `requirements.txt`, `archive` alone for the rest. `source` finds the folders, in git submodules too.
-//! Archives are reproducible, so that staging sends nothing when nothing changed. `run` calls [`package`] before it
-//! stages, and turns [`Progress`] into events.
+//! As TaskCat's `_lambda_build.py`, one file for each way to build: `docker` where there is a
+//! `Dockerfile`, `pip` where there is a `requirements.txt`, `archive` alone for the rest. `source`
+//! finds the folders, in git submodules too. Archives are reproducible, so that staging sends
+//! nothing when nothing changed. `run` calls [`package`] before it stages, and turns [`Progress`]
+//! into events.
 
 mod archive;
 mod docker;
@@ -68,24 +69,38 @@ pub enum Progress {
 
 /// Finds what would be read or written outside of the project, without packaging anything.
 pub fn escapes(request: &Request) -> Vec<Escape> {
-    let source::Found { lambdas, errors, .. } = source::find(request);
+    let source::Found {
+        lambdas, errors, ..
+    } = source::find(request);
     // What Docker makes of a link is Docker's business: it leads nowhere outside of the folder.
-    let built_here = lambdas.iter().filter(|lambda| lambda.build != Build::Docker);
-    let listed = built_here.filter_map(|lambda| tree::list(&lambda.source, &lambda.skip, Some(&lambda.bounds)).err());
+    let built_here = lambdas
+        .iter()
+        .filter(|lambda| lambda.build != Build::Docker);
+    let listed = built_here
+        .filter_map(|lambda| tree::list(&lambda.source, &lambda.skip, Some(&lambda.bounds)).err());
     let escape = |error| match error {
         PackageError::Outside(escape) => Some(escape),
         _ => None,
     };
-    errors.into_iter().chain(listed).filter_map(escape).collect()
+    errors
+        .into_iter()
+        .chain(listed)
+        .filter_map(escape)
+        .collect()
 }
 
-/// Packages every Lambda, as many at a time as there are cores, and answers in the order of their folders.
+/// Packages every Lambda, as many at a time as there are cores, and answers in the order of their
+/// folders.
 ///
-/// When the future is dropped, pip and docker are killed, the container is removed, and no half archive is left.
+/// When the future is dropped, pip and docker are killed, the container is removed, and no half
+/// archive is left.
 ///
 /// # Errors
 /// Each Lambda that could not be packaged; the others are packaged all the same.
-pub async fn package(request: &Request, progress: impl Fn(Progress)) -> Result<Vec<Archive>, Vec<PackageError>> {
+pub async fn package(
+    request: &Request,
+    progress: impl Fn(Progress),
+) -> Result<Vec<Archive>, Vec<PackageError>> {
     package_with(request, progress, None).await
 }
 
@@ -95,8 +110,15 @@ async fn package_with(
     progress: impl Fn(Progress),
     programs: Option<&OsStr>,
 ) -> Result<Vec<Archive>, Vec<PackageError>> {
-    let source::Found { lambdas, warnings, mut errors } = source::find(request);
-    warnings.into_iter().map(Progress::Warning).for_each(&progress);
+    let source::Found {
+        lambdas,
+        warnings,
+        mut errors,
+    } = source::find(request);
+    warnings
+        .into_iter()
+        .map(Progress::Warning)
+        .for_each(&progress);
     let stop = CancellationToken::new();
     let _stop_when_dropped = stop.clone().drop_guard();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -114,7 +136,11 @@ async fn package_with(
             Err(error) => errors.push(error),
         }
     }
-    if errors.is_empty() { Ok(archives) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(archives)
+    } else {
+        Err(errors)
+    }
 }
 
 /// None for an image that makes other files than `lambda.zip`, which is a warning.
@@ -124,7 +150,10 @@ async fn build_one(
     programs: Option<&OsStr>,
     stop: &CancellationToken,
 ) -> Result<Option<Archive>, PackageError> {
-    progress(Progress::Started { lambda: lambda.name.clone(), build: lambda.build });
+    progress(Progress::Started {
+        lambda: lambda.name.clone(),
+        build: lambda.build,
+    });
     let built = match lambda.build {
         Build::Docker => docker::build(lambda, programs).await?,
         Build::Pip => pip::build(lambda, programs, stop).await?,
@@ -132,11 +161,22 @@ async fn build_one(
             let lambda = lambda.clone();
             let stop = stop.clone();
             let bounds = lambda.bounds.clone();
-            blocking(move || archive::write(&lambda.source, &lambda.skip, Some(&bounds), &lambda.archive, &stop))
-                .await?
+            blocking(move || {
+                archive::write(
+                    &lambda.source,
+                    &lambda.skip,
+                    Some(&bounds),
+                    &lambda.archive,
+                    &stop,
+                )
+            })
+            .await?
         }
     };
-    built.warnings.into_iter().for_each(|warning| progress(Progress::Warning(warning)));
+    built
+        .warnings
+        .into_iter()
+        .for_each(|warning| progress(Progress::Warning(warning)));
     Ok(built.changed.map(|changed| {
         let archive = Archive {
             lambda: lambda.name.clone(),
@@ -202,7 +242,10 @@ mod tests {
         }
 
         /// Archives and warnings, or all errors as text.
-        async fn package(&self, programs: Option<&OsStr>) -> Result<(Vec<Archive>, Vec<String>), Vec<String>> {
+        async fn package(
+            &self,
+            programs: Option<&OsStr>,
+        ) -> Result<(Vec<Archive>, Vec<String>), Vec<String>> {
             let request = Request {
                 project_root: self.0.path().into(),
                 lambda_source_path: "functions/source".into(),
@@ -225,7 +268,8 @@ mod tests {
                 Progress::Started { .. } => {}
             };
             let archives = package_with(request, progress, programs).await;
-            let archives = archives.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+            let archives = archives
+                .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
             let mut finished = finished.into_inner();
             finished.sort_by(|a, b| a.lambda.cmp(&b.lambda));
             let mut sorted = archives.clone();
@@ -243,7 +287,11 @@ mod tests {
             assert_eq!(entry.last_modified(), Some(zip::DateTime::DEFAULT));
             let mut content = String::new();
             entry.read_to_string(&mut content).unwrap();
-            (entry.name().unwrap().into_owned(), entry.unix_mode().unwrap(), content)
+            (
+                entry.name().unwrap().into_owned(),
+                entry.unix_mode().unwrap(),
+                content,
+            )
         });
         entries.collect()
     }
@@ -254,8 +302,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_folder_becomes_an_archive_that_depends_on_content_alone() {
-        let files =
-            [("f/b.py", "b"), ("f/a/z.py", "z"), ("f/a-x", "x"), ("f/run", "#!"), ("f/.hidden", "h"), ("f/ä", "")];
+        let files = [
+            ("f/b.py", "b"),
+            ("f/a/z.py", "z"),
+            ("f/a-x", "x"),
+            ("f/run", "#!"),
+            ("f/.hidden", "h"),
+            ("f/ä", ""),
+        ];
         let (one, other) = (Project::new(&[]), Project::new(&[]));
         for (name, content) in files {
             one.write(&format!("functions/source/{name}"), content.as_bytes());
@@ -266,11 +320,28 @@ mod tests {
         for project in [&one, &other] {
             fs::create_dir(project.path("functions/source/f/empty")).unwrap();
         }
-        fs::set_permissions(one.path("functions/source/f/run"), Permissions::from_mode(0o755)).unwrap();
-        fs::set_permissions(other.path("functions/source/f/run"), Permissions::from_mode(0o700)).unwrap();
-        fs::set_permissions(other.path("functions/source/f/b.py"), Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(
+            one.path("functions/source/f/run"),
+            Permissions::from_mode(0o755),
+        )
+        .unwrap();
+        fs::set_permissions(
+            other.path("functions/source/f/run"),
+            Permissions::from_mode(0o700),
+        )
+        .unwrap();
+        fs::set_permissions(
+            other.path("functions/source/f/b.py"),
+            Permissions::from_mode(0o600),
+        )
+        .unwrap();
         let old = std::time::SystemTime::UNIX_EPOCH;
-        File::options().write(true).open(other.path("functions/source/f/b.py")).unwrap().set_modified(old).unwrap();
+        File::options()
+            .write(true)
+            .open(other.path("functions/source/f/b.py"))
+            .unwrap()
+            .set_modified(old)
+            .unwrap();
 
         let (archives, warnings) = one.package(None).await.unwrap();
         assert_eq!(warnings, [""; 0]);
@@ -301,7 +372,10 @@ mod tests {
     async fn an_archive_is_written_only_when_it_changes() {
         let project = Project::new(&[("functions/source/f/a", "1")]);
         let written = |project: &Project| {
-            fs::metadata(project.path("functions/packages/f/lambda.zip")).unwrap().modified().unwrap()
+            fs::metadata(project.path("functions/packages/f/lambda.zip"))
+                .unwrap()
+                .modified()
+                .unwrap()
         };
         project.package(None).await.unwrap();
         let first = written(&project);
@@ -311,9 +385,14 @@ mod tests {
         let (archives, _) = project.package(None).await.unwrap();
         assert!(archives[0].changed);
         assert_eq!(entries(&archives[0].path), [entry("a", 0o100_644, "2")]);
-        let left: Vec<_> = fs::read_dir(project.path("functions/packages/f")).unwrap().collect();
+        let left: Vec<_> = fs::read_dir(project.path("functions/packages/f"))
+            .unwrap()
+            .collect();
         assert_eq!(left.len(), 1, "no temporary file is left");
-        let mode = fs::metadata(&archives[0].path).unwrap().permissions().mode();
+        let mode = fs::metadata(&archives[0].path)
+            .unwrap()
+            .permissions()
+            .mode();
         assert_ne!(mode & 0o044, 0, "others may read it: {mode:o}");
     }
 
@@ -326,7 +405,12 @@ mod tests {
         symlink("../../shared", project.path("functions/source/g")).unwrap();
         let (archives, warnings) = project.package(None).await.unwrap();
         let dangling = project.path("functions/source/f/dangling");
-        assert_eq!(warnings, [format!("{dangling:?} is a symbolic link that leads nowhere, so it is not packaged")]);
+        assert_eq!(
+            warnings,
+            [format!(
+                "{dangling:?} is a symbolic link that leads nowhere, so it is not packaged"
+            )]
+        );
         let listed = [
             entry("a.py", 0o100_644, "a"),
             entry("link.py", 0o100_644, "a"),
@@ -334,7 +418,10 @@ mod tests {
             entry("shared/lib.py", 0o100_644, "lib"),
         ];
         assert_eq!(entries(&archives[0].path), listed);
-        assert_eq!(entries(&archives[1].path), [entry("lib.py", 0o100_644, "lib")]);
+        assert_eq!(
+            entries(&archives[1].path),
+            [entry("lib.py", 0o100_644, "lib")]
+        );
     }
 
     #[tokio::test]
@@ -349,14 +436,18 @@ mod tests {
         symlink(".", project.path("functions/source/loop/again")).unwrap();
         symlink("nowhere", project.path("functions/source/gone")).unwrap();
         let errors = project.package(None).await.unwrap_err();
-        let (gone, again) = (project.path("functions/source/gone"), project.path("functions/source/loop/again"));
+        let (gone, again) = (
+            project.path("functions/source/gone"),
+            project.path("functions/source/loop/again"),
+        );
         let expected = [
             format!("cannot read {gone:?}: no such file"),
             "functions/source/a.b and functions/source/a.c would become the same archive, \
              functions/packages/a/lambda.zip: what follows the last dot of a name does not count"
                 .into(),
             format!(
-                "{again:?} is a symbolic link to {:?}, which holds it: such an archive would have no end",
+                "{again:?} is a symbolic link to {:?}, which holds it: such an archive would have \
+                 no end",
                 project.path("functions/source/loop")
             ),
         ];
@@ -378,7 +469,10 @@ mod tests {
             ("submodules/none/submodules/hidden/functions/source/i/x", ""),
         ]);
         let (archives, _) = project.package(None).await.unwrap();
-        let found: Vec<_> = archives.iter().map(|archive| archive.archive.as_str()).collect();
+        let found: Vec<_> = archives
+            .iter()
+            .map(|archive| archive.archive.as_str())
+            .collect();
         let expected = [
             "functions/packages/f/lambda.zip",
             "submodules/one/functions/packages/g/lambda.zip",
@@ -393,17 +487,33 @@ mod tests {
             follow_links: false,
         };
         let (archives, _) = project.package_as(&request, None).await.unwrap();
-        assert_eq!(archives.iter().map(|archive| archive.archive.as_str()).collect::<Vec<_>>(), ["zips/f/lambda.zip"]);
+        assert_eq!(
+            archives
+                .iter()
+                .map(|archive| archive.archive.as_str())
+                .collect::<Vec<_>>(),
+            ["zips/f/lambda.zip"]
+        );
         let elsewhere = tempfile::tempdir().unwrap();
         let elsewhere = elsewhere.path().canonicalize().unwrap();
-        let request = Request { lambda_zip_path: elsewhere.clone(), build_submodules: true, ..request };
+        let request = Request {
+            lambda_zip_path: elsewhere.clone(),
+            build_submodules: true,
+            ..request
+        };
         let errors = project.package_as(&request, None).await.unwrap_err();
-        assert_eq!(errors, [format!("{} is outside the project", elsewhere.display())]);
+        assert_eq!(
+            errors,
+            [format!("{} is outside the project", elsewhere.display())]
+        );
     }
 
     #[tokio::test]
     async fn no_source_folder_is_nothing_to_do() {
-        assert_eq!(Project::new(&[("a", "")]).package(None).await.unwrap(), (vec![], vec![]));
+        assert_eq!(
+            Project::new(&[("a", "")]).package(None).await.unwrap(),
+            (vec![], vec![])
+        );
     }
 
     #[tokio::test]
@@ -420,8 +530,15 @@ mod tests {
             for _ in 0..2 {
                 let (archives, _) = project.package_as(&request(zip), None).await.unwrap();
                 let listed = entries(&archives[0].path);
-                assert_eq!(listed.iter().filter(|entry| entry.0.ends_with('x')).count(), 1, "{zip}");
-                assert!(!listed.iter().any(|entry| entry.0.contains("lambda.zip")), "{zip}");
+                assert_eq!(
+                    listed.iter().filter(|entry| entry.0.ends_with('x')).count(),
+                    1,
+                    "{zip}"
+                );
+                assert!(
+                    !listed.iter().any(|entry| entry.0.contains("lambda.zip")),
+                    "{zip}"
+                );
             }
             fs::remove_dir_all(project.path("lambdas/zips")).unwrap_or_default();
             fs::remove_file(project.path("lambdas/f/lambda.zip")).unwrap_or_default();
@@ -431,7 +548,12 @@ mod tests {
     #[tokio::test]
     async fn it_runs_beside_other_tasks_and_stops_when_dropped() {
         let project = Project::new(&[("functions/source/f/huge", "")]);
-        File::options().write(true).open(project.path("functions/source/f/huge")).unwrap().set_len(1 << 36).unwrap();
+        File::options()
+            .write(true)
+            .open(project.path("functions/source/f/huge"))
+            .unwrap()
+            .set_len(1 << 36)
+            .unwrap();
         let request = Request {
             project_root: project.0.path().into(),
             lambda_source_path: "functions/source".into(),
@@ -440,7 +562,9 @@ mod tests {
             follow_links: false,
         };
         let (started, mut has_started) = tokio::sync::mpsc::unbounded_channel();
-        let running = tokio::spawn(async move { package(&request, |progress| started.send(progress).unwrap()).await });
+        let running = tokio::spawn(async move {
+            package(&request, |progress| started.send(progress).unwrap()).await
+        });
         has_started.recv().await.unwrap();
         running.abort();
         assert!(running.await.unwrap_err().is_cancelled());
@@ -458,13 +582,23 @@ mod tests {
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
         let info = "greeting-1.0.dist-info";
         let files = [
-            ("greeting/__init__.py".to_owned(), "def greet():\n    return 'hello'\n"),
-            (format!("{info}/METADATA"), "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n"),
-            (format!("{info}/WHEEL"), "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+            (
+                "greeting/__init__.py".to_owned(),
+                "def greet():\n    return 'hello'\n",
+            ),
+            (
+                format!("{info}/METADATA"),
+                "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n",
+            ),
+            (
+                format!("{info}/WHEEL"),
+                "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            ),
             (format!("{info}/RECORD"), "greeting/__init__.py,,\n"),
         ];
         for (name, content) in files {
-            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.start_file(name, zip::write::SimpleFileOptions::default())
+                .unwrap();
             zip.write_all(content.as_bytes()).unwrap();
         }
         zip.finish().unwrap().into_inner()
@@ -475,18 +609,43 @@ mod tests {
     async fn pip_installs_beside_a_copy() {
         let project = Project::new(&[
             ("functions/source/f/handler.py", "import greeting"),
-            ("functions/source/f/requirements.txt", "./greeting-1.0-py3-none-any.whl\n"),
+            (
+                "functions/source/f/requirements.txt",
+                "./greeting-1.0-py3-none-any.whl\n",
+            ),
         ]);
         project.write("functions/source/f/greeting-1.0-py3-none-any.whl", &wheel());
-        let (archives, warnings) = project.package(Some(&crate::process::path_with_python_tools())).await.unwrap();
+        let (archives, warnings) = project
+            .package(Some(&crate::process::path_with_python_tools()))
+            .await
+            .unwrap();
         assert_eq!(warnings, [""; 0]);
         let listed = entries_by_name(&archives[0].path);
-        for name in ["handler.py", "requirements.txt", "greeting/__init__.py", "greeting-1.0.dist-info/RECORD"] {
-            assert!(listed.iter().any(|entry| entry == name), "{name} is missing in {listed:?}");
+        for name in [
+            "handler.py",
+            "requirements.txt",
+            "greeting/__init__.py",
+            "greeting-1.0.dist-info/RECORD",
+        ] {
+            assert!(
+                listed.iter().any(|entry| entry == name),
+                "{name} is missing in {listed:?}"
+            );
         }
-        assert!(!listed.iter().any(|name| name.ends_with(".pyc") || name.ends_with("direct_url.json")), "{listed:?}");
-        assert!(!project.path("functions/source/f/greeting").exists(), "the source stays as it is");
-        let (archives, _) = project.package(Some(&crate::process::path_with_python_tools())).await.unwrap();
+        assert!(
+            !listed
+                .iter()
+                .any(|name| name.ends_with(".pyc") || name.ends_with("direct_url.json")),
+            "{listed:?}"
+        );
+        assert!(
+            !project.path("functions/source/f/greeting").exists(),
+            "the source stays as it is"
+        );
+        let (archives, _) = project
+            .package(Some(&crate::process::path_with_python_tools()))
+            .await
+            .unwrap();
         assert!(!archives[0].changed, "the same bytes again");
     }
 
@@ -503,24 +662,48 @@ mod tests {
     async fn pip_is_found_as_a_module_of_python() {
         let programs = tempfile::tempdir().unwrap();
         let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venvs/taskcat/bin/python");
-        program(programs.path(), "python3", &format!("exec {python:?} \"$@\""));
+        program(
+            programs.path(),
+            "python3",
+            &format!("exec {python:?} \"$@\""),
+        );
         let project = Project::new(&[
-            ("functions/source/f/logging.py", "raise Exception('not the module that pip wants')"),
-            ("functions/source/f/requirements.txt", "./greeting-1.0-py3-none-any.whl"),
+            (
+                "functions/source/f/logging.py",
+                "raise Exception('not the module that pip wants')",
+            ),
+            (
+                "functions/source/f/requirements.txt",
+                "./greeting-1.0-py3-none-any.whl",
+            ),
         ]);
         project.write("functions/source/f/greeting-1.0-py3-none-any.whl", &wheel());
-        let (archives, _) = project.package(Some(programs.path().as_os_str())).await.unwrap();
-        assert!(entries_by_name(&archives[0].path).iter().any(|name| name == "greeting/__init__.py"));
+        let (archives, _) = project
+            .package(Some(programs.path().as_os_str()))
+            .await
+            .unwrap();
+        assert!(
+            entries_by_name(&archives[0].path)
+                .iter()
+                .any(|name| name == "greeting/__init__.py")
+        );
     }
 
     #[tokio::test]
     #[ignore = "needs pip; run tests/run.sh"]
     async fn what_pip_says_is_in_the_error() {
         let project = Project::new(&[("functions/source/f/requirements.txt", "./nothing-here\n")]);
-        let errors = project.package(Some(&crate::process::path_with_python_tools())).await.unwrap_err();
+        let errors = project
+            .package(Some(&crate::process::path_with_python_tools()))
+            .await
+            .unwrap_err();
         assert_eq!(errors.len(), 1);
         let start = "functions/source/f: `pip3 install` ended with exit code 1:\n  ";
-        assert!(errors[0].starts_with(start) && errors[0].contains("nothing-here"), "{}", errors[0]);
+        assert!(
+            errors[0].starts_with(start) && errors[0].contains("nothing-here"),
+            "{}",
+            errors[0]
+        );
         assert!(!project.path("functions/packages/f").exists());
     }
 
@@ -533,15 +716,23 @@ mod tests {
             ("functions/source/plain/x", ""),
             ("functions/source/python/requirements.txt", ""),
         ]);
-        let errors = project.package(Some(nothing.path().as_os_str())).await.unwrap_err();
+        let errors = project
+            .package(Some(nothing.path().as_os_str()))
+            .await
+            .unwrap_err();
         let expected = [
             "functions/source/image has a Dockerfile, and `docker` was not found on PATH: \
              install it, or build the Lambda without",
-            "functions/source/python has a requirements.txt, and none of `pip3`, `pip` and `python3` was found on \
+            "functions/source/python has a requirements.txt, and none of `pip3`, `pip` and \
+             `python3` was found on \
              PATH: install Python with pip",
         ];
         assert_eq!(errors, expected);
-        assert!(project.path("functions/packages/plain/lambda.zip").is_file());
+        assert!(
+            project
+                .path("functions/packages/plain/lambda.zip")
+                .is_file()
+        );
     }
 
     /// Writes a program for the shell.
@@ -554,21 +745,39 @@ mod tests {
     #[tokio::test]
     async fn without_an_engine_docker_says_so() {
         let programs = tempfile::tempdir().unwrap();
-        program(programs.path(), "docker", "echo 'ERROR: Cannot connect to the Docker daemon.' >&2; exit 1");
+        program(
+            programs.path(),
+            "docker",
+            "echo 'ERROR: Cannot connect to the Docker daemon.' >&2; exit 1",
+        );
         let project = Project::new(&[("functions/source/f/Dockerfile", "FROM scratch")]);
-        let errors = project.package(Some(programs.path().as_os_str())).await.unwrap_err();
+        let errors = project
+            .package(Some(programs.path().as_os_str()))
+            .await
+            .unwrap_err();
         let start = "functions/source/f: `docker build` ended with exit code 1:\n  ";
-        assert!(errors[0].starts_with(start) && errors[0].contains("Docker daemon"), "{}", errors[0]);
+        assert!(
+            errors[0].starts_with(start) && errors[0].contains("Docker daemon"),
+            "{}",
+            errors[0]
+        );
     }
 
     #[tokio::test]
     #[ignore = "needs a Docker engine that can pull an image; run tests/run.sh"]
     async fn an_image_of_the_docker_engine_makes_the_archive() {
         let dockerfile = "FROM public.ecr.aws/docker/library/busybox\n\
-                          CMD mkdir -p /output/more && echo zip > /output/lambda.zip && echo 1 > /output/more/x\n";
+                          CMD mkdir -p /output/more && echo zip > /output/lambda.zip && echo 1 > \
+                          /output/more/x\n";
         let project = Project::new(&[("functions/source/f/Dockerfile", dockerfile)]);
         let (archives, warnings) = project.package(None).await.unwrap();
-        assert_eq!((fs::read_to_string(&archives[0].path).unwrap().as_str(), warnings), ("zip\n", vec![]));
+        assert_eq!(
+            (
+                fs::read_to_string(&archives[0].path).unwrap().as_str(),
+                warnings
+            ),
+            ("zip\n", vec![])
+        );
         assert!(project.path("functions/packages/f/more/x").is_file());
         let (archives, _) = project.package(None).await.unwrap();
         assert!(!archives[0].changed);

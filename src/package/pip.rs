@@ -1,4 +1,5 @@
-//! A Lambda with a `requirements.txt`: its packages are installed beside a copy of it, and that is packed.
+//! A Lambda with a `requirements.txt`: its packages are installed beside a copy of it, and that is
+//! packed.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,8 +13,8 @@ use super::source::Lambda;
 use super::{Built, PackageError, archive, blocking, tree};
 use crate::process::{self, last_lines};
 
-/// Stands in for `python3 -m pip`, which would import modules of the Lambda in place of Python's own: the current
-/// folder leads that search path.
+/// Stands in for `python3 -m pip`, which would import modules of the Lambda in place of Python's
+/// own: the current folder leads that search path.
 const PIP_OF_PYTHON: &str = "import sys; sys.path[:] = [folder for folder in sys.path if folder]; \
     import runpy; runpy.run_module('pip', run_name='__main__', alter_sys=True)";
 
@@ -28,7 +29,10 @@ pub(super) async fn build(
         let copy = tempfile::Builder::new()
             .prefix("taskcat-")
             .tempdir()
-            .map_err(|error| PackageError::Write { path: std::env::temp_dir(), error })?;
+            .map_err(|error| PackageError::Write {
+                path: std::env::temp_dir(),
+                error,
+            })?;
         let tree = tree::list(&of_copy.source, &of_copy.skip, Some(&of_copy.bounds))?;
         tree::copy(&tree, copy.path(), &stop_copy)?;
         Ok((copy, tree.warnings))
@@ -42,38 +46,74 @@ pub(super) async fn build(
     });
     let packed = packed.await?;
     warnings.extend(packed.warnings);
-    Ok(Built { changed: packed.changed, warnings })
+    Ok(Built {
+        changed: packed.changed,
+        warnings,
+    })
 }
 
 /// Runs the first pip that is there.
-async fn install(lambda: &Lambda, copy: &TempDir, programs: Option<&OsStr>) -> Result<(), PackageError> {
-    for (program, first) in [("pip3", &[][..]), ("pip", &[]), ("python3", &["-c", PIP_OF_PYTHON])] {
+async fn install(
+    lambda: &Lambda,
+    copy: &TempDir,
+    programs: Option<&OsStr>,
+) -> Result<(), PackageError> {
+    for (program, first) in [
+        ("pip3", &[][..]),
+        ("pip", &[]),
+        ("python3", &["-c", PIP_OF_PYTHON]),
+    ] {
         let mut command = process::command(program, programs);
         command.current_dir(copy.path()).args(first);
-        command.args(["install", "--no-input", "--no-color", "--disable-pip-version-check", "--upgrade"]);
-        // Compiled modules hold the time at which their sources were written, which differs with each build, and which
-        // an archive does not keep: Python would not use them.
-        command.arg("--no-compile").env("PYTHONDONTWRITEBYTECODE", "1");
-        command.arg("--requirement").arg(copy.path().join("requirements.txt")).arg("--target").arg(copy.path());
+        command.args([
+            "install",
+            "--no-input",
+            "--no-color",
+            "--disable-pip-version-check",
+            "--upgrade",
+        ]);
+        // Compiled modules hold the time at which their sources were written, which differs with
+        // each build, and which an archive does not keep: Python would not use them.
+        command
+            .arg("--no-compile")
+            .env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+            .arg("--requirement")
+            .arg(copy.path().join("requirements.txt"))
+            .arg("--target")
+            .arg(copy.path());
         return match process::run(command, Vec::new(), super::BUILD_LIMIT).await {
             Ok(finished) if finished.end.is_success() => Ok(()),
             Ok(finished) => Err(PackageError::Failed {
                 lambda: lambda.name.clone(),
-                program: if first.is_empty() { format!("{program} install") } else { "python3 -m pip install".into() },
+                program: if first.is_empty() {
+                    format!("{program} install")
+                } else {
+                    "python3 -m pip install".into()
+                },
                 end: finished.end,
                 output: last_lines(&finished.output.text(), 20),
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => Err(PackageError::Start { lambda: lambda.name.clone(), program: program.into(), error }),
+            Err(error) => Err(PackageError::Start {
+                lambda: lambda.name.clone(),
+                program: program.into(),
+                error,
+            }),
         };
     }
-    Err(PackageError::PipMissing { lambda: lambda.name.clone() })
+    Err(PackageError::PipMissing {
+        lambda: lambda.name.clone(),
+    })
 }
 
-/// pip notes where it took a local package from (`direct_url.json`, PEP 610): here a temporary folder with another name
-/// at each build, which means nothing in a Lambda.
+/// pip notes where it took a local package from (`direct_url.json`, PEP 610): here a temporary
+/// folder with another name at each build, which means nothing in a Lambda.
 fn forget_where(folder: &Path) -> Result<(), PackageError> {
-    let not_read = |error| PackageError::Read { path: folder.to_owned(), error };
+    let not_read = |error| PackageError::Read {
+        path: folder.to_owned(),
+        error,
+    };
     for entry in fs::read_dir(folder).map_err(not_read)? {
         let info = entry.map_err(not_read)?.path();
         let note = info.join("direct_url.json");
@@ -82,17 +122,31 @@ fn forget_where(folder: &Path) -> Result<(), PackageError> {
         }
         fs::remove_file(&note).map_err(|error| PackageError::Write { path: note, error })?;
         let record = info.join("RECORD");
-        if let (Ok(lines), Some(name)) = (fs::read_to_string(&record), info.file_name().and_then(OsStr::to_str)) {
+        if let (Ok(lines), Some(name)) = (
+            fs::read_to_string(&record),
+            info.file_name().and_then(OsStr::to_str),
+        ) {
             let noted = format!("{name}/direct_url.json,");
-            let kept: String = lines.split_inclusive('\n').filter(|line| !line.starts_with(&noted)).collect();
-            fs::write(&record, kept).map_err(|error| PackageError::Write { path: record, error })?;
+            let kept: String = lines
+                .split_inclusive('\n')
+                .filter(|line| !line.starts_with(&noted))
+                .collect();
+            fs::write(&record, kept).map_err(|error| PackageError::Write {
+                path: record,
+                error,
+            })?;
         }
     }
     Ok(())
 }
 
 fn is_about_a_file(note: &Path) -> bool {
-    let note = fs::read(note).ok().and_then(|note| serde_json::from_slice::<serde_json::Value>(&note).ok());
-    let url = note.as_ref().and_then(|note| note.get("url")).and_then(serde_json::Value::as_str);
+    let note = fs::read(note)
+        .ok()
+        .and_then(|note| serde_json::from_slice::<serde_json::Value>(&note).ok());
+    let url = note
+        .as_ref()
+        .and_then(|note| note.get("url"))
+        .and_then(serde_json::Value::as_str);
     url.is_some_and(|url| url.starts_with("file:"))
 }

@@ -1,7 +1,7 @@
 //! Which folders are Lambdas, how each is built, and where its archive goes.
 //!
-//! As TaskCat's `_build_lambdas` and `_recurse`. A choice among them (those changed since a commit, a single one)
-//! belongs between [`find`] and the builds.
+//! As TaskCat's `_build_lambdas` and `_recurse`. A choice among them (those changed since a commit,
+//! a single one) belongs between [`find`] and the builds.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -21,7 +21,8 @@ pub(super) struct Lambda {
     /// `<lambda_zip_path>/<name>/lambda.zip`
     pub archive: PathBuf,
     pub archive_name: String,
-    /// What lies in the folder and is not part of it: its own archive, or the place of all archives.
+    /// What lies in the folder and is not part of it: its own archive, or the place of all
+    /// archives.
     pub skip: Vec<PathBuf>,
     /// The project, which nothing is read or written outside of.
     pub bounds: Bounds,
@@ -46,11 +47,18 @@ pub(super) struct Found {
 
 pub(super) fn find(request: &Request) -> Found {
     let bounds = Bounds::new(&request.project_root, request.follow_links);
-    let mut search = Search { root: PathBuf::new(), bounds, found: Found::default() };
+    let mut search = Search {
+        root: PathBuf::new(),
+        bounds,
+        found: Found::default(),
+    };
     match std::path::absolute(&request.project_root) {
         Ok(root) => search.root = resolve(&root),
         Err(error) => {
-            search.found.errors.push(PackageError::Read { path: request.project_root.clone(), error });
+            search.found.errors.push(PackageError::Read {
+                path: request.project_root.clone(),
+                error,
+            });
             return search.found;
         }
     }
@@ -59,7 +67,10 @@ pub(super) fn find(request: &Request) -> Found {
     if !source.is_dir() {
         return search.found;
     }
-    for checked in [search.bounds.check(&source), search.bounds.check_writable(&zip)] {
+    for checked in [
+        search.bounds.check(&source),
+        search.bounds.check_writable(&zip),
+    ] {
         if let Err(escape) = checked {
             search.found.errors.push(escape.into());
             return search.found;
@@ -94,7 +105,9 @@ impl Search {
             };
             if !is_folder {
                 let name = self.name(&path);
-                self.found.warnings.push(format!("{name} is not a folder, so it is not packaged"));
+                self.found
+                    .warnings
+                    .push(format!("{name} is not a folder, so it is not packaged"));
             } else if path != zip {
                 // Where links are followed, the folder itself may be outside.
                 if !self.bounds.follows_links()
@@ -124,7 +137,10 @@ impl Search {
                     let archive = last.archive_name.clone();
                     same.push(last);
                     let names = same.into_iter().map(|lambda| lambda.name).collect();
-                    self.found.errors.push(PackageError::Collision { lambdas: names, archive });
+                    self.found.errors.push(PackageError::Collision {
+                        lambdas: names,
+                        archive,
+                    });
                 }
                 (None, _) => {}
             }
@@ -156,10 +172,19 @@ impl Search {
     /// The Lambdas of what lies in `submodules/`, as deep as it goes.
     fn submodules(&mut self, base: &Path, source: &Path, zip: &Path) {
         for submodule in self.children(&base.join("submodules")) {
-            let within = |path: &Path| path.strip_prefix(&self.root).map(|below| submodule.join(below));
+            let within = |path: &Path| {
+                path.strip_prefix(&self.root)
+                    .map(|below| submodule.join(below))
+            };
             let (Ok(source_there), Ok(zip_there)) = (within(source), within(zip)) else {
-                let path = if source.starts_with(&self.root) { zip } else { source };
-                self.found.errors.push(PackageError::OutsideProject { path: path.to_owned() });
+                let path = if source.starts_with(&self.root) {
+                    zip
+                } else {
+                    source
+                };
+                self.found.errors.push(PackageError::OutsideProject {
+                    path: path.to_owned(),
+                });
                 return;
             };
             if source_there.is_dir() {
@@ -174,10 +199,13 @@ impl Search {
         if !folder.is_dir() {
             return Vec::new();
         }
-        let children: Result<Vec<PathBuf>, _> =
-            fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+        let children: Result<Vec<PathBuf>, _> = fs::read_dir(folder)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
         let mut children = children.unwrap_or_else(|error| {
-            self.found.errors.push(PackageError::Read { path: folder.to_owned(), error });
+            self.found.errors.push(PackageError::Read {
+                path: folder.to_owned(),
+                error,
+            });
             Vec::new()
         });
         children.sort_unstable();
@@ -185,11 +213,15 @@ impl Search {
     }
 
     fn name(&self, path: &Path) -> String {
-        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+        path.strip_prefix(&self.root)
+            .unwrap_or(path)
+            .display()
+            .to_string()
     }
 }
 
-/// Python's `Path.stem`, which differs from Rust's for `name.`: a dot that nothing follows is part of the name.
+/// Python's `Path.stem`, which differs from Rust's for `name.`: a dot that nothing follows is part
+/// of the name.
 fn stem(name: &str) -> &str {
     match name.rsplit_once('.') {
         Some((stem, suffix)) if !stem.is_empty() && !suffix.is_empty() => stem,
@@ -197,7 +229,8 @@ fn stem(name: &str) -> &str {
     }
 }
 
-/// Python's `Path.resolve` of an absolute path: without links and dots, as far as it exists and beyond.
+/// Python's `Path.resolve` of an absolute path: without links and dots, as far as it exists and
+/// beyond.
 fn resolve(path: &Path) -> PathBuf {
     let mut real = PathBuf::new();
     for component in path.components() {
@@ -236,7 +269,9 @@ mod tests {
         let root = folder.path().canonicalize().unwrap();
         fs::create_dir_all(root.join("real/deep")).unwrap();
         std::os::unix::fs::symlink("real/deep", root.join("link")).unwrap();
-        let check = |path: &str, expect: &str| assert_eq!(resolve(&root.join(path)), root.join(expect), "{path}");
+        let check = |path: &str, expect: &str| {
+            assert_eq!(resolve(&root.join(path)), root.join(expect), "{path}")
+        };
         check("link/x", "real/deep/x");
         check("link/../x", "real/x");
         check("none/../real", "real");

@@ -1,4 +1,5 @@
-//! What is in a folder, with links followed: the list that both an archive and a copy are made from.
+//! What is in a folder, with links followed: the list that both an archive and a copy are made
+//! from.
 
 use std::fs;
 use std::io;
@@ -36,11 +37,21 @@ pub(super) enum Kind {
     },
 }
 
-/// Lists a folder, without `skip` and what is below it. Links count as what they lead to; one that leads nowhere is a
-/// warning, one that leaves the bounds is an error.
-pub(super) fn list(root: &Path, skip: &[PathBuf], bounds: Option<&Bounds>) -> Result<Tree, PackageError> {
-    let mut tree = Tree { entries: Vec::new(), warnings: Vec::new() };
-    let mut walk = WalkDir::new(root).follow_links(true).min_depth(1).into_iter();
+/// Lists a folder, without `skip` and what is below it. Links count as what they lead to; one that
+/// leads nowhere is a warning, one that leaves the bounds is an error.
+pub(super) fn list(
+    root: &Path,
+    skip: &[PathBuf],
+    bounds: Option<&Bounds>,
+) -> Result<Tree, PackageError> {
+    let mut tree = Tree {
+        entries: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let mut walk = WalkDir::new(root)
+        .follow_links(true)
+        .min_depth(1)
+        .into_iter();
     while let Some(entry) = walk.next() {
         let entry = match entry {
             Ok(entry) => entry,
@@ -55,21 +66,41 @@ pub(super) fn list(root: &Path, skip: &[PathBuf], bounds: Option<&Bounds>) -> Re
             }
             continue;
         }
-        if let Some(bounds) = bounds.filter(|bounds| entry.path_is_symlink() && !bounds.follows_links()) {
+        if let Some(bounds) =
+            bounds.filter(|bounds| entry.path_is_symlink() && !bounds.follows_links())
+        {
             bounds.check(entry.path())?;
         }
         let path = entry.path().to_owned();
         let metadata = entry.metadata().map_err(|error| read_error(root, error))?;
-        let Some(name) = path.strip_prefix(root).ok().and_then(Path::to_str).map(str::to_owned) else {
+        let Some(name) = path
+            .strip_prefix(root)
+            .ok()
+            .and_then(Path::to_str)
+            .map(str::to_owned)
+        else {
             return Err(PackageError::Name { path });
         };
         if metadata.is_dir() {
-            tree.entries.push(Entry { name: name + "/", path, kind: Kind::Folder });
+            tree.entries.push(Entry {
+                name: name + "/",
+                path,
+                kind: Kind::Folder,
+            });
         } else if metadata.is_file() {
             let executable = metadata.permissions().mode() & 0o111 != 0;
-            tree.entries.push(Entry { name, path, kind: Kind::File { executable, size: metadata.len() } });
+            tree.entries.push(Entry {
+                name,
+                path,
+                kind: Kind::File {
+                    executable,
+                    size: metadata.len(),
+                },
+            });
         } else {
-            tree.warnings.push(format!("{path:?} is neither a file nor a folder, so it is not packaged"));
+            tree.warnings.push(format!(
+                "{path:?} is neither a file nor a folder, so it is not packaged"
+            ));
         }
     }
     tree.entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -84,10 +115,15 @@ pub(super) fn copy(tree: &Tree, to: &Path, stop: &CancellationToken) -> Result<(
         }
         let target = to.join(&entry.name);
         match entry.kind {
-            Kind::Folder => fs::create_dir(&target).map_err(|error| PackageError::Write { path: target, error })?,
+            Kind::Folder => fs::create_dir(&target).map_err(|error| PackageError::Write {
+                path: target,
+                error,
+            })?,
             Kind::File { .. } => {
-                fs::copy(&entry.path, &target)
-                    .map_err(|error| PackageError::Read { path: entry.path.clone(), error })?;
+                fs::copy(&entry.path, &target).map_err(|error| PackageError::Read {
+                    path: entry.path.clone(),
+                    error,
+                })?;
             }
         }
     }
@@ -96,11 +132,13 @@ pub(super) fn copy(tree: &Tree, to: &Path, stop: &CancellationToken) -> Result<(
 
 /// The warning for a link that leads nowhere; any other error stays one.
 fn dangling(root: &Path, error: walkdir::Error) -> Result<String, PackageError> {
-    let leads_nowhere = error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let leads_nowhere = error
+        .io_error()
+        .is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
     match error.path() {
-        Some(path) if leads_nowhere && path.is_symlink() => {
-            Ok(format!("{path:?} is a symbolic link that leads nowhere, so it is not packaged"))
-        }
+        Some(path) if leads_nowhere && path.is_symlink() => Ok(format!(
+            "{path:?} is a symbolic link that leads nowhere, so it is not packaged"
+        )),
         _ => Err(read_error(root, error)),
     }
 }
@@ -108,7 +146,13 @@ fn dangling(root: &Path, error: walkdir::Error) -> Result<String, PackageError> 
 fn read_error(root: &Path, error: walkdir::Error) -> PackageError {
     let path = error.path().unwrap_or(root).to_owned();
     match error.loop_ancestor() {
-        Some(ancestor) => PackageError::LinkLoop { ancestor: ancestor.to_owned(), path },
-        None => PackageError::Read { path, error: error.into() },
+        Some(ancestor) => PackageError::LinkLoop {
+            ancestor: ancestor.to_owned(),
+            path,
+        },
+        None => PackageError::Read {
+            path,
+            error: error.into(),
+        },
     }
 }

@@ -17,12 +17,27 @@ pub const TEXT: &str = include_str!("../../pipeline/pipeline.yaml");
 
 const FILES: [(&str, &str); 7] = [
     (TEMPLATE, TEXT),
-    ("buildspec.changes.yml", include_str!("../../pipeline/buildspec.changes.yml")),
-    ("buildspec.prune.yml", include_str!("../../pipeline/buildspec.prune.yml")),
-    ("buildspec.test.yml", include_str!("../../pipeline/buildspec.test.yml")),
-    ("buildspec.sync.yml", include_str!("../../pipeline/buildspec.sync.yml")),
+    (
+        "buildspec.changes.yml",
+        include_str!("../../pipeline/buildspec.changes.yml"),
+    ),
+    (
+        "buildspec.prune.yml",
+        include_str!("../../pipeline/buildspec.prune.yml"),
+    ),
+    (
+        "buildspec.test.yml",
+        include_str!("../../pipeline/buildspec.test.yml"),
+    ),
+    (
+        "buildspec.sync.yml",
+        include_str!("../../pipeline/buildspec.sync.yml"),
+    ),
     ("cfn-lint.txt", include_str!("../../pipeline/cfn-lint.txt")),
-    ("submodules.sh", include_str!("../../pipeline/submodules.sh")),
+    (
+        "submodules.sh",
+        include_str!("../../pipeline/submodules.sh"),
+    ),
 ];
 
 /// How the folders of a pipeline's programs begin, in whatever bucket.
@@ -41,7 +56,9 @@ pub struct Kit {
 impl Kit {
     /// Puts everything together for the pipeline of that name. The programs are copied.
     pub fn assemble(name: &str, programs: &Programs) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("taskcat-pipeline-").tempdir()?;
+        let folder = tempfile::Builder::new()
+            .prefix("taskcat-pipeline-")
+            .tempdir()?;
         let mut hash = Sha256::new();
         for (file, text) in FILES {
             fs::write(folder.path().join(file), text)?;
@@ -52,7 +69,12 @@ impl Kit {
             hash.update(&program);
             fs::write(folder.path().join(file), program)?;
         }
-        let start: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let start: String = hash
+            .finalize()
+            .iter()
+            .take(6)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let (templates, _) = Templates::load(folder.path(), [(TEMPLATE.to_owned(), None)]);
         Ok(Self {
             folder,
@@ -66,8 +88,8 @@ impl Kit {
         self.folder.path()
     }
 
-    /// The folder in the bucket. Other content, another folder: so CloudFormation sees that a program has changed. Other
-    /// pipelines have others, so that they can share a bucket.
+    /// The folder in the bucket. Other content, another folder: so CloudFormation sees that a
+    /// program has changed. Other pipelines have others, so that they can share a bucket.
     pub fn version(&self) -> &str {
         &self.version
     }
@@ -75,7 +97,10 @@ impl Kit {
     /// Values of [`OWN_PARAMETERS`].
     pub fn own_parameters(&self) -> [(String, String); 2] {
         let [prefix, architecture] = OWN_PARAMETERS.map(str::to_owned);
-        [(prefix, format!("{}/", self.version)), (architecture, self.architecture.to_owned())]
+        [
+            (prefix, format!("{}/", self.version)),
+            (architecture, self.architecture.to_owned()),
+        ]
     }
 
     pub fn templates(&self) -> &Templates {

@@ -1,8 +1,10 @@
-//! The pipeline that taskcat brings along: its template, what its stages run, and the plan of its stack.
+//! The pipeline that taskcat brings along: its template, what its stages run, and the plan of its
+//! stack.
 //!
-//! The files are those of `pipeline/`, and part of this program; beside them go the two programs that the pipeline's
-//! machines run. Together in a folder ([`Kit`]) they are a project like any other, which `run` stages to a bucket and
-//! deploys by a change set. What the template's parameters come to is decided by `cli`, which can ask.
+//! The files are those of `pipeline/`, and part of this program; beside them go the two programs
+//! that the pipeline's machines run. Together in a folder ([`Kit`]) they are a project like any
+//! other, which `run` stages to a bucket and deploys by a change set. What the template's
+//! parameters come to is decided by `cli`, which can ask.
 
 mod kit;
 mod programs;
@@ -15,22 +17,30 @@ use uuid::Uuid;
 
 use crate::catalog;
 use crate::event::CellId;
-use crate::plan::{BucketKind, BucketPlan, Identity, Plan, PlannedParameter, StackPlan, TestLimits};
+use crate::plan::{
+    BucketKind, BucketPlan, Identity, Plan, PlannedParameter, StackPlan, TestLimits,
+};
 use crate::template::{Place, Template};
 
 pub use kit::{Kit, program_prefix};
 pub use programs::Programs;
 
-/// The tag that tells a stack of ours from any other, and the bucket that was created for its programs: nothing else is
-/// ever deleted as a pipeline. Its value is the stack's name.
+/// The tag that tells a stack of ours from any other, and the bucket that was created for its
+/// programs: nothing else is ever deleted as a pipeline. Its value is the stack's name.
 pub const TAG: &str = "taskcat-pipeline";
 
-/// Parameters that say where the programs are and what they are made for: known here, and nobody's to decide.
+/// Parameters that say where the programs are and what they are made for: known here, and nobody's
+/// to decide.
 pub const OWN_PARAMETERS: [&str; 2] = ["ToolsPrefix", "Architecture"];
 
 /// The template. `None` is what a test rules out.
 pub fn template() -> Option<Template> {
-    Template::parse(&Path::new(kit::TEMPLATE).into(), kit::TEMPLATE.to_owned(), kit::TEXT).0
+    Template::parse(
+        &Path::new(kit::TEMPLATE).into(),
+        kit::TEMPLATE.to_owned(),
+        kit::TEXT,
+    )
+    .0
 }
 
 /// How much of a stack's name goes into its bucket's, which may have 63 characters.
@@ -49,11 +59,21 @@ pub struct Target {
 pub type Parameters = IndexMap<String, String>;
 
 impl Target {
-    /// The bucket that is made for the programs where the user names none: one for each pipeline, always the same.
+    /// The bucket that is made for the programs where the user names none: one for each pipeline,
+    /// always the same.
     pub fn tools_bucket(&self) -> String {
         let whose = format!("{}/{}/{}", self.identity.account_id, self.region, self.name);
-        let hash: String = Sha256::digest(whose).iter().take(5).map(|byte| format!("{byte:02x}")).collect();
-        let name: String = self.name.to_lowercase().chars().take(NAME_IN_BUCKET).collect();
+        let hash: String = Sha256::digest(whose)
+            .iter()
+            .take(5)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let name: String = self
+            .name
+            .to_lowercase()
+            .chars()
+            .take(NAME_IN_BUCKET)
+            .collect();
         format!("{}-tools-{hash}", name.trim_end_matches('-'))
     }
 
@@ -63,14 +83,29 @@ impl Target {
         Place::new(&self.region, &self.identity.partition, partition.dns_suffix)
     }
 
-    /// What has to be done for the stack to be as the kit and the parameters say; `ToolsBucket` is one of them.
+    /// What has to be done for the stack to be as the kit and the parameters say; `ToolsBucket` is
+    /// one of them.
     pub fn plan(&self, kit: &Kit, parameters: &Parameters) -> Plan {
-        let Target { name, region, profile, identity: Identity { account_id, partition, .. } } = self.clone();
+        let Target {
+            name,
+            region,
+            profile,
+            identity:
+                Identity {
+                    account_id,
+                    partition,
+                    ..
+                },
+        } = self.clone();
         let tools = parameters.get("ToolsBucket").cloned().unwrap_or_default();
         let is_made = tools == self.tools_bucket();
         let bucket = BucketPlan {
             project: kit.version().to_owned(),
-            kind: if is_made { BucketKind::RegionalGiven } else { BucketKind::Given },
+            kind: if is_made {
+                BucketKind::RegionalGiven
+            } else {
+                BucketKind::Given
+            },
             tag: is_made.then(|| (TAG.to_owned(), name.clone())),
             name: tools,
             region: region.clone(),
@@ -88,7 +123,10 @@ impl Target {
             secret: false,
         };
         let stack = StackPlan {
-            cell: CellId { test: name.as_str().into(), region: region.as_str().into() },
+            cell: CellId {
+                test: name.as_str().into(),
+                region: region.as_str().into(),
+            },
             stack_name: name.clone(),
             template: kit::TEMPLATE.to_owned(),
             bucket: 0,
@@ -119,8 +157,17 @@ mod tests {
     use super::*;
 
     fn target(name: &str) -> Target {
-        let identity = Identity { account_id: "123456789012".into(), partition: "aws".into(), regions: Vec::new() };
-        Target { name: name.into(), region: "eu-central-1".into(), profile: "default".into(), identity }
+        let identity = Identity {
+            account_id: "123456789012".into(),
+            partition: "aws".into(),
+            regions: Vec::new(),
+        };
+        Target {
+            name: name.into(),
+            region: "eu-central-1".into(),
+            profile: "default".into(),
+            identity,
+        }
     }
 
     #[test]
@@ -135,8 +182,18 @@ mod tests {
         let bucket = target("Shop-Pipeline").tools_bucket();
         assert!(bucket.starts_with("shop-pipeline-tools-"), "{bucket}");
         assert_eq!(bucket, target("Shop-Pipeline").tools_bucket());
-        assert_ne!(bucket, Target { region: "us-east-1".into(), ..target("Shop-Pipeline") }.tools_bucket());
+        assert_ne!(
+            bucket,
+            Target {
+                region: "us-east-1".into(),
+                ..target("Shop-Pipeline")
+            }
+            .tools_bucket()
+        );
         let long = target(&format!("{}-{}", "a".repeat(39), "b".repeat(80))).tools_bucket();
-        assert!(long.len() <= 63 && long.starts_with(&format!("{}-tools-", "a".repeat(39))), "{long}");
+        assert!(
+            long.len() <= 63 && long.starts_with(&format!("{}-tools-", "a".repeat(39))),
+            "{long}"
+        );
     }
 }

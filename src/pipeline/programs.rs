@@ -15,7 +15,8 @@ const GIT_MERGE: &str = "git-merge.zip";
 /// Lambda's name for the program in the archive.
 const BOOTSTRAP: &str = "bootstrap";
 
-/// So much of a program tells what it is made for: the header, and the name of the loader that it asks for.
+/// So much of a program tells what it is made for: the header, and the name of the loader that it
+/// asks for.
 const HEAD: u64 = 4096;
 /// `e_machine` of an ELF file, and CloudFormation's word for it.
 const MACHINES: [(u16, &str); 2] = [(62, "x86_64"), (183, "arm64")];
@@ -44,9 +45,14 @@ impl Programs {
         let taskcat = head(&folder.join(TASKCAT), |file| Ok(Box::new(file)));
         let git_merge = head(&folder.join(GIT_MERGE), |file| {
             let mut archive = ZipArchive::new(file)?;
-            let index = archive.index_for_name(BOOTSTRAP).ok_or_else(|| io::Error::other("it holds no `bootstrap`"))?;
+            let index = archive
+                .index_for_name(BOOTSTRAP)
+                .ok_or_else(|| io::Error::other("it holds no `bootstrap`"))?;
             let mut start = Vec::new();
-            archive.by_index(index)?.take(HEAD).read_to_end(&mut start)?;
+            archive
+                .by_index(index)?
+                .take(HEAD)
+                .read_to_end(&mut start)?;
             Ok(Box::new(io::Cursor::new(start)))
         });
         let (taskcat, git_merge) = match (taskcat, git_merge) {
@@ -55,16 +61,32 @@ impl Programs {
         };
         if taskcat.architecture != git_merge.architecture {
             let (one, other) = (taskcat.architecture, git_merge.architecture);
-            let message = format!("{}: {TASKCAT} is for {one} and {GIT_MERGE} for {other}", folder.display());
-            return Err(vec![Diagnostic::error(message).help("both have to be for the same machines")]);
+            let message = format!(
+                "{}: {TASKCAT} is for {one} and {GIT_MERGE} for {other}",
+                folder.display()
+            );
+            return Err(vec![
+                Diagnostic::error(message).help("both have to be for the same machines"),
+            ]);
         }
-        let dynamic = [(TASKCAT, &taskcat), (GIT_MERGE, &git_merge)].into_iter().filter(|(_, head)| head.is_dynamic);
+        let dynamic = [(TASKCAT, &taskcat), (GIT_MERGE, &git_merge)]
+            .into_iter()
+            .filter(|(_, head)| head.is_dynamic);
         let warnings = dynamic.map(|(name, _)| {
-            let message = format!("{name} needs a C library at least as new as the one that it was built with");
-            Diagnostic::warning(message).help("`pipeline/package.sh` builds programs that need none")
+            let message = format!(
+                "{name} needs a C library at least as new as the one that it was built with"
+            );
+            Diagnostic::warning(message)
+                .help("`pipeline/package.sh` builds programs that need none")
         });
         let warnings = warnings.collect();
-        Ok((Self { folder: folder.to_owned(), architecture: taskcat.architecture }, warnings))
+        Ok((
+            Self {
+                folder: folder.to_owned(),
+                architecture: taskcat.architecture,
+            },
+            warnings,
+        ))
     }
 
     /// Name and path of each.
@@ -74,15 +96,23 @@ impl Programs {
 }
 
 /// Looks into a program, which `open` finds in its file.
-fn head(path: &Path, open: impl FnOnce(File) -> io::Result<Box<dyn Read>>) -> Result<Head, Diagnostic> {
+fn head(
+    path: &Path,
+    open: impl FnOnce(File) -> io::Result<Box<dyn Read>>,
+) -> Result<Head, Diagnostic> {
     let mut start = Vec::new();
-    let read = File::open(path).and_then(open).and_then(|program| program.take(HEAD).read_to_end(&mut start));
+    let read = File::open(path)
+        .and_then(open)
+        .and_then(|program| program.take(HEAD).read_to_end(&mut start));
     let help = "`pipeline/package.sh` builds the programs; --programs names their folder";
     if let Err(error) = read {
         return Err(Diagnostic::error(format!("{}: {error}", path.display())).help(help));
     }
     Head::of(&start).ok_or_else(|| {
-        let message = format!("{} is no program for Linux on x86_64 or arm64", path.display());
+        let message = format!(
+            "{} is no program for Linux on x86_64 or arm64",
+            path.display()
+        );
         Diagnostic::error(message).help(help)
     })
 }
@@ -91,10 +121,15 @@ impl Head {
     /// Of a 64-bit little-endian ELF file (<https://man7.org/linux/man-pages/man5/elf.5.html>).
     fn of(start: &[u8]) -> Option<Self> {
         let rest = start.strip_prefix(b"\x7fELF\x02\x01")?;
-        let machine = rest.get(12..14).map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]))?;
+        let machine = rest
+            .get(12..14)
+            .map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]))?;
         let architecture = MACHINES.iter().find(|(number, _)| *number == machine)?.1;
         let is_dynamic = start.windows(8).any(|bytes| bytes == b"ld-linux");
-        Some(Self { architecture, is_dynamic })
+        Some(Self {
+            architecture,
+            is_dynamic,
+        })
     }
 }
 
@@ -118,14 +153,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(TASKCAT), taskcat).unwrap();
         let mut archive = ZipWriter::new(File::create(folder.path().join(GIT_MERGE)).unwrap());
-        archive.start_file(name, SimpleFileOptions::default()).unwrap();
+        archive
+            .start_file(name, SimpleFileOptions::default())
+            .unwrap();
         archive.write_all(bootstrap).unwrap();
         archive.finish().unwrap();
         folder
     }
 
     fn faults(folder: &Path) -> Vec<String> {
-        Programs::find(folder).unwrap_err().into_iter().map(|fault| fault.message).collect()
+        Programs::find(folder)
+            .unwrap_err()
+            .into_iter()
+            .map(|fault| fault.message)
+            .collect()
     }
 
     #[test]
@@ -133,10 +174,19 @@ mod tests {
         let both = folder(&program(183, ""), BOOTSTRAP, &program(183, ""));
         let (found, warnings) = Programs::find(both.path()).unwrap();
         assert_eq!((found.architecture, warnings.len()), ("arm64", 0));
-        let both = folder(&program(62, "/lib64/ld-linux-x86-64.so.2"), BOOTSTRAP, &program(62, ""));
+        let both = folder(
+            &program(62, "/lib64/ld-linux-x86-64.so.2"),
+            BOOTSTRAP,
+            &program(62, ""),
+        );
         let (found, warnings) = Programs::find(both.path()).unwrap();
         assert_eq!(found.architecture, "x86_64");
-        assert!(warnings.iter().all(|it| it.message.starts_with("taskcat needs a C library")) && warnings.len() == 1);
+        assert!(
+            warnings
+                .iter()
+                .all(|it| it.message.starts_with("taskcat needs a C library"))
+                && warnings.len() == 1
+        );
     }
 
     #[test]
@@ -144,10 +194,18 @@ mod tests {
         let empty = tempfile::tempdir().unwrap();
         assert_eq!(faults(empty.path()).len(), 2);
         let mixed = folder(&program(183, ""), BOOTSTRAP, &program(62, ""));
-        assert!(faults(mixed.path())[0].ends_with("taskcat is for arm64 and git-merge.zip for x86_64"));
+        assert!(
+            faults(mixed.path())[0].ends_with("taskcat is for arm64 and git-merge.zip for x86_64")
+        );
         let wrong = folder(b"#!/bin/sh\n", "main", &program(62, ""));
         let found = faults(wrong.path());
-        assert!(found[0].ends_with("taskcat is no program for Linux on x86_64 or arm64"), "{found:?}");
-        assert!(found[1].ends_with("git-merge.zip: it holds no `bootstrap`"), "{found:?}");
+        assert!(
+            found[0].ends_with("taskcat is no program for Linux on x86_64 or arm64"),
+            "{found:?}"
+        );
+        assert!(
+            found[1].ends_with("git-merge.zip: it holds no `bootstrap`"),
+            "{found:?}"
+        );
     }
 }

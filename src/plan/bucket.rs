@@ -1,8 +1,8 @@
 //! Which bucket a cell is staged to.
 //!
-//! Follows `Config.get_buckets`: a bucket is made for each account, or one for each account and region, or the user's
-//! is taken. In TaskCat the first bucket of an account serves all its tests, even one that names a bucket of its own;
-//! here each test uses the bucket that it names.
+//! Follows `Config.get_buckets`: a bucket is made for each account, or one for each account and
+//! region, or the user's is taken. In TaskCat the first bucket of an account serves all its tests,
+//! even one that names a bucket of its own; here each test uses the bucket that it names.
 
 use uuid::Uuid;
 
@@ -22,13 +22,17 @@ pub struct BucketChoice {
 impl BucketChoice {
     pub fn of(test: &TestConfig) -> Self {
         let given = test.given_bucket().map(str::to_owned);
-        Self { given, regional: test.s3_regional_buckets.unwrap_or_default() }
+        Self {
+            given,
+            regional: test.s3_regional_buckets.unwrap_or_default(),
+        }
     }
 
     /// The bucket for one place.
     ///
-    /// One that serves every region is in the first region where the profile's tests run; an organization may deny all others.
-    /// (TaskCat's is in a fixed region of the partition.) Of the user's own that is a guess, which staging corrects.
+    /// One that serves every region is in the first region where the profile's tests run; an
+    /// organization may deny all others. (TaskCat's is in a fixed region of the partition.) Of the
+    /// user's own that is a guess, which staging corrects.
     pub(super) fn bucket(
         &self,
         place: &Place,
@@ -37,14 +41,28 @@ impl BucketChoice {
         run_id: Uuid,
     ) -> BucketPlan {
         let region = &place.region;
-        let Identity { account_id, partition, .. } = identity;
+        let Identity {
+            account_id,
+            partition,
+            ..
+        } = identity;
         let (kind, name) = match (&self.given, self.regional) {
-            (None, false) => (BucketKind::Auto, names::auto_bucket_name(&project.name, partition, account_id, run_id)),
-            (None, true) => (BucketKind::RegionalAuto, names::regional_bucket_name(&identity.account_id, region)),
+            (None, false) => (
+                BucketKind::Auto,
+                names::auto_bucket_name(&project.name, partition, account_id, run_id),
+            ),
+            (None, true) => (
+                BucketKind::RegionalAuto,
+                names::regional_bucket_name(&identity.account_id, region),
+            ),
             (Some(given), false) => (BucketKind::Given, given.clone()),
             (Some(given), true) => (BucketKind::RegionalGiven, format!("{given}-{region}")),
         };
-        let serves = if self.regional { std::slice::from_ref(region) } else { identity.regions.as_slice() };
+        let serves = if self.regional {
+            std::slice::from_ref(region)
+        } else {
+            identity.regions.as_slice()
+        };
         BucketPlan {
             name,
             project: project.name.clone(),
@@ -62,10 +80,11 @@ impl BucketChoice {
     }
 }
 
-/// The index of the bucket in the list, to which it is added if it isn't there. A bucket's name is unique in its
-/// partition, so the first profile that uses it stages to it.
+/// The index of the bucket in the list, to which it is added if it isn't there. A bucket's name is
+/// unique in its partition, so the first profile that uses it stages to it.
 pub(super) fn index_of(bucket: BucketPlan, buckets: &mut Vec<BucketPlan>) -> usize {
-    let same = |other: &BucketPlan| other.name == bucket.name && other.partition == bucket.partition;
+    let same =
+        |other: &BucketPlan| other.name == bucket.name && other.partition == bucket.partition;
     buckets.iter().position(same).unwrap_or_else(|| {
         buckets.push(bucket);
         buckets.len() - 1

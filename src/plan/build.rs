@@ -10,7 +10,10 @@ use super::bucket;
 use super::draft::{Draft, OWN_TAGS, TestDraft};
 use super::parameters::{Missing, Rendered, Scope};
 use super::place::Place;
-use super::{Answers, BucketPlan, Identities, Identity, Lookup, Plan, PlannedParameter, RefusedCell, StackPlan, shown};
+use super::{
+    Answers, BucketPlan, Identities, Identity, Lookup, Plan, PlannedParameter, RefusedCell,
+    StackPlan, shown,
+};
 use crate::catalog;
 use crate::diagnostic::Diagnostic;
 use crate::event::{self, CellId};
@@ -27,9 +30,15 @@ impl Draft {
         let mut lookups = Vec::new();
         for test in self.tests.iter().filter(|test| test.problems.is_empty()) {
             for place in &test.places {
-                let Ok(identity) = identity(place, identities) else { continue };
+                let Ok(identity) = identity(place, identities) else {
+                    continue;
+                };
                 let bucket = self.bucket(test, place, identity);
-                lookups.extend(test.values.parameters.lookups(&self.scope(test, place, identity, &bucket)));
+                lookups.extend(
+                    test.values
+                        .parameters
+                        .lookups(&self.scope(test, place, identity, &bucket)),
+                );
             }
         }
         lookups.sort();
@@ -37,9 +46,13 @@ impl Draft {
         lookups
     }
 
-    /// The plan, and what the user should know of it. A cell that can't be launched is in [`Plan::refused`] and stops
-    /// no other. Random values are drawn anew each time.
-    pub fn build(&self, identities: &Identities, answers: &Answers) -> Result<(Plan, Vec<Diagnostic>), PlanError> {
+    /// The plan, and what the user should know of it. A cell that can't be launched is in
+    /// [`Plan::refused`] and stops no other. Random values are drawn anew each time.
+    pub fn build(
+        &self,
+        identities: &Identities,
+        answers: &Answers,
+    ) -> Result<(Plan, Vec<Diagnostic>), PlanError> {
         let mut rng = StdRng::try_from_rng(&mut SysRng)?;
         let mut plan = Plan {
             run_id: self.run_id,
@@ -61,13 +74,22 @@ impl Draft {
                 match self.decided(test, place, identities, answers, &mut rng) {
                     Ok(decided) => {
                         let bucket = bucket::index_of(decided.bucket, &mut plan.buckets);
-                        let Decided { identity, parameters, role_arn, .. } = decided;
-                        plan.cells.push(StackPlan { role_arn, ..self.cell(test, place, identity, bucket, parameters) });
+                        let Decided {
+                            identity,
+                            parameters,
+                            role_arn,
+                            ..
+                        } = decided;
+                        plan.cells.push(StackPlan {
+                            role_arn,
+                            ..self.cell(test, place, identity, bucket, parameters)
+                        });
                     }
                     Err(refused) => plan.refused.push(*refused),
                 }
             }
-            // A test none of whose cells can be launched needs no files anywhere; one that launches nothing by design does.
+            // A test none of whose cells can be launched needs no files anywhere; one that launches
+            // nothing by design does.
             if plan.cells.len() > planned || test.places.is_empty() {
                 self.artifacts(test, identities, &mut plan, &mut warnings);
             }
@@ -76,7 +98,13 @@ impl Draft {
     }
 
     /// Buckets of regions that need the files though nothing is launched there.
-    fn artifacts(&self, test: &TestDraft, identities: &Identities, plan: &mut Plan, warnings: &mut Vec<Diagnostic>) {
+    fn artifacts(
+        &self,
+        test: &TestDraft,
+        identities: &Identities,
+        plan: &mut Plan,
+        warnings: &mut Vec<Diagnostic>,
+    ) {
         for place in &test.artifact_places {
             match identity(place, identities) {
                 Ok(identity) => {
@@ -84,7 +112,9 @@ impl Draft {
                 }
                 Err(reason) => {
                     let (name, region) = (&test.name, &place.region);
-                    let message = format!("artifact region {region} of test `{name}` gets no files: {reason}");
+                    let message = format!(
+                        "artifact region {region} of test `{name}` gets no files: {reason}"
+                    );
                     warnings.push(Diagnostic::warning(message));
                 }
             }
@@ -102,22 +132,40 @@ impl Draft {
     ) -> Result<Decided<'a>, Box<RefusedCell>> {
         let refused = |account_id: &str, parameters: &[PlannedParameter], reason: String| {
             let places = test.values.parameters.places(&self.project_root);
-            Box::new(RefusedCell { places, ..refused(test, place, account_id, parameters, reason) })
+            Box::new(RefusedCell {
+                places,
+                ..refused(test, place, account_id, parameters, reason)
+            })
         };
         let identity = identity(place, identities).map_err(|reason| refused("", &[], reason))?;
         let bucket = self.bucket(test, place, identity);
         let scope = self.scope(test, place, identity, &bucket);
-        let rendered = test.values.parameters.render(&scope, answers, Missing::Error, rng);
+        let rendered = test
+            .values
+            .parameters
+            .render(&scope, answers, Missing::Error, rng);
         let (parameters, mut errors) = planned(rendered, &test.values.unsent);
-        let role_arn = test.role.as_ref().map(|it| it.role.arn(&identity.partition, &identity.account_id));
+        let role_arn = test
+            .role
+            .as_ref()
+            .map(|it| it.role.arn(&identity.partition, &identity.account_id));
         let role_arn = role_arn.transpose().unwrap_or_else(|error| {
             errors.push(error);
             None
         });
         if errors.is_empty() {
-            return Ok(Decided { identity, bucket, parameters, role_arn });
+            return Ok(Decided {
+                identity,
+                bucket,
+                parameters,
+                role_arn,
+            });
         }
-        Err(refused(&identity.account_id, &parameters, errors.join("; ")))
+        Err(refused(
+            &identity.account_id,
+            &parameters,
+            errors.join("; "),
+        ))
     }
 
     fn cell(
@@ -128,7 +176,11 @@ impl Draft {
         bucket: usize,
         parameters: Vec<PlannedParameter>,
     ) -> StackPlan {
-        let Identity { account_id, partition, .. } = identity;
+        let Identity {
+            account_id,
+            partition,
+            ..
+        } = identity;
         StackPlan {
             cell: cell_id(test, place),
             profile: place.profile.clone(),
@@ -148,7 +200,8 @@ impl Draft {
     }
 
     fn bucket(&self, test: &TestDraft, place: &Place, identity: &Identity) -> BucketPlan {
-        test.bucket.bucket(place, identity, &self.project, self.run_id)
+        test.bucket
+            .bucket(place, identity, &self.project, self.run_id)
     }
 
     fn scope<'a>(
@@ -172,7 +225,11 @@ impl Draft {
     }
 
     pub(super) fn tags(&self, test: &TestDraft) -> Vec<(String, String)> {
-        let values = [self.run_id.simple().to_string(), self.project.name.clone(), test.name.clone()];
+        let values = [
+            self.run_id.simple().to_string(),
+            self.project.name.clone(),
+            test.name.clone(),
+        ];
         let own = OWN_TAGS.iter().map(|key| (*key).to_owned()).zip(values);
         own.chain(test.tags.iter().cloned()).collect()
     }
@@ -194,13 +251,27 @@ fn refused(
 ) -> RefusedCell {
     let (stack_name, template) = (test.stack_name.clone(), test.template.clone());
     let (account_id, parameters) = (account_id.to_owned(), shown(parameters));
-    let cell = event::Cell { id: cell_id(test, place), stack_name, template, account_id, parameters };
-    RefusedCell { cell, reason, places: Vec::new() }
+    let cell = event::Cell {
+        id: cell_id(test, place),
+        stack_name,
+        template,
+        account_id,
+        parameters,
+    };
+    RefusedCell {
+        cell,
+        reason,
+        places: Vec::new(),
+    }
 }
 
 /// A cell of a test that can't be planned.
 fn unplanned(test: &TestDraft, place: &Place, project_root: &Path) -> RefusedCell {
-    let reasons: Vec<String> = test.problems.iter().map(|problem| from_root(problem, project_root)).collect();
+    let reasons: Vec<String> = test
+        .problems
+        .iter()
+        .map(|problem| from_root(problem, project_root))
+        .collect();
     refused(test, place, "", &[], reasons.join("; "))
 }
 
@@ -216,7 +287,10 @@ fn from_root(problem: &Diagnostic, project_root: &Path) -> String {
 }
 
 fn cell_id(test: &TestDraft, place: &Place) -> CellId {
-    CellId { test: test.name.as_str().into(), region: place.region.as_str().into() }
+    CellId {
+        test: test.name.as_str().into(),
+        region: place.region.as_str().into(),
+    }
 }
 
 fn identity<'a>(place: &Place, identities: &'a Identities) -> Result<&'a Identity, String> {
@@ -230,13 +304,25 @@ fn identity<'a>(place: &Place, identities: &'a Identities) -> Result<&'a Identit
 }
 
 /// What is sent, and the reasons why the rest can't be.
-fn planned(rendered: Vec<(String, Rendered)>, unsent: &[String]) -> (Vec<PlannedParameter>, Vec<String>) {
+fn planned(
+    rendered: Vec<(String, Rendered)>,
+    unsent: &[String],
+) -> (Vec<PlannedParameter>, Vec<String>) {
     let mut parameters = Vec::new();
     let mut errors = Vec::new();
-    for (key, rendered) in rendered.into_iter().filter(|(key, _)| !unsent.contains(key)) {
+    for (key, rendered) in rendered
+        .into_iter()
+        .filter(|(key, _)| !unsent.contains(key))
+    {
         match rendered {
-            Rendered::Value { text, secret } => parameters.push(PlannedParameter { key, value: text, secret }),
-            Rendered::Unknown(unknown) => errors.push(format!("parameter {key}: {unknown} is not known")),
+            Rendered::Value { text, secret } => parameters.push(PlannedParameter {
+                key,
+                value: text,
+                secret,
+            }),
+            Rendered::Unknown(unknown) => {
+                errors.push(format!("parameter {key}: {unknown} is not known"))
+            }
             Rendered::Error(reason) => errors.push(format!("parameter {key}: {reason}")),
         }
     }
@@ -251,10 +337,12 @@ mod tests {
     use crate::plan::{Answer, AvailabilityZone, BucketKind, Question};
 
     const TEMPLATE: &str = "Parameters:\n  Zones: {Type: String, Default: '$[taskcat_genaz_2]'}\n  \
-                            Name: {Type: String, Default: x}\n  Port: {Type: Number, Default: 80}\n  \
+                            Name: {Type: String, Default: x}\n  Port: {Type: Number, Default: \
+                            80}\n  \
                             Pass: {Type: String, NoEcho: true, Default: ''}\nResources: {}\n";
 
-    /// Profiles are accounts: `default` is 111111111111, `other` 222222222222, `china` 333333333333, `gone` unknown.
+    /// Profiles are accounts: `default` is 111111111111, `other` 222222222222, `china`
+    /// 333333333333, `gone` unknown.
     fn identities(draft: &Draft) -> Identities {
         let profiles = [
             ("default", "aws", Some("111111111111")),
@@ -265,7 +353,11 @@ mod tests {
         ];
         let identified = profiles.map(|(profile, partition, account)| {
             let (profile, partition) = (profile.to_owned(), partition.to_owned());
-            let regions = draft.profiles().into_iter().find(|it| it.profile == profile).map(|it| it.regions);
+            let regions = draft
+                .profiles()
+                .into_iter()
+                .find(|it| it.profile == profile)
+                .map(|it| it.regions);
             let identity = account.map(|account_id| Identity {
                 account_id: account_id.to_owned(),
                 partition: partition.clone(),
@@ -285,43 +377,72 @@ mod tests {
             "us-west-1" => 1,
             _ => 2,
         };
-        let zone =
-            |n: usize| AvailabilityZone { name: format!("{}{}", lookup.region, ["a", "b"][n]), id: format!("az{n}") };
+        let zone = |n: usize| AvailabilityZone {
+            name: format!("{}{}", lookup.region, ["a", "b"][n]),
+            id: format!("az{n}"),
+        };
         Ok(Answer::AvailabilityZones((0..zones).map(zone).collect()))
     }
 
     fn plan(config: &str) -> (Plan, Vec<String>) {
         let project = Project::new(&[(".taskcat.yml", config), ("templates/t.yaml", TEMPLATE)]);
         let (draft, _) = project.draft().unwrap();
-        let answers =
-            draft.lookups(&identities(&draft)).into_iter().map(|lookup| (lookup.clone(), answer(&lookup))).collect();
+        let answers = draft
+            .lookups(&identities(&draft))
+            .into_iter()
+            .map(|lookup| (lookup.clone(), answer(&lookup)))
+            .collect();
         let (plan, warnings) = draft.build(&identities(&draft), &answers).unwrap();
         (plan, warnings.iter().map(ToString::to_string).collect())
     }
 
     fn cells(plan: &Plan) -> Vec<String> {
-        plan.cells.iter().map(|cell| format!("{} in {}", cell.cell, plan.buckets[cell.bucket].name)).collect()
+        plan.cells
+            .iter()
+            .map(|cell| format!("{} in {}", cell.cell, plan.buckets[cell.bucket].name))
+            .collect()
     }
 
     fn buckets(plan: &Plan) -> Vec<(BucketKind, &str, &str, &str)> {
-        plan.buckets.iter().map(|it| (it.kind, it.name.as_str(), it.region.as_str(), it.profile.as_str())).collect()
+        plan.buckets
+            .iter()
+            .map(|it| {
+                (
+                    it.kind,
+                    it.name.as_str(),
+                    it.region.as_str(),
+                    it.profile.as_str(),
+                )
+            })
+            .collect()
     }
 
     #[test]
     fn a_cell_is_fully_decided() {
         let (plan, warnings) = plan(
-            "project: {name: team/vpc, template: templates/t.yaml, regions: [us-east-1], role_name: deploy,\n  \
-             tags: {Cost: '1', taskcat-id: mine}, s3_object_acl: public-read, s3_enable_sig_v2: true, org_id: o-1,\n  \
+            "project: {name: team/vpc, template: templates/t.yaml, regions: [us-east-1], \
+             role_name: deploy,\n  \
+             tags: {Cost: '1', taskcat-id: mine}, s3_object_acl: public-read, s3_enable_sig_v2: \
+             true, org_id: o-1,\n  \
              prehooks: [{type: script, config: {command: ls}}]}\n\
              tests: {one: {parameters: {Pass: secret, Name: [a, '$[taskcat_test_name]']}}}\n",
         );
         assert_eq!(warnings, [""; 0]);
-        assert_eq!((plan.run_id, plan.project_name.as_str(), plan.refused.len()), (RUN, "team/vpc", 0));
+        assert_eq!(
+            (plan.run_id, plan.project_name.as_str(), plan.refused.len()),
+            (RUN, "team/vpc", 0)
+        );
         let id = "0123456789abcdef0123456789abcdef";
-        let [cell] = plan.cells.as_slice() else { panic!("{:?}", plan.cells) };
+        let [cell] = plan.cells.as_slice() else {
+            panic!("{:?}", plan.cells)
+        };
         assert_eq!(cell.cell.to_string(), "one/us-east-1");
         assert_eq!(
-            (cell.profile.as_str(), cell.account_id.as_str(), cell.partition.as_str()),
+            (
+                cell.profile.as_str(),
+                cell.account_id.as_str(),
+                cell.partition.as_str()
+            ),
             ("default", "111111111111", "aws")
         );
         assert_eq!(cell.stack_name, format!("tCaT-team-vpc-one-{id}"));
@@ -329,17 +450,39 @@ mod tests {
             (cell.template.as_str(), cell.template_key.as_str()),
             ("templates/t.yaml", "team/vpc/templates/t.yaml")
         );
-        assert_eq!(format!("{:?}", cell.parameters), r#"[Zones="us-east-1a,us-east-1b", Name="a,one", Pass="****"]"#);
+        assert_eq!(
+            format!("{:?}", cell.parameters),
+            r#"[Zones="us-east-1a,us-east-1b", Name="a,one", Pass="****"]"#
+        );
         assert_eq!(cell.parameters[2].value, "secret");
-        let tags =
-            [("taskcat-id", id), ("taskcat-project-name", "team/vpc"), ("taskcat-test-name", "one"), ("Cost", "1")];
-        assert_eq!(cell.tags, tags.map(|(key, value)| (key.to_owned(), value.to_owned())));
-        assert_eq!(cell.role_arn.as_deref(), Some("arn:aws:iam::111111111111:role/deploy"));
-        let hook = crate::plan::HookPlan { kind: "script".to_owned(), config: serde_json::json!({"command": "ls"}) };
+        let tags = [
+            ("taskcat-id", id),
+            ("taskcat-project-name", "team/vpc"),
+            ("taskcat-test-name", "one"),
+            ("Cost", "1"),
+        ];
+        assert_eq!(
+            cell.tags,
+            tags.map(|(key, value)| (key.to_owned(), value.to_owned()))
+        );
+        assert_eq!(
+            cell.role_arn.as_deref(),
+            Some("arn:aws:iam::111111111111:role/deploy")
+        );
+        let hook = crate::plan::HookPlan {
+            kind: "script".to_owned(),
+            config: serde_json::json!({"command": "ls"}),
+        };
         assert_eq!((&cell.prehooks, cell.posthooks.len()), (&vec![hook], 0));
         let bucket = &plan.buckets[cell.bucket];
-        assert_eq!((bucket.kind, bucket.region.as_str(), bucket.enable_sig_v2), (BucketKind::Auto, "us-east-1", true));
-        assert_eq!((bucket.object_acl.as_str(), bucket.org_id.as_deref()), ("public-read", Some("o-1")));
+        assert_eq!(
+            (bucket.kind, bucket.region.as_str(), bucket.enable_sig_v2),
+            (BucketKind::Auto, "us-east-1", true)
+        );
+        assert_eq!(
+            (bucket.object_acl.as_str(), bucket.org_id.as_deref()),
+            ("public-read", Some("o-1"))
+        );
         assert!(bucket.name.starts_with("tcat-team-vpc-"), "{}", bucket.name);
     }
 
@@ -350,7 +493,10 @@ mod tests {
              tests: {one: {parameters: {Pass: hush, Name: '$[taskcat_genpass_8]'}}}\n",
         );
         let text = serde_json::to_string(&plan.cells[0].to_event()).unwrap();
-        assert!(!text.contains("hush") && !text.contains(&plan.cells[0].parameters[1].value), "{text}");
+        assert!(
+            !text.contains("hush") && !text.contains(&plan.cells[0].parameters[1].value),
+            "{text}"
+        );
         assert_eq!(text.matches("****").count(), 2, "{text}");
     }
 
@@ -362,30 +508,50 @@ mod tests {
              two: {regions: [us-east-2, us-west-1], parameters: {Zones: a, Pass: hush}}\n",
         );
         let bucket = plan.buckets[0].name.clone();
-        let expect = ["one/us-east-1", "one/us-west-2", "two/us-west-1"].map(|cell| format!("{cell} in {bucket}"));
+        let expect = ["one/us-east-1", "one/us-west-2", "two/us-west-1"]
+            .map(|cell| format!("{cell} in {bucket}"));
         assert_eq!((cells(&plan), warnings), (expect.to_vec(), vec![]));
-        let refused =
-            plan.refused.iter().map(|it| (it.cell.id.to_string(), it.cell.account_id.as_str(), it.reason.as_str()));
+        let refused = plan.refused.iter().map(|it| {
+            (
+                it.cell.id.to_string(),
+                it.cell.account_id.as_str(),
+                it.reason.as_str(),
+            )
+        });
         let account = "111111111111";
         assert_eq!(
             refused.collect::<Vec<_>>(),
             [
-                ("one/us-east-2".to_owned(), "", "profile gone: the security token is expired"),
+                (
+                    "one/us-east-2".to_owned(),
+                    "",
+                    "profile gone: the security token is expired"
+                ),
                 (
                     "one/us-west-1".to_owned(),
                     account,
-                    "parameter Zones: $[taskcat_genaz_2]: only 1 availability zone in us-west-1, 2 wanted"
+                    "parameter Zones: $[taskcat_genaz_2]: only 1 availability zone in us-west-1, 2 \
+                     wanted"
                 ),
                 (
                     "one/eu-west-1".to_owned(),
                     account,
-                    "parameter Zones: $[taskcat_genaz_2]: the availability zones of eu-west-1: UnauthorizedOperation: no",
+                    "parameter Zones: $[taskcat_genaz_2]: the availability zones of eu-west-1: \
+                     UnauthorizedOperation: no",
                 ),
-                ("two/us-east-2".to_owned(), "", "profile gone: the security token is expired"),
+                (
+                    "two/us-east-2".to_owned(),
+                    "",
+                    "profile gone: the security token is expired"
+                ),
             ]
         );
-        let known: Vec<_> =
-            plan.refused[1].cell.parameters.iter().map(|it| (it.key.as_str(), it.value.as_str())).collect();
+        let known: Vec<_> = plan.refused[1]
+            .cell
+            .parameters
+            .iter()
+            .map(|it| (it.key.as_str(), it.value.as_str()))
+            .collect();
         assert_eq!(known, [("Name", "x"), ("Pass", "****")]);
     }
 
@@ -397,9 +563,13 @@ mod tests {
              auth: {ca-central-1: other, eu-central-1: same, cn-north-1: china}}\n\
              tests: {one: {}, two: {}}\n",
         );
-        let name = |partition: &str, account: &str| names::auto_bucket_name("p", partition, account, RUN);
-        let (first, second, third) =
-            (name("aws", "111111111111"), name("aws", "222222222222"), name("aws-cn", "333333333333"));
+        let name =
+            |partition: &str, account: &str| names::auto_bucket_name("p", partition, account, RUN);
+        let (first, second, third) = (
+            name("aws", "111111111111"),
+            name("aws", "222222222222"),
+            name("aws-cn", "333333333333"),
+        );
         assert_eq!(
             buckets(&plan),
             [
@@ -416,7 +586,8 @@ mod tests {
     fn each_test_uses_the_bucket_that_it_names() {
         let (plan, _) = plan(
             "project: {name: p, template: templates/t.yaml, regions: [us-east-1, ca-central-1]}\n\
-             tests: {auto: {}, given: {s3_bucket: mine}, both: {s3_bucket: mine, s3_regional_buckets: true},\n  \
+             tests: {auto: {}, given: {s3_bucket: mine}, both: {s3_bucket: mine, \
+             s3_regional_buckets: true},\n  \
              regional: {s3_regional_buckets: true}, empty: {s3_bucket: ''}}\n",
         );
         let auto = names::auto_bucket_name("p", "aws", "111111111111", RUN);
@@ -427,10 +598,30 @@ mod tests {
             [
                 (BucketKind::Auto, auto.as_str(), "us-east-1", "default"),
                 (BucketKind::Given, "mine", "us-east-1", "default"),
-                (BucketKind::RegionalGiven, "mine-us-east-1", "us-east-1", "default"),
-                (BucketKind::RegionalGiven, "mine-ca-central-1", "ca-central-1", "default"),
-                (BucketKind::RegionalAuto, east.as_str(), "us-east-1", "default"),
-                (BucketKind::RegionalAuto, central.as_str(), "ca-central-1", "default"),
+                (
+                    BucketKind::RegionalGiven,
+                    "mine-us-east-1",
+                    "us-east-1",
+                    "default"
+                ),
+                (
+                    BucketKind::RegionalGiven,
+                    "mine-ca-central-1",
+                    "ca-central-1",
+                    "default"
+                ),
+                (
+                    BucketKind::RegionalAuto,
+                    east.as_str(),
+                    "us-east-1",
+                    "default"
+                ),
+                (
+                    BucketKind::RegionalAuto,
+                    central.as_str(),
+                    "ca-central-1",
+                    "default"
+                ),
             ]
         );
         let used: Vec<usize> = plan.cells.iter().map(|cell| cell.bucket).collect();
@@ -440,13 +631,22 @@ mod tests {
     #[test]
     fn artifact_regions_get_buckets_of_their_own() {
         let (plan, warnings) = plan(
-            "project: {name: p, template: templates/t.yaml, s3_regional_buckets: true, auth: {sa-east-1: gone}}\n\
-             tests: {one: {regions: [us-east-1], artifact_regions: [us-east-1, ca-central-1, sa-east-1]}}\n",
+            "project: {name: p, template: templates/t.yaml, s3_regional_buckets: true, auth: \
+             {sa-east-1: gone}}\n\
+             tests: {one: {regions: [us-east-1], artifact_regions: [us-east-1, ca-central-1, \
+             sa-east-1]}}\n",
         );
-        let found: Vec<_> = plan.buckets.iter().map(|bucket| bucket.region.as_str()).collect();
-        assert_eq!((found, plan.cells.len(), plan.refused.len()), (vec!["us-east-1", "ca-central-1"], 1, 0));
-        let message =
-            "artifact region sa-east-1 of test `one` gets no files: profile gone: the security token is expired";
+        let found: Vec<_> = plan
+            .buckets
+            .iter()
+            .map(|bucket| bucket.region.as_str())
+            .collect();
+        assert_eq!(
+            (found, plan.cells.len(), plan.refused.len()),
+            (vec!["us-east-1", "ca-central-1"], 1, 0)
+        );
+        let message = "artifact region sa-east-1 of test `one` gets no files: profile gone: the \
+            security token is expired";
         assert_eq!(warnings, [message]);
     }
 
@@ -463,7 +663,10 @@ mod tests {
         ]);
         let (draft, _) = project.draft().unwrap();
         let lookups = draft.lookups(&identities(&draft));
-        let asked: Vec<_> = lookups.iter().map(|it| (it.profile.as_str(), it.region.as_str())).collect();
+        let asked: Vec<_> = lookups
+            .iter()
+            .map(|it| (it.profile.as_str(), it.region.as_str()))
+            .collect();
         assert_eq!(asked, [("default", "us-east-1"), ("other", "us-west-2")]);
     }
 }

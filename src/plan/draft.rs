@@ -1,8 +1,8 @@
 //! What configuration and templates say by themselves, before anything is asked of AWS.
 //!
-//! A [`Draft`] is checked: whatever is wrong with templates, parameters and names is found here, all at once, with its
-//! place. What is wrong with one test is kept with it and stops no other. Who is to be asked is read off the draft, and
-//! `build` makes the plan of it.
+//! A [`Draft`] is checked: whatever is wrong with templates, parameters and names is found here,
+//! all at once, with its place. What is wrong with one test is kept with it and stops no other. Who
+//! is to be asked is read off the draft, and `build` makes the plan of it.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -69,27 +69,46 @@ pub(super) struct TestDraft {
 impl Draft {
     /// Reads the templates that the tests name, with all that they nest.
     /// `follow_links` allows links that lead outside of the project.
-    pub fn templates(loaded: &Loaded, project_root: &Path, follow_links: bool) -> (Templates, Vec<Diagnostic>) {
+    pub fn templates(
+        loaded: &Loaded,
+        project_root: &Path,
+        follow_links: bool,
+    ) -> (Templates, Vec<Diagnostic>) {
         let asked = loaded.config.tests.iter().filter_map(|(name, test)| {
-            Some((test.template.clone()?, loaded.location(&format!("tests.{name}.template"))))
+            Some((
+                test.template.clone()?,
+                loaded.location(&format!("tests.{name}.template")),
+            ))
         });
         Templates::load_following(project_root, follow_links, asked)
     }
 
-    /// Checks the tests against `templates`. Gives the warnings with the draft; on error, which concerns the configuration as a
-    /// whole, every diagnostic. What is wrong with a single test is in [`Draft::problems`]. A test whose template leads out of
-    /// the project is passed over: that has been reported with the template.
+    /// Checks the tests against `templates`. Gives the warnings with the draft; on error, which
+    /// concerns the configuration as a whole, every diagnostic. What is wrong with a single test is
+    /// in [`Draft::problems`]. A test whose template leads out of the project is passed over: that
+    /// has been reported with the template.
     pub fn new(
         loaded: &Loaded,
         project_root: &Path,
         templates: &Templates,
         run_id: Uuid,
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
-        let mut drafter = Drafter { loaded, run_id, values: ValuesReader::new(loaded), diagnostics: Vec::new() };
+        let mut drafter = Drafter {
+            loaded,
+            run_id,
+            values: ValuesReader::new(loaded),
+            diagnostics: Vec::new(),
+        };
         if loaded.config.tests.is_empty() {
-            drafter.diagnostics.push(Diagnostic::error("the configuration has no tests").help("add one under tests"));
+            drafter.diagnostics.push(
+                Diagnostic::error("the configuration has no tests").help("add one under tests"),
+            );
         }
-        let tests = loaded.config.tests.iter().filter_map(|(name, test)| drafter.test(name, test, templates));
+        let tests = loaded
+            .config
+            .tests
+            .iter()
+            .filter_map(|(name, test)| drafter.test(name, test, templates));
         let mut tests: Vec<TestDraft> = tests.collect();
         drafter.stack_names_differ(&mut tests);
         drafter.unknown_regions(&tests);
@@ -97,8 +116,17 @@ impl Draft {
         let mut diagnostics = drafter.diagnostics;
         diagnostics.extend(drafter.values.into_warnings());
         let (project, project_root) = (ProjectDraft::of(loaded), project_root.to_owned());
-        let draft = Self { run_id, project_root, project, tests, git_branch };
-        if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        let draft = Self {
+            run_id,
+            project_root,
+            project,
+            tests,
+            git_branch,
+        };
+        if diagnostics
+            .iter()
+            .any(|diagnostic| diagnostic.severity == Severity::Error)
+        {
             diagnostics.splice(0..0, draft.problems());
             return Err(diagnostics);
         }
@@ -122,16 +150,25 @@ impl Draft {
         self.tests.iter().any(|test| test.problems.is_empty())
     }
 
-    /// What an upload needs: the buckets of every test, and nothing launched. Neither templates nor parameters are
-    /// looked at, so that a project can be staged before it can be tested.
+    /// What an upload needs: the buckets of every test, and nothing launched. Neither templates nor
+    /// parameters are looked at, so that a project can be staged before it can be tested.
     pub fn of_buckets(loaded: &Loaded, project_root: &Path, run_id: Uuid) -> Self {
         let tests = loaded.config.tests.iter().map(|(name, test)| {
             let mut artifact_places = places(test, test.regions.as_deref().unwrap_or_default());
             artifact_places.extend(places_of_artifacts(test));
-            TestDraft { artifact_places, ..TestDraft::new(name, BucketChoice::of(test)) }
+            TestDraft {
+                artifact_places,
+                ..TestDraft::new(name, BucketChoice::of(test))
+            }
         });
         let (tests, project) = (tests.collect(), ProjectDraft::of(loaded));
-        Self { run_id, project_root: project_root.to_owned(), project, tests, git_branch: None }
+        Self {
+            run_id,
+            project_root: project_root.to_owned(),
+            project,
+            tests,
+            git_branch: None,
+        }
     }
 
     /// The hooks of all tests, each with its path in the configuration.
@@ -139,7 +176,8 @@ impl Draft {
         self.tests.iter().flat_map(|test| {
             let of_stage = |stage: &'static str, hooks| {
                 let path = move |index| format!("tests.{}.{stage}.{index}", test.name);
-                std::iter::Iterator::enumerate(<[HookPlan]>::iter(hooks)).map(move |(index, hook)| (path(index), hook))
+                std::iter::Iterator::enumerate(<[HookPlan]>::iter(hooks))
+                    .map(move |(index, hook)| (path(index), hook))
             };
             of_stage("prehooks", &test.prehooks).chain(of_stage("posthooks", &test.posthooks))
         })
@@ -151,8 +189,8 @@ impl Draft {
         planned.map(|test| (test.name.as_str(), test.template.as_str()))
     }
 
-    /// Keeps every `of`-th cell, from the `part`-th on (both count from 1), in the order of the configuration: as many runs
-    /// as there are parts test everything once.
+    /// Keeps every `of`-th cell, from the `part`-th on (both count from 1), in the order of the
+    /// configuration: as many runs as there are parts test everything once.
     pub fn keep_part(&mut self, part: usize, of: usize) {
         let mut number = 0;
         for test in &mut self.tests {
@@ -171,13 +209,19 @@ impl Draft {
         let launched = planned.clone().flat_map(|test| &test.places);
         for place in launched.chain(planned.flat_map(|test| &test.artifact_places)) {
             let partition = catalog::partition_of(&place.region).name;
-            let known = profiles.iter_mut().find(|it| it.profile == place.profile && it.partition == partition);
+            let known = profiles
+                .iter_mut()
+                .find(|it| it.profile == place.profile && it.partition == partition);
             match known {
                 Some(known) if known.regions.contains(&place.region) => {}
                 Some(known) => known.regions.push(place.region.clone()),
                 None => {
                     let (profile, regions) = (place.profile.clone(), vec![place.region.clone()]);
-                    profiles.push(ProfileRegions { profile, partition, regions });
+                    profiles.push(ProfileRegions {
+                        profile,
+                        partition,
+                        regions,
+                    });
                 }
             }
         }
@@ -219,11 +263,23 @@ impl Drafter<'_> {
         let path = format!("tests.{name}");
         // Where other regions were asked for, a test may be left with none.
         let is_narrowed = self.loaded.origin(&format!("{path}.regions.0")).is_some();
-        if test.regions.as_ref().is_none_or(|regions| regions.is_empty() && !is_narrowed) {
-            self.error(&path, format!("test `{name}` has no regions"), "set project.regions");
+        if test
+            .regions
+            .as_ref()
+            .is_none_or(|regions| regions.is_empty() && !is_narrowed)
+        {
+            self.error(
+                &path,
+                format!("test `{name}` has no regions"),
+                "set project.regions",
+            );
         }
         let Some(template) = &test.template else {
-            self.error(&path, format!("test `{name}` has no template"), "set project.template");
+            self.error(
+                &path,
+                format!("test `{name}` has no template"),
+                "set project.template",
+            );
             return None;
         };
         let places = places(test, test.regions.as_deref().unwrap_or_default());
@@ -231,7 +287,13 @@ impl Drafter<'_> {
             let problems = self.template_problems(name, template, templates);
             let (template, stack_name) = (template.clone(), self.stack_name(name, test));
             let draft = TestDraft::new(name, BucketChoice::of(test));
-            return (!problems.is_empty()).then_some(TestDraft { template, stack_name, places, problems, ..draft });
+            return (!problems.is_empty()).then_some(TestDraft {
+                template,
+                stack_name,
+                places,
+                problems,
+                ..draft
+            });
         };
         let mut artifact_places = places_of_artifacts(test);
         artifact_places.retain(|place| !places.contains(place));
@@ -258,23 +320,36 @@ impl Drafter<'_> {
     }
 
     fn role(&self, name: &str, test: &TestConfig) -> Result<Option<RoleDraft>, Box<Diagnostic>> {
-        let Some(text) = test.role_name.as_deref().filter(|role| !role.is_empty()) else { return Ok(None) };
+        let Some(text) = test.role_name.as_deref().filter(|role| !role.is_empty()) else {
+            return Ok(None);
+        };
         let location = self.loaded.location(&format!("tests.{name}.role_name"));
         match Role::parse(text) {
             Ok(role) => Ok(Some(RoleDraft { role, location })),
             Err(error) => {
-                let diagnostic = Diagnostic::error(format!("`role_name` of test `{name}`: {text} {error}"));
-                Err(Box::new(Diagnostic { location, ..diagnostic }))
+                let diagnostic =
+                    Diagnostic::error(format!("`role_name` of test `{name}`: {text} {error}"));
+                Err(Box::new(Diagnostic {
+                    location,
+                    ..diagnostic
+                }))
             }
         }
     }
 
     /// Why the template can't be used. That a file doesn't exist is said of the test's own line.
-    fn template_problems(&self, name: &str, template: &str, templates: &Templates) -> Vec<Diagnostic> {
+    fn template_problems(
+        &self,
+        name: &str,
+        template: &str,
+        templates: &Templates,
+    ) -> Vec<Diagnostic> {
         let mut problems = templates.problems(template);
         if templates.broken(template).is_none() {
             let location = self.loaded.location(&format!("tests.{name}.template"));
-            problems.iter_mut().for_each(|problem| problem.location = location.clone());
+            problems
+                .iter_mut()
+                .for_each(|problem| problem.location = location.clone());
         }
         problems
     }
@@ -287,7 +362,11 @@ impl Drafter<'_> {
             suffix: test.stack_name_suffix.as_deref(),
             shorten: project.shorten_stack_name.unwrap_or_default(),
         };
-        naming.stack_name(project.name.as_deref().unwrap_or_default(), name, self.run_id)
+        naming.stack_name(
+            project.name.as_deref().unwrap_or_default(),
+            name,
+            self.run_id,
+        )
     }
 
     /// The test's own tags; CloudFormation refuses a key that is there twice, so the run's win.
@@ -295,9 +374,13 @@ impl Drafter<'_> {
         let mut tags = Vec::new();
         for (key, value) in test.tags.iter().flatten() {
             if OWN_TAGS.contains(&key.as_str()) {
-                let message = format!("tag `{key}` of test `{name}` is dropped: every stack gets its own");
+                let message =
+                    format!("tag `{key}` of test `{name}` is dropped: every stack gets its own");
                 let location = self.loaded.location(&format!("tests.{name}.tags.{key}"));
-                self.diagnostics.push(Diagnostic { location, ..Diagnostic::warning(message) });
+                self.diagnostics.push(Diagnostic {
+                    location,
+                    ..Diagnostic::warning(message)
+                });
             } else {
                 tags.push((key.clone(), value.clone()));
             }
@@ -311,11 +394,18 @@ impl Drafter<'_> {
             match &hook.kind {
                 Some(kind) => {
                     let config = serde_json::Value::Object(hook.config.clone().unwrap_or_default());
-                    plans.push(HookPlan { kind: kind.clone(), config });
+                    plans.push(HookPlan {
+                        kind: kind.clone(),
+                        config,
+                    });
                 }
                 None => {
                     let help = "`script`, or the end of a taskcat-hook-… program's name";
-                    self.error(&format!("{path}.{index}"), "the hook has no type".to_owned(), help);
+                    self.error(
+                        &format!("{path}.{index}"),
+                        "the hook has no type".to_owned(),
+                        help,
+                    );
                 }
             }
         }
@@ -327,29 +417,47 @@ impl Drafter<'_> {
         let mut taken: HashMap<(String, String, String), String> = HashMap::new();
         for test in tests {
             for place in &test.places {
-                let key = (test.stack_name.clone(), place.region.clone(), place.profile.clone());
-                let Some(other) = taken.insert(key, test.name.clone()) else { continue };
+                let key = (
+                    test.stack_name.clone(),
+                    place.region.clone(),
+                    place.profile.clone(),
+                );
+                let Some(other) = taken.insert(key, test.name.clone()) else {
+                    continue;
+                };
                 let (name, stack, region) = (&test.name, &test.stack_name, &place.region);
-                let message = format!("tests `{other}` and `{name}` both launch a stack {stack} in {region}");
-                let path =
-                    ["stack_name", "stack_name_suffix", "stack_name_prefix"].map(|key| format!("tests.{name}.{key}"));
-                let path = path.into_iter().find(|path| self.loaded.origin(path).is_some());
-                let location = self.loaded.location(&path.unwrap_or_else(|| format!("tests.{name}")));
+                let message =
+                    format!("tests `{other}` and `{name}` both launch a stack {stack} in {region}");
+                let path = ["stack_name", "stack_name_suffix", "stack_name_prefix"]
+                    .map(|key| format!("tests.{name}.{key}"));
+                let path = path
+                    .into_iter()
+                    .find(|path| self.loaded.origin(path).is_some());
+                let location = self
+                    .loaded
+                    .location(&path.unwrap_or_else(|| format!("tests.{name}")));
                 let diagnostic = Diagnostic::error(message).help("give them different names");
-                test.problems.push(Diagnostic { location, ..diagnostic });
+                test.problems.push(Diagnostic {
+                    location,
+                    ..diagnostic
+                });
                 break;
             }
         }
     }
 
-    /// Warns of regions that no table knows, each once: new ones work, and others are a slip of the hand.
+    /// Warns of regions that no table knows, each once: new ones work, and others are a slip of the
+    /// hand.
     fn unknown_regions(&mut self, tests: &[TestDraft]) {
         let mut seen = HashSet::new();
         for test in tests {
             for place in test.places.iter().chain(&test.artifact_places) {
                 if !catalog::is_known_region(&place.region) && seen.insert(&place.region) {
                     let location = self.region_location(&test.name, &place.region);
-                    self.diagnostics.push(Diagnostic { location, ..unknown_region(&place.region) });
+                    self.diagnostics.push(Diagnostic {
+                        location,
+                        ..unknown_region(&place.region)
+                    });
                 }
             }
         }
@@ -358,7 +466,10 @@ impl Drafter<'_> {
     /// Where a test's region is written, or the list that it has from others.
     fn region_location(&self, name: &str, region: &str) -> Option<Location> {
         let test = self.loaded.config.tests.get(name)?;
-        let lists = [("regions", &test.regions), ("artifact_regions", &test.artifact_regions)];
+        let lists = [
+            ("regions", &test.regions),
+            ("artifact_regions", &test.artifact_regions),
+        ];
         lists.into_iter().find_map(|(key, regions)| {
             let index = regions.as_ref()?.iter().position(|it| it == region)?;
             self.loaded.location(&format!("tests.{name}.{key}.{index}"))
@@ -367,21 +478,31 @@ impl Drafter<'_> {
 
     fn error(&mut self, path: &str, message: String, help: &str) {
         let diagnostic = Diagnostic::error(message).help(help);
-        self.diagnostics.push(Diagnostic { location: self.loaded.location(path), ..diagnostic });
+        self.diagnostics.push(Diagnostic {
+            location: self.loaded.location(path),
+            ..diagnostic
+        });
     }
 }
 
 /// Asked of git where a parameter needs it.
 fn git_branch(tests: &mut [TestDraft], project_root: &Path) -> Option<String> {
-    tests.iter().find_map(|test| test.values.parameters.needs_git_branch())?;
+    tests
+        .iter()
+        .find_map(|test| test.values.parameters.needs_git_branch())?;
     let error = match git::branch(project_root) {
         Ok(branch) => return Some(branch),
         Err(error) => error,
     };
     for test in tests {
-        let Some((key, location)) = test.values.parameters.needs_git_branch() else { continue };
+        let Some((key, location)) = test.values.parameters.needs_git_branch() else {
+            continue;
+        };
         let message = format!("parameter {key}: $[taskcat_git_branch]: {error}");
-        let problem = Diagnostic { location: location.cloned(), ..Diagnostic::error(message) };
+        let problem = Diagnostic {
+            location: location.cloned(),
+            ..Diagnostic::error(message)
+        };
         test.problems.push(problem);
     }
     None
@@ -389,19 +510,30 @@ fn git_branch(tests: &mut [TestDraft], project_root: &Path) -> Option<String> {
 
 /// The warning for a region that no table knows, with those of nearly the same name.
 pub fn unknown_region(region: &str) -> Diagnostic {
-    let near: Vec<String> = catalog::nearest_regions(region).iter().map(|near| format!("`{near}`")).collect();
+    let near: Vec<String> = catalog::nearest_regions(region)
+        .iter()
+        .map(|near| format!("`{near}`"))
+        .collect();
     let warning = Diagnostic::warning(format!("unknown region `{region}`"));
-    if near.is_empty() { warning } else { warning.help(format!("did you mean {}?", near.join(" or "))) }
+    if near.is_empty() {
+        warning
+    } else {
+        warning.help(format!("did you mean {}?", near.join(" or ")))
+    }
 }
 
 fn profile_of<'a>(test: &'a TestConfig, region: &str) -> &'a str {
-    test.profile(region).map_or(DEFAULT_PROFILE, explicit_profile)
+    test.profile(region)
+        .map_or(DEFAULT_PROFILE, explicit_profile)
 }
 
 fn places(test: &TestConfig, regions: &[String]) -> Vec<Place> {
     let mut places = Vec::new();
     for region in regions {
-        let place = Place { region: region.clone(), profile: profile_of(test, region).to_owned() };
+        let place = Place {
+            region: region.clone(),
+            profile: profile_of(test, region).to_owned(),
+        };
         if !places.contains(&place) {
             places.push(place);
         }
@@ -443,8 +575,11 @@ pub mod tests {
         /// As a run makes it; errors of templates come with those of the draft.
         pub fn draft(&self) -> Result<(Draft, Vec<Diagnostic>), Vec<Diagnostic>> {
             let root = self.folder.path();
-            let request =
-                Request { project_root: root.to_owned(), input_file: ".taskcat.yml".into(), ..Request::default() };
+            let request = Request {
+                project_root: root.to_owned(),
+                input_file: ".taskcat.yml".into(),
+                ..Request::default()
+            };
             let loaded = config::load(&request)?;
             let (templates, mut diagnostics) = Draft::templates(&loaded, root, false);
             match Draft::new(&loaded, root, &templates, RUN) {
@@ -453,8 +588,14 @@ pub mod tests {
                     diagnostics.retain(|diagnostic| !problems.contains(diagnostic));
                     diagnostics.extend(problems);
                     diagnostics.append(&mut warnings);
-                    let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-                    if failed { Err(diagnostics) } else { Ok((draft, diagnostics)) }
+                    let failed = diagnostics
+                        .iter()
+                        .any(|diagnostic| diagnostic.severity == Severity::Error);
+                    if failed {
+                        Err(diagnostics)
+                    } else {
+                        Ok((draft, diagnostics))
+                    }
                 }
                 Err(mut errors) => {
                     diagnostics.retain(|diagnostic| !errors.contains(diagnostic));
@@ -480,7 +621,11 @@ pub mod tests {
     /// A project of the two templates `t.yaml` and `u.yaml`, which declares nothing.
     fn project(config: &[&str]) -> Project {
         let config = config.join("\n");
-        Project::new(&[(".taskcat.yml", &config), ("t.yaml", TEMPLATE), ("u.yaml", "Resources: {}\n")])
+        Project::new(&[
+            (".taskcat.yml", &config),
+            ("t.yaml", TEMPLATE),
+            ("u.yaml", "Resources: {}\n"),
+        ])
     }
 
     fn refused(config: &[&str], expect: &[&str]) {
@@ -493,7 +638,9 @@ pub mod tests {
 
     fn warned(config: &[&str], expect: &[&str]) -> Draft {
         let project = project(config);
-        let (draft, diagnostics) = project.draft().unwrap_or_else(|errors| panic!("{config:?}\n{errors:?}"));
+        let (draft, diagnostics) = project
+            .draft()
+            .unwrap_or_else(|errors| panic!("{config:?}\n{errors:?}"));
         assert_eq!(project.said(&diagnostics), expect, "{config:?}");
         draft
     }
@@ -527,9 +674,11 @@ pub mod tests {
                 "  two: {template: u.yaml}",
             ],
             &[
-                "warning: .taskcat.yml:3:40: parameter `VpcID` is dropped: t.yaml does not declare it \
+                "warning: .taskcat.yml:3:40: parameter `VpcID` is dropped: t.yaml does not declare \
+                 it \
                  (did you mean `VpcId`?)",
-                "warning: .taskcat.yml:1:67: parameter `Nowhere` is dropped: none of t.yaml, u.yaml declares it",
+                "warning: .taskcat.yml:1:67: parameter `Nowhere` is dropped: none of t.yaml, \
+                 u.yaml declares it",
             ],
         );
         assert_eq!(draft.tests[0].values.unsent, ["Size"]);
@@ -558,14 +707,22 @@ pub mod tests {
     #[test]
     fn templates_and_regions_are_needed() {
         refused(
-            &["project: {name: p}", "tests:", "  one: {regions: [us-east-1]}", "  two: {template: gone.yaml}"],
+            &[
+                "project: {name: p}",
+                "tests:",
+                "  one: {regions: [us-east-1]}",
+                "  two: {template: gone.yaml}",
+            ],
             &[
                 ".taskcat.yml:4:9: template gone.yaml does not exist",
                 ".taskcat.yml:3:3: test `one` has no template (set project.template)",
                 ".taskcat.yml:4:3: test `two` has no regions (set project.regions)",
             ],
         );
-        refused(&["project: {name: p}"], &["the configuration has no tests (add one under tests)"]);
+        refused(
+            &["project: {name: p}"],
+            &["the configuration has no tests (add one under tests)"],
+        );
     }
 
     /// What is wrong with one test is its own, and stops no other.
@@ -589,17 +746,24 @@ pub mod tests {
         let (templates, _) = Draft::templates(&loaded, project.root(), false);
         let (draft, warnings) = Draft::new(&loaded, project.root(), &templates, RUN).unwrap();
         assert_eq!(warnings, []);
-        let problems: Vec<_> = draft.tests.iter().map(|test| project.said(&test.problems).join("\n")).collect();
+        let problems: Vec<_> = draft
+            .tests
+            .iter()
+            .map(|test| project.said(&test.problems).join("\n"))
+            .collect();
         assert_eq!(
             problems,
             [
-                ".taskcat.yml:3:3: test `one` has no value for parameters that t.yaml requires: VpcId (set them \
+                ".taskcat.yml:3:3: test `one` has no value for parameters that t.yaml requires: \
+                 VpcId (set them \
                  under tests.one.parameters or project.parameters)",
-                ".taskcat.yml:1:68: `role_name` of test `two`: a b is not the name of an IAM role (letters, digits and \
+                ".taskcat.yml:1:68: `role_name` of test `two`: a b is not the name of an IAM role \
+                 (letters, digits and \
                  +=,.@_-, at most 64 of them)",
                 ".taskcat.yml:5:11: template gone.yaml does not exist",
                 "",
-                ".taskcat.yml:7:42: tests `four` and `five` both launch a stack same in us-east-1 (give them different \
+                ".taskcat.yml:7:42: tests `four` and `five` both launch a stack same in us-east-1 \
+                 (give them different \
                  names)",
             ]
         );
@@ -615,7 +779,10 @@ pub mod tests {
                 "tests:",
                 "  one: {prehooks: [{type: script}, {config: {}}]}",
             ],
-            &[".taskcat.yml:3:36: the hook has no type (`script`, or the end of a taskcat-hook-… program's name)"],
+            &[
+                ".taskcat.yml:3:36: the hook has no type (`script`, or the end of a taskcat-hook-… \
+                 program's name)",
+            ],
         );
     }
 
@@ -628,8 +795,10 @@ pub mod tests {
                 "  one: {stack_name: same}",
                 "  two: {stack_name: same}",
             ],
-            &[".taskcat.yml:4:9: tests `one` and `two` both launch a stack same in us-east-1 \
-               (give them different names)"],
+            &[
+                ".taskcat.yml:4:9: tests `one` and `two` both launch a stack same in us-east-1 \
+               (give them different names)",
+            ],
         );
         // In another region or another account there is room.
         warned(
@@ -652,7 +821,10 @@ pub mod tests {
                 "tests:",
                 "  one: {tags: {taskcat-id: x, Cost: '1'}}",
             ],
-            &["warning: .taskcat.yml:3:16: tag `taskcat-id` of test `one` is dropped: every stack gets its own"],
+            &[
+                "warning: .taskcat.yml:3:16: tag `taskcat-id` of test `one` is dropped: every \
+                 stack gets its own",
+            ],
         );
         assert_eq!(draft.tests[0].tags, [("Cost".to_owned(), "1".to_owned())]);
     }
@@ -663,13 +835,16 @@ pub mod tests {
             &[
                 "project: {name: p, template: u.yaml, auth: {us-gov-west-1: gov},",
                 "  regions: [ap-east-1, cn-north-1, us-gov-west-1, eu-west-1, ap-east-1]}",
-                "tests: {one: {}, two: {regions: [eu-west-1], artifact_regions: [sa-east-1], auth: {sa-east-1: south}}}",
+                "tests: {one: {}, two: {regions: [eu-west-1], artifact_regions: [sa-east-1], auth: \
+                 {sa-east-1: south}}}",
             ],
             &[],
         );
         let profiles = draft.profiles();
-        let profiles: Vec<_> =
-            profiles.iter().map(|it| (it.profile.as_str(), it.partition, it.regions.join(" "))).collect();
+        let profiles: Vec<_> = profiles
+            .iter()
+            .map(|it| (it.profile.as_str(), it.partition, it.regions.join(" ")))
+            .collect();
         assert_eq!(
             profiles,
             [
@@ -679,8 +854,15 @@ pub mod tests {
                 ("south", "aws", "sa-east-1".to_owned()),
             ]
         );
-        let regions: Vec<_> = draft.tests[0].places.iter().map(|place| place.region.as_str()).collect();
-        assert_eq!(regions, ["ap-east-1", "cn-north-1", "us-gov-west-1", "eu-west-1"]);
+        let regions: Vec<_> = draft.tests[0]
+            .places
+            .iter()
+            .map(|place| place.region.as_str())
+            .collect();
+        assert_eq!(
+            regions,
+            ["ap-east-1", "cn-north-1", "us-gov-west-1", "eu-west-1"]
+        );
     }
 
     #[test]
@@ -695,13 +877,19 @@ pub mod tests {
         ]);
         let said = project.said(&project.draft().unwrap_err());
         assert_eq!(said.len(), 1);
-        assert!(said[0].starts_with(".taskcat.yml:2:28: parameter KeyName: $[taskcat_git_branch]: "), "{said:?}");
+        assert!(
+            said[0].starts_with(".taskcat.yml:2:28: parameter KeyName: $[taskcat_git_branch]: "),
+            "{said:?}"
+        );
         assert!(said[0].contains("is not in a git repository"), "{said:?}");
         let init = std::process::Command::new("git")
             .args(["init", "--quiet", "--initial-branch", "feature/login"])
             .arg(project.folder.path())
             .status();
         assert!(init.unwrap().success());
-        assert_eq!(project.draft().unwrap().0.git_branch.as_deref(), Some("login"));
+        assert_eq!(
+            project.draft().unwrap().0.git_branch.as_deref(),
+            Some("login")
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The project's git repository, asked of the system's `git`: its branch where a parameter needs it, and where it comes
-//! from.
+//! The project's git repository, asked of the system's `git`: its branch where a parameter needs
+//! it, and where it comes from.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,8 +19,16 @@ pub enum GitError {
 
 /// The last component of the branch's name: `login` of `feature/login`, as in TaskCat.
 pub fn branch(project_root: &Path) -> Result<String, GitError> {
-    let root = if project_root.as_os_str().is_empty() { Path::new(".") } else { project_root };
-    let output = Command::new("git").arg("-C").arg(root).args(["symbolic-ref", "--quiet", "HEAD"]).output()?;
+    let root = if project_root.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        project_root
+    };
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(root)
+        .args(["symbolic-ref", "--quiet", "HEAD"])
+        .output()?;
     if output.status.success() {
         let reference = String::from_utf8_lossy(&output.stdout);
         let name = reference.trim();
@@ -29,16 +37,27 @@ pub fn branch(project_root: &Path) -> Result<String, GitError> {
     // With --quiet, git says nothing and ends with 1 where HEAD names a commit.
     let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     let root = root.to_owned();
-    if message.is_empty() { Err(GitError::Detached { root }) } else { Err(GitError::NoRepository { root, message }) }
+    if message.is_empty() {
+        Err(GitError::Detached { root })
+    } else {
+        Err(GitError::NoRepository { root, message })
+    }
 }
 
-/// The repository on GitHub that the project was cloned from, `owner/name`; of any other there is nothing to say.
+/// The repository on GitHub that the project was cloned from, `owner/name`; of any other there is
+/// nothing to say.
 pub fn github_repository(project_root: &Path) -> Option<String> {
-    let output = Command::new("git").arg("-C").arg(project_root).args(["remote", "get-url", "origin"]).output().ok()?;
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(project_root)
+        .args(["remote", "get-url", "origin"])
+        .output()
+        .ok()?;
     repository_of(String::from_utf8_lossy(&output.stdout).trim())
 }
 
-/// `git@github.com:owner/name.git`, `https://github.com/owner/name`, `ssh://git@github.com/owner/name`
+/// `git@github.com:owner/name.git`, `https://github.com/owner/name`,
+/// `ssh://git@github.com/owner/name`
 fn repository_of(url: &str) -> Option<String> {
     let (_, path) = url.split_once("github.com")?;
     let path = path.strip_prefix([':', '/'])?.trim_end_matches('/');
@@ -53,23 +72,47 @@ mod tests {
 
     fn git(folder: &Path, arguments: &[&str]) {
         let user = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
-        let output = Command::new("git").arg("-C").arg(folder).args(user).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new("git")
+            .arg("-C")
+            .arg(folder)
+            .args(user)
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 
     #[test]
     fn the_last_component_of_the_branch() {
         let folder = tempfile::tempdir().unwrap();
-        git(folder.path(), &["init", "--quiet", "--initial-branch", "feature/JIRA-1/login"]);
+        git(
+            folder.path(),
+            &[
+                "init",
+                "--quiet",
+                "--initial-branch",
+                "feature/JIRA-1/login",
+            ],
+        );
         assert_eq!(branch(folder.path()).unwrap(), "login");
-        git(folder.path(), &["commit", "--quiet", "--allow-empty", "--message", "x"]);
+        git(
+            folder.path(),
+            &["commit", "--quiet", "--allow-empty", "--message", "x"],
+        );
         git(folder.path(), &["checkout", "--quiet", "-b", "main"]);
         std::fs::create_dir(folder.path().join("project")).unwrap();
         assert_eq!(branch(&folder.path().join("project")).unwrap(), "main");
 
         git(folder.path(), &["checkout", "--quiet", "--detach"]);
         let message = branch(folder.path()).unwrap_err().to_string();
-        assert_eq!(message, format!("no branch is checked out in {}", folder.path().display()));
+        assert_eq!(
+            message,
+            format!("no branch is checked out in {}", folder.path().display())
+        );
     }
 
     #[test]
@@ -82,7 +125,10 @@ mod tests {
         ] {
             assert_eq!(repository_of(url).as_deref(), Some("example/shop"), "{url}");
         }
-        assert_eq!(repository_of("https://git.example.com/example/shop.git"), None);
+        assert_eq!(
+            repository_of("https://git.example.com/example/shop.git"),
+            None
+        );
         assert_eq!(repository_of("https://github.com/example"), None);
     }
 
@@ -90,7 +136,10 @@ mod tests {
     fn no_repository_is_a_clear_error() {
         let folder = tempfile::tempdir().unwrap();
         let message = branch(folder.path()).unwrap_err().to_string();
-        let start = format!("{} is not in a git repository: fatal: ", folder.path().display());
+        let start = format!(
+            "{} is not in a git repository: fatal: ",
+            folder.path().display()
+        );
         assert!(message.starts_with(&start), "{message}");
     }
 }

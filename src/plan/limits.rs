@@ -6,8 +6,8 @@ use crate::config::TestConfig;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// The time limits of one test, from its configuration. The defaults are generous: they end what would
-/// never end by itself.
+/// The time limits of one test, from its configuration. The defaults are generous: they end what
+/// would never end by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TestLimits {
     /// Hooks and stack until it has settled; each attempt of its own.
@@ -22,7 +22,12 @@ pub struct TestLimits {
 
 impl Default for TestLimits {
     fn default() -> Self {
-        Self { test: 12 * HOUR, hook: HOUR, deletion: 3 * HOUR, retries: 0 }
+        Self {
+            test: 12 * HOUR,
+            hook: HOUR,
+            deletion: 3 * HOUR,
+            retries: 0,
+        }
     }
 }
 

@@ -1,9 +1,11 @@
-//! Configuration and templates become a [`Plan`]: one [`StackPlan`] per test and region, fully resolved.
+//! Configuration and templates become a [`Plan`]: one [`StackPlan`] per test and region, fully
+//! resolved.
 //!
-//! It goes in steps, since AWS is asked in between: [`Draft::new`] checks everything that files can tell; its
-//! [`Draft::profiles`] are who must be asked for [`Identities`], its [`Draft::lookups`] what must be asked for
-//! [`Answers`]; [`Draft::build`] then gives the plan. Nothing here calls AWS: `aws` does, and `run` carries a plan out.
-//! [`Draft::forecast`] asks nobody and says what would become of every cell.
+//! It goes in steps, since AWS is asked in between: [`Draft::new`] checks everything that files can
+//! tell; its [`Draft::profiles`] are who must be asked for [`Identities`], its [`Draft::lookups`]
+//! what must be asked for [`Answers`]; [`Draft::build`] then gives the plan. Nothing here calls
+//! AWS: `aws` does, and `run` carries a plan out. [`Draft::forecast`] asks nobody and says what
+//! would become of every cell.
 
 mod bucket;
 mod build;
@@ -32,7 +34,9 @@ pub use build::PlanError;
 pub use draft::{Draft, OWN_TAGS, unknown_region};
 pub use limits::TestLimits;
 pub use names::{auto_bucket_name, valid_stack_name};
-pub use profile_name::{DEFAULT_PROFILE, EXPLICIT_DEFAULT_PROFILE, explicit_profile, profile_argument};
+pub use profile_name::{
+    DEFAULT_PROFILE, EXPLICIT_DEFAULT_PROFILE, explicit_profile, profile_argument,
+};
 pub use sources::sources;
 
 /// The tag by which a stack that stays is recognised later; its value is the stack's name.
@@ -52,26 +56,34 @@ pub struct Plan {
     pub buckets: Vec<BucketPlan>,
     /// In the order of the configuration: test by test, region by region.
     pub cells: Vec<StackPlan>,
-    /// Cells that have failed already, in the same order: they have no identity, or a parameter that can't be rendered.
+    /// Cells that have failed already, in the same order: they have no identity, or a parameter
+    /// that can't be rendered.
     pub refused: Vec<RefusedCell>,
 }
 
 impl Plan {
-    /// Makes the buckets ones that stay: without the tag by which a run's own buckets are found and deleted.
+    /// Makes the buckets ones that stay: without the tag by which a run's own buckets are found and
+    /// deleted.
     pub fn keep_buckets(&mut self) {
-        for bucket in self.buckets.iter_mut().filter(|bucket| bucket.kind == BucketKind::Auto) {
+        for bucket in self
+            .buckets
+            .iter_mut()
+            .filter(|bucket| bucket.kind == BucketKind::Auto)
+        {
             bucket.tag = Some((UPLOAD_TAG.to_owned(), self.project_name.clone()));
         }
     }
 
-    /// Makes the stacks ones that stay: with names of their own, and without the tags by which a run's stacks are found
-    /// and taken away.
+    /// Makes the stacks ones that stay: with names of their own, and without the tags by which a
+    /// run's stacks are found and taken away.
     pub fn to_stay(&mut self, name_of: impl Fn(&str) -> String) {
         for cell in &mut self.cells {
             cell.stack_name = name_of(&cell.cell.test);
-            cell.tags.retain(|(key, _)| !draft::OWN_TAGS.contains(&key.as_str()));
+            cell.tags
+                .retain(|(key, _)| !draft::OWN_TAGS.contains(&key.as_str()));
             cell.tags.retain(|(key, _)| key != INSTALLER_TAG);
-            cell.tags.push((INSTALLER_TAG.to_owned(), cell.stack_name.clone()));
+            cell.tags
+                .push((INSTALLER_TAG.to_owned(), cell.stack_name.clone()));
         }
     }
 }
@@ -102,7 +114,8 @@ pub struct StackPlan {
     pub template_key: String,
     /// In the order of the template's declarations.
     pub parameters: Vec<PlannedParameter>,
-    /// In the order they are sent: `taskcat-id`, `taskcat-project-name`, `taskcat-test-name`, then the test's own.
+    /// In the order they are sent: `taskcat-id`, `taskcat-project-name`, `taskcat-test-name`, then
+    /// the test's own.
     pub tags: Vec<(String, String)>,
     pub role_arn: Option<String>,
     pub prehooks: Vec<HookPlan>,
@@ -115,7 +128,8 @@ pub struct PlannedParameter {
     pub key: String,
     /// As CreateStack takes it; lists joined with commas.
     pub value: String,
-    /// The template says `NoEcho`, or the value is a generated password or a fetched secret: show it nowhere.
+    /// The template says `NoEcho`, or the value is a generated password or a fetched secret: show
+    /// it nowhere.
     pub secret: bool,
 }
 
@@ -135,7 +149,10 @@ impl fmt::Debug for PlannedParameter {
 impl StackPlan {
     /// Key and value of each parameter, as CloudFormation takes them: secrets too.
     pub fn sent_parameters(&self) -> Vec<(&str, &str)> {
-        self.parameters.iter().map(|it| (it.key.as_str(), it.value.as_str())).collect()
+        self.parameters
+            .iter()
+            .map(|it| (it.key.as_str(), it.value.as_str()))
+            .collect()
     }
 
     /// The cell as events tell of it, without secrets.
@@ -152,7 +169,10 @@ impl StackPlan {
 
 /// Parameters as events tell of them.
 fn shown(parameters: &[PlannedParameter]) -> Vec<event::Parameter> {
-    let shown = |it: &PlannedParameter| event::Parameter { key: it.key.clone(), value: it.shown().to_owned() };
+    let shown = |it: &PlannedParameter| event::Parameter {
+        key: it.key.clone(),
+        value: it.shown().to_owned(),
+    };
     parameters.iter().map(shown).collect()
 }
 
@@ -190,11 +210,13 @@ pub struct BucketPlan {
 pub enum BucketKind {
     /// Made for this run and deleted with it.
     Auto,
-    /// `s3_regional_buckets` without `s3_bucket`: made where missing, shared by later runs, never deleted.
+    /// `s3_regional_buckets` without `s3_bucket`: made where missing, shared by later runs, never
+    /// deleted.
     RegionalAuto,
     /// `s3_bucket`: the user's own; never created, never deleted.
     Given,
-    /// `s3_regional_buckets` with `s3_bucket`: `<s3_bucket>-<region>`, made where missing, never deleted.
+    /// `s3_regional_buckets` with `s3_bucket`: `<s3_bucket>-<region>`, made where missing, never
+    /// deleted.
     RegionalGiven,
 }
 
@@ -205,7 +227,8 @@ impl BucketKind {
     }
 }
 
-/// A question that only AWS can answer. `profile` and `region` say whose credentials ask it, and where.
+/// A question that only AWS can answer. `profile` and `region` say whose credentials ask it, and
+/// where.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lookup {
     pub profile: String,
@@ -218,18 +241,11 @@ pub enum Question {
     /// EC2 DescribeAvailabilityZones with `state=available`.
     AvailabilityZones,
     /// SSM GetParameter, decrypted.
-    SsmParameter {
-        name: String,
-    },
+    SsmParameter { name: String },
     /// Secrets Manager GetSecretValue, `SecretString`.
-    Secret {
-        id: String,
-    },
+    Secret { id: String },
     /// S3 GetObject as UTF-8, trimmed.
-    Object {
-        bucket: String,
-        key: String,
-    },
+    Object { bucket: String, key: String },
     PresignedUrl {
         bucket: String,
         key: String,
@@ -262,11 +278,13 @@ pub type Answers = HashMap<Lookup, Result<Answer, String>>;
 pub struct Identity {
     pub account_id: String,
     pub partition: String,
-    /// Regions where the profile's tests run, in their order; the one in which STS has answered comes first.
+    /// Regions where the profile's tests run, in their order; the one in which STS has answered
+    /// comes first.
     pub regions: Vec<String>,
 }
 
-/// A profile in a partition, and the regions where its tests run: the only ones in which anything is asked.
+/// A profile in a partition, and the regions where its tests run: the only ones in which anything
+/// is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileRegions {
     pub profile: String,

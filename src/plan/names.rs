@@ -8,8 +8,8 @@ const MAX_STACK_NAME: usize = 128;
 /// S3's limit for a bucket's name, in characters.
 const MAX_BUCKET_NAME: usize = 63;
 
-/// What a test says about the names of its stacks; empty texts count as absent, as in TaskCat. `config` refuses more
-/// than one of the three.
+/// What a test says about the names of its stacks; empty texts count as absent, as in TaskCat.
+/// `config` refuses more than one of the three.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StackNaming<'a> {
     /// `stack_name`
@@ -23,8 +23,8 @@ pub struct StackNaming<'a> {
 }
 
 impl StackNaming<'_> {
-    /// The name of the test's stacks, the same in every region (`TestObj.stack_name`), made valid by
-    /// [`valid_stack_name`].
+    /// The name of the test's stacks, the same in every region (`TestObj.stack_name`), made valid
+    /// by [`valid_stack_name`].
     pub fn stack_name(&self, project: &str, test: &str, run_id: Uuid) -> String {
         let given = |text: Option<&'_ str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         let id = run_id.simple().to_string();
@@ -47,13 +47,18 @@ impl StackNaming<'_> {
     }
 }
 
-/// A name that CloudFormation accepts: at most 128 letters, digits and dashes, the first of them a letter.
+/// A name that CloudFormation accepts: at most 128 letters, digits and dashes, the first of them a
+/// letter.
 ///
-/// Each other character (project names may hold slashes) becomes a dash, and a name that doesn't begin with a letter
-/// gets `tCaT-` in front. Of a name that is too long the middle is taken out, since its end tells runs apart; eight hex
-/// digits of the whole name's hash stand there instead, so that two long names stay two.
+/// Each other character (project names may hold slashes) becomes a dash, and a name that doesn't
+/// begin with a letter gets `tCaT-` in front. Of a name that is too long the middle is taken out,
+/// since its end tells runs apart; eight hex digits of the whole name's hash stand there instead,
+/// so that two long names stay two.
 pub fn valid_stack_name(name: &str) -> String {
-    let mut valid: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let mut valid: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
     if !valid.starts_with(|c: char| c.is_ascii_alphabetic()) {
         valid.insert_str(0, "tCaT-");
     }
@@ -62,29 +67,47 @@ pub fn valid_stack_name(name: &str) -> String {
     }
     // A dash and the run's id of 32 digits.
     let end = &valid[valid.len() - 33..];
-    let hash = Uuid::new_v5(&Uuid::nil(), name.as_bytes()).simple().to_string();
+    let hash = Uuid::new_v5(&Uuid::nil(), name.as_bytes())
+        .simple()
+        .to_string();
     let start = &valid[..MAX_STACK_NAME - end.len() - 9];
     format!("{start}-{}{end}", &hash[..8])
 }
 
-/// The name of the bucket that is made for one run in one account: `tcat-<project>-` and eight letters and digits
-/// (`generate_bucket_name`).
+/// The name of the bucket that is made for one run in one account: `tcat-<project>-` and eight
+/// letters and digits (`generate_bucket_name`).
 ///
-/// TaskCat's eight are random; ours follow from the run and the account, so that the name is known before the bucket is
-/// made and is the same whenever it is asked for. Slashes become dashes, and a long project name is cut so that the
-/// whole has at most 63 characters (TaskCat cuts more off some, and names of more than 61 too little).
+/// TaskCat's eight are random; ours follow from the run and the account, so that the name is known
+/// before the bucket is made and is the same whenever it is asked for. Slashes become dashes, and a
+/// long project name is cut so that the whole has at most 63 characters (TaskCat cuts more off
+/// some, and names of more than 61 too little).
 ///
-/// No account of AWS is in two partitions, but one of a simulator may be, in which all buckets share their names.
+/// No account of AWS is in two partitions, but one of a simulator may be, in which all buckets
+/// share their names.
 pub fn auto_bucket_name(project: &str, partition: &str, account_id: &str, run_id: Uuid) -> String {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     const ENDS: usize = "tcat-".len() + "-12345678".len();
-    let lower = project.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+    let lower = project.chars().map(|c| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    });
     let project: String = lower.take(MAX_BUCKET_NAME - ENDS).collect();
-    let owner = if partition == "aws" { account_id.to_owned() } else { format!("{partition} {account_id}") };
+    let owner = if partition == "aws" {
+        account_id.to_owned()
+    } else {
+        format!("{partition} {account_id}")
+    };
     let mut seed = Uuid::new_v5(&run_id, owner.as_bytes()).as_u128();
     let mut suffix = String::new();
     for _ in 0..8 {
-        suffix.extend(ALPHABET.get((seed % 36) as usize).map(|byte| char::from(*byte)));
+        suffix.extend(
+            ALPHABET
+                .get((seed % 36) as usize)
+                .map(|byte| char::from(*byte)),
+        );
         seed /= 36;
     }
     match project.trim_matches('-') {
@@ -93,9 +116,13 @@ pub fn auto_bucket_name(project: &str, partition: &str, account_id: &str, run_id
     }
 }
 
-/// The name of the bucket that all runs of an account share in a region (`generate_regional_bucket_name`).
+/// The name of the bucket that all runs of an account share in a region
+/// (`generate_regional_bucket_name`).
 pub fn regional_bucket_name(account_id: &str, region: &str) -> String {
-    format!("tcat-{}-{region}", Uuid::new_v5(&Uuid::nil(), account_id.as_bytes()).simple())
+    format!(
+        "tcat-{}-{region}",
+        Uuid::new_v5(&Uuid::nil(), account_id.as_bytes()).simple()
+    )
 }
 
 #[cfg(test)]
@@ -107,19 +134,40 @@ mod tests {
 
     #[test]
     fn stack_names_are_taskcats() {
-        let check = |name: Option<&str>, prefix: Option<&str>, suffix: Option<&str>, shorten, expect: &str| {
-            let naming = StackNaming { name, prefix, suffix, shorten };
+        let check = |name: Option<&str>,
+                     prefix: Option<&str>,
+                     suffix: Option<&str>,
+                     shorten,
+                     expect: &str| {
+            let naming = StackNaming {
+                name,
+                prefix,
+                suffix,
+                shorten,
+            };
             assert_eq!(naming.stack_name("proj", "one", RUN), expect, "{naming:?}");
         };
         check(None, None, None, false, &format!("tCaT-proj-one-{ID}"));
         check(None, None, None, true, "tCaT-one-012345");
         check(Some("mine"), None, None, false, "mine");
         check(Some("mine"), None, None, true, "mine");
-        check(None, Some("pre-"), None, false, &format!("pre-proj-one-{ID}"));
+        check(
+            None,
+            Some("pre-"),
+            None,
+            false,
+            &format!("pre-proj-one-{ID}"),
+        );
         check(None, Some("pre-"), None, true, "pre-one-012345");
         check(None, None, Some("suf"), false, "tCaT-proj-one-suf");
         check(None, None, Some("suf"), true, "tCaT-proj-one-suf");
-        check(Some(""), Some(""), Some(""), false, &format!("tCaT-proj-one-{ID}"));
+        check(
+            Some(""),
+            Some(""),
+            Some(""),
+            false,
+            &format!("tCaT-proj-one-{ID}"),
+        );
     }
 
     #[test]
@@ -134,7 +182,10 @@ mod tests {
         let long = |project: &str| {
             let name = StackNaming::default().stack_name(&project.repeat(60), "one", RUN);
             assert_eq!(name.len(), 128, "{name}");
-            assert!(name.starts_with("tCaT-ab") && name.ends_with(&format!("-{ID}")), "{name}");
+            assert!(
+                name.starts_with("tCaT-ab") && name.ends_with(&format!("-{ID}")),
+                "{name}"
+            );
             name
         };
         assert_ne!(long("abc"), long("abcd"));
@@ -147,7 +198,10 @@ mod tests {
             assert!(name.starts_with(start), "{name}");
             let suffix = &name[start.len()..];
             assert!(
-                suffix.len() == 8 && suffix.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()),
+                suffix.len() == 8
+                    && suffix
+                        .chars()
+                        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()),
                 "{name}"
             );
             assert!(name.len() <= 63, "{name}");
@@ -158,7 +212,10 @@ mod tests {
         check("", "tcat-");
         check(&"a".repeat(49), &format!("tcat-{}-", "a".repeat(49)));
         check(&"a".repeat(100), &format!("tcat-{}-", "a".repeat(49)));
-        check(&format!("{}-b", "a".repeat(48)), &format!("tcat-{}-", "a".repeat(48)));
+        check(
+            &format!("{}-b", "a".repeat(48)),
+            &format!("tcat-{}-", "a".repeat(48)),
+        );
     }
 
     #[test]
@@ -173,10 +230,23 @@ mod tests {
     /// The expected names were printed by TaskCat 0.9.58.
     #[test]
     fn regional_bucket_names_are_taskcats() {
-        let check =
-            |account: &str, region: &str, expect: &str| assert_eq!(regional_bucket_name(account, region), expect);
-        check("123456789012", "us-east-1", "tcat-2cfe2a0ca9ef54b88e00e72ad6b63fb9-us-east-1");
-        check("000000000000", "eusc-de-east-1", "tcat-27c208fec1c65c9caf101c85e737f31c-eusc-de-east-1");
-        check("987654321098", "us-gov-west-1", "tcat-47db41f02efd515c85f738c715a86b1d-us-gov-west-1");
+        let check = |account: &str, region: &str, expect: &str| {
+            assert_eq!(regional_bucket_name(account, region), expect)
+        };
+        check(
+            "123456789012",
+            "us-east-1",
+            "tcat-2cfe2a0ca9ef54b88e00e72ad6b63fb9-us-east-1",
+        );
+        check(
+            "000000000000",
+            "eusc-de-east-1",
+            "tcat-27c208fec1c65c9caf101c85e737f31c-eusc-de-east-1",
+        );
+        check(
+            "987654321098",
+            "us-gov-west-1",
+            "tcat-47db41f02efd515c85f738c715a86b1d-us-gov-west-1",
+        );
     }
 }

@@ -23,7 +23,10 @@ impl ProjectDraft {
         let project = &loaded.config.project;
         Self {
             name: project.name.clone().unwrap_or_default(),
-            object_acl: project.s3_object_acl.clone().unwrap_or_else(|| "private".to_owned()),
+            object_acl: project
+                .s3_object_acl
+                .clone()
+                .unwrap_or_else(|| "private".to_owned()),
             enable_sig_v2: project.s3_enable_sig_v2.unwrap_or_default(),
             org_id: project.org_id.clone(),
         }

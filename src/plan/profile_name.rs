@@ -1,15 +1,20 @@
 //! Names of profiles as plans, journals and calls carry them.
 
-/// The profile that means "whatever the environment offers": variables, the default profile, SSO, container and
-/// instance roles, in boto3's order. TaskCat gives it the same name.
+/// The profile that means "whatever the environment offers": variables, the default profile, SSO,
+/// container and instance roles, in boto3's order. TaskCat gives it the same name.
 pub const DEFAULT_PROFILE: &str = "default";
 
-/// The section `[default]` of the files, where somebody asks for a profile `default`: keys in the environment don't count.
+/// The section `[default]` of the files, where somebody asks for a profile `default`: keys in the
+/// environment don't count.
 pub const EXPLICIT_DEFAULT_PROFILE: &str = "[default]";
 
 /// Returns the name to carry for a profile that somebody asks for.
 pub fn explicit_profile(name: &str) -> &str {
-    if name == DEFAULT_PROFILE { EXPLICIT_DEFAULT_PROFILE } else { name }
+    if name == DEFAULT_PROFILE {
+        EXPLICIT_DEFAULT_PROFILE
+    } else {
+        name
+    }
 }
 
 /// Returns the profile's name as other programs take it; `None` for what the environment offers.

@@ -22,7 +22,9 @@ pub enum NoRole {
     Path,
     #[error("is not the ARN of an IAM role (expected arn:aws:iam::123456789012:role/NAME)")]
     Arn,
-    #[error("is the ARN of a session, not of a role (expected arn:aws:iam::123456789012:role/NAME)")]
+    #[error(
+        "is the ARN of a session, not of a role (expected arn:aws:iam::123456789012:role/NAME)"
+    )]
     Session,
     #[error("has no account ID of 12 digits")]
     Account,
@@ -44,7 +46,9 @@ impl Role {
             check_name(name)?;
             return Ok(Self::Name(name.to_owned()));
         }
-        let [_, partition, service, region, account, resource] = text.splitn(6, ':').collect::<Vec<_>>()[..] else {
+        let [_, partition, service, region, account, resource] =
+            text.splitn(6, ':').collect::<Vec<_>>()[..]
+        else {
             return Err(NoRole::Arn);
         };
         let name = match (service, region, resource.split_once('/')) {
@@ -56,7 +60,10 @@ impl Role {
             return Err(NoRole::Account);
         }
         check_name(name)?;
-        Ok(Self::Arn { arn: text.to_owned(), partition: partition.to_owned() })
+        Ok(Self::Arn {
+            arn: text.to_owned(),
+            partition: partition.to_owned(),
+        })
     }
 
     /// The role's ARN for a stack in an account (`RegionObj.role_arn`).
@@ -66,10 +73,16 @@ impl Role {
     pub fn arn(&self, partition: &str, account_id: &str) -> Result<String, String> {
         match self {
             Self::Name(name) => Ok(format!("arn:{partition}:iam::{account_id}:role/{name}")),
-            Self::Arn { arn, partition: own } if own == partition => Ok(arn.clone()),
-            Self::Arn { arn, partition: own } => {
-                Err(format!("role {arn} is in the partition {own}, the stack would be in {partition}"))
-            }
+            Self::Arn {
+                arn,
+                partition: own,
+            } if own == partition => Ok(arn.clone()),
+            Self::Arn {
+                arn,
+                partition: own,
+            } => Err(format!(
+                "role {arn} is in the partition {own}, the stack would be in {partition}"
+            )),
         }
     }
 }
@@ -82,7 +95,8 @@ fn check_name(text: &str) -> Result<(), NoRole> {
         return Err(NoRole::Name);
     }
     // With the slashes around it.
-    let is_path = path.len() + 2 <= MAX_PATH && path.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
+    let is_path =
+        path.len() + 2 <= MAX_PATH && path.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
     if is_path { Ok(()) } else { Err(NoRole::Path) }
 }
 
@@ -98,11 +112,18 @@ mod tests {
             assert_eq!(arn.as_deref().map_err(String::as_str), expect, "{text}");
         };
         check("deploy", Ok("arn:aws-cn:iam::123456789012:role/deploy"));
-        check("ci/deploy", Ok("arn:aws-cn:iam::123456789012:role/ci/deploy"));
-        check("/service-role/a+b=c", Ok("arn:aws-cn:iam::123456789012:role/service-role/a+b=c"));
+        check(
+            "ci/deploy",
+            Ok("arn:aws-cn:iam::123456789012:role/ci/deploy"),
+        );
+        check(
+            "/service-role/a+b=c",
+            Ok("arn:aws-cn:iam::123456789012:role/service-role/a+b=c"),
+        );
         let whole = "arn:aws-cn:iam::210987654321:role/ci/deploy";
         check(whole, Ok(whole));
-        let name = "is not the name of an IAM role (letters, digits and +=,.@_-, at most 64 of them)";
+        let name =
+            "is not the name of an IAM role (letters, digits and +=,.@_-, at most 64 of them)";
         check("my role", Err(name));
         check("ci/", Err(name));
         check(&"x".repeat(65), Err(name));
@@ -120,12 +141,19 @@ mod tests {
         }
         check(
             "arn:aws:sts::123456789012:assumed-role/x/session",
-            Err("is the ARN of a session, not of a role (expected arn:aws:iam::123456789012:role/NAME)"),
+            Err("is the ARN of a session, not of a role (expected \
+                 arn:aws:iam::123456789012:role/NAME)"),
         );
-        check("arn:aws-cn:iam::1234:role/x", Err("has no account ID of 12 digits"));
+        check(
+            "arn:aws-cn:iam::1234:role/x",
+            Err("has no account ID of 12 digits"),
+        );
         check(
             "arn:aws:iam::123456789012:role/x",
-            Err("role arn:aws:iam::123456789012:role/x is in the partition aws, the stack would be in aws-cn"),
+            Err(
+                "role arn:aws:iam::123456789012:role/x is in the partition aws, the stack would be \
+                 in aws-cn",
+            ),
         );
     }
 }

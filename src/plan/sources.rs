@@ -1,5 +1,5 @@
-//! What the templates say of their resources, as events tell of it: for the reports, which lead from a failed resource to
-//! its line and to the parameters that fed it.
+//! What the templates say of their resources, as events tell of it: for the reports, which lead
+//! from a failed resource to its line and to the parameters that fed it.
 
 use indexmap::IndexMap;
 
@@ -11,7 +11,10 @@ use crate::yaml::Node;
 
 /// All templates of the tests, nested ones too.
 pub fn sources(templates: &Templates) -> Vec<TemplateSource> {
-    templates.iter().map(|template| source(template, templates)).collect()
+    templates
+        .iter()
+        .map(|template| source(template, templates))
+        .collect()
 }
 
 fn source(template: &Template, templates: &Templates) -> TemplateSource {
@@ -21,27 +24,44 @@ fn source(template: &Template, templates: &Templates) -> TemplateSource {
     let (givens, world) = (IndexMap::new(), Offline(templates));
     let evaluator = Evaluator::new(template, &place, &givens, &world);
     let parameters = template.parameters.iter().map(|it| {
-        let default = it.default_text().filter(|_| it.default.as_ref().is_some_and(Node::is_scalar));
+        let default = it
+            .default_text()
+            .filter(|_| it.default.as_ref().is_some_and(Node::is_scalar));
         let default = default.map(|text| if it.no_echo { MASK.to_owned() } else { text });
-        (it.key.clone(), ParameterSource { line: it.at.line, default, no_echo: it.no_echo })
+        (
+            it.key.clone(),
+            ParameterSource {
+                line: it.at.line,
+                default,
+                no_echo: it.no_echo,
+            },
+        )
     });
     let resources = template::uses(&evaluator).into_iter().map(|(id, uses)| {
         let child = template.children.iter().find(|child| child.is(&id));
         let resource = resource(uses, child.map(|child| child.template.clone()), templates);
         (id, resource)
     });
-    let mappings = template.root.get("Mappings").map_or(&[][..], |mappings| mappings.entries()).iter();
+    let mappings = template
+        .root
+        .get("Mappings")
+        .map_or(&[][..], |mappings| mappings.entries())
+        .iter();
     TemplateSource {
         template: template.relative.clone(),
         parameters: parameters.collect(),
-        mappings: mappings.map(|(name, _)| (name.text.to_string(), name.at.line)).collect(),
+        mappings: mappings
+            .map(|(name, _)| (name.text.to_string(), name.at.line))
+            .collect(),
         resources: resources.collect(),
     }
 }
 
 fn resource(uses: Uses, child: Option<String>, templates: &Templates) -> ResourceSource {
     let nested = child.as_deref().and_then(|child| templates.get(child));
-    let hides = |key: &str| nested.is_some_and(|it| it.parameters.iter().any(|it| it.key == key && it.no_echo));
+    let hides = |key: &str| {
+        nested.is_some_and(|it| it.parameters.iter().any(|it| it.key == key && it.no_echo))
+    };
     let gift = |(key, gift): (String, template::Gift)| {
         let gift = match gift {
             template::Gift::Text(_) if hides(&key) => Gift::Value(MASK.to_owned()),
@@ -71,18 +91,22 @@ mod tests {
         let project = Project::new(&[
             (
                 ".taskcat.yml",
-                "project: {name: p, regions: [us-east-1]}\ntests: {t: {template: main.yaml, parameters: {Secret: x}}}\n",
+                "project: {name: p, regions: [us-east-1]}\ntests: {t: {template: main.yaml, \
+                 parameters: {Secret: x}}}\n",
             ),
             (
                 "main.yaml",
-                "Parameters:\n  Secret: {Type: String, NoEcho: true, Default: hush}\n  Env: {Type: String, Default: dev}\nMappings:\n  Sizes: {dev: {Size: s}}\nResources:\n  \
-                 Inner:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      TemplateURL: inner.yaml\n      \
+                "Parameters:\n  Secret: {Type: String, NoEcho: true, Default: hush}\n  Env: {Type: \
+                 String, Default: dev}\nMappings:\n  Sizes: {dev: {Size: s}}\nResources:\n  \
+                 Inner:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      TemplateURL: \
+                 inner.yaml\n      \
                  Parameters: {Key: word, Env: !Ref Env, Mix: !Sub '${Env}-x'}\n  \
                  Topic: {Type: AWS::SNS::Topic, DependsOn: Inner}\n",
             ),
             (
                 "inner.yaml",
-                "Parameters:\n  Key: {Type: String, NoEcho: true}\n  Env: {Type: String}\n  Mix: {Type: String}\nResources:\n  \
+                "Parameters:\n  Key: {Type: String, NoEcho: true}\n  Env: {Type: String}\n  Mix: \
+                 {Type: String}\nResources:\n  \
                  Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: !Ref Mix}}\n",
             ),
         ]);

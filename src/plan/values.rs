@@ -1,8 +1,10 @@
-//! Which parameters a test's stacks get, and where the values come from: the configuration, or the template's defaults.
+//! Which parameters a test's stacks get, and where the values come from: the configuration, or the
+//! template's defaults.
 //!
-//! Follows `Config.get_rendered_parameters` and `Template.parameters`: a parameter that the template declares gets the
-//! configured value; without one, a default that is text or a list is sent as if it were configured, since it may hold
-//! pseudo-parameters. Other defaults are CloudFormation's own matter (TaskCat then drops even a configured value).
+//! Follows `Config.get_rendered_parameters` and `Template.parameters`: a parameter that the
+//! template declares gets the configured value; without one, a default that is text or a list is
+//! sent as if it were configured, since it may hold pseudo-parameters. Other defaults are
+//! CloudFormation's own matter (TaskCat then drops even a configured value).
 
 use std::collections::BTreeSet;
 
@@ -42,11 +44,19 @@ struct Given {
 
 impl<'a> ValuesReader<'a> {
     pub fn new(loaded: &'a Loaded) -> Self {
-        Self { loaded, given: IndexMap::new() }
+        Self {
+            loaded,
+            given: IndexMap::new(),
+        }
     }
 
     /// A test's values, and what is wrong with them.
-    pub fn test(&mut self, name: &str, test: &TestConfig, template: &Template) -> (Values, Vec<Diagnostic>) {
+    pub fn test(
+        &mut self,
+        name: &str,
+        test: &TestConfig,
+        template: &Template,
+    ) -> (Values, Vec<Diagnostic>) {
         self.note_given(name, test, template);
         let mut sources = Vec::new();
         let mut unsent = Vec::new();
@@ -58,7 +68,12 @@ impl<'a> ValuesReader<'a> {
                 (Some(value), _) => {
                     notes.push(set_by(&key, self.loaded.origin(&path(name, &key)), no_echo));
                     let location = self.loaded.location(&path(name, &key));
-                    sources.push(Source { key, values: configured(value, parameter), no_echo, location });
+                    sources.push(Source {
+                        key,
+                        values: configured(value, parameter),
+                        no_echo,
+                        location,
+                    });
                 }
                 (None, Some(default)) => {
                     if !is_sent(default) {
@@ -66,8 +81,17 @@ impl<'a> ValuesReader<'a> {
                     }
                     let location = Some(template.location(default.at));
                     let message = format!("parameter {key} has its default here");
-                    notes.push(Note { message, at: location.clone(), is_secret: no_echo });
-                    sources.push(Source { key, values: parameter.default_texts(), no_echo, location });
+                    notes.push(Note {
+                        message,
+                        at: location.clone(),
+                        is_secret: no_echo,
+                    });
+                    sources.push(Source {
+                        key,
+                        values: parameter.default_texts(),
+                        no_echo,
+                        location,
+                    });
                 }
                 (None, None) => missing.push(parameter),
             }
@@ -80,7 +104,14 @@ impl<'a> ValuesReader<'a> {
             problems.extend(diagnostics);
             Parameters::default()
         });
-        (Values { parameters, unsent, notes }, problems)
+        (
+            Values {
+                parameters,
+                unsent,
+                notes,
+            },
+            problems,
+        )
     }
 
     /// A warning for each configured value that no template takes.
@@ -95,7 +126,12 @@ impl<'a> ValuesReader<'a> {
     }
 
     fn note_given(&mut self, name: &str, test: &TestConfig, template: &Template) {
-        let declared = || template.parameters.iter().map(|parameter| parameter.key.as_str());
+        let declared = || {
+            template
+                .parameters
+                .iter()
+                .map(|parameter| parameter.key.as_str())
+        };
         for key in test.parameters.keys() {
             let origin = self.loaded.origin(&path(name, key)).cloned();
             let given = self.given.entry((key.clone(), origin)).or_default();
@@ -103,22 +139,37 @@ impl<'a> ValuesReader<'a> {
                 given.is_declared = true;
             } else {
                 given.templates.insert(template.relative.clone());
-                given.nearest = given.nearest.take().or_else(|| nearest(key, declared()).map(str::to_owned));
+                given.nearest = given
+                    .nearest
+                    .take()
+                    .or_else(|| nearest(key, declared()).map(str::to_owned));
             }
         }
     }
 
     fn missing(&self, name: &str, missing: &[&Parameter], template: &Template) -> Diagnostic {
-        let list = missing.iter().map(|parameter| parameter.key.as_str()).collect::<Vec<_>>().join(", ");
+        let list = missing
+            .iter()
+            .map(|parameter| parameter.key.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
         let file = &template.relative;
         let declared = |parameter: &&Parameter| {
-            (template.location(parameter.at), format!("parameter {} has no default", parameter.key))
+            (
+                template.location(parameter.at),
+                format!("parameter {} has no default", parameter.key),
+            )
         };
         let related = missing.iter().map(declared).collect();
-        let message = format!("test `{name}` has no value for parameters that {file} requires: {list}");
+        let message =
+            format!("test `{name}` has no value for parameters that {file} requires: {list}");
         let help = format!("set them under tests.{name}.parameters or project.parameters");
         let location = self.loaded.location(&format!("tests.{name}"));
-        Diagnostic { location, related, ..Diagnostic::error(message).help(help) }
+        Diagnostic {
+            location,
+            related,
+            ..Diagnostic::error(message).help(help)
+        }
     }
 }
 
@@ -129,7 +180,11 @@ fn set_by(key: &str, origin: Option<&Origin>, is_secret: bool) -> Note {
         (Some(origin), None) => format!("parameter {key} is set by {origin}"),
         _ => format!("parameter {key} is set here"),
     };
-    Note { message, at, is_secret }
+    Note {
+        message,
+        at,
+        is_secret,
+    }
 }
 
 fn path(test: &str, key: &str) -> String {
@@ -138,7 +193,12 @@ fn path(test: &str, key: &str) -> String {
 
 fn configured(value: &ParameterValue, parameter: &Parameter) -> Vec<String> {
     let default = parameter.default_text();
-    let accepted: Vec<&str> = parameter.allowed_values.iter().chain(&default).map(String::as_str).collect();
+    let accepted: Vec<&str> = parameter
+        .allowed_values
+        .iter()
+        .chain(&default)
+        .map(String::as_str)
+        .collect();
     match value {
         ParameterValue::List(items) => items.iter().map(|item| item.text(&accepted)).collect(),
         ParameterValue::String(_) | ParameterValue::Bool(_) => vec![value.text(&accepted)],
@@ -160,8 +220,15 @@ fn dropped(key: &str, origin: Option<&Origin>, given: &Given) -> Diagnostic {
         (Some(origin), None) => format!("{origin}: "),
         _ => String::new(),
     };
-    let help = given.nearest.as_ref().map(|near| format!("did you mean `{near}`?"));
-    Diagnostic { location, help, ..Diagnostic::warning(format!("{from}parameter `{key}` is dropped: {why}")) }
+    let help = given
+        .nearest
+        .as_ref()
+        .map(|near| format!("did you mean `{near}`?"));
+    Diagnostic {
+        location,
+        help,
+        ..Diagnostic::warning(format!("{from}parameter `{key}` is dropped: {why}"))
+    }
 }
 
 #[cfg(test)]
@@ -173,15 +240,27 @@ mod tests {
     fn check(declared: &str, configured: &str, expect: &[(&str, &str)]) {
         let template = format!("Parameters: {declared}\nResources: {{}}\n");
         let config = format!(
-            "project: {{name: p, template: t.yaml, regions: [us-east-1]}}\ntests: {{one: {{parameters: {configured}}}}}\n"
+            "project: {{name: p, template: t.yaml, regions: [us-east-1]}}\ntests: {{one: \
+             {{parameters: {configured}}}}}\n"
         );
         let project = Project::new(&[(".taskcat.yml", &config), ("t.yaml", &template)]);
-        let (draft, _) = project.draft().unwrap_or_else(|errors| panic!("{declared} {configured}\n{errors:?}"));
+        let (draft, _) = project
+            .draft()
+            .unwrap_or_else(|errors| panic!("{declared} {configured}\n{errors:?}"));
         let regions = vec!["us-east-1".to_owned()];
-        let identity = Identity { account_id: "1".to_owned(), partition: "aws".to_owned(), regions };
-        let identities = Identities::from([(("default".to_owned(), "aws".to_owned()), Ok(identity))]);
+        let identity = Identity {
+            account_id: "1".to_owned(),
+            partition: "aws".to_owned(),
+            regions,
+        };
+        let identities =
+            Identities::from([(("default".to_owned(), "aws".to_owned()), Ok(identity))]);
         let (plan, _) = draft.build(&identities, &Answers::new()).unwrap();
-        let sent: Vec<_> = plan.cells[0].parameters.iter().map(|it| (it.key.as_str(), it.value.as_str())).collect();
+        let sent: Vec<_> = plan.cells[0]
+            .parameters
+            .iter()
+            .map(|it| (it.key.as_str(), it.value.as_str()))
+            .collect();
         assert_eq!(sent, expect, "{declared} {configured}");
     }
 
@@ -189,9 +268,21 @@ mod tests {
     fn defaults_are_sent_as_taskcat_sends_them() {
         check("{A: {Type: String, Default: x}}", "{}", &[("A", "x")]);
         check("{A: {Type: String, Default: ''}}", "{}", &[("A", "")]);
-        check("{A: {Type: String, Default: 'x-$[taskcat_test_name]'}}", "{}", &[("A", "x-one")]);
-        check("{A: {Type: CommaDelimitedList, Default: [a, 1]}}", "{}", &[("A", "a,1")]);
-        check("{A: {Type: Number, Default: 1}, B: {Type: String, Default: true}}", "{}", &[]);
+        check(
+            "{A: {Type: String, Default: 'x-$[taskcat_test_name]'}}",
+            "{}",
+            &[("A", "x-one")],
+        );
+        check(
+            "{A: {Type: CommaDelimitedList, Default: [a, 1]}}",
+            "{}",
+            &[("A", "a,1")],
+        );
+        check(
+            "{A: {Type: Number, Default: 1}, B: {Type: String, Default: true}}",
+            "{}",
+            &[],
+        );
         check(
             "{A: {Type: Number, Default: 1.5}, B: {Type: String, Default: 2012-10-17}}",
             "{}",
@@ -201,25 +292,58 @@ mod tests {
 
     #[test]
     fn what_is_configured_wins_in_the_templates_order() {
-        let declared = "{B: {Type: String, Default: x}, A: {Type: Number, Default: 1}, C: {Type: String}}";
-        check(declared, "{C: c, A: 2, B: ''}", &[("B", ""), ("A", "2"), ("C", "c")]);
-        check("{A: {Type: CommaDelimitedList}}", "{A: [a, 2, '$[taskcat_current_region]']}", &[("A", "a,2,us-east-1")]);
+        let declared =
+            "{B: {Type: String, Default: x}, A: {Type: Number, Default: 1}, C: {Type: String}}";
+        check(
+            declared,
+            "{C: c, A: 2, B: ''}",
+            &[("B", ""), ("A", "2"), ("C", "c")],
+        );
+        check(
+            "{A: {Type: CommaDelimitedList}}",
+            "{A: [a, 2, '$[taskcat_current_region]']}",
+            &[("A", "a,2,us-east-1")],
+        );
         check("{A: {Type: String}}", "{A: []}", &[("A", "")]);
     }
 
     #[test]
     fn booleans_take_the_templates_words() {
-        check("{A: {Type: String, AllowedValues: ['true', 'false']}}", "{A: true}", &[("A", "true")]);
-        check("{A: {Type: String, AllowedValues: ['Yes', 'No']}}", "{A: false}", &[("A", "No")]);
-        check("{A: {Type: String, Default: 'false'}}", "{A: true}", &[("A", "true")]);
-        check("{A: {Type: String, AllowedValues: [Yes, No]}}", "{A: false}", &[("A", "false")]);
-        check("{A: {Type: String, Default: No}}", "{A: true}", &[("A", "true")]);
+        check(
+            "{A: {Type: String, AllowedValues: ['true', 'false']}}",
+            "{A: true}",
+            &[("A", "true")],
+        );
+        check(
+            "{A: {Type: String, AllowedValues: ['Yes', 'No']}}",
+            "{A: false}",
+            &[("A", "No")],
+        );
+        check(
+            "{A: {Type: String, Default: 'false'}}",
+            "{A: true}",
+            &[("A", "true")],
+        );
+        check(
+            "{A: {Type: String, AllowedValues: [Yes, No]}}",
+            "{A: false}",
+            &[("A", "false")],
+        );
+        check(
+            "{A: {Type: String, Default: No}}",
+            "{A: true}",
+            &[("A", "true")],
+        );
         check("{A: {Type: String}}", "{A: true}", &[("A", "True")]);
     }
 
     #[test]
     fn getval_reaches_what_is_not_sent() {
         let declared = "{A: {Type: String}, Port: {Type: Number, Default: 8080}}";
-        check(declared, "{A: 'p$[taskcat_getval_Port]'}", &[("A", "p8080")]);
+        check(
+            declared,
+            "{A: 'p$[taskcat_getval_Port]'}",
+            &[("A", "p8080")],
+        );
     }
 }

@@ -10,13 +10,15 @@ use super::source::TemplatePlace;
 use crate::event::Parameter;
 use crate::status::ResourceStatus;
 
-/// What failed first. Its text (`Display`) is one paragraph: `Network/Subnet (AWS::EC2::Subnet) CREATE_FAILED: reason`.
+/// What failed first. Its text (`Display`) is one paragraph:
+/// `Network/Subnet (AWS::EC2::Subnet) CREATE_FAILED: reason`.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct RootCause {
     pub kind: CauseKind,
     /// The text that every output shows.
     pub text: String,
-    /// What failed: the logical ids from the cell's own stack down, a hook's name, or nothing where it is the stack.
+    /// What failed: the logical ids from the cell's own stack down, a hook's name, or nothing where
+    /// it is the stack.
     pub path: Vec<String>,
     pub resource_type: Option<String>,
     /// CloudFormation's status of it.
@@ -63,7 +65,9 @@ impl RootCause {
         let reason = reason.trim().to_owned();
         let status_of = status.as_ref().map_or("failed", ResourceStatus::as_str);
         let text = match (kind, &resource_type) {
-            (CauseKind::Resource, Some(resource_type)) => format!("{place} ({resource_type}) {status_of}: {reason}"),
+            (CauseKind::Resource, Some(resource_type)) => {
+                format!("{place} ({resource_type}) {status_of}: {reason}")
+            }
             (CauseKind::Launch, _) => format!("could not be launched: {reason}"),
             (CauseKind::Hook, _) => format!("{place} failed: {reason}"),
             (CauseKind::Unknown, _) if status.is_none() => reason.clone(),
@@ -71,17 +75,38 @@ impl RootCause {
             _ => format!("stack {place} {status_of}: {reason}"),
         };
         let (event_id, at, source, parameters, hint) = (None, None, None, Vec::new(), None);
-        Self { kind, text, path, resource_type, status, reason, event_id, at, source, parameters, hint }
+        Self {
+            kind,
+            text,
+            path,
+            resource_type,
+            status,
+            reason,
+            event_id,
+            at,
+            source,
+            parameters,
+            hint,
+        }
     }
 
-    /// What every output shows below the text, a line each: the place in the template, the values, the hint.
+    /// What every output shows below the text, a line each: the place in the template, the values,
+    /// the hint.
     pub fn notes(&self) -> Vec<String> {
         let place = self.source.as_ref().map(|it| {
-            let is_configuration = it.template.rsplit('/').next().is_some_and(|name| name.starts_with(".taskcat"));
+            let is_configuration = it
+                .template
+                .rsplit('/')
+                .next()
+                .is_some_and(|name| name.starts_with(".taskcat"));
             let verb = if is_configuration { "set" } else { "declared" };
             format!("{verb} at {}:{}", it.template, it.line)
         });
-        let values = self.parameters.iter().map(|it| format!("{}={}", it.key, it.value)).collect::<Vec<_>>();
+        let values = self
+            .parameters
+            .iter()
+            .map(|it| format!("{}={}", it.key, it.value))
+            .collect::<Vec<_>>();
         let values = (!values.is_empty()).then(|| format!("with {}", values.join(", ")));
         let hint = self.hint.as_ref().map(|hint| format!("hint: {hint}"));
         [place, values, hint].into_iter().flatten().collect()

@@ -1,10 +1,12 @@
-//! `<stack>-<region>-cfnlogs.txt`: the events of a cell's stack and of those nested in it, in TaskCat's layout.
+//! `<stack>-<region>-cfnlogs.txt`: the events of a cell's stack and of those nested in it, in
+//! TaskCat's layout.
 //!
-//! The layout is that of TaskCat's `_cfn/_log_stack_events.py`: a header, a table as Python's `tabulate` draws it
-//! ("simple"), newest event first. Where it differs: TaskCat appends to a file of a former run, this one replaces it;
-//! TaskCat names the file of a stack that could not be launched `FailedToLaunch-…`, here it has the stack's name;
-//! TaskCat writes a stack nested three deep twice, here it stands once; "Tested on" is the end of the run, in UTC;
-//! the log of a simulated run begins by saying so.
+//! The layout is that of TaskCat's `_cfn/_log_stack_events.py`: a header, a table as Python's
+//! `tabulate` draws it ("simple"), newest event first. Where it differs: TaskCat appends to a file
+//! of a former run, this one replaces it; TaskCat names the file of a stack that could not be
+//! launched `FailedToLaunch-…`, here it has the stack's name; TaskCat writes a stack nested three
+//! deep twice, here it stands once; "Tested on" is the end of the run, in UTC; the log of a
+//! simulated run begins by saying so.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -16,12 +18,19 @@ use super::text;
 use crate::event::StackEvent;
 use crate::status::ResourceStatus;
 
-const DASHES: &str = "-----------------------------------------------------------------------------";
+const DASHES: &str =
+    "-----------------------------------------------------------------------------";
 const STARS: &str = "*****************************************************************************";
-const HEADERS: [&str; 5] = ["TimeStamp", "ResourceStatus", "ResourceType", "LogicalResourceId", "ResourceStatusReason"];
+const HEADERS: [&str; 5] = [
+    "TimeStamp",
+    "ResourceStatus",
+    "ResourceType",
+    "LogicalResourceId",
+    "ResourceStatusReason",
+];
 
-/// The cells of each log, by its file's name. Two cells share a file only where stack name and region are the same in
-/// two accounts.
+/// The cells of each log, by its file's name. Two cells share a file only where stack name and
+/// region are the same in two accounts.
 pub fn files(report: &RunReport) -> BTreeMap<String, Vec<&CellReport>> {
     let mut files: BTreeMap<String, Vec<&CellReport>> = BTreeMap::new();
     for cell in &report.cells {
@@ -42,9 +51,19 @@ pub fn render(cells: &[&CellReport], report: &RunReport, out: &mut dyn Write) ->
             continue;
         }
         for stack in &cell.stacks {
-            let newest_first: Vec<&StackEvent> =
-                cell.events.iter().rev().filter(|event| event.stack_id == stack.stack_id).collect();
-            write_stack(out, &cell.id.region, &stack.stack_name, &newest_first, report.finished_at)?;
+            let newest_first: Vec<&StackEvent> = cell
+                .events
+                .iter()
+                .rev()
+                .filter(|event| event.stack_id == stack.stack_id)
+                .collect();
+            write_stack(
+                out,
+                &cell.id.region,
+                &stack.stack_name,
+                &newest_first,
+                report.finished_at,
+            )?;
         }
     }
     Ok(())
@@ -53,7 +72,13 @@ pub fn render(cells: &[&CellReport], report: &RunReport, out: &mut dyn Write) ->
 /// The name of a cell's log; none where there is nothing to log.
 pub fn file_name(cell: &CellReport) -> Option<String> {
     let has_log = cell.launch_error.is_some() || !cell.events.is_empty();
-    has_log.then(|| format!("{}-{}-cfnlogs.txt", text::name_safe(&cell.stack_name), text::name_safe(&cell.id.region)))
+    has_log.then(|| {
+        format!(
+            "{}-{}-cfnlogs.txt",
+            text::name_safe(&cell.stack_name),
+            text::name_safe(&cell.id.region)
+        )
+    })
 }
 
 fn write_stack(
@@ -63,31 +88,64 @@ fn write_stack(
     newest_first: &[&StackEvent],
     tested_on: Option<Timestamp>,
 ) -> io::Result<()> {
-    let Some(newest) = newest_first.first() else { return Ok(()) };
+    let Some(newest) = newest_first.first() else {
+        return Ok(());
+    };
     let reason = match newest.status {
         ResourceStatus::CreateComplete => "Stack launch was successful",
         _ => newest.reason.as_deref().unwrap_or_default(),
     };
-    writeln!(out, "{DASHES}\nRegion: {}\nStackName: {}\n{STARS}", text::one_line(region), text::one_line(stack_name))?;
-    writeln!(out, "ResourceStatusReason:  \n{}\n{STARS}", text::wrap(&text::clean(reason), 85).join("\n"))?;
-    writeln!(out, "{STARS}\nEvents:  \n{}\n{STARS}\n{DASHES}", table(newest_first))?;
-    let tested_on = tested_on.map(|at| at.strftime("%A, %d. %B %Y %I:%M%p").to_string()).unwrap_or_default();
+    writeln!(
+        out,
+        "{DASHES}\nRegion: {}\nStackName: {}\n{STARS}",
+        text::one_line(region),
+        text::one_line(stack_name)
+    )?;
+    writeln!(
+        out,
+        "ResourceStatusReason:  \n{}\n{STARS}",
+        text::wrap(&text::clean(reason), 85).join("\n")
+    )?;
+    writeln!(
+        out,
+        "{STARS}\nEvents:  \n{}\n{STARS}\n{DASHES}",
+        table(newest_first)
+    )?;
+    let tested_on = tested_on
+        .map(|at| at.strftime("%A, %d. %B %Y %I:%M%p").to_string())
+        .unwrap_or_default();
     writeln!(out, "Tested on: {tested_on}\n{DASHES}\n")
 }
 
-/// The events as `tabulate.tabulate(rows, headers="keys")` draws them: columns left-aligned and two spaces apart, each
-/// at least two wider than its header, a cell's lines below one another.
+/// The events as `tabulate.tabulate(rows, headers="keys")` draws them: columns left-aligned and two
+/// spaces apart, each at least two wider than its header, a cell's lines below one another.
 fn table(events: &[&StackEvent]) -> String {
     let rows: Vec<[String; 5]> = events.iter().map(|event| row(event)).collect();
     let widths: [usize; 5] = std::array::from_fn(|column| {
-        let widest = rows.iter().flat_map(|row| row[column].lines()).map(width).max();
+        let widest = rows
+            .iter()
+            .flat_map(|row| row[column].lines())
+            .map(width)
+            .max();
         widest.unwrap_or(0).max(width(HEADERS[column]) + 2)
     });
-    let mut lines = vec![line(&HEADERS, &widths), line(&widths.map(|width| "-".repeat(width)), &widths)];
+    let mut lines = vec![
+        line(&HEADERS, &widths),
+        line(&widths.map(|width| "-".repeat(width)), &widths),
+    ];
     for row in &rows {
-        let height = row.iter().map(|cell| cell.lines().count()).max().unwrap_or(0).max(1);
+        let height = row
+            .iter()
+            .map(|cell| cell.lines().count())
+            .max()
+            .unwrap_or(0)
+            .max(1);
         for at in 0..height {
-            lines.push(line(&row.each_ref().map(|cell| cell.lines().nth(at).unwrap_or_default()), &widths));
+            lines.push(line(
+                &row.each_ref()
+                    .map(|cell| cell.lines().nth(at).unwrap_or_default()),
+                &widths,
+            ));
         }
     }
     lines.join("\n")
@@ -95,8 +153,14 @@ fn table(events: &[&StackEvent]) -> String {
 
 fn row(event: &StackEvent) -> [String; 5] {
     let reason = event.reason.as_deref().unwrap_or_default();
-    [&python_time(event.timestamp), event.status.as_str(), &event.resource_type, &event.logical_id, reason]
-        .map(|cell| text::clean(cell).trim().to_owned())
+    [
+        &python_time(event.timestamp),
+        event.status.as_str(),
+        &event.resource_type,
+        &event.logical_id,
+        reason,
+    ]
+    .map(|cell| text::clean(cell).trim().to_owned())
 }
 
 fn line<S: AsRef<str>>(cells: &[S; 5], widths: &[usize; 5]) -> String {

@@ -8,21 +8,31 @@ use crate::event::{Change, ChangeDetail};
 /// Of a property's value, in characters: what fits two of into a line.
 const LONGEST_VALUE: usize = 60;
 
-/// `4 changes: 2 to add, 1 to modify, 1 to replace`; nested stacks' changes count, the nested stacks themselves don't.
+/// `4 changes: 2 to add, 1 to modify, 1 to replace`; nested stacks' changes count, the nested
+/// stacks themselves don't.
 pub fn summary(changes: &[Change]) -> String {
     let all = flat(changes);
     let count = |test: fn(&Change) -> bool| all.iter().filter(|change| test(change)).count();
     let kinds = [
         (count(|it| it.action == "Add"), "to add"),
-        (count(|it| it.action == "Modify" && !is_replaced(it) && !may_be_replaced(it)), "to modify"),
+        (
+            count(|it| it.action == "Modify" && !is_replaced(it) && !may_be_replaced(it)),
+            "to modify",
+        ),
         (count(may_be_replaced), "perhaps to replace"),
         (count(is_replaced), "to replace"),
         (count(|it| it.action == "Remove"), "to delete"),
         (count(|it| it.action == "Import"), "to import"),
-        (count(|it| it.action == "Dynamic"), "known only when it is done"),
+        (
+            count(|it| it.action == "Dynamic"),
+            "known only when it is done",
+        ),
     ];
-    let kinds: Vec<String> =
-        kinds.iter().filter(|it| it.0 > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    let kinds: Vec<String> = kinds
+        .iter()
+        .filter(|it| it.0 > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
     match all.len() {
         0 => "no resource changes".to_owned(),
         1 => format!("1 change: {}", kinds.join(", ")),
@@ -32,35 +42,65 @@ pub fn summary(changes: &[Change]) -> String {
 
 /// True where something is deleted or replaced, and data may go with it.
 pub fn is_destructive(changes: &[Change]) -> bool {
-    flat(changes).into_iter().any(|it| it.action == "Remove" || is_replaced(it) || may_be_replaced(it))
+    flat(changes)
+        .into_iter()
+        .any(|it| it.action == "Remove" || is_replaced(it) || may_be_replaced(it))
 }
 
 /// The resources that are deleted, nested stacks' too: `Bucket (AWS::S3::Bucket) shop-bucket`.
 pub fn deleted(changes: &[Change]) -> Vec<String> {
-    flat(changes).into_iter().filter(|it| it.action == "Remove").map(resource).collect()
+    flat(changes)
+        .into_iter()
+        .filter(|it| it.action == "Remove")
+        .map(resource)
+        .collect()
 }
 
 /// The resources that are, or may be, replaced.
 pub fn replaced(changes: &[Change]) -> Vec<String> {
-    flat(changes).into_iter().filter(|it| is_replaced(it) || may_be_replaced(it)).map(resource).collect()
+    flat(changes)
+        .into_iter()
+        .filter(|it| is_replaced(it) || may_be_replaced(it))
+        .map(resource)
+        .collect()
 }
 
 fn resource(change: &Change) -> String {
     let physical_id = change.physical_id.as_deref().unwrap_or_default();
-    format!("{} ({}) {physical_id}", change.logical_id, change.resource_type).trim_end().to_owned()
+    format!(
+        "{} ({}) {physical_id}",
+        change.logical_id, change.resource_type
+    )
+    .trim_end()
+    .to_owned()
 }
 
-/// A line for each change, nested stacks' below theirs: a sign, the logical id, the type, and what changes in it. Below
-/// it a line for each property whose value is known, before and after.
+/// A line for each change, nested stacks' below theirs: a sign, the logical id, the type, and what
+/// changes in it. Below it a line for each property whose value is known, before and after.
 pub fn lines(changes: &[Change]) -> Vec<String> {
     let mut rows = Vec::new();
     collect(changes, 0, &mut rows);
-    let width = |column: fn(&Row) -> &str| rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0);
+    let width = |column: fn(&Row) -> &str| {
+        rows.iter()
+            .map(|row| column(row).chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let (ids, kinds) = (width(|row| &row.id).min(60), width(|row| &row.kind).min(60));
-    let line = |row: &Row| format!("{:<9} {:<ids$}  {:<kinds$}  {}", row.sign, row.id, row.kind, row.what);
+    let line = |row: &Row| {
+        format!(
+            "{:<9} {:<ids$}  {:<kinds$}  {}",
+            row.sign, row.id, row.kind, row.what
+        )
+    };
     let of_row = |row: &Row| {
-        let values = row.values.iter().map(|value| format!("{:10}{}  {value}", "", "  ".repeat(row.depth)));
-        iter::once(line(row).trim_end().to_owned()).chain(values).collect::<Vec<_>>()
+        let values = row
+            .values
+            .iter()
+            .map(|value| format!("{:10}{}  {value}", "", "  ".repeat(row.depth)));
+        iter::once(line(row).trim_end().to_owned())
+            .chain(values)
+            .collect::<Vec<_>>()
     };
     rows.iter().flat_map(of_row).collect()
 }
@@ -76,12 +116,18 @@ struct Row {
 
 fn collect(changes: &[Change], depth: usize, rows: &mut Vec<Row>) {
     for change in changes {
-        let (valued, others): (Vec<_>, Vec<_>) =
-            change.details.iter().partition(|it| it.before.is_some() || it.after.is_some());
+        let (valued, others): (Vec<_>, Vec<_>) = change
+            .details
+            .iter()
+            .partition(|it| it.before.is_some() || it.after.is_some());
         let details: Vec<String> = others.into_iter().map(detail).collect();
         rows.push(Row {
             sign: sign(change),
-            id: format!("{}{}", "  ".repeat(depth), text::one_line(&change.logical_id)),
+            id: format!(
+                "{}{}",
+                "  ".repeat(depth),
+                text::one_line(&change.logical_id)
+            ),
             kind: text::one_line(&change.resource_type),
             what: details.join(", "),
             values: valued.into_iter().map(values).collect(),
@@ -107,10 +153,16 @@ pub(super) fn sign(change: &Change) -> &'static str {
 /// `Engine: mysql → postgres (replaces it)`
 fn values(detail: &ChangeDetail) -> String {
     let told = |value: &Option<String>| {
-        value.as_ref().map_or("–".to_owned(), |it| text::shortened(&text::one_line(it), LONGEST_VALUE))
+        value.as_ref().map_or("–".to_owned(), |it| {
+            text::shortened(&text::one_line(it), LONGEST_VALUE)
+        })
     };
     let notes = notes(detail);
-    let (name, before, after) = (text::one_line(&detail.name), told(&detail.before), told(&detail.after));
+    let (name, before, after) = (
+        text::one_line(&detail.name),
+        told(&detail.before),
+        told(&detail.after),
+    );
     format!("{name}: {before} → {after}{notes}")
 }
 
@@ -128,7 +180,11 @@ pub(super) fn notes(detail: &ChangeDetail) -> String {
     };
     let cause = detail.cause.as_ref().map(|cause| format!("by {cause}"));
     let notes: Vec<String> = cause.into_iter().chain(replaces).collect();
-    if notes.is_empty() { String::new() } else { format!(" ({})", text::one_line(&notes.join(", "))) }
+    if notes.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", text::one_line(&notes.join(", ")))
+    }
 }
 
 fn is_replaced(change: &Change) -> bool {
@@ -143,7 +199,11 @@ fn may_be_replaced(change: &Change) -> bool {
 fn flat(changes: &[Change]) -> Vec<&Change> {
     let within = |change| -> Vec<&Change> {
         let change: &Change = change;
-        if change.nested.is_empty() { vec![change] } else { flat(&change.nested) }
+        if change.nested.is_empty() {
+            vec![change]
+        } else {
+            flat(&change.nested)
+        }
     };
     changes.iter().flat_map(within).collect()
 }
@@ -154,8 +214,15 @@ mod tests {
 
     fn change(action: &str, id: &str, kind: &str, replacement: &str) -> Change {
         let replacement = Some(replacement.to_owned()).filter(|it| !it.is_empty());
-        let (action, logical_id, resource_type) = (action.to_owned(), id.to_owned(), kind.to_owned());
-        Change { action, logical_id, resource_type, replacement, ..Change::default() }
+        let (action, logical_id, resource_type) =
+            (action.to_owned(), id.to_owned(), kind.to_owned());
+        Change {
+            action,
+            logical_id,
+            resource_type,
+            replacement,
+            ..Change::default()
+        }
     }
 
     fn changes() -> Vec<Change> {
@@ -166,7 +233,10 @@ mod tests {
             ..ChangeDetail::default()
         };
         let mut queue = change("Modify", "Queue", "AWS::SQS::Queue", "False");
-        queue.details = vec![detail("VisibilityTimeout", "Never", None), detail("Tags", "Never", Some("Env"))];
+        queue.details = vec![
+            detail("VisibilityTimeout", "Never", None),
+            detail("Tags", "Never", Some("Env")),
+        ];
         let mut database = change("Modify", "Database", "AWS::RDS::DBInstance", "True");
         let value = |text: &str| Some(text.to_owned());
         database.details = vec![ChangeDetail {
@@ -206,7 +276,10 @@ mod tests {
             summary(&changes()),
             "5 changes: 1 to add, 1 to modify, 1 perhaps to replace, 1 to replace, 1 to delete"
         );
-        assert_eq!(summary(&[change("Add", "A", "T", "")]), "1 change: 1 to add");
+        assert_eq!(
+            summary(&[change("Add", "A", "T", "")]),
+            "1 change: 1 to add"
+        );
         assert_eq!(summary(&[]), "no resource changes");
         assert!(is_destructive(&changes()) && !is_destructive(&[change("Add", "A", "T", "")]));
     }

@@ -1,7 +1,8 @@
-//! `changes.html` and `changes.json`: what the change sets of a deployment would do, for those who have to approve it.
+//! `changes.html` and `changes.json`: what the change sets of a deployment would do, for those who
+//! have to approve it.
 //!
-//! Written as soon as a change set is worked out, since the decision may be made long afterwards and elsewhere. Unlike the
-//! lines on the terminal the page shows every value in full.
+//! Written as soon as a change set is worked out, since the decision may be made long afterwards
+//! and elsewhere. Unlike the lines on the terminal the page shows every value in full.
 
 use std::fs;
 use std::io;
@@ -74,11 +75,21 @@ struct PageView<'s> {
 impl ChangesPage {
     pub fn new(folder: &Path) -> Self {
         let (names, warnings, stacks) = Default::default();
-        Self { folder: folder.to_owned(), title: String::new(), names, warnings, stacks }
+        Self {
+            folder: folder.to_owned(),
+            title: String::new(),
+            names,
+            warnings,
+            stacks,
+        }
     }
 
     fn add(&mut self, cell: &CellId, change_set: &str, changes: &[Change]) {
-        let name = self.names.iter().find(|(it, _)| it == cell).map(|(_, name)| name.clone());
+        let name = self
+            .names
+            .iter()
+            .find(|(it, _)| it == cell)
+            .map(|(_, name)| name.clone());
         self.stacks.push(StackChanges {
             cell: cell.clone(),
             stack_name: name.unwrap_or_default(),
@@ -86,7 +97,12 @@ impl ChangesPage {
             change_set: change_set.to_owned(),
             summary: changes::summary(changes),
             destructive: changes::is_destructive(changes),
-            warnings: self.warnings.iter().filter(|(it, _)| it == cell).map(|(_, message)| message.clone()).collect(),
+            warnings: self
+                .warnings
+                .iter()
+                .filter(|(it, _)| it == cell)
+                .map(|(_, message)| message.clone())
+                .collect(),
             changes: changes.to_vec(),
         });
     }
@@ -94,9 +110,13 @@ impl ChangesPage {
     fn write(&self) -> io::Result<()> {
         fs::create_dir_all(&self.folder).map_err(|error| at_path(&self.folder, error))?;
         let json = serde_json::to_string_pretty(&self.stacks).map_err(io::Error::other)?;
-        replace(&self.folder.join("changes.json"), |out| writeln!(out, "{json}"))?;
+        replace(&self.folder.join("changes.json"), |out| {
+            writeln!(out, "{json}")
+        })?;
         let page = self.render().map_err(io::Error::other)?;
-        replace(&self.folder.join("changes.html"), |out| out.write_all(page.as_bytes()))
+        replace(&self.folder.join("changes.html"), |out| {
+            out.write_all(page.as_bytes())
+        })
     }
 
     fn render(&self) -> Result<String, minijinja::Error> {
@@ -111,8 +131,13 @@ impl ChangesPage {
         let mut environment = Environment::new();
         // The name's ending turns escaping on.
         environment.add_template("changes.html", PAGE)?;
-        let view = PageView { title: &self.title, stacks: stacks.collect() };
-        environment.get_template("changes.html")?.render(Value::from(Serde(view)))
+        let view = PageView {
+            title: &self.title,
+            stacks: stacks.collect(),
+        };
+        environment
+            .get_template("changes.html")?
+            .render(Value::from(Serde(view)))
     }
 }
 
@@ -121,16 +146,32 @@ impl Consumer for ChangesPage {
         match &event.happening {
             Happening::RunStarted(started) => {
                 self.title = text::one_line(&started.project);
-                self.names = started.cells.iter().map(|it| (it.id.clone(), it.stack_name.clone())).collect();
+                self.names = started
+                    .cells
+                    .iter()
+                    .map(|it| (it.id.clone(), it.stack_name.clone()))
+                    .collect();
             }
-            Happening::Warning { cell: Some(cell), message } => {
+            Happening::Warning {
+                cell: Some(cell),
+                message,
+            } => {
                 self.warnings.push((cell.clone(), text::one_line(message)));
             }
-            Happening::ChangeSetCreated { cell, change_set, changes, .. } => {
+            Happening::ChangeSetCreated {
+                cell,
+                change_set,
+                changes,
+                ..
+            } => {
                 self.add(cell, change_set, changes);
                 return self.write();
             }
-            Happening::CellFinished { cell, reason: Some(reason), .. } if reason == "unchanged" => {
+            Happening::CellFinished {
+                cell,
+                reason: Some(reason),
+                ..
+            } if reason == "unchanged" => {
                 for stack in self.stacks.iter_mut().filter(|it| it.cell == *cell) {
                     stack.summary = "no changes".to_owned();
                 }
@@ -150,10 +191,15 @@ fn rows(changes: &[Change], depth: usize) -> Vec<Row> {
     for change in changes {
         rows.push(Row {
             sign: changes::sign(change),
-            id: format!("{}{}", "\u{2003}".repeat(depth), text::one_line(&change.logical_id)),
+            id: format!(
+                "{}{}",
+                "\u{2003}".repeat(depth),
+                text::one_line(&change.logical_id)
+            ),
             kind: text::one_line(&change.resource_type),
             notes: text::one_line(change.physical_id.as_deref().unwrap_or_default()),
-            destructive: change.nested.is_empty() && changes::is_destructive(std::slice::from_ref(change)),
+            destructive: change.nested.is_empty()
+                && changes::is_destructive(std::slice::from_ref(change)),
             ..Row::default()
         });
         rows.extend(change.details.iter().map(property));
@@ -163,12 +209,19 @@ fn rows(changes: &[Change], depth: usize) -> Vec<Row> {
 }
 
 fn property(detail: &ChangeDetail) -> Row {
-    let shown = |value: &Option<String>| value.as_deref().map(|it| text::clean(it).into_owned()).unwrap_or_default();
+    let shown = |value: &Option<String>| {
+        value
+            .as_deref()
+            .map(|it| text::clean(it).into_owned())
+            .unwrap_or_default()
+    };
     Row {
         property: text::one_line(&detail.name),
         before: shown(&detail.before),
         after: shown(&detail.after),
-        notes: changes::notes(detail).trim_matches([' ', '(', ')']).to_owned(),
+        notes: changes::notes(detail)
+            .trim_matches([' ', '(', ')'])
+            .to_owned(),
         destructive: detail.recreation == "Always",
         ..Row::default()
     }

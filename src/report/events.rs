@@ -18,7 +18,10 @@ impl EventsFile {
     /// Makes the file, in the place of a former one.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = super::create(path).map_err(|error| at_path(path, error))?;
-        Ok(Self { path: path.into(), file })
+        Ok(Self {
+            path: path.into(),
+            file,
+        })
     }
 }
 
@@ -27,7 +30,9 @@ impl Consumer for EventsFile {
         let mut line = serde_json::to_vec(event)?;
         line.push(b'\n');
         // One write a line, with no buffer in between: what was taken is in the system's hands.
-        self.file.write_all(&line).map_err(|error| at_path(&self.path, error))
+        self.file
+            .write_all(&line)
+            .map_err(|error| at_path(&self.path, error))
     }
 }
 
@@ -44,7 +49,10 @@ pub fn write(events: &[RunEvent], path: &Path) -> io::Result<()> {
 
 /// The events of a recorded run. A last line that was cut short is left out.
 pub fn read(path: &Path) -> Result<Vec<RunEvent>, Error> {
-    let bytes = input::read(path, input::RECORD).map_err(|source| Error::Read { path: path.into(), source })?;
+    let bytes = input::read(path, input::RECORD).map_err(|source| Error::Read {
+        path: path.into(),
+        source,
+    })?;
     let mut events = Vec::new();
     for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         if line.trim_ascii().is_empty() {
@@ -53,7 +61,13 @@ pub fn read(path: &Path) -> Result<Vec<RunEvent>, Error> {
         match serde_json::from_slice(line) {
             Ok(event) => events.push(event),
             Err(_) if !line.ends_with(b"\n") => break,
-            Err(source) => return Err(Error::Event { path: path.into(), line: index + 1, source }),
+            Err(source) => {
+                return Err(Error::Event {
+                    path: path.into(),
+                    line: index + 1,
+                    source,
+                });
+            }
         }
     }
     Ok(events)
@@ -68,8 +82,15 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
         read(file.path()).map_err(|error| match error {
-            Error::Event { line, source, .. } => Error::Event { path: "events.ndjson".into(), line, source },
-            Error::Read { source, .. } => Error::Read { path: "events.ndjson".into(), source },
+            Error::Event { line, source, .. } => Error::Event {
+                path: "events.ndjson".into(),
+                line,
+                source,
+            },
+            Error::Read { source, .. } => Error::Read {
+                path: "events.ndjson".into(),
+                source,
+            },
         })
     }
 
@@ -81,16 +102,25 @@ mod tests {
         for cut in [1, 2, 40] {
             let read = read_text(&whole[..whole.len() - cut]).unwrap().len();
             // Without its line feed alone, the last line is whole.
-            assert_eq!(read, if cut == 1 { count } else { count - 1 }, "{cut} bytes less");
+            assert_eq!(
+                read,
+                if cut == 1 { count } else { count - 1 },
+                "{cut} bytes less"
+            );
         }
         // A character of several bytes may be cut in two.
-        assert_eq!(read_text("{\"seq\":1,\"at\":\"ä".as_bytes().split_last().unwrap().1).unwrap(), []);
+        assert_eq!(
+            read_text("{\"seq\":1,\"at\":\"ä".as_bytes().split_last().unwrap().1).unwrap(),
+            []
+        );
         assert_eq!(read_text(b"").unwrap(), []);
     }
 
     #[test]
     fn what_is_no_event_is_named_by_its_line() {
-        let check = |text: &str, expect: &str| assert_eq!(read_text(text.as_bytes()).unwrap_err().to_string(), expect);
+        let check = |text: &str, expect: &str| {
+            assert_eq!(read_text(text.as_bytes()).unwrap_err().to_string(), expect)
+        };
         let good = "{\"seq\":1,\"at\":\"2026-11-02T10:00:00Z\",\"event\":\"bucket_deleted\",\"bucket\":\"b\"}\n";
         check(
             &format!("{good}\n{{}}\n"),
@@ -100,7 +130,12 @@ mod tests {
             &good.replace(",\"bucket\":\"b\"", ""),
             "events.ndjson:1: not an event of taskcat: missing field `bucket` at line 1 column 62",
         );
-        let missing = read(Path::new("/nonexistent/events.ndjson")).unwrap_err().to_string();
-        assert_eq!(missing, "cannot read /nonexistent/events.ndjson: no such file");
+        let missing = read(Path::new("/nonexistent/events.ndjson"))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            missing,
+            "cannot read /nonexistent/events.ndjson: no such file"
+        );
     }
 }

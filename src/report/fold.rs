@@ -1,15 +1,16 @@
 //! The fold itself: how each event changes the report.
 //!
-//! `model` says what a report holds; here stands how it comes to hold it. Every variant is named, so that a new one is
-//! a decision.
+//! `model` says what a report holds; here stands how it comes to hold it. Every variant is named,
+//! so that a new one is a decision.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::model::{
-    BucketEnd, BucketReport, CellReport, CellState, HookReport, LintReport, PackageReport, Run, RunReport,
-    SCHEMA_VERSION, StackReport, Teardown, Totals, Verdict, nested_stack_id, seconds_between,
+    BucketEnd, BucketReport, CellReport, CellState, HookReport, LintReport, PackageReport, Run,
+    RunReport, SCHEMA_VERSION, StackReport, Teardown, Totals, Verdict, nested_stack_id,
+    seconds_between,
 };
 use super::source::Sources;
 use super::{hint, root_cause};
@@ -36,8 +37,13 @@ impl RunReport {
             Happening::RunStarted(run) => self.start(run),
             Happening::RunFinished(end) => self.run().finished = Some(end.clone()),
             Happening::Interrupted { signal } => self.run().interrupted_by = Some(signal.clone()),
-            Happening::Warning { cell: None, message } => self.warnings.push(message.clone()),
-            Happening::LintStarted { .. } | Happening::LintFinding(_) | Happening::LintFinished { .. } => {
+            Happening::Warning {
+                cell: None,
+                message,
+            } => self.warnings.push(message.clone()),
+            Happening::LintStarted { .. }
+            | Happening::LintFinding(_)
+            | Happening::LintFinished { .. } => {
                 self.lint.get_or_insert_default().apply(&event.happening);
             }
             Happening::LintSkipped { reason } => {
@@ -46,10 +52,18 @@ impl RunReport {
             }
             Happening::PackageStarted { lambda } => {
                 self.packages.retain(|package| package.lambda != *lambda);
-                self.packages.push(PackageReport { lambda: lambda.clone(), archive: None });
+                self.packages.push(PackageReport {
+                    lambda: lambda.clone(),
+                    archive: None,
+                });
             }
             Happening::PackageFinished { lambda, archive } => {
-                if let Some(package) = self.packages.iter_mut().rev().find(|package| package.lambda == *lambda) {
+                if let Some(package) = self
+                    .packages
+                    .iter_mut()
+                    .rev()
+                    .find(|package| package.lambda == *lambda)
+                {
                     package.archive = Some(archive.clone());
                 }
             }
@@ -63,9 +77,13 @@ impl RunReport {
             | Happening::UploadFinished { bucket }
             | Happening::BucketDeleted { bucket }
             | Happening::BucketKept { bucket, .. }
-            | Happening::BucketDeleteFailed { bucket, .. } => self.bucket(bucket).apply(&event.happening),
+            | Happening::BucketDeleteFailed { bucket, .. } => {
+                self.bucket(bucket).apply(&event.happening)
+            }
             Happening::CellRetried { cell, reason, .. } => self.retry(cell, at, reason),
-            Happening::Warning { cell: Some(cell), .. }
+            Happening::Warning {
+                cell: Some(cell), ..
+            }
             | Happening::FailuresLocated { cell, .. }
             | Happening::HookStarted { cell, .. }
             | Happening::HookFinished { cell, .. }
@@ -84,7 +102,9 @@ impl RunReport {
             | Happening::StackDeleted { cell, .. }
             | Happening::StackDeleteFailed { cell, .. }
             | Happening::StackKept { cell, .. }
-            | Happening::StackDeleteUnawaited { cell, .. } => self.cell(cell).apply(at, &event.happening),
+            | Happening::StackDeleteUnawaited { cell, .. } => {
+                self.cell(cell).apply(at, &event.happening)
+            }
         }
     }
 
@@ -96,13 +116,27 @@ impl RunReport {
                 cell.root_cause = root_cause::of_cell(cell);
             }
             cell.flaky = cell.is_flaky();
-            // Late events of nested stacks come in batches by stack; CloudFormation's own clock orders them.
+            // Late events of nested stacks come in batches by stack; CloudFormation's own clock
+            // orders them.
             cell.events.sort_by_key(|event| event.timestamp);
             cell.teardown_events.sort_by_key(|event| event.timestamp);
         }
-        let count = |state: &[CellState]| self.cells.iter().filter(|cell| state.contains(&cell.state)).count();
-        let stacks = self.cells.iter().filter(|cell| cell.is_left_behind()).count();
-        let buckets = self.buckets.iter().filter(|it| matches!(it.end, BucketEnd::DeleteFailed { .. })).count();
+        let count = |state: &[CellState]| {
+            self.cells
+                .iter()
+                .filter(|cell| state.contains(&cell.state))
+                .count()
+        };
+        let stacks = self
+            .cells
+            .iter()
+            .filter(|cell| cell.is_left_behind())
+            .count();
+        let buckets = self
+            .buckets
+            .iter()
+            .filter(|it| matches!(it.end, BucketEnd::DeleteFailed { .. }))
+            .count();
         let seen = stacks + buckets;
         let ends = self.runs.iter().filter_map(|run| run.finished.as_ref());
         self.totals = Totals {
@@ -125,7 +159,9 @@ impl RunReport {
             run.counts = index == last || self.cells.iter().any(|cell| cell.run == index);
         }
         let counting = || self.runs.iter().filter(|run| run.counts);
-        let errors: Vec<String> = counting().filter_map(|run| run.finished.as_ref()?.error.clone()).collect();
+        let errors: Vec<String> = counting()
+            .filter_map(|run| run.finished.as_ref()?.error.clone())
+            .collect();
         self.error = (!errors.is_empty()).then(|| errors.join("; "));
         self.interrupted_by = counting().find_map(|run| run.interrupted_by.clone());
     }
@@ -153,7 +189,11 @@ impl RunReport {
     }
 
     fn has_ended(&self) -> bool {
-        !self.runs.is_empty() && self.runs.iter().all(|run| run.finished.is_some() || !run.counts)
+        !self.runs.is_empty()
+            && self
+                .runs
+                .iter()
+                .all(|run| run.finished.is_some() || !run.counts)
     }
 
     /// Drops what only a full report needs of a cell whose verdict is in.
@@ -162,9 +202,13 @@ impl RunReport {
         (cell.events, cell.teardown_events) = (Vec::new(), Vec::new());
     }
 
-    /// A run begins. It may be a further one, whose cells then take the places of those that were tested before.
+    /// A run begins. It may be a further one, whose cells then take the places of those that were
+    /// tested before.
     fn start(&mut self, run: &RunStarted) {
-        self.runs.push(Run { run_id: run.run_id.clone(), ..Run::default() });
+        self.runs.push(Run {
+            run_id: run.run_id.clone(),
+            ..Run::default()
+        });
         if self.runs.len() > 1 {
             self.merged_runs = self.runs.iter().map(|run| run.run_id.clone()).collect();
         }
@@ -177,7 +221,10 @@ impl RunReport {
         let sources = Arc::new(Sources::new(&run.templates));
         for cell in &run.cells {
             let run = self.runs.len() - 1;
-            let new = CellReport { run, ..CellReport::new(cell, sources.clone()) };
+            let new = CellReport {
+                run,
+                ..CellReport::new(cell, sources.clone())
+            };
             match self.positions.get(&cell.id) {
                 Some(position) => {
                     let former = std::mem::replace(&mut self.cells[*position], new);
@@ -198,7 +245,10 @@ impl RunReport {
         let cell = self.cell(id);
         cell.reason = Some(reason.to_owned());
         cell.finish(at, CellState::Failed);
-        let fresh = CellReport { run: cell.run, ..CellReport::new(&cell.to_event(), cell.sources.clone()) };
+        let fresh = CellReport {
+            run: cell.run,
+            ..CellReport::new(&cell.to_event(), cell.sources.clone())
+        };
         let failed = std::mem::replace(cell, fresh);
         cell.attempts = failed.into_attempts(&run_id);
     }
@@ -213,18 +263,32 @@ impl RunReport {
     }
 
     fn bucket(&mut self, name: &str) -> &mut BucketReport {
-        let position = self.buckets.iter().position(|it| it.bucket == name).unwrap_or_else(|| {
-            self.buckets.push(BucketReport { bucket: name.into(), ..BucketReport::default() });
-            self.buckets.len() - 1
-        });
+        let position = self
+            .buckets
+            .iter()
+            .position(|it| it.bucket == name)
+            .unwrap_or_else(|| {
+                self.buckets.push(BucketReport {
+                    bucket: name.into(),
+                    ..BucketReport::default()
+                });
+                self.buckets.len() - 1
+            });
         &mut self.buckets[position]
     }
 
-    /// A cell that `RunStarted` did not announce is taken in all the same: a report that drops things is worse.
+    /// A cell that `RunStarted` did not announce is taken in all the same: a report that drops
+    /// things is worse.
     fn cell(&mut self, id: &CellId) -> &mut CellReport {
         let position = *self.positions.entry(id.clone()).or_insert_with(|| {
             let (stack_name, template, account_id) = (String::new(), String::new(), String::new());
-            let cell = Cell { id: id.clone(), stack_name, template, account_id, parameters: Vec::new() };
+            let cell = Cell {
+                id: id.clone(),
+                stack_name,
+                template,
+                account_id,
+                parameters: Vec::new(),
+            };
             self.cells.push(CellReport::new(&cell, Arc::default()));
             self.cells.len() - 1
         });
@@ -237,7 +301,9 @@ impl LintReport {
         match happening {
             Happening::LintStarted { templates } => self.templates = self.templates.max(*templates),
             // Each of several runs finds the same.
-            Happening::LintFinding(finding) if !self.findings.contains(finding) => self.findings.push(finding.clone()),
+            Happening::LintFinding(finding) if !self.findings.contains(finding) => {
+                self.findings.push(finding.clone())
+            }
             Happening::LintFinished { errors, warnings } => {
                 let found = self.findings.iter().filter(|finding| finding.error).count();
                 self.errors = found.max(*errors);
@@ -256,7 +322,13 @@ impl BucketReport {
                 self.region = Some(region.clone());
                 self.created = true;
             }
-            Happening::UploadStarted { uploads, unchanged, removals, bytes, .. } => {
+            Happening::UploadStarted {
+                uploads,
+                unchanged,
+                removals,
+                bytes,
+                ..
+            } => {
                 (self.uploads, self.unchanged, self.removals) = (*uploads, *unchanged, *removals);
                 self.bytes = *bytes;
             }
@@ -265,7 +337,9 @@ impl BucketReport {
             Happening::BucketDeleted { .. } => self.end = BucketEnd::Deleted,
             Happening::BucketKept { why, .. } => self.end = BucketEnd::Kept { why: *why },
             Happening::BucketDeleteFailed { reason, .. } => {
-                self.end = BucketEnd::DeleteFailed { reason: reason.clone() };
+                self.end = BucketEnd::DeleteFailed {
+                    reason: reason.clone(),
+                };
             }
             _ => {}
         }
@@ -281,14 +355,27 @@ impl CellReport {
             Happening::HookStarted { hook, .. } => {
                 self.begin(at);
                 let hook = hook.clone();
-                self.hooks.push(HookReport { hook, started_at: at, finished_at: None, error: None, output: None });
+                self.hooks.push(HookReport {
+                    hook,
+                    started_at: at,
+                    finished_at: None,
+                    error: None,
+                    output: None,
+                });
             }
-            Happening::HookFinished { hook, error, output, .. } => self.hook_finished(at, hook, error, output),
-            Happening::StackCreating { stack_name, .. } | Happening::ChangeSetCreating { stack_name, .. } => {
+            Happening::HookFinished {
+                hook,
+                error,
+                output,
+                ..
+            } => self.hook_finished(at, hook, error, output),
+            Happening::StackCreating { stack_name, .. }
+            | Happening::ChangeSetCreating { stack_name, .. } => {
                 self.begin(at);
                 self.stack_name = stack_name.clone();
             }
-            Happening::StackCreated { stack_id, .. } | Happening::ChangeSetCreated { stack_id, .. } => {
+            Happening::StackCreated { stack_id, .. }
+            | Happening::ChangeSetCreated { stack_id, .. } => {
                 self.begin(at);
                 self.stack_id = Some(stack_id.clone());
             }
@@ -297,13 +384,20 @@ impl CellReport {
                 self.finish(at, CellState::Failed);
             }
             Happening::StackEvent { detail, .. } => self.stack_event(detail),
-            Happening::StackSettled { status, reason, outputs, .. } => {
+            Happening::StackSettled {
+                status,
+                reason,
+                outputs,
+                ..
+            } => {
                 self.tearing_down = true;
                 self.stack_status = Some(status.clone());
                 self.stack_status_reason = reason.clone();
                 self.outputs = outputs.clone();
             }
-            Happening::CellFinished { outcome, reason, .. } => {
+            Happening::CellFinished {
+                outcome, reason, ..
+            } => {
                 self.reason = reason.clone();
                 let state = match outcome {
                     Outcome::Passed => CellState::Passed,
@@ -319,9 +413,16 @@ impl CellReport {
             }
             Happening::StackDeleted { .. } => self.teardown = Teardown::Deleted,
             Happening::StackDeleteFailed { reason, left, .. } => {
-                let reasons = left.iter().filter_map(|it| it.reason.as_deref()).chain([reason.as_str()]);
+                let reasons = left
+                    .iter()
+                    .filter_map(|it| it.reason.as_deref())
+                    .chain([reason.as_str()]);
                 let hint = reasons.filter_map(hint::of).next();
-                self.teardown = Teardown::DeleteFailed { reason: reason.clone(), left: left.clone(), hint };
+                self.teardown = Teardown::DeleteFailed {
+                    reason: reason.clone(),
+                    left: left.clone(),
+                    hint,
+                };
             }
             Happening::StackKept { why, .. } => self.teardown = Teardown::Kept { why: *why },
             Happening::StackDeleteUnawaited { .. } => self.teardown = Teardown::Unawaited,
@@ -344,8 +445,17 @@ impl CellReport {
         self.root_cause = root_cause::of_cell(self);
     }
 
-    fn hook_finished(&mut self, at: Timestamp, hook: &Hook, error: &Option<String>, output: &Option<String>) {
-        let open = self.hooks.iter().position(|it| it.finished_at.is_none() && it.hook == *hook);
+    fn hook_finished(
+        &mut self,
+        at: Timestamp,
+        hook: &Hook,
+        error: &Option<String>,
+        output: &Option<String>,
+    ) {
+        let open = self
+            .hooks
+            .iter()
+            .position(|it| it.finished_at.is_none() && it.hook == *hook);
         let started_at = open.map_or(at, |open| self.hooks.remove(open).started_at);
         self.hooks.push(HookReport {
             hook: hook.clone(),
@@ -369,15 +479,31 @@ impl CellReport {
             child.parent = Some(event.stack_id.clone());
             child.logical_id = Some(event.logical_id.clone());
         }
-        if self.tearing_down { &mut self.teardown_events } else { &mut self.events }.push(event.clone());
+        if self.tearing_down {
+            &mut self.teardown_events
+        } else {
+            &mut self.events
+        }
+        .push(event.clone());
     }
 
     fn stack_mut(&mut self, stack_id: &str, name: &str, depth: u32) -> &mut StackReport {
-        let position = self.stacks.iter().position(|it| it.stack_id == stack_id).unwrap_or_else(|| {
-            let (stack_id, stack_name) = (stack_id.into(), name.into());
-            self.stacks.push(StackReport { stack_id, stack_name, depth, parent: None, logical_id: None, status: None });
-            self.stacks.len() - 1
-        });
+        let position = self
+            .stacks
+            .iter()
+            .position(|it| it.stack_id == stack_id)
+            .unwrap_or_else(|| {
+                let (stack_id, stack_name) = (stack_id.into(), name.into());
+                self.stacks.push(StackReport {
+                    stack_id,
+                    stack_name,
+                    depth,
+                    parent: None,
+                    logical_id: None,
+                    status: None,
+                });
+                self.stacks.len() - 1
+            });
         let stack = &mut self.stacks[position];
         if stack.stack_name.is_empty() {
             stack.stack_name = name.into();
@@ -410,7 +536,10 @@ mod tests {
         }
         let is_other = |event: &RunEvent| {
             let event = serde_json::to_value(event).unwrap();
-            event.get("cell").and_then(|cell| cell.get("test")).is_some_and(|it| it != test)
+            event
+                .get("cell")
+                .and_then(|cell| cell.get("test"))
+                .is_some_and(|it| it != test)
         };
         events.retain(|event| !is_other(event));
         events
@@ -418,10 +547,22 @@ mod tests {
 
     #[test]
     fn shards_become_one_report() {
-        let (vpc, app) = (only(again("passing", "one", 0), "vpc"), only(again("passing", "two", 1), "app"));
+        let (vpc, app) = (
+            only(again("passing", "one", 0), "vpc"),
+            only(again("passing", "two", 1), "app"),
+        );
         let report = RunReport::from_events(vpc.iter().chain(&app));
-        assert_eq!((report.verdict, report.counts().as_str()), (Verdict::Passed, "6 passed"));
-        assert_eq!((report.run_id.as_str(), report.merged_runs.join(" ").as_str()), ("two", "one two"));
+        assert_eq!(
+            (report.verdict, report.counts().as_str()),
+            (Verdict::Passed, "6 passed")
+        );
+        assert_eq!(
+            (
+                report.run_id.as_str(),
+                report.merged_runs.join(" ").as_str()
+            ),
+            ("two", "one two")
+        );
         assert!(report.cells.iter().all(|cell| cell.attempts.is_empty()));
         // Their lint findings and their buckets are the same ones.
         let alone = RunReport::from_events(&fixture("passing"));
@@ -429,7 +570,10 @@ mod tests {
         assert!(alone.merged_runs.is_empty());
         // A shard that was killed leaves the whole incomplete.
         let killed = &vpc[..vpc.len() - 1];
-        assert_eq!(RunReport::from_events(killed.iter().chain(&app)).verdict, Verdict::Incomplete);
+        assert_eq!(
+            RunReport::from_events(killed.iter().chain(&app)).verdict,
+            Verdict::Incomplete
+        );
     }
 
     #[test]
@@ -437,16 +581,36 @@ mod tests {
         let attempts = |report: &RunReport| -> Vec<String> {
             let of_cell = |cell: &CellReport| {
                 let said = |it: &Attempt| {
-                    let cause = it.root_cause.as_ref().map(|cause| format!(": {}", cause.path.join("/")));
-                    format!("{} {} {}{}", cell.id, it.run_id, it.state.word(), cause.unwrap_or_default())
+                    let cause = it
+                        .root_cause
+                        .as_ref()
+                        .map(|cause| format!(": {}", cause.path.join("/")));
+                    format!(
+                        "{} {} {}{}",
+                        cell.id,
+                        it.run_id,
+                        it.state.word(),
+                        cause.unwrap_or_default()
+                    )
                 };
                 cell.attempts.iter().map(said).collect::<Vec<_>>()
             };
-            report.cells.iter().filter(|cell| &*cell.id.test == "app").flat_map(of_cell).collect()
+            report
+                .cells
+                .iter()
+                .filter(|cell| &*cell.id.test == "app")
+                .flat_map(of_cell)
+                .collect()
         };
-        let (first, second) = (again("one-failed", "one", 0), only(again("passing", "two", 1), "app"));
+        let (first, second) = (
+            again("one-failed", "one", 0),
+            only(again("passing", "two", 1), "app"),
+        );
         let report = RunReport::from_events(first.iter().chain(&second));
-        assert_eq!((report.verdict, report.counts().as_str()), (Verdict::Passed, "6 passed"));
+        assert_eq!(
+            (report.verdict, report.counts().as_str()),
+            (Verdict::Passed, "6 passed")
+        );
         assert_eq!(
             attempts(&report),
             [
@@ -458,7 +622,10 @@ mod tests {
         // Three runs, and it fails again.
         let third = only(again("one-failed", "three", 2), "app");
         let report = RunReport::from_events(first.iter().chain(&second).chain(&third));
-        assert_eq!((report.verdict, report.counts().as_str()), (Verdict::Failed, "1 failed, 5 passed"));
+        assert_eq!(
+            (report.verdict, report.counts().as_str()),
+            (Verdict::Failed, "1 failed, 5 passed")
+        );
         assert_eq!(attempts(&report).len(), 6);
     }
 
@@ -466,13 +633,22 @@ mod tests {
     fn an_interrupted_run_counts_until_all_its_cells_have_been_tested_again() {
         let (first, second) = (again("interrupted", "one", 0), again("passing", "two", 1));
         let report = RunReport::from_events(first.iter().chain(&second));
-        assert_eq!((report.verdict, report.interrupted_by.as_deref()), (Verdict::Passed, None));
+        assert_eq!(
+            (report.verdict, report.interrupted_by.as_deref()),
+            (Verdict::Passed, None)
+        );
         let part = only(again("passing", "two", 1), "app");
         let report = RunReport::from_events(first.iter().chain(&part));
-        assert_eq!((report.verdict, report.interrupted_by.as_deref()), (Verdict::Interrupted, Some("SIGINT")));
+        assert_eq!(
+            (report.verdict, report.interrupted_by.as_deref()),
+            (Verdict::Interrupted, Some("SIGINT"))
+        );
         // What a run left behind stays there, whatever comes after.
         let (first, second) = (again("delete-failed", "one", 0), again("passing", "two", 1));
         let report = RunReport::from_events(first.iter().chain(&second));
-        assert_eq!((report.verdict, report.totals.left_behind), (Verdict::LeftBehind, 1));
+        assert_eq!(
+            (report.verdict, report.totals.left_behind),
+            (Verdict::LeftBehind, 1)
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! The folder of a run's reports: one run at a time writes there, and what an earlier run left doesn't pass for its own.
+//! The folder of a run's reports: one run at a time writes there, and what an earlier run left
+//! doesn't pass for its own.
 //!
-//! `cli` claims it before anything else is done, so that even a run that fails for its configuration leaves no former
-//! verdict behind. The folder may be any that the user chose, so that only files are deleted that look like reports.
+//! `cli` claims it before anything else is done, so that even a run that fails for its
+//! configuration leaves no former verdict behind. The folder may be any that the user chose, so
+//! that only files are deleted that look like reports.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -20,8 +22,12 @@ use crate::report_files::{LOCK, is_report};
 /// Why a folder can't be claimed.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    #[error("another run writes its reports to {}{}", folder.display(), process.map(|id| format!(" (process {id})")).unwrap_or_default())]
-    Busy { folder: PathBuf, process: Option<u32> },
+    #[error("another run writes its reports to {}{}", folder.display(), process.map(|id| format!(" \
+        (process {id})")).unwrap_or_default())]
+    Busy {
+        folder: PathBuf,
+        process: Option<u32>,
+    },
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -47,28 +53,45 @@ impl Folder {
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
-                    return Err(FolderError::Busy { folder: path.to_owned(), process: holder(&mut file) });
+                    return Err(FolderError::Busy {
+                        folder: path.to_owned(),
+                        process: holder(&mut file),
+                    });
                 }
                 Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                    return Ok(Self { path: path.to_owned(), lock: None });
+                    return Ok(Self {
+                        path: path.to_owned(),
+                        lock: None,
+                    });
                 }
                 Err(TryLockError::Error(error)) => return Err(at_path(&lock_path, error).into()),
             }
-            // Its former holder may have deleted it between the two calls; then the lock is worth nothing.
+            // Its former holder may have deleted it between the two calls; then the lock is worth
+            // nothing.
             if is_same_file(&file, &lock_path) {
-                let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+                let written = file
+                    .set_len(0)
+                    .and_then(|()| writeln!(file, "{}", std::process::id()));
                 written.map_err(|error| at_path(&lock_path, error))?;
-                return Ok(Self { path: path.to_owned(), lock: Some(file) });
+                return Ok(Self {
+                    path: path.to_owned(),
+                    lock: Some(file),
+                });
             }
         }
     }
 
-    /// Deletes the reports of an earlier run, of TaskCat too: its page, its verdicts, its events and its logs.
+    /// Deletes the reports of an earlier run, of TaskCat too: its page, its verdicts, its events
+    /// and its logs.
     pub fn clear(&self) -> io::Result<()> {
         let entries = fs::read_dir(&self.path).map_err(|error| at_path(&self.path, error))?;
         for entry in entries {
             let entry = entry.map_err(|error| at_path(&self.path, error))?;
-            if entry.file_name().to_str().is_some_and(|name| is_report(&entry.path(), name)) {
+            if entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| is_report(&entry.path(), name))
+            {
                 remove(&entry.path())?;
             }
         }
@@ -81,11 +104,18 @@ impl Folder {
     /// Names every file that could not be written.
     pub fn write_not_started(&self, run: RunStarted, reason: &str) -> io::Result<()> {
         let at = Timestamp::now();
-        let finished =
-            RunFinished { passed: 0, failed: 0, interrupted: 0, left_behind: 0, error: Some(reason.to_owned()) };
+        let finished = RunFinished {
+            passed: 0,
+            failed: 0,
+            interrupted: 0,
+            left_behind: 0,
+            error: Some(reason.to_owned()),
+        };
         let happenings = [Happening::RunStarted(run), Happening::RunFinished(finished)];
-        let events: Vec<RunEvent> =
-            (1..).zip(happenings).map(|(seq, happening)| RunEvent { seq, at, happening }).collect();
+        let events: Vec<RunEvent> = (1..)
+            .zip(happenings)
+            .map(|(seq, happening)| RunEvent { seq, at, happening })
+            .collect();
         events::write(&events, &self.path.join("events.ndjson"))?;
         write(&RunReport::from_events(&events), &self.path)
     }
@@ -102,8 +132,15 @@ impl Drop for Folder {
 
 /// Why the folder can't be created.
 fn folder_error(path: &Path, error: &io::Error) -> io::Error {
-    let reason = if path.is_file() { "it is a file".to_owned() } else { input::reason(error) };
-    io::Error::new(error.kind(), format!("cannot create the folder {}: {reason}", path.display()))
+    let reason = if path.is_file() {
+        "it is a file".to_owned()
+    } else {
+        input::reason(error)
+    };
+    io::Error::new(
+        error.kind(),
+        format!("cannot create the folder {}: {reason}", path.display()),
+    )
 }
 
 /// Deletes a file; that it isn't there is fine.
@@ -117,12 +154,20 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 /// A link in the place of the file would have another file overwritten.
 fn open_lock(path: &Path) -> io::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(flags).open(path)
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags(flags)
+        .open(path)
 }
 
 fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
-    file.rewind().and_then(|()| file.take(32).read_to_string(&mut text)).ok()?;
+    file.rewind()
+        .and_then(|()| file.take(32).read_to_string(&mut text))
+        .ok()?;
     text.trim().parse().ok()
 }
 

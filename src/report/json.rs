@@ -1,4 +1,5 @@
-//! `report.json`: the whole report for programs. Its shape is `RunReport`'s, published as `schemas/report.schema.json`.
+//! `report.json`: the whole report for programs. Its shape is `RunReport`'s, published as
+//! `schemas/report.schema.json`.
 
 use std::io::{self, Write};
 
@@ -24,13 +25,18 @@ mod tests {
     /// `UPDATE_SCHEMAS=1 cargo test --lib report::json` writes the file anew.
     #[test]
     fn the_published_schema_is_current() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/report.schema.json");
+        let path =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/report.schema.json");
         let current = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
         if std::env::var_os("UPDATE_SCHEMAS").is_some() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, &current).unwrap();
         }
         let published = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(published == current, "{} is old; UPDATE_SCHEMAS=1 writes it anew", path.display());
+        assert!(
+            published == current,
+            "{} is old; UPDATE_SCHEMAS=1 writes it anew",
+            path.display()
+        );
     }
 }

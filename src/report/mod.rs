@@ -1,8 +1,9 @@
 //! What people and machines see of a run: every consumer of its events.
 //!
-//! `run`'s dispatcher hands each event to each [`Consumer`]. `events.ndjson` is written as the run goes; the other
-//! files are rendered from one [`RunReport`], the fold of the events, so that a recorded run renders the same again.
-//! The terminal is for those who watch. This module knows `event` only: never a step, never `run`.
+//! `run`'s dispatcher hands each event to each [`Consumer`]. `events.ndjson` is written as the run
+//! goes; the other files are rendered from one [`RunReport`], the fold of the events, so that a
+//! recorded run renders the same again. The terminal is for those who watch. This module knows
+//! `event` only: never a step, never `run`.
 
 mod cause;
 pub mod cfn_logs;
@@ -34,8 +35,8 @@ use crate::input::{self, InputError};
 pub use cause::RootCause;
 pub use model::RunReport;
 
-/// One who is told of everything that happens in a run. One that fails is dropped by the dispatcher, with a warning
-/// that shows its error; the others go on.
+/// One who is told of everything that happens in a run. One that fails is dropped by the
+/// dispatcher, with a warning that shows its error; the others go on.
 pub trait Consumer: Send {
     fn take(&mut self, event: &RunEvent) -> io::Result<()>;
 
@@ -56,37 +57,63 @@ pub enum Error {
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: InputError },
     #[error("{}:{line}: not an event of taskcat: {source}", path.display())]
-    Event { path: PathBuf, line: usize, source: serde_json::Error },
+    Event {
+        path: PathBuf,
+        line: usize,
+        source: serde_json::Error,
+    },
 }
 
 type Render = fn(&RunReport, &mut dyn Write) -> io::Result<()>;
 
 /// The files that a run has one of.
-const FILES: [(&str, Render); 3] =
-    [("index.html", html::render), ("junit.xml", junit::render), ("report.json", json::render)];
+const FILES: [(&str, Render); 3] = [
+    ("index.html", html::render),
+    ("junit.xml", junit::render),
+    ("report.json", json::render),
+];
 
-/// The consumers that write the usual files to `directory`, which is made if need be. The report of an earlier run is
-/// removed: it must not pass for this one's.
+/// The consumers that write the usual files to `directory`, which is made if need be. The report of
+/// an earlier run is removed: it must not pass for this one's.
 pub fn files(directory: &Path) -> io::Result<Vec<Box<dyn Consumer>>> {
     fs::create_dir_all(directory).map_err(|error| at_path(directory, error))?;
-    FILES.iter().try_for_each(|(name, _)| folder::remove(&directory.join(name)))?;
+    FILES
+        .iter()
+        .try_for_each(|(name, _)| folder::remove(&directory.join(name)))?;
     let events = events::EventsFile::create(&directory.join("events.ndjson"))?;
-    let report = ReportFiles { directory: directory.into(), report: RunReport::default(), written: None };
+    let report = ReportFiles {
+        directory: directory.into(),
+        report: RunReport::default(),
+        written: None,
+    };
     Ok(vec![Box::new(events), Box::new(report)])
 }
 
-/// Writes `index.html`, `junit.xml`, `report.json` and the `-cfnlogs.txt` files of a report to `directory`. One that
-/// can't be written keeps none of the others back; the error names all that could not.
+/// Writes `index.html`, `junit.xml`, `report.json` and the `-cfnlogs.txt` files of a report to
+/// `directory`. One that can't be written keeps none of the others back; the error names all that
+/// could not.
 pub fn write(report: &RunReport, directory: &Path) -> io::Result<()> {
-    let rendered = FILES.map(|(name, render)| replace(&directory.join(name), |out| render(report, out)));
-    let logs = cfn_logs::files(report)
+    let rendered =
+        FILES.map(|(name, render)| replace(&directory.join(name), |out| render(report, out)));
+    let logs = cfn_logs::files(report).into_iter().map(|(name, cells)| {
+        replace(&directory.join(name), |out| {
+            cfn_logs::render(&cells, report, out)
+        })
+    });
+    let errors: Vec<String> = rendered
         .into_iter()
-        .map(|(name, cells)| replace(&directory.join(name), |out| cfn_logs::render(&cells, report, out)));
-    let errors: Vec<String> = rendered.into_iter().chain(logs).filter_map(|it| Some(it.err()?.to_string())).collect();
-    if errors.is_empty() { Ok(()) } else { Err(io::Error::other(errors.join("; "))) }
+        .chain(logs)
+        .filter_map(|it| Some(it.err()?.to_string()))
+        .collect();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(io::Error::other(errors.join("; ")))
+    }
 }
 
-/// Writes a file in whole or not at all: a reader, or a run that is killed, never meets half of one.
+/// Writes a file in whole or not at all: a reader, or a run that is killed, never meets half of
+/// one.
 fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let partial = path.with_added_extension("partial");
     let written = create(&partial).and_then(|file| {
@@ -94,11 +121,13 @@ fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
         write(&mut out)?;
         out.flush()
     });
-    written.and_then(|()| fs::rename(&partial, path)).map_err(|error| {
-        // What is left of it is of no use; that it can't be removed either is no news.
-        let _ = fs::remove_file(&partial);
-        at_path(path, error)
-    })
+    written
+        .and_then(|()| fs::rename(&partial, path))
+        .map_err(|error| {
+            // What is left of it is of no use; that it can't be removed either is no news.
+            let _ = fs::remove_file(&partial);
+            at_path(path, error)
+        })
 }
 
 /// Creates a file in the place of a former one. What a link leads to is not written.
@@ -110,7 +139,8 @@ fn create(path: &Path) -> io::Result<File> {
     File::options().write(true).create_new(true).open(path)
 }
 
-/// Folds the events and writes the files that render from them. One fold for all: it holds every event of the run.
+/// Folds the events and writes the files that render from them. One fold for all: it holds every
+/// event of the run.
 struct ReportFiles {
     directory: PathBuf,
     report: RunReport,
@@ -132,7 +162,8 @@ impl Consumer for ReportFiles {
         if written.elapsed() >= BETWEEN_WRITES {
             *written = Instant::now();
             self.report.conclude();
-            // What hinders it may have passed by the run's end, so that this is not the end of the consumer.
+            // What hinders it may have passed by the run's end, so that this is not the end of the
+            // consumer.
             if let Err(error) = write(&self.report, &self.directory) {
                 tracing::debug!("the report so far could not be written: {error}");
             }
@@ -147,7 +178,10 @@ impl Consumer for ReportFiles {
 }
 
 fn at_path(path: &Path, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot write {}: {}", path.display(), input::reason(&error)))
+    io::Error::new(
+        error.kind(),
+        format!("cannot write {}: {}", path.display(), input::reason(&error)),
+    )
 }
 
 #[cfg(test)]
@@ -171,7 +205,10 @@ pub(crate) mod tests {
     ];
 
     pub fn fixture_path(scenario: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events").join(scenario).join("events.ndjson")
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fixtures/events")
+            .join(scenario)
+            .join("events.ndjson")
     }
 
     pub fn fixture(scenario: &str) -> Vec<RunEvent> {
@@ -190,22 +227,38 @@ pub(crate) mod tests {
             cfn_logs::render(cells, report, &mut out).unwrap();
             String::from_utf8(out).unwrap()
         };
-        cfn_logs::files(report).into_iter().map(|(name, cells)| (name, log(&cells))).collect()
+        cfn_logs::files(report)
+            .into_iter()
+            .map(|(name, cells)| (name, log(&cells)))
+            .collect()
     }
 
     /// Runs the events through the usual consumers, as the dispatcher does.
     fn consume(events: &[RunEvent], directory: &Path) {
         let mut consumers = files(directory).unwrap();
         for event in events {
-            consumers.iter_mut().for_each(|consumer| consumer.take(event).unwrap());
-            consumers.iter_mut().for_each(|consumer| consumer.tick().unwrap());
+            consumers
+                .iter_mut()
+                .for_each(|consumer| consumer.take(event).unwrap());
+            consumers
+                .iter_mut()
+                .for_each(|consumer| consumer.tick().unwrap());
         }
-        consumers.iter_mut().for_each(|consumer| consumer.finish().unwrap());
+        consumers
+            .iter_mut()
+            .for_each(|consumer| consumer.finish().unwrap());
     }
 
     fn contents(directory: &Path) -> BTreeMap<String, String> {
         let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
-        entries.map(|it| (it.file_name().into_string().unwrap(), fs::read_to_string(it.path()).unwrap())).collect()
+        entries
+            .map(|it| {
+                (
+                    it.file_name().into_string().unwrap(),
+                    fs::read_to_string(it.path()).unwrap(),
+                )
+            })
+            .collect()
     }
 
     #[test]
@@ -216,11 +269,19 @@ pub(crate) mod tests {
             let recorded = events::read(&first.path().join("events.ndjson")).unwrap();
             consume(&recorded, second.path());
             let (first, second) = (contents(first.path()), contents(second.path()));
-            assert_eq!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>(), "{scenario}");
+            assert_eq!(
+                first.keys().collect::<Vec<_>>(),
+                second.keys().collect::<Vec<_>>(),
+                "{scenario}"
+            );
             for (name, text) in &first {
                 assert!(text == &second[name], "{scenario}: {name} differs");
             }
-            assert_eq!(first["events.ndjson"], fs::read_to_string(fixture_path(scenario)).unwrap(), "{scenario}");
+            assert_eq!(
+                first["events.ndjson"],
+                fs::read_to_string(fixture_path(scenario)).unwrap(),
+                "{scenario}"
+            );
         }
     }
 
@@ -231,14 +292,19 @@ pub(crate) mod tests {
             consume(&fixture(scenario), directory.path());
             let files = contents(directory.path());
             let page = &files["index.html"];
-            // The design changes more often than what is said; the words are what the snapshot is about.
+            // The design changes more often than what is said; the words are what the snapshot is
+            // about.
             let (head, rest) = page.split_once("<style>").unwrap();
             let (_, body) = rest.split_once("</style>").unwrap();
             let (head, body) = (without_hash(head), without_script(body));
             insta::assert_snapshot!(format!("{scenario}.html"), format!("{head}{body}"));
             insta::assert_snapshot!(format!("{scenario}.junit"), files["junit.xml"]);
-            let logs = files.iter().filter(|(name, _)| name.ends_with("-cfnlogs.txt"));
-            let logs: Vec<String> = logs.map(|(name, log)| format!("==> {name} <==\n{log}")).collect();
+            let logs = files
+                .iter()
+                .filter(|(name, _)| name.ends_with("-cfnlogs.txt"));
+            let logs: Vec<String> = logs
+                .map(|(name, log)| format!("==> {name} <==\n{log}"))
+                .collect();
             insta::assert_snapshot!(format!("{scenario}.cfnlogs"), logs.join("\n"));
         }
         let report = RunReport::from_events(&fixture("hook-failed"));
@@ -254,7 +320,12 @@ pub(crate) mod tests {
 
     fn without_hash(head: &str) -> String {
         let (start, rest) = head.split_once("script-src 'sha256-").unwrap();
-        format!("{start}script-src '{}", rest.split_once('\'').map(|(_, rest)| format!("…'{rest}")).unwrap())
+        format!(
+            "{start}script-src '{}",
+            rest.split_once('\'')
+                .map(|(_, rest)| format!("…'{rest}"))
+                .unwrap()
+        )
     }
 
     #[test]
@@ -297,18 +368,37 @@ pub(crate) mod tests {
             // From the record alone, as a reader of it would.
             let recorded = events::read(&directory.path().join("events.ndjson")).unwrap();
             assert_eq!(recorded, events);
-            let said = |text: &str, expect: &str| assert_eq!(text.contains(expect), simulated, "{expect}: {text}");
+            let said = |text: &str, expect: &str| {
+                assert_eq!(text.contains(expect), simulated, "{expect}: {text}")
+            };
             for (name, text) in contents(directory.path()) {
                 match name.as_str() {
                     "index.html" => {
                         said(&text, "failed (simulated) – taskcat report</title>");
-                        said(&text, "<span class=\"badge interrupted\">simulated</span></h1>");
-                        said(&text, "<strong>Simulated.</strong> Nothing of this happened in AWS.");
-                        assert_eq!(text.contains("console.aws.amazon.com"), !simulated, "a link to AWS");
+                        said(
+                            &text,
+                            "<span class=\"badge interrupted\">simulated</span></h1>",
+                        );
+                        said(
+                            &text,
+                            "<strong>Simulated.</strong> Nothing of this happened in AWS.",
+                        );
+                        assert_eq!(
+                            text.contains("console.aws.amazon.com"),
+                            !simulated,
+                            "a link to AWS"
+                        );
                     }
                     "junit.xml" => {
-                        let (suites, properties) = ("<testsuite ", "<property name=\"simulated\" value=\"true\"/>");
-                        let expect = if simulated { text.matches(suites).count() } else { 0 };
+                        let (suites, properties) = (
+                            "<testsuite ",
+                            "<property name=\"simulated\" value=\"true\"/>",
+                        );
+                        let expect = if simulated {
+                            text.matches(suites).count()
+                        } else {
+                            0
+                        };
                         assert_eq!(text.matches(properties).count(), expect, "{text}");
                     }
                     "report.json" => said(&text, "\"simulated\": true"),
@@ -325,7 +415,14 @@ pub(crate) mod tests {
     fn hostile_strings_stay_text_in_every_output() {
         let report = RunReport::from_events(&fixture("hostile"));
         let page = without_script(&rendered(html::render, &report));
-        for injected in ["<script", "<img", "<svg", "Key<b>", "href=\"javascript", "etc/passwd-"] {
+        for injected in [
+            "<script",
+            "<img",
+            "<svg",
+            "Key<b>",
+            "href=\"javascript",
+            "etc/passwd-",
+        ] {
             assert!(!page.contains(injected), "{injected} in the page");
         }
         // The template language in a name is text too.
@@ -333,7 +430,11 @@ pub(crate) mod tests {
         let hostile = |c: char| (c.is_control() && c != '\n' && c != '\t') || c == '\u{202e}';
         let junit = rendered(junit::render, &report);
         let logs: String = logs_of(&report).into_values().collect();
-        for (name, output) in [("index.html", &page), ("junit.xml", &junit), ("cfnlogs", &logs)] {
+        for (name, output) in [
+            ("index.html", &page),
+            ("junit.xml", &junit),
+            ("cfnlogs", &logs),
+        ] {
             let found: Vec<char> = output.chars().filter(|c| hostile(*c)).collect();
             assert!(found.is_empty(), "{name} holds {found:?}");
         }
@@ -404,7 +505,14 @@ pub(crate) mod tests {
                 serde_json::Value::String(text)
                     if !matches!(
                         key,
-                        "event" | "at" | "timestamp" | "task" | "outcome" | "why" | "stage" | "status"
+                        "event"
+                            | "at"
+                            | "timestamp"
+                            | "task"
+                            | "outcome"
+                            | "why"
+                            | "stage"
+                            | "status"
                     ) =>
                 {
                     *next += 1;
@@ -413,10 +521,12 @@ pub(crate) mod tests {
                         *text = strings[*next / 3 % strings.len()].clone();
                     }
                 }
-                serde_json::Value::Array(items) => items.iter_mut().for_each(|item| walk(item, key, strings, next)),
-                serde_json::Value::Object(entries) => {
-                    entries.iter_mut().for_each(|(key, item)| walk(item, key, strings, next))
-                }
+                serde_json::Value::Array(items) => items
+                    .iter_mut()
+                    .for_each(|item| walk(item, key, strings, next)),
+                serde_json::Value::Object(entries) => entries
+                    .iter_mut()
+                    .for_each(|(key, item)| walk(item, key, strings, next)),
                 _ => {}
             }
         }
@@ -486,19 +596,38 @@ pub(crate) mod tests {
     fn the_root_cause_reads_the_same_everywhere() {
         for scenario in ["one-failed", "launch-failed", "hook-failed"] {
             let report = RunReport::from_events(&fixture(scenario));
-            let cause = report.cells.iter().find_map(|cell| cell.root_cause.as_ref()).unwrap().text.clone();
+            let cause = report
+                .cells
+                .iter()
+                .find_map(|cell| cell.root_cause.as_ref())
+                .unwrap()
+                .text
+                .clone();
             let unescape = |text: String| {
-                let plain =
-                    text.replace("&quot;", "\"").replace("&#39;", "'").replace("&#x27;", "'").replace("&#x2f;", "/");
+                let plain = text
+                    .replace("&quot;", "\"")
+                    .replace("&#39;", "'")
+                    .replace("&#x27;", "'")
+                    .replace("&#x2f;", "/");
                 plain.replace("&apos;", "'")
             };
             let page = unescape(rendered(html::render, &report));
             // What failed and the reason are two elements that read on as one text.
             let page = page.replace("</span><span class=\"why\">", "");
             assert!(page.contains(&cause), "{cause}");
-            assert!(unescape(rendered(junit::render, &report)).contains(&cause), "{cause}");
-            let json: serde_json::Value = serde_json::from_str(&rendered(json::render, &report)).unwrap();
-            assert!(json["cells"].as_array().unwrap().iter().any(|cell| cell["root_cause"]["text"] == *cause));
+            assert!(
+                unescape(rendered(junit::render, &report)).contains(&cause),
+                "{cause}"
+            );
+            let json: serde_json::Value =
+                serde_json::from_str(&rendered(json::render, &report)).unwrap();
+            assert!(
+                json["cells"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|cell| cell["root_cause"]["text"] == *cause)
+            );
         }
     }
 
@@ -506,8 +635,19 @@ pub(crate) mod tests {
     fn a_file_that_cannot_be_written_keeps_no_other_back() {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join("index.html")).unwrap();
-        let error = write(&RunReport::from_events(&fixture("hook-failed")), directory.path()).unwrap_err().to_string();
-        assert_eq!(error, format!("cannot write {}: it is a directory", directory.path().join("index.html").display()));
+        let error = write(
+            &RunReport::from_events(&fixture("hook-failed")),
+            directory.path(),
+        )
+        .unwrap_err()
+        .to_string();
+        assert_eq!(
+            error,
+            format!(
+                "cannot write {}: it is a directory",
+                directory.path().join("index.html").display()
+            )
+        );
         assert!(directory.path().join("junit.xml").is_file());
         assert!(directory.path().join("report.json").is_file());
     }
@@ -519,7 +659,11 @@ pub(crate) mod tests {
         let report = RunReport::from_events(&events);
         assert_eq!(report.verdict, model::Verdict::Incomplete);
         assert_eq!(report.counts(), "6 unfinished");
-        assert!(!events.iter().any(|event| matches!(event.happening, Happening::RunFinished(_))));
+        assert!(
+            !events
+                .iter()
+                .any(|event| matches!(event.happening, Happening::RunFinished(_)))
+        );
         let page = rendered(html::render, &report);
         assert!(page.contains("The run did not end."));
     }
@@ -531,7 +675,11 @@ pub(crate) mod tests {
         assert!(directory.path().join("index.html").exists());
         files(directory.path()).unwrap();
         assert_eq!(contents(directory.path())["events.ndjson"], "");
-        assert!(["index.html", "junit.xml", "report.json"].iter().all(|name| !directory.path().join(name).exists()));
+        assert!(
+            ["index.html", "junit.xml", "report.json"]
+                .iter()
+                .all(|name| !directory.path().join(name).exists())
+        );
     }
 
     #[test]
@@ -543,13 +691,16 @@ pub(crate) mod tests {
                 report.apply(event);
                 report.conclude();
             }
-            let (early, late) =
-                (rendered(json::render, &report), rendered(json::render, &RunReport::from_events(&events)));
+            let (early, late) = (
+                rendered(json::render, &report),
+                rendered(json::render, &RunReport::from_events(&events)),
+            );
             assert!(early == late, "{scenario}");
         }
     }
 
-    /// Writes pages to look at: `cargo test --lib report -- --ignored pages`, then open `target/report-pages`.
+    /// Writes pages to look at: `cargo test --lib report -- --ignored pages`, then open
+    /// `target/report-pages`.
     #[test]
     #[ignore = "writes pages to look at"]
     fn pages_for_the_eye() {
@@ -567,7 +718,11 @@ pub(crate) mod tests {
         let lines: Vec<&str> = text.lines().collect();
         let of_cell = |test: &str, region: &str| {
             let cell = format!("\"cell\":{{\"test\":\"{test}\",\"region\":\"{region}\"}}");
-            lines.iter().filter(move |line| line.contains(&cell)).copied().collect::<Vec<_>>()
+            lines
+                .iter()
+                .filter(move |line| line.contains(&cell))
+                .copied()
+                .collect::<Vec<_>>()
         };
         let (good, bad) = (of_cell("vpc", "us-east-1"), of_cell("app", "eu-west-1"));
         let mut start: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
@@ -576,15 +731,28 @@ pub(crate) mod tests {
         for test in 0..tests {
             for region in 0..regions {
                 let fails = (test * 7 + region * 3) % 11 == 0;
-                let (kind, old) = if fails { ("app", "eu-west-1") } else { ("vpc", "us-east-1") };
+                let (kind, old) = if fails {
+                    ("app", "eu-west-1")
+                } else {
+                    ("vpc", "us-east-1")
+                };
                 let (name, place) = (format!("{kind}-{test}"), format!("xx-region-{region}"));
-                let template = start["cells"].as_array().unwrap().iter().find(|cell| cell["test"] == kind).unwrap();
+                let template = start["cells"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .find(|cell| cell["test"] == kind)
+                    .unwrap();
                 let mut cell = template.clone();
                 cell["test"] = name.as_str().into();
                 cell["region"] = place.as_str().into();
                 cells.push(cell);
                 let renamed = |line: &&str| {
-                    line.replace(&format!("\"test\":\"{kind}\""), &format!("\"test\":\"{name}\"")).replace(old, &place)
+                    line.replace(
+                        &format!("\"test\":\"{kind}\""),
+                        &format!("\"test\":\"{name}\""),
+                    )
+                    .replace(old, &place)
                 };
                 all.extend(if fails { &bad } else { &good }.iter().map(renamed));
             }
@@ -592,7 +760,10 @@ pub(crate) mod tests {
         start["cells"] = cells.into();
         all.insert(0, start.to_string());
         all.push(lines[lines.len() - 1].to_owned());
-        let mut events: Vec<RunEvent> = all.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let mut events: Vec<RunEvent> = all
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
         events.sort_by_key(|event| event.at);
         events
     }

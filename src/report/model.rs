@@ -1,7 +1,8 @@
 //! `RunReport`: what a run came to. Everything that is written at the end renders from it.
 //!
-//! `fold` makes it of the run's events. All times in it are those of the events, never the clock's, so that a recorded
-//! run renders the same again. What a failed cell failed of is `root_cause`'s; how anything looks is for the formats.
+//! `fold` makes it of the run's events. All times in it are those of the events, never the clock's,
+//! so that a recorded run renders the same again. What a failed cell failed of is `root_cause`'s;
+//! how anything looks is for the formats.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,12 +14,13 @@ use serde::Serialize;
 use super::cause::RootCause;
 use super::source::Sources;
 use crate::event::{
-    Cell, CellId, FailurePlace, Happening, Hook, HookStage, KeptWhy, LeftResource, LintFinding, Output, Parameter,
-    RunFinished, StackEvent, Task,
+    Cell, CellId, FailurePlace, Happening, Hook, HookStage, KeptWhy, LeftResource, LintFinding,
+    Output, Parameter, RunFinished, StackEvent, Task,
 };
 use crate::status::StackStatus;
 
-/// The version of the shape of `report.json`. It grows when a reader of the former shape would break.
+/// The version of the shape of `report.json`. It grows when a reader of the former shape would
+/// break.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// A run of taskcat: what was tested, what came of it, and what is left of it.
@@ -56,7 +58,8 @@ pub struct RunReport {
     /// The Lambda archives that were built.
     pub packages: Vec<PackageReport>,
     pub buckets: Vec<BucketReport>,
-    /// One for each test in each region, in the plan's order; tested by several runs, as the last one found it.
+    /// One for each test in each region, in the plan's order; tested by several runs, as the last
+    /// one found it.
     pub cells: Vec<CellReport>,
     #[serde(skip)]
     pub(super) positions: HashMap<CellId, usize>,
@@ -189,8 +192,8 @@ pub struct CellReport {
     pub hooks: Vec<HookReport>,
     pub teardown: Teardown,
     pub warnings: Vec<String>,
-    /// What it came to before, the first one first: in earlier runs, where this is the report of several, and in attempts
-    /// that were retried.
+    /// What it came to before, the first one first: in earlier runs, where this is the report of
+    /// several, and in attempts that were retried.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
     /// It passed only after an attempt had failed.
@@ -341,18 +344,28 @@ impl RunReport {
             (totals.passed, "passed"),
             (totals.left_behind, "left behind"),
         ];
-        let counts: Vec<String> =
-            words.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-        if counts.is_empty() { "nothing was tested".into() } else { counts.join(", ") }
+        let counts: Vec<String> = words
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
+        if counts.is_empty() {
+            "nothing was tested".into()
+        } else {
+            counts.join(", ")
+        }
     }
 
     pub fn duration_seconds(&self) -> Option<f64> {
-        seconds_between(self.started_at, self.finished_at).map(|seconds| self.decision.without(seconds))
+        seconds_between(self.started_at, self.finished_at)
+            .map(|seconds| self.decision.without(seconds))
     }
 
     /// The cell that an event is about.
     pub fn cell_of(&self, id: &CellId) -> Option<&CellReport> {
-        self.positions.get(id).and_then(|position| self.cells.get(*position))
+        self.positions
+            .get(id)
+            .and_then(|position| self.cells.get(*position))
     }
 }
 
@@ -404,13 +417,30 @@ impl CellReport {
 
     /// Whether it passed only after an attempt had failed.
     pub(super) fn is_flaky(&self) -> bool {
-        self.state == CellState::Passed && self.attempts.iter().any(|attempt| attempt.state == CellState::Failed)
+        self.state == CellState::Passed
+            && self
+                .attempts
+                .iter()
+                .any(|attempt| attempt.state == CellState::Failed)
     }
 
     /// What this was, for the report of a later run of the same cell.
     pub(super) fn into_attempts(self, run_id: &str) -> Vec<Attempt> {
-        let Self { mut attempts, state, root_cause, reason, duration_seconds, .. } = self;
-        attempts.push(Attempt { run_id: run_id.to_owned(), state, root_cause, reason, duration_seconds });
+        let Self {
+            mut attempts,
+            state,
+            root_cause,
+            reason,
+            duration_seconds,
+            ..
+        } = self;
+        attempts.push(Attempt {
+            run_id: run_id.to_owned(),
+            state,
+            root_cause,
+            reason,
+            duration_seconds,
+        });
         attempts
     }
 
@@ -426,7 +456,9 @@ impl CellReport {
         while let Some(stack) = next {
             path.extend(stack.logical_id.as_deref());
             // Recorded events may claim that a stack is nested in itself.
-            next = (path.len() < self.stacks.len()).then(|| self.stack(stack.parent.as_deref()?)).flatten();
+            next = (path.len() < self.stacks.len())
+                .then(|| self.stack(stack.parent.as_deref()?))
+                .flatten();
         }
         path.reverse();
         path
@@ -457,7 +489,10 @@ pub fn why_kept(why: KeptWhy) -> &'static str {
 /// The id of the stack that a resource of type `AWS::CloudFormation::Stack` stands for.
 pub fn nested_stack_id(event: &StackEvent) -> Option<&str> {
     let is_nested = event.resource_type == "AWS::CloudFormation::Stack" && !event.is_of_stack();
-    event.physical_id.as_deref().filter(|id| is_nested && !id.is_empty())
+    event
+        .physical_id
+        .as_deref()
+        .filter(|id| is_nested && !id.is_empty())
 }
 
 /// Leaves a count out of `report.json` where there is nothing to count.

@@ -1,11 +1,12 @@
-//! `--redact`: account ids and bucket names are masked in everything that is written of a run, so that its report can be
-//! shown to strangers.
+//! `--redact`: account ids and bucket names are masked in everything that is written of a run, so
+//! that its report can be shown to strangers.
 //!
-//! Events are masked before any consumer sees them, so that no output can be forgotten, and what is rendered again from
-//! `events.ndjson` is masked too. Each account and each bucket gets a name of its own (`account-1`, `bucket-2`): what
-//! belongs together can still be told. Ids of twelve digits count as accounts wherever they stand alone. The names of
-//! buckets are those of the run, those that a stack's events tell of, and those in S3's ARNs and URLs, and in what a
-//! configuration says of them.
+//! Events are masked before any consumer sees them, so that no output can be forgotten, and what is
+//! rendered again from `events.ndjson` is masked too. Each account and each bucket gets a name of
+//! its own (`account-1`, `bucket-2`): what belongs together can still be told. Ids of twelve digits
+//! count as accounts wherever they stand alone. The names of buckets are those of the run, those
+//! that a stack's events tell of, and those in S3's ARNs and URLs, and in what a configuration says
+//! of them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,8 +19,9 @@ use super::Consumer;
 use crate::event::{Happening, RunEvent};
 
 /// Account ids, as a word of their own.
-static ACCOUNT: LazyLock<Regex> =
-    LazyLock::new(|| compiled(r"(?<![0-9A-Za-z.-])\d{12}(?![0-9A-Za-z-])|(?<=:)\d{12}(?=:)|(?<=-)\d{12}(?=-)"));
+static ACCOUNT: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(r"(?<![0-9A-Za-z.-])\d{12}(?![0-9A-Za-z-])|(?<=:)\d{12}(?=:)|(?<=-)\d{12}(?=-)")
+});
 
 /// Buckets in ARNs and in URLs of both styles; hosts only of S3 itself.
 static BUCKET: LazyLock<Regex> = LazyLock::new(|| {
@@ -43,21 +45,27 @@ impl Redaction {
     #[cfg(test)]
     fn new(buckets: impl IntoIterator<Item = String>) -> Self {
         let mut redaction = Self::default();
-        buckets.into_iter().for_each(|bucket| redaction.bucket(&bucket));
+        buckets
+            .into_iter()
+            .for_each(|bucket| redaction.bucket(&bucket));
         redaction
     }
 
     /// Knows everything that recorded events tell of.
     pub fn of(events: &[RunEvent]) -> Self {
         let mut redaction = Self::default();
-        events.iter().for_each(|event| redaction.learn(&event.happening));
+        events
+            .iter()
+            .for_each(|event| redaction.learn(&event.happening));
         redaction
     }
 
     /// The event with everything masked that is known by now.
     pub fn event(&mut self, event: RunEvent) -> RunEvent {
         self.learn(&event.happening);
-        let Ok(mut value) = serde_json::to_value(&event) else { return event };
+        let Ok(mut value) = serde_json::to_value(&event) else {
+            return event;
+        };
         self.value(&mut value);
         // Only texts have changed, so the value still reads as what it was.
         serde_json::from_value(value).unwrap_or(RunEvent {
@@ -72,7 +80,10 @@ impl Redaction {
     /// Takes note of the accounts and buckets that an event names as such.
     fn learn(&mut self, happening: &Happening) {
         match happening {
-            Happening::RunStarted(run) => run.cells.iter().for_each(|cell| self.account(&cell.account_id)),
+            Happening::RunStarted(run) => run
+                .cells
+                .iter()
+                .for_each(|cell| self.account(&cell.account_id)),
             Happening::BucketCreating { bucket, .. }
             | Happening::StagingMarked { bucket, .. }
             | Happening::UploadStarted { bucket, .. }
@@ -95,7 +106,10 @@ impl Redaction {
     }
 
     fn bucket(&mut self, bucket: &str) {
-        if !bucket.is_empty() && !self.buckets.contains_key(bucket) && !self.buckets.values().any(|it| it == bucket) {
+        if !bucket.is_empty()
+            && !self.buckets.contains_key(bucket)
+            && !self.buckets.values().any(|it| it == bucket)
+        {
             let name = format!("bucket-{}", self.buckets.len() + 1);
             self.buckets.insert(bucket.to_owned(), name.clone());
             self.know(bucket, name);
@@ -103,7 +117,9 @@ impl Redaction {
     }
 
     fn know(&mut self, what: &str, name: String) {
-        let at = self.names.partition_point(|(known, _)| known.len() >= what.len());
+        let at = self
+            .names
+            .partition_point(|(known, _)| known.len() >= what.len());
         self.names.insert(at, (what.to_owned(), name));
     }
 
@@ -113,8 +129,9 @@ impl Redaction {
             Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
             Value::Object(entries) => {
                 // These are no text that anybody wrote.
-                let entries =
-                    entries.iter_mut().filter(|(key, _)| !matches!(key.as_str(), "event" | "at" | "timestamp"));
+                let entries = entries
+                    .iter_mut()
+                    .filter(|(key, _)| !matches!(key.as_str(), "event" | "at" | "timestamp"));
                 entries.for_each(|(_, item)| self.value(item));
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -128,13 +145,21 @@ impl Redaction {
         for found in found(&BUCKET, text) {
             self.bucket(&found);
         }
-        let names = self.names.iter().filter(|(what, _)| text.contains(what.as_str()));
-        names.fold(text.to_owned(), |text, (what, name)| text.replace(what, name))
+        let names = self
+            .names
+            .iter()
+            .filter(|(what, _)| text.contains(what.as_str()));
+        names.fold(text.to_owned(), |text, (what, name)| {
+            text.replace(what, name)
+        })
     }
 }
 
 /// A mask that can't be compiled must not be one that is off.
-#[expect(clippy::expect_used, reason = "a fault of this file, which every test finds")]
+#[expect(
+    clippy::expect_used,
+    reason = "a fault of this file, which every test finds"
+)]
 fn compiled(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a valid pattern")
 }
@@ -151,10 +176,13 @@ fn found(pattern: &Regex, text: &str) -> Vec<String> {
 pub struct SharedRedaction(Arc<Mutex<Redaction>>);
 
 impl SharedRedaction {
-    /// Takes note of buckets: parameters and errors may hold their names before an event tells of them.
+    /// Takes note of buckets: parameters and errors may hold their names before an event tells of
+    /// them.
     pub fn know_buckets(&self, buckets: impl IntoIterator<Item = String>) {
         let mut redaction = self.lock();
-        buckets.into_iter().for_each(|bucket| redaction.bucket(&bucket));
+        buckets
+            .into_iter()
+            .for_each(|bucket| redaction.bucket(&bucket));
     }
 
     /// The text with everything masked that is known by now.
@@ -211,24 +239,51 @@ mod tests {
             redaction.account("111122223333");
             assert_eq!(redaction.text(text), expect, "{text}");
         };
-        check("arn:aws:iam::111122223333:role/x", "arn:aws:iam::account-1:role/x");
-        check("arn:aws-cn:sns:cn-north-1:444455556666:t", "arn:aws-cn:sns:cn-north-1:account-2:t");
-        check("in 444455556666, not in 111122223333.", "in account-2, not in account-1.");
-        check("assets-444455556666-us-east-1", "assets-account-2-us-east-1");
+        check(
+            "arn:aws:iam::111122223333:role/x",
+            "arn:aws:iam::account-1:role/x",
+        );
+        check(
+            "arn:aws-cn:sns:cn-north-1:444455556666:t",
+            "arn:aws-cn:sns:cn-north-1:account-2:t",
+        );
+        check(
+            "in 444455556666, not in 111122223333.",
+            "in account-2, not in account-1.",
+        );
+        check(
+            "assets-444455556666-us-east-1",
+            "assets-account-2-us-east-1",
+        );
         check("tcat-one-more and tcat-one", "bucket-2 and bucket-1");
         check("arn:aws:s3:::my.bucket/key", "arn:aws:s3:::bucket-3/key");
         check("s3://other/key", "s3://bucket-3/key");
-        check("https://other.s3.eu-west-1.amazonaws.com/key", "https://bucket-3.s3.eu-west-1.amazonaws.com/key");
-        check("https://s3.amazonaws.com/other/key", "https://s3.amazonaws.com/bucket-3/key");
-        check("https://s3-eu-west-1.amazonaws.com/other/key", "https://s3-eu-west-1.amazonaws.com/bucket-3/key");
+        check(
+            "https://other.s3.eu-west-1.amazonaws.com/key",
+            "https://bucket-3.s3.eu-west-1.amazonaws.com/key",
+        );
+        check(
+            "https://s3.amazonaws.com/other/key",
+            "https://s3.amazonaws.com/bucket-3/key",
+        );
+        check(
+            "https://s3-eu-west-1.amazonaws.com/other/key",
+            "https://s3-eu-west-1.amazonaws.com/bucket-3/key",
+        );
         // Neither is an account.
         check(
             "1234567890123 and 5b0c2a30-7f0e-4d1c-9d3e-123456789012",
             "1234567890123 and 5b0c2a30-7f0e-4d1c-9d3e-123456789012",
         );
         check("s3_bucket: my-bucket", "s3_bucket: bucket-3");
-        check("\"s3_bucket\": \"my-bucket\",", "\"s3_bucket\": \"bucket-3\",");
-        check("$[taskcat_getlicensecontent]/other/key", "$[taskcat_getlicensecontent]/bucket-3/key");
+        check(
+            "\"s3_bucket\": \"my-bucket\",",
+            "\"s3_bucket\": \"bucket-3\",",
+        );
+        check(
+            "$[taskcat_getlicensecontent]/other/key",
+            "$[taskcat_getlicensecontent]/bucket-3/key",
+        );
         check("nothing here", "nothing here");
     }
 
@@ -236,24 +291,41 @@ mod tests {
     fn no_account_and_no_bucket_is_left_in_a_recorded_run() {
         for scenario in SCENARIOS {
             let events = fixture(scenario);
-            let Happening::RunStarted(run) = &events[0].happening else { panic!("{scenario}") };
-            let accounts: Vec<&str> =
-                run.cells.iter().map(|cell| cell.account_id.as_str()).filter(|it| it.len() == 12).collect();
+            let Happening::RunStarted(run) = &events[0].happening else {
+                panic!("{scenario}")
+            };
+            let accounts: Vec<&str> = run
+                .cells
+                .iter()
+                .map(|cell| cell.account_id.as_str())
+                .filter(|it| it.len() == 12)
+                .collect();
             assert!(!accounts.is_empty() || scenario == "hostile", "{scenario}");
             let buckets = events.iter().filter_map(|event| match &event.happening {
                 Happening::UploadStarted { bucket, .. } => Some(bucket.as_str()),
                 _ => None,
             });
             let mut redaction = Redaction::of(&events);
-            let masked: Vec<RunEvent> = events.iter().map(|event| redaction.event(event.clone())).collect();
+            let masked: Vec<RunEvent> = events
+                .iter()
+                .map(|event| redaction.event(event.clone()))
+                .collect();
             let text = serde_json::to_string(&masked).unwrap();
             for secret in accounts.into_iter().chain(buckets) {
                 assert!(!text.contains(secret), "{scenario}: {secret}");
             }
-            assert!(masked.iter().zip(&events).all(|(masked, event)| masked.seq == event.seq && masked.at == event.at));
+            assert!(
+                masked
+                    .iter()
+                    .zip(&events)
+                    .all(|(masked, event)| masked.seq == event.seq && masked.at == event.at)
+            );
             // Masked again, nothing changes.
             let mut again = Redaction::of(&masked);
-            let twice: Vec<RunEvent> = masked.iter().map(|event| again.event(event.clone())).collect();
+            let twice: Vec<RunEvent> = masked
+                .iter()
+                .map(|event| again.event(event.clone()))
+                .collect();
             assert!(twice.len() == masked.len());
         }
     }

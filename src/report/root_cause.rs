@@ -1,8 +1,8 @@
 //! Why a cell failed: the one event that failed first on its own account.
 //!
-//! A failed resource takes others with it: CloudFormation cancels its siblings, fails the stack, then every stack that
-//! this one is nested in, and rolls back. All of these say `FAILED`; only the first says why. `model` asks once a cell;
-//! every output shows the same answer.
+//! A failed resource takes others with it: CloudFormation cancels its siblings, fails the stack,
+//! then every stack that this one is nested in, and rolls back. All of these say `FAILED`; only the
+//! first says why. `model` asks once a cell; every output shows the same answer.
 
 use super::cause::{CauseKind, RootCause};
 use super::hint;
@@ -11,17 +11,24 @@ use super::source::TemplatePlace;
 use crate::event::{Gift, HookStage, StackEvent};
 use crate::status::{ResourceStatus, StackStatus};
 
-/// The root cause of a cell that has failed, or that was failing when it was stopped; none of any other.
+/// The root cause of a cell that has failed, or that was failing when it was stopped; none of any
+/// other.
 pub fn of_cell(cell: &CellReport) -> Option<RootCause> {
     let cause = found(cell)?;
     let path: Vec<&str> = cause.path.iter().map(String::as_str).collect();
     let (template, given) = (&cell.template, &cell.parameters);
     let origin = match cause.kind {
         CauseKind::Hook => None,
-        CauseKind::Resource | CauseKind::Stack if !path.is_empty() => cell.sources.origin(template, given, &path),
+        CauseKind::Resource | CauseKind::Stack if !path.is_empty() => {
+            cell.sources.origin(template, given, &path)
+        }
         _ => cell.sources.named_in(template, given, &cause.reason),
     };
-    let places = || cell.places.iter().filter(|place| cause.reason.contains(&place.message));
+    let places = || {
+        cell.places
+            .iter()
+            .filter(|place| cause.reason.contains(&place.message))
+    };
     let located = places().next();
     let hint = match (cause.kind, places().find_map(|place| place.hint.clone())) {
         (CauseKind::Hook, _) => None,
@@ -31,39 +38,61 @@ pub fn of_cell(cell: &CellReport) -> Option<RootCause> {
         }
         _ => hint::of(&cause.reason),
     };
-    let (source, parameters) = origin.map_or((None, Vec::new()), |it| (Some(it.place), it.parameters));
+    let (source, parameters) =
+        origin.map_or((None, Vec::new()), |it| (Some(it.place), it.parameters));
     let (source, parameters) = match located {
         Some(place) => {
             let is_template = cell.sources.template_at(&place.file).is_some();
-            let place = TemplatePlace { template: place.file.clone(), line: place.line };
-            (Some(place), if is_template { parameters } else { Vec::new() })
+            let place = TemplatePlace {
+                template: place.file.clone(),
+                line: place.line,
+            };
+            (
+                Some(place),
+                if is_template { parameters } else { Vec::new() },
+            )
         }
         None => (source, parameters),
     };
-    Some(RootCause { source, parameters, hint, ..cause })
+    Some(RootCause {
+        source,
+        parameters,
+        hint,
+        ..cause
+    })
 }
 
-/// A nested stack gets its parameters from the template around it: what is to be changed depends on how.
+/// A nested stack gets its parameters from the template around it: what is to be changed depends on
+/// how.
 fn of_nested_parameter(cell: &CellReport, path: &[&str], reason: &str) -> Option<String> {
-    let Some((source, resource)) = cell.sources.resource(&cell.template, path) else { return hint::of(reason) };
+    let Some((source, resource)) = cell.sources.resource(&cell.template, path) else {
+        return hint::of(reason);
+    };
     if resource.template.is_none() && resource.gives.is_empty() {
         return hint::of(reason);
     }
-    let given = resource.gives.iter().find(|(key, _)| reason.contains(key.as_str()));
+    let given = resource
+        .gives
+        .iter()
+        .find(|(key, _)| reason.contains(key.as_str()));
     let (template, line, id) = (&source.template, resource.line, path.last()?);
     if reason.contains("do not exist in the template") {
         let (key, _) = given?;
         return Some(format!(
-            "declare {key} in the nested template, or remove it from what {id} is given ({template}:{line})"
+            "declare {key} in the nested template, or remove it from what {id} is given \
+             ({template}:{line})"
         ));
     }
     Some(match given {
         Some((key, Gift::Ref(outer))) if path.len() == 1 => {
             format!(
-                "{id} gets {key} from the parameter {outer}: set that in `.taskcat.yml`, under `parameters` of the test"
+                "{id} gets {key} from the parameter {outer}: set that in `.taskcat.yml`, under \
+                 `parameters` of the test"
             )
         }
-        Some((key, Gift::Value(_))) => format!("change the value that {id} is given for {key} ({template}:{line})"),
+        Some((key, Gift::Value(_))) => {
+            format!("change the value that {id} is given for {key} ({template}:{line})")
+        }
         Some((key, _)) => format!("change what {id} is given for {key} ({template}:{line})"),
         None => format!("give {id} a value for it under its `Parameters` ({template}:{line})"),
     })
@@ -81,19 +110,33 @@ fn found(cell: &CellReport) -> Option<RootCause> {
         return found;
     }
     // A stack that was last seen on its way tells only who sent it there.
-    let on_its_way = cell.stack_status.as_ref().is_some_and(StackStatus::is_in_progress);
+    let on_its_way = cell
+        .stack_status
+        .as_ref()
+        .is_some_and(StackStatus::is_in_progress);
     let of_stack = cell.stack_status_reason.as_ref().filter(|_| !on_its_way);
     let reason = of_stack.or(cell.reason.as_ref());
     let status = cell.stack_status.as_ref().map(ResourceStatus::from);
     let reason = reason.map_or("no reason was given", String::as_str);
-    Some(RootCause::new(CauseKind::Unknown, vec![], None, status, reason))
+    Some(RootCause::new(
+        CauseKind::Unknown,
+        vec![],
+        None,
+        status,
+        reason,
+    ))
 }
 
 /// Every event that failed on its own account, the root cause first, for those who list them all.
 pub fn own_failures(cell: &CellReport) -> Vec<&StackEvent> {
-    let mut ranked: Vec<(Rank, &StackEvent)> =
-        cell.events.iter().filter_map(|event| Some((rank(cell, event)?, event))).collect();
-    let Some(best) = ranked.iter().map(|(rank, _)| *rank).min() else { return Vec::new() };
+    let mut ranked: Vec<(Rank, &StackEvent)> = cell
+        .events
+        .iter()
+        .filter_map(|event| Some((rank(cell, event)?, event)))
+        .collect();
+    let Some(best) = ranked.iter().map(|(rank, _)| *rank).min() else {
+        return Vec::new();
+    };
     ranked.retain(|(rank, _)| *rank == best);
     // What is nested deeper comes first at the same moment: its parent fails because of it.
     ranked.sort_by_key(|(_, event)| (event.timestamp, std::cmp::Reverse(event.depth)));
@@ -119,7 +162,10 @@ fn rank(cell: &CellReport, event: &StackEvent) -> Option<Rank> {
     let reason = event.reason.as_deref().map(str::trim).unwrap_or_default();
     // A stack that is rolled back may never have had a status that says FAILED.
     let status = &event.status;
-    let is_rolled_back = event.is_of_stack() && status.is_rollback() && status.is_in_progress() && !reason.is_empty();
+    let is_rolled_back = event.is_of_stack()
+        && status.is_rollback()
+        && status.is_in_progress()
+        && !reason.is_empty();
     if !status.is_failed() && !is_rolled_back {
         return None;
     }
@@ -132,7 +178,11 @@ fn rank(cell: &CellReport, event: &StackEvent) -> Option<Rank> {
     if reason.starts_with("Embedded stack ") && reason.contains(" was not successfully ") {
         return Some(Rank::Nested);
     }
-    Some(if reason.is_empty() { Rank::Silent } else { Rank::Own })
+    Some(if reason.is_empty() {
+        Rank::Silent
+    } else {
+        Rank::Own
+    })
 }
 
 /// True for the words with which CloudFormation says that something else failed.
@@ -144,44 +194,84 @@ fn is_cascade(reason: &str) -> bool {
         "Rollback requested by user",
         "[The following resource(s) failed to ",
     ];
-    BEGINNINGS.iter().any(|beginning| reason.starts_with(beginning))
+    BEGINNINGS
+        .iter()
+        .any(|beginning| reason.starts_with(beginning))
 }
 
 /// True for a nested stack's resource whose stack tells itself what failed in it.
 fn fails_with_its_stack(cell: &CellReport, event: &StackEvent) -> bool {
-    nested_stack_id(event)
-        .is_some_and(|nested| cell.events.iter().any(|inner| inner.stack_id == nested && inner.status.is_failed()))
+    nested_stack_id(event).is_some_and(|nested| {
+        cell.events
+            .iter()
+            .any(|inner| inner.stack_id == nested && inner.status.is_failed())
+    })
 }
 
 fn of_stack(cell: &CellReport) -> Option<RootCause> {
     // A resource may fail and be made again; a stack that came up has no root cause.
-    if cell.stack_status.as_ref().is_some_and(StackStatus::is_deployed) {
+    if cell
+        .stack_status
+        .as_ref()
+        .is_some_and(StackStatus::is_deployed)
+    {
         return None;
     }
     let event = *own_failures(cell).first()?;
-    let mut path: Vec<String> = cell.path_of(&event.stack_id).into_iter().map(str::to_owned).collect();
-    let kind = if event.is_of_stack() { CauseKind::Stack } else { CauseKind::Resource };
+    let mut path: Vec<String> = cell
+        .path_of(&event.stack_id)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    let kind = if event.is_of_stack() {
+        CauseKind::Stack
+    } else {
+        CauseKind::Resource
+    };
     if kind == CauseKind::Resource {
         path.push(event.logical_id.clone());
     }
-    let reason = event.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+    let reason = event
+        .reason
+        .as_deref()
+        .map(str::trim)
+        .filter(|reason| !reason.is_empty());
     let reason = reason.unwrap_or("CloudFormation gave no reason");
     let kind_of = Some(event.resource_type.clone()).filter(|_| kind == CauseKind::Resource);
     let cause = RootCause::new(kind, path, kind_of, Some(event.status.clone()), reason);
-    Some(RootCause { event_id: Some(event.event_id.clone()), at: Some(event.timestamp), ..cause })
+    Some(RootCause {
+        event_id: Some(event.event_id.clone()),
+        at: Some(event.timestamp),
+        ..cause
+    })
 }
 
 fn of_launch(cell: &CellReport) -> Option<RootCause> {
     let reason = cell.launch_error.as_deref()?;
-    Some(RootCause::new(CauseKind::Launch, vec![], None, None, reason))
+    Some(RootCause::new(
+        CauseKind::Launch,
+        vec![],
+        None,
+        None,
+        reason,
+    ))
 }
 
 fn of_hook(cell: &CellReport, stage: HookStage) -> Option<RootCause> {
-    let failed = cell.hooks.iter().find(|it| it.hook.stage == stage && it.error.is_some())?;
+    let failed = cell
+        .hooks
+        .iter()
+        .find(|it| it.hook.stage == stage && it.error.is_some())?;
     let reason = failed.error.as_deref()?;
     Some(RootCause {
         at: failed.finished_at,
-        ..RootCause::new(CauseKind::Hook, vec![hook_name(&failed.hook)], None, None, reason)
+        ..RootCause::new(
+            CauseKind::Hook,
+            vec![hook_name(&failed.hook)],
+            None,
+            None,
+            reason,
+        )
     })
 }
 
@@ -197,25 +287,44 @@ mod tests {
 
     const ROOT: &str = "arn:aws:cloudformation:us-east-1:1:stack/root/1";
 
-    /// One event a line: `stack | logical id | type | status | reason [| physical id]`. `stack` is the nested stack's
-    /// path, `.` the cell's own; a line without logical id is about the stack itself. A line's number is its second.
+    /// One event a line: `stack | logical id | type | status | reason [| physical id]`. `stack` is
+    /// the nested stack's path, `.` the cell's own; a line without logical id is about the stack
+    /// itself. A line's number is its second.
     fn events(lines: &str) -> Vec<Happening> {
-        let stack_id = |path: &str| if path == "." { ROOT.to_owned() } else { format!("{ROOT}-{path}") };
+        let stack_id = |path: &str| {
+            if path == "." {
+                ROOT.to_owned()
+            } else {
+                format!("{ROOT}-{path}")
+            }
+        };
         let event = |(second, line): (usize, &str)| {
             let fields: Vec<&str> = line.split('|').map(str::trim).collect();
             let (path, logical) = (fields[0], fields[1]);
             let stack = stack_id(path);
-            let inner = if path == "." { logical.to_owned() } else { format!("{path}/{logical}") };
+            let inner = if path == "." {
+                logical.to_owned()
+            } else {
+                format!("{path}/{logical}")
+            };
             let (logical, physical, kind) = match (logical, fields[2]) {
                 ("", _) => ("stack", Some(stack.clone()), "AWS::CloudFormation::Stack"),
-                (_, "Stack") => (logical, Some(stack_id(&inner)), "AWS::CloudFormation::Stack"),
+                (_, "Stack") => (
+                    logical,
+                    Some(stack_id(&inner)),
+                    "AWS::CloudFormation::Stack",
+                ),
                 (_, kind) => (logical, None, kind),
             };
             let detail = StackEvent {
                 event_id: second.to_string(),
                 stack_id: stack,
                 stack_name: path.into(),
-                depth: if path == "." { 0 } else { path.split('/').count() as u32 },
+                depth: if path == "." {
+                    0
+                } else {
+                    path.split('/').count() as u32
+                },
                 timestamp: Timestamp::from_second(second as i64).unwrap(),
                 logical_id: logical.into(),
                 physical_id: physical,
@@ -223,17 +332,33 @@ mod tests {
                 status: fields[3].into(),
                 reason: Some(fields[4].to_owned()).filter(|reason| !reason.is_empty()),
             };
-            Happening::StackEvent { cell: cell(), detail }
+            Happening::StackEvent {
+                cell: cell(),
+                detail,
+            }
         };
-        lines.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate().map(event).collect()
+        lines
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .enumerate()
+            .map(event)
+            .collect()
     }
 
     fn cell() -> CellId {
-        CellId { test: "t".into(), region: "r".into() }
+        CellId {
+            test: "t".into(),
+            region: "r".into(),
+        }
     }
 
     /// The root cause of a cell that has `status` in the end, if any, and `outcome`.
-    fn cause(mut happenings: Vec<Happening>, status: Option<&str>, outcome: Outcome) -> Option<String> {
+    fn cause(
+        mut happenings: Vec<Happening>,
+        status: Option<&str>,
+        outcome: Outcome,
+    ) -> Option<String> {
         if let Some(status) = status {
             happenings.push(Happening::StackSettled {
                 cell: cell(),
@@ -247,26 +372,40 @@ mod tests {
             outcome,
             reason: Some("the words of the verdict".into()),
         });
-        let stamp =
-            |(seq, happening)| RunEvent { seq: seq as u64, at: Timestamp::from_second(1000).unwrap(), happening };
+        let stamp = |(seq, happening)| RunEvent {
+            seq: seq as u64,
+            at: Timestamp::from_second(1000).unwrap(),
+            happening,
+        };
         let events: Vec<RunEvent> = happenings.into_iter().enumerate().map(stamp).collect();
-        RunReport::from_events(&events).cells[0].root_cause.as_ref().map(ToString::to_string)
+        RunReport::from_events(&events).cells[0]
+            .root_cause
+            .as_ref()
+            .map(ToString::to_string)
     }
 
     #[test]
     fn what_failed_first_on_its_own_account() {
         let check = |lines: &str, status: &str, expect: &str| {
-            assert_eq!(cause(events(lines), Some(status), Outcome::Failed).as_deref(), Some(expect));
+            assert_eq!(
+                cause(events(lines), Some(status), Outcome::Failed).as_deref(),
+                Some(expect)
+            );
             // The order in which the stacks were polled must not matter.
             let mut reversed = events(lines);
             reversed.reverse();
-            assert_eq!(cause(reversed, Some(status), Outcome::Failed).as_deref(), Some(expect), "reversed");
+            assert_eq!(
+                cause(reversed, Some(status), Outcome::Failed).as_deref(),
+                Some(expect),
+                "reversed"
+            );
         };
         // One resource, its siblings cancelled, the stack after them.
         check(
             ". | Queue | AWS::SQS::Queue | CREATE_FAILED | name is taken
              . | Topic | AWS::SNS::Topic | CREATE_FAILED | Resource creation cancelled
-             . |       |                 | CREATE_FAILED | The following resource(s) failed to create: [Queue, Topic].",
+             . |       |                 | CREATE_FAILED | The following resource(s) failed to \
+             create: [Queue, Topic].",
             "CREATE_FAILED",
             "Queue (AWS::SQS::Queue) CREATE_FAILED: name is taken",
         );
@@ -277,10 +416,13 @@ mod tests {
              A/B | C | Stack | CREATE_IN_PROGRESS |
              A/B/C | Role | AWS::IAM::Role | CREATE_FAILED | API: iam:CreateRole is not authorized
              A/B/C | | | CREATE_FAILED | The following resource(s) failed to create: [Role].
-             A/B | C | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: The following resource(s)
+             A/B | C | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: \
+             The following resource(s)
              A/B | | | CREATE_FAILED | The following resource(s) failed to create: [C].
-             A | B | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: The following resource(s)
-             . | A | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: The following resource(s)",
+             A | B | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: The \
+             following resource(s)
+             . | A | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: The \
+             following resource(s)",
             "CREATE_FAILED",
             "A/B/C/Role (AWS::IAM::Role) CREATE_FAILED: API: iam:CreateRole is not authorized",
         );
@@ -295,7 +437,8 @@ mod tests {
         // Rolled back, and the rollback fails as well.
         check(
             ". | Instance | AWS::EC2::Instance | CREATE_FAILED | no capacity
-             . | | | ROLLBACK_IN_PROGRESS | The following resource(s) failed to create: [Instance]. Rollback requested by user.
+             . | | | ROLLBACK_IN_PROGRESS | The following resource(s) failed to create: \
+             [Instance]. Rollback requested by user.
              . | Bucket | AWS::S3::Bucket | DELETE_FAILED | the bucket is not empty
              . | | | ROLLBACK_FAILED | The following resource(s) failed to delete: [Bucket].",
             "ROLLBACK_FAILED",
@@ -310,9 +453,11 @@ mod tests {
         // The stack's own timeout; the resource was only cancelled by it.
         check(
             ". | Slow | AWS::RDS::DBInstance | CREATE_FAILED | Resource creation cancelled
-             . | | | CREATE_FAILED | Stack creation time exceeded the specified timeout. The following resource(s)",
+             . | | | CREATE_FAILED | Stack creation time exceeded the specified timeout. The \
+             following resource(s)",
             "CREATE_FAILED",
-            "stack CREATE_FAILED: Stack creation time exceeded the specified timeout. The following resource(s)",
+            "stack CREATE_FAILED: Stack creation time exceeded the specified timeout. The \
+             following resource(s)",
         );
         // Nothing failed in it: nobody could follow it any more.
         check(
@@ -324,23 +469,28 @@ mod tests {
         check(
             ". | App | Stack | CREATE_IN_PROGRESS |
              App | | | ROLLBACK_IN_PROGRESS | Transform AWS::Serverless failed with: bad event
-             . | App | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: Transform failed",
+             . | App | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: \
+             Transform failed",
             "CREATE_FAILED",
             "stack App ROLLBACK_IN_PROGRESS: Transform AWS::Serverless failed with: bad event",
         );
         // The nested stack's events were never seen: its parent names the resource at least.
         check(
             ". | Other | AWS::SNS::Topic | CREATE_FAILED | Resource creation cancelled
-             . | App | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: The following resource(s) failed to create: [Fn].",
+             . | App | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: \
+             The following resource(s) failed to create: [Fn].",
             "CREATE_FAILED",
-            "App (AWS::CloudFormation::Stack) CREATE_FAILED: Embedded stack arn was not successfully created: The \
+            "App (AWS::CloudFormation::Stack) CREATE_FAILED: Embedded stack arn was not \
+             successfully created: The \
              following resource(s) failed to create: [Fn].",
         );
         // A nested stack that never came to be has its own reason.
         check(
-            ". | App | Stack | CREATE_FAILED | Template error: instance of Fn::GetAtt references undefined resource X",
+            ". | App | Stack | CREATE_FAILED | Template error: instance of Fn::GetAtt references \
+             undefined resource X",
             "CREATE_FAILED",
-            "App (AWS::CloudFormation::Stack) CREATE_FAILED: Template error: instance of Fn::GetAtt references undefined resource X",
+            "App (AWS::CloudFormation::Stack) CREATE_FAILED: Template error: instance of \
+             Fn::GetAtt references undefined resource X",
         );
         // A failure without a reason comes after one that has one, and before the cascade.
         check(
@@ -362,22 +512,34 @@ mod tests {
             "stack CREATE_FAILED: The following resource(s) failed to create: [X].",
         );
         // Nothing is known but how it ended.
-        check("", "CREATE_FAILED", "stack CREATE_FAILED: the words of the verdict");
+        check(
+            "",
+            "CREATE_FAILED",
+            "stack CREATE_FAILED: the words of the verdict",
+        );
     }
 
-    /// Every shape of failure that is recorded, with the line that is expected of it and the notes below.
+    /// Every shape of failure that is recorded, with the line that is expected of it and the notes
+    /// below.
     #[test]
     fn recorded_failures() {
         for scenario in ["failures", "rollbacks"] {
             let events = crate::report::tests::fixture(scenario);
             let path = crate::report::tests::fixture_path(scenario).with_file_name("expected.txt");
-            assert_eq!(told(&RunReport::from_events(&events)), std::fs::read_to_string(path).unwrap(), "{scenario}");
-            // In whatever order the stacks were polled: backwards, as far as nothing else comes between.
+            assert_eq!(
+                told(&RunReport::from_events(&events)),
+                std::fs::read_to_string(path).unwrap(),
+                "{scenario}"
+            );
+            // In whatever order the stacks were polled: backwards, as far as nothing else comes
+            // between.
             let mut shuffled = events.clone();
             let mut open: HashMap<CellId, Vec<usize>> = HashMap::new();
             for (at, event) in events.iter().enumerate() {
                 match &event.happening {
-                    Happening::StackEvent { cell, .. } => open.entry(cell.clone()).or_default().push(at),
+                    Happening::StackEvent { cell, .. } => {
+                        open.entry(cell.clone()).or_default().push(at)
+                    }
                     Happening::StackSettled { cell, .. } | Happening::CellFinished { cell, .. } => {
                         let places = open.remove(cell).unwrap_or_default();
                         for (to, from) in places.iter().zip(places.iter().rev()) {
@@ -389,9 +551,16 @@ mod tests {
             }
             let texts = |events: &[RunEvent]| -> Vec<Option<String>> {
                 let cells = RunReport::from_events(events).cells;
-                cells.iter().map(|cell| cell.root_cause.as_ref().map(|cause| cause.text.clone())).collect()
+                cells
+                    .iter()
+                    .map(|cell| cell.root_cause.as_ref().map(|cause| cause.text.clone()))
+                    .collect()
             };
-            assert_eq!(texts(&shuffled), texts(&events), "{scenario}, another order");
+            assert_eq!(
+                texts(&shuffled),
+                texts(&events),
+                "{scenario}, another order"
+            );
         }
     }
 
@@ -413,11 +582,15 @@ mod tests {
     fn stacks_that_claim_to_hold_themselves_end() {
         let mut looped = events(". | Role | AWS::IAM::Role | CREATE_FAILED | no");
         for happening in &mut looped {
-            let Happening::StackEvent { detail, .. } = happening else { unreachable!() };
+            let Happening::StackEvent { detail, .. } = happening else {
+                unreachable!()
+            };
             detail.stack_id = "loop".into();
         }
         let mut holder = events(". | Me | Stack | CREATE_IN_PROGRESS |");
-        let Happening::StackEvent { detail, .. } = &mut holder[0] else { unreachable!() };
+        let Happening::StackEvent { detail, .. } = &mut holder[0] else {
+            unreachable!()
+        };
         (detail.stack_id, detail.physical_id) = ("loop".into(), Some("loop".into()));
         detail.resource_type = "AWS::CloudFormation::Stack".into();
         looped.append(&mut holder);
@@ -429,35 +602,60 @@ mod tests {
 
     #[test]
     fn where_there_was_no_stack() {
-        let launch = Happening::LaunchFailed { cell: cell(), reason: "Region is not enabled".into(), may_exist: false };
+        let launch = Happening::LaunchFailed {
+            cell: cell(),
+            reason: "Region is not enabled".into(),
+            may_exist: false,
+        };
         assert_eq!(
             cause(vec![launch], None, Outcome::Failed).as_deref(),
             Some("could not be launched: Region is not enabled")
         );
         let hook = |stage| Happening::HookFinished {
             cell: cell(),
-            hook: Hook { stage, kind: "script".into() },
+            hook: Hook {
+                stage,
+                kind: "script".into(),
+            },
             error: Some("exit code 1".into()),
             output: None,
         };
         let check = |happenings, status, expect: &str| {
-            assert_eq!(cause(happenings, status, Outcome::Failed).as_deref(), Some(expect));
+            assert_eq!(
+                cause(happenings, status, Outcome::Failed).as_deref(),
+                Some(expect)
+            );
         };
-        check(vec![hook(HookStage::Prehooks)], None, "prehook script failed: exit code 1");
+        check(
+            vec![hook(HookStage::Prehooks)],
+            None,
+            "prehook script failed: exit code 1",
+        );
         // Resources that failed and were made again are no cause where the stack came up.
         let mut retried = events(". | Role | AWS::IAM::Role | CREATE_FAILED | try again");
         retried.push(hook(HookStage::Posthooks));
-        check(retried, Some("CREATE_COMPLETE"), "posthook script failed: exit code 1");
+        check(
+            retried,
+            Some("CREATE_COMPLETE"),
+            "posthook script failed: exit code 1",
+        );
         // The stack's failure comes before that of the hook that saw it.
         let mut both = events(". | Role | AWS::IAM::Role | CREATE_FAILED | denied");
         both.push(hook(HookStage::Posthooks));
-        check(both, Some("CREATE_FAILED"), "Role (AWS::IAM::Role) CREATE_FAILED: denied");
+        check(
+            both,
+            Some("CREATE_FAILED"),
+            "Role (AWS::IAM::Role) CREATE_FAILED: denied",
+        );
     }
 
     #[test]
     fn cells_that_did_not_fail_have_none() {
         let failed = || events(". | Role | AWS::IAM::Role | CREATE_FAILED | denied");
-        assert_eq!(cause(failed(), Some("CREATE_COMPLETE"), Outcome::Passed), None);
+        assert_eq!(
+            cause(failed(), Some("CREATE_COMPLETE"), Outcome::Passed),
+            None
+        );
         assert_eq!(cause(vec![], None, Outcome::Interrupted), None);
         // One that was failing when the run was stopped does.
         assert_eq!(

@@ -1,8 +1,9 @@
-//! From what failed back to the template: the line that declares it, and the parameter values that fed it.
+//! From what failed back to the template: the line that declares it, and the parameter values that
+//! fed it.
 //!
-//! Events tell of every template once ([`TemplateSource`]); a cell's path of logical ids leads through them. Nothing is
-//! evaluated here: a value that a nested stack is given as it stands, or by `Ref`, is known; of what is made of several
-//! things, the parameters in it are named.
+//! Events tell of every template once ([`TemplateSource`]); a cell's path of logical ids leads
+//! through them. Nothing is evaluated here: a value that a nested stack is given as it stands, or
+//! by `Ref`, is known; of what is made of several things, the parameters in it are named.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -49,7 +50,12 @@ type Values = IndexMap<String, Known>;
 
 impl Sources {
     pub fn new(templates: &[TemplateSource]) -> Self {
-        Self(templates.iter().map(|it| (it.template.clone(), it.clone())).collect())
+        Self(
+            templates
+                .iter()
+                .map(|it| (it.template.clone(), it.clone()))
+                .collect(),
+        )
     }
 
     /// The template that lies at a path of the project.
@@ -57,32 +63,46 @@ impl Sources {
         self.0.get(path)
     }
 
-    /// The resource at the end of a path of logical ids that begins in `template`, and its own template.
-    pub fn resource<'s>(&'s self, template: &str, path: &[&str]) -> Option<(&'s TemplateSource, &'s ResourceSource)> {
+    /// The resource at the end of a path of logical ids that begins in `template`, and its own
+    /// template.
+    pub fn resource<'s>(
+        &'s self,
+        template: &str,
+        path: &[&str],
+    ) -> Option<(&'s TemplateSource, &'s ResourceSource)> {
         let (last, outer) = path.split_last()?;
         let mut source = self.0.get(template)?;
         for id in outer {
-            source = self.0.get(source.resources.get(*id)?.template.as_deref()?)?;
+            source = self
+                .0
+                .get(source.resources.get(*id)?.template.as_deref()?)?;
         }
         Some((source, source.resources.get(*last)?))
     }
 
-    /// The template of the stack to which a path of logical ids leads; that of the cell for an empty one.
+    /// The template of the stack to which a path of logical ids leads; that of the cell for an
+    /// empty one.
     pub fn template(&self, template: &str, path: &[&str]) -> Option<&TemplateSource> {
         match path {
             [] => self.0.get(template),
-            path => self.0.get(self.resource(template, path)?.1.template.as_deref()?),
+            path => self
+                .0
+                .get(self.resource(template, path)?.1.template.as_deref()?),
         }
     }
 
-    /// Where the resource at the end of a path is declared, and what fed it. `given` are the parameters of the cell.
+    /// Where the resource at the end of a path is declared, and what fed it. `given` are the
+    /// parameters of the cell.
     pub fn origin(&self, template: &str, given: &[Parameter], path: &[&str]) -> Option<Origin> {
         let (source, resource) = self.resource(template, path)?;
         let values = self.values(template, given, &path[..path.len() - 1])?;
         let mut parameters: Vec<Parameter> = Vec::new();
         for key in &resource.parameters {
             let more = match values.get(key) {
-                Some(Known::Value(value)) => vec![Parameter { key: key.clone(), value: value.clone() }],
+                Some(Known::Value(value)) => vec![Parameter {
+                    key: key.clone(),
+                    value: value.clone(),
+                }],
                 Some(Known::MadeOf(parts)) => parts.clone(),
                 None => Vec::new(),
             };
@@ -92,11 +112,15 @@ impl Sources {
                 }
             });
         }
-        let place = TemplatePlace { template: source.template.clone(), line: resource.line };
+        let place = TemplatePlace {
+            template: source.template.clone(),
+            line: resource.line,
+        };
         Some(Origin { place, parameters })
     }
 
-    /// What a message that refuses a whole stack speaks of: the parameters that it names, else a mapping or a resource.
+    /// What a message that refuses a whole stack speaks of: the parameters that it names, else a
+    /// mapping or a resource.
     pub fn named_in(&self, template: &str, given: &[Parameter], message: &str) -> Option<Origin> {
         static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
             Regex::new(
@@ -105,36 +129,62 @@ impl Sources {
             .ok()
         });
         let source = self.0.get(template)?;
-        let named: Vec<&str> =
-            NAMED.as_ref()?.captures_iter(message).filter_map(|it| Some(it.get(1)?.as_str())).collect();
+        let named: Vec<&str> = NAMED
+            .as_ref()?
+            .captures_iter(message)
+            .filter_map(|it| Some(it.get(1)?.as_str()))
+            .collect();
         let values = self.values(template, given, &[])?;
-        let parameters = source.parameters.iter().filter(|(key, _)| named.contains(&key.as_str()));
+        let parameters = source
+            .parameters
+            .iter()
+            .filter(|(key, _)| named.contains(&key.as_str()));
         let mut place = None;
         let parameters = parameters.filter_map(|(key, parameter)| {
             place.get_or_insert(parameter.line);
             match values.get(key)? {
-                Known::Value(value) => Some(Parameter { key: key.clone(), value: value.clone() }),
+                Known::Value(value) => Some(Parameter {
+                    key: key.clone(),
+                    value: value.clone(),
+                }),
                 Known::MadeOf(_) => None,
             }
         });
         let parameters: Vec<Parameter> = parameters.collect();
         let other = || {
             let resource = |name: &&str| source.resources.get(*name).map(|it| it.line);
-            named.iter().find_map(|name| source.mappings.get(*name).copied().or_else(|| resource(name)))
+            named.iter().find_map(|name| {
+                source
+                    .mappings
+                    .get(*name)
+                    .copied()
+                    .or_else(|| resource(name))
+            })
         };
         let line = place.or_else(other)?;
-        Some(Origin { place: TemplatePlace { template: source.template.clone(), line }, parameters })
+        Some(Origin {
+            place: TemplatePlace {
+                template: source.template.clone(),
+                line,
+            },
+            parameters,
+        })
     }
 
     /// The parameters of the stack to which a path leads.
     fn values(&self, template: &str, given: &[Parameter], path: &[&str]) -> Option<Values> {
         let mut source = self.0.get(template)?;
-        let given = given.iter().map(|it| (it.key.clone(), Known::Value(it.value.clone())));
+        let given = given
+            .iter()
+            .map(|it| (it.key.clone(), Known::Value(it.value.clone())));
         let mut values = with_defaults(source, given.collect());
         for id in path {
             let resource = source.resources.get(*id)?;
             source = self.0.get(resource.template.as_deref()?)?;
-            let given = resource.gives.iter().map(|(key, gift)| (key.clone(), received(gift, &values)));
+            let given = resource
+                .gives
+                .iter()
+                .map(|(key, gift)| (key.clone(), received(gift, &values)));
             values = with_defaults(source, given.collect());
         }
         Some(values)
@@ -162,7 +212,10 @@ fn received(gift: &Gift, outer: &Values) -> Known {
         Gift::MadeOf(keys) => {
             let parts = keys.iter().filter_map(|key| {
                 Some(match outer.get(key)? {
-                    Known::Value(value) => vec![Parameter { key: key.clone(), value: value.clone() }],
+                    Known::Value(value) => vec![Parameter {
+                        key: key.clone(),
+                        value: value.clone(),
+                    }],
                     Known::MadeOf(parts) => parts.clone(),
                 })
             });
@@ -211,47 +264,87 @@ mod tests {
 
     fn given() -> Vec<Parameter> {
         [("Size", "large"), ("Secret", "****")]
-            .map(|(key, value)| Parameter { key: key.into(), value: value.into() })
+            .map(|(key, value)| Parameter {
+                key: key.into(),
+                value: value.into(),
+            })
             .to_vec()
     }
 
     fn said(origin: Option<Origin>) -> String {
-        let Some(origin) = origin else { return "nothing".to_owned() };
-        let parameters = origin.parameters.iter().map(|it| format!(" {}={}", it.key, it.value)).collect::<String>();
-        format!("{}:{}{parameters}", origin.place.template, origin.place.line)
+        let Some(origin) = origin else {
+            return "nothing".to_owned();
+        };
+        let parameters = origin
+            .parameters
+            .iter()
+            .map(|it| format!(" {}={}", it.key, it.value))
+            .collect::<String>();
+        format!(
+            "{}:{}{parameters}",
+            origin.place.template, origin.place.line
+        )
     }
 
     #[test]
     fn line_and_values() {
         let check = |path: &[&str], expect: &str| {
-            assert_eq!(said(sources().origin("main.yaml", &given(), path)), expect, "{path:?}");
+            assert_eq!(
+                said(sources().origin("main.yaml", &given(), path)),
+                expect,
+                "{path:?}"
+            );
         };
         check(&["Topic"], "main.yaml:20 Size=large Secret=****");
         check(&["Net"], "main.yaml:10 Env=dev Size=large");
-        check(&["Net", "Vpc"], "net.yaml:9 Cidr=10.0.0.0/8 Env=dev Size=large Hush=**** Own=x");
-        check(&["Net", "Deep", "Vpc"], "net.yaml:9 Env=dev Size=large Own=x");
+        check(
+            &["Net", "Vpc"],
+            "net.yaml:9 Cidr=10.0.0.0/8 Env=dev Size=large Hush=**** Own=x",
+        );
+        check(
+            &["Net", "Deep", "Vpc"],
+            "net.yaml:9 Env=dev Size=large Own=x",
+        );
         check(&["Net", "Gone"], "nothing");
         check(&["Topic", "Vpc"], "nothing");
         check(&[], "nothing");
-        assert_eq!(said(sources().origin("other.yaml", &given(), &["Topic"])), "nothing");
+        assert_eq!(
+            said(sources().origin("other.yaml", &given(), &["Topic"])),
+            "nothing"
+        );
     }
 
     #[test]
     fn what_a_message_names() {
         let check = |message: &str, expect: &str| {
-            assert_eq!(said(sources().named_in("main.yaml", &given(), message)), expect, "{message}");
+            assert_eq!(
+                said(sources().named_in("main.yaml", &given(), message)),
+                expect,
+                "{message}"
+            );
         };
-        check("Parameters: [Size, Env] must have values", "main.yaml:2 Env=dev Size=large");
         check(
-            "Parameter validation failed: parameter value large for parameter name Size does not exist",
+            "Parameters: [Size, Env] must have values",
+            "main.yaml:2 Env=dev Size=large",
+        );
+        check(
+            "Parameter validation failed: parameter value large for parameter name Size does not \
+             exist",
             "main.yaml:3 Size=large",
         );
-        check("Parameter 'Secret' must be one of AllowedValues", "main.yaml:4 Secret=****");
         check(
-            "Template format error: Unresolved resource dependencies [X, Topic] in the Resources block",
+            "Parameter 'Secret' must be one of AllowedValues",
+            "main.yaml:4 Secret=****",
+        );
+        check(
+            "Template format error: Unresolved resource dependencies [X, Topic] in the Resources \
+             block",
             "main.yaml:20",
         );
-        check("Template error: Unable to get mapping for Images::eu-west-1::Linux", "main.yaml:7");
+        check(
+            "Template error: Unable to get mapping for Images::eu-west-1::Linux",
+            "main.yaml:7",
+        );
         // Words of the language that happen to be a parameter's name name nothing.
         check("The Size of the Env is wrong", "nothing");
     }

@@ -1,7 +1,9 @@
-//! Foreign text made fit to be shown: CloudFormation's reasons, template authors' names and values, AWS's messages.
+//! Foreign text made fit to be shown: CloudFormation's reasons, template authors' names and values,
+//! AWS's messages.
 //!
-//! Escaping for a format (HTML, XML, JSON) is its library's work; here goes what no format may let through: terminal
-//! escapes, control characters, and marks that turn the direction of the text around.
+//! Escaping for a format (HTML, XML, JSON) is its library's work; here goes what no format may let
+//! through: terminal escapes, control characters, and marks that turn the direction of the text
+//! around.
 
 use std::borrow::Cow;
 
@@ -9,7 +11,9 @@ use jiff::Timestamp;
 
 /// `text` without terminal escapes, control characters (but line feed and tab) and direction marks.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    let is_hostile = |c: char| (c.is_control() && c != '\n' && c != '\t') || is_direction_mark(c) || is_no_character(c);
+    let is_hostile = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t') || is_direction_mark(c) || is_no_character(c)
+    };
     if !text.contains(is_hostile) {
         return Cow::Borrowed(text);
     }
@@ -30,13 +34,17 @@ pub fn shortened(text: &str, limit: usize) -> String {
     }
 }
 
-/// `text` as part of a file's name or an anchor: recorded events may come from elsewhere, and no name in them may lead
-/// out of the directory.
+/// `text` as part of a file's name or an anchor: recorded events may come from elsewhere, and no
+/// name in them may lead out of the directory.
 pub fn name_safe(text: &str) -> String {
-    text.replace(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'), "_")
+    text.replace(
+        |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'),
+        "_",
+    )
 }
 
-/// The characters that can make text read otherwise than it is written (Unicode's bidirectional controls).
+/// The characters that can make text read otherwise than it is written (Unicode's bidirectional
+/// controls).
 fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{061c}')
 }
@@ -62,13 +70,17 @@ pub fn seconds(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Breaks one paragraph into lines of at most `width` characters: at white space, else after a hyphen between words,
-/// else anywhere. White space of any kind counts as a space, and the spaces at a break are dropped.
+/// Breaks one paragraph into lines of at most `width` characters: at white space, else after a
+/// hyphen between words, else anywhere. White space of any kind counts as a space, and the spaces
+/// at a break are dropped.
 ///
 /// This is the layout of Python's `textwrap.fill`, in which TaskCat writes a stack's reason.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let is_space = |c: char| c.is_ascii_whitespace() || c == '\u{b}';
-    let text: Vec<char> = expand_tabs(text).chars().map(|c| if is_space(c) { ' ' } else { c }).collect();
+    let text: Vec<char> = expand_tabs(text)
+        .chars()
+        .map(|c| if is_space(c) { ' ' } else { c })
+        .collect();
     let width = width.max(1);
     let mut chunks = chunks(&text);
     chunks.reverse();
@@ -98,9 +110,14 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Where to cut a chunk that is longer than a line, `room` being left on this one: after its last hyphen, or anywhere.
+/// Where to cut a chunk that is longer than a line, `room` being left on this one: after its last
+/// hyphen, or anywhere.
 fn room_for_head(chunk: &[char], room: usize) -> usize {
-    let hyphen = chunk.iter().take(room).rposition(|c| *c == '-').filter(|at| chunk[..*at].iter().any(|c| *c != '-'));
+    let hyphen = chunk
+        .iter()
+        .take(room)
+        .rposition(|c| *c == '-')
+        .filter(|at| chunk[..*at].iter().any(|c| *c != '-'));
     hyphen.map_or(room, |at| at + 1)
 }
 
@@ -116,7 +133,11 @@ fn expand_tabs(text: &str) -> String {
             }
             _ => {
                 out.push(c);
-                column = if matches!(c, '\n' | '\r') { 0 } else { column + 1 };
+                column = if matches!(c, '\n' | '\r') {
+                    0
+                } else {
+                    column + 1
+                };
             }
         }
     }
@@ -130,7 +151,9 @@ fn chunks(text: &[char]) -> Vec<&[char]> {
     for at in 1..=text.len() {
         let ends = match (text.get(at - 1), text.get(at)) {
             (Some(before), Some(after)) => {
-                (*before == ' ') != (*after == ' ') || breaks_after_hyphen(text, at) || breaks_at_dash(text, at)
+                (*before == ' ') != (*after == ' ')
+                    || breaks_after_hyphen(text, at)
+                    || breaks_at_dash(text, at)
             }
             _ => true,
         };
@@ -142,19 +165,23 @@ fn chunks(text: &[char]) -> Vec<&[char]> {
     chunks
 }
 
-/// True if a line may end before `at`, after a hyphen in a compound of letters: `re-|use`, but not `us-east-1`'s last.
+/// True if a line may end before `at`, after a hyphen in a compound of letters: `re-|use`, but not
+/// `us-east-1`'s last.
 fn breaks_after_hyphen(text: &[char], at: usize) -> bool {
-    let is = |index: Option<usize>, test: fn(char) -> bool| index.and_then(|it| text.get(it)).is_some_and(|c| test(*c));
+    let is = |index: Option<usize>, test: fn(char) -> bool| {
+        index.and_then(|it| text.get(it)).is_some_and(|c| test(*c))
+    };
     let letter = |c: char| c.is_alphabetic() || c == '_';
     let hyphen = |c: char| c == '-';
     if !is(at.checked_sub(1), hyphen) {
         return false;
     }
     let two_letters = is(at.checked_sub(2), letter) && is(at.checked_sub(3), letter);
-    let initials =
-        is(at.checked_sub(2), is_word_punct) && is(at.checked_sub(3), hyphen) && is(at.checked_sub(4), letter);
-    let next =
-        is(Some(at), letter) && (is(Some(at + 1), letter) || (is(Some(at + 1), hyphen) && is(Some(at + 2), letter)));
+    let initials = is(at.checked_sub(2), is_word_punct)
+        && is(at.checked_sub(3), hyphen)
+        && is(at.checked_sub(4), letter);
+    let next = is(Some(at), letter)
+        && (is(Some(at + 1), letter) || (is(Some(at + 1), hyphen) && is(Some(at + 2), letter)));
     (two_letters || initials) && next
 }
 
@@ -170,7 +197,10 @@ fn breaks_at_dash(text: &[char], at: usize) -> bool {
     let ends = hyphens_after == 0
         && hyphens_before >= 2
         && text.get(at).is_some_and(word)
-        && at.checked_sub(hyphens_before + 1).and_then(|it| text.get(it)).is_some_and(|c| is_word_punct(*c));
+        && at
+            .checked_sub(hyphens_before + 1)
+            .and_then(|it| text.get(it))
+            .is_some_and(|c| is_word_punct(*c));
     starts || ends
 }
 
@@ -214,33 +244,77 @@ mod tests {
     /// The expected lines are those of Python's `textwrap.wrap`, to which TaskCat's `fill` goes.
     #[test]
     fn lines_break_where_python_breaks_them() {
-        let check = |text: &str, width: usize, expect: &[&str]| assert_eq!(wrap(text, width), expect, "{text:?}");
+        let check = |text: &str, width: usize, expect: &[&str]| {
+            assert_eq!(wrap(text, width), expect, "{text:?}")
+        };
         check("", 10, &[]);
         check("   ", 10, &[]);
         check("one two three", 7, &["one two", "three"]);
         check("one  two   three", 8, &["one  two", "three"]);
         check("  leading", 20, &["  leading"]);
         check("trailing   ", 20, &["trailing"]);
-        check("xxxxxxxxxxxxxxxxxxxxxxxxx", 10, &["xxxxxxxxxx", "xxxxxxxxxx", "xxxxx"]);
-        check("ab xxxxxxxxxxxxxxxxxxxxxxxxx", 10, &["ab xxxxxxx", "xxxxxxxxxx", "xxxxxxxx"]);
-        check("re-use of self-signed x-y-z things", 12, &["re-use of", "self-signed", "x-y-z things"]);
-        check("us-east-1 and us-east-1", 5, &["us-ea", "st-1", "and", "us-ea", "st-1"]);
+        check(
+            "xxxxxxxxxxxxxxxxxxxxxxxxx",
+            10,
+            &["xxxxxxxxxx", "xxxxxxxxxx", "xxxxx"],
+        );
+        check(
+            "ab xxxxxxxxxxxxxxxxxxxxxxxxx",
+            10,
+            &["ab xxxxxxx", "xxxxxxxxxx", "xxxxxxxx"],
+        );
+        check(
+            "re-use of self-signed x-y-z things",
+            12,
+            &["re-use of", "self-signed", "x-y-z things"],
+        );
+        check(
+            "us-east-1 and us-east-1",
+            5,
+            &["us-ea", "st-1", "and", "us-ea", "st-1"],
+        );
         check("aaa-bbb-ccc-ddd", 8, &["aaa-bbb-", "ccc-ddd"]);
-        check("a--b and word--word---more", 8, &["a--b and", "word--", "word---", "more"]);
-        check("one\ttwo\n\nthree\u{b}four", 9, &["one", "two", "three", "four"]);
-        check("--leading dashes -- here", 6, &["--lead", "ing", "dashes", "--", "here"]);
+        check(
+            "a--b and word--word---more",
+            8,
+            &["a--b and", "word--", "word---", "more"],
+        );
+        check(
+            "one\ttwo\n\nthree\u{b}four",
+            9,
+            &["one", "two", "three", "four"],
+        );
+        check(
+            "--leading dashes -- here",
+            6,
+            &["--lead", "ing", "dashes", "--", "here"],
+        );
         check(
             "arn:aws:cloudformation:us-east-1:123456789012:stack/tCaT-demo/5b0c2a30-7f0e",
             20,
-            &["arn:aws:cloudformati", "on:us-east-", "1:123456789012:stack", "/tCaT-", "demo/5b0c2a30-7f0e"],
+            &[
+                "arn:aws:cloudformati",
+                "on:us-east-",
+                "1:123456789012:stack",
+                "/tCaT-",
+                "demo/5b0c2a30-7f0e",
+            ],
         );
-        check("a-b-c-d-e-f-g-h-i", 4, &["a-b-", "c-d-", "e-f-", "g-", "h-i"]);
+        check(
+            "a-b-c-d-e-f-g-h-i",
+            4,
+            &["a-b-", "c-d-", "e-f-", "g-", "h-i"],
+        );
         check("word-- next", 6, &["word--", "next"]);
         check("Größe-Maß ist groß", 8, &["Größe-", "Maß ist", "groß"]);
         check("non breaking space", 6, &["non br", "eaking", "space"]);
         check("12-34-56-78", 4, &["12-", "34-", "56-", "78"]);
         check("foo_bar-baz_qux.", 9, &["foo_bar-", "baz_qux."]);
-        check("(well-known) [half-open] 'semi-open'", 9, &["(well-", "known)", "[half-", "open]", "'semi-", "open'"]);
+        check(
+            "(well-known) [half-open] 'semi-open'",
+            9,
+            &["(well-", "known)", "[half-", "open]", "'semi-", "open'"],
+        );
         check("-----------------", 5, &["-----", "-----", "-----", "--"]);
     }
 }

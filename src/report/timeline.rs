@@ -1,8 +1,9 @@
-//! The timeline of a cell: when each resource was made, changed and taken back, and which of them the rest waited for.
+//! The timeline of a cell: when each resource was made, changed and taken back, and which of them
+//! the rest waited for.
 //!
-//! It is read from the cell's events up to the point where its stack settled, and from what its templates say of
-//! dependencies. Pure: a [`CellReport`] in, rows out, in the order in which a reader goes through them. How they look is
-//! for the formats, what failed first is `root_cause`'s.
+//! It is read from the cell's events up to the point where its stack settled, and from what its
+//! templates say of dependencies. Pure: a [`CellReport`] in, rows out, in the order in which a
+//! reader goes through them. How they look is for the formats, what failed first is `root_cause`'s.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -18,7 +19,8 @@ use crate::status::Operation;
 pub struct Timeline<'a> {
     /// From the first event to the last.
     pub length: i64,
-    /// The cell's stack, then its resources in the order in which they began; a nested stack's follow it.
+    /// The cell's stack, then its resources in the order in which they began; a nested stack's
+    /// follow it.
     pub rows: Vec<Row<'a>>,
 }
 
@@ -35,7 +37,8 @@ pub struct Row<'a> {
     pub bars: Vec<Bar>,
     /// It is on the path of those that waited for each other until the end, or until the failure.
     pub critical: bool,
-    /// The position, in the cell's events, of the one that says most of it: its first failure, else its last.
+    /// The position, in the cell's events, of the one that says most of it: its first failure, else
+    /// its last.
     pub event: usize,
 }
 
@@ -107,7 +110,10 @@ pub fn of_cell(cell: &CellReport) -> Option<Timeline<'_>> {
     let length = cell.events.iter().map(since).max()?;
     let mut lanes = lanes(cell);
     for lane in &mut lanes {
-        let events = lane.events.iter().filter_map(|position| cell.events.get(*position));
+        let events = lane
+            .events
+            .iter()
+            .filter_map(|position| cell.events.get(*position));
         lane.bars = bars(events.map(|event| (since(event), event)), length);
     }
     mark_critical(cell, &mut lanes);
@@ -139,36 +145,66 @@ impl Lane<'_> {
     /// When it was there; later than anything else while it is not.
     fn end(&self) -> Option<i64> {
         let last = self.bars.iter().rfind(|bar| bar.is_forward())?;
-        Some(if last.end_state == End::Open { i64::MAX } else { last.end })
+        Some(if last.end_state == End::Open {
+            i64::MAX
+        } else {
+            last.end
+        })
     }
 }
 
-/// One lane a resource, in the order of their first events. A nested stack's own events tell nothing that those of the
-/// resource that stands for it do not, so they count only where that resource is unknown.
+/// One lane a resource, in the order of their first events. A nested stack's own events tell
+/// nothing that those of the resource that stands for it do not, so they count only where that
+/// resource is unknown.
 fn lanes(cell: &CellReport) -> Vec<Lane<'_>> {
     let mut found: IndexMap<(&str, Option<&str>), Vec<usize>> = IndexMap::new();
     for (position, event) in cell.events.iter().enumerate() {
         let logical_id = (!event.is_of_stack()).then_some(&*event.logical_id);
-        found.entry((&event.stack_id, logical_id)).or_default().push(position);
+        found
+            .entry((&event.stack_id, logical_id))
+            .or_default()
+            .push(position);
     }
     let stands_for: HashMap<&str, (&str, Option<&str>)> = cell
         .stacks
         .iter()
-        .filter_map(|stack| Some((&*stack.stack_id, (stack.parent.as_deref()?, Some(stack.logical_id.as_deref()?)))))
+        .filter_map(|stack| {
+            Some((
+                &*stack.stack_id,
+                (stack.parent.as_deref()?, Some(stack.logical_id.as_deref()?)),
+            ))
+        })
         .filter(|(_, resource)| found.contains_key(resource))
         .collect();
-    found.retain(|(stack_id, logical_id), _| logical_id.is_some() || !stands_for.contains_key(stack_id));
+    found.retain(|(stack_id, logical_id), _| {
+        logical_id.is_some() || !stands_for.contains_key(stack_id)
+    });
     let of_stack = |stack_id: &str| {
-        found.get_index_of(stands_for.get(stack_id).unwrap_or(&(stack_id, None))).filter(|_| !stack_id.is_empty())
+        found
+            .get_index_of(stands_for.get(stack_id).unwrap_or(&(stack_id, None)))
+            .filter(|_| !stack_id.is_empty())
     };
-    let parents: Vec<Option<usize>> = found.keys().map(|(stack_id, id)| id.and_then(|_| of_stack(stack_id))).collect();
+    let parents: Vec<Option<usize>> = found
+        .keys()
+        .map(|(stack_id, id)| id.and_then(|_| of_stack(stack_id)))
+        .collect();
     let lane = |((stack_id, logical_id), events)| {
         let (parent, children, bars) = (None, Vec::new(), Vec::new());
-        Lane { stack_id, logical_id, events, parent, children, bars, critical: false }
+        Lane {
+            stack_id,
+            logical_id,
+            events,
+            parent,
+            children,
+            bars,
+            critical: false,
+        }
     };
     let mut lanes: Vec<Lane> = found.into_iter().map(lane).collect();
     for (position, parent) in parents.into_iter().enumerate() {
-        let Some(parent) = parent.filter(|parent| !is_within(&lanes, *parent, position)) else { continue };
+        let Some(parent) = parent.filter(|parent| !is_within(&lanes, *parent, position)) else {
+            continue;
+        };
         lanes[position].parent = Some(parent);
         lanes[parent].children.push(position);
     }
@@ -191,18 +227,31 @@ fn is_within(lanes: &[Lane], lane: usize, outer: usize) -> bool {
 fn bars<'a>(events: impl Iterator<Item = (i64, &'a StackEvent)>, length: i64) -> Vec<Bar> {
     let mut bars: Vec<Bar> = Vec::new();
     for (at, event) in events {
-        let Some((phase, end)) = read_status(event) else { continue };
+        let Some((phase, end)) = read_status(event) else {
+            continue;
+        };
         match bars.last_mut() {
-            Some(bar) if bar.end_state == End::Open && bar.phase == phase => (bar.end, bar.end_state) = (at, end),
+            Some(bar) if bar.end_state == End::Open && bar.phase == phase => {
+                (bar.end, bar.end_state) = (at, end)
+            }
             // An end that was told before.
             Some(bar) if end != End::Open && (bar.phase, bar.end_state) == (phase, end) => {}
             last => {
                 if let Some(bar) = last.filter(|bar| bar.end_state == End::Open) {
                     // A stack that is rolled back may never have had a status that says FAILED.
-                    let given_up = if phase == Phase::Rollback { End::Failed } else { End::Cancelled };
+                    let given_up = if phase == Phase::Rollback {
+                        End::Failed
+                    } else {
+                        End::Cancelled
+                    };
                     (bar.end, bar.end_state) = (at, given_up);
                 }
-                bars.push(Bar { phase, begin: at, end: at, end_state: end });
+                bars.push(Bar {
+                    phase,
+                    begin: at,
+                    end: at,
+                    end_state: end,
+                });
             }
         }
     }
@@ -242,10 +291,14 @@ fn mark_critical(cell: &CellReport, lanes: &mut [Lane]) {
             break;
         }
         // A nested stack lasts for as long as what ended last in it.
-        next = last_ended(lanes, lanes[at].children.iter().copied()).or_else(|| waited_for(cell, lanes, at));
+        next = last_ended(lanes, lanes[at].children.iter().copied())
+            .or_else(|| waited_for(cell, lanes, at));
     }
     // The stack as a whole is on every path.
-    lanes.iter_mut().filter(|lane| lane.logical_id.is_none()).for_each(|lane| lane.critical = false);
+    lanes
+        .iter_mut()
+        .filter(|lane| lane.logical_id.is_none())
+        .for_each(|lane| lane.critical = false);
 }
 
 /// The resource of the root cause, else the cell's own that ended last.
@@ -253,19 +306,32 @@ fn end_of_path(cell: &CellReport, lanes: &[Lane]) -> Option<usize> {
     let resources = || (0..lanes.len()).filter(|lane| lanes[*lane].logical_id.is_some());
     let is_cause = |lane: usize| {
         let cause = cell.root_cause.as_ref()?.event_id.as_deref()?;
-        let mut events = lanes[lane].events.iter().filter_map(|position| cell.events.get(*position));
+        let mut events = lanes[lane]
+            .events
+            .iter()
+            .filter_map(|position| cell.events.get(*position));
         events.any(|event| event.event_id == cause).then_some(())
     };
-    let is_outermost = |lane: &usize| lanes[*lane].parent.is_none_or(|parent| lanes[parent].logical_id.is_none());
-    resources().find(|lane| is_cause(*lane).is_some()).or_else(|| last_ended(lanes, resources().filter(is_outermost)))
+    let is_outermost = |lane: &usize| {
+        lanes[*lane]
+            .parent
+            .is_none_or(|parent| lanes[parent].logical_id.is_none())
+    };
+    resources()
+        .find(|lane| is_cause(*lane).is_some())
+        .or_else(|| last_ended(lanes, resources().filter(is_outermost)))
 }
 
 fn last_ended(lanes: &[Lane], among: impl Iterator<Item = usize>) -> Option<usize> {
-    let ended = among.filter_map(|lane| Some((lanes[lane].end()?, Reverse(lanes[lane].begin()), lane)));
-    ended.max_by_key(|(end, begin, _)| (*end, *begin)).map(|(_, _, lane)| lane)
+    let ended =
+        among.filter_map(|lane| Some((lanes[lane].end()?, Reverse(lanes[lane].begin()), lane)));
+    ended
+        .max_by_key(|(end, begin, _)| (*end, *begin))
+        .map(|(_, _, lane)| lane)
 }
 
-/// What `at` waited for: one of its own stack, or, as for the first in a nested stack, what that stack waited for.
+/// What `at` waited for: one of its own stack, or, as for the first in a nested stack, what that
+/// stack waited for.
 fn waited_for(cell: &CellReport, lanes: &mut [Lane], at: usize) -> Option<usize> {
     let mut at = at;
     loop {
@@ -277,29 +343,44 @@ fn waited_for(cell: &CellReport, lanes: &mut [Lane], at: usize) -> Option<usize>
     }
 }
 
-/// Of those in the same stack that had ended when `at` began, the last: of those that it depends on by the template, or of
-/// all where the template is not known.
+/// Of those in the same stack that had ended when `at` began, the last: of those that it depends on
+/// by the template, or of all where the template is not known.
 fn predecessor(cell: &CellReport, lanes: &[Lane], at: usize) -> Option<usize> {
     let lane = &lanes[at];
     let begin = lane.begin()?;
     let mut path = cell.path_of(lane.stack_id);
     path.push(lane.logical_id?);
-    let needs = cell.sources.resource(&cell.template, &path).map(|(_, resource)| &resource.depends_on);
-    let is_needed = |id: Option<&str>| needs.is_none_or(|needs| needs.iter().any(|need| Some(&**need) == id));
+    let needs = cell
+        .sources
+        .resource(&cell.template, &path)
+        .map(|(_, resource)| &resource.depends_on);
+    let is_needed =
+        |id: Option<&str>| needs.is_none_or(|needs| needs.iter().any(|need| Some(&**need) == id));
     let siblings = (0..lanes.len()).filter(|it| *it != at && lanes[*it].stack_id == lane.stack_id);
     let before = siblings.filter(|it| {
         let sibling = &lanes[*it];
-        sibling.logical_id.is_some() && is_needed(sibling.logical_id) && sibling.end().is_some_and(|end| end <= begin)
+        sibling.logical_id.is_some()
+            && is_needed(sibling.logical_id)
+            && sibling.end().is_some_and(|end| end <= begin)
     });
     last_ended(lanes, before)
 }
 
 /// The rows of a lane and of all that is nested in it.
-fn push_rows<'a>(cell: &'a CellReport, lanes: &[Lane<'a>], outermost: usize, rows: &mut Vec<Row<'a>>) {
+fn push_rows<'a>(
+    cell: &'a CellReport,
+    lanes: &[Lane<'a>],
+    outermost: usize,
+    rows: &mut Vec<Row<'a>>,
+) {
     let mut open = vec![(outermost, 0)];
     while let Some((position, depth)) = open.pop() {
         let lane = &lanes[position];
-        let events = || lane.events.iter().filter_map(|at| Some((*at, cell.events.get(*at)?)));
+        let events = || {
+            lane.events
+                .iter()
+                .filter_map(|at| Some((*at, cell.events.get(*at)?)))
+        };
         let failed = events().find(|(_, event)| event.status.is_failed());
         if let Some((event, detail)) = failed.or_else(|| events().next_back()) {
             rows.push(Row {
@@ -320,22 +401,40 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::event::{Cell, CellId, Happening, Outcome, ResourceSource, RunEvent, RunStarted, Task, TemplateSource};
+    use crate::event::{
+        Cell, CellId, Happening, Outcome, ResourceSource, RunEvent, RunStarted, Task,
+        TemplateSource,
+    };
     use crate::report::RunReport;
 
     const ROOT: &str = "arn:root";
 
-    /// One event a line: `second | stack | logical id | status [| reason]`. `stack` is the nested stack's path, `.` the
-    /// cell's own; a line without logical id is about the stack itself; a logical id in brackets is a nested stack's.
+    /// One event a line: `second | stack | logical id | status [| reason]`. `stack` is the nested
+    /// stack's path, `.` the cell's own; a line without logical id is about the stack itself; a
+    /// logical id in brackets is a nested stack's.
     fn event((number, line): (usize, &str)) -> Happening {
         let fields: Vec<&str> = line.split('|').map(str::trim).collect();
-        let stack_id = |path: &str| if path == "." { ROOT.to_owned() } else { format!("{ROOT}/{path}") };
+        let stack_id = |path: &str| {
+            if path == "." {
+                ROOT.to_owned()
+            } else {
+                format!("{ROOT}/{path}")
+            }
+        };
         let (second, path, logical, status) = (fields[0], fields[1], fields[2], fields[3]);
         let nested = logical.trim_matches(['[', ']']);
         let (logical_id, physical_id, kind) = match logical {
-            "" => ("the-stack", Some(stack_id(path)), "AWS::CloudFormation::Stack"),
+            "" => (
+                "the-stack",
+                Some(stack_id(path)),
+                "AWS::CloudFormation::Stack",
+            ),
             _ if nested != logical => {
-                let path = if path == "." { nested.to_owned() } else { format!("{path}/{nested}") };
+                let path = if path == "." {
+                    nested.to_owned()
+                } else {
+                    format!("{path}/{nested}")
+                };
                 (nested, Some(stack_id(&path)), "AWS::CloudFormation::Stack")
             }
             _ => (logical, None, "AWS::X::Y"),
@@ -344,7 +443,11 @@ mod tests {
             event_id: number.to_string(),
             stack_id: stack_id(path),
             stack_name: path.into(),
-            depth: if path == "." { 0 } else { path.split('/').count() as u32 },
+            depth: if path == "." {
+                0
+            } else {
+                path.split('/').count() as u32
+            },
             timestamp: Timestamp::from_second(second.parse().unwrap()).unwrap(),
             logical_id: logical_id.into(),
             physical_id,
@@ -356,14 +459,19 @@ mod tests {
     }
 
     fn id() -> CellId {
-        CellId { test: "t".into(), region: "r".into() }
+        CellId {
+            test: "t".into(),
+            region: "r".into(),
+        }
     }
 
     /// `Logical: Needed Needed > template`, a resource a line.
     fn template(name: &str, text: &str) -> TemplateSource {
         let resource = |line: &str| {
             let (logical, rest) = line.split_once(':').unwrap();
-            let (needs, template) = rest.split_once('>').map_or((rest, None), |(needs, it)| (needs, Some(it)));
+            let (needs, template) = rest
+                .split_once('>')
+                .map_or((rest, None), |(needs, it)| (needs, Some(it)));
             let source = ResourceSource {
                 depends_on: needs.split_whitespace().map(str::to_owned).collect(),
                 template: template.map(|it| it.trim().to_owned()),
@@ -371,8 +479,16 @@ mod tests {
             };
             (logical.trim().to_owned(), source)
         };
-        let resources = text.lines().filter(|line| !line.trim().is_empty()).map(resource).collect();
-        TemplateSource { template: name.into(), resources, ..TemplateSource::default() }
+        let resources = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(resource)
+            .collect();
+        TemplateSource {
+            template: name.into(),
+            resources,
+            ..TemplateSource::default()
+        }
     }
 
     /// The rows as text; `*` marks the critical path.
@@ -394,27 +510,52 @@ mod tests {
             templates,
             cells: vec![cell],
         })];
-        happenings.extend(lines.lines().filter(|line| !line.trim().is_empty()).enumerate().map(event));
-        happenings.push(Happening::CellFinished { cell: id(), outcome, reason: None });
-        let stamp = |(seq, happening)| RunEvent { seq: seq as u64, at: Timestamp::UNIX_EPOCH, happening };
+        happenings.extend(
+            lines
+                .lines()
+                .filter(|line| !line.trim().is_empty())
+                .enumerate()
+                .map(event),
+        );
+        happenings.push(Happening::CellFinished {
+            cell: id(),
+            outcome,
+            reason: None,
+        });
+        let stamp = |(seq, happening)| RunEvent {
+            seq: seq as u64,
+            at: Timestamp::UNIX_EPOCH,
+            happening,
+        };
         let events: Vec<RunEvent> = happenings.into_iter().enumerate().map(stamp).collect();
         let report = RunReport::from_events(&events);
         let row = |row: &Row| {
-            let bar = |bar: &Bar| format!("{}-{} {}", bar.begin / 1000, bar.end / 1000, bar.words());
+            let bar =
+                |bar: &Bar| format!("{}-{} {}", bar.begin / 1000, bar.end / 1000, bar.words());
             let bars = row.bars.iter().map(bar).collect::<Vec<_>>().join(", ");
-            let (indent, mark) = ("  ".repeat(row.depth as usize), if row.critical { " *" } else { "" });
+            let (indent, mark) = (
+                "  ".repeat(row.depth as usize),
+                if row.critical { " *" } else { "" },
+            );
             format!("{indent}{}{mark} {bars}", row.name)
         };
-        of_cell(&report.cells[0]).map(|it| it.rows.iter().map(row).collect()).unwrap_or_default()
+        of_cell(&report.cells[0])
+            .map(|it| it.rows.iter().map(row).collect())
+            .unwrap_or_default()
     }
 
     #[test]
     fn what_was_done_to_each_resource() {
         let check = |lines: &str, expect: &[&str]| {
-            assert_eq!(rows(Vec::new(), lines, Outcome::Interrupted), expect, "{lines}");
+            assert_eq!(
+                rows(Vec::new(), lines, Outcome::Interrupted),
+                expect,
+                "{lines}"
+            );
         };
         check("", &[]);
-        // Begun twice, as CloudFormation tells it, and ended once; another has not ended, and waited for it.
+        // Begun twice, as CloudFormation tells it, and ended once; another has not ended, and
+        // waited for it.
         check(
             "0 | . |   | CREATE_IN_PROGRESS
              1 | . | A | CREATE_IN_PROGRESS
@@ -422,7 +563,12 @@ mod tests {
              5 | . | A | CREATE_COMPLETE
              6 | . | B | CREATE_IN_PROGRESS
              9 | . | C | CREATE_COMPLETE",
-            &[". 0-9 creation not ended", "  A * 1-5 created", "  B * 6-9 creation not ended", "  C 9-9 created"],
+            &[
+                ". 0-9 creation not ended",
+                "  A * 1-5 created",
+                "  B * 6-9 creation not ended",
+                "  C 9-9 created",
+            ],
         );
         // A failure, what it took with it, and the way back.
         check(
@@ -454,7 +600,11 @@ mod tests {
              4 | . |   | UPDATE_COMPLETE_CLEANUP_IN_PROGRESS
              5 | . | B | DELETE_SKIPPED
              6 | . |   | UPDATE_COMPLETE",
-            &[". 1-6 updated", "  A * 2-3 updated", "  B 5-5 deletion skipped"],
+            &[
+                ". 1-6 updated",
+                "  A * 2-3 updated",
+                "  B 5-5 deletion skipped",
+            ],
         );
     }
 
@@ -474,15 +624,27 @@ mod tests {
             10 | .   | [A] | CREATE_COMPLETE
             11 | .   | Z   | CREATE_COMPLETE
             11 | .   |     | CREATE_COMPLETE";
-        let expect =
-            [". 0-11 created", "  A 1-10 created", "    B 3-8 created", "      R 5-6 created", "  Z * 1-11 created"];
+        let expect = [
+            ". 0-11 created",
+            "  A 1-10 created",
+            "    B 3-8 created",
+            "      R 5-6 created",
+            "  Z * 1-11 created",
+        ];
         assert_eq!(rows(Vec::new(), lines, Outcome::Passed), expect);
         // Where nothing is known of the stack around it, a stack's own events are its row.
-        let alone: String = lines.lines().filter(|line| line.contains("A/B")).map(|it| format!("{it}\n")).collect();
-        assert_eq!(rows(Vec::new(), &alone, Outcome::Passed), ["A/B 0-3 created", "  R * 1-2 created"]);
+        let alone: String = lines
+            .lines()
+            .filter(|line| line.contains("A/B"))
+            .map(|it| format!("{it}\n"))
+            .collect();
+        assert_eq!(
+            rows(Vec::new(), &alone, Outcome::Passed),
+            ["A/B 0-3 created", "  R * 1-2 created"]
+        );
         // Stacks that claim to be nested in each other.
-        let circle =
-            "0 | A | [A/B] | CREATE_IN_PROGRESS\n 1 | A/A/B | A | CREATE_COMPLETE\n 2 | A | [A] | CREATE_COMPLETE";
+        let circle = "0 | A | [A/B] | CREATE_IN_PROGRESS\n 1 | A/A/B | A | CREATE_COMPLETE\n 2 | A \
+            | [A] | CREATE_COMPLETE";
         assert_eq!(rows(Vec::new(), circle, Outcome::Passed).len(), 3);
     }
 
@@ -504,19 +666,47 @@ mod tests {
             11 | .   | End   | CREATE_IN_PROGRESS
             12 | .   | End   | CREATE_COMPLETE
             12 | .   |       | CREATE_COMPLETE";
-        let check = |templates: Vec<TemplateSource>, lines: &str, outcome: Outcome, expect: &str| {
-            let rows = rows(templates, lines, outcome);
-            let critical = rows.iter().filter(|row| row.contains(" * "));
-            let names: Vec<&str> = critical.map(|row| row.trim_start().split(' ').next().unwrap()).collect();
-            assert_eq!(names.join(" "), expect, "{rows:#?}");
+        let check =
+            |templates: Vec<TemplateSource>, lines: &str, outcome: Outcome, expect: &str| {
+                let rows = rows(templates, lines, outcome);
+                let critical = rows.iter().filter(|row| row.contains(" * "));
+                let names: Vec<&str> = critical
+                    .map(|row| row.trim_start().split(' ').next().unwrap())
+                    .collect();
+                assert_eq!(names.join(" "), expect, "{rows:#?}");
+            };
+        let main = |text: &str| {
+            vec![
+                template("main", text),
+                template("net", "First:\nOther:\nLast: First"),
+            ]
         };
-        let main = |text: &str| vec![template("main", text), template("net", "First:\nOther:\nLast: First")];
         // By the template's dependencies, into the nested stack and out at its beginning.
         let needs = "Slow:\nFast:\nNet: Fast > net\nEnd: Net";
-        check(main(needs), LINES, Outcome::Passed, "Fast Net First Last End");
-        check(main("Slow:\nFast:\nNet: > net\nEnd: Net Fast"), LINES, Outcome::Passed, "Net First Last End");
-        check(main("Slow:\nFast:\nNet: > net\nEnd:"), LINES, Outcome::Passed, "End");
-        check(main("Slow:\nFast:\nNet: > net\nEnd: Slow"), LINES, Outcome::Passed, "Slow End");
+        check(
+            main(needs),
+            LINES,
+            Outcome::Passed,
+            "Fast Net First Last End",
+        );
+        check(
+            main("Slow:\nFast:\nNet: > net\nEnd: Net Fast"),
+            LINES,
+            Outcome::Passed,
+            "Net First Last End",
+        );
+        check(
+            main("Slow:\nFast:\nNet: > net\nEnd:"),
+            LINES,
+            Outcome::Passed,
+            "End",
+        );
+        check(
+            main("Slow:\nFast:\nNet: > net\nEnd: Slow"),
+            LINES,
+            Outcome::Passed,
+            "Slow End",
+        );
         // By time alone: of two that ended at once the one that took longer.
         check(Vec::new(), LINES, Outcome::Passed, "Slow End");
         check(
@@ -526,11 +716,25 @@ mod tests {
             "Fast Net First Last End",
         );
         // To the root cause and no further, though others ended later.
-        let failed = LINES.replace("9 | Net | Last  | CREATE_COMPLETE", "9 | Net | Last | CREATE_FAILED | no");
-        let failed = failed.replace("12 | .   |       | CREATE_COMPLETE", "12 | . | | ROLLBACK_IN_PROGRESS");
+        let failed = LINES.replace(
+            "9 | Net | Last  | CREATE_COMPLETE",
+            "9 | Net | Last | CREATE_FAILED | no",
+        );
+        let failed = failed.replace(
+            "12 | .   |       | CREATE_COMPLETE",
+            "12 | . | | ROLLBACK_IN_PROGRESS",
+        );
         check(main(needs), &failed, Outcome::Failed, "Fast Net First Last");
         // What has not ended keeps all the others waiting.
-        let stopped: Vec<&str> = LINES.lines().filter(|line| !line.contains("Slow  | CREATE_COMPLETE")).collect();
-        check(main(needs), &stopped.join("\n"), Outcome::Interrupted, "Slow");
+        let stopped: Vec<&str> = LINES
+            .lines()
+            .filter(|line| !line.contains("Slow  | CREATE_COMPLETE"))
+            .collect();
+        check(
+            main(needs),
+            &stopped.join("\n"),
+            Outcome::Interrupted,
+            "Slow",
+        );
     }
 }

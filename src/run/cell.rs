@@ -26,9 +26,18 @@ pub(super) struct Verdict {
     pub transient: Option<String>,
 }
 
-/// Takes one cell through everything. Whatever goes wrong ends this cell alone, and never before its stack is dealt with.
-pub(super) async fn run_cell(context: &Context<'_>, limits: &Limits, plan: &StackPlan, bucket: &Bucket) {
-    let permit = context.stop.until_stopped(limits.permit(&plan.cell.region)).await;
+/// Takes one cell through everything. Whatever goes wrong ends this cell alone, and never before
+/// its stack is dealt with.
+pub(super) async fn run_cell(
+    context: &Context<'_>,
+    limits: &Limits,
+    plan: &StackPlan,
+    bucket: &Bucket,
+) {
+    let permit = context
+        .stop
+        .until_stopped(limits.permit(&plan.cell.region))
+        .await;
     let mut attempt = 1;
     loop {
         let mut stack = None;
@@ -37,7 +46,9 @@ pub(super) async fn run_cell(context: &Context<'_>, limits: &Limits, plan: &Stac
             Some(_) => test(context, plan, bucket, &mut stack).await,
         };
         let retried = match &verdict.transient {
-            Some(reason) if attempt <= plan.limits.retries && !context.stop.token.is_cancelled() => {
+            Some(reason)
+                if attempt <= plan.limits.retries && !context.stop.token.is_cancelled() =>
+            {
                 retry(context, plan, stack.as_mut(), attempt, reason).await
             }
             _ => false,
@@ -49,7 +60,8 @@ pub(super) async fn run_cell(context: &Context<'_>, limits: &Limits, plan: &Stac
     }
 }
 
-/// Deletes what a failed attempt has created, so that a fresh stack may take its name. Returns whether it could.
+/// Deletes what a failed attempt has created, so that a fresh stack may take its name. Returns
+/// whether it could.
 async fn retry(
     context: &Context<'_>,
     plan: &StackPlan,
@@ -58,35 +70,61 @@ async fn retry(
     reason: &str,
 ) -> bool {
     let cell = &plan.cell;
-    let options = DeletionOptions { wait: true, ..deletion_options(context, plan) };
+    let options = DeletionOptions {
+        wait: true,
+        ..deletion_options(context, plan)
+    };
     let is_deleted = match stack {
         Some(watcher) => deletion::delete(cell, watcher, options, context.events).await,
         None => true,
     };
     if is_deleted {
         let reason = reason.to_owned();
-        context.events.send(Happening::CellRetried { cell: cell.clone(), attempt, reason });
+        context.events.send(Happening::CellRetried {
+            cell: cell.clone(),
+            attempt,
+            reason,
+        });
     }
     is_deleted
 }
 
 async fn finish(context: &Context<'_>, plan: &StackPlan, verdict: Verdict, stack: Option<Watcher>) {
-    let Verdict { outcome, reason, .. } = verdict;
+    let Verdict {
+        outcome, reason, ..
+    } = verdict;
     let cell = plan.cell.clone();
     if outcome == Outcome::Failed {
         context.locate_failures(&cell);
     }
-    context.events.send(Happening::CellFinished { cell, outcome, reason });
+    context.events.send(Happening::CellFinished {
+        cell,
+        outcome,
+        reason,
+    });
     if outcome == Outcome::Failed {
         context.count_failure();
     }
     if let Some(watcher) = stack {
-        tear_down(context.settings(), &plan.cell, watcher, outcome, deletion_options(context, plan), context).await;
+        tear_down(
+            context.settings(),
+            &plan.cell,
+            watcher,
+            outcome,
+            deletion_options(context, plan),
+            context,
+        )
+        .await;
     }
 }
 
 /// Hooks, launch, wait, hooks. `stack` is set as soon as there is one.
-async fn test(context: &Context<'_>, plan: &StackPlan, bucket: &Bucket, stack: &mut Option<Watcher>) -> Verdict {
+async fn test(
+    context: &Context<'_>,
+    plan: &StackPlan,
+    bucket: &Bucket,
+    stack: &mut Option<Watcher>,
+) -> Verdict {
     let cell = &plan.cell;
     let deadline = Instant::now() + plan.limits.test;
     let input = hook_input(context, plan);
@@ -104,12 +142,24 @@ async fn test(context: &Context<'_>, plan: &StackPlan, bucket: &Bucket, stack: &
     let template_url = bucket.url(&plan.template_key);
     let run_id = context.job.plan.run_id;
     // Never cut short: a call that is under way may take effect.
-    let launched = launch(plan, run_id, &template_url, &clients, &context.stop.token, context.events).await;
+    let launched = launch(
+        plan,
+        run_id,
+        &template_url,
+        &clients,
+        &context.stop.token,
+        context.events,
+    )
+    .await;
     let stack_id = match launched {
         Ok(stack_id) => stack_id,
         Err(error) => {
             let (reason, may_exist) = (error.to_string(), error.may_exist());
-            let failed = Happening::LaunchFailed { cell: cell.clone(), reason: reason.clone(), may_exist };
+            let failed = Happening::LaunchFailed {
+                cell: cell.clone(),
+                reason: reason.clone(),
+                may_exist,
+            };
             context.events.send(failed);
             if context.stop.token.is_cancelled() {
                 return Verdict::interrupted(context);
@@ -117,14 +167,25 @@ async fn test(context: &Context<'_>, plan: &StackPlan, bucket: &Bucket, stack: &
             return Verdict::failed(reason);
         }
     };
-    let watcher = stack.insert(Watcher::new(cell.clone(), stack_id.clone(), clients, context.events.clone()));
-    let settled = match context.stop.within(until(deadline), settled(context, cell, watcher)).await {
+    let watcher = stack.insert(Watcher::new(
+        cell.clone(),
+        stack_id.clone(),
+        clients,
+        context.events.clone(),
+    ));
+    let settled = match context
+        .stop
+        .within(until(deadline), settled(context, cell, watcher))
+        .await
+    {
         Waited::Stopped => return Verdict::interrupted(context),
         Waited::TimedOut => {
             let status = format!("its stack was still {}", watcher.status());
             return Verdict::timed_out(plan, &status);
         }
-        Waited::Done(Err(error)) => return Verdict::failed(format!("the stack can't be followed: {error}")),
+        Waited::Done(Err(error)) => {
+            return Verdict::failed(format!("the stack can't be followed: {error}"));
+        }
         Waited::Done(Ok(settled)) => settled,
     };
     let input = HookInput {
@@ -151,7 +212,10 @@ pub(super) async fn settled(
     let slow_after = context.settings().slow_after;
     let slow = async {
         sleep(slow_after).await;
-        let message = format!("the stack is still in progress after {}", HumanDuration(slow_after));
+        let message = format!(
+            "the stack is still in progress after {}",
+            HumanDuration(slow_after)
+        );
         context.events.warn(Some(cell), message);
         std::future::pending().await
     };
@@ -166,17 +230,29 @@ fn until(deadline: Instant) -> Duration {
 }
 
 pub(super) fn deletion_options(context: &Context<'_>, plan: &StackPlan) -> DeletionOptions {
-    let Settings { wait_for_delete: wait, force_delete: force, .. } = *context.settings();
-    DeletionOptions { wait, force, limit: plan.limits.deletion }
+    let Settings {
+        wait_for_delete: wait,
+        force_delete: force,
+        ..
+    } = *context.settings();
+    DeletionOptions {
+        wait,
+        force,
+        limit: plan.limits.deletion,
+    }
 }
 
 impl Verdict {
     /// `first_failure` is the reason of the resource that failed first.
     pub fn of(settled: &Settled, first_failure: Option<&str>, hook_error: Option<String>) -> Self {
-        // TaskCat takes `UPDATE_COMPLETE` as well; a stack that somebody else updates while it is tested is not the stack
-        // that was to be tested.
+        // TaskCat takes `UPDATE_COMPLETE` as well; a stack that somebody else updates while it is
+        // tested is not the stack that was to be tested.
         if settled.status == StackStatus::CreateComplete {
-            let passed = Self { outcome: Outcome::Passed, reason: None, transient: None };
+            let passed = Self {
+                outcome: Outcome::Passed,
+                reason: None,
+                transient: None,
+            };
             return hook_error.map_or(passed, Self::failed_for_good);
         }
         let mut failed = Self::failed(match &settled.reason {
@@ -194,12 +270,20 @@ impl Verdict {
 
     pub fn failed(reason: String) -> Self {
         let transient = retry::is_transient(&reason).then(|| reason.clone());
-        Self { outcome: Outcome::Failed, reason: Some(reason), transient }
+        Self {
+            outcome: Outcome::Failed,
+            reason: Some(reason),
+            transient,
+        }
     }
 
     /// Whatever the reason says, it isn't AWS's.
     fn failed_for_good(reason: String) -> Self {
-        Self { outcome: Outcome::Failed, reason: Some(reason), transient: None }
+        Self {
+            outcome: Outcome::Failed,
+            reason: Some(reason),
+            transient: None,
+        }
     }
 
     pub fn timed_out(plan: &StackPlan, what: &str) -> Self {
@@ -209,11 +293,19 @@ impl Verdict {
 
     pub fn interrupted(context: &Context<'_>) -> Self {
         let reason = context.stop.reason().map(|reason| reason.to_string());
-        Self { outcome: Outcome::Interrupted, reason, transient: None }
+        Self {
+            outcome: Outcome::Interrupted,
+            reason,
+            transient: None,
+        }
     }
 
     pub fn interrupted_because(reason: &str) -> Self {
-        Self { outcome: Outcome::Interrupted, reason: Some(reason.to_owned()), transient: None }
+        Self {
+            outcome: Outcome::Interrupted,
+            reason: Some(reason.to_owned()),
+            transient: None,
+        }
     }
 }
 
@@ -225,24 +317,48 @@ async fn run_hooks(
     input: &HookInput,
 ) -> Result<(), String> {
     for planned in hooks {
-        let (cell, hook) = (plan.cell.clone(), Hook { stage: input.stage, kind: planned.kind.clone() });
-        context.events.send(Happening::HookStarted { cell: cell.clone(), hook: hook.clone() });
+        let (cell, hook) = (
+            plan.cell.clone(),
+            Hook {
+                stage: input.stage,
+                kind: planned.kind.clone(),
+            },
+        );
+        context.events.send(Happening::HookStarted {
+            cell: cell.clone(),
+            hook: hook.clone(),
+        });
         // A hook's own limit takes precedence.
         let limit = match planned.config.get("timeout") {
             None => plan.limits.hook,
             Some(_) => Duration::MAX,
         };
-        let running = hook::run(planned, input, &context.job.plan.project_root, &context.job.hook_environment);
+        let running = hook::run(
+            planned,
+            input,
+            &context.job.plan.project_root,
+            &context.job.hook_environment,
+        );
         let (output, error) = match timeout(limit, running).await {
             Ok(Ok(output)) => (printed(&output), None),
             // The error's text holds the end of the output.
             Ok(Err(error)) => (None, Some(error.cause.to_string())),
             Err(_) => {
                 let (kind, limit) = (&planned.kind, HumanDuration(limit));
-                (None, Some(format!("the hook `{kind}` was killed after {limit} (`hook_timeout`)")))
+                (
+                    None,
+                    Some(format!(
+                        "the hook `{kind}` was killed after {limit} (`hook_timeout`)"
+                    )),
+                )
             }
         };
-        context.events.send(Happening::HookFinished { cell, hook, error: error.clone(), output });
+        context.events.send(Happening::HookFinished {
+            cell,
+            hook,
+            error: error.clone(),
+            output,
+        });
         if let Some(error) = error {
             return Err(error);
         }
@@ -271,7 +387,8 @@ fn hook_input(context: &Context<'_>, plan: &StackPlan) -> HookInput {
     }
 }
 
-/// Deletes the cell's stack, or leaves it as the user asked. An interruption doesn't stop this; it is what it leads to.
+/// Deletes the cell's stack, or leaves it as the user asked. An interruption doesn't stop this; it
+/// is what it leads to.
 pub(super) async fn tear_down(
     settings: &Settings,
     cell: &CellId,
@@ -282,7 +399,11 @@ pub(super) async fn tear_down(
 ) {
     if let Some(why) = KeptWhy::of(outcome, settings.no_delete, settings.keep_failed) {
         let stack_id = watcher.stack_id().to_owned();
-        context.events.send(Happening::StackKept { cell: cell.clone(), stack_id, why });
+        context.events.send(Happening::StackKept {
+            cell: cell.clone(),
+            stack_id,
+            why,
+        });
         return;
     }
     deletion::delete(cell, &mut watcher, options, context.events).await;

@@ -2,8 +2,8 @@
 //!
 //! Two sources tell of it: the journals of runs that were killed, which name stacks and buckets
 //! exactly, and the tags that stacks and buckets of a run carry. Neither is enough to delete
-//! something: the tag has to be the run's, and the account the one that the journal was written for.
-//! TaskCat's `_cli_modules/delete.py` and `list.py` know the tags of stacks only.
+//! something: the tag has to be the run's, and the account the one that the journal was written
+//! for. TaskCat's `_cli_modules/delete.py` and `list.py` know the tags of stacks only.
 
 mod delete;
 mod find;
@@ -39,7 +39,8 @@ pub struct CleanRequest {
     pub search: Search,
     /// Where journals are looked for.
     pub folders: Folders,
-    /// The endpoint called instead of AWS. A journal is valid only for the endpoint that it was written for.
+    /// The endpoint called instead of AWS. A journal is valid only for the endpoint that it was
+    /// written for.
     pub endpoint: Option<String>,
     /// Also what belongs to runs that seem to go on.
     pub include_running: bool,
@@ -66,7 +67,10 @@ impl CleanRequest {
 
     /// The beginning of a `taskcat-id` that is meant, if it could be one.
     fn run_prefix(&self) -> Option<&str> {
-        let is_hex = self.what.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c));
+        let is_hex = self
+            .what
+            .chars()
+            .all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c));
         (is_hex && (MIN_PREFIX..32).contains(&self.what.len())).then_some(&self.what)
     }
 
@@ -74,7 +78,9 @@ impl CleanRequest {
         self.run_id().as_deref() == Some(run_id)
             || self.what == "ALL"
             || self.what == project
-            || self.run_prefix().is_some_and(|prefix| run_id.starts_with(prefix))
+            || self
+                .run_prefix()
+                .is_some_and(|prefix| run_id.starts_with(prefix))
     }
 
     /// How long a run without a journal has to have been quiet to be taken for one that has ended.
@@ -154,7 +160,9 @@ impl Findings {
 impl Leftover {
     /// Of a bucket: what is known of its creation.
     pub(super) fn bucket_origin(&self) -> Option<BucketOrigin<'_>> {
-        let LeftoverKind::Bucket { unconfirmed_since } = self.kind else { return None };
+        let LeftoverKind::Bucket { unconfirmed_since } = self.kind else {
+            return None;
+        };
         Some(BucketOrigin {
             run_id: &self.run_id,
             project: &self.project,
@@ -169,6 +177,9 @@ impl Leftover {
 
     /// Called by the stack's name, since several runs of one test may have left one each.
     fn cell(&self) -> CellId {
-        CellId { test: self.name.as_str().into(), region: self.region.as_str().into() }
+        CellId {
+            test: self.name.as_str().into(),
+            region: self.region.as_str().into(),
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! What stands around the work of every command that makes or deletes something: the dispatcher, the journal, and the
-//! interruption by signals.
+//! What stands around the work of every command that makes or deletes something: the dispatcher,
+//! the journal, and the interruption by signals.
 
 use tokio_util::sync::CancellationToken;
 
@@ -19,14 +19,16 @@ pub(super) struct Conductor {
     pub journal: Option<Journal>,
     pub consumers: Vec<Box<dyn Consumer>>,
     pub budget: Option<Budget>,
-    /// The events of a run that is resumed, which the consumers get once more; `started` is in them.
+    /// The events of a run that is resumed, which the consumers get once more; `started` is in
+    /// them.
     pub replay: Vec<RunEvent>,
 }
 
 /// What the work holds on to.
 pub(super) struct Spine {
     pub events: Events,
-    /// Cancelled when the run is to stop: whatever waits stops waiting, and everything that was created is deleted.
+    /// Cancelled when the run is to stop: whatever waits stops waiting, and everything that was
+    /// created is deleted.
     pub cancel: CancellationToken,
     pub stop: Stop,
 }
@@ -54,27 +56,59 @@ pub struct Remains {
 
 impl Conductor {
     pub fn new(started: RunStarted, consumers: Vec<Box<dyn Consumer>>) -> Self {
-        Self { started, secrets: Secrets::default(), journal: None, consumers, budget: None, replay: Vec::new() }
+        Self {
+            started,
+            secrets: Secrets::default(),
+            journal: None,
+            consumers,
+            budget: None,
+            replay: Vec::new(),
+        }
     }
 
     /// Does the work between the first event and the last.
     pub async fn conduct(self, work: impl AsyncFnOnce(&Spine) -> Result<(), RunError>) -> Ended {
         let (events, inbox) = Events::channel();
         let resumed = !self.replay.is_empty();
-        let dispatching = Dispatcher::start(inbox, self.consumers, self.journal, self.secrets, self.replay);
+        let dispatching = Dispatcher::start(
+            inbox,
+            self.consumers,
+            self.journal,
+            self.secrets,
+            self.replay,
+        );
         if !resumed {
             events.send(Happening::RunStarted(self.started));
         }
         let stop = Stop::default();
         let interrupt = Interrupt::listen(events.clone(), stop.clone());
-        let spine = Spine { events, cancel: stop.token.clone(), stop };
-        let worked = interrupt.abandon.run_until_cancelled(within_budget(self.budget, &spine, work)).await;
+        let spine = Spine {
+            events,
+            cancel: stop.token.clone(),
+            stop,
+        };
+        let worked = interrupt
+            .abandon
+            .run_until_cancelled(within_budget(self.budget, &spine, work))
+            .await;
         let error = worked.unwrap_or(Err(RunError::Abandoned)).err();
         let interrupted = matches!(spine.stop.reason(), Some(StopReason::Signal(_)));
         interrupt.end().await;
         drop(spine);
-        let Closed { finished, remains, unwritten } = dispatching.finish(error.as_ref().map(ToString::to_string)).await;
-        Ended { finished, error, interrupted, remains, unwritten }
+        let Closed {
+            finished,
+            remains,
+            unwritten,
+        } = dispatching
+            .finish(error.as_ref().map(ToString::to_string))
+            .await;
+        Ended {
+            finished,
+            error,
+            interrupted,
+            remains,
+            unwritten,
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! The deletion of a stack: requested, followed, and repeated until the stack is deleted or its time
-//! is over.
+//! The deletion of a stack: requested, followed, and repeated until the stack is deleted or its
+//! time is over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,21 +30,49 @@ pub struct DeletionOptions {
     pub limit: Duration,
 }
 
-/// Deletes the stack that `watcher` follows, sends how that ended, and returns whether it was deleted.
-pub(super) async fn delete(cell: &CellId, watcher: &mut Watcher, options: DeletionOptions, events: &Events) -> bool {
+/// Deletes the stack that `watcher` follows, sends how that ended, and returns whether it was
+/// deleted.
+pub(super) async fn delete(
+    cell: &CellId,
+    watcher: &mut Watcher,
+    options: DeletionOptions,
+    events: &Events,
+) -> bool {
     let stack_id = watcher.stack_id().to_owned();
     let clients = watcher.clients();
-    let attempts = Attempts { cell, stack_id: &stack_id, clients: &clients, events, options };
+    let attempts = Attempts {
+        cell,
+        stack_id: &stack_id,
+        clients: &clients,
+        events,
+        options,
+    };
     let deleted = timeout(options.limit, attempts.delete(watcher))
         .await
-        .unwrap_or_else(|_| Err(format!("the stack was not deleted within {}", HumanDuration(options.limit))));
+        .unwrap_or_else(|_| {
+            Err(format!(
+                "the stack was not deleted within {}",
+                HumanDuration(options.limit)
+            ))
+        });
     let is_deleted = deleted.is_ok();
     events.send(match deleted {
-        Ok(()) if options.wait => Happening::StackDeleted { cell: cell.clone(), stack_id },
-        Ok(()) => Happening::StackDeleteUnawaited { cell: cell.clone(), stack_id },
+        Ok(()) if options.wait => Happening::StackDeleted {
+            cell: cell.clone(),
+            stack_id,
+        },
+        Ok(()) => Happening::StackDeleteUnawaited {
+            cell: cell.clone(),
+            stack_id,
+        },
         Err(reason) => {
             let left = teardown::left_behind(&stack_id, &clients).await;
-            Happening::StackDeleteFailed { cell: cell.clone(), stack_id, reason, left }
+            Happening::StackDeleteFailed {
+                cell: cell.clone(),
+                stack_id,
+                reason,
+                left,
+            }
         }
     });
     is_deleted
@@ -84,9 +112,10 @@ impl Attempts<'_> {
                 Err(reason) => reason,
             };
             failures += 1;
-            let unblocked = teardown::unblock(self.cell, self.stack_id, self.clients, self.events).await;
-            // What others hold on to is released in time: an export by the importing stack, a network
-            // interface by Lambda.
+            let unblocked =
+                teardown::unblock(self.cell, self.stack_id, self.clients, self.events).await;
+            // What others hold on to is released in time: an export by the importing stack, a
+            // network interface by Lambda.
             let may_pass = unblocked || teardown::is_held_by_others(&reason);
             if failures >= ATTEMPTS && !may_pass {
                 return self.give_up(watcher, reason).await;
@@ -100,18 +129,28 @@ impl Attempts<'_> {
 
     /// One deletion, awaited where the user wants it; the error is CloudFormation's reason.
     async fn attempt(&self, watcher: &mut Watcher, mode: &Mode) -> Result<(), String> {
-        let Self { cell, stack_id, clients, events, .. } = self;
+        let Self {
+            cell,
+            stack_id,
+            clients,
+            events,
+            ..
+        } = self;
         let requested = teardown::delete_stack(cell, stack_id, mode, clients, events).await;
         requested.map_err(|error| error.to_string())?;
         if !self.options.wait {
             return Ok(());
         }
         let (status, reason) = watcher.deleted().await.map_err(|error| error.to_string())?;
-        if status == StackStatus::DeleteComplete { Ok(()) } else { Err(reason.unwrap_or_else(|| status.to_string())) }
+        if status == StackStatus::DeleteComplete {
+            Ok(())
+        } else {
+            Err(reason.unwrap_or_else(|| status.to_string()))
+        }
     }
 
-    /// The last step: with `--force-delete` the stack goes without what can't be deleted, which is then
-    /// reported as not deleted.
+    /// The last step: with `--force-delete` the stack goes without what can't be deleted, which is
+    /// then reported as not deleted.
     async fn give_up(&self, watcher: &mut Watcher, reason: String) -> Result<(), String> {
         if !self.options.force {
             return Err(reason);
@@ -121,9 +160,10 @@ impl Attempts<'_> {
         let names: Vec<_> = left.iter().map(teardown::describe).collect();
         match names.is_empty() {
             true => Ok(()),
-            false => {
-                Err(format!("the stack was deleted by force, without these resources: {} ({reason})", names.join(", ")))
-            }
+            false => Err(format!(
+                "the stack was deleted by force, without these resources: {} ({reason})",
+                names.join(", ")
+            )),
         }
     }
 }

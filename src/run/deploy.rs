@@ -1,8 +1,9 @@
-//! `taskcat deploy run`: stacks that stay are created and changed by change sets, which somebody has looked at.
+//! `taskcat deploy run`: stacks that stay are created and changed by change sets, which somebody
+//! has looked at.
 //!
-//! All change sets are worked out before the question is asked, once for all of them. There is no journal, and nothing is
-//! ever deleted but what was not wanted: the stacks are not this run's. A stack that somebody else has created is refused
-//! or, where the user wants it, adopted.
+//! All change sets are worked out before the question is asked, once for all of them. There is no
+//! journal, and nothing is ever deleted but what was not wanted: the stacks are not this run's. A
+//! stack that somebody else has created is refused or, where the user wants it, adopted.
 
 mod checks;
 mod unfinished;
@@ -31,8 +32,11 @@ use crate::watch::Watcher;
 pub(super) use unfinished::Unfinished;
 
 /// The mark of stacks that `taskcat deploy run` has created.
-pub const MARK: Mark =
-    Mark { tag: INSTALLER_TAG, command: "taskcat deploy run", replaces_failed: Some("--replace-failed") };
+pub const MARK: Mark = Mark {
+    tag: INSTALLER_TAG,
+    command: "taskcat deploy run",
+    replaces_failed: Some("--replace-failed"),
+};
 
 /// How stacks are deployed.
 #[derive(Clone, Debug)]
@@ -41,8 +45,8 @@ pub struct DeployOptions {
     pub adopt: bool,
     /// Delete stacks whose creation was rolled back, and create them anew.
     pub replace_failed: bool,
-    /// The change sets' name in place of one that holds the run's ID. One of that name that exists is replaced, and one that
-    /// would change nothing stays: who executes it later finds it.
+    /// The change sets' name in place of one that holds the run's ID. One of that name that exists
+    /// is replaced, and one that would change nothing stays: who executes it later finds it.
     pub change_set: Option<String>,
     /// For working a change set out.
     pub change_set_limit: Duration,
@@ -74,7 +78,8 @@ pub struct Proposed {
 /// Decides, on a thread of its own: it may wait for an answer as long as it likes.
 pub type Decide = Box<dyn FnOnce(Vec<Proposed>) -> Decision + Send>;
 
-/// Stages the project, works the change sets out, has them decided on, and follows what is executed.
+/// Stages the project, works the change sets out, has them decided on, and follows what is
+/// executed.
 pub async fn deploy(
     job: &Job<'_>,
     options: DeployOptions,
@@ -82,8 +87,14 @@ pub async fn deploy(
     decide: Decide,
     consumers: Vec<Box<dyn Consumer>>,
 ) -> Ended {
-    let started = RunStarted { task: Task::Deploy, ..started(job, aws) };
-    let conductor = Conductor { secrets: secrets(&job.plan), ..Conductor::new(started, consumers) };
+    let started = RunStarted {
+        task: Task::Deploy,
+        ..started(job, aws)
+    };
+    let conductor = Conductor {
+        secrets: secrets(&job.plan),
+        ..Conductor::new(started, consumers)
+    };
     let work = async |spine: &Spine| {
         let context = Context::new(job, aws, spine);
         let decision = steps(&context, &options, MARK, decide).await;
@@ -93,13 +104,15 @@ pub async fn deploy(
     conductor.conduct(work).await
 }
 
-/// The planned stacks that exist and were created by somebody else. What can't be described is left out: its deployment
-/// will fail, and say why.
+/// The planned stacks that exist and were created by somebody else. What can't be described is left
+/// out: its deployment will fail, and say why.
 pub async fn foreign_stacks(plan: &Plan, aws: &Aws) -> Vec<ForeignStack> {
     let found = join_all(plan.cells.iter().map(async |cell| {
         let clients = aws.clients(&cell.profile, &cell.cell.region).await;
         let stack = clients.describe_stack(&cell.stack_name).await.ok()??;
-        ownership::foreign(&stack, MARK, &cell.account_id, &clients).await.ok()?
+        ownership::foreign(&stack, MARK, &cell.account_id, &clients)
+            .await
+            .ok()?
     }))
     .await;
     found.into_iter().flatten().collect()
@@ -119,14 +132,19 @@ pub fn shared_stacks(plan: &Plan) -> Vec<[&StackPlan; 2]> {
     shared
 }
 
-/// The steps, of a run that may have others around them. Where there was nothing to decide, nothing was to be executed.
+/// The steps, of a run that may have others around them. Where there was nothing to decide, nothing
+/// was to be executed.
 pub(super) async fn steps(
     context: &Context<'_>,
     options: &DeployOptions,
     mark: Mark,
     decide: Decide,
 ) -> Result<Decision, RunError> {
-    let buckets = match context.cancel.run_until_cancelled(before_cells(context)).await {
+    let buckets = match context
+        .cancel
+        .run_until_cancelled(before_cells(context))
+        .await
+    {
         Some(Ok(buckets)) => buckets,
         Some(Err(error)) if !matches!(error, RunError::Stopped) => {
             not_run(context, Outcome::Skipped, Some(&error.to_string()));
@@ -139,19 +157,30 @@ pub(super) async fn steps(
     };
     refuse(context);
     let plan = &context.job.plan;
-    let proposals = plan.cells.iter().map(async |cell| match &buckets[cell.bucket] {
-        Ok(bucket) => propose(context, cell, bucket, options, mark).await,
-        Err(error) => {
-            fail_launch(context, &cell.cell, &error.to_string());
-            None
-        }
-    });
+    let proposals = plan
+        .cells
+        .iter()
+        .map(async |cell| match &buckets[cell.bucket] {
+            Ok(bucket) => propose(context, cell, bucket, options, mark).await,
+            Err(error) => {
+                fail_launch(context, &cell.cell, &error.to_string());
+                None
+            }
+        });
     let open: Vec<Open> = join_all(proposals).await.into_iter().flatten().collect();
     let decision = match open.is_empty() {
         true => Decision::Drop,
-        false => context.cancel.run_until_cancelled(decided(&open, decide)).await.unwrap_or(Decision::Drop),
+        false => context
+            .cancel
+            .run_until_cancelled(decided(&open, decide))
+            .await
+            .unwrap_or(Decision::Drop),
     };
-    join_all(open.into_iter().map(|open| carry_out(context, open, decision, options.limit))).await;
+    join_all(
+        open.into_iter()
+            .map(|open| carry_out(context, open, decision, options.limit)),
+    )
+    .await;
     Ok(decision)
 }
 
@@ -198,33 +227,61 @@ async fn propose<'p>(
     };
     let delete = cli.delete_change_set(&plan.stack_name, &name);
     let mut unfinished = Unfinished::new(cell, context.events);
-    unfinished.remains(format!("the change set {name} may have been created; delete it with `{delete}`"));
+    unfinished.remains(format!(
+        "the change set {name} may have been created; delete it with `{delete}`"
+    ));
     // Not interrupted: what is requested here is known, and so can be deleted.
     let proposal = match change_set::create(request, &cli, &clients, context.events).await {
         Ok(proposal) => proposal,
         Err(error) => {
             unfinished.ends();
-            let may_exist = matches!(&error, LaunchError::Aws(error) if error.may_have_taken_effect());
-            let more =
-                may_exist.then(|| format!("; should the change set appear all the same, delete it with `{delete}`"));
-            fail_launch(context, cell, &format!("{error}{}", more.unwrap_or_default()));
+            let may_exist =
+                matches!(&error, LaunchError::Aws(error) if error.may_have_taken_effect());
+            let more = may_exist.then(|| {
+                format!("; should the change set appear all the same, delete it with `{delete}`")
+            });
+            fail_launch(
+                context,
+                cell,
+                &format!("{error}{}", more.unwrap_or_default()),
+            );
             return None;
         }
     };
-    let open = Open { plan, proposal, clients, cli, unfinished };
+    let open = Open {
+        plan,
+        proposal,
+        clients,
+        cli,
+        unfinished,
+    };
     work_out(context, open, options).await
 }
 
 /// Waits for the change set to be worked out; one that can't be executed is deleted.
-async fn work_out<'p>(context: &Context<'p>, mut open: Open<'p>, options: &DeployOptions) -> Option<Open<'p>> {
+async fn work_out<'p>(
+    context: &Context<'p>,
+    mut open: Open<'p>,
+    options: &DeployOptions,
+) -> Option<Open<'p>> {
     let limit = options.change_set_limit;
     open.unfinished.remains(open.remains());
-    let Open { plan, proposal, clients, .. } = &mut open;
+    let Open {
+        plan,
+        proposal,
+        clients,
+        ..
+    } = &mut open;
     let cell = &plan.cell;
-    let worked_out = context.cancel.run_until_cancelled(change_set::work_out(proposal, plan, limit, clients)).await;
+    let worked_out = context
+        .cancel
+        .run_until_cancelled(change_set::work_out(proposal, plan, limit, clients))
+        .await;
     if let Some(Ok(())) = worked_out {
         if let Some(adoption) = &proposal.adoption {
-            context.events.warn(Some(cell), format!("takes over: {}", adoption.stack));
+            context
+                .events
+                .warn(Some(cell), format!("takes over: {}", adoption.stack));
         }
         context.events.send(Happening::ChangeSetCreated {
             cell: cell.clone(),
@@ -246,14 +303,18 @@ async fn work_out<'p>(context: &Context<'p>, mut open: Open<'p>, options: &Deplo
         Some(Ok(())) | None => String::new(),
     };
     let discarded = change_set::discard(proposal, clients).await;
-    let remains = discarded.err().map(|error| format!("; {} ({error})", open.remains()));
+    let remains = discarded
+        .err()
+        .map(|error| format!("; {} ({error})", open.remains()));
     open.unfinished.ends();
     match (worked_out, remains) {
         (Some(Err(error)), remains) => {
             let remains = remains.unwrap_or_default();
             fail_launch(context, cell, &format!("{error}{failed_checks}{remains}"));
         }
-        (Some(Ok(())), Some(remains)) => fail_launch(context, cell, &format!("nothing would change{remains}")),
+        (Some(Ok(())), Some(remains)) => {
+            fail_launch(context, cell, &format!("nothing would change{remains}"))
+        }
         (Some(Ok(())), None) => finish(context, cell, Outcome::Passed, Some("unchanged")),
         (None, remains) => {
             let reason = format!("not executed{}", remains.unwrap_or_default());
@@ -266,13 +327,21 @@ async fn work_out<'p>(context: &Context<'p>, mut open: Open<'p>, options: &Deplo
 impl Open<'_> {
     /// The change set still exists, and how to delete it.
     fn remains(&self) -> String {
-        let Open { plan, proposal: Proposal { name, is_new, .. }, cli, .. } = self;
+        let Open {
+            plan,
+            proposal: Proposal { name, is_new, .. },
+            cli,
+            ..
+        } = self;
         let stack = &plan.stack_name;
         match is_new {
             // The stack exists only for the change set, and goes with it.
             true => {
                 let delete = cli.delete_stack(stack);
-                format!("the change set {name} and its stack {stack} in review remain; delete them with `{delete}`")
+                format!(
+                    "the change set {name} and its stack {stack} in review remain; delete them \
+                     with `{delete}`"
+                )
             }
             false => self.remains_itself(),
         }
@@ -281,7 +350,10 @@ impl Open<'_> {
     /// The same of the change set alone. Unlike its stack it can't be deleted while it is executed.
     fn remains_itself(&self) -> String {
         let (stack, name) = (&self.plan.stack_name, &self.proposal.name);
-        format!("the change set {name} remains; delete it with `{}`", self.cli.delete_change_set(stack, name))
+        format!(
+            "the change set {name} remains; delete it with `{}`",
+            self.cli.delete_change_set(stack, name)
+        )
     }
 }
 
@@ -305,25 +377,51 @@ async fn carry_out(context: &Context<'_>, mut open: Open<'_>, decision: Decision
     match decision {
         Decision::Execute if !interrupted => execute(context, &mut open, limit).await,
         Decision::Leave => {
-            context.events.send(Happening::ChangeSetLeft { cell: cell.clone(), change_set });
+            context.events.send(Happening::ChangeSetLeft {
+                cell: cell.clone(),
+                change_set,
+            });
             finish(context, &cell, Outcome::Passed, Some("left for review"));
         }
-        Decision::Execute | Decision::Drop => match change_set::discard(&open.proposal, &open.clients).await {
-            Ok(()) => {
-                context.events.send(Happening::ChangeSetDropped { cell: cell.clone(), change_set });
-                let outcome = if interrupted { Outcome::Interrupted } else { Outcome::Passed };
-                finish(context, &cell, outcome, Some("not executed"));
+        Decision::Execute | Decision::Drop => {
+            match change_set::discard(&open.proposal, &open.clients).await {
+                Ok(()) => {
+                    context.events.send(Happening::ChangeSetDropped {
+                        cell: cell.clone(),
+                        change_set,
+                    });
+                    let outcome = if interrupted {
+                        Outcome::Interrupted
+                    } else {
+                        Outcome::Passed
+                    };
+                    finish(context, &cell, outcome, Some("not executed"));
+                }
+                Err(error) => fail(
+                    context,
+                    &cell,
+                    &format!("not executed; {} ({error})", open.remains()),
+                ),
             }
-            Err(error) => fail(context, &cell, &format!("not executed; {} ({error})", open.remains())),
-        },
+        }
     }
     open.unfinished.ends();
 }
 
 async fn execute(context: &Context<'_>, open: &mut Open<'_>, limit: Duration) {
-    let Open { plan, proposal, clients, .. } = &*open;
+    let Open {
+        plan,
+        proposal,
+        clients,
+        ..
+    } = &*open;
     let (plan, cell) = (*plan, &plan.cell);
-    let mut watcher = Watcher::new(cell.clone(), proposal.stack_id.clone(), clients.clone(), context.events.clone());
+    let mut watcher = Watcher::new(
+        cell.clone(),
+        proposal.stack_id.clone(),
+        clients.clone(),
+        context.events.clone(),
+    );
     let begun = match watcher.catch_up().await {
         Ok(()) => change_set::execute(proposal, clients).await,
         Err(error) => Err(error),
@@ -331,25 +429,46 @@ async fn execute(context: &Context<'_>, open: &mut Open<'_>, limit: Duration) {
     if let Err(error) = begun {
         // It may be executed late, so it isn't deleted.
         let remains = match error.may_have_taken_effect() {
-            true => format!("whether it is executed isn't known; {}", open.remains_itself()),
+            true => format!(
+                "whether it is executed isn't known; {}",
+                open.remains_itself()
+            ),
             false => open.remains(),
         };
         return fail(context, cell, &format!("{error}; {remains}"));
     }
-    let goes_on = format!("CloudFormation continues to execute {} in {}", proposal.name, plan.stack_name);
-    context.events.send(Happening::ChangeSetExecuted { cell: cell.clone(), change_set: proposal.name.clone() });
+    let goes_on = format!(
+        "CloudFormation continues to execute {} in {}",
+        proposal.name, plan.stack_name
+    );
+    context.events.send(Happening::ChangeSetExecuted {
+        cell: cell.clone(),
+        change_set: proposal.name.clone(),
+    });
     open.unfinished.remains(goes_on.clone());
     match context.stop.within(limit, watcher.changed()).await {
         Waited::Stopped => finish(context, cell, Outcome::Interrupted, Some(&goes_on)),
         Waited::TimedOut => {
             let limit = HumanDuration(limit);
-            fail(context, cell, &format!("the stack is not finished after {limit} (--timeout); {goes_on}"));
+            fail(
+                context,
+                cell,
+                &format!("the stack is not finished after {limit} (--timeout); {goes_on}"),
+            );
         }
-        Waited::Done(Err(error)) => fail(context, cell, &format!("the stack can't be followed: {error}; {goes_on}")),
-        Waited::Done(Ok(settled)) if settled.status.is_deployed() => finish(context, cell, Outcome::Passed, None),
+        Waited::Done(Err(error)) => fail(
+            context,
+            cell,
+            &format!("the stack can't be followed: {error}; {goes_on}"),
+        ),
+        Waited::Done(Ok(settled)) if settled.status.is_deployed() => {
+            finish(context, cell, Outcome::Passed, None)
+        }
         Waited::Done(Ok(settled)) => {
             let status = settled.status.to_string();
-            let reason = settled.reason.map_or(status.clone(), |reason| format!("{status}: {reason}"));
+            let reason = settled
+                .reason
+                .map_or(status.clone(), |reason| format!("{status}: {reason}"));
             finish(context, cell, Outcome::Failed, Some(&reason));
         }
     }
@@ -357,7 +476,11 @@ async fn execute(context: &Context<'_>, open: &mut Open<'_>, limit: Duration) {
 
 /// Ends a cell that has no change set to execute.
 fn fail_launch(context: &Context<'_>, cell: &CellId, reason: &str) {
-    let failed = Happening::LaunchFailed { cell: cell.clone(), reason: reason.to_owned(), may_exist: false };
+    let failed = Happening::LaunchFailed {
+        cell: cell.clone(),
+        reason: reason.to_owned(),
+        may_exist: false,
+    };
     context.events.send(failed);
     fail(context, cell, reason);
 }
@@ -369,5 +492,9 @@ fn fail(context: &Context<'_>, cell: &CellId, reason: &str) {
 
 fn finish(context: &Context<'_>, cell: &CellId, outcome: Outcome, reason: Option<&str>) {
     let (cell, reason) = (cell.clone(), reason.map(str::to_owned));
-    context.events.send(Happening::CellFinished { cell, outcome, reason });
+    context.events.send(Happening::CellFinished {
+        cell,
+        outcome,
+        reason,
+    });
 }

@@ -1,5 +1,6 @@
-//! The one place where a run's happenings become events: stamped, ordered, journalled, counted, and handed to every
-//! consumer. A consumer that fails is left out from then on; neither the others nor the teardown notice.
+//! The one place where a run's happenings become events: stamped, ordered, journalled, counted, and
+//! handed to every consumer. A consumer that fails is left out from then on; neither the others nor
+//! the teardown notice.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -56,12 +57,14 @@ pub(super) struct Closed {
 }
 
 impl Dispatching {
-    /// Waits until every sender of events is gone, sends the last event, closes everything and returns the verdict.
-    /// `error` is what kept the run from testing.
+    /// Waits until every sender of events is gone, sends the last event, closes everything and
+    /// returns the verdict. `error` is what kept the run from testing.
     pub async fn finish(self, error: Option<String>) -> Closed {
         // Nobody listens only if the dispatcher panicked, which the next line passes on.
         let _ = self.error.send(error);
-        self.task.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
+        self.task
+            .await
+            .unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
     }
 }
 
@@ -74,7 +77,15 @@ impl Dispatcher {
         replay: Vec<RunEvent>,
     ) -> Dispatching {
         let (seq, last, tally, unwritten) = (0, Timestamp::MIN, Tally::default(), Vec::new());
-        let mut dispatcher = Self { consumers, journal, secrets, seq, last, tally, unwritten };
+        let mut dispatcher = Self {
+            consumers,
+            journal,
+            secrets,
+            seq,
+            last,
+            tally,
+            unwritten,
+        };
         replay.iter().for_each(|event| dispatcher.replay(event));
         let (error, told) = oneshot::channel();
         let task = tokio::spawn(async move {
@@ -118,14 +129,21 @@ impl Dispatcher {
             left_behind: self.tally.left_behind.len(),
             error,
         };
-        self.take(Message { happening: Happening::RunFinished(finished.clone()), recorded: None });
+        self.take(Message {
+            happening: Happening::RunFinished(finished.clone()),
+            recorded: None,
+        });
         self.finish_consumers();
         let remains = self.journal.and_then(|journal| {
             let (header, ledger) = (journal.header().clone(), journal.ledger().clone());
             journal.close();
             (!ledger.is_empty()).then_some(Remains { header, ledger })
         });
-        Closed { finished, remains, unwritten: self.unwritten }
+        Closed {
+            finished,
+            remains,
+            unwritten: self.unwritten,
+        }
     }
 
     /// Later consumers learn what the earlier ones could not write.
@@ -144,10 +162,16 @@ impl Dispatcher {
         let happening = redact::mask(&self.secrets, message.happening);
         self.tally.count(&happening);
         self.seq += 1;
-        let event = RunEvent { seq: self.seq, at: event::now().max(self.last), happening };
+        let event = RunEvent {
+            seq: self.seq,
+            at: event::now().max(self.last),
+            happening,
+        };
         self.last = event.at;
         let journalled = match &mut self.journal {
-            Some(journal) => journal.write(&event, message.recorded.is_some()).map_err(|error| error.to_string()),
+            Some(journal) => journal
+                .write(&event, message.recorded.is_some())
+                .map_err(|error| error.to_string()),
             None => Ok(()),
         };
         if let Err(error) = &journalled {
@@ -166,14 +190,24 @@ impl Dispatcher {
     /// Calls every consumer, drops those that fail, and tells the others.
     fn each(&mut self, mut call: impl FnMut(&mut dyn Consumer) -> io::Result<()>) {
         let mut errors = Vec::new();
-        self.consumers.retain_mut(|consumer| call(consumer.as_mut()).map_err(|error| errors.push(error)).is_ok());
+        self.consumers.retain_mut(|consumer| {
+            call(consumer.as_mut())
+                .map_err(|error| errors.push(error))
+                .is_ok()
+        });
         errors.iter().for_each(|error| self.give_up(error));
     }
 
     fn give_up(&mut self, error: &io::Error) {
         self.unwritten.push(error.to_string());
         let message = format!("a report can't be written and is given up: {error}");
-        self.take(Message { happening: Happening::Warning { cell: None, message }, recorded: None });
+        self.take(Message {
+            happening: Happening::Warning {
+                cell: None,
+                message,
+            },
+            recorded: None,
+        });
     }
 }
 
@@ -186,14 +220,20 @@ impl Tally {
                 Outcome::Interrupted => self.interrupted += 1,
                 Outcome::Skipped => {}
             },
-            Happening::StackDeleteFailed { stack_id: id, .. } | Happening::BucketDeleteFailed { bucket: id, .. } => {
+            Happening::StackDeleteFailed { stack_id: id, .. }
+            | Happening::BucketDeleteFailed { bucket: id, .. } => {
                 self.left_behind.insert(id.clone());
             }
-            Happening::StackDeleted { stack_id: id, .. } | Happening::BucketDeleted { bucket: id } => {
+            Happening::StackDeleted { stack_id: id, .. }
+            | Happening::BucketDeleted { bucket: id } => {
                 self.left_behind.remove(id);
             }
             // Nobody can say whether it has to be deleted.
-            Happening::LaunchFailed { cell, may_exist: true, .. } => {
+            Happening::LaunchFailed {
+                cell,
+                may_exist: true,
+                ..
+            } => {
                 self.left_behind.insert(format!("stack of {cell}"));
             }
             Happening::StackKept { .. }

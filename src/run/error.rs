@@ -18,7 +18,8 @@ pub enum RunError {
     Files(Vec<Diagnostic>),
     #[error(transparent)]
     Stage(#[from] StageError),
-    /// A signal, the time budget or `--max-fail` stopped the run; not shown, since the events say it.
+    /// A signal, the time budget or `--max-fail` stopped the run; not shown, since the events say
+    /// it.
     #[error("stopped")]
     Stopped,
     #[error("interrupted twice, before everything was deleted")]
@@ -28,5 +29,9 @@ pub enum RunError {
 }
 
 fn lines(problems: &[impl ToString]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }

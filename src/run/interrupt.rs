@@ -42,7 +42,10 @@ async fn listen(events: Events, stop: Stop, abandon: CancellationToken) {
     let mut signals = match signals() {
         Ok(signals) => signals,
         Err(error) => {
-            events.warn(None, format!("can't catch signals ({error}): an interrupted run won't clean up"));
+            events.warn(
+                None,
+                format!("can't catch signals ({error}): an interrupted run won't clean up"),
+            );
             return std::future::pending().await;
         }
     };
@@ -66,12 +69,17 @@ fn signals() -> io::Result<mpsc::Receiver<&'static str>> {
 
     let (sender, receiver) = mpsc::channel(8);
     // A terminal that is closed sends SIGHUP.
-    let kinds =
-        [("SIGINT", SignalKind::interrupt()), ("SIGTERM", SignalKind::terminate()), ("SIGHUP", SignalKind::hangup())];
+    let kinds = [
+        ("SIGINT", SignalKind::interrupt()),
+        ("SIGTERM", SignalKind::terminate()),
+        ("SIGHUP", SignalKind::hangup()),
+    ];
     for (name, kind) in kinds {
         let mut signals = signal(kind)?;
         let sender = sender.clone();
-        tokio::spawn(async move { while signals.recv().await.is_some() && sender.send(name).await.is_ok() {} });
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() && sender.send(name).await.is_ok() {}
+        });
     }
     Ok(receiver)
 }
@@ -79,6 +87,8 @@ fn signals() -> io::Result<mpsc::Receiver<&'static str>> {
 #[cfg(not(unix))]
 fn signals() -> io::Result<mpsc::Receiver<&'static str>> {
     let (sender, receiver) = mpsc::channel(8);
-    tokio::spawn(async move { while tokio::signal::ctrl_c().await.is_ok() && sender.send("Ctrl-C").await.is_ok() {} });
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() && sender.send("Ctrl-C").await.is_ok() {}
+    });
     Ok(receiver)
 }

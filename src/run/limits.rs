@@ -18,19 +18,35 @@ pub(super) struct Permit<'l> {
 
 impl Limits {
     /// `None` is no limit.
-    pub fn new<'r>(all: Option<usize>, per_region: Option<usize>, regions: impl Iterator<Item = &'r Arc<str>>) -> Self {
-        let by_region = per_region.map(|limit| regions.map(|region| (region.clone(), Semaphore::new(limit))).collect());
-        Self { all: all.map(Semaphore::new), by_region: by_region.unwrap_or_default() }
+    pub fn new<'r>(
+        all: Option<usize>,
+        per_region: Option<usize>,
+        regions: impl Iterator<Item = &'r Arc<str>>,
+    ) -> Self {
+        let by_region = per_region.map(|limit| {
+            regions
+                .map(|region| (region.clone(), Semaphore::new(limit)))
+                .collect()
+        });
+        Self {
+            all: all.map(Semaphore::new),
+            by_region: by_region.unwrap_or_default(),
+        }
     }
 
-    /// Waits for a place in the region first, so that a crowded region doesn't hold places that others could use.
+    /// Waits for a place in the region first, so that a crowded region doesn't hold places that
+    /// others could use.
     pub async fn permit(&self, region: &str) -> Permit<'_> {
-        Permit { _region: acquire(self.by_region.get(region)).await, _all: acquire(self.all.as_ref()).await }
+        Permit {
+            _region: acquire(self.by_region.get(region)).await,
+            _all: acquire(self.all.as_ref()).await,
+        }
     }
 }
 
 async fn acquire(semaphore: Option<&Semaphore>) -> Option<SemaphorePermit<'_>> {
-    // The semaphores are never closed, so an error can't come; without a permit the limit would merely not hold.
+    // The semaphores are never closed, so an error can't come; without a permit the limit would
+    // merely not hold.
     semaphore?.acquire().await.ok()
 }
 
@@ -45,7 +61,10 @@ mod tests {
         let limits = Limits::new(Some(3), Some(2), regions.iter());
         let first = limits.permit("a").await;
         let _second = limits.permit("a").await;
-        assert!(limits.permit("a").now_or_never().is_none(), "two in one region");
+        assert!(
+            limits.permit("a").now_or_never().is_none(),
+            "two in one region"
+        );
         let _third = limits.permit("b").await;
         assert!(limits.permit("b").now_or_never().is_none(), "three in all");
         drop(first);

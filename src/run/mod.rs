@@ -1,8 +1,8 @@
 //! A plan is carried out: the steps in order.
 //!
-//! [`prepare`] asks AWS what the plan needs to know, [`run`] does what the plan says. Around the steps stand the
-//! dispatcher, which owns the run's state and its verdict, the [`journal`], and the interruption by signals. Called by
-//! `cli`; what people and machines see of it are the events.
+//! [`prepare`] asks AWS what the plan needs to know, [`run`] does what the plan says. Around the
+//! steps stand the dispatcher, which owns the run's state and its verdict, the [`journal`], and the
+//! interruption by signals. Called by `cli`; what people and machines see of it are the events.
 
 mod cell;
 mod clean;
@@ -25,7 +25,9 @@ mod stop;
 pub use clean::{CleanRequest, Findings, Leftover, LeftoverKind, Search, clean, find, run_id};
 pub use conductor::{Ended, Remains};
 pub use deletion::DeletionOptions;
-pub use deploy::{Decide, Decision, DeployOptions, Proposed, deploy, foreign_stacks, shared_stacks};
+pub use deploy::{
+    Decide, Decision, DeployOptions, Proposed, deploy, foreign_stacks, shared_stacks,
+};
 pub use error::RunError;
 pub use prepare::{PrepareError, prepare};
 pub use resume::{ResumeError, ResumeRequest, Resumption, resume};
@@ -45,7 +47,8 @@ use tokio_util::sync::CancellationToken;
 use crate::aws::Aws;
 use crate::diagnostic::Severity;
 use crate::event::{
-    Cell, CellId, Events, FailurePlace, Happening, KeptWhy, LintFinding, Outcome, RunStarted, Task, TemplateSource,
+    Cell, CellId, Events, FailurePlace, Happening, KeptWhy, LintFinding, Outcome, RunStarted, Task,
+    TemplateSource,
 };
 use crate::lint::Finding;
 use crate::lint::cfn_lint::{self, Lint, LintTarget};
@@ -78,7 +81,8 @@ pub struct Job<'j> {
     pub journal: Option<Folders>,
     /// The folder of the reports, which the journal names.
     pub output: Option<PathBuf>,
-    /// What hooks find in their environment, over that of this process; `None` takes a variable away.
+    /// What hooks find in their environment, over that of this process; `None` takes a variable
+    /// away.
     pub hook_environment: Vec<(String, Option<String>)>,
     /// Where the project's files have what a cell may fail of; asked only for cells that fail.
     pub foresee: Option<&'j Foresee<'j>>,
@@ -87,7 +91,8 @@ pub struct Job<'j> {
 /// Possible causes of a cell's failure, and their places in the project's files.
 pub type Foresee<'j> = dyn Fn(&CellId) -> Vec<FailurePlace> + Sync + 'j;
 
-const LINT_ABSENT: &str = "cfn-lint is not on PATH, so templates are not checked before the launch (`pip install cfn-lint`; -l skips the check)";
+const LINT_ABSENT: &str = "cfn-lint is not on PATH, so templates are not checked before the launch \
+    (`pip install cfn-lint`; -l skips the check)";
 
 /// The age at which a stack in progress is slow, by default.
 pub const SLOW_AFTER: Duration = Duration::from_secs(60 * 60);
@@ -147,7 +152,17 @@ impl<'r> Context<'r> {
     fn new(job: &'r Job<'r>, aws: &'r Aws, spine: &'r Spine) -> Self {
         let (events, cancel, stop) = (&spine.events, &spine.cancel, &spine.stop);
         let (begun, failures, keys) = (Mutex::default(), AtomicUsize::new(0), OnceLock::new());
-        Self { job, aws, events, cancel, stop, begun, markers: Mutex::default(), failures, keys }
+        Self {
+            job,
+            aws,
+            events,
+            cancel,
+            stop,
+            begun,
+            markers: Mutex::default(),
+            failures,
+            keys,
+        }
     }
 }
 
@@ -180,21 +195,34 @@ impl Context<'_> {
 
     fn bucket_creations(&self) -> impl Iterator<Item = (&BucketPlan, BucketCreation)> {
         let begun = self.begun().clone();
-        begun.into_iter().map(|(index, creation)| (&self.job.plan.buckets[index], creation))
+        begun
+            .into_iter()
+            .map(|(index, creation)| (&self.job.plan.buckets[index], creation))
     }
 
     /// Tells where the project's files have what a cell that failed may have failed of.
     fn locate_failures(&self, cell: &CellId) {
-        let places = self.job.foresee.map(|foresee| foresee(cell)).unwrap_or_default();
+        let places = self
+            .job
+            .foresee
+            .map(|foresee| foresee(cell))
+            .unwrap_or_default();
         if !places.is_empty() {
-            self.events.send(Happening::FailuresLocated { cell: cell.clone(), places });
+            self.events.send(Happening::FailuresLocated {
+                cell: cell.clone(),
+                places,
+            });
         }
     }
 
     /// Counts a failed test, and stops the run if that is one too many.
     fn count_failure(&self) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.settings().max_fail.is_some_and(|limit| failures >= limit) {
+        if self
+            .settings()
+            .max_fail
+            .is_some_and(|limit| failures >= limit)
+        {
             self.stop.stop(StopReason::Failures(failures), self.events);
         }
     }
@@ -205,10 +233,17 @@ impl Context<'_> {
     }
 }
 
-/// Tests every cell, and returns when everything is reported and gone. The error is the journal's: without it nothing is
-/// begun.
+/// Tests every cell, and returns when everything is reported and gone. The error is the journal's:
+/// without it nothing is begun.
 pub async fn run(job: &Job<'_>, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> io::Result<Ended> {
-    let header = || Header::new(&job.plan, &job.settings, job.endpoint.clone(), job.output.clone());
+    let header = || {
+        Header::new(
+            &job.plan,
+            &job.settings,
+            job.endpoint.clone(),
+            job.output.clone(),
+        )
+    };
     let journal = match &job.journal {
         Some(folders) => Some(Journal::create(folders, &header())?),
         None => None,
@@ -219,7 +254,9 @@ pub async fn run(job: &Job<'_>, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) ->
         budget: job.settings.budget,
         ..Conductor::new(started(job, aws), consumers)
     };
-    Ok(conductor.conduct(async |spine| steps(&Context::new(job, aws, spine)).await).await)
+    Ok(conductor
+        .conduct(async |spine| steps(&Context::new(job, aws, spine)).await)
+        .await)
 }
 
 /// Packages and uploads, and leaves the result where it is.
@@ -239,13 +276,23 @@ pub async fn upload(job: &Job<'_>, aws: &Aws, consumers: Vec<Box<dyn Consumer>>)
 }
 
 /// What an upload would do, a line each: `upload s3://…`, `remove s3://…`.
-pub async fn dry_run(job: &Job<'_>, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> (Ended, Vec<String>) {
-    let started = RunStarted { task: Task::DryRun, ..uploading(job, aws) };
+pub async fn dry_run(
+    job: &Job<'_>,
+    aws: &Aws,
+    consumers: Vec<Box<dyn Consumer>>,
+) -> (Ended, Vec<String>) {
+    let started = RunStarted {
+        task: Task::DryRun,
+        ..uploading(job, aws)
+    };
     let conductor = Conductor::new(started, consumers);
     let mut lines = Vec::new();
     let work = async |spine: &Spine| {
         let context = Context::new(job, aws, spine);
-        let found = spine.cancel.run_until_cancelled(staging::dry_run(&context)).await;
+        let found = spine
+            .cancel
+            .run_until_cancelled(staging::dry_run(&context))
+            .await;
         lines = found.unwrap_or(Ok(Vec::new()))?;
         Ok(())
     };
@@ -278,14 +325,18 @@ async fn steps(context: &Context<'_>) -> Result<(), RunError> {
 /// Lint, then packaging and upload. Lint's errors stop the run before anything is created.
 ///
 /// # Errors
-/// [`RunError::Stopped`] where the run was stopped meanwhile. The creation of buckets isn't cut short by that: a call on
-/// the way may take effect.
+/// [`RunError::Stopped`] where the run was stopped meanwhile. The creation of buckets isn't cut
+/// short by that: a call on the way may take effect.
 async fn before_cells(context: &Context<'_>) -> Result<Vec<Staged>, RunError> {
     if context.job.plan.cells.is_empty() && context.job.plan.buckets.is_empty() {
         return Ok(Vec::new());
     }
     if let Some(targets) = &context.job.lint {
-        context.stop.until_stopped(check(context, targets)).await.unwrap_or(Err(RunError::Stopped))?;
+        context
+            .stop
+            .until_stopped(check(context, targets))
+            .await
+            .unwrap_or(Err(RunError::Stopped))?;
     }
     staging::stage(context).await
 }
@@ -293,18 +344,39 @@ async fn before_cells(context: &Context<'_>) -> Result<Vec<Staged>, RunError> {
 async fn check(context: &Context<'_>, targets: &[LintTarget]) -> Result<(), RunError> {
     // Several tests may lead to one template.
     let templates: BTreeSet<_> = targets.iter().map(|target| &target.path).collect();
-    context.events.send(Happening::LintStarted { templates: templates.len() });
-    let Lint::Findings { findings, warnings, .. } = cfn_lint::run(targets, &context.job.plan.project_root).await?
+    context.events.send(Happening::LintStarted {
+        templates: templates.len(),
+    });
+    let Lint::Findings {
+        findings, warnings, ..
+    } = cfn_lint::run(targets, &context.job.plan.project_root).await?
     else {
-        context.events.send(Happening::LintSkipped { reason: LINT_ABSENT.to_owned() });
+        context.events.send(Happening::LintSkipped {
+            reason: LINT_ABSENT.to_owned(),
+        });
         return Ok(());
     };
-    warnings.into_iter().for_each(|warning| context.events.warn(None, warning));
-    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    warnings
+        .into_iter()
+        .for_each(|warning| context.events.warn(None, warning));
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .count();
     let warnings = findings.len() - errors;
-    findings.into_iter().for_each(|finding| context.events.send(Happening::LintFinding(lint_finding(finding))));
-    context.events.send(Happening::LintFinished { errors, warnings });
-    if errors == 0 { Ok(()) } else { Err(RunError::Lint(errors)) }
+    findings.into_iter().for_each(|finding| {
+        context
+            .events
+            .send(Happening::LintFinding(lint_finding(finding)))
+    });
+    context
+        .events
+        .send(Happening::LintFinished { errors, warnings });
+    if errors == 0 {
+        Ok(())
+    } else {
+        Err(RunError::Lint(errors))
+    }
 }
 
 fn lint_finding(finding: Finding) -> LintFinding {
@@ -323,7 +395,9 @@ fn refuse(context: &Context<'_>) {
     for refused in &context.job.plan.refused {
         if !refused.places.is_empty() {
             let (cell, places) = (refused.cell.id.clone(), refused.places.clone());
-            context.events.send(Happening::FailuresLocated { cell, places });
+            context
+                .events
+                .send(Happening::FailuresLocated { cell, places });
         }
         refuse_cell(context, &refused.cell.id, &refused.reason);
     }
@@ -331,9 +405,17 @@ fn refuse(context: &Context<'_>) {
 
 fn refuse_cell(context: &Context<'_>, cell: &CellId, reason: &str) {
     let (cell, reason) = (cell.clone(), reason.to_owned());
-    let failed = Happening::LaunchFailed { cell: cell.clone(), reason: reason.clone(), may_exist: false };
+    let failed = Happening::LaunchFailed {
+        cell: cell.clone(),
+        reason: reason.clone(),
+        may_exist: false,
+    };
     context.events.send(failed);
-    context.events.send(Happening::CellFinished { cell, outcome: Outcome::Failed, reason: Some(reason) });
+    context.events.send(Happening::CellFinished {
+        cell,
+        outcome: Outcome::Failed,
+        reason: Some(reason),
+    });
     context.count_failure();
 }
 
@@ -341,28 +423,45 @@ async fn test_cells(context: &Context<'_>, buckets: &[Staged]) {
     let Job { plan, settings, .. } = context.job;
     refuse(context);
     let regions = plan.cells.iter().map(|cell| &cell.cell.region);
-    let limits = Limits::new(settings.max_concurrency, settings.max_concurrency_per_region, regions);
-    join_all(plan.cells.iter().map(async |cell| match &buckets[cell.bucket] {
-        Ok(bucket) => cell::run_cell(context, &limits, cell, bucket).await,
-        Err(error) => refuse_cell(context, &cell.cell, &error.to_string()),
-    }))
+    let limits = Limits::new(
+        settings.max_concurrency,
+        settings.max_concurrency_per_region,
+        regions,
+    );
+    join_all(
+        plan.cells
+            .iter()
+            .map(async |cell| match &buckets[cell.bucket] {
+                Ok(bucket) => cell::run_cell(context, &limits, cell, bucket).await,
+                Err(error) => refuse_cell(context, &cell.cell, &error.to_string()),
+            }),
+    )
     .await;
 }
 
 fn not_run(context: &Context<'_>, outcome: Outcome, reason: Option<&str>) {
     for cell in cells(&context.job.plan) {
-        context.events.send(Happening::CellFinished { cell: cell.id, outcome, reason: reason.map(str::to_owned) });
+        context.events.send(Happening::CellFinished {
+            cell: cell.id,
+            outcome,
+            reason: reason.map(str::to_owned),
+        });
     }
 }
 
 /// Deletes the buckets that were made for this run, whether or not the run came to filling them.
 async fn delete_buckets(context: &Context<'_>) {
     let keys = context.staged_keys();
-    let auto = context.bucket_creations().filter(|(bucket, _)| bucket.kind == BucketKind::Auto);
+    let auto = context
+        .bucket_creations()
+        .filter(|(bucket, _)| bucket.kind == BucketKind::Auto);
     join_all(auto.map(async |(bucket, creation)| {
         if context.settings().no_delete {
             let bucket = bucket.name.clone();
-            context.events.send(Happening::BucketKept { bucket, why: KeptWhy::NoDelete });
+            context.events.send(Happening::BucketKept {
+                bucket,
+                why: KeptWhy::NoDelete,
+            });
             return;
         }
         let clients = context.aws.clients(&bucket.profile, &creation.region).await;
@@ -382,7 +481,12 @@ async fn delete_buckets(context: &Context<'_>) {
 
 fn started(job: &Job<'_>, aws: &Aws) -> RunStarted {
     let (templates, cells) = (job.templates.clone(), cells(&job.plan));
-    RunStarted { task: Task::Test, templates, cells, ..uploading(job, aws) }
+    RunStarted {
+        task: Task::Test,
+        templates,
+        cells,
+        ..uploading(job, aws)
+    }
 }
 
 fn uploading(job: &Job<'_>, aws: &Aws) -> RunStarted {
@@ -401,10 +505,18 @@ fn uploading(job: &Job<'_>, aws: &Aws) -> RunStarted {
 /// Every cell as events tell of it, those that can't be launched last.
 fn cells(plan: &Plan) -> Vec<Cell> {
     let refused = plan.refused.iter().map(|refused| refused.cell.clone());
-    plan.cells.iter().map(StackPlan::to_event).chain(refused).collect()
+    plan.cells
+        .iter()
+        .map(StackPlan::to_event)
+        .chain(refused)
+        .collect()
 }
 
 fn secrets(plan: &Plan) -> Secrets {
     let parameters = plan.cells.iter().flat_map(|cell| &cell.parameters);
-    Secrets::long(parameters.filter(|parameter| parameter.secret).map(|parameter| parameter.value.clone()))
+    Secrets::long(
+        parameters
+            .filter(|parameter| parameter.secret)
+            .map(|parameter| parameter.value.clone()),
+    )
 }

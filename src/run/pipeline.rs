@@ -1,8 +1,9 @@
-//! `taskcat pipeline`: the stack that tests, merges and brings into production is deployed, looked at and taken away.
+//! `taskcat pipeline`: the stack that tests, merges and brings into production is deployed, looked
+//! at and taken away.
 //!
-//! Deployed as any stack that stays; what is peculiar is its bucket of programs, which is created before the stack and
-//! deleted after it. Only a stack and a bucket that bear our tag are deleted, and nothing is emptied before CloudFormation
-//! has begun to delete the stack.
+//! Deployed as any stack that stays; what is peculiar is its bucket of programs, which is created
+//! before the stack and deleted after it. Only a stack and a bucket that bear our tag are deleted,
+//! and nothing is emptied before CloudFormation has begun to delete the stack.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,11 +28,16 @@ use crate::teardown;
 /// The time limit of the deletion of a pipeline's stack.
 const DELETE_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
 
-/// How often a stack in review that is being deleted is looked at: it holds nothing, so that takes seconds.
+/// How often a stack in review that is being deleted is looked at: it holds nothing, so that takes
+/// seconds.
 const DELETION_LOOKS: u32 = 30;
 
 /// The mark of stacks that `taskcat pipeline deploy` has created.
-const MARK: Mark = Mark { tag: pipeline::TAG, command: "taskcat pipeline deploy", replaces_failed: None };
+const MARK: Mark = Mark {
+    tag: pipeline::TAG,
+    command: "taskcat pipeline deploy",
+    replaces_failed: None,
+};
 
 /// A stack that has the name of a pipeline.
 #[derive(Clone, Debug)]
@@ -64,26 +70,46 @@ pub enum ToolsBucket {
 }
 
 /// Whose pipeline of that name, and where: in the profile's home region where none is given.
-pub async fn target(name: &str, region: Option<&str>, profile: &str, aws: &Aws) -> Result<Target, AwsError> {
+pub async fn target(
+    name: &str,
+    region: Option<&str>,
+    profile: &str,
+    aws: &Aws,
+) -> Result<Target, AwsError> {
     let region = match region {
         Some(region) => region.to_owned(),
         None => aws.home_region(profile).await,
     };
     let identity = identity(profile, &region, aws).await?;
-    Ok(Target { name: name.to_owned(), region, profile: profile.to_owned(), identity })
+    Ok(Target {
+        name: name.to_owned(),
+        region,
+        profile: profile.to_owned(),
+        identity,
+    })
 }
 
 /// The stack of that name, whosever it is.
 pub async fn find(target: &Target, aws: &Aws) -> Result<Option<Pipeline>, AwsError> {
     let clients = clients(target, aws).await;
-    let Some(stack) = clients.describe_stack(&target.name).await? else { return Ok(None) };
+    let Some(stack) = clients.describe_stack(&target.name).await? else {
+        return Ok(None);
+    };
     let foreign = ownership::foreign(&stack, MARK, &target.identity.account_id, &clients).await?;
-    Ok(Some(Pipeline { target: target.clone(), stack, foreign }))
+    Ok(Some(Pipeline {
+        target: target.clone(),
+        stack,
+        foreign,
+    }))
 }
 
 /// The AWS CLI as the pipeline's owner would call it.
 pub fn aws_cli(target: &Target, endpoint: Option<&str>) -> AwsCli {
-    AwsCli { profile: target.profile.clone(), region: target.region.clone(), endpoint: endpoint.map(str::to_owned) }
+    AwsCli {
+        profile: target.profile.clone(),
+        region: target.region.clone(),
+        endpoint: endpoint.map(str::to_owned),
+    }
 }
 
 /// The buckets of a pipeline.
@@ -91,19 +117,32 @@ pub async fn buckets(pipeline: &Pipeline, aws: &Aws) -> Result<Buckets, AwsError
     let Pipeline { target, stack, .. } = pipeline;
     let clients = clients(target, aws).await;
     let resources = clients.left_resources(&stack.stack_id).await?;
-    let own = resources.into_iter().filter(|it| it.resource_type == "AWS::S3::Bucket");
+    let own = resources
+        .into_iter()
+        .filter(|it| it.resource_type == "AWS::S3::Bucket");
     let own = own.filter_map(|it| it.physical_id).collect();
     // A stack in review doesn't say where its programs are.
-    let is_made = stack.parameter("ToolsBucket").is_none_or(|bucket| bucket == target.tools_bucket());
-    let tools = if is_made { tools_bucket(target, &clients).await? } else { ToolsBucket::Absent };
+    let is_made = stack
+        .parameter("ToolsBucket")
+        .is_none_or(|bucket| bucket == target.tools_bucket());
+    let tools = if is_made {
+        tools_bucket(target, &clients).await?
+    } else {
+        ToolsBucket::Absent
+    };
     Ok(Buckets { own, tools })
 }
 
-/// Whether the bucket that would be created for the programs can be used: one that exists already has to be ours, or the
-/// one that the pipeline's programs are in.
-pub async fn usable_tools_bucket(target: &Target, former: Option<&Stack>, aws: &Aws) -> Result<ToolsBucket, AwsError> {
+/// Whether the bucket that would be created for the programs can be used: one that exists already
+/// has to be ours, or the one that the pipeline's programs are in.
+pub async fn usable_tools_bucket(
+    target: &Target,
+    former: Option<&Stack>,
+    aws: &Aws,
+) -> Result<ToolsBucket, AwsError> {
     let found = tools_bucket(target, &*clients(target, aws).await).await?;
-    let is_used = |bucket: &str| former.and_then(|stack| stack.parameter("ToolsBucket")) == Some(bucket);
+    let is_used =
+        |bucket: &str| former.and_then(|stack| stack.parameter("ToolsBucket")) == Some(bucket);
     Ok(match found {
         ToolsBucket::Foreign { bucket, .. } if is_used(&bucket) => ToolsBucket::Ours(bucket),
         found => found,
@@ -115,11 +154,17 @@ async fn tools_bucket(target: &Target, clients: &Clients) -> Result<ToolsBucket,
     let account = &target.identity.account_id;
     let reason = match clients.own_bucket_tags(&bucket, account).await {
         Ok(None) => return Ok(ToolsBucket::Absent),
-        Ok(Some(tags)) if tags.iter().any(|(key, value)| key == pipeline::TAG && *value == target.name) => {
+        Ok(Some(tags))
+            if tags
+                .iter()
+                .any(|(key, value)| key == pipeline::TAG && *value == target.name) =>
+        {
             return Ok(ToolsBucket::Ours(bucket));
         }
         Ok(Some(_)) => format!("it lacks the tag {}={}", pipeline::TAG, target.name),
-        Err(error) if error.is(ErrorKind::Denied) => format!("it does not belong to account {account} ({error})"),
+        Err(error) if error.is(ErrorKind::Denied) => {
+            format!("it does not belong to account {account} ({error})")
+        }
         Err(error) => return Err(error),
     };
     Ok(ToolsBucket::Foreign { bucket, reason })
@@ -128,7 +173,11 @@ async fn tools_bucket(target: &Target, clients: &Clients) -> Result<ToolsBucket,
 /// What the pipeline's stages are at; `None` where the stack has no pipeline yet.
 pub async fn state(pipeline: &Pipeline, aws: &Aws) -> Result<Option<Vec<StageState>>, AwsError> {
     match pipeline.stack.output("PipelineName") {
-        Some(name) => clients(&pipeline.target, aws).await.pipeline_state(name).await.map(Some),
+        Some(name) => clients(&pipeline.target, aws)
+            .await
+            .pipeline_state(name)
+            .await
+            .map(Some),
         None => Ok(None),
     }
 }
@@ -142,13 +191,19 @@ pub async fn holds(target: &Target, bucket: &str, key: &str, aws: &Aws) -> Resul
 /// The stack that the pipeline brings changes to, if it stands already.
 pub async fn production(pipeline: &Pipeline, aws: &Aws) -> Result<Option<Stack>, AwsError> {
     match pipeline.stack.parameter("ProductionStackName") {
-        Some(name) => clients(&pipeline.target, aws).await.describe_stack(name).await,
+        Some(name) => {
+            clients(&pipeline.target, aws)
+                .await
+                .describe_stack(name)
+                .await
+        }
         None => Ok(None),
     }
 }
 
-/// Stages the kit and deploys the stack, of which `former` is what stands so far. Programs that nothing needs in the end
-/// are taken away: the former ones after an update, the new ones if nothing comes of it.
+/// Stages the kit and deploys the stack, of which `former` is what stands so far. Programs that
+/// nothing needs in the end are taken away: the former ones after an update, the new ones if
+/// nothing comes of it.
 pub async fn deploy(
     job: &Job<'_>,
     target: &Target,
@@ -158,7 +213,11 @@ pub async fn deploy(
     decide: Decide,
     consumers: Vec<Box<dyn Consumer>>,
 ) -> Ended {
-    let started = RunStarted { task: Task::Deploy, project: target.name.clone(), ..started(job, aws) };
+    let started = RunStarted {
+        task: Task::Deploy,
+        project: target.name.clone(),
+        ..started(job, aws)
+    };
     let conductor = Conductor::new(started, consumers);
     conductor
         .conduct(async |spine: &Spine| {
@@ -167,7 +226,9 @@ pub async fn deploy(
             if former.is_none() {
                 let Target { name, region, .. } = target;
                 let delete = format!("taskcat pipeline delete {name} --region {region}");
-                unfinished.remains(format!("the bucket of programs may remain; delete it with `{delete}`"));
+                unfinished.remains(format!(
+                    "the bucket of programs may remain; delete it with `{delete}`"
+                ));
             }
             let deployed = deploy::steps(&context, &options, MARK, decide).await;
             staging::release(&context).await;
@@ -175,8 +236,11 @@ pub async fn deploy(
             match (deployed.as_ref().unwrap_or(&Decision::Drop), former) {
                 // Whoever reviews the change set needs what it is about.
                 (Decision::Leave, _) => {}
-                // Where there is a stack, of this deployment or of another one at the same time, it needs the programs.
-                (_, None) if matches!(stack, Ok(None)) => take_programs_back(&context, target).await,
+                // Where there is a stack, of this deployment or of another one at the same time, it
+                // needs the programs.
+                (_, None) if matches!(stack, Ok(None)) => {
+                    take_programs_back(&context, target).await
+                }
                 (Decision::Execute, None) => {}
                 (Decision::Drop, None) => {
                     let kept = "the programs were kept: the pipeline's stack may exist";
@@ -207,7 +271,10 @@ async fn settled_stack(target: &Target, aws: &Aws) -> Result<Option<Stack>, AwsE
 
 /// A pipeline is a deployment of one stack.
 fn cell_of(target: &Target) -> CellId {
-    CellId { test: target.name.as_str().into(), region: target.region.as_str().into() }
+    CellId {
+        test: target.name.as_str().into(),
+        region: target.region.as_str().into(),
+    }
 }
 
 /// Of a stack that has not come to be: with the bucket, if it was made for them.
@@ -221,11 +288,20 @@ async fn take_programs_back(context: &Context<'_>, target: &Target) {
         }
         let endpoint = context.job.endpoint.as_deref();
         let tools = tools_bucket(target, &clients).await;
-        delete_tools(tools, context.staged_keys(), target, endpoint, &clients, context.events).await;
+        delete_tools(
+            tools,
+            context.staged_keys(),
+            target,
+            endpoint,
+            &clients,
+            context.events,
+        )
+        .await;
     }
 }
 
-/// Deletes the bucket that was created for the programs, if that is certain; says how to do it by hand otherwise.
+/// Deletes the bucket that was created for the programs, if that is certain; says how to do it by
+/// hand otherwise.
 async fn delete_tools(
     tools: Result<ToolsBucket, AwsError>,
     keys: &[String],
@@ -236,16 +312,20 @@ async fn delete_tools(
 ) {
     let (bucket, reason) = match tools {
         Ok(ToolsBucket::Absent) => return,
-        Ok(ToolsBucket::Ours(bucket)) => return teardown::delete_bucket(&bucket, keys, clients, events).await,
+        Ok(ToolsBucket::Ours(bucket)) => {
+            return teardown::delete_bucket(&bucket, keys, clients, events).await;
+        }
         Ok(ToolsBucket::Foreign { bucket, reason }) => (bucket, reason),
         Err(error) => (target.tools_bucket(), error.to_string()),
     };
     let delete = aws_cli(target, endpoint).delete_bucket(&bucket);
-    let reason = format!("{reason}, so it was left alone; if it is yours, delete it with `{delete}`");
+    let reason =
+        format!("{reason}, so it was left alone; if it is yours, delete it with `{delete}`");
     events.send(Happening::BucketDeleteFailed { bucket, reason });
 }
 
-/// Of the new programs and the former, those that the stack doesn't go by. While it is at work it may need both.
+/// Of the new programs and the former, those that the stack doesn't go by. While it is at work it
+/// may need both.
 async fn take_unused_programs(
     context: &Context<'_>,
     target: &Target,
@@ -259,8 +339,15 @@ async fn take_unused_programs(
     let prefix = format!("{}/", context.job.plan.project_name);
     for bucket in context.begun_buckets() {
         let clients = context.aws.clients(&bucket.profile, &bucket.region).await;
-        let places = [programs(former), Some((bucket.name.as_str(), prefix.as_str()))];
-        for place in places.into_iter().flatten().filter(|place| Some(*place) != programs(&stack)) {
+        let places = [
+            programs(former),
+            Some((bucket.name.as_str(), prefix.as_str())),
+        ];
+        for place in places
+            .into_iter()
+            .flatten()
+            .filter(|place| Some(*place) != programs(&stack))
+        {
             delete_own_programs(place, target, &clients, context.events).await;
         }
     }
@@ -268,12 +355,15 @@ async fn take_unused_programs(
 
 /// Bucket and prefix.
 fn programs(stack: &Stack) -> Option<(&str, &str)> {
-    let place = stack.parameter("ToolsBucket").zip(stack.parameter("ToolsPrefix"));
+    let place = stack
+        .parameter("ToolsBucket")
+        .zip(stack.parameter("ToolsPrefix"));
     place.filter(|(_, prefix)| !prefix.is_empty())
 }
 
-/// Deletes the pipeline: the stack, what its buckets hold, the programs. CloudFormation is asked first, so that nothing is
-/// emptied where it refuses; buckets that then block the deletion are emptied, and it is repeated.
+/// Deletes the pipeline: the stack, what its buckets hold, the programs. CloudFormation is asked
+/// first, so that nothing is emptied where it refuses; buckets that then block the deletion are
+/// emptied, and it is repeated.
 pub async fn delete(
     pipeline: &Pipeline,
     aws: &Aws,
@@ -288,8 +378,14 @@ pub async fn delete(
             let clients = clients(target, aws).await;
             let cell = cell_of(target);
             let stack_id = stack.stack_id.clone();
-            let options = DeletionOptions { wait: true, force: false, limit: DELETE_LIMIT };
-            if !deletion::delete_found(&cell, stack_id, clients.clone(), options, &spine.events).await {
+            let options = DeletionOptions {
+                wait: true,
+                force: false,
+                limit: DELETE_LIMIT,
+            };
+            if !deletion::delete_found(&cell, stack_id, clients.clone(), options, &spine.events)
+                .await
+            {
                 return Ok(());
             }
             match programs(stack).filter(|(bucket, _)| *bucket != target.tools_bucket()) {
@@ -297,7 +393,15 @@ pub async fn delete(
                 None => {
                     // Asked once more: time has passed since it was shown.
                     let tools = tools_bucket(target, &clients).await;
-                    delete_tools(tools, &[], target, endpoint.as_deref(), &clients, &spine.events).await;
+                    delete_tools(
+                        tools,
+                        &[],
+                        target,
+                        endpoint.as_deref(),
+                        &clients,
+                        &spine.events,
+                    )
+                    .await;
                 }
             }
             Ok(())
@@ -305,7 +409,8 @@ pub async fn delete(
         .await
 }
 
-/// The bucket of programs that a pipeline without a stack has left, by a deployment or deletion that was cut off.
+/// The bucket of programs that a pipeline without a stack has left, by a deployment or deletion
+/// that was cut off.
 pub async fn leftover_tools(target: &Target, aws: &Aws) -> Result<Option<String>, AwsError> {
     match tools_bucket(target, &*clients(target, aws).await).await? {
         ToolsBucket::Ours(bucket) => Ok(Some(bucket)),
@@ -320,26 +425,46 @@ pub async fn delete_leftover_tools(
     endpoint: Option<String>,
     consumers: Vec<Box<dyn Consumer>>,
 ) -> Ended {
-    let conductor = Conductor::new(clean::started(&target.name, endpoint.clone(), aws), consumers);
+    let conductor = Conductor::new(
+        clean::started(&target.name, endpoint.clone(), aws),
+        consumers,
+    );
     conductor
         .conduct(async |spine: &Spine| {
             let clients = clients(target, aws).await;
             let tools = tools_bucket(target, &clients).await;
-            delete_tools(tools, &[], target, endpoint.as_deref(), &clients, &spine.events).await;
+            delete_tools(
+                tools,
+                &[],
+                target,
+                endpoint.as_deref(),
+                &clients,
+                &spine.events,
+            )
+            .await;
             Ok(())
         })
         .await
 }
 
-/// Deletes programs unless another pipeline may use them: earlier versions put those of all pipelines that shared a bucket
-/// of the user's into one folder.
-async fn delete_own_programs(place: (&str, &str), target: &Target, clients: &Clients, events: &Events) {
+/// Deletes programs unless another pipeline may use them: earlier versions put those of all
+/// pipelines that shared a bucket of the user's into one folder.
+async fn delete_own_programs(
+    place: (&str, &str),
+    target: &Target,
+    clients: &Clients,
+    events: &Events,
+) {
     let (bucket, prefix) = place;
     if bucket == target.tools_bucket() || prefix.starts_with(&program_prefix(&target.name)) {
         delete_programs(place, clients, events).await;
     } else {
-        events
-            .warn(None, format!("s3://{bucket}/{prefix} was left alone: another pipeline may use the programs in it"));
+        events.warn(
+            None,
+            format!(
+                "s3://{bucket}/{prefix} was left alone: another pipeline may use the programs in it"
+            ),
+        );
     }
 }
 
@@ -353,7 +478,10 @@ async fn delete_programs((bucket, prefix): (&str, &str), clients: &Clients, even
         Err(error) => Err(error),
     };
     if let Err(error) = deleted {
-        events.warn(None, format!("programs are left in s3://{bucket}/{prefix}: {error}"));
+        events.warn(
+            None,
+            format!("programs are left in s3://{bucket}/{prefix}: {error}"),
+        );
     }
 }
 

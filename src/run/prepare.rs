@@ -7,7 +7,8 @@ use futures::future::join_all;
 use crate::aws::{Aws, AwsError, CallerIdentity, ErrorKind};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{
-    Answer, Answers, AvailabilityZone, Draft, Identities, Identity, Lookup, Plan, PlanError, ProfileRegions, Question,
+    Answer, Answers, AvailabilityZone, Draft, Identities, Identity, Lookup, Plan, PlanError,
+    ProfileRegions, Question,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -19,8 +20,9 @@ pub enum PrepareError {
     Plan(#[from] PlanError),
 }
 
-/// Asks what the draft has to know, and plans. A profile that can't be identified, or a question without an answer, fails
-/// the cells that need it; only where no profile is anybody there is nothing to do.
+/// Asks what the draft has to know, and plans. A profile that can't be identified, or a question
+/// without an answer, fails the cells that need it; only where no profile is anybody there is
+/// nothing to do.
 pub async fn prepare(draft: &Draft, aws: &Aws) -> Result<(Plan, Vec<Diagnostic>), PrepareError> {
     let identities = identify(draft.profiles(), aws).await?;
     let answers = answer(draft.lookups(&identities), aws).await;
@@ -37,7 +39,10 @@ async fn identify(profiles: Vec<ProfileRegions>, aws: &Aws) -> Result<Identities
     if asked.iter().all(|(_, identified)| identified.is_err())
         && let Some((it, Err(error))) = asked.first()
     {
-        return Err(PrepareError::Identity { profile: it.profile.clone(), error: error.clone() });
+        return Err(PrepareError::Identity {
+            profile: it.profile.clone(),
+            error: error.clone(),
+        });
     }
     let identities = asked.into_iter().map(|(it, identified)| {
         let identity = match identified {
@@ -53,7 +58,11 @@ async fn identify(profiles: Vec<ProfileRegions>, aws: &Aws) -> Result<Identities
 fn of_caller(caller: CallerIdentity, answered: String, mut regions: Vec<String>) -> Identity {
     regions.retain(|region| *region != answered);
     regions.insert(0, answered);
-    Identity { account_id: caller.account_id, partition: caller.partition, regions }
+    Identity {
+        account_id: caller.account_id,
+        partition: caller.partition,
+        regions,
+    }
 }
 
 /// Who one profile is, asked in a region.
@@ -62,14 +71,16 @@ pub(super) async fn identity(profile: &str, region: &str, aws: &Aws) -> Result<I
     Ok(of_caller(caller, region.to_owned(), Vec::new()))
 }
 
-/// What the parameters need to know. An answer that can't be had fails the cells that need it, and nothing else.
+/// What the parameters need to know. An answer that can't be had fails the cells that need it, and
+/// nothing else.
 async fn answer(lookups: Vec<Lookup>, aws: &Aws) -> Answers {
     let asked = lookups.into_iter().map(async |lookup| {
-        let answer =
-            ask(&lookup, aws).await.map_err(|error| match error.is(ErrorKind::NotFound) && aws.is_simulated() {
+        let answer = ask(&lookup, aws).await.map_err(|error| {
+            match error.is(ErrorKind::NotFound) && aws.is_simulated() {
                 true => "the simulator doesn't have it".to_owned(),
                 false => unanswered(&error),
-            });
+            }
+        });
         (lookup, answer)
     });
     join_all(asked).await.into_iter().collect()
@@ -89,7 +100,12 @@ async fn ask(lookup: &Lookup, aws: &Aws) -> Result<Answer, AwsError> {
     Ok(match &lookup.question {
         Question::AvailabilityZones => {
             let zones = clients.availability_zones().await?;
-            Answer::AvailabilityZones(zones.into_iter().map(|(name, id)| AvailabilityZone { name, id }).collect())
+            Answer::AvailabilityZones(
+                zones
+                    .into_iter()
+                    .map(|(name, id)| AvailabilityZone { name, id })
+                    .collect(),
+            )
         }
         Question::SsmParameter { name } => match clients.ssm_parameter(name).await? {
             (value, true) => Answer::Secret(value),
@@ -99,19 +115,37 @@ async fn ask(lookup: &Lookup, aws: &Aws) -> Result<Answer, AwsError> {
         Question::Object { bucket, key } => {
             let text = match clients.object_text(bucket, key).await {
                 // The bucket is in another region than the test.
-                Err(error) if error.has_code("PermanentRedirect") => match clients.bucket_region(bucket).await? {
-                    Some(region) => aws.clients(&lookup.profile, &region).await.object_text(bucket, key).await?,
-                    None => return Err(error),
-                },
+                Err(error) if error.has_code("PermanentRedirect") => {
+                    match clients.bucket_region(bucket).await? {
+                        Some(region) => {
+                            aws.clients(&lookup.profile, &region)
+                                .await
+                                .object_text(bucket, key)
+                                .await?
+                        }
+                        None => return Err(error),
+                    }
+                }
                 text => text?,
             };
             Answer::Text(text.trim().to_owned())
         }
-        Question::PresignedUrl { bucket, key, expires_seconds } => {
-            // A signature holds for the bucket's own region. Without permission to ask for it, the test's is the best guess.
+        Question::PresignedUrl {
+            bucket,
+            key,
+            expires_seconds,
+        } => {
+            // A signature holds for the bucket's own region. Without permission to ask for it, the
+            // test's is the best guess.
             let region = clients.bucket_region(bucket).await.ok().flatten();
-            let clients = aws.clients(&lookup.profile, region.as_deref().unwrap_or(&lookup.region)).await;
-            Answer::Secret(clients.presigned_url(bucket, key, Duration::from_secs(*expires_seconds)).await?)
+            let clients = aws
+                .clients(&lookup.profile, region.as_deref().unwrap_or(&lookup.region))
+                .await;
+            Answer::Secret(
+                clients
+                    .presigned_url(bucket, key, Duration::from_secs(*expires_seconds))
+                    .await?,
+            )
         }
     })
 }

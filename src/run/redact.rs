@@ -3,8 +3,9 @@
 use crate::event::Happening;
 use crate::mask::Secrets;
 
-/// Fields that name things, and aren't masked: a secret that equals the name of a test must not rename the test. The texts
-/// of every other field are masked, so that no field that is added later can be forgotten.
+/// Fields that name things, and aren't masked: a secret that equals the name of a test must not
+/// rename the test. The texts of every other field are masked, so that no field that is added later
+/// can be forgotten.
 const NAMES: [&str; 39] = [
     "account_id",
     "action",
@@ -52,13 +53,17 @@ pub(super) fn mask(secrets: &Secrets, happening: Happening) -> Happening {
     if secrets.is_empty() {
         return happening;
     }
-    let Ok(mut value) = serde_json::to_value(&happening) else { return happening };
+    let Ok(mut value) = serde_json::to_value(&happening) else {
+        return happening;
+    };
     if !secrets.mask_fields(&mut value, &|field| !NAMES.contains(&field)) {
         return happening;
     }
     // Only texts have changed, so the value still reads as what it was.
-    serde_json::from_value(value)
-        .unwrap_or_else(|_| Happening::Warning { cell: None, message: "an event held a secret and was dropped".into() })
+    serde_json::from_value(value).unwrap_or_else(|_| Happening::Warning {
+        cell: None,
+        message: "an event held a secret and was dropped".into(),
+    })
 }
 
 #[cfg(test)]
@@ -75,13 +80,26 @@ mod tests {
     #[test]
     fn texts_are_masked() {
         let check = |message: &str, expected: &str| {
-            let secrets = Secrets::long(["hunter2".to_owned(), "hunter2hunter2".to_owned(), "abc".to_owned()]);
-            let warning = |message: &str| Happening::Warning { cell: None, message: message.to_owned() };
+            let secrets = Secrets::long([
+                "hunter2".to_owned(),
+                "hunter2hunter2".to_owned(),
+                "abc".to_owned(),
+            ]);
+            let warning = |message: &str| Happening::Warning {
+                cell: None,
+                message: message.to_owned(),
+            };
             assert_eq!(mask(&secrets, warning(message)), warning(expected));
         };
-        check("Parameter Password with value hunter2 is too short", "Parameter Password with value **** is too short");
+        check(
+            "Parameter Password with value hunter2 is too short",
+            "Parameter Password with value **** is too short",
+        );
         check("hunter2hunter2", "****");
-        check("abc is too short to be searched for", "abc is too short to be searched for");
+        check(
+            "abc is too short to be searched for",
+            "abc is too short to be searched for",
+        );
         check("nothing here", "nothing here");
     }
 
@@ -90,11 +108,13 @@ mod tests {
         let cell = json!({"test": "hush", "region": "hush"});
         let event = json!({
             "event": "failures_located", "cell": cell,
-            "places": [{"message": "is hush", "file": "hush.yaml", "line": 3, "hint": "don't say hush"}],
+            "places": [{"message": "is hush", "file": "hush.yaml", "line": 3, "hint": "don't say \
+                hush"}],
         });
         let found = masked("hush", event.clone());
         assert_eq!(found["cell"], cell);
-        let place = json!({"message": "is ****", "file": "hush.yaml", "line": 3, "hint": "don't say ****"});
+        let place =
+            json!({"message": "is ****", "file": "hush.yaml", "line": 3, "hint": "don't say ****"});
         assert_eq!(found["places"][0], place);
         let source = json!({
             "template": "hush.yaml", "parameters": {"hush": {"line": 1, "default": "a-hush"}},
@@ -108,7 +128,10 @@ mod tests {
         let source = &found["templates"][0];
         assert_eq!(source["parameters"]["hush"]["default"], "a-****");
         assert_eq!(source["resources"]["Net"]["parameters"], json!(["hush"]));
-        assert_eq!(source["resources"]["Net"]["gives"], json!({"A": {"value": "****"}, "B": {"ref": "hush"}}));
+        assert_eq!(
+            source["resources"]["Net"]["gives"],
+            json!({"A": {"value": "****"}, "B": {"ref": "hush"}})
+        );
         assert_eq!(found["project"], "hush");
     }
 }

@@ -1,8 +1,8 @@
 //! A run that was killed goes on: its stacks are followed, reported and deleted as if nothing had
 //! happened, from its journal or, without one, from the tags of its stacks.
 //!
-//! What nobody can know any more is said: a test whose stack was not created yet, or whose hooks have
-//! not run, is interrupted.
+//! What nobody can know any more is said: a test whose stack was not created yet, or whose hooks
+//! have not run, is interrupted.
 
 use std::io;
 
@@ -18,7 +18,9 @@ use super::staging;
 use super::stop::Waited;
 use crate::aws::{Aws, AwsError};
 use crate::duration::HumanDuration;
-use crate::event::{Cell, CellId, Happening, KeptWhy, Outcome, RunEvent, RunStarted, StackEvent, Task};
+use crate::event::{
+    Cell, CellId, Happening, KeptWhy, Outcome, RunEvent, RunStarted, StackEvent, Task,
+};
 use crate::plan::TestLimits;
 use crate::report::Consumer;
 use crate::status::StackStatus;
@@ -71,12 +73,22 @@ impl Resumption {
         if findings.is_running(&run_id) {
             return Err(ResumeError::Running(run_id));
         }
-        let Findings { leftovers, unsearched: warnings, .. } = findings;
+        let Findings {
+            leftovers,
+            unsearched: warnings,
+            ..
+        } = findings;
         if record.is_none() && leftovers.is_empty() {
             return Err(ResumeError::NotFound(run_id));
         }
         let header = record.as_ref().map(|record| record.header.clone());
-        Ok(Self { run_id, header, record, leftovers, warnings })
+        Ok(Self {
+            run_id,
+            header,
+            record,
+            leftovers,
+            warnings,
+        })
     }
 
     /// The folder of the run's reports, as far as a journal tells.
@@ -104,13 +116,23 @@ impl Resumption {
                     ..ResumedCell::default()
                 })
                 .collect(),
-            None => self.leftovers.iter().filter(|it| it.is_stack()).map(ResumedCell::of_stack).collect(),
+            None => self
+                .leftovers
+                .iter()
+                .filter(|it| it.is_stack())
+                .map(ResumedCell::of_stack)
+                .collect(),
         };
         let with_leftover = |mut task: ResumedCell| {
             let mut left = self.leftovers.iter();
-            task.leftover =
-                left.find(|it| it.is_stack() && it.name == task.stack_name && *it.region == *task.cell.region).cloned();
-            replay.iter().for_each(|event| task.recall(&event.happening));
+            task.leftover = left
+                .find(|it| {
+                    it.is_stack() && it.name == task.stack_name && *it.region == *task.cell.region
+                })
+                .cloned();
+            replay
+                .iter()
+                .for_each(|event| task.recall(&event.happening));
             task
         };
         planned.into_iter().map(with_leftover).collect()
@@ -152,7 +174,10 @@ struct ResumedCell {
 impl Default for ResumedCell {
     fn default() -> Self {
         Self {
-            cell: CellId { test: "".into(), region: "".into() },
+            cell: CellId {
+                test: "".into(),
+                region: "".into(),
+            },
             stack_name: String::new(),
             template: String::new(),
             account_id: String::new(),
@@ -170,7 +195,10 @@ impl ResumedCell {
     fn of_stack(stack: &Leftover) -> Self {
         let test = stack.test.as_deref().unwrap_or(&stack.name);
         Self {
-            cell: CellId { test: test.into(), region: stack.region.as_str().into() },
+            cell: CellId {
+                test: test.into(),
+                region: stack.region.as_str().into(),
+            },
             stack_name: stack.name.clone(),
             account_id: stack.account_id.clone(),
             ..Self::default()
@@ -190,7 +218,9 @@ impl ResumedCell {
     /// Takes in what was recorded before the run was killed.
     fn recall(&mut self, happening: &Happening) {
         match happening {
-            Happening::StackEvent { cell, detail } if *cell == self.cell => self.events.push(detail.clone()),
+            Happening::StackEvent { cell, detail } if *cell == self.cell => {
+                self.events.push(detail.clone())
+            }
             Happening::CellFinished { cell, outcome, .. } if *cell == self.cell => {
                 self.is_finished = true;
                 self.outcome = Some(*outcome);
@@ -218,13 +248,26 @@ pub async fn resume(
 ) -> Result<Ended, ResumeError> {
     let tasks = resumption.tasks(&replay);
     let started = resumption.started(&tasks, aws, request.find.endpoint.clone());
-    let markers = resumption.record.as_ref().map(Record::markers).unwrap_or_default();
+    let markers = resumption
+        .record
+        .as_ref()
+        .map(Record::markers)
+        .unwrap_or_default();
     let journal = resumption.record.take().and_then(Journal::resume);
-    let conductor =
-        Conductor { journal, replay, budget: request.settings.budget, ..Conductor::new(started, consumers) };
+    let conductor = Conductor {
+        journal,
+        replay,
+        budget: request.settings.budget,
+        ..Conductor::new(started, consumers)
+    };
     let ended = conductor
         .conduct(async |spine: &Spine| {
-            let resumed = Resumed { request, resumption: &resumption, aws, spine };
+            let resumed = Resumed {
+                request,
+                resumption: &resumption,
+                aws,
+                spine,
+            };
             join_all(tasks.iter().map(|task| resumed.cell(task))).await;
             join_all(resumption.leftovers.iter().map(|it| resumed.bucket(it))).await;
             staging::release_left(markers, aws, &spine.events).await;
@@ -248,7 +291,11 @@ impl Resumed<'_> {
             Ok(stack) => stack,
             Err(error) => {
                 if !task.is_finished {
-                    self.finish(task, Outcome::Failed, Some(format!("the stack can't be followed: {error}")));
+                    self.finish(
+                        task,
+                        Outcome::Failed,
+                        Some(format!("the stack can't be followed: {error}")),
+                    );
                 }
                 return;
             }
@@ -270,10 +317,16 @@ impl Resumed<'_> {
             }
         };
         let header = self.resumption.header.as_ref();
-        let (no_delete, keep_failed) = header.map(|it| (it.no_delete, it.keep_failed)).unwrap_or_default();
+        let (no_delete, keep_failed) = header
+            .map(|it| (it.no_delete, it.keep_failed))
+            .unwrap_or_default();
         if let Some(why) = KeptWhy::of(outcome, no_delete, keep_failed) {
             let stack_id = watcher.stack_id().to_owned();
-            return events.send(Happening::StackKept { cell: task.cell.clone(), stack_id, why });
+            return events.send(Happening::StackKept {
+                cell: task.cell.clone(),
+                stack_id,
+                why,
+            });
         }
         let options = DeletionOptions {
             wait: true,
@@ -285,23 +338,45 @@ impl Resumed<'_> {
 
     /// Follows the cell's stack; `None` where it has none.
     async fn stack(&self, task: &ResumedCell) -> Result<Option<Watcher>, AwsError> {
-        let Some(found) = &task.leftover else { return Ok(None) };
-        let LeftoverKind::Stack { stack_id, unconfirmed_since } = &found.kind else { return Ok(None) };
+        let Some(found) = &task.leftover else {
+            return Ok(None);
+        };
+        let LeftoverKind::Stack {
+            stack_id,
+            unconfirmed_since,
+        } = &found.kind
+        else {
+            return Ok(None);
+        };
         let clients = self.aws.clients(&found.profile, &found.region).await;
-        let current = clean::current_stack(found, stack_id.as_deref(), *unconfirmed_since, &clients).await?;
+        let current =
+            clean::current_stack(found, stack_id.as_deref(), *unconfirmed_since, &clients).await?;
         let Some(stack_id) = current else {
             let stack_id = stack_id.clone().unwrap_or_else(|| found.name.clone());
-            self.spine.events.send(Happening::StackDeleted { cell: task.cell.clone(), stack_id });
+            self.spine.events.send(Happening::StackDeleted {
+                cell: task.cell.clone(),
+                stack_id,
+            });
             return Ok(None);
         };
         let cell = task.cell.clone();
-        self.spine.events.send(Happening::StackCreated { cell: cell.clone(), stack_id: stack_id.clone() });
-        Ok(Some(Watcher::new(cell, stack_id, clients, self.spine.events.clone())))
+        self.spine.events.send(Happening::StackCreated {
+            cell: cell.clone(),
+            stack_id: stack_id.clone(),
+        });
+        Ok(Some(Watcher::new(
+            cell,
+            stack_id,
+            clients,
+            self.spine.events.clone(),
+        )))
     }
 
     async fn verdict(&self, task: &ResumedCell, watcher: &mut Watcher) -> Verdict {
         if task.is_deleting {
-            return Verdict::interrupted_because("the run was killed while the stack was being deleted");
+            return Verdict::interrupted_because(
+                "the run was killed while the stack was being deleted",
+            );
         }
         let limit = self.request.limits.test;
         match self.spine.stop.within(limit, watcher.settled()).await {
@@ -311,26 +386,48 @@ impl Resumed<'_> {
             }
             Waited::TimedOut => {
                 let (limit, status) = (HumanDuration(limit), watcher.status());
-                Verdict::failed(format!("timed out after {limit}: its stack was still {status}"))
+                Verdict::failed(format!(
+                    "timed out after {limit}: its stack was still {status}"
+                ))
             }
-            Waited::Done(Err(error)) => Verdict::failed(format!("the stack can't be followed: {error}")),
-            Waited::Done(Ok(settled)) if settled.status == StackStatus::CreateComplete && task.has_posthooks => {
-                Verdict::interrupted_because("the stack is complete, but its posthooks did not run: the run was killed")
+            Waited::Done(Err(error)) => {
+                Verdict::failed(format!("the stack can't be followed: {error}"))
+            }
+            Waited::Done(Ok(settled))
+                if settled.status == StackStatus::CreateComplete && task.has_posthooks =>
+            {
+                Verdict::interrupted_because(
+                    "the stack is complete, but its posthooks did not run: the run was killed",
+                )
             }
             Waited::Done(Ok(settled)) => Verdict::of(&settled, watcher.first_failure(), None),
         }
     }
 
     fn finish(&self, task: &ResumedCell, outcome: Outcome, reason: Option<String>) {
-        self.spine.events.send(Happening::CellFinished { cell: task.cell.clone(), outcome, reason });
+        self.spine.events.send(Happening::CellFinished {
+            cell: task.cell.clone(),
+            outcome,
+            reason,
+        });
     }
 
     /// Deletes a bucket of the run's own.
     async fn bucket(&self, found: &Leftover) {
-        let Some(origin) = found.bucket_origin() else { return };
+        let Some(origin) = found.bucket_origin() else {
+            return;
+        };
         let events = &self.spine.events;
-        if self.resumption.header.as_ref().is_some_and(|it| it.no_delete) {
-            return events.send(Happening::BucketKept { bucket: found.name.clone(), why: KeptWhy::NoDelete });
+        if self
+            .resumption
+            .header
+            .as_ref()
+            .is_some_and(|it| it.no_delete)
+        {
+            return events.send(Happening::BucketKept {
+                bucket: found.name.clone(),
+                why: KeptWhy::NoDelete,
+            });
         }
         let clients = self.aws.clients(&found.profile, &found.region).await;
         teardown::delete_bucket_of_run(&found.name, &origin, &clients, events).await;

@@ -32,7 +32,9 @@ static TRANSIENT: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
 
 /// Whether a stack that failed for this reason may well succeed when it is created again.
 pub(super) fn is_transient(reason: &str) -> bool {
-    TRANSIENT.as_ref().is_some_and(|patterns| patterns.is_match(reason))
+    TRANSIENT
+        .as_ref()
+        .is_some_and(|patterns| patterns.is_match(reason))
 }
 
 #[cfg(test)]
@@ -42,11 +44,13 @@ mod tests {
     #[test]
     fn failures_of_aws_are_told_from_those_of_the_template() {
         let transient = [
-            "We currently do not have sufficient m5.large capacity in the Availability Zone you requested (us-east-1e).",
+            "We currently do not have sufficient m5.large capacity in the Availability Zone you \
+             requested (us-east-1e).",
             "Insufficient capacity.",
             "InsufficientDBInstanceCapacity: try another class",
             "Internal Failure",
-            "Resource handler returned message: \"x\" (RequestToken: 1, HandlerErrorCode: ServiceInternalError)",
+            "Resource handler returned message: \"x\" (RequestToken: 1, HandlerErrorCode: \
+             ServiceInternalError)",
             "Resource handler returned message: \"Rate exceeded\" (HandlerErrorCode: Throttling)",
             "The role defined for the function cannot be assumed by Lambda.",
             "Invalid IAM Instance Profile name",
@@ -59,7 +63,11 @@ mod tests {
             "Resource creation cancelled",
             "API: ec2:RunInstances You are not authorized to perform this operation.",
         ];
-        transient.iter().for_each(|reason| assert!(is_transient(reason), "{reason}"));
-        permanent.iter().for_each(|reason| assert!(!is_transient(reason), "{reason}"));
+        transient
+            .iter()
+            .for_each(|reason| assert!(is_transient(reason), "{reason}"));
+        permanent
+            .iter()
+            .for_each(|reason| assert!(!is_transient(reason), "{reason}"));
     }
 }

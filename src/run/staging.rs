@@ -36,38 +36,69 @@ pub struct Staging {
 /// A bucket with the project's files, or why it isn't one.
 pub(super) type Staged = Result<Bucket, RunError>;
 
-/// Finds or makes the plan's buckets and brings their content up to date. Without [`Staging`], takes what is there. A bucket that
-/// can't be had or filled, as in a region that isn't enabled, costs the tests that need it alone.
+/// Finds or makes the plan's buckets and brings their content up to date. Without [`Staging`],
+/// takes what is there. A bucket that can't be had or filled, as in a region that isn't enabled,
+/// costs the tests that need it alone.
 ///
 /// # Errors
 /// The run was stopped, the files can't be staged anywhere, or no bucket can be had.
 pub(super) async fn stage(context: &Context<'_>) -> Result<Vec<Staged>, RunError> {
     let plan = &context.job.plan;
-    let Some(staging) = &context.job.staging else { return some(ensure_buckets(context).await) };
+    let Some(staging) = &context.job.staging else {
+        return some(ensure_buckets(context).await);
+    };
     if let Some(request) = &staging.package {
-        context.stop.until_stopped(package(context, request)).await.unwrap_or(Err(RunError::Stopped))?;
+        context
+            .stop
+            .until_stopped(package(context, request))
+            .await
+            .unwrap_or(Err(RunError::Stopped))?;
     }
     if context.stop.token.is_cancelled() {
         return Err(RunError::Stopped);
     }
-    // Archives are staged too, so the files are listed only now; that makes no call, so the buckets are created meanwhile.
-    // Neither cuts the other short: a bucket whose creation is on the way has to be known.
+    // Archives are staged too, so the files are listed only now; that makes no call, so the buckets
+    // are created meanwhile. Neither cuts the other short: a bucket whose creation is on the way
+    // has to be known.
     let (buckets, files) = futures::join!(ensure_buckets(context), list(context, staging));
     let (mut buckets, files) = (some(buckets)?, files?);
     let prefix = prefix(&plan.project_name);
-    let _ = context.keys.set(files.iter().map(|file| format!("{prefix}{}", file.key)).collect());
-    let markers = Markers { run_id: plan.run_id, prefix: &prefix, limit: staging.marker_limit };
+    let _ = context.keys.set(
+        files
+            .iter()
+            .map(|file| format!("{prefix}{}", file.key))
+            .collect(),
+    );
+    let markers = Markers {
+        run_id: plan.run_id,
+        prefix: &prefix,
+        limit: staging.marker_limit,
+    };
     if !plan.cells.is_empty() || changes_anything(&mut buckets, &files, staging, markers).await {
         mark(context, &mut buckets, markers).await;
     }
     let concurrency = (UPLOADS / buckets.len().max(1)).max(4);
-    let uploads = plan.buckets.iter().zip(&buckets).map(async |(planned, bucket)| {
-        let Ok(bucket) = bucket else { return Ok(()) };
-        let changes = sync::compare(bucket, &files, &staging.exclusions, markers).await?;
-        let upload = Upload { bucket, markers, acl: acl(context, planned), concurrency, events: context.events };
-        upload.apply(changes, &files).await
-    });
-    let uploaded = context.stop.until_stopped(join_all(uploads)).await.ok_or(RunError::Stopped)?;
+    let uploads = plan
+        .buckets
+        .iter()
+        .zip(&buckets)
+        .map(async |(planned, bucket)| {
+            let Ok(bucket) = bucket else { return Ok(()) };
+            let changes = sync::compare(bucket, &files, &staging.exclusions, markers).await?;
+            let upload = Upload {
+                bucket,
+                markers,
+                acl: acl(context, planned),
+                concurrency,
+                events: context.events,
+            };
+            upload.apply(changes, &files).await
+        });
+    let uploaded = context
+        .stop
+        .until_stopped(join_all(uploads))
+        .await
+        .ok_or(RunError::Stopped)?;
     fail(&mut buckets, uploaded);
     some(buckets)
 }
@@ -89,19 +120,25 @@ fn fail<T>(buckets: &mut [Staged], results: Vec<Result<T, StageError>>) {
     }
 }
 
-/// Whether anything has to be sent or removed. Where nothing is launched afterwards, nothing else needs a marker.
+/// Whether anything has to be sent or removed. Where nothing is launched afterwards, nothing else
+/// needs a marker.
 async fn changes_anything(
     buckets: &mut [Staged],
     files: &[LocalFile],
     staging: &Staging,
     markers: Markers<'_>,
 ) -> bool {
-    let compared = join_all(buckets.iter().map(async |bucket| match bucket {
-        Ok(bucket) => sync::compare(bucket, files, &staging.exclusions, markers).await.map(Some),
-        Err(_) => Ok(None),
+    let compared = join_all(buckets.iter().map(async |bucket| {
+        match bucket {
+            Ok(bucket) => sync::compare(bucket, files, &staging.exclusions, markers)
+                .await
+                .map(Some),
+            Err(_) => Ok(None),
+        }
     }));
     let changes = compared.await;
-    let changes_one = |changes: &Changes| !changes.uploads.is_empty() || !changes.removals.is_empty();
+    let changes_one =
+        |changes: &Changes| !changes.uploads.is_empty() || !changes.removals.is_empty();
     let changes_any = changes.iter().flatten().flatten().any(changes_one);
     fail(buckets, changes);
     changes_any
@@ -111,11 +148,18 @@ async fn changes_anything(
 async fn mark(context: &Context<'_>, buckets: &mut [Staged], markers: Markers<'_>) {
     let planned = context.job.plan.buckets.iter().zip(buckets.iter());
     let marked = join_all(planned.map(async |(planned, bucket)| {
-        let Some(bucket) = bucket.as_ref().ok().filter(|_| planned.kind != BucketKind::Auto) else { return Ok(()) };
+        let Some(bucket) = bucket
+            .as_ref()
+            .ok()
+            .filter(|_| planned.kind != BucketKind::Auto)
+        else {
+            return Ok(());
+        };
         let marker = markers.place(bucket);
         // Known before it is put, and never cut short: a call on the way may take effect.
         context.markers().push(marker.clone());
-        let acl = Some(planned.object_acl.as_str()).filter(|acl| *acl != "private" && planned.kind.is_given());
+        let acl = Some(planned.object_acl.as_str())
+            .filter(|acl| *acl != "private" && planned.kind.is_given());
         marker.put(acl, context.events).await
     }));
     fail(buckets, marked.await);
@@ -129,23 +173,45 @@ pub(super) async fn release(context: &Context<'_>) {
 
 /// Deletes the markers that killed runs have left, and returns whether none is left for certain.
 pub(super) async fn release_left(markers: Vec<LeftMarker>, aws: &Aws, events: &Events) -> bool {
-    let released = markers.into_iter().map(async |LeftMarker { bucket, region, key }| {
-        let clients = aws.clients(&bucket.profile, &region).await;
-        Placed { bucket: bucket.name, key, clients }.release(events).await
-    });
-    join_all(released).await.into_iter().all(|is_released| is_released)
+    let released = markers.into_iter().map(
+        async |LeftMarker {
+                   bucket,
+                   region,
+                   key,
+               }| {
+            let clients = aws.clients(&bucket.profile, &region).await;
+            Placed {
+                bucket: bucket.name,
+                key,
+                clients,
+            }
+            .release(events)
+            .await
+        },
+    );
+    join_all(released)
+        .await
+        .into_iter()
+        .all(|is_released| is_released)
 }
 
-/// What an upload would change, bucket by bucket, without changing it. Archives are built, buckets are not.
+/// What an upload would change, bucket by bucket, without changing it. Archives are built, buckets
+/// are not.
 pub(super) async fn dry_run(context: &Context<'_>) -> Result<Vec<String>, RunError> {
     let plan = &context.job.plan;
-    let Some(staging) = &context.job.staging else { return Ok(Vec::new()) };
+    let Some(staging) = &context.job.staging else {
+        return Ok(Vec::new());
+    };
     if let Some(request) = &staging.package {
         package(context, request).await?;
     }
     let files = list(context, staging).await?;
     let prefix = prefix(&plan.project_name);
-    let markers = Markers { run_id: plan.run_id, prefix: &prefix, limit: staging.marker_limit };
+    let markers = Markers {
+        run_id: plan.run_id,
+        prefix: &prefix,
+        limit: staging.marker_limit,
+    };
     let mut lines = Vec::new();
     for planned in &plan.buckets {
         let found = bucket::find(planned, context.aws).await?;
@@ -156,44 +222,70 @@ pub(super) async fn dry_run(context: &Context<'_>) -> Result<Vec<String>, RunErr
         changes.respect_others(&planned.name, context.events);
         let name = &planned.name;
         context.events.send(changes.started(name));
-        lines.extend(changes.removals.iter().map(|key| format!("remove s3://{name}/{key}")));
-        lines.extend(changes.uploads.iter().map(|file| format!("upload s3://{name}/{prefix}{}", file.key)));
+        lines.extend(
+            changes
+                .removals
+                .iter()
+                .map(|key| format!("remove s3://{name}/{key}")),
+        );
+        lines.extend(
+            changes
+                .uploads
+                .iter()
+                .map(|file| format!("upload s3://{name}/{prefix}{}", file.key)),
+        );
     }
     Ok(lines)
 }
 
 async fn ensure_buckets(context: &Context<'_>) -> Vec<Staged> {
     let plan = &context.job.plan;
-    let ensured = plan.buckets.iter().enumerate().map(async |(index, planned)| {
-        let (requested, region) = (Timestamp::now(), planned.region.clone());
-        let mut creation = BucketCreation { requested, is_confirmed: false, region };
-        context.begun().insert(index, creation.clone());
-        let ensured = bucket::ensure(planned, plan.run_id, context.aws, context.events).await;
-        match &ensured {
-            Ok(bucket) => {
-                creation.is_confirmed = true;
-                creation.region = bucket.clients.region().to_owned();
-                context.begun().insert(index, creation);
+    let ensured = plan
+        .buckets
+        .iter()
+        .enumerate()
+        .map(async |(index, planned)| {
+            let (requested, region) = (Timestamp::now(), planned.region.clone());
+            let mut creation = BucketCreation {
+                requested,
+                is_confirmed: false,
+                region,
+            };
+            context.begun().insert(index, creation.clone());
+            let ensured = bucket::ensure(planned, plan.run_id, context.aws, context.events).await;
+            match &ensured {
+                Ok(bucket) => {
+                    creation.is_confirmed = true;
+                    creation.region = bucket.clients.region().to_owned();
+                    context.begun().insert(index, creation);
+                }
+                Err(error) if error.is_refusal() => _ = context.begun().remove(&index),
+                Err(StageError::Aws(error)) => {
+                    creation.region.clone_from(&error.region);
+                    context.begun().insert(index, creation);
+                }
+                Err(_) => {}
             }
-            Err(error) if error.is_refusal() => _ = context.begun().remove(&index),
-            Err(StageError::Aws(error)) => {
-                creation.region.clone_from(&error.region);
-                context.begun().insert(index, creation);
-            }
-            Err(_) => {}
-        }
-        Ok(ensured?)
-    });
+            Ok(ensured?)
+        });
     // All are awaited, also after an error: a creation on the way may take effect.
     join_all(ensured).await
 }
 
 async fn list(context: &Context<'_>, staging: &Staging) -> Result<Vec<LocalFile>, RunError> {
-    let (root, exclusions) = (context.job.plan.project_root.clone(), staging.exclusions.clone());
+    let (root, exclusions) = (
+        context.job.plan.project_root.clone(),
+        staging.exclusions.clone(),
+    );
     let follow_links = staging.follow_links;
     let listed = spawn_blocking(move || local::list(&root, &exclusions, follow_links)).await;
-    let listing = listed.map_err(|error| RunError::Broken(error.to_string()))?.map_err(RunError::Files)?;
-    listing.warnings.iter().for_each(|warning| context.events.warn(None, warning.to_string()));
+    let listing = listed
+        .map_err(|error| RunError::Broken(error.to_string()))?
+        .map_err(RunError::Files)?;
+    listing
+        .warnings
+        .iter()
+        .for_each(|warning| context.events.warn(None, warning.to_string()));
     Ok(listing.files)
 }
 
@@ -201,19 +293,27 @@ async fn package(context: &Context<'_>, request: &package::Request) -> Result<()
     let events = context.events;
     let report = |progress: Progress| match progress {
         Progress::Started { lambda, .. } => events.send(Happening::PackageStarted { lambda }),
-        Progress::Finished(Archive { lambda, archive, .. }) => {
+        Progress::Finished(Archive {
+            lambda, archive, ..
+        }) => {
             events.send(Happening::PackageFinished { lambda, archive });
         }
         Progress::Warning(message) => events.warn(None, message),
     };
-    package::package(request, report).await.map(|_| ()).map_err(RunError::Package)
+    package::package(request, report)
+        .await
+        .map(|_| ())
+        .map_err(RunError::Package)
 }
 
 /// `private` is what S3 does without being told, and automatic buckets take no ACLs at all.
 fn acl<'b>(context: &Context<'_>, bucket: &'b BucketPlan) -> Option<&'b str> {
     let acl = Some(bucket.object_acl.as_str()).filter(|acl| *acl != "private")?;
     if !bucket.kind.is_given() {
-        context.events.warn(None, format!("`s3_object_acl: {acl}` is not applied: automatic buckets are private"));
+        context.events.warn(
+            None,
+            format!("`s3_object_acl: {acl}` is not applied: automatic buckets are private"),
+        );
         return None;
     }
     Some(acl)

@@ -33,11 +33,17 @@ impl fmt::Display for StopReason {
         match self {
             Self::Signal(name) => write!(f, "interrupted by {name}"),
             Self::Budget(budget) => {
-                write!(f, "interrupted to clean up within the time budget of {budget}")
+                write!(
+                    f,
+                    "interrupted to clean up within the time budget of {budget}"
+                )
             }
             Self::Failures(1) => f.write_str("interrupted because a test failed (--max-fail 1)"),
             Self::Failures(count) => {
-                write!(f, "interrupted because {count} tests failed (--max-fail {count})")
+                write!(
+                    f,
+                    "interrupted because {count} tests failed (--max-fail {count})"
+                )
             }
         }
     }
@@ -49,7 +55,9 @@ impl Stop {
         if self.reason.set(reason).is_ok() {
             match reason {
                 StopReason::Signal(signal) => {
-                    events.send(Happening::Interrupted { signal: signal.to_owned() });
+                    events.send(Happening::Interrupted {
+                        signal: signal.to_owned(),
+                    });
                 }
                 StopReason::Budget(_) | StopReason::Failures(_) => {
                     events.warn(None, format!("the run is {reason}"));
@@ -96,9 +104,13 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget of which `used` is over already: the age of a CI's build that began before this process.
+    /// A budget of which `used` is over already: the age of a CI's build that began before this
+    /// process.
     pub fn new(total: HumanDuration, used: Duration) -> Self {
-        Self { total, end: Instant::now() + total.0.saturating_sub(used) }
+        Self {
+            total,
+            end: Instant::now() + total.0.saturating_sub(used),
+        }
     }
 
     /// Waits, and stops the run early enough to delete everything in time.
@@ -107,11 +119,13 @@ impl Budget {
         stop.stop(StopReason::Budget(self.total), events);
     }
 
-    /// What is set aside for the deletion: a fifth, but no less than a minute and no more than half an
-    /// hour, and never more than half of the budget.
+    /// What is set aside for the deletion: a fifth, but no less than a minute and no more than half
+    /// an hour, and never more than half of the budget.
     fn reserve(self) -> Duration {
         let fifth = self.total.0 / 5;
-        fifth.clamp(Duration::from_secs(60), Duration::from_secs(30 * 60)).min(self.total.0 / 2)
+        fifth
+            .clamp(Duration::from_secs(60), Duration::from_secs(30 * 60))
+            .min(self.total.0 / 2)
     }
 }
 
@@ -135,11 +149,21 @@ mod tests {
     async fn the_first_reason_counts() {
         let (events, _inbox) = Events::channel();
         let stop = Stop::default();
-        assert_eq!(stop.within(Duration::ZERO, std::future::pending::<()>()).await, Waited::TimedOut);
-        assert_eq!(stop.within(Duration::from_secs(60), async { 1 }).await, Waited::Done(1));
+        assert_eq!(
+            stop.within(Duration::ZERO, std::future::pending::<()>())
+                .await,
+            Waited::TimedOut
+        );
+        assert_eq!(
+            stop.within(Duration::from_secs(60), async { 1 }).await,
+            Waited::Done(1)
+        );
         stop.stop(StopReason::Failures(2), &events);
         stop.stop(StopReason::Signal("SIGINT"), &events);
         assert_eq!(stop.reason(), Some(StopReason::Failures(2)));
-        assert_eq!(stop.within(Duration::from_secs(60), async { 1 }).await, Waited::Stopped);
+        assert_eq!(
+            stop.within(Duration::from_secs(60), async { 1 }).await,
+            Waited::Stopped
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! Whose a request is: the account, region and service that its signature names.
 //!
-//! Signatures aren't verified: there is nobody to know the secret. The account is the access key where that is twelve
-//! digits, the one inside of a key that `sts` gave out for a role, and [`ACCOUNT_ID`] for any other key.
+//! Signatures aren't verified: there is nobody to know the secret. The account is the access key
+//! where that is twelve digits, the one inside of a key that `sts` gave out for a role, and
+//! [`ACCOUNT_ID`] for any other key.
 
 use std::time::Duration;
 
@@ -27,10 +28,17 @@ pub struct Malformed(pub String);
 
 /// The signature of a request, or `None` where it has none.
 pub fn read(parts: &Parts) -> Result<Option<Credential>, Malformed> {
-    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let header = |name: &str| {
+        parts
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
     let mut credential = match parts.headers.get("authorization") {
         Some(value) => {
-            let value = value.to_str().map_err(|_| Malformed("the Authorization header is no text".to_owned()))?;
+            let value = value
+                .to_str()
+                .map_err(|_| Malformed("the Authorization header is no text".to_owned()))?;
             in_header(value, header("x-amz-region-set"))?
         }
         None => match in_query(parts.uri.query().unwrap_or_default())? {
@@ -44,7 +52,8 @@ pub fn read(parts: &Parts) -> Result<Option<Credential>, Malformed> {
     Ok(Some(credential))
 }
 
-/// `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`, its asymmetric sister, or S3's old `AWS key:signature`.
+/// `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`, its asymmetric sister, or S3's
+/// old `AWS key:signature`.
 fn in_header(value: &str, region_set: Option<&str>) -> Result<Credential, Malformed> {
     let (algorithm, rest) = value.split_once(' ').unwrap_or((value, ""));
     match algorithm {
@@ -55,14 +64,24 @@ fn in_header(value: &str, region_set: Option<&str>) -> Result<Credential, Malfor
         "AWS4-HMAC-SHA256" | "AWS4-ECDSA-P256-SHA256" => {
             let missing = ["Credential", "Signature", "SignedHeaders"]
                 .into_iter()
-                .find(|name| !rest.split(',').any(|item| item.trim().starts_with(&format!("{name}="))));
+                .find(|name| {
+                    !rest
+                        .split(',')
+                        .any(|item| item.trim().starts_with(&format!("{name}=")))
+                });
             if let Some(name) = missing {
-                return Err(Malformed(format!("Authorization header requires '{name}' parameter.")));
+                return Err(Malformed(format!(
+                    "Authorization header requires '{name}' parameter."
+                )));
             }
-            let scope = rest.split(',').find_map(|item| item.trim().strip_prefix("Credential="));
+            let scope = rest
+                .split(',')
+                .find_map(|item| item.trim().strip_prefix("Credential="));
             scoped(scope.unwrap_or_default(), region_set)
         }
-        other => Err(Malformed(format!("Unsupported authorization type '{other}'."))),
+        other => Err(Malformed(format!(
+            "Unsupported authorization type '{other}'."
+        ))),
     }
 }
 
@@ -70,24 +89,35 @@ fn in_header(value: &str, region_set: Option<&str>) -> Result<Credential, Malfor
 fn in_query(query: &str) -> Result<Option<Credential>, Malformed> {
     let value = |name: &str| {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.into_owned())
+        pairs
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.into_owned())
     };
     if let Some(scope) = value("X-Amz-Credential") {
         let mut credential = scoped(&scope, value("X-Amz-Region-Set").as_deref())?;
         let from = value("X-Amz-Date").and_then(|date| moment(&date));
-        let lasts = value("X-Amz-Expires").and_then(|seconds| seconds.parse().ok()).filter(|lasts| *lasts <= 604_800);
+        let lasts = value("X-Amz-Expires")
+            .and_then(|seconds| seconds.parse().ok())
+            .filter(|lasts| *lasts <= 604_800);
         let (Some(from), Some(lasts)) = (from, lasts) else {
-            return Err(Malformed("X-Amz-Date and X-Amz-Expires must be a date and at most 604800 seconds".to_owned()));
+            return Err(Malformed(
+                "X-Amz-Date and X-Amz-Expires must be a date and at most 604800 seconds".to_owned(),
+            ));
         };
         credential.expires = from.checked_add(Duration::from_secs(lasts)).ok();
         credential.session_token = value("X-Amz-Security-Token");
         return Ok(Some(credential));
     }
-    let (Some(key), Some(_)) = (value("AWSAccessKeyId"), value("Signature")) else { return Ok(None) };
+    let (Some(key), Some(_)) = (value("AWSAccessKeyId"), value("Signature")) else {
+        return Ok(None);
+    };
     let mut credential = of(&key, "", "s3");
-    let expires = value("Expires").and_then(|seconds| Timestamp::from_second(seconds.parse().ok()?).ok());
+    let expires =
+        value("Expires").and_then(|seconds| Timestamp::from_second(seconds.parse().ok()?).ok());
     if expires.is_none() {
-        return Err(Malformed("Invalid date (should be seconds since epoch)".to_owned()));
+        return Err(Malformed(
+            "Invalid date (should be seconds since epoch)".to_owned(),
+        ));
     }
     credential.expires = expires;
     credential.session_token = value("x-amz-security-token");
@@ -109,7 +139,9 @@ fn scoped(scope: &str, region_set: Option<&str>) -> Result<Credential, Malformed
             Ok(of(&key.join("/"), region, service))
         }
         [key, _date, service, "aws4_request"] => {
-            let region = region_set.and_then(|set| set.split(',').next()).filter(|region| *region != "*");
+            let region = region_set
+                .and_then(|set| set.split(',').next())
+                .filter(|region| *region != "*");
             Ok(of(key, region.unwrap_or("us-east-1"), service))
         }
         _ => Err(malformed(scope)),
@@ -118,23 +150,39 @@ fn scoped(scope: &str, region_set: Option<&str>) -> Result<Credential, Malformed
 
 fn malformed(scope: &str) -> Malformed {
     Malformed(format!(
-        "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{scope}'"
+        "Credential must have exactly 5 slash-delimited elements, e.g. \
+         keyid/date/region/service/term, got '{scope}'"
     ))
 }
 
 fn of(access_key: &str, region: &str, service: &str) -> Credential {
-    let caller = Caller { account: account_of(access_key), region: region.to_owned() };
-    Credential { caller, service: service.to_owned(), session_token: None, expires: None }
+    let caller = Caller {
+        account: account_of(access_key),
+        region: region.to_owned(),
+    };
+    Credential {
+        caller,
+        service: service.to_owned(),
+        session_token: None,
+        expires: None,
+    }
 }
 
 fn account_of(access_key: &str) -> String {
-    let is_account = |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let issued = access_key.strip_prefix(ISSUED_PREFIX).and_then(|rest| rest.strip_suffix(ISSUED_SUFFIX));
-    let account = [Some(access_key), issued].into_iter().flatten().find(|text| is_account(text));
+    let is_account =
+        |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let issued = access_key
+        .strip_prefix(ISSUED_PREFIX)
+        .and_then(|rest| rest.strip_suffix(ISSUED_SUFFIX));
+    let account = [Some(access_key), issued]
+        .into_iter()
+        .flatten()
+        .find(|text| is_account(text));
     account.unwrap_or(ACCOUNT_ID).to_owned()
 }
 
-/// Keys of roles carry their account, so that nothing needs to be remembered of them. No real key has a 0 or a 1 in it.
+/// Keys of roles carry their account, so that nothing needs to be remembered of them. No real key
+/// has a 0 or a 1 in it.
 const ISSUED_PREFIX: &str = "ASIA";
 const ISSUED_SUFFIX: &str = "0SIM";
 
@@ -158,32 +206,85 @@ mod tests {
     #[test]
     fn the_scope_says_who_and_where() {
         let check = |scope: &str, account: &str, region: &str, service: &str| {
-            let value = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=abc");
+            let value =
+                format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=abc");
             let found = ask("/", &[("authorization", &value)]).unwrap().unwrap();
             let expect = (account.to_owned(), region.to_owned(), service.to_owned());
-            assert_eq!((found.caller.account, found.caller.region, found.service), expect);
+            assert_eq!(
+                (found.caller.account, found.caller.region, found.service),
+                expect
+            );
         };
-        check("testing/20261020/us-east-1/sts/aws4_request", ACCOUNT_ID, "us-east-1", "sts");
-        check("210987654321/20261020/eu-west-1/s3/aws4_request", "210987654321", "eu-west-1", "s3");
-        check("a/b/20261020/eu-west-1/s3/aws4_request", ACCOUNT_ID, "eu-west-1", "s3");
-        check(&format!("{}/20261020/x/ec2/aws4_request", issued_key("111122223333")), "111122223333", "x", "ec2");
-        check("AKIA111122223333ABCD/20261020/x/ec2/aws4_request", ACCOUNT_ID, "x", "ec2");
+        check(
+            "testing/20261020/us-east-1/sts/aws4_request",
+            ACCOUNT_ID,
+            "us-east-1",
+            "sts",
+        );
+        check(
+            "210987654321/20261020/eu-west-1/s3/aws4_request",
+            "210987654321",
+            "eu-west-1",
+            "s3",
+        );
+        check(
+            "a/b/20261020/eu-west-1/s3/aws4_request",
+            ACCOUNT_ID,
+            "eu-west-1",
+            "s3",
+        );
+        check(
+            &format!("{}/20261020/x/ec2/aws4_request", issued_key("111122223333")),
+            "111122223333",
+            "x",
+            "ec2",
+        );
+        check(
+            "AKIA111122223333ABCD/20261020/x/ec2/aws4_request",
+            ACCOUNT_ID,
+            "x",
+            "ec2",
+        );
     }
 
     #[test]
     fn other_signatures_are_read_too() {
-        let asymmetric = "AWS4-ECDSA-P256-SHA256 Credential=k/20261020/s3/aws4_request,SignedHeaders=h,Signature=a";
-        let found =
-            ask("/", &[("authorization", asymmetric), ("x-amz-region-set", "eu-west-1,us-*")]).unwrap().unwrap();
+        let asymmetric = "AWS4-ECDSA-P256-SHA256 \
+            Credential=k/20261020/s3/aws4_request,SignedHeaders=h,Signature=a";
+        let found = ask(
+            "/",
+            &[
+                ("authorization", asymmetric),
+                ("x-amz-region-set", "eu-west-1,us-*"),
+            ],
+        )
+        .unwrap()
+        .unwrap();
         assert_eq!(found.caller.region, "eu-west-1");
-        let found = ask("/", &[("authorization", "AWS key:sig"), ("x-amz-security-token", "t")]).unwrap().unwrap();
-        assert_eq!((found.service.as_str(), found.session_token.as_deref()), ("s3", Some("t")));
+        let found = ask(
+            "/",
+            &[
+                ("authorization", "AWS key:sig"),
+                ("x-amz-security-token", "t"),
+            ],
+        )
+        .unwrap()
+        .unwrap();
+        assert_eq!(
+            (found.service.as_str(), found.session_token.as_deref()),
+            ("s3", Some("t"))
+        );
         let presigned = "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=k%2F20261020%2Feu-west-1%2Fs3%2Faws4_request\
                          &X-Amz-Date=20261020T000010Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=abc";
         let found = ask(presigned, &[]).unwrap().unwrap();
         let expires: Timestamp = "2026-10-20T00:01:10Z".parse().unwrap();
-        assert_eq!((found.caller.region.as_str(), found.expires), ("eu-west-1", Some(expires)));
-        let found = ask("/b/k?AWSAccessKeyId=k&Signature=s&Expires=10", &[]).unwrap().unwrap();
+        assert_eq!(
+            (found.caller.region.as_str(), found.expires),
+            ("eu-west-1", Some(expires))
+        );
+        let found = ask("/b/k?AWSAccessKeyId=k&Signature=s&Expires=10", &[])
+            .unwrap()
+            .unwrap();
         assert_eq!(found.expires, Some(Timestamp::from_second(10).unwrap()));
         assert_eq!(ask("/b/k?versionId=1", &[]), Ok(None));
     }
@@ -191,13 +292,21 @@ mod tests {
     #[test]
     fn what_is_no_signature_is_said() {
         let check = |value: &str, message: &str| {
-            assert_eq!(ask("/", &[("authorization", value)]), Err(Malformed(message.to_owned())), "{value}");
+            assert_eq!(
+                ask("/", &[("authorization", value)]),
+                Err(Malformed(message.to_owned())),
+                "{value}"
+            );
         };
         check("Bearer x", "Unsupported authorization type 'Bearer'.");
-        check("AWS4-HMAC-SHA256 Credential=a", "Authorization header requires 'Signature' parameter.");
+        check(
+            "AWS4-HMAC-SHA256 Credential=a",
+            "Authorization header requires 'Signature' parameter.",
+        );
         check(
             "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=h, Signature=s",
-            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got 'a/b'",
+            "Credential must have exactly 5 slash-delimited elements, e.g. \
+             keyid/date/region/service/term, got 'a/b'",
         );
     }
 }

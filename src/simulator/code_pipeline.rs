@@ -1,4 +1,5 @@
-//! CodePipeline: what a pipeline that a stack has made is at. It never runs here, so it has come to nothing yet.
+//! CodePipeline: what a pipeline that a stack has made is at. It never runs here, so it has come to
+//! nothing yet.
 //!
 //! <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_GetPipelineState.html>
 
@@ -17,9 +18,14 @@ pub fn call(cloud: &Cloud, caller: &Caller, action: &str, input: &Input) -> Answ
 
 fn state(cloud: &Cloud, caller: &Caller, input: &Input) -> Answer {
     let name = input.required("name")?;
-    let found = cloud.cloudformation.resource(cloud, caller, "AWS::CodePipeline::Pipeline", name);
+    let found = cloud
+        .cloudformation
+        .resource(cloud, caller, "AWS::CodePipeline::Pipeline", name);
     let Some((properties, made)) = found else {
-        let message = format!("Account '{}' does not have a pipeline with name '{name}'", caller.account);
+        let message = format!(
+            "Account '{}' does not have a pipeline with name '{name}'",
+            caller.account
+        );
         return Err(error("PipelineNotFoundException", message));
     };
     let stages = list(&properties, "Stages").map(|stage| {

@@ -1,7 +1,9 @@
-//! Files in YAML or JSON that are read as a type: what keys there are and what they take is the schema of the type, and
-//! everything that is wrong with a file is returned at once, each problem at its place.
+//! Files in YAML or JSON that are read as a type: what keys there are and what they take is the
+//! schema of the type, and everything that is wrong with a file is returned at once, each problem
+//! at its place.
 //!
-//! Scenario and seed files are read so. What no schema says is their own to check, with [`Checker::error`].
+//! Scenario and seed files are read so. What no schema says is their own to check, with
+//! [`Checker::error`].
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,8 +18,8 @@ use crate::diagnostic::{Diagnostic, Location, Position, Severity};
 use crate::duration::HumanDuration;
 use crate::yaml::{Node, Parsed, Value};
 
-/// Reads a parsed file as a `T`, which an empty file is the default of. `subject` names the file in messages: "the scenario".
-/// `rules` checks what the schema can't.
+/// Reads a parsed file as a `T`, which an empty file is the default of. `subject` names the file in
+/// messages: "the scenario". `rules` checks what the schema can't.
 ///
 /// # Errors
 /// Everything that is wrong with it.
@@ -28,18 +30,34 @@ pub fn read<T: DeserializeOwned + JsonSchema + Default>(
     rules: impl FnOnce(&mut Checker, &Node),
 ) -> Result<T, Vec<Diagnostic>> {
     let schema = schema::<T>().to_value();
-    let mut checker = Checker { file: file.clone(), subject, schema, diagnostics: parsed.diagnostics };
+    let mut checker = Checker {
+        file: file.clone(),
+        subject,
+        schema,
+        diagnostics: parsed.diagnostics,
+    };
     let Some(root) = parsed.root.filter(|root| !root.is_null()) else {
-        return if checker.diagnostics.is_empty() { Ok(T::default()) } else { Err(checker.diagnostics) };
+        return if checker.diagnostics.is_empty() {
+            Ok(T::default())
+        } else {
+            Err(checker.diagnostics)
+        };
     };
     let rule = checker.schema.clone();
     checker.check(&root, &rule, "");
     rules(&mut checker, &root);
-    checker.diagnostics.sort_by_key(|it| it.location.as_ref().map(|location| location.at));
-    if checker.diagnostics.iter().any(|it| it.severity == Severity::Error) {
+    checker
+        .diagnostics
+        .sort_by_key(|it| it.location.as_ref().map(|location| location.at));
+    if checker
+        .diagnostics
+        .iter()
+        .any(|it| it.severity == Severity::Error)
+    {
         return Err(checker.diagnostics);
     }
-    // The schema says the same as the types; should they ever part, the file is still refused with a reason.
+    // The schema says the same as the types; should they ever part, the file is still refused with
+    // a reason.
     serde_json::from_value::<T>(root.to_json()).map_err(|error| {
         checker.error(root.at, error.to_string(), None);
         checker.diagnostics
@@ -50,26 +68,29 @@ pub fn read<T: DeserializeOwned + JsonSchema + Default>(
 pub fn schema<T: JsonSchema>() -> Schema {
     let mut settings = SchemaSettings::draft2020_12();
     // What may be left out is left out; nothing is ever `null`.
-    settings.transforms.push(Box::new(RecursiveTransform(|schema: &mut Schema| {
-        if let Some(Json::Array(types)) = schema.get("type")
-            && let [one, Json::String(null)] = types.as_slice()
-            && null == "null"
-        {
-            let one = one.clone();
-            schema.insert("type".to_owned(), one);
-        }
-        if let Some(Json::Array(any)) = schema.get("anyOf")
-            && let [Json::Object(one), null] = any.as_slice()
-            && null.get("type").is_some_and(|kind| kind == "null")
-        {
-            let one = one.clone();
-            schema.remove("anyOf");
-            one.into_iter().for_each(|(key, value)| drop(schema.insert(key, value)));
-        }
-        for key in ["default", "format"] {
-            schema.remove(key);
-        }
-    })));
+    settings
+        .transforms
+        .push(Box::new(RecursiveTransform(|schema: &mut Schema| {
+            if let Some(Json::Array(types)) = schema.get("type")
+                && let [one, Json::String(null)] = types.as_slice()
+                && null == "null"
+            {
+                let one = one.clone();
+                schema.insert("type".to_owned(), one);
+            }
+            if let Some(Json::Array(any)) = schema.get("anyOf")
+                && let [Json::Object(one), null] = any.as_slice()
+                && null.get("type").is_some_and(|kind| kind == "null")
+            {
+                let one = one.clone();
+                schema.remove("anyOf");
+                one.into_iter()
+                    .for_each(|(key, value)| drop(schema.insert(key, value)));
+            }
+            for key in ["default", "format"] {
+                schema.remove(key);
+            }
+        })));
     settings.into_generator().into_root_schema_for::<T>()
 }
 
@@ -84,16 +105,30 @@ pub struct Checker {
 impl Checker {
     /// Adds an error at a place in the file.
     pub fn error(&mut self, at: Position, message: String, help: Option<String>) {
-        let location = Location { file: self.file.clone(), at };
-        let diagnostic = Diagnostic { help, ..Diagnostic::error(message).at(location) };
+        let location = Location {
+            file: self.file.clone(),
+            at,
+        };
+        let diagnostic = Diagnostic {
+            help,
+            ..Diagnostic::error(message).at(location)
+        };
         self.diagnostics.push(diagnostic);
     }
 
     fn check(&mut self, node: &Node, rule: &Json, path: &str) {
         let rule = self.resolved(rule);
-        let what = if path.is_empty() { self.subject.to_owned() } else { format!("`{path}`") };
+        let what = if path.is_empty() {
+            self.subject.to_owned()
+        } else {
+            format!("`{path}`")
+        };
         if let Some(tag) = &node.tag {
-            return self.error(node.at, format!("{what} has the tag `{tag}`, which means nothing here"), None);
+            return self.error(
+                node.at,
+                format!("{what} has the tag `{tag}`, which means nothing here"),
+                None,
+            );
         }
         if let Some(allowed) = choices(&rule) {
             return self.choice(node, &allowed, &what);
@@ -103,7 +138,10 @@ impl Checker {
             "array" => match node.as_sequence() {
                 Some(items) => {
                     let rule = rule.get("items").cloned().unwrap_or_default();
-                    items.iter().enumerate().for_each(|(n, item)| self.check(item, &rule, &format!("{path}[{n}]")));
+                    items
+                        .iter()
+                        .enumerate()
+                        .for_each(|(n, item)| self.check(item, &rule, &format!("{path}[{n}]")));
                 }
                 None => self.wrong_type(node, "a list", &what),
             },
@@ -115,15 +153,26 @@ impl Checker {
     }
 
     fn resolved(&self, rule: &Json) -> Json {
-        let name = rule.get("$ref").and_then(Json::as_str).and_then(|name| name.strip_prefix("#/$defs/"));
+        let name = rule
+            .get("$ref")
+            .and_then(Json::as_str)
+            .and_then(|name| name.strip_prefix("#/$defs/"));
         let found = name.and_then(|name| self.schema.get("$defs")?.get(name));
         found.unwrap_or(rule).clone()
     }
 
     fn mapping(&mut self, node: &Node, rule: &Json, path: &str, what: &str) {
-        let Some(entries) = node.as_mapping() else { return self.wrong_type(node, "a mapping", what) };
-        let properties = rule.get("properties").and_then(Json::as_object).cloned().unwrap_or_default();
-        let others = rule.get("additionalProperties").filter(|others| **others != Json::Bool(false));
+        let Some(entries) = node.as_mapping() else {
+            return self.wrong_type(node, "a mapping", what);
+        };
+        let properties = rule
+            .get("properties")
+            .and_then(Json::as_object)
+            .cloned()
+            .unwrap_or_default();
+        let others = rule
+            .get("additionalProperties")
+            .filter(|others| **others != Json::Bool(false));
         for (key, value) in entries {
             match properties.get(&*key.text).or(others) {
                 Some(rule) => self.check(value, rule, &inside(path, &key.text)),
@@ -133,11 +182,21 @@ impl Checker {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!("it takes {}", known.join(", ")),
                     };
-                    self.error(key.at, format!("{what} has no key `{}`", key.text), Some(help));
+                    self.error(
+                        key.at,
+                        format!("{what} has no key `{}`", key.text),
+                        Some(help),
+                    );
                 }
             }
         }
-        for required in rule.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str) {
+        for required in rule
+            .get("required")
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_str)
+        {
             if node.get(required).is_none() {
                 self.error(node.at, format!("{what} lacks `{required}`"), None);
             }
@@ -148,7 +207,10 @@ impl Checker {
         match node.as_str() {
             Some(text) if allowed.iter().any(|choice| choice == text) => {}
             Some(text) => {
-                let message = format!("{what} is `{text}`, but must be one of {}", allowed.join(", "));
+                let message = format!(
+                    "{what} is `{text}`, but must be one of {}",
+                    allowed.join(", ")
+                );
                 let known: Vec<&str> = allowed.iter().map(String::as_str).collect();
                 let help = nearest(text, &known).map(|near| format!("did you mean `{near}`?"));
                 self.error(node.at, message, help);
@@ -158,35 +220,66 @@ impl Checker {
     }
 
     fn integer(&mut self, node: &Node, rule: &Json, what: &str) {
-        let Value::Int(value) = node.value else { return self.wrong_type(node, "a whole number", what) };
+        let Value::Int(value) = node.value else {
+            return self.wrong_type(node, "a whole number", what);
+        };
         let bound = |name: &str| rule.get(name).and_then(Json::as_i64);
-        let (least, most) = (bound("minimum").unwrap_or(0), bound("maximum").unwrap_or(i64::from(u32::MAX)));
+        let (least, most) = (
+            bound("minimum").unwrap_or(0),
+            bound("maximum").unwrap_or(i64::from(u32::MAX)),
+        );
         if value < least || value > most {
-            self.error(node.at, format!("{what} is {value}, but must be between {least} and {most}"), None);
+            self.error(
+                node.at,
+                format!("{what} is {value}, but must be between {least} and {most}"),
+                None,
+            );
         }
     }
 
     fn text(&mut self, node: &Node, rule: &Json, what: &str) {
         let Some(text) = node.as_str() else {
-            let help = node.is_scalar().then(|| format!("write it in quotes: \"{}\"", node.text));
+            let help = node
+                .is_scalar()
+                .then(|| format!("write it in quotes: \"{}\"", node.text));
             let is_duration = rule.get("pattern").is_some();
-            let kind = if is_duration { "a duration such as 30s" } else { "text" };
+            let kind = if is_duration {
+                "a duration such as 30s"
+            } else {
+                "text"
+            };
             let message = format!("{what} is {}, but must be {kind}", node.kind_name());
-            return self.error(node.at, message, help.filter(|_| !is_duration && !node.is_null()));
+            return self.error(
+                node.at,
+                message,
+                help.filter(|_| !is_duration && !node.is_null()),
+            );
         };
         if rule.get("pattern").is_some() && HumanDuration::parse(text).is_none() {
-            self.error(node.at, format!("{what} is `{text}`, but must be a duration such as 30s"), None);
+            self.error(
+                node.at,
+                format!("{what} is `{text}`, but must be a duration such as 30s"),
+                None,
+            );
         }
     }
 
     fn wrong_type(&mut self, node: &Node, must_be: &str, what: &str) {
-        self.error(node.at, format!("{what} is {}, but must be {must_be}", node.kind_name()), None);
+        self.error(
+            node.at,
+            format!("{what} is {}, but must be {must_be}", node.kind_name()),
+            None,
+        );
     }
 }
 
 /// The path of a key in the mapping at `path`.
 fn inside(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 /// The values of an enum, of which `schemars` writes either form.
@@ -204,6 +297,11 @@ fn choices(rule: &Json) -> Option<Vec<String>> {
 }
 
 fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
-    let close = known.iter().map(|known| (strsim::damerau_levenshtein(text, known), *known));
-    close.min().filter(|(distance, _)| *distance <= 2).map(|(_, known)| known)
+    let close = known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(text, known), *known));
+    close
+        .min()
+        .filter(|(distance, _)| *distance <= 2)
+        .map(|(_, known)| known)
 }

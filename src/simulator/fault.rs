@@ -1,4 +1,5 @@
-//! How what the scenario wants looks on the wire: each service has its own words for "too fast" and "not allowed".
+//! How what the scenario wants looks on the wire: each service has its own words for "too fast" and
+//! "not allowed".
 
 use std::time::Duration;
 
@@ -37,7 +38,8 @@ impl Fault {
     }
 }
 
-/// Serves a call with the scenario's faults: those that come before it, and those that come after it took effect.
+/// Serves a call with the scenario's faults: those that come before it, and those that come after
+/// it took effect.
 pub async fn serve_with_faults<T>(
     cloud: &Cloud,
     service: &str,
@@ -52,7 +54,8 @@ pub async fn serve_with_faults<T>(
     result.map_err(Refusal::Error)
 }
 
-/// Lets the scenario have its way with a call before it is served, and returns the fault that is due once it was.
+/// Lets the scenario have its way with a call before it is served, and returns the fault that is
+/// due once it was.
 pub async fn inject_fault(
     cloud: &Cloud,
     service: &str,
@@ -64,8 +67,16 @@ pub async fn inject_fault(
         return Err(Refusal::Error(region_disabled(service)));
     }
     cloud.seeds.plant(cloud, caller);
-    let facts = CallFacts { service, action, account: &caller.account, region: &caller.region, name };
-    let Some((phase, fault)) = cloud.scenario.call_fault(&facts) else { return Ok(Fault::default()) };
+    let facts = CallFacts {
+        service,
+        action,
+        account: &caller.account,
+        region: &caller.region,
+        name,
+    };
+    let Some((phase, fault)) = cloud.scenario.call_fault(&facts) else {
+        return Ok(Fault::default());
+    };
     let fault = worded(fault, service, action, caller);
     match phase {
         CallPhase::Before => fault.strike().await.map(|()| Fault::default()),
@@ -75,14 +86,34 @@ pub async fn inject_fault(
 
 /// A fault in the words of the service.
 fn worded(fault: CallFault, service: &str, action: &str, caller: &Caller) -> Fault {
-    let refused = |error| Fault { refusal: Some(Refusal::Error(error)), ..Fault::default() };
+    let refused = |error| Fault {
+        refusal: Some(Refusal::Error(error)),
+        ..Fault::default()
+    };
     match fault {
         CallFault::Throttle => refused(throttled(service)),
         CallFault::Deny { message } => refused(denied(service, action, caller, message)),
-        CallFault::Error { status, code, message } => refused(ServiceError { status, code, message }),
-        CallFault::Delay(held) => Fault { held, refusal: None },
-        CallFault::Hang(held) => Fault { held, refusal: Some(Refusal::Cut) },
-        CallFault::Cut => Fault { refusal: Some(Refusal::Cut), ..Fault::default() },
+        CallFault::Error {
+            status,
+            code,
+            message,
+        } => refused(ServiceError {
+            status,
+            code,
+            message,
+        }),
+        CallFault::Delay(held) => Fault {
+            held,
+            refusal: None,
+        },
+        CallFault::Hang(held) => Fault {
+            held,
+            refusal: Some(Refusal::Cut),
+        },
+        CallFault::Cut => Fault {
+            refusal: Some(Refusal::Cut),
+            ..Fault::default()
+        },
     }
 }
 
@@ -90,7 +121,9 @@ fn throttled(service: &str) -> ServiceError {
     match service {
         "s3" => ServiceError::new(503, "SlowDown", "Please reduce your request rate."),
         "ec2" => ServiceError::new(503, "RequestLimitExceeded", "Request limit exceeded."),
-        "ssm" | "secretsmanager" | "codepipeline" => ServiceError::new(400, "ThrottlingException", "Rate exceeded"),
+        "ssm" | "secretsmanager" | "codepipeline" => {
+            ServiceError::new(400, "ThrottlingException", "Rate exceeded")
+        }
         _ => ServiceError::new(400, "Throttling", "Rate exceeded"),
     }
 }
@@ -107,7 +140,8 @@ fn denied(service: &str, action: &str, caller: &Caller, message: Option<String>)
         match service {
             "ec2" => {
                 format!(
-                    "You are not authorized to perform this operation. User: {user} is not authorized to perform: {service}:{action} {why}"
+                    "You are not authorized to perform this operation. User: {user} is not \
+                     authorized to perform: {service}:{action} {why}"
                 )
             }
             _ => format!("User: {user} is not authorized to perform: {service}:{action} {why}"),
@@ -125,8 +159,14 @@ fn region_disabled(service: &str) -> ServiceError {
             "InvalidAccessKeyId",
             "The AWS Access Key Id you provided does not exist in our records.",
         ),
-        "ec2" => ServiceError::new(401, "AuthFailure", "AWS was not able to validate the provided access credentials"),
-        "ssm" | "secretsmanager" | "codepipeline" => ServiceError::new(400, "UnrecognizedClientException", TOKEN),
+        "ec2" => ServiceError::new(
+            401,
+            "AuthFailure",
+            "AWS was not able to validate the provided access credentials",
+        ),
+        "ssm" | "secretsmanager" | "codepipeline" => {
+            ServiceError::new(400, "UnrecognizedClientException", TOKEN)
+        }
         _ => ServiceError::new(403, "InvalidClientTokenId", TOKEN),
     }
 }
@@ -138,10 +178,26 @@ mod tests {
     use crate::simulator::scenario::Scenario;
 
     fn befallen(file: serde_json::Value, service: &str, action: &str) -> Result<(), Refusal> {
-        let cloud = Cloud::new(Clock::new(1.0), Scenario::new(serde_json::from_value(file).unwrap()));
-        let caller = Caller { account: "123456789012".into(), region: "me-south-1".into() };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(serve_with_faults(&cloud, service, action, &caller, None, || Ok(())))
+        let cloud = Cloud::new(
+            Clock::new(1.0),
+            Scenario::new(serde_json::from_value(file).unwrap()),
+        );
+        let caller = Caller {
+            account: "123456789012".into(),
+            region: "me-south-1".into(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(serve_with_faults(
+            &cloud,
+            service,
+            action,
+            &caller,
+            None,
+            || Ok(()),
+        ))
     }
 
     #[test]
@@ -152,7 +208,9 @@ mod tests {
                 fault => serde_json::json!({"calls": [{"service": "*", "fault": fault}]}),
             };
             match befallen(file, service, "Act") {
-                Err(Refusal::Error(error)) => assert_eq!((error.status, error.code.as_str()), (status, code)),
+                Err(Refusal::Error(error)) => {
+                    assert_eq!((error.status, error.code.as_str()), (status, code))
+                }
                 other => panic!("{fault} {service}: {other:?}"),
             }
         };
@@ -172,14 +230,29 @@ mod tests {
     #[test]
     fn calls_are_cut_held_or_let_through() {
         let rule = |fault: &str, lasts: Option<&str>| serde_json::json!({"calls": [{"service": "s3", "fault": fault, "for": lasts}]});
-        assert_eq!(befallen(rule("cut", None), "s3", "PutObject"), Err(Refusal::Cut));
-        assert_eq!(befallen(rule("hang", Some("1ms")), "s3", "PutObject"), Err(Refusal::Cut));
-        assert_eq!(befallen(rule("delay", Some("1ms")), "s3", "PutObject"), Ok(()));
-        assert_eq!(befallen(rule("cut", None), "ec2", "DescribeRegions"), Ok(()));
-        let Err(Refusal::Error(error)) = befallen(rule("deny", None), "s3", "CreateBucket") else { panic!() };
+        assert_eq!(
+            befallen(rule("cut", None), "s3", "PutObject"),
+            Err(Refusal::Cut)
+        );
+        assert_eq!(
+            befallen(rule("hang", Some("1ms")), "s3", "PutObject"),
+            Err(Refusal::Cut)
+        );
+        assert_eq!(
+            befallen(rule("delay", Some("1ms")), "s3", "PutObject"),
+            Ok(())
+        );
+        assert_eq!(
+            befallen(rule("cut", None), "ec2", "DescribeRegions"),
+            Ok(())
+        );
+        let Err(Refusal::Error(error)) = befallen(rule("deny", None), "s3", "CreateBucket") else {
+            panic!()
+        };
         assert_eq!(
             error.message,
-            "User: arn:aws:iam::123456789012:user/simulated is not authorized to perform: s3:CreateBucket because no \
+            "User: arn:aws:iam::123456789012:user/simulated is not authorized to perform: \
+             s3:CreateBucket because no \
              identity-based policy allows the s3:CreateBucket action"
         );
     }

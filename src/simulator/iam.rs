@@ -1,4 +1,5 @@
-//! IAM: what clients ask of the account before they begin. It has no users, roles or policies of its own.
+//! IAM: what clients ask of the account before they begin. It has no users, roles or policies of
+//! its own.
 
 use super::cloudformation::Answer;
 use super::query::Form;

@@ -1,5 +1,5 @@
-//! AWS's JSON 1.1: the action in a header, an object in and an object out. SSM, Secrets Manager and CodePipeline
-//! speak it.
+//! AWS's JSON 1.1: the action in a header, an object in and an object out. SSM, Secrets Manager and
+//! CodePipeline speak it.
 //!
 //! <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
 
@@ -42,7 +42,9 @@ impl Service {
     }
 
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Ssm, Self::SecretsManager, Self::CodePipeline].into_iter().find(|service| service.name() == name)
+        [Self::Ssm, Self::SecretsManager, Self::CodePipeline]
+            .into_iter()
+            .find(|service| service.name() == name)
     }
 }
 
@@ -58,10 +60,13 @@ impl Input {
     /// There is no such member, or it isn't text.
     pub fn required(&self, name: &str) -> Result<&str, ServiceError> {
         self.text(name).ok_or_else(|| {
-            let camel = name.char_indices().map(|(at, c)| if at == 0 { c.to_ascii_lowercase() } else { c });
+            let camel = name
+                .char_indices()
+                .map(|(at, c)| if at == 0 { c.to_ascii_lowercase() } else { c });
             let name: String = camel.collect();
             validation(format!(
-                "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
+                "1 validation error detected: Value null at '{name}' failed to satisfy constraint: \
+                 Member must not be null"
             ))
         })
     }
@@ -79,7 +84,13 @@ impl Input {
     }
 
     pub fn texts(&self, name: &str) -> Vec<&str> {
-        self.0.get(name).and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect()
+        self.0
+            .get(name)
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_str)
+            .collect()
     }
 
     /// A single member.
@@ -109,13 +120,19 @@ pub async fn answer(
     parts: &Parts,
     body: &Bytes,
 ) -> Reply {
-    let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let target = parts
+        .headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok())
+        .unwrap_or_default();
     let action = target.rsplit('.').next().unwrap_or_default();
     let input = match serde_json::from_slice::<Json>(if body.is_empty() { b"{}" } else { body }) {
         Ok(Json::Object(members)) => Input(members),
         _ => return failure(&error("SerializationException", "")),
     };
-    let name = ["Name", "SecretId", "name"].into_iter().find_map(|member| input.text(member));
+    let name = ["Name", "SecretId", "name"]
+        .into_iter()
+        .find_map(|member| input.text(member));
     let caller = &credential.caller;
     let serve = || {
         // A stack may have made or deleted the parameter or secret by now.
@@ -135,7 +152,10 @@ pub async fn answer(
 
 /// What an action that the simulator doesn't have is answered.
 pub fn unknown_action(action: &str) -> ServiceError {
-    error("UnknownOperationException", format!("the simulator has no action `{action}`"))
+    error(
+        "UnknownOperationException",
+        format!("the simulator has no action `{action}`"),
+    )
 }
 
 pub fn failure(error: &ServiceError) -> Reply {
@@ -143,9 +163,13 @@ pub fn failure(error: &ServiceError) -> Reply {
     if !error.message.is_empty() {
         output["message"] = error.message.as_str().into();
     }
-    let mut reply = respond(StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST), &output);
+    let mut reply = respond(
+        StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST),
+        &output,
+    );
     // Clients of services that speak JSON by paths look for the code there.
-    if let (Reply::Response(response), Ok(code)) = (&mut reply, HeaderValue::from_str(&error.code)) {
+    if let (Reply::Response(response), Ok(code)) = (&mut reply, HeaderValue::from_str(&error.code))
+    {
         response.headers_mut().insert("x-amzn-errortype", code);
     }
     reply

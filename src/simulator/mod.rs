@@ -1,17 +1,17 @@
-//! The simulator: CloudFormation, S3, STS, EC2, SSM, Secrets Manager and a bit of IAM and CodePipeline on the wire, with no
-//! AWS behind them.
+//! The simulator: CloudFormation, S3, STS, EC2, SSM, Secrets Manager and a bit of IAM and
+//! CodePipeline on the wire, with no AWS behind them.
 //!
-//! It evaluates templates with `template`, so what fails in it fails for a reason that CloudFormation would give. It
-//! doesn't know the steps of a run, and they don't know it: they talk to an endpoint. Nothing runs in the background:
-//! whoever asks first brings the state up to date.
+//! It evaluates templates with `template`, so what fails in it fails for a reason that
+//! CloudFormation would give. It doesn't know the steps of a run, and they don't know it: they talk
+//! to an endpoint. Nothing runs in the background: whoever asks first brings the state up to date.
 //!
-//! - `server` and `seats`: connections and their bounds; `origin`: requests that a page in a browser sends are refused; `dispatch`:
-//!   which service a request is for; `caller`: whose it is
-//! - `query` (awsQuery: CloudFormation, STS, IAM, EC2) and `json` (SSM, Secrets Manager, CodePipeline): the protocols; S3's is
-//!   `s3s`'s
+//! - `server` and `seats`: connections and their bounds; `origin`: requests that a page in a
+//!   browser sends are refused; `dispatch`: which service a request is for; `caller`: whose it is
+//! - `query` (awsQuery: CloudFormation, STS, IAM, EC2) and `json` (SSM, Secrets Manager,
+//!   CodePipeline): the protocols; S3's is `s3s`'s
 //! - one module a service
-//! - `scenario`: what goes wrong on purpose; `fault`: how it goes wrong; `seed`: what is there from the start; `document`: how
-//!   the files of both are read
+//! - `scenario`: what goes wrong on purpose; `fault`: how it goes wrong; `seed`: what is there from
+//!   the start; `document`: how the files of both are read
 
 pub mod clock;
 pub mod cloudformation;
@@ -91,10 +91,11 @@ impl Cloud {
         cloud
     }
 
-    /// What the scenario does to a resource whose creation, update or deletion begins now. To ask is an attempt, and
-    /// attempts are counted. `takes` is as AWS's time; the clock scales it.
+    /// What the scenario does to a resource whose creation, update or deletion begins now. To ask
+    /// is an attempt, and attempts are counted. `takes` is as AWS's time; the clock scales it.
     pub fn resource_fault(&self, facts: &ResourceFacts) -> Impact {
-        self.scenario.resource_fault(facts, &|bucket| self.s3.is_empty(bucket))
+        self.scenario
+            .resource_fault(facts, &|bucket| self.s3.is_empty(bucket))
     }
 }
 
@@ -131,7 +132,8 @@ impl Simulator {
         format!("http://{}", self.address())
     }
 
-    /// Takes no more requests, finishes those that are being answered, and cuts what takes longer than a few seconds.
+    /// Takes no more requests, finishes those that are being answered, and cuts what takes longer
+    /// than a few seconds.
     pub async fn stop(self) {
         self.server.stop(STOP_WITHIN).await;
     }
@@ -153,20 +155,38 @@ mod tests {
 
     #[tokio::test]
     async fn it_starts_and_stops_in_process() {
-        let simulator = Simulator::start(0, Cloud::new(Clock::new(f64::INFINITY), Scenario::default())).await.unwrap();
+        let simulator = Simulator::start(
+            0,
+            Cloud::new(Clock::new(f64::INFINITY), Scenario::default()),
+        )
+        .await
+        .unwrap();
         let address = simulator.address();
         assert!(address.ip().is_loopback());
         assert_eq!(simulator.endpoint_url(), format!("http://{address}"));
         let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(b"GET /bucket/key HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        stream
+            .write_all(b"GET /bucket/key HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .await
+            .unwrap();
         let mut answer = [0; 22];
         stream.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 404 Not Found");
-        let taken = Simulator::start(address.port(), Cloud::new(Clock::new(1.0), Scenario::default())).await;
-        assert_eq!(taken.err().map(|error| error.kind()), Some(io::ErrorKind::AddrInUse));
+        let taken = Simulator::start(
+            address.port(),
+            Cloud::new(Clock::new(1.0), Scenario::default()),
+        )
+        .await;
+        assert_eq!(
+            taken.err().map(|error| error.kind()),
+            Some(io::ErrorKind::AddrInUse)
+        );
         let started = Instant::now();
         simulator.stop().await;
-        assert!(started.elapsed() < STOP_WITHIN, "an idle connection kept it");
+        assert!(
+            started.elapsed() < STOP_WITHIN,
+            "an idle connection kept it"
+        );
         assert!(TcpStream::connect(address).await.is_err());
     }
 }

@@ -1,8 +1,10 @@
-//! Which requests come from this machine's own programs: a page in a browser must not reach the simulator.
+//! Which requests come from this machine's own programs: a page in a browser must not reach the
+//! simulator.
 //!
-//! The server listens on the loopback interface, but a browser sends there what any page asks it to, and a name of the
-//! page's own may resolve to 127.0.0.1. Signatures aren't verified, so the headers that a page can't forge decide: the
-//! host, the origin, and what browsers say of themselves. No answer ever carries a CORS header.
+//! The server listens on the loopback interface, but a browser sends there what any page asks it
+//! to, and a name of the page's own may resolve to 127.0.0.1. Signatures aren't verified, so the
+//! headers that a page can't forge decide: the host, the origin, and what browsers say of
+//! themselves. No answer ever carries a CORS header.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -24,7 +26,12 @@ pub fn check(parts: &Parts) -> Result<(), String> {
     }
     // An image or a link sends no origin.
     let site = HeaderName::from_static("sec-fetch-site");
-    match parts.headers.get_all(&site).iter().find(|value| *value == "cross-site") {
+    match parts
+        .headers
+        .get_all(&site)
+        .iter()
+        .find(|value| *value == "cross-site")
+    {
         Some(value) => Err(refusal(&site, value)),
         None => Ok(()),
     }
@@ -39,7 +46,11 @@ fn check_host(parts: &Parts) -> Result<(), String> {
     };
     // A request line with a whole URL overrides the header.
     let authority = parts.uri.authority().map(http::uri::Authority::as_str);
-    match [Some(host), authority].into_iter().flatten().find(|name| !is_local(name)) {
+    match [Some(host), authority]
+        .into_iter()
+        .flatten()
+        .find(|name| !is_local(name))
+    {
         Some(foreign) => Err(format!("{EXPECTED}; found Host `{foreign}`")),
         None => Ok(()),
     }
@@ -53,25 +64,32 @@ fn refusal(name: &HeaderName, value: &HeaderValue) -> String {
 /// The host and port of a URL; none where it has none, as `null` and `file:///a` don't.
 fn host_of_url(value: &HeaderValue) -> Option<&str> {
     let url = value.to_str().ok()?;
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;
+    let rest = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"))?;
     rest.split(['/', '?', '#']).next()
 }
 
-/// Whether a host with or without a port is this machine, or a bucket's name before `.localhost`, which no name server
-/// resolves.
+/// Whether a host with or without a port is this machine, or a bucket's name before `.localhost`,
+/// which no name server resolves.
 fn is_local(host: &str) -> bool {
     let without_port = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };
     let name = without_port.to_ascii_lowercase();
-    if let Some(address) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+    if let Some(address) = name
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
         return address.parse() == Ok(Ipv6Addr::LOCALHOST);
     }
     let is_label = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     name == "localhost"
         || name.parse() == Ok(Ipv4Addr::LOCALHOST)
-        || name.strip_suffix(".localhost").is_some_and(|bucket| !bucket.is_empty() && bucket.bytes().all(is_label))
+        || name
+            .strip_suffix(".localhost")
+            .is_some_and(|bucket| !bucket.is_empty() && bucket.bytes().all(is_label))
 }
 
 #[cfg(test)]
@@ -124,16 +142,30 @@ mod tests {
         assert!(found("/", &[]).is_err());
         assert!(found("/", &[("host", "localhost"), ("host", "evil.example")]).is_err());
         assert!(found("http://evil.example/", &[("host", "localhost")]).is_err());
-        assert_eq!(found("http://localhost:1/", &[("host", "localhost")]), Ok(()));
+        assert_eq!(
+            found("http://localhost:1/", &[("host", "localhost")]),
+            Ok(())
+        );
     }
 
     #[test]
     fn pages_from_elsewhere_are_refused() {
         let with = |name, value| found("/", &[("host", "localhost"), (name, value)]);
-        for origin in ["http://localhost:3000", "https://127.0.0.1", "http://[::1]:1"] {
+        for origin in [
+            "http://localhost:3000",
+            "https://127.0.0.1",
+            "http://[::1]:1",
+        ] {
             assert_eq!(with("origin", origin), Ok(()), "{origin}");
         }
-        for origin in ["https://evil.example", "null", "", "file://", "http://localhost.evil.example", "localhost"] {
+        for origin in [
+            "https://evil.example",
+            "null",
+            "",
+            "file://",
+            "http://localhost.evil.example",
+            "localhost",
+        ] {
             assert!(with("origin", origin).is_err(), "{origin}");
         }
         assert!(with("referer", "https://evil.example/page").is_err());

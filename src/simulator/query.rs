@@ -32,7 +32,8 @@ pub struct Form {
     pub parameters: Vec<(String, String)>,
 }
 
-/// The largest form: a template of 2 MB is refused by CloudFormation, in its own words, though encoding trebles it.
+/// The largest form: a template of 2 MB is refused by CloudFormation, in its own words, though
+/// encoding trebles it.
 pub const MAX_BODY: usize = 16 * 1024 * 1024;
 
 impl Service {
@@ -53,7 +54,9 @@ impl Service {
 
     /// By the version that an unsigned request names.
     pub fn of_version(version: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|service| service.version() == version)
+        Self::ALL
+            .into_iter()
+            .find(|service| service.version() == version)
     }
 
     fn version(self) -> &'static str {
@@ -78,13 +81,19 @@ impl Service {
 /// The form of a request: its body, or its query where there is none.
 pub fn form(method: &Method, query: Option<&str>, body: &[u8]) -> Form {
     let mut form = Form::default();
-    let bytes = if *method == Method::GET || body.is_empty() { query.unwrap_or_default().as_bytes() } else { body };
+    let bytes = if *method == Method::GET || body.is_empty() {
+        query.unwrap_or_default().as_bytes()
+    } else {
+        body
+    };
     for (name, value) in form_urlencoded::parse(bytes) {
         match &*name {
             "Action" => form.action = value.into_owned(),
             "Version" => form.version = value.into_owned(),
             _ if name.starts_with("X-Amz-") => {}
-            _ => form.parameters.push((name.into_owned(), value.into_owned())),
+            _ => form
+                .parameters
+                .push((name.into_owned(), value.into_owned())),
         }
     }
     form
@@ -92,7 +101,10 @@ pub fn form(method: &Method, query: Option<&str>, body: &[u8]) -> Form {
 
 /// The value of a parameter.
 pub fn parameter<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    parameters.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    parameters
+        .iter()
+        .find(|(found, _)| found == name)
+        .map(|(_, value)| value.as_str())
 }
 
 /// The values of `prefix.1`, `prefix.2`…, in the order of their numbers.
@@ -106,7 +118,12 @@ pub fn list<'a>(parameters: &'a [(String, String)], prefix: &str) -> Vec<&'a str
     numbered.into_iter().map(|(_, value)| value).collect()
 }
 
-pub async fn answer(cloud: &Arc<Cloud>, service: Service, credential: &Credential, form: &Form) -> Reply {
+pub async fn answer(
+    cloud: &Arc<Cloud>,
+    service: Service,
+    credential: &Credential,
+    form: &Form,
+) -> Reply {
     let name = parameter(&form.parameters, "StackName").map(stack_name);
     let caller = &credential.caller;
     let result = serve_with_faults(cloud, service.name(), &form.action, caller, name, || {
@@ -127,9 +144,18 @@ fn stack_name(name_or_id: &str) -> &str {
     }
 }
 
-fn serve(cloud: &Cloud, service: Service, credential: &Credential, form: &Form) -> Result<String, ServiceError> {
+fn serve(
+    cloud: &Cloud,
+    service: Service,
+    credential: &Credential,
+    form: &Form,
+) -> Result<String, ServiceError> {
     if form.action.is_empty() {
-        return Err(ServiceError::new(400, "MissingAction", "The request must contain the parameter Action."));
+        return Err(ServiceError::new(
+            400,
+            "MissingAction",
+            "The request must contain the parameter Action.",
+        ));
     }
     if form.version != service.version() {
         return Err(unknown_action(service, form));
@@ -137,19 +163,33 @@ fn serve(cloud: &Cloud, service: Service, credential: &Credential, form: &Form) 
     let caller = &credential.caller;
     match service {
         Service::CloudFormation => {
-            let call = cloudformation::Call { caller, action: &form.action, parameters: &form.parameters };
+            let call = cloudformation::Call {
+                caller,
+                action: &form.action,
+                parameters: &form.parameters,
+            };
             cloud.cloudformation.call(cloud, &call)
         }
-        Service::Sts => sts::call(cloud, credential, form).unwrap_or_else(|| Err(unknown_action(service, form))),
+        Service::Sts => {
+            sts::call(cloud, credential, form).unwrap_or_else(|| Err(unknown_action(service, form)))
+        }
         Service::Iam => iam::call(form).unwrap_or_else(|| Err(unknown_action(service, form))),
-        Service::Ec2 => ec2::call(cloud, caller, form).unwrap_or_else(|| Err(unknown_action(service, form))),
+        Service::Ec2 => {
+            ec2::call(cloud, caller, form).unwrap_or_else(|| Err(unknown_action(service, form)))
+        }
     }
 }
 
 fn unknown_action(service: Service, form: &Form) -> ServiceError {
     let message = match service {
-        Service::Ec2 => format!("The action {} is not valid for this web service.", form.action),
-        _ => format!("Could not find operation {} for version {}", form.action, form.version),
+        Service::Ec2 => format!(
+            "The action {} is not valid for this web service.",
+            form.action
+        ),
+        _ => format!(
+            "Could not find operation {} for version {}",
+            form.action, form.version
+        ),
     };
     ServiceError::new(400, "InvalidAction", &message)
 }
@@ -157,24 +197,31 @@ fn unknown_action(service: Service, form: &Form) -> ServiceError {
 fn success(service: Service, action: &str, content: &str) -> Reply {
     let request_id = Uuid::new_v4();
     let mut xml = Xml::new();
-    xml.in_namespace(&format!("{action}Response"), service.namespace(), |xml| match service {
-        Service::Ec2 => {
-            xml.text("requestId", request_id).append(content);
-        }
-        _ => {
-            xml.raw(&format!("{action}Result"), content).element("ResponseMetadata", |xml| {
-                xml.text("RequestId", request_id);
-            });
-        }
-    });
+    xml.in_namespace(
+        &format!("{action}Response"),
+        service.namespace(),
+        |xml| match service {
+            Service::Ec2 => {
+                xml.text("requestId", request_id).append(content);
+            }
+            _ => {
+                xml.raw(&format!("{action}Result"), content)
+                    .element("ResponseMetadata", |xml| {
+                        xml.text("RequestId", request_id);
+                    });
+            }
+        },
+    );
     respond(StatusCode::OK, request_id, xml)
 }
 
-/// An error as the service writes it; in the common form where it isn't known which service is meant.
+/// An error as the service writes it; in the common form where it isn't known which service is
+/// meant.
 pub fn failure(service: Option<Service>, error: &ServiceError) -> Reply {
     let request_id = Uuid::new_v4();
     let code_and_message = |xml: &mut Xml| {
-        xml.text("Code", &error.code).text("Message", &error.message);
+        xml.text("Code", &error.code)
+            .text("Message", &error.message);
     };
     let mut xml = Xml::new();
     if service == Some(Service::Ec2) {
@@ -188,17 +235,31 @@ pub fn failure(service: Option<Service>, error: &ServiceError) -> Reply {
         let namespace = service.unwrap_or(Service::CloudFormation).namespace();
         xml.in_namespace("ErrorResponse", namespace, |xml| {
             xml.element("Error", |xml| {
-                xml.text("Type", if error.status < 500 { "Sender" } else { "Receiver" });
+                xml.text(
+                    "Type",
+                    if error.status < 500 {
+                        "Sender"
+                    } else {
+                        "Receiver"
+                    },
+                );
                 code_and_message(xml);
             });
             xml.text("RequestId", request_id);
         });
     }
-    respond(StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST), request_id, xml)
+    respond(
+        StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST),
+        request_id,
+        xml,
+    )
 }
 
 fn respond(status: StatusCode, request_id: Uuid, xml: Xml) -> Reply {
-    let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", xml.finish());
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}",
+        xml.finish()
+    );
     let response = Response::builder()
         .status(status)
         .header("content-type", "text/xml;charset=UTF-8")
@@ -212,7 +273,9 @@ mod tests {
     use super::*;
 
     fn body(reply: Reply) -> (u16, String) {
-        let Reply::Response(response) = reply else { panic!("cut") };
+        let Reply::Response(response) = reply else {
+            panic!("cut")
+        };
         let text = String::from_utf8(response.body().bytes().unwrap().to_vec()).unwrap();
         let id = response.headers()["x-amzn-requestid"].to_str().unwrap();
         (response.status().as_u16(), text.replace(id, "ID"))
@@ -220,7 +283,8 @@ mod tests {
 
     #[test]
     fn forms_are_read_from_body_or_query() {
-        let read = |method: Method, query: Option<&str>, body: &str| form(&method, query, body.as_bytes());
+        let read =
+            |method: Method, query: Option<&str>, body: &str| form(&method, query, body.as_bytes());
         let expect = Form {
             action: "A".into(),
             version: "2010-05-15".into(),
@@ -228,12 +292,18 @@ mod tests {
         };
         let text = "Action=A&Version=2010-05-15&X.2=b+c&X.1=%C3%BC%26";
         assert_eq!(read(Method::POST, None, text), expect);
-        assert_eq!(read(Method::GET, Some(&format!("{text}&X-Amz-Signature=s")), ""), expect);
+        assert_eq!(
+            read(Method::GET, Some(&format!("{text}&X-Amz-Signature=s")), ""),
+            expect
+        );
         assert_eq!(list(&expect.parameters, "X"), ["ü&", "b c"]);
         assert_eq!(parameter(&expect.parameters, "X.2"), Some("b c"));
         assert_eq!(
             read(Method::POST, None, "\u{0}%%%=&&&="),
-            Form { parameters: vec![("\u{0}%%%".into(), "".into()), ("".into(), "".into())], ..Form::default() }
+            Form {
+                parameters: vec![("\u{0}%%%".into(), "".into()), ("".into(), "".into())],
+                ..Form::default()
+            }
         );
     }
 
@@ -244,35 +314,52 @@ mod tests {
             assert_eq!(body(reply), (status, format!("{head}{expect}")));
         };
         check(
-            success(Service::CloudFormation, "CreateStack", "<StackId>a</StackId>"),
+            success(
+                Service::CloudFormation,
+                "CreateStack",
+                "<StackId>a</StackId>",
+            ),
             200,
-            "<CreateStackResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><CreateStackResult>\
+            "<CreateStackResponse \
+             xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><CreateStackResult>\
              <StackId>a</StackId></CreateStackResult><ResponseMetadata><RequestId>ID</RequestId></ResponseMetadata>\
              </CreateStackResponse>",
         );
         check(
             success(Service::Ec2, "DescribeRegions", "<regionInfo></regionInfo>"),
             200,
-            "<DescribeRegionsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>ID</requestId>\
+            "<DescribeRegionsResponse \
+             xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>ID</requestId>\
              <regionInfo></regionInfo></DescribeRegionsResponse>",
         );
         check(
-            failure(Some(Service::CloudFormation), &ServiceError::new(400, "ValidationError", "a < b")),
+            failure(
+                Some(Service::CloudFormation),
+                &ServiceError::new(400, "ValidationError", "a < b"),
+            ),
             400,
             "<ErrorResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><Error><Type>Sender</Type>\
-             <Code>ValidationError</Code><Message>a &lt; b</Message></Error><RequestId>ID</RequestId></ErrorResponse>",
+             <Code>ValidationError</Code><Message>a &lt; \
+             b</Message></Error><RequestId>ID</RequestId></ErrorResponse>",
         );
         check(
-            failure(Some(Service::Ec2), &ServiceError::new(503, "RequestLimitExceeded", "Request limit exceeded.")),
+            failure(
+                Some(Service::Ec2),
+                &ServiceError::new(503, "RequestLimitExceeded", "Request limit exceeded."),
+            ),
             503,
-            "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit exceeded.</Message>\
+            "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit \
+             exceeded.</Message>\
              </Error></Errors><RequestID>ID</RequestID></Response>",
         );
     }
 
     #[test]
     fn stacks_are_named_by_their_ids_too() {
-        assert_eq!(stack_name("arn:aws:cloudformation:us-east-1:1:stack/tcat-a/0b1c"), "tcat-a");
+        assert_eq!(
+            stack_name("arn:aws:cloudformation:us-east-1:1:stack/tcat-a/0b1c"),
+            "tcat-a"
+        );
         assert_eq!(stack_name("tcat-a"), "tcat-a");
     }
 }

@@ -1,7 +1,8 @@
 //! The connections that are served at once, and which of them makes room when there are too many.
 //!
-//! A connection that waits for its client (for the rest of a request, for the next one, or until an answer is taken)
-//! must not keep others out: when all seats are taken, the one that has waited longest is closed.
+//! A connection that waits for its client (for the rest of a request, for the next one, or until an
+//! answer is taken) must not keep others out: when all seats are taken, the one that has waited
+//! longest is closed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -46,7 +47,10 @@ pub struct Seat {
 
 impl Seats {
     pub fn new(count: usize) -> Arc<Self> {
-        Arc::new(Self { free: Arc::new(Semaphore::new(count)), taken: Mutex::default() })
+        Arc::new(Self {
+            free: Arc::new(Semaphore::new(count)),
+            taken: Mutex::default(),
+        })
     }
 
     /// A seat, or none where every connection is being served.
@@ -54,7 +58,10 @@ impl Seats {
         let permit = match self.free.clone().try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) if self.close_longest_waiting() => {
-                timeout(LEAVES_WITHIN, self.free.clone().acquire_owned()).await.ok()?.ok()?
+                timeout(LEAVES_WITHIN, self.free.clone().acquire_owned())
+                    .await
+                    .ok()?
+                    .ok()?
             }
             Err(_) => return None,
         };
@@ -62,16 +69,31 @@ impl Seats {
         let mut taken = lock(&self.taken);
         let number = taken.next;
         taken.next += 1;
-        let connection = Connection { waits_since: Some(Instant::now()), close: close.clone() };
+        let connection = Connection {
+            waits_since: Some(Instant::now()),
+            close: close.clone(),
+        };
         taken.connections.insert(number, connection);
-        Some(Seat { seats: self.clone(), number, close, _permit: permit })
+        Some(Seat {
+            seats: self.clone(),
+            number,
+            close,
+            _permit: permit,
+        })
     }
 
     fn close_longest_waiting(&self) -> bool {
         let taken = lock(&self.taken);
-        let waiting = taken.connections.values().filter(|it| !it.close.is_cancelled());
-        let longest = waiting.filter_map(|it| Some((it.waits_since?, it))).min_by_key(|(since, _)| *since);
-        let Some((_, connection)) = longest.filter(|(since, _)| since.elapsed() >= MAY_WAIT) else { return false };
+        let waiting = taken
+            .connections
+            .values()
+            .filter(|it| !it.close.is_cancelled());
+        let longest = waiting
+            .filter_map(|it| Some((it.waits_since?, it)))
+            .min_by_key(|(since, _)| *since);
+        let Some((_, connection)) = longest.filter(|(since, _)| since.elapsed() >= MAY_WAIT) else {
+            return false;
+        };
         connection.close.cancel();
         true
     }
@@ -115,7 +137,10 @@ mod tests {
         let seats = Seats::new(2);
         let first = seats.take().await.unwrap();
         let second = seats.take().await.unwrap();
-        assert!(seats.take().await.is_none(), "neither has waited long enough");
+        assert!(
+            seats.take().await.is_none(),
+            "neither has waited long enough"
+        );
         tokio::time::advance(MAY_WAIT).await;
         first.serves();
         let leaving = async {

@@ -43,22 +43,34 @@ struct Secret {
 
 impl Secret {
     /// A version with its staging label.
-    fn version(&self, stage: Option<&str>, id: Option<&str>) -> Result<(&Version, &'static str), ServiceError> {
+    fn version(
+        &self,
+        stage: Option<&str>,
+        id: Option<&str>,
+    ) -> Result<(&Version, &'static str), ServiceError> {
         if self.deletion.is_some() {
             return Err(invalid_request(
-                "You can't perform this operation on the secret because it was marked for deletion.",
+                "You can't perform this operation on the secret because it was marked for \
+                 deletion.",
             ));
         }
         let stage = stage.unwrap_or("AWSCURRENT");
-        let versions = [(self.current.as_ref(), "AWSCURRENT"), (self.previous.as_ref(), "AWSPREVIOUS")];
+        let versions = [
+            (self.current.as_ref(), "AWSCURRENT"),
+            (self.previous.as_ref(), "AWSPREVIOUS"),
+        ];
         let found = versions.into_iter().find_map(|(version, label)| {
             let version = version?;
             let is_wanted = id.map_or(label == stage, |id| version.id == id);
             is_wanted.then_some((version, label))
         });
         found.ok_or_else(|| {
-            let what = id.map_or_else(|| format!("staging label: {stage}"), |id| format!("VersionId: {id}"));
-            let message = format!("Secrets Manager can't find the specified secret value for {what}");
+            let what = id.map_or_else(
+                || format!("staging label: {stage}"),
+                |id| format!("VersionId: {id}"),
+            );
+            let message =
+                format!("Secrets Manager can't find the specified secret value for {what}");
             error("ResourceNotFoundException", message)
         })
     }
@@ -90,7 +102,8 @@ enum Content {
 const MAX_VALUE: usize = 65_536;
 
 impl Service {
-    /// A secret's text, by name or ARN: of the version or the staging label that is asked for, the current one otherwise.
+    /// A secret's text, by name or ARN: of the version or the staging label that is asked for, the
+    /// current one otherwise.
     ///
     /// # Errors
     /// There is no such secret, or no such version of it; in the service's words.
@@ -126,7 +139,13 @@ impl Service {
     }
 
     /// Sets what is said of a secret besides its value.
-    pub fn describe(&self, caller: &Caller, id: &str, description: SecretDescription, now: Timestamp) {
+    pub fn describe(
+        &self,
+        caller: &Caller,
+        id: &str,
+        description: SecretDescription,
+        now: Timestamp,
+    ) {
         self.with(caller, id, |secret| {
             secret.changed = now;
             secret.description = description;
@@ -135,7 +154,9 @@ impl Service {
 
     /// Gives a secret a new value.
     pub fn put_value(&self, caller: &Caller, id: &str, value: &str, now: Timestamp) {
-        self.with(caller, id, |secret| secret.put(Content::Text(value.to_owned()), None, now));
+        self.with(caller, id, |secret| {
+            secret.put(Content::Text(value.to_owned()), None, now)
+        });
     }
 
     /// Sets a secret's resource policy, or takes it away.
@@ -159,7 +180,13 @@ impl Service {
         found.is_some_and(|key| secrets.remove(&key).is_some())
     }
 
-    pub(super) fn call(&self, clock: &Clock, caller: &Caller, action: &str, input: &Input) -> Answer {
+    pub(super) fn call(
+        &self,
+        clock: &Clock,
+        caller: &Caller,
+        action: &str,
+        input: &Input,
+    ) -> Answer {
         match action {
             "CreateSecret" => self.create_secret(clock, caller, input),
             "GetSecretValue" => self.get_secret_value(caller, input),
@@ -185,7 +212,11 @@ impl Service {
         now: Timestamp,
     ) -> Result<Secret, ServiceError> {
         let mut secrets = lock(&self.secrets);
-        let key = (caller.account.clone(), caller.region.clone(), name.to_owned());
+        let key = (
+            caller.account.clone(),
+            caller.region.clone(),
+            name.to_owned(),
+        );
         if let Some(standing) = secrets.get(&key) {
             return Err(match standing.deletion {
                 None => error(
@@ -193,14 +224,22 @@ impl Service {
                     format!("The operation failed because the secret {name} already exists."),
                 ),
                 Some(_) => invalid_request(
-                    "You can't create this secret because a secret with this name is already scheduled for deletion.",
+                    "You can't create this secret because a secret with this name is already \
+                     scheduled for deletion.",
                 ),
             });
         }
         let partition = catalog::partition_of(&caller.region).name;
         let (account, region) = (&caller.account, &caller.region);
-        let arn = format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{name}-{}", suffix(&key));
-        let current = content.map(|content| Version { id: version_id(id), content, created: now });
+        let arn = format!(
+            "arn:{partition}:secretsmanager:{region}:{account}:secret:{name}-{}",
+            suffix(&key)
+        );
+        let current = content.map(|content| Version {
+            id: version_id(id),
+            content,
+            created: now,
+        });
         let secret = Secret {
             arn,
             created: now,
@@ -221,12 +260,23 @@ impl Service {
         if name.is_empty() || name.len() > 512 || !name.chars().all(allowed) {
             return Err(error(
                 "ValidationException",
-                "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!",
+                "Invalid name. Must be a valid name containing alphanumeric characters, or any of \
+                 the following: -/_+=.@!",
             ));
         }
-        let made = self.make(caller, name, content(input)?, input.text("ClientRequestToken"), clock.now())?;
+        let made = self.make(
+            caller,
+            name,
+            content(input)?,
+            input.text("ClientRequestToken"),
+            clock.now(),
+        )?;
         let mut secrets = lock(&self.secrets);
-        if let Some(secret) = secrets.get_mut(&(caller.account.clone(), caller.region.clone(), name.to_owned())) {
+        if let Some(secret) = secrets.get_mut(&(
+            caller.account.clone(),
+            caller.region.clone(),
+            name.to_owned(),
+        )) {
             secret.description = SecretDescription {
                 text: input.text("Description").map(str::to_owned),
                 kms_key_id: input.text("KmsKeyId").map(str::to_owned),
@@ -242,8 +292,10 @@ impl Service {
 
     fn get_secret_value(&self, caller: &Caller, input: &Input) -> Answer {
         let secrets = lock(&self.secrets);
-        let ((_, _, name), secret) = find(&secrets, caller, input.required("SecretId")?).ok_or_else(not_found)?;
-        let (version, label) = secret.version(input.text("VersionStage"), input.text("VersionId"))?;
+        let ((_, _, name), secret) =
+            find(&secrets, caller, input.required("SecretId")?).ok_or_else(not_found)?;
+        let (version, label) =
+            secret.version(input.text("VersionStage"), input.text("VersionId"))?;
         let mut output = json!({
             "ARN": secret.arn, "Name": name, "VersionId": version.id, "VersionStages": [label],
             "CreatedDate": seconds(version.created),
@@ -279,9 +331,13 @@ impl Service {
 
     fn describe_secret(&self, caller: &Caller, input: &Input) -> Answer {
         let secrets = lock(&self.secrets);
-        let ((_, _, name), secret) = find(&secrets, caller, input.required("SecretId")?).ok_or_else(not_found)?;
+        let ((_, _, name), secret) =
+            find(&secrets, caller, input.required("SecretId")?).ok_or_else(not_found)?;
         let mut stages = json!({});
-        for (version, label) in [(&secret.current, "AWSCURRENT"), (&secret.previous, "AWSPREVIOUS")] {
+        for (version, label) in [
+            (&secret.current, "AWSCURRENT"),
+            (&secret.previous, "AWSPREVIOUS"),
+        ] {
             if let Some(version) = version {
                 stages[version.id.as_str()] = json!([label]);
             }
@@ -290,7 +346,11 @@ impl Service {
             "ARN": secret.arn, "Name": name, "CreatedDate": seconds(secret.created),
             "LastChangedDate": seconds(secret.changed), "VersionIdsToStages": stages,
         });
-        let SecretDescription { text, kms_key_id, tags } = &secret.description;
+        let SecretDescription {
+            text,
+            kms_key_id,
+            tags,
+        } = &secret.description;
         if let Some(text) = text {
             output["Description"] = text.as_str().into();
         }
@@ -310,18 +370,31 @@ impl Service {
     /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html>
     fn list_secrets(&self, caller: &Caller, input: &Input) -> Answer {
         const MOST: usize = 100;
-        let limit = input.number("MaxResults").and_then(|most| usize::try_from(most).ok()).unwrap_or(MOST);
+        let limit = input
+            .number("MaxResults")
+            .and_then(|most| usize::try_from(most).ok())
+            .unwrap_or(MOST);
         let limit = limit.clamp(1, MOST);
         let after = input.text("NextToken").unwrap_or_default();
-        let filters = input.get("Filters").and_then(Json::as_array).cloned().unwrap_or_default();
+        let filters = input
+            .get("Filters")
+            .and_then(Json::as_array)
+            .cloned()
+            .unwrap_or_default();
         let names: Vec<String> = {
             let secrets = lock(&self.secrets);
             let here = secrets.iter().filter(|((account, region, name), secret)| {
                 let is_there = secret.deletion.is_none() || input.flag("IncludePlannedDeletion");
                 let is_wanted = filters.iter().all(|filter| secret.fits(name, filter));
-                *account == caller.account && *region == caller.region && name.as_str() > after && is_there && is_wanted
+                *account == caller.account
+                    && *region == caller.region
+                    && name.as_str() > after
+                    && is_there
+                    && is_wanted
             });
-            here.map(|((_, _, name), _)| name.clone()).take(limit + 1).collect()
+            here.map(|((_, _, name), _)| name.clone())
+                .take(limit + 1)
+                .collect()
         };
         let shown = names.iter().take(limit).map(|name| {
             let mut described = self.describe_secret(caller, &Input::with("SecretId", name))?;
@@ -333,7 +406,10 @@ impl Service {
             Ok(described)
         });
         let mut output = json!({"SecretList": shown.collect::<Result<Vec<_>, ServiceError>>()?});
-        if let Some(last) = names.get(limit.wrapping_sub(1)).filter(|_| names.len() > limit) {
+        if let Some(last) = names
+            .get(limit.wrapping_sub(1))
+            .filter(|_| names.len() > limit)
+        {
             output["NextToken"] = last.as_str().into();
         }
         Ok(output)
@@ -351,10 +427,17 @@ impl Service {
     /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UntagResource.html>
     fn untag_resource(&self, caller: &Caller, input: &Input) -> Answer {
         let keys = input.texts("TagKeys");
-        self.retag(caller, input, |tags| tags.retain(|(key, _)| !keys.contains(&key.as_str())))
+        self.retag(caller, input, |tags| {
+            tags.retain(|(key, _)| !keys.contains(&key.as_str()))
+        })
     }
 
-    fn retag(&self, caller: &Caller, input: &Input, change: impl FnOnce(&mut Vec<(String, String)>)) -> Answer {
+    fn retag(
+        &self,
+        caller: &Caller,
+        input: &Input,
+        change: impl FnOnce(&mut Vec<(String, String)>),
+    ) -> Answer {
         self.change(caller, input, |_, secret| {
             change(&mut secret.description.tags);
             json!({})
@@ -367,7 +450,8 @@ impl Service {
         if force && days.is_some() {
             return Err(error(
                 "InvalidParameterException",
-                "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.",
+                "You can't use ForceDeleteWithoutRecovery in conjunction with \
+                 RecoveryWindowInDays.",
             ));
         }
         let days = days.unwrap_or(30);
@@ -380,7 +464,9 @@ impl Service {
         let now = clock.now();
         let output = self.change(caller, input, |name, secret| {
             let hours = if force { 0 } else { days * 24 };
-            let deletion = now.checked_add(jiff::SignedDuration::from_hours(hours)).unwrap_or(now);
+            let deletion = now
+                .checked_add(jiff::SignedDuration::from_hours(hours))
+                .unwrap_or(now);
             secret.deletion = Some(deletion);
             json!({"ARN": secret.arn, "Name": name, "DeletionDate": seconds(deletion)})
         })?;
@@ -392,7 +478,8 @@ impl Service {
 
     fn get_resource_policy(&self, caller: &Caller, input: &Input) -> Answer {
         let secrets = lock(&self.secrets);
-        let ((_, _, name), secret) = find(&secrets, caller, input.required("SecretId")?).ok_or_else(not_found)?;
+        let ((_, _, name), secret) =
+            find(&secrets, caller, input.required("SecretId")?).ok_or_else(not_found)?;
         let mut output = json!({"ARN": secret.arn, "Name": name});
         if let Some(policy) = &secret.policy {
             output["ResourcePolicy"] = policy.as_str().into();
@@ -411,21 +498,33 @@ impl Service {
     fn restore_secret(&self, caller: &Caller, input: &Input) -> Answer {
         let mut secrets = lock(&self.secrets);
         let id = input.required("SecretId")?;
-        let key = find(&secrets, caller, id).map(|(key, _)| key.clone()).ok_or_else(not_found)?;
-        let Some(secret) = secrets.get_mut(&key) else { return Err(not_found()) };
+        let key = find(&secrets, caller, id)
+            .map(|(key, _)| key.clone())
+            .ok_or_else(not_found)?;
+        let Some(secret) = secrets.get_mut(&key) else {
+            return Err(not_found());
+        };
         secret.deletion = None;
         Ok(json!({"ARN": secret.arn, "Name": key.2}))
     }
 
     /// Changes a secret that isn't on its way out.
-    fn change(&self, caller: &Caller, input: &Input, change: impl FnOnce(&str, &mut Secret) -> Json) -> Answer {
+    fn change(
+        &self,
+        caller: &Caller,
+        input: &Input,
+        change: impl FnOnce(&str, &mut Secret) -> Json,
+    ) -> Answer {
         let mut secrets = lock(&self.secrets);
         let id = input.required("SecretId")?;
-        let key = find(&secrets, caller, id).map(|(key, _)| key.clone()).ok_or_else(not_found)?;
+        let key = find(&secrets, caller, id)
+            .map(|(key, _)| key.clone())
+            .ok_or_else(not_found)?;
         match secrets.get_mut(&key) {
             Some(secret) if secret.deletion.is_none() => Ok(change(&key.2, secret)),
             Some(_) => Err(invalid_request(
-                "You can't perform this operation on the secret because it was marked for deletion.",
+                "You can't perform this operation on the secret because it was marked for \
+                 deletion.",
             )),
             None => Err(not_found()),
         }
@@ -433,48 +532,80 @@ impl Service {
 }
 
 impl Secret {
-    /// Whether one of a filter's values is the beginning of what it is about; `!` before a value negates it.
+    /// Whether one of a filter's values is the beginning of what it is about; `!` before a value
+    /// negates it.
     fn fits(&self, name: &str, filter: &Json) -> bool {
         let SecretDescription { text, tags, .. } = &self.description;
         let keys = || tags.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
-        let values_of_tags = || tags.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>();
+        let values_of_tags = || {
+            tags.iter()
+                .map(|(_, value)| value.clone())
+                .collect::<Vec<_>>()
+        };
         let texts: Vec<String> = match filter["Key"].as_str().unwrap_or_default() {
             "name" => vec![name.to_owned()],
             "description" => text.iter().cloned().collect(),
             "tag-key" => keys(),
             "tag-value" => values_of_tags(),
-            "all" => [vec![name.to_owned()], text.iter().cloned().collect(), keys(), values_of_tags()].concat(),
+            "all" => [
+                vec![name.to_owned()],
+                text.iter().cloned().collect(),
+                keys(),
+                values_of_tags(),
+            ]
+            .concat(),
             _ => Vec::new(),
         };
-        let begins = |value: &str| texts.iter().any(|text| text.to_lowercase().starts_with(&value.to_lowercase()));
-        let values = filter["Values"].as_array().into_iter().flatten().filter_map(Json::as_str);
-        values.into_iter().any(|value| match value.strip_prefix('!') {
-            Some(value) => !begins(value),
-            None => begins(value),
-        })
+        let begins = |value: &str| {
+            texts
+                .iter()
+                .any(|text| text.to_lowercase().starts_with(&value.to_lowercase()))
+        };
+        let values = filter["Values"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_str);
+        values
+            .into_iter()
+            .any(|value| match value.strip_prefix('!') {
+                Some(value) => !begins(value),
+                None => begins(value),
+            })
     }
 
     fn put(&mut self, content: Content, token: Option<&str>, now: Timestamp) {
         self.previous = self.current.take();
-        self.current = Some(Version { id: version_id(token), content, created: now });
+        self.current = Some(Version {
+            id: version_id(token),
+            content,
+            created: now,
+        });
         self.changed = now;
     }
 }
 
 /// By name, by ARN, or by an ARN without the characters that Secrets Manager adds to the name.
-fn find<'a>(secrets: &'a BTreeMap<Key, Secret>, caller: &Caller, id: &str) -> Option<(&'a Key, &'a Secret)> {
+fn find<'a>(
+    secrets: &'a BTreeMap<Key, Secret>,
+    caller: &Caller,
+    id: &str,
+) -> Option<(&'a Key, &'a Secret)> {
     let by_name = (caller.account.clone(), caller.region.clone(), id.to_owned());
     secrets.get_key_value(&by_name).or_else(|| {
         let is_arn = id.starts_with("arn:");
         let stem = |arn: &'a str| arn.rsplit_once('-').map(|(stem, _)| stem);
-        secrets.iter().find(|(_, secret)| is_arn && (secret.arn == id || stem(&secret.arn) == Some(id)))
+        secrets
+            .iter()
+            .find(|(_, secret)| is_arn && (secret.arn == id || stem(&secret.arn) == Some(id)))
     })
 }
 
 fn content(input: &Input) -> Result<Option<Content>, ServiceError> {
     let content = match (input.text("SecretString"), input.text("SecretBinary")) {
         (Some(_), Some(_)) => {
-            let message = "You can't specify both a binary secret value and a string secret value in the same secret.";
+            let message = "You can't specify both a binary secret value and a string secret value \
+                in the same secret.";
             return Err(error("InvalidParameterException", message));
         }
         (Some(text), None) => Some(Content::Text(text.to_owned())),
@@ -483,11 +614,16 @@ fn content(input: &Input) -> Result<Option<Content>, ServiceError> {
     };
     let length = match &content {
         Some(Content::Text(text)) => text.len(),
-        Some(Content::Binary(base64)) => BASE64_STANDARD.decode(base64).map_or(0, |bytes| bytes.len()),
+        Some(Content::Binary(base64)) => BASE64_STANDARD
+            .decode(base64)
+            .map_or(0, |bytes| bytes.len()),
         None => 0,
     };
     if length > MAX_VALUE {
-        return Err(error("InvalidParameterException", "The secret value is too large: it may have 65536 bytes."));
+        return Err(error(
+            "InvalidParameterException",
+            "The secret value is too large: it may have 65536 bytes.",
+        ));
     }
     Ok(content)
 }
@@ -508,7 +644,10 @@ fn suffix(key: &Key) -> String {
 }
 
 fn not_found() -> ServiceError {
-    error("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+    error(
+        "ResourceNotFoundException",
+        "Secrets Manager can't find the specified secret.",
+    )
 }
 
 fn invalid_request(message: &str) -> ServiceError {
@@ -520,7 +659,10 @@ mod tests {
     use super::*;
 
     fn caller() -> Caller {
-        Caller { account: "123456789012".into(), region: "us-east-1".into() }
+        Caller {
+            account: "123456789012".into(),
+            region: "us-east-1".into(),
+        }
     }
 
     fn ask(service: &Service, action: &str, input: Json) -> Answer {
@@ -534,45 +676,87 @@ mod tests {
     #[test]
     fn secrets_are_found_by_name_and_arn() {
         let service = Service::default();
-        let made = ask(&service, "CreateSecret", json!({"Name": "db/pass", "SecretString": "hush"})).unwrap();
+        let made = ask(
+            &service,
+            "CreateSecret",
+            json!({"Name": "db/pass", "SecretString": "hush"}),
+        )
+        .unwrap();
         let arn = made["ARN"].as_str().unwrap();
         assert!(
-            arn.starts_with("arn:aws:secretsmanager:us-east-1:123456789012:secret:db/pass-") && arn.len() == 67,
+            arn.starts_with("arn:aws:secretsmanager:us-east-1:123456789012:secret:db/pass-")
+                && arn.len() == 67,
             "{arn}"
         );
         let get = |id: &str| ask(&service, "GetSecretValue", json!({"SecretId": id}));
         for id in ["db/pass", arn, &arn[..arn.len() - 7]] {
             assert_eq!(get(id).unwrap()["SecretString"], "hush", "{id}");
         }
-        assert_eq!(service.value(&caller(), arn, None, None).ok().as_deref(), Some("hush"));
-        let elsewhere = Caller { region: "eu-west-1".into(), ..caller() };
+        assert_eq!(
+            service.value(&caller(), arn, None, None).ok().as_deref(),
+            Some("hush")
+        );
+        let elsewhere = Caller {
+            region: "eu-west-1".into(),
+            ..caller()
+        };
         assert!(service.value(&elsewhere, "db/pass", None, None).is_err());
         assert_eq!(code(get("db/pas")), "ResourceNotFoundException");
-        assert_eq!(code(ask(&service, "CreateSecret", json!({"Name": "db/pass"}))), "ResourceExistsException");
+        assert_eq!(
+            code(ask(&service, "CreateSecret", json!({"Name": "db/pass"}))),
+            "ResourceExistsException"
+        );
     }
 
     #[test]
     fn secrets_are_listed_and_tagged() {
         let service = Service::default();
         for name in ["app/db", "app/api", "other"] {
-            ask(&service, "CreateSecret", json!({"Name": name, "SecretString": "x"})).unwrap();
+            ask(
+                &service,
+                "CreateSecret",
+                json!({"Name": name, "SecretString": "x"}),
+            )
+            .unwrap();
         }
         let tags = json!([{"Key": "team", "Value": "a"}, {"Key": "gone", "Value": "b"}]);
-        ask(&service, "TagResource", json!({"SecretId": "app/db", "Tags": tags})).unwrap();
-        ask(&service, "UntagResource", json!({"SecretId": "app/db", "TagKeys": ["gone"]})).unwrap();
+        ask(
+            &service,
+            "TagResource",
+            json!({"SecretId": "app/db", "Tags": tags}),
+        )
+        .unwrap();
+        ask(
+            &service,
+            "UntagResource",
+            json!({"SecretId": "app/db", "TagKeys": ["gone"]}),
+        )
+        .unwrap();
         ask(&service, "DeleteSecret", json!({"SecretId": "other"})).unwrap();
         let check = |input: Json, expect: &[&str]| {
             let found = ask(&service, "ListSecrets", input.clone()).unwrap();
-            let names =
-                found["SecretList"].as_array().unwrap().iter().map(|it| it["Name"].as_str().unwrap().to_owned());
+            let names = found["SecretList"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|it| it["Name"].as_str().unwrap().to_owned());
             assert_eq!(names.collect::<Vec<_>>(), expect, "{input}");
             found
         };
         let by = |key: &str, value: &str| json!({"Filters": [{"Key": key, "Values": [value]}]});
         let all = check(json!({}), &["app/api", "app/db"]);
-        assert_eq!(all["SecretList"][1]["Tags"], json!([{"Key": "team", "Value": "a"}]));
-        assert!(all["SecretList"][0]["SecretVersionsToStages"].is_object(), "{all}");
-        check(json!({"IncludePlannedDeletion": true}), &["app/api", "app/db", "other"]);
+        assert_eq!(
+            all["SecretList"][1]["Tags"],
+            json!([{"Key": "team", "Value": "a"}])
+        );
+        assert!(
+            all["SecretList"][0]["SecretVersionsToStages"].is_object(),
+            "{all}"
+        );
+        check(
+            json!({"IncludePlannedDeletion": true}),
+            &["app/api", "app/db", "other"],
+        );
         check(by("name", "App/d"), &["app/db"]);
         check(by("name", "!app/d"), &["app/api"]);
         check(by("tag-key", "team"), &["app/db"]);
@@ -585,40 +769,74 @@ mod tests {
     fn values_have_versions() {
         let service = Service::default();
         ask(&service, "CreateSecret", json!({"Name": "s"})).unwrap();
-        let get = |stage: &str| ask(&service, "GetSecretValue", json!({"SecretId": "s", "VersionStage": stage}));
+        let get = |stage: &str| {
+            ask(
+                &service,
+                "GetSecretValue",
+                json!({"SecretId": "s", "VersionStage": stage}),
+            )
+        };
         let error = get("AWSCURRENT").unwrap_err();
         assert_eq!(
             error.message,
             "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT"
         );
         for value in ["one", "two"] {
-            ask(&service, "PutSecretValue", json!({"SecretId": "s", "SecretString": value})).unwrap();
+            ask(
+                &service,
+                "PutSecretValue",
+                json!({"SecretId": "s", "SecretString": value}),
+            )
+            .unwrap();
         }
         assert_eq!(get("AWSCURRENT").unwrap()["SecretString"], "two");
         assert_eq!(get("AWSPREVIOUS").unwrap()["SecretString"], "one");
-        ask(&service, "PutSecretValue", json!({"SecretId": "s", "SecretBinary": "AAE="})).unwrap();
+        ask(
+            &service,
+            "PutSecretValue",
+            json!({"SecretId": "s", "SecretBinary": "AAE="}),
+        )
+        .unwrap();
         assert_eq!(get("AWSCURRENT").unwrap()["SecretBinary"], "AAE=");
         assert!(service.value(&caller(), "s", None, None).is_err());
         let both = json!({"SecretId": "s", "SecretString": "a", "SecretBinary": "AAE="});
-        assert_eq!(code(ask(&service, "PutSecretValue", both)), "InvalidParameterException");
+        assert_eq!(
+            code(ask(&service, "PutSecretValue", both)),
+            "InvalidParameterException"
+        );
     }
 
     #[test]
     fn secrets_go_at_once_or_later() {
         let service = Service::default();
-        let create = || ask(&service, "CreateSecret", json!({"Name": "s", "SecretString": "x"}));
+        let create = || {
+            ask(
+                &service,
+                "CreateSecret",
+                json!({"Name": "s", "SecretString": "x"}),
+            )
+        };
         let delete = |mut input: Json| {
             input["SecretId"] = "s".into();
             ask(&service, "DeleteSecret", input)
         };
         create().unwrap();
         delete(json!({"RecoveryWindowInDays": 7})).unwrap();
-        assert_eq!(code(ask(&service, "GetSecretValue", json!({"SecretId": "s"}))), "InvalidRequestException");
+        assert_eq!(
+            code(ask(&service, "GetSecretValue", json!({"SecretId": "s"}))),
+            "InvalidRequestException"
+        );
         assert!(service.value(&caller(), "s", None, None).is_err());
         assert_eq!(code(create()), "InvalidRequestException");
-        assert!(ask(&service, "DescribeSecret", json!({"SecretId": "s"})).unwrap()["DeletedDate"].is_number());
+        assert!(
+            ask(&service, "DescribeSecret", json!({"SecretId": "s"})).unwrap()["DeletedDate"]
+                .is_number()
+        );
         ask(&service, "RestoreSecret", json!({"SecretId": "s"})).unwrap();
-        assert_eq!(code(delete(json!({"RecoveryWindowInDays": 3}))), "InvalidParameterException");
+        assert_eq!(
+            code(delete(json!({"RecoveryWindowInDays": 3}))),
+            "InvalidParameterException"
+        );
         delete(json!({"ForceDeleteWithoutRecovery": true})).unwrap();
         create().unwrap();
         assert!(service.delete(&caller(), "s") && !service.delete(&caller(), "s"));

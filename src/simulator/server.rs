@@ -1,8 +1,8 @@
 //! The server: connections on the loopback interface, and their bounds.
 //!
-//! So many connections are served (`seats` says which makes room for another one), some more are told to come back
-//! later, and the rest wait in the system's queue. Who says nothing, or doesn't take what is sent, is let go. Which
-//! service answers is `dispatch`'s to say.
+//! So many connections are served (`seats` says which makes room for another one), some more are
+//! told to come back later, and the rest wait in the system's queue. Who says nothing, or doesn't
+//! take what is sent, is let go. Which service answers is `dispatch`'s to say.
 
 use std::convert::Infallible;
 use std::io;
@@ -34,7 +34,8 @@ use super::{Cloud, s3};
 const SERVED: usize = 1024;
 /// Connections that are told to come back, at once.
 const TURNED_AWAY: usize = 256;
-/// Connections that wait in the system's queue; it may allow fewer. Who finds no place there tries again, ever later.
+/// Connections that wait in the system's queue; it may allow fewer. Who finds no place there tries
+/// again, ever later.
 const WAITING: u32 = 4096;
 /// The largest head of a request. AWS's own limits are lower.
 const MAX_HEAD: usize = 64 * 1024;
@@ -69,7 +70,11 @@ impl Server {
             cloud,
         };
         let task = tokio::spawn(listening.run(stop.clone()));
-        Ok(Self { address, stop, task })
+        Ok(Self {
+            address,
+            stop,
+            task,
+        })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -87,11 +92,15 @@ impl Server {
     }
 }
 
-/// As many as are wished for, if they take no more than their part of the files that the process may open: a client in
-/// the same process needs as many as the server does.
+/// As many as are wished for, if they take no more than their part of the files that the process
+/// may open: a client in the same process needs as many as the server does.
 fn seats(wished: usize, part: u64) -> usize {
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(files / part).unwrap_or(usize::MAX).clamp(16, wished)
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile)
+        .current
+        .unwrap_or(u64::MAX);
+    usize::try_from(files / part)
+        .unwrap_or(usize::MAX)
+        .clamp(16, wished)
 }
 
 struct Listening {
@@ -188,10 +197,15 @@ enum Admission {
     TurnedAway(OwnedSemaphorePermit),
 }
 
-async fn turn_away(stream: TcpStream, permit: OwnedSemaphorePermit, watcher: hyper_util::server::graceful::Watcher) {
+async fn turn_away(
+    stream: TcpStream,
+    permit: OwnedSemaphorePermit,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
     let service = service_fn(|_| async { Ok::<_, Infallible>(busy()) });
-    let connection =
-        http(IDLE_TURNED_AWAY).keep_alive(false).serve_connection(TokioIo::new(Patient::new(stream)), service);
+    let connection = http(IDLE_TURNED_AWAY)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(Patient::new(stream)), service);
     let _ = timeout(IDLE_TURNED_AWAY * 2, watcher.watch(connection)).await;
     drop(permit);
 }
@@ -202,14 +216,23 @@ fn busy() -> Response<Body> {
         <Message>The simulator has too many connections.</Message></Error></ErrorResponse>";
     let mut response = Response::new(Body::from(XML.to_owned()));
     *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
-    response.headers_mut().insert("content-type", http::HeaderValue::from_static("text/xml"));
-    response.headers_mut().insert("x-taskcat-simulated", http::HeaderValue::from_static("true"));
+    response
+        .headers_mut()
+        .insert("content-type", http::HeaderValue::from_static("text/xml"));
+    response.headers_mut().insert(
+        "x-taskcat-simulated",
+        http::HeaderValue::from_static("true"),
+    );
     response
 }
 
 fn http(idle: Duration) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(idle).max_buf_size(MAX_HEAD).half_close(false);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(idle)
+        .max_buf_size(MAX_HEAD)
+        .half_close(false);
     builder
 }
 
@@ -227,15 +250,24 @@ struct Patient {
 
 impl Patient {
     fn new(stream: TcpStream) -> Self {
-        Self { stream, stalled: None }
+        Self {
+            stream,
+            stalled: None,
+        }
     }
 
-    fn patience<T>(&mut self, context: &mut Context<'_>, progress: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn patience<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        progress: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if progress.is_ready() {
             self.stalled = None;
             return progress;
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + STALLED)));
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + STALLED)));
         match stalled.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
@@ -254,7 +286,11 @@ impl AsyncRead for Patient {
 }
 
 impl AsyncWrite for Patient {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let progress = Pin::new(&mut self.stream).poll_write(context, data);
         self.patience(context, progress)
     }

@@ -1,4 +1,5 @@
-//! SSM: parameters, and the public ones under `/aws/service/`, of which AMI IDs are the ones that templates ask for.
+//! SSM: parameters, and the public ones under `/aws/service/`, of which AMI IDs are the ones that
+//! templates ask for.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -66,7 +67,9 @@ pub enum Kind {
 
 impl Kind {
     fn named(name: &str) -> Option<Self> {
-        [Self::String, Self::StringList, Self::SecureString].into_iter().find(|kind| kind.name() == name)
+        [Self::String, Self::StringList, Self::SecureString]
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 
     pub fn name(self) -> &'static str {
@@ -98,7 +101,12 @@ impl Service {
         let mut parameters = lock(&self.parameters);
         let versions = &mut parameters.entry(key(caller, name)).or_default().versions;
         let version = versions.last().map_or(1, |old| old.version + 1);
-        versions.push(Parameter { kind, value: value.to_owned(), version, modified: now });
+        versions.push(Parameter {
+            kind,
+            value: value.to_owned(),
+            version,
+            modified: now,
+        });
         if versions.len() > MAX_VERSIONS {
             versions.remove(0);
         }
@@ -117,7 +125,13 @@ impl Service {
         lock(&self.parameters).remove(&key(caller, name)).is_some()
     }
 
-    pub(super) fn call(&self, clock: &Clock, caller: &Caller, action: &str, input: &Input) -> Answer {
+    pub(super) fn call(
+        &self,
+        clock: &Clock,
+        caller: &Caller,
+        action: &str,
+        input: &Input,
+    ) -> Answer {
         match action {
             "GetParameter" => self.get_parameter(caller, input),
             "GetParameters" => self.get_parameters(caller, input),
@@ -126,7 +140,11 @@ impl Service {
             "PutParameter" => self.put_parameter(clock, caller, input),
             "DeleteParameter" => {
                 let name = input.required("Name")?;
-                if self.delete(caller, name) { Ok(json!({})) } else { Err(not_found()) }
+                if self.delete(caller, name) {
+                    Ok(json!({}))
+                } else {
+                    Err(not_found())
+                }
             }
             "DeleteParameters" => self.delete_parameters(caller, input),
             "ListTagsForResource" => self.list_tags(caller, input),
@@ -141,17 +159,22 @@ impl Service {
             Some((name, version)) => (name, Some(version)),
             None => (name, None),
         };
-        let stored = lock(&self.parameters).get(&key(caller, name)).map(|stored| stored.versions.clone());
+        let stored = lock(&self.parameters)
+            .get(&key(caller, name))
+            .map(|stored| stored.versions.clone());
         let published = || public(caller, name).map(|found| vec![found]);
         let versions = stored.or_else(published).ok_or_else(not_found)?;
         let found = match version {
-            Some(version) => versions.iter().find(|found| found.version.to_string() == version),
+            Some(version) => versions
+                .iter()
+                .find(|found| found.version.to_string() == version),
             None => versions.last(),
         };
         let unknown = || {
             let version = version.unwrap_or_default();
             let message = format!(
-                "Systems Manager could not find version {version} of {name}. Verify the version and try again."
+                "Systems Manager could not find version {version} of {name}. Verify the version \
+                 and try again."
             );
             error("ParameterVersionNotFound", message)
         };
@@ -160,14 +183,18 @@ impl Service {
 
     fn list_tags(&self, caller: &Caller, input: &Input) -> Answer {
         let parameters = lock(&self.parameters);
-        let stored = parameters.get(&resource_key(caller, input)?).ok_or_else(no_resource)?;
+        let stored = parameters
+            .get(&resource_key(caller, input)?)
+            .ok_or_else(no_resource)?;
         let tag = |(key, value): &(String, String)| json!({"Key": key, "Value": value});
         Ok(json!({"TagList": stored.description.tags.iter().map(tag).collect::<Vec<_>>()}))
     }
 
     fn change_tags(&self, caller: &Caller, input: &Input) -> Answer {
         let mut parameters = lock(&self.parameters);
-        let stored = parameters.get_mut(&resource_key(caller, input)?).ok_or_else(no_resource)?;
+        let stored = parameters
+            .get_mut(&resource_key(caller, input)?)
+            .ok_or_else(no_resource)?;
         let tags = &mut stored.description.tags;
         let removed = input.texts("TagKeys");
         tags.retain(|(key, _)| !removed.contains(&key.as_str()));
@@ -189,7 +216,9 @@ impl Service {
         let (mut parameters, mut invalid) = (Vec::new(), Vec::new());
         for name in names {
             match self.find(caller, name) {
-                Ok(found) => parameters.push(shown(caller, name, &found, input.flag("WithDecryption"))),
+                Ok(found) => {
+                    parameters.push(shown(caller, name, &found, input.flag("WithDecryption")))
+                }
                 Err(_) => invalid.push(name),
             }
         }
@@ -199,10 +228,16 @@ impl Service {
     fn get_parameters_by_path(&self, caller: &Caller, input: &Input) -> Answer {
         let path = input.required("Path")?;
         if !path.starts_with('/') {
-            return Err(validation("The parameter path must begin with a forward slash."));
+            return Err(validation(
+                "The parameter path must begin with a forward slash.",
+            ));
         }
         let prefix = format!("{}/", path.trim_end_matches('/'));
-        let limit = input.number("MaxResults").and_then(|most| usize::try_from(most).ok()).unwrap_or(10).clamp(1, 10);
+        let limit = input
+            .number("MaxResults")
+            .and_then(|most| usize::try_from(most).ok())
+            .unwrap_or(10)
+            .clamp(1, 10);
         let after = input.text("NextToken").unwrap_or_default();
         let parameters = lock(&self.parameters);
         let here = parameters.iter().filter(|((account, region, name), _)| {
@@ -217,7 +252,12 @@ impl Service {
         here.truncate(limit);
         let last = here.last().map(|((_, _, name), _)| name.clone());
         let each = |((_, _, name), stored): &(&Key, &Stored)| {
-            Some(shown(caller, name, stored.versions.last()?, input.flag("WithDecryption")))
+            Some(shown(
+                caller,
+                name,
+                stored.versions.last()?,
+                input.flag("WithDecryption"),
+            ))
         };
         let mut output = json!({"Parameters": here.iter().filter_map(each).collect::<Vec<_>>()});
         if let (true, Some(last)) = (more, last) {
@@ -229,15 +269,23 @@ impl Service {
     /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DescribeParameters.html>
     fn describe_parameters(&self, caller: &Caller, input: &Input) -> Answer {
         const MOST: usize = 50;
-        let limit = input.number("MaxResults").and_then(|most| usize::try_from(most).ok()).unwrap_or(MOST);
+        let limit = input
+            .number("MaxResults")
+            .and_then(|most| usize::try_from(most).ok())
+            .unwrap_or(MOST);
         let limit = limit.clamp(1, MOST);
         let after = input.text("NextToken").unwrap_or_default();
         let filters = filters(input)?;
         let parameters = lock(&self.parameters);
-        let here = parameters.iter().filter(|((account, region, name), stored)| {
-            let is_wanted = filters.iter().all(|filter| filter.fits(name, stored));
-            *account == caller.account && *region == caller.region && name.as_str() > after && is_wanted
-        });
+        let here = parameters
+            .iter()
+            .filter(|((account, region, name), stored)| {
+                let is_wanted = filters.iter().all(|filter| filter.fits(name, stored));
+                *account == caller.account
+                    && *region == caller.region
+                    && name.as_str() > after
+                    && is_wanted
+            });
         let mut here: Vec<_> = here.take(limit + 1).collect();
         let more = here.len() > limit;
         here.truncate(limit);
@@ -246,10 +294,23 @@ impl Service {
             if let Some(members) = described.as_object_mut() {
                 members.remove("Value");
             }
-            let ParameterDescription { text, tier, allowed_pattern, data_type, .. } = &stored.description;
+            let ParameterDescription {
+                text,
+                tier,
+                allowed_pattern,
+                data_type,
+                ..
+            } = &stored.description;
             described["Tier"] = tier.as_deref().unwrap_or("Standard").into();
-            let members = [("Description", text), ("AllowedPattern", allowed_pattern), ("DataType", data_type)];
-            for (member, text) in members.into_iter().filter_map(|(member, text)| Some((member, text.as_deref()?))) {
+            let members = [
+                ("Description", text),
+                ("AllowedPattern", allowed_pattern),
+                ("DataType", data_type),
+            ];
+            for (member, text) in members
+                .into_iter()
+                .filter_map(|(member, text)| Some((member, text.as_deref()?)))
+            {
                 described[member] = text.into();
             }
             described["Policies"] = json!([]);
@@ -264,21 +325,33 @@ impl Service {
     }
 
     fn put_parameter(&self, clock: &Clock, caller: &Caller, input: &Input) -> Answer {
-        let (name, value) = (local_name(input.required("Name")?), input.required("Value")?);
+        let (name, value) = (
+            local_name(input.required("Name")?),
+            input.required("Value")?,
+        );
         check_name(name)?;
         let standing = self.find(caller, name).ok().map(|found| found.kind);
         let kind = match (input.text("Type"), standing) {
             (Some(name), _) => Kind::named(name).ok_or_else(|| {
                 error(
                     "UnsupportedParameterType",
-                    format!("{name} is not a valid parameter type. Valid values are String, StringList, SecureString."),
+                    format!(
+                        "{name} is not a valid parameter type. Valid values are String, \
+                        StringList, SecureString."
+                    ),
                 )
             })?,
             (None, Some(kind)) => kind,
-            (None, None) => return Err(validation("A parameter type is required when you create a parameter.")),
+            (None, None) => {
+                return Err(validation(
+                    "A parameter type is required when you create a \
+                parameter.",
+                ));
+            }
         };
         if standing.is_some() && !input.flag("Overwrite") {
-            let message = "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.";
+            let message = "The parameter already exists. To overwrite this value, set the \
+                overwrite option in the request to true.";
             return Err(error("ParameterAlreadyExists", message));
         }
         let tier = input.text("Tier").unwrap_or("Standard");
@@ -300,8 +373,9 @@ impl Service {
     }
 
     fn delete_parameters(&self, caller: &Caller, input: &Input) -> Answer {
-        let (deleted, invalid): (Vec<&str>, Vec<&str>) =
-            names(input)?.into_iter().partition(|name| self.delete(caller, local_name(name)));
+        let (deleted, invalid): (Vec<&str>, Vec<&str>) = names(input)?
+            .into_iter()
+            .partition(|name| self.delete(caller, local_name(name)));
         Ok(json!({"DeletedParameters": deleted, "InvalidParameters": invalid}))
     }
 }
@@ -317,21 +391,45 @@ struct Filter {
 
 /// `ParameterFilters`, and the older `Filters`, whose names are beginnings.
 fn filters(input: &Input) -> Result<Vec<Filter>, ServiceError> {
-    let list = |member: &str| input.get(member).and_then(Json::as_array).cloned().unwrap_or_default();
+    let list = |member: &str| {
+        input
+            .get(member)
+            .and_then(Json::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
     let texts = |json: &Json| -> Vec<String> {
-        json.as_array().into_iter().flatten().filter_map(|it| it.as_str().map(str::to_owned)).collect()
+        json.as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|it| it.as_str().map(str::to_owned))
+            .collect()
     };
     let filter = |json: &Json, option: &str| {
         let key = json["Key"].as_str().unwrap_or_default();
-        if !matches!(key, "Name" | "Type" | "Path" | "KeyId" | "Tier" | "DataType") && !key.starts_with("tag:") {
-            return Err(error("InvalidFilterKey", format!("The following filter key is not valid: {key}")));
+        if !matches!(
+            key,
+            "Name" | "Type" | "Path" | "KeyId" | "Tier" | "DataType"
+        ) && !key.starts_with("tag:")
+        {
+            return Err(error(
+                "InvalidFilterKey",
+                format!("The following filter key is not valid: {key}"),
+            ));
         }
         let option = json["Option"].as_str().unwrap_or(option).to_owned();
-        Ok(Filter { key: key.to_owned(), option, values: texts(&json["Values"]) })
+        Ok(Filter {
+            key: key.to_owned(),
+            option,
+            values: texts(&json["Values"]),
+        })
     };
     let new = list("ParameterFilters");
     let old = list("Filters");
-    new.iter().map(|it| filter(it, "Equals")).chain(old.iter().map(|it| filter(it, "BeginsWith"))).collect()
+    new.iter()
+        .map(|it| filter(it, "Equals"))
+        .chain(old.iter().map(|it| filter(it, "BeginsWith")))
+        .collect()
 }
 
 impl Filter {
@@ -343,7 +441,12 @@ impl Filter {
                 let below = name.strip_prefix(&format!("{}/", value.trim_end_matches('/')));
                 below.is_some_and(|rest| self.option == "Recursive" || !rest.contains('/'))
             }),
-            "Type" => any(&|value| stored.versions.last().is_some_and(|found| value == found.kind.name())),
+            "Type" => any(&|value| {
+                stored
+                    .versions
+                    .last()
+                    .is_some_and(|found| value == found.kind.name())
+            }),
             "Tier" => any(&|value| value == description.tier.as_deref().unwrap_or("Standard")),
             "DataType" => any(&|value| value == description.data_type.as_deref().unwrap_or("text")),
             "Name" => any(&|value| match self.option.as_str() {
@@ -352,8 +455,14 @@ impl Filter {
                 _ => name == value,
             }),
             key => key.strip_prefix("tag:").is_some_and(|wanted| {
-                let has = |value: &str| description.tags.iter().any(|(key, found)| key == wanted && found == value);
-                self.values.is_empty() && description.tags.iter().any(|(key, _)| key == wanted) || any(&has)
+                let has = |value: &str| {
+                    description
+                        .tags
+                        .iter()
+                        .any(|(key, found)| key == wanted && found == value)
+                };
+                self.values.is_empty() && description.tags.iter().any(|(key, _)| key == wanted)
+                    || any(&has)
             }),
         }
     }
@@ -361,8 +470,17 @@ impl Filter {
 
 /// The tags that a call gives.
 pub(super) fn given_tags(input: &Input) -> Vec<(String, String)> {
-    let tags = input.get("Tags").and_then(Json::as_array).into_iter().flatten();
-    let pair = |tag: &Json| Some((tag["Key"].as_str()?.to_owned(), tag["Value"].as_str()?.to_owned()));
+    let tags = input
+        .get("Tags")
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten();
+    let pair = |tag: &Json| {
+        Some((
+            tag["Key"].as_str()?.to_owned(),
+            tag["Value"].as_str()?.to_owned(),
+        ))
+    };
     tags.filter_map(pair).collect()
 }
 
@@ -383,7 +501,8 @@ fn names(input: &Input) -> Result<Vec<&str>, ServiceError> {
     if names.is_empty() || names.len() > NAMES {
         let shown = names.join(", ");
         return Err(validation(format!(
-            "1 validation error detected: Value '[{shown}]' at 'names' failed to satisfy constraint: Member must have \
+            "1 validation error detected: Value '[{shown}]' at 'names' failed to satisfy \
+             constraint: Member must have \
              length {} than or equal to {}",
             if names.is_empty() { "greater" } else { "less" },
             if names.is_empty() { 1 } else { NAMES },
@@ -396,17 +515,29 @@ pub fn check_name(name: &str) -> Result<(), ServiceError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
     if name.is_empty() || !name.chars().all(allowed) {
         return Err(validation(
-            "Parameter name: can't be prefixed with \"ssm\" (case-insensitive). If formed as a path, it can consist of \
-             sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the \
+            "Parameter name: can't be prefixed with \"ssm\" (case-insensitive). If formed as a \
+             path, it can consist of \
+             sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, \
+             numbers and the \
              following 3 symbols .-_",
         ));
     }
-    let first = name.trim_start_matches('/').split('/').next().unwrap_or_default().to_ascii_lowercase();
+    let first = name
+        .trim_start_matches('/')
+        .split('/')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     if first.starts_with("aws") {
-        return Err(error("AccessDeniedException", format!("No access to reserved parameter name: {name}.")));
+        return Err(error(
+            "AccessDeniedException",
+            format!("No access to reserved parameter name: {name}."),
+        ));
     }
     if first.starts_with("ssm") {
-        return Err(validation("Parameter name: can't be prefixed with \"ssm\" (case-insensitive)."));
+        return Err(validation(
+            "Parameter name: can't be prefixed with \"ssm\" (case-insensitive).",
+        ));
     }
     if name.contains('/') && !name.starts_with('/') {
         return Err(validation("Parameter name must be a fully qualified name."));
@@ -418,14 +549,20 @@ fn check_value(value: &str, tier: &str) -> Result<(), ServiceError> {
     let length = value.chars().count();
     if length == 0 {
         return Err(validation(
-            "1 validation error detected: Value '' at 'value' failed to satisfy constraint: Member must have length \
+            "1 validation error detected: Value '' at 'value' failed to satisfy constraint: Member \
+             must have length \
              greater than or equal to 1.",
         ));
     }
-    let most = if tier == "Standard" { STANDARD } else { ADVANCED };
+    let most = if tier == "Standard" {
+        STANDARD
+    } else {
+        ADVANCED
+    };
     if length > most {
         return Err(validation(format!(
-            "{tier} tier parameters support a maximum parameter value of {most} characters. To create a larger parameter \
+            "{tier} tier parameters support a maximum parameter value of {most} characters. To \
+             create a larger parameter \
              value, upgrade the parameter to use the advanced-parameter tier."
         )));
     }
@@ -434,16 +571,25 @@ fn check_value(value: &str, tier: &str) -> Result<(), ServiceError> {
 
 /// The name inside of a parameter's ARN.
 fn local_name(name: &str) -> &str {
-    match name.strip_prefix("arn:").and_then(|arn| arn.split_once(":parameter/")) {
+    match name
+        .strip_prefix("arn:")
+        .and_then(|arn| arn.split_once(":parameter/"))
+    {
         // Names that are no paths lose nothing but their leading slash in an ARN.
-        Some((_, rest)) if rest.contains('/') => name.split_once(":parameter").map_or(rest, |(_, path)| path),
+        Some((_, rest)) if rest.contains('/') => {
+            name.split_once(":parameter").map_or(rest, |(_, path)| path)
+        }
         Some((_, rest)) => rest,
         None => name,
     }
 }
 
 fn key(caller: &Caller, name: &str) -> Key {
-    (caller.account.clone(), caller.region.clone(), name.to_owned())
+    (
+        caller.account.clone(),
+        caller.region.clone(),
+        name.to_owned(),
+    )
 }
 
 fn not_found() -> ServiceError {
@@ -452,8 +598,14 @@ fn not_found() -> ServiceError {
 
 fn shown(caller: &Caller, name: &str, parameter: &Parameter, decrypted: bool) -> Json {
     let name = local_name(name);
-    let (name, selector) = name.split_once(':').map_or((name, None), |(name, selector)| (name, Some(selector)));
-    let account = if name.starts_with("/aws/service/") { "" } else { caller.account.as_str() };
+    let (name, selector) = name
+        .split_once(':')
+        .map_or((name, None), |(name, selector)| (name, Some(selector)));
+    let account = if name.starts_with("/aws/service/") {
+        ""
+    } else {
+        caller.account.as_str()
+    };
     let partition = catalog::partition_of(&caller.region).name;
     let slash = if name.starts_with('/') { "" } else { "/" };
     let value = match parameter.kind {
@@ -501,12 +653,19 @@ fn public(caller: &Caller, name: &str) -> Option<Parameter> {
         }
         false => return None,
     };
-    Some(Parameter { kind: Kind::String, value, version: 1, modified: Timestamp::UNIX_EPOCH })
+    Some(Parameter {
+        kind: Kind::String,
+        value,
+        version: 1,
+        modified: Timestamp::UNIX_EPOCH,
+    })
 }
 
 /// The paths under which AWS, Canonical, Bottlerocket and the Marketplace publish AMI IDs.
 fn is_ami_path(name: &str) -> bool {
-    let Some(path) = name.strip_prefix("/aws/service/") else { return false };
+    let Some(path) = name.strip_prefix("/aws/service/") else {
+        return false;
+    };
     let last = path.rsplit('/').next().unwrap_or_default();
     let first = path.split('/').next().unwrap_or_default();
     matches!(last, "image_id" | "ami-id" | "ami_id")
@@ -520,11 +679,19 @@ mod tests {
     use super::*;
 
     fn caller(region: &str) -> Caller {
-        Caller { account: "123456789012".into(), region: region.into() }
+        Caller {
+            account: "123456789012".into(),
+            region: region.into(),
+        }
     }
 
     fn ask(service: &Service, action: &str, input: Json) -> Answer {
-        service.call(&Clock::new(1.0), &caller("us-east-1"), action, &Input::of(input))
+        service.call(
+            &Clock::new(1.0),
+            &caller("us-east-1"),
+            action,
+            &Input::of(input),
+        )
     }
 
     fn refused(answer: Answer) -> (String, String) {
@@ -535,15 +702,32 @@ mod tests {
     #[test]
     fn parameters_are_described_without_their_values() {
         let service = Service::default();
-        for (name, kind) in [("/a/b", "String"), ("/a/c/d", "StringList"), ("plain", "SecureString")] {
-            ask(&service, "PutParameter", json!({"Name": name, "Value": "x", "Type": kind})).unwrap();
+        for (name, kind) in [
+            ("/a/b", "String"),
+            ("/a/c/d", "StringList"),
+            ("plain", "SecureString"),
+        ] {
+            ask(
+                &service,
+                "PutParameter",
+                json!({"Name": name, "Value": "x", "Type": kind}),
+            )
+            .unwrap();
         }
         let check = |input: Json, expect: &[&str]| {
             let found = ask(&service, "DescribeParameters", input.clone()).unwrap();
             let found = found["Parameters"].as_array().unwrap();
-            let names: Vec<_> = found.iter().map(|it| it["Name"].as_str().unwrap()).collect();
+            let names: Vec<_> = found
+                .iter()
+                .map(|it| it["Name"].as_str().unwrap())
+                .collect();
             assert_eq!(names, expect, "{input}");
-            assert!(found.iter().all(|it| it.get("Value").is_none() && it["Tier"] == "Standard"), "{found:?}");
+            assert!(
+                found
+                    .iter()
+                    .all(|it| it.get("Value").is_none() && it["Tier"] == "Standard"),
+                "{found:?}"
+            );
         };
         let by = |key: &str, option: &str, value: &str| json!({"ParameterFilters": [{"Key": key, "Option": option, "Values": [value]}]});
         check(json!({}), &["/a/b", "/a/c/d", "plain"]);
@@ -553,11 +737,22 @@ mod tests {
         check(by("Path", "OneLevel", "/a"), &["/a/b"]);
         check(by("Path", "Recursive", "/a/"), &["/a/b", "/a/c/d"]);
         check(by("Type", "Equals", "SecureString"), &["plain"]);
-        check(json!({"Filters": [{"Key": "Name", "Values": ["/a/c"]}]}), &["/a/c/d"]);
+        check(
+            json!({"Filters": [{"Key": "Name", "Values": ["/a/c"]}]}),
+            &["/a/c/d"],
+        );
         let page = ask(&service, "DescribeParameters", json!({"MaxResults": 2})).unwrap();
         assert_eq!(page["NextToken"], "/a/c/d");
         check(json!({"NextToken": "/a/c/d"}), &["plain"]);
-        assert_eq!(refused(ask(&service, "DescribeParameters", by("Colour", "Equals", "x"))).0, "InvalidFilterKey");
+        assert_eq!(
+            refused(ask(
+                &service,
+                "DescribeParameters",
+                by("Colour", "Equals", "x")
+            ))
+            .0,
+            "InvalidFilterKey"
+        );
     }
 
     #[test]
@@ -568,24 +763,48 @@ mod tests {
             put(json!({"Name": "/a/b", "Value": "x", "Type": "String"})).unwrap(),
             json!({"Version": 1, "Tier": "Standard"})
         );
-        assert_eq!(refused(put(json!({"Name": "/a/b", "Value": "y"}))).0, "ParameterAlreadyExists");
-        assert_eq!(put(json!({"Name": "/a/b", "Value": "y", "Overwrite": true})).unwrap()["Version"], 2);
+        assert_eq!(
+            refused(put(json!({"Name": "/a/b", "Value": "y"}))).0,
+            "ParameterAlreadyExists"
+        );
+        assert_eq!(
+            put(json!({"Name": "/a/b", "Value": "y", "Overwrite": true})).unwrap()["Version"],
+            2
+        );
         let get = |name: &str| ask(&service, "GetParameter", json!({"Name": name}));
         let found = get("/a/b").unwrap();
         assert_eq!(found["Parameter"]["Value"], "y");
-        assert_eq!(found["Parameter"]["ARN"], "arn:aws:ssm:us-east-1:123456789012:parameter/a/b");
-        assert_eq!(get("arn:aws:ssm:us-east-1:123456789012:parameter/a/b").unwrap()["Parameter"]["Name"], "/a/b");
+        assert_eq!(
+            found["Parameter"]["ARN"],
+            "arn:aws:ssm:us-east-1:123456789012:parameter/a/b"
+        );
+        assert_eq!(
+            get("arn:aws:ssm:us-east-1:123456789012:parameter/a/b").unwrap()["Parameter"]["Name"],
+            "/a/b"
+        );
         assert_eq!(get("/a/b:2").unwrap()["Parameter"]["Value"], "y");
         let first = get("/a/b:1").unwrap();
-        assert_eq!((&first["Parameter"]["Value"], &first["Parameter"]["Selector"]), (&json!("x"), &json!(":1")));
+        assert_eq!(
+            (
+                &first["Parameter"]["Value"],
+                &first["Parameter"]["Selector"]
+            ),
+            (&json!("x"), &json!(":1"))
+        );
         assert_eq!(refused(get("/a/b:3")).0, "ParameterVersionNotFound");
         assert_eq!(service.parameter(&caller("eu-west-1"), "/a/b"), None);
         let many = ask(&service, "GetParameters", json!({"Names": ["/a/b", "c"]})).unwrap();
         assert_eq!(
-            (many["Parameters"][0]["Value"].clone(), many["InvalidParameters"].clone()),
+            (
+                many["Parameters"][0]["Value"].clone(),
+                many["InvalidParameters"].clone()
+            ),
             (json!("y"), json!(["c"]))
         );
-        assert_eq!(ask(&service, "DeleteParameter", json!({"Name": "/a/b"})).unwrap(), json!({}));
+        assert_eq!(
+            ask(&service, "DeleteParameter", json!({"Name": "/a/b"})).unwrap(),
+            json!({})
+        );
         assert_eq!(
             refused(ask(&service, "DeleteParameter", json!({"Name": "/a/b"}))),
             ("ParameterNotFound".into(), "".into())
@@ -595,9 +814,20 @@ mod tests {
     #[test]
     fn secure_strings_are_shown_on_demand() {
         let service = Service::default();
-        service.put(&caller("us-east-1"), "p", Kind::SecureString, "hush", Timestamp::UNIX_EPOCH);
+        service.put(
+            &caller("us-east-1"),
+            "p",
+            Kind::SecureString,
+            "hush",
+            Timestamp::UNIX_EPOCH,
+        );
         let get = |decrypted: bool| {
-            let found = ask(&service, "GetParameter", json!({"Name": "p", "WithDecryption": decrypted})).unwrap();
+            let found = ask(
+                &service,
+                "GetParameter",
+                json!({"Name": "p", "WithDecryption": decrypted}),
+            )
+            .unwrap();
             found["Parameter"]["Value"].as_str().unwrap().to_owned()
         };
         assert_eq!(get(true), "hush");
@@ -608,10 +838,28 @@ mod tests {
     fn paths_are_listed_in_pages() {
         let service = Service::default();
         for n in 10..25 {
-            service.put(&caller("us-east-1"), &format!("/a/p{n}"), Kind::String, "v", Timestamp::UNIX_EPOCH);
+            service.put(
+                &caller("us-east-1"),
+                &format!("/a/p{n}"),
+                Kind::String,
+                "v",
+                Timestamp::UNIX_EPOCH,
+            );
         }
-        service.put(&caller("us-east-1"), "/a/deep/er", Kind::String, "v", Timestamp::UNIX_EPOCH);
-        service.put(&caller("us-east-1"), "/ab", Kind::String, "v", Timestamp::UNIX_EPOCH);
+        service.put(
+            &caller("us-east-1"),
+            "/a/deep/er",
+            Kind::String,
+            "v",
+            Timestamp::UNIX_EPOCH,
+        );
+        service.put(
+            &caller("us-east-1"),
+            "/ab",
+            Kind::String,
+            "v",
+            Timestamp::UNIX_EPOCH,
+        );
         let page = |recursive: bool, token: &Json| {
             let page = ask(
                 &service,
@@ -619,7 +867,10 @@ mod tests {
                 json!({"Path": "/a/", "Recursive": recursive, "NextToken": token}),
             );
             let page = page.unwrap();
-            (page["Parameters"].as_array().unwrap().len(), page["NextToken"].clone())
+            (
+                page["Parameters"].as_array().unwrap().len(),
+                page["NextToken"].clone(),
+            )
         };
         let (first, token) = page(false, &Json::Null);
         assert_eq!((first, page(false, &token)), (10, (5, Json::Null)));
@@ -634,8 +885,16 @@ mod tests {
             assert_eq!(found, code, "{input}");
             assert!(said.starts_with(message), "{said}");
         };
-        check(json!({"Name": "a", "Value": "x"}), "ValidationException", "A parameter type is required");
-        check(json!({"Name": "a", "Value": "x", "Type": "Text"}), "UnsupportedParameterType", "Text is not a valid");
+        check(
+            json!({"Name": "a", "Value": "x"}),
+            "ValidationException",
+            "A parameter type is required",
+        );
+        check(
+            json!({"Name": "a", "Value": "x", "Type": "Text"}),
+            "UnsupportedParameterType",
+            "Text is not a valid",
+        );
         check(
             json!({"Name": "a", "Value": "", "Type": "String"}),
             "ValidationException",
@@ -661,15 +920,34 @@ mod tests {
             "ValidationException",
             "Standard tier parameters support",
         );
-        check(json!({"Value": "x"}), "ValidationException", "1 validation error detected: Value null at 'name'");
-        assert_eq!(refused(ask(&Service::default(), "GetParameters", json!({"Names": []}))).0, "ValidationException");
-        assert_eq!(refused(ask(&Service::default(), "DescribeOpsItems", json!({}))).0, "UnknownOperationException");
+        check(
+            json!({"Value": "x"}),
+            "ValidationException",
+            "1 validation error detected: Value null at 'name'",
+        );
+        assert_eq!(
+            refused(ask(
+                &Service::default(),
+                "GetParameters",
+                json!({"Names": []})
+            ))
+            .0,
+            "ValidationException"
+        );
+        assert_eq!(
+            refused(ask(&Service::default(), "DescribeOpsItems", json!({}))).0,
+            "UnknownOperationException"
+        );
     }
 
     #[test]
     fn public_parameters_are_amis() {
         let service = Service::default();
-        let value = |region: &str, name: &str| service.parameter(&caller(region), name).map(|found| found.value);
+        let value = |region: &str, name: &str| {
+            service
+                .parameter(&caller(region), name)
+                .map(|found| found.value)
+        };
         let name = "/aws/service/ami-amazon-linux-latest/amzn2-ami-hvm-x86_64-gp2";
         let ami = value("us-east-1", name).unwrap();
         assert!(ami.len() == 21 && ami.starts_with("ami-"), "{ami}");
@@ -681,13 +959,22 @@ mod tests {
             "/aws/service/bottlerocket/aws-ecs-1/x86_64/latest/image_id",
             "/aws/service/marketplace/prod-abc/latest",
         ] {
-            assert!(value("us-east-1", name).unwrap().starts_with("ami-"), "{name}");
+            assert!(
+                value("us-east-1", name).unwrap().starts_with("ami-"),
+                "{name}"
+            );
         }
         assert!(
-            value("us-east-1", "/aws/service/ecs/optimized-ami/amazon-linux-2/recommended")
-                .unwrap()
-                .contains("\"image_id\":\"ami-")
+            value(
+                "us-east-1",
+                "/aws/service/ecs/optimized-ami/amazon-linux-2/recommended"
+            )
+            .unwrap()
+            .contains("\"image_id\":\"ami-")
         );
-        assert_eq!(value("us-east-1", "/aws/service/global-infrastructure/regions"), None);
+        assert_eq!(
+            value("us-east-1", "/aws/service/global-infrastructure/regions"),
+            None
+        );
     }
 }

@@ -21,7 +21,9 @@ pub fn call(cloud: &Cloud, credential: &Credential, form: &Form) -> Option<Answe
         "GetSessionToken" => {
             let mut xml = Xml::new();
             let arn = user_arn(&credential.caller);
-            xml.element("Credentials", |xml| credentials(xml, cloud, &credential.caller.account, &arn));
+            xml.element("Credentials", |xml| {
+                credentials(xml, cloud, &credential.caller.account, &arn)
+            });
             Some(Ok(xml.finish()))
         }
         _ => None,
@@ -42,36 +44,52 @@ fn caller_identity(credential: &Credential) -> String {
             let id = format!("AROASIMULATED00000000:{session}");
             (arn, id)
         }
-        None => (user_arn(&credential.caller), "AIDASIMULATED00000000".to_owned()),
+        None => (
+            user_arn(&credential.caller),
+            "AIDASIMULATED00000000".to_owned(),
+        ),
     };
     let mut xml = Xml::new();
-    xml.text("Arn", arn).text("UserId", id).text("Account", &credential.caller.account);
+    xml.text("Arn", arn)
+        .text("UserId", id)
+        .text("Account", &credential.caller.account);
     xml.finish()
 }
 
 fn assume_role(cloud: &Cloud, form: &Form) -> Answer {
     let given = |name: &str| {
-        parameter(&form.parameters, name).filter(|value| !value.is_empty()).ok_or_else(|| {
-            let member = name.char_indices().map(|(at, c)| if at == 0 { c.to_ascii_lowercase() } else { c });
-            let member: String = member.collect();
-            invalid(format!(
-                "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
-            ))
-        })
+        parameter(&form.parameters, name)
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| {
+                let member = name
+                    .char_indices()
+                    .map(|(at, c)| if at == 0 { c.to_ascii_lowercase() } else { c });
+                let member: String = member.collect();
+                invalid(format!(
+                    "1 validation error detected: Value null at '{member}' failed to satisfy \
+                 constraint: Member must not be null"
+                ))
+            })
     };
     let (role, session) = (given("RoleArn")?, given("RoleSessionName")?);
     let parts: Vec<&str> = role.splitn(6, ':').collect();
     let ["arn", partition, "iam", "", account, path] = parts.as_slice() else {
         return Err(invalid(format!("{role} is invalid")));
     };
-    let name = path.strip_prefix("role/").and_then(|path| path.rsplit('/').next());
-    let (Some(name), true) = (name, account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())) else {
+    let name = path
+        .strip_prefix("role/")
+        .and_then(|path| path.rsplit('/').next());
+    let (Some(name), true) = (
+        name,
+        account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()),
+    ) else {
         return Err(invalid(format!("{role} is invalid")));
     };
     let arn = format!("arn:{partition}:sts::{account}:assumed-role/{name}/{session}");
     let mut xml = Xml::new();
     xml.element("AssumedRoleUser", |xml| {
-        xml.text("Arn", &arn).text("AssumedRoleId", format!("AROASIMULATED00000000:{session}"));
+        xml.text("Arn", &arn)
+            .text("AssumedRoleId", format!("AROASIMULATED00000000:{session}"));
     });
     xml.element("Credentials", |xml| credentials(xml, cloud, account, &arn));
     Ok(xml.finish())
@@ -81,7 +99,10 @@ fn assume_role(cloud: &Cloud, form: &Form) -> Answer {
 fn credentials(xml: &mut Xml, cloud: &Cloud, account: &str, arn: &str) {
     let expires = cloud.clock.now() + LASTS;
     xml.text("AccessKeyId", issued_key(account))
-        .text("SecretAccessKey", "simulated/simulated/simulated/simulated/")
+        .text(
+            "SecretAccessKey",
+            "simulated/simulated/simulated/simulated/",
+        )
         .text("SessionToken", BASE64_STANDARD.encode(arn))
         .text("Expiration", expires.strftime("%Y-%m-%dT%H:%M:%SZ"));
 }
@@ -102,12 +123,35 @@ mod tests {
     use crate::simulator::clock::Clock;
     use crate::simulator::scenario::Scenario;
 
-    fn ask(action: &str, parameters: &[(&str, &str)], session_token: Option<String>) -> Option<Answer> {
+    fn ask(
+        action: &str,
+        parameters: &[(&str, &str)],
+        session_token: Option<String>,
+    ) -> Option<Answer> {
         let cloud = Cloud::new(Clock::new(1.0), Scenario::default());
-        let caller = Caller { account: "111122223333".into(), region: "cn-north-1".into() };
-        let credential = Credential { caller, service: "sts".into(), session_token, expires: None };
-        let parameters = parameters.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        call(&cloud, &credential, &Form { action: action.into(), version: String::new(), parameters })
+        let caller = Caller {
+            account: "111122223333".into(),
+            region: "cn-north-1".into(),
+        };
+        let credential = Credential {
+            caller,
+            service: "sts".into(),
+            session_token,
+            expires: None,
+        };
+        let parameters = parameters
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect();
+        call(
+            &cloud,
+            &credential,
+            &Form {
+                action: action.into(),
+                version: String::new(),
+                parameters,
+            },
+        )
     }
 
     #[test]
@@ -118,25 +162,54 @@ mod tests {
             "<Arn>arn:aws-cn:iam::111122223333:user/simulated</Arn><UserId>AIDASIMULATED00000000</UserId>\
              <Account>111122223333</Account>"
         );
-        let role = [("RoleArn", "arn:aws:iam::210987654321:role/path/Deploy"), ("RoleSessionName", "me")];
+        let role = [
+            ("RoleArn", "arn:aws:iam::210987654321:role/path/Deploy"),
+            ("RoleSessionName", "me"),
+        ];
         let assumed = ask("AssumeRole", &role, None).unwrap().unwrap();
-        assert!(assumed.contains("<AccessKeyId>ASIA2109876543210SIM</AccessKeyId>"), "{assumed}");
-        let token = assumed.split("<SessionToken>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+        assert!(
+            assumed.contains("<AccessKeyId>ASIA2109876543210SIM</AccessKeyId>"),
+            "{assumed}"
+        );
+        let token = assumed
+            .split("<SessionToken>")
+            .nth(1)
+            .unwrap()
+            .split('<')
+            .next()
+            .unwrap()
+            .to_owned();
         let said = ask("GetCallerIdentity", &[], Some(token)).unwrap().unwrap();
-        assert!(said.starts_with("<Arn>arn:aws:sts::210987654321:assumed-role/Deploy/me</Arn>"), "{said}");
+        assert!(
+            said.starts_with("<Arn>arn:aws:sts::210987654321:assumed-role/Deploy/me</Arn>"),
+            "{said}"
+        );
         assert_eq!(ask("GetFederationToken", &[], None), None);
     }
 
     #[test]
     fn roles_are_named_by_arn() {
         let check = |role: &[(&str, &str)], message: &str| {
-            assert_eq!(ask("AssumeRole", role, None).unwrap().unwrap_err().message, message);
+            assert_eq!(
+                ask("AssumeRole", role, None).unwrap().unwrap_err().message,
+                message
+            );
         };
-        check(&[("RoleArn", "Deploy"), ("RoleSessionName", "me")], "Deploy is invalid");
-        check(&[("RoleArn", "arn:aws:iam::1:role/x"), ("RoleSessionName", "me")], "arn:aws:iam::1:role/x is invalid");
+        check(
+            &[("RoleArn", "Deploy"), ("RoleSessionName", "me")],
+            "Deploy is invalid",
+        );
+        check(
+            &[
+                ("RoleArn", "arn:aws:iam::1:role/x"),
+                ("RoleSessionName", "me"),
+            ],
+            "arn:aws:iam::1:role/x is invalid",
+        );
         check(
             &[("RoleArn", "arn:aws:iam::210987654321:role/x")],
-            "1 validation error detected: Value null at 'roleSessionName' failed to satisfy constraint: Member must not \
+            "1 validation error detected: Value null at 'roleSessionName' failed to satisfy \
+             constraint: Member must not \
              be null",
         );
     }

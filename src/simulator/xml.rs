@@ -53,8 +53,14 @@ impl Xml {
     }
 
     /// The same, in a namespace.
-    pub fn in_namespace(&mut self, name: &str, namespace: &str, inside: impl FnOnce(&mut Self)) -> &mut Self {
-        self.text.push_str(&format!("<{name} xmlns=\"{}\">", escape(namespace)));
+    pub fn in_namespace(
+        &mut self,
+        name: &str,
+        namespace: &str,
+        inside: impl FnOnce(&mut Self),
+    ) -> &mut Self {
+        self.text
+            .push_str(&format!("<{name} xmlns=\"{}\">", escape(namespace)));
         inside(self);
         self.close(name)
     }
@@ -74,7 +80,8 @@ impl Xml {
 /// Text as XML holds it. Characters that no XML 1.0 document may hold become U+FFFD.
 pub fn escape(text: &str) -> Cow<'_, str> {
     let is_plain = |c: char| {
-        !matches!(c, '&' | '<' | '>' | '"' | '\r' | '\u{FFFE}' | '\u{FFFF}') && (c >= ' ' || c == '\t' || c == '\n')
+        !matches!(c, '&' | '<' | '>' | '"' | '\r' | '\u{FFFE}' | '\u{FFFF}')
+            && (c >= ' ' || c == '\t' || c == '\n')
     };
     if text.chars().all(is_plain) {
         return Cow::Borrowed(text);
@@ -113,10 +120,15 @@ mod tests {
     fn elements_nest() {
         let mut xml = Xml::new();
         xml.in_namespace("R", "http://x/", |xml| {
-            xml.text("A", 1).optional("B", None::<&str>).element("C", |xml| {
-                xml.raw("D", "<E/>").optional("F", Some("<"));
-            });
+            xml.text("A", 1)
+                .optional("B", None::<&str>)
+                .element("C", |xml| {
+                    xml.raw("D", "<E/>").optional("F", Some("<"));
+                });
         });
-        assert_eq!(xml.finish(), "<R xmlns=\"http://x/\"><A>1</A><C><D><E/></D><F>&lt;</F></C></R>");
+        assert_eq!(
+            xml.finish(),
+            "<R xmlns=\"http://x/\"><A>1</A><C><D><E/></D><F>&lt;</F></C></R>"
+        );
     }
 }

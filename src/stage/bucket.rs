@@ -21,26 +21,45 @@ pub struct Bucket {
     pub fresh: bool,
 }
 
-/// Finds the planned bucket, or makes it where the plan says so. TaskCat's `S3BucketObj.create`, and the checks of
-/// `_bucket_matches_existing`.
-pub async fn ensure(plan: &BucketPlan, run_id: Uuid, aws: &Aws, events: &Events) -> Result<Bucket, StageError> {
+/// Finds the planned bucket, or makes it where the plan says so. TaskCat's `S3BucketObj.create`,
+/// and the checks of `_bucket_matches_existing`.
+pub async fn ensure(
+    plan: &BucketPlan,
+    run_id: Uuid,
+    aws: &Aws,
+    events: &Events,
+) -> Result<Bucket, StageError> {
     if let Some(bucket) = find(plan, aws).await? {
         return Ok(bucket);
     }
     if plan.kind == BucketKind::Given {
-        return Err(StageError::NoSuchBucket { bucket: plan.name.clone() });
+        return Err(StageError::NoSuchBucket {
+            bucket: plan.name.clone(),
+        });
     }
-    let regions: Vec<&String> = std::iter::once(&plan.region).chain(&plan.other_regions).collect();
+    let regions: Vec<&String> = std::iter::once(&plan.region)
+        .chain(&plan.other_regions)
+        .collect();
     for (region, next) in regions.iter().zip(regions.iter().skip(1)) {
         match create_in(region, plan, run_id, aws, events).await {
             Err(StageError::Aws(error)) if is_of_region(&error) => {
                 let name = &plan.name;
-                events.warn(None, format!("the bucket {name} can't be created there: {error}; trying {next}"));
+                events.warn(
+                    None,
+                    format!("the bucket {name} can't be created there: {error}; trying {next}"),
+                );
             }
             created => return created,
         }
     }
-    create_in(regions.last().copied().unwrap_or(&plan.region), plan, run_id, aws, events).await
+    create_in(
+        regions.last().copied().unwrap_or(&plan.region),
+        plan,
+        run_id,
+        aws,
+        events,
+    )
+    .await
 }
 
 async fn create_in(
@@ -52,10 +71,15 @@ async fn create_in(
 ) -> Result<Bucket, StageError> {
     let clients = aws.clients(&plan.profile, region).await;
     create(plan, run_id, &clients, events).await?;
-    Ok(Bucket { name: plan.name.clone(), clients, fresh: true })
+    Ok(Bucket {
+        name: plan.name.clone(),
+        clients,
+        fresh: true,
+    })
 }
 
-/// Whether nothing was created, for a reason that may be the region's own: it isn't enabled, or a policy denies it.
+/// Whether nothing was created, for a reason that may be the region's own: it isn't enabled, or a
+/// policy denies it.
 fn is_of_region(error: &AwsError) -> bool {
     error.operation == "CreateBucket"
         && (error.is(ErrorKind::Credentials)
@@ -69,24 +93,48 @@ pub async fn find(plan: &BucketPlan, aws: &Aws) -> Result<Option<Bucket>, StageE
         return Ok(None);
     }
     let clients = aws.clients(&plan.profile, &plan.region).await;
-    let Some(region) = clients.bucket_region(&plan.name).await? else { return Ok(None) };
+    let Some(region) = clients.bucket_region(&plan.name).await? else {
+        return Ok(None);
+    };
     if plan.kind != BucketKind::Given && region != plan.region {
         let (bucket, expected) = (plan.name.clone(), plan.region.clone());
-        return Err(StageError::WrongRegion { bucket, found: region, expected });
+        return Err(StageError::WrongRegion {
+            bucket,
+            found: region,
+            expected,
+        });
     }
     let clients = aws.clients(&plan.profile, &region).await;
-    Ok(Some(Bucket { name: plan.name.clone(), clients, fresh: false }))
+    Ok(Some(Bucket {
+        name: plan.name.clone(),
+        clients,
+        fresh: false,
+    }))
 }
 
-async fn create(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Events) -> Result<(), StageError> {
+async fn create(
+    plan: &BucketPlan,
+    run_id: Uuid,
+    clients: &Clients,
+    events: &Events,
+) -> Result<(), StageError> {
     let (bucket, region) = (plan.name.clone(), clients.region().to_owned());
-    events.record(Happening::BucketCreating { bucket: bucket.clone(), region: region.clone() }).await?;
+    events
+        .record(Happening::BucketCreating {
+            bucket: bucket.clone(),
+            region: region.clone(),
+        })
+        .await?;
     match clients.create_bucket(&bucket, &tags(plan, run_id)).await {
         Ok(()) => {}
         // There was none a moment ago: the answer to an earlier attempt got lost.
         Err(error) if plan.tag.is_some() && error.has_code("BucketAlreadyOwnedByYou") => {}
         // Another run of the same account makes the same regional bucket at the same moment.
-        Err(error) if plan.kind != BucketKind::Auto && error.has_code("BucketAlreadyOwnedByYou") => return Ok(()),
+        Err(error)
+            if plan.kind != BucketKind::Auto && error.has_code("BucketAlreadyOwnedByYou") =>
+        {
+            return Ok(());
+        }
         // The answer to the call that created it was lost; the name is the run's own.
         Err(error) if plan.kind == BucketKind::Auto && may_have_created(&error) => {
             if !is_ours(&bucket, run_id, clients).await {
@@ -97,7 +145,8 @@ async fn create(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Eve
     }
     if let Err(error) = secure(plan, run_id, clients, events).await {
         if plan.kind != BucketKind::Auto {
-            // Nothing is in it yet, and nobody would delete it later. The error that matters is the first.
+            // Nothing is in it yet, and nobody would delete it later. The error that matters is the
+            // first.
             let _ = clients.delete_bucket(&bucket).await;
         }
         // One of the run's own is deleted at its end.
@@ -115,7 +164,10 @@ fn may_have_created(error: &AwsError) -> bool {
 async fn is_ours(bucket: &str, run_id: Uuid, clients: &Clients) -> bool {
     let run_id = run_id.simple().to_string();
     let tags = clients.bucket_tags(bucket).await.ok().flatten();
-    tags.is_some_and(|tags| tags.iter().all(|(key, value)| key != "taskcat-id" || *value == run_id))
+    tags.is_some_and(|tags| {
+        tags.iter()
+            .all(|(key, value)| key != "taskcat-id" || *value == run_id)
+    })
 }
 
 /// Keys and values of the tags by which a bucket is recognised.
@@ -130,8 +182,14 @@ fn tags(plan: &BucketPlan, run_id: Uuid) -> Vec<(String, String)> {
     }
 }
 
-/// Public access blocked, TLS required, tagged as ours. Regional buckets carry no run's tag, since runs share them.
-async fn secure(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Events) -> Result<(), AwsError> {
+/// Public access blocked, TLS required, tagged as ours. Regional buckets carry no run's tag, since
+/// runs share them.
+async fn secure(
+    plan: &BucketPlan,
+    run_id: Uuid,
+    clients: &Clients,
+    events: &Events,
+) -> Result<(), AwsError> {
     let bucket = plan.name.as_str();
     let tags = tags(plan, run_id);
     let tagged = async {
@@ -142,7 +200,9 @@ async fn secure(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Eve
         }
     };
     // A plain-HTTP stand-in for S3 would be locked out by a policy that demands TLS.
-    let plain_http = clients.s3_endpoint().is_some_and(|url| url.starts_with("http://"));
+    let plain_http = clients
+        .s3_endpoint()
+        .is_some_and(|url| url.starts_with("http://"));
     let policed = async {
         match bucket_policy(plan, !plain_http) {
             Some(policy) => clients.put_bucket_policy(bucket, &policy).await,
@@ -151,9 +211,13 @@ async fn secure(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Eve
     };
     let blocked = async {
         match clients.block_public_access(bucket).await {
-            // An organisation may forbid the call because it blocks public access for the whole account anyway.
+            // An organisation may forbid the call because it blocks public access for the whole
+            // account anyway.
             Err(error) if error.is(ErrorKind::Denied) => {
-                events.warn(None, format!("public access to {bucket} could not be blocked: {error}"));
+                events.warn(
+                    None,
+                    format!("public access to {bucket} could not be blocked: {error}"),
+                );
                 Ok(())
             }
             result => result,
@@ -163,18 +227,24 @@ async fn secure(plan: &BucketPlan, run_id: Uuid, clients: &Clients, events: &Eve
 }
 
 impl Bucket {
-    /// Where CloudFormation finds the object `key`: virtual-host style on AWS, path style on a stand-in, which on the
-    /// loopback interface is called `localhost` (moto takes no address there).
+    /// Where CloudFormation finds the object `key`: virtual-host style on AWS, path style on a
+    /// stand-in, which on the loopback interface is called `localhost` (moto takes no address
+    /// there).
     pub fn url(&self, key: &str) -> String {
         let name = &self.name;
         match self.clients.s3_endpoint() {
             Some(endpoint) => {
-                let endpoint = endpoint.trim_end_matches('/').replace("://127.0.0.1", "://localhost");
+                let endpoint = endpoint
+                    .trim_end_matches('/')
+                    .replace("://127.0.0.1", "://localhost");
                 format!("{endpoint}/{name}/{key}")
             }
             None => {
                 let region = self.clients.region();
-                format!("https://{name}.s3.{region}.{}/{key}", catalog::partition_of(region).dns_suffix)
+                format!(
+                    "https://{name}.s3.{region}.{}/{key}",
+                    catalog::partition_of(region).dns_suffix
+                )
             }
         }
     }

@@ -1,9 +1,11 @@
-//! What is not staged: TaskCat's own exclusions, `--exclude-prefix`, and the project's `.taskcatignore`.
+//! What is not staged: TaskCat's own exclusions, `--exclude-prefix`, and the project's
+//! `.taskcatignore`.
 //!
-//! `local` asks it about every folder and file, and the remote side about keys that no local file has. TaskCat's
-//! exclusions follow `_s3_sync.py` to the letter: file names by two `fnmatch` patterns, folders and remote keys by
-//! `gitwildmatch` of the Python package `pathspec`, which differs from git (a pattern of a folder covers what is in it,
-//! and the last pattern that matches decides). `.taskcatignore` is gitignore proper, read by the crate `ignore`.
+//! `local` asks it about every folder and file, and the remote side about keys that no local file
+//! has. TaskCat's exclusions follow `_s3_sync.py` to the letter: file names by two `fnmatch`
+//! patterns, folders and remote keys by `gitwildmatch` of the Python package `pathspec`, which
+//! differs from git (a pattern of a folder covers what is in it, and the last pattern that matches
+//! decides). `.taskcatignore` is gitignore proper, read by the crate `ignore`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,8 +20,15 @@ use crate::input;
 pub const IGNORE_FILE: &str = ".taskcatignore";
 
 /// S3Sync's `exclude_files` and `exclude_path_prefixes`, in its order.
-const TASKCAT: [&str; 7] =
-    [".*", "*.md", "lambda_functions/source/", "functions/source/", ".", "venv/", "taskcat_outputs/"];
+const TASKCAT: [&str; 7] = [
+    ".*",
+    "*.md",
+    "lambda_functions/source/",
+    "functions/source/",
+    ".",
+    "venv/",
+    "taskcat_outputs/",
+];
 
 #[derive(Clone, Debug)]
 pub struct Exclusions {
@@ -38,39 +47,63 @@ impl Exclusions {
     /// `prefixes` are the values of `--exclude-prefix`.
     ///
     /// # Errors
-    /// Every pattern that can't be read, of both sources: staging what a user meant to keep at home would be worse.
+    /// Every pattern that can't be read, of both sources: staging what a user meant to keep at home
+    /// would be worse.
     pub fn load(project_root: &Path, prefixes: &[String]) -> Result<Self, Vec<Diagnostic>> {
         let (ignore_file, mut errors) = read_ignore_file(project_root);
         let mut patterns = Vec::new();
-        for text in TASKCAT.into_iter().chain(prefixes.iter().map(String::as_str)) {
+        for text in TASKCAT
+            .into_iter()
+            .chain(prefixes.iter().map(String::as_str))
+        {
             match Pattern::parse(text) {
                 Ok(pattern) => patterns.extend(pattern),
                 Err(reason) => {
-                    errors.push(Diagnostic::error(format!("the exclude prefix `{text}` is not a pattern: {reason}")));
+                    errors.push(Diagnostic::error(format!(
+                        "the exclude prefix `{text}` is not a pattern: {reason}"
+                    )));
                 }
             }
         }
-        if errors.is_empty() { Ok(Self { patterns, ignore_file }) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(Self {
+                patterns,
+                ignore_file,
+            })
+        } else {
+            Err(errors)
+        }
     }
 
-    /// Whether TaskCat would leave an object under this key (relative to the project's prefix) alone when no local
-    /// file has it: S3Sync's `_exclude_remote`. `.taskcatignore` has no say here: what was staged before it was ignored
-    /// is a leftover, to be removed.
+    /// Whether TaskCat would leave an object under this key (relative to the project's prefix)
+    /// alone when no local file has it: S3Sync's `_exclude_remote`. `.taskcatignore` has no say
+    /// here: what was staged before it was ignored is a leftover, to be removed.
     pub fn excludes_remote(&self, key: &str) -> bool {
-        let key = key.strip_prefix('/').or_else(|| key.strip_prefix("./")).unwrap_or(key);
-        let last = self.patterns.iter().rev().find(|pattern| pattern.regex.is_match(key));
+        let key = key
+            .strip_prefix('/')
+            .or_else(|| key.strip_prefix("./"))
+            .unwrap_or(key);
+        let last = self
+            .patterns
+            .iter()
+            .rev()
+            .find(|pattern| pattern.regex.is_match(key));
         last.is_some_and(|pattern| pattern.excludes)
     }
 
-    /// Whether a file is left out, for its own sake or its folders'. `key` is relative to the project root, with `/`.
+    /// Whether a file is left out, for its own sake or its folders'. `key` is relative to the
+    /// project root, with `/`.
     pub fn excludes(&self, key: &str) -> bool {
         let mut folders = key.match_indices('/').map(|(at, _)| &key[..at]);
         self.excludes_file(key)
-            || key.rsplit_once('/').is_some_and(|(folder, _)| self.excludes_files_of(folder))
+            || key
+                .rsplit_once('/')
+                .is_some_and(|(folder, _)| self.excludes_files_of(folder))
             || folders.any(|folder| self.excludes_tree(folder))
     }
 
-    /// Whether the files directly in a folder are left out. `folder` is relative to the project root, with `/`.
+    /// Whether the files directly in a folder are left out. `folder` is relative to the project
+    /// root, with `/`.
     pub(super) fn excludes_files_of(&self, folder: &str) -> bool {
         self.excludes_remote(&format!("{folder}/"))
     }
@@ -78,14 +111,18 @@ impl Exclusions {
     /// Whether everything under a folder is left out, so that it needs no walk.
     pub(super) fn excludes_tree(&self, folder: &str) -> bool {
         self.ignore_file.matched(folder, true).is_ignore()
-            // A pattern that matches a folder matches all in it; only a negated one can take some of that back.
+            // A pattern that matches a folder matches all in it; only a negated one can take some
+            // of that back.
             || (self.excludes_files_of(folder) && self.patterns.iter().all(|pattern| pattern.excludes))
     }
 
-    /// Whether a file is left out for its own sake. `key` is relative to the project root, with `/`.
+    /// Whether a file is left out for its own sake. `key` is relative to the project root, with
+    /// `/`.
     pub(super) fn excludes_file(&self, key: &str) -> bool {
         let name = key.rsplit('/').next().unwrap_or(key);
-        name.starts_with('.') || name.ends_with(".md") || self.ignore_file.matched(key, false).is_ignore()
+        name.starts_with('.')
+            || name.ends_with(".md")
+            || self.ignore_file.matched(key, false).is_ignore()
     }
 }
 
@@ -111,14 +148,19 @@ fn read_ignore_file(project_root: &Path) -> (Gitignore, Vec<Diagnostic>) {
     (ignore_file, errors)
 }
 
-/// Lines with a bracket that nothing closes. git matches nothing by them (`wildmatch.c`), and the crate takes them for plain
-/// names; nobody means either.
+/// Lines with a bracket that nothing closes. git matches nothing by them (`wildmatch.c`), and the
+/// crate takes them for plain names; nobody means either.
 fn unclosed_brackets(file: &Path) -> Vec<Diagnostic> {
     let text = input::text(file).unwrap_or_default();
-    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.starts_with('#'));
+    let lines = (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| !line.starts_with('#'));
     let unclosed = lines.filter_map(|(number, line)| Some((number, line, unclosed_bracket(line)?)));
     let diagnostic = |(line, text, column): (u32, &str, u32)| {
-        let location = Location { file: Arc::from(file), at: Position { line, column } };
+        let location = Location {
+            file: Arc::from(file),
+            at: Position { line, column },
+        };
         Diagnostic::error(format!("`{text}` is not a pattern: a `[` is never closed"))
             .at(location)
             .label("it opens here")
@@ -152,14 +194,24 @@ fn unclosed_bracket(line: &str) -> Option<u32> {
 /// One diagnostic for each thing that is wrong in an ignore file, at its line where it has one.
 fn diagnose(file: &Path, line: Option<u64>, error: &ignore::Error, into: &mut Vec<Diagnostic>) {
     match error {
-        ignore::Error::Partial(errors) => errors.iter().for_each(|error| diagnose(file, line, error, into)),
+        ignore::Error::Partial(errors) => errors
+            .iter()
+            .for_each(|error| diagnose(file, line, error, into)),
         ignore::Error::WithLineNumber { line, err } => diagnose(file, Some(*line), err, into),
-        ignore::Error::WithPath { err, .. } | ignore::Error::WithDepth { err, .. } => diagnose(file, line, err, into),
+        ignore::Error::WithPath { err, .. } | ignore::Error::WithDepth { err, .. } => {
+            diagnose(file, line, err, into)
+        }
         error => {
             let line = line.and_then(|line| u32::try_from(line).ok()).unwrap_or(1);
-            let location = Location { file: Arc::from(file), at: Position { line, column: 1 } };
+            let location = Location {
+                file: Arc::from(file),
+                at: Position { line, column: 1 },
+            };
             let message = match error {
-                ignore::Error::Glob { glob: Some(glob), err } => format!("`{glob}` is not a pattern: {err}"),
+                ignore::Error::Glob {
+                    glob: Some(glob),
+                    err,
+                } => format!("`{glob}` is not a pattern: {err}"),
                 error => format!("cannot read it: {error}"),
             };
             into.push(Diagnostic::error(message).at(location));
@@ -168,7 +220,8 @@ fn diagnose(file: &Path, line: Option<u64>, error: &ignore::Error, into: &mut Ve
 }
 
 impl Pattern {
-    /// `GitWildMatchPattern.pattern_to_regex` of pathspec 0.10. None for a comment, a blank line, or `/`.
+    /// `GitWildMatchPattern.pattern_to_regex` of pathspec 0.10. None for a comment, a blank line,
+    /// or `/`.
     fn parse(text: &str) -> Result<Option<Self>, String> {
         let text = text.trim();
         if text.is_empty() || text == "/" || text.starts_with('#') {
@@ -225,7 +278,11 @@ fn path_regex(pattern: &str) -> Result<String, String> {
                 if wants_slash {
                     regex.push('/');
                 }
-                regex.push_str(&if name == "*" { "[^/]+".to_owned() } else { segment_regex(name)? });
+                regex.push_str(&if name == "*" {
+                    "[^/]+".to_owned()
+                } else {
+                    segment_regex(name)?
+                });
                 if is_last {
                     regex.push_str("(?:/.*)?");
                 }
@@ -237,7 +294,8 @@ fn path_regex(pattern: &str) -> Result<String, String> {
     Ok(regex)
 }
 
-/// `_translate_segment_glob`: `*`, `?`, bracket expressions and backslashes within one path segment.
+/// `_translate_segment_glob`: `*`, `?`, bracket expressions and backslashes within one path
+/// segment.
 fn segment_regex(segment: &str) -> Result<String, String> {
     let mut regex = String::new();
     let mut rest = segment;
@@ -245,7 +303,10 @@ fn segment_regex(segment: &str) -> Result<String, String> {
         rest = rest.get(char.len_utf8()..).unwrap_or_default();
         match char {
             '\\' => {
-                let escaped = rest.chars().next().ok_or("a backslash with nothing behind it")?;
+                let escaped = rest
+                    .chars()
+                    .next()
+                    .ok_or("a backslash with nothing behind it")?;
                 rest = rest.get(escaped.len_utf8()..).unwrap_or_default();
                 regex.push_str(&escape(escaped.encode_utf8(&mut [0; 4])));
             }
@@ -272,7 +333,11 @@ fn bracket(rest: &str) -> Option<(String, &str)> {
     let first = members_from.chars().next().map_or(0, char::len_utf8);
     let end = first + members_from.get(first..)?.find(']')?;
     let (members, behind) = (members_from.get(..end)?, members_from.get(end + 1..)?);
-    let mut class = if negated.is_some() { "[^".to_owned() } else { "[".to_owned() };
+    let mut class = if negated.is_some() {
+        "[^".to_owned()
+    } else {
+        "[".to_owned()
+    };
     for member in members.chars() {
         // Python knows no set operations or nested classes inside brackets, Rust does.
         if "[]\\^&~".contains(member) {
@@ -290,14 +355,24 @@ mod tests {
 
     fn with(prefixes: &[&str]) -> Result<Exclusions, Vec<Diagnostic>> {
         let folder = tempfile::tempdir().unwrap();
-        Exclusions::load(folder.path(), &prefixes.iter().map(|&prefix| prefix.to_owned()).collect::<Vec<_>>())
+        Exclusions::load(
+            folder.path(),
+            &prefixes
+                .iter()
+                .map(|&prefix| prefix.to_owned())
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// What pathspec 0.10.3 answers, with these patterns behind TaskCat's own.
     #[test]
     fn remote_keys_as_pathspec_matches_them() {
         let check = |prefixes: &[&str], key: &str, expect: bool| {
-            assert_eq!(with(prefixes).unwrap().excludes_remote(key), expect, "{prefixes:?} {key}");
+            assert_eq!(
+                with(prefixes).unwrap().excludes_remote(key),
+                expect,
+                "{prefixes:?} {key}"
+            );
         };
         check(&[], "templates/a.yaml", false);
         check(&[], "README.md", true);
@@ -360,9 +435,13 @@ mod tests {
         let errors = Exclusions::load(folder.path(), &[]).unwrap_err();
         let shown: Vec<_> = errors.iter().map(|error| error.to_string()).collect();
         let expected = [
-            format!("{}:2:1: `[z-a]` is not a pattern: invalid range; 'z' > 'a'", file.display()),
             format!(
-                "{}:4:1: `{{x` is not a pattern: unclosed alternate group; missing '}}' (maybe escape '{{' with '[{{]'?)",
+                "{}:2:1: `[z-a]` is not a pattern: invalid range; 'z' > 'a'",
+                file.display()
+            ),
+            format!(
+                "{}:4:1: `{{x` is not a pattern: unclosed alternate group; missing '}}' (maybe \
+                 escape '{{' with '[{{]'?)",
                 file.display()
             ),
         ];

@@ -1,8 +1,8 @@
 //! The project's files as they are to be staged: one walk, and one read of each for its checksum.
 //!
-//! Which files count is `exclude`'s to say; comparing them with a bucket and sending them is left to the remote side,
-//! which calls [`list`] once however many buckets there are. As in TaskCat (`_s3_sync.py`), a link to a file is the
-//! file, and a link to a folder is not followed.
+//! Which files count is `exclude`'s to say; comparing them with a bucket and sending them is left
+//! to the remote side, which calls [`list`] once however many buckets there are. As in TaskCat
+//! (`_s3_sync.py`), a link to a file is the file, and a link to a folder is not followed.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -22,14 +22,19 @@ use crate::input::{self, InputError};
 use crate::links::Bounds;
 use crate::report_files;
 
-/// Lists the files to stage, sorted by key. It reads every file, so call it where blocking is allowed.
+/// Lists the files to stage, sorted by key. It reads every file, so call it where blocking is
+/// allowed.
 ///
-/// What can't be staged for a reason that the user may not care about (a dangling link, a name that is not UTF-8) is
-/// a warning; what is there and can't be read is an error.
+/// What can't be staged for a reason that the user may not care about (a dangling link, a name that
+/// is not UTF-8) is a warning; what is there and can't be read is an error.
 ///
 /// # Errors
 /// Every problem found, warnings included, if one of them is an error.
-pub fn list(project_root: &Path, exclusions: &Exclusions, follow_links: bool) -> Result<Listing, Vec<Diagnostic>> {
+pub fn list(
+    project_root: &Path,
+    exclusions: &Exclusions,
+    follow_links: bool,
+) -> Result<Listing, Vec<Diagnostic>> {
     let mut walk = Walk::new(project_root, exclusions, follow_links);
     walk.run();
     let mut files = Vec::with_capacity(walk.found.len());
@@ -41,15 +46,25 @@ pub fn list(project_root: &Path, exclusions: &Exclusions, follow_links: bool) ->
             Err(diagnostic) => diagnostics.push(diagnostic),
         }
     }
-    if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+    if diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.severity == Severity::Error)
+    {
         return Err(diagnostics);
     }
     files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-    Ok(Listing { files, warnings: diagnostics })
+    Ok(Listing {
+        files,
+        warnings: diagnostics,
+    })
 }
 
 /// Lists the links that lead outside of the project, as errors. It reads no file.
-pub fn links_outside(project_root: &Path, exclusions: &Exclusions, follow_links: bool) -> Vec<Diagnostic> {
+pub fn links_outside(
+    project_root: &Path,
+    exclusions: &Exclusions,
+    follow_links: bool,
+) -> Vec<Diagnostic> {
     let mut walk = Walk::new(project_root, exclusions, follow_links);
     walk.run();
     walk.outside
@@ -63,14 +78,16 @@ pub struct Listing {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalFile {
-    /// Relative to the project root, with `/`; the object's key follows the project's prefix with it.
+    /// Relative to the project root, with `/`; the object's key follows the project's prefix with
+    /// it.
     pub key: String,
     pub path: PathBuf,
     /// In bytes, as read.
     pub size: u64,
-    /// The ETag, without its quotes, that S3 gives the object: the MD5 of the content, or from [`PART_SIZE`] on the MD5
-    /// of the parts' MD5s and their number (`<md5>-3`). TaskCat's `_hash_file` differs from S3 for empty files and for
-    /// those of exactly [`PART_SIZE`], and sends them each time.
+    /// The ETag, without its quotes, that S3 gives the object: the MD5 of the content, or from
+    /// [`PART_SIZE`] on the MD5 of the parts' MD5s and their number (`<md5>-3`). TaskCat's
+    /// `_hash_file` differs from S3 for empty files and for those of exactly [`PART_SIZE`], and
+    /// sends them each time.
     pub etag: String,
 }
 
@@ -108,11 +125,18 @@ impl<'a> Walk<'a> {
                 Ok(entry) => entry,
                 Err(error) => {
                     let path = error.path().unwrap_or(self.project_root).to_owned();
-                    let is_vanished = error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
+                    let is_vanished = error
+                        .io_error()
+                        .is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
                     if is_vanished && error.depth() > 0 {
-                        self.warn(&path, "vanished while the project was read; it is not staged");
+                        self.warn(
+                            &path,
+                            "vanished while the project was read; it is not staged",
+                        );
                     } else {
-                        let why = error.io_error().map_or_else(|| error.to_string(), input::reason);
+                        let why = error
+                            .io_error()
+                            .map_or_else(|| error.to_string(), input::reason);
                         self.diagnostics.push(unreadable(&path, &why));
                     }
                     continue;
@@ -120,7 +144,10 @@ impl<'a> Walk<'a> {
             };
             let is_folder = entry.file_type().is_dir();
             let Some(key) = self.key(entry.path()) else {
-                self.warn(entry.path(), "has a name that is not UTF-8, which no key in S3 can have; it is not staged");
+                self.warn(
+                    entry.path(),
+                    "has a name that is not UTF-8, which no key in S3 can have; it is not staged",
+                );
                 if is_folder {
                     entries.skip_current_dir();
                 }
@@ -138,18 +165,30 @@ impl<'a> Walk<'a> {
 
     /// Relative to the project root, with `/`.
     fn key(&self, path: &Path) -> Option<String> {
-        Some(path.strip_prefix(self.project_root).ok()?.to_str()?.to_owned())
+        Some(
+            path.strip_prefix(self.project_root)
+                .ok()?
+                .to_str()?
+                .to_owned(),
+        )
     }
 
     fn is_excluded(&self, key: &str) -> bool {
         self.exclusions.excludes_file(key)
-            || key.rsplit_once('/').is_some_and(|(folder, _)| self.exclusions.excludes_files_of(folder))
+            || key
+                .rsplit_once('/')
+                .is_some_and(|(folder, _)| self.exclusions.excludes_files_of(folder))
     }
 
     /// Whether a file is a report of this run or an earlier one, wherever `-o` has put it.
     fn is_report(&mut self, path: &Path) -> bool {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let Some(folder) = path.parent().filter(|_| report_files::is_report_name(name)) else { return false };
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        let Some(folder) = path.parent().filter(|_| report_files::is_report_name(name)) else {
+            return false;
+        };
         match &self.report_folder {
             Some((known, is_one)) if known == folder => *is_one,
             _ => {
@@ -169,12 +208,21 @@ impl<'a> Walk<'a> {
                     Ok(()) => target.file_type(),
                     Err(escape) => return self.outside.push(escape.to_diagnostic()),
                 },
-                Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::LOOP)) => {
-                    self.warn(&path, "is a symbolic link that leads nowhere; it is not staged");
+                Err(error)
+                    if matches!(
+                        Errno::from_io_error(&error),
+                        Some(Errno::NOENT | Errno::LOOP)
+                    ) =>
+                {
+                    self.warn(
+                        &path,
+                        "is a symbolic link that leads nowhere; it is not staged",
+                    );
                     return;
                 }
                 Err(error) => {
-                    self.diagnostics.push(unreadable(&path, &input::reason(&error)));
+                    self.diagnostics
+                        .push(unreadable(&path, &input::reason(&error)));
                     return;
                 }
             }
@@ -186,25 +234,34 @@ impl<'a> Walk<'a> {
         } else if !kind.is_dir() {
             self.warn(&path, "is neither a file nor a folder; it is not staged");
         } else {
-            self.warn(&path, "is a symbolic link to a folder, whose files are not staged");
+            self.warn(
+                &path,
+                "is a symbolic link to a folder, whose files are not staged",
+            );
         }
     }
 
     fn warn(&mut self, path: &Path, what: &str) {
-        self.diagnostics.push(Diagnostic::warning(format!("{path:?} {what}")));
+        self.diagnostics
+            .push(Diagnostic::warning(format!("{path:?} {what}")));
     }
 }
 
 fn unreadable(path: &Path, why: &str) -> Diagnostic {
-    Diagnostic::error(format!("cannot read {path:?}: {why}"))
-        .help(format!("let it be read, or exclude it in `{}`", super::exclude::IGNORE_FILE))
+    Diagnostic::error(format!("cannot read {path:?}: {why}")).help(format!(
+        "let it be read, or exclude it in `{}`",
+        super::exclude::IGNORE_FILE
+    ))
 }
 
-/// Reads files on as many threads as pay off. The order of the answer is that in which files were done.
+/// Reads files on as many threads as pay off. The order of the answer is that in which files were
+/// done.
 fn read_all(found: Vec<(String, PathBuf)>) -> Vec<Result<LocalFile, Diagnostic>> {
     /// Below this a further thread costs more than it brings.
     const FILES_A_THREAD: usize = 64;
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(1 + found.len() / FILES_A_THREAD);
+    let threads = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(1 + found.len() / FILES_A_THREAD);
     let next = AtomicUsize::new(0);
     let work = || {
         let mut buffer = vec![0; 256 * 1024];
@@ -228,11 +285,19 @@ fn read_all(found: Vec<(String, PathBuf)>) -> Vec<Result<LocalFile, Diagnostic>>
 }
 
 fn read(key: &str, path: &Path, buffer: &mut [u8]) -> Result<LocalFile, Diagnostic> {
-    let read = input::open(path, u64::MAX).and_then(|(mut file, _)| Ok(checksum(&mut file, buffer)?));
+    let read =
+        input::open(path, u64::MAX).and_then(|(mut file, _)| Ok(checksum(&mut file, buffer)?));
     match read {
-        Ok((size, etag)) => Ok(LocalFile { key: key.to_owned(), path: path.to_owned(), size, etag }),
+        Ok((size, etag)) => Ok(LocalFile {
+            key: key.to_owned(),
+            path: path.to_owned(),
+            size,
+            etag,
+        }),
         Err(InputError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
-            Err(Diagnostic::warning(format!("{path:?} vanished while the project was read; it is not staged")))
+            Err(Diagnostic::warning(format!(
+                "{path:?} vanished while the project was read; it is not staged"
+            )))
         }
         Err(error) => Err(unreadable(path, &error.to_string())),
     }
@@ -243,7 +308,9 @@ fn checksum(content: &mut impl Read, buffer: &mut [u8]) -> io::Result<(u64, Stri
     let (mut parts, mut part, mut size) = (Vec::new(), Md5::new(), 0_u64);
     loop {
         // A read never crosses the end of a part.
-        let wanted = usize::try_from(PART_SIZE - size % PART_SIZE).unwrap_or(usize::MAX).min(buffer.len());
+        let wanted = usize::try_from(PART_SIZE - size % PART_SIZE)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         let read = match content.read(buffer.get_mut(..wanted).unwrap_or_default()) {
             Ok(0) => break,
             Ok(read) => read,
@@ -268,11 +335,13 @@ fn checksum(content: &mut impl Read, buffer: &mut [u8]) -> io::Result<(u64, Stri
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 #[cfg(test)]
@@ -300,7 +369,12 @@ mod tests {
     }
 
     fn keys(root: &Path, prefixes: &[&str]) -> Vec<String> {
-        list_with(root, prefixes).unwrap().files.into_iter().map(|file| file.key).collect()
+        list_with(root, prefixes)
+            .unwrap()
+            .files
+            .into_iter()
+            .map(|file| file.key)
+            .collect()
     }
 
     const TREE: [&str; 19] = [
@@ -343,13 +417,27 @@ mod tests {
 
     #[test]
     fn prefixes_exclude_folders_not_files() {
-        let folder = project(&["docs/x.txt", "deep/a/b/c/d.txt", "deep/e.txt", "venv/a", "venv/keep/b", "top.txt"]);
-        let check =
-            |prefixes: &[&str], expect: &[&str]| assert_eq!(keys(folder.path(), prefixes), expect, "{prefixes:?}");
+        let folder = project(&[
+            "docs/x.txt",
+            "deep/a/b/c/d.txt",
+            "deep/e.txt",
+            "venv/a",
+            "venv/keep/b",
+            "top.txt",
+        ]);
+        let check = |prefixes: &[&str], expect: &[&str]| {
+            assert_eq!(keys(folder.path(), prefixes), expect, "{prefixes:?}")
+        };
         check(&["docs/", "deep/"], &["top.txt"]);
         check(&["b"], &["deep/e.txt", "docs/x.txt", "top.txt"]);
-        check(&["docs/x.txt", "top.txt"], &["deep/a/b/c/d.txt", "deep/e.txt", "docs/x.txt", "top.txt"]);
-        check(&["deep/", "docs", "!venv/keep/"], &["top.txt", "venv/keep/b"]);
+        check(
+            &["docs/x.txt", "top.txt"],
+            &["deep/a/b/c/d.txt", "deep/e.txt", "docs/x.txt", "top.txt"],
+        );
+        check(
+            &["deep/", "docs", "!venv/keep/"],
+            &["top.txt", "venv/keep/b"],
+        );
     }
 
     #[test]
@@ -364,15 +452,26 @@ mod tests {
             "sub/secret",
             "b.yaml",
         ]);
-        fs::write(folder.path().join(".taskcatignore"), "# logs\n*.log\n!keep.log\n/build/\nsub/secret\n").unwrap();
-        assert_eq!(keys(folder.path(), &[]), ["b.yaml", "secret", "sub/build/x", "sub/keep.log"]);
+        fs::write(
+            folder.path().join(".taskcatignore"),
+            "# logs\n*.log\n!keep.log\n/build/\nsub/secret\n",
+        )
+        .unwrap();
+        assert_eq!(
+            keys(folder.path(), &[]),
+            ["b.yaml", "secret", "sub/build/x", "sub/keep.log"]
+        );
     }
 
     #[test]
     fn etags_are_those_of_s3() {
         let check = |size: u64, expect: &str| {
             let mut content = io::repeat(b'0').take(size);
-            assert_eq!(checksum(&mut content, &mut vec![0; 100_000]).unwrap(), (size, expect.to_owned()), "{size}");
+            assert_eq!(
+                checksum(&mut content, &mut vec![0; 100_000]).unwrap(),
+                (size, expect.to_owned()),
+                "{size}"
+            );
         };
         // What boto3's upload_file gives for the same content.
         check(0, "d41d8cd98f00b204e9800998ecf8427e");
@@ -393,13 +492,26 @@ mod tests {
         symlink("nowhere", root.join("dangling")).unwrap();
         symlink("loop", root.join("loop")).unwrap();
         let listing = list_with(root, &[]).unwrap();
-        let found: Vec<_> = listing.files.iter().map(|file| (file.key.as_str(), file.size)).collect();
+        let found: Vec<_> = listing
+            .files
+            .iter()
+            .map(|file| (file.key.as_str(), file.size))
+            .collect();
         assert_eq!(found, [("a.txt", 5), ("link.txt", 5), ("real/b.txt", 10)]);
         assert_eq!(listing.files[0].etag, listing.files[1].etag);
         let expected = [
-            format!("{:?} is a symbolic link that leads nowhere; it is not staged", root.join("dangling")),
-            format!("{:?} is a symbolic link to a folder, whose files are not staged", root.join("folder")),
-            format!("{:?} is a symbolic link that leads nowhere; it is not staged", root.join("loop")),
+            format!(
+                "{:?} is a symbolic link that leads nowhere; it is not staged",
+                root.join("dangling")
+            ),
+            format!(
+                "{:?} is a symbolic link to a folder, whose files are not staged",
+                root.join("folder")
+            ),
+            format!(
+                "{:?} is a symbolic link that leads nowhere; it is not staged",
+                root.join("loop")
+            ),
         ];
         assert_eq!(sorted(&listing.warnings), expected);
     }
@@ -415,8 +527,14 @@ mod tests {
         let listing = list_with(root, &[]).unwrap();
         assert_eq!(listing.files.len(), 1);
         let expected = [
-            format!("{odd:?} has a name that is not UTF-8, which no key in S3 can have; it is not staged"),
-            format!("{:?} is neither a file nor a folder; it is not staged", root.join("socket")),
+            format!(
+                "{odd:?} has a name that is not UTF-8, which no key in S3 can have; it is not \
+                 staged"
+            ),
+            format!(
+                "{:?} is neither a file nor a folder; it is not staged",
+                root.join("socket")
+            ),
         ];
         assert_eq!(sorted(&listing.warnings), expected);
     }
@@ -425,9 +543,14 @@ mod tests {
     fn a_file_that_vanished_is_a_warning() {
         let folder = project(&["a.txt"]);
         let gone = folder.path().join("gone");
-        let read = read_all(vec![("a.txt".into(), folder.path().join("a.txt")), ("gone".into(), gone.clone())]);
+        let read = read_all(vec![
+            ("a.txt".into(), folder.path().join("a.txt")),
+            ("gone".into(), gone.clone()),
+        ]);
         assert_eq!(read.len(), 2);
-        let warning = Diagnostic::warning(format!("{gone:?} vanished while the project was read; it is not staged"));
+        let warning = Diagnostic::warning(format!(
+            "{gone:?} vanished while the project was read; it is not staged"
+        ));
         assert_eq!(read.into_iter().find_map(Result::err), Some(warning));
     }
 
@@ -450,23 +573,41 @@ mod tests {
         let folder = project(&[]);
         let missing = folder.path().join("none");
         let errors = list_with(&missing, &[]).unwrap_err();
-        assert_eq!(sorted(&errors), [format!("cannot read {missing:?}: no such file")]);
+        assert_eq!(
+            sorted(&errors),
+            [format!("cannot read {missing:?}: no such file")]
+        );
     }
 
     #[test]
     fn many_files_are_shared_out_and_sorted() {
-        let names: Vec<String> = (0..1000).map(|number| format!("d{}/f{number}", number % 7)).collect();
+        let names: Vec<String> = (0..1000)
+            .map(|number| format!("d{}/f{number}", number % 7))
+            .collect();
         let folder = project(&names.iter().map(String::as_str).collect::<Vec<_>>());
         let listing = list_with(folder.path(), &[]).unwrap();
         let mut expected = names.clone();
         expected.sort_unstable();
-        assert_eq!(listing.files.iter().map(|file| &file.key).collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
+        assert_eq!(
+            listing
+                .files
+                .iter()
+                .map(|file| &file.key)
+                .collect::<Vec<_>>(),
+            expected.iter().collect::<Vec<_>>()
+        );
         let file = &listing.files[0];
-        assert_eq!(file.etag, checksum(&mut file.key.as_bytes(), &mut [0; 16]).unwrap().1);
+        assert_eq!(
+            file.etag,
+            checksum(&mut file.key.as_bytes(), &mut [0; 16]).unwrap().1
+        );
     }
 
     fn sorted(diagnostics: &[Diagnostic]) -> Vec<String> {
-        let mut messages: Vec<String> = diagnostics.iter().map(|diagnostic| diagnostic.message.clone()).collect();
+        let mut messages: Vec<String> = diagnostics
+            .iter()
+            .map(|diagnostic| diagnostic.message.clone())
+            .collect();
         messages.sort_unstable();
         messages
     }

@@ -1,9 +1,9 @@
 //! Markers: small objects by which runs that stage to one bucket know of each other.
 //!
-//! A bucket that is not a run's own may be staged to by several runs of one project at once: two branches, or two
-//! machines. Each puts a marker under the project's prefix before it looks at the bucket, and removes nothing as long as
-//! another run's marker is there. A marker goes when its run ends; one that was left is ignored, and deleted, once it is
-//! older than a limit.
+//! A bucket that is not a run's own may be staged to by several runs of one project at once: two
+//! branches, or two machines. Each puts a marker under the project's prefix before it looks at the
+//! bucket, and removes nothing as long as another run's marker is there. A marker goes when its run
+//! ends; one that was left is ignored, and deleted, once it is older than a limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use super::bucket::Bucket;
 use crate::aws::{AwsError, Clients, ErrorKind, Object};
 use crate::event::{Events, Happening};
 
-/// Where markers are, below the project's prefix. A hidden folder, so that no file of a project is ever staged there.
+/// Where markers are, below the project's prefix. A hidden folder, so that no file of a project is
+/// ever staged there.
 const FOLDER: &str = ".taskcat/runs/";
 
 /// The age from which a marker is taken for one of a run that was killed.
@@ -72,18 +73,29 @@ impl Markers<'_> {
         relative_key.starts_with(FOLDER)
     }
 
-    /// Other runs' markers among the objects. Their age counts by S3's clock as far as this run's own marker tells it.
+    /// Other runs' markers among the objects. Their age counts by S3's clock as far as this run's
+    /// own marker tells it.
     pub fn others(&self, objects: &[Object]) -> Others {
         let own = self.key();
         let folder = self.folder();
         let written_at = |object: &Object| object.modified.unwrap_or_else(Timestamp::now);
-        let now = objects.iter().find(|it| it.key == own).map_or_else(Timestamp::now, written_at);
+        let now = objects
+            .iter()
+            .find(|it| it.key == own)
+            .map_or_else(Timestamp::now, written_at);
         let mut others = Others::default();
         for object in objects.iter().filter(|it| it.key != own) {
-            let Some(run_id) = object.key.strip_prefix(&folder) else { continue };
-            let until = written_at(object).checked_add(self.limit).unwrap_or(Timestamp::MAX);
+            let Some(run_id) = object.key.strip_prefix(&folder) else {
+                continue;
+            };
+            let until = written_at(object)
+                .checked_add(self.limit)
+                .unwrap_or(Timestamp::MAX);
             if until > now {
-                others.live.push(LiveRun { run_id: run_id.to_owned(), until });
+                others.live.push(LiveRun {
+                    run_id: run_id.to_owned(),
+                    until,
+                });
             } else {
                 others.stale.push(object.key.clone());
             }
@@ -94,12 +106,21 @@ impl Markers<'_> {
 
     /// Other runs' markers in the bucket as it is now.
     pub async fn look(&self, bucket: &Bucket) -> Result<Others, AwsError> {
-        Ok(self.others(&bucket.clients.list_objects(&bucket.name, &self.folder()).await?))
+        Ok(self.others(
+            &bucket
+                .clients
+                .list_objects(&bucket.name, &self.folder())
+                .await?,
+        ))
     }
 
     /// This run's marker in the bucket. Nothing is put yet.
     pub fn place(&self, bucket: &Bucket) -> Placed {
-        Placed { bucket: bucket.name.clone(), key: self.key(), clients: bucket.clients.clone() }
+        Placed {
+            bucket: bucket.name.clone(),
+            key: self.key(),
+            clients: bucket.clients.clone(),
+        }
     }
 }
 
@@ -109,26 +130,46 @@ impl Placed {
         let bucket = self.bucket.clone();
         let region = self.clients.region().to_owned();
         let key = self.key.clone();
-        events.record(Happening::StagingMarked { bucket, region, key }).await?;
+        events
+            .record(Happening::StagingMarked {
+                bucket,
+                region,
+                key,
+            })
+            .await?;
         let text = format!("{{\"at\":\"{}\"}}\n", Timestamp::now());
-        let mut put = self.clients.put_object(&self.bucket, &self.key, text.clone(), acl).await;
-        if acl.is_some() && put.as_ref().is_err_and(|error| error.has_code("AccessControlListNotSupported")) {
-            put = self.clients.put_object(&self.bucket, &self.key, text, None).await;
+        let mut put = self
+            .clients
+            .put_object(&self.bucket, &self.key, text.clone(), acl)
+            .await;
+        if acl.is_some()
+            && put
+                .as_ref()
+                .is_err_and(|error| error.has_code("AccessControlListNotSupported"))
+        {
+            put = self
+                .clients
+                .put_object(&self.bucket, &self.key, text, None)
+                .await;
         }
-        if put.as_ref().is_err_and(|error| error.is(ErrorKind::Denied) || error.is(ErrorKind::NotFound)) {
+        if put
+            .as_ref()
+            .is_err_and(|error| error.is(ErrorKind::Denied) || error.is(ErrorKind::NotFound))
+        {
             self.told_released(events);
         }
         Ok(put?)
     }
 
-    /// Deletes the marker, if it is there, and returns whether that is so for certain. One that stays is found by the
-    /// journal, and is too old one day.
+    /// Deletes the marker, if it is there, and returns whether that is so for certain. One that
+    /// stays is found by the journal, and is too old one day.
     pub async fn release(&self, events: &Events) -> bool {
         match self.clients.delete_object(&self.bucket, &self.key).await {
             Err(error) if !error.is(ErrorKind::NotFound) => {
                 let marker = format!("s3://{}/{}", self.bucket, self.key);
                 let message = format!(
-                    "the marker {marker} was not deleted, so other runs remove no objects for a while: {error}"
+                    "the marker {marker} was not deleted, so other runs remove no objects for a \
+                     while: {error}"
                 );
                 events.warn(None, message);
                 false
@@ -141,7 +182,10 @@ impl Placed {
     }
 
     fn told_released(&self, events: &Events) {
-        events.send(Happening::StagingReleased { bucket: self.bucket.clone(), key: self.key.clone() });
+        events.send(Happening::StagingReleased {
+            bucket: self.bucket.clone(),
+            key: self.key.clone(),
+        });
     }
 }
 
@@ -157,8 +201,17 @@ mod tests {
     #[test]
     fn young_markers_of_others_count() {
         let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
-        let object = |key: &str, modified| Object { key: key.to_owned(), etag: String::new(), size: 0, modified };
-        let markers = Markers { run_id: Uuid::from_u128(1), prefix: "demo/", limit: LIMIT };
+        let object = |key: &str, modified| Object {
+            key: key.to_owned(),
+            etag: String::new(),
+            size: 0,
+            modified,
+        };
+        let markers = Markers {
+            run_id: Uuid::from_u128(1),
+            prefix: "demo/",
+            limit: LIMIT,
+        };
         let own = format!("demo/.taskcat/runs/{}", Uuid::from_u128(1).simple());
         assert_eq!(markers.key(), own);
         let objects = [
@@ -170,9 +223,21 @@ mod tests {
             object("demo/deep/.taskcat/runs/e", at("2026-01-01T23:00:00Z")),
         ];
         let others = markers.others(&objects);
-        let live: Vec<_> = others.live.iter().map(|run| (run.run_id.as_str(), run.until.to_string())).collect();
-        assert_eq!(live, [("c", "2026-01-02T00:00:01Z".into()), ("b", "2026-01-02T11:00:00Z".into())]);
+        let live: Vec<_> = others
+            .live
+            .iter()
+            .map(|run| (run.run_id.as_str(), run.until.to_string()))
+            .collect();
+        assert_eq!(
+            live,
+            [
+                ("c", "2026-01-02T00:00:01Z".into()),
+                ("b", "2026-01-02T11:00:00Z".into())
+            ]
+        );
         assert_eq!(others.stale, ["demo/.taskcat/runs/d"]);
-        assert!(Markers::is_marker(".taskcat/runs/b") && !Markers::is_marker("deep/.taskcat/runs/e"));
+        assert!(
+            Markers::is_marker(".taskcat/runs/b") && !Markers::is_marker("deep/.taskcat/runs/e")
+        );
     }
 }

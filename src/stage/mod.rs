@@ -1,7 +1,8 @@
 //! The project goes to S3: which files, to which buckets, under which keys.
 //!
-//! [`local`] lists what is to be staged, [`bucket`] makes sure that a bucket stands, [`marker`] tells other runs of this
-//! one, [`sync`] brings the bucket's content up to date. Deleting buckets is `teardown`'s. Called by `run`; knows `plan`, `event` and `aws`.
+//! [`local`] lists what is to be staged, [`bucket`] makes sure that a bucket stands, [`marker`]
+//! tells other runs of this one, [`sync`] brings the bucket's content up to date. Deleting buckets
+//! is `teardown`'s. Called by `run`; knows `plan`, `event` and `aws`.
 
 pub mod bucket;
 pub mod exclude;
@@ -17,8 +18,15 @@ use crate::event::NotRecorded;
 pub enum StageError {
     #[error("bucket {bucket} does not exist, or these credentials can't see it")]
     NoSuchBucket { bucket: String },
-    #[error("bucket {bucket} is in {found}, not in {expected}: S3 bucket names are unique, choose another `s3_bucket`")]
-    WrongRegion { bucket: String, found: String, expected: String },
+    #[error(
+        "bucket {bucket} is in {found}, not in {expected}: S3 bucket names are unique, choose \
+         another `s3_bucket`"
+    )]
+    WrongRegion {
+        bucket: String,
+        found: String,
+        expected: String,
+    },
     #[error(transparent)]
     Aws(#[from] AwsError),
     #[error(transparent)]
@@ -26,11 +34,13 @@ pub enum StageError {
 }
 
 impl StageError {
-    /// Whether certainly nothing was created: AWS refused the creation, and no earlier attempt may have succeeded.
+    /// Whether certainly nothing was created: AWS refused the creation, and no earlier attempt may
+    /// have succeeded.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Aws(error) => {
-                let is_ambiguous = error.may_have_taken_effect() || error.has_code("BucketAlreadyOwnedByYou");
+                let is_ambiguous =
+                    error.may_have_taken_effect() || error.has_code("BucketAlreadyOwnedByYou");
                 error.operation == "CreateBucket" && !is_ambiguous
             }
             Self::NoSuchBucket { .. } | Self::WrongRegion { .. } | Self::NotRecorded(_) => true,

@@ -4,12 +4,12 @@ use serde_json::json;
 
 use crate::plan::BucketPlan;
 
-/// The bucket's policy document, or `None` if there is nothing to say. `require_tls` is false only for endpoints that
-/// speak no TLS.
+/// The bucket's policy document, or `None` if there is nothing to say. `require_tls` is false only
+/// for endpoints that speak no TLS.
 ///
-/// Old signatures are denied unless the configuration enables them, as TaskCat's `sigv4_policy` does. Accounts of the
-/// organisation may read what is staged, which is all that their stacks need (TaskCat's `multi_account_policy` lets them
-/// write as well).
+/// Old signatures are denied unless the configuration enables them, as TaskCat's `sigv4_policy`
+/// does. Accounts of the organisation may read what is staged, which is all that their stacks need
+/// (TaskCat's `multi_account_policy` lets them write as well).
 pub(super) fn bucket_policy(bucket: &BucketPlan, require_tls: bool) -> Option<String> {
     let arn = format!("arn:{}:s3:::{}", bucket.partition, bucket.name);
     let objects = format!("{arn}/*");
@@ -33,7 +33,8 @@ pub(super) fn bucket_policy(bucket: &BucketPlan, require_tls: bool) -> Option<St
             "Condition": {"StringEquals": {"aws:PrincipalOrgID": org_id}}
         }));
     }
-    (!statements.is_empty()).then(|| json!({"Version": "2012-10-17", "Statement": statements}).to_string())
+    (!statements.is_empty())
+        .then(|| json!({"Version": "2012-10-17", "Statement": statements}).to_string())
 }
 
 #[cfg(test)]
@@ -56,17 +57,28 @@ mod tests {
             enable_sig_v2,
             org_id: org_id.map(str::to_owned),
         };
-        let Some(policy) = bucket_policy(&bucket, require_tls) else { return Vec::new() };
+        let Some(policy) = bucket_policy(&bucket, require_tls) else {
+            return Vec::new();
+        };
         assert!(policy.contains("arn:aws-cn:s3:::b/*"), "{policy}");
         let policy: serde_json::Value = serde_json::from_str(&policy).unwrap();
         let statements = policy["Statement"].as_array().unwrap();
-        statements.iter().map(|statement| statement["Sid"].as_str().unwrap().to_owned()).collect()
+        statements
+            .iter()
+            .map(|statement| statement["Sid"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     #[test]
     fn statements_follow_the_configuration() {
-        assert_eq!(sids(false, None, true), ["RequireTls", "RequireSignatureV4"]);
-        assert_eq!(sids(true, Some("o-1"), true), ["RequireTls", "AllowOrganization"]);
+        assert_eq!(
+            sids(false, None, true),
+            ["RequireTls", "RequireSignatureV4"]
+        );
+        assert_eq!(
+            sids(true, Some("o-1"), true),
+            ["RequireTls", "AllowOrganization"]
+        );
         assert_eq!(sids(true, None, false), [] as [&str; 0]);
     }
 }

@@ -1,4 +1,5 @@
-//! A bucket's content is brought up to date: what is missing or different is sent, what the project no longer has goes.
+//! A bucket's content is brought up to date: what is missing or different is sent, what the project
+//! no longer has goes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +33,10 @@ pub struct Changes<'f> {
 impl<'f> Changes<'f> {
     /// What an empty bucket needs, or one that is yet to be made.
     pub fn all(files: &'f [LocalFile]) -> Self {
-        Self { uploads: files.iter().collect(), ..Self::default() }
+        Self {
+            uploads: files.iter().collect(),
+            ..Self::default()
+        }
     }
 
     /// The event that announces them.
@@ -46,16 +50,24 @@ impl<'f> Changes<'f> {
         }
     }
 
-    /// Keeps what would be removed as long as another run stages to the bucket, and warns once of what that means.
+    /// Keeps what would be removed as long as another run stages to the bucket, and warns once of
+    /// what that means.
     pub fn respect_others(&mut self, bucket: &str, events: &Events) {
-        let Some(newest) = self.others.live.last() else { return };
+        let Some(newest) = self.others.live.last() else {
+            return;
+        };
         let kept = std::mem::take(&mut self.removals).len();
         let mut effects = Vec::new();
         if kept > 0 {
-            let what = if kept == 1 { "1 object is".to_owned() } else { format!("{kept} objects are") };
+            let what = if kept == 1 {
+                "1 object is".to_owned()
+            } else {
+                format!("{kept} objects are")
+            };
             let until = newest.until.strftime("%Y-%m-%d %H:%M UTC");
             effects.push(format!(
-                "{what} not removed (the next upload removes them, once that run has ended or after {until})"
+                "{what} not removed (the next upload removes them, once that run has ended or \
+                 after {until})"
             ));
         }
         if self.replaced > 0 {
@@ -70,16 +82,24 @@ impl<'f> Changes<'f> {
             return;
         }
         let more = self.others.live.len() - 1;
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
         let run_id = &newest.run_id;
-        let message = format!("the run {run_id}{more} uses the bucket {bucket} at this time: {}", effects.join("; "));
+        let message = format!(
+            "the run {run_id}{more} uses the bucket {bucket} at this time: {}",
+            effects.join("; ")
+        );
         events.warn(None, message);
     }
 }
 
-/// Compares by key and checksum: the ETag, or what an earlier upload has noted where a KMS key makes something else of it
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>). Keys under the project's prefix that the project doesn't have, and that the exclusions
-/// don't protect, are to be removed.
+/// Compares by key and checksum: the ETag, or what an earlier upload has noted where a KMS key
+/// makes something else of it (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>).
+/// Keys under the project's prefix that the project doesn't have, and that the exclusions don't
+/// protect, are to be removed.
 pub async fn compare<'f>(
     bucket: &Bucket,
     files: &'f [LocalFile],
@@ -91,9 +111,14 @@ pub async fn compare<'f>(
     }
     let prefix = markers.prefix;
     let listed = bucket.clients.list_objects(&bucket.name, prefix).await?;
-    let mut remote: HashMap<&str, &Object> =
-        listed.iter().map(|object| (&object.key[prefix.len()..], object)).collect();
-    let mut changes = Changes { others: markers.others(&listed), ..Changes::default() };
+    let mut remote: HashMap<&str, &Object> = listed
+        .iter()
+        .map(|object| (&object.key[prefix.len()..], object))
+        .collect();
+    let mut changes = Changes {
+        others: markers.others(&listed),
+        ..Changes::default()
+    };
     let mut unclear = Vec::new();
     for file in files {
         match remote.remove(file.key.as_str()) {
@@ -115,16 +140,30 @@ pub async fn compare<'f>(
         }
     }
     let is_left = |key: &&str| !Markers::is_marker(key) && !exclusions.excludes_remote(key);
-    changes.removals = remote.into_keys().filter(is_left).map(|key| format!("{prefix}{key}")).collect();
+    changes.removals = remote
+        .into_keys()
+        .filter(is_left)
+        .map(|key| format!("{prefix}{key}"))
+        .collect();
     changes.removals.sort_unstable();
     Ok(changes)
 }
 
-/// Whether what an earlier upload has noted with each object is the file's checksum. What can't be asked is sent again.
-async fn noted_as<'f>(bucket: &Bucket, unclear: Vec<(&'f LocalFile, &Object)>) -> Vec<(&'f LocalFile, bool)> {
+/// Whether what an earlier upload has noted with each object is the file's checksum. What can't be
+/// asked is sent again.
+async fn noted_as<'f>(
+    bucket: &Bucket,
+    unclear: Vec<(&'f LocalFile, &Object)>,
+) -> Vec<(&'f LocalFile, bool)> {
     let asked = stream::iter(unclear).map(async |(file, object)| {
-        let noted = bucket.clients.noted_checksum(&bucket.name, &object.key).await;
-        (file, noted.is_ok_and(|noted| noted.as_ref() == Some(&file.etag)))
+        let noted = bucket
+            .clients
+            .noted_checksum(&bucket.name, &object.key)
+            .await;
+        (
+            file,
+            noted.is_ok_and(|noted| noted.as_ref() == Some(&file.etag)),
+        )
     });
     asked.buffered(QUESTIONS).collect().await
 }
@@ -143,8 +182,17 @@ pub struct Upload<'r> {
 
 impl Upload<'_> {
     /// Carries the changes out.
-    pub async fn apply(self, mut changes: Changes<'_>, files: &[LocalFile]) -> Result<(), StageError> {
-        let Self { bucket, markers, events, .. } = self;
+    pub async fn apply(
+        self,
+        mut changes: Changes<'_>,
+        files: &[LocalFile],
+    ) -> Result<(), StageError> {
+        let Self {
+            bucket,
+            markers,
+            events,
+            ..
+        } = self;
         let name = &bucket.name;
         if !changes.removals.is_empty() && changes.others.live.is_empty() {
             // A run that has begun meanwhile may rely on what it has found there.
@@ -155,9 +203,15 @@ impl Upload<'_> {
         for key in &changes.others.stale {
             bucket.clients.delete_object(name, key).await?;
         }
-        bucket.clients.delete_objects(name, &changes.removals).await?;
+        bucket
+            .clients
+            .delete_objects(name, &changes.removals)
+            .await?;
         for key in changes.removals {
-            events.send(Happening::ObjectRemoved { bucket: name.clone(), key });
+            events.send(Happening::ObjectRemoved {
+                bucket: name.clone(),
+                key,
+            });
         }
         self.send(changes.uploads).await?;
         if !changes.others.live.is_empty() {
@@ -165,21 +219,35 @@ impl Upload<'_> {
             let removed = self.missing(files).await?;
             self.send(removed).await?;
         }
-        events.send(Happening::UploadFinished { bucket: name.clone() });
+        events.send(Happening::UploadFinished {
+            bucket: name.clone(),
+        });
         Ok(())
     }
 
     async fn missing<'f>(&self, files: &'f [LocalFile]) -> Result<Vec<&'f LocalFile>, AwsError> {
         let prefix = self.markers.prefix;
-        let listed = self.bucket.clients.list_objects(&self.bucket.name, prefix).await?;
-        let there: HashSet<&str> = listed.iter().map(|object| &object.key[prefix.len()..]).collect();
-        Ok(files.iter().filter(|file| !there.contains(file.key.as_str())).collect())
+        let listed = self
+            .bucket
+            .clients
+            .list_objects(&self.bucket.name, prefix)
+            .await?;
+        let there: HashSet<&str> = listed
+            .iter()
+            .map(|object| &object.key[prefix.len()..])
+            .collect();
+        Ok(files
+            .iter()
+            .filter(|file| !there.contains(file.key.as_str()))
+            .collect())
     }
 
     async fn send(&self, files: Vec<&LocalFile>) -> Result<(), StageError> {
         let with_acl = AtomicBool::new(true);
         let files = files.into_iter().map(Ok::<_, StageError>);
-        stream::iter(files).try_for_each_concurrent(self.concurrency, |file| self.upload(file, &with_acl)).await
+        stream::iter(files)
+            .try_for_each_concurrent(self.concurrency, |file| self.upload(file, &with_acl))
+            .await
     }
 
     async fn upload(&self, file: &LocalFile, with_acl: &AtomicBool) -> Result<(), StageError> {
@@ -187,15 +255,35 @@ impl Upload<'_> {
         let key = format!("{}{}", self.markers.prefix, file.key);
         let sent_acl = self.acl.filter(|_| with_acl.load(Ordering::Relaxed));
         let content = (file.size, file.etag.as_str());
-        let mut sent = bucket.clients.upload(&bucket.name, &key, &file.path, content, sent_acl).await;
-        if sent_acl.is_some() && sent.as_ref().is_err_and(|error| error.has_code("AccessControlListNotSupported")) {
+        let mut sent = bucket
+            .clients
+            .upload(&bucket.name, &key, &file.path, content, sent_acl)
+            .await;
+        if sent_acl.is_some()
+            && sent
+                .as_ref()
+                .is_err_and(|error| error.has_code("AccessControlListNotSupported"))
+        {
             if with_acl.swap(false, Ordering::Relaxed) {
-                events.warn(None, format!("bucket {} takes no ACLs: `s3_object_acl` is not applied", bucket.name));
+                events.warn(
+                    None,
+                    format!(
+                        "bucket {} takes no ACLs: `s3_object_acl` is not applied",
+                        bucket.name
+                    ),
+                );
             }
-            sent = bucket.clients.upload(&bucket.name, &key, &file.path, content, None).await;
+            sent = bucket
+                .clients
+                .upload(&bucket.name, &key, &file.path, content, None)
+                .await;
         }
         sent?;
-        events.send(Happening::ObjectUploaded { bucket: bucket.name.clone(), key, bytes: file.size });
+        events.send(Happening::ObjectUploaded {
+            bucket: bucket.name.clone(),
+            key,
+            bytes: file.size,
+        });
         Ok(())
     }
 }

@@ -32,19 +32,27 @@ pub enum Ownership {
     Missing,
     /// Its `taskcat-id` is the run's.
     Tagged,
-    /// It is empty, has no `taskcat-id`, and has the name that follows from the run's ID: the run ended between the
-    /// bucket's creation and its tags.
+    /// It is empty, has no `taskcat-id`, and has the name that follows from the run's ID: the run
+    /// ended between the bucket's creation and its tags.
     Untagged,
     Foreign,
 }
 
 /// Tells whether a bucket is the run's.
-pub async fn ownership(bucket: &str, origin: &BucketOrigin<'_>, clients: &Clients) -> Result<Ownership, AwsError> {
-    let Some(tags) = clients.bucket_tags(bucket).await? else { return Ok(Ownership::Missing) };
+pub async fn ownership(
+    bucket: &str,
+    origin: &BucketOrigin<'_>,
+    clients: &Clients,
+) -> Result<Ownership, AwsError> {
+    let Some(tags) = clients.bucket_tags(bucket).await? else {
+        return Ok(Ownership::Missing);
+    };
     match tags.iter().find(|(key, _)| key == "taskcat-id") {
         Some((_, id)) if id == origin.run_id => Ok(Ownership::Tagged),
         Some(_) => Ok(Ownership::Foreign),
-        None if origin.is_name_of(bucket, clients.region()) && clients.bucket_is_empty(bucket, None).await? => {
+        None if origin.is_name_of(bucket, clients.region())
+            && clients.bucket_is_empty(bucket, None).await? =>
+        {
             Ok(Ownership::Untagged)
         }
         None => Ok(Ownership::Foreign),
@@ -55,34 +63,49 @@ impl BucketOrigin<'_> {
     fn is_name_of(&self, bucket: &str, region: &str) -> bool {
         let partition = catalog::partition_of(region).name;
         let run_id = Uuid::parse_str(self.run_id);
-        run_id.is_ok_and(|id| auto_bucket_name(self.project, partition, self.account_id, id) == bucket)
+        run_id.is_ok_and(|id| {
+            auto_bucket_name(self.project, partition, self.account_id, id) == bucket
+        })
     }
 
     /// How much longer a bucket that isn't found may still appear.
     fn settles_in(&self) -> Duration {
-        let Some(since) = self.unconfirmed_since else { return Duration::ZERO };
+        let Some(since) = self.unconfirmed_since else {
+            return Duration::ZERO;
+        };
         let age = Duration::try_from(Timestamp::now().duration_since(since)).unwrap_or_default();
         INVISIBLE.saturating_sub(age)
     }
 }
 
-/// Deletes a bucket with its content, and sends how that ended. The caller knows that it may be deleted. `keys` is what
-/// the run put there, which saves listing it; what others put there is found when the deletion is refused.
+/// Deletes a bucket with its content, and sends how that ended. The caller knows that it may be
+/// deleted. `keys` is what the run put there, which saves listing it; what others put there is
+/// found when the deletion is refused.
 pub async fn delete_bucket(bucket: &str, keys: &[String], clients: &Clients, events: &Events) {
     let deleted = delete_with_content(bucket, keys, clients).await;
     send(bucket, deleted, events);
 }
 
 /// Deletes a bucket with its content if it turns out to be the run's, and sends how that ended.
-pub async fn delete_bucket_of_run(bucket: &str, origin: &BucketOrigin<'_>, clients: &Clients, events: &Events) {
+pub async fn delete_bucket_of_run(
+    bucket: &str,
+    origin: &BucketOrigin<'_>,
+    clients: &Clients,
+    events: &Events,
+) {
     let result = match settled_ownership(bucket, origin, clients).await {
         Ok(Ownership::Missing) => Ok(()),
         Ok(Ownership::Tagged) => delete_with_content(bucket, &[], clients).await,
         // Nothing is deleted from it: should it not be empty after all, S3 refuses.
-        Ok(Ownership::Untagged) => clients.delete_bucket(bucket).await.map_err(|error| error.to_string()),
+        Ok(Ownership::Untagged) => clients
+            .delete_bucket(bucket)
+            .await
+            .map_err(|error| error.to_string()),
         Ok(Ownership::Foreign) => {
             let id = origin.run_id;
-            Err(format!("it isn't this run's: its tag taskcat-id is not {id}, so it was left alone"))
+            Err(format!(
+                "it isn't this run's: its tag taskcat-id is not {id}, so it was left alone"
+            ))
         }
         Err(error) => Err(error.to_string()),
     };
@@ -97,8 +120,13 @@ fn send(bucket: &str, deleted: Result<(), String>, events: &Events) {
     });
 }
 
-/// A bucket whose creation was not confirmed may appear late, so that its absence means nothing at first.
-async fn settled_ownership(bucket: &str, origin: &BucketOrigin<'_>, clients: &Clients) -> Result<Ownership, AwsError> {
+/// A bucket whose creation was not confirmed may appear late, so that its absence means nothing at
+/// first.
+async fn settled_ownership(
+    bucket: &str,
+    origin: &BucketOrigin<'_>,
+    clients: &Clients,
+) -> Result<Ownership, AwsError> {
     let mut wait = Duration::from_millis(250);
     loop {
         let found = ownership(bucket, origin, clients).await?;
@@ -111,7 +139,11 @@ async fn settled_ownership(bucket: &str, origin: &BucketOrigin<'_>, clients: &Cl
     }
 }
 
-async fn delete_with_content(bucket: &str, keys: &[String], clients: &Clients) -> Result<(), String> {
+async fn delete_with_content(
+    bucket: &str,
+    keys: &[String],
+    clients: &Clients,
+) -> Result<(), String> {
     let mut wait = Duration::from_millis(500);
     let mut attempt = 1;
     let mut result = clients.delete_objects(bucket, keys).await;

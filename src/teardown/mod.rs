@@ -1,7 +1,8 @@
 //! Deletes what a run has created.
 //!
-//! Deletions are requested here and followed by `watch`; `run` joins the two. Only what this run created is touched: its
-//! stacks by ID, its buckets by their tag, and buckets inside its stacks that block their deletion.
+//! Deletions are requested here and followed by `watch`; `run` joins the two. Only what this run
+//! created is touched: its stacks by ID, its buckets by their tag, and buckets inside its stacks
+//! that block their deletion.
 
 mod bucket;
 
@@ -33,7 +34,10 @@ pub async fn delete_stack(
     clients: &Clients,
     events: &Events,
 ) -> Result<(), AwsError> {
-    events.send(Happening::StackDeleting { cell: cell.clone(), stack_id: stack_id.to_owned() });
+    events.send(Happening::StackDeleting {
+        cell: cell.clone(),
+        stack_id: stack_id.to_owned(),
+    });
     let requested = match mode {
         Mode::Standard => clients.delete_stack(stack_id, &request_token()).await,
         Mode::Force => clients.force_delete_stack(stack_id, &request_token()).await,
@@ -44,21 +48,31 @@ pub async fn delete_stack(
     }
 }
 
-/// Whether a deletion failed because something else still uses a resource, and will release it by itself: an export
-/// that another stack imports, a network interface that Lambda or a load balancer gives back late.
+/// Whether a deletion failed because something else still uses a resource, and will release it by
+/// itself: an export that another stack imports, a network interface that Lambda or a load balancer
+/// gives back late.
 pub fn is_held_by_others(reason: &str) -> bool {
     let reason = reason.to_lowercase();
-    ["cannot delete export", "is in use", "in use by", "dependencyviolation", "dependent object", "has dependencies"]
-        .iter()
-        .any(|words| reason.contains(words))
+    [
+        "cannot delete export",
+        "is in use",
+        "in use by",
+        "dependencyviolation",
+        "dependent object",
+        "has dependencies",
+    ]
+    .iter()
+    .any(|words| reason.contains(words))
 }
 
-/// Clears what is known to block the deletion of a stack: buckets that the stack has created and that its resources
-/// have filled, which CloudFormation deletes only when they are empty. Returns whether another attempt is worthwhile.
+/// Clears what is known to block the deletion of a stack: buckets that the stack has created and
+/// that its resources have filled, which CloudFormation deletes only when they are empty. Returns
+/// whether another attempt is worthwhile.
 pub async fn unblock(cell: &CellId, stack_id: &str, clients: &Clients, events: &Events) -> bool {
     let left = left_behind(stack_id, clients).await;
     let buckets = left.iter().filter(|resource| {
-        resource.resource_type == "AWS::S3::Bucket" && resource.status == ResourceStatus::DeleteFailed
+        resource.resource_type == "AWS::S3::Bucket"
+            && resource.status == ResourceStatus::DeleteFailed
     });
     let mut cleared = false;
     for bucket in buckets.filter_map(|resource| resource.physical_id.as_deref()) {
@@ -67,12 +81,18 @@ pub async fn unblock(cell: &CellId, stack_id: &str, clients: &Clients, events: &
             // Something else blocks it.
             Ok(true) => {}
             Err(error) if error.is(ErrorKind::Denied) => {
-                events.warn(Some(cell), format!("{bucket} blocks the deletion and was left alone: {error}"));
+                events.warn(
+                    Some(cell),
+                    format!("{bucket} blocks the deletion and was left alone: {error}"),
+                );
             }
             Ok(false) | Err(_) => match clients.empty_bucket(bucket).await {
                 Ok(()) => cleared = true,
                 Err(error) => {
-                    events.warn(Some(cell), format!("{bucket} blocks the deletion and can't be emptied: {error}"));
+                    events.warn(
+                        Some(cell),
+                        format!("{bucket} blocks the deletion and can't be emptied: {error}"),
+                    );
                 }
             },
         }
@@ -85,8 +105,9 @@ fn account_of(arn: &str) -> Option<&str> {
     arn.split(':').nth(4).filter(|account| !account.is_empty())
 }
 
-/// The resources of a stack, and of those nested in it, that are not deleted. What can't be listed is left out: the
-/// list is for people and for [`unblock`], and the stack itself is reported in any case.
+/// The resources of a stack, and of those nested in it, that are not deleted. What can't be listed
+/// is left out: the list is for people and for [`unblock`], and the stack itself is reported in any
+/// case.
 pub async fn left_behind(stack_id: &str, clients: &Clients) -> Vec<LeftResource> {
     let mut left = Vec::new();
     collect_left(stack_id, clients, DEPTH, &mut left).await;
@@ -123,9 +144,15 @@ mod tests {
 
     #[test]
     fn resources_that_others_hold_are_told_by_the_reason() {
-        assert!(is_held_by_others("Cannot delete export net-vpc as it is in use by web."));
-        assert!(is_held_by_others("The vpc 'vpc-1' has dependencies and cannot be deleted. (DependencyViolation)"));
+        assert!(is_held_by_others(
+            "Cannot delete export net-vpc as it is in use by web."
+        ));
+        assert!(is_held_by_others(
+            "The vpc 'vpc-1' has dependencies and cannot be deleted. (DependencyViolation)"
+        ));
         assert!(is_held_by_others("resource sg-1 has a dependent object"));
-        assert!(!is_held_by_others("The following resource(s) failed to delete: [LogBucket]."));
+        assert!(!is_held_by_others(
+            "The following resource(s) failed to delete: [LogBucket]."
+        ));
     }
 }

@@ -1,9 +1,10 @@
 //! The intrinsic functions: their names, and the shapes of their arguments
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html>).
 //!
-//! This is the one file that spells them. Evaluation, the dependency graph, the URLs of nested stacks and the
-//! transforms look at a template through [`Call`] and [`Expression`]; what a function does is in `function`, and what
-//! is wrong with arguments of another shape is said there as well. Nothing here copies a part of the template.
+//! This is the one file that spells them. Evaluation, the dependency graph, the URLs of nested
+//! stacks and the transforms look at a template through [`Call`] and [`Expression`]; what a
+//! function does is in `function`, and what is wrong with arguments of another shape is said there
+//! as well. Nothing here copies a part of the template.
 
 use std::borrow::Cow;
 
@@ -122,9 +123,13 @@ impl Function {
         }
     }
 
-    /// Whether only AWS knows the value: that of a resource, of another stack, of the account's zones.
+    /// Whether only AWS knows the value: that of a resource, of another stack, of the account's
+    /// zones.
     pub const fn asks_aws(self) -> bool {
-        matches!(self, Self::GetAZs | Self::GetAtt | Self::GetStackOutput | Self::ImportValue)
+        matches!(
+            self,
+            Self::GetAZs | Self::GetAtt | Self::GetStackOutput | Self::ImportValue
+        )
     }
 }
 
@@ -138,8 +143,8 @@ pub fn loop_name(key: &str) -> Option<&str> {
     key.strip_prefix(FOR_EACH)
 }
 
-/// The key in the long form for a short tag (`!GetAtt`). A tag that isn't CloudFormation's gets one as well, for
-/// others to refuse.
+/// The key in the long form for a short tag (`!GetAtt`). A tag that isn't CloudFormation's gets one
+/// as well, for others to refuse.
 pub fn key_of_tag(tag: &str) -> Cow<'_, str> {
     let name = tag.trim_start_matches('!');
     if name == Function::Ref.key() || name == Function::Condition.key() {
@@ -162,20 +167,28 @@ pub struct Call<'n> {
 impl<'n> Call<'n> {
     /// Returns the call that a node is, if it is one.
     pub fn of(node: &'n Node) -> Option<Self> {
-        let [(key, argument)] = node.as_mapping()? else { return None };
+        let [(key, argument)] = node.as_mapping()? else {
+            return None;
+        };
         let name = key.as_str()?;
         let function = Function::from_key(name);
-        (function.is_some() || is_function_key(name)).then_some(Self { name, function, argument })
+        (function.is_some() || is_function_key(name)).then_some(Self {
+            name,
+            function,
+            argument,
+        })
     }
 
-    /// Returns the call that a node is where a value is expected: `Condition` is a key like any other there.
+    /// Returns the call that a node is where a value is expected: `Condition` is a key like any
+    /// other there.
     pub fn of_value(node: &'n Node) -> Option<Self> {
         Self::of(node).filter(|call| call.function != Some(Function::Condition))
     }
 
     /// The call's function, if it may be used in this way.
     pub fn function_used_as(&self, is_accepted: impl Fn(Usage) -> bool) -> Option<Function> {
-        self.function.filter(|function| is_accepted(function.usage()))
+        self.function
+            .filter(|function| is_accepted(function.usage()))
     }
 }
 
@@ -184,7 +197,8 @@ impl<'n> Call<'n> {
 pub enum Expression<'n> {
     /// A scalar, a list or a mapping that calls no function.
     Literal(&'n Node),
-    /// The argument: a name, unless the template is wrong or `AWS::LanguageExtensions` has yet to evaluate it.
+    /// The argument: a name, unless the template is wrong or `AWS::LanguageExtensions` has yet to
+    /// evaluate it.
     Ref(&'n Node),
     GetAtt(GetAtt<'n>),
     Sub(Sub<'n>),
@@ -198,7 +212,9 @@ pub enum Expression<'n> {
 impl<'n> Expression<'n> {
     /// Looks at a node in the long form.
     pub fn of(node: &'n Node) -> Self {
-        let Some(call) = Call::of(node) else { return Self::Literal(node) };
+        let Some(call) = Call::of(node) else {
+            return Self::Literal(node);
+        };
         let argument = call.argument;
         let known = match call.function {
             Some(Function::Ref) => Some(Self::Ref(argument)),
@@ -233,16 +249,23 @@ pub enum Attribute<'n> {
 impl<'n> GetAtt<'n> {
     pub fn of(argument: &'n Node) -> Option<Self> {
         let attribute = match argument.as_sequence() {
-            Some(parts) => parts.split_first().map(|(id, names)| Attribute::List { id, names }),
-            None => {
-                argument.as_str().and_then(|text| text.split_once('.')).map(|(id, name)| Attribute::Text { id, name })
-            }
+            Some(parts) => parts
+                .split_first()
+                .map(|(id, names)| Attribute::List { id, names }),
+            None => argument
+                .as_str()
+                .and_then(|text| text.split_once('.'))
+                .map(|(id, name)| Attribute::Text { id, name }),
         };
-        Some(Self { attribute: attribute?, at: argument.at })
+        Some(Self {
+            attribute: attribute?,
+            at: argument.at,
+        })
     }
 }
 
-/// The argument of `Fn::Sub`, whether CloudFormation accepts it or not: the names in it must be declared anyway.
+/// The argument of `Fn::Sub`, whether CloudFormation accepts it or not: the names in it must be
+/// declared anyway.
 #[derive(Clone, Copy, Debug)]
 pub struct Sub<'n> {
     pub argument: &'n Node,
@@ -255,8 +278,16 @@ impl<'n> Sub<'n> {
     /// A text, or a list of a text and a mapping of variables.
     pub fn of(argument: &'n Node) -> Self {
         match argument.as_sequence() {
-            Some([text, rest @ ..]) => Self { argument, text, variables: rest.first() },
-            Some([]) | None => Self { argument, text: argument, variables: None },
+            Some([text, rest @ ..]) => Self {
+                argument,
+                text,
+                variables: rest.first(),
+            },
+            Some([]) | None => Self {
+                argument,
+                text: argument,
+                variables: None,
+            },
         }
     }
 
@@ -282,7 +313,10 @@ impl<'n> Sub<'n> {
 
     /// The value of a variable that the function declares.
     pub fn variable(&self, name: &str) -> Option<&'n Node> {
-        self.own().iter().find(|(key, _)| &*key.text == name).map(|(_, value)| value)
+        self.own()
+            .iter()
+            .find(|(key, _)| &*key.text == name)
+            .map(|(_, value)| value)
     }
 }
 
@@ -295,7 +329,9 @@ pub struct Join<'n> {
 
 impl<'n> Join<'n> {
     pub fn of(argument: &'n Node) -> Option<Self> {
-        let [delimiter, list] = argument.as_sequence()? else { return None };
+        let [delimiter, list] = argument.as_sequence()? else {
+            return None;
+        };
         Some(Self { delimiter, list })
     }
 }
@@ -311,12 +347,15 @@ pub struct If<'n> {
 
 impl<'n> If<'n> {
     pub fn of(argument: &'n Node) -> Option<Self> {
-        let [condition, yes, no] = argument.as_sequence()? else { return None };
+        let [condition, yes, no] = argument.as_sequence()? else {
+            return None;
+        };
         Some(Self { condition, yes, no })
     }
 }
 
-/// The argument of `Fn::FindInMap`: `[map, first key, second key]`, perhaps with `{DefaultValue: …}` behind them.
+/// The argument of `Fn::FindInMap`: `[map, first key, second key]`, perhaps with
+/// `{DefaultValue: …}` behind them.
 #[derive(Clone, Copy, Debug)]
 pub struct FindInMap<'n> {
     pub keys: [&'n Node; 3],
@@ -325,13 +364,18 @@ pub struct FindInMap<'n> {
 
 impl<'n> FindInMap<'n> {
     pub fn of(argument: &'n Node) -> Option<Self> {
-        let [map, first, second, options @ ..] = argument.as_sequence()? else { return None };
+        let [map, first, second, options @ ..] = argument.as_sequence()? else {
+            return None;
+        };
         let options = match options {
             [] => None,
             [options] if options.as_mapping().is_some() => Some(options),
             _ => return None,
         };
-        Some(Self { keys: [map, first, second], options })
+        Some(Self {
+            keys: [map, first, second],
+            options,
+        })
     }
 
     /// The value where the mapping has no such keys.
@@ -349,7 +393,9 @@ pub struct Select<'n> {
 
 impl<'n> Select<'n> {
     pub fn of(argument: &'n Node) -> Option<Self> {
-        let [index, list] = argument.as_sequence()? else { return None };
+        let [index, list] = argument.as_sequence()? else {
+            return None;
+        };
         Some(Self { index, list })
     }
 }
@@ -363,7 +409,9 @@ pub struct Split<'n> {
 
 impl<'n> Split<'n> {
     pub fn of(argument: &'n Node) -> Option<Self> {
-        let [delimiter, text] = argument.as_sequence()? else { return None };
+        let [delimiter, text] = argument.as_sequence()? else {
+            return None;
+        };
         Some(Self { delimiter, text })
     }
 }
@@ -379,10 +427,16 @@ pub struct ForEach<'n> {
 
 impl<'n> ForEach<'n> {
     pub fn of(argument: &'n Node) -> Option<Self> {
-        let [identifier, collection, fragment] = argument.as_sequence()? else { return None };
+        let [identifier, collection, fragment] = argument.as_sequence()? else {
+            return None;
+        };
         let is_name = identifier.is_scalar() && !identifier.text.is_empty();
         let fragment = fragment.as_mapping().filter(|_| is_name)?;
-        Some(Self { identifier: &identifier.text, collection, fragment })
+        Some(Self {
+            identifier: &identifier.text,
+            collection,
+            fragment,
+        })
     }
 }
 
@@ -395,7 +449,11 @@ mod tests {
     use crate::template::long_form::long_form;
 
     fn parse(text: &str) -> Node {
-        long_form(crate::yaml::parse(&Arc::from(Path::new("t.yaml")), text).root.unwrap())
+        long_form(
+            crate::yaml::parse(&Arc::from(Path::new("t.yaml")), text)
+                .root
+                .unwrap(),
+        )
     }
 
     #[test]
@@ -406,7 +464,10 @@ mod tests {
             let tag = format!("!{}", key.trim_start_matches(PREFIX));
             assert_eq!(key_of_tag(&tag), key);
         }
-        assert_eq!(Function::from_key("Fn::ForEach::L"), Some(Function::ForEach));
+        assert_eq!(
+            Function::from_key("Fn::ForEach::L"),
+            Some(Function::ForEach)
+        );
         assert_eq!(Function::from_key("Fn::Mine"), None);
         assert_eq!(Function::from_key("ref"), None);
     }
@@ -415,13 +476,23 @@ mod tests {
     fn calls() {
         let check = |text: &str, expect: Option<(&str, Option<Function>)>| {
             let node = parse(text);
-            assert_eq!(Call::of(&node).map(|call| (call.name, call.function)), expect, "{text}");
+            assert_eq!(
+                Call::of(&node).map(|call| (call.name, call.function)),
+                expect,
+                "{text}"
+            );
         };
         check("!Sub x", Some(("Fn::Sub", Some(Function::Sub))));
         check("{Ref: X}", Some(("Ref", Some(Function::Ref))));
         check("!Mine x", Some(("Fn::Mine", None)));
-        check("{Fn::ForEach::L: x}", Some(("Fn::ForEach::L", Some(Function::ForEach))));
-        check("!Condition C", Some(("Condition", Some(Function::Condition))));
+        check(
+            "{Fn::ForEach::L: x}",
+            Some(("Fn::ForEach::L", Some(Function::ForEach))),
+        );
+        check(
+            "!Condition C",
+            Some(("Condition", Some(Function::Condition))),
+        );
         check("{Ref: X, Other: Y}", None);
         check("{Key: X}", None);
         check("[Ref]", None);
@@ -434,7 +505,11 @@ mod tests {
     fn an_argument_of_another_shape_is_a_call() {
         let check = |text: &str, is_call: bool| {
             let node = parse(text);
-            assert_eq!(matches!(Expression::of(&node), Expression::Call(_)), is_call, "{text}");
+            assert_eq!(
+                matches!(Expression::of(&node), Expression::Call(_)),
+                is_call,
+                "{text}"
+            );
         };
         check("!GetAtt A.B", false);
         check("!GetAtt [A, B]", false);
@@ -457,9 +532,15 @@ mod tests {
     fn only_a_text_with_a_mapping_is_substituted_in() {
         let check = |text: &str, is_well_formed: bool, names: &[&str]| {
             let node = parse(text);
-            let Expression::Sub(sub) = Expression::of(&node) else { panic!("{text}") };
+            let Expression::Sub(sub) = Expression::of(&node) else {
+                panic!("{text}")
+            };
             let own: Vec<&str> = sub.own().iter().map(|(key, _)| &*key.text).collect();
-            assert_eq!((sub.is_well_formed(), own.as_slice()), (is_well_formed, names), "{text}");
+            assert_eq!(
+                (sub.is_well_formed(), own.as_slice()),
+                (is_well_formed, names),
+                "{text}"
+            );
         };
         check("!Sub x", true, &[]);
         check("!Sub [x, {A: b}]", true, &["A"]);
@@ -473,7 +554,9 @@ mod tests {
 
     #[test]
     fn a_loop_needs_a_name_and_a_mapping() {
-        let check = |text: &str, expect: bool| assert_eq!(ForEach::of(&parse(text)).is_some(), expect, "{text}");
+        let check = |text: &str, expect: bool| {
+            assert_eq!(ForEach::of(&parse(text)).is_some(), expect, "{text}")
+        };
         check("[X, [a], {'${X}': b}]", true);
         check("[X, [a], b]", false);
         check("['', [a], {'${X}': b}]", false);

@@ -1,9 +1,10 @@
 //! What CloudFormation refuses of a template as it stands, whatever its values are: its quotas
-//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>), names, and what its
-//! sections may hold.
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>),
+//! names, and what its sections may hold.
 //!
-//! Checked on the tree after its transforms, since that is what the quotas are for. What `sections` refuses of a file is
-//! looked at again here, because a loop or an include can make it too. The size of a file is its affair alone.
+//! Checked on the tree after its transforms, since that is what the quotas are for. What `sections`
+//! refuses of a file is looked at again here, because a loop or an include can make it too. The
+//! size of a file is its affair alone.
 
 use super::evaluate::Evaluator;
 use super::value::Failure;
@@ -64,7 +65,10 @@ pub fn is_custom_resource(kind: &str) -> bool {
 
 /// Everything that is refused, in the order of the sections as CloudFormation documents them.
 pub fn exceeded(evaluator: &Evaluator) -> Vec<Failure> {
-    let mut limits = Limits { evaluator, failures: Vec::new() };
+    let mut limits = Limits {
+        evaluator,
+        failures: Vec::new(),
+    };
     limits.sections();
     limits.parameters();
     limits.mappings();
@@ -82,42 +86,77 @@ impl Limits<'_> {
     fn sections(&mut self) {
         let root = &self.evaluator.root;
         let is_serverless = self.evaluator.macros.is_serverless();
-        let is_section = |name: &str| SECTIONS.contains(&name) || (is_serverless && name == GLOBALS);
-        let others: Vec<&Node> =
-            root.entries().iter().map(|(key, _)| key).filter(|key| !is_section(&key.text)).collect();
+        let is_section =
+            |name: &str| SECTIONS.contains(&name) || (is_serverless && name == GLOBALS);
+        let others: Vec<&Node> = root
+            .entries()
+            .iter()
+            .map(|(key, _)| key)
+            .filter(|key| !is_section(&key.text))
+            .collect();
         if let Some(first) = others.first() {
-            let names = others.iter().map(|key| &*key.text).collect::<Vec<_>>().join(", ");
-            self.fail(first.at, format!("Invalid template property or properties [{names}]"));
+            let names = others
+                .iter()
+                .map(|key| &*key.text)
+                .collect::<Vec<_>>()
+                .join(", ");
+            self.fail(
+                first.at,
+                format!("Invalid template property or properties [{names}]"),
+            );
         }
-        if let Some(version) = root.get("AWSTemplateFormatVersion").filter(|it| !it.is_null() && *it.text != *VERSION) {
+        if let Some(version) = root
+            .get("AWSTemplateFormatVersion")
+            .filter(|it| !it.is_null() && *it.text != *VERSION)
+        {
             let version = (version.at, &version.text);
-            let message =
-                format!("Template format error: {} is not a supported value for AWSTemplateFormatVersion", version.1);
+            let message = format!(
+                "Template format error: {} is not a supported value for AWSTemplateFormatVersion",
+                version.1
+            );
             self.fail(version.0, message);
         }
-        if let Some(description) = root.get("Description").filter(|it| it.text.len() > MAX_DESCRIPTION) {
-            let message = format!("Template format error: 'Description' length is greater than {MAX_DESCRIPTION}.");
+        if let Some(description) = root
+            .get("Description")
+            .filter(|it| it.text.len() > MAX_DESCRIPTION)
+        {
+            let message = format!(
+                "Template format error: 'Description' length is greater than {MAX_DESCRIPTION}."
+            );
             self.fail(description.at, message);
         }
         // A transform may well take them out.
         if !self.evaluator.macros.are_any() {
-            for (key, section) in root.entries().iter().filter(|(key, _)| &*key.text != "Metadata") {
+            for (key, section) in root
+                .entries()
+                .iter()
+                .filter(|(key, _)| &*key.text != "Metadata")
+            {
                 self.nulls(section, &mut vec![&key.text]);
             }
         }
     }
 
-    /// Null stands nowhere. CloudFormation calls the properties of a resource `Type` where it says so.
+    /// Null stands nowhere. CloudFormation calls the properties of a resource `Type` where it says
+    /// so.
     fn nulls<'n>(&mut self, node: &'n Node, path: &mut Vec<&'n str>) {
         match &node.value {
             Value::Null => {
                 let path = path.join("/");
-                self.fail(node.at, format!("[/{path}] 'null' values are not allowed in templates"));
+                self.fail(
+                    node.at,
+                    format!("[/{path}] 'null' values are not allowed in templates"),
+                );
             }
             Value::Mapping(entries) => {
                 for (key, value) in entries {
-                    let is_properties = path.len() == 2 && path[0] == "Resources" && &*key.text == "Properties";
-                    path.push(if is_properties && !value.is_null() { "Type" } else { &key.text });
+                    let is_properties =
+                        path.len() == 2 && path[0] == "Resources" && &*key.text == "Properties";
+                    path.push(if is_properties && !value.is_null() {
+                        "Type"
+                    } else {
+                        &key.text
+                    });
                     self.nulls(value, path);
                     path.pop();
                 }
@@ -125,7 +164,8 @@ impl Limits<'_> {
             Value::Sequence(items) => {
                 for (index, item) in items.iter().enumerate() {
                     let index = index.to_string();
-                    let mut path: Vec<&str> = path.iter().copied().chain([index.as_str()]).collect();
+                    let mut path: Vec<&str> =
+                        path.iter().copied().chain([index.as_str()]).collect();
                     self.nulls(item, &mut path);
                 }
             }
@@ -136,7 +176,10 @@ impl Limits<'_> {
     fn parameters(&mut self) {
         for (key, _) in self.evaluator.section("Parameters") {
             if !is_alphanumeric(&key.text) {
-                let message = format!("Template format error: Parameter name {} is non alphanumeric.", key.text);
+                let message = format!(
+                    "Template format error: Parameter name {} is non alphanumeric.",
+                    key.text
+                );
                 self.fail(key.at, message);
             }
             self.length("Parameter", key);
@@ -146,25 +189,35 @@ impl Limits<'_> {
     fn mappings(&mut self) {
         let mappings = self.evaluator.section("Mappings");
         self.count(mappings, MAX_MAPPINGS, |count| {
-            format!("Template format error: Mappings count {count} is greater than max allowed {MAX_MAPPINGS}.")
+            format!(
+                "Template format error: Mappings count {count} is greater than max allowed \
+                {MAX_MAPPINGS}."
+            )
         });
         for (name, mapping) in mappings {
             self.length("Mapping", name);
             if mapping.as_mapping().is_none() {
                 self.fail(
                     mapping.at,
-                    format!("Template format error: Every Mappings member {} must be a map", name.text),
+                    format!(
+                        "Template format error: Every Mappings member {} must be a map",
+                        name.text
+                    ),
                 );
             }
             for (key, attributes) in mapping.entries() {
                 if attributes.as_mapping().is_none() {
-                    let message = format!("Template format error: Every Mappings member {} must be a map", key.text);
+                    let message = format!(
+                        "Template format error: Every Mappings member {} must be a map",
+                        key.text
+                    );
                     self.fail(attributes.at, message);
                 }
                 let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
                 if key.text.is_empty() || !key.text.chars().all(is_name) {
                     let message = format!(
-                        "Template format error: Mappings element name '{}' must be non-empty and can contain only \
+                        "Template format error: Mappings element name '{}' must be non-empty and \
+                         can contain only \
                          alphanumerics, '-' or '.'",
                         key.text
                     );
@@ -172,14 +225,16 @@ impl Limits<'_> {
                 }
                 self.count(attributes.entries(), MAX_MAPPING_ATTRIBUTES, |count| {
                     format!(
-                        "Template format error: Mapping attributes count {count} is greater than max allowed \
+                        "Template format error: Mapping attributes count {count} is greater than \
+                         max allowed \
                          {MAX_MAPPING_ATTRIBUTES}."
                     )
                 });
                 for (name, value) in attributes.entries() {
                     self.attribute(name);
                     if value.as_mapping().is_some() {
-                        let message = "Template format error: Every Mappings attribute must be a String or a List.";
+                        let message = "Template format error: Every Mappings attribute must be a \
+                            String or a List.";
                         self.fail(value.at, message);
                     }
                 }
@@ -190,7 +245,8 @@ impl Limits<'_> {
     fn attribute(&mut self, name: &Node) {
         if !is_alphanumeric(&name.text) {
             let message = format!(
-                "Template format error: Mappings attribute name '{}' must contain only alphanumeric characters.",
+                "Template format error: Mappings attribute name '{}' must contain only \
+                 alphanumeric characters.",
                 name.text
             );
             self.fail(name.at, message);
@@ -202,25 +258,43 @@ impl Limits<'_> {
         let evaluator = self.evaluator;
         let resources = evaluator.section("Resources");
         if resources.is_empty() && !evaluator.macros.may_add_to("Resources") {
-            let at = evaluator.root.get("Resources").unwrap_or(&evaluator.root).at;
-            self.fail(at, "Template format error: At least one Resources member must be defined.");
+            let at = evaluator
+                .root
+                .get("Resources")
+                .unwrap_or(&evaluator.root)
+                .at;
+            self.fail(
+                at,
+                "Template format error: At least one Resources member must be defined.",
+            );
         }
         self.count(resources, MAX_RESOURCES, |count| {
             format!(
-                "Template format error: Number of resources, {count}, is greater than maximum allowed, {MAX_RESOURCES}"
+                "Template format error: Number of resources, {count}, is greater than maximum \
+                 allowed, {MAX_RESOURCES}"
             )
         });
         let mut common: Vec<&Node> = Vec::new();
         for (id, resource) in resources {
             self.resource(id, resource);
-            if evaluator.template.parameters.iter().any(|parameter| *parameter.key == *id.text) {
+            if evaluator
+                .template
+                .parameters
+                .iter()
+                .any(|parameter| *parameter.key == *id.text)
+            {
                 common.push(id);
             }
         }
         if let Some(first) = common.first() {
-            let names = common.iter().map(|id| &*id.text).collect::<Vec<_>>().join(", ");
+            let names = common
+                .iter()
+                .map(|id| &*id.text)
+                .collect::<Vec<_>>()
+                .join(", ");
             let message = format!(
-                "Template error: all resources and parameters must have unique names. Common name(s):[{names}]"
+                "Template error: all resources and parameters must have unique names. Common \
+                 name(s):[{names}]"
             );
             self.fail(first.at, message);
         }
@@ -235,22 +309,40 @@ impl Limits<'_> {
             return self.fail(id.at, format!("Template format error: {message}"));
         }
         if !is_alphanumeric(&id.text) {
-            self.fail(id.at, format!("Template format error: Resource name {} is non alphanumeric.", id.text));
+            self.fail(
+                id.at,
+                format!(
+                    "Template format error: Resource name {} is non alphanumeric.",
+                    id.text
+                ),
+            );
         }
         self.length("Resource", id);
         if resource.get("Type").is_none() {
             let message = format!(
-                "Template format error: [/Resources/{}] Every Resources object must contain a Type member.",
+                "Template format error: [/Resources/{}] Every Resources object must contain a Type \
+                 member.",
                 id.text
             );
             self.fail(id.at, message);
         }
         // Its transform knows more of them.
         if !self.evaluator.macros.is_serverless() {
-            let is_custom = resource.get("Type").is_some_and(|kind| is_custom_resource(&kind.text));
-            let is_known = |key: &str| RESOURCE_KEYS.contains(&key) || (is_custom && key == CUSTOM_RESOURCE_KEY);
-            for (key, _) in resource.entries().iter().filter(|(key, _)| !is_known(&key.text)) {
-                self.fail(key.at, format!("Invalid template resource property '{}'", key.text));
+            let is_custom = resource
+                .get("Type")
+                .is_some_and(|kind| is_custom_resource(&kind.text));
+            let is_known = |key: &str| {
+                RESOURCE_KEYS.contains(&key) || (is_custom && key == CUSTOM_RESOURCE_KEY)
+            };
+            for (key, _) in resource
+                .entries()
+                .iter()
+                .filter(|(key, _)| !is_known(&key.text))
+            {
+                self.fail(
+                    key.at,
+                    format!("Invalid template resource property '{}'", key.text),
+                );
             }
         }
         if let Some(depends_on) = resource.get("DependsOn")
@@ -262,22 +354,34 @@ impl Limits<'_> {
 
     fn depends_on(&mut self, node: &Node) {
         if node.as_mapping().is_some() {
-            self.fail(node.at, "Template format error: DependsOn must be a string or list of strings.");
+            self.fail(
+                node.at,
+                "Template format error: DependsOn must be a string or list of strings.",
+            );
         }
         let items = node.as_sequence().unwrap_or_default();
         if let Some(item) = items.iter().find(|item| !item.is_scalar()) {
-            self.fail(item.at, "Template format error: Every DependsOn value must be a string.");
+            self.fail(
+                item.at,
+                "Template format error: Every DependsOn value must be a string.",
+            );
         }
     }
 
     fn outputs(&mut self) {
         let outputs = self.evaluator.section("Outputs");
         self.count(outputs, MAX_OUTPUTS, |count| {
-            format!("Template format error: Outputs count {count} is greater than max allowed {MAX_OUTPUTS}.")
+            format!(
+                "Template format error: Outputs count {count} is greater than max allowed \
+                {MAX_OUTPUTS}."
+            )
         });
         for (key, _) in outputs {
             if !is_alphanumeric(&key.text) {
-                let message = format!("Template format error: Outputs name '{}' is non alphanumeric.", key.text);
+                let message = format!(
+                    "Template format error: Outputs name '{}' is non alphanumeric.",
+                    key.text
+                );
                 self.fail(key.at, message);
             }
             self.length("Output", key);
@@ -294,8 +398,10 @@ impl Limits<'_> {
     /// In which words is not confirmed; they follow those for the description.
     fn length(&mut self, what: &str, name: &Node) {
         if name.text.chars().count() > MAX_NAME {
-            let message =
-                format!("Template format error: {what} name '{}' length is greater than {MAX_NAME}.", name.text);
+            let message = format!(
+                "Template format error: {what} name '{}' length is greater than {MAX_NAME}.",
+                name.text
+            );
             self.fail(name.at, message);
         }
     }
@@ -322,14 +428,26 @@ mod tests {
     #[test]
     fn sections() {
         let check = |text: &str, expect: &[&str]| check(&format!("{RESOURCES}{text}"), expect);
-        check("AWSTemplateFormatVersion: 2010-09-09\nDescription: d\nMetadata: {a: b}\nHooks: {}\n", &[]);
+        check(
+            "AWSTemplateFormatVersion: 2010-09-09\nDescription: d\nMetadata: {a: b}\nHooks: {}\n",
+            &[],
+        );
         check("AWSTemplateFormatVersion: '2010-09-09'\n", &[]);
         check(
             "AWSTemplateFormatVersion: 2020-09-09\n",
-            &["2: Template format error: 2020-09-09 is not a supported value for AWSTemplateFormatVersion"],
+            &[
+                "2: Template format error: 2020-09-09 is not a supported value for \
+                 AWSTemplateFormatVersion",
+            ],
         );
-        check("Extra: 1\nMore: {}\n", &["2: Invalid template property or properties [Extra, More]"]);
-        check("Globals: {}\n", &["2: Invalid template property or properties [Globals]"]);
+        check(
+            "Extra: 1\nMore: {}\n",
+            &["2: Invalid template property or properties [Extra, More]"],
+        );
+        check(
+            "Globals: {}\n",
+            &["2: Invalid template property or properties [Globals]"],
+        );
         check("Globals: {}\nTransform: AWS::Serverless-2016-10-31\n", &[]);
         check(&format!("Description: {}\n", "d".repeat(1024)), &[]);
         check(
@@ -341,14 +459,17 @@ mod tests {
     #[test]
     fn nulls() {
         let check = |text: &str, expect: &[&str]| {
-            let expect = expect.iter().map(|it| format!("{it} 'null' values are not allowed in templates"));
+            let expect = expect
+                .iter()
+                .map(|it| format!("{it} 'null' values are not allowed in templates"));
             let expect: Vec<String> = expect.collect();
             let found = said(&stack(text, "us-east-1", &[]));
             let found: Vec<&String> = found.iter().filter(|it| it.contains("null")).collect();
             assert_eq!(found, expect.iter().collect::<Vec<_>>(), "{text}");
         };
         check(
-            "Resources:\n  Q: {Type: T, Properties: {P: [a, ~], R: {S: ~}}, DependsOn: ~}\n  R: {Type: T, Properties: ~}\n\
+            "Resources:\n  Q: {Type: T, Properties: {P: [a, ~], R: {S: ~}}, DependsOn: ~}\n  R: \
+             {Type: T, Properties: ~}\n\
              Outputs: {O: {Value: ~}}\nConditions: ~\nMetadata: {a: ~}\n",
             &[
                 "2: [/Resources/Q/Type/P/1]",
@@ -359,7 +480,10 @@ mod tests {
                 "5: [/Conditions]",
             ],
         );
-        check("Transform: AWS::Serverless-2016-10-31\nResources: {Q: {Type: T, Properties: ~}}\n", &[]);
+        check(
+            "Transform: AWS::Serverless-2016-10-31\nResources: {Q: {Type: T, Properties: ~}}\n",
+            &[],
+        );
     }
 
     #[test]
@@ -367,34 +491,55 @@ mod tests {
         let long = "n".repeat(256);
         check(
             &format!(
-                "Parameters:\n  my_p: {{Type: String, Default: a}}\n  {long}: {{Type: String, Default: a}}\n\
+                "Parameters:\n  my_p: {{Type: String, Default: a}}\n  {long}: {{Type: String, \
+                 Default: a}}\n\
                  Mappings:\n  {long}: {{10.0.0.0/16: {{my-a: b, {long}: b}}, a-b.c: {{d: e}}}}\n\
                  Resources:\n  my-q: {{Type: T}}\n  {long}r: {{Type: T}}\n\
                  Outputs:\n  my_o: {{Value: v}}\n  {long}: {{Value: v}}\n"
             ),
             &[
                 "2: Template format error: Parameter name my_p is non alphanumeric.",
-                &format!("3: Template format error: Parameter name '{long}' length is greater than 255."),
-                &format!("5: Template format error: Mapping name '{long}' length is greater than 255."),
-                "5: Template format error: Mappings element name '10.0.0.0/16' must be non-empty and can contain only \
+                &format!(
+                    "3: Template format error: Parameter name '{long}' length is greater than 255."
+                ),
+                &format!(
+                    "5: Template format error: Mapping name '{long}' length is greater than 255."
+                ),
+                "5: Template format error: Mappings element name '10.0.0.0/16' must be non-empty \
+                 and can contain only \
                  alphanumerics, '-' or '.'",
-                "5: Template format error: Mappings attribute name 'my-a' must contain only alphanumeric characters.",
-                &format!("5: Template format error: Mapping attribute name '{long}' length is greater than 255."),
+                "5: Template format error: Mappings attribute name 'my-a' must contain only \
+                 alphanumeric characters.",
+                &format!(
+                    "5: Template format error: Mapping attribute name '{long}' length is greater \
+                     than 255."
+                ),
                 "7: Template format error: Resource name my-q is non alphanumeric.",
-                &format!("8: Template format error: Resource name '{long}r' length is greater than 255."),
+                &format!(
+                    "8: Template format error: Resource name '{long}r' length is greater than 255."
+                ),
                 "10: Template format error: Outputs name 'my_o' is non alphanumeric.",
-                &format!("11: Template format error: Output name '{long}' length is greater than 255."),
+                &format!(
+                    "11: Template format error: Output name '{long}' length is greater than 255."
+                ),
             ],
         );
         check(
-            "Parameters: {A: {Type: String, Default: a}, B: {Type: String, Default: a}}\nResources:\n  C: {Type: T}\n  A: {Type: T}\n  B: {Type: T}\n",
-            &["4: Template error: all resources and parameters must have unique names. Common name(s):[A, B]"],
+            "Parameters: {A: {Type: String, Default: a}, B: {Type: String, Default: \
+             a}}\nResources:\n  C: {Type: T}\n  A: {Type: T}\n  B: {Type: T}\n",
+            &[
+                "4: Template error: all resources and parameters must have unique names. Common \
+                 name(s):[A, B]",
+            ],
         );
     }
 
     #[test]
     fn resources() {
-        check("Resources: {}\n", &["1: Template format error: At least one Resources member must be defined."]);
+        check(
+            "Resources: {}\n",
+            &["1: Template format error: At least one Resources member must be defined."],
+        );
         check(
             "Resources:\n",
             &[
@@ -407,7 +552,10 @@ mod tests {
             &["1: Invalid template resource property 'Invalid'"],
         );
         for kind in ["Custom::Thing", "AWS::CloudFormation::CustomResource"] {
-            check(&format!("Resources: {{A: {{Type: '{kind}', Version: '1.0'}}}}\n"), &[]);
+            check(
+                &format!("Resources: {{A: {{Type: '{kind}', Version: '1.0'}}}}\n"),
+                &[],
+            );
             check(
                 &format!("Resources: {{A: {{Type: '{kind}', Version: 1.0, Versions: 2}}}}\n"),
                 &["1: Invalid template resource property 'Versions'"],
@@ -417,7 +565,10 @@ mod tests {
             "Resources: {A: {Type: 'AWS::CloudFormation::WaitCondition', Version: '1.0'}}\n",
             &["1: Invalid template resource property 'Version'"],
         );
-        check("Transform: AWS::Serverless-2016-10-31\nResources: {A: {Type: T, Connectors: {}}}\n", &[]);
+        check(
+            "Transform: AWS::Serverless-2016-10-31\nResources: {A: {Type: T, Connectors: {}}}\n",
+            &[],
+        );
         check(
             "Resources: {A: {Type: T, DependsOn: {B: c}}}\n",
             &["1: Template format error: DependsOn must be a string or list of strings."],
@@ -428,13 +579,18 @@ mod tests {
         );
         check(
             "Resources:\n  Fn::ForEach::Queues: [Name, [A, B], {'Queue${Name}': {Type: T}}]\n",
-            &["2: Template format error: [/Resources/Fn::ForEach::Queues] resource definition is malformed"],
+            &[
+                "2: Template format error: [/Resources/Fn::ForEach::Queues] resource definition is \
+                 malformed",
+            ],
         );
         check(
-            "Transform: AWS::LanguageExtensions\nResources:\n  Fn::ForEach::Queues: [Name, [A], {'Queue-${Name}': {Typ: T}, 'R${Name}': a}]\n",
+            "Transform: AWS::LanguageExtensions\nResources:\n  Fn::ForEach::Queues: [Name, [A], \
+             {'Queue-${Name}': {Typ: T}, 'R${Name}': a}]\n",
             &[
                 "3: Template format error: Resource name Queue-A is non alphanumeric.",
-                "3: Template format error: [/Resources/Queue-A] Every Resources object must contain a Type member.",
+                "3: Template format error: [/Resources/Queue-A] Every Resources object must \
+                 contain a Type member.",
                 "3: Invalid template resource property 'Typ'",
                 "3: Template format error: Any Resources member must be an object.",
             ],
@@ -444,32 +600,57 @@ mod tests {
     #[test]
     fn quotas() {
         let many = |count: usize, entry: &str| -> String {
-            (0..count).map(|n| format!("  {}\n", entry.replace('#', &n.to_string()))).collect()
+            (0..count)
+                .map(|n| format!("  {}\n", entry.replace('#', &n.to_string())))
+                .collect()
         };
         let resources = |count: usize| format!("Resources:\n{}", many(count, "R#: {Type: T}"));
         check(&resources(500), &[]);
         check(
             &resources(502),
-            &["502: Template format error: Number of resources, 502, is greater than maximum allowed, 500"],
+            &[
+                "502: Template format error: Number of resources, 502, is greater than maximum \
+                 allowed, 500",
+            ],
         );
-        let outputs = |count: usize| format!("{RESOURCES}Outputs:\n{}", many(count, "O#: {Value: v}"));
+        let outputs =
+            |count: usize| format!("{RESOURCES}Outputs:\n{}", many(count, "O#: {Value: v}"));
         check(&outputs(200), &[]);
-        check(&outputs(201), &["203: Template format error: Outputs count 201 is greater than max allowed 200."]);
-        let mappings = |count: usize| format!("{RESOURCES}Mappings:\n{}", many(count, "M#: {a: {b: c}}"));
+        check(
+            &outputs(201),
+            &["203: Template format error: Outputs count 201 is greater than max allowed 200."],
+        );
+        let mappings =
+            |count: usize| format!("{RESOURCES}Mappings:\n{}", many(count, "M#: {a: {b: c}}"));
         check(&mappings(200), &[]);
-        check(&mappings(201), &["203: Template format error: Mappings count 201 is greater than max allowed 200."]);
-        let attributes = |count: usize| format!("{RESOURCES}Mappings: {{M: {{a: {{\n{}}}}}}}\n", many(count, "A#: b,"));
+        check(
+            &mappings(201),
+            &["203: Template format error: Mappings count 201 is greater than max allowed 200."],
+        );
+        let attributes = |count: usize| {
+            format!(
+                "{RESOURCES}Mappings: {{M: {{a: {{\n{}}}}}}}\n",
+                many(count, "A#: b,")
+            )
+        };
         check(&attributes(200), &[]);
         check(
             &attributes(201),
-            &["203: Template format error: Mapping attributes count 201 is greater than max allowed 200."],
+            &[
+                "203: Template format error: Mapping attributes count 201 is greater than max \
+                 allowed 200.",
+            ],
         );
         let items: String = (0..501).map(|n| format!("x{n},")).collect();
         check(
             &format!(
-                "Transform: AWS::LanguageExtensions\nResources:\n  Fn::ForEach::L: [X, [{items}], {{'Q${{X}}': {{Type: T}}}}]\n"
+                "Transform: AWS::LanguageExtensions\nResources:\n  Fn::ForEach::L: [X, [{items}], \
+                 {{'Q${{X}}': {{Type: T}}}}]\n"
             ),
-            &["3: Template format error: Number of resources, 501, is greater than maximum allowed, 500"],
+            &[
+                "3: Template format error: Number of resources, 501, is greater than maximum \
+                 allowed, 500",
+            ],
         );
     }
 
@@ -483,9 +664,12 @@ mod tests {
         let mut count = 0;
         for path in crate::template::corpus::templates(&corpus) {
             let file = std::sync::Arc::from(path.as_path());
-            let (Some(template), _) = crate::template::sections::read(&file, String::new()) else { continue };
+            let (Some(template), _) = crate::template::sections::read(&file, String::new()) else {
+                continue;
+            };
             let world = crate::template::Offline(&templates);
-            let evaluator = crate::template::Evaluator::new(&template, &place, &Default::default(), &world);
+            let evaluator =
+                crate::template::Evaluator::new(&template, &place, &Default::default(), &world);
             let mut said = super::exceeded(&evaluator);
             said.extend(crate::template::graph::problems(&evaluator));
             assert_eq!(said, []);

@@ -1,5 +1,5 @@
-//! Short tags become the functions that they stand for: `!Ref X` is `{"Ref": "X"}`, `!GetAtt a.b` is
-//! `{"Fn::GetAtt": "a.b"}`.
+//! Short tags become the functions that they stand for: `!Ref X` is `{"Ref": "X"}`, `!GetAtt a.b`
+//! is `{"Fn::GetAtt": "a.b"}`.
 
 use super::expression::key_of_tag;
 use crate::yaml::{Node, Value};
@@ -10,7 +10,8 @@ pub fn long_form(mut node: Node) -> Node {
     node
 }
 
-/// In place, since most nodes have no tag. Keys are left alone: a function can't be one, which `sections` says.
+/// In place, since most nodes have no tag. Keys are left alone: a function can't be one, which
+/// `sections` says.
 fn expand(node: &mut Node) {
     match &mut node.value {
         Value::Sequence(items) => items.iter_mut().for_each(expand),
@@ -20,8 +21,21 @@ fn expand(node: &mut Node) {
     let Some(tag) = node.tag.take() else { return };
     let name = key_of_tag(&tag);
     let at = node.at;
-    let key = Node { value: Value::String((&*name).into()), tag: None, text: name.into(), at };
-    let argument = std::mem::replace(node, Node { value: Value::Null, tag: None, text: "".into(), at });
+    let key = Node {
+        value: Value::String((&*name).into()),
+        tag: None,
+        text: name.into(),
+        at,
+    };
+    let argument = std::mem::replace(
+        node,
+        Node {
+            value: Value::Null,
+            tag: None,
+            text: "".into(),
+            at,
+        },
+    );
     node.value = Value::Mapping(vec![(key, argument)]);
 }
 
@@ -34,22 +48,35 @@ mod tests {
     use crate::template::expression::Call;
 
     fn parse(text: &str) -> Node {
-        crate::yaml::parse(&Arc::from(Path::new("t.yaml")), text).root.unwrap()
+        crate::yaml::parse(&Arc::from(Path::new("t.yaml")), text)
+            .root
+            .unwrap()
     }
 
     #[test]
     fn tags_become_functions() {
-        let check = |text: &str, json: &str| assert_eq!(long_form(parse(text)).to_json().to_string(), json, "{text}");
+        let check = |text: &str, json: &str| {
+            assert_eq!(long_form(parse(text)).to_json().to_string(), json, "{text}")
+        };
         check("!Ref X", r#"{"Ref":"X"}"#);
         check("!Condition C", r#"{"Condition":"C"}"#);
         check("!GetAtt a.b", r#"{"Fn::GetAtt":"a.b"}"#);
         check("[!Sub '${A}', plain]", r#"[{"Fn::Sub":"${A}"},"plain"]"#);
-        check("!If [C, !Ref A, {x: !Ref B}]", r#"{"Fn::If":["C",{"Ref":"A"},{"x":{"Ref":"B"}}]}"#);
+        check(
+            "!If [C, !Ref A, {x: !Ref B}]",
+            r#"{"Fn::If":["C",{"Ref":"A"},{"x":{"Ref":"B"}}]}"#,
+        );
         check("!Mine {a: 1}", r#"{"Fn::Mine":{"a":1}}"#);
         check("a: {Fn::Sub: x}", r#"{"a":{"Fn::Sub":"x"}}"#);
         check("!GetAtt [a, b]", r#"{"Fn::GetAtt":["a","b"]}"#);
-        check("!Sub ['${A}', {A: !Ref B}]", r#"{"Fn::Sub":["${A}",{"A":{"Ref":"B"}}]}"#);
-        check("!Transform {Name: !Ref X}", r#"{"Fn::Transform":{"Name":{"Ref":"X"}}}"#);
+        check(
+            "!Sub ['${A}', {A: !Ref B}]",
+            r#"{"Fn::Sub":["${A}",{"A":{"Ref":"B"}}]}"#,
+        );
+        check(
+            "!Transform {Name: !Ref X}",
+            r#"{"Fn::Transform":{"Name":{"Ref":"X"}}}"#,
+        );
         check("!Base64\n  Fn::Sub: x", r#"{"Fn::Base64":{"Fn::Sub":"x"}}"#);
         check("!Base64\n  - !Sub x", r#"{"Fn::Base64":[{"Fn::Sub":"x"}]}"#);
         check(
@@ -65,7 +92,10 @@ mod tests {
         let node = long_form(parse("a:\n  - !Ref X"));
         let item = &node.get("a").and_then(Node::as_sequence).unwrap()[0];
         let call = Call::of(item).unwrap();
-        assert_eq!((call.name, call.argument.at.line, call.argument.at.column), ("Ref", 2, 10));
+        assert_eq!(
+            (call.name, call.argument.at.line, call.argument.at.column),
+            ("Ref", 2, 10)
+        );
         assert_eq!(item.at, call.argument.at);
     }
 }

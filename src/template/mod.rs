@@ -1,16 +1,19 @@
 //! The CloudFormation language, as far as a template can be known without AWS.
 //!
-//! [`Templates`] reads the templates of a project, each file once, with the nested ones that lie in it; a [`Template`]
-//! is the tree with what its sections declare. Everything that is found wrong is a diagnostic with its place. Pure but
-//! for reading the project's files. `plan` takes parameters from here, `lint` the list of files.
+//! [`Templates`] reads the templates of a project, each file once, with the nested ones that lie in
+//! it; a [`Template`] is the tree with what its sections declare. Everything that is found wrong is
+//! a diagnostic with its place. Pure but for reading the project's files. `plan` takes parameters
+//! from here, `lint` the list of files.
 //!
 //! - `expression`: the intrinsic functions' names and the shapes of their arguments
 //! - `substitution`: texts with `${…}` in them
-//! - `long_form`: short tags become the functions that they stand for, so that nothing else needs to know two forms
+//! - `long_form`: short tags become the functions that they stand for, so that nothing else needs
+//!   to know two forms
 //! - `sections`: a file's tree to a [`Template`]
 //! - `url`: what a nested stack's `TemplateURL` can evaluate to
 //! - `project`: files, and which template nests which
-//! - `rendered`: what a template comes to, as CloudFormation sees it; `secrets` keeps what must not be shown out of it
+//! - `rendered`: what a template comes to, as CloudFormation sees it; `secrets` keeps what must not
+//!   be shown out of it
 //! - `transform`: what rewrites a template before it is evaluated: macros, includes, loops
 //! - `graph`: what depends on what, circles, and names that lead nowhere
 //! - `limits`: what is refused of a template as it stands, whatever its values
@@ -38,8 +41,8 @@ use crate::mask::Secrets;
 use crate::yaml::Node;
 
 pub use evaluate::{
-    Evaluator, Given, Givens, Hiding, Nested, Offline, Output, Place, Resource, Stack, Truth, Undecided, World,
-    evaluate,
+    Evaluator, Given, Givens, Hiding, Nested, Offline, Output, Place, Resource, Stack, Truth,
+    Undecided, World, evaluate,
 };
 pub use expression::is_function_key;
 pub use graph::{Dependency, Gift, Mentioned, Uses, dependencies, mentioned, order, uses};
@@ -53,9 +56,11 @@ pub use value::{Failure, NestedIn, Note, Reason, Unknown, Until, Value};
 pub struct Template {
     /// As messages name it.
     pub file: Arc<Path>,
-    /// Relative to the project root, with `/`: the key under which it is staged, without the project's name.
+    /// Relative to the project root, with `/`: the key under which it is staged, without the
+    /// project's name.
     pub relative: String,
-    /// In long form: `!Ref X` is `{"Ref": "X"}`, `!Sub …` is `{"Fn::Sub": …}`, each at the place of its value.
+    /// In long form: `!Ref X` is `{"Ref": "X"}`, `!Sub …` is `{"Fn::Sub": …}`, each at the place of
+    /// its value.
     pub root: Node,
     /// In the order of the file.
     pub parameters: Vec<Parameter>,
@@ -65,11 +70,16 @@ pub struct Template {
 
 /// Returns the values of the template's `NoEcho` parameters, given ones and defaults.
 pub fn secrets(template: &Template, givens: &Givens) -> Secrets {
-    let hidden = template.parameters.iter().filter(|parameter| parameter.no_echo);
-    Secrets::new(hidden.filter_map(|parameter| match givens.get(&parameter.key) {
-        Some(given) => given.value.as_text(),
-        None => parameter.default_text(),
-    }))
+    let hidden = template
+        .parameters
+        .iter()
+        .filter(|parameter| parameter.no_echo);
+    Secrets::new(
+        hidden.filter_map(|parameter| match givens.get(&parameter.key) {
+            Some(given) => given.value.as_text(),
+            None => parameter.default_text(),
+        }),
+    )
 }
 
 /// An entry of the `Parameters` section
@@ -77,7 +87,8 @@ pub fn secrets(template: &Template, givens: &Givens) -> Secrets {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
     pub key: String,
-    /// `Type` as written: `String`, `List<AWS::EC2::Subnet::Id>`, `AWS::SSM::Parameter::Value<String>`.
+    /// `Type` as written: `String`, `List<AWS::EC2::Subnet::Id>`,
+    /// `AWS::SSM::Parameter::Value<String>`.
     pub kind: String,
     /// Absent also where it is null.
     pub default: Option<Node>,
@@ -88,8 +99,8 @@ pub struct Parameter {
     pub at: Position,
 }
 
-/// An `AWS::CloudFormation::Stack` and the local file that its `TemplateURL` leads to. Where the URL depends on a
-/// condition, there is one for each file.
+/// An `AWS::CloudFormation::Stack` and the local file that its `TemplateURL` leads to. Where the
+/// URL depends on a condition, there is one for each file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Child {
     pub logical_id: String,
@@ -97,16 +108,19 @@ pub struct Child {
     pub at: Position,
     /// [`Template::relative`] of the nested template.
     pub template: String,
-    /// The URL has its bucket written out: in all likelihood somebody else's, where another template may have the same name.
-    /// As TaskCat does, the file is counted among the project's nested templates, but no stack is taken to be made of it.
+    /// The URL has its bucket written out: in all likelihood somebody else's, where another
+    /// template may have the same name. As TaskCat does, the file is counted among the project's
+    /// nested templates, but no stack is taken to be made of it.
     pub names_its_bucket: bool,
 }
 
 impl Parameter {
-    /// The default as CloudFormation makes text of it: `true` of `Yes`, `8` of `010`; a list's items with commas between
-    /// them.
+    /// The default as CloudFormation makes text of it: `true` of `Yes`, `8` of `010`; a list's
+    /// items with commas between them.
     pub fn default_text(&self) -> Option<String> {
-        self.default.as_ref().map(|default| texts_of(default).join(","))
+        self.default
+            .as_ref()
+            .map(|default| texts_of(default).join(","))
     }
 
     /// The texts of the default's items; one where it is no list.
@@ -116,7 +130,10 @@ impl Parameter {
 }
 
 fn texts_of(node: &Node) -> Vec<String> {
-    node.as_sequence().map_or_else(|| vec![value::text_of(node)], |items| items.iter().map(value::text_of).collect())
+    node.as_sequence().map_or_else(
+        || vec![value::text_of(node)],
+        |items| items.iter().map(value::text_of).collect(),
+    )
 }
 
 impl Child {
@@ -128,14 +145,20 @@ impl Child {
     /// Whether an evaluated `TemplateURL` may lead here: a known one ends with the file's name.
     pub fn fits(&self, url: &Value) -> bool {
         let name = |path: &str| path.rsplit('/').next().map(str::to_owned);
-        url.as_text().is_none_or(|url| name(url.split(['?', '#']).next().unwrap_or_default()) == name(&self.template))
+        url.as_text().is_none_or(|url| {
+            name(url.split(['?', '#']).next().unwrap_or_default()) == name(&self.template)
+        })
     }
 }
 
 impl Template {
-    /// The template in a text, without its [`Template::children`], and all that is wrong with it: at least one error
-    /// exactly where there is no template.
-    pub fn parse(file: &Arc<Path>, relative: String, text: &str) -> (Option<Self>, Vec<Diagnostic>) {
+    /// The template in a text, without its [`Template::children`], and all that is wrong with it:
+    /// at least one error exactly where there is no template.
+    pub fn parse(
+        file: &Arc<Path>,
+        relative: String,
+        text: &str,
+    ) -> (Option<Self>, Vec<Diagnostic>) {
         sections::parse(file, relative, text)
     }
 
@@ -145,7 +168,10 @@ impl Template {
     }
 
     pub fn location(&self, at: Position) -> Location {
-        Location { file: self.file.clone(), at }
+        Location {
+            file: self.file.clone(),
+            at,
+        }
     }
 }
 

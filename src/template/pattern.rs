@@ -1,7 +1,8 @@
 //! `AllowedPattern`: a regular expression in Java's notation, which has to match the whole value.
 //!
-//! Java's and Rust's notations differ in details. What is translated here makes the patterns of real templates mean
-//! what they mean to CloudFormation; a pattern that still can't be read is no pattern, and only AWS can tell.
+//! Java's and Rust's notations differ in details. What is translated here makes the patterns of
+//! real templates mean what they mean to CloudFormation; a pattern that still can't be read is no
+//! pattern, and only AWS can tell.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -17,11 +18,15 @@ pub struct Pattern(Regex);
 const MAX_KEPT: usize = 1_000;
 
 impl Pattern {
-    /// The same as [`Pattern::new`], made once: it takes far longer than matching does, and the same templates are looked
-    /// at for every test and region.
+    /// The same as [`Pattern::new`], made once: it takes far longer than matching does, and the
+    /// same templates are looked at for every test and region.
     pub fn of(pattern: &str) -> Option<Arc<Self>> {
         static KEPT: OnceLock<Mutex<HashMap<String, Option<Arc<Pattern>>>>> = OnceLock::new();
-        let kept = || KEPT.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = || {
+            KEPT.get_or_init(Mutex::default)
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
         if let Some(known) = kept().get(pattern) {
             return known.clone();
         }
@@ -37,7 +42,11 @@ impl Pattern {
     /// None for what can't be read.
     pub fn new(pattern: &str) -> Option<Self> {
         let whole = format!("\\A(?:{})\\z", translated(pattern));
-        RegexBuilder::new(&whole).backtrack_limit(MAX_BACKTRACKING).build().ok().map(Self)
+        RegexBuilder::new(&whole)
+            .backtrack_limit(MAX_BACKTRACKING)
+            .build()
+            .ok()
+            .map(Self)
     }
 
     /// None where the search takes too long.
@@ -46,8 +55,8 @@ impl Pattern {
     }
 }
 
-/// The pattern in Rust's notation: Java's `\w`, `\d` and `\s` are ASCII's, its POSIX classes are written `\p{Alpha}`, and
-/// a `-` in a class that can't be a range is itself (`[\w-_]`).
+/// The pattern in Rust's notation: Java's `\w`, `\d` and `\s` are ASCII's, its POSIX classes are
+/// written `\p{Alpha}`, and a `-` in a class that can't be a range is itself (`[\w-_]`).
 fn translated(pattern: &str) -> String {
     let mut translated = String::with_capacity(pattern.len() + 16);
     let mut rest = pattern.chars().peekable();
@@ -74,9 +83,14 @@ fn translated(pattern: &str) -> String {
                 Before::Class
             }
             '-' if depth > 0 => {
-                let is_itself = before != Before::Character || rest.peek().is_none_or(|next| *next == ']');
+                let is_itself =
+                    before != Before::Character || rest.peek().is_none_or(|next| *next == ']');
                 translated.push_str(if is_itself { "\\-" } else { "-" });
-                if is_itself { Before::Character } else { Before::Dash }
+                if is_itself {
+                    Before::Character
+                } else {
+                    Before::Dash
+                }
             }
             '~' if depth > 0 => {
                 translated.push_str("\\~");
@@ -84,7 +98,11 @@ fn translated(pattern: &str) -> String {
             }
             other => {
                 translated.push(other);
-                if before == Before::Dash { Before::Class } else { Before::Character }
+                if before == Before::Dash {
+                    Before::Class
+                } else {
+                    Before::Character
+                }
             }
         };
         before = now;
@@ -104,7 +122,11 @@ enum Before {
 }
 
 /// What follows a backslash.
-fn escape(rest: &mut std::iter::Peekable<std::str::Chars>, translated: &mut String, in_class: bool) -> Before {
+fn escape(
+    rest: &mut std::iter::Peekable<std::str::Chars>,
+    translated: &mut String,
+    in_class: bool,
+) -> Before {
     let class = match rest.next() {
         Some('w') => "[0-9A-Za-z_]",
         Some('W') => "[^0-9A-Za-z_]",
@@ -180,7 +202,8 @@ mod tests {
 
     #[track_caller]
     fn check(pattern: &str, yes: &[&str], no: &[&str]) {
-        let read = Pattern::new(pattern).unwrap_or_else(|| panic!("{pattern} can't be read: {}", translated(pattern)));
+        let read = Pattern::new(pattern)
+            .unwrap_or_else(|| panic!("{pattern} can't be read: {}", translated(pattern)));
         for text in yes {
             assert_eq!(read.matches(text), Some(true), "{pattern} and {text:?}");
         }
@@ -214,8 +237,16 @@ mod tests {
         check(r"[]a]+", &["]a"], &["b"]);
         check(r"(?>a+)b", &["aab"], &["a"]);
         check(r"[a-z&&[^b]]+", &["ac"], &["ab"]);
-        check(r"((\d{1,3})\.){3}\d{1,3}/\d{1,2}", &["10.0.0.0/16"], &["10.0.0.0"]);
-        check(r"^([0-9]{1,3}\.){3}[0-9]{1,3}(\/([0-9]|[1-2][0-9]|3[0-2]))$", &["10.0.0.0/16"], &["10.0.0.0/33"]);
+        check(
+            r"((\d{1,3})\.){3}\d{1,3}/\d{1,2}",
+            &["10.0.0.0/16"],
+            &["10.0.0.0"],
+        );
+        check(
+            r"^([0-9]{1,3}\.){3}[0-9]{1,3}(\/([0-9]|[1-2][0-9]|3[0-2]))$",
+            &["10.0.0.0/16"],
+            &["10.0.0.0/33"],
+        );
         check("(?s).+", &["a\nb"], &[""]);
     }
 

@@ -14,7 +14,8 @@ use crate::yaml::{self, Node};
 /// So many folders, from its end, of a URL's path are looked at.
 const MAX_PIECES: usize = 32;
 
-/// Templates by [`Template::relative`]: those asked for and, from them, all nested ones that lie in the project.
+/// Templates by [`Template::relative`]: those asked for and, from them, all nested ones that lie in
+/// the project.
 #[derive(Clone, Debug, Default)]
 pub struct Templates {
     by_relative: BTreeMap<String, Template>,
@@ -31,9 +32,10 @@ pub struct Templates {
 }
 
 impl Templates {
-    /// Reads the templates and what they nest. `asked` holds paths relative to the root, each with the place that asks
-    /// for it. Errors concern templates asked for, and links that lead outside of the project; what else is wrong with
-    /// nested ones, or keeps them from being found, is a warning, since a condition may keep them from being launched.
+    /// Reads the templates and what they nest. `asked` holds paths relative to the root, each with
+    /// the place that asks for it. Errors concern templates asked for, and links that lead outside
+    /// of the project; what else is wrong with nested ones, or keeps them from being found, is a
+    /// warning, since a condition may keep them from being launched.
     pub fn load(
         project_root: &Path,
         asked: impl IntoIterator<Item = (String, Option<Location>)>,
@@ -47,29 +49,52 @@ impl Templates {
         follow_links: bool,
         asked: impl IntoIterator<Item = (String, Option<Location>)>,
     ) -> (Self, Vec<Diagnostic>) {
-        let mut reader = Reader::new(project_root, Self { follow_links, ..Self::default() });
+        let mut reader = Reader::new(
+            project_root,
+            Self {
+                follow_links,
+                ..Self::default()
+            },
+        );
         let mut open = VecDeque::new();
         let mut seen = HashSet::new();
         for (path, location) in asked {
             if seen.insert(path.clone()) {
-                open.extend(reader.asked(path, location).map(|relative| (relative, false)));
+                open.extend(
+                    reader
+                        .asked(path, location)
+                        .map(|relative| (relative, false)),
+                );
             }
         }
         reader.read(open);
         (reader.templates, reader.diagnostics)
     }
 
-    /// Reads further files of the project, nested ones that weren't found before, and what they nest. What is wrong with them is a warning.
-    pub fn load_more(&mut self, project_root: &Path, paths: impl IntoIterator<Item = String>) -> Vec<Diagnostic> {
+    /// Reads further files of the project, nested ones that weren't found before, and what they
+    /// nest. What is wrong with them is a warning.
+    pub fn load_more(
+        &mut self,
+        project_root: &Path,
+        paths: impl IntoIterator<Item = String>,
+    ) -> Vec<Diagnostic> {
         let mut reader = Reader::new(project_root, std::mem::take(self));
-        let open = paths.into_iter().filter_map(|path| reader.asked(path, None)).map(|path| (path, true)).collect();
+        let open = paths
+            .into_iter()
+            .filter_map(|path| reader.asked(path, None))
+            .map(|path| (path, true))
+            .collect();
         reader.read(open);
         *self = reader.templates;
         reader.diagnostics
     }
 
     /// Reads files that templates include. Links that lead outside of the project are errors.
-    pub fn load_included(&mut self, project_root: &Path, paths: impl IntoIterator<Item = String>) -> Vec<Diagnostic> {
+    pub fn load_included(
+        &mut self,
+        project_root: &Path,
+        paths: impl IntoIterator<Item = String>,
+    ) -> Vec<Diagnostic> {
         let bounds = Bounds::new(project_root, self.follow_links);
         let mut diagnostics = Vec::new();
         for path in paths {
@@ -79,23 +104,30 @@ impl Templates {
                 continue;
             }
             let parsed = yaml::read(&project_root.join(&path));
-            let is_whole = parsed.diagnostics.iter().all(|it| it.severity == Severity::Warning);
+            let is_whole = parsed
+                .diagnostics
+                .iter()
+                .all(|it| it.severity == Severity::Warning);
             self.included.insert(path, parsed.root.filter(|_| is_whole));
         }
         diagnostics
     }
 
-    /// A file that templates include; [`None`] if it was not read, and within it for one that can't be.
+    /// A file that templates include; [`None`] if it was not read, and within it for one that can't
+    /// be.
     pub fn included(&self, path: &str) -> Option<Option<&Node>> {
         self.included.get(path).map(Option::as_ref)
     }
 
     /// What is wrong with a file that was read and is no template.
     pub fn broken(&self, path: &str) -> Option<&[Diagnostic]> {
-        self.broken.get(self.asked.get(path).map_or(path, String::as_str)).map(Vec::as_slice)
+        self.broken
+            .get(self.asked.get(path).map_or(path, String::as_str))
+            .map(Vec::as_slice)
     }
 
-    /// Why a template that was asked for can't be used; nothing where it can, or where its path leads out of the project.
+    /// Why a template that was asked for can't be used; nothing where it can, or where its path
+    /// leads out of the project.
     pub fn problems(&self, path: &str) -> Vec<Diagnostic> {
         let absent = self.absent.get(path).into_iter();
         absent
@@ -107,7 +139,8 @@ impl Templates {
 
     /// A template by the path that it was asked for with, or by [`Template::relative`].
     pub fn get(&self, path: &str) -> Option<&Template> {
-        self.by_relative.get(self.asked.get(path).map_or(path, String::as_str))
+        self.by_relative
+            .get(self.asked.get(path).map_or(path, String::as_str))
     }
 
     /// All of them, nested ones too, by their paths.
@@ -120,7 +153,11 @@ impl Templates {
         let mut found = BTreeMap::new();
         let mut open = vec![template];
         while let Some(template) = open.pop() {
-            for child in template.children.iter().filter_map(|child| self.get(&child.template)) {
+            for child in template
+                .children
+                .iter()
+                .filter_map(|child| self.get(&child.template))
+            {
                 if found.insert(child.relative.as_str(), child).is_none() {
                     open.push(child);
                 }
@@ -131,14 +168,16 @@ impl Templates {
 }
 
 impl Templates {
-    /// Whether stacks of a template may nest without an end, or beyond all use. Conditions and parameters, which aren't
-    /// looked at here, may forbid it.
+    /// Whether stacks of a template may nest without an end, or beyond all use. Conditions and
+    /// parameters, which aren't looked at here, may forbid it.
     pub fn may_nest_endlessly(&self, template: &Template) -> bool {
         let (mut open, mut counts) = (HashSet::new(), BTreeMap::new());
-        self.count_stacks(template, &mut open, &mut counts).is_none_or(|count| count > MAX_NESTED)
+        self.count_stacks(template, &mut open, &mut counts)
+            .is_none_or(|count| count > MAX_NESTED)
     }
 
-    /// How many stacks a template makes, itself included; none where it comes back to one that is being counted.
+    /// How many stacks a template makes, itself included; none where it comes back to one that is
+    /// being counted.
     fn count_stacks<'t>(
         &'t self,
         template: &'t Template,
@@ -153,7 +192,11 @@ impl Templates {
             return None;
         }
         let mut count = 1_usize;
-        for child in template.children.iter().filter_map(|child| self.get(&child.template)) {
+        for child in template
+            .children
+            .iter()
+            .filter_map(|child| self.get(&child.template))
+        {
             count = count.saturating_add(self.count_stacks(child, open, counts)?);
         }
         open.remove(path);
@@ -172,24 +215,42 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(project_root: &'a Path, templates: Templates) -> Self {
-        let canonical_root = project_root.canonicalize().unwrap_or_else(|_| project_root.to_owned());
+        let canonical_root = project_root
+            .canonicalize()
+            .unwrap_or_else(|_| project_root.to_owned());
         let bounds = Bounds::new(project_root, templates.follow_links);
-        Self { project_root, canonical_root, bounds, templates, diagnostics: Vec::new() }
+        Self {
+            project_root,
+            canonical_root,
+            bounds,
+            templates,
+            diagnostics: Vec::new(),
+        }
     }
 
     /// The relative path of a template that a test names.
     fn asked(&mut self, path: String, location: Option<Location>) -> Option<String> {
-        if ["http://", "https://", "s3://"].iter().any(|scheme| path.starts_with(scheme)) {
-            let help = "download it into the project, and name its path relative to the project's root";
+        if ["http://", "https://", "s3://"]
+            .iter()
+            .any(|scheme| path.starts_with(scheme))
+        {
+            let help =
+                "download it into the project, and name its path relative to the project's root";
             let message = format!("template {path} is a URL, not a file of the project");
-            self.diagnostics.push(Diagnostic { location, ..Diagnostic::error(message).help(help) });
+            self.diagnostics.push(Diagnostic {
+                location,
+                ..Diagnostic::error(message).help(help)
+            });
             return None;
         }
         let file = self.canonical_root.join(&path);
         if file.is_file()
             && let Err(escape @ Escape::Link { .. }) = self.bounds.check(&file)
         {
-            self.diagnostics.push(Diagnostic { location, ..escape.to_diagnostic() });
+            self.diagnostics.push(Diagnostic {
+                location,
+                ..escape.to_diagnostic()
+            });
             return None;
         }
         let found = match self.relative(&file) {
@@ -207,8 +268,13 @@ impl<'a> Reader<'a> {
             Err(what) => {
                 let message = format!("template {path} {what}");
                 let is_outside = what.starts_with("lies outside");
-                let help = is_outside.then(|| "use a path in the project, relative to its root".to_owned());
-                let diagnostic = Diagnostic { location, help, ..Diagnostic::error(message) };
+                let help = is_outside
+                    .then(|| "use a path in the project, relative to its root".to_owned());
+                let diagnostic = Diagnostic {
+                    location,
+                    help,
+                    ..Diagnostic::error(message)
+                };
                 if !is_outside {
                     self.templates.absent.insert(path, diagnostic.clone());
                 }
@@ -218,10 +284,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads templates and then, once each, those that they nest; the flag says that nobody but a parent asks for it.
+    /// Reads templates and then, once each, those that they nest; the flag says that nobody but a
+    /// parent asks for it.
     fn read(&mut self, mut open: VecDeque<(String, bool)>) {
-        let mut done: HashSet<String> =
-            self.templates.by_relative.keys().chain(self.templates.broken.keys()).cloned().collect();
+        let mut done: HashSet<String> = self
+            .templates
+            .by_relative
+            .keys()
+            .chain(self.templates.broken.keys())
+            .cloned()
+            .collect();
         while let Some((relative, nested)) = open.pop_front() {
             if !done.insert(relative.clone()) {
                 continue;
@@ -229,7 +301,9 @@ impl<'a> Reader<'a> {
             let file: Arc<Path> = Arc::from(self.named(&relative));
             let (template, mut diagnostics) = sections::read(&file, relative.clone());
             if nested {
-                diagnostics.iter_mut().for_each(|diagnostic| diagnostic.severity = Severity::Warning);
+                diagnostics
+                    .iter_mut()
+                    .for_each(|diagnostic| diagnostic.severity = Severity::Warning);
             }
             let Some(mut template) = template else {
                 self.templates.broken.insert(relative, diagnostics.clone());
@@ -240,7 +314,12 @@ impl<'a> Reader<'a> {
             for stack in nested_stacks(&template.root) {
                 self.children(&stack, &mut template);
             }
-            open.extend(template.children.iter().map(|child| (child.template.clone(), true)));
+            open.extend(
+                template
+                    .children
+                    .iter()
+                    .map(|child| (child.template.clone(), true)),
+            );
             self.templates.by_relative.insert(relative, template);
         }
     }
@@ -249,7 +328,10 @@ impl<'a> Reader<'a> {
     fn children(&mut self, stack: &NestedStack, parent: &mut Template) {
         let mut outside = Vec::new();
         let mut find = |paths: &[String]| -> Vec<String> {
-            paths.iter().filter_map(|path| self.find(path, &parent.relative, &mut outside)).collect()
+            paths
+                .iter()
+                .filter_map(|path| self.find(path, &parent.relative, &mut outside))
+                .collect()
         };
         let (found, elsewhere) = (find(&stack.paths), find(&stack.paths_elsewhere));
         outside.dedup();
@@ -257,20 +339,29 @@ impl<'a> Reader<'a> {
         let at = |escape: Escape| escape.to_diagnostic().at(parent.location(stack.at));
         self.diagnostics.extend(outside.into_iter().map(at));
         if found.is_empty() && !is_outside {
-            self.diagnostics.extend(not_found(stack).map(|warning| warning.at(parent.location(stack.at))));
+            self.diagnostics
+                .extend(not_found(stack).map(|warning| warning.at(parent.location(stack.at))));
         }
         let found = found.into_iter().map(|template| (template, false));
-        for (template, names_its_bucket) in found.chain(elsewhere.into_iter().map(|template| (template, true))) {
-            let child = Child { logical_id: stack.logical_id.clone(), at: stack.at, template, names_its_bucket };
+        for (template, names_its_bucket) in
+            found.chain(elsewhere.into_iter().map(|template| (template, true)))
+        {
+            let child = Child {
+                logical_id: stack.logical_id.clone(),
+                at: stack.at,
+                template,
+                names_its_bucket,
+            };
             if !parent.children.contains(&child) {
                 parent.children.push(child);
             }
         }
     }
 
-    /// The file that a URL's path leads to. A bucket, a key prefix or the project's name may stand before what is its
-    /// path in the project, so they are taken off piece by piece; the folder of the parent comes first, then the one
-    /// above it (`find_local_child_template`). A path that begins with a dot is meant from the parent's folder.
+    /// The file that a URL's path leads to. A bucket, a key prefix or the project's name may stand
+    /// before what is its path in the project, so they are taken off piece by piece; the folder of
+    /// the parent comes first, then the one above it (`find_local_child_template`). A path that
+    /// begins with a dot is meant from the parent's folder.
     fn find(&self, path: &str, parent: &str, outside: &mut Vec<Escape>) -> Option<String> {
         let folder = self.canonical_root.join(parent);
         let folder = folder.parent()?;
@@ -295,8 +386,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The path from the project root with `/`, links in the project resolved; none for what lies outside. A link out of
-    /// the project that may be followed is what it is called.
+    /// The path from the project root with `/`, links in the project resolved; none for what lies
+    /// outside. A link out of the project that may be followed is what it is called.
     fn relative(&self, file: &Path) -> Option<String> {
         let canonical = file.canonicalize().ok()?;
         let parts = match canonical.strip_prefix(&self.canonical_root) {
@@ -307,18 +398,29 @@ impl<'a> Reader<'a> {
                 match folder.strip_prefix(&self.canonical_root) {
                     Ok(folder) => folder.join(name),
                     // The link is one of its folders.
-                    Err(_) => tidied(file.strip_prefix(&self.canonical_root).ok()?.to_str()?).into_iter().collect(),
+                    Err(_) => tidied(file.strip_prefix(&self.canonical_root).ok()?.to_str()?)
+                        .into_iter()
+                        .collect(),
                 }
             }
             Err(_) => return None,
         };
         let parts = parts.components();
-        Some(parts.map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/"))
+        Some(
+            parts
+                .map(|part| part.as_os_str().to_string_lossy())
+                .collect::<Vec<_>>()
+                .join("/"),
+        )
     }
 
     /// The file as messages name it: without the `.` of a root that is the working directory.
     fn named(&self, relative: &str) -> PathBuf {
-        self.project_root.join(relative).components().filter(|part| *part != Component::CurDir).collect()
+        self.project_root
+            .join(relative)
+            .components()
+            .filter(|part| *part != Component::CurDir)
+            .collect()
     }
 }
 
@@ -337,17 +439,25 @@ fn tidied(path: &str) -> Vec<&str> {
     pieces
 }
 
-/// A warning where the URL names a file that isn't there; none where its name isn't known, or it isn't the project's.
+/// A warning where the URL names a file that isn't there; none where its name isn't known, or it
+/// isn't the project's.
 fn not_found(stack: &NestedStack) -> Option<Diagnostic> {
     let id = &stack.logical_id;
     if !stack.has_url {
-        return Some(Diagnostic::warning(format!("nested stack {id} has no TemplateURL")));
+        return Some(Diagnostic::warning(format!(
+            "nested stack {id} has no TemplateURL"
+        )));
     }
     let path = stack.paths.first().filter(|_| stack.names_a_file)?;
-    let warning =
-        Diagnostic::warning(format!("nested stack {id}: no file of the project fits its TemplateURL, {path}"));
+    let warning = Diagnostic::warning(format!(
+        "nested stack {id}: no file of the project fits its TemplateURL, {path}"
+    ));
     if path.contains("submodules/") {
-        return Some(warning.help("if it lies in a git submodule, run `git submodule update --init --recursive`"));
+        return Some(
+            warning.help(
+                "if it lies in a git submodule, run `git submodule update --init --recursive`",
+            ),
+        );
     }
     Some(warning)
 }
@@ -365,14 +475,19 @@ mod tests {
         }
     }
 
-    /// As TaskCat's `Template.parameters`: those without a default are null, those whose default is no text are left
-    /// out.
+    /// As TaskCat's `Template.parameters`: those without a default are null, those whose default is
+    /// no text are left out.
     fn parameters(template: &Template) -> serde_json::Value {
         let entry = |parameter: &super::super::Parameter| match &parameter.default {
             None => Some((parameter.key.clone(), serde_json::Value::Null)),
             Some(default) => Some((parameter.key.clone(), json(default)?)),
         };
-        template.parameters.iter().filter_map(entry).collect::<serde_json::Map<_, _>>().into()
+        template
+            .parameters
+            .iter()
+            .filter_map(entry)
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     }
 
     #[test]
@@ -382,20 +497,45 @@ mod tests {
         let mut compared = 0;
         for entry in std::fs::read_dir(corpus.join("expected")).unwrap() {
             let expected_file = entry.unwrap().path();
-            let project = expected_file.file_stem().unwrap().to_str().unwrap().to_owned();
+            let project = expected_file
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
             let expected: serde_json::Value =
                 serde_json::from_str(&std::fs::read_to_string(&expected_file).unwrap()).unwrap();
-            let Some(tests) = expected["templates"].as_object() else { continue };
+            let Some(tests) = expected["templates"].as_object() else {
+                continue;
+            };
             for (test, expect) in tests.iter().filter(|(_, expect)| expect["error"].is_null()) {
-                let path = expected["config"]["tests"][test]["template"].as_str().unwrap().to_owned();
-                let (templates, diagnostics) = Templates::load(&corpus.join(&project), [(path.clone(), None)]);
-                let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error);
+                let path = expected["config"]["tests"][test]["template"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned();
+                let (templates, diagnostics) =
+                    Templates::load(&corpus.join(&project), [(path.clone(), None)]);
+                let errors = diagnostics
+                    .iter()
+                    .filter(|it| it.severity == Severity::Error);
                 let errors: Vec<_> = errors.map(ToString::to_string).collect();
                 assert_eq!(errors, [""; 0], "{project} {test}");
                 let template = templates.get(&path).unwrap();
-                let descendants: Vec<_> = templates.descendants(template).iter().map(|it| &it.relative).collect();
-                assert_eq!(serde_json::json!(descendants), expect["descendents"], "{project} {test}");
-                assert_eq!(parameters(template), expect["parameters"], "{project} {test}");
+                let descendants: Vec<_> = templates
+                    .descendants(template)
+                    .iter()
+                    .map(|it| &it.relative)
+                    .collect();
+                assert_eq!(
+                    serde_json::json!(descendants),
+                    expect["descendents"],
+                    "{project} {test}"
+                );
+                assert_eq!(
+                    parameters(template),
+                    expect["parameters"],
+                    "{project} {test}"
+                );
                 compared += 1;
             }
         }
@@ -406,18 +546,26 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/templates")
     }
 
-    /// The nested templates of each template, `path: [logical id child, …]`, and the diagnostics without the root.
+    /// The nested templates of each template, `path: [logical id child, …]`, and the diagnostics
+    /// without the root.
     fn load(feature: &str, asked: &[&str]) -> (Vec<String>, Vec<String>) {
         let root = fixtures().join(feature);
         let asked = asked.iter().map(|path| ((*path).to_owned(), None));
         let (templates, diagnostics) = Templates::load(&root, asked);
         let tree = templates.iter().map(|template| {
-            let children = template.children.iter().map(|child| format!("{} {}", child.logical_id, child.template));
+            let children = template
+                .children
+                .iter()
+                .map(|child| format!("{} {}", child.logical_id, child.template));
             format!("{}: {:?}", template.relative, children.collect::<Vec<_>>())
         });
         let root = format!("{}/", root.display());
         let said = diagnostics.iter().map(|diagnostic| {
-            let severity = if diagnostic.severity == Severity::Error { "error" } else { "warning" };
+            let severity = if diagnostic.severity == Severity::Error {
+                "error"
+            } else {
+                "warning"
+            };
             format!("{severity} {}", diagnostic.to_string().replace(&root, ""))
         });
         (tree.collect(), said.collect())
@@ -433,9 +581,11 @@ mod tests {
                 "submodules/vpc/templates/vpc.yaml: [\"Shared templates/beside.yaml\"]",
                 "templates/beside.yaml: []",
                 "templates/large.yaml: []",
-                "templates/parent.yaml: [\"Beside templates/beside.yaml\", \"Above common/above.json\", \
+                "templates/parent.yaml: [\"Beside templates/beside.yaml\", \"Above \
+                 common/above.json\", \
                  \"Submodule submodules/vpc/templates/vpc.yaml\", \"Sized templates/small.yaml\", \
-                 \"Sized templates/large.yaml\", \"Dotted common/above.json\", \"Zone${Zone} templates/zone-a.yaml\", \
+                 \"Sized templates/large.yaml\", \"Dotted common/above.json\", \"Zone${Zone} \
+                 templates/zone-a.yaml\", \
                  \"Zone${Zone} templates/zone-b.yaml\"]",
                 "templates/small.yaml: []",
                 "templates/zone-a.yaml: []",
@@ -445,7 +595,8 @@ mod tests {
         assert_eq!(
             said,
             [
-                "warning templates/parent.yaml:55:25: nested stack Missing: no file of the project fits its \
+                "warning templates/parent.yaml:55:25: nested stack Missing: no file of the project \
+                 fits its \
                  TemplateURL, /nested/submodules/missing/templates/missing.yaml \
                  (if it lies in a git submodule, run `git submodule update --init --recursive`)",
                 "warning templates/parent.yaml:56:3: nested stack Bare has no TemplateURL",
@@ -456,41 +607,75 @@ mod tests {
     #[test]
     fn a_circle_of_templates_ends() {
         let (tree, said) = load("nested-circle", &["a.yaml"]);
-        assert_eq!(tree, ["a.yaml: [\"B b.yaml\"]", "b.yaml: [\"A a.yaml\", \"B b.yaml\"]"]);
+        assert_eq!(
+            tree,
+            [
+                "a.yaml: [\"B b.yaml\"]",
+                "b.yaml: [\"A a.yaml\", \"B b.yaml\"]"
+            ]
+        );
         assert_eq!(said, [""; 0]);
-        let (templates, _) = Templates::load(&fixtures().join("nested-circle"), [("./a.yaml".to_owned(), None)]);
+        let (templates, _) = Templates::load(
+            &fixtures().join("nested-circle"),
+            [("./a.yaml".to_owned(), None)],
+        );
         let a = templates.get("./a.yaml").unwrap();
-        let descendants: Vec<_> = templates.descendants(a).iter().map(|it| it.relative.as_str()).collect();
+        let descendants: Vec<_> = templates
+            .descendants(a)
+            .iter()
+            .map(|it| it.relative.as_str())
+            .collect();
         assert_eq!(descendants, ["a.yaml", "b.yaml"]);
     }
 
-    /// What is wrong with a template that a test names is an error; in a nested one it is a warning.
+    /// What is wrong with a template that a test names is an error; in a nested one it is a
+    /// warning.
     #[test]
     fn broken_templates() {
-        let (tree, said) =
-            load("broken", &["parent.yaml", "no-resources.yaml", "gone.yaml", ".", "../nested/common/above.json"]);
+        let (tree, said) = load(
+            "broken",
+            &[
+                "parent.yaml",
+                "no-resources.yaml",
+                "gone.yaml",
+                ".",
+                "../nested/common/above.json",
+            ],
+        );
         assert_eq!(tree, ["parent.yaml: [\"Child no-resources.yaml\"]"]);
         assert_eq!(
             said,
             [
                 "error template gone.yaml does not exist",
                 "error template . is a directory",
-                "error template ../nested/common/above.json lies outside the project, so it can't be staged \
+                "error template ../nested/common/above.json lies outside the project, so it can't \
+                 be staged \
                  (use a path in the project, relative to its root)",
-                "error no-resources.yaml:2:1: Template format error: At least one Resources member must be defined.",
+                "error no-resources.yaml:2:1: Template format error: At least one Resources member \
+                 must be defined.",
             ]
         );
         let (_, said) = load("broken", &["parent.yaml"]);
         assert_eq!(
             said,
-            ["warning no-resources.yaml:2:1: Template format error: At least one Resources member must be defined."]
+            [
+                "warning no-resources.yaml:2:1: Template format error: At least one Resources \
+                 member must be defined."
+            ]
         );
         let location = Location {
             file: Path::new(".taskcat.yml").into(),
-            at: crate::diagnostic::Position { line: 4, column: 13 },
+            at: crate::diagnostic::Position {
+                line: 4,
+                column: 13,
+            },
         };
-        let (_, diagnostics) = Templates::load(&fixtures(), [("gone.yaml".to_owned(), Some(location))]);
+        let (_, diagnostics) =
+            Templates::load(&fixtures(), [("gone.yaml".to_owned(), Some(location))]);
         let said: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
-        assert_eq!(said, [".taskcat.yml:4:13: template gone.yaml does not exist"]);
+        assert_eq!(
+            said,
+            [".taskcat.yml:4:13: template gone.yaml does not exist"]
+        );
     }
 }

@@ -8,11 +8,12 @@ use super::evaluate::{Stack, Truth};
 use super::value::Value;
 use crate::mask::Secrets;
 
-/// `AWSTemplateFormatVersion`, `Description`, `Resources` and `Outputs`, those left out that the template doesn't have.
+/// `AWSTemplateFormatVersion`, `Description`, `Resources` and `Outputs`, those left out that the
+/// template doesn't have.
 ///
-/// What a condition rules out isn't there, nor is what failed. Where it isn't known whether something exists, its
-/// `Condition` is `{"Unknown": "<why>"}`. `shown` is the stack with its secrets hidden; what could not be had that way is
-/// taken from `stack`, and searched for secrets.
+/// What a condition rules out isn't there, nor is what failed. Where it isn't known whether
+/// something exists, its `Condition` is `{"Unknown": "<why>"}`. `shown` is the stack with its
+/// secrets hidden; what could not be had that way is taken from `stack`, and searched for secrets.
 pub fn rendered(template: &Template, stack: &Stack, shown: &Stack, secrets: &Secrets) -> Json {
     let mut document = Map::new();
     for key in ["AWSTemplateFormatVersion", "Description"] {
@@ -22,19 +23,28 @@ pub fn rendered(template: &Template, stack: &Stack, shown: &Stack, secrets: &Sec
     }
     let resources = stack.resources.iter().map(|(id, resource)| {
         let hidden = shown.resources.get(id).map(|it| &it.body);
-        (id.clone(), entry(&resource.exists, &resource.body, hidden, secrets))
+        (
+            id.clone(),
+            entry(&resource.exists, &resource.body, hidden, secrets),
+        )
     });
     document.insert("Resources".to_owned(), Json::Object(resources.collect()));
     let outputs = stack.outputs.iter().map(|(id, output)| {
         let hidden = shown.outputs.get(id).map(|it| &it.body);
-        (id.clone(), entry(&output.exists, &output.body, hidden, secrets))
+        (
+            id.clone(),
+            entry(&output.exists, &output.body, hidden, secrets),
+        )
     });
     let outputs: Map<_, _> = outputs.collect();
     if !outputs.is_empty() {
         document.insert("Outputs".to_owned(), Json::Object(outputs));
     }
     if let Some(unknown) = &stack.macros_of_aws {
-        document.insert("Transform".to_owned(), json!({ "Unknown": unknown.to_string() }));
+        document.insert(
+            "Transform".to_owned(),
+            json!({ "Unknown": unknown.to_string() }),
+        );
     }
     Json::Object(document)
 }
@@ -46,11 +56,17 @@ fn entry(
     secrets: &Secrets,
 ) -> Json {
     let condition = match exists {
-        Truth::Unknown(unknown) => Some(("Condition".to_owned(), json!({ "Unknown": unknown.to_string() }))),
+        Truth::Unknown(unknown) => Some((
+            "Condition".to_owned(),
+            json!({ "Unknown": unknown.to_string() }),
+        )),
         Truth::True | Truth::False => None,
     };
     let value = |(key, value): (&String, &Value)| {
-        let mut json = hidden.and_then(|hidden| hidden.get(key)).unwrap_or(value).to_json();
+        let mut json = hidden
+            .and_then(|hidden| hidden.get(key))
+            .unwrap_or(value)
+            .to_json();
         secrets.mask_json(&mut json);
         (key.clone(), json)
     };
@@ -83,7 +99,8 @@ Resources:
   Queue:
     Type: AWS::SQS::Queue
     DeletionPolicy: Retain
-    Properties: {QueueName: !Ref Env, KmsMasterKeyId: !Ref AWS::NoValue, Tags: [!Ref Password, !Ref AWS::AccountId],
+    Properties: {QueueName: !Ref Env, KmsMasterKeyId: !Ref AWS::NoValue, Tags: [!Ref Password, \
+    !Ref AWS::AccountId],
       Url: !Sub 'axy:${Password}xy', Is: !If [HasPassword, 'yes', 'no']}
   Prod: {Type: AWS::SNS::Topic, Condition: IsProd}
   Ours: {Type: AWS::SNS::Topic, Condition: IsOurs, Properties: {TopicName: !GetAtt Queue.QueueName}}
@@ -119,6 +136,9 @@ Outputs:
             "Outputs": {"Url": {"Value": {"Unknown": "physical ID of Queue"}}},
         });
         let secrets = crate::template::secrets(&template, &givens);
-        assert_eq!(rendered(&template, &stack, &shown, &secrets).to_string(), expect.to_string());
+        assert_eq!(
+            rendered(&template, &stack, &shown, &secrets).to_string(),
+            expect.to_string()
+        );
     }
 }

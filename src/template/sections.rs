@@ -1,5 +1,5 @@
-//! A file's tree to a [`Template`]: the sections that others build on, and what is wrong with their shape, in
-//! CloudFormation's words.
+//! A file's tree to a [`Template`]: the sections that others build on, and what is wrong with their
+//! shape, in CloudFormation's words.
 
 use std::fmt;
 use std::path::Path;
@@ -15,8 +15,8 @@ use crate::yaml::{self, Dialect, Node, Parsed, Value};
 const START: Position = Position { line: 1, column: 1 };
 
 /// CloudFormation's limit for a template in S3, in bytes. The quotas
-/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>) say 1 MB, and the
-/// service's message, which is ours too, says how many bytes that is.
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>)
+/// say 1 MB, and the service's message, which is ours too, says how many bytes that is.
 const MAX_BYTES: u64 = 1_000_000;
 
 /// CloudFormation's limit for the parameters of a template, from the same page.
@@ -44,11 +44,12 @@ const PARAMETER_KEYS: [&str; 11] = [
     "Type",
 ];
 
-/// How many errors are said of one file's sections; as in `yaml`, what is wrong everywhere is wrong once.
+/// How many errors are said of one file's sections; as in `yaml`, what is wrong everywhere is wrong
+/// once.
 const MAX_ERRORS: usize = 200;
 
-/// Reads a template; [`Template::children`] are left to `project`. Without a template at least one diagnostic is an
-/// error, and with one none is.
+/// Reads a template; [`Template::children`] are left to `project`. Without a template at least one
+/// diagnostic is an error, and with one none is.
 pub fn read(file: &Arc<Path>, relative: String) -> (Option<Template>, Vec<Diagnostic>) {
     match file.metadata() {
         Ok(metadata) if metadata.len() > MAX_BYTES => too_large(file),
@@ -57,23 +58,46 @@ pub fn read(file: &Arc<Path>, relative: String) -> (Option<Template>, Vec<Diagno
 }
 
 /// Reads a template from its text.
-pub fn parse(file: &Arc<Path>, relative: String, text: &str) -> (Option<Template>, Vec<Diagnostic>) {
+pub fn parse(
+    file: &Arc<Path>,
+    relative: String,
+    text: &str,
+) -> (Option<Template>, Vec<Diagnostic>) {
     if text.len() as u64 > MAX_BYTES {
         return too_large(file);
     }
-    template(yaml::parse_as(Dialect::CloudFormation, file, text), file, relative)
+    template(
+        yaml::parse_as(Dialect::CloudFormation, file, text),
+        file,
+        relative,
+    )
 }
 
 fn too_large(file: &Arc<Path>) -> (Option<Template>, Vec<Diagnostic>) {
-    let start = Location { file: file.clone(), at: START };
+    let start = Location {
+        file: file.clone(),
+        at: START,
+    };
     let message = format!("Template may not exceed {MAX_BYTES} bytes in size.");
     (None, vec![Diagnostic::error(message).at(start)])
 }
 
 /// The template in what was parsed.
-pub(super) fn template(parsed: Parsed, file: &Arc<Path>, relative: String) -> (Option<Template>, Vec<Diagnostic>) {
-    let Parsed { root, diagnostics, complete } = parsed;
-    let mut sections = Sections { file, diagnostics, errors: 0 };
+pub(super) fn template(
+    parsed: Parsed,
+    file: &Arc<Path>,
+    relative: String,
+) -> (Option<Template>, Vec<Diagnostic>) {
+    let Parsed {
+        root,
+        diagnostics,
+        complete,
+    } = parsed;
+    let mut sections = Sections {
+        file,
+        diagnostics,
+        errors: 0,
+    };
     // Of half a template nobody can say what it lacks.
     if !complete && sections.has_errors() {
         return (None, sections.diagnostics);
@@ -94,7 +118,13 @@ pub(super) fn template(parsed: Parsed, file: &Arc<Path>, relative: String) -> (O
     if sections.has_errors() {
         return (None, sections.diagnostics);
     }
-    let template = Template { file: file.clone(), relative, root, parameters, children: Vec::new() };
+    let template = Template {
+        file: file.clone(),
+        relative,
+        root,
+        parameters,
+        children: Vec::new(),
+    };
     (Some(template), sections.diagnostics)
 }
 
@@ -106,8 +136,8 @@ struct Sections<'a> {
 }
 
 impl Sections<'_> {
-    /// What CloudFormation says of keys that are no text, wherever they stand: numbers without quotes, and functions.
-    /// (<https://github.com/aws-cloudformation/cfn-lint/issues/292>)
+    /// What CloudFormation says of keys that are no text, wherever they stand: numbers without
+    /// quotes, and functions. (<https://github.com/aws-cloudformation/cfn-lint/issues/292>)
     fn keys<'n>(&mut self, node: &'n Node, path: &mut Vec<Step<'n>>) {
         match &node.value {
             Value::Sequence(items) => {
@@ -136,7 +166,9 @@ impl Sections<'_> {
             _ => return,
         };
         let path: String = path.iter().map(Step::to_string).collect();
-        let message = format!("Template format error: [{path}] map keys must be strings; received {received} instead");
+        let message = format!(
+            "Template format error: [{path}] map keys must be strings; received {received} instead"
+        );
         self.error(key.at, message);
     }
 
@@ -149,12 +181,16 @@ impl Sections<'_> {
         match root.get("Resources") {
             None if rewritten => {}
             None => {
-                self.error(root.at, "Template format error: At least one Resources member must be defined.".to_owned());
+                self.error(
+                    root.at,
+                    "Template format error: At least one Resources member must be defined."
+                        .to_owned(),
+                );
             }
             Some(resources) => {
                 for (id, resource) in self.entries("Resources", resources) {
-                    // A loop of AWS::LanguageExtensions is a list and no resource, and what a transform puts here is not
-                    // known yet.
+                    // A loop of AWS::LanguageExtensions is a list and no resource, and what a
+                    // transform puts here is not known yet.
                     if !is_function(id) {
                         self.resource(id, resource, rewritten);
                     }
@@ -167,25 +203,38 @@ impl Sections<'_> {
         let id = &id.text;
         match (resource.as_mapping(), resource.get("Type")) {
             (None, _) if resource.is_null() => {
-                self.error(resource.at, format!("[/Resources/{id}] 'null' values are not allowed in templates"));
+                self.error(
+                    resource.at,
+                    format!("[/Resources/{id}] 'null' values are not allowed in templates"),
+                );
             }
             (None, _) if resource.as_sequence().is_some() => {
-                let message = format!("Template format error: [/Resources/{id}] resource definition is malformed");
+                let message = format!(
+                    "Template format error: [/Resources/{id}] resource definition is malformed"
+                );
                 self.error(resource.at, message);
             }
             (None, _) => self.error(resource.at, not_an_object("Resources")),
-            (Some(entries), None) if rewritten || entries.iter().any(|(key, _)| is_function(key)) => {}
+            (Some(entries), None)
+                if rewritten || entries.iter().any(|(key, _)| is_function(key)) => {}
             // What a macro makes of it isn't known yet.
             (Some(_), Some(kind)) if kind.entries().iter().any(|(key, _)| is_function(key)) => {}
             (Some(_), None) => {
                 let message = "Every Resources object must contain a Type member.";
-                self.error(resource.at, format!("Template format error: [/Resources/{id}] {message}"));
+                self.error(
+                    resource.at,
+                    format!("Template format error: [/Resources/{id}] {message}"),
+                );
             }
             (Some(_), Some(kind)) if kind.is_null() => {
-                self.error(kind.at, format!("[/Resources/{id}/Type] 'null' values are not allowed in templates"));
+                self.error(
+                    kind.at,
+                    format!("[/Resources/{id}/Type] 'null' values are not allowed in templates"),
+                );
             }
             (Some(_), Some(kind)) if kind.as_str().is_none() => {
-                let message = format!("Template format error: [/Resources/{id}/Type] {MUST_BE_TEXT}");
+                let message =
+                    format!("Template format error: [/Resources/{id}/Type] {MUST_BE_TEXT}");
                 self.error(kind.at, message);
             }
             (Some(_), Some(_)) => {}
@@ -193,18 +242,23 @@ impl Sections<'_> {
     }
 
     fn parameters(&mut self, root: &Node) -> Vec<Parameter> {
-        let Some(section) = root.get("Parameters") else { return Vec::new() };
+        let Some(section) = root.get("Parameters") else {
+            return Vec::new();
+        };
         let entries = self.entries("Parameters", section);
         if let Some((key, _)) = entries.get(MAX_PARAMETERS) {
             let message = format!(
-                "Template format error: Number of parameters, {}, is greater than maximum allowed, {MAX_PARAMETERS}",
+                "Template format error: Number of parameters, {}, is greater than maximum allowed, \
+                 {MAX_PARAMETERS}",
                 entries.len()
             );
             self.error(key.at, message);
             return Vec::new();
         }
         let declared = entries.iter().filter(|(key, _)| !is_function(key));
-        declared.filter_map(|(key, entry)| self.parameter(key, entry)).collect()
+        declared
+            .filter_map(|(key, entry)| self.parameter(key, entry))
+            .collect()
     }
 
     fn parameter(&mut self, key: &Node, entry: &Node) -> Option<Parameter> {
@@ -213,17 +267,31 @@ impl Sections<'_> {
             self.error(entry.at, not_an_object("Parameters"));
             return None;
         }
-        if let Some((property, _)) = entry.entries().iter().find(|(key, _)| !PARAMETER_KEYS.contains(&&*key.text)) {
-            self.error(property.at, format!("Invalid template parameter property '{}'", yaml::shown(&property.text)));
+        if let Some((property, _)) = entry
+            .entries()
+            .iter()
+            .find(|(key, _)| !PARAMETER_KEYS.contains(&&*key.text))
+        {
+            self.error(
+                property.at,
+                format!(
+                    "Invalid template parameter property '{}'",
+                    yaml::shown(&property.text)
+                ),
+            );
         }
         let kind = match entry.get("Type").map(|kind| (kind, kind.as_str())) {
             Some((_, Some(kind))) => kind.to_owned(),
             Some((kind, None)) => {
-                self.error(kind.at, format!("Template format error: [/Parameters/{name}/Type] {MUST_BE_TEXT}"));
+                self.error(
+                    kind.at,
+                    format!("Template format error: [/Parameters/{name}/Type] {MUST_BE_TEXT}"),
+                );
                 return None;
             }
             None => {
-                let message = "Template format error: Every Parameters object must contain a Type member.";
+                let message =
+                    "Template format error: Every Parameters object must contain a Type member.";
                 self.error(key.at, message.to_owned());
                 return None;
             }
@@ -232,14 +300,31 @@ impl Sections<'_> {
         if let Some(default) = default
             && default.as_mapping().is_some()
         {
-            self.error(default.at, "Template format error: Every Default member must be a string.".to_owned());
+            self.error(
+                default.at,
+                "Template format error: Every Default member must be a string.".to_owned(),
+            );
             return None;
         }
         let no_echo = entry.get("NoEcho").is_some_and(is_true);
-        let allowed = entry.get("AllowedValues").and_then(Node::as_sequence).unwrap_or_default();
-        let allowed_values = allowed.iter().filter(|it| it.is_scalar()).map(text_of).collect();
+        let allowed = entry
+            .get("AllowedValues")
+            .and_then(Node::as_sequence)
+            .unwrap_or_default();
+        let allowed_values = allowed
+            .iter()
+            .filter(|it| it.is_scalar())
+            .map(text_of)
+            .collect();
         let (key, at) = (name.to_string(), key.at);
-        Some(Parameter { key, kind, default: default.cloned(), no_echo, allowed_values, at })
+        Some(Parameter {
+            key,
+            kind,
+            default: default.cloned(),
+            no_echo,
+            allowed_values,
+            at,
+        })
     }
 
     /// A section's entries. An empty section is none.
@@ -255,15 +340,22 @@ impl Sections<'_> {
             return;
         }
         self.errors += 1;
-        self.diagnostics.push(Diagnostic::error(message).at(Location { file: self.file.clone(), at }));
+        self.diagnostics
+            .push(Diagnostic::error(message).at(Location {
+                file: self.file.clone(),
+                at,
+            }));
     }
 
     fn has_errors(&self) -> bool {
-        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+        self.diagnostics
+            .iter()
+            .any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 }
 
-/// CloudFormation's answer to a member that must be a mapping, and to a whole section that must be one.
+/// CloudFormation's answer to a member that must be a mapping, and to a whole section that must be
+/// one.
 fn not_an_object(section: &str) -> String {
     format!("Template format error: Any {section} member must be an object.")
 }
@@ -273,16 +365,20 @@ fn is_function(key: &Node) -> bool {
     is_function_key(&key.text)
 }
 
-/// Whether a macro or an included file may still add to the whole template; AWS's own extensions of the language ask for
-/// a complete one.
+/// Whether a macro or an included file may still add to the whole template; AWS's own extensions of
+/// the language ask for a complete one.
 fn is_rewritten(root: &Node) -> bool {
-    let named = root.get("Transform").map_or(&[][..], |transforms| match transforms.as_sequence() {
-        Some(transforms) => transforms,
-        None => std::slice::from_ref(transforms),
-    });
+    let named =
+        root.get("Transform")
+            .map_or(&[][..], |transforms| match transforms.as_sequence() {
+                Some(transforms) => transforms,
+                None => std::slice::from_ref(transforms),
+            });
     let complete = |name: &Node| name.text.starts_with("AWS::") && &*name.text != "AWS::Include";
     root.entries().iter().any(|(key, _)| is_function(key))
-        || named.iter().any(|transform| !complete(transform.get("Name").unwrap_or(transform)))
+        || named
+            .iter()
+            .any(|transform| !complete(transform.get("Name").unwrap_or(transform)))
 }
 
 /// A step from a node to one below it, as CloudFormation writes it.
@@ -317,15 +413,21 @@ mod tests {
     fn read_text(text: &str) -> (Option<Template>, Vec<String>) {
         let file = Arc::from(Path::new("t.yaml"));
         let (template, diagnostics) = parse(&file, "t.yaml".to_owned(), text);
-        (template, diagnostics.iter().map(ToString::to_string).collect())
+        (
+            template,
+            diagnostics.iter().map(ToString::to_string).collect(),
+        )
     }
 
     #[test]
     fn parameters_in_order_with_what_they_declare() {
         let (template, diagnostics) = read_text(
-            "Parameters:\n  Name: {Type: String, Default: web}\n  Key: {Type: 'AWS::EC2::KeyPair::KeyName'}\n  \
-             Size: {Type: Number, Default: 8, AllowedValues: [8, '16']}\n  Pass: {Type: String, NoEcho: true}\n  \
-             Pass2: {Type: String, NoEcho: 'TRUE', Default: ~}\n  Shown: {Type: String, NoEcho: false}\n\
+            "Parameters:\n  Name: {Type: String, Default: web}\n  Key: {Type: \
+             'AWS::EC2::KeyPair::KeyName'}\n  \
+             Size: {Type: Number, Default: 8, AllowedValues: [8, '16']}\n  Pass: {Type: String, \
+             NoEcho: true}\n  \
+             Pass2: {Type: String, NoEcho: 'TRUE', Default: ~}\n  Shown: {Type: String, NoEcho: \
+             false}\n\
              Resources: {}\n",
         );
         assert_eq!(diagnostics, [""; 0]);
@@ -333,10 +435,24 @@ mod tests {
         assert_eq!(parameters[2].allowed_values, ["8", "16"]);
         let found: Vec<_> = parameters
             .into_iter()
-            .map(|p| (p.key, p.kind, p.default.map(|d| d.text.to_string()), p.no_echo, p.at.line))
+            .map(|p| {
+                (
+                    p.key,
+                    p.kind,
+                    p.default.map(|d| d.text.to_string()),
+                    p.no_echo,
+                    p.at.line,
+                )
+            })
             .collect();
         let entry = |key: &str, kind: &str, default: Option<&str>, no_echo, line| {
-            (key.to_owned(), kind.to_owned(), default.map(str::to_owned), no_echo, line)
+            (
+                key.to_owned(),
+                kind.to_owned(),
+                default.map(str::to_owned),
+                no_echo,
+                line,
+            )
         };
         assert_eq!(
             found,
@@ -357,34 +473,69 @@ mod tests {
             let (template, diagnostics) = read_text(text);
             assert_eq!(
                 (template.is_some(), diagnostics.as_slice()),
-                (false, &expect.iter().map(|s| s.to_string()).collect::<Vec<_>>()[..]),
+                (
+                    false,
+                    &expect.iter().map(|s| s.to_string()).collect::<Vec<_>>()[..]
+                ),
                 "{text}"
             );
         };
-        let error = |at: &str, message: &str| format!("t.yaml:{at}: Template format error: {message}");
+        let error =
+            |at: &str, message: &str| format!("t.yaml:{at}: Template format error: {message}");
         let unsupported = error("1:1", "unsupported structure.");
         for text in ["", "# nothing\n", "[a]", "a", "1"] {
             check(text, &[&unsupported]);
         }
-        check("a: b", &[&error("1:1", "At least one Resources member must be defined.")]);
-        check("Resources: [a]", &[&error("1:12", "Any Resources member must be an object.")]);
-        check("Resources: ''", &[&error("1:12", "Any Resources member must be an object.")]);
-        check("Parameters: 1\nResources: {}", &[&error("1:13", "Any Parameters member must be an object.")]);
-        check("Resources: {}\nOutputs: a", &[&error("2:10", "Any Outputs member must be an object.")]);
-        check("Resources: {}\nMappings: [a]", &[&error("2:11", "Any Mappings member must be an object.")]);
         check(
-            "Parameters:\n  A: x\n  B: {}\n  C: {Type: 1}\n  D: {Type: String, Default: {a: b}}\n  E: {Type: String, Foo: 1}\n\
+            "a: b",
+            &[&error(
+                "1:1",
+                "At least one Resources member must be defined.",
+            )],
+        );
+        check(
+            "Resources: [a]",
+            &[&error("1:12", "Any Resources member must be an object.")],
+        );
+        check(
+            "Resources: ''",
+            &[&error("1:12", "Any Resources member must be an object.")],
+        );
+        check(
+            "Parameters: 1\nResources: {}",
+            &[&error("1:13", "Any Parameters member must be an object.")],
+        );
+        check(
+            "Resources: {}\nOutputs: a",
+            &[&error("2:10", "Any Outputs member must be an object.")],
+        );
+        check(
+            "Resources: {}\nMappings: [a]",
+            &[&error("2:11", "Any Mappings member must be an object.")],
+        );
+        check(
+            "Parameters:\n  A: x\n  B: {}\n  C: {Type: 1}\n  D: {Type: String, Default: {a: b}}\n  \
+             E: {Type: String, Foo: 1}\n\
              Resources:\n  R: 1\n  S: {}\n  T: {Type: [x]}\n  U: ~\n  V: {Type: ~}\n  W: [a]\n",
             &[
                 &error("8:6", "Any Resources member must be an object."),
-                &error("9:6", "[/Resources/S] Every Resources object must contain a Type member."),
-                &error("10:13", "[/Resources/T/Type] Every Type member must be a string."),
+                &error(
+                    "9:6",
+                    "[/Resources/S] Every Resources object must contain a Type member.",
+                ),
+                &error(
+                    "10:13",
+                    "[/Resources/T/Type] Every Type member must be a string.",
+                ),
                 "t.yaml:11:6: [/Resources/U] 'null' values are not allowed in templates",
                 "t.yaml:12:13: [/Resources/V/Type] 'null' values are not allowed in templates",
                 &error("13:6", "[/Resources/W] resource definition is malformed"),
                 &error("2:6", "Any Parameters member must be an object."),
                 &error("3:3", "Every Parameters object must contain a Type member."),
-                &error("4:13", "[/Parameters/C/Type] Every Type member must be a string."),
+                &error(
+                    "4:13",
+                    "[/Parameters/C/Type] Every Type member must be a string.",
+                ),
                 &error("5:30", "Every Default member must be a string."),
                 "t.yaml:6:21: Invalid template parameter property 'Foo'",
             ],
@@ -394,7 +545,8 @@ mod tests {
     #[test]
     fn reading_and_sections_are_judged_together() {
         let (template, diagnostics) = read_text(
-            "Resources:\n  A: {Type: T}\n  A: {}\n  B: &b 1\nOutputs: *b\nMappings:\n  M:\n    123456789012: {a: b}\n",
+            "Resources:\n  A: {Type: T}\n  A: {}\n  B: &b 1\nOutputs: *b\nMappings:\n  M:\n    \
+             123456789012: {a: b}\n",
         );
         assert!(template.is_none());
         assert_eq!(
@@ -402,11 +554,14 @@ mod tests {
             [
                 "t.yaml:3:3: duplicate key `A`; CloudFormation takes the later one silently (the \
                  earlier one is at line 2, column 3)",
-                "t.yaml:5:10: Template error: YAML aliases are not allowed in CloudFormation templates (write the \
+                "t.yaml:5:10: Template error: YAML aliases are not allowed in CloudFormation \
+                 templates (write the \
                  value out where the alias stands)",
-                "t.yaml:8:5: Template format error: [/Mappings/M] map keys must be strings; received numeric \
+                "t.yaml:8:5: Template format error: [/Mappings/M] map keys must be strings; \
+                 received numeric \
                  [123456789012] instead",
-                "t.yaml:3:6: Template format error: [/Resources/A] Every Resources object must contain a Type member.",
+                "t.yaml:3:6: Template format error: [/Resources/A] Every Resources object must \
+                 contain a Type member.",
                 "t.yaml:4:9: Template format error: Any Resources member must be an object.",
                 "t.yaml:4:9: Template format error: Any Outputs member must be an object.",
             ]
@@ -416,10 +571,14 @@ mod tests {
     #[test]
     fn keys_are_text() {
         let check = |text: &str, expect: &[&str]| {
-            let (template, diagnostics) = read_text(&format!("Resources: {{}}\nMetadata:\n  {text}\n"));
+            let (template, diagnostics) =
+                read_text(&format!("Resources: {{}}\nMetadata:\n  {text}\n"));
             assert_eq!(
                 (template.is_some(), diagnostics.as_slice()),
-                (expect.is_empty(), &expect.iter().map(ToString::to_string).collect::<Vec<_>>()[..])
+                (
+                    expect.is_empty(),
+                    &expect.iter().map(ToString::to_string).collect::<Vec<_>>()[..]
+                )
             );
         };
         check("'1': a", &[]);
@@ -428,25 +587,36 @@ mod tests {
         check("0x: a", &[]);
         check(
             "1: a",
-            &["t.yaml:3:3: Template format error: [/Metadata] map keys must be strings; received numeric [1] instead"],
+            &[
+                "t.yaml:3:3: Template format error: [/Metadata] map keys must be strings; received \
+                 numeric [1] instead",
+            ],
         );
         check(
             "a: [b, {1.5: c}]",
             &[
-                "t.yaml:3:11: Template format error: [/Metadata/a/1] map keys must be strings; received numeric [1.5] instead",
+                "t.yaml:3:11: Template format error: [/Metadata/a/1] map keys must be strings; \
+                 received numeric [1.5] instead",
             ],
         );
         check(
             "a: !Sub [b, {1: c}]",
             &[
-                "t.yaml:3:16: Template format error: [/Metadata/a/Fn::Sub/1] map keys must be strings; received numeric [1] instead",
+                "t.yaml:3:16: Template format error: [/Metadata/a/Fn::Sub/1] map keys must be \
+                 strings; received numeric [1] instead",
             ],
         );
         check(
             "!Sub '${a}': b",
-            &["t.yaml:3:8: Template format error: [/Metadata] map keys must be strings; received a map instead"],
+            &[
+                "t.yaml:3:8: Template format error: [/Metadata] map keys must be strings; received \
+                 a map instead",
+            ],
         );
-        check("[a]: b", &["t.yaml:3:3: a key is a single value, not a list"]);
+        check(
+            "[a]: b",
+            &["t.yaml:3:3: a key is a single value, not a list"],
+        );
     }
 
     #[test]
@@ -459,10 +629,13 @@ mod tests {
     #[test]
     fn json_and_yaml_are_one_language() {
         let (yaml, _) = read_text(
-            "Parameters: {P: {Type: String, Default: a/b}}\nResources: {R: {Type: T, Properties: {a: !Ref P}}}",
+            "Parameters: {P: {Type: String, Default: a/b}}\nResources: {R: {Type: T, Properties: \
+             {a: !Ref P}}}",
         );
         let (json, diagnostics) = read_text(
-            "{\n\t\"Parameters\": {\"P\": {\"Type\": \"String\", \"Default\": \"a\\/b\"}},\n\t\"Resources\": {\"R\": {\"Type\": \"T\", \
+            "{\n\t\"Parameters\": {\"P\": \
+             {\"Type\": \"String\", \"Default\": \"a\\/b\"}},\n\t\"Resources\": {\"R\": \
+             {\"Type\": \"T\", \
              \"Properties\": {\"a\": {\"Ref\": \"P\"}}}}\n}\n",
         );
         assert_eq!(diagnostics, [""; 0]);
@@ -475,17 +648,26 @@ mod tests {
     #[test]
     fn the_number_of_parameters_is_limited() {
         let check = |count: usize, expect: &[&str]| {
-            let parameters: String = (0..count).map(|n| format!("  P{n}: {{Type: String}}\n")).collect();
-            let (template, diagnostics) = read_text(&format!("Parameters:\n{parameters}Resources: {{}}\n"));
+            let parameters: String = (0..count)
+                .map(|n| format!("  P{n}: {{Type: String}}\n"))
+                .collect();
+            let (template, diagnostics) =
+                read_text(&format!("Parameters:\n{parameters}Resources: {{}}\n"));
             assert_eq!(
                 (template.is_some(), diagnostics),
-                (expect.is_empty(), expect.iter().map(ToString::to_string).collect())
+                (
+                    expect.is_empty(),
+                    expect.iter().map(ToString::to_string).collect()
+                )
             );
         };
         check(200, &[]);
         check(
             201,
-            &["t.yaml:202:3: Template format error: Number of parameters, 201, is greater than maximum allowed, 200"],
+            &[
+                "t.yaml:202:3: Template format error: Number of parameters, 201, is greater than \
+                 maximum allowed, 200",
+            ],
         );
     }
 
@@ -496,7 +678,12 @@ mod tests {
         let files = corpus::templates(&corpus);
         for file in &files {
             let (template, diagnostics) = read(&Arc::from(file.as_path()), String::new());
-            assert_eq!((template.is_some(), diagnostics), (true, vec![]), "{}", file.display());
+            assert_eq!(
+                (template.is_some(), diagnostics),
+                (true, vec![]),
+                "{}",
+                file.display()
+            );
         }
         assert!(files.len() > 60, "only {} templates read", files.len());
     }
@@ -510,7 +697,8 @@ mod tests {
 
     #[test]
     fn loops_are_no_resources() {
-        let text = "Resources:\n  Fn::ForEach::Topics: [Name, [a, b], {'Topic${Name}': {Type: 'AWS::SNS::Topic'}}]\n";
+        let text = "Resources:\n  Fn::ForEach::Topics: [Name, [a, b], {'Topic${Name}': {Type: \
+            'AWS::SNS::Topic'}}]\n";
         let (template, diagnostics) = read_text(text);
         assert_eq!((template.is_some(), diagnostics.len()), (true, 0));
     }
@@ -521,26 +709,41 @@ mod tests {
             let (template, diagnostics) = read_text(text);
             assert_eq!(
                 (template.is_some(), diagnostics),
-                (expect.is_empty(), expect.iter().map(ToString::to_string).collect()),
+                (
+                    expect.is_empty(),
+                    expect.iter().map(ToString::to_string).collect()
+                ),
                 "{text}"
             );
         };
         let include = "Fn::Transform: {Name: AWS::Include, Parameters: {Location: s3://b/k}}";
         check(include, &[]);
         check("Transform: Mine", &[]);
-        check("Transform: [AWS::LanguageExtensions, Mine]\nResources: {R: {}}", &[]);
-        check("Transform: {Name: AWS::Include, Parameters: {Location: s3://b/k}}\nResources: {R: {}}", &[]);
+        check(
+            "Transform: [AWS::LanguageExtensions, Mine]\nResources: {R: {}}",
+            &[],
+        );
+        check(
+            "Transform: {Name: AWS::Include, Parameters: {Location: s3://b/k}}\nResources: {R: {}}",
+            &[],
+        );
         check(&format!("Resources:\n  {include}"), &[]);
         check(&format!("Resources:\n  R:\n    {include}"), &[]);
         check("Resources: {R: {Type: !Transform {Name: Mine}}}", &[]);
-        check(&format!("Resources: {{}}\nParameters:\n  {include}\n  P: {{Type: String}}"), &[]);
+        check(
+            &format!("Resources: {{}}\nParameters:\n  {include}\n  P: {{Type: String}}"),
+            &[],
+        );
         check(
             "Transform: AWS::Serverless-2016-10-31",
             &["t.yaml:1:1: Template format error: At least one Resources member must be defined."],
         );
         check(
             "Transform: AWS::LanguageExtensions\nResources: {R: {}}",
-            &["t.yaml:2:16: Template format error: [/Resources/R] Every Resources object must contain a Type member."],
+            &[
+                "t.yaml:2:16: Template format error: [/Resources/R] Every Resources object must \
+                 contain a Type member.",
+            ],
         );
         check(
             "Transform: Mine\nResources: {R: 1}",
@@ -552,14 +755,26 @@ mod tests {
     fn too_large_a_file_is_not_read() {
         let (template, diagnostics) = read_text(&"#".repeat(MAX_BYTES as usize + 1));
         assert!(template.is_none());
-        assert_eq!(diagnostics, ["t.yaml:1:1: Template may not exceed 1000000 bytes in size."]);
+        assert_eq!(
+            diagnostics,
+            ["t.yaml:1:1: Template may not exceed 1000000 bytes in size."]
+        );
 
         let directory = tempfile::tempdir().unwrap();
         let file: Arc<Path> = Arc::from(directory.path().join("t.yaml"));
         std::fs::write(&file, vec![b'#'; MAX_BYTES as usize + 1]).unwrap();
         let (template, diagnostics) = read(&file, "t.yaml".to_owned());
         assert!(template.is_none());
-        let expect = format!("{}:1:1: Template may not exceed 1000000 bytes in size.", file.display());
-        assert_eq!(diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>(), [expect]);
+        let expect = format!(
+            "{}:1:1: Template may not exceed 1000000 bytes in size.",
+            file.display()
+        );
+        assert_eq!(
+            diagnostics
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>(),
+            [expect]
+        );
     }
 }

@@ -1,16 +1,18 @@
-//! Texts with `${…}` in them, as `Fn::Sub` and the keys of loops have them: the one reader of that notation
+//! Texts with `${…}` in them, as `Fn::Sub` and the keys of loops have them: the one reader of that
+//! notation
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-sub.html>).
 //!
-//! What a variable's value is, is up to the callers: evaluation, the dependency graph, loops, and the URLs of nested
-//! stacks. Every segment borrows its part of the text, and all of them together are the text again.
+//! What a variable's value is, is up to the callers: evaluation, the dependency graph, loops, and
+//! the URLs of nested stacks. Every segment borrows its part of the text, and all of them together
+//! are the text again.
 
 /// A part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Segment<'t> {
     /// Also a `${` that is never closed, with everything behind it.
     Text(&'t str),
-    /// `${!`, which gives [`Segment::ESCAPED`]; what follows is read like any other text, so that `${!A:-${B}}` has the
-    /// variable `B`.
+    /// `${!`, which gives [`Segment::ESCAPED`]; what follows is read like any other text, so that
+    /// `${!A:-${B}}` has the variable `B`.
     Escape(&'t str),
     Variable(Variable<'t>),
 }
@@ -57,12 +59,18 @@ impl<'t> Variable<'t> {
 impl<'t> Segments<'t> {
     /// The segments of the text of `Fn::Sub`.
     pub fn of(text: &'t str) -> Self {
-        Self { rest: text, is_key: false }
+        Self {
+            rest: text,
+            is_key: false,
+        }
     }
 
     /// The segments of a key in a loop.
     pub fn of_key(text: &'t str) -> Self {
-        Self { rest: text, is_key: true }
+        Self {
+            rest: text,
+            is_key: true,
+        }
     }
 
     /// The names of the variables, as often as they occur; what can't be a name is left out.
@@ -76,8 +84,12 @@ impl<'t> Segments<'t> {
     /// Where the next variable or escape begins.
     fn opening(&self) -> Option<usize> {
         let bytes = self.rest.as_bytes();
-        let braces = self.rest.match_indices('{').filter_map(|(at, _)| at.checked_sub(1));
-        let mut openings = braces.filter(|at| bytes[*at] == b'$' || (self.is_key && bytes[*at] == b'&'));
+        let braces = self
+            .rest
+            .match_indices('{')
+            .filter_map(|(at, _)| at.checked_sub(1));
+        let mut openings =
+            braces.filter(|at| bytes[*at] == b'$' || (self.is_key && bytes[*at] == b'&'));
         openings.next()
     }
 
@@ -102,7 +114,9 @@ impl<'t> Iterator for Segments<'t> {
         }
         let inside = self.rest[2..].trim_start();
         if inside.starts_with('!') {
-            return Some(Segment::Escape(self.take(self.rest.len() - inside.len() + 1)));
+            return Some(Segment::Escape(
+                self.take(self.rest.len() - inside.len() + 1),
+            ));
         }
         Some(match self.rest.find('}') {
             Some(end) => Segment::Variable(Variable(self.take(end + 1))),
@@ -113,7 +127,10 @@ impl<'t> Iterator for Segments<'t> {
 
 /// Whether CloudFormation accepts the name of a variable.
 pub fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.:".contains(c))
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_.:".contains(c))
 }
 
 #[cfg(test)]
@@ -163,7 +180,9 @@ mod tests {
 
     #[test]
     fn keys_of_loops_have_a_second_notation() {
-        let check = |text: &str, expect: &[&str]| assert_eq!(shown(Segments::of_key(text)), expect, "{text}");
+        let check = |text: &str, expect: &[&str]| {
+            assert_eq!(shown(Segments::of_key(text)), expect, "{text}")
+        };
         check("A${B}&{C}D", &["A", "<B>", "<C>", "D"]);
         check("&{A", &["&{A"]);
         let signs = Segments::of_key("${A}&{ B }").map(|segment| match segment {
@@ -175,8 +194,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_name_is_left_out() {
-        let check = |text: &str, expect: &[&str]| assert_eq!(Segments::of(text).names().collect::<Vec<_>>(), expect);
-        check("${A} ${B.C} ${AWS::Region} ${A}", &["A", "B.C", "AWS::Region", "A"]);
+        let check = |text: &str, expect: &[&str]| {
+            assert_eq!(Segments::of(text).names().collect::<Vec<_>>(), expect)
+        };
+        check(
+            "${A} ${B.C} ${AWS::Region} ${A}",
+            &["A", "B.C", "AWS::Region", "A"],
+        );
         check("${A-b} ${} ${ C } ${!D}", &["C"]);
     }
 }

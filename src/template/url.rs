@@ -1,9 +1,11 @@
-//! What the `TemplateURL` of a nested stack can evaluate to, as far as it leads to a file of the project.
+//! What the `TemplateURL` of a nested stack can evaluate to, as far as it leads to a file of the
+//! project.
 //!
-//! Without a region and without parameter values a URL is not known, but its end mostly is. So functions are evaluated
-//! with the defaults of parameters, both branches of a condition are followed, and what is not known is stood in for by
-//! its name, as TaskCat's `stack_url_helper.py` does. A URL that names its bucket itself leads to that bucket and not to
-//! the project, whatever files there are. Called by `project`, which looks for the files.
+//! Without a region and without parameter values a URL is not known, but its end mostly is. So
+//! functions are evaluated with the defaults of parameters, both branches of a condition are
+//! followed, and what is not known is stood in for by its name, as TaskCat's `stack_url_helper.py`
+//! does. A URL that names its bucket itself leads to that bucket and not to the project, whatever
+//! files there are. Called by `project`, which looks for the files.
 
 use std::collections::HashMap;
 
@@ -19,7 +21,8 @@ const MAX_URLS: usize = 64;
 /// Where a URL becomes longer, in bytes, its end is left out. CloudFormation takes 5,120 at most.
 const MAX_LENGTH: usize = 5_120;
 
-/// Follows the name of something unknown. Its value may well end with a slash (`${QSS3KeyPrefix}templates/…`).
+/// Follows the name of something unknown. Its value may well end with a slash
+/// (`${QSS3KeyPrefix}templates/…`).
 const UNKNOWN: char = '\0';
 
 /// An `AWS::CloudFormation::Stack` of a template.
@@ -40,11 +43,18 @@ pub struct NestedStack {
 /// The nested stacks of a template in long form, those in `Fn::ForEach` loops too.
 pub fn nested_stacks(root: &Node) -> Vec<NestedStack> {
     let mut stacks = Vec::new();
-    let defaults = root.get("Parameters").map_or(&[][..], Node::entries).iter().filter_map(|(key, parameter)| {
-        let default = parameter.get("Default")?;
-        Some((key.text.to_string(), vec![text_of(default)]))
-    });
-    let scope = Scope { names: defaults.collect(), mappings: root.get("Mappings") };
+    let defaults = root
+        .get("Parameters")
+        .map_or(&[][..], Node::entries)
+        .iter()
+        .filter_map(|(key, parameter)| {
+            let default = parameter.get("Default")?;
+            Some((key.text.to_string(), vec![text_of(default)]))
+        });
+    let scope = Scope {
+        names: defaults.collect(),
+        mappings: root.get("Mappings"),
+    };
     if let Some(resources) = root.get("Resources") {
         scope.resources(resources.entries(), &mut stacks);
     }
@@ -63,10 +73,15 @@ impl Scope<'_> {
         for (id, resource) in resources {
             if loop_name(&id.text).is_some() {
                 self.for_each(resource, stacks);
-            } else if resource.get("Type").and_then(Node::as_str) == Some("AWS::CloudFormation::Stack") {
-                let url = resource.get("Properties").and_then(|properties| properties.get("TemplateURL"));
+            } else if resource.get("Type").and_then(Node::as_str)
+                == Some("AWS::CloudFormation::Stack")
+            {
+                let url = resource
+                    .get("Properties")
+                    .and_then(|properties| properties.get("TemplateURL"));
                 let (mut urls, mut elsewhere) = (Vec::new(), Vec::new());
-                url.into_iter().for_each(|url| self.urls(url, &mut urls, &mut elsewhere));
+                url.into_iter()
+                    .for_each(|url| self.urls(url, &mut urls, &mut elsewhere));
                 stacks.push(NestedStack {
                     logical_id: id.text.to_string(),
                     at: url.unwrap_or(id).at,
@@ -81,10 +96,22 @@ impl Scope<'_> {
 
     /// `[Variable, Collection, {OutputKey: resource}]`
     fn for_each(&self, arguments: &Node, stacks: &mut Vec<NestedStack>) {
-        let Some(ForEach { identifier, collection, fragment }) = ForEach::of(arguments) else { return };
+        let Some(ForEach {
+            identifier,
+            collection,
+            fragment,
+        }) = ForEach::of(arguments)
+        else {
+            return;
+        };
         let items = match collection.as_sequence() {
             Some(items) => items.iter().flat_map(|item| self.texts(item)).collect(),
-            None => self.texts(collection).iter().flat_map(|list| list.split(',')).map(str::to_owned).collect(),
+            None => self
+                .texts(collection)
+                .iter()
+                .flat_map(|list| list.split(','))
+                .map(str::to_owned)
+                .collect(),
         };
         let mut inside = self.clone();
         inside.names.insert(identifier.to_owned(), items);
@@ -98,8 +125,13 @@ impl Scope<'_> {
             self.urls(no, urls, elsewhere);
         } else {
             // What is left unknown without parameters and mappings isn't written out.
-            let written = Scope { names: HashMap::new(), mappings: None }.texts(node);
-            let is_elsewhere = !written.is_empty() && written.iter().all(|url| names_its_bucket(url));
+            let written = Scope {
+                names: HashMap::new(),
+                mappings: None,
+            }
+            .texts(node);
+            let is_elsewhere =
+                !written.is_empty() && written.iter().all(|url| names_its_bucket(url));
             if is_elsewhere { elsewhere } else { urls }.extend(self.texts(node));
         }
     }
@@ -112,14 +144,22 @@ impl Scope<'_> {
             Expression::Ref(name) => (Function::Ref.key(), self.named(&name.text)),
             Expression::Sub(sub) => (Function::Sub.key(), self.sub(&sub)),
             Expression::Join(join) => (Function::Join.key(), self.join(join)),
-            Expression::If(If { yes, no, .. }) => {
-                (Function::If.key(), [yes, no].into_iter().flat_map(|it| self.texts(it)).collect())
-            }
+            Expression::If(If { yes, no, .. }) => (
+                Function::If.key(),
+                [yes, no]
+                    .into_iter()
+                    .flat_map(|it| self.texts(it))
+                    .collect(),
+            ),
             Expression::FindInMap(it) => (Function::FindInMap.key(), self.find_in_map(it)),
             Expression::GetAtt(_) => (Function::GetAtt.key(), Vec::new()),
             Expression::Call(call) => (call.name, Vec::new()),
         };
-        if texts.is_empty() { vec![unknown(function)] } else { distinct(texts) }
+        if texts.is_empty() {
+            vec![unknown(function)]
+        } else {
+            distinct(texts)
+        }
     }
 
     /// What `Ref` and `${…}` give.
@@ -142,7 +182,9 @@ impl Scope<'_> {
                 Segment::Escape(_) => append(&mut texts, &[Segment::ESCAPED.to_owned()]),
                 Segment::Variable(variable) => {
                     let name = variable.name();
-                    let values = sub.variable(name).map_or_else(|| self.named(name), |value| self.texts(value));
+                    let values = sub
+                        .variable(name)
+                        .map_or_else(|| self.named(name), |value| self.texts(value));
                     append(&mut texts, &values);
                 }
             }
@@ -175,26 +217,44 @@ impl Scope<'_> {
         let mut found: Vec<&Node> = self.mappings.into_iter().collect();
         for key in it.keys {
             let keys = self.texts(key);
-            let known = found.iter().flat_map(|node| keys.iter().filter_map(|key| node.get(key)));
+            let known = found
+                .iter()
+                .flat_map(|node| keys.iter().filter_map(|key| node.get(key)));
             let known: Vec<&Node> = known.take(MAX_URLS).collect();
             found = if known.is_empty() {
-                found.iter().flat_map(|node| node.entries()).map(|(_, value)| value).take(MAX_URLS).collect()
+                found
+                    .iter()
+                    .flat_map(|node| node.entries())
+                    .map(|(_, value)| value)
+                    .take(MAX_URLS)
+                    .collect()
             } else {
                 known
             };
         }
         let default = it.default().into_iter().flat_map(|it| self.texts(it));
         // What a mapping holds is no function.
-        found.iter().filter(|value| value.is_scalar()).map(|value| text_of(value)).chain(default).collect()
+        found
+            .iter()
+            .filter(|value| value.is_scalar())
+            .map(|value| text_of(value))
+            .chain(default)
+            .collect()
     }
 }
 
 /// Whether a URL of S3's has its bucket written out, in the host or at the beginning of the path.
 fn names_its_bucket(url: &str) -> bool {
-    let Some((_, rest)) = url.split_once("://") else { return false };
+    let Some((_, rest)) = url.split_once("://") else {
+        return false;
+    };
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let is_in_path = host.starts_with("s3.") || host.starts_with("s3-");
-    let bucket = if is_in_path { path.split('/').next().unwrap_or_default() } else { host };
+    let bucket = if is_in_path {
+        path.split('/').next().unwrap_or_default()
+    } else {
+        host
+    };
     host.contains(".amazonaws.com") && !host.contains(UNKNOWN) && !bucket.contains(UNKNOWN)
 }
 
@@ -206,11 +266,20 @@ fn unknown(name: &str) -> String {
 fn append(texts: &mut Vec<String>, values: &[String]) {
     let fits = |text: &str, value: &str| text.len() + value.len() <= MAX_LENGTH;
     if let [value] = values {
-        texts.iter_mut().filter(|text| fits(text, value)).for_each(|text| text.push_str(value));
+        texts
+            .iter_mut()
+            .filter(|text| fits(text, value))
+            .for_each(|text| text.push_str(value));
         return;
     }
     let all = texts.iter().flat_map(|text| {
-        values.iter().map(move |value| if fits(text, value) { format!("{text}{value}") } else { text.clone() })
+        values.iter().map(move |value| {
+            if fits(text, value) {
+                format!("{text}{value}")
+            } else {
+                text.clone()
+            }
+        })
     });
     *texts = all.take(MAX_URLS).collect();
 }
@@ -218,13 +287,19 @@ fn append(texts: &mut Vec<String>, values: &[String]) {
 /// The paths of URLs, each once, and each also with a slash after what isn't known.
 fn paths(urls: Vec<String>) -> Vec<String> {
     let as_written = urls.iter().map(|url| path(&url.replace(UNKNOWN, "")));
-    let split = urls.iter().filter(|url| url.contains(UNKNOWN)).map(|url| path(&split_path(url)));
+    let split = urls
+        .iter()
+        .filter(|url| url.contains(UNKNOWN))
+        .map(|url| path(&split_path(url)));
     distinct(as_written.chain(split).collect())
 }
 
 /// With slashes for unknown ends in the path, but not in the host.
 fn split_path(url: &str) -> String {
-    match url.split_once("://").and_then(|(_, rest)| rest.split_once('/')) {
+    match url
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split_once('/'))
+    {
         Some((_, path)) => format!("/{}", path.replace(UNKNOWN, "/")),
         None => url.replace(UNKNOWN, "/"),
     }
@@ -234,14 +309,21 @@ fn split_path(url: &str) -> String {
 fn path(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     match url.split_once("://") {
-        Some((_, rest)) => rest.split_once('/').map(|(_, path)| format!("/{path}")).unwrap_or_default(),
+        Some((_, rest)) => rest
+            .split_once('/')
+            .map(|(_, path)| format!("/{path}"))
+            .unwrap_or_default(),
         None => url.to_owned(),
     }
 }
 
 fn distinct(texts: Vec<String>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
-    texts.into_iter().filter(|text| seen.insert(text.clone())).take(MAX_URLS).collect()
+    texts
+        .into_iter()
+        .filter(|text| seen.insert(text.clone()))
+        .take(MAX_URLS)
+        .collect()
 }
 
 #[cfg(test)]
@@ -271,8 +353,11 @@ Mappings:
     }
 
     fn stacks(url: &str) -> Vec<NestedStack> {
-        let resource = format!("{{Type: 'AWS::CloudFormation::Stack', Properties: {{TemplateURL: {url}}}}}");
-        nested_stacks(&parse(&format!("{SECTIONS}Resources:\n  Child: {resource}\n")))
+        let resource =
+            format!("{{Type: 'AWS::CloudFormation::Stack', Properties: {{TemplateURL: {url}}}}}");
+        nested_stacks(&parse(&format!(
+            "{SECTIONS}Resources:\n  Child: {resource}\n"
+        )))
     }
 
     fn check(url: &str, expect: &[&str]) {
@@ -284,7 +369,10 @@ Mappings:
     #[test]
     fn literals() {
         check("'https://bucket.example/a/b.yaml'", &["/a/b.yaml"]);
-        check("'https://bucket.example/a/b.yaml?versionId=1'", &["/a/b.yaml"]);
+        check(
+            "'https://bucket.example/a/b.yaml?versionId=1'",
+            &["/a/b.yaml"],
+        );
         check("'https://bucket.example'", &[""]);
         check("'s3://bucket/a/b.yaml'", &["/a/b.yaml"]);
         check("./b.yaml", &["./b.yaml"]);
@@ -296,39 +384,72 @@ Mappings:
         let check = |url: &str, paths: &str, elsewhere: &str| {
             let stacks = stacks(url);
             assert_eq!(
-                (&*stacks[0].paths.join(" "), &*stacks[0].paths_elsewhere.join(" ")),
+                (
+                    &*stacks[0].paths.join(" "),
+                    &*stacks[0].paths_elsewhere.join(" ")
+                ),
                 (paths, elsewhere),
                 "{url}"
             );
         };
-        check("'https://theirs.s3.amazonaws.com/a/b.yaml'", "", "/a/b.yaml");
-        check("'https://s3.amazonaws.com/theirs/b.yaml'", "", "/theirs/b.yaml");
-        check("'https://s3-eu-west-1.amazonaws.com/theirs/b.yaml'", "", "/theirs/b.yaml");
+        check(
+            "'https://theirs.s3.amazonaws.com/a/b.yaml'",
+            "",
+            "/a/b.yaml",
+        );
+        check(
+            "'https://s3.amazonaws.com/theirs/b.yaml'",
+            "",
+            "/theirs/b.yaml",
+        );
+        check(
+            "'https://s3-eu-west-1.amazonaws.com/theirs/b.yaml'",
+            "",
+            "/theirs/b.yaml",
+        );
         check(
             "!Sub 'https://theirs-${AWS::Region}.s3.${AWS::Region}.${AWS::URLSuffix}/${Prefix}x.yaml'",
             "",
             "/project/x.yaml",
         );
-        check("!Join ['', ['https://s3.', !Ref 'AWS::URLSuffix', /theirs/, x.yaml]]", "", "/theirs/x.yaml");
+        check(
+            "!Join ['', ['https://s3.', !Ref 'AWS::URLSuffix', /theirs/, x.yaml]]",
+            "",
+            "/theirs/x.yaml",
+        );
         check(
             "!Sub 'https://s3.${AWS::Region}.${AWS::URLSuffix}/assets-${AWS::AccountId}-${AWS::Region}/x.json'",
             "",
             "/assets-123456789012-us-east-1/x.json",
         );
-        check("!Sub 'https://s3.amazonaws.com/${Bucket}/x.yaml'", "/aws-quickstart/x.yaml", "");
         check(
-            "!If [C, 'https://theirs.s3.amazonaws.com/a.yaml', !Sub 'https://${Bucket}.s3.amazonaws.com/b.yaml']",
+            "!Sub 'https://s3.amazonaws.com/${Bucket}/x.yaml'",
+            "/aws-quickstart/x.yaml",
+            "",
+        );
+        check(
+            "!If [C, 'https://theirs.s3.amazonaws.com/a.yaml', !Sub \
+             'https://${Bucket}.s3.amazonaws.com/b.yaml']",
             "/b.yaml",
             "/a.yaml",
         );
         let either = "{B: !If [C, theirs, !Ref Bucket]}";
-        check(&format!("!Sub ['https://${{B}}.s3.amazonaws.com/x.yaml', {either}]"), "/x.yaml", "");
-        check("!FindInMap [Files, us-east-1, Vpc]", "templates/vpc.yaml", "");
+        check(
+            &format!("!Sub ['https://${{B}}.s3.amazonaws.com/x.yaml', {either}]"),
+            "/x.yaml",
+            "",
+        );
+        check(
+            "!FindInMap [Files, us-east-1, Vpc]",
+            "templates/vpc.yaml",
+            "",
+        );
     }
 
     #[test]
     fn a_url_may_not_name_a_file() {
-        let check = |url: &str, expect: bool| assert_eq!(stacks(url)[0].names_a_file, expect, "{url}");
+        let check =
+            |url: &str, expect: bool| assert_eq!(stacks(url)[0].names_a_file, expect, "{url}");
         check("!GetAtt Other.Outputs.Url", false);
         check("!Ref Unset", false);
         check("!Sub 'https://${Unset}/${Other.Outputs.Key}'", false);
@@ -338,40 +459,79 @@ Mappings:
 
     #[test]
     fn substitution() {
-        check("!Sub 'https://${Bucket}.s3.${AWS::Region}.${AWS::URLSuffix}/${Prefix}t/x.yaml'", &["/project/t/x.yaml"]);
-        check("{'Fn::Sub': 'https://${Bucket}/${Prefix}x.yaml'}", &["/project/x.yaml"]);
-        check("!Sub ['https://b/${File}', {File: !Ref Prefix}]", &["/project/"]);
+        check(
+            "!Sub 'https://${Bucket}.s3.${AWS::Region}.${AWS::URLSuffix}/${Prefix}t/x.yaml'",
+            &["/project/t/x.yaml"],
+        );
+        check(
+            "{'Fn::Sub': 'https://${Bucket}/${Prefix}x.yaml'}",
+            &["/project/x.yaml"],
+        );
+        check(
+            "!Sub ['https://b/${File}', {File: !Ref Prefix}]",
+            &["/project/"],
+        );
         check("!Sub ['https://b/${Prefix}', {Prefix: mine/}]", &["/mine/"]);
         check("!Sub ['https://b/x']", &["/x"]);
         check("!Sub 'https://b/${!Prefix}x'", &["/${Prefix}x"]);
         check("!Sub 'https://b/${Prefix'", &["/${Prefix"]);
         // Its value may end with a slash or not.
-        check("!Sub 'https://${Unset}/${Unset}t/x.yaml'", &["/Unsett/x.yaml", "/Unset/t/x.yaml"]);
-        check("!Sub 'https://b/${Other.Outputs.Key}'", &["/Other.Outputs.Key", "/Other.Outputs.Key/"]);
+        check(
+            "!Sub 'https://${Unset}/${Unset}t/x.yaml'",
+            &["/Unsett/x.yaml", "/Unset/t/x.yaml"],
+        );
+        check(
+            "!Sub 'https://b/${Other.Outputs.Key}'",
+            &["/Other.Outputs.Key", "/Other.Outputs.Key/"],
+        );
     }
 
     #[test]
     fn joining() {
-        check("!Join ['/', ['https://b', !Ref Bucket, x.yaml]]", &["/aws-quickstart/x.yaml"]);
-        check("!Join ['', ['https://b/', !If [C, a, b], .yaml]]", &["/a.yaml", "/b.yaml"]);
+        check(
+            "!Join ['/', ['https://b', !Ref Bucket, x.yaml]]",
+            &["/aws-quickstart/x.yaml"],
+        );
+        check(
+            "!Join ['', ['https://b/', !If [C, a, b], .yaml]]",
+            &["/a.yaml", "/b.yaml"],
+        );
         check("!Join ['-', !Ref Sizes]", &["small-large"]);
         check("!Join [x]", &["Fn::Join", "Fn::Join/"]);
     }
 
     #[test]
     fn conditions_go_both_ways() {
-        check("!If [C, 'https://b/a.yaml', 'https://b/b.yaml']", &["/a.yaml", "/b.yaml"]);
+        check(
+            "!If [C, 'https://b/a.yaml', 'https://b/b.yaml']",
+            &["/a.yaml", "/b.yaml"],
+        );
         check("!If [C, !If [D, a, b], c]", &["a", "b", "c"]);
         let bucket = "B: !If [C, !Sub '${Bucket}-${AWS::Region}', !Ref Bucket]";
-        check(&format!("!Sub ['https://${{B}}/${{Prefix}}x.yaml', {{{bucket}}}]"), &["/project/x.yaml"]);
+        check(
+            &format!("!Sub ['https://${{B}}/${{Prefix}}x.yaml', {{{bucket}}}]"),
+            &["/project/x.yaml"],
+        );
     }
 
     #[test]
     fn mappings() {
-        check("!FindInMap [Files, !Ref 'AWS::Region', Vpc]", &["templates/vpc.yaml"]);
-        check("!FindInMap [Files, cn-north-1, Vpc]", &["templates/vpc-cn.yaml"]);
-        check("!FindInMap [Files, !Ref Unset, Vpc]", &["templates/vpc.yaml", "templates/vpc-cn.yaml"]);
-        check("!FindInMap [Files, us-east-1, Vpc, {DefaultValue: other.yaml}]", &["templates/vpc.yaml", "other.yaml"]);
+        check(
+            "!FindInMap [Files, !Ref 'AWS::Region', Vpc]",
+            &["templates/vpc.yaml"],
+        );
+        check(
+            "!FindInMap [Files, cn-north-1, Vpc]",
+            &["templates/vpc-cn.yaml"],
+        );
+        check(
+            "!FindInMap [Files, !Ref Unset, Vpc]",
+            &["templates/vpc.yaml", "templates/vpc-cn.yaml"],
+        );
+        check(
+            "!FindInMap [Files, us-east-1, Vpc, {DefaultValue: other.yaml}]",
+            &["templates/vpc.yaml", "other.yaml"],
+        );
         check("!FindInMap [Nothing]", &["Fn::FindInMap", "Fn::FindInMap/"]);
     }
 
@@ -384,19 +544,40 @@ Mappings:
     #[test]
     fn what_a_hostile_template_costs_is_bounded() {
         let check = |sections: &str, url: &str, count: usize, longest: usize| {
-            let resource = format!("{{Type: 'AWS::CloudFormation::Stack', Properties: {{TemplateURL: {url}}}}}");
-            let stacks = nested_stacks(&parse(&format!("{sections}Resources:\n  Child: {resource}\n")));
-            let lengths = stacks.iter().flat_map(|stack| &stack.paths).map(String::len);
-            let (found, max) = lengths.fold((0, 0), |(found, max), length| (found + 1, length.max(max)));
+            let resource = format!(
+                "{{Type: 'AWS::CloudFormation::Stack', Properties: {{TemplateURL: {url}}}}}"
+            );
+            let stacks = nested_stacks(&parse(&format!(
+                "{sections}Resources:\n  Child: {resource}\n"
+            )));
+            let lengths = stacks
+                .iter()
+                .flat_map(|stack| &stack.paths)
+                .map(String::len);
+            let (found, max) =
+                lengths.fold((0, 0), |(found, max), length| (found + 1, length.max(max)));
             assert_eq!((found, max), (count, longest), "{url}");
         };
         let branches = "!If [C, a, b], ".repeat(20);
         check("", &format!("!Join ['', [{branches}x]]"), MAX_URLS, 21);
-        let long = format!("Parameters: {{P: {{Type: String, Default: '{}'}}}}\n", "x,".repeat(500));
+        let long = format!(
+            "Parameters: {{P: {{Type: String, Default: '{}'}}}}\n",
+            "x,".repeat(500)
+        );
         check(&long, &format!("!Sub '{}'", "${P}".repeat(1000)), 1, 5000);
-        check(&long, &format!("!Join ['{}', !Ref P]", "y".repeat(1000)), 1, MAX_LENGTH);
+        check(
+            &long,
+            &format!("!Join ['{}', !Ref P]", "y".repeat(1000)),
+            1,
+            MAX_LENGTH,
+        );
         // A mapping that leads to itself.
-        check("Mappings: {M: {a: {b: !FindInMap [M, a, b]}}}\n", "!FindInMap [M, a, b]", 2, 14);
+        check(
+            "Mappings: {M: {a: {b: !FindInMap [M, a, b]}}}\n",
+            "!FindInMap [M, a, b]",
+            2,
+            14,
+        );
     }
 
     #[test]
@@ -419,11 +600,18 @@ Resources:
   Fn::ForEach::Broken: [x]
 ";
         let stacks = nested_stacks(&parse(text));
-        let found: Vec<_> = stacks.iter().map(|it| (it.logical_id.as_str(), it.at.line, it.paths.join(" "))).collect();
+        let found: Vec<_> = stacks
+            .iter()
+            .map(|it| (it.logical_id.as_str(), it.at.line, it.paths.join(" ")))
+            .collect();
         assert_eq!(
             found,
             [
-                ("Stack${Zone}${Size}", 13, "/a/small.yaml /a/large.yaml /b/small.yaml /b/large.yaml".to_owned()),
+                (
+                    "Stack${Zone}${Size}",
+                    13,
+                    "/a/small.yaml /a/large.yaml /b/small.yaml /b/large.yaml".to_owned()
+                ),
                 ("Bare", 15, String::new()),
             ]
         );

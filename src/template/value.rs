@@ -1,4 +1,5 @@
-//! What an expression of the template language comes to: a value, parts of which may be unknown, or failures.
+//! What an expression of the template language comes to: a value, parts of which may be unknown, or
+//! failures.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,7 +22,8 @@ pub enum Value {
     Map(IndexMap<String, Value>),
     /// Only AWS knows, or nobody yet.
     Unknown(Unknown),
-    /// `AWS::NoValue`: the entry or item that it stands in is left out. No list and no map holds one.
+    /// `AWS::NoValue`: the entry or item that it stands in is left out. No list and no map holds
+    /// one.
     NoValue,
 }
 
@@ -54,7 +56,8 @@ pub enum Until {
 /// Why a template can't be launched: CloudFormation's words, and the place in the template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// As CloudFormation words it: `Template error: Unable to get mapping for RegionMap::eu-west-9::AMI`.
+    /// As CloudFormation words it:
+    /// `Template error: Unable to get mapping for RegionMap::eu-west-9::AMI`.
     pub message: String,
     pub at: Location,
     /// Nested stacks that lead to the template, from the outermost.
@@ -87,7 +90,8 @@ pub struct NestedIn {
 pub struct Note {
     /// `parameter InstanceType is set here`
     pub message: String,
-    /// Absent where a value comes from the environment or the command line; the message then says so.
+    /// Absent where a value comes from the environment or the command line; the message then says
+    /// so.
     pub at: Option<Location>,
     /// A secret may stand there, so the line itself is not to be shown.
     pub is_secret: bool,
@@ -102,20 +106,24 @@ impl Value {
         Self::String(text.into())
     }
 
-    /// A scalar of a template, read by the rules of YAML 1.1: `Yes` is true, and `010` is 8. None for lists and maps.
+    /// A scalar of a template, read by the rules of YAML 1.1: `Yes` is true, and `010` is 8. None
+    /// for lists and maps.
     pub fn of_scalar(node: &Node) -> Option<Self> {
         Some(match &node.value {
             yaml::Value::Null => Self::Null,
             yaml::Value::Bool(value) => Self::Bool(*value),
             yaml::Value::Int(value) => Self::Number((*value).into()),
-            yaml::Value::Float(value) => Number::from_f64(*value).map_or_else(|| Self::text(&*node.text), Self::Number),
+            yaml::Value::Float(value) => {
+                Number::from_f64(*value).map_or_else(|| Self::text(&*node.text), Self::Number)
+            }
             yaml::Value::Timestamp(_) => Self::text(&*node.text),
             yaml::Value::String(text) => Self::text(&**text),
             yaml::Value::Sequence(_) | yaml::Value::Mapping(_) => return None,
         })
     }
 
-    /// Text as CloudFormation makes it of a scalar: `true`, `1.5`. None for lists, maps, null and what isn't known.
+    /// Text as CloudFormation makes it of a scalar: `true`, `1.5`. None for lists, maps, null and
+    /// what isn't known.
     pub fn as_text(&self) -> Option<String> {
         match self {
             Self::Bool(value) => Some(value.to_string()),
@@ -141,7 +149,12 @@ impl Value {
         match self {
             Self::String(text) => own + text.len(),
             Self::List(items) => own + items.iter().map(Self::size).sum::<usize>(),
-            Self::Map(entries) => own + entries.iter().map(|(key, value)| key.len() + value.size()).sum::<usize>(),
+            Self::Map(entries) => {
+                own + entries
+                    .iter()
+                    .map(|(key, value)| key.len() + value.size())
+                    .sum::<usize>()
+            }
             Self::Null | Self::Bool(_) | Self::Number(_) | Self::Unknown(_) | Self::NoValue => own,
         }
     }
@@ -154,9 +167,12 @@ impl Value {
             Self::Number(value) => value.clone().into(),
             Self::String(text) => text.as_str().into(),
             Self::List(items) => items.iter().map(Self::to_json).collect(),
-            Self::Map(entries) => {
-                serde_json::Value::Object(entries.iter().map(|(key, value)| (key.clone(), value.to_json())).collect())
-            }
+            Self::Map(entries) => serde_json::Value::Object(
+                entries
+                    .iter()
+                    .map(|(key, value)| (key.clone(), value.to_json()))
+                    .collect(),
+            ),
             Self::Unknown(unknown) => serde_json::json!({ "Unknown": unknown.to_string() }),
         }
     }
@@ -175,10 +191,12 @@ impl Value {
     }
 }
 
-/// The text that CloudFormation makes of a scalar in a template, wherever it stands: `true` of `Yes`, `8` of `010`. Empty
-/// for null, lists and maps.
+/// The text that CloudFormation makes of a scalar in a template, wherever it stands: `true` of
+/// `Yes`, `8` of `010`. Empty for null, lists and maps.
 pub fn text_of(node: &Node) -> String {
-    Value::of_scalar(node).and_then(|value| value.as_text()).unwrap_or_default()
+    Value::of_scalar(node)
+        .and_then(|value| value.as_text())
+        .unwrap_or_default()
 }
 
 impl From<Unknown> for Value {
@@ -190,12 +208,22 @@ impl From<Unknown> for Value {
 impl Unknown {
     /// AWS knows: `availability zones of us-east-1`.
     pub fn asked(what: impl Into<String>) -> Self {
-        Self { reasons: BTreeSet::from([Reason { until: Until::Asked, what: what.into() }]) }
+        Self {
+            reasons: BTreeSet::from([Reason {
+                until: Until::Asked,
+                what: what.into(),
+            }]),
+        }
     }
 
     /// Nobody knows before launch: `attribute Arn of Queue`.
     pub fn launched(what: impl Into<String>) -> Self {
-        Self { reasons: BTreeSet::from([Reason { until: Until::Launched, what: what.into() }]) }
+        Self {
+            reasons: BTreeSet::from([Reason {
+                until: Until::Launched,
+                what: what.into(),
+            }]),
+        }
     }
 
     /// All of them as one; none of none.
@@ -208,9 +236,14 @@ impl Unknown {
         self
     }
 
-    /// What hangs on it, by a name of its own: AWS knows that too as soon as it is asked for one of the reasons.
+    /// What hangs on it, by a name of its own: AWS knows that too as soon as it is asked for one of
+    /// the reasons.
     pub fn renamed(&self, what: impl Into<String>) -> Self {
-        if self.reasons.iter().any(|reason| reason.until == Until::Asked) {
+        if self
+            .reasons
+            .iter()
+            .any(|reason| reason.until == Until::Asked)
+        {
             Self::asked(what)
         } else {
             Self::launched(what)
@@ -268,7 +301,9 @@ impl fmt::Display for Failure {
 }
 
 /// Results together: all values, or all failures.
-pub fn together<T>(results: impl IntoIterator<Item = Result<T, Failures>>) -> Result<Vec<T>, Failures> {
+pub fn together<T>(
+    results: impl IntoIterator<Item = Result<T, Failures>>,
+) -> Result<Vec<T>, Failures> {
     let mut values = Vec::new();
     let mut failures = Vec::new();
     for result in results {

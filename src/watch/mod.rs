@@ -1,6 +1,7 @@
 //! Stacks are followed by their events, nested ones included, until they come to rest.
 //!
-//! One poll per live stack and tick, and only for what is new. Called by `run`; knows `event` and `aws`.
+//! One poll per live stack and tick, and only for what is new. Called by `run`; knows `event` and
+//! `aws`.
 
 mod pace;
 
@@ -15,11 +16,13 @@ use crate::aws::{AwsError, Clients, ErrorKind, INVISIBLE, Stack};
 use crate::event::{CellId, Events, Happening, Output, StackEvent};
 use crate::status::StackStatus;
 
-/// How long polls of one stack may fail in a row, each repeated for a while, before following it is given up.
+/// How long polls of one stack may fail in a row, each repeated for a while, before following it is
+/// given up.
 const LONGEST_FAILURE: Duration = Duration::from_secs(15);
 
-/// How often in a row a stack has to be missing to count as deleted. CloudFormation shows deleted stacks by their ID for
-/// 90 days, so that one that is missing once may only not be visible everywhere.
+/// How often in a row a stack has to be missing to count as deleted. CloudFormation shows deleted
+/// stacks by their ID for 90 days, so that one that is missing once may only not be visible
+/// everywhere.
 const MISSES: u32 = 3;
 
 const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
@@ -57,7 +60,13 @@ pub struct Settled {
 
 impl Watcher {
     pub fn new(cell: CellId, stack_id: String, clients: Arc<Clients>, events: Events) -> Self {
-        Self { cell, clients, events, stacks: vec![Followed::new(stack_id, 0)], first_failure: None }
+        Self {
+            cell,
+            clients,
+            events,
+            stacks: vec![Followed::new(stack_id, 0)],
+            first_failure: None,
+        }
     }
 
     pub fn stack_id(&self) -> &str {
@@ -85,13 +94,18 @@ impl Watcher {
     /// Takes an event in that was reported earlier, and follows the stack that it tells of.
     pub fn recall(&mut self, event: &StackEvent) {
         self.follow(event);
-        if let Some(stack) = self.stacks.iter_mut().find(|stack| stack.stack_id == event.stack_id) {
+        if let Some(stack) = self
+            .stacks
+            .iter_mut()
+            .find(|stack| stack.stack_id == event.stack_id)
+        {
             stack.seen.insert(event.event_id.clone());
             stack.take(event);
         }
     }
 
-    /// Takes everything that has happened so far as known: for a stack of an earlier run, whose past is not this run's.
+    /// Takes everything that has happened so far as known: for a stack of an earlier run, whose
+    /// past is not this run's.
     pub async fn catch_up(&mut self) -> Result<(), AwsError> {
         self.stacks[0].poll(&self.clients).await.map(|_| ())
     }
@@ -112,7 +126,10 @@ impl Watcher {
         let root = &self.stacks[0];
         let settled = Settled {
             status: root.status.clone(),
-            reason: root.reason.clone().or_else(|| described.as_ref().and_then(|stack| stack.reason.clone())),
+            reason: root
+                .reason
+                .clone()
+                .or_else(|| described.as_ref().and_then(|stack| stack.reason.clone())),
             outputs: described.map(|stack| stack.outputs).unwrap_or_default(),
         };
         self.events.send(Happening::StackSettled {
@@ -136,15 +153,17 @@ impl Watcher {
         }
     }
 
-    /// Returns when what was begun with a stack that was [caught up](Self::catch_up) with has come to rest.
+    /// Returns when what was begun with a stack that was [caught up](Self::catch_up) with has come
+    /// to rest.
     pub async fn changed(&mut self) -> Result<Settled, AwsError> {
         self.stacks[0].status = StackStatus::CreateInProgress;
         self.stacks[0].reason = None;
         self.settled().await
     }
 
-    /// Returns when a deletion that was asked for has ended, with the stack's last status and its reason. Only the cell's
-    /// own stack is polled: nested stacks go with it. If it fails, one more look at all of them shows why.
+    /// Returns when a deletion that was asked for has ended, with the stack's last status and its
+    /// reason. Only the cell's own stack is polled: nested stacks go with it. If it fails, one more
+    /// look at all of them shows why.
     pub async fn deleted(&mut self) -> Result<(StackStatus, Option<String>), AwsError> {
         // One that somebody else requested may have ended before this one was.
         if !self.is_deleted() {
@@ -158,7 +177,9 @@ impl Watcher {
             self.take(found);
         }
         if !self.is_deleted() {
-            self.stacks[1..].iter_mut().for_each(|nested| nested.status = StackStatus::CreateInProgress);
+            self.stacks[1..]
+                .iter_mut()
+                .for_each(|nested| nested.status = StackStatus::CreateInProgress);
             self.poll().await?;
         }
         Ok((self.stacks[0].status.clone(), self.stacks[0].reason.clone()))
@@ -168,7 +189,9 @@ impl Watcher {
     async fn poll(&mut self) -> Result<(), AwsError> {
         let mut from = 0;
         while from < self.stacks.len() {
-            let live = self.stacks[from..].iter_mut().filter(|stack| !stack.status.is_terminal());
+            let live = self.stacks[from..]
+                .iter_mut()
+                .filter(|stack| !stack.status.is_terminal());
             let polls: Vec<_> = join_all(live.map(|stack| stack.poll(&self.clients))).await;
             from = self.stacks.len();
             for found in polls {
@@ -185,11 +208,15 @@ impl Watcher {
             && let Some(nested) = &event.physical_id
             && self.stacks.iter().all(|stack| stack.stack_id != *nested)
         {
-            self.stacks.push(Followed::new(nested.clone(), event.depth + 1));
+            self.stacks
+                .push(Followed::new(nested.clone(), event.depth + 1));
         }
         let is_cause = event.status.is_failed()
             && event.resource_type != STACK_TYPE
-            && event.reason.as_deref().is_some_and(|reason| !reason.contains("cancelled"));
+            && event
+                .reason
+                .as_deref()
+                .is_some_and(|reason| !reason.contains("cancelled"));
         if is_cause && self.first_failure.is_none() {
             self.first_failure.clone_from(&event.reason);
         }
@@ -199,7 +226,10 @@ impl Watcher {
     fn take(&mut self, found: Vec<StackEvent>) {
         for event in found {
             self.follow(&event);
-            self.events.send(Happening::StackEvent { cell: self.cell.clone(), detail: event });
+            self.events.send(Happening::StackEvent {
+                cell: self.cell.clone(),
+                detail: event,
+            });
         }
     }
 }
@@ -224,13 +254,18 @@ impl Followed {
         self.seen.is_empty() && self.since.elapsed() < INVISIBLE
     }
 
-    /// The stack's new events, oldest first. A poll that fails for a passing reason finds nothing; the next one makes
-    /// up for it.
+    /// The stack's new events, oldest first. A poll that fails for a passing reason finds nothing;
+    /// the next one makes up for it.
     async fn poll(&mut self, clients: &Clients) -> Result<Vec<StackEvent>, AwsError> {
-        let found = match clients.new_events(&self.stack_id, self.depth, &mut self.seen).await {
+        let found = match clients
+            .new_events(&self.stack_id, self.depth, &mut self.seen)
+            .await
+        {
             Ok(found) => found,
             // It may not be visible yet.
-            Err(error) if error.message.contains("does not exist") && self.is_new() => return Ok(Vec::new()),
+            Err(error) if error.message.contains("does not exist") && self.is_new() => {
+                return Ok(Vec::new());
+            }
             Err(error) if error.message.contains("does not exist") => {
                 self.misses += 1;
                 if self.misses >= MISSES {
@@ -242,7 +277,11 @@ impl Followed {
                 let since = self.failing_since.get_or_insert_with(Instant::now);
                 let may_pass = since.elapsed() < LONGEST_FAILURE;
                 let passing = error.may_pass() || error.is(ErrorKind::Other);
-                return if passing && may_pass { Ok(Vec::new()) } else { Err(error) };
+                return if passing && may_pass {
+                    Ok(Vec::new())
+                } else {
+                    Err(error)
+                };
             }
         };
         self.failing_since = None;

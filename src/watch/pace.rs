@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// By how long the stack has been followed: most stacks that end soon end in the first seconds, and one that has taken
-/// ten minutes can wait four seconds more. A finished stack is always noticed within five.
+/// By how long the stack has been followed: most stacks that end soon end in the first seconds, and
+/// one that has taken ten minutes can wait four seconds more. A finished stack is always noticed
+/// within five.
 pub(super) fn delay(age: Duration) -> Duration {
     Duration::from_millis(match age.as_secs() {
         0 if age.as_millis() < 300 => 100,
@@ -21,7 +22,11 @@ mod tests {
     #[test]
     fn looks_grow_rarer_and_stay_under_five_seconds() {
         let check = |age: u64, expect: u64| {
-            assert_eq!(delay(Duration::from_millis(age)), Duration::from_millis(expect), "{age} ms");
+            assert_eq!(
+                delay(Duration::from_millis(age)),
+                Duration::from_millis(expect),
+                "{age} ms"
+            );
         };
         check(0, 100);
         check(300, 500);

@@ -42,7 +42,11 @@ pub fn compose(file: &Arc<Path>, text: &str, dialect: Dialect) -> Parsed {
         findings: Findings::new(file, dialect),
     };
     let root = composer.document();
-    Parsed { root, diagnostics: composer.findings.into_diagnostics(), complete: !composer.ended }
+    Parsed {
+        root,
+        diagnostics: composer.findings.into_diagnostics(),
+        complete: !composer.ended,
+    }
 }
 
 struct Composer<'a> {
@@ -75,11 +79,17 @@ struct Size {
 
 impl Size {
     fn plus(self, other: Self) -> Self {
-        Self { nodes: self.nodes.saturating_add(other.nodes), bytes: self.bytes.saturating_add(other.bytes) }
+        Self {
+            nodes: self.nodes.saturating_add(other.nodes),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
     }
 
     fn minus(self, other: Self) -> Self {
-        Self { nodes: self.nodes.saturating_sub(other.nodes), bytes: self.bytes.saturating_sub(other.bytes) }
+        Self {
+            nodes: self.nodes.saturating_sub(other.nodes),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
     }
 }
 
@@ -92,7 +102,8 @@ impl<'a> Composer<'a> {
                 Event::StreamEnd => break,
                 Event::DocumentStart(..) if root.is_some() => {
                     self.findings.warning(position(span.start), || {
-                        "only the first document of the file is read; here another one starts".to_owned()
+                        "only the first document of the file is read; here another one starts"
+                            .to_owned()
                     });
                     break;
                 }
@@ -112,12 +123,20 @@ impl<'a> Composer<'a> {
             Ok(next) => Some(next),
             Err(error) => {
                 let mark = *error.marker();
-                // A tag ends what stands before it, so the parser expects anything but a second one.
-                let rest = mark.byte_offset().and_then(|offset| self.text.get(offset..)).unwrap_or_default();
-                let before = self.text.get(..self.text.len() - rest.len()).unwrap_or_default();
+                // A tag ends what stands before it, so the parser expects anything but a second
+                // one.
+                let rest = mark
+                    .byte_offset()
+                    .and_then(|offset| self.text.get(offset..))
+                    .unwrap_or_default();
+                let before = self
+                    .text
+                    .get(..self.text.len() - rest.len())
+                    .unwrap_or_default();
                 let explained = two_tags(before, rest).unwrap_or_else(|| explain(error.kind()));
                 self.ended = true;
-                self.findings.add(Severity::Error, position(mark), || explained);
+                self.findings
+                    .add(Severity::Error, position(mark), || explained);
                 None
             }
         }
@@ -138,18 +157,32 @@ impl<'a> Composer<'a> {
             Event::SequenceStart(_, _, tag) => {
                 let items = self.sequence(depth);
                 let tag = self.collection_tag(tag.as_deref(), at);
-                Node { value: Value::Sequence(items), tag, text: "".into(), at }
+                Node {
+                    value: Value::Sequence(items),
+                    tag,
+                    text: "".into(),
+                    at,
+                }
             }
             Event::MappingStart(_, _, tag) => {
                 let entries = self.mapping(depth);
                 let tag = self.collection_tag(tag.as_deref(), at);
-                Node { value: Value::Mapping(entries), tag, text: "".into(), at }
+                Node {
+                    value: Value::Mapping(entries),
+                    tag,
+                    text: "".into(),
+                    at,
+                }
             }
             Event::Alias(id) => self.alias(id, at, depth),
             Event::UnresolvedAlias(name) => {
                 self.refuse_alias(at);
-                self.findings
-                    .error(at, || format!("`*{}` refers to an anchor that does not stand before it", shown(&name)));
+                self.findings.error(at, || {
+                    format!(
+                        "`*{}` refers to an anchor that does not stand before it",
+                        shown(&name)
+                    )
+                });
                 null(at)
             }
             _ => null(at),
@@ -199,12 +232,17 @@ impl<'a> Composer<'a> {
             } else if key.is_scalar() {
                 own.push((key, value));
             } else {
-                self.findings
-                    .error(position(span.start), || format!("a key is a single value, not {}", key.kind_name()));
+                self.findings.error(position(span.start), || {
+                    format!("a key is a single value, not {}", key.kind_name())
+                });
             }
         }
         let own = self.findings.settle_duplicates(own);
-        if merged.is_empty() { own } else { with_merged(merged, own, self.findings.dialect) }
+        if merged.is_empty() {
+            own
+        } else {
+            with_merged(merged, own, self.findings.dialect)
+        }
     }
 
     /// Adds what stands under a `<<`. In a list the earlier mapping wins, so it goes last.
@@ -216,15 +254,18 @@ impl<'a> Composer<'a> {
                 for item in items.into_iter().rev() {
                     match item.value {
                         Value::Mapping(entries) => into.extend(entries),
-                        _ => self
-                            .findings
-                            .error(item.at, || format!("`<<` takes mappings, and this is {}", item.kind_name())),
+                        _ => self.findings.error(item.at, || {
+                            format!("`<<` takes mappings, and this is {}", item.kind_name())
+                        }),
                     }
                 }
             }
-            _ => self
-                .findings
-                .error(at, || format!("`<<` takes a mapping or a list of mappings, not {}", value.kind_name())),
+            _ => self.findings.error(at, || {
+                format!(
+                    "`<<` takes a mapping or a list of mappings, not {}",
+                    value.kind_name()
+                )
+            }),
         }
     }
 
@@ -239,13 +280,19 @@ impl<'a> Composer<'a> {
             None => (Value::String(text.into()), None),
             Some(tag) => self.tagged(text, tag, at),
         };
-        Node { value, tag, text: text.into(), at }
+        Node {
+            value,
+            tag,
+            text: text.into(),
+            at,
+        }
     }
 
     fn resolved(&mut self, text: &str, at: Position) -> Value {
         scalar::resolve(text, self.findings.dialect).unwrap_or_else(|Malformed(message)| {
             self.findings.add(Severity::Warning, at, || {
-                Diagnostic::warning(format!("{message}; it is read as text")).help("put it in quotes")
+                Diagnostic::warning(format!("{message}; it is read as text"))
+                    .help("put it in quotes")
             });
             Value::String(text.into())
         })
@@ -262,7 +309,9 @@ impl<'a> Composer<'a> {
         match scalar::construct(&name, text) {
             Some(Ok(value)) => (value, None),
             Some(Err(Malformed(message))) => {
-                self.findings.error(at, || format!("{message}, as its tag `{}` asks", shown(&tag.original())));
+                self.findings.error(at, || {
+                    format!("{message}, as its tag `{}` asks", shown(&tag.original()))
+                });
                 (Value::String(text.into()), None)
             }
             None => (Value::String(text.into()), Some(tag.original().into())),
@@ -284,25 +333,43 @@ impl<'a> Composer<'a> {
 
     fn alias(&mut self, id: usize, at: Position, depth: usize) -> Node {
         self.refuse_alias(at);
-        let Some(Anchored { size, depth: own_depth, .. }) = self.anchors.get(&id) else {
-            self.findings.error(at, || "the alias stands inside the node that it refers to".to_owned());
+        let Some(Anchored {
+            size,
+            depth: own_depth,
+            ..
+        }) = self.anchors.get(&id)
+        else {
+            self.findings.error(at, || {
+                "the alias stands inside the node that it refers to".to_owned()
+            });
             return null(at);
         };
         let size = *size;
         if depth + own_depth > MAX_DEPTH {
-            self.findings.error(at, || format!("aliases nest the file deeper than {MAX_DEPTH} levels"));
+            self.findings.error(at, || {
+                format!("aliases nest the file deeper than {MAX_DEPTH} levels")
+            });
             return null(at);
         }
         if !self.afford(size, at) {
             return null(at);
         }
         self.made = self.made.plus(size);
-        self.anchors.get(&id).map_or_else(|| null(at), |anchored| anchored.node.clone())
+        self.anchors
+            .get(&id)
+            .map_or_else(|| null(at), |anchored| anchored.node.clone())
     }
 
     fn remember(&mut self, id: usize, node: &Node, size: Size, at: Position) {
         if self.afford(size, at) {
-            self.anchors.insert(id, Anchored { node: node.clone(), size, depth: depth_of(node) });
+            self.anchors.insert(
+                id,
+                Anchored {
+                    node: node.clone(),
+                    size,
+                    depth: depth_of(node),
+                },
+            );
         }
     }
 
@@ -313,30 +380,41 @@ impl<'a> Composer<'a> {
         self.copied = self.copied.plus(size);
         if was_within && !within(self.copied) {
             self.ended = true;
-            self.findings.error(at, || match self.copied.nodes > MAX_COPIED_NODES {
-                true => format!("anchors and aliases expand to more than {MAX_COPIED_NODES} values"),
-                false => format!("anchors and aliases expand to more than {} MiB", MAX_COPIED_BYTES / 1024 / 1024),
-            });
+            self.findings
+                .error(at, || match self.copied.nodes > MAX_COPIED_NODES {
+                    true => {
+                        format!("anchors and aliases expand to more than {MAX_COPIED_NODES} values")
+                    }
+                    false => format!(
+                        "anchors and aliases expand to more than {} MiB",
+                        MAX_COPIED_BYTES / 1024 / 1024
+                    ),
+                });
         }
         within(self.copied)
     }
 
     /// CloudFormation supports neither aliases nor merge keys nor some of YAML's tags
-    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html>, as it stood until 2024).
-    /// It refuses every alias, in these words; an anchor alone does no harm.
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html>, as
+    /// it stood until 2024). It refuses every alias, in these words; an anchor alone does no harm.
     fn refuse_alias(&mut self, at: Position) {
         if self.findings.dialect == Dialect::CloudFormation {
             self.findings.add(Severity::Error, at, || {
-                Diagnostic::error("Template error: YAML aliases are not allowed in CloudFormation templates")
-                    .help("write the value out where the alias stands")
+                Diagnostic::error(
+                    "Template error: YAML aliases are not allowed in CloudFormation templates",
+                )
+                .help("write the value out where the alias stands")
             });
         }
     }
 
-    /// What it makes of a `<<` without an alias is said nowhere, so this is a warning, as cfn-lint's W1100 is.
+    /// What it makes of a `<<` without an alias is said nowhere, so this is a warning, as
+    /// cfn-lint's W1100 is.
     fn refuse_merge(&mut self, at: Position) {
         if self.findings.dialect == Dialect::CloudFormation {
-            self.findings.warning(at, || "CloudFormation does not support merge keys (`<<`)".to_owned());
+            self.findings.warning(at, || {
+                "CloudFormation does not support merge keys (`<<`)".to_owned()
+            });
         }
     }
 
@@ -345,32 +423,48 @@ impl<'a> Composer<'a> {
         if self.findings.dialect == Dialect::CloudFormation
             && matches!(name, "binary" | "omap" | "pairs" | "set" | "timestamp")
         {
-            self.findings.warning(at, || format!("CloudFormation does not support the tag `!!{name}`"));
+            self.findings.warning(at, || {
+                format!("CloudFormation does not support the tag `!!{name}`")
+            });
         }
     }
 }
 
 fn null(at: Position) -> Node {
-    Node { value: Value::Null, tag: None, text: "".into(), at }
+    Node {
+        value: Value::Null,
+        tag: None,
+        text: "".into(),
+        at,
+    }
 }
 
 fn position(mark: Marker) -> Position {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Position { line: count(mark.line()), column: count(mark.col()).saturating_add(1) }
+    Position {
+        line: count(mark.line()),
+        column: count(mark.col()).saturating_add(1),
+    }
 }
 
 /// A plain `<<`, or a scalar that is tagged as one.
 fn is_merge_key(event: &Event) -> bool {
     match event {
         Event::Scalar(text, ScalarStyle::Plain, _, None) => text == "<<",
-        Event::Scalar(_, _, _, Some(tag)) => tag.suffix_in_namespace(CORE).as_deref() == Some("merge"),
+        Event::Scalar(_, _, _, Some(tag)) => {
+            tag.suffix_in_namespace(CORE).as_deref() == Some("merge")
+        }
         _ => false,
     }
 }
 
-/// Merged entries come first and give way to later ones of the same key, in their place, as in PyYAML's dictionaries.
-/// Duplicates among a mapping's own entries stay.
-fn with_merged(merged: Vec<(Node, Node)>, own: Vec<(Node, Node)>, dialect: Dialect) -> Vec<(Node, Node)> {
+/// Merged entries come first and give way to later ones of the same key, in their place, as in
+/// PyYAML's dictionaries. Duplicates among a mapping's own entries stay.
+fn with_merged(
+    merged: Vec<(Node, Node)>,
+    own: Vec<(Node, Node)>,
+    dialect: Dialect,
+) -> Vec<(Node, Node)> {
     let merged_end = merged.len();
     let mut all: Vec<Option<(Node, Node)>> = merged.into_iter().chain(own).map(Some).collect();
     // For each place in the result, which of all entries stands there.
@@ -378,7 +472,10 @@ fn with_merged(merged: Vec<(Node, Node)>, own: Vec<(Node, Node)>, dialect: Diale
     let mut places = HashMap::new();
     for (index, (key, _)) in all.iter().flatten().enumerate() {
         let key = dialect.identity(key);
-        match places.get(&key).and_then(|place: &usize| kept.get_mut(*place)) {
+        match places
+            .get(&key)
+            .and_then(|place: &usize| kept.get_mut(*place))
+        {
             Some(slot) => *slot = index,
             None => {
                 if index < merged_end {
@@ -389,14 +486,19 @@ fn with_merged(merged: Vec<(Node, Node)>, own: Vec<(Node, Node)>, dialect: Diale
         }
     }
     drop(places);
-    kept.into_iter().filter_map(|index| all.get_mut(index).and_then(Option::take)).collect()
+    kept.into_iter()
+        .filter_map(|index| all.get_mut(index).and_then(Option::take))
+        .collect()
 }
 
 /// How deep a tree is.
 fn depth_of(node: &Node) -> usize {
     let below = match &node.value {
         Value::Sequence(items) => items.iter().map(depth_of).max(),
-        Value::Mapping(entries) => entries.iter().map(|(key, value)| depth_of(key).max(depth_of(value))).max(),
+        Value::Mapping(entries) => entries
+            .iter()
+            .map(|(key, value)| depth_of(key).max(depth_of(value)))
+            .max(),
         _ => None,
     };
     1 + below.unwrap_or(0)
@@ -414,8 +516,17 @@ mod tests {
     /// The tree as JSON, and every diagnostic as `line:column: message (help)`.
     fn read_as(dialect: Dialect, text: &str) -> (serde_json::Value, Vec<String>) {
         let parsed = compose_as(dialect, text);
-        let said = parsed.diagnostics.iter().map(|d| d.to_string().trim_start_matches("f:").to_owned()).collect();
-        (parsed.root.map_or(serde_json::json!("(no document)"), |root| root.to_json()), said)
+        let said = parsed
+            .diagnostics
+            .iter()
+            .map(|d| d.to_string().trim_start_matches("f:").to_owned())
+            .collect();
+        (
+            parsed
+                .root
+                .map_or(serde_json::json!("(no document)"), |root| root.to_json()),
+            said,
+        )
     }
 
     fn read(text: &str) -> (serde_json::Value, Vec<String>) {
@@ -425,7 +536,13 @@ mod tests {
     #[track_caller]
     fn check_as(dialect: Dialect, text: &str, expect: &str, diagnostics: &[&str]) {
         let (tree, said) = read_as(dialect, text);
-        assert_eq!((tree.to_string().as_str(), said), (expect, diagnostics.iter().map(|d| (*d).to_owned()).collect()));
+        assert_eq!(
+            (tree.to_string().as_str(), said),
+            (
+                expect,
+                diagnostics.iter().map(|d| (*d).to_owned()).collect()
+            )
+        );
     }
 
     #[track_caller]
@@ -438,10 +555,16 @@ mod tests {
     fn check_template(text: &str, expect: &str, diagnostics: &[(Severity, &str)]) {
         let told: Vec<_> = diagnostics.iter().map(|(_, said)| *said).collect();
         check_as(Dialect::CloudFormation, text, expect, &told);
-        let severities = compose_as(Dialect::CloudFormation, text).diagnostics.into_iter().map(|it| it.severity);
+        let severities = compose_as(Dialect::CloudFormation, text)
+            .diagnostics
+            .into_iter()
+            .map(|it| it.severity);
         assert_eq!(
             severities.collect::<Vec<_>>(),
-            diagnostics.iter().map(|(severity, _)| *severity).collect::<Vec<_>>()
+            diagnostics
+                .iter()
+                .map(|(severity, _)| *severity)
+                .collect::<Vec<_>>()
         );
     }
 
@@ -450,10 +573,18 @@ mod tests {
         check("", r#""(no document)""#, &[]);
         check("# nothing\n", r#""(no document)""#, &[]);
         check("---\n", "null", &[]);
-        check("a:\nb: ~\nc: ''\nd: !!str\ne: \"~\"", r#"{"a":null,"b":null,"c":"","d":"","e":"~"}"#, &[]);
+        check(
+            "a:\nb: ~\nc: ''\nd: !!str\ne: \"~\"",
+            r#"{"a":null,"b":null,"c":"","d":"","e":"~"}"#,
+            &[],
+        );
         check("a: |\n  x\n  y", r#"{"a":"x\ny"}"#, &[]);
         check("a: ! 010\nb: !!int '010'", r#"{"a":"010","b":8}"#, &[]);
-        check("{\t\"a\": [1, true, null],\n\t\"b\\/\": \"\\ud83d\\ude00\"}", r#"{"a":[1,true,null],"b/":"😀"}"#, &[]);
+        check(
+            "{\t\"a\": [1, true, null],\n\t\"b\\/\": \"\\ud83d\\ude00\"}",
+            r#"{"a":[1,true,null],"b/":"😀"}"#,
+            &[],
+        );
         check(
             "a: 1\n---\nb: 2\n",
             r#"{"a":1}"#,
@@ -463,16 +594,28 @@ mod tests {
 
     #[test]
     fn merge_keys_as_in_pyyaml() {
-        check("b: &b {x: 1, y: 2}\na: {<<: *b, y: 3, z: 4}", r#"{"b":{"x":1,"y":2},"a":{"x":1,"y":3,"z":4}}"#, &[]);
+        check(
+            "b: &b {x: 1, y: 2}\na: {<<: *b, y: 3, z: 4}",
+            r#"{"b":{"x":1,"y":2},"a":{"x":1,"y":3,"z":4}}"#,
+            &[],
+        );
         check("a: {y: 3, <<: {x: 1, y: 2}}", r#"{"a":{"x":1,"y":3}}"#, &[]);
-        check("a: {<<: [{x: 1}, {x: 2, y: 2}]}", r#"{"a":{"x":1,"y":2}}"#, &[]);
+        check(
+            "a: {<<: [{x: 1}, {x: 2, y: 2}]}",
+            r#"{"a":{"x":1,"y":2}}"#,
+            &[],
+        );
         check("a: {'<<': {x: 1}}", r#"{"a":{"<<":{"x":1}}}"#, &[]);
         check(
             "a: {<<: 1, y: 2}",
             r#"{"a":{"y":2}}"#,
             &["1:9: `<<` takes a mapping or a list of mappings, not a whole number"],
         );
-        check("a: {<<: [x]}", r#"{"a":{}}"#, &["1:10: `<<` takes mappings, and this is text"]);
+        check(
+            "a: {<<: [x]}",
+            r#"{"a":{}}"#,
+            &["1:10: `<<` takes mappings, and this is text"],
+        );
     }
 
     #[test]
@@ -486,18 +629,35 @@ mod tests {
         let tag = |key: &str| root.get(key).and_then(|node| node.tag.as_deref());
         assert_eq!(
             ["a", "b", "c", "d", "e"].map(tag),
-            [Some("!Ref"), Some("!GetAtt"), None, Some("!Sub"), Some("!!foo")]
+            [
+                Some("!Ref"),
+                Some("!GetAtt"),
+                None,
+                Some("!Sub"),
+                Some("!!foo")
+            ]
         );
         assert_eq!(root.get("a").and_then(Node::as_str), Some("010"));
         let at = |key: &str| root.get(key).map(|node| (node.at.line, node.at.column));
-        assert_eq!(["a", "b", "d"].map(at), [Some((1, 9)), Some((2, 12)), Some((5, 3))]);
+        assert_eq!(
+            ["a", "b", "d"].map(at),
+            [Some((1, 9)), Some((2, 12)), Some((5, 3))]
+        );
     }
 
     #[test]
     fn columns_count_characters() {
-        let root = compose_as(Dialect::PyYaml, "\u{FEFF}ü😀: x\n").root.unwrap();
+        let root = compose_as(Dialect::PyYaml, "\u{FEFF}ü😀: x\n")
+            .root
+            .unwrap();
         let (key, value) = &root.entries()[0];
-        assert_eq!((key.at, value.at), (Position { line: 1, column: 1 }, Position { line: 1, column: 5 }));
+        assert_eq!(
+            (key.at, value.at),
+            (
+                Position { line: 1, column: 1 },
+                Position { line: 1, column: 5 }
+            )
+        );
     }
 
     #[test]
@@ -507,7 +667,11 @@ mod tests {
             assert_eq!(parsed.diagnostics, [], "{text}");
             let root = parsed.root.unwrap();
             let value = root.get("a").unwrap();
-            assert_eq!((value.tag.as_deref(), value.to_json().to_string().as_str()), (Some(tag), expect), "{text}");
+            assert_eq!(
+                (value.tag.as_deref(), value.to_json().to_string().as_str()),
+                (Some(tag), expect),
+                "{text}"
+            );
         };
         check("a: !Ref b", "!Ref", r#""b""#);
         check("a: !Ref\n  b", "!Ref", r#""b""#);
@@ -524,10 +688,22 @@ mod tests {
         check("a: !GetAtt\n  - b\n  - c", "!GetAtt", r#"["b","c"]"#);
         check("a: !Sub ['${b}', {b: c}]", "!Sub", r#"["${b}",{"b":"c"}]"#);
         check("a: !Sub\n- b\n- c: d", "!Sub", r#"["b",{"c":"d"}]"#);
-        check("a: !Transform {Name: b, Parameters: {c: d}}", "!Transform", r#"{"Name":"b","Parameters":{"c":"d"}}"#);
+        check(
+            "a: !Transform {Name: b, Parameters: {c: d}}",
+            "!Transform",
+            r#"{"Name":"b","Parameters":{"c":"d"}}"#,
+        );
         check("a: !Transform\n  Name: b", "!Transform", r#"{"Name":"b"}"#);
-        check("a: !Base64\n  'Fn::Sub': b", "!Base64", r#"{"Fn::Sub":"b"}"#);
-        check("a: !If [b, !Ref c, !If [d, !Ref e, {f: !Ref g}]]", "!If", r#"["b","c",["d","e",{"f":"g"}]]"#);
+        check(
+            "a: !Base64\n  'Fn::Sub': b",
+            "!Base64",
+            r#"{"Fn::Sub":"b"}"#,
+        );
+        check(
+            "a: !If [b, !Ref c, !If [d, !Ref e, {f: !Ref g}]]",
+            "!If",
+            r#"["b","c",["d","e",{"f":"g"}]]"#,
+        );
         check("a: !Condition b", "!Condition", r#""b""#);
         check("a: !Equals [!Ref b, '']", "!Equals", r#"["b",""]"#);
         check("a: !GetAZs ''", "!GetAZs", r#""""#);
@@ -558,15 +734,24 @@ mod tests {
                  earlier one is at line 1, column 1)",
             )],
         );
-        // What stands under different parents is no duplicate, nor is what only differs in its letters' case.
-        check_template("a: {x: 1}\nb: {x: 1}\nA: {X: 1, x: 2}", r#"{"a":{"x":1},"b":{"x":1},"A":{"X":1,"x":2}}"#, &[]);
-        let alias = "Template error: YAML aliases are not allowed in CloudFormation templates (write the value out where \
+        // What stands under different parents is no duplicate, nor is what only differs in its
+        // letters' case.
+        check_template(
+            "a: {x: 1}\nb: {x: 1}\nA: {X: 1, x: 2}",
+            r#"{"a":{"x":1},"b":{"x":1},"A":{"X":1,"x":2}}"#,
+            &[],
+        );
+        let alias = "Template error: YAML aliases are not allowed in CloudFormation templates \
+            (write the value out where \
                      the alias stands)";
         check_template("a: &a 1\nb: 2", r#"{"a":1,"b":2}"#, &[]);
         check_template(
             "a: &a 1\nb: *a\nc: *a",
             r#"{"a":1,"b":1,"c":1}"#,
-            &[(Error, &format!("2:4: {alias}")), (Error, &format!("3:4: {alias}"))],
+            &[
+                (Error, &format!("2:4: {alias}")),
+                (Error, &format!("3:4: {alias}")),
+            ],
         );
         // Overriding what is merged is no duplicate.
         check_template(
@@ -577,18 +762,35 @@ mod tests {
         check_template(
             "b: {<<: {x: 1}, x: 3}",
             r#"{"b":{"x":3}}"#,
-            &[(Warning, "1:5: CloudFormation does not support merge keys (`<<`)")],
+            &[(
+                Warning,
+                "1:5: CloudFormation does not support merge keys (`<<`)",
+            )],
         );
-        check_template("b: {'<<': {x: 1}, x: 3}", r#"{"b":{"<<":{"x":1},"x":3}}"#, &[]);
+        check_template(
+            "b: {'<<': {x: 1}, x: 3}",
+            r#"{"b":{"<<":{"x":1},"x":3}}"#,
+            &[],
+        );
         check_template(
             "a: !!set {x}\nb: !!binary eA==\nc: !!str 1\nd: !!map {}",
             r#"{"a":{"x":null},"b":"eA==","c":"1","d":{}}"#,
             &[
-                (Warning, "1:10: CloudFormation does not support the tag `!!set`"),
-                (Warning, "2:13: CloudFormation does not support the tag `!!binary`"),
+                (
+                    Warning,
+                    "1:10: CloudFormation does not support the tag `!!set`",
+                ),
+                (
+                    Warning,
+                    "2:13: CloudFormation does not support the tag `!!binary`",
+                ),
             ],
         );
-        check_template("a: 2012-10-17\nb: 2012-13-01", r#"{"a":"2012-10-17","b":"2012-13-01"}"#, &[]);
+        check_template(
+            "a: 2012-10-17\nb: 2012-13-01",
+            r#"{"a":"2012-10-17","b":"2012-13-01"}"#,
+            &[],
+        );
         check_template("a: 010\nb: 1:30\nc: Yes", r#"{"a":8,"b":90,"c":true}"#, &[]);
     }
 
@@ -597,7 +799,10 @@ mod tests {
         check(
             "a: 1\nb: 2\na: 3\n",
             r#"{"a":3,"b":2}"#,
-            &["3:1: duplicate key `a`; the later one counts (the earlier one is at line 1, column 1)"],
+            &[
+                "3:1: duplicate key `a`; the later one counts (the earlier one is at line 1, \
+                 column 1)",
+            ],
         );
         check("1: a\n'1': b\n", r#"{"1":"b"}"#, &[]);
         check(
@@ -608,14 +813,29 @@ mod tests {
                 "2:4: `*y` refers to an anchor that does not stand before it",
             ],
         );
-        check("a: &a [1, *a]", r#"{"a":[1,null]}"#, &["1:11: the alias stands inside the node that it refers to"]);
-        check("? [x]\n: 1\n", "{}", &["1:3: a key is a single value, not a list"]);
+        check(
+            "a: &a [1, *a]",
+            r#"{"a":[1,null]}"#,
+            &["1:11: the alias stands inside the node that it refers to"],
+        );
+        check(
+            "? [x]\n: 1\n",
+            "{}",
+            &["1:3: a key is a single value, not a list"],
+        );
         check(
             "a: 2012-13-01\n",
             r#"{"a":"2012-13-01"}"#,
-            &["1:4: `2012-13-01` looks like a date that does not exist; it is read as text (put it in quotes)"],
+            &[
+                "1:4: `2012-13-01` looks like a date that does not exist; it is read as text (put \
+                 it in quotes)",
+            ],
         );
-        check("a: !!int x\n", r#"{"a":"x"}"#, &["1:10: `x` is not a whole number, as its tag `!!int` asks"]);
+        check(
+            "a: !!int x\n",
+            r#"{"a":"x"}"#,
+            &["1:10: `x` is not a whole number, as its tag `!!int` asks"],
+        );
     }
 
     #[test]
@@ -623,14 +843,24 @@ mod tests {
         check(
             "a: 1\nb: [1, 2\nc: 3\n",
             r#"{"a":1,"b":[1]}"#,
-            &["3:2: a `:` stands where no key can be (is a bracket or a quote before it left open?)"],
+            &[
+                "3:2: a `:` stands where no key can be (is a bracket or a quote before it left \
+                 open?)",
+            ],
         );
-        check("a: 1\nb: 'x\n", r#"{"a":1,"b":null}"#, &["2:4: a quote is never closed"]);
+        check(
+            "a: 1\nb: 'x\n",
+            r#"{"a":1,"b":null}"#,
+            &["2:4: a quote is never closed"],
+        );
         check(
             "a: 1\n b: 2\n",
             r#"{"a":"1 b"}"#,
-            &["2:3: a `:` stands where no key can be (put a value that contains `: ` in quotes, or mend the \
-                 indentation)"],
+            &[
+                "2:3: a `:` stands where no key can be (put a value that contains `: ` in quotes, \
+                 or mend the \
+                 indentation)",
+            ],
         );
     }
 
@@ -642,36 +872,64 @@ mod tests {
         });
         let (_, said) = read(&laughs);
         assert_eq!(said.len(), 1);
-        assert!(said[0].ends_with("anchors and aliases expand to more than 250000 values"), "{said:?}");
+        assert!(
+            said[0].ends_with("anchors and aliases expand to more than 250000 values"),
+            "{said:?}"
+        );
 
         let deep = "[".repeat(100_000);
         let (_, said) = read(&deep);
         assert_eq!(said, ["1:129: the file nests deeper than 128 levels"]);
 
         // A few long texts are as bad as many nodes.
-        let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a, ".repeat(16));
+        let long = format!(
+            "a: &a {}\nb: [{}]\n",
+            "x".repeat(1 << 20),
+            "*a, ".repeat(16)
+        );
         let (_, said) = read(&long);
-        assert_eq!(said, ["2:65: anchors and aliases expand to more than 16 MiB"]);
+        assert_eq!(
+            said,
+            ["2:65: anchors and aliases expand to more than 16 MiB"]
+        );
 
         // Anchors around each other would each be counted again.
-        let nested = format!("{}{}{}", "&a [".repeat(100), "x, ".repeat(200_000), "]".repeat(100));
+        let nested = format!(
+            "{}{}{}",
+            "&a [".repeat(100),
+            "x, ".repeat(200_000),
+            "]".repeat(100)
+        );
         let (_, said) = read(&nested);
-        assert_eq!(said, ["1:396: anchors and aliases expand to more than 250000 values"]);
+        assert_eq!(
+            said,
+            ["1:396: anchors and aliases expand to more than 250000 values"]
+        );
 
-        let ladder = (1..200).fold("a0: &a0 [x]\n".to_owned(), |text, n| format!("{text}a{n}: &a{n} [*a{}]\n", n - 1));
+        let ladder = (1..200).fold("a0: &a0 [x]\n".to_owned(), |text, n| {
+            format!("{text}a{n}: &a{n} [*a{}]\n", n - 1)
+        });
         let (_, said) = read(&ladder);
-        assert!(said.iter().any(|d| d.contains("aliases nest the file deeper than 128 levels")), "{said:?}");
+        assert!(
+            said.iter()
+                .any(|d| d.contains("aliases nest the file deeper than 128 levels")),
+            "{said:?}"
+        );
     }
 
     #[test]
     fn long_texts_are_not_repeated_whole() {
-        let (_, said) = read(&format!("? {0}\n: 1\n? {0}\n: 2\na: *{0}\n", "k".repeat(5000)));
+        let (_, said) = read(&format!(
+            "? {0}\n: 1\n? {0}\n: 2\na: *{0}\n",
+            "k".repeat(5000)
+        ));
         let shown = format!("{}…", "k".repeat(60));
         assert_eq!(
             said,
             [
                 format!(
-                    "3:3: duplicate key `{shown}`; the later one counts (the earlier one is at line 1, \
+                    "3:3: duplicate key `{shown}`; the later one counts (the earlier one is at \
+                     line 1, \
                      column 3)"
                 ),
                 format!("5:4: `*{shown}` refers to an anchor that does not stand before it"),
@@ -683,7 +941,13 @@ mod tests {
     fn many_keys_are_compared_as_few_are() {
         let many: String = (0..100).map(|n| format!("k{n}: v\n")).collect();
         let (_, said) = read(&format!("{many}k7: w\n"));
-        assert_eq!(said, ["101:1: duplicate key `k7`; the later one counts (the earlier one is at line 8, column 1)"]);
+        assert_eq!(
+            said,
+            [
+                "101:1: duplicate key `k7`; the later one counts (the earlier one is at line 8, \
+                 column 1)"
+            ]
+        );
     }
 
     #[test]

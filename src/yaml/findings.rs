@@ -1,4 +1,5 @@
-//! What is found wrong while a file is read: placed, bounded in number, and as severe as the file's dialect says.
+//! What is found wrong while a file is read: placed, bounded in number, and as severe as the file's
+//! dialect says.
 //!
 //! `compose` and `json` report here; neither of them knows how many findings there are already.
 
@@ -11,7 +12,8 @@ use super::Dialect;
 use super::node::{Node, Value};
 use crate::diagnostic::{Diagnostic, Location, Position, Severity};
 
-/// How many diagnostics of one file and severity are kept: a file that is wrong everywhere is wrong once.
+/// How many diagnostics of one file and severity are kept: a file that is wrong everywhere is wrong
+/// once.
 pub const MAX_DIAGNOSTICS: usize = 200;
 
 /// So many characters of what the file holds are repeated in a message.
@@ -30,12 +32,19 @@ pub struct Findings<'a> {
 
 impl<'a> Findings<'a> {
     pub fn new(file: &'a Arc<Path>, dialect: Dialect) -> Self {
-        Self { file, dialect, errors: 0, warnings: 0, diagnostics: Vec::new() }
+        Self {
+            file,
+            dialect,
+            errors: 0,
+            warnings: 0,
+            diagnostics: Vec::new(),
+        }
     }
 
     /// All of them, in the order of the file.
     pub fn into_diagnostics(mut self) -> Vec<Diagnostic> {
-        self.diagnostics.sort_by_key(|diagnostic| diagnostic.location.as_ref().map(|location| location.at));
+        self.diagnostics
+            .sort_by_key(|diagnostic| diagnostic.location.as_ref().map(|location| location.at));
         self.diagnostics
     }
 
@@ -55,20 +64,32 @@ impl<'a> Findings<'a> {
         };
         if *count < MAX_DIAGNOSTICS {
             *count += 1;
-            let location = Location { file: self.file.clone(), at };
-            self.diagnostics.push(Diagnostic { severity, ..finding() }.at(location));
+            let location = Location {
+                file: self.file.clone(),
+                at,
+            };
+            self.diagnostics.push(
+                Diagnostic {
+                    severity,
+                    ..finding()
+                }
+                .at(location),
+            );
         }
     }
 
-    /// Warns of keys that a mapping has more than once. In a template the last entry takes the place of the first, and the
-    /// others are dropped: PyYAML takes the last one, and so does CloudFormation, in YAML and JSON, without a word
+    /// Warns of keys that a mapping has more than once. In a template the last entry takes the
+    /// place of the first, and the others are dropped: PyYAML takes the last one, and so does
+    /// CloudFormation, in YAML and JSON, without a word
     /// (<https://github.com/aws-cloudformation/cfn-language-discussion/issues/96>).
     pub fn settle_duplicates(&mut self, mut entries: Vec<(Node, Node)>) -> Vec<(Node, Node)> {
         let duplicates = self.duplicate_keys(&entries);
         if duplicates.is_empty() || self.dialect == Dialect::PyYaml {
             return entries;
         }
-        duplicates.iter().for_each(|(first, later)| entries.swap(*first, *later));
+        duplicates
+            .iter()
+            .for_each(|(first, later)| entries.swap(*first, *later));
         let dropped: HashSet<usize> = duplicates.into_iter().map(|(_, later)| later).collect();
         let kept = |(index, entry)| (!dropped.contains(&index)).then_some(entry);
         entries.into_iter().enumerate().filter_map(kept).collect()
@@ -79,8 +100,15 @@ impl<'a> Findings<'a> {
         let mut duplicates = Vec::new();
         if entries.len() <= FEW_ENTRIES {
             for (index, (key, _)) in entries.iter().enumerate() {
-                let same = |(other, _): &(Node, Node)| self.dialect.identity(other) == self.dialect.identity(key);
-                duplicates.extend(entries[..index].iter().position(same).map(|first| (first, index)));
+                let same = |(other, _): &(Node, Node)| {
+                    self.dialect.identity(other) == self.dialect.identity(key)
+                };
+                duplicates.extend(
+                    entries[..index]
+                        .iter()
+                        .position(same)
+                        .map(|first| (first, index)),
+                );
             }
         } else {
             let mut seen = HashMap::with_capacity(entries.len());
@@ -101,8 +129,14 @@ impl<'a> Findings<'a> {
             Dialect::CloudFormation => "CloudFormation takes the later one silently",
         };
         self.add(Severity::Warning, key.at, || {
-            Diagnostic::warning(format!("duplicate key `{}`; {what_counts}", shown(&key.text)))
-                .help(format!("the earlier one is at line {}, column {}", first.line, first.column))
+            Diagnostic::warning(format!(
+                "duplicate key `{}`; {what_counts}",
+                shown(&key.text)
+            ))
+            .help(format!(
+                "the earlier one is at line {}, column {}",
+                first.line, first.column
+            ))
         });
     }
 }
@@ -120,7 +154,8 @@ pub enum Identity<'n> {
 }
 
 impl Dialect {
-    /// For PyYAML, text and what only looks like it are different keys: `1` and `"1"`. CloudFormation's keys are text.
+    /// For PyYAML, text and what only looks like it are different keys: `1` and `"1"`.
+    /// CloudFormation's keys are text.
     pub fn identity<'n>(self, key: &'n Node) -> Identity<'n> {
         match (self, &key.value) {
             (Dialect::CloudFormation, _) => Identity::Text(&key.text),
@@ -138,7 +173,10 @@ impl Dialect {
 
 /// A text of the file as a message repeats it: on one line, and not too much of it.
 pub fn shown(text: &str) -> Cow<'_, str> {
-    let end = text.char_indices().nth(MAX_SHOWN).map_or(text.len(), |(end, _)| end);
+    let end = text
+        .char_indices()
+        .nth(MAX_SHOWN)
+        .map_or(text.len(), |(end, _)| end);
     match text.get(..end) {
         Some(start) if end < text.len() => format!("{}…", start.escape_debug()).into(),
         _ if text.contains(char::is_control) => text.escape_debug().to_string().into(),

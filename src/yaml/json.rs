@@ -1,9 +1,10 @@
 //! Strict JSON (RFC 8259) to the same tree that YAML gives.
 //!
-//! YAML reads nearly all JSON, but not keys of more than 1024 characters nor all characters that JSON allows in its
-//! strings; and templates in JSON are large. Whatever is not strict JSON (comments, errors, too deep a nesting) gives
-//! nothing here and is YAML's to read, with YAML's words for what is wrong. One thing that YAML reads is an error of
-//! templates, since CloudFormation refuses it: a comma before a closing bracket.
+//! YAML reads nearly all JSON, but not keys of more than 1024 characters nor all characters that
+//! JSON allows in its strings; and templates in JSON are large. Whatever is not strict JSON
+//! (comments, errors, too deep a nesting) gives nothing here and is YAML's to read, with YAML's
+//! words for what is wrong. One thing that YAML reads is an error of templates, since
+//! CloudFormation refuses it: a comma before a closing bracket.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,15 +19,29 @@ use crate::diagnostic::{Diagnostic, Position, Severity};
 pub fn parse(file: &Arc<Path>, text: &str, dialect: Dialect) -> Option<Parsed> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let findings = Findings::new(file, dialect);
-    let mut reader = Reader { text, at: 0, line: 1, line_start: 0, continuations: 0, trailing_comma: None, findings };
+    let mut reader = Reader {
+        text,
+        at: 0,
+        line: 1,
+        line_start: 0,
+        continuations: 0,
+        trailing_comma: None,
+        findings,
+    };
     reader.skip_whitespace();
     if !matches!(reader.peek(), Some(b'{' | b'[')) {
         return None;
     }
-    let Some(root) = reader.value(1) else { return reader.trailing_comma() };
+    let Some(root) = reader.value(1) else {
+        return reader.trailing_comma();
+    };
     reader.skip_whitespace();
     let ends = reader.at == text.len();
-    ends.then(|| Parsed { root: Some(root), diagnostics: reader.findings.into_diagnostics(), complete: true })
+    ends.then(|| Parsed {
+        root: Some(root),
+        diagnostics: reader.findings.into_diagnostics(),
+        complete: true,
+    })
 }
 
 struct Reader<'a> {
@@ -71,7 +86,10 @@ impl<'a> Reader<'a> {
 
     fn position(&self) -> Position {
         let column = self.at - self.line_start - self.continuations + 1;
-        Position { line: self.line, column: u32::try_from(column).unwrap_or(u32::MAX) }
+        Position {
+            line: self.line,
+            column: u32::try_from(column).unwrap_or(u32::MAX),
+        }
     }
 
     /// The value that stands here. `depth` is its own.
@@ -80,7 +98,12 @@ impl<'a> Reader<'a> {
             return None;
         }
         let at = self.position();
-        let collection = |value| Node { value, tag: None, text: "".into(), at };
+        let collection = |value| Node {
+            value,
+            tag: None,
+            text: "".into(),
+            at,
+        };
         match self.peek()? {
             b'{' => Some(collection(Value::Mapping(self.object(depth)?))),
             b'[' => Some(collection(Value::Sequence(self.list(depth)?))),
@@ -148,19 +171,30 @@ impl<'a> Reader<'a> {
 
     /// The answer where a comma before a closing bracket has ended the reading.
     fn trailing_comma(mut self) -> Option<Parsed> {
-        let at = self.trailing_comma.filter(|_| self.findings.dialect == Dialect::CloudFormation)?;
+        let at = self
+            .trailing_comma
+            .filter(|_| self.findings.dialect == Dialect::CloudFormation)?;
         self.findings.add(Severity::Error, at, || {
             Diagnostic::error("Template format error: JSON not well-formed.")
                 .help("remove the comma before the closing bracket")
         });
-        Some(Parsed { root: None, diagnostics: self.findings.into_diagnostics(), complete: false })
+        Some(Parsed {
+            root: None,
+            diagnostics: self.findings.into_diagnostics(),
+            complete: false,
+        })
     }
 
     fn word(&mut self, word: &str, value: Value) -> Option<Node> {
         let at = self.position();
         self.text.get(self.at..)?.strip_prefix(word)?;
         self.at += word.len();
-        Some(Node { value, tag: None, text: word.into(), at })
+        Some(Node {
+            value,
+            tag: None,
+            text: word.into(),
+            at,
+        })
     }
 
     fn string(&mut self) -> Option<Node> {
@@ -170,7 +204,12 @@ impl<'a> Reader<'a> {
             text if self.takes(b'"') => text.into(),
             start => self.escaped(start.to_owned())?.into(),
         };
-        Some(Node { value: Value::String(text.clone()), tag: None, text, at })
+        Some(Node {
+            value: Value::String(text.clone()),
+            tag: None,
+            text,
+            at,
+        })
     }
 
     /// The characters up to a quote, an escape, or what no string may hold.
@@ -208,7 +247,8 @@ impl<'a> Reader<'a> {
         Some(text)
     }
 
-    /// The character of a `\u`, of which one beyond the basic plane takes two. Half of such a pair is no character.
+    /// The character of a `\u`, of which one beyond the basic plane takes two. Half of such a pair
+    /// is no character.
     fn code_point(&mut self) -> Option<char> {
         let unit = self.code_unit()?;
         if !(0xD800..0xDC00).contains(&unit) {
@@ -225,7 +265,11 @@ impl<'a> Reader<'a> {
         let digits = self.text.get(self.at..self.at + 4)?;
         self.at += 4;
         let hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if hexadecimal { u32::from_str_radix(digits, 16).ok() } else { None }
+        if hexadecimal {
+            u32::from_str_radix(digits, 16).ok()
+        } else {
+            None
+        }
     }
 
     fn number(&mut self) -> Option<Node> {
@@ -243,7 +287,12 @@ impl<'a> Reader<'a> {
         }
         let text = self.text.get(start..self.at)?;
         let value = self.number_value(text);
-        Some(Node { value, tag: None, text: text.into(), at })
+        Some(Node {
+            value,
+            tag: None,
+            text: text.into(),
+            at,
+        })
     }
 
     /// At least one digit.
@@ -255,9 +304,11 @@ impl<'a> Reader<'a> {
         (self.at > start).then_some(())
     }
 
-    /// What PyYAML makes of it, for which `1e3` is text; in a template it is the number that JSON says it is.
+    /// What PyYAML makes of it, for which `1e3` is text; in a template it is the number that JSON
+    /// says it is.
     fn number_value(&self, text: &str) -> Value {
-        let value = scalar::resolve(text, self.findings.dialect).unwrap_or_else(|_| Value::String(text.into()));
+        let value = scalar::resolve(text, self.findings.dialect)
+            .unwrap_or_else(|_| Value::String(text.into()));
         match (&value, text.parse::<f64>()) {
             (Value::String(_), Ok(number))
                 if self.findings.dialect == Dialect::CloudFormation
@@ -285,9 +336,16 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expect: &str) {
         let parsed = parse_as(Dialect::PyYaml, text).expect("strict JSON");
-        assert_eq!(parsed, compose(&Arc::from(Path::new("f")), text, Dialect::PyYaml), "{text}");
         assert_eq!(
-            (parsed.root.unwrap().to_json().to_string().as_str(), parsed.diagnostics),
+            parsed,
+            compose(&Arc::from(Path::new("f")), text, Dialect::PyYaml),
+            "{text}"
+        );
+        assert_eq!(
+            (
+                parsed.root.unwrap().to_json().to_string().as_str(),
+                parsed.diagnostics
+            ),
             (expect, vec![]),
             "{text}"
         );
@@ -298,12 +356,24 @@ mod tests {
         check("{}", "{}");
         check(" [ ] \n", "[]");
         check("\u{FEFF}[]", "[]");
-        check(r#"{"a":1,"b":[true,false,null,"c"],"":{}}"#, r#"{"a":1,"b":[true,false,null,"c"],"":{}}"#);
-        check("{\t\"a\"\t:\t1\t,\t\"b\"\r\n:\r\n[\r]\n\n}", r#"{"a":1,"b":[]}"#);
+        check(
+            r#"{"a":1,"b":[true,false,null,"c"],"":{}}"#,
+            r#"{"a":1,"b":[true,false,null,"c"],"":{}}"#,
+        );
+        check(
+            "{\t\"a\"\t:\t1\t,\t\"b\"\r\n:\r\n[\r]\n\n}",
+            r#"{"a":1,"b":[]}"#,
+        );
         check(r#"{"ü😀": "ü", "x": 1}"#, r#"{"ü😀":"ü","x":1}"#);
         check(r#"["\"\\\/\b\f\n\r\t"]"#, r#"["\"\\/\b\f\n\r\t"]"#);
-        check(r#"["\u00fc\u0000\ud83d\ude00\uD83D\uDE00 x"]"#, r#"["ü\u0000😀😀 x"]"#);
-        check("[0, -1, 1.5, -0.25, 1.5e+3, 9223372036854775808]", r#"[0,-1,1.5,-0.25,1500.0,"9223372036854775808"]"#);
+        check(
+            r#"["\u00fc\u0000\ud83d\ude00\uD83D\uDE00 x"]"#,
+            r#"["ü\u0000😀😀 x"]"#,
+        );
+        check(
+            "[0, -1, 1.5, -0.25, 1.5e+3, 9223372036854775808]",
+            r#"[0,-1,1.5,-0.25,1500.0,"9223372036854775808"]"#,
+        );
         check(
             r#"["010", "yes", "~", "2012-10-17", "<<", "!Ref x", "*a", "a # c"]"#,
             r#"["010","yes","~","2012-10-17","<<","!Ref x","*a","a # c"]"#,
@@ -319,21 +389,40 @@ mod tests {
     fn json_that_yaml_cannot_read() {
         let check = |text: &str, expect: &serde_json::Value| {
             let parsed = parse_as(Dialect::CloudFormation, text).expect("strict JSON");
-            assert_eq!((&parsed.root.unwrap().to_json(), parsed.diagnostics), (expect, vec![]));
-            assert_ne!(compose(&Arc::from(Path::new("f")), text, Dialect::CloudFormation).diagnostics, []);
+            assert_eq!(
+                (&parsed.root.unwrap().to_json(), parsed.diagnostics),
+                (expect, vec![])
+            );
+            assert_ne!(
+                compose(&Arc::from(Path::new("f")), text, Dialect::CloudFormation).diagnostics,
+                []
+            );
         };
         let long = "k".repeat(5000);
-        check(&format!("{{\"{long}\":1}}"), &serde_json::json!({long.as_str(): 1}));
-        check("[\"\u{7f}\u{92}\u{FFFE}\"]", &serde_json::json!(["\u{7f}\u{92}\u{FFFE}"]));
+        check(
+            &format!("{{\"{long}\":1}}"),
+            &serde_json::json!({long.as_str(): 1}),
+        );
+        check(
+            "[\"\u{7f}\u{92}\u{FFFE}\"]",
+            &serde_json::json!(["\u{7f}\u{92}\u{FFFE}"]),
+        );
     }
 
     #[test]
     fn numbers_with_an_exponent_are_numbers_in_templates() {
         let check = |dialect, expect: &str| {
-            let root = parse_as(dialect, "[1e3, 2E-1, 1e999]").unwrap().root.unwrap();
+            let root = parse_as(dialect, "[1e3, 2E-1, 1e999]")
+                .unwrap()
+                .root
+                .unwrap();
             assert_eq!(root.to_json().to_string(), expect);
             assert_eq!(
-                root.as_sequence().unwrap().iter().map(|it| &*it.text).collect::<Vec<_>>(),
+                root.as_sequence()
+                    .unwrap()
+                    .iter()
+                    .map(|it| &*it.text)
+                    .collect::<Vec<_>>(),
                 ["1e3", "2E-1", "1e999"]
             );
         };
@@ -345,7 +434,11 @@ mod tests {
     fn duplicate_keys_are_said() {
         let check = |dialect, expect: (Severity, &str)| {
             let parsed = parse_as(dialect, "{\"a\": {\"b\": 1},\n \"a\": 2}").unwrap();
-            let said: Vec<_> = parsed.diagnostics.iter().map(|it| (it.severity, it.to_string())).collect();
+            let said: Vec<_> = parsed
+                .diagnostics
+                .iter()
+                .map(|it| (it.severity, it.to_string()))
+                .collect();
             assert_eq!(said, [(expect.0, expect.1.to_owned())]);
             assert!(parsed.complete);
         };
@@ -353,7 +446,8 @@ mod tests {
             Dialect::PyYaml,
             (
                 Severity::Warning,
-                "f:2:2: duplicate key `a`; the later one counts (the earlier one is at line 1, column 2)",
+                "f:2:2: duplicate key `a`; the later one counts (the earlier one is at line 1, \
+                 column 2)",
             ),
         );
         check(
@@ -369,14 +463,20 @@ mod tests {
     #[test]
     fn a_comma_before_a_closing_bracket_is_an_error_of_templates() {
         let check = |text: &str, at: &str| {
-            let parsed = super::super::parse_as(Dialect::CloudFormation, &Arc::from(Path::new("f")), text);
+            let parsed =
+                super::super::parse_as(Dialect::CloudFormation, &Arc::from(Path::new("f")), text);
             let said: Vec<_> = parsed.diagnostics.iter().map(ToString::to_string).collect();
             let expect = format!(
-                "f:{at}: Template format error: JSON not well-formed. (remove the comma before the closing bracket)"
+                "f:{at}: Template format error: JSON not well-formed. (remove the comma before the \
+                 closing bracket)"
             );
             assert_eq!((parsed.root, said), (None, vec![expect]), "{text}");
             let parsed = super::super::parse(&Arc::from(Path::new("f")), text);
-            assert_eq!((parsed.root.is_some(), parsed.diagnostics), (true, vec![]), "{text}");
+            assert_eq!(
+                (parsed.root.is_some(), parsed.diagnostics),
+                (true, vec![]),
+                "{text}"
+            );
         };
         check("{\"a\":1,}", "1:7");
         check("{\n  \"a\": [1, 2 ,\n ] }", "2:14");
@@ -385,19 +485,42 @@ mod tests {
 
     #[test]
     fn what_is_no_strict_json_is_left_to_yaml() {
-        let check = |text: &str| assert_eq!(parse_as(Dialect::CloudFormation, text), None, "{text}");
+        let check =
+            |text: &str| assert_eq!(parse_as(Dialect::CloudFormation, text), None, "{text}");
         for text in ["", " ", "a: 1", "\"a\"", "1", "null", "# c\n{}", "---\n{}"] {
             check(text);
         }
-        for text in ["{", "[", "{\"a\"", "{\"a\":", "{\"a\":1", "[1", "[1 2]", "{} {}", "{}]", "[]\n---\n[]"] {
+        for text in [
+            "{",
+            "[",
+            "{\"a\"",
+            "{\"a\":",
+            "{\"a\":1",
+            "[1",
+            "[1 2]",
+            "{} {}",
+            "{}]",
+            "[]\n---\n[]",
+        ] {
             check(text);
         }
-        for text in ["[,]", "[1,,2]", "{a: 1}", "{a: 1,}", "[{a: 1},]", "{'a': 1}", "[1] # c", "[/*c*/1]", "{\"a\" 1}"]
-        {
+        for text in [
+            "[,]",
+            "[1,,2]",
+            "{a: 1}",
+            "{a: 1,}",
+            "[{a: 1},]",
+            "{'a': 1}",
+            "[1] # c",
+            "[/*c*/1]",
+            "{\"a\" 1}",
+        ] {
             check(text);
         }
-        for text in ["[tru]", "[True]", "[nul]", "[NaN]", "[+1]", "[.5]", "[1.]", "[01]", "[-]", "[1e]", "[0x1]", "[x]"]
-        {
+        for text in [
+            "[tru]", "[True]", "[nul]", "[NaN]", "[+1]", "[.5]", "[1.]", "[01]", "[-]", "[1e]",
+            "[0x1]", "[x]",
+        ] {
             check(text);
         }
         for text in [

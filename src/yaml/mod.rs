@@ -1,15 +1,17 @@
 //! One reader for every YAML and JSON file that a user writes: configurations and templates.
 //!
-//! It gives a tree in which every node knows its position, with scalars resolved as PyYAML's `SafeLoader` resolves them
-//! (YAML 1.1: `010` is 8, `Yes` is true, `2012-10-17` is a date), since that is what the files were written for.
-//! CloudFormation's YAML is a little narrower; a [`Dialect`] says whose rules hold. What the keys mean is left to
-//! `config` and `template`.
+//! It gives a tree in which every node knows its position, with scalars resolved as PyYAML's
+//! `SafeLoader` resolves them (YAML 1.1: `010` is 8, `Yes` is true, `2012-10-17` is a date), since
+//! that is what the files were written for. CloudFormation's YAML is a little narrower; a
+//! [`Dialect`] says whose rules hold. What the keys mean is left to `config` and `template`.
 //!
-//! A file is input like any other: its size, its depth and what its aliases expand to are bounded, and whatever it
-//! holds, the answer is a tree and diagnostics, never a panic.
+//! A file is input like any other: its size, its depth and what its aliases expand to are bounded,
+//! and whatever it holds, the answer is a tree and diagnostics, never a panic.
 //!
-//! - `json`: strict JSON, which most of YAML's rules are no use for; whatever is no strict JSON goes on to
-//! - `compose`: YAML's events to the tree, with `scalar` for what a plain scalar means and `syntax` for its errors
+//! - `json`: strict JSON, which most of YAML's rules are no use for; whatever is no strict JSON
+//!   goes on to
+//! - `compose`: YAML's events to the tree, with `scalar` for what a plain scalar means and `syntax`
+//!   for its errors
 //! - `findings`: what is wrong, collected and bounded
 //! - `not_well_formed`: the place that CloudFormation names for a text that can't be read
 
@@ -36,22 +38,24 @@ pub use write::{Line, lines, text};
 /// What could be read of a file, and everything that is wrong with it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parsed {
-    /// The first document; absent for an empty file. After a syntax error it holds what stands before the error.
+    /// The first document; absent for an empty file. After a syntax error it holds what stands
+    /// before the error.
     pub root: Option<Node>,
     /// In the order of the file. Any error among them means that the tree is not to be relied on.
     pub diagnostics: Vec<Diagnostic>,
-    /// Whether nothing kept the reader from the end of the file. Then the tree is whole even if there are errors.
+    /// Whether nothing kept the reader from the end of the file. Then the tree is whole even if
+    /// there are errors.
     pub complete: bool,
 }
 
 /// Whose rules a file is held to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// A configuration, or a snippet that a template includes: as PyYAML's `SafeLoader` takes it. Of duplicate keys the
-    /// last one counts, with a warning; aliases and merge keys are expanded.
+    /// A configuration, or a snippet that a template includes: as PyYAML's `SafeLoader` takes it.
+    /// Of duplicate keys the last one counts, with a warning; aliases and merge keys are expanded.
     PyYaml,
-    /// A template. Of duplicate keys only the last one is kept, with a warning; aliases are errors, merge keys and the tags
-    /// that CloudFormation doesn't know are warnings, dates are text.
+    /// A template. Of duplicate keys only the last one is kept, with a warning; aliases are errors,
+    /// merge keys and the tags that CloudFormation doesn't know are warnings, dates are text.
     CloudFormation,
 }
 
@@ -65,15 +69,21 @@ pub fn parse_as(dialect: Dialect, file: &Arc<Path>, text: &str) -> Parsed {
     json::parse(file, text, dialect).unwrap_or_else(|| compose::compose(file, text, dialect))
 }
 
-/// Whether a text can be written without quotes and is read as that very text again, by any reader of YAML.
+/// Whether a text can be written without quotes and is read as that very text again, by any reader
+/// of YAML.
 pub fn is_plain(text: &str) -> bool {
     let tame = |c: char| c.is_ascii_alphanumeric() || " _-./@+=,$()[]{}:*%".contains(c);
-    if !text.chars().all(tame) || text.starts_with(|c: char| " ,[]{}:*%@=-".contains(c)) || text.ends_with([' ', ':']) {
+    if !text.chars().all(tame)
+        || text.starts_with(|c: char| " ,[]{}:*%@=-".contains(c))
+        || text.ends_with([' ', ':'])
+    {
         return false;
     }
     let parsed = parse(&Arc::from(Path::new("")), &format!("key: {text}"));
     parsed.diagnostics.is_empty()
-        && parsed.root.is_some_and(|root| root.get("key").and_then(Node::as_str) == Some(text))
+        && parsed
+            .root
+            .is_some_and(|root| root.get("key").and_then(Node::as_str) == Some(text))
 }
 
 /// Reads and parses a configuration.
@@ -81,17 +91,27 @@ pub fn read(path: &Path) -> Parsed {
     read_as(Dialect::PyYaml, path)
 }
 
-/// Reads and parses a file in UTF-8, or in UTF-16 with its byte order mark (as PowerShell writes it).
+/// Reads and parses a file in UTF-8, or in UTF-16 with its byte order mark (as PowerShell writes
+/// it).
 pub fn read_as(dialect: Dialect, path: &Path) -> Parsed {
     let file: Arc<Path> = Arc::from(path);
     match read_text(&file) {
         Ok(text) => parse_as(dialect, &file, &text),
-        Err(diagnostic) => Parsed { root: None, diagnostics: vec![*diagnostic], complete: false },
+        Err(diagnostic) => Parsed {
+            root: None,
+            diagnostics: vec![*diagnostic],
+            complete: false,
+        },
     }
 }
 
 fn read_text(path: &Arc<Path>) -> Result<String, Box<Diagnostic>> {
-    let unreadable = |error| Box::new(Diagnostic::error(format!("cannot read {}: {error}", path.display())));
+    let unreadable = |error| {
+        Box::new(Diagnostic::error(format!(
+            "cannot read {}: {error}",
+            path.display()
+        )))
+    };
     let bytes = input::read(path, input::DOCUMENT).map_err(unreadable)?;
     decode(path, bytes)
 }
@@ -105,18 +125,33 @@ fn decode(path: &Arc<Path>, bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
         });
         char::decode_utf16(units)
             .collect::<Result<String, _>>()
-            .map_err(|_| Box::new(Diagnostic::error(format!("cannot read {}: it is not valid UTF-16", path.display()))))
+            .map_err(|_| {
+                Box::new(Diagnostic::error(format!(
+                    "cannot read {}: it is not valid UTF-16",
+                    path.display()
+                )))
+            })
     };
     match bytes.as_slice() {
         [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes),
         _ => String::from_utf8(bytes).map_err(|error| {
-            let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+            let good = error
+                .as_bytes()
+                .get(..error.utf8_error().valid_up_to())
+                .unwrap_or_default();
             let before = String::from_utf8_lossy(good);
             let line = before.matches('\n').count() as u32 + 1;
             let column = before.chars().rev().take_while(|c| *c != '\n').count() as u32 + 1;
-            let at = Location { file: path.clone(), at: Position { line, column } };
-            Box::new(Diagnostic::error("the file is not valid UTF-8").at(at).help("save it as UTF-8"))
+            let at = Location {
+                file: path.clone(),
+                at: Position { line, column },
+            };
+            Box::new(
+                Diagnostic::error("the file is not valid UTF-8")
+                    .at(at)
+                    .help("save it as UTF-8"),
+            )
         }),
     }
 }
@@ -131,24 +166,41 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         let parsed = read(&path);
         let prefix = format!("{}/", directory.path().display());
-        let said = parsed.diagnostics.iter().map(|d| d.to_string().replace(&prefix, "")).collect();
+        let said = parsed
+            .diagnostics
+            .iter()
+            .map(|d| d.to_string().replace(&prefix, ""))
+            .collect();
         (parsed.root.map(|root| root.to_json()), said)
     }
 
     fn utf16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
-        std::iter::once(0xFEFF).chain(text.encode_utf16()).flat_map(unit).collect()
+        std::iter::once(0xFEFF)
+            .chain(text.encode_utf16())
+            .flat_map(unit)
+            .collect()
     }
 
     #[test]
     fn files_are_decoded_or_refused_with_a_reason() {
-        let good = |bytes: &[u8]| assert_eq!(read_bytes(bytes), (Some(serde_json::json!({"a": "ü"})), vec![]));
+        let good = |bytes: &[u8]| {
+            assert_eq!(
+                read_bytes(bytes),
+                (Some(serde_json::json!({"a": "ü"})), vec![])
+            )
+        };
         good("a: ü".as_bytes());
         good("\u{FEFF}a: ü".as_bytes());
         good(&utf16("a: ü\n", u16::to_le_bytes));
         good(&utf16("a: ü\n", u16::to_be_bytes));
 
-        let bad = |bytes: &[u8], message: &str| assert_eq!(read_bytes(bytes), (None, vec![message.to_owned()]));
-        bad(b"a: 1\nb: \xC3\x28", "f.yml:2:4: the file is not valid UTF-8 (save it as UTF-8)");
+        let bad = |bytes: &[u8], message: &str| {
+            assert_eq!(read_bytes(bytes), (None, vec![message.to_owned()]))
+        };
+        bad(
+            b"a: 1\nb: \xC3\x28",
+            "f.yml:2:4: the file is not valid UTF-8 (save it as UTF-8)",
+        );
         bad(b"\xFF\xFEa", "cannot read f.yml: it is not valid UTF-16");
         bad(
             &vec![b' '; input::DOCUMENT as usize + 1],
@@ -159,10 +211,17 @@ mod tests {
     #[test]
     fn what_is_no_file_is_an_error() {
         let check = |path: &str, message: &str| {
-            let said: Vec<_> = read(Path::new(path)).diagnostics.iter().map(Diagnostic::to_string).collect();
+            let said: Vec<_> = read(Path::new(path))
+                .diagnostics
+                .iter()
+                .map(Diagnostic::to_string)
+                .collect();
             assert_eq!(said, [message]);
         };
-        check("/nonexistent/x.yml", "cannot read /nonexistent/x.yml: no such file");
+        check(
+            "/nonexistent/x.yml",
+            "cannot read /nonexistent/x.yml: no such file",
+        );
         check("/", "cannot read /: it is a directory");
     }
 }

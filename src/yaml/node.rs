@@ -8,12 +8,14 @@ use crate::diagnostic::Position;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     pub value: Value,
-    /// The local tag as written, with its `!`: `!Ref`, `!GetAtt`. Core tags (`!!str`) are resolved and not kept.
-    /// A scalar with a local tag is always [`Value::String`].
+    /// The local tag as written, with its `!`: `!Ref`, `!GetAtt`. Core tags (`!!str`) are resolved
+    /// and not kept. A scalar with a local tag is always [`Value::String`].
     pub tag: Option<Box<str>>,
-    /// A scalar's source text, without its quotes and before resolution (`010` for 8); empty for collections.
+    /// A scalar's source text, without its quotes and before resolution (`010` for 8); empty for
+    /// collections.
     pub text: Box<str>,
-    /// Where the value itself starts, after its tag and anchor. What an alias stands for keeps its own place.
+    /// Where the value itself starts, after its tag and anchor. What an alias stands for keeps its
+    /// own place.
     pub at: Position,
 }
 
@@ -21,22 +23,29 @@ pub struct Node {
 pub enum Value {
     Null,
     Bool(bool),
-    /// A whole number; one that needs more than 64 bits is a [`Value::String`] of its decimal digits.
+    /// A whole number; one that needs more than 64 bits is a [`Value::String`] of its decimal
+    /// digits.
     Int(i64),
     Float(f64),
-    /// A YAML 1.1 timestamp, in the form that Python's `str()` gives it: `2012-10-17`, `2001-12-14 21:59:43.100000`.
+    /// A YAML 1.1 timestamp, in the form that Python's `str()` gives it: `2012-10-17`,
+    /// `2001-12-14 21:59:43.100000`.
     Timestamp(Box<str>),
     String(Box<str>),
     Sequence(Vec<Node>),
-    /// Entries in the order of the file, merge keys (`<<`) expanded. Later duplicates win in [`Node::get`].
+    /// Entries in the order of the file, merge keys (`<<`) expanded. Later duplicates win in
+    /// [`Node::get`].
     Mapping(Vec<(Node, Node)>),
 }
 
 impl Node {
-    /// The value of a mapping's key; of duplicates the last. Keys are compared by their source text, so `get("on")`
-    /// finds the key `on` whatever YAML 1.1 takes it for.
+    /// The value of a mapping's key; of duplicates the last. Keys are compared by their source
+    /// text, so `get("on")` finds the key `on` whatever YAML 1.1 takes it for.
     pub fn get(&self, key: &str) -> Option<&Node> {
-        self.entries().iter().rev().find(|(k, _)| k.is_scalar() && &*k.text == key).map(|(_, value)| value)
+        self.entries()
+            .iter()
+            .rev()
+            .find(|(k, _)| k.is_scalar() && &*k.text == key)
+            .map(|(_, value)| value)
     }
 
     /// A mapping's entries; none for anything else.
@@ -102,8 +111,8 @@ impl Node {
         }
     }
 
-    /// The value as JSON, without tags and positions. Dates, infinities and what else JSON has no form for become
-    /// text, keys too; of duplicate keys the last one stands.
+    /// The value as JSON, without tags and positions. Dates, infinities and what else JSON has no
+    /// form for become text, keys too; of duplicate keys the last one stands.
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
             Value::Null => serde_json::Value::Null,
@@ -116,7 +125,9 @@ impl Node {
             Value::Timestamp(text) | Value::String(text) => text.as_ref().into(),
             Value::Sequence(items) => items.iter().map(Node::to_json).collect(),
             Value::Mapping(entries) => {
-                let entries = entries.iter().map(|(key, value)| (key.to_json_key(), value.to_json()));
+                let entries = entries
+                    .iter()
+                    .map(|(key, value)| (key.to_json_key(), value.to_json()));
                 entries.collect::<Map<_, _>>().into()
             }
         }
@@ -139,14 +150,20 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Node {
-        crate::yaml::parse(&Arc::from(Path::new("f.yml")), text).root.unwrap()
+        crate::yaml::parse(&Arc::from(Path::new("f.yml")), text)
+            .root
+            .unwrap()
     }
 
     #[test]
     fn get_finds_keys_by_their_text_and_takes_the_last() {
         let node = parse("{a: 1, a: 2, on: 3, 010: 4, 'q': 5}");
         let check = |key: &str, expect: Option<i64>| {
-            assert_eq!(node.get(key).map(|n| n.value.clone()), expect.map(Value::Int), "{key}");
+            assert_eq!(
+                node.get(key).map(|n| n.value.clone()),
+                expect.map(Value::Int),
+                "{key}"
+            );
         };
         check("a", Some(2));
         check("on", Some(3));
@@ -158,18 +175,24 @@ mod tests {
 
     #[test]
     fn json_has_a_form_for_everything() {
-        let check = |text: &str, expect: &str| assert_eq!(parse(text).to_json().to_string(), expect, "{text}");
+        let check = |text: &str, expect: &str| {
+            assert_eq!(parse(text).to_json().to_string(), expect, "{text}")
+        };
         check(
             "{1: a, yes: b, ~: c, 1.5: d, 2012-10-17: e}",
             r#"{"1":"a","true":"b","null":"c","1.5":"d","2012-10-17":"e"}"#,
         );
-        check("[.inf, -.inf, .nan, 2012-10-17, ~]", r#"["inf","-inf","nan","2012-10-17",null]"#);
+        check(
+            "[.inf, -.inf, .nan, 2012-10-17, ~]",
+            r#"["inf","-inf","nan","2012-10-17",null]"#,
+        );
         check("{a: 1, b: 2, a: 3}", r#"{"a":3,"b":2}"#);
     }
 
     #[test]
     fn kinds_have_names() {
-        let check = |text: &str, expect: &str| assert_eq!(parse(text).kind_name(), expect, "{text}");
+        let check =
+            |text: &str, expect: &str| assert_eq!(parse(text).kind_name(), expect, "{text}");
         check("~", "nothing");
         check("off", "true or false");
         check("1", "a whole number");

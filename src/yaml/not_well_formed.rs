@@ -1,8 +1,9 @@
 //! Where CloudFormation stops reading a text that is no well-formed template.
 //!
-//! It says no more than the place: `YAML not well-formed. (line 5, column 15)`. The place is where its reader gave up,
-//! which is often behind the one that a person must mend, and which other diagnostics here name: Jackson counts the
-//! character that it can't use, and SnakeYAML finds an open bracket at the end of the file.
+//! It says no more than the place: `YAML not well-formed. (line 5, column 15)`. The place is where
+//! its reader gave up, which is often behind the one that a person must mend, and which other
+//! diagnostics here name: Jackson counts the character that it can't use, and SnakeYAML finds an
+//! open bracket at the end of the file.
 
 use granit_parser::{ErrorKind, Parser};
 use serde::Deserialize;
@@ -28,17 +29,30 @@ pub fn not_well_formed(text: &str) -> Option<NotWellFormed> {
 
 fn json(text: &str) -> Option<Position> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let error = IgnoredAny::deserialize(&mut reader).and_then(|_| reader.end()).err()?;
-    let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
-    // The reader counts bytes up to the character that it can't use; Jackson counts characters, that one included.
-    let characters = line.bytes().take(error.column()).filter(|byte| byte & 0xC0 != 0x80).count();
+    let error = IgnoredAny::deserialize(&mut reader)
+        .and_then(|_| reader.end())
+        .err()?;
+    let line = text
+        .split('\n')
+        .nth(error.line().saturating_sub(1))
+        .unwrap_or_default();
+    // The reader counts bytes up to the character that it can't use; Jackson counts characters,
+    // that one included.
+    let characters = line
+        .bytes()
+        .take(error.column())
+        .filter(|byte| byte & 0xC0 != 0x80)
+        .count();
     Some(position(error.line(), characters + 1))
 }
 
 fn yaml(text: &str) -> Option<Position> {
     let error = Parser::new_from_str(text).find_map(Result::err)?;
     let mark = error.marker();
-    let line = text.split('\n').nth(mark.line().saturating_sub(1)).unwrap_or_default();
+    let line = text
+        .split('\n')
+        .nth(mark.line().saturating_sub(1))
+        .unwrap_or_default();
     Some(match error.kind() {
         ErrorKind::UnclosedQuotedScalar
         | ErrorKind::UnclosedFlowCollection { .. }
@@ -49,9 +63,10 @@ fn yaml(text: &str) -> Option<Position> {
         ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation
-        | ErrorKind::TabAtBlockScalarStart => {
-            position(mark.line(), line.chars().position(|c| c == '\t').unwrap_or(mark.col()) + 1)
-        }
+        | ErrorKind::TabAtBlockScalarStart => position(
+            mark.line(),
+            line.chars().position(|c| c == '\t').unwrap_or(mark.col()) + 1,
+        ),
         ErrorKind::MismatchedFlowCollectionEnd { close, .. } => {
             let start = mark.byte_offset().unwrap_or(text.len());
             let found = text.get(start..).and_then(|rest| rest.find(*close));
@@ -71,14 +86,28 @@ fn end_of(text: &str) -> Position {
 
 /// The first thing in the lines after this one that isn't blank or a comment.
 fn next_token(text: &str, line: usize) -> Position {
-    let starts = |line: &str| line.chars().position(|c| !c.is_whitespace()).filter(|_| !line.trim().starts_with('#'));
-    let found = text.split('\n').enumerate().skip(line).find_map(|(index, line)| Some((index, starts(line)?)));
-    found.map_or_else(|| end_of(text), |(index, column)| position(index + 1, column + 1))
+    let starts = |line: &str| {
+        line.chars()
+            .position(|c| !c.is_whitespace())
+            .filter(|_| !line.trim().starts_with('#'))
+    };
+    let found = text
+        .split('\n')
+        .enumerate()
+        .skip(line)
+        .find_map(|(index, line)| Some((index, starts(line)?)));
+    found.map_or_else(
+        || end_of(text),
+        |(index, column)| position(index + 1, column + 1),
+    )
 }
 
 fn position(line: usize, column: usize) -> Position {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Position { line: count(line), column: count(column) }
+    Position {
+        line: count(line),
+        column: count(column),
+    }
 }
 
 #[cfg(test)]
@@ -100,7 +129,12 @@ mod tests {
         check("{\"a\": 1\n", Some(("JSON", 2, 1)));
         // The places that PyYAML gives, from which SnakeYAML's were taken over.
         let yaml = |text: &str, line: u32, column: u32| check(text, Some(("YAML", line, column)));
-        yaml("Resources:\n  Queue:\n    Type AWS::SQS::Queue\n    Properties:\n      DelaySeconds: 1\n", 4, 15);
+        yaml(
+            "Resources:\n  Queue:\n    Type AWS::SQS::Queue\n    Properties:\n      DelaySeconds: \
+             1\n",
+            4,
+            15,
+        );
         yaml("Resources:\n  Queue: [\n", 3, 1);
         yaml("Resources:\n  Queue: [a}\n", 2, 12);
         yaml("Resources:\n  Queue:\n\tType: x\n", 3, 1);

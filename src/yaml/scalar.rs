@@ -1,5 +1,5 @@
-//! What a plain scalar means in YAML 1.1, as PyYAML's `SafeLoader` resolves it (`yaml/resolver.py` and
-//! `yaml/constructor.py`).
+//! What a plain scalar means in YAML 1.1, as PyYAML's `SafeLoader` resolves it (`yaml/resolver.py`
+//! and `yaml/constructor.py`).
 //!
 //! `compose` calls it for every scalar that is neither quoted nor carries a local tag.
 
@@ -7,15 +7,17 @@ use super::Dialect;
 use super::findings::shown;
 use super::node::Value;
 
-/// A scalar that looks like something that it cannot be, as `2012-02-31`; the text says what is wrong with it.
+/// A scalar that looks like something that it cannot be, as `2012-02-31`; the text says what is
+/// wrong with it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Malformed(pub String);
 
-/// Resolves a plain scalar without a tag. PyYAML's order is kept: booleans, floats, integers, null, timestamps, text.
-/// CloudFormation has no timestamps: there, a date is text.
+/// Resolves a plain scalar without a tag. PyYAML's order is kept: booleans, floats, integers, null,
+/// timestamps, text. CloudFormation has no timestamps: there, a date is text.
 pub fn resolve(text: &str, dialect: Dialect) -> Result<Value, Malformed> {
     // Most scalars are words; only these first characters can begin something else.
-    let special = text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit() || "-+.~yYnNtTfFoO".contains(c));
+    let special = text.is_empty()
+        || text.starts_with(|c: char| c.is_ascii_digit() || "-+.~yYnNtTfFoO".contains(c));
     if !special {
         return Ok(Value::String(text.into()));
     }
@@ -44,7 +46,9 @@ pub fn construct(tag: &str, text: &str) -> Option<Result<Value, Malformed>> {
     Some(match tag {
         "str" | "binary" | "value" => Ok(Value::String(text.into())),
         "null" => Ok(Value::Null),
-        "bool" => boolean_of(text).map_or_else(|| malformed("a boolean"), |value| Ok(Value::Bool(value))),
+        "bool" => {
+            boolean_of(text).map_or_else(|| malformed("a boolean"), |value| Ok(Value::Bool(value)))
+        }
         "int" if looks_like_int(text) => int(text),
         "int" => malformed("a whole number"),
         "float" => match float(text).or_else(|| text.replace('_', "").parse().ok()) {
@@ -59,14 +63,24 @@ pub fn construct(tag: &str, text: &str) -> Option<Result<Value, Malformed>> {
 fn boolean(text: &str) -> Option<bool> {
     // `yes`, `Yes` and `YES`, but not `yES`.
     let rest = text.get(1..)?;
-    let even = rest.chars().all(|c| c.is_ascii_lowercase()) || text.chars().all(|c| c.is_ascii_uppercase());
+    let even = rest.chars().all(|c| c.is_ascii_lowercase())
+        || text.chars().all(|c| c.is_ascii_uppercase());
     if even { boolean_of(text) } else { None }
 }
 
 fn boolean_of(text: &str) -> Option<bool> {
-    const WORDS: [(&str, bool); 6] =
-        [("yes", true), ("no", false), ("true", true), ("false", false), ("on", true), ("off", false)];
-    WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|(_, value)| *value)
+    const WORDS: [(&str, bool); 6] = [
+        ("yes", true),
+        ("no", false),
+        ("true", true),
+        ("false", false),
+        ("on", true),
+        ("off", false),
+    ];
+    WORDS
+        .iter()
+        .find(|(word, _)| word.eq_ignore_ascii_case(text))
+        .map(|(_, value)| *value)
 }
 
 fn is_null(text: &str) -> bool {
@@ -123,7 +137,9 @@ fn float(text: &str) -> Option<f64> {
             };
             let exponent_fits = exponent.is_none_or(|exponent| {
                 let (_, power) = unsigned(exponent);
-                power.len() < exponent.len() && !power.is_empty() && all(power, |b| b.is_ascii_digit())
+                power.len() < exponent.len()
+                    && !power.is_empty()
+                    && all(power, |b| b.is_ascii_digit())
             });
             if !(digits && starts && exponent_fits) {
                 return None;
@@ -139,7 +155,10 @@ fn sexagesimal_float(body: &str) -> Option<f64> {
     let (wholes, fraction) = body.split_once('.')?;
     let mut parts = wholes.split(':');
     let first = parts.next()?;
-    if !(starts_with_digit(first) && all(first, digit_or_underscore) && all(fraction, digit_or_underscore)) {
+    if !(starts_with_digit(first)
+        && all(first, digit_or_underscore)
+        && all(fraction, digit_or_underscore))
+    {
         return None;
     }
     let sixtieths: Vec<&str> = parts.collect();
@@ -169,7 +188,9 @@ fn looks_like_int(text: &str) -> bool {
         return all(digits, |b| matches!(b, b'0'..=b'7' | b'_'));
     }
     let mut parts = body.split(':');
-    parts.next().is_some_and(|first| starts_with_digit(first) && all(first, digit_or_underscore))
+    parts
+        .next()
+        .is_some_and(|first| starts_with_digit(first) && all(first, digit_or_underscore))
         && parts.all(is_sixtieth)
 }
 
@@ -177,14 +198,21 @@ fn looks_like_int(text: &str) -> bool {
 fn int(text: &str) -> Result<Value, Malformed> {
     let (negative, body) = unsigned(text);
     let body = body.replace('_', "");
-    let (digits, radix) = match (body.strip_prefix("0b"), body.strip_prefix("0x"), body.strip_prefix('0')) {
+    let (digits, radix) = match (
+        body.strip_prefix("0b"),
+        body.strip_prefix("0x"),
+        body.strip_prefix('0'),
+    ) {
         (Some(bits), _, _) => (bits, 2),
         (_, Some(digits), _) => (digits, 16),
         (_, _, Some(octal)) if !octal.is_empty() => (octal, 8),
         _ => (body.as_str(), 10),
     };
     if digits.is_empty() {
-        return Err(Malformed(format!("`{}` looks like a number without digits", shown(text))));
+        return Err(Malformed(format!(
+            "`{}` looks like a number without digits",
+            shown(text)
+        )));
     }
     let magnitude = digits.split(':').try_fold(0i128, |value, part| {
         let part = i128::from_str_radix(part, radix).ok()?;
@@ -198,9 +226,14 @@ fn int(text: &str) -> Result<Value, Malformed> {
                 Err(_) => Value::String(value.to_string().into()),
             }
         }
-        None if radix == 10 && !digits.contains(':') => {
-            Value::String(if negative { format!("-{digits}") } else { digits.to_owned() }.into())
-        }
+        None if radix == 10 && !digits.contains(':') => Value::String(
+            if negative {
+                format!("-{digits}")
+            } else {
+                digits.to_owned()
+            }
+            .into(),
+        ),
         None => Value::String(text.into()),
     })
 }
@@ -208,7 +241,9 @@ fn int(text: &str) -> Result<Value, Malformed> {
 /// The forms that PyYAML's resolver takes for timestamps; [`timestamp`] then has the last word.
 fn looks_like_timestamp(text: &str) -> bool {
     match text.as_bytes() {
-        [a, b, c, d, b'-', e, f, b'-', g, h] => [a, b, c, d, e, f, g, h].iter().all(|b| b.is_ascii_digit()),
+        [a, b, c, d, b'-', e, f, b'-', g, h] => {
+            [a, b, c, d, e, f, g, h].iter().all(|b| b.is_ascii_digit())
+        }
         _ => Stamp::read(text).is_some_and(|stamp| stamp.time.is_some()),
     }
 }
@@ -235,7 +270,12 @@ struct Cursor<'a>(&'a str);
 
 impl Cursor<'_> {
     fn number(&mut self, least: usize, most: usize) -> Option<u32> {
-        let length = self.0.bytes().take(most).take_while(u8::is_ascii_digit).count();
+        let length = self
+            .0
+            .bytes()
+            .take(most)
+            .take_while(u8::is_ascii_digit)
+            .count();
         if length < least {
             return None;
         }
@@ -265,8 +305,17 @@ impl Stamp {
         let month = cursor.number(1, 2)?;
         cursor.take('-')?;
         let day = cursor.number(1, 2)?;
-        let time = if cursor.0.is_empty() { None } else { Some(Time::read(&mut cursor)?) };
-        cursor.0.is_empty().then_some(Stamp { year, month, day, time })
+        let time = if cursor.0.is_empty() {
+            None
+        } else {
+            Some(Time::read(&mut cursor)?)
+        };
+        cursor.0.is_empty().then_some(Stamp {
+            year,
+            month,
+            day,
+            time,
+        })
     }
 }
 
@@ -287,8 +336,18 @@ impl Time {
             cursor.0 = rest;
             microsecond = format!("{:0<6.6}", fraction).parse().ok()?;
         }
-        let offset = if cursor.0.is_empty() { None } else { Some(Time::read_offset(cursor)?) };
-        Some(Time { hour, minute, second, microsecond, offset })
+        let offset = if cursor.0.is_empty() {
+            None
+        } else {
+            Some(Time::read_offset(cursor)?)
+        };
+        Some(Time {
+            hour,
+            minute,
+            second,
+            microsecond,
+            offset,
+        })
     }
 
     fn read_offset(cursor: &mut Cursor) -> Option<i32> {
@@ -296,17 +355,36 @@ impl Time {
         if cursor.take('Z').is_some() {
             return Some(0);
         }
-        let sign = if cursor.take('-').is_some() { -1 } else { cursor.take('+').map(|()| 1)? };
+        let sign = if cursor.take('-').is_some() {
+            -1
+        } else {
+            cursor.take('+').map(|()| 1)?
+        };
         let hours = cursor.number(1, 2)? as i32;
-        let minutes = if cursor.take(':').is_some() { cursor.number(2, 2)? as i32 } else { 0 };
+        let minutes = if cursor.take(':').is_some() {
+            cursor.number(2, 2)? as i32
+        } else {
+            0
+        };
         Some(sign * (hours * 60 + minutes))
     }
 }
 
 fn timestamp(text: &str) -> Result<Value, Malformed> {
-    let no_such = |what| Malformed(format!("`{}` looks like a {what} that does not exist", shown(text)));
-    let stamp = Stamp::read(text).ok_or_else(|| Malformed(format!("`{}` is not a date", shown(text))))?;
-    let Stamp { year, month, day, time } = stamp;
+    let no_such = |what| {
+        Malformed(format!(
+            "`{}` looks like a {what} that does not exist",
+            shown(text)
+        ))
+    };
+    let stamp =
+        Stamp::read(text).ok_or_else(|| Malformed(format!("`{}` is not a date", shown(text))))?;
+    let Stamp {
+        year,
+        month,
+        day,
+        time,
+    } = stamp;
     if year == 0 || day == 0 || day > days_in(year, month) {
         return Err(no_such("date"));
     }
@@ -332,7 +410,9 @@ fn days_in(year: u32, month: u32) -> u32 {
     match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
         4 | 6 | 9 | 11 => 30,
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
+            29
+        }
         2 => 28,
         _ => 0,
     }
@@ -342,7 +422,8 @@ fn days_in(year: u32, month: u32) -> u32 {
 mod tests {
     use super::*;
 
-    /// `[text, kind, Python's str()]`, as PyYAML 6.0.3 read them; kind `error` where it refused the scalar.
+    /// `[text, kind, Python's str()]`, as PyYAML 6.0.3 read them; kind `error` where it refused the
+    /// scalar.
     const PYYAML: &str = include_str!("../../fixtures/yaml/scalars.json");
 
     fn shown(value: Value) -> (&'static str, String) {
@@ -367,34 +448,59 @@ mod tests {
                 (Err(_), "error") => {}
                 (Ok(Value::Float(value)), "float") => {
                     let expect: f64 = expect.parse().unwrap();
-                    assert!(value == expect || value.is_nan() && expect.is_nan(), "{text}: {value}, not {expect}");
+                    assert!(
+                        value == expect || value.is_nan() && expect.is_nan(),
+                        "{text}: {value}, not {expect}"
+                    );
                 }
                 // What 64 bits cannot hold is kept as digits.
                 (Ok(Value::String(digits)), "int") => {
-                    assert!(expect.parse::<i64>().is_err() && *digits == **expect, "{text}: {digits}, not {expect}");
+                    assert!(
+                        expect.parse::<i64>().is_err() && *digits == **expect,
+                        "{text}: {digits}, not {expect}"
+                    );
                 }
                 (Ok(value), kind) => assert_eq!(shown(value), (kind, expect.clone()), "{text}"),
-                (Err(Malformed(message)), kind) => panic!("{text}: {message}, and PyYAML reads {kind} {expect}"),
+                (Err(Malformed(message)), kind) => {
+                    panic!("{text}: {message}, and PyYAML reads {kind} {expect}")
+                }
             }
         }
         for kind in ["null", "bool", "int", "float", "timestamp", "str", "error"] {
-            assert!(counts.get(kind).is_some_and(|n| *n >= 3), "too few of {kind}: {counts:?}");
+            assert!(
+                counts.get(kind).is_some_and(|n| *n >= 3),
+                "too few of {kind}: {counts:?}"
+            );
         }
     }
 
     #[test]
     fn what_cannot_be_says_why() {
-        let check =
-            |text: &str, expect: &str| assert_eq!(resolve(text, Dialect::PyYaml), Err(Malformed(expect.to_owned())));
-        check("2012-02-30", "`2012-02-30` looks like a date that does not exist");
-        check("2001-12-14 25:00:00", "`2001-12-14 25:00:00` looks like a time that does not exist");
+        let check = |text: &str, expect: &str| {
+            assert_eq!(
+                resolve(text, Dialect::PyYaml),
+                Err(Malformed(expect.to_owned()))
+            )
+        };
+        check(
+            "2012-02-30",
+            "`2012-02-30` looks like a date that does not exist",
+        );
+        check(
+            "2001-12-14 25:00:00",
+            "`2001-12-14 25:00:00` looks like a time that does not exist",
+        );
         check("0x_", "`0x_` looks like a number without digits");
     }
 
     #[test]
     fn explicit_tags_construct_what_they_name() {
         let check = |tag: &str, text: &str, kind: &'static str, expect: &str| {
-            assert_eq!(construct(tag, text).unwrap().map(shown), Ok((kind, expect.to_owned())), "!!{tag} {text}");
+            assert_eq!(
+                construct(tag, text).unwrap().map(shown),
+                Ok((kind, expect.to_owned())),
+                "!!{tag} {text}"
+            );
         };
         check("str", "010", "str", "010");
         check("int", "010", "int", "8");
@@ -402,7 +508,10 @@ mod tests {
         check("bool", "yES", "bool", "true");
         check("null", "x", "null", "");
         check("timestamp", "2012-1-7", "timestamp", "2012-01-07");
-        assert_eq!(construct("int", "x"), Some(Err(Malformed("`x` is not a whole number".to_owned()))));
+        assert_eq!(
+            construct("int", "x"),
+            Some(Err(Malformed("`x` is not a whole number".to_owned())))
+        );
         assert_eq!(construct("map", "x"), None);
     }
 }

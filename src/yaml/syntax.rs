@@ -1,11 +1,13 @@
-//! What a syntax error means for the person who wrote the file: the parser's errors in plain words, and what to do.
+//! What a syntax error means for the person who wrote the file: the parser's errors in plain words,
+//! and what to do.
 
 use granit_parser::ErrorKind;
 
 use super::findings::shown;
 use crate::diagnostic::Diagnostic;
 
-/// How deep a tree may be, aliases expanded. Deep enough for any template; shallow enough to recurse over.
+/// How deep a tree may be, aliases expanded. Deep enough for any template; shallow enough to
+/// recurse over.
 pub const MAX_DEPTH: usize = 128;
 
 /// An error without its place, which `compose` adds. What is rare keeps the parser's own words.
@@ -16,57 +18,83 @@ pub fn explain(kind: &ErrorKind) -> Diagnostic {
         ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation
-        | ErrorKind::TabAtBlockScalarStart => said("a tab stands in the indentation", "indent with spaces"),
-        ErrorKind::ExpectedBlockMappingKey | ErrorKind::ExpectedBlockSequenceEntry | ErrorKind::InvalidIndentation => {
-            said("the indentation of this line fits nothing above it", "align it with its neighbours")
+        | ErrorKind::TabAtBlockScalarStart => {
+            said("a tab stands in the indentation", "indent with spaces")
         }
+        ErrorKind::ExpectedBlockMappingKey
+        | ErrorKind::ExpectedBlockSequenceEntry
+        | ErrorKind::InvalidIndentation => said(
+            "the indentation of this line fits nothing above it",
+            "align it with its neighbours",
+        ),
         ErrorKind::MappingValueNotAllowed => said(
             "a `:` stands where no key can be",
             "put a value that contains `: ` in quotes, or mend the indentation",
         ),
-        ErrorKind::InvalidColonPlacement => {
-            said("a `:` stands where no key can be", "is a bracket or a quote before it left open?")
-        }
-        ErrorKind::SimpleKeyExpected => said("a key without its `:`", "add the colon, or mend the indentation"),
+        ErrorKind::InvalidColonPlacement => said(
+            "a `:` stands where no key can be",
+            "is a bracket or a quote before it left open?",
+        ),
+        ErrorKind::SimpleKeyExpected => said(
+            "a key without its `:`",
+            "add the colon, or mend the indentation",
+        ),
         ErrorKind::BlockSequenceEntryNotAllowed => said(
             "a list cannot start here",
             "begin it on a line of its own, or put a value that starts with `- ` in quotes",
         ),
-        ErrorKind::UnexpectedCharacter { character } if character.is_ascii_punctuation() => {
-            said(&format!("a value without quotes cannot start with `{character}`"), "put it in quotes")
-        }
-        ErrorKind::UnexpectedCharacter { character } => {
-            said(&format!("the character `{}` is not allowed here", character.escape_default()), "remove it")
-        }
+        ErrorKind::UnexpectedCharacter { character } if character.is_ascii_punctuation() => said(
+            &format!("a value without quotes cannot start with `{character}`"),
+            "put it in quotes",
+        ),
+        ErrorKind::UnexpectedCharacter { character } => said(
+            &format!(
+                "the character `{}` is not allowed here",
+                character.escape_default()
+            ),
+            "remove it",
+        ),
         ErrorKind::UnknownQuotedScalarEscape => said(
             "an escape that YAML does not know",
             "in double quotes a backslash starts an escape: write `\\\\`, or use single quotes",
         ),
-        ErrorKind::UnclosedQuotedScalar => Diagnostic::error("a quote is never closed").label("it opens here"),
+        ErrorKind::UnclosedQuotedScalar => {
+            Diagnostic::error("a quote is never closed").label("it opens here")
+        }
         ErrorKind::UnclosedFlowCollection { open } => {
             Diagnostic::error(format!("a `{open}` is never closed")).label("it opens here")
         }
-        ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
-            said(&format!("a `{open}` is closed by `{close}`"), "close it by its own bracket").label("it opens here")
+        ErrorKind::MismatchedFlowCollectionEnd { open, close } => said(
+            &format!("a `{open}` is closed by `{close}`"),
+            "close it by its own bracket",
+        )
+        .label("it opens here"),
+        ErrorKind::ExpectedFlowMappingSeparator => said(
+            "a `,` or a `}` is missing before this",
+            "separate the entries",
+        ),
+        ErrorKind::ExpectedFlowSequenceSeparator => said(
+            "a `,` or a `]` is missing before this",
+            "separate the items",
+        ),
+        ErrorKind::MisplacedFlowCollectionEnd => {
+            said("a bracket closes nothing", "remove it, or open it before")
         }
-        ErrorKind::ExpectedFlowMappingSeparator => {
-            said("a `,` or a `}` is missing before this", "separate the entries")
-        }
-        ErrorKind::ExpectedFlowSequenceSeparator => said("a `,` or a `]` is missing before this", "separate the items"),
-        ErrorKind::MisplacedFlowCollectionEnd => said("a bracket closes nothing", "remove it, or open it before"),
-        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => said(
+        ErrorKind::InvalidTrailingSingleQuotedScalar
+        | ErrorKind::InvalidTrailingDoubleQuotedScalar => said(
             "something follows upon a closing quote",
             "is a comma or a line break missing, or should the quotes enclose the whole value?",
         ),
-        ErrorKind::ExpectedDocumentStart => {
-            said("the document has ended before this", "is a bracket closed too early, or a line not indented?")
-        }
+        ErrorKind::ExpectedDocumentStart => said(
+            "the document has ended before this",
+            "is a bracket closed too early, or a line not indented?",
+        ),
         other => Diagnostic::error(other.to_string()),
     }
 }
 
-/// What is wrong if the parser stopped at a second tag, as in `!Base64 !Sub x`; CloudFormation refuses it as well.
-/// `before` and `rest` are the file's text on both sides of the place.
+/// What is wrong if the parser stopped at a second tag, as in `!Base64 !Sub x`; CloudFormation
+/// refuses it as well. `before` and `rest` are the file's text on both sides of the place.
 pub fn two_tags(before: &str, rest: &str) -> Option<Diagnostic> {
     let first = before.trim_end().rsplit(char::is_whitespace).next()?;
     let outer = first.strip_prefix('!').filter(|name| !name.is_empty())?;
@@ -77,7 +105,10 @@ pub fn two_tags(before: &str, rest: &str) -> Option<Diagnostic> {
             shown(&format!("!{inner}")),
             shown(first)
         ))
-        .help(format!("write the outer function in full: `Fn::{}:`", shown(outer))),
+        .help(format!(
+            "write the outer function in full: `Fn::{}:`",
+            shown(outer)
+        )),
     )
 }
 
@@ -99,56 +130,89 @@ mod tests {
 
     #[test]
     fn common_mistakes_are_said_in_plain_words() {
-        check("a:\n\tb: 1\n", "f:2:2: a tab stands in the indentation (indent with spaces)");
+        check(
+            "a:\n\tb: 1\n",
+            "f:2:2: a tab stands in the indentation (indent with spaces)",
+        );
         check(
             "a:\n  b: 1\n c: 2\n",
-            "f:3:2: the indentation of this line fits nothing above it (align it with its neighbours)",
+            "f:3:2: the indentation of this line fits nothing above it (align it with its \
+             neighbours)",
         );
         check(
             "a: b: c\n",
-            "f:1:5: a `:` stands where no key can be (put a value that contains `: ` in quotes, or mend the \
+            "f:1:5: a `:` stands where no key can be (put a value that contains `: ` in quotes, or \
+             mend the \
              indentation)",
         );
         check(
             "a: [1\nb: 2\n",
-            "f:2:2: a `:` stands where no key can be (is a bracket or a quote before it left open?)",
+            "f:2:2: a `:` stands where no key can be (is a bracket or a quote before it left \
+             open?)",
         );
-        check("a: b\nc\nd: e\n", "f:2:1: a key without its `:` (add the colon, or mend the indentation)");
+        check(
+            "a: b\nc\nd: e\n",
+            "f:2:1: a key without its `:` (add the colon, or mend the indentation)",
+        );
         check(
             "a: - b\n",
-            "f:1:4: a list cannot start here (begin it on a line of its own, or put a value that starts with `- ` in \
+            "f:1:4: a list cannot start here (begin it on a line of its own, or put a value that \
+             starts with `- ` in \
              quotes)",
         );
-        check("a: @b\n", "f:1:4: a value without quotes cannot start with `@` (put it in quotes)");
-        check("a: \u{1}\n", "f:1:4: the character `\\u{1}` is not allowed here (remove it)");
+        check(
+            "a: @b\n",
+            "f:1:4: a value without quotes cannot start with `@` (put it in quotes)",
+        );
+        check(
+            "a: \u{1}\n",
+            "f:1:4: the character `\\u{1}` is not allowed here (remove it)",
+        );
         check(
             "a: \"\\q\"\n",
-            "f:1:4: an escape that YAML does not know (in double quotes a backslash starts an escape: write `\\\\`, \
+            "f:1:4: an escape that YAML does not know (in double quotes a backslash starts an \
+             escape: write `\\\\`, \
              or use single quotes)",
         );
         check("a: 'b\n", "f:1:4: a quote is never closed");
         check("a: {b: 1\n", "f:1:4: a `{` is never closed");
-        check("{a: [b] c: d}\n", "f:1:9: a `,` or a `}` is missing before this (separate the entries)");
-        check("[{a: b} c]\n", "f:1:9: a `,` or a `]` is missing before this (separate the items)");
-        check("a: b ]\nc: ]\n", "f:2:4: a bracket closes nothing (remove it, or open it before)");
+        check(
+            "{a: [b] c: d}\n",
+            "f:1:9: a `,` or a `}` is missing before this (separate the entries)",
+        );
+        check(
+            "[{a: b} c]\n",
+            "f:1:9: a `,` or a `]` is missing before this (separate the items)",
+        );
+        check(
+            "a: b ]\nc: ]\n",
+            "f:2:4: a bracket closes nothing (remove it, or open it before)",
+        );
         check(
             "{\"a\": \"b\" \"c\": \"d\"}\n",
-            "f:1:11: something follows upon a closing quote (is a comma or a line break missing, or should the quotes \
+            "f:1:11: something follows upon a closing quote (is a comma or a line break missing, \
+             or should the quotes \
              enclose the whole value?)",
         );
         check(
             "{a: b} c\n",
-            "f:1:8: the document has ended before this (is a bracket closed too early, or a line not indented?)",
+            "f:1:8: the document has ended before this (is a bracket closed too early, or a line \
+             not indented?)",
         );
         check(
             "a: !Base64 !Sub x\n",
-            "f:1:12: `!Sub` follows upon `!Base64`, and a value takes one tag (write the outer function in full: \
+            "f:1:12: `!Sub` follows upon `!Base64`, and a value takes one tag (write the outer \
+             function in full: \
              `Fn::Base64:`)",
         );
         check(
             "a:\n  - !If\n    !Equals [a, b]\n",
-            "f:3:5: `!Equals` follows upon `!If`, and a value takes one tag (write the outer function in full: `Fn::If:`)",
+            "f:3:5: `!Equals` follows upon `!If`, and a value takes one tag (write the outer \
+             function in full: `Fn::If:`)",
         );
-        check("a: [1}\n", "f:1:4: a `[` is closed by `}` (close it by its own bracket)");
+        check(
+            "a: [1}\n",
+            "f:1:4: a `[` is closed by `}` (close it by its own bracket)",
+        );
     }
 }

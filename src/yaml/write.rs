@@ -1,6 +1,7 @@
 //! YAML that any reader reads as what it is.
 //!
-//! It is written here because what serde_yaml writes is YAML 1.2, in which `1:30` and `1_000` need no quotes.
+//! It is written here because what serde_yaml writes is YAML 1.2, in which `1:30` and `1_000` need
+//! no quotes.
 
 use serde_json::Value;
 
@@ -13,7 +14,10 @@ pub fn text(value: &Value) -> String {
         Value::Array(items) if !items.is_empty() => {}
         scalar => return format!("{}\n", scalar_text(scalar)),
     }
-    lines(value).into_iter().map(|line| line.text + "\n").collect()
+    lines(value)
+        .into_iter()
+        .map(|line| line.text + "\n")
+        .collect()
 }
 
 /// A line of YAML, without its end.
@@ -32,17 +36,35 @@ pub fn lines(value: &Value) -> Vec<Line> {
 
 fn write(value: &Value, path: &str, indent: usize, lines: &mut Vec<Line>) {
     let pad = " ".repeat(indent);
-    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    let below = |key: &str| {
+        if path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{path}.{key}")
+        }
+    };
     match value {
         Value::Object(entries) => {
             for (key, value) in entries {
-                write_entry(format!("{pad}{}:", string_text(key)), value, below(key), indent, lines);
+                write_entry(
+                    format!("{pad}{}:", string_text(key)),
+                    value,
+                    below(key),
+                    indent,
+                    lines,
+                );
             }
         }
         Value::Array(items) => {
             for (n, value) in items.iter().enumerate() {
                 let first = lines.len();
-                write_entry(format!("{pad}-"), value, below(&n.to_string()), indent, lines);
+                write_entry(
+                    format!("{pad}-"),
+                    value,
+                    below(&n.to_string()),
+                    indent,
+                    lines,
+                );
                 // A mapping starts beside its dash.
                 if first + 1 < lines.len() {
                     lines.remove(first);
@@ -64,12 +86,18 @@ fn write_entry(head: String, value: &Value, path: String, indent: usize, lines: 
         Value::Object(entries) if entries.is_empty() => "{}".to_owned(),
         Value::Array(items) if items.is_empty() => "[]".to_owned(),
         Value::Object(_) | Value::Array(_) => {
-            lines.push(Line { text: head, leaf: None });
+            lines.push(Line {
+                text: head,
+                leaf: None,
+            });
             return write(value, &path, indent + 2, lines);
         }
         scalar => scalar_text(scalar),
     };
-    lines.push(Line { text: format!("{head} {beside}"), leaf: Some(path) });
+    lines.push(Line {
+        text: format!("{head} {beside}"),
+        leaf: Some(path),
+    });
 }
 
 fn scalar_text(value: &Value) -> String {
@@ -81,5 +109,9 @@ fn scalar_text(value: &Value) -> String {
 
 /// A text as it is where YAML reads it as that text, in quotes otherwise.
 fn string_text(text: &str) -> String {
-    if is_plain(text) { text.to_owned() } else { Value::from(text).to_string() }
+    if is_plain(text) {
+        text.to_owned()
+    } else {
+        Value::from(text).to_string()
+    }
 }

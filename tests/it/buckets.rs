@@ -18,7 +18,9 @@ const GIVEN: &str = "the-users-own-bucket";
 fn an_automatic_bucket_is_closed_and_tagged() {
     let server = Server::take(Kind::Ministack);
     let project = Project::copy_of("undeclared-parameter");
-    let outcome = Taskcat::test_run(&project, &server).args(["-l", "-n"]).run();
+    let outcome = Taskcat::test_run(&project, &server)
+        .args(["-l", "-n"])
+        .run();
     outcome.assert_code(0);
     let standing = server.standing(&REGIONS);
     let (name, bucket) = standing.buckets.first_key_value().unwrap();
@@ -28,7 +30,10 @@ fn an_automatic_bucket_is_closed_and_tagged() {
         "BlockPublicAcls": true, "IgnorePublicAcls": true, "BlockPublicPolicy": true, "RestrictPublicBuckets": true
     });
     assert_eq!(bucket["public_access_block"], blocked);
-    assert!(bucket["policy"].to_string().contains("s3:signatureversion"), "{bucket:#}");
+    assert!(
+        bucket["policy"].to_string().contains("s3:signatureversion"),
+        "{bucket:#}"
+    );
 }
 
 fn regional_buckets_stay_for_the_next_run(kind: Kind) {
@@ -50,21 +55,38 @@ fn regional_buckets_stay_for_the_next_run(kind: Kind) {
         for bucket in outcome.report()["buckets"].as_array().unwrap() {
             assert_eq!(bucket["created"], run == "first", "{bucket:#}");
             // The archive of the function is the same bytes again, so it is not sent again.
-            assert_eq!(bucket["uploads"], if run == "first" { 2 } else { 0 }, "{run}: {bucket:#}");
+            assert_eq!(
+                bucket["uploads"],
+                if run == "first" { 2 } else { 0 },
+                "{run}: {bucket:#}"
+            );
         }
     }
 }
 
-/// As TaskCat's `generate_regional_bucket_name`: the account's number as a UUID of version 5 in the nil namespace.
+/// As TaskCat's `generate_regional_bucket_name`: the account's number as a UUID of version 5 in the
+/// nil namespace.
 fn hashed(account_id: &str) -> String {
-    uuid::Uuid::new_v5(&uuid::Uuid::nil(), account_id.as_bytes()).simple().to_string()
+    uuid::Uuid::new_v5(&uuid::Uuid::nil(), account_id.as_bytes())
+        .simple()
+        .to_string()
 }
 
 fn a_given_bucket_is_kept_clean(kind: Kind) {
     let server = Server::take(kind);
     server.given(&["bucket", GIVEN, "us-east-1"]);
-    server.given(&["object", GIVEN, "given-bucket/templates/renamed-since.yaml", "gone from the project"]);
-    server.given(&["object", GIVEN, "given-bucket/functions/source/kept.py", "excluded, so not ours to remove"]);
+    server.given(&[
+        "object",
+        GIVEN,
+        "given-bucket/templates/renamed-since.yaml",
+        "gone from the project",
+    ]);
+    server.given(&[
+        "object",
+        GIVEN,
+        "given-bucket/functions/source/kept.py",
+        "excluded, so not ours to remove",
+    ]);
     server.given(&["object", GIVEN, "another-project/file.txt", "not ours"]);
     let project = Project::copy_of("given-bucket");
     let expected = [
@@ -74,7 +96,9 @@ fn a_given_bucket_is_kept_clean(kind: Kind) {
     ];
     for (uploads, removals) in [(1, 1), (0, 0)] {
         let proxy = Proxy::before(&server);
-        let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).args(["-l"]).run();
+        let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint())
+            .args(["-l"])
+            .run();
         outcome.assert_code(0);
         let standing = server.standing(&REGIONS);
         assert!(standing.stacks.is_empty(), "{standing:#?}");
@@ -83,10 +107,28 @@ fn a_given_bucket_is_kept_clean(kind: Kind) {
         // One more is the run's marker, which goes with DeleteObject.
         assert_eq!(calls.count("PutObject"), uploads + 1, "{}", calls.summary());
         assert_eq!(calls.count("DeleteObject"), 1, "{}", calls.summary());
-        assert_eq!(calls.count("DeleteObjects"), removals, "{}", calls.summary());
-        assert_eq!(calls.count("DeleteBucket") + calls.count("CreateBucket"), 0, "{}", calls.summary());
-        for setting in ["PutBucketPolicy", "PutBucketTagging", "PutPublicAccessBlock"] {
-            assert_eq!(calls.count(setting), 0, "the bucket's settings are the user's");
+        assert_eq!(
+            calls.count("DeleteObjects"),
+            removals,
+            "{}",
+            calls.summary()
+        );
+        assert_eq!(
+            calls.count("DeleteBucket") + calls.count("CreateBucket"),
+            0,
+            "{}",
+            calls.summary()
+        );
+        for setting in [
+            "PutBucketPolicy",
+            "PutBucketTagging",
+            "PutPublicAccessBlock",
+        ] {
+            assert_eq!(
+                calls.count(setting),
+                0,
+                "the bucket's settings are the user's"
+            );
         }
     }
 }
@@ -95,20 +137,32 @@ fn skip_upload_takes_what_is_there(kind: Kind) {
     let server = Server::take(kind);
     server.given(&["bucket", GIVEN, "us-east-1"]);
     let template = "Resources: {Other: {Type: AWS::SNS::Topic}}";
-    server.given(&["object", GIVEN, "given-bucket/templates/topic.template.yaml", template]);
+    server.given(&[
+        "object",
+        GIVEN,
+        "given-bucket/templates/topic.template.yaml",
+        template,
+    ]);
     let project = Project::copy_of("given-bucket");
     let before = server.standing(&[]).buckets;
     let proxy = Proxy::before(&server);
-    let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).args(["-l", "-s"]).run();
+    let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint())
+        .args(["-l", "-s"])
+        .run();
     outcome.assert_code(0);
-    assert_eq!(proxy.calls().count("PutObject") + proxy.calls().count("DeleteObjects"), 0);
+    assert_eq!(
+        proxy.calls().count("PutObject") + proxy.calls().count("DeleteObjects"),
+        0
+    );
     assert_eq!(server.standing(&[]).buckets, before);
 }
 
 #[test]
 fn skip_upload_needs_a_bucket() {
     let project = Project::copy_of("one-bad");
-    let outcome = Taskcat::at(&project, "http://127.0.0.1:1").args(["test", "run", "-s"]).run();
+    let outcome = Taskcat::at(&project, "http://127.0.0.1:1")
+        .args(["test", "run", "-s"])
+        .run();
     outcome.assert_code(2).assert_says("s3_bucket");
 }
 
@@ -118,7 +172,10 @@ fn a_given_bucket_that_is_not_there_is_an_error() {
     let server = Server::take(Kind::Moto);
     let project = Project::copy_of("given-bucket");
     let outcome = Taskcat::test_run(&project, &server).args(["-l"]).run();
-    outcome.assert_code(3).assert_says(GIVEN).assert_says("does not exist");
+    outcome
+        .assert_code(3)
+        .assert_says(GIVEN)
+        .assert_says("does not exist");
     server.standing(&REGIONS).assert_nothing();
 }
 
@@ -129,7 +186,9 @@ fn a_bucket_that_cannot_be_made_stops_the_run() {
     let server = Server::take(Kind::Ministack);
     let proxy = Proxy::with_faults(&server, &["CreateBucket=403:AccessDenied"]);
     let project = Project::copy_of("one-bad");
-    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).args(["-l"]).run();
+    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint())
+        .args(["-l"])
+        .run();
     outcome.assert_code(3).assert_says("AccessDenied");
     assert_eq!(proxy.calls().count("CreateStack"), 0);
     server.standing(&REGIONS).assert_nothing();
@@ -141,7 +200,9 @@ fn an_upload_that_fails_leaves_no_bucket() {
     let server = Server::take(Kind::Ministack);
     let proxy = Proxy::with_faults(&server, &["PutObject=403:AccessDenied"]);
     let project = Project::copy_of("one-bad");
-    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).args(["-l"]).run();
+    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint())
+        .args(["-l"])
+        .run();
     outcome.assert_code(3).assert_says("AccessDenied");
     server.standing(&REGIONS).assert_nothing();
 }

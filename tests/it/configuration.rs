@@ -1,4 +1,5 @@
-//! What is wrong with a project is said before anything is made: all of it at once, with file and line.
+//! What is wrong with a project is said before anything is made: all of it at once, with file and
+//! line.
 
 use std::net::TcpListener;
 
@@ -33,7 +34,9 @@ impl Untouched {
 #[track_caller]
 fn refused(project: &Project, args: &[&str]) -> Outcome {
     let aws = Untouched::listen();
-    let outcome = Taskcat::at(project, &aws.endpoint()).args(args.iter().copied()).run();
+    let outcome = Taskcat::at(project, &aws.endpoint())
+        .args(args.iter().copied())
+        .run();
     aws.assert_untouched();
     outcome.assert_code(2);
     // What is written, if anything, says that nothing was tested.
@@ -60,7 +63,11 @@ fn every_mistake_is_told_at_once() {
     ] {
         let place = format!(".taskcat.yml:{line}:");
         let told = outcome.stderr.lines().any(|text| text.contains(&place));
-        assert!(told && outcome.stderr.contains(words), "nothing of {words} at {place}\n{}", outcome.stderr);
+        assert!(
+            told && outcome.stderr.contains(words),
+            "nothing of {words} at {place}\n{}",
+            outcome.stderr
+        );
     }
     for nearest in ["shorten_stack_name", "regions", "tests"] {
         outcome.assert_says(nearest);
@@ -75,7 +82,9 @@ fn prefix_and_suffix_exclude_each_other() {
         "    parameters:\n",
         "    stack_name_prefix: one\n    stack_name_suffix: two\n    parameters:\n",
     );
-    refused(&project, &["test", "run"]).assert_says("stack_name_prefix").assert_says("stack_name_suffix");
+    refused(&project, &["test", "run"])
+        .assert_says("stack_name_prefix")
+        .assert_says("stack_name_suffix");
 }
 
 #[test]
@@ -84,7 +93,9 @@ fn files_that_are_not_there() {
     refused(&project, &["test", "run"]).assert_says(".taskcat.yml");
     let project = Project::copy_of("undeclared-parameter");
     project.replace(".taskcat.yml", "templates/topic", "templates/topics");
-    refused(&project, &["test", "run"]).assert_says(".taskcat.yml:6:").assert_says("templates/topics.template.yaml");
+    refused(&project, &["test", "run"])
+        .assert_says(".taskcat.yml:6:")
+        .assert_says("templates/topics.template.yaml");
 }
 
 #[test]
@@ -93,7 +104,10 @@ fn files_that_are_no_yaml() {
     project.write(".taskcat.yml", "project:\n  name: [broken\n");
     refused(&project, &["test", "run"]).assert_says(".taskcat.yml:");
     let project = Project::copy_of("undeclared-parameter");
-    project.write("templates/topic.template.yaml", "Resources:\n  Topic: {Type: AWS::SNS::Topic\n");
+    project.write(
+        "templates/topic.template.yaml",
+        "Resources:\n  Topic: {Type: AWS::SNS::Topic\n",
+    );
     refused(&project, &["test", "run"]).assert_says("templates/topic.template.yaml:");
 }
 
@@ -109,10 +123,19 @@ fn an_undeclared_parameter_is_dropped_with_a_warning(kind: Kind) {
     let server = Server::take(kind);
     let proxy = Proxy::before(&server);
     let project = Project::copy_of("undeclared-parameter");
-    let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).args(["-l"]).run();
-    outcome.assert_code(0).assert_says(".taskcat.yml:9:").assert_says("DisplayNmae");
+    let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint())
+        .args(["-l"])
+        .run();
+    outcome
+        .assert_code(0)
+        .assert_says(".taskcat.yml:9:")
+        .assert_says("DisplayNmae");
     let calls = proxy.calls();
-    assert!(!calls.of("CreateStack")[0].to_string().contains("DisplayNmae"));
+    assert!(
+        !calls.of("CreateStack")[0]
+            .to_string()
+            .contains("DisplayNmae")
+    );
 }
 
 fn values_without_a_source_are_all_listed(kind: Kind) {
@@ -124,7 +147,9 @@ fn values_without_a_source_are_all_listed(kind: Kind) {
         outcome.assert_says(words);
     }
     outcome.assert_silent_about("Protocol");
-    server.standing(&["us-east-1", "eu-west-1"]).assert_nothing();
+    server
+        .standing(&["us-east-1", "eu-west-1"])
+        .assert_nothing();
 }
 
 /// The origin of every value, for the reader who wonders.
@@ -132,7 +157,9 @@ fn values_without_a_source_are_all_listed(kind: Kind) {
 fn config_show_tells_where_a_value_came_from() {
     let project = Project::copy_of("undeclared-parameter");
     project.write(".taskcat_overrides.yml", "DisplayName: overridden\n");
-    let outcome = Taskcat::offline(&project).args(["config", "show", "--format", "yaml", "--origin"]).run();
+    let outcome = Taskcat::offline(&project)
+        .args(["config", "show", "--format", "yaml", "--origin"])
+        .run();
     outcome.assert_code(0);
     for (value, origin) in [
         ("undeclared-parameter", ".taskcat.yml:2"),
@@ -152,21 +179,34 @@ fn a_legacy_configuration_is_converted() {
     for (file, text) in [
         (
             "ci/taskcat.yml",
-            "global:\n  qsname: legacy\n  owner: a@example.com\n  s3bucket: legacy-bucket\n  regions: [us-east-1]\ntests:\n  one:\n    template_file: t.yaml\n    parameter_input: one.json\n",
+            "global:\n  qsname: legacy\n  owner: a@example.com\n  s3bucket: legacy-bucket\n  \
+             regions: [us-east-1]\ntests:\n  one:\n    template_file: t.yaml\n    parameter_input: \
+             one.json\n",
         ),
-        ("ci/one.json", "[{\"ParameterKey\": \"Name\", \"ParameterValue\": \"$[taskcat_random-string]\"}]"),
-        ("templates/t.yaml", "Parameters:\n  Name: {Type: String}\nResources: {}\n"),
+        (
+            "ci/one.json",
+            "[{\"ParameterKey\": \"Name\", \"ParameterValue\": \"$[taskcat_random-string]\"}]",
+        ),
+        (
+            "templates/t.yaml",
+            "Parameters:\n  Name: {Type: String}\nResources: {}\n",
+        ),
     ] {
         project.write(file, text);
     }
     let show = || {
-        let outcome = Taskcat::offline(&project).args(["config", "show", "--format", "json"]).run();
+        let outcome = Taskcat::offline(&project)
+            .args(["config", "show", "--format", "json"])
+            .run();
         outcome.assert_code(0);
         serde_json::from_str::<serde_json::Value>(&outcome.stdout).unwrap()
     };
     let legacy = show();
     assert_eq!(legacy["tests"]["one"]["template"], "templates/t.yaml");
-    Taskcat::offline(&project).args(["config", "convert"]).run().assert_code(0);
+    Taskcat::offline(&project)
+        .args(["config", "convert"])
+        .run()
+        .assert_code(0);
     assert_eq!(show(), legacy);
     let again = Taskcat::offline(&project).args(["config", "convert"]).run();
     again.assert_code(2).assert_says(".taskcat.yml");
@@ -175,15 +215,25 @@ fn a_legacy_configuration_is_converted() {
 #[test]
 fn a_file_that_is_no_text_is_named() {
     let project = Project::copy_of("undeclared-parameter");
-    std::fs::write(project.path().join("latin-1.yml"), b"project: {name: caf\xe9}\n").unwrap();
-    refused(&project, &["test", "run", "-i", "latin-1.yml"]).assert_says("error: the file is not valid UTF-8");
+    std::fs::write(
+        project.path().join("latin-1.yml"),
+        b"project: {name: caf\xe9}\n",
+    )
+    .unwrap();
+    refused(&project, &["test", "run", "-i", "latin-1.yml"])
+        .assert_says("error: the file is not valid UTF-8");
 }
 
 #[test]
 fn an_endpoint_that_is_no_url() {
     let project = Project::copy_of("undeclared-parameter");
     for endpoint in ["localhost:4566", "http://[bad", "ftp://localhost"] {
-        let outcome = Taskcat::at(&project, endpoint).args(["test", "run", "-l"]).run();
-        outcome.assert_code(2).assert_says(endpoint).assert_says("http://localhost:4566");
+        let outcome = Taskcat::at(&project, endpoint)
+            .args(["test", "run", "-l"])
+            .run();
+        outcome
+            .assert_code(2)
+            .assert_says(endpoint)
+            .assert_says("http://localhost:4566");
     }
 }

@@ -17,13 +17,27 @@ fn no_credentials_is_one_line() {
     aws.set_nonblocking(true).unwrap();
     let project = Project::copy_of("undeclared-parameter");
     let outcome = Taskcat::offline(&project)
-        .env("AWS_ENDPOINT_URL", format!("http://{}", aws.local_addr().unwrap()))
+        .env(
+            "AWS_ENDPOINT_URL",
+            format!("http://{}", aws.local_addr().unwrap()),
+        )
         .args(["test", "run", "-l"])
         .run();
-    outcome.assert_code(3).assert_says("credentials").assert_silent_about("panicked");
-    assert!(outcome.elapsed < Duration::from_secs(2), "{:?}", outcome.elapsed);
+    outcome
+        .assert_code(3)
+        .assert_says("credentials")
+        .assert_silent_about("panicked");
+    assert!(
+        outcome.elapsed < Duration::from_secs(2),
+        "{:?}",
+        outcome.elapsed
+    );
     assert!(aws.accept().is_err(), "somebody was asked");
-    let errors: Vec<&str> = outcome.stderr.lines().filter(|line| line.contains("error")).collect();
+    let errors: Vec<&str> = outcome
+        .stderr
+        .lines()
+        .filter(|line| line.contains("error"))
+        .collect();
     assert_eq!(errors.len(), 1, "{}", outcome.stderr);
 }
 
@@ -37,7 +51,11 @@ fn no_credentials_on_a_machine_without_metadata_service() {
         .args(["test", "run", "-l"])
         .run();
     outcome.assert_code(3).assert_says("credentials");
-    assert!(outcome.elapsed < Duration::from_secs(20), "{:?}", outcome.elapsed);
+    assert!(
+        outcome.elapsed < Duration::from_secs(20),
+        "{:?}",
+        outcome.elapsed
+    );
 }
 
 #[test]
@@ -53,9 +71,18 @@ fn a_profile_that_is_not_there_is_named() {
 #[test]
 fn an_endpoint_where_nobody_listens() {
     let project = Project::copy_of("undeclared-parameter");
-    let outcome = Taskcat::at(&project, "http://127.0.0.1:1").args(["test", "run", "-l"]).run();
-    outcome.assert_code(3).assert_says("Connection refused").assert_says("AWS_ENDPOINT_URL");
-    assert!(outcome.elapsed < Duration::from_secs(30), "{:?}", outcome.elapsed);
+    let outcome = Taskcat::at(&project, "http://127.0.0.1:1")
+        .args(["test", "run", "-l"])
+        .run();
+    outcome
+        .assert_code(3)
+        .assert_says("Connection refused")
+        .assert_says("AWS_ENDPOINT_URL");
+    assert!(
+        outcome.elapsed < Duration::from_secs(30),
+        "{:?}",
+        outcome.elapsed
+    );
 }
 
 #[test]
@@ -64,7 +91,9 @@ fn credentials_that_aws_does_not_know() {
     let server = Server::take(Kind::Moto);
     let proxy = Proxy::with_faults(&server, &["GetCallerIdentity=403:InvalidClientTokenId"]);
     let project = Project::copy_of("undeclared-parameter");
-    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).args(["-l"]).run();
+    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint())
+        .args(["-l"])
+        .run();
     outcome.assert_code(3).assert_says("InvalidClientTokenId");
     assert_eq!(proxy.calls().count("CreateBucket"), 0);
 }
@@ -99,9 +128,13 @@ fn profiles_per_region(kind: Kind) {
         keys.sort();
         keys
     };
-    assert_eq!(keys("CreateStack"), ["eu-west-1 222222222222", "us-east-1 111111111111"]);
+    assert_eq!(
+        keys("CreateStack"),
+        ["eu-west-1 222222222222", "us-east-1 111111111111"]
+    );
     assert_eq!(keys("DeleteStack"), keys("CreateStack"));
-    // moto alone doesn't take a key of twelve digits for an account; where it is one, each has a bucket of its own.
+    // moto alone doesn't take a key of twelve digits for an account; where it is one, each has a
+    // bucket of its own.
     let buckets = if kind == Kind::Moto { 1 } else { 2 };
     assert_eq!(calls.count("CreateBucket"), buckets, "{}", calls.summary());
     assert_eq!(calls.count("DeleteBucket"), buckets, "{}", calls.summary());
@@ -112,7 +145,14 @@ fn the_endpoint_as_an_argument(kind: Kind) {
     let project = Project::copy_of("undeclared-parameter");
     let outcome = Taskcat::at(&project, "http://127.0.0.1:1")
         .env_remove("AWS_ENDPOINT_URL")
-        .args(["--endpoint-url", &server.endpoint(), "test", "run", "-l", "-e"])
+        .args([
+            "--endpoint-url",
+            &server.endpoint(),
+            "test",
+            "run",
+            "-l",
+            "-e",
+        ])
         .run();
     outcome.assert_code(0);
     assert_eq!(outcome.report()["endpoint"], server.endpoint());

@@ -9,8 +9,8 @@ const BUCKET: &str = "tcat-emptied-aaaaaaaa";
 
 tests_on!(all: versions_of_any_kind_are_deleted);
 
-/// A bucket that a run left, with an object written before versioning, one written while it was enabled, and a delete
-/// marker from while it was suspended.
+/// A bucket that a run left, with an object written before versioning, one written while it was
+/// enabled, and a delete marker from while it was suspended.
 fn given(server: &Server) {
     server.given(&["bucket", BUCKET, "us-east-1", &format!("taskcat-id={RUN}")]);
     server.given(&["object", BUCKET, "plain", "1"]);
@@ -23,7 +23,9 @@ fn given(server: &Server) {
 }
 
 fn clean(project: &Project, endpoint: &str) -> Outcome {
-    Taskcat::at(project, endpoint).args(["test", "clean", "-r", "us-east-1", "-w", RUN]).run()
+    Taskcat::at(project, endpoint)
+        .args(["test", "clean", "-r", "us-east-1", "-w", RUN])
+        .run()
 }
 
 fn versions_of_any_kind_are_deleted(kind: Kind) {

@@ -10,7 +10,16 @@ use crate::taskcat::{Outcome, Stream, Taskcat};
 const SLOW: &str = "resources: [{type: '*', takes: 10h}]\n";
 
 fn local(project: &Project) -> Taskcat {
-    Taskcat::offline(project).args(["test", "run", "--local", "-l", "-t", "plain", "-r", "us-east-1"])
+    Taskcat::offline(project).args([
+        "test",
+        "run",
+        "--local",
+        "-l",
+        "-t",
+        "plain",
+        "-r",
+        "us-east-1",
+    ])
 }
 
 #[test]
@@ -26,38 +35,71 @@ fn every_code_is_reached() {
     project.write("fails.yml", "resources: [{type: '*', fails: no room}]\n");
     check(1, local(&project).args(["--scenario", "fails.yml"]).run());
 
-    check(2, Taskcat::offline(&project).args(["test", "run", "--local", "-t", "nowhere"]).run());
+    check(
+        2,
+        Taskcat::offline(&project)
+            .args(["test", "run", "--local", "-t", "nowhere"])
+            .run(),
+    );
 
-    check(3, Taskcat::offline(&project).args(["test", "run", "-l", "-t", "plain", "-r", "us-east-1"]).run());
+    check(
+        3,
+        Taskcat::offline(&project)
+            .args(["test", "run", "-l", "-t", "plain", "-r", "us-east-1"])
+            .run(),
+    );
 
-    project.write("stays.yml", "resources: [{type: '*', phase: delete, fails: It is in use.}]\n");
-    check(4, local(&project).args(["--scenario", "stays.yml", "--speed", "1000"]).run());
+    project.write(
+        "stays.yml",
+        "resources: [{type: '*', phase: delete, fails: It is in use.}]\n",
+    );
+    check(
+        4,
+        local(&project)
+            .args(["--scenario", "stays.yml", "--speed", "1000"])
+            .run(),
+    );
 
     check(5, local(&project).args(["-o", "/proc/taskcat"]).run());
 
     project.write("slow.yml", SLOW);
-    let mut run = local(&project).args(["--scenario", "slow.yml", "-o", "slow"]).start();
+    let mut run = local(&project)
+        .args(["--scenario", "slow.yml", "-o", "slow"])
+        .start();
     let events = project.path().join("slow/events.ndjson");
     run.wait_until("the stack is in progress", || {
-        fs::read_to_string(&events).unwrap_or_default().contains("CREATE_IN_PROGRESS")
+        fs::read_to_string(&events)
+            .unwrap_or_default()
+            .contains("CREATE_IN_PROGRESS")
     });
     run.signal("INT");
     check(130, run.wait());
 
     let documented = documented(&Taskcat::offline(&project).args(["--help"]).run().stdout);
-    assert_eq!(documented.keys().copied().collect::<Vec<_>>(), codes, "codes of --help");
+    assert_eq!(
+        documented.keys().copied().collect::<Vec<_>>(),
+        codes,
+        "codes of --help"
+    );
 }
 
 #[test]
 fn readme_and_help_list_the_same() {
     let project = Project::empty("exit-codes");
     let help = documented(&Taskcat::offline(&project).args(["--help"]).run().stdout);
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let readme =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let (_, table) = readme.split_once("### Exit codes").unwrap();
-    let rows = table.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let rows = table
+        .lines()
+        .skip_while(|line| !line.starts_with("|---"))
+        .skip(1);
     let rows = rows.take_while(|line| line.starts_with('|')).map(|line| {
         let mut cells = line.trim_matches('|').split('|').map(str::trim);
-        (cells.next().unwrap().parse().unwrap(), cells.next().unwrap().to_owned())
+        (
+            cells.next().unwrap().parse().unwrap(),
+            cells.next().unwrap().to_owned(),
+        )
     });
     assert_eq!(rows.collect::<BTreeMap<i32, String>>(), help);
 }
@@ -84,19 +126,25 @@ fn documented(help: &str) -> BTreeMap<i32, String> {
     codes
 }
 
-/// A report that can't be written is an error even where every test passed, and no path leads to it.
+/// A report that can't be written is an error even where every test passed, and no path leads to
+/// it.
 #[test]
 fn a_report_that_cannot_be_written_ends_with_5() {
     let project = Project::copy_of("first-run");
     // A folder of that name can't be replaced by a file.
     project.write("taskcat_outputs/index.html.partial/x", "");
     let outcome = local(&project).run();
-    outcome.assert_code(5).assert_says("a report could not be written: ").assert_says("index.html");
+    outcome
+        .assert_code(5)
+        .assert_says("a report could not be written: ")
+        .assert_says("index.html");
     outcome.assert_silent_about("; report: ");
     // A test that failed counts for more.
     project.write("fails.yml", "resources: [{type: '*', fails: no room}]\n");
     let outcome = local(&project).args(["--scenario", "fails.yml"]).run();
-    outcome.assert_code(1).assert_says("a report could not be written: ");
+    outcome
+        .assert_code(1)
+        .assert_says("a report could not be written: ");
 }
 
 /// What follows in a pipe may end first (`| head -1`), and a disk may be full: neither is a panic.
@@ -114,13 +162,22 @@ fn standard_output_that_cannot_be_written() {
     for (command, code) in commands {
         let shell = |script: &str| {
             let script = format!("{} {command} {script}", env!("CARGO_BIN_EXE_taskcat"));
-            Taskcat::program("sh", &project).args(["-c", script.as_str()]).run()
+            Taskcat::program("sh", &project)
+                .args(["-c", script.as_str()])
+                .run()
         };
         let full = shell(">/dev/full");
-        full.assert_code(5).assert_says("error: can't write to standard output: No space left on device");
+        full.assert_code(5)
+            .assert_says("error: can't write to standard output: No space left on device");
         full.assert_silent_about("panicked");
-        let closed = Taskcat::offline(&project).args(command.split(' ')).unread(Stream::Output).run();
-        closed.assert_code(code).assert_silent_about("panicked").assert_silent_about("Broken pipe");
+        let closed = Taskcat::offline(&project)
+            .args(command.split(' '))
+            .unread(Stream::Output)
+            .run();
+        closed
+            .assert_code(code)
+            .assert_silent_about("panicked")
+            .assert_silent_about("Broken pipe");
     }
 }
 
@@ -128,9 +185,25 @@ fn standard_output_that_cannot_be_written() {
 #[test]
 fn a_closed_standard_error_stops_nothing() {
     let project = Project::copy_of("first-run");
-    let run = ["--debug", "test", "run", "--local", "-l", "-t", "plain", "-r", "us-east-1"];
-    let run = Taskcat::offline(&project).args(run).unread(Stream::Error).run();
+    let run = [
+        "--debug",
+        "test",
+        "run",
+        "--local",
+        "-l",
+        "-t",
+        "plain",
+        "-r",
+        "us-east-1",
+    ];
+    let run = Taskcat::offline(&project)
+        .args(run)
+        .unread(Stream::Error)
+        .run();
     run.assert_code(0);
     assert_eq!(run.report()["verdict"], "passed");
-    assert!(run.output("events.ndjson").contains("\"event\":\"stack_deleted\""));
+    assert!(
+        run.output("events.ndjson")
+            .contains("\"event\":\"stack_deleted\"")
+    );
 }

@@ -1,4 +1,5 @@
-//! Calls whose answers are lost, late, throttled or refused: the verdict is right all the same, and nothing is left.
+//! Calls whose answers are lost, late, throttled or refused: the verdict is right all the same, and
+//! nothing is left.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -19,7 +20,11 @@ fn run(faults: &[&str], args: &[&str]) -> (Outcome, Proxy) {
     let run = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).args(["-l"]);
     let outcome = run.args(args.iter().copied()).run();
     server.standing(&REGIONS).assert_nothing();
-    assert!(project.files(".taskcat/runs").is_empty(), "{faults:?}: {:?}", project.files(".taskcat/runs"));
+    assert!(
+        project.files(".taskcat/runs").is_empty(),
+        "{faults:?}: {:?}",
+        project.files(".taskcat/runs")
+    );
     (outcome, proxy)
 }
 
@@ -42,22 +47,36 @@ fn creations_whose_answer_is_lost_are_found_again() {
 #[test]
 fn a_creation_that_is_refused_leaves_nothing_to_look_for() {
     let (outcome, proxy) = run(&["CreateStack=403:AccessDenied"], &[]);
-    outcome.assert_code(1).assert_says("AccessDenied").assert_silent_about("may exist");
+    outcome
+        .assert_code(1)
+        .assert_says("AccessDenied")
+        .assert_silent_about("may exist");
     assert_eq!(proxy.calls().count("CreateStack"), 1);
 }
 
 #[test]
 fn what_is_not_visible_at_first_is_waited_for() {
     let (outcome, _) = run(&["hide:bucket=3", "hide:stack=3"], &[]);
-    outcome.assert_code(0).assert_silent_about("deleted by somebody else");
+    outcome
+        .assert_code(0)
+        .assert_silent_about("deleted by somebody else");
 }
 
 #[test]
 fn a_call_that_is_never_answered_is_repeated() {
-    for action in ["GetCallerIdentity", "CreateStack", "DescribeStackEvents", "PutObject", "DeleteStack"] {
+    for action in [
+        "GetCallerIdentity",
+        "CreateStack",
+        "DescribeStackEvents",
+        "PutObject",
+        "DeleteStack",
+    ] {
         let (outcome, proxy) = run(&[&format!("{action}=hang*1")], &["--call-timeout", "1s"]);
         outcome.assert_code(0);
-        assert!(proxy.calls().count(action) >= 2, "{action} was not repeated");
+        assert!(
+            proxy.calls().count(action) >= 2,
+            "{action} was not repeated"
+        );
     }
 }
 
@@ -67,9 +86,15 @@ fn a_limit_of_the_configuration_holds_for_calls() {
     let proxy = Proxy::with_faults(&server, &["GetCallerIdentity=hang*1"]);
     let project = Project::copy_of("undeclared-parameter");
     project.replace(".taskcat.yml", "project:", "project:\n  call_timeout: 1s");
-    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).args(["-l"]).run();
+    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint())
+        .args(["-l"])
+        .run();
     outcome.assert_code(0);
-    assert!(outcome.elapsed < Duration::from_secs(30), "{:?}", outcome.elapsed);
+    assert!(
+        outcome.elapsed < Duration::from_secs(30),
+        "{:?}",
+        outcome.elapsed
+    );
 }
 
 /// Many more creations at once than the account may request: all wait for their turn.
@@ -78,16 +103,38 @@ fn throttled_creations_all_pass() {
     let server = Server::take(Kind::Simulator);
     let proxy = Proxy::with_faults(&server, &["CreateStack=rate:5"]);
     let project = Project::empty("throttled");
-    project.write("template.yml", "Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n");
+    project.write(
+        "template.yml",
+        "Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n",
+    );
     let mut tests = String::new();
     for number in 0..50 {
-        writeln!(tests, "  t{number}: {{template: template.yml, regions: [us-east-1]}}").unwrap();
+        writeln!(
+            tests,
+            "  t{number}: {{template: template.yml, regions: [us-east-1]}}"
+        )
+        .unwrap();
     }
-    project.write(".taskcat.yml", &format!("project: {{name: throttled}}\ntests:\n{tests}"));
-    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).args(["-l"]).run();
+    project.write(
+        ".taskcat.yml",
+        &format!("project: {{name: throttled}}\ntests:\n{tests}"),
+    );
+    let outcome = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint())
+        .args(["-l"])
+        .run();
     outcome.assert_code(0);
-    assert_eq!(outcome.states().iter().filter(|state| state.ends_with(" passed")).count(), 50);
-    assert!(proxy.calls().count("CreateStack") > 50, "nothing was throttled");
+    assert_eq!(
+        outcome
+            .states()
+            .iter()
+            .filter(|state| state.ends_with(" passed"))
+            .count(),
+        50
+    );
+    assert!(
+        proxy.calls().count("CreateStack") > 50,
+        "nothing was throttled"
+    );
     server.standing(&REGIONS).assert_nothing();
 }
 
@@ -97,8 +144,12 @@ fn an_interruption_ends_the_wait_for_a_throttled_creation() {
     let server = Server::take(Kind::Simulator);
     let proxy = Proxy::with_faults(&server, &["CreateStack=throttle"]);
     let project = Project::copy_of("undeclared-parameter");
-    let mut run = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).args(["-l"]).start();
-    run.wait_until("the creation is throttled", || proxy.calls().count("CreateStack") >= 2);
+    let mut run = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint())
+        .args(["-l"])
+        .start();
+    run.wait_until("the creation is throttled", || {
+        proxy.calls().count("CreateStack") >= 2
+    });
     run.signal("INT");
     let outcome = run.wait();
     outcome.assert_code(130);

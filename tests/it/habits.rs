@@ -10,11 +10,17 @@ use crate::layers::sources;
 /// Statuses are spelt in `status.rs` alone; everything else asks what they mean.
 #[test]
 fn statuses_are_spelt_in_one_file() {
-    let texts: Vec<String> =
-        StackStatus::TEXTS.iter().chain(ResourceStatus::TEXTS).map(|text| format!("\"{text}\"")).collect();
+    let texts: Vec<String> = StackStatus::TEXTS
+        .iter()
+        .chain(ResourceStatus::TEXTS)
+        .map(|text| format!("\"{text}\""))
+        .collect();
     let mut faults = Vec::new();
     let mut read = 0;
-    for file in sources(&src()).into_iter().filter(|file| !file.ends_with("src/status.rs")) {
+    for file in sources(&src())
+        .into_iter()
+        .filter(|file| !file.ends_with("src/status.rs"))
+    {
         let source = fs::read_to_string(&file).unwrap();
         for (number, line) in code(&source) {
             read += 1;
@@ -31,11 +37,16 @@ fn statuses_are_spelt_in_one_file() {
 #[test]
 fn secrets_are_masked_in_one_file() {
     let mut faults = Vec::new();
-    for file in sources(&src()).into_iter().filter(|file| !file.ends_with("src/mask.rs")) {
+    for file in sources(&src())
+        .into_iter()
+        .filter(|file| !file.ends_with("src/mask.rs"))
+    {
         let source = fs::read_to_string(&file).unwrap();
         let found = code(&source).filter(|(_, line)| line.contains("\"****"));
         faults.extend(
-            found.filter(|(_, line)| !line.contains("*****")).map(|(at, _)| format!("{}:{at}", file.display())),
+            found
+                .filter(|(_, line)| !line.contains("*****"))
+                .map(|(at, _)| format!("{}:{at}", file.display())),
         );
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
@@ -44,13 +55,22 @@ fn secrets_are_masked_in_one_file() {
 /// Functions are spelt in `template/expression.rs` alone; everything else names a `Function`.
 #[test]
 fn functions_are_spelt_in_one_file() {
-    let files: Vec<(PathBuf, String)> =
-        sources(&src()).into_iter().map(|file| (file.clone(), fs::read_to_string(file).unwrap())).collect();
-    let tests: Vec<PathBuf> = files.iter().flat_map(|(file, source)| test_files(file, source)).collect();
+    let files: Vec<(PathBuf, String)> = sources(&src())
+        .into_iter()
+        .map(|file| (file.clone(), fs::read_to_string(file).unwrap()))
+        .collect();
+    let tests: Vec<PathBuf> = files
+        .iter()
+        .flat_map(|(file, source)| test_files(file, source))
+        .collect();
     let mut spelt = 0;
     let mut faults = Vec::new();
     for (file, source) in files.iter().filter(|(file, _)| !tests.contains(file)) {
-        let untested = source.split("\nmod tests {").next().unwrap_or_default().replace("#[cfg(test)]", "");
+        let untested = source
+            .split("\nmod tests {")
+            .next()
+            .unwrap_or_default()
+            .replace("#[cfg(test)]", "");
         for (number, line) in code(&untested) {
             if line.contains("\"Fn::") || line.contains("\"Ref\"") {
                 spelt += 1;
@@ -66,9 +86,14 @@ fn functions_are_spelt_in_one_file() {
 
 /// The files of modules that are compiled for tests alone.
 fn test_files(file: &Path, source: &str) -> Vec<PathBuf> {
-    let declared = source.split("#[cfg(test)]\n").skip(1).filter_map(|rest| rest.lines().next());
+    let declared = source
+        .split("#[cfg(test)]\n")
+        .skip(1)
+        .filter_map(|rest| rest.lines().next());
     let names = declared.filter_map(|line| line.split_once("mod ")?.1.strip_suffix(';'));
-    names.map(|name| file.with_file_name(format!("{name}.rs"))).collect()
+    names
+        .map(|name| file.with_file_name(format!("{name}.rs")))
+        .collect()
 }
 
 fn src() -> PathBuf {
@@ -77,6 +102,11 @@ fn src() -> PathBuf {
 
 /// The numbered lines of a source without its comments, up to its unit tests.
 fn code(source: &str) -> impl Iterator<Item = (usize, &str)> {
-    let lines = source.lines().take_while(|line| *line != "#[cfg(test)]").enumerate();
-    lines.map(|(at, line)| (at + 1, line.trim_start())).filter(|(_, line)| !line.starts_with("//"))
+    let lines = source
+        .lines()
+        .take_while(|line| *line != "#[cfg(test)]")
+        .enumerate();
+    lines
+        .map(|(at, line)| (at + 1, line.trim_start()))
+        .filter(|(_, line)| !line.starts_with("//"))
 }

@@ -20,13 +20,27 @@ fn while_stacks_are_in_progress() {
         let server = Server::take(Kind::Ministack);
         let proxy = Proxy::before(&server);
         let project = Project::copy_of("slow");
-        let mut run = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).args(["-l"]).start();
-        run.wait_until("both stacks are followed", || proxy.calls().count("DescribeStackEvents") >= 4);
+        let mut run = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint())
+            .args(["-l"])
+            .start();
+        run.wait_until("both stacks are followed", || {
+            proxy.calls().count("DescribeStackEvents") >= 4
+        });
         run.signal(signal);
         let outcome = run.wait();
         outcome.assert_code(130);
-        assert!(outcome.elapsed < Duration::from_secs(40), "{:?}", outcome.elapsed);
-        assert_eq!(outcome.states(), ["waiting/us-east-1 interrupted", "waiting/eu-west-1 interrupted"]);
+        assert!(
+            outcome.elapsed < Duration::from_secs(40),
+            "{:?}",
+            outcome.elapsed
+        );
+        assert_eq!(
+            outcome.states(),
+            [
+                "waiting/us-east-1 interrupted",
+                "waiting/eu-west-1 interrupted"
+            ]
+        );
         assert_eq!(outcome.report()["verdict"], "interrupted");
         assert!(outcome.output("junit.xml").contains("interrupted"));
         server.standing(&REGIONS).assert_nothing();
@@ -38,14 +52,29 @@ fn while_a_hook_runs(kind: Kind) {
     let proxy = Proxy::before(&server);
     let project = crate::hooks::project_of_scripts();
     // A duration that no other process on this machine sleeps.
-    let sleep = format!("sleep 77.{}", project.path().parent().unwrap().metadata().map(|it| inode(&it)).unwrap());
+    let sleep = format!(
+        "sleep 77.{}",
+        project
+            .path()
+            .parent()
+            .unwrap()
+            .metadata()
+            .map(|it| inode(&it))
+            .unwrap()
+    );
     project.replace(".taskcat.yml", "./hooks/record.sh before", &sleep);
-    let mut run = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).args(["-l", "-t", "recorded"]).start();
+    let mut run = Taskcat::test_run_at(&project, kind, &proxy.endpoint())
+        .args(["-l", "-t", "recorded"])
+        .start();
     run.wait_until("the hook runs", || processes(&sleep) > 0);
     run.signal("INT");
     let outcome = run.wait();
     outcome.assert_code(130);
-    assert!(outcome.elapsed < Duration::from_secs(30), "{:?}", outcome.elapsed);
+    assert!(
+        outcome.elapsed < Duration::from_secs(30),
+        "{:?}",
+        outcome.elapsed
+    );
     assert_eq!(proxy.calls().count("CreateStack"), 0);
     assert_eq!(processes(&sleep), 0, "the hook still runs");
     server.standing(&REGIONS).assert_nothing();
@@ -56,14 +85,24 @@ fn while_files_are_sent(kind: Kind) {
     let proxy = Proxy::before(&server);
     let project = Project::copy_of("undeclared-parameter");
     for number in 0..1500 {
-        project.write(&format!("files/{number:04}.txt"), &format!("file {number}\n"));
+        project.write(
+            &format!("files/{number:04}.txt"),
+            &format!("file {number}\n"),
+        );
     }
-    let mut run = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).args(["-l"]).start();
-    run.wait_until("the first files are sent", || proxy.calls().count("PutObject") > 10);
+    let mut run = Taskcat::test_run_at(&project, kind, &proxy.endpoint())
+        .args(["-l"])
+        .start();
+    run.wait_until("the first files are sent", || {
+        proxy.calls().count("PutObject") > 10
+    });
     run.signal("INT");
     let outcome = run.wait();
     outcome.assert_code(130);
-    assert!(proxy.calls().count("PutObject") < 1500, "it came too late to be seen");
+    assert!(
+        proxy.calls().count("PutObject") < 1500,
+        "it came too late to be seen"
+    );
     assert_eq!(proxy.calls().count("CreateStack"), 0);
     server.standing(&REGIONS).assert_nothing();
 }
@@ -76,5 +115,9 @@ fn inode(metadata: &fs::Metadata) -> u64 {
 fn processes(command: &str) -> usize {
     let arguments = command.replace(' ', "\0") + "\0";
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes.filter(|it| fs::read_to_string(it.path().join("cmdline")).is_ok_and(|line| line == arguments)).count()
+    processes
+        .filter(|it| {
+            fs::read_to_string(it.path().join("cmdline")).is_ok_and(|line| line == arguments)
+        })
+        .count()
 }

@@ -1,7 +1,9 @@
-//! The git-merge Lambda as a process, with all that stands around it: Lambda's runtime, GitHub with a repository that
-//! really merges, CodePipeline (`tests/support/pipeline.py`), and Secrets Manager, which is the simulator.
+//! The git-merge Lambda as a process, with all that stands around it: Lambda's runtime, GitHub with
+//! a repository that really merges, CodePipeline (`tests/support/pipeline.py`), and Secrets
+//! Manager, which is the simulator.
 //!
-//! After every call it is looked for the token where it must not be: in the process's output and in what it sent.
+//! After every call it is looked for the token where it must not be: in the process's output and in
+//! what it sent.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -17,12 +19,14 @@ use crate::servers::{Kind, Server, support, venv};
 
 pub const TOKEN: &str = "ghp_0fTheTestsAndOfNobodyElse4711";
 
-/// Without the characters that Secrets Manager adds, which it doesn't ask for. In another region than the function.
+/// Without the characters that Secrets Manager adds, which it doesn't ask for. In another region
+/// than the function.
 const SECRET: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:github/token";
 
 /// What is there when the function starts.
 pub struct Setup<'a> {
-    /// The secret's text, or no secret at all. `APP_KEY` in it is the private key of the GitHub App 4711, as JSON has it.
+    /// The secret's text, or no secret at all. `APP_KEY` in it is the private key of the GitHub App
+    /// 4711, as JSON has it.
     pub secret: Option<&'a str>,
     /// Whether anybody answers for CodePipeline.
     pub codepipeline: bool,
@@ -32,7 +36,11 @@ pub struct Setup<'a> {
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Self { secret: Some(TOKEN), codepipeline: true, authority: true }
+        Self {
+            secret: Some(TOKEN),
+            codepipeline: true,
+            authority: true,
+        }
     }
 }
 
@@ -52,7 +60,13 @@ impl Lambda {
         Self::of(Setup::default())
     }
 
-    pub fn of(Setup { secret, codepipeline, authority }: Setup) -> Self {
+    pub fn of(
+        Setup {
+            secret,
+            codepipeline,
+            authority,
+        }: Setup,
+    ) -> Self {
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         make_repository(folder.path());
         let secrets = Server::take(Kind::Simulator);
@@ -72,7 +86,11 @@ impl Lambda {
             let secret = secret.replace("APP_KEY", &key.replace('\n', "\\n"));
             secrets.given(&["secret", "us-east-1", "github/token", &secret]);
         }
-        let codepipeline = if codepipeline { local(&ports["codepipeline"]) } else { nobody() };
+        let codepipeline = if codepipeline {
+            local(&ports["codepipeline"])
+        } else {
+            nobody()
+        };
         let mut function = Command::new(env!("CARGO_BIN_EXE_git-merge"));
         function.env_clear();
         if authority {
@@ -80,7 +98,10 @@ impl Lambda {
         }
         let function = function
             .envs([
-                ("AWS_LAMBDA_RUNTIME_API", format!("127.0.0.1:{}", ports["runtime"])),
+                (
+                    "AWS_LAMBDA_RUNTIME_API",
+                    format!("127.0.0.1:{}", ports["runtime"]),
+                ),
                 ("AWS_ENDPOINT_URL_CODEPIPELINE", codepipeline),
                 ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets.endpoint()),
             ])
@@ -97,7 +118,15 @@ impl Lambda {
             .stderr(File::create(folder.path().join("stderr")).unwrap())
             .spawn()
             .unwrap();
-        Self { folder, ports, harness, commands, answers, function, _secrets: secrets }
+        Self {
+            folder,
+            ports,
+            harness,
+            commands,
+            answers,
+            function,
+            _secrets: secrets,
+        }
     }
 
     /// The parameters of the repository that there is, with others on top; `null` takes one away.
@@ -109,7 +138,10 @@ impl Lambda {
         for (key, value) in changes.as_object().unwrap() {
             parameters[key] = value.clone();
         }
-        parameters.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        parameters
+            .as_object_mut()
+            .unwrap()
+            .retain(|_, value| !value.is_null());
         parameters
     }
 
@@ -127,17 +159,35 @@ impl Lambda {
         let answer = self.invoke(&job.event(), seconds);
         assert_eq!(answer["response"]["jobId"], *job.id, "{answer}");
         let calls = self.calls();
-        let told = calls["codepipeline"].as_array().unwrap().iter().find(|call| call["jobId"] == *job.id);
-        told.unwrap_or_else(|| panic!("CodePipeline was not told of {}: {calls}", job.id)).clone()
+        let told = calls["codepipeline"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|call| call["jobId"] == *job.id);
+        told.unwrap_or_else(|| panic!("CodePipeline was not told of {}: {calls}", job.id))
+            .clone()
     }
 
     /// What the function says to Lambda.
     pub fn invoke(&mut self, event: &Value, seconds: f64) -> Value {
         let answer = self.command(json!({"invoke": event, "seconds": seconds}));
-        assert!(answer.get("timeout").is_none(), "the function ran longer than {seconds} s:\n{}", self.output());
-        assert!(!answer.to_string().contains(TOKEN), "the answer contains the token");
-        assert!(!self.output().contains(TOKEN), "the output contains the token");
-        assert!(!self.calls().to_string().contains(TOKEN), "a call contains the token");
+        assert!(
+            answer.get("timeout").is_none(),
+            "the function ran longer than {seconds} s:\n{}",
+            self.output()
+        );
+        assert!(
+            !answer.to_string().contains(TOKEN),
+            "the answer contains the token"
+        );
+        assert!(
+            !self.output().contains(TOKEN),
+            "the output contains the token"
+        );
+        assert!(
+            !self.calls().to_string().contains(TOKEN),
+            "a call contains the token"
+        );
         answer
     }
 
@@ -158,7 +208,12 @@ impl Lambda {
             let [method, path] = ["method", "path"].map(|it| call[it].as_str().unwrap());
             format!("{method} {path} {}", call["status"])
         };
-        calls["github"].as_array().unwrap().iter().map(route).collect()
+        calls["github"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(route)
+            .collect()
     }
 
     pub fn github(&self) -> String {
@@ -216,13 +271,22 @@ pub struct Job {
 impl Job {
     pub fn new(parameters: Value) -> Self {
         let id = Uuid::new_v4().to_string();
-        Self { id, parameters: Some(parameters.to_string()), revision: None, continuation: None }
+        Self {
+            id,
+            parameters: Some(parameters.to_string()),
+            revision: None,
+            continuation: None,
+        }
     }
 
     /// The one that CodePipeline sends after a job that was handed over.
     pub fn after(self, told: &Value) -> Self {
         let continuation = told["continuationToken"].as_str().unwrap().to_owned();
-        Self { id: Uuid::new_v4().to_string(), continuation: Some(continuation), ..self }
+        Self {
+            id: Uuid::new_v4().to_string(),
+            continuation: Some(continuation),
+            ..self
+        }
     }
 
     /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-Lambda.html>
@@ -250,7 +314,11 @@ impl Job {
 
 /// An address where nobody listens.
 pub fn nobody() -> String {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     format!("http://127.0.0.1:{port}")
 }
 
@@ -272,8 +340,14 @@ fn bare(folder: &Path) -> PathBuf {
 fn make_repository(folder: &Path) {
     let (bare, work) = (bare(folder), folder.join("work"));
     fs::create_dir_all(&bare).unwrap();
-    git(&bare, &["init", "--quiet", "--bare", "--initial-branch", "release"]);
-    git(folder, &["init", "--quiet", "--initial-branch", "release", "work"]);
+    git(
+        &bare,
+        &["init", "--quiet", "--bare", "--initial-branch", "release"],
+    );
+    git(
+        folder,
+        &["init", "--quiet", "--initial-branch", "release", "work"],
+    );
     git(&work, &["remote", "add", "origin", bare.to_str().unwrap()]);
     commit(&work, "release", "README.md", "A shop.\n");
     git(&work, &["checkout", "--quiet", "-b", "feature/orders"]);
@@ -282,13 +356,24 @@ fn make_repository(folder: &Path) {
 
 fn commit(work: &Path, branch: &str, file: &str, text: &str) -> String {
     if git(work, &["branch", "--list", branch]).is_empty() {
-        assert_eq!(branch, "release", "only the first branch is made by its first commit");
+        assert_eq!(
+            branch, "release",
+            "only the first branch is made by its first commit"
+        );
     } else {
         git(work, &["checkout", "--quiet", branch]);
     }
     fs::write(work.join(file), text).unwrap();
     git(work, &["add", file]);
-    git(work, &["commit", "--quiet", "--message", &format!("{file} on {branch}")]);
+    git(
+        work,
+        &[
+            "commit",
+            "--quiet",
+            "--message",
+            &format!("{file} on {branch}"),
+        ],
+    );
     git(work, &["push", "--quiet", "--force", "origin", branch]);
     git(work, &["rev-parse", "HEAD"])
 }
@@ -296,11 +381,20 @@ fn commit(work: &Path, branch: &str, file: &str, text: &str) -> String {
 fn git(folder: &Path, args: &[&str]) -> String {
     let output = Command::new("git")
         .current_dir(folder)
-        .args(["-c", "user.name=Tester", "-c", "user.email=tester@example.com"])
+        .args([
+            "-c",
+            "user.name=Tester",
+            "-c",
+            "user.email=tester@example.com",
+        ])
         .args(args)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .output()
         .unwrap();
-    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "git {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

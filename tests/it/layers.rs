@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// A module of `src/` and the modules that it may name with `crate::`. Lower rows know only rows above them; the steps
-/// don't know each other.
+/// A module of `src/` and the modules that it may name with `crate::`. Lower rows know only rows
+/// above them; the steps don't know each other.
 const TABLE: &[(&str, &[&str])] = &[
     // These know nobody.
     ("mask", &[]),
@@ -23,20 +23,69 @@ const TABLE: &[(&str, &[&str])] = &[
     ("template", &["diagnostic", "links", "mask", "yaml"]),
     ("properties", &["catalog", "template"]),
     ("config", &["diagnostic", "duration", "input", "yaml"]),
-    ("plan", &["catalog", "config", "diagnostic", "event", "mask", "properties", "template", "yaml"]),
+    (
+        "plan",
+        &[
+            "catalog",
+            "config",
+            "diagnostic",
+            "event",
+            "mask",
+            "properties",
+            "template",
+            "yaml",
+        ],
+    ),
     ("lint", &["diagnostic", "process"]),
     // AWS, and the steps that use it.
-    ("pipeline", &["catalog", "diagnostic", "event", "plan", "template"]),
-    ("aws", &["catalog", "duration", "event", "input", "plan", "status"]),
+    (
+        "pipeline",
+        &["catalog", "diagnostic", "event", "plan", "template"],
+    ),
+    (
+        "aws",
+        &["catalog", "duration", "event", "input", "plan", "status"],
+    ),
     ("package", &["input", "links", "process"]),
-    ("stage", &["aws", "catalog", "diagnostic", "event", "input", "links", "plan", "report_files"]),
-    ("launch", &["aws", "event", "input", "mask", "plan", "process", "status"]),
+    (
+        "stage",
+        &[
+            "aws",
+            "catalog",
+            "diagnostic",
+            "event",
+            "input",
+            "links",
+            "plan",
+            "report_files",
+        ],
+    ),
+    (
+        "launch",
+        &["aws", "event", "input", "mask", "plan", "process", "status"],
+    ),
     ("watch", &["aws", "event", "status"]),
     ("teardown", &["aws", "catalog", "event", "plan", "status"]),
     // AWS on this machine: no step knows it, and it knows none.
-    ("simulator", &["catalog", "diagnostic", "duration", "input", "mask", "properties", "status", "template", "yaml"]),
+    (
+        "simulator",
+        &[
+            "catalog",
+            "diagnostic",
+            "duration",
+            "input",
+            "mask",
+            "properties",
+            "status",
+            "template",
+            "yaml",
+        ],
+    ),
     // What is told of a run.
-    ("report", &["event", "input", "mask", "report_files", "status"]),
+    (
+        "report",
+        &["event", "input", "mask", "report_files", "status"],
+    ),
     (
         "run",
         &[
@@ -89,13 +138,17 @@ const TABLE: &[(&str, &[&str])] = &[
 
 #[test]
 fn no_module_knows_one_that_it_should_not() {
-    let allowed: BTreeMap<&str, BTreeSet<&str>> =
-        TABLE.iter().map(|(module, may)| (*module, may.iter().copied().collect())).collect();
+    let allowed: BTreeMap<&str, BTreeSet<&str>> = TABLE
+        .iter()
+        .map(|(module, may)| (*module, may.iter().copied().collect()))
+        .collect();
     let mut faults = Vec::new();
     let mut edges = 0;
     let mut unused = allowed.clone();
     for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
-        let Some(module) = module_of(&file) else { continue };
+        let Some(module) = module_of(&file) else {
+            continue;
+        };
         let Some(may) = allowed.get(module.as_str()) else {
             faults.push(format!("{module} is not in the table"));
             continue;
@@ -106,28 +159,48 @@ fn no_module_knows_one_that_it_should_not() {
                 unused.remove(known.as_str());
             }
             if known != module && !may.contains(known.as_str()) {
-                faults.push(format!("{} names crate::{known}, which {module} may not know", file.display()));
+                faults.push(format!(
+                    "{} names crate::{known}, which {module} may not know",
+                    file.display()
+                ));
             }
         }
     }
-    let unused = unused.iter().flat_map(|(module, known)| known.iter().map(move |known| (module, known)));
+    let unused = unused
+        .iter()
+        .flat_map(|(module, known)| known.iter().map(move |known| (module, known)));
     faults.extend(unused.map(|(module, known)| format!("{module} may know {known}, and doesn't")));
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    assert!(edges > 50, "only {edges} edges were found: does this test still read the sources?");
+    assert!(
+        edges > 50,
+        "only {edges} edges were found: does this test still read the sources?"
+    );
 }
 
-/// The binary of the Lambda takes the way to AWS and the mask of secrets from the library, and nothing else; its own `crate::` is its own.
+/// The binary of the Lambda takes the way to AWS and the mask of secrets from the library, and
+/// nothing else; its own `crate::` is its own.
 #[test]
 fn the_lambda_knows_aws_and_masks_alone() {
     let mut edges = 0;
     for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin")) {
         let source = fs::read_to_string(&file).unwrap();
-        for known in named(&source.replace("crate::", "").replace("taskcat::", "crate::")) {
+        for known in named(
+            &source
+                .replace("crate::", "")
+                .replace("taskcat::", "crate::"),
+        ) {
             edges += 1;
-            assert!(["aws", "mask"].contains(&known.as_str()), "{} names taskcat::{known}", file.display());
+            assert!(
+                ["aws", "mask"].contains(&known.as_str()),
+                "{} names taskcat::{known}",
+                file.display()
+            );
         }
     }
-    assert!(edges > 3, "only {edges} edges were found: does this test still read the sources?");
+    assert!(
+        edges > 3,
+        "only {edges} edges were found: does this test still read the sources?"
+    );
 }
 
 /// The table itself: acyclic, since every row names rows above it alone.
@@ -136,8 +209,12 @@ fn the_table_is_in_order() {
     let mut above = BTreeSet::new();
     for (module, may) in TABLE {
         for known in *may {
-            // Two rows that stand side by side may be named in either order of the table, but not in a circle.
-            assert!(above.contains(known), "{module} may know {known}, which stands below it");
+            // Two rows that stand side by side may be named in either order of the table, but not
+            // in a circle.
+            assert!(
+                above.contains(known),
+                "{module} may know {known}, which stands below it"
+            );
         }
         above.insert(*module);
     }
@@ -147,7 +224,10 @@ fn the_table_is_in_order() {
 fn paths_are_found_in_all_their_forms() {
     let check = |source: &str, expect: &[&str]| assert_eq!(named(source), expect, "{source}");
     check("use crate::event::Events;", &["event"]);
-    check("use crate::{aws::Aws, plan::{Plan, StackPlan}, run};", &["aws", "plan", "run"]);
+    check(
+        "use crate::{aws::Aws, plan::{Plan, StackPlan}, run};",
+        &["aws", "plan", "run"],
+    );
     check("fn f(at: crate::diagnostic::Position) {}", &["diagnostic"]);
     check("    // crate::run is above\n    //! [`crate::cli`]", &[]);
     check("pub(crate) fn f() {}\nuse super::event;", &[]);
@@ -155,8 +235,11 @@ fn paths_are_found_in_all_their_forms() {
 
 /// The modules that a source names after `crate::`, in order; comments name nobody.
 fn named(source: &str) -> Vec<String> {
-    let code: String =
-        source.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
+    let code: String = source
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n");
     let mut found = Vec::new();
     for (at, _) in code.match_indices("crate::") {
         let rest = &code[at + "crate::".len()..];
@@ -191,12 +274,18 @@ fn first_names(group: &str) -> Vec<String> {
 }
 
 fn identifier(text: &str) -> String {
-    text.trim_start().chars().take_while(|it| it.is_ascii_alphanumeric() || *it == '_').collect()
+    text.trim_start()
+        .chars()
+        .take_while(|it| it.is_ascii_alphanumeric() || *it == '_')
+        .collect()
 }
 
-/// `src/<module>.rs` and everything under `src/<module>/`; the binary and the map are above all modules.
+/// `src/<module>.rs` and everything under `src/<module>/`; the binary and the map are above all
+/// modules.
 fn module_of(file: &Path) -> Option<String> {
-    let relative = file.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+    let relative = file
+        .strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+        .unwrap();
     let first = relative.iter().next().unwrap().to_str().unwrap();
     let module = first.strip_suffix(".rs").unwrap_or(first);
     (!matches!(module, "main" | "lib" | "bin")).then(|| module.to_owned())

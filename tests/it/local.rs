@@ -1,4 +1,5 @@
-//! `taskcat test run --local`: the whole run with no AWS, no server and no environment, and honest about it.
+//! `taskcat test run --local`: the whole run with no AWS, no server and no environment, and honest
+//! about it.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -34,7 +35,10 @@ Outputs:
 
 fn hooked(command: &str) -> Project {
     let project = Project::empty("hooked");
-    project.write(".taskcat.yml", &HOOKED.replace("COMMAND", &serde_json::to_string(command).unwrap()));
+    project.write(
+        ".taskcat.yml",
+        &HOOKED.replace("COMMAND", &serde_json::to_string(command).unwrap()),
+    );
     project.write("topic.yaml", TOPIC);
     project
 }
@@ -46,25 +50,62 @@ fn local(project: &Project) -> Taskcat {
 /// With the programs that hooks and packaging use.
 fn with_programs(run: Taskcat) -> Taskcat {
     let pip = crate::servers::venv("taskcat").join("bin");
-    run.env("PATH", std::env::join_paths([pip, "/usr/bin".into(), "/bin".into()]).unwrap())
+    run.env(
+        "PATH",
+        std::env::join_paths([pip, "/usr/bin".into(), "/bin".into()]).unwrap(),
+    )
 }
 
 /// Every output says that it was a simulation.
 #[track_caller]
 fn assert_says_simulated(outcome: &Outcome) {
-    let first = outcome.stderr.lines().find(|line| line.contains(" tests ")).unwrap_or_default();
-    assert!(first.contains("simulated: nothing reaches AWS; taskcat "), "{}", outcome.stderr);
-    assert!(outcome.stderr.lines().last().unwrap().starts_with("simulated: "), "{}", outcome.stderr);
+    let first = outcome
+        .stderr
+        .lines()
+        .find(|line| line.contains(" tests "))
+        .unwrap_or_default();
+    assert!(
+        first.contains("simulated: nothing reaches AWS; taskcat "),
+        "{}",
+        outcome.stderr
+    );
+    assert!(
+        outcome
+            .stderr
+            .lines()
+            .last()
+            .unwrap()
+            .starts_with("simulated: "),
+        "{}",
+        outcome.stderr
+    );
     let page = outcome.output("index.html");
-    assert!(page.contains("(simulated) – taskcat report</title>") && page.contains("<strong>Simulated.</strong>"));
-    assert!(!page.contains("console.aws.amazon.com"), "a link to stacks that were never there");
+    assert!(
+        page.contains("(simulated) – taskcat report</title>")
+            && page.contains("<strong>Simulated.</strong>")
+    );
+    assert!(
+        !page.contains("console.aws.amazon.com"),
+        "a link to stacks that were never there"
+    );
     let junit = outcome.output("junit.xml");
     let property = r#"<property name="simulated" value="true"/>"#;
-    assert_eq!(junit.matches(property).count(), junit.matches("<testsuite ").count(), "{junit}");
+    assert_eq!(
+        junit.matches(property).count(),
+        junit.matches("<testsuite ").count(),
+        "{junit}"
+    );
     assert_eq!(outcome.report()["simulated"], true);
     assert_eq!(outcome.events()[0]["simulated"], true);
-    for (name, text) in outcome.outputs().iter().filter(|(name, _)| name.ends_with("-cfnlogs.txt")) {
-        assert!(text.starts_with("Simulated: nothing of this happened in AWS.\n"), "{name}: {text}");
+    for (name, text) in outcome
+        .outputs()
+        .iter()
+        .filter(|(name, _)| name.ends_with("-cfnlogs.txt"))
+    {
+        assert!(
+            text.starts_with("Simulated: nothing of this happened in AWS.\n"),
+            "{name}: {text}"
+        );
     }
 }
 
@@ -73,20 +114,43 @@ fn the_first_run_of_the_readme() {
     let project = Project::copy_of("first-run");
     let outcome = local(&project).run();
     outcome.assert_code(0);
-    let cells = ["plain", "alarmed"]
-        .map(|test| ["us-east-1", "eu-west-1", "ap-southeast-2"].map(|region| format!("{test}/{region} passed")));
+    let cells = ["plain", "alarmed"].map(|test| {
+        ["us-east-1", "eu-west-1", "ap-southeast-2"].map(|region| format!("{test}/{region} passed"))
+    });
     assert_eq!(outcome.states(), cells.as_flattened());
     assert_says_simulated(&outcome);
-    assert!(outcome.elapsed < Duration::from_secs(15), "{:?}", outcome.elapsed);
+    assert!(
+        outcome.elapsed < Duration::from_secs(15),
+        "{:?}",
+        outcome.elapsed
+    );
     let cell = outcome.cell("alarmed", "eu-west-1");
     let output = |key: &str| {
-        let found = cell["outputs"].as_array().unwrap().iter().find(|output| output["key"] == key).cloned();
-        found.unwrap_or_else(|| panic!("no output {key}: {cell:#}"))["value"].as_str().unwrap().to_owned()
+        let found = cell["outputs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|output| output["key"] == key)
+            .cloned();
+        found.unwrap_or_else(|| panic!("no output {key}: {cell:#}"))["value"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     assert_eq!(cell["account_id"], "123456789012");
-    assert!(output("GreetArn").starts_with("arn:aws:lambda:eu-west-1:123456789012:function:"), "{cell:#}");
-    assert!(output("AlarmTopic").starts_with("arn:aws:sns:eu-west-1:123456789012:"), "{cell:#}");
-    assert_eq!(cell["stacks"].as_array().unwrap().len(), 2, "the nested stack is followed: {cell:#}");
+    assert!(
+        output("GreetArn").starts_with("arn:aws:lambda:eu-west-1:123456789012:function:"),
+        "{cell:#}"
+    );
+    assert!(
+        output("AlarmTopic").starts_with("arn:aws:sns:eu-west-1:123456789012:"),
+        "{cell:#}"
+    );
+    assert_eq!(
+        cell["stacks"].as_array().unwrap().len(),
+        2,
+        "the nested stack is followed: {cell:#}"
+    );
     assert_eq!(cell["teardown"]["state"], "deleted");
     assert!(
         project.files(".taskcat").is_empty(),
@@ -109,15 +173,23 @@ fn the_sample() {
 #[test]
 fn a_scenario_fails_a_test() {
     let project = Project::copy_of("first-run");
-    let outcome = local(&project).args(["--scenario", "broken.yml", "--regions", "us-east-1"]).run();
+    let outcome = local(&project)
+        .args(["--scenario", "broken.yml", "--regions", "us-east-1"])
+        .run();
     outcome.assert_code(1);
-    assert_eq!(outcome.states(), ["plain/us-east-1 passed", "alarmed/us-east-1 failed"]);
+    assert_eq!(
+        outcome.states(),
+        ["plain/us-east-1 passed", "alarmed/us-east-1 failed"]
+    );
     let reason = "The role defined for the function cannot be assumed by Lambda.";
     outcome.assert_says(reason);
     for file in ["junit.xml", "index.html", "report.json"] {
         assert!(outcome.output(file).contains(reason), "{file}");
     }
-    assert!(outcome.output("index.html").contains("CREATE_FAILED"), "buildspecs look for that string");
+    assert!(
+        outcome.output("index.html").contains("CREATE_FAILED"),
+        "buildspecs look for that string"
+    );
     assert_says_simulated(&outcome);
 }
 
@@ -128,12 +200,29 @@ fn the_environment_is_not_looked_at_and_hooks_are_kept_from_aws() {
     elsewhere.set_nonblocking(true).unwrap();
     let url = format!("http://{}", elsewhere.local_addr().unwrap());
     let project = hooked("env >env-$$; exit 3");
-    project.write("aws-config", "[default]\nregion = mars-north-1\nendpoint_url = http://127.0.0.1:1\n");
-    let mut run = local(&project).env("PATH", "/usr/bin:/bin").env("NO_PROXY", "intranet.example");
-    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
+    project.write(
+        "aws-config",
+        "[default]\nregion = mars-north-1\nendpoint_url = http://127.0.0.1:1\n",
+    );
+    let mut run = local(&project)
+        .env("PATH", "/usr/bin:/bin")
+        .env("NO_PROXY", "intranet.example");
+    for name in [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ] {
         run = run.env(name, &url);
     }
-    for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_CLOUDFORMATION"] {
+    for name in [
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_ENDPOINT_URL_STS",
+        "AWS_ENDPOINT_URL_CLOUDFORMATION",
+    ] {
         run = run.env(name, &url);
     }
     for (name, value) in [
@@ -150,22 +239,46 @@ fn the_environment_is_not_looked_at_and_hooks_are_kept_from_aws() {
         run = run.env(name, value);
     }
     let outcome = run.run();
-    outcome.assert_code(1).assert_says("`env >env-$$; exit 3` ended with exit code 3");
-    assert_eq!(outcome.states(), ["only/us-east-1 failed", "only/eu-west-1 failed"]);
-    assert_eq!(outcome.cell("only", "eu-west-1")["account_id"], "123456789012");
-    assert_eq!(outcome.cell("only", "eu-west-1")["parameters"][0]["value"], "eu-west-1a");
-    let uploads: usize =
-        outcome.report()["buckets"].as_array().unwrap().iter().map(|it| usize::from(it["uploaded"] != 0)).sum();
+    outcome
+        .assert_code(1)
+        .assert_says("`env >env-$$; exit 3` ended with exit code 3");
+    assert_eq!(
+        outcome.states(),
+        ["only/us-east-1 failed", "only/eu-west-1 failed"]
+    );
+    assert_eq!(
+        outcome.cell("only", "eu-west-1")["account_id"],
+        "123456789012"
+    );
+    assert_eq!(
+        outcome.cell("only", "eu-west-1")["parameters"][0]["value"],
+        "eu-west-1a"
+    );
+    let uploads: usize = outcome.report()["buckets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| usize::from(it["uploaded"] != 0))
+        .sum();
     assert_eq!(uploads, 1);
     assert!(elsewhere.accept().is_err(), "somebody asked elsewhere");
     assert_says_simulated(&outcome);
 
-    let seen = project.files("").into_iter().filter(|name| name.starts_with("env-")).collect::<Vec<_>>();
+    let seen = project
+        .files("")
+        .into_iter()
+        .filter(|name| name.starts_with("env-"))
+        .collect::<Vec<_>>();
     assert_eq!(seen.len(), 2);
     let seen = project.read(&seen[0]);
-    let mut aws: Vec<&str> = seen.lines().filter(|line| line.starts_with("AWS_")).collect();
+    let mut aws: Vec<&str> = seen
+        .lines()
+        .filter(|line| line.starts_with("AWS_"))
+        .collect();
     aws.sort_unstable();
-    assert!(aws.iter().any(|line| line.starts_with("AWS_ENDPOINT_URL=http://127.0.0.1:") && !line.ends_with(&url)));
+    assert!(aws.iter().any(
+        |line| line.starts_with("AWS_ENDPOINT_URL=http://127.0.0.1:") && !line.ends_with(&url)
+    ));
     aws.retain(|line| !line.starts_with("AWS_ENDPOINT_URL="));
     let expect = [
         "AWS_ACCESS_KEY_ID=123456789012",
@@ -177,7 +290,10 @@ fn the_environment_is_not_looked_at_and_hooks_are_kept_from_aws() {
         "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
     ];
     assert_eq!(aws, expect);
-    assert!(seen.contains("NO_PROXY=intranet.example,127.0.0.1,localhost\n"), "{seen}");
+    assert!(
+        seen.contains("NO_PROXY=intranet.example,127.0.0.1,localhost\n"),
+        "{seen}"
+    );
 }
 
 /// What the run can't even begin with is no matter of credentials that the user lacks.
@@ -186,17 +302,32 @@ fn a_scenario_that_refuses_everybody() {
     let project = hooked("true");
     project.write("denied.yml", "calls: [{service: sts, fault: deny}]\n");
     let outcome = local(&project).args(["--scenario", "denied.yml"]).run();
-    outcome.assert_code(3).assert_says("error: simulated: profile everyday: ").assert_silent_about("AWS_PROFILE");
+    outcome
+        .assert_code(3)
+        .assert_says("error: simulated: profile everyday: ")
+        .assert_silent_about("AWS_PROFILE");
 }
 
 #[test]
 fn a_scenario_that_is_wrong_is_refused() {
     let project = Project::copy_of("first-run");
-    project.write("broken.yml", "calls:\n- {service: s3, fault: thorttle}\nresource: []\n");
+    project.write(
+        "broken.yml",
+        "calls:\n- {service: s3, fault: thorttle}\nresource: []\n",
+    );
     let outcome = local(&project).args(["--scenario", "broken.yml"]).run();
-    outcome.assert_code(2).assert_says("`calls[0].fault` is `thorttle`").assert_says("broken.yml:2:24");
-    outcome.assert_says("the scenario has no key `resource`").assert_says("broken.yml:3:1");
-    assert_eq!(outcome.report()["cells"], serde_json::json!([]), "nothing was tested");
+    outcome
+        .assert_code(2)
+        .assert_says("`calls[0].fault` is `thorttle`")
+        .assert_says("broken.yml:2:24");
+    outcome
+        .assert_says("the scenario has no key `resource`")
+        .assert_says("broken.yml:3:1");
+    assert_eq!(
+        outcome.report()["cells"],
+        serde_json::json!([]),
+        "nothing was tested"
+    );
     let outcome = local(&project).args(["--scenario", "nowhere.yml"]).run();
     outcome.assert_code(2).assert_says("nowhere.yml");
 }
@@ -208,31 +339,58 @@ fn what_contradicts_it_is_refused() {
         let outcome = Taskcat::bare(&project).args(args.iter().copied()).run();
         outcome.assert_code(2).assert_says(says);
         let launched = |name: &String| name.ends_with("-cfnlogs.txt");
-        assert!(!project.files("taskcat_outputs").iter().any(launched), "{args:?}");
+        assert!(
+            !project.files("taskcat_outputs").iter().any(launched),
+            "{args:?}"
+        );
     };
     let profile = "the argument '--local' cannot be used with '--profile <NAME>'";
     check(&["test", "run", "--local", "--profile", "x"], profile);
     check(&["--profile", "x", "test", "run", "--local"], profile);
     let endpoint = "the argument '--local' cannot be used with '--endpoint-url <URL>'";
-    check(&["test", "run", "--endpoint-url", "http://localhost:1", "--local"], endpoint);
+    check(
+        &[
+            "test",
+            "run",
+            "--endpoint-url",
+            "http://localhost:1",
+            "--local",
+        ],
+        endpoint,
+    );
     check(&["test", "run", "--scenario", "broken.yml"], "--local");
     check(&["test", "run", "--speed", "5"], "--local");
-    check(&["test", "run", "--local", "--speed", "0"], "a number above zero");
+    check(
+        &["test", "run", "--local", "--speed", "0"],
+        "a number above zero",
+    );
 }
 
 #[test]
 fn an_interruption_during_a_hook_leaves_no_process() {
     let project = hooked("echo $$ >running-$$; exec sleep 78");
     let mut run = local(&project).env("PATH", "/usr/bin:/bin").start();
-    let hooks = || project.files("").into_iter().filter_map(|it| Some(it.strip_prefix("running-")?.to_owned()));
+    let hooks = || {
+        project
+            .files("")
+            .into_iter()
+            .filter_map(|it| Some(it.strip_prefix("running-")?.to_owned()))
+    };
     run.wait_until("both hooks run", || hooks().count() == 2);
     run.signal("INT");
     let outcome = run.wait();
     outcome.assert_code(130);
-    assert!(outcome.elapsed < Duration::from_secs(20), "{:?}", outcome.elapsed);
+    assert!(
+        outcome.elapsed < Duration::from_secs(20),
+        "{:?}",
+        outcome.elapsed
+    );
     for process in hooks() {
         let state = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-        assert!(state.is_empty() || state.contains(") Z "), "the hook still runs: {state}");
+        assert!(
+            state.is_empty() || state.contains(") Z "),
+            "the hook still runs: {state}"
+        );
     }
     assert_eq!(outcome.report()["verdict"], "interrupted");
     assert!(project.files(".taskcat").is_empty());
@@ -241,16 +399,24 @@ fn an_interruption_during_a_hook_leaves_no_process() {
 #[test]
 fn an_interruption_while_stacks_are_in_progress_ends_soon() {
     let project = Project::copy_of("first-run");
-    project.write("slow.yml", "resources: [{type: AWS::Lambda::Function, takes: 10h}]\n");
+    project.write(
+        "slow.yml",
+        "resources: [{type: AWS::Lambda::Function, takes: 10h}]\n",
+    );
     let mut run = local(&project).args(["--scenario", "slow.yml"]).start();
     run.wait_until("every stack is begun", || {
-        let events = std::fs::read_to_string(project.path().join("taskcat_outputs/events.ndjson")).unwrap_or_default();
+        let events = std::fs::read_to_string(project.path().join("taskcat_outputs/events.ndjson"))
+            .unwrap_or_default();
         events.matches(r#""event":"stack_created""#).count() == 6
     });
     run.signal("TERM");
     let outcome = run.wait();
     outcome.assert_code(130);
-    assert!(outcome.elapsed < Duration::from_secs(30), "{:?}", outcome.elapsed);
+    assert!(
+        outcome.elapsed < Duration::from_secs(30),
+        "{:?}",
+        outcome.elapsed
+    );
     assert_says_simulated(&outcome);
 }
 
@@ -259,15 +425,27 @@ fn an_interruption_while_stacks_are_in_progress_ends_soon() {
 fn a_run_against_a_simulator_elsewhere_says_so_too() {
     let simulator = Simulator::start(&["--speed", "inf"]);
     let project = hooked("exit 3");
-    project.replace(".taskcat.yml", "  auth: {default: everyday, eu-west-1: europe}\n", "");
+    project.replace(
+        ".taskcat.yml",
+        "  auth: {default: everyday, eu-west-1: europe}\n",
+        "",
+    );
     let outcome = Taskcat::offline(&project)
         .env("AWS_ACCESS_KEY_ID", "210987654321")
         .env("AWS_SECRET_ACCESS_KEY", "any")
         .args(["test", "run", "-l", "--endpoint-url", &simulator.endpoint()])
         .run();
-    outcome.assert_code(1).assert_says(&format!(" against {}", simulator.endpoint()));
-    assert_eq!(outcome.report()["endpoint"], Value::from(simulator.endpoint()));
-    assert_eq!(outcome.cell("only", "us-east-1")["account_id"], "210987654321");
+    outcome
+        .assert_code(1)
+        .assert_says(&format!(" against {}", simulator.endpoint()));
+    assert_eq!(
+        outcome.report()["endpoint"],
+        Value::from(simulator.endpoint())
+    );
+    assert_eq!(
+        outcome.cell("only", "us-east-1")["account_id"],
+        "210987654321"
+    );
     assert_says_simulated(&outcome);
 }
 
@@ -276,14 +454,24 @@ fn a_run_against_a_simulator_elsewhere_says_so_too() {
 fn cleaning_up_in_a_simulator_says_so_too() {
     let simulator = Simulator::start(&["--speed", "inf"]);
     let project = hooked("true");
-    project.replace(".taskcat.yml", "  auth: {default: everyday, eu-west-1: europe}\n", "");
+    project.replace(
+        ".taskcat.yml",
+        "  auth: {default: everyday, eu-west-1: europe}\n",
+        "",
+    );
     let taskcat = |args: &[&str]| {
-        let keys = Taskcat::offline(&project).env("AWS_ACCESS_KEY_ID", "any").env("AWS_SECRET_ACCESS_KEY", "any");
-        keys.args(args.iter().copied()).args(["--endpoint-url", &simulator.endpoint()]).run()
+        let keys = Taskcat::offline(&project)
+            .env("AWS_ACCESS_KEY_ID", "any")
+            .env("AWS_SECRET_ACCESS_KEY", "any");
+        keys.args(args.iter().copied())
+            .args(["--endpoint-url", &simulator.endpoint()])
+            .run()
     };
     taskcat(&["test", "run", "-l", "--no-delete"]).assert_code(0);
     let cleaned = taskcat(&["test", "clean", "ALL", "-w", "--yes"]);
-    cleaned.assert_code(0).assert_says("simulated: nothing reaches AWS; taskcat ");
+    cleaned
+        .assert_code(0)
+        .assert_says("simulated: nothing reaches AWS; taskcat ");
     cleaned.assert_says("simulated: 2 stacks and 1 bucket deleted");
 }
 
@@ -292,25 +480,41 @@ fn cleaning_up_in_a_simulator_says_so_too() {
 fn timeouts_of_stacks_at_infinite_speed() {
     let project = Project::empty("hurry");
     let test = |name: &str| {
-        format!("  {name}:\n    template: {name}.yaml\n    parameters: {{Bucket: '$[taskcat_autobucket]'}}\n")
+        format!(
+            "  {name}:\n    template: {name}.yaml\n    parameters: {{Bucket: \
+             '$[taskcat_autobucket]'}}\n"
+        )
     };
     let config = ["quick", "late"].map(test).concat();
-    project.write(".taskcat.yml", &format!("project: {{name: hurry, regions: [us-east-1]}}\ntests:\n{config}"));
+    project.write(
+        ".taskcat.yml",
+        &format!("project: {{name: hurry, regions: [us-east-1]}}\ntests:\n{config}"),
+    );
     for (name, minutes) in [("quick", 15), ("late", 3)] {
         let nested = format!(
-            "Parameters: {{Bucket: {{Type: String}}}}\nResources:\n  Data:\n    Type: AWS::CloudFormation::Stack\n    \
-             Properties:\n      TemplateURL: !Sub https://${{Bucket}}.s3.amazonaws.com/hurry/data.yaml\n      \
+            "Parameters: {{Bucket: {{Type: String}}}}\nResources:\n  Data:\n    Type: \
+             AWS::CloudFormation::Stack\n    \
+             Properties:\n      TemplateURL: !Sub \
+             https://${{Bucket}}.s3.amazonaws.com/hurry/data.yaml\n      \
              TimeoutInMinutes: {minutes}\n"
         );
         project.write(&format!("{name}.yaml"), &nested);
     }
-    let database = "{DBInstanceClass: db.t4g.micro, Engine: postgres, AllocatedStorage: '20', MasterUsername: root, \
+    let database = "{DBInstanceClass: db.t4g.micro, Engine: postgres, AllocatedStorage: '20', \
+        MasterUsername: root, \
                     ManageMasterUserPassword: true}";
     project.write(
         "data.yaml",
-        &format!("Resources:\n  Base:\n    Type: AWS::RDS::DBInstance\n    Properties: {database}\n"),
+        &format!(
+            "Resources:\n  Base:\n    Type: AWS::RDS::DBInstance\n    Properties: {database}\n"
+        ),
     );
     let outcome = local(&project).args(["-l", "--speed", "inf"]).run();
-    outcome.assert_code(1).assert_says("Stack creation time exceeded the specified timeout.");
-    assert_eq!(outcome.states(), ["quick/us-east-1 passed", "late/us-east-1 failed"]);
+    outcome
+        .assert_code(1)
+        .assert_says("Stack creation time exceeded the specified timeout.");
+    assert_eq!(
+        outcome.states(),
+        ["quick/us-east-1 passed", "late/us-east-1 failed"]
+    );
 }

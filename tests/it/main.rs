@@ -1,14 +1,16 @@
-//! End-to-end tests: they drive the real `taskcat` binary against servers that others wrote and against its own simulator,
-//! and look at what it leaves there, what it sends and what it writes.
+//! End-to-end tests: they drive the real `taskcat` binary against servers that others wrote and
+//! against its own simulator, and look at what it leaves there, what it sends and what it writes.
 //!
-//! `servers`, `aws`, `sources`, `proxy`, `project`, `taskcat` and `lambda` are the means; every other module is one subject.
-//! What needs our simulator alone runs with `cargo test`. What needs other servers, Python or a browser is ignored there, each
-//! test with its reason; `tests/run.sh` installs all of that and runs everything.
+//! `servers`, `aws`, `sources`, `proxy`, `project`, `taskcat` and `lambda` are the means; every
+//! other module is one subject. What needs our simulator alone runs with `cargo test`. What needs
+//! other servers, Python or a browser is ignored there, each test with its reason; `tests/run.sh`
+//! installs all of that and runs everything.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-/// Declares functions of a server's kind as tests: of all servers, of the two that others wrote, or of the one that can.
-/// Those of other servers are ignored by default; an attribute goes to the simulator's test.
+/// Declares functions of a server's kind as tests: of all servers, of the two that others wrote, or
+/// of the one that can. Those of other servers are ignored by default; an attribute goes to the
+/// simulator's test.
 macro_rules! tests_on {
     (all: $($(#[$attribute:meta])* $name:ident),+ $(,)?) => {
         tests_on!(both: $($name),+);

@@ -6,10 +6,15 @@ use crate::project::Project;
 use crate::sources::{Sources, home_file};
 use crate::taskcat::Taskcat;
 
-const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "AKIAenv"), ("AWS_SECRET_ACCESS_KEY", "s3cr3t")];
+const KEYS: [(&str, &str); 2] = [
+    ("AWS_ACCESS_KEY_ID", "AKIAenv"),
+    ("AWS_SECRET_ACCESS_KEY", "s3cr3t"),
+];
 
 fn with_keys(run: Taskcat) -> Taskcat {
-    KEYS.into_iter().fold(run, |run, (name, value)| run.env(name, value)).args(["test", "list", "-r", "us-east-1"])
+    KEYS.into_iter()
+        .fold(run, |run, (name, value)| run.env(name, value))
+        .args(["test", "list", "-r", "us-east-1"])
 }
 
 #[test]
@@ -21,20 +26,35 @@ fn a_proxy_that_cannot_be_used_is_named_at_once() {
         let outcome = with_keys(fake.taskcat(&project).env("HTTPS_PROXY", proxy(&fake))).run();
         outcome.assert_code(3);
         said.iter().for_each(|text| _ = outcome.assert_says(text));
-        assert!(outcome.elapsed < Duration::from_secs(8), "{:?}", outcome.elapsed);
+        assert!(
+            outcome.elapsed < Duration::from_secs(8),
+            "{:?}",
+            outcome.elapsed
+        );
         assert_eq!(fake.calls().len(), calls, "{:?}", fake.calls());
         assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
     };
     let strict = |fake: &Sources| format!("http://127.0.0.1:{}", fake.strict);
     check(&strict, &["HTTPS_PROXY", "407", "USER:PASSWORD"], 1);
-    check(&|_| "socks5://127.0.0.1:1".to_owned(), &["socks5://127.0.0.1:1 (HTTPS_PROXY)", "only http://"], 0);
+    check(
+        &|_| "socks5://127.0.0.1:1".to_owned(),
+        &["socks5://127.0.0.1:1 (HTTPS_PROXY)", "only http://"],
+        0,
+    );
     check(
         &|_| "http://me:hunter2@127.0.0.1:1".to_owned(),
         &["http://127.0.0.1:1 (HTTPS_PROXY): Connection refused"],
         0,
     );
     // The fake refuses all other hosts.
-    check(&Sources::url, &["refused the connection to https://sts.us-east-1.amazonaws.com", "403"], 1);
+    check(
+        &Sources::url,
+        &[
+            "refused the connection to https://sts.us-east-1.amazonaws.com",
+            "403",
+        ],
+        1,
+    );
 }
 
 #[test]
@@ -45,17 +65,30 @@ fn the_proxy_of_an_endpoint_is_chosen_as_by_python() {
         let fake = Sources::start();
         let project = Project::empty("p");
         let run = fake.as_aws(&project).env_remove("NO_PROXY");
-        let run = variables.iter().fold(run, |run, (name, value)| run.env(name, value(&fake)));
+        let run = variables
+            .iter()
+            .fold(run, |run, (name, value)| run.env(name, value(&fake)));
         with_keys(run).run();
-        assert_eq!(fake.calls()[0], format!("GetCallerIdentity AKIAenv{expected}"));
+        assert_eq!(
+            fake.calls()[0],
+            format!("GetCallerIdentity AKIAenv{expected}")
+        );
     };
     let nothing = |_: &Sources| String::new();
     let strict = |fake: &Sources| format!("http://u:p@127.0.0.1:{}", fake.strict);
     check(&[], " proxy");
     check(&[("http_proxy", &strict)], " strict-proxy");
     check(&[("http_proxy", &nothing)], "");
-    check(&[("NO_PROXY", &|fake: &Sources| format!("127.0.0.1:{}", fake.port))], "");
-    check(&[("NO_PROXY", &|_: &Sources| "127.0.0.1:1".to_owned())], " proxy");
+    check(
+        &[("NO_PROXY", &|fake: &Sources| {
+            format!("127.0.0.1:{}", fake.port)
+        })],
+        "",
+    );
+    check(
+        &[("NO_PROXY", &|_: &Sources| "127.0.0.1:1".to_owned())],
+        " proxy",
+    );
     check(&[("NO_PROXY", &|_: &Sources| "*".to_owned())], "");
     check(&[("NO_PROXY", &|_: &Sources| ".0.0.1".to_owned())], "");
 }
@@ -68,23 +101,55 @@ fn certificates_of_a_bundle_are_trusted_from_wherever_it_is_named() {
     let project = Project::empty("p");
     let bundle = fake.certificate();
     let bundle = bundle.to_str().unwrap();
-    let run = || fake.taskcat(&project).env("AWS_ENDPOINT_URL", format!("https://localhost:{}", fake.tls));
-    with_keys(run().env("AWS_CA_BUNDLE", bundle)).run().assert_code(0);
-    with_keys(run().env("REQUESTS_CA_BUNDLE", bundle)).run().assert_code(0);
-    with_keys(run().args(["--ca-bundle", bundle]).env("AWS_CA_BUNDLE", "/none")).run().assert_code(0);
-    home_file(&project, ".aws/config", format!("[default]\nca_bundle = {bundle}\n"));
+    let run = || {
+        fake.taskcat(&project).env(
+            "AWS_ENDPOINT_URL",
+            format!("https://localhost:{}", fake.tls),
+        )
+    };
+    with_keys(run().env("AWS_CA_BUNDLE", bundle))
+        .run()
+        .assert_code(0);
+    with_keys(run().env("REQUESTS_CA_BUNDLE", bundle))
+        .run()
+        .assert_code(0);
+    with_keys(
+        run()
+            .args(["--ca-bundle", bundle])
+            .env("AWS_CA_BUNDLE", "/none"),
+    )
+    .run()
+    .assert_code(0);
+    home_file(
+        &project,
+        ".aws/config",
+        format!("[default]\nca_bundle = {bundle}\n"),
+    );
     with_keys(run()).run().assert_code(0);
     let calls = fake.calls().len();
-    with_keys(run().env("AWS_CA_BUNDLE", "/none")).run().assert_code(3).assert_says("CA bundle /none (AWS_CA_BUNDLE)");
-    let other = run().env("AWS_CA_BUNDLE", bundle).env("AWS_ENDPOINT_URL", format!("https://127.0.0.1:{}", fake.tls));
-    with_keys(other).run().assert_code(3).assert_says("certificate");
+    with_keys(run().env("AWS_CA_BUNDLE", "/none"))
+        .run()
+        .assert_code(3)
+        .assert_says("CA bundle /none (AWS_CA_BUNDLE)");
+    let other = run().env("AWS_CA_BUNDLE", bundle).env(
+        "AWS_ENDPOINT_URL",
+        format!("https://127.0.0.1:{}", fake.tls),
+    );
+    with_keys(other)
+        .run()
+        .assert_code(3)
+        .assert_says("certificate");
     home_file(&project, ".aws/config", "");
     let outcome = with_keys(run()).run();
     outcome
         .assert_code(3)
         .assert_says("signed by itself, is not trusted")
         .assert_says("--ca-bundle FILE, AWS_CA_BUNDLE, or ca_bundle");
-    assert!(outcome.elapsed < Duration::from_secs(8), "{:?}", outcome.elapsed);
+    assert!(
+        outcome.elapsed < Duration::from_secs(8),
+        "{:?}",
+        outcome.elapsed
+    );
     assert_eq!(fake.calls().len(), calls);
 }
 
@@ -98,7 +163,12 @@ fn the_users_limit_of_attempts_counts() {
         home_file(&project, ".aws/config", config);
         let url = format!("http://localhost:{}/unavailable", fake.port);
         let run = fake.taskcat(&project).env("AWS_ENDPOINT_URL", url);
-        let outcome = with_keys(variables.iter().fold(run, |run, (name, value)| run.env(name, value))).run();
+        let outcome = with_keys(
+            variables
+                .iter()
+                .fold(run, |run, (name, value)| run.env(name, value)),
+        )
+        .run();
         outcome.assert_code(3);
         fake.calls().len()
     };

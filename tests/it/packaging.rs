@@ -1,4 +1,5 @@
-//! Archives of Lambda functions: the same bytes from the same sources, and clear words where they can't be made.
+//! Archives of Lambda functions: the same bytes from the same sources, and clear words where they
+//! can't be made.
 
 use std::fs;
 
@@ -38,11 +39,17 @@ fn the_same_sources_give_the_same_bytes() {
 fn what_is_missing_is_named() {
     let server = Server::take(Kind::Moto);
     let proxy = Proxy::before(&server);
-    for (scenario, program, function) in [("docker-lambda", "docker", "image"), ("sample", "pip", "label")] {
+    for (scenario, program, function) in [
+        ("docker-lambda", "docker", "image"),
+        ("sample", "pip", "label"),
+    ] {
         let project = Project::copy_of(scenario);
         let run = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint()).args(["-l"]);
         let outcome = run.env("PATH", project.home()).run();
-        outcome.assert_code(1).assert_says(program).assert_says(function);
+        outcome
+            .assert_code(1)
+            .assert_says(program)
+            .assert_says(function);
         assert_eq!(proxy.calls().count("CreateStack"), 0);
     }
     server.standing(&["us-east-1"]).assert_nothing();
@@ -58,9 +65,18 @@ fn what_is_missing_is_named() {
 fn what_pip_says_is_passed_on() {
     let server = Server::take(Kind::Moto);
     let project = Project::copy_of("sample");
-    project.write("lambda_functions/source/label/requirements.txt", "./vendor/not-there\n");
-    let outcome = Taskcat::test_run(&project, &server).with_python_tools().args(["-l"]).run();
-    outcome.assert_code(1).assert_says("label").assert_says("not-there");
+    project.write(
+        "lambda_functions/source/label/requirements.txt",
+        "./vendor/not-there\n",
+    );
+    let outcome = Taskcat::test_run(&project, &server)
+        .with_python_tools()
+        .args(["-l"])
+        .run();
+    outcome
+        .assert_code(1)
+        .assert_says("label")
+        .assert_says("not-there");
     server.standing(&["us-east-1"]).assert_nothing();
 }
 
@@ -69,7 +85,14 @@ fn what_pip_says_is_passed_on() {
 fn packaging_can_be_left_out() {
     let server = Server::take(Kind::Moto);
     let project = Project::copy_of("docker-lambda");
-    project.replace(".taskcat.yml", "  regions:", "  package_lambda: false\n  regions:");
-    Taskcat::test_run(&project, &server).args(["-l"]).run().assert_code(0);
+    project.replace(
+        ".taskcat.yml",
+        "  regions:",
+        "  package_lambda: false\n  regions:",
+    );
+    Taskcat::test_run(&project, &server)
+        .args(["-l"])
+        .run()
+        .assert_code(0);
     assert!(project.files("lambda_functions/packages").is_empty());
 }

@@ -38,7 +38,9 @@ pub fn write_programs(folder: &Path, machine: u8) {
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join("taskcat"), &program).unwrap();
     let mut archive = ZipWriter::new(File::create(folder.join("git-merge.zip")).unwrap());
-    archive.start_file("bootstrap", SimpleFileOptions::default()).unwrap();
+    archive
+        .start_file("bootstrap", SimpleFileOptions::default())
+        .unwrap();
     archive.write_all(&program).unwrap();
     archive.finish().unwrap();
 }
@@ -54,13 +56,18 @@ const ARM64: u8 = 183;
 
 impl Owner {
     fn new() -> Self {
-        let owner = Self { server: Server::take(Kind::Simulator), project: Project::empty("owner") };
+        let owner = Self {
+            server: Server::take(Kind::Simulator),
+            project: Project::empty("owner"),
+        };
         write_programs(&owner.project.path().join("programs"), X86_64);
         owner
     }
 
     fn taskcat(&self, args: &[&str]) -> Taskcat {
-        Taskcat::at(&self.project, &self.server.endpoint()).args(["pipeline"]).args(args.iter().copied())
+        Taskcat::at(&self.project, &self.server.endpoint())
+            .args(["pipeline"])
+            .args(args.iter().copied())
     }
 
     fn deploy(&self, more: &[&str]) -> Outcome {
@@ -74,7 +81,10 @@ impl Owner {
 
     fn stack(&self) -> Value {
         let standing = self.standing();
-        let found = standing.stacks.iter().find(|stack| stack["name"] == "shop-pipeline");
+        let found = standing
+            .stacks
+            .iter()
+            .find(|stack| stack["name"] == "shop-pipeline");
         found.unwrap_or_else(|| panic!("{standing:#?}")).clone()
     }
 
@@ -83,13 +93,22 @@ impl Owner {
         let (endpoint, home) = (self.server.endpoint(), self.project.home());
         let home = home.to_str().unwrap();
         let variables = [&for_aws(&endpoint)[..], &[("HOME", home), ("TMPDIR", home)]].concat();
-        on_terminal(&self.project, "40x120", &variables, &[&["pipeline"], args].concat(), actions)
+        on_terminal(
+            &self.project,
+            "40x120",
+            &variables,
+            &[&["pipeline"], args].concat(),
+            actions,
+        )
     }
 }
 
 /// As the command line takes them.
 pub fn given<'a>(parameters: &[&'a str]) -> Vec<&'a str> {
-    parameters.iter().flat_map(|parameter| ["-P", parameter]).collect()
+    parameters
+        .iter()
+        .flat_map(|parameter| ["-P", parameter])
+        .collect()
 }
 
 fn keys(owner: &Owner) -> Vec<String> {
@@ -108,7 +127,10 @@ fn it_is_deployed_looked_at_and_taken_away() {
         (&stack["status"], &stack["tags"]["taskcat-pipeline"]),
         (&json!("CREATE_COMPLETE"), &json!("shop-pipeline"))
     );
-    let configuration = stack["outputs"]["ConfigurationBucketName"].as_str().unwrap().to_owned();
+    let configuration = stack["outputs"]["ConfigurationBucketName"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let next = format!("aws s3 cp configuration.zip s3://{configuration}/ --region us-east-1");
     assert!(deployed.stdout.contains(&next), "{}", deployed.stdout);
     let first = keys(&owner);
@@ -129,20 +151,36 @@ fn it_is_deployed_looked_at_and_taken_away() {
     let status = owner.taskcat(&["status", "shop-pipeline"]).run();
     status.assert_code(0);
     for stage in ["Source", "Test", "GitMerge", "SyncToS3", "Production"] {
-        assert!(status.stdout.contains(&format!("· {stage}")), "{}", status.stdout);
+        assert!(
+            status.stdout.contains(&format!("· {stage}")),
+            "{}",
+            status.stdout
+        );
     }
 
     // Nothing has changed; then a program, and what the owner wants. What isn't named stays.
     owner.deploy(&[]).assert_code(0).assert_says("1 unchanged");
     write_programs(&owner.project.path().join("programs"), ARM64);
-    owner.server.given(&["object", &configuration, "configuration.zip", "a zip"]);
+    owner
+        .server
+        .given(&["object", &configuration, "configuration.zip", "a zip"]);
     let changed = owner.deploy(&["-P", "SourceBranch=next"]);
-    changed.assert_code(0).assert_says("~ modify  MergeFunction").assert_says("Code");
-    assert!(!changed.stdout.contains("configuration.zip"), "{}", changed.stdout);
+    changed
+        .assert_code(0)
+        .assert_says("~ modify  MergeFunction")
+        .assert_says("Code");
+    assert!(
+        !changed.stdout.contains("configuration.zip"),
+        "{}",
+        changed.stdout
+    );
     let stack = owner.stack();
     assert_eq!(stack["parameters"]["Architecture"], "arm64");
     assert_eq!(
-        (&stack["parameters"]["SourceBranch"], &stack["parameters"]["Repository"]),
+        (
+            &stack["parameters"]["SourceBranch"],
+            &stack["parameters"]["Repository"]
+        ),
         (&json!("next"), &json!("acme/shop"))
     );
     // Former programs are gone.
@@ -152,12 +190,23 @@ fn it_is_deployed_looked_at_and_taken_away() {
     // Everything goes, in several versions and under a marker too.
     let bucket = stack["outputs"]["ProductionBucketName"].as_str().unwrap();
     for text in ["one", "two"] {
-        owner.server.given(&["object", bucket, "shop/templates/shop.yaml", text]);
+        owner
+            .server
+            .given(&["object", bucket, "shop/templates/shop.yaml", text]);
     }
-    owner.server.given(&["removed", bucket, "shop/templates/shop.yaml"]);
-    owner.taskcat(&["delete", "shop-pipeline"]).run().assert_code(2).assert_says("pass --yes to delete without asking");
+    owner
+        .server
+        .given(&["removed", bucket, "shop/templates/shop.yaml"]);
+    owner
+        .taskcat(&["delete", "shop-pipeline"])
+        .run()
+        .assert_code(2)
+        .assert_says("pass --yes to delete without asking");
     let deleted = owner.taskcat(&["delete", "shop-pipeline", "--yes"]).run();
-    deleted.assert_code(0).assert_says(bucket).assert_says("1 stack and 1 bucket deleted");
+    deleted
+        .assert_code(0)
+        .assert_says(bucket)
+        .assert_says("1 stack and 1 bucket deleted");
     owner.standing().assert_nothing();
     owner
         .taskcat(&["delete", "shop-pipeline", "--yes"])
@@ -171,9 +220,13 @@ fn programs_may_lie_in_a_bucket_of_the_owners() {
     let owner = Owner::new();
     let bucket = format!("own-{}", owner.server.port());
     owner.server.given(&["bucket", &bucket, REGION]);
-    owner.server.given(&["object", &bucket, "of/somebody", "else"]);
+    owner
+        .server
+        .given(&["object", &bucket, "of/somebody", "else"]);
     let tools = format!("ToolsBucket={bucket}");
-    owner.deploy(&given(&[&PARAMETERS[..], &[&tools]].concat())).assert_code(0);
+    owner
+        .deploy(&given(&[&PARAMETERS[..], &[&tools]].concat()))
+        .assert_code(0);
     assert_eq!(keys(&owner).len(), 10);
     owner
         .taskcat(&["delete", "shop-pipeline", "--yes"])
@@ -181,7 +234,10 @@ fn programs_may_lie_in_a_bucket_of_the_owners() {
         .assert_code(0)
         .assert_says("1 stack and 0 buckets deleted");
     let standing = owner.standing();
-    assert_eq!((standing.stacks.len(), standing.keys(&bucket)), (0, vec!["of/somebody".to_owned()]));
+    assert_eq!(
+        (standing.stacks.len(), standing.keys(&bucket)),
+        (0, vec!["of/somebody".to_owned()])
+    );
 }
 
 #[test]
@@ -193,7 +249,11 @@ fn what_is_missing_or_wrong_is_told_at_once() {
         let name = parameter.split_once('=').unwrap().0;
         missing.assert_says(&format!("parameter `{name}` is missing: "));
     }
-    let wrong = ["Repository=shop", "ConnectionArn=x", "BucketParameter=Bucket"];
+    let wrong = [
+        "Repository=shop",
+        "ConnectionArn=x",
+        "BucketParameter=Bucket",
+    ];
     owner
         .deploy(&given(&[&PARAMETERS[..], &wrong].concat()))
         .assert_code(2)
@@ -207,9 +267,14 @@ fn what_is_missing_or_wrong_is_told_at_once() {
         .assert_says("did you mean `Repository`?")
         .assert_says("`Architecture` is decided by the programs")
         .assert_says("git-merge.zip: No such file");
-    owner.deploy(&["-P", "Repository"]).assert_code(2).assert_says("a parameter and its value: Name=value");
+    owner
+        .deploy(&["-P", "Repository"])
+        .assert_code(2)
+        .assert_says("a parameter and its value: Name=value");
     let named = owner.taskcat(&["status", "shop/pipeline"]).run();
-    named.assert_code(2).assert_says("letters, digits and dashes");
+    named
+        .assert_code(2)
+        .assert_says("letters, digits and dashes");
     owner.standing().assert_nothing();
 }
 
@@ -217,50 +282,101 @@ fn what_is_missing_or_wrong_is_told_at_once() {
 fn no_other_stack_is_taken_for_a_pipeline() {
     let owner = Owner::new();
     let shop = Project::copy_of("deploy");
-    Taskcat::at(&shop, &owner.server.endpoint()).args(["deploy", "run", "-l", "--yes"]).run().assert_code(0);
-    for args in [&["status", "shop-main"][..], &["delete", "shop-main", "--yes"]] {
-        owner.taskcat(args).run().assert_code(2).assert_says("was not created by `taskcat pipeline deploy`");
+    Taskcat::at(&shop, &owner.server.endpoint())
+        .args(["deploy", "run", "-l", "--yes"])
+        .run()
+        .assert_code(0);
+    for args in [
+        &["status", "shop-main"][..],
+        &["delete", "shop-main", "--yes"],
+    ] {
+        owner
+            .taskcat(args)
+            .run()
+            .assert_code(2)
+            .assert_says("was not created by `taskcat pipeline deploy`");
     }
     let deploy = ["deploy", "shop-main", "--yes", "--programs", "programs"];
     let refused = owner.taskcat(&deploy).args(given(&PARAMETERS)).run();
-    refused.assert_code(2).assert_says("was not created by `taskcat pipeline deploy`");
-    assert!(owner.standing().stacks.iter().any(|stack| stack["name"] == "shop-main"));
+    refused
+        .assert_code(2)
+        .assert_says("was not created by `taskcat pipeline deploy`");
+    assert!(
+        owner
+            .standing()
+            .stacks
+            .iter()
+            .any(|stack| stack["name"] == "shop-main")
+    );
 }
 
 #[test]
 fn a_creation_that_failed_is_taken_away() {
     let owner = Owner::new();
     // The bucket that the owner names isn't there: nothing is begun.
-    let failed = owner.deploy(&given(&[&PARAMETERS[..], &["ToolsBucket=nobody-has-this-one"]].concat()));
+    let failed = owner.deploy(&given(
+        &[&PARAMETERS[..], &["ToolsBucket=nobody-has-this-one"]].concat(),
+    ));
     failed.assert_code(3).assert_says("nobody-has-this-one");
     owner.standing().assert_nothing();
 
     // Somebody has a log group of that name already.
     let other = Project::copy_of("deploy");
-    let logs = "Resources:\n  Logs: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: /shop-pipeline/test}}\n";
+    let logs = "Resources:\n  Logs: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: \
+        /shop-pipeline/test}}\n";
     other.write("templates/logs.yaml", logs);
     let taken = ["deploy", "run", "-l", "--yes", "-i", "templates/logs.yaml"];
-    Taskcat::at(&other, &owner.server.endpoint()).args(taken).run().assert_code(0);
+    Taskcat::at(&other, &owner.server.endpoint())
+        .args(taken)
+        .run()
+        .assert_code(0);
     let failed = owner.deploy(&given(&PARAMETERS));
-    failed.assert_code(1).assert_says("TestLogs (AWS::Logs::LogGroup) CREATE_FAILED").assert_says("pipeline.yaml:");
+    failed
+        .assert_code(1)
+        .assert_says("TestLogs (AWS::Logs::LogGroup) CREATE_FAILED")
+        .assert_says("pipeline.yaml:");
     assert_eq!(owner.stack()["status"], "ROLLBACK_COMPLETE");
     let again = owner.deploy(&[]);
-    again.assert_code(2).assert_says("delete it with `taskcat pipeline delete shop-pipeline`");
-    owner.taskcat(&["status", "shop-pipeline"]).run().assert_code(0);
-    owner.taskcat(&["delete", "shop-pipeline", "--yes"]).run().assert_code(0);
+    again
+        .assert_code(2)
+        .assert_says("delete it with `taskcat pipeline delete shop-pipeline`");
+    owner
+        .taskcat(&["status", "shop-pipeline"])
+        .run()
+        .assert_code(0);
+    owner
+        .taskcat(&["delete", "shop-pipeline", "--yes"])
+        .run()
+        .assert_code(0);
     let standing = owner.standing();
     assert_eq!(standing.stacks.len(), 1);
-    assert!(standing.buckets.keys().all(|name| name.starts_with("tcat-")), "{:?}", standing.buckets.keys());
+    assert!(
+        standing
+            .buckets
+            .keys()
+            .all(|name| name.starts_with("tcat-")),
+        "{:?}",
+        standing.buckets.keys()
+    );
 }
 
 #[test]
 fn what_is_left_for_review_is_taken_up_or_away() {
     let owner = Owner::new();
-    let review = ["deploy", "shop-pipeline", "--no-execute", "--programs", "programs"];
+    let review = [
+        "deploy",
+        "shop-pipeline",
+        "--no-execute",
+        "--programs",
+        "programs",
+    ];
     let left = owner.taskcat(&review).args(given(&PARAMETERS)).run();
     left.assert_code(0).assert_says("is left for review");
     assert!(left.stdout.is_empty(), "{}", left.stdout);
-    owner.taskcat(&["status", "shop-pipeline"]).run().assert_code(0);
+    owner
+        .taskcat(&["status", "shop-pipeline"])
+        .run()
+        .assert_code(0);
     owner
         .taskcat(&["delete", "shop-pipeline", "--yes"])
         .run()
@@ -268,8 +384,15 @@ fn what_is_left_for_review_is_taken_up_or_away() {
         .assert_says("1 stack and 1 bucket deleted");
     owner.standing().assert_nothing();
 
-    owner.taskcat(&review).args(given(&PARAMETERS)).run().assert_code(0);
-    owner.deploy(&given(&PARAMETERS)).assert_code(0).assert_says("1 deployed");
+    owner
+        .taskcat(&review)
+        .args(given(&PARAMETERS))
+        .run()
+        .assert_code(0);
+    owner
+        .deploy(&given(&PARAMETERS))
+        .assert_code(0)
+        .assert_says("1 deployed");
     assert_eq!(owner.stack()["status"], "CREATE_COMPLETE");
 }
 
@@ -279,12 +402,24 @@ fn an_update_that_fails_leaves_what_was() {
     owner.deploy(&given(&PARAMETERS)).assert_code(0);
     let first = keys(&owner);
     write_programs(&owner.project.path().join("programs"), ARM64);
-    let review = ["deploy", "shop-pipeline", "--no-execute", "--programs", "programs"];
-    owner.taskcat(&review).run().assert_code(0).assert_says("is left for review");
+    let review = [
+        "deploy",
+        "shop-pipeline",
+        "--no-execute",
+        "--programs",
+        "programs",
+    ];
+    owner
+        .taskcat(&review)
+        .run()
+        .assert_code(0)
+        .assert_says("is left for review");
     // Both are needed now.
     assert_eq!(keys(&owner).len(), 2 * first.len());
     // The new bucket isn't there.
-    owner.deploy(&["-P", "ToolsBucket=nobody-has-this-one"]).assert_code(3);
+    owner
+        .deploy(&["-P", "ToolsBucket=nobody-has-this-one"])
+        .assert_code(3);
     assert_eq!(owner.stack()["parameters"]["Architecture"], "x86_64");
     assert!(first.iter().all(|key| keys(&owner).contains(key)));
 }
@@ -294,7 +429,14 @@ fn an_update_that_fails_leaves_what_was() {
 fn who_is_asked_answers() {
     let owner = Owner::new();
     let git = |args: &[&str]| {
-        assert!(Command::new("git").args(args).current_dir(owner.project.path()).status().unwrap().success());
+        assert!(
+            Command::new("git")
+                .args(args)
+                .current_dir(owner.project.path())
+                .status()
+                .unwrap()
+                .success()
+        );
     };
     git(&["init", "-q"]);
     git(&["remote", "add", "origin", "git@github.com:acme/shop.git"]);
@@ -304,7 +446,10 @@ fn who_is_asked_answers() {
     }
     let deploy = ["deploy", "shop-pipeline", "--programs", "programs"];
     let value = |name: &str| {
-        let found = PARAMETERS.iter().find_map(|it| it.strip_prefix(name)?.strip_prefix('=')).unwrap();
+        let found = PARAMETERS
+            .iter()
+            .find_map(|it| it.strip_prefix(name)?.strip_prefix('='))
+            .unwrap();
         format!("type={found}\r")
     };
     let answers = [
@@ -350,19 +495,36 @@ fn who_is_asked_answers() {
     let end = ask("type=y\r");
     assert_eq!(end["code"], 0, "{end:#}");
     let parameters = owner.stack()["parameters"].clone();
-    assert_eq!((&parameters["BucketParameter"], &parameters["ApproverEmail"]), (&json!("ArtifactBucket"), &json!("")));
+    assert_eq!(
+        (&parameters["BucketParameter"], &parameters["ApproverEmail"]),
+        (&json!("ArtifactBucket"), &json!(""))
+    );
 
-    let end = owner.on_a_terminal(&["delete", "shop-pipeline"], &["wait=Delete all of it?", "type=n"]);
-    assert_eq!((&end["code"], owner.standing().stacks.len()), (&json!(0), 1), "{end:#}");
-    let end = owner.on_a_terminal(&["delete", "shop-pipeline"], &["wait=Delete all of it?", "type=y"]);
+    let end = owner.on_a_terminal(
+        &["delete", "shop-pipeline"],
+        &["wait=Delete all of it?", "type=n"],
+    );
+    assert_eq!(
+        (&end["code"], owner.standing().stacks.len()),
+        (&json!(0), 1),
+        "{end:#}"
+    );
+    let end = owner.on_a_terminal(
+        &["delete", "shop-pipeline"],
+        &["wait=Delete all of it?", "type=y"],
+    );
     assert_eq!(end["code"], 0, "{end:#}");
     owner.standing().assert_nothing();
     // A question that is interrupted leaves nothing either.
     let end = owner.on_a_terminal(&deploy, &["wait=ConnectionArn", "type=^C"]);
     assert_ne!(end["code"], 0, "{end:#}");
     owner.standing().assert_nothing();
-    let left = fs::read_dir(owner.project.home()).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
-    let left: Vec<String> = left.filter(|name| name.starts_with("taskcat-pipeline-")).collect();
+    let left = fs::read_dir(owner.project.home())
+        .unwrap()
+        .map(|it| it.unwrap().file_name().into_string().unwrap());
+    let left: Vec<String> = left
+        .filter(|name| name.starts_with("taskcat-pipeline-"))
+        .collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -376,7 +538,8 @@ fn code_pipeline(state: Value) -> String {
             let mut asked = [0; 16384];
             let _ = stream.read(&mut asked);
             let body = state.to_string();
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nConnection: close\r\n";
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nConnection: \
+                close\r\n";
             let _ = write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len());
         }
     });
@@ -386,7 +549,10 @@ fn code_pipeline(state: Value) -> String {
 /// As GetPipelineState answers.
 fn stage(name: &str, action: &str, status: &str, more: Value) -> Value {
     let mut execution = json!({"status": status, "lastStatusChange": 1_795_000_000.5});
-    execution.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    execution
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     json!({
         "stageName": name,
         "inboundTransitionState": {"enabled": true},
@@ -411,15 +577,22 @@ fn a_failed_stage_says_why() {
         stage("Production", "Approval", "InProgress", json!({"token": "0f0f0f0f"})),
     ]});
     let status = owner.taskcat(&["status", "shop-pipeline"]);
-    let status = status.env("AWS_ENDPOINT_URL_CODEPIPELINE", code_pipeline(state)).run();
+    let status = status
+        .env("AWS_ENDPOINT_URL_CODEPIPELINE", code_pipeline(state))
+        .run();
     status.assert_code(1);
     for line in [
         "✓ Source      Repository  Succeeded   2026-11-18 11:06 UTC  Name the bucket\n",
         "✓ Test        Taskcat     Succeeded   2026-11-18 11:06 UTC\n",
-        "✗ GitMerge    Merge       Failed      2026-11-18 11:06 UTC  develop has moved on since it was tested  https://example.com/job\n",
+        "✗ GitMerge    Merge       Failed      2026-11-18 11:06 UTC  develop has moved on since it \
+         was tested  https://example.com/job\n",
         "? Production  Approval    to approve  2026-11-18 11:06 UTC  https://example.com/entity\n",
     ] {
-        assert!(status.stdout.contains(line), "no {line:?} in\n{}", status.stdout);
+        assert!(
+            status.stdout.contains(line),
+            "no {line:?} in\n{}",
+            status.stdout
+        );
     }
 }
 
@@ -429,12 +602,21 @@ fn an_execution_in_progress_is_not_cut_off() {
     owner.deploy(&given(&PARAMETERS)).assert_code(0);
     for (name, action, expect) in [
         ("Test", "Taskcat", "would leave its stacks behind"),
-        ("Production", "Execute", "an execution of the pipeline is in progress, in the stage Production"),
+        (
+            "Production",
+            "Execute",
+            "an execution of the pipeline is in progress, in the stage Production",
+        ),
     ] {
         let state = json!({"pipelineName": "p", "stageStates": [stage(name, action, "InProgress", json!({}))]});
         let delete = owner.taskcat(&["delete", "shop-pipeline", "--yes"]);
-        let refused = delete.env("AWS_ENDPOINT_URL_CODEPIPELINE", code_pipeline(state)).run();
-        refused.assert_code(2).assert_says(expect).assert_says("stop-pipeline-execution --pipeline-name");
+        let refused = delete
+            .env("AWS_ENDPOINT_URL_CODEPIPELINE", code_pipeline(state))
+            .run();
+        refused
+            .assert_code(2)
+            .assert_says(expect)
+            .assert_says("stop-pipeline-execution --pipeline-name");
     }
     assert_eq!(owner.stack()["status"], "CREATE_COMPLETE");
 }
@@ -465,24 +647,35 @@ fn a_stack_that_somebody_else_created_is_left_alone() {
             owner.taskcat(&["status", "shop-pipeline"]).run(),
             owner.deploy(&given(&PARAMETERS)),
         ] {
-            refused.assert_code(2).assert_says("was not created by `taskcat pipeline deploy`");
+            refused
+                .assert_code(2)
+                .assert_says("was not created by `taskcat pipeline deploy`");
         }
         let after = owner.standing();
-        assert_eq!((&after.stacks, &after.buckets), (&before.stacks, &before.buckets), "{given_there:?}");
+        assert_eq!(
+            (&after.stacks, &after.buckets),
+            (&before.stacks, &before.buckets),
+            "{given_there:?}"
+        );
     }
     // One that holds nothing is told with what deletes it.
     let owner = Owner::new();
     owner.server.given(&review(ours));
-    owner.server.given(&["no-change-set", REGION, "shop-pipeline", ours]);
+    owner
+        .server
+        .given(&["no-change-set", REGION, "shop-pipeline", ours]);
     let refused = owner.taskcat(&DELETE).run();
-    refused
-        .assert_code(2)
-        .assert_says("`aws cloudformation delete-stack --stack-name shop-pipeline --region us-east-1");
+    refused.assert_code(2).assert_says(
+        "`aws cloudformation delete-stack --stack-name shop-pipeline --region us-east-1",
+    );
 }
 
 /// The name of the bucket that is created for the programs.
 fn tools(owner: &Owner) -> String {
-    owner.stack()["parameters"]["ToolsBucket"].as_str().unwrap().to_owned()
+    owner.stack()["parameters"]["ToolsBucket"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
@@ -490,27 +683,46 @@ fn the_bucket_for_programs_has_to_be_ours() {
     let owner = Owner::new();
     owner.deploy(&given(&PARAMETERS)).assert_code(0);
     let tools = tools(&owner);
-    assert_eq!(owner.standing().buckets[&tools]["tags"], json!({"taskcat-pipeline": "shop-pipeline"}));
+    assert_eq!(
+        owner.standing().buckets[&tools]["tags"],
+        json!({"taskcat-pipeline": "shop-pipeline"})
+    );
 
     // Its tag is another one's: the stack is deleted, the bucket isn't touched.
-    owner.server.given(&["bucket-tag", &tools, "taskcat-pipeline", "another"]);
+    owner
+        .server
+        .given(&["bucket-tag", &tools, "taskcat-pipeline", "another"]);
     let before = owner.standing().buckets[&tools].clone();
     // What it holds already may be updated.
     owner.deploy(&["-P", "SourceBranch=next"]).assert_code(0);
     let deleted = owner.taskcat(&DELETE).run();
-    deleted.assert_code(4).assert_says("it lacks the tag taskcat-pipeline=shop-pipeline");
-    deleted.assert_says(&format!("delete it with `aws s3 rb s3://{tools} --force --region us-east-1"));
+    deleted
+        .assert_code(4)
+        .assert_says("it lacks the tag taskcat-pipeline=shop-pipeline");
+    deleted.assert_says(&format!(
+        "delete it with `aws s3 rb s3://{tools} --force --region us-east-1"
+    ));
     let standing = owner.standing();
-    assert_eq!((standing.stacks.len(), &standing.buckets[&tools]), (0, &before));
+    assert_eq!(
+        (standing.stacks.len(), &standing.buckets[&tools]),
+        (0, &before)
+    );
     // Nor is anything put into it, or taken away.
     let refused = owner.deploy(&given(&PARAMETERS));
-    refused.assert_code(2).assert_says(&format!("the bucket {tools} was not created by `taskcat pipeline deploy`"));
+    refused.assert_code(2).assert_says(&format!(
+        "the bucket {tools} was not created by `taskcat pipeline deploy`"
+    ));
     assert_eq!(owner.standing().buckets[&tools], before);
 
     // A bucket of another account.
     let owner = Owner::new();
-    owner.server.given(&["foreign-bucket", &tools, REGION, "999999999999"]);
-    owner.deploy(&given(&PARAMETERS)).assert_code(2).assert_says("does not belong to account 123456789012");
+    owner
+        .server
+        .given(&["foreign-bucket", &tools, REGION, "999999999999"]);
+    owner
+        .deploy(&given(&PARAMETERS))
+        .assert_code(2)
+        .assert_says("does not belong to account 123456789012");
     assert_eq!(owner.standing().stacks.len(), 0);
 }
 
@@ -519,27 +731,48 @@ fn nothing_is_emptied_where_the_deletion_is_refused() {
     let owner = Owner::new();
     owner.deploy(&given(&PARAMETERS)).assert_code(0);
     let bucket = bucket_of(&owner);
-    owner.server.given(&["object", &bucket, "shop/templates/shop.yaml", "one"]);
+    owner
+        .server
+        .given(&["object", &bucket, "shop/templates/shop.yaml", "one"]);
     owner.server.given(&["protected", REGION, "shop-pipeline"]);
     let refused = owner.taskcat(&DELETE).run();
-    refused.assert_code(2).assert_says("termination protection is enabled for the stack shop-pipeline in us-east-1");
-    refused.assert_says("update-termination-protection --no-enable-termination-protection --stack-name shop-pipeline");
+    refused
+        .assert_code(2)
+        .assert_says("termination protection is enabled for the stack shop-pipeline in us-east-1");
+    refused.assert_says(
+        "update-termination-protection --no-enable-termination-protection \
+        --stack-name shop-pipeline",
+    );
     assert_eq!(owner.standing().keys(&bucket), ["shop/templates/shop.yaml"]);
     assert_eq!(owner.stack()["status"], "CREATE_COMPLETE");
 
     // Refused by CloudFormation for whatever reason.
     let owner = Owner::new();
     owner.deploy(&given(&PARAMETERS)).assert_code(0);
-    owner.server.given(&["object", &bucket_of(&owner), "shop/templates/shop.yaml", "one"]);
+    owner.server.given(&[
+        "object",
+        &bucket_of(&owner),
+        "shop/templates/shop.yaml",
+        "one",
+    ]);
     let proxy = Proxy::with_faults(&owner.server, &["DeleteStack=403:AccessDenied"]);
-    let refused = owner.taskcat(&DELETE).env("AWS_ENDPOINT_URL", proxy.endpoint()).run();
+    let refused = owner
+        .taskcat(&DELETE)
+        .env("AWS_ENDPOINT_URL", proxy.endpoint())
+        .run();
     refused.assert_code(4).assert_says("AccessDenied");
-    assert_eq!(owner.standing().keys(&bucket_of(&owner)), ["shop/templates/shop.yaml"]);
+    assert_eq!(
+        owner.standing().keys(&bucket_of(&owner)),
+        ["shop/templates/shop.yaml"]
+    );
     assert!(!keys(&owner).is_empty());
 }
 
 fn bucket_of(owner: &Owner) -> String {
-    owner.stack()["outputs"]["ProductionBucketName"].as_str().unwrap().to_owned()
+    owner.stack()["outputs"]["ProductionBucketName"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
@@ -552,12 +785,23 @@ fn pipelines_that_share_a_bucket_keep_their_programs() {
     owner.deploy(&parameters).assert_code(0);
     let first = owner.standing().keys(&bucket);
     let other = ["deploy", "other", "--yes", "--programs", "programs"];
-    owner.taskcat(&other).args(parameters.iter().copied()).run().assert_code(0);
+    owner
+        .taskcat(&other)
+        .args(parameters.iter().copied())
+        .run()
+        .assert_code(0);
     assert_eq!(owner.standing().keys(&bucket).len(), 2 * first.len());
     // Neither an update nor a deletion of the one takes anything from the other.
     write_programs(&owner.project.path().join("programs"), ARM64);
-    owner.taskcat(&other).run().assert_code(0).assert_says("1 deployed");
-    owner.taskcat(&["delete", "other", "--yes"]).run().assert_code(0);
+    owner
+        .taskcat(&other)
+        .run()
+        .assert_code(0)
+        .assert_says("1 deployed");
+    owner
+        .taskcat(&["delete", "other", "--yes"])
+        .run()
+        .assert_code(0);
     assert_eq!(owner.standing().keys(&bucket), first);
 }
 
@@ -567,11 +811,22 @@ fn two_deployments_at_once_share_the_programs() {
     // The one waits for its change set until the other is done, and is interrupted then.
     let proxy = Proxy::with_faults(&owner.server, &["DescribeChangeSet=throttle"]);
     let waiting = owner.taskcat(&["deploy", "shop-pipeline", "--yes", "--programs", "programs"]);
-    let mut waiting = waiting.args(given(&PARAMETERS)).env("AWS_ENDPOINT_URL", proxy.endpoint()).start();
-    waiting.wait_until("the stack is in review", || !owner.standing().stacks.is_empty());
-    owner.deploy(&given(&PARAMETERS)).assert_code(0).assert_says("1 deployed");
+    let mut waiting = waiting
+        .args(given(&PARAMETERS))
+        .env("AWS_ENDPOINT_URL", proxy.endpoint())
+        .start();
+    waiting.wait_until("the stack is in review", || {
+        !owner.standing().stacks.is_empty()
+    });
+    owner
+        .deploy(&given(&PARAMETERS))
+        .assert_code(0)
+        .assert_says("1 deployed");
     waiting.signal("TERM");
-    waiting.wait().assert_code(130).assert_says("the programs were kept");
+    waiting
+        .wait()
+        .assert_code(130)
+        .assert_says("the programs were kept");
     assert_eq!(owner.stack()["status"], "CREATE_COMPLETE");
     assert!(!keys(&owner).is_empty());
 }
@@ -581,19 +836,44 @@ fn a_bucket_without_its_stack_is_deleted() {
     let owner = Owner::new();
     owner.deploy(&given(&PARAMETERS)).assert_code(0);
     let proxy = Proxy::with_faults(&owner.server, &["DeleteBucket=403:AccessDenied"]);
-    let left = owner.taskcat(&DELETE).env("AWS_ENDPOINT_URL", proxy.endpoint()).run();
+    let left = owner
+        .taskcat(&DELETE)
+        .env("AWS_ENDPOINT_URL", proxy.endpoint())
+        .run();
     left.assert_code(4).assert_says("AccessDenied");
-    assert_eq!((owner.standing().stacks.len(), owner.standing().buckets.len()), (0, 1));
-    owner.taskcat(&DELETE).run().assert_code(0).assert_says("There is no stack shop-pipeline in us-east-1");
+    assert_eq!(
+        (
+            owner.standing().stacks.len(),
+            owner.standing().buckets.len()
+        ),
+        (0, 1)
+    );
+    owner
+        .taskcat(&DELETE)
+        .run()
+        .assert_code(0)
+        .assert_says("There is no stack shop-pipeline in us-east-1");
     owner.standing().assert_nothing();
-    owner.taskcat(&DELETE).run().assert_code(2).assert_says("there is no stack shop-pipeline");
+    owner
+        .taskcat(&DELETE)
+        .run()
+        .assert_code(2)
+        .assert_says("there is no stack shop-pipeline");
 
     // A deployment that was killed has left it, without a stack.
     let proxy = Proxy::with_faults(&owner.server, &["PutObject=after:hang"]);
     let deploy = owner.taskcat(&["deploy", "shop-pipeline", "--yes", "--programs", "programs"]);
-    let deploy = deploy.args(given(&PARAMETERS)).env("AWS_ENDPOINT_URL", proxy.endpoint());
+    let deploy = deploy
+        .args(given(&PARAMETERS))
+        .env("AWS_ENDPOINT_URL", proxy.endpoint());
     let mut deploy = deploy.start();
-    deploy.wait_until("programs are put", || owner.standing().buckets.values().any(|it| it["objects"] != json!({})));
+    deploy.wait_until("programs are put", || {
+        owner
+            .standing()
+            .buckets
+            .values()
+            .any(|it| it["objects"] != json!({}))
+    });
     deploy.signal("KILL");
     deploy.wait();
     owner.taskcat(&DELETE).run().assert_code(0);

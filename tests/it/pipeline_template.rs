@@ -1,5 +1,5 @@
-//! The pipeline that a user deploys: its template, and the phases of its buildspecs, run for real. `pipeline_walk` goes through
-//! all of its stages.
+//! The pipeline that a user deploys: its template, and the phases of its buildspecs, run for real.
+//! `pipeline_walk` goes through all of its stages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,9 @@ use crate::servers::{Kind, Server, boto3, support, venv};
 use crate::taskcat::Taskcat;
 
 fn pipeline(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("pipeline").join(file)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("pipeline")
+        .join(file)
 }
 
 /// A project whose root is a copy of the pipeline's folder.
@@ -25,18 +27,35 @@ fn project() -> Project {
 #[test]
 #[ignore = "needs cfn-lint; run tests/run.sh"]
 fn the_template_is_clean() {
-    let output = Command::new(venv("taskcat").join("bin/cfn-lint")).arg(pipeline("pipeline.yaml")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let output = Command::new(venv("taskcat").join("bin/cfn-lint"))
+        .arg(pipeline("pipeline.yaml"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     let project = project();
-    Taskcat::offline(&project).args(["plan"]).run().assert_code(0);
-    Taskcat::offline(&project).with_python_tools().args(["lint", "--strict"]).run().assert_code(0);
+    Taskcat::offline(&project)
+        .args(["plan"])
+        .run()
+        .assert_code(0);
+    Taskcat::offline(&project)
+        .with_python_tools()
+        .args(["lint", "--strict"])
+        .run()
+        .assert_code(0);
 }
 
 tests_on!(simulator: it_deploys);
 
 fn it_deploys(kind: Kind) {
     let (server, project) = (Server::take(kind), project());
-    Taskcat::test_run(&project, &server).args(["-l"]).run().assert_code(0);
+    Taskcat::test_run(&project, &server)
+        .args(["-l"])
+        .run()
+        .assert_code(0);
     server.standing(&["eu-central-1"]).assert_nothing();
 }
 
@@ -56,10 +75,22 @@ impl Build {
         let tools = format!("tools-{}", server.port());
         let own = Project::empty("build");
         // As good as the program, and faster to send.
-        own.write("tools/taskcat", &format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_taskcat")));
-        boto3(&server.endpoint(), "tools.py", &[&tools, own.path().join("tools/taskcat").to_str().unwrap()]);
+        own.write(
+            "tools/taskcat",
+            &format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_taskcat")),
+        );
+        boto3(
+            &server.endpoint(),
+            "tools.py",
+            &[&tools, own.path().join("tools/taskcat").to_str().unwrap()],
+        );
         let variables = vec![("TOOLS".to_owned(), format!("s3://{tools}/tools/"))];
-        Self { server, own, source, variables }
+        Self {
+            server,
+            own,
+            source,
+            variables,
+        }
     }
 
     fn with(mut self, variable: &str, value: impl Into<String>) -> Self {
@@ -74,10 +105,20 @@ impl Build {
             .arg(support("buildspec.py"))
             .args([pipeline(buildspec), self.source.path(), self.own.path()])
             .env_clear()
-            .env("PATH", format!("{}:{}:{path}", python.display(), venv("taskcat").join("bin").display()))
+            .env(
+                "PATH",
+                format!(
+                    "{}:{}:{path}",
+                    python.display(),
+                    venv("taskcat").join("bin").display()
+                ),
+            )
             .env("HOME", self.own.home())
             .env("AWS_ENDPOINT_URL", self.server.endpoint())
-            .envs([("AWS_ACCESS_KEY_ID", "testing"), ("AWS_SECRET_ACCESS_KEY", "testing")])
+            .envs([
+                ("AWS_ACCESS_KEY_ID", "testing"),
+                ("AWS_SECRET_ACCESS_KEY", "testing"),
+            ])
             .envs([
                 ("AWS_REGION", "us-east-1"),
                 ("AWS_DEFAULT_REGION", "us-east-1"),
@@ -99,19 +140,38 @@ fn the_test_stage_passes() {
     let source = Project::copy_of("first-run");
     let configuration = Project::empty("configuration");
     // The configuration from the bucket takes the place of the repository's.
-    let text =
-        source.read(".taskcat.yml").replace("regions: [us-east-1, eu-west-1, ap-southeast-2]", "regions: [us-east-1]");
+    let text = source.read(".taskcat.yml").replace(
+        "regions: [us-east-1, eu-west-1, ap-southeast-2]",
+        "regions: [us-east-1]",
+    );
     configuration.write("taskcat.yml", &text);
     let build = Build::of(source)
-        .with("CODEBUILD_SRC_DIR_Configuration", configuration.path().to_str().unwrap())
+        .with(
+            "CODEBUILD_SRC_DIR_Configuration",
+            configuration.path().to_str().unwrap(),
+        )
         .with("TASKCAT_OVERRIDES", "AlarmAddress: overridden@example.com")
         .with("TASKCAT_ARGUMENTS", "-l");
     let output = build.run("buildspec.test.yml");
     assert!(output.status.success(), "{}", said(&output));
-    let report: serde_json::Value = serde_json::from_str(&build.own.read("artifacts/report.json")).unwrap();
-    assert_eq!((&report["totals"]["cells"], &report["totals"]["passed"]), (&2.into(), &2.into()), "{report}");
-    assert!(report["cells"].to_string().contains("overridden@example.com"));
-    assert!(build.own.read("reports/taskcat/junit.xml").contains("<testsuite "));
+    let report: serde_json::Value =
+        serde_json::from_str(&build.own.read("artifacts/report.json")).unwrap();
+    assert_eq!(
+        (&report["totals"]["cells"], &report["totals"]["passed"]),
+        (&2.into(), &2.into()),
+        "{report}"
+    );
+    assert!(
+        report["cells"]
+            .to_string()
+            .contains("overridden@example.com")
+    );
+    assert!(
+        build
+            .own
+            .read("reports/taskcat/junit.xml")
+            .contains("<testsuite ")
+    );
     assert!(build.own.read("artifacts/index.html").contains("first-run"));
     // What was secret lies around nowhere.
     assert!(!build.source.path().join(".taskcat_overrides.yml").exists());
@@ -125,9 +185,21 @@ fn the_test_stage_fails() {
     let output = build.run("buildspec.test.yml");
     assert!(!output.status.success(), "{}", said(&output));
     // The reports stand where they are looked for, all the same.
-    assert!(build.own.read("reports/taskcat/junit.xml").contains("<failure "));
-    assert!(build.own.read("artifacts/index.html").contains("CREATE_FAILED"));
-    let standing = build.server.standing(&["us-east-1", "eu-west-1", "ap-southeast-2"]);
+    assert!(
+        build
+            .own
+            .read("reports/taskcat/junit.xml")
+            .contains("<failure ")
+    );
+    assert!(
+        build
+            .own
+            .read("artifacts/index.html")
+            .contains("CREATE_FAILED")
+    );
+    let standing = build
+        .server
+        .standing(&["us-east-1", "eu-west-1", "ap-southeast-2"]);
     assert!(standing.stacks.is_empty(), "{standing:#?}");
 }
 
@@ -137,7 +209,11 @@ fn a_run_that_was_killed_is_cleaned_up_after() {
     let source = Project::copy_of("first-run");
     // A hook that kills the run from within, when all is staged.
     source.write("kill.sh", "#!/bin/sh\nkill -9 $PPID\n");
-    Command::new("chmod").args(["+x", "kill.sh"]).current_dir(source.path()).status().unwrap();
+    Command::new("chmod")
+        .args(["+x", "kill.sh"])
+        .current_dir(source.path())
+        .status()
+        .unwrap();
     source.replace(
         ".taskcat.yml",
         "  regions:",
@@ -146,8 +222,14 @@ fn a_run_that_was_killed_is_cleaned_up_after() {
     let build = Build::of(source).with("TASKCAT_ARGUMENTS", "-l");
     let output = build.run("buildspec.test.yml");
     assert!(!output.status.success(), "{}", said(&output));
-    let standing = build.server.standing(&["us-east-1", "eu-west-1", "ap-southeast-2"]);
-    assert!(standing.stacks.is_empty(), "{}\n{standing:#?}", said(&output));
+    let standing = build
+        .server
+        .standing(&["us-east-1", "eu-west-1", "ap-southeast-2"]);
+    assert!(
+        standing.stacks.is_empty(),
+        "{}\n{standing:#?}",
+        said(&output)
+    );
 }
 
 #[test]
@@ -155,9 +237,20 @@ fn a_run_that_was_killed_is_cleaned_up_after() {
 fn the_sync_stage_copies_the_merged_commit() {
     let source = Project::copy_of("first-run");
     let git = |args: &[&str]| {
-        let settings =
-            ["-c", "user.name=Tester", "-c", "user.email=tester@example.com", "-c", "protocol.file.allow=always"];
-        let output = Command::new("git").args(settings).args(args).current_dir(source.path()).output().unwrap();
+        let settings = [
+            "-c",
+            "user.name=Tester",
+            "-c",
+            "user.email=tester@example.com",
+            "-c",
+            "protocol.file.allow=always",
+        ];
+        let output = Command::new("git")
+            .args(settings)
+            .args(args)
+            .current_dir(source.path())
+            .output()
+            .unwrap();
         assert!(output.status.success(), "git {args:?}: {}", said(&output));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
@@ -182,22 +275,37 @@ fn the_sync_stage_copies_the_merged_commit() {
     let build = Build::of(source);
     let bucket = format!("production-{}", build.server.port());
     build.server.given(&["bucket", &bucket, "us-east-1"]);
-    let build = build.with("PRODUCTION_BUCKET", &bucket).with("PRODUCTION_KEY_PREFIX", "shop");
+    let build = build
+        .with("PRODUCTION_BUCKET", &bucket)
+        .with("PRODUCTION_KEY_PREFIX", "shop");
     let first = build.run("buildspec.sync.yml");
     assert!(first.status.success(), "{}", said(&first));
     let keys = build.server.standing(&["us-east-1"]).keys(&bucket);
-    let has = |keys: &[String], commit: &str, file: &str| keys.contains(&format!("shop/{commit}/{file}"));
-    assert!(has(&keys, &tested, "old.txt") && !has(&keys, &tested, "merged.txt"), "{keys:?}");
+    let has =
+        |keys: &[String], commit: &str, file: &str| keys.contains(&format!("shop/{commit}/{file}"));
+    assert!(
+        has(&keys, &tested, "old.txt") && !has(&keys, &tested, "merged.txt"),
+        "{keys:?}"
+    );
 
     let build = build.with("MERGE_COMMIT", &merged);
     let second = build.run("buildspec.sync.yml");
     assert!(second.status.success(), "{}", said(&second));
     let keys = build.server.standing(&["us-east-1"]).keys(&bucket);
-    assert!(!has(&keys, &merged, "old.txt") && has(&keys, &merged, "merged.txt"), "{keys:?}");
+    assert!(
+        !has(&keys, &merged, "old.txt") && has(&keys, &merged, "merged.txt"),
+        "{keys:?}"
+    );
     // What waits for an approval stays as it is.
     assert!(has(&keys, &tested, "old.txt"), "{keys:?}");
     assert!(keys.iter().all(|key| !key.contains(".git/")), "{keys:?}");
     // The production stage takes the template out of the artifact.
-    assert!(build.own.path().join("artifacts/templates/site.template.yaml").is_file());
+    assert!(
+        build
+            .own
+            .path()
+            .join("artifacts/templates/site.template.yaml")
+            .is_file()
+    );
     assert!(!build.own.path().join("artifacts/.git").exists());
 }

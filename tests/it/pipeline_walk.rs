@@ -1,5 +1,6 @@
-//! A pipeline in the simulator, and changes that walk through all of its stages as CodePipeline would have them do
-//! (`tests/support/walk.py`): with artifacts, variables, locks and permissions as AWS documents them.
+//! A pipeline in the simulator, and changes that walk through all of its stages as CodePipeline
+//! would have them do (`tests/support/walk.py`): with artifacts, variables, locks and permissions
+//! as AWS documents them.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -17,7 +18,8 @@ use crate::taskcat::{Outcome, Taskcat};
 const TOKEN: &str = "ghp_0fTheTestsAndOfNobodyElse4711";
 const REGION: &str = "us-east-1";
 
-/// A repository on GitHub, its pipeline in the simulator, and those who push to the one and look at the other.
+/// A repository on GitHub, its pipeline in the simulator, and those who push to the one and look at
+/// the other.
 struct Walk {
     server: Server,
     own: Project,
@@ -32,10 +34,16 @@ struct Process {
 }
 
 impl Walk {
-    /// The pipeline as a user deploys it, for the project `deploy`: `main` is released, `develop` is pushed to.
+    /// The pipeline as a user deploys it, for the project `deploy`: `main` is released, `develop`
+    /// is pushed to.
     fn begin(parameters: &[&str]) -> Self {
-        let mut walk = Self { server: Server::take(Kind::Simulator), own: Project::empty("walk"), process: None };
-        walk.server.given(&["secret", REGION, "github/token", TOKEN]);
+        let mut walk = Self {
+            server: Server::take(Kind::Simulator),
+            own: Project::empty("walk"),
+            process: None,
+        };
+        walk.server
+            .given(&["secret", REGION, "github/token", TOKEN]);
         let shop = Project::copy_of("deploy");
         for file in shop.files("") {
             walk.own.write(&format!("shop/{file}"), &shop.read(&file));
@@ -61,16 +69,32 @@ impl Walk {
 
     fn deploy(&self, parameters: &[&str]) {
         write_programs(&self.own.path().join("programs"), X86_64);
-        let names = ["BucketParameter=ArtifactBucket", "PrefixParameter=ArtifactPrefix", "TestMachines=2"];
-        let deploy = ["pipeline", "deploy", "shop-pipeline", "--yes", "--programs", "programs"];
+        let names = [
+            "BucketParameter=ArtifactBucket",
+            "PrefixParameter=ArtifactPrefix",
+            "TestMachines=2",
+        ];
+        let deploy = [
+            "pipeline",
+            "deploy",
+            "shop-pipeline",
+            "--yes",
+            "--programs",
+            "programs",
+        ];
         let parameters = [&PARAMETERS[..], &names, parameters].concat();
-        self.taskcat(&deploy).args(given(&parameters)).run().assert_code(0).assert_says("1 deployed");
+        self.taskcat(&deploy)
+            .args(given(&parameters))
+            .run()
+            .assert_code(0)
+            .assert_says("1 deployed");
         // As good as the program, and faster to send.
         let stack = self.stack("shop-pipeline").unwrap();
         let tools = |name: &str| stack["parameters"][name].as_str().unwrap().to_owned();
         let program = format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_taskcat"));
         let key = format!("{}taskcat", tools("ToolsPrefix"));
-        self.server.given(&["object", &tools("ToolsBucket"), &key, &program]);
+        self.server
+            .given(&["object", &tools("ToolsBucket"), &key, &program]);
     }
 
     fn start(&self) -> Process {
@@ -83,9 +107,19 @@ impl Walk {
             .args([own.join("walk"), own.join("repositories")])
             .args([TOKEN, env!("CARGO_BIN_EXE_git-merge")])
             .env_clear()
-            .env("PATH", format!("{}:{}:{path}", python.display(), venv("taskcat").join("bin").display()))
+            .env(
+                "PATH",
+                format!(
+                    "{}:{}:{path}",
+                    python.display(),
+                    venv("taskcat").join("bin").display()
+                ),
+            )
             .env("HOME", self.own.home())
-            .envs([("AWS_ACCESS_KEY_ID", "testing"), ("AWS_SECRET_ACCESS_KEY", "testing")])
+            .envs([
+                ("AWS_ACCESS_KEY_ID", "testing"),
+                ("AWS_SECRET_ACCESS_KEY", "testing"),
+            ])
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -93,7 +127,11 @@ impl Walk {
             .unwrap();
         let commands = child.stdin.take().unwrap();
         let answers = BufReader::new(child.stdout.take().unwrap());
-        Process { child, commands, answers }
+        Process {
+            child,
+            commands,
+            answers,
+        }
     }
 
     /// What `walk.py` answers to a command.
@@ -103,12 +141,18 @@ impl Walk {
         writeln!(process.commands, "{command}").unwrap();
         let mut line = String::new();
         process.answers.read_line(&mut line).unwrap();
-        Walked(serde_json::from_str(&line).unwrap_or_else(|error| panic!("walk.py: {error}: {line:?}")))
+        Walked(
+            serde_json::from_str(&line)
+                .unwrap_or_else(|error| panic!("walk.py: {error}: {line:?}")),
+        )
     }
 
     /// Uploads the configuration: the tests' as it is in the repository, and production's.
     fn configure(&mut self) -> Walked {
-        self.own.write("configuration/taskcat.yml", &self.own.read("shop/.taskcat.yml"));
+        self.own.write(
+            "configuration/taskcat.yml",
+            &self.own.read("shop/.taskcat.yml"),
+        );
         let production = r#"{"Parameters": {"Cidr": "10.2.0.0/16"}, "Tags": {"of": "production"}}"#;
         self.own.write("configuration/production.json", production);
         let folder = self.own.path().join("configuration");
@@ -146,7 +190,11 @@ impl Walk {
     }
 
     fn stack(&self, name: &str) -> Option<Value> {
-        self.server.standing(&[REGION]).stacks.into_iter().find(|stack| stack["name"] == name)
+        self.server
+            .standing(&[REGION])
+            .stacks
+            .into_iter()
+            .find(|stack| stack["name"] == name)
     }
 
     /// The production stack's status; none where there is none.
@@ -171,13 +219,19 @@ impl Walk {
     }
 
     fn delete(&self) -> Outcome {
-        self.taskcat(&["pipeline", "delete", "shop-pipeline", "--yes"]).run()
+        self.taskcat(&["pipeline", "delete", "shop-pipeline", "--yes"])
+            .run()
     }
 }
 
 impl Drop for Walk {
     fn drop(&mut self) {
-        if let Some(Process { mut child, commands, .. }) = self.process.take() {
+        if let Some(Process {
+            mut child,
+            commands,
+            ..
+        }) = self.process.take()
+        {
             drop(commands);
             let _ = child.wait();
         }
@@ -185,10 +239,25 @@ impl Drop for Walk {
 }
 
 fn git(folder: &Path, args: &[&str]) -> String {
-    let settings =
-        ["-c", "user.name=Tester", "-c", "user.email=tester@example.com", "-c", "protocol.file.allow=always"];
-    let output = Command::new("git").args(settings).args(args).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let settings = [
+        "-c",
+        "user.name=Tester",
+        "-c",
+        "user.email=tester@example.com",
+        "-c",
+        "protocol.file.allow=always",
+    ];
+    let output = Command::new("git")
+        .args(settings)
+        .args(args)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "git {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
@@ -206,7 +275,9 @@ impl Walked {
     }
 
     fn variable(&self, namespace: &str, name: &str) -> &str {
-        self.last()["variables"][namespace][name].as_str().unwrap_or_else(|| panic!("{:#}", self.0))
+        self.last()["variables"][namespace][name]
+            .as_str()
+            .unwrap_or_else(|| panic!("{:#}", self.0))
     }
 
     /// No role was denied anything.
@@ -223,52 +294,115 @@ fn a_change_walks_through_all_five_stages() {
     let mut walk = Walk::begin(&[]);
 
     // A good change, approved.
-    walk.own.replace("shop/templates/shop.yaml", "VisibilityTimeout: 30", "VisibilityTimeout: 60");
+    walk.own.replace(
+        "shop/templates/shop.yaml",
+        "VisibilityTimeout: 30",
+        "VisibilityTimeout: 60",
+    );
     let pushed = walk.push("longer");
     let walked = walk.run();
     walked.assert_allowed();
     assert_eq!(walked.stage("Test"), "Taskcat2: built", "{:#}", walked.0);
     let merged = walk.released();
-    assert_eq!(walked.variable("Merge", "mergeCommit"), merged, "{:#}", walked.0);
+    assert_eq!(
+        walked.variable("Merge", "mergeCommit"),
+        merged,
+        "{:#}",
+        walked.0
+    );
     assert_eq!(walked.variable("Source", "CommitId"), pushed);
     assert_eq!(walked.stage("SyncToS3"), "Sync: built", "{:#}", walked.0);
-    assert_eq!(walked.stage("Production"), "Approval: waiting", "{:#}", walked.0);
+    assert_eq!(
+        walked.stage("Production"),
+        "Approval: waiting",
+        "{:#}",
+        walked.0
+    );
     let files = walk.files(&walked);
-    assert!(files.get(format!("shop/{merged}/templates/network.yaml")).is_some(), "{files:#}");
+    assert!(
+        files
+            .get(format!("shop/{merged}/templates/network.yaml"))
+            .is_some(),
+        "{files:#}"
+    );
     // The mail to the approver names what would change, and links to the whole of it.
-    let (asked, id) = (&walked.last()["approval"], walked.last()["id"].as_str().unwrap());
+    let (asked, id) = (
+        &walked.last()["approval"],
+        walked.last()["id"].as_str().unwrap(),
+    );
     let told = asked["CustomData"].as_str().unwrap();
-    assert!(told.contains("3 changes: 3 to add") && told.contains(&merged), "{told}");
+    assert!(
+        told.contains("3 changes: 3 to add") && told.contains(&merged),
+        "{told}"
+    );
     let page = format!("changes/{id}/changes.html");
-    assert!(asked["ExternalEntityLink"].as_str().unwrap().ends_with(&page), "{asked}");
+    assert!(
+        asked["ExternalEntityLink"]
+            .as_str()
+            .unwrap()
+            .ends_with(&page),
+        "{asked}"
+    );
     let bucket = walked.0["buckets"]["ArtifactBucket"].as_str().unwrap();
     assert!(walk.server.standing(&[REGION]).keys(bucket).contains(&page));
     let walked = walk.approve(true);
     assert_eq!(walked.stage("Production"), "Prune: built", "{:#}", walked.0);
     assert_eq!(walk.production().as_deref(), Some("CREATE_COMPLETE"));
     let prefix = format!("shop/{merged}/");
-    assert_eq!(walk.stack("shop").unwrap()["parameters"]["ArtifactPrefix"], prefix.as_str());
+    assert_eq!(
+        walk.stack("shop").unwrap()["parameters"]["ArtifactPrefix"],
+        prefix.as_str()
+    );
 
     // A bad one stops before the merge.
-    walk.own.replace("shop/templates/shop.yaml", "VisibilityTimeout: 60", "QueueName: no name!");
+    walk.own.replace(
+        "shop/templates/shop.yaml",
+        "VisibilityTimeout: 60",
+        "QueueName: no name!",
+    );
     walk.push("broken");
     let walked = walk.run();
-    assert!(walked.stage("Test").starts_with("Taskcat failed: build failed"), "{:#}", walked.0);
+    assert!(
+        walked
+            .stage("Test")
+            .starts_with("Taskcat failed: build failed"),
+        "{:#}",
+        walked.0
+    );
     assert_eq!(walked.stage("GitMerge"), "-", "{:#}", walked.0);
     // A mail gives the reason to those who approve, and the reports are kept.
-    let mail = walked.0["messages"][0].as_str().unwrap_or_else(|| panic!("{:#}", walked.0));
-    assert!(mail.contains("main in us-east-1: ") && mail.contains("Queue"), "{mail}");
+    let mail = walked.0["messages"][0]
+        .as_str()
+        .unwrap_or_else(|| panic!("{:#}", walked.0));
+    assert!(
+        mail.contains("main in us-east-1: ") && mail.contains("Queue"),
+        "{mail}"
+    );
     let kept = walk.server.standing(&[REGION]).keys(bucket);
-    let pages = kept.iter().filter(|key| key.starts_with("reports/") && key.ends_with("/index.html"));
+    let pages = kept
+        .iter()
+        .filter(|key| key.starts_with("reports/") && key.ends_with("/index.html"));
     assert_eq!(pages.count(), 4, "{kept:?}");
-    assert_eq!((walk.released(), walk.production().as_deref()), (merged, Some("CREATE_COMPLETE")));
+    assert_eq!(
+        (walk.released(), walk.production().as_deref()),
+        (merged, Some("CREATE_COMPLETE"))
+    );
 
     // Mended, but not approved: the change set is there, and nothing is changed.
-    walk.own.replace("shop/templates/shop.yaml", "QueueName: no name!", "VisibilityTimeout: 90");
+    walk.own.replace(
+        "shop/templates/shop.yaml",
+        "QueueName: no name!",
+        "VisibilityTimeout: 90",
+    );
     walk.push("mended");
     walk.run();
     let walked = walk.approve(false);
-    assert_eq!(walked.stage("Production"), "Approval failed: rejected", "{:#}", walked.0);
+    assert_eq!(
+        walked.stage("Production"),
+        "Approval failed: rejected",
+        "{:#}",
+        walked.0
+    );
     assert_eq!(walk.production().as_deref(), Some("CREATE_COMPLETE"));
     walk.run();
     let walked = walk.approve(true);
@@ -277,30 +411,53 @@ fn a_change_walks_through_all_five_stages() {
 
     // Of the tests' own stacks none is left.
     let standing = walk.server.standing(&[REGION]);
-    assert!(standing.stack_names().iter().all(|name| name.starts_with("shop")), "{:?}", standing.stack_names());
+    assert!(
+        standing
+            .stack_names()
+            .iter()
+            .all(|name| name.starts_with("shop")),
+        "{:?}",
+        standing.stack_names()
+    );
 
     // The pipeline goes, and production stays, with a word on what it needs.
     let deleted = walk.delete();
-    deleted.assert_code(0).assert_says("The production stack shop stays").assert_says("ProductionRole");
+    deleted
+        .assert_code(0)
+        .assert_says("The production stack shop stays")
+        .assert_says("ProductionRole");
     let standing = walk.server.standing(&[REGION]);
     // What the tests share between them is theirs.
-    assert!(standing.buckets.keys().all(|name| name.starts_with("tcat-")), "{:?}", standing.buckets.keys());
+    assert!(
+        standing
+            .buckets
+            .keys()
+            .all(|name| name.starts_with("tcat-")),
+        "{:?}",
+        standing.buckets.keys()
+    );
     assert_eq!(walk.production().as_deref(), Some("UPDATE_COMPLETE"));
 }
 
 /// Has the stack a Lambda function whose code comes from the production bucket.
 fn add_function(walk: &Walk) {
-    walk.own.write("shop/lambda_functions/source/greet/index.py", "def handler(event, context):\n    return 1\n");
+    walk.own.write(
+        "shop/lambda_functions/source/greet/index.py",
+        "def handler(event, context):\n    return 1\n",
+    );
     let function = "  Greet:
     Type: AWS::Lambda::Function
     Properties:
       Runtime: python3.13
       Handler: index.handler
       Role: !Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:role/greet
-      Code: {S3Bucket: !Ref ArtifactBucket, S3Key: !Sub \"${ArtifactPrefix}lambda_functions/packages/greet/lambda.zip\"}
+      Code: {S3Bucket: !Ref ArtifactBucket, S3Key: \
+      !Sub \"${ArtifactPrefix}lambda_functions/packages/greet/lambda.zip\"}
 Outputs:";
-    walk.own.replace("shop/templates/shop.yaml", "Outputs:", function);
-    walk.own.write("shop/.gitignore", "lambda_functions/packages\n");
+    walk.own
+        .replace("shop/templates/shop.yaml", "Outputs:", function);
+    walk.own
+        .write("shop/.gitignore", "lambda_functions/packages\n");
 }
 
 #[test]
@@ -313,18 +470,29 @@ fn changed_lambda_code_comes_into_production() {
     let walked = walk.approve(true);
     walked.assert_allowed();
     let archive = |walk: &Walk, walked: &Walked| {
-        let key =
-            format!("shop/{}/lambda_functions/packages/greet/lambda.zip", walked.variable("Merge", "mergeCommit"));
+        let key = format!(
+            "shop/{}/lambda_functions/packages/greet/lambda.zip",
+            walked.variable("Merge", "mergeCommit")
+        );
         walk.files(walked)[key]["md5"].as_str().map(str::to_owned)
     };
     let first = archive(&walk, &walked).expect("the archive was copied");
 
-    walk.own.write("shop/lambda_functions/source/greet/index.py", "def handler(event, context):\n    return 2\n");
+    walk.own.write(
+        "shop/lambda_functions/source/greet/index.py",
+        "def handler(event, context):\n    return 2\n",
+    );
     walk.push("other code");
     let walked = walk.run();
     // CloudFormation looks at bucket and key only.
-    let told = walked.last()["approval"]["CustomData"].as_str().unwrap().to_owned();
-    assert!(told.contains("to modify") && told.contains(&walk.released()), "{told}");
+    let told = walked.last()["approval"]["CustomData"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        told.contains("to modify") && told.contains(&walk.released()),
+        "{told}"
+    );
     let second = archive(&walk, &walked).unwrap();
     assert_ne!(first, second);
     // While it waits, both are there.
@@ -333,7 +501,10 @@ fn changed_lambda_code_comes_into_production() {
     assert_eq!(walked.last()["status"], "Succeeded", "{:#}", walked.0);
     let stack = walk.stack("shop").unwrap();
     assert_eq!(stack["status"], "UPDATE_COMPLETE");
-    assert_eq!(stack["parameters"]["ArtifactPrefix"], format!("shop/{}/", walk.released()));
+    assert_eq!(
+        stack["parameters"]["ArtifactPrefix"],
+        format!("shop/{}/", walk.released())
+    );
 
     // The archive is one that was tested.
     let tested = checksums(
@@ -342,10 +513,14 @@ fn changed_lambda_code_comes_into_production() {
     );
     assert!(tested.contains(&second), "{tested:?}");
 
-    // The files of the first release are deleted once the third one is executed; a rejected one keeps nothing either.
+    // The files of the first release are deleted once the third one is executed; a rejected one
+    // keeps nothing either.
     let second = walk.released();
     for (number, approve) in [(3, false), (4, true)] {
-        walk.own.write("shop/lambda_functions/source/greet/index.py", &format!("handler = {number}\n"));
+        walk.own.write(
+            "shop/lambda_functions/source/greet/index.py",
+            &format!("handler = {number}\n"),
+        );
         walk.push("still other code");
         walk.run();
         let walked = walk.approve(approve);
@@ -359,16 +534,27 @@ fn changed_lambda_code_comes_into_production() {
 
 /// All files below a folder whose paths end like that.
 fn files_of<'e>(folder: &Path, end: &'e str) -> impl Iterator<Item = Vec<u8>> + 'e {
-    let all = walkdir::WalkDir::new(folder).into_iter().flatten().map(|it| it.into_path());
-    all.filter(move |path| path.ends_with(end)).map(|path| fs::read(path).unwrap())
+    let all = walkdir::WalkDir::new(folder)
+        .into_iter()
+        .flatten()
+        .map(|it| it.into_path());
+    all.filter(move |path| path.ends_with(end))
+        .map(|path| fs::read(path).unwrap())
 }
 
 fn contents(folder: &Path, end: &str) -> Vec<String> {
-    files_of(folder, end).map(|bytes| String::from_utf8(bytes).unwrap()).collect()
+    files_of(folder, end)
+        .map(|bytes| String::from_utf8(bytes).unwrap())
+        .collect()
 }
 
 fn checksums(folder: &Path, end: &str) -> Vec<String> {
-    let hex = |bytes| Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = |bytes| {
+        Md5::digest(bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    };
     files_of(folder, end).map(hex).collect()
 }
 
@@ -376,49 +562,122 @@ fn checksums(folder: &Path, end: &str) -> Vec<String> {
 #[ignore = "needs Python; run tests/run.sh"]
 fn submodules_are_fetched_by_the_connection() {
     let mut walk = Walk::begin(&["SubmoduleRepositories=acme/lib"]);
-    walk.own.write("lib/network.yaml", &walk.own.read("shop/templates/network.yaml"));
+    walk.own.write(
+        "lib/network.yaml",
+        &walk.own.read("shop/templates/network.yaml"),
+    );
     walk.make_repository("acme/lib", "lib");
     let library = walk.own.path().join("repositories/acme/lib.git");
-    walk.git("shop", &["submodule", "--quiet", "add", library.to_str().unwrap(), "submodules/lib"]);
+    walk.git(
+        "shop",
+        &[
+            "submodule",
+            "--quiet",
+            "add",
+            library.to_str().unwrap(),
+            "submodules/lib",
+        ],
+    );
     // As people have it, who push with a key.
     walk.own.write(
         "shop/.gitmodules",
-        "[submodule \"submodules/lib\"]\n\tpath = submodules/lib\n\turl = git@github.com:acme/lib.git\n",
+        "[submodule \"submodules/lib\"]\n\tpath = submodules/lib\n\turl = \
+         git@github.com:acme/lib.git\n",
     );
-    walk.own.replace("shop/templates/shop.yaml", "templates/network.yaml", "submodules/lib/network.yaml");
+    walk.own.replace(
+        "shop/templates/shop.yaml",
+        "templates/network.yaml",
+        "submodules/lib/network.yaml",
+    );
     walk.push("a library");
     let walked = walk.run();
     walked.assert_allowed();
-    assert_eq!(walked.stage("Production"), "Approval: waiting", "{:#}", walked.0);
+    assert_eq!(
+        walked.stage("Production"),
+        "Approval: waiting",
+        "{:#}",
+        walked.0
+    );
     let files = walk.files(&walked);
-    assert!(files.get(format!("shop/{}/submodules/lib/network.yaml", walk.released())).is_some(), "{files:#}");
+    assert!(
+        files
+            .get(format!(
+                "shop/{}/submodules/lib/network.yaml",
+                walk.released()
+            ))
+            .is_some(),
+        "{files:#}"
+    );
 }
 
 #[test]
 #[ignore = "needs Python; run tests/run.sh"]
 fn an_approval_executes_what_was_shown() {
     let mut walk = Walk::begin(&[]);
-    walk.own.replace("shop/templates/shop.yaml", "VisibilityTimeout: 30", "VisibilityTimeout: 60");
+    walk.own.replace(
+        "shop/templates/shop.yaml",
+        "VisibilityTimeout: 30",
+        "VisibilityTimeout: 60",
+    );
     walk.push("first");
     let walked = walk.run();
     let first = walked.variable("Merge", "mergeCommit").to_owned();
     // A later change is tested, merged and copied while the first one waits.
-    walk.own.replace("shop/templates/shop.yaml", "VisibilityTimeout: 60", "VisibilityTimeout: 90");
-    walk.own.replace("shop/templates/network.yaml", "CidrBlock: !Ref Cidr", "CidrBlock: 10.9.0.0/16");
+    walk.own.replace(
+        "shop/templates/shop.yaml",
+        "VisibilityTimeout: 60",
+        "VisibilityTimeout: 90",
+    );
+    walk.own.replace(
+        "shop/templates/network.yaml",
+        "CidrBlock: !Ref Cidr",
+        "CidrBlock: 10.9.0.0/16",
+    );
     walk.push("second");
     let walked = walk.run();
     let second = walked.variable("Merge", "mergeCommit").to_owned();
-    assert_eq!((walked.stage("SyncToS3"), walked.stage("Production")), ("Sync: built", "waiting"), "{:#}", walked.0);
+    assert_eq!(
+        (walked.stage("SyncToS3"), walked.stage("Production")),
+        ("Sync: built", "waiting"),
+        "{:#}",
+        walked.0
+    );
     let walked = walk.approve(true);
     walked.assert_allowed();
-    assert_eq!(walked.0["executions"][0]["status"], "Succeeded", "{:#}", walked.0);
-    let prefix = |walk: &Walk| walk.stack("shop").unwrap()["parameters"]["ArtifactPrefix"].as_str().unwrap().to_owned();
+    assert_eq!(
+        walked.0["executions"][0]["status"], "Succeeded",
+        "{:#}",
+        walked.0
+    );
+    let prefix = |walk: &Walk| {
+        walk.stack("shop").unwrap()["parameters"]["ArtifactPrefix"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
     assert_eq!(prefix(&walk), format!("shop/{first}/"));
-    // Its files have not been pruned with the first one's, and its changes are shown, nested stacks' too.
-    assert_eq!(walked.stage("Production"), "Approval: waiting", "{:#}", walked.0);
-    let pages = contents(&walk.own.path().join("walk"), "output/artifacts/changes.html");
-    let page = pages.iter().find(|page| page.contains("<code>60</code>")).unwrap_or_else(|| panic!("{pages:#?}"));
-    for shown in ["VisibilityTimeout", "<code>90</code>", "CidrBlock", "10.9.0.0"] {
+    // Its files have not been pruned with the first one's, and its changes are shown, nested
+    // stacks' too.
+    assert_eq!(
+        walked.stage("Production"),
+        "Approval: waiting",
+        "{:#}",
+        walked.0
+    );
+    let pages = contents(
+        &walk.own.path().join("walk"),
+        "output/artifacts/changes.html",
+    );
+    let page = pages
+        .iter()
+        .find(|page| page.contains("<code>60</code>"))
+        .unwrap_or_else(|| panic!("{pages:#?}"));
+    for shown in [
+        "VisibilityTimeout",
+        "<code>90</code>",
+        "CidrBlock",
+        "10.9.0.0",
+    ] {
         assert!(page.contains(shown), "no {shown} in {page}");
     }
     let walked = walk.approve(true);

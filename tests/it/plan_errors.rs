@@ -1,4 +1,5 @@
-//! A test that can't be planned fails alone, in each of its regions; the others are planned and run.
+//! A test that can't be planned fails alone, in each of its regions; the others are planned and
+//! run.
 
 use serde_json::Value;
 
@@ -25,32 +26,57 @@ fn project(bad: &str) -> Project {
         ),
     );
     project.write("topic.yaml", TOPIC);
-    project.write("broken.yaml", "Resources:\n  Topic: {Type: AWS::SNS::Topic\n");
+    project.write(
+        "broken.yaml",
+        "Resources:\n  Topic: {Type: AWS::SNS::Topic\n",
+    );
     project.write("folder.yaml/file", "");
     project
 }
 
 fn plan(project: &Project, args: &[&str]) -> Outcome {
-    Taskcat::offline(project).args(["plan"]).args(args.iter().copied()).run()
+    Taskcat::offline(project)
+        .args(["plan"])
+        .args(args.iter().copied())
+        .run()
 }
 
 fn run(project: &Project) -> Outcome {
-    Taskcat::offline(project).args(["test", "run", "--local", "-l"]).run()
+    Taskcat::offline(project)
+        .args(["test", "run", "--local", "-l"])
+        .run()
 }
 
 /// What keeps a test from being planned, what is said of it, and the place that is named.
 const BAD: [(&str, &str, &str); 7] = [
-    ("{template: topic.yaml}", "test `bad` has no value for parameters", ".taskcat.yml:3:3"),
-    ("{template: gone.yaml}", "template gone.yaml does not exist", ".taskcat.yml:3:9"),
-    ("{template: folder.yaml}", "template folder.yaml is a directory", ".taskcat.yml:3:9"),
-    ("{template: broken.yaml}", "a `{` is never closed", "broken.yaml:2:10"),
+    (
+        "{template: topic.yaml}",
+        "test `bad` has no value for parameters",
+        ".taskcat.yml:3:3",
+    ),
+    (
+        "{template: gone.yaml}",
+        "template gone.yaml does not exist",
+        ".taskcat.yml:3:9",
+    ),
+    (
+        "{template: folder.yaml}",
+        "template folder.yaml is a directory",
+        ".taskcat.yml:3:9",
+    ),
+    (
+        "{template: broken.yaml}",
+        "a `{` is never closed",
+        "broken.yaml:2:10",
+    ),
     (
         "{template: topic.yaml, parameters: {Label: '$[taskcat_genpas_8]'}}",
         "unknown pseudo-parameter $[taskcat_genpas_8]",
         ".taskcat.yml:3:44",
     ),
     (
-        "{template: topic.yaml, parameters: {Label: x}, role_name: 'arn:aws:iam::123456789012:user/ci'}",
+        "{template: topic.yaml, parameters: {Label: x}, role_name: \
+         'arn:aws:iam::123456789012:user/ci'}",
         "arn:aws:iam::123456789012:user/ci is not the ARN of an IAM role",
         ".taskcat.yml:3:55",
     ),
@@ -67,9 +93,23 @@ fn a_plan_says_why_and_goes_on() {
         let project = project(bad);
         let text = plan(&project, &[]);
         text.assert_code(1);
-        assert!(text.stdout.contains(says) && text.stdout.contains(at), "{bad}: {at}\n{}", text.stdout);
-        assert_eq!(text.stdout.matches(says).count(), 1, "it is said once: {}", text.stdout);
-        assert!(text.stdout.ends_with("\n4 cells: 2 would launch, 2 would fail\n"), "{}", text.stdout);
+        assert!(
+            text.stdout.contains(says) && text.stdout.contains(at),
+            "{bad}: {at}\n{}",
+            text.stdout
+        );
+        assert_eq!(
+            text.stdout.matches(says).count(),
+            1,
+            "it is said once: {}",
+            text.stdout
+        );
+        assert!(
+            text.stdout
+                .ends_with("\n4 cells: 2 would launch, 2 would fail\n"),
+            "{}",
+            text.stdout
+        );
 
         let json = plan(&project, &["--format", "json"]);
         json.assert_code(1);
@@ -86,7 +126,12 @@ fn a_plan_says_why_and_goes_on() {
         ];
         assert_eq!(verdicts.collect::<Vec<_>>(), expect);
         let failure = &json["cells"][0]["failures"][0];
-        let place = format!("{}:{}:{}", failure["file"].as_str().unwrap(), failure["line"], failure["column"]);
+        let place = format!(
+            "{}:{}:{}",
+            failure["file"].as_str().unwrap(),
+            failure["line"],
+            failure["column"]
+        );
         assert_eq!(place, at, "{failure:#}");
     }
 }
@@ -101,10 +146,21 @@ fn a_run_tests_the_others() {
         states.sort();
         assert_eq!(
             states,
-            ["bad/eu-west-1 failed", "bad/us-east-1 failed", "good/eu-west-1 passed", "good/us-east-1 passed"]
+            [
+                "bad/eu-west-1 failed",
+                "bad/us-east-1 failed",
+                "good/eu-west-1 passed",
+                "good/us-east-1 passed"
+            ]
         );
-        let cause = outcome.cell("bad", "eu-west-1")["root_cause"]["reason"].as_str().unwrap().to_owned();
-        assert!(cause.contains(says) && cause.starts_with(at), "{at}: {cause}");
+        let cause = outcome.cell("bad", "eu-west-1")["root_cause"]["reason"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(
+            cause.contains(says) && cause.starts_with(at),
+            "{at}: {cause}"
+        );
     }
 }
 
@@ -113,7 +169,10 @@ fn a_run_tests_the_others() {
 fn without_any_test_that_can_be_planned_nothing_is_begun() {
     let project = Project::copy_of("missing-parameter");
     plan(&project, &[]).assert_code(2).assert_says("Endpoint");
-    run(&project).assert_code(2).assert_says("Endpoint").assert_silent_about("creating bucket");
+    run(&project)
+        .assert_code(2)
+        .assert_says("Endpoint")
+        .assert_silent_about("creating bucket");
     let outcome = plan(&project, &["--format", "json"]);
     outcome.assert_code(2).assert_says("Endpoint");
     let json: Value = serde_json::from_str(&outcome.stdout).unwrap();
@@ -124,9 +183,17 @@ fn without_any_test_that_can_be_planned_nothing_is_begun() {
 #[test]
 fn a_deployment_needs_every_test() {
     let project = project("{template: topic.yaml}");
-    project.replace(".taskcat.yml", "name: mixed", "name: mixed, s3_bucket: some-bucket");
-    let outcome = Taskcat::at(&project, "http://127.0.0.1:9").args(["deploy", "run", "--yes", "-l"]).run();
-    outcome.assert_code(2).assert_says("test `bad` has no value for parameters");
+    project.replace(
+        ".taskcat.yml",
+        "name: mixed",
+        "name: mixed, s3_bucket: some-bucket",
+    );
+    let outcome = Taskcat::at(&project, "http://127.0.0.1:9")
+        .args(["deploy", "run", "--yes", "-l"])
+        .run();
+    outcome
+        .assert_code(2)
+        .assert_says("test `bad` has no value for parameters");
 }
 
 /// A name, an ARN, and what each stack gets in the end.
@@ -136,22 +203,40 @@ fn roles_are_given_by_name_or_arn() {
     let project = Project::empty("roles");
     project.write(
         ".taskcat.yml",
-        "project: {name: roles, template: topic.yaml, role_name: ci/base, regions: [us-east-1, cn-north-1]}\n\
-         tests:\n  inherits: {regions: [us-east-1]}\n  names: {role_name: own, regions: [us-east-1]}\n  \
+        "project: {name: roles, template: topic.yaml, role_name: ci/base, regions: [us-east-1, \
+         cn-north-1]}\n\
+         tests:\n  inherits: {regions: [us-east-1]}\n  names: {role_name: own, regions: \
+         [us-east-1]}\n  \
          whole: {role_name: 'arn:aws:iam::123456789012:role/path/whole'}\n",
     );
-    project.write("topic.yaml", "Resources: {Topic: {Type: AWS::SNS::Topic}}\n");
+    project.write(
+        "topic.yaml",
+        "Resources: {Topic: {Type: AWS::SNS::Topic}}\n",
+    );
     let text = plan(&project, &[]);
     text.assert_code(1);
-    let says = "role arn:aws:iam::123456789012:role/path/whole is in the partition aws, the stack would be in aws-cn";
-    assert!(text.stdout.contains(says) && text.stdout.contains(".taskcat.yml:5:11"), "{}", text.stdout);
+    let says = "role arn:aws:iam::123456789012:role/path/whole is in the partition aws, the stack \
+        would be in aws-cn";
+    assert!(
+        text.stdout.contains(says) && text.stdout.contains(".taskcat.yml:5:11"),
+        "{}",
+        text.stdout
+    );
 
     let proxy = Proxy::before(&server);
     let run = Taskcat::test_run_at(&project, server.kind, &proxy.endpoint());
     run.args(["-l", "-r", "us-east-1"]).run().assert_code(0);
-    let sent = proxy.calls().of("CreateStack").iter().map(ToString::to_string).collect::<Vec<_>>();
+    let sent = proxy
+        .calls()
+        .of("CreateStack")
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>();
     for role in ["ci/base", "own", "path/whole"] {
         let arn = format!("arn:aws:iam::123456789012:role/{role}");
-        assert!(sent.iter().any(|call| call.contains(&arn)), "{role}: {sent:?}");
+        assert!(
+            sent.iter().any(|call| call.contains(&arn)),
+            "{role}: {sent:?}"
+        );
     }
 }

@@ -13,12 +13,20 @@ pub struct Project {
 impl Project {
     pub fn copy_of(scenario: &str) -> Self {
         let project = Self::empty(scenario);
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/projects").join(scenario), &project.path());
+        copy(
+            &Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("fixtures/projects")
+                .join(scenario),
+            &project.path(),
+        );
         project
     }
 
     pub fn empty(name: &str) -> Self {
-        let project = Self { folder: TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap(), name: name.to_owned() };
+        let project = Self {
+            folder: TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap(),
+            name: name.to_owned(),
+        };
         fs::create_dir(project.path()).unwrap();
         project
     }
@@ -51,7 +59,8 @@ impl Project {
         fs::read_to_string(self.path().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
     }
 
-    /// Paths of the files below a folder of the project, relative to that folder, sorted; none if it is not there.
+    /// Paths of the files below a folder of the project, relative to that folder, sorted; none if
+    /// it is not there.
     pub fn files(&self, folder: &str) -> Vec<String> {
         let mut found = Vec::new();
         list(&self.path().join(folder), "", &mut found);

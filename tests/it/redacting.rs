@@ -9,7 +9,10 @@ const ACCOUNT: &str = "123456789012";
 fn assert_masked(outcome: &Outcome, secrets: &[&str]) {
     let files = outcome.outputs();
     let printed = [("stdout", &outcome.stdout), ("stderr", &outcome.stderr)];
-    for (name, text) in printed.into_iter().chain(files.iter().map(|(name, text)| (name.as_str(), text))) {
+    for (name, text) in printed
+        .into_iter()
+        .chain(files.iter().map(|(name, text)| (name.as_str(), text)))
+    {
         for secret in secrets {
             assert!(!text.contains(secret), "{name} shows {secret}:\n{text}");
         }
@@ -19,15 +22,29 @@ fn assert_masked(outcome: &Outcome, secrets: &[&str]) {
 #[test]
 fn the_log_and_the_errors_before_the_run_are_masked() {
     let project = Project::copy_of("first-run");
-    let run =
-        || Taskcat::offline(&project).args(["--debug", "test", "run", "--local", "-l", "-t", "plain", "--redact"]);
+    let run = || {
+        Taskcat::offline(&project).args([
+            "--debug", "test", "run", "--local", "-l", "-t", "plain", "--redact",
+        ])
+    };
     let outcome = run().run();
     outcome.assert_code(0).assert_says("CreateStack");
-    let buckets: Vec<String> =
-        outcome.report()["buckets"].as_array().unwrap().iter().map(|it| it["bucket"].to_string()).collect();
-    assert!(buckets.iter().all(|bucket| bucket.starts_with("\"bucket-")), "{buckets:?}");
+    let buckets: Vec<String> = outcome.report()["buckets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["bucket"].to_string())
+        .collect();
+    assert!(
+        buckets.iter().all(|bucket| bucket.starts_with("\"bucket-")),
+        "{buckets:?}"
+    );
     assert_masked(&outcome, &[ACCOUNT]);
-    assert!(!outcome.stderr.contains("tcat-"), "a bucket's name is shown:\n{}", outcome.stderr);
+    assert!(
+        !outcome.stderr.contains("tcat-"),
+        "a bucket's name is shown:\n{}",
+        outcome.stderr
+    );
 
     // Nobody is allowed anything; the error names the account.
     project.write("denied.yml", "calls: [{service: sts, fault: deny}]\n");
@@ -36,7 +53,8 @@ fn the_log_and_the_errors_before_the_run_are_masked() {
     assert_masked(&outcome, &[ACCOUNT]);
 
     // A configuration that is wrong is shown with its lines.
-    let text = format!("project: {{s3_bucket: the-secret-bucket, nme: arn:aws:iam::{ACCOUNT}:role/x}}\n");
+    let text =
+        format!("project: {{s3_bucket: the-secret-bucket, nme: arn:aws:iam::{ACCOUNT}:role/x}}\n");
     project.write(".taskcat.yml", &text);
     let outcome = run().run();
     outcome.assert_code(2).assert_says("nme");

@@ -49,7 +49,10 @@ Outputs:
 
 #[track_caller]
 fn render(project: &Project, args: &[&str]) -> Outcome {
-    let outcome = Taskcat::offline(project).args(["render"]).args(args.iter().copied()).run();
+    let outcome = Taskcat::offline(project)
+        .args(["render"])
+        .args(args.iter().copied())
+        .run();
     assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
     outcome
 }
@@ -62,7 +65,16 @@ fn project() -> Project {
 
 #[test]
 fn what_cloudformation_would_see() {
-    let outcome = render(&project(), &["t.yaml", "--region", "cn-north-1", "--parameter", "Owner=me=you"]);
+    let outcome = render(
+        &project(),
+        &[
+            "t.yaml",
+            "--region",
+            "cn-north-1",
+            "--parameter",
+            "Owner=me=you",
+        ],
+    );
     outcome.assert_code(0);
     let expect = json!({
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -83,13 +95,27 @@ fn what_cloudformation_would_see() {
         },
         "Outputs": {"Arn": {"Value": {"Unknown": "attribute Arn of Queue"}}},
     });
-    assert_eq!(serde_json::from_str::<Value>(&outcome.stdout).unwrap(), expect);
+    assert_eq!(
+        serde_json::from_str::<Value>(&outcome.stdout).unwrap(),
+        expect
+    );
     assert_eq!(outcome.stderr, "");
 }
 
 #[test]
 fn as_yaml() {
-    let outcome = render(&project(), &["t.yaml", "-r", "us-east-1", "--parameter", "Env=prod", "--format", "yaml"]);
+    let outcome = render(
+        &project(),
+        &[
+            "t.yaml",
+            "-r",
+            "us-east-1",
+            "--parameter",
+            "Env=prod",
+            "--format",
+            "yaml",
+        ],
+    );
     outcome.assert_code(0);
     let expect = "\
 AWSTemplateFormatVersion: \"2010-09-09\"
@@ -124,16 +150,27 @@ Outputs:
 /// What fails is told with its line, and the rest is printed all the same.
 #[test]
 fn failures_are_told_with_their_lines() {
-    let outcome = render(&project(), &["t.yaml", "-r", "us-east-1", "--parameter", "Env=test"]);
+    let outcome = render(
+        &project(),
+        &["t.yaml", "-r", "us-east-1", "--parameter", "Env=test"],
+    );
     outcome.assert_code(1);
     outcome.assert_says("error: Parameter 'Env' must be one of AllowedValues\n --> t.yaml:3:3");
     outcome.assert_says("note: parameter Env is set by --parameter");
-    assert_eq!(serde_json::from_str::<Value>(&outcome.stdout).unwrap()["AWSTemplateFormatVersion"], "2010-09-09");
+    assert_eq!(
+        serde_json::from_str::<Value>(&outcome.stdout).unwrap()["AWSTemplateFormatVersion"],
+        "2010-09-09"
+    );
 
     let project = project();
     project.replace("t.yaml", "    prod: {Queue: large}\n", "");
-    let outcome = render(&project, &["t.yaml", "-r", "us-east-1", "--parameter", "Env=prod"]);
-    outcome.assert_code(1).assert_says("Template error: Unable to get mapping for Names::prod::Queue");
+    let outcome = render(
+        &project,
+        &["t.yaml", "-r", "us-east-1", "--parameter", "Env=prod"],
+    );
+    outcome
+        .assert_code(1)
+        .assert_says("Template error: Unable to get mapping for Names::prod::Queue");
     outcome.assert_says("t.yaml:24:");
 }
 
@@ -146,28 +183,49 @@ fn nested_stacks_give_their_outputs() {
         let rendered: Value = serde_json::from_str(&outcome.assert_code(0).stdout).unwrap();
         rendered["Outputs"]["Type"]["Value"].clone()
     };
-    assert_eq!(output(&render(&project, &[parent, "-r", "eu-west-1"])), "t3.micro");
+    assert_eq!(
+        output(&render(&project, &[parent, "-r", "eu-west-1"])),
+        "t3.micro"
+    );
     let elsewhere = Project::empty("elsewhere");
     let absolute = project.path().join(parent);
-    assert_eq!(output(&render(&elsewhere, &[absolute.to_str().unwrap(), "-r", "eu-west-1"])), "t3.micro");
+    assert_eq!(
+        output(&render(
+            &elsewhere,
+            &[absolute.to_str().unwrap(), "-r", "eu-west-1"]
+        )),
+        "t3.micro"
+    );
 }
 
 #[test]
 fn what_is_not_a_template_or_not_a_flag() {
     let project = project();
     let render = |args: &[&str]| render(&project, args);
-    render(&["gone.yaml", "-r", "us-east-1"]).assert_code(2).assert_says("gone.yaml: no such file");
-    render(&[".", "-r", "us-east-1"]).assert_code(2).assert_says("is a directory");
+    render(&["gone.yaml", "-r", "us-east-1"])
+        .assert_code(2)
+        .assert_says("gone.yaml: no such file");
+    render(&[".", "-r", "us-east-1"])
+        .assert_code(2)
+        .assert_says("is a directory");
     render(&["t.yaml"]).assert_code(2).assert_says("--region");
     let misspelt = render(&["t.yaml", "-r", "us-east-1", "--parameter", "Evn=dev"]);
     misspelt
         .assert_code(2)
         .assert_says("--parameter Evn: t.yaml does not declare it")
         .assert_says("did you mean `Env`?");
-    render(&["t.yaml", "-r", "us-east-1", "--parameter", "Env"]).assert_code(2).assert_says("Name=value");
-    render(&["t.yaml", "-r", "us-east-1", "--format", "xml"]).assert_code(2).assert_says("json, yaml");
+    render(&["t.yaml", "-r", "us-east-1", "--parameter", "Env"])
+        .assert_code(2)
+        .assert_says("Name=value");
+    render(&["t.yaml", "-r", "us-east-1", "--format", "xml"])
+        .assert_code(2)
+        .assert_says("json, yaml");
     project.write("t.yaml", "Resources: [\n");
-    render(&["t.yaml", "-r", "us-east-1"]).assert_code(2).assert_says("t.yaml:");
+    render(&["t.yaml", "-r", "us-east-1"])
+        .assert_code(2)
+        .assert_says("t.yaml:");
     project.write("t.yaml", "");
-    render(&["t.yaml", "-r", "us-east-1"]).assert_code(2).assert_says("Template format error: unsupported structure.");
+    render(&["t.yaml", "-r", "us-east-1"])
+        .assert_code(2)
+        .assert_says("Template format error: unsupported structure.");
 }

@@ -8,7 +8,16 @@ use crate::taskcat::{Outcome, Taskcat};
 const REPORTS: [&str; 4] = ["index.html", "junit.xml", "report.json", "events.ndjson"];
 
 fn local(project: &Project) -> Taskcat {
-    Taskcat::offline(project).args(["test", "run", "--local", "-l", "-t", "plain", "-r", "us-east-1"])
+    Taskcat::offline(project).args([
+        "test",
+        "run",
+        "--local",
+        "-l",
+        "-t",
+        "plain",
+        "-r",
+        "us-east-1",
+    ])
 }
 
 /// Every report says that the run did not start, and why.
@@ -16,16 +25,29 @@ fn local(project: &Project) -> Taskcat {
 fn assert_not_started(outcome: &Outcome, why: &str) {
     let files = outcome.outputs();
     let names: Vec<&str> = files.keys().map(String::as_str).collect();
-    assert_eq!(names, ["events.ndjson", "index.html", "junit.xml", "report.json"]);
+    assert_eq!(
+        names,
+        ["events.ndjson", "index.html", "junit.xml", "report.json"]
+    );
     let report = outcome.report();
-    assert_eq!((&report["verdict"], &report["cells"]), (&"error".into(), &serde_json::json!([])), "{report:#}");
-    assert!(report["error"].as_str().unwrap().contains(why), "{report:#}");
+    assert_eq!(
+        (&report["verdict"], &report["cells"]),
+        (&"error".into(), &serde_json::json!([])),
+        "{report:#}"
+    );
+    assert!(
+        report["error"].as_str().unwrap().contains(why),
+        "{report:#}"
+    );
     assert!(
         files["junit.xml"].contains("errors=\"1\"") && files["junit.xml"].contains("<error "),
         "{}",
         files["junit.xml"]
     );
-    assert!(files["index.html"].contains("The run stopped before its tests"), "the former page is still there");
+    assert!(
+        files["index.html"].contains("The run stopped before its tests"),
+        "the former page is still there"
+    );
 }
 
 #[test]
@@ -34,7 +56,12 @@ fn a_run_that_fails_before_it_starts_leaves_no_former_verdict() {
     let pass = || {
         let outcome = local(&project).run();
         outcome.assert_code(0);
-        assert!(outcome.outputs().keys().any(|name| name.ends_with("-cfnlogs.txt")));
+        assert!(
+            outcome
+                .outputs()
+                .keys()
+                .any(|name| name.ends_with("-cfnlogs.txt"))
+        );
     };
     pass();
     // No credentials.
@@ -43,7 +70,9 @@ fn a_run_that_fails_before_it_starts_leaves_no_former_verdict() {
     assert_not_started(&outcome, "no credentials were found");
     pass();
     // A test that isn't there.
-    let outcome = Taskcat::offline(&project).args(["test", "run", "--local", "-t", "nowhere"]).run();
+    let outcome = Taskcat::offline(&project)
+        .args(["test", "run", "--local", "-t", "nowhere"])
+        .run();
     outcome.assert_code(2);
     assert_not_started(&outcome, "nowhere");
     pass();
@@ -54,7 +83,10 @@ fn a_run_that_fails_before_it_starts_leaves_no_former_verdict() {
     assert_not_started(&outcome, "nme");
     // The same page comes of its events.
     let page = outcome.output("index.html");
-    Taskcat::offline(&project).args(["report"]).run().assert_code(0);
+    Taskcat::offline(&project)
+        .args(["report"])
+        .run()
+        .assert_code(0);
     assert_eq!(outcome.output("index.html"), page);
 }
 
@@ -62,12 +94,20 @@ fn a_run_that_fails_before_it_starts_leaves_no_former_verdict() {
 #[test]
 fn only_reports_are_deleted() {
     let project = Project::copy_of("first-run");
-    let foreign = [("index.html", "<p>my page</p>\n"), ("junit.xml", "<testsuites/>\n"), ("notes.txt", "mine\n")];
-    foreign.iter().for_each(|(name, text)| project.write(&format!("public/{name}"), text));
+    let foreign = [
+        ("index.html", "<p>my page</p>\n"),
+        ("junit.xml", "<testsuites/>\n"),
+        ("notes.txt", "mine\n"),
+    ];
+    foreign
+        .iter()
+        .for_each(|(name, text)| project.write(&format!("public/{name}"), text));
     project.write(".taskcat.yml", "project: {nme: x}\n");
     fs::create_dir(project.path().join("public/report.json")).unwrap();
     let outcome = local(&project).args(["-o", "public"]).run();
-    outcome.assert_code(2).assert_says("a report could not be written: cannot write public/report.json");
+    outcome
+        .assert_code(2)
+        .assert_says("a report could not be written: cannot write public/report.json");
     assert_eq!(project.read("public/notes.txt"), "mine\n");
     assert!(project.path().join("public/report.json").is_dir());
 }
@@ -79,7 +119,11 @@ fn no_link_is_followed() {
     fs::create_dir(project.path().join("taskcat_outputs")).unwrap();
     let precious = project.path().with_file_name("precious");
     fs::write(&precious, "mine\n").unwrap();
-    for name in REPORTS.iter().copied().chain(["index.html.partial", ".taskcat.lock"]) {
+    for name in REPORTS
+        .iter()
+        .copied()
+        .chain(["index.html.partial", ".taskcat.lock"])
+    {
         let link = project.path().join("taskcat_outputs").join(name);
         let _ = fs::remove_file(&link);
         std::os::unix::fs::symlink(&precious, link).unwrap();
@@ -96,7 +140,9 @@ fn two_runs_do_not_share_a_folder() {
     let mut first = local(&project).args(["--scenario", "slow.yml"]).start();
     let events = project.path().join("taskcat_outputs/events.ndjson");
     first.wait_until("its stack is in progress", || {
-        fs::read_to_string(&events).unwrap_or_default().contains("CREATE_IN_PROGRESS")
+        fs::read_to_string(&events)
+            .unwrap_or_default()
+            .contains("CREATE_IN_PROGRESS")
     });
     for args in [&["test", "run", "--local", "-l"][..], &["report"]] {
         let second = Taskcat::offline(&project).args(args.iter().copied()).run();
@@ -113,5 +159,10 @@ fn two_runs_do_not_share_a_folder() {
     assert_eq!(first.report()["verdict"], "interrupted");
     // The lock goes with the run.
     local(&project).run().assert_code(0);
-    assert!(!project.path().join("taskcat_outputs/.taskcat.lock").exists());
+    assert!(
+        !project
+            .path()
+            .join("taskcat_outputs/.taskcat.lock")
+            .exists()
+    );
 }

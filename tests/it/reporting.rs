@@ -1,5 +1,5 @@
-//! `taskcat report`: what a run wrote is written again from its events, to the byte; several records become one report;
-//! and what every report is, by the schemas of those who read it.
+//! `taskcat report`: what a run wrote is written again from its events, to the byte; several
+//! records become one report; and what every report is, by the schemas of those who read it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,16 +15,25 @@ use crate::taskcat::{Outcome, Taskcat};
 /// Everything in a folder, by name.
 fn files(project: &Project, folder: &str) -> BTreeMap<String, String> {
     let names = project.files(folder);
-    names.into_iter().map(|name| (name.clone(), project.read(&format!("{folder}/{name}")))).collect()
+    names
+        .into_iter()
+        .map(|name| (name.clone(), project.read(&format!("{folder}/{name}"))))
+        .collect()
 }
 
 fn report(project: &Project, args: &[&str]) -> Outcome {
-    Taskcat::bare(project).args(["report"]).args(args.iter().copied()).run()
+    Taskcat::bare(project)
+        .args(["report"])
+        .args(args.iter().copied())
+        .run()
 }
 
 /// `taskcat test run --local` with these further arguments.
 fn test_run(project: &Project, args: &[&str]) -> Outcome {
-    Taskcat::bare(project).args(["test", "run", "--local", "-l"]).args(args.iter().copied()).run()
+    Taskcat::bare(project)
+        .args(["test", "run", "--local", "-l"])
+        .args(args.iter().copied())
+        .run()
 }
 
 fn json(project: &Project, file: &str) -> Value {
@@ -36,7 +45,11 @@ fn every_file_is_written_again_to_the_byte() {
     let project = Project::copy_of("first-run");
     test_run(&project, &["--scenario", "broken.yml"]).assert_code(1);
     let written = files(&project, "taskcat_outputs");
-    assert!(written.len() == 4 + 6 && written["index.html"].contains("CREATE_FAILED"), "{:?}", written.keys());
+    assert!(
+        written.len() == 4 + 6 && written["index.html"].contains("CREATE_FAILED"),
+        "{:?}",
+        written.keys()
+    );
 
     report(&project, &["taskcat_outputs/events.ndjson", "-o", "again"]).assert_code(0);
     let again = files(&project, "again");
@@ -56,7 +69,11 @@ fn of_a_run_that_was_killed_it_shows_how_far_it_came() {
     let half = &events[..events.len() / 2];
     project.write("taskcat_outputs/events.ndjson", half);
     report(&project, &["taskcat_outputs"]).assert_code(0);
-    assert!(project.read("taskcat_outputs/report.json").contains("\"simulated\": true"));
+    assert!(
+        project
+            .read("taskcat_outputs/report.json")
+            .contains("\"simulated\": true")
+    );
 }
 
 #[test]
@@ -64,11 +81,18 @@ fn of_a_run_that_was_killed_it_shows_how_far_it_came() {
 fn shards_and_reruns_become_one_report() {
     let project = Project::copy_of("first-run");
     test_run(&project, &["-o", "one", "-t", "plain"]).assert_code(0);
-    test_run(&project, &["-o", "two", "-t", "alarmed", "--scenario", "broken.yml"]).assert_code(1);
+    test_run(
+        &project,
+        &["-o", "two", "-t", "alarmed", "--scenario", "broken.yml"],
+    )
+    .assert_code(1);
     let merged = report(&project, &["two", "one", "-o", "whole"]);
     assert_eq!(
         (merged.code, merged.stdout.as_str()),
-        (Some(0), "simulated: 3 failed, 3 passed; report: whole/index.html\n")
+        (
+            Some(0),
+            "simulated: 3 failed, 3 passed; report: whole/index.html\n"
+        )
     );
     let whole = json(&project, "whole/report.json");
     assert_eq!(whole["totals"]["cells"], 6, "{}", whole["totals"]);
@@ -80,17 +104,29 @@ fn shards_and_reruns_become_one_report() {
     // The failed test once more: it passes, and what it did before is told.
     test_run(&project, &["-o", "three", "-t", "alarmed"]).assert_code(0);
     let merged = report(&project, &["one", "two", "three", "-o", "whole"]);
-    assert_eq!((merged.code, merged.stdout.as_str()), (Some(0), "simulated: 6 passed; report: whole/index.html\n"));
+    assert_eq!(
+        (merged.code, merged.stdout.as_str()),
+        (Some(0), "simulated: 6 passed; report: whole/index.html\n")
+    );
     let whole = json(&project, "whole/report.json");
     let failed = |cell: &&Value| cell["attempts"][0]["state"] == "failed";
-    let attempts = whole["cells"].as_array().unwrap().iter().filter(failed).count();
+    let attempts = whole["cells"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(failed)
+        .count();
     assert!(attempts > 0 && whole["verdict"] == "passed");
     let junit = project.read("whole/junit.xml");
     assert_eq!(junit.matches("<flakyFailure ").count(), attempts, "{junit}");
     check_schemas(&project, &["one", "two", "three", "whole"]);
 
     // And once more: it fails again.
-    test_run(&project, &["-o", "four", "-t", "alarmed", "--scenario", "broken.yml"]).assert_code(1);
+    test_run(
+        &project,
+        &["-o", "four", "-t", "alarmed", "--scenario", "broken.yml"],
+    )
+    .assert_code(1);
     report(&project, &["one", "two", "four", "-o", "whole"]).assert_code(0);
     let junit = project.read("whole/junit.xml");
     assert_eq!(junit.matches("<rerunFailure ").count(), attempts, "{junit}");
@@ -108,12 +144,27 @@ fn parts_test_everything_once() {
         cells.push(report["cells"].as_array().unwrap().len());
     }
     assert_eq!(cells, [2, 2, 1, 1]);
-    let merged = report(&project, &["1-of-4", "2-of-4", "3-of-4", "4-of-4", "-o", "whole"]);
-    assert_eq!((merged.code, merged.stdout.as_str()), (Some(0), "simulated: 6 passed; report: whole/index.html\n"));
+    let merged = report(
+        &project,
+        &["1-of-4", "2-of-4", "3-of-4", "4-of-4", "-o", "whole"],
+    );
+    assert_eq!(
+        (merged.code, merged.stdout.as_str()),
+        (Some(0), "simulated: 6 passed; report: whole/index.html\n")
+    );
     let whole = json(&project, "whole/report.json");
-    assert!(whole["cells"].as_array().unwrap().iter().all(|cell| cell["attempts"].is_null()), "{whole}");
+    assert!(
+        whole["cells"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|cell| cell["attempts"].is_null()),
+        "{whole}"
+    );
     for wrong in ["0/4", "5/4", "1/0", "1", "a/b"] {
-        test_run(&project, &["--partition", wrong]).assert_code(2).assert_says("such as 2/4");
+        test_run(&project, &["--partition", wrong])
+            .assert_code(2)
+            .assert_says("such as 2/4");
     }
 }
 
@@ -134,7 +185,10 @@ fn recorded_runs_keep_to_the_schemas() {
         folders.push(name);
     }
     assert!(folders.len() >= 8, "{folders:?}");
-    check_schemas(&project, &folders.iter().map(String::as_str).collect::<Vec<_>>());
+    check_schemas(
+        &project,
+        &folders.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
 }
 
 fn check_schemas(project: &Project, folders: &[&str]) {
@@ -147,14 +201,19 @@ fn check_schemas(project: &Project, folders: &[&str]) {
         .output()
         .unwrap();
     let said = [checked.stdout, checked.stderr].concat();
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&said));
+    assert!(
+        checked.status.success(),
+        "{}",
+        String::from_utf8_lossy(&said)
+    );
 }
 
 #[test]
 #[ignore = "needs Python; run tests/run.sh"]
 fn junit_holds_what_codebuild_takes() {
     let project = Project::empty("many");
-    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events/launch-failed/events.ndjson");
+    let recorded =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events/launch-failed/events.ndjson");
     let text = fs::read_to_string(recorded).unwrap();
     // Each of its cells, one of which fails, 300 times.
     let mut lines: Vec<String> = Vec::new();
@@ -166,7 +225,8 @@ fn junit_holds_what_codebuild_takes() {
             let renamed = (0..300).flat_map(|number| {
                 cells.iter().map(move |cell| {
                     let mut cell = cell.clone();
-                    cell["region"] = format!("{}-{number}", cell["region"].as_str().unwrap()).into();
+                    cell["region"] =
+                        format!("{}-{number}", cell["region"].as_str().unwrap()).into();
                     cell
                 })
             });
@@ -175,7 +235,8 @@ fn junit_holds_what_codebuild_takes() {
         } else if event["cell"].is_object() {
             lines.extend((0..300).map(|number| {
                 let mut event = event.clone();
-                event["cell"]["region"] = format!("{}-{number}", event["cell"]["region"].as_str().unwrap()).into();
+                event["cell"]["region"] =
+                    format!("{}-{number}", event["cell"]["region"].as_str().unwrap()).into();
                 event.to_string()
             }));
         } else {
@@ -187,7 +248,11 @@ fn junit_holds_what_codebuild_takes() {
     let junit = project.read("junit.xml");
     assert_eq!(junit.matches("<testcase ").count(), 500);
     assert_eq!(junit.matches("<failure ").count(), 300);
-    assert!(junit.contains("<property name=\"passed-and-left-out\" value=\"100\"/>"), "{}", &junit[..2000]);
+    assert!(
+        junit.contains("<property name=\"passed-and-left-out\" value=\"100\"/>"),
+        "{}",
+        &junit[..2000]
+    );
     check_schemas(&project, &["."]);
 }
 
@@ -198,8 +263,15 @@ fn what_is_masked_is_masked_everywhere() {
     let run = test_run(&project, &["--redact", "--scenario", "broken.yml"]);
     run.assert_code(1);
     let bucket_of = |events: &str| -> String {
-        let line = events.lines().find(|line| line.contains("\"upload_started\"")).unwrap().to_owned();
-        serde_json::from_str::<Value>(&line).unwrap()["bucket"].as_str().unwrap().to_owned()
+        let line = events
+            .lines()
+            .find(|line| line.contains("\"upload_started\""))
+            .unwrap()
+            .to_owned();
+        serde_json::from_str::<Value>(&line).unwrap()["bucket"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     let written = files(&project, "taskcat_outputs");
     assert_eq!(bucket_of(&written["events.ndjson"]), "bucket-1");
@@ -208,7 +280,10 @@ fn what_is_masked_is_masked_everywhere() {
         .map(|(name, text)| (name.as_str(), text))
         .chain([("stderr", &run.stderr), ("stdout", &run.stdout)])
     {
-        assert!(!text.contains(account) && !text.contains("tcat-"), "{name}: {text}");
+        assert!(
+            !text.contains(account) && !text.contains("tcat-"),
+            "{name}: {text}"
+        );
     }
     assert!(written["report.json"].contains("arn:aws:cloudformation:us-east-1:account-1:stack/"));
     // From its record it is the same again.
@@ -218,10 +293,17 @@ fn what_is_masked_is_masked_everywhere() {
     // A record that tells all is masked on its way into the report.
     test_run(&project, &[]).assert_code(0);
     let bucket = bucket_of(&project.read("taskcat_outputs/events.ndjson"));
-    assert!(project.read("taskcat_outputs/report.json").contains(account));
+    assert!(
+        project
+            .read("taskcat_outputs/report.json")
+            .contains(account)
+    );
     report(&project, &["taskcat_outputs", "--redact", "-o", "masked"]).assert_code(0);
     for (name, text) in files(&project, "masked") {
-        assert!(!text.contains(account) && !text.contains(&bucket), "{name}: {text}");
+        assert!(
+            !text.contains(account) && !text.contains(&bucket),
+            "{name}: {text}"
+        );
     }
 }
 
@@ -235,16 +317,33 @@ fn what_is_no_record_is_refused() {
     project.write("empty.ndjson", "");
     check(&["empty.ndjson"], "empty.ndjson: no run is recorded there");
     project.write("other.ndjson", "{\"seq\": 1}\n");
-    check(&["other.ndjson"], "other.ndjson:1: not an event of taskcat: ");
+    check(
+        &["other.ndjson"],
+        "other.ndjson:1: not an event of taskcat: ",
+    );
     let recorded = |scenario: &str| {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events").join(scenario);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fixtures/events")
+            .join(scenario);
         path.to_str().unwrap().to_owned()
     };
     let (passing, failing) = (recorded("passing"), recorded("one-failed"));
     let text = fs::read_to_string(Path::new(&passing).join("events.ndjson")).unwrap();
-    project.write("second/events.ndjson", &text.replace("4f9a2c1e7b3d4e5f8a6b9c0d1e2f3a4b", "second"));
-    check(&[&failing, "second"], "several records need a folder for their report (-o DIR)");
-    check(&[&passing, &passing, "-o", "x"], "are records of the same run");
-    project.write("other/events.ndjson", &text.replacen("\"project\":\"demo\"", "\"project\":\"another\"", 1));
+    project.write(
+        "second/events.ndjson",
+        &text.replace("4f9a2c1e7b3d4e5f8a6b9c0d1e2f3a4b", "second"),
+    );
+    check(
+        &[&failing, "second"],
+        "several records need a folder for their report (-o DIR)",
+    );
+    check(
+        &[&passing, &passing, "-o", "x"],
+        "are records of the same run",
+    );
+    project.write(
+        "other/events.ndjson",
+        &text.replacen("\"project\":\"demo\"", "\"project\":\"another\"", 1),
+    );
     check(&[&failing, "other", "-o", "x"], "no report can be of both");
 }

@@ -37,13 +37,22 @@ fn run(scenario: &str) -> (Project, Outcome) {
 #[track_caller]
 fn output(outcome: &Outcome, key: &str) -> String {
     let cell = outcome.cell("site", "us-east-1");
-    let found = cell["outputs"].as_array().unwrap().iter().find(|output| output["key"] == key).cloned();
-    found.unwrap_or_else(|| panic!("no output {key}: {cell:#}"))["value"].as_str().unwrap().to_owned()
+    let found = cell["outputs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|output| output["key"] == key)
+        .cloned();
+    found.unwrap_or_else(|| panic!("no output {key}: {cell:#}"))["value"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
 fn attributes_are_given_by_logical_id() {
-    let (_project, outcome) = run("attributes:\n  Lookup: {Label: abc, Zones: [a, b]}\n  Ready: {Data: {one: done}}\n");
+    let (_project, outcome) =
+        run("attributes:\n  Lookup: {Label: abc, Zones: [a, b]}\n  Ready: {Data: {one: done}}\n");
     outcome.assert_code(0);
     assert_eq!(output(&outcome, "Label"), "abc");
     assert_eq!(output(&outcome, "Zone"), "a+b");
@@ -54,11 +63,15 @@ fn attributes_are_given_by_logical_id() {
 #[test]
 fn attributes_are_given_by_rules() {
     let (_project, outcome) = run(
-        "attributes: {Lookup: {Label: own}}\nresources:\n- {type: 'Custom::*', stack: tCaT-*, attributes: {Label: \
+        "attributes: {Lookup: {Label: own}}\nresources:\n- {type: 'Custom::*', stack: tCaT-*, \
+         attributes: {Label: \
          shared, Zones: [x]}}\n",
     );
     outcome.assert_code(0);
-    assert_eq!((output(&outcome, "Label"), output(&outcome, "Zone")), ("own".to_owned(), "x".to_owned()));
+    assert_eq!(
+        (output(&outcome, "Label"), output(&outcome, "Zone")),
+        ("own".to_owned(), "x".to_owned())
+    );
 }
 
 #[test]
@@ -70,16 +83,22 @@ fn what_waits_fails_or_times_out() {
     };
     check(
         "{logical_id: Ready, times_out: true}",
-        "Ready (AWS::CloudFormation::WaitCondition) CREATE_FAILED: WaitCondition timed out. Received 0 conditions when \
+        "Ready (AWS::CloudFormation::WaitCondition) CREATE_FAILED: WaitCondition timed out. \
+         Received 0 conditions when \
          expecting 2",
     );
     check(
         "{type: 'Custom::Lookup', times_out: true}",
-        "Lookup (Custom::Lookup) CREATE_FAILED: CloudFormation did not receive a response from your Custom Resource.",
+        "Lookup (Custom::Lookup) CREATE_FAILED: CloudFormation did not receive a response from \
+         your Custom Resource.",
     );
     check(
-        "{logical_id: Ready, fails: \"WaitCondition received failed message: 'no' for uniqueId: i-1\"}",
+        "{logical_id: Ready, fails: \"WaitCondition received failed message: 'no' for uniqueId: \
+         i-1\"}",
         "WaitCondition received failed message: 'no' for uniqueId: i-1",
     );
-    check("{logical_id: Lookup, fails: no such label}", "Lookup (Custom::Lookup) CREATE_FAILED: no such label");
+    check(
+        "{logical_id: Lookup, fails: no such label}",
+        "Lookup (Custom::Lookup) CREATE_FAILED: no such label",
+    );
 }

@@ -1,4 +1,5 @@
-//! Seeds: what the simulator holds from the start, by `--seed`, by a scenario file, and by the configuration.
+//! Seeds: what the simulator holds from the start, by `--seed`, by a scenario file, and by the
+//! configuration.
 
 use serde_json::json;
 
@@ -81,13 +82,17 @@ fn fed() -> Project {
     project.write("seeds/all.yml", SEEDS);
     project.write(
         "partner/queue.yaml",
-        "Parameters: {Name: {Type: String}}\nResources: {Queue: {Type: AWS::SQS::Queue}}\nOutputs: {Name: {Value: !Ref Name}}\n",
+        "Parameters: {Name: {Type: String}}\nResources: {Queue: {Type: AWS::SQS::Queue}}\nOutputs: \
+         {Name: {Value: !Ref Name}}\n",
     );
     project
 }
 
 fn local(project: &Project, args: &[&str]) -> Outcome {
-    Taskcat::bare(project).args(["test", "run", "--local", "-l"]).args(args.iter().copied()).run()
+    Taskcat::bare(project)
+        .args(["test", "run", "--local", "-l"])
+        .args(args.iter().copied())
+        .run()
 }
 
 #[track_caller]
@@ -115,7 +120,10 @@ fn a_seed_file_has_what_a_project_needs() {
 fn a_scenario_file_may_hold_the_seeds() {
     let project = fed();
     let seeds: String = SEEDS.lines().map(|line| format!("  {line}\n")).collect();
-    project.write("seeds/scenario.yml", &format!("disabled_regions: [me-south-1]\nseeds:\n{seeds}"));
+    project.write(
+        "seeds/scenario.yml",
+        &format!("disabled_regions: [me-south-1]\nseeds:\n{seeds}"),
+    );
     local(&project, &["--scenario", "seeds/scenario.yml"]).assert_code(0);
 }
 
@@ -123,13 +131,20 @@ fn a_scenario_file_may_hold_the_seeds() {
 #[test]
 fn several_files_are_added_up() {
     let project = fed();
-    project.write("seeds/more.yml", "ssm_parameters: [{name: /site/motto, value: less noise}]\n");
-    let outcome = local(&project, &["--seed", "seeds/all.yml", "--seed", "seeds/more.yml"]);
+    project.write(
+        "seeds/more.yml",
+        "ssm_parameters: [{name: /site/motto, value: less noise}]\n",
+    );
+    let outcome = local(
+        &project,
+        &["--seed", "seeds/all.yml", "--seed", "seeds/more.yml"],
+    );
     outcome.assert_code(0);
     assert_eq!(output(&outcome, "Motto"), "less noise");
 }
 
-/// Where things of a kind are seeded, there are no others; where none are, nothing is known of them.
+/// Where things of a kind are seeded, there are no others; where none are, nothing is known of
+/// them.
 #[test]
 fn a_parameter_that_names_what_is_not_seeded_is_refused() {
     let project = fed();
@@ -137,16 +152,25 @@ fn a_parameter_that_names_what_is_not_seeded_is_refused() {
         project.write("seeds/all.yml", &SEEDS.replace(from, to));
         let outcome = local(&project, &["--seed", "seeds/all.yml"]);
         outcome.assert_code(1).assert_says(&format!(
-            "Parameter validation failed: parameter value {value} for parameter name {parameter} does not exist"
+            "Parameter validation failed: parameter value {value} for parameter name {parameter} \
+             does not exist"
         ));
     };
     check("{name: ops}", "{name: dev}", "ops", "Key");
-    check("{name: ops}", "{name: ops, regions: [us-east-1]}", "ops", "Key");
+    check(
+        "{name: ops}",
+        "{name: ops, regions: [us-east-1]}",
+        "ops",
+        "Key",
+    );
     check("key_pairs: [{name: ops}]", "key_pairs: []", "ops", "Key");
     check("{id: sg-0b2}", "{id: sg-0c3}", "sg-0b2", "Groups");
     check("{id: Z111,", "{id: Z222,", "Z111", "Zone");
     check("id: vpc-0a1", "id: vpc-0b2", "vpc-0a1", "Vpc");
-    project.write("seeds/all.yml", &SEEDS.replace("key_pairs: [{name: ops}]\n", ""));
+    project.write(
+        "seeds/all.yml",
+        &SEEDS.replace("key_pairs: [{name: ops}]\n", ""),
+    );
     local(&project, &["--seed", "seeds/all.yml"]).assert_code(0);
 }
 
@@ -154,8 +178,14 @@ fn a_parameter_that_names_what_is_not_seeded_is_refused() {
 #[test]
 fn files_that_are_wrong_are_refused() {
     let project = fed();
-    project.write("seeds/one.yml", "ssm_parameters:\n- {name: /a}\nsecret: []\n");
-    project.write("seeds/two.yml", "buckets:\n- name: b-1\n  folders: [{path: nowhere}]\n");
+    project.write(
+        "seeds/one.yml",
+        "ssm_parameters:\n- {name: /a}\nsecret: []\n",
+    );
+    project.write(
+        "seeds/two.yml",
+        "buckets:\n- name: b-1\n  folders: [{path: nowhere}]\n",
+    );
     project.write("seeds/scenario.yml", "seeds:\n  exports: [{name: x}]\n");
     let outcome = local(
         &project,
@@ -174,8 +204,14 @@ fn files_that_are_wrong_are_refused() {
     for (says, at) in [
         ("`ssm_parameters[0]` lacks `value`", "seeds/one.yml:2:3"),
         ("the seed file has no key `secret`", "seeds/one.yml:3:1"),
-        ("`buckets[0].folders[0].path`: nowhere is no folder", "seeds/two.yml:3:20"),
-        ("`seeds.exports[0]` lacks `value`", "seeds/scenario.yml:2:13"),
+        (
+            "`buckets[0].folders[0].path`: nowhere is no folder",
+            "seeds/two.yml:3:20",
+        ),
+        (
+            "`seeds.exports[0]` lacks `value`",
+            "seeds/scenario.yml:2:13",
+        ),
         ("cannot read gone.yml", ""),
     ] {
         outcome.assert_says(says).assert_says(at);
@@ -192,16 +228,24 @@ fn files_that_are_wrong_are_refused() {
 #[test]
 fn buckets_of_the_configuration_exist() {
     let project = Project::empty("own-bucket");
-    project.write("topic.yaml", "Resources: {Topic: {Type: AWS::SNS::Topic}}\n");
+    project.write(
+        "topic.yaml",
+        "Resources: {Topic: {Type: AWS::SNS::Topic}}\n",
+    );
     project.write(
         ".taskcat.yml",
-        "general: {s3_bucket: team-bucket}\nproject: {name: own, template: topic.yaml, regions: [eu-west-1, us-east-1]}\n\
+        "general: {s3_bucket: team-bucket}\nproject: {name: own, template: topic.yaml, regions: \
+         [eu-west-1, us-east-1]}\n\
          tests: {shared: {}, other: {s3_bucket: other-bucket}}\n",
     );
     let outcome = local(&project, &[]);
     outcome.assert_code(0);
-    let mut buckets: Vec<_> =
-        outcome.report()["buckets"].as_array().unwrap().iter().map(|it| it["bucket"].clone()).collect();
+    let mut buckets: Vec<_> = outcome.report()["buckets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["bucket"].clone())
+        .collect();
     buckets.sort_by_key(ToString::to_string);
     assert_eq!(buckets, ["other-bucket", "team-bucket"]);
 }
@@ -209,7 +253,13 @@ fn buckets_of_the_configuration_exist() {
 #[test]
 fn a_server_is_seeded_too() {
     let project = fed();
-    project.write("seeds/all.yml", &SEEDS.replace("../partner", &project.path().join("partner").display().to_string()));
+    project.write(
+        "seeds/all.yml",
+        &SEEDS.replace(
+            "../partner",
+            &project.path().join("partner").display().to_string(),
+        ),
+    );
     let file = project.path().join("seeds/all.yml").display().to_string();
     let simulator = Simulator::start(&["--speed", "inf", "--seed", &file]);
     let outcome = Taskcat::offline(&project)
@@ -218,15 +268,22 @@ fn a_server_is_seeded_too() {
         .args(["test", "run", "-l", "--endpoint-url", &simulator.endpoint()])
         .run();
     // Buckets belong to one account, everything else to every account.
-    outcome.assert_code(1).assert_says("object s3://site-licences/2030.txt").assert_silent_about("motto");
+    outcome
+        .assert_code(1)
+        .assert_says("object s3://site-licences/2030.txt")
+        .assert_silent_about("motto");
 }
 
-/// What a run lacks is said once for each test, with the pseudo-parameter, its place, and how to seed it.
+/// What a run lacks is said once for each test, with the pseudo-parameter, its place, and how to
+/// seed it.
 #[test]
 fn what_is_missing_names_its_seed() {
     let check = |value: &str, says: &[&str]| {
         let project = Project::empty("bare");
-        project.write("topic.yaml", "Parameters: {K: {Type: String}}\nResources: {T: {Type: AWS::SNS::Topic}}\n");
+        project.write(
+            "topic.yaml",
+            "Parameters: {K: {Type: String}}\nResources: {T: {Type: AWS::SNS::Topic}}\n",
+        );
         project.write(
             ".taskcat.yml",
             &format!(
@@ -237,19 +294,34 @@ fn what_is_missing_names_its_seed() {
         let outcome = local(&project, &[]);
         outcome.assert_code(1);
         let cause = &outcome.cell("one", "us-east-1")["root_cause"];
-        let (reason, hint) = (cause["reason"].as_str().unwrap(), cause["hint"].as_str().unwrap());
-        assert!(reason.starts_with(&format!("parameter K: {}", says[0])), "{reason}");
+        let (reason, hint) = (
+            cause["reason"].as_str().unwrap(),
+            cause["hint"].as_str().unwrap(),
+        );
+        assert!(
+            reason.starts_with(&format!("parameter K: {}", says[0])),
+            "{reason}"
+        );
         outcome.assert_says(".taskcat.yml:2");
-        assert!(reason.ends_with("the simulator doesn't have it"), "{reason}");
+        assert!(
+            reason.ends_with("the simulator doesn't have it"),
+            "{reason}"
+        );
         assert!(hint.starts_with(says[1]), "{hint}");
     };
     check(
         "$[taskcat_ssm_/my/key]",
-        &["$[taskcat_ssm_/my/key]: SSM parameter /my/key in us-east-1", "seed it: `ssm_parameters: [{name: /my/key,"],
+        &[
+            "$[taskcat_ssm_/my/key]: SSM parameter /my/key in us-east-1",
+            "seed it: `ssm_parameters: [{name: /my/key,",
+        ],
     );
     check(
         "$[taskcat_secretsmanager_db]",
-        &["$[taskcat_secretsmanager_db]: secret db in us-east-1", "seed it: `secrets: [{name: db,"],
+        &[
+            "$[taskcat_secretsmanager_db]: secret db in us-east-1",
+            "seed it: `secrets: [{name: db,",
+        ],
     );
     check(
         "$[taskcat_getlicensecontent]/mine/a/b.txt",
@@ -266,23 +338,32 @@ fn a_bucket_of_somebody_else_is_only_not_here() {
     let project = Project::empty("foreign");
     project.write(
         "site.yaml",
-        "Resources:\n  Child:\n    Type: AWS::CloudFormation::Stack\n    Properties: {TemplateURL: !Sub \
+        "Resources:\n  Child:\n    Type: AWS::CloudFormation::Stack\n    Properties: {TemplateURL: \
+         !Sub \
          'https://modules-${AWS::Region}.s3.amazonaws.com/q/vpc.yaml'}\n",
     );
-    project
-        .write(".taskcat.yml", "project: {name: foreign, regions: [us-east-1]}\ntests: {one: {template: site.yaml}}\n");
+    project.write(
+        ".taskcat.yml",
+        "project: {name: foreign, regions: [us-east-1]}\ntests: {one: {template: site.yaml}}\n",
+    );
     let outcome = local(&project, &[]);
-    outcome.assert_code(1).assert_silent_about("The specified bucket does not exist");
+    outcome
+        .assert_code(1)
+        .assert_silent_about("The specified bucket does not exist");
     outcome.assert_says("the simulator has no bucket `modules-us-east-1`");
-    outcome.assert_says("hint: seed it: `buckets: [{name: modules-us-east-1, objects: [{key: q/vpc.yaml,");
+    outcome.assert_says(
+        "hint: seed it: `buckets: [{name: modules-us-east-1, objects: [{key: q/vpc.yaml,",
+    );
     project.write(
         "seeds.yml",
-        "buckets: [{name: modules-us-east-1, objects: [{key: q/vpc.yaml, text: 'Resources: {T: {Type: AWS::SNS::Topic}}'}]}]\n",
+        "buckets: [{name: modules-us-east-1, objects: [{key: q/vpc.yaml, text: 'Resources: {T: \
+         {Type: AWS::SNS::Topic}}'}]}]\n",
     );
     local(&project, &["--seed", "seeds.yml"]).assert_code(0);
 }
 
-/// What `cdk synth` writes asks for the version of the account's bootstrap stack, whatever its qualifier.
+/// What `cdk synth` writes asks for the version of the account's bootstrap stack, whatever its
+/// qualifier.
 #[test]
 fn what_the_cdk_synthesizes_is_launched() {
     let project = Project::empty("synthesized");
@@ -308,13 +389,19 @@ fn what_the_cdk_synthesizes_is_launched() {
     );
     project.write(
         ".taskcat.yml",
-        "project: {name: cdk, regions: [us-east-1]}\ntests: {web: {template: cdk.out/Web.template.json}}\n",
+        "project: {name: cdk, regions: [us-east-1]}\ntests: {web: {template: \
+         cdk.out/Web.template.json}}\n",
     );
     local(&project, &[]).assert_code(0);
     // A seed counts for more.
-    project.write("old.yml", "ssm_parameters: [{name: /cdk-bootstrap/team1/version, value: '5'}]\n");
+    project.write(
+        "old.yml",
+        "ssm_parameters: [{name: /cdk-bootstrap/team1/version, value: '5'}]\n",
+    );
     let outcome = local(&project, &["--seed", "old.yml"]);
-    outcome.assert_code(1).assert_says("CDK bootstrap stack version 6 required.");
+    outcome
+        .assert_code(1)
+        .assert_says("CDK bootstrap stack version 6 required.");
 }
 
 /// The templates of nested stacks are assets: `cdk deploy` would upload them first.
@@ -328,7 +415,10 @@ fn assets_of_what_the_cdk_synthesizes_are_there() {
   {"Fn::Sub": "/cdk-team1-assets-${AWS::AccountId}-${AWS::Region}"}, "/0a1b.json"
 ]]}}}}}"#,
     );
-    project.write("cdk.out/WebInner.nested.template.json", r#"{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}"#);
+    project.write(
+        "cdk.out/WebInner.nested.template.json",
+        r#"{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}"#,
+    );
     let manifest = |path: &str| {
         format!(
             r#"{{"version": "48.0.0", "files": {{
@@ -339,29 +429,46 @@ fn assets_of_what_the_cdk_synthesizes_are_there() {
 }}, "dockerImages": {{}}}}"#
         )
     };
-    project.write("cdk.out/Web.assets.json", &manifest("WebInner.nested.template.json"));
+    project.write(
+        "cdk.out/Web.assets.json",
+        &manifest("WebInner.nested.template.json"),
+    );
     project.write(
         ".taskcat.yml",
-        "project: {name: cdk, regions: [us-east-1, cn-north-1]}\ntests: {web: {template: cdk.out/Web.template.json}}\n",
+        "project: {name: cdk, regions: [us-east-1, cn-north-1]}\ntests: {web: {template: \
+         cdk.out/Web.template.json}}\n",
     );
     let outcome = local(&project, &[]);
     outcome.assert_code(0).assert_silent_about("warning");
-    assert_eq!(outcome.states(), ["web/us-east-1 passed", "web/cn-north-1 passed"]);
+    assert_eq!(
+        outcome.states(),
+        ["web/us-east-1 passed", "web/cn-north-1 passed"]
+    );
     // What can't be read is said, and the nested stack fails as it does without the assets.
     project.write("cdk.out/Web.assets.json", &manifest("gone.json"));
     let outcome = local(&project, &[]);
-    outcome.assert_code(1).assert_says("gone.json: no such file").assert_says("run `cdk synth` again");
+    outcome
+        .assert_code(1)
+        .assert_says("gone.json: no such file")
+        .assert_says("run `cdk synth` again");
     project.write("cdk.out/Web.assets.json", "{");
-    local(&project, &[]).assert_code(1).assert_says("Web.assets.json is not an asset manifest: ");
+    local(&project, &[])
+        .assert_code(1)
+        .assert_says("Web.assets.json is not an asset manifest: ");
 }
 
 /// A shell leaves the tilde of `--seed=~/x` alone.
 #[test]
 fn a_tilde_is_the_home_directory() {
     let project = Project::empty("tilde");
-    project.write("topic.yaml", "Resources: {Topic: {Type: AWS::SNS::Topic}}\n");
-    project
-        .write(".taskcat.yml", "project: {name: tilde, regions: [us-east-1]}\ntests: {one: {template: topic.yaml}}\n");
+    project.write(
+        "topic.yaml",
+        "Resources: {Topic: {Type: AWS::SNS::Topic}}\n",
+    );
+    project.write(
+        ".taskcat.yml",
+        "project: {name: tilde, regions: [us-east-1]}\ntests: {one: {template: topic.yaml}}\n",
+    );
     let home = project.home();
     let run = |args: &[&str]| {
         Taskcat::bare(&project)
@@ -370,8 +477,16 @@ fn a_tilde_is_the_home_directory() {
             .args(args.iter().copied())
             .run()
     };
-    project.write("../home/seeds.yml", "secrets: [{name: token, value: hush}]\n");
-    project.write("../home/scenario.yml", "resources: [{logical_id: Topic, fails: on purpose}]\n");
+    project.write(
+        "../home/seeds.yml",
+        "secrets: [{name: token, value: hush}]\n",
+    );
+    project.write(
+        "../home/scenario.yml",
+        "resources: [{logical_id: Topic, fails: on purpose}]\n",
+    );
     run(&["--seed=~/seeds.yml"]).assert_code(0);
-    run(&["--scenario=~/scenario.yml"]).assert_code(1).assert_says("on purpose");
+    run(&["--scenario=~/scenario.yml"])
+        .assert_code(1)
+        .assert_says("on purpose");
 }

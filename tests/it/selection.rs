@@ -1,5 +1,5 @@
-//! Which cells a run has: `--test-names`, `--regions`, `--project-root`, `--input-file`, and the limits on how many at
-//! once.
+//! Which cells a run has: `--test-names`, `--regions`, `--project-root`, `--input-file`, and the
+//! limits on how many at once.
 
 use crate::project::Project;
 use crate::proxy::Proxy;
@@ -14,8 +14,16 @@ fn only_the_named_tests_and_regions_run(kind: Kind) {
     let server = Server::take(kind);
     let proxy = Proxy::before(&server);
     let project = Project::copy_of("one-bad");
-    let args = ["-l", "-t", "open,licensed", "-r", "us-east-1,ap-southeast-2"];
-    let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).args(args).run();
+    let args = [
+        "-l",
+        "-t",
+        "open,licensed",
+        "-r",
+        "us-east-1,ap-southeast-2",
+    ];
+    let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint())
+        .args(args)
+        .run();
     outcome.assert_code(0);
     let expected = [
         "open/us-east-1 passed",
@@ -24,9 +32,23 @@ fn only_the_named_tests_and_regions_run(kind: Kind) {
         "licensed/ap-southeast-2 passed",
     ];
     assert_eq!(outcome.states(), expected);
-    assert!(proxy.calls().0.iter().all(|call| call["region"] != "eu-west-1"), "{}", proxy.calls().summary());
+    assert!(
+        proxy
+            .calls()
+            .0
+            .iter()
+            .all(|call| call["region"] != "eu-west-1"),
+        "{}",
+        proxy.calls().summary()
+    );
 
-    let args = ["--lint-disable", "--test-names", "licensed", "--regions", "us-east-1"];
+    let args = [
+        "--lint-disable",
+        "--test-names",
+        "licensed",
+        "--regions",
+        "us-east-1",
+    ];
     let outcome = Taskcat::test_run(&project, &server).args(args).run();
     outcome.assert_code(0);
     assert_eq!(outcome.states(), ["licensed/us-east-1 passed"]);
@@ -36,8 +58,13 @@ fn only_the_named_tests_and_regions_run(kind: Kind) {
 #[test]
 fn a_test_that_is_not_there_is_named() {
     let project = Project::copy_of("one-bad");
-    let outcome = Taskcat::at(&project, "http://127.0.0.1:1").args(["test", "run", "-t", "lisenced"]).run();
-    outcome.assert_code(2).assert_says("lisenced").assert_says("licensed");
+    let outcome = Taskcat::at(&project, "http://127.0.0.1:1")
+        .args(["test", "run", "-t", "lisenced"])
+        .run();
+    outcome
+        .assert_code(2)
+        .assert_says("lisenced")
+        .assert_says("licensed");
 }
 
 /// A bare template as `--input-file`, with its configuration in `Metadata.taskcat`.
@@ -47,9 +74,19 @@ fn a_template_that_brings_its_tests(kind: Kind) {
     let args = ["-l", "-i", "templates/alarm-topic.template.yaml"];
     let outcome = Taskcat::test_run(&project, &server).args(args).run();
     outcome.assert_code(0);
-    assert_eq!(outcome.states(), ["quiet/us-east-1 passed", "quiet/eu-west-1 passed", "loud/eu-west-1 passed"]);
+    assert_eq!(
+        outcome.states(),
+        [
+            "quiet/us-east-1 passed",
+            "quiet/eu-west-1 passed",
+            "loud/eu-west-1 passed"
+        ]
+    );
     let parameter = |test| outcome.cell(test, "eu-west-1")["parameters"][0]["value"].clone();
-    assert_eq!((parameter("quiet"), parameter("loud")), ("quiet".into(), "LOUD".into()));
+    assert_eq!(
+        (parameter("quiet"), parameter("loud")),
+        ("quiet".into(), "LOUD".into())
+    );
     server.standing(&REGIONS).assert_nothing();
 }
 
@@ -73,7 +110,9 @@ fn at_most_so_many_at_once(kind: Kind) {
     let proxy = Proxy::before(&server);
     let project = Project::copy_of("one-bad");
     let args = ["-l", "-t", "open", "--max-concurrency", "1"];
-    let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint()).args(args).run();
+    let outcome = Taskcat::test_run_at(&project, kind, &proxy.endpoint())
+        .args(args)
+        .run();
     outcome.assert_code(0);
     let calls = proxy.calls();
     let launches_and_ends: Vec<&str> = calls

@@ -1,9 +1,10 @@
-//! The servers that stand in for AWS: ministack and moto, written by others, started from their virtual environments, and
-//! taskcat's own simulator.
+//! The servers that stand in for AWS: ministack and moto, written by others, started from their
+//! virtual environments, and taskcat's own simulator.
 //!
-//! A test takes a server for itself and gives it back at its end; the next test that takes it finds it empty. So tests
-//! run side by side without seeing each other, and a server is started only as often as tests run at once. What stands
-//! on a server is asked of it with AWS's SDK ([`Aws`]), never with the code under test.
+//! A test takes a server for itself and gives it back at its end; the next test that takes it finds
+//! it empty. So tests run side by side without seeing each other, and a server is started only as
+//! often as tests run at once. What stands on a server is asked of it with AWS's SDK ([`Aws`]),
+//! never with the code under test.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -21,7 +22,8 @@ use crate::aws::Aws;
 /// Which server. What one of them lacks is named in the test that leaves it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Creates stacks in the background, writes events of resources, checks parameters. Version 1.5.33.
+    /// Creates stacks in the background, writes events of resources, checks parameters. Version
+    /// 1.5.33.
     Ministack,
     /// Creates stacks before it answers, writes two events a stack. Version 5.2.5.
     Moto,
@@ -46,7 +48,8 @@ impl Kind {
         }
     }
 
-    /// A path that answers once the server is ready, and the one that empties it; the simulator is started anew instead.
+    /// A path that answers once the server is ready, and the one that empties it; the simulator is
+    /// started anew instead.
     fn paths(self) -> (&'static str, Option<&'static str>) {
         match self {
             Self::Ministack => ("/_ministack/health", Some("/_ministack/reset")),
@@ -60,7 +63,9 @@ impl Kind {
         match self {
             Self::Ministack | Self::Moto => {
                 let mut command = Command::new(venv(self.name()).join("bin/python"));
-                command.arg(support("serve.py")).args([self.name(), &port.to_string()]);
+                command
+                    .arg(support("serve.py"))
+                    .args([self.name(), &port.to_string()]);
                 command
             }
             Self::Simulator => {
@@ -85,7 +90,8 @@ pub struct Server {
     process: Option<Process>,
 }
 
-/// A running server. It ends when its standard input closes, so with this process, however that ends.
+/// A running server. It ends when its standard input closes, so with this process, however that
+/// ends.
 struct Process {
     child: Child,
     port: u16,
@@ -98,9 +104,16 @@ impl Server {
         let idle = kind.idle().lock().unwrap().pop();
         let process = idle.unwrap_or_else(|| Process::start(kind));
         if let (_, Some(reset)) = kind.paths() {
-            assert_eq!(http(process.port, "POST", reset), Some(200), "{kind:?} could not be emptied");
+            assert_eq!(
+                http(process.port, "POST", reset),
+                Some(200),
+                "{kind:?} could not be emptied"
+            );
         }
-        Self { kind, process: Some(process) }
+        Self {
+            kind,
+            process: Some(process),
+        }
     }
 
     pub fn port(&self) -> u16 {
@@ -119,7 +132,10 @@ impl Server {
             for region in regions {
                 stacks.extend(aws.stacks(region).await);
             }
-            Standing { stacks, buckets: aws.buckets().await }
+            Standing {
+                stacks,
+                buckets: aws.buckets().await,
+            }
         })
     }
 
@@ -143,9 +159,14 @@ impl Drop for Server {
 
 impl Process {
     fn start(kind: Kind) -> Self {
-        // The port is free when it is chosen; when another process takes it first, the next one is tried.
+        // The port is free when it is chosen; when another process takes it first, the next one is
+        // tried.
         for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = TcpListener::bind("127.0.0.1:0")
+                .unwrap()
+                .local_addr()
+                .unwrap()
+                .port();
             let mut child = kind
                 .command(port)
                 .env("TMPDIR", env!("CARGO_TARGET_TMPDIR"))
@@ -161,7 +182,10 @@ impl Process {
                 if http(port, "GET", kind.paths().0).is_some() {
                     return Self { child, port, open };
                 }
-                assert!(started.elapsed() < Duration::from_secs(60), "{kind:?} does not answer");
+                assert!(
+                    started.elapsed() < Duration::from_secs(60),
+                    "{kind:?} does not answer"
+                );
                 thread::sleep(Duration::from_millis(50));
             }
         }
@@ -177,27 +201,41 @@ impl Process {
 /// What stands on a server.
 #[derive(Debug)]
 pub struct Standing {
-    /// Stacks that are not deleted, nested ones included: `region`, `name`, `status`, `parent`, `parameters`, `tags`.
+    /// Stacks that are not deleted, nested ones included: `region`, `name`, `status`, `parent`,
+    /// `parameters`, `tags`.
     pub stacks: Vec<Value>,
-    /// By name: `region`, `tags`, `policy`, `public_access_block`, `objects` with `md5` and `size` by key.
+    /// By name: `region`, `tags`, `policy`, `public_access_block`, `objects` with `md5` and `size`
+    /// by key.
     pub buckets: BTreeMap<String, Value>,
 }
 
 impl Standing {
     pub fn assert_nothing(&self) {
-        assert!(self.stacks.is_empty() && self.buckets.is_empty(), "left behind: {self:#?}");
+        assert!(
+            self.stacks.is_empty() && self.buckets.is_empty(),
+            "left behind: {self:#?}"
+        );
     }
 
     /// `name@region` of every stack, sorted.
     pub fn stack_names(&self) -> Vec<String> {
-        let name = |stack: &Value| format!("{}@{}", stack["name"].as_str().unwrap(), stack["region"].as_str().unwrap());
+        let name = |stack: &Value| {
+            format!(
+                "{}@{}",
+                stack["name"].as_str().unwrap(),
+                stack["region"].as_str().unwrap()
+            )
+        };
         let mut names: Vec<String> = self.stacks.iter().map(name).collect();
         names.sort();
         names
     }
 
     pub fn keys(&self, bucket: &str) -> Vec<String> {
-        let bucket = self.buckets.get(bucket).unwrap_or_else(|| panic!("no bucket {bucket}: {self:#?}"));
+        let bucket = self
+            .buckets
+            .get(bucket)
+            .unwrap_or_else(|| panic!("no bucket {bucket}: {self:#?}"));
         by_name(&bucket["objects"]).into_keys().collect()
     }
 }
@@ -216,10 +254,13 @@ pub fn venv(name: &str) -> PathBuf {
 
 /// A program under `tests/support`.
 pub fn support(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/support")
+        .join(name)
 }
 
-/// Runs one of the programs under `tests/support` that talk to a server with boto3, and reads its JSON.
+/// Runs one of the programs under `tests/support` that talk to a server with boto3, and reads its
+/// JSON.
 pub fn boto3(endpoint: &str, program: &str, args: &[&str]) -> Value {
     let output = Command::new(venv("moto").join("bin/python"))
         .arg(support(program))
@@ -228,24 +269,43 @@ pub fn boto3(endpoint: &str, program: &str, args: &[&str]) -> Value {
         .env_remove("AWS_ENDPOINT_URL")
         .output()
         .unwrap();
-    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{program}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 fn by_name(object: &Value) -> BTreeMap<String, Value> {
-    object.as_object().unwrap().iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    object
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// The status of a request, or `None` where nobody answers.
 fn http(port: u16, method: &str, path: &str) -> Option<u16> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
-    write!(stream, "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
         .ok()?;
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: \
+        0\r\nConnection: close\r\n\r\n"
+    )
+    .ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     answer.split(' ').nth(1)?.parse().ok()

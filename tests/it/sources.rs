@@ -38,10 +38,20 @@ impl Sources {
             .unwrap();
         let open = child.stdin.take().unwrap();
         let mut ports = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ports).unwrap();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut ports)
+            .unwrap();
         let mut ports = ports.split_whitespace().map(|port| port.parse().unwrap());
         let [port, strict, tls] = std::array::from_fn(|_| ports.next().unwrap());
-        Self { port, strict, tls, log, child, _open: open, folder }
+        Self {
+            port,
+            strict,
+            tls,
+            log,
+            child,
+            _open: open,
+            folder,
+        }
     }
 
     pub fn url(&self) -> String {
@@ -66,14 +76,17 @@ impl Sources {
         self.taskcat(project).env("AWS_ENDPOINT_URL", self.url())
     }
 
-    /// The calls so far: `GetCallerIdentity AKIA… token`, `GET /container`, `CONNECT host:443`; proxied ones say so.
+    /// The calls so far: `GetCallerIdentity AKIA… token`, `GET /container`, `CONNECT host:443`;
+    /// proxied ones say so.
     pub fn calls(&self) -> Vec<String> {
         self.raw().iter().map(shown).collect()
     }
 
     pub fn raw(&self) -> Vec<Value> {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
-        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        log.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 }
 
@@ -91,7 +104,11 @@ fn shown(call: &Value) -> String {
         ("", method) => format!("{method} {}", text("path")),
         (action, _) => action.to_owned(),
     };
-    let via = if text("via") == "direct" { "" } else { text("via") };
+    let via = if text("via") == "direct" {
+        ""
+    } else {
+        text("via")
+    };
     [what.as_str(), text("key"), text("token"), via]
         .into_iter()
         .filter(|it| !it.is_empty())

@@ -37,8 +37,8 @@ impl Taskcat {
             .env("AWS_SECRET_ACCESS_KEY", "testing")
     }
 
-    /// `taskcat test run` on a server. moto enforces the Deny of a bucket's policy without its Condition, so there the
-    /// policy is left out, as `--enable-sig-v2` does.
+    /// `taskcat test run` on a server. moto enforces the Deny of a bucket's policy without its
+    /// Condition, so there the policy is left out, as `--enable-sig-v2` does.
     pub fn test_run(project: &Project, server: &Server) -> Self {
         Self::test_run_at(project, server.kind, &server.endpoint())
     }
@@ -46,7 +46,11 @@ impl Taskcat {
     /// The same through another endpoint: a proxy.
     pub fn test_run_at(project: &Project, kind: Kind, endpoint: &str) -> Self {
         let run = Self::at(project, endpoint).args(["test", "run"]);
-        if kind == Kind::Moto { run.args(["--enable-sig-v2"]) } else { run }
+        if kind == Kind::Moto {
+            run.args(["--enable-sig-v2"])
+        } else {
+            run
+        }
     }
 
     /// Without credentials: for what asks nobody.
@@ -58,15 +62,24 @@ impl Taskcat {
     pub fn bare(project: &Project) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taskcat"));
         command.current_dir(project.path()).env_clear();
-        Self { command, project: project.path(), unread: None }
+        Self {
+            command,
+            project: project.path(),
+            unread: None,
+        }
     }
 
     /// Another program in the same environment: the Python TaskCat.
     pub fn program(program: impl AsRef<std::ffi::OsStr>, project: &Project) -> Self {
-        Self::with_path(program, project, std::env::var_os("PATH").unwrap_or_default())
+        Self::with_path(
+            program,
+            project,
+            std::env::var_os("PATH").unwrap_or_default(),
+        )
     }
 
-    /// With the programs of the Python TaskCat's virtual environment before those on PATH: cfn-lint and pip.
+    /// With the programs of the Python TaskCat's virtual environment before those on PATH: cfn-lint
+    /// and pip.
     pub fn with_python_tools(self) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let tools = std::iter::once(venv("taskcat").join("bin"));
@@ -74,7 +87,11 @@ impl Taskcat {
         self.env("PATH", path)
     }
 
-    fn with_path(program: impl AsRef<std::ffi::OsStr>, project: &Project, path: std::ffi::OsString) -> Self {
+    fn with_path(
+        program: impl AsRef<std::ffi::OsStr>,
+        project: &Project,
+        path: std::ffi::OsString,
+    ) -> Self {
         let mut command = Command::new(program);
         command
             .current_dir(project.path())
@@ -85,7 +102,11 @@ impl Taskcat {
             .env("AWS_REGION", "us-east-1")
             .env("AWS_DEFAULT_REGION", "us-east-1")
             .env("AWS_EC2_METADATA_DISABLED", "true");
-        Self { command, project: project.path(), unread: None }
+        Self {
+            command,
+            project: project.path(),
+            unread: None,
+        }
     }
 
     pub fn args<'a>(mut self, args: impl IntoIterator<Item = &'a str>) -> Self {
@@ -114,11 +135,17 @@ impl Taskcat {
     }
 
     pub fn start(mut self) -> Running {
-        // Files instead of pipes: nobody has to read them while the program runs, and nothing is a terminal.
-        let folder = self.project.with_file_name(format!("run-{}", uuid::Uuid::new_v4()));
+        // Files instead of pipes: nobody has to read them while the program runs, and nothing is a
+        // terminal.
+        let folder = self
+            .project
+            .with_file_name(format!("run-{}", uuid::Uuid::new_v4()));
         fs::create_dir(&folder).unwrap();
         let file = |name| File::create(folder.join(name)).unwrap();
-        self.command.stdin(std::process::Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
+        self.command
+            .stdin(std::process::Stdio::null())
+            .stdout(file("stdout"))
+            .stderr(file("stderr"));
         if let Some(stream) = self.unread {
             let (reader, writer) = std::io::pipe().unwrap();
             drop(reader);
@@ -127,7 +154,12 @@ impl Taskcat {
                 Stream::Error => self.command.stderr(writer),
             };
         }
-        Running { child: self.command.spawn().unwrap(), started: Instant::now(), folder, project: self.project }
+        Running {
+            child: self.command.spawn().unwrap(),
+            started: Instant::now(),
+            folder,
+            project: self.project,
+        }
     }
 }
 
@@ -140,16 +172,30 @@ pub struct Running {
 
 impl Running {
     pub fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status();
-        assert!(status.unwrap().success(), "no process to send {signal} to: {}", self.stderr());
+        let status = Command::new("kill")
+            .args([&format!("-{signal}"), &self.child.id().to_string()])
+            .status();
+        assert!(
+            status.unwrap().success(),
+            "no process to send {signal} to: {}",
+            self.stderr()
+        );
     }
 
     /// Waits until something is so, as long as the program runs.
     pub fn wait_until(&mut self, what: &str, mut so: impl FnMut() -> bool) {
         while !so() {
             let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "ended before {what}: {ended:?}\n{}", self.stderr());
-            assert!(self.started.elapsed() < DEADLINE, "never {what}\n{}", self.stderr());
+            assert!(
+                ended.is_none(),
+                "ended before {what}: {ended:?}\n{}",
+                self.stderr()
+            );
+            assert!(
+                self.started.elapsed() < DEADLINE,
+                "never {what}\n{}",
+                self.stderr()
+            );
             thread::sleep(Duration::from_millis(50));
         }
     }
@@ -163,7 +209,11 @@ impl Running {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(self.started.elapsed() < DEADLINE, "does not end\n{}", self.stderr());
+            assert!(
+                self.started.elapsed() < DEADLINE,
+                "does not end\n{}",
+                self.stderr()
+            );
             thread::sleep(Duration::from_millis(10));
         };
         Outcome {
@@ -197,27 +247,42 @@ pub struct Outcome {
 impl Outcome {
     #[track_caller]
     pub fn assert_code(&self, code: i32) -> &Self {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
     /// On standard error, where everything for people goes.
     #[track_caller]
     pub fn assert_says(&self, text: &str) -> &Self {
-        assert!(self.stderr.contains(text), "does not say {text:?}:\n{}", self.stderr);
+        assert!(
+            self.stderr.contains(text),
+            "does not say {text:?}:\n{}",
+            self.stderr
+        );
         self
     }
 
     #[track_caller]
     pub fn assert_silent_about(&self, text: &str) -> &Self {
-        assert!(!self.stderr.contains(text), "says {text:?}:\n{}", self.stderr);
+        assert!(
+            !self.stderr.contains(text),
+            "says {text:?}:\n{}",
+            self.stderr
+        );
         self
     }
 
     /// A file of `taskcat_outputs`.
     #[track_caller]
     pub fn output(&self, name: &str) -> String {
-        fs::read_to_string(self.outputs.join(name)).unwrap_or_else(|error| panic!("{name}: {error}\n{}", self.stderr))
+        fs::read_to_string(self.outputs.join(name))
+            .unwrap_or_else(|error| panic!("{name}: {error}\n{}", self.stderr))
     }
 
     /// Every file of `taskcat_outputs` by name.
@@ -242,8 +307,11 @@ impl Outcome {
     pub fn cell(&self, test: &str, region: &str) -> Value {
         let report = self.report();
         let cells = report["cells"].as_array().unwrap();
-        let cell = cells.iter().find(|cell| cell["test"] == test && cell["region"] == region);
-        cell.unwrap_or_else(|| panic!("no cell {test}/{region} in {report:#}")).clone()
+        let cell = cells
+            .iter()
+            .find(|cell| cell["test"] == test && cell["region"] == region);
+        cell.unwrap_or_else(|| panic!("no cell {test}/{region} in {report:#}"))
+            .clone()
     }
 
     /// `test/region state` of every cell of `report.json`, in its order.
@@ -252,11 +320,23 @@ impl Outcome {
         let report = self.report();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let cells = report["cells"].as_array().unwrap().iter();
-        cells.map(|it| format!("{}/{} {}", text(&it["test"]), text(&it["region"]), text(&it["state"]))).collect()
+        cells
+            .map(|it| {
+                format!(
+                    "{}/{} {}",
+                    text(&it["test"]),
+                    text(&it["region"]),
+                    text(&it["state"])
+                )
+            })
+            .collect()
     }
 
     /// The events that happened, by their names, in order.
     pub fn events(&self) -> Vec<Value> {
-        self.output("events.ndjson").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        self.output("events.ndjson")
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 }

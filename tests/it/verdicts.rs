@@ -1,23 +1,37 @@
-//! What `plan` says of a project and what a local run makes of it: one verdict, as CloudFormation gives it.
+//! What `plan` says of a project and what a local run makes of it: one verdict, as CloudFormation
+//! gives it.
 
 use std::fmt::Write;
 
 use crate::project::Project;
 use crate::taskcat::{Outcome, Taskcat};
 
-/// A project `p` whose tests are named after their templates, each of which gets the run's bucket as `Bucket` if it
-/// declares it.
+/// A project `p` whose tests are named after their templates, each of which gets the run's bucket
+/// as `Bucket` if it declares it.
 fn project(tests: &[&str], files: &[(&str, &str)]) -> Project {
     let project = Project::empty("p");
     let mut config = "project:\n  name: p\n  regions: [us-east-1]\ntests:\n".to_owned();
     for test in tests {
-        let template = files.iter().find(|(file, _)| file.strip_suffix(".yaml") == Some(test)).unwrap().1;
-        let parameters =
-            if template.contains("Bucket: {Type: String}") { "{Bucket: '$[taskcat_autobucket]'}" } else { "{}" };
-        writeln!(config, "  {test}: {{template: {test}.yaml, parameters: {parameters}}}").unwrap();
+        let template = files
+            .iter()
+            .find(|(file, _)| file.strip_suffix(".yaml") == Some(test))
+            .unwrap()
+            .1;
+        let parameters = if template.contains("Bucket: {Type: String}") {
+            "{Bucket: '$[taskcat_autobucket]'}"
+        } else {
+            "{}"
+        };
+        writeln!(
+            config,
+            "  {test}: {{template: {test}.yaml, parameters: {parameters}}}"
+        )
+        .unwrap();
     }
     project.write(".taskcat.yml", &config);
-    files.iter().for_each(|(file, text)| project.write(file, text));
+    files
+        .iter()
+        .for_each(|(file, text)| project.write(file, text));
     project
 }
 
@@ -30,7 +44,9 @@ fn plan(project: &Project) -> Outcome {
 
 #[track_caller]
 fn local(project: &Project) -> Outcome {
-    let outcome = Taskcat::bare(project).args(["test", "run", "--local", "--lint-disable"]).run();
+    let outcome = Taskcat::bare(project)
+        .args(["test", "run", "--local", "--lint-disable"])
+        .run();
     assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
     outcome
 }
@@ -38,7 +54,10 @@ fn local(project: &Project) -> Outcome {
 /// The words of `plan` for each test, in their order.
 fn words(plan: &Outcome, tests: &[&str]) -> Vec<String> {
     let word = |test: &&str| {
-        let line = plan.stdout.lines().find(|line| line.split_whitespace().next() == Some(test));
+        let line = plan
+            .stdout
+            .lines()
+            .find(|line| line.split_whitespace().next() == Some(test));
         let line = line.unwrap_or_else(|| panic!("no row {test}: {}", plan.stdout));
         line.trim_start().trim_start_matches(test).trim().to_owned()
     };
@@ -50,7 +69,9 @@ fn outputs(local: &Outcome, test: &str) -> Vec<String> {
     let cell = local.cell(test, "us-east-1");
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let outputs = cell["outputs"].as_array().unwrap().iter();
-    outputs.map(|output| format!("{}={}", text(&output["key"]), text(&output["value"]))).collect()
+    outputs
+        .map(|output| format!("{}={}", text(&output["key"]), text(&output["value"])))
+        .collect()
 }
 
 const CHILD: &str = "\
@@ -62,7 +83,8 @@ Outputs: {Both: {Value: !Sub '${One}-${Two}'}}
 /// A nested stack of `child.yaml` with these parameters, whose output is `Both`.
 fn parent(parameters: &str) -> String {
     format!(
-        "Parameters: {{Bucket: {{Type: String}}, List: {{Type: CommaDelimitedList, Default: 'a,b'}}}}
+        "Parameters: {{Bucket: {{Type: String}}, List: {{Type: CommaDelimitedList, Default: \
+         'a,b'}}}}
 Conditions: {{Yes: !Equals [a, a], No: !Equals [a, b]}}
 Mappings: {{M: {{a: {{b: mapped}}}}}}
 Resources:
@@ -96,8 +118,14 @@ fn the_parameters_of_a_nested_stack_may_come_from_a_function() {
     assert_eq!(words(&plan, &tests), ["ok"; 4], "{}", plan.stdout);
     let local = local(&project);
     local.assert_code(0);
-    let found: Vec<_> = tests.iter().map(|test| outputs(&local, test).join(" ")).collect();
-    assert_eq!(found, ["Both=a-7", "Both=own-2", "Both=mapped-2", "Both=own-5"]);
+    let found: Vec<_> = tests
+        .iter()
+        .map(|test| outputs(&local, test).join(" "))
+        .collect();
+    assert_eq!(
+        found,
+        ["Both=a-7", "Both=own-2", "Both=mapped-2", "Both=own-5"]
+    );
 }
 
 #[test]
@@ -107,7 +135,11 @@ fn a_parameter_that_a_function_gives_and_the_child_lacks_is_refused() {
     let message = "Parameters: [Nope] do not exist in the template";
     let plan = plan(&project);
     plan.assert_code(1);
-    assert!(plan.stdout.contains(message) && plan.stdout.contains("parameter Nope is set here"), "{}", plan.stdout);
+    assert!(
+        plan.stdout.contains(message) && plan.stdout.contains("parameter Nope is set here"),
+        "{}",
+        plan.stdout
+    );
     let local = local(&project);
     local.assert_code(1);
     assert!(local.stderr.contains(message), "{}", local.stderr);
@@ -117,24 +149,44 @@ fn a_parameter_that_a_function_gives_and_the_child_lacks_is_refused() {
 #[test]
 fn a_template_in_anothers_bucket_is_not_the_projects() {
     let url = |url: &str| {
-        format!("Resources:\n  Nested: {{Type: AWS::CloudFormation::Stack, Properties: {{TemplateURL: {url}}}}}\n")
+        format!(
+            "Resources:\n  Nested: {{Type: AWS::CloudFormation::Stack, Properties: {{TemplateURL: \
+             {url}}}}}\n"
+        )
     };
     let host = url("'https://theirs.s3.amazonaws.com/a/host.yaml'");
     let path = url("!Sub 'https://s3.${AWS::Region}.amazonaws.com/theirs/child.yaml'");
     let tests = ["host", "path"];
-    let files = [("host.yaml", &*host), ("path.yaml", &path), ("child.yaml", CHILD)];
+    let files = [
+        ("host.yaml", &*host),
+        ("path.yaml", &path),
+        ("child.yaml", CHILD),
+    ];
     let project = project(&tests, &files);
     let plan = plan(&project);
     plan.assert_code(0);
-    assert!(plan.stdout.contains("object s3://theirs/a/host.yaml"), "{}", plan.stdout);
+    assert!(
+        plan.stdout.contains("object s3://theirs/a/host.yaml"),
+        "{}",
+        plan.stdout
+    );
     assert!(!plan.stdout.contains("circle"), "{}", plan.stdout);
     assert_eq!(plan.stderr, "");
     let local = local(&project);
     local.assert_code(1);
-    assert_eq!(local.states(), ["host/us-east-1 failed", "path/us-east-1 failed"]);
+    assert_eq!(
+        local.states(),
+        ["host/us-east-1 failed", "path/us-east-1 failed"]
+    );
     let said = &local.stderr;
-    assert!(said.contains("the simulator has no bucket `theirs`") && said.contains("--seed"), "{said}");
-    assert!(!said.contains("The specified bucket does not exist"), "{said}");
+    assert!(
+        said.contains("the simulator has no bucket `theirs`") && said.contains("--seed"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("The specified bucket does not exist"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -146,9 +198,11 @@ Parameters:
 Conditions: {IsProd: !Equals [!Ref Env, prod], IsEncrypted: !Equals [!Ref Encrypted, true]}
 Mappings: {Sizes: {dev: {Name: small}}}
 Resources:
-  Kept: {Type: AWS::SNS::Topic, DeletionPolicy: !If [IsProd, Retain, Delete], UpdateReplacePolicy: !Sub Retain}
+  Kept: {Type: AWS::SNS::Topic, DeletionPolicy: !If [IsProd, Retain, Delete], UpdateReplacePolicy: \
+  !Sub Retain}
   There: {Type: AWS::SQS::Queue, Condition: IsEncrypted}
-  Custom: {Type: Custom::Thing, Version: '1.0', Properties: {ServiceToken: !Sub 'arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:f'}}
+  Custom: {Type: Custom::Thing, Version: '1.0', Properties: {ServiceToken: !Sub \
+  'arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:f'}}
 Outputs:
   Size: {Value: !FindInMap [Sizes, !Ref Env, Name, {DefaultValue: large}]}
   Encrypted: {Value: !Ref Encrypted}
@@ -159,55 +213,81 @@ Outputs:
     let local = local(&project);
     local.assert_code(0);
     let outputs = outputs(&local, "t").join(" ");
-    assert!(outputs.contains("Size=large") && outputs.contains("Encrypted=true"), "{outputs}");
+    assert!(
+        outputs.contains("Size=large") && outputs.contains("Encrypted=true"),
+        "{outputs}"
+    );
     assert!(!outputs.contains("There=none"), "{outputs}");
-    assert!(local.output("events.ndjson").contains("DELETE_SKIPPED"), "{}", local.stderr);
+    assert!(
+        local.output("events.ndjson").contains("DELETE_SKIPPED"),
+        "{}",
+        local.stderr
+    );
 }
 
 #[test]
 fn secure_strings_stand_where_they_may() {
     let resources = |resource: &str| format!("Resources:\n  R: {resource}\n");
     let function = resources(
-        "{Type: AWS::Lambda::Function, Properties: {Role: r, Code: {ZipFile: x}, Environment: {Variables: {Key: \
+        "{Type: AWS::Lambda::Function, Properties: {Role: r, Code: {ZipFile: x}, Environment: \
+         {Variables: {Key: \
          '{{resolve:ssm-secure:/s:1}}'}}}}",
     );
-    let form = resources("{Type: AWS::SNS::Topic, Properties: {DisplayName: '{{resolve:ssm:/s:}}'}}");
-    let project = project(&["function", "form"], &[("function.yaml", &function), ("form.yaml", &form)]);
+    let form =
+        resources("{Type: AWS::SNS::Topic, Properties: {DisplayName: '{{resolve:ssm:/s:}}'}}");
+    let project = project(
+        &["function", "form"],
+        &[("function.yaml", &function), ("form.yaml", &form)],
+    );
     let plan = plan(&project);
     let local = local(&project);
     for message in [
-        "SSM Secure reference is not supported in: [AWS::Lambda::Function/Properties/Environment/Variables/Key]",
+        "SSM Secure reference is not supported in: \
+         [AWS::Lambda::Function/Properties/Environment/Variables/Key]",
         "Incorrect format is used in the following SSM reference: [{{resolve:ssm:/s:}}]",
     ] {
         assert!(plan.stdout.contains(message), "{}", plan.stdout);
         assert!(local.stderr.contains(message), "{}", local.stderr);
     }
     assert_eq!(words(&plan, &["function", "form"]), ["FAIL", "FAIL"]);
-    assert_eq!(local.states(), ["function/us-east-1 failed", "form/us-east-1 failed"]);
+    assert_eq!(
+        local.states(),
+        ["function/us-east-1 failed", "form/us-east-1 failed"]
+    );
 }
 
-/// A parameter's default may refer to a stored parameter only with its version; what is stored is the value then, in outputs
-/// too. Measured in cdktn-io/terraform-provider-cfncompat, RFCs/dynamic-ssm/live-test-results.md, as is the next.
+/// A parameter's default may refer to a stored parameter only with its version; what is stored is
+/// the value then, in outputs too. Measured in cdktn-io/terraform-provider-cfncompat,
+/// RFCs/dynamic-ssm/live-test-results.md, as is the next.
 #[test]
 fn defaults_refer_to_stored_parameters_with_their_version() {
     let template = |default: &str| {
         format!(
-            "Parameters: {{Label: {{Type: String, Default: '{default}'}}}}\nResources:\n  Topic: {{Type: \
+            "Parameters: {{Label: {{Type: String, Default: '{default}'}}}}\nResources:\n  Topic: \
+             {{Type: \
              AWS::SNS::Topic}}\nOutputs:\n  Label: {{Value: !Ref Label}}\n"
         )
     };
     let project = project(
         &["latest", "pinned"],
-        &[("latest.yaml", &template("a {{resolve:ssm:/s}}")), ("pinned.yaml", &template("a {{resolve:ssm:/s:1}}"))],
+        &[
+            ("latest.yaml", &template("a {{resolve:ssm:/s}}")),
+            ("pinned.yaml", &template("a {{resolve:ssm:/s:1}}")),
+        ],
     );
     project.write("seeds.yml", "ssm_parameters: [{name: /s, value: one}]\n");
     let plan = plan(&project);
     let message = "Template error: parameter Label should not contain ssm versionless resolver";
     assert!(plan.stdout.contains(message), "{}", plan.stdout);
     assert_eq!(words(&plan, &["latest", "pinned"]), ["FAIL", "needs AWS"]);
-    let local = Taskcat::bare(&project).args(["test", "run", "--local", "-l", "--seed", "seeds.yml"]).run();
+    let local = Taskcat::bare(&project)
+        .args(["test", "run", "--local", "-l", "--seed", "seeds.yml"])
+        .run();
     local.assert_says(message);
-    assert_eq!(local.states(), ["latest/us-east-1 failed", "pinned/us-east-1 passed"]);
+    assert_eq!(
+        local.states(),
+        ["latest/us-east-1 failed", "pinned/us-east-1 passed"]
+    );
     assert_eq!(outputs(&local, "pinned"), ["Label=a one"]);
 }
 
@@ -216,22 +296,41 @@ fn defaults_refer_to_stored_parameters_with_their_version() {
 fn stored_parameters_are_of_the_declared_type() {
     let template = |kind: &str, name: &str| {
         format!(
-            "Parameters: {{P: {{Type: 'AWS::SSM::Parameter::Value<{kind}>', Default: {name}}}}}\nResources:\n  Topic: \
+            "Parameters: {{P: {{Type: 'AWS::SSM::Parameter::Value<{kind}>', Default: \
+             {name}}}}}\nResources:\n  Topic: \
              {{Type: AWS::SNS::Topic}}\n"
         )
     };
-    let kinds = [("String", "/text"), ("String", "/list"), ("List<String>", "/list"), ("CommaDelimitedList", "/text")];
+    let kinds = [
+        ("String", "/text"),
+        ("String", "/list"),
+        ("List<String>", "/list"),
+        ("CommaDelimitedList", "/text"),
+    ];
     let [text, list_as_text, list, text_as_list] = kinds.map(|(kind, name)| template(kind, name));
-    let files = [("a.yaml", &*text), ("b.yaml", &*list_as_text), ("c.yaml", &*list), ("d.yaml", &*text_as_list)];
+    let files = [
+        ("a.yaml", &*text),
+        ("b.yaml", &*list_as_text),
+        ("c.yaml", &*list),
+        ("d.yaml", &*text_as_list),
+    ];
     let project = project(&["a", "b", "c", "d"], &files);
     project.write(
         "seeds.yml",
-        "ssm_parameters: [{name: /text, value: 'x,y'}, {name: /list, value: 'x,y', type: StringList}]\n",
+        "ssm_parameters: [{name: /text, value: 'x,y'}, {name: /list, value: 'x,y', type: \
+         StringList}]\n",
     );
-    let local = Taskcat::bare(&project).args(["test", "run", "--local", "-l", "--seed", "seeds.yml"]).run();
+    let local = Taskcat::bare(&project)
+        .args(["test", "run", "--local", "-l", "--seed", "seeds.yml"])
+        .run();
     assert_eq!(
         local.states(),
-        ["a/us-east-1 passed", "b/us-east-1 failed", "c/us-east-1 passed", "d/us-east-1 failed"]
+        [
+            "a/us-east-1 passed",
+            "b/us-east-1 failed",
+            "c/us-east-1 passed",
+            "d/us-east-1 failed"
+        ]
     );
     for name in ["/list", "/text"] {
         local.assert_says(&format!(
@@ -248,11 +347,16 @@ Resources:
   Secret:
     Type: AWS::SecretsManager::Secret
     Properties: {Name: db, SecretString: '{\"user\": \"ada\", \"port\": 5432}'}
-  One: {Type: AWS::SSM::Parameter, Properties: {Name: /one, Type: String, Value: !Sub '{{resolve:secretsmanager:${Secret}::user}}'}}
-  Two: {Type: AWS::SSM::Parameter, Properties: {Name: /two, Type: String, Value: !Sub '{{resolve:secretsmanager:${Secret}:SecretString:port}}'}}
-  Three: {Type: AWS::SSM::Parameter, DependsOn: Secret, Properties: {Name: /three, Type: String, Value: '{{resolve:secretsmanager:db:SecretString:user:AWSCURRENT}}'}}
-  Four: {Type: AWS::SSM::Parameter, DependsOn: Secret, Properties: {Name: /four, Type: String, Value: '{{resolve:secretsmanager:db::user::}}'}}
-  Five: {Type: AWS::SSM::Parameter, Properties: {Name: /five, Type: String, Value: !Sub 'u-{{resolve:secretsmanager:${Secret}:::}}'}}
+  One: {Type: AWS::SSM::Parameter, Properties: {Name: /one, Type: String, Value: !Sub \
+  '{{resolve:secretsmanager:${Secret}::user}}'}}
+  Two: {Type: AWS::SSM::Parameter, Properties: {Name: /two, Type: String, Value: !Sub \
+  '{{resolve:secretsmanager:${Secret}:SecretString:port}}'}}
+  Three: {Type: AWS::SSM::Parameter, DependsOn: Secret, Properties: {Name: /three, Type: String, \
+  Value: '{{resolve:secretsmanager:db:SecretString:user:AWSCURRENT}}'}}
+  Four: {Type: AWS::SSM::Parameter, DependsOn: Secret, Properties: {Name: /four, Type: String, \
+  Value: '{{resolve:secretsmanager:db::user::}}'}}
+  Five: {Type: AWS::SSM::Parameter, Properties: {Name: /five, Type: String, Value: !Sub \
+  'u-{{resolve:secretsmanager:${Secret}:::}}'}}
 Outputs:
   One: {Value: !GetAtt One.Value}
   Two: {Value: !GetAtt Two.Value}
@@ -263,7 +367,12 @@ Outputs:
     let stage = text.replace("AWSCURRENT", "AWSPREVIOUS");
     let whole = text.replace("{\"user\": \"ada\", \"port\": 5432}", "no JSON");
     let tests = ["forms", "missing", "stage", "whole"];
-    let files = [("forms.yaml", text), ("missing.yaml", &*missing), ("stage.yaml", &*stage), ("whole.yaml", &*whole)];
+    let files = [
+        ("forms.yaml", text),
+        ("missing.yaml", &*missing),
+        ("stage.yaml", &*stage),
+        ("whole.yaml", &*whole),
+    ];
     for (test, expect) in tests.iter().zip([
         "",
         "Could not find a value associated with JSONKey in SecretString",
@@ -278,49 +387,104 @@ Outputs:
     }
 }
 
-/// Wherever a macro is called: what it makes is unknown to `plan`, and a local run says that it can't run it.
+/// Wherever a macro is called: what it makes is unknown to `plan`, and a local run says that it
+/// can't run it.
 #[test]
 fn macros_are_neither_run_nor_ignored() {
     let topic = "Resources:\n  Topic: {Type: AWS::SNS::Topic}\n";
-    let property = |property: &str| format!("{topic}  Name: {{Type: AWS::SSM::Parameter, Properties: {property}}}\n");
+    let property = |property: &str| {
+        format!("{topic}  Name: {{Type: AWS::SSM::Parameter, Properties: {property}}}\n")
+    };
     let call = "{'Fn::Transform': {Name: Mine, Parameters: {A: b}}}";
     let tests = [
         (
             "sam",
             "AWS::Serverless-2016-10-31",
             format!(
-                "Transform: AWS::Serverless-2016-10-31\nGlobals: {{}}\n{topic}  F: {{Type: AWS::Serverless::Function, Properties: {{Handler: a.b}}}}\n"
+                "Transform: AWS::Serverless-2016-10-31\nGlobals: {{}}\n{topic}  F: {{Type: \
+                 AWS::Serverless::Function, Properties: {{Handler: a.b}}}}\n"
             ),
         ),
         (
             "list",
             "AWS::Serverless-2016-10-31",
             format!(
-                "Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]\n{topic}  T: {{Type: AWS::Serverless::SimpleTable}}\n"
+                "Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]\n{topic}  T: \
+                 {{Type: AWS::Serverless::SimpleTable}}\n"
             ),
         ),
         ("top", "Mine", format!("Transform: Mine\n{topic}")),
         ("properties", "Mine", property(call)),
-        ("value", "Mine", property(&format!("{{Type: String, Value: {call}}}"))),
-        ("beside", "Mine", property("{Type: String, 'Fn::Transform': [{Name: Mine}]}")),
-        ("argument", "Mine", property(&format!("{{Type: String, Value: !Join ['', [a, {call}]]}}"))),
-        ("split", "Mine", property(&format!("{{Type: String, Value: !Select [1, !Split [',', {call}]]}}"))),
-        ("sub", "Mine", property(&format!("{{Type: String, Value: !Sub {call}}}"))),
-        ("map", "Mine", property(&format!("{{Type: String, Value: !FindInMap [{call}, a, b]}}"))),
+        (
+            "value",
+            "Mine",
+            property(&format!("{{Type: String, Value: {call}}}")),
+        ),
+        (
+            "beside",
+            "Mine",
+            property("{Type: String, 'Fn::Transform': [{Name: Mine}]}"),
+        ),
+        (
+            "argument",
+            "Mine",
+            property(&format!("{{Type: String, Value: !Join ['', [a, {call}]]}}")),
+        ),
+        (
+            "split",
+            "Mine",
+            property(&format!(
+                "{{Type: String, Value: !Select [1, !Split [',', {call}]]}}"
+            )),
+        ),
+        (
+            "sub",
+            "Mine",
+            property(&format!("{{Type: String, Value: !Sub {call}}}")),
+        ),
+        (
+            "map",
+            "Mine",
+            property(&format!(
+                "{{Type: String, Value: !FindInMap [{call}, a, b]}}"
+            )),
+        ),
         ("kind", "Mine", format!("{topic}  Made: {{Type: {call}}}\n")),
-        ("depends", "Mine", format!("{topic}  Made: {{Type: AWS::SQS::Queue, DependsOn: {call}}}\n")),
-        ("condition", "Mine", format!("Conditions: {{C: !Not [{call}]}}\n{topic}")),
-        ("output", "Mine", format!("{topic}Outputs: {{O: {{Value: {call}}}}}\n")),
-        ("section", "Mine", format!("{topic}  'Fn::Transform': {{Name: Mine}}\n")),
+        (
+            "depends",
+            "Mine",
+            format!("{topic}  Made: {{Type: AWS::SQS::Queue, DependsOn: {call}}}\n"),
+        ),
+        (
+            "condition",
+            "Mine",
+            format!("Conditions: {{C: !Not [{call}]}}\n{topic}"),
+        ),
+        (
+            "output",
+            "Mine",
+            format!("{topic}Outputs: {{O: {{Value: {call}}}}}\n"),
+        ),
+        (
+            "section",
+            "Mine",
+            format!("{topic}  'Fn::Transform': {{Name: Mine}}\n"),
+        ),
     ];
-    let nested = parent("{}")
-        .replace("child.yaml", "value.yaml")
-        .replace("Outputs: {Both: {Value: !GetAtt Nested.Outputs.Both}}\n", "");
-    let mut files: Vec<(String, String)> =
-        tests.iter().map(|(test, _, text)| (format!("{test}.yaml"), text.clone())).collect();
+    let nested = parent("{}").replace("child.yaml", "value.yaml").replace(
+        "Outputs: {Both: {Value: !GetAtt Nested.Outputs.Both}}\n",
+        "",
+    );
+    let mut files: Vec<(String, String)> = tests
+        .iter()
+        .map(|(test, _, text)| (format!("{test}.yaml"), text.clone()))
+        .collect();
     files.push(("nested.yaml".to_owned(), nested));
     files.push(("plain.yaml".to_owned(), topic.to_owned()));
-    let files: Vec<(&str, &str)> = files.iter().map(|(file, text)| (&**file, &**text)).collect();
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(file, text)| (&**file, &**text))
+        .collect();
     let mut names: Vec<&str> = tests.iter().map(|(test, ..)| *test).collect();
     names.extend(["nested", "plain"]);
     let project = project(&names, &files);
@@ -329,38 +493,125 @@ fn macros_are_neither_run_nor_ignored() {
     let mut expect = vec!["needs AWS"; names.len()];
     expect[names.len() - 1] = "ok";
     assert_eq!(words(&plan, &names), expect, "{}", plan.stdout);
-    assert!(plan.stdout.contains("macro Mine") && plan.stdout.contains("macro AWS::Serverless-2016-10-31"));
+    assert!(
+        plan.stdout.contains("macro Mine")
+            && plan.stdout.contains("macro AWS::Serverless-2016-10-31")
+    );
     let local = local(&project);
     local.assert_code(1);
     for (test, name, _) in &tests {
         let reason = local.cell(test, "us-east-1").to_string();
-        assert!(reason.contains(&format!("the simulator can't run macro {name}")), "{test}: {reason}");
+        assert!(
+            reason.contains(&format!("the simulator can't run macro {name}")),
+            "{test}: {reason}"
+        );
     }
-    assert!(local.cell("nested", "us-east-1").to_string().contains("the simulator can't run macro Mine"));
+    assert!(
+        local
+            .cell("nested", "us-east-1")
+            .to_string()
+            .contains("the simulator can't run macro Mine")
+    );
     assert_eq!(local.cell("plain", "us-east-1")["state"], "passed");
-    assert!(!local.stderr.contains("this region doesn't have"), "{}", local.stderr);
-    let render = Taskcat::offline(&project).args(["render", "properties.yaml", "--region", "us-east-1"]).run();
+    assert!(
+        !local.stderr.contains("this region doesn't have"),
+        "{}",
+        local.stderr
+    );
+    let render = Taskcat::offline(&project)
+        .args(["render", "properties.yaml", "--region", "us-east-1"])
+        .run();
     render.assert_code(0);
-    assert!(render.stdout.contains(r#""Unknown": "macro Mine""#), "{}", render.stdout);
+    assert!(
+        render.stdout.contains(r#""Unknown": "macro Mine""#),
+        "{}",
+        render.stdout
+    );
 }
 
 #[test]
 fn properties_and_types_have_one_verdict() {
-    let resource = |resource: &str| format!("Resources:\n  Topic: {{Type: AWS::SNS::Topic}}\n  R: {resource}\n");
+    let resource = |resource: &str| {
+        format!("Resources:\n  Topic: {{Type: AWS::SNS::Topic}}\n  R: {resource}\n")
+    };
     let list = parent("{One: !Ref List}");
     let tests = [
-        ("extra", "extraneous key [Nonsense] is not permitted", resource("{Type: AWS::SNS::Topic, Properties: {Nonsense: x}}")),
-        ("missing", "#: required key [AssumeRolePolicyDocument] not found", resource("{Type: AWS::IAM::Role, Properties: {Path: /}}")),
-        ("bare", "#: required key [AssumeRolePolicyDocument] not found", resource("{Type: AWS::IAM::Role}")),
-        ("deep", "#/Tags/1: required key [Value] not found", resource("{Type: AWS::SQS::Queue, Properties: {Tags: [{Key: a, Value: b}, {Key: c}]}}")),
-        ("wrong", "#/Tags: expected type: JSONArray, found: JSONObject", resource("{Type: AWS::SQS::Queue, Properties: {Tags: {a: b}}}")),
-        ("name", "Bucket name should not contain '_'", resource("{Type: AWS::S3::Bucket, Properties: {BucketName: my_bucket}}")),
-        ("kind", "Unrecognized resource types: [AWS::SNS::Topick]", resource("{Type: AWS::SNS::Topick}")),
-        ("loop", "#/Tags/1: extraneous key [a] is not permitted", "Transform: AWS::LanguageExtensions\nResources:\n  Q:\n    Type: AWS::SQS::Queue\n    Properties:\n      Tags:\n        - {Key: k, Value: v}\n        - Fn::ForEach::Tags: [T, [a, b], {'${T}': {Key: !Ref T, Value: x}}]\n".to_owned()),
-        ("list", "Value of property Parameters must be an object with String (or simple type) properties", list),
+        (
+            "extra",
+            "extraneous key [Nonsense] is not permitted",
+            resource(
+                "{Type: AWS::SNS::Topic, \
+            Properties: {Nonsense: x}}",
+            ),
+        ),
+        (
+            "missing",
+            "#: required key [AssumeRolePolicyDocument] not found",
+            resource(
+                "{Type: \
+            AWS::IAM::Role, Properties: {Path: /}}",
+            ),
+        ),
+        (
+            "bare",
+            "#: required key [AssumeRolePolicyDocument] not found",
+            resource(
+                "{Type: \
+            AWS::IAM::Role}",
+            ),
+        ),
+        (
+            "deep",
+            "#/Tags/1: required key [Value] not found",
+            resource(
+                "{Type: AWS::SQS::Queue, \
+            Properties: {Tags: [{Key: a, Value: b}, {Key: c}]}}",
+            ),
+        ),
+        (
+            "wrong",
+            "#/Tags: expected type: JSONArray, found: JSONObject",
+            resource(
+                "{Type: \
+            AWS::SQS::Queue, Properties: {Tags: {a: b}}}",
+            ),
+        ),
+        (
+            "name",
+            "Bucket name should not contain '_'",
+            resource(
+                "{Type: AWS::S3::Bucket, \
+            Properties: {BucketName: my_bucket}}",
+            ),
+        ),
+        (
+            "kind",
+            "Unrecognized resource types: [AWS::SNS::Topick]",
+            resource(
+                "{Type: \
+            AWS::SNS::Topick}",
+            ),
+        ),
+        (
+            "loop",
+            "#/Tags/1: extraneous key [a] is not permitted",
+            "Transform: \
+            AWS::LanguageExtensions\nResources:\n  Q:\n    Type: AWS::SQS::Queue\n    \
+            Properties:\n      Tags:\n        - {Key: k, Value: v}\n        - Fn::ForEach::Tags: \
+            [T, [a, b], {'${T}': {Key: !Ref T, Value: x}}]\n"
+                .to_owned(),
+        ),
+        (
+            "list",
+            "Value of property Parameters must be an object with String (or simple type) \
+            properties",
+            list,
+        ),
     ];
-    let mut files: Vec<(String, &str)> =
-        tests.iter().map(|(test, _, text)| (format!("{test}.yaml"), &**text)).collect();
+    let mut files: Vec<(String, &str)> = tests
+        .iter()
+        .map(|(test, _, text)| (format!("{test}.yaml"), &**text))
+        .collect();
     files.push(("child.yaml".to_owned(), CHILD));
     let files: Vec<(&str, &str)> = files.iter().map(|(file, text)| (&**file, *text)).collect();
     let names: Vec<&str> = tests.iter().map(|(test, ..)| *test).collect();
@@ -378,23 +629,28 @@ fn properties_and_types_have_one_verdict() {
     assert!(plan.stdout.contains("deep.yaml:3:"), "{}", plan.stdout);
 }
 
-/// What the simulator stands in for may have any form: of a custom resource, of signals, of a generated name.
+/// What the simulator stands in for may have any form: of a custom resource, of signals, of a
+/// generated name.
 #[test]
 fn made_up_values_decide_nothing() {
-    let custom = "Properties: {ServiceToken: !Sub 'arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:f'}";
+    let custom = "Properties: {ServiceToken: !Sub \
+        'arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:f'}";
     let parent = |parameter: &str, child: &str| {
         format!(
             "Parameters: {{Bucket: {{Type: String}}}}
 Resources:
   Rand: {{Type: Custom::Rand, {custom}}}
   Handle: {{Type: AWS::CloudFormation::WaitConditionHandle}}
-  Wait: {{Type: AWS::CloudFormation::WaitCondition, Properties: {{Handle: !Ref Handle, Timeout: '60'}}}}
+  Wait: {{Type: AWS::CloudFormation::WaitCondition, Properties: {{Handle: !Ref Handle, Timeout: \
+  '60'}}}}
   Topic: {{Type: AWS::SNS::Topic}}
   Logs: {{Type: AWS::S3::Bucket}}
-  Database: {{Type: AWS::RDS::DBInstance, Properties: {{DBInstanceClass: db.t3.micro, Engine: mysql, AllocatedStorage: '20', MasterUsername: admin, ManageMasterUserPassword: true}}}}
+  Database: {{Type: AWS::RDS::DBInstance, Properties: {{DBInstanceClass: db.t3.micro, Engine: \
+  mysql, AllocatedStorage: '20', MasterUsername: admin, ManageMasterUserPassword: true}}}}
   Child:
     Type: AWS::CloudFormation::Stack
-    Properties: {{TemplateURL: !Sub 'https://${{Bucket}}.s3.amazonaws.com/p/{child}.yaml', Parameters: {{P: {parameter}}}}}
+    Properties: {{TemplateURL: !Sub 'https://${{Bucket}}.s3.amazonaws.com/p/{child}.yaml', \
+    Parameters: {{P: {parameter}}}}}
 Outputs:
   Out: {{Value: !GetAtt Child.Outputs.Out}}
 "
@@ -402,7 +658,8 @@ Outputs:
     };
     let child = |declared: &str| {
         format!(
-            "Parameters: {{P: {{{declared}}}}}\nResources: {{Topic: {{Type: AWS::SNS::Topic}}}}\nOutputs: {{Out: {{Value: !Ref P}}}}\n"
+            "Parameters: {{P: {{{declared}}}}}\nResources: {{Topic: {{Type: \
+             AWS::SNS::Topic}}}}\nOutputs: {{Out: {{Value: !Ref P}}}}\n"
         )
     };
     let short = child("Type: String, AllowedPattern: '[a-z]{2}', MaxLength: 2");
@@ -410,19 +667,50 @@ Outputs:
     let number = child("Type: Number, MaxValue: 3");
     let topic = child("Type: String, AllowedPattern: 'arn:aws:sns:.*'");
     let queue = child("Type: String, AllowedPattern: 'arn:aws:sqs:.*'");
-    let taken = "Parameters: {P: {Type: String}}\nResources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: !Select [1, !Split [':', !Ref P]]}}}\nOutputs: {Out: {Value: !Select [3, !Split [',', !Ref P]]}}\n";
-    let middle = "Parameters: {P: {Type: String}, Bucket: {Type: String, Default: x}}\nResources: {Topic: {Type: AWS::SNS::Topic}}\nOutputs: {Out: {Value: !Sub 'x-${P}'}}\n";
+    let taken = "Parameters: {P: {Type: String}}\nResources: {Topic: {Type: AWS::SNS::Topic, \
+        Properties: {DisplayName: !Select [1, !Split [':', !Ref P]]}}}\nOutputs: {Out: {Value: \
+        !Select [3, !Split [',', !Ref P]]}}\n";
+    let middle = "Parameters: {P: {Type: String}, Bucket: {Type: String, Default: x}}\nResources: \
+        {Topic: {Type: AWS::SNS::Topic}}\nOutputs: {Out: {Value: !Sub 'x-${P}'}}\n";
     let tests = [
         ("attribute", parent("!GetAtt Rand.Id", "short")),
         ("ref", parent("!Ref Rand", "listed")),
         ("joined", parent("!Sub 'x${Rand.Value}'", "number")),
         ("data", parent("!GetAtt Wait.Data", "taken")),
         ("bucket", parent("!Ref Logs", "short")),
-        ("endpoint", parent("!GetAtt Database.Endpoint.Address", "short")),
-        ("through", parent("!GetAtt Rand.Id", "middle").replace("Outputs:\n", "  Second:\n    Type: AWS::CloudFormation::Stack\n    Properties: {TemplateURL: !Sub 'https://${Bucket}.s3.amazonaws.com/p/short.yaml', Parameters: {P: !GetAtt Child.Outputs.Out}}\nOutputs:\n")),
+        (
+            "endpoint",
+            parent("!GetAtt Database.Endpoint.Address", "short"),
+        ),
+        (
+            "through",
+            parent("!GetAtt Rand.Id", "middle").replace(
+                "Outputs:\n",
+                "  Second:\n    \
+            Type: AWS::CloudFormation::Stack\n    Properties: {TemplateURL: !Sub \
+            'https://${Bucket}.s3.amazonaws.com/p/short.yaml', Parameters: {P: !GetAtt \
+            Child.Outputs.Out}}\nOutputs:\n",
+            ),
+        ),
         ("documented", parent("!Ref Topic", "topic")),
-        ("name", format!("Resources:\n  Rand: {{Type: Custom::Rand, {custom}}}\n  Named: {{Type: AWS::S3::Bucket, Properties: {{BucketName: !Sub 'data-of-this-rather-long-name-of-mine-${{AWS::AccountId}}-${{Rand}}'}}}}\n  Queue: {{Type: AWS::SQS::Queue, Properties: {{QueueName: !GetAtt Rand.Name, FifoQueue: true, Tags: !GetAtt Rand.Tags}}}}\n")),
-        ("taken", format!("Resources:\n  Rand: {{Type: Custom::Rand, {custom}}}\nOutputs:\n  Token: {{Value: !Select [1, !Split [':', !GetAtt Rand.Data]]}}\n  Kept: {{Value: !Sub 'a-${{Rand.Data}}'}}\n")),
+        (
+            "name",
+            format!(
+                "Resources:\n  Rand: {{Type: Custom::Rand, {custom}}}\n  Named: {{Type: \
+            AWS::S3::Bucket, Properties: {{BucketName: !Sub \
+            'data-of-this-rather-long-name-of-mine-${{AWS::AccountId}}-${{Rand}}'}}}}\n  Queue: \
+            {{Type: AWS::SQS::Queue, Properties: {{QueueName: !GetAtt Rand.Name, FifoQueue: true, \
+            Tags: !GetAtt Rand.Tags}}}}\n"
+            ),
+        ),
+        (
+            "taken",
+            format!(
+                "Resources:\n  Rand: {{Type: Custom::Rand, {custom}}}\nOutputs:\n  \
+            Token: {{Value: !Select [1, !Split [':', !GetAtt Rand.Data]]}}\n  Kept: {{Value: !Sub \
+            'a-${{Rand.Data}}'}}\n"
+            ),
+        ),
     ];
     let wrong = parent("!Ref Topic", "queue");
     let children = [
@@ -433,10 +721,22 @@ Outputs:
         ("queue", &queue),
         ("middle", middle),
     ];
-    let mut files: Vec<(String, &str)> = tests.iter().map(|(test, text)| (format!("{test}.yaml"), &**text)).collect();
+    let mut files: Vec<(String, &str)> = tests
+        .iter()
+        .map(|(test, text)| (format!("{test}.yaml"), &**text))
+        .collect();
     files.push(("wrong.yaml".to_owned(), &wrong));
-    files.extend(children.iter().map(|(child, text)| (format!("{child}.yaml"), *text)));
-    let data = tests.iter().find(|(test, _)| *test == "data").unwrap().1.replace("/taken.yaml", "/apart.yaml");
+    files.extend(
+        children
+            .iter()
+            .map(|(child, text)| (format!("{child}.yaml"), *text)),
+    );
+    let data = tests
+        .iter()
+        .find(|(test, _)| *test == "data")
+        .unwrap()
+        .1
+        .replace("/taken.yaml", "/apart.yaml");
     for (file, text) in &mut files {
         if file == "data.yaml" {
             *text = &data;
@@ -450,14 +750,32 @@ Outputs:
     plan(&project).assert_code(0);
     let local = local(&project);
     for (test, _) in &tests {
-        assert_eq!(local.cell(test, "us-east-1")["state"], "passed", "{test}: {}", local.stderr);
+        assert_eq!(
+            local.cell(test, "us-east-1")["state"],
+            "passed",
+            "{test}: {}",
+            local.stderr
+        );
     }
-    assert!(outputs(&local, "attribute")[0].starts_with("Out=simulated-"), "{:?}", outputs(&local, "attribute"));
-    assert!(outputs(&local, "taken").iter().any(|output| output.starts_with("Kept=simulated")));
+    assert!(
+        outputs(&local, "attribute")[0].starts_with("Out=simulated-"),
+        "{:?}",
+        outputs(&local, "attribute")
+    );
+    assert!(
+        outputs(&local, "taken")
+            .iter()
+            .any(|output| output.starts_with("Kept=simulated"))
+    );
     // What is documented stays checked.
     let wrong = local.cell("wrong", "us-east-1");
     assert_eq!(wrong["state"], "failed", "{wrong:#}");
-    assert!(wrong.to_string().contains("must match pattern arn:aws:sqs:.*"), "{wrong:#}");
+    assert!(
+        wrong
+            .to_string()
+            .contains("must match pattern arn:aws:sqs:.*"),
+        "{wrong:#}"
+    );
 }
 
 #[test]
@@ -466,13 +784,40 @@ fn regions_that_nobody_knows_are_told_once() {
     project.replace(".taskcat.yml", "[us-east-1]", "[us-esat-1, nowhere-west-9]");
     let outcome = plan(&project);
     outcome.assert_code(0);
-    assert_eq!(outcome.stderr.matches("unknown region `us-esat-1`").count(), 1, "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("did you mean `us-east-1`?"), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains(".taskcat.yml:3:13"), "{}", outcome.stderr);
-    assert_eq!(outcome.stderr.matches("unknown region `nowhere-west-9`").count(), 1, "{}", outcome.stderr);
-    let render = Taskcat::offline(&project).args(["render", "a.yaml", "--region", "us-esat-1"]).run();
+    assert_eq!(
+        outcome.stderr.matches("unknown region `us-esat-1`").count(),
+        1,
+        "{}",
+        outcome.stderr
+    );
+    assert!(
+        outcome.stderr.contains("did you mean `us-east-1`?"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(
+        outcome.stderr.contains(".taskcat.yml:3:13"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(
+        outcome
+            .stderr
+            .matches("unknown region `nowhere-west-9`")
+            .count(),
+        1,
+        "{}",
+        outcome.stderr
+    );
+    let render = Taskcat::offline(&project)
+        .args(["render", "a.yaml", "--region", "us-esat-1"])
+        .run();
     render.assert_code(0);
-    assert!(render.stderr.contains("did you mean `us-east-1`?"), "{}", render.stderr);
+    assert!(
+        render.stderr.contains("did you mean `us-east-1`?"),
+        "{}",
+        render.stderr
+    );
 }
 
 #[test]
@@ -481,7 +826,9 @@ fn a_test_without_regions_is_an_error() {
         let project = project(&["t"], &[("t.yaml", CHILD)]);
         project.replace(".taskcat.yml", "[us-east-1]", regions);
         for command in [&["plan"][..], &["test", "run", "--local"]] {
-            let outcome = Taskcat::bare(&project).args(command.iter().chain(args).copied()).run();
+            let outcome = Taskcat::bare(&project)
+                .args(command.iter().chain(args).copied())
+                .run();
             outcome.assert_code(2);
             assert!(outcome.stderr.contains(message), "{}", outcome.stderr);
         }

@@ -1,5 +1,6 @@
 //! Roles of profiles: `role_arn` with `source_profile` or `credential_source`
-//! (<https://docs.aws.amazon.com/cli/v1/userguide/cli-configure-role.html>), with MFA where `mfa_serial` is set.
+//! (<https://docs.aws.amazon.com/cli/v1/userguide/cli-configure-role.html>), with MFA where
+//! `mfa_serial` is set.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,14 +25,18 @@ fn is_role(settings: &Settings, profile: &str) -> bool {
 }
 
 fn has_keys(settings: &Settings, profile: &str) -> bool {
-    ["aws_access_key_id", "aws_secret_access_key"].iter().any(|key| settings.files.get(profile, key).is_some())
+    ["aws_access_key_id", "aws_secret_access_key"]
+        .iter()
+        .any(|key| settings.files.get(profile, key).is_some())
 }
 
 pub(super) async fn load(sources: &Sources, profile: &str) -> Loaded {
     if !is_role(&sources.settings, profile) {
         return Ok(None);
     }
-    assume(sources, profile.to_owned(), vec![profile.to_owned()]).await.map(Some)
+    assume(sources, profile.to_owned(), vec![profile.to_owned()])
+        .await
+        .map(Some)
 }
 
 /// `visited` are the profiles that lead here, this one included.
@@ -43,7 +48,9 @@ fn assume(
     Box::pin(async move {
         let settings = &sources.settings;
         let get = |key| settings.files.get(&profile, key);
-        let Some(role) = get("role_arn") else { return Err(ProfileError::new("no role")) };
+        let Some(role) = get("role_arn") else {
+            return Err(ProfileError::new("no role"));
+        };
         let role = Role {
             arn: role,
             profile: &profile,
@@ -53,46 +60,72 @@ fn assume(
             // As botocore, which ignores what isn't a number.
             duration: get("duration_seconds").and_then(|it| it.text.trim().parse().ok()),
         };
-        let cached = role.mfa_serial.map(|_| CachedSession::of(&role.arguments(), settings.environment.in_home(CACHE)));
+        let cached = role
+            .mfa_serial
+            .map(|_| CachedSession::of(&role.arguments(), settings.environment.in_home(CACHE)));
         // The source's credentials aren't needed where a session is open.
         if let Some(credentials) = cached.as_ref().and_then(CachedSession::read) {
-            return Ok(Found { credentials, source: format!("{role}, in an open MFA session") });
+            return Ok(Found {
+                credentials,
+                source: format!("{role}, in an open MFA session"),
+            });
         }
         let (source, by) = match (get("source_profile"), get("credential_source")) {
             (Some(_), Some(other)) => {
-                let message = format!("{other}: profile `{profile}` has both `source_profile` and `credential_source`");
+                let message = format!(
+                    "{other}: profile `{profile}` has both `source_profile` and `credential_source`"
+                );
                 return Err(ProfileError::new(message).help("delete one"));
             }
             (None, None) => {
                 let message = format!(
-                    "{}: profile `{profile}` has a role, but neither `source_profile` nor `credential_source`",
+                    "{}: profile `{profile}` has a role, but neither `source_profile` nor \
+                     `credential_source`",
                     role.arn
                 );
-                return Err(ProfileError::new(message).help("name the profile whose credentials assume the role"));
+                return Err(ProfileError::new(message)
+                    .help("name the profile whose credentials assume the role"));
             }
-            (None, Some(named)) => (of_named_source(sources, &profile, named).await?, "credential_source"),
-            (Some(named), None) => (of_profile(sources, &profile, named, visited).await?, "source_profile"),
+            (None, Some(named)) => (
+                of_named_source(sources, &profile, named).await?,
+                "credential_source",
+            ),
+            (Some(named), None) => (
+                of_profile(sources, &profile, named, visited).await?,
+                "source_profile",
+            ),
         };
         let credentials = role.assume(sources, source.credentials).await?;
         if let Some(cached) = cached {
             cached.write(&credentials, role.arn.text);
         }
-        Ok(Found { credentials, source: format!("{role}, {by}: {}", source.source) })
+        Ok(Found {
+            credentials,
+            source: format!("{role}, {by}: {}", source.source),
+        })
     })
 }
 
-async fn of_named_source(sources: &Sources, profile: &str, named: Located<'_>) -> Result<Found, ProfileError> {
+async fn of_named_source(
+    sources: &Sources,
+    profile: &str,
+    named: Located<'_>,
+) -> Result<Found, ProfileError> {
     let found = match named.text {
         "Environment" => keys::of_environment(&sources.settings.environment)?,
         "EcsContainer" => container::load(sources).await?,
         "Ec2InstanceMetadata" => instance::load(sources).await?,
         other => {
             let message = format!("{named}: `{other}` is not a source of credentials");
-            return Err(ProfileError::new(message).help("use Environment, EcsContainer or Ec2InstanceMetadata"));
+            return Err(ProfileError::new(message)
+                .help("use Environment, EcsContainer or Ec2InstanceMetadata"));
         }
     };
     found.ok_or_else(|| {
-        ProfileError::new(format!("{named}: `{}` has no credentials for profile `{profile}`", named.text))
+        ProfileError::new(format!(
+            "{named}: `{}` has no credentials for profile `{profile}`",
+            named.text
+        ))
     })
 }
 
@@ -115,15 +148,24 @@ async fn of_profile(
     let is_known = visited.iter().any(|it| it == source);
     // A profile may have keys and a role that is assumed with them.
     if is_known && !(source == profile && has_keys(settings, source)) {
-        let message = format!("{named}: profile `{source}` is a source_profile of itself ({})", visited.join(" → "));
-        return Err(ProfileError::new(message).help("let the last profile have credentials of its own"));
+        let message = format!(
+            "{named}: profile `{source}` is a source_profile of itself ({})",
+            visited.join(" → ")
+        );
+        return Err(
+            ProfileError::new(message).help("let the last profile have credentials of its own")
+        );
     }
     visited.push(source.to_owned());
     if has_keys(settings, source) || !is_role(settings, source) {
         let found = sources.of_profile(source, false).await?;
         return found.ok_or_else(|| {
-            let message = format!("{named}: profile `{source}`, the source_profile of `{profile}`, has no credentials");
-            ProfileError::new(message).help(format!("add keys, or an SSO or login session, to profile `{source}`"))
+            let message = format!(
+                "{named}: profile `{source}`, the source_profile of `{profile}`, has no credentials"
+            );
+            ProfileError::new(message).help(format!(
+                "add keys, or an SSO or login session, to profile `{source}`"
+            ))
         });
     }
     assume(sources, source.to_owned(), visited).await
@@ -151,7 +193,8 @@ impl Role<'_> {
     fn arguments(&self) -> Vec<(&'static str, Value)> {
         let text = |name, value: Option<Located<'_>>| value.map(|it| (name, json!(it.text)));
         let arguments = [
-            self.duration.map(|seconds| ("DurationSeconds", json!(seconds))),
+            self.duration
+                .map(|seconds| ("DurationSeconds", json!(seconds))),
             text("ExternalId", self.external_id),
             text("RoleArn", Some(self.arn)),
             text("RoleSessionName", self.session_name),
@@ -160,7 +203,11 @@ impl Role<'_> {
         arguments.into_iter().flatten().collect()
     }
 
-    async fn assume(&self, sources: &Sources, source: Credentials) -> Result<Credentials, ProfileError> {
+    async fn assume(
+        &self,
+        sources: &Sources,
+        source: Credentials,
+    ) -> Result<Credentials, ProfileError> {
         let code = match self.mfa_serial {
             Some(serial) => Some(sources.mfa.code(serial.text, self.arn.text).await?),
             None => None,
@@ -176,7 +223,10 @@ impl Role<'_> {
             .set_token_code(code);
         let answer = call.send().await.map_err(|error| {
             let error = AwsError::new("AssumeRole", &sources.region, error);
-            sts::refused(format!("{self} of profile `{}` can't be assumed", self.profile), &error)
+            sts::refused(
+                format!("{self} of profile `{}` can't be assumed", self.profile),
+                &error,
+            )
         })?;
         sts::credentials(answer.credentials())
     }

@@ -9,7 +9,11 @@ use tempfile::NamedTempFile;
 
 /// The name of a file: a hash in hexadecimal.
 pub(super) fn name(hash: impl AsRef<[u8]>) -> String {
-    let digits: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits: String = hash
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("{digits}.json")
 }
 

@@ -1,5 +1,7 @@
-//! The role of an EC2 instance, from the instance metadata service: version 2, and version 1 where there is no other
-//! (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>). Never through a proxy.
+//! The role of an EC2 instance, from the instance metadata service: version 2, and version 1 where
+//! there is no other
+//! (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>). Never
+//! through a proxy.
 
 use std::time::{Duration, SystemTime};
 
@@ -31,59 +33,109 @@ pub(super) async fn load(sources: &Sources) -> Loaded {
         sources,
         endpoint: endpoint(sources)?,
         limit: Duration::from_secs(
-            settings.number(&["AWS_METADATA_SERVICE_TIMEOUT"], "metadata_service_timeout")?.unwrap_or(1).into(),
+            settings
+                .number(
+                    &["AWS_METADATA_SERVICE_TIMEOUT"],
+                    "metadata_service_timeout",
+                )?
+                .unwrap_or(1)
+                .into(),
         ),
         attempts: settings
-            .number(&["AWS_METADATA_SERVICE_NUM_ATTEMPTS"], "metadata_service_num_attempts")?
+            .number(
+                &["AWS_METADATA_SERVICE_NUM_ATTEMPTS"],
+                "metadata_service_num_attempts",
+            )?
             .unwrap_or(1),
     };
-    let Some(token) = service.token().await else { return Ok(None) };
-    if token.is_none() && settings.flag(&["AWS_EC2_METADATA_V1_DISABLED"], "ec2_metadata_v1_disabled") == Some(true) {
-        let message = format!("{} gave no token for version 2, and version 1 is disabled", service.endpoint);
-        return Err(ProfileError::new(message).help("unset AWS_EC2_METADATA_V1_DISABLED, or enable version 2"));
+    let Some(token) = service.token().await else {
+        return Ok(None);
+    };
+    if token.is_none()
+        && settings.flag(
+            &["AWS_EC2_METADATA_V1_DISABLED"],
+            "ec2_metadata_v1_disabled",
+        ) == Some(true)
+    {
+        let message = format!(
+            "{} gave no token for version 2, and version 1 is disabled",
+            service.endpoint
+        );
+        return Err(ProfileError::new(message)
+            .help("unset AWS_EC2_METADATA_V1_DISABLED, or enable version 2"));
     }
     let token = token.as_deref();
-    let Some(role) = service.get(ROLES, token).await.and_then(|answer| String::from_utf8(answer.body).ok()) else {
+    let Some(role) = service
+        .get(ROLES, token)
+        .await
+        .and_then(|answer| String::from_utf8(answer.body).ok())
+    else {
         return Ok(None);
     };
     let role = role.lines().next().unwrap_or_default().trim();
-    let Some(answer) = service.get(&format!("{ROLES}{role}"), token).await else { return Ok(None) };
-    let Ok(credentials) = container::credentials(&answer.json()) else { return Ok(None) };
+    let Some(answer) = service.get(&format!("{ROLES}{role}"), token).await else {
+        return Ok(None);
+    };
+    let Ok(credentials) = container::credentials(&answer.json()) else {
+        return Ok(None);
+    };
     let mut credentials = credentials;
     // The service hands out old credentials where it is disturbed; AWS takes them for some time.
     let soon = SystemTime::now() + RENEWAL;
     if credentials.expiry().is_some_and(|expiry| expiry < soon) {
         *credentials.expiry_mut() = Some(soon);
     }
-    Ok(Some(Found { credentials, source: format!("EC2 instance role {role} ({})", service.endpoint) }))
+    Ok(Some(Found {
+        credentials,
+        source: format!("EC2 instance role {role} ({})", service.endpoint),
+    }))
 }
 
 fn endpoint(sources: &Sources) -> Result<String, ProfileError> {
     let settings = &sources.settings;
-    let endpoint = settings.setting(&["AWS_EC2_METADATA_SERVICE_ENDPOINT"], "ec2_metadata_service_endpoint");
+    let endpoint = settings.setting(
+        &["AWS_EC2_METADATA_SERVICE_ENDPOINT"],
+        "ec2_metadata_service_endpoint",
+    );
     if let Some(endpoint) = endpoint {
         let url = endpoint.text.trim();
         if !super::super::is_url(url) {
-            let message = format!("{}: expected a URL such as {DEFAULT_ENDPOINT}, found `{url}`", endpoint.origin);
+            let message = format!(
+                "{}: expected a URL such as {DEFAULT_ENDPOINT}, found `{url}`",
+                endpoint.origin
+            );
             return Err(ProfileError::new(message));
         }
         return Ok(url.trim_end_matches('/').to_owned());
     }
-    let mode = settings.setting(&["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"], "ec2_metadata_service_endpoint_mode");
+    let mode = settings.setting(
+        &["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"],
+        "ec2_metadata_service_endpoint_mode",
+    );
     let is_ipv6 = mode.is_some_and(|mode| mode.text.trim().eq_ignore_ascii_case("ipv6"))
         || settings.flag(&["AWS_IMDS_USE_IPV6"], "imds_use_ipv6") == Some(true);
-    Ok(if is_ipv6 { DEFAULT_ENDPOINT_IPV6 } else { DEFAULT_ENDPOINT }.to_owned())
+    Ok(if is_ipv6 {
+        DEFAULT_ENDPOINT_IPV6
+    } else {
+        DEFAULT_ENDPOINT
+    }
+    .to_owned())
 }
 
 impl Service<'_> {
     /// The token of version 2; none where only version 1 is there, and no answer where nobody is.
     async fn token(&self) -> Option<Option<String>> {
         for _ in 0..self.attempts {
-            let headers = vec![("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_SECONDS.to_owned())];
+            let headers = vec![(
+                "x-aws-ec2-metadata-token-ttl-seconds",
+                TOKEN_SECONDS.to_owned(),
+            )];
             match self.ask("PUT", "latest/api/token", headers).await {
                 Some(Answer { status: 200, body }) => return Some(String::from_utf8(body).ok()),
                 Some(Answer { status: 400, .. }) => return None,
-                Some(Answer { status: 403..=405, .. }) => return Some(None),
+                Some(Answer {
+                    status: 403..=405, ..
+                }) => return Some(None),
                 // As botocore: version 1 may answer where version 2 doesn't.
                 _ => {}
             }
@@ -93,18 +145,34 @@ impl Service<'_> {
 
     async fn get(&self, path: &str, token: Option<&str>) -> Option<Answer> {
         for _ in 0..self.attempts {
-            let headers = token.map(|token| ("x-aws-ec2-metadata-token", token.to_owned())).into_iter().collect();
+            let headers = token
+                .map(|token| ("x-aws-ec2-metadata-token", token.to_owned()))
+                .into_iter()
+                .collect();
             let answer = self.ask("GET", path, headers).await;
-            if let Some(answer) = answer.filter(|answer| answer.status == 200 && !answer.body.is_empty()) {
+            if let Some(answer) =
+                answer.filter(|answer| answer.status == 200 && !answer.body.is_empty())
+            {
                 return Some(answer);
             }
         }
         None
     }
 
-    async fn ask(&self, method: &'static str, path: &str, headers: Vec<(&'static str, String)>) -> Option<Answer> {
+    async fn ask(
+        &self,
+        method: &'static str,
+        path: &str,
+        headers: Vec<(&'static str, String)>,
+    ) -> Option<Answer> {
         let url = format!("{}/{path}", self.endpoint);
-        let query = Query { method, url: &url, headers, body: String::new(), limit: self.limit };
+        let query = Query {
+            method,
+            url: &url,
+            headers,
+            body: String::new(),
+            limit: self.limit,
+        };
         self.sources.direct.ask(query).await.ok()
     }
 }

@@ -30,13 +30,23 @@ impl Parts<'_> {
         let parts = [Some(&self.id), Some(&self.secret), self.token.as_ref()];
         for (value, origin) in parts.into_iter().flatten() {
             if let Some(character) = value.chars().find(|it| !it.is_ascii_graphic()) {
-                let message =
-                    format!("{origin} has a character that no access key has: `{}`", character.escape_debug());
-                return Err(ProfileError::new(message).help("set it again without blanks and line ends"));
+                let message = format!(
+                    "{origin} has a character that no access key has: `{}`",
+                    character.escape_debug()
+                );
+                return Err(
+                    ProfileError::new(message).help("set it again without blanks and line ends")
+                );
             }
         }
         let token = self.token.map(|(token, _)| token.to_owned());
-        Ok(Credentials::new(self.id.0, self.secret.0, token, self.expiry, provider))
+        Ok(Credentials::new(
+            self.id.0,
+            self.secret.0,
+            token,
+            self.expiry,
+            provider,
+        ))
     }
 }
 
@@ -44,21 +54,32 @@ pub(super) fn of_environment(environment: &Environment) -> Loaded {
     const ID: &str = "AWS_ACCESS_KEY_ID";
     const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
     const EXPIRY: &str = "AWS_CREDENTIAL_EXPIRATION";
-    let Some(id) = environment.get(ID) else { return Ok(None) };
-    let Some(secret) = environment.get(SECRET) else {
-        return Err(
-            ProfileError::new(format!("{ID} is set, but not {SECRET}")).help(format!("set both, or unset {ID}"))
-        );
+    let Some(id) = environment.get(ID) else {
+        return Ok(None);
     };
-    let token = environment.first_of(&TOKEN_VARIABLES).map(|(name, value)| (value, name.to_owned()));
+    let Some(secret) = environment.get(SECRET) else {
+        return Err(ProfileError::new(format!("{ID} is set, but not {SECRET}"))
+            .help(format!("set both, or unset {ID}")));
+    };
+    let token = environment
+        .first_of(&TOKEN_VARIABLES)
+        .map(|(name, value)| (value, name.to_owned()));
     let expiry = environment.get(EXPIRY).and_then(time::parse);
     if is_over(expiry) {
         let message = format!("the credentials in the environment have expired ({EXPIRY})");
         return Err(ProfileError::new(message).help("export new ones"));
     }
-    let parts = Parts { id: (id, ID.to_owned()), secret: (secret, SECRET.to_owned()), token, expiry };
+    let parts = Parts {
+        id: (id, ID.to_owned()),
+        secret: (secret, SECRET.to_owned()),
+        token,
+        expiry,
+    };
     let credentials = parts.credentials("environment")?;
-    Ok(Some(Found { credentials, source: format!("environment variables ({ID})") }))
+    Ok(Some(Found {
+        credentials,
+        source: format!("environment variables ({ID})"),
+    }))
 }
 
 pub(super) fn of_credentials_file(settings: &Settings, profile: &str) -> Loaded {
@@ -71,9 +92,13 @@ pub(super) fn of_config_file(settings: &Settings, profile: &str) -> Loaded {
 
 fn of_file(settings: &Settings, file: ConfigFile, profile: &str) -> Loaded {
     let get = |key| settings.files.get_in(file, profile, key);
-    let Some(id) = get("aws_access_key_id") else { return Ok(None) };
+    let Some(id) = get("aws_access_key_id") else {
+        return Ok(None);
+    };
     let Some(secret) = get("aws_secret_access_key") else {
-        let message = format!("{id}: profile `{profile}` has `aws_access_key_id`, but no `aws_secret_access_key`");
+        let message = format!(
+            "{id}: profile `{profile}` has `aws_access_key_id`, but no `aws_secret_access_key`"
+        );
         return Err(ProfileError::new(message).help("set both in the same profile and file"));
     };
     let part = |key: &str, at: Located<'_>| format!("{at}: `{key}`");
@@ -82,14 +107,21 @@ fn of_file(settings: &Settings, file: ConfigFile, profile: &str) -> Loaded {
             return Err(ProfileError::new(format!("{} is empty", part(key, at))));
         }
     }
-    let token = TOKEN_KEYS.into_iter().find_map(|key| Some((key, get(key)?)));
+    let token = TOKEN_KEYS
+        .into_iter()
+        .find_map(|key| Some((key, get(key)?)));
     let parts = Parts {
         id: (id.text, part("aws_access_key_id", id)),
         secret: (secret.text, part("aws_secret_access_key", secret)),
-        token: token.filter(|(_, at)| !at.text.is_empty()).map(|(key, at)| (at.text, part(key, at))),
+        token: token
+            .filter(|(_, at)| !at.text.is_empty())
+            .map(|(key, at)| (at.text, part(key, at))),
         expiry: None,
     };
-    Ok(Some(Found { credentials: parts.credentials("profile")?, source: id.to_string() }))
+    Ok(Some(Found {
+        credentials: parts.credentials("profile")?,
+        source: id.to_string(),
+    }))
 }
 
 /// `AWS_CREDENTIAL_FILE` of the first EC2 tools, and boto 2's configuration.
@@ -103,7 +135,12 @@ pub(super) fn of_old_files(environment: &Environment) -> Loaded {
         None => vec![PathBuf::from("/etc/boto.cfg"), environment.in_home(".boto")],
     };
     for path in paths {
-        let found = of_lines(&path, "aws_access_key_id", "aws_secret_access_key", Some("[Credentials]"))?;
+        let found = of_lines(
+            &path,
+            "aws_access_key_id",
+            "aws_secret_access_key",
+            Some("[Credentials]"),
+        )?;
         if found.is_some() {
             return Ok(found);
         }
@@ -113,7 +150,9 @@ pub(super) fn of_old_files(environment: &Environment) -> Loaded {
 
 /// `key = value` in a section, or anywhere.
 fn of_lines(path: &Path, id: &str, secret: &str, section: Option<&str>) -> Loaded {
-    let Some(text) = input::text(path) else { return Ok(None) };
+    let Some(text) = input::text(path) else {
+        return Ok(None);
+    };
     let mut is_inside = section.is_none();
     let mut found = [None, None];
     for (index, line) in text.lines().enumerate() {
@@ -121,7 +160,9 @@ fn of_lines(path: &Path, id: &str, secret: &str, section: Option<&str>) -> Loade
             is_inside = section.is_none_or(|section| line.trim() == section);
             continue;
         }
-        let Some((key, value)) = line.split_once('=').filter(|_| is_inside) else { continue };
+        let Some((key, value)) = line.split_once('=').filter(|_| is_inside) else {
+            continue;
+        };
         let origin = || format!("{}:{}: `{}`", path.display(), index + 1, key.trim());
         match key.trim() {
             key if key == id => found[0] = Some((value.trim(), origin())),
@@ -131,11 +172,21 @@ fn of_lines(path: &Path, id: &str, secret: &str, section: Option<&str>) -> Loade
     }
     match found {
         [Some(id), Some(secret)] => {
-            let parts = Parts { id, secret, token: None, expiry: None };
-            Ok(Some(Found { credentials: parts.credentials("file")?, source: path.display().to_string() }))
+            let parts = Parts {
+                id,
+                secret,
+                token: None,
+                expiry: None,
+            };
+            Ok(Some(Found {
+                credentials: parts.credentials("file")?,
+                source: path.display().to_string(),
+            }))
         }
         [None, _] => Ok(None),
-        [Some((_, origin)), None] => Err(ProfileError::new(format!("{origin} is set, but not `{secret}`"))),
+        [Some((_, origin)), None] => Err(ProfileError::new(format!(
+            "{origin} is set, but not `{secret}`"
+        ))),
     }
 }
 
@@ -148,20 +199,39 @@ mod tests {
     fn keys_of_the_environment_come_with_their_token() {
         let check = |variables: &[(&str, &str)], expected: Result<Option<&str>, &str>| {
             let found = of_environment(&environment(variables));
-            let found = found.as_ref().map(|it| it.as_ref().map(|it| it.credentials.session_token().unwrap_or("-")));
-            assert_eq!(found.map_err(|it| it.message.as_str()), expected, "{variables:?}");
+            let found = found.as_ref().map(|it| {
+                it.as_ref()
+                    .map(|it| it.credentials.session_token().unwrap_or("-"))
+            });
+            assert_eq!(
+                found.map_err(|it| it.message.as_str()),
+                expected,
+                "{variables:?}"
+            );
         };
-        let keys = [("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", "s3cr3t")];
+        let keys = [
+            ("AWS_ACCESS_KEY_ID", "AKIA"),
+            ("AWS_SECRET_ACCESS_KEY", "s3cr3t"),
+        ];
         let with = |more: &[(&'static str, &'static str)]| [&keys[..], more].concat();
         check(&[], Ok(None));
         check(&[("AWS_ACCESS_KEY_ID", "")], Ok(None));
         check(&keys, Ok(Some("-")));
         check(&with(&[("AWS_SESSION_TOKEN", "new")]), Ok(Some("new")));
-        check(&with(&[("AWS_SESSION_TOKEN", "new"), ("AWS_SECURITY_TOKEN", "old")]), Ok(Some("old")));
-        check(&keys[..1], Err("AWS_ACCESS_KEY_ID is set, but not AWS_SECRET_ACCESS_KEY"));
+        check(
+            &with(&[("AWS_SESSION_TOKEN", "new"), ("AWS_SECURITY_TOKEN", "old")]),
+            Ok(Some("old")),
+        );
+        check(
+            &keys[..1],
+            Err("AWS_ACCESS_KEY_ID is set, but not AWS_SECRET_ACCESS_KEY"),
+        );
         let error = "AWS_ACCESS_KEY_ID has a character that no access key has: `\\r`";
         check(&[("AWS_ACCESS_KEY_ID", "AKIA\r"), keys[1]], Err(error));
         let error = "the credentials in the environment have expired (AWS_CREDENTIAL_EXPIRATION)";
-        check(&with(&[("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z")]), Err(error));
+        check(
+            &with(&[("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z")]),
+            Err(error),
+        );
     }
 }

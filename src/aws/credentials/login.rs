@@ -1,6 +1,6 @@
 //! `aws login`: credentials of a console session, from a profile's `login_session`
-//! (<https://docs.aws.amazon.com/cli/v1/userguide/cli-configure-sign-in.html>). They live for minutes and are renewed with a
-//! token that is bound to a key (DPoP, RFC 9449).
+//! (<https://docs.aws.amazon.com/cli/v1/userguide/cli-configure-sign-in.html>). They live for
+//! minutes and are renewed with a token that is bound to a key (DPoP, RFC 9449).
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -32,28 +32,55 @@ struct Session<'a> {
 }
 
 pub(super) async fn load(sources: &Sources, profile: &str) -> Loaded {
-    let Some(name) = sources.settings.files.get(profile, "login_session") else { return Ok(None) };
+    let Some(name) = sources.settings.files.get(profile, "login_session") else {
+        return Ok(None);
+    };
     let environment = &sources.settings.environment;
-    let folder = environment.get("AWS_LOGIN_CACHE_DIRECTORY").map(|path| environment.expanded_path(path));
+    let folder = environment
+        .get("AWS_LOGIN_CACHE_DIRECTORY")
+        .map(|path| environment.expanded_path(path));
     let folder = folder.unwrap_or_else(|| environment.in_home(CACHE));
-    let session = Session { sources, profile, name, path: folder.join(cache::name(Sha256::digest(name.text))) };
+    let session = Session {
+        sources,
+        profile,
+        name,
+        path: folder.join(cache::name(Sha256::digest(name.text))),
+    };
     let credentials = session.credentials().await?;
-    Ok(Some(Found { credentials, source: format!("login session {} ({name})", name.text) }))
+    Ok(Some(Found {
+        credentials,
+        source: format!("login session {} ({name})", name.text),
+    }))
 }
 
 impl Session<'_> {
     fn refused(&self, reason: impl std::fmt::Display) -> ProfileError {
-        let message = format!("the login session {} of profile `{}` {reason}", self.name.text, self.profile);
-        ProfileError::new(message).help(format!("log in with `aws login --profile {}`", self.profile))
+        let message = format!(
+            "the login session {} of profile `{}` {reason}",
+            self.name.text, self.profile
+        );
+        ProfileError::new(message).help(format!(
+            "log in with `aws login --profile {}`",
+            self.profile
+        ))
     }
 
     async fn credentials(&self) -> Result<Credentials, ProfileError> {
-        let bytes = input::read(&self.path, input::DOCUMENT)
-            .map_err(|error| self.refused(format_args!("isn't open ({}: {error})", self.path.display())))?;
+        let bytes = input::read(&self.path, input::DOCUMENT).map_err(|error| {
+            self.refused(format_args!(
+                "isn't open ({}: {error})",
+                self.path.display()
+            ))
+        })?;
         let token: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        let missing = ["accessToken", "refreshToken", "dpopKey", "clientId"].iter().find(|key| token[**key].is_null());
+        let missing = ["accessToken", "refreshToken", "dpopKey", "clientId"]
+            .iter()
+            .find(|key| token[**key].is_null());
         if let Some(missing) = missing {
-            return Err(self.refused(format_args!("can't be read: {} has no `{missing}`", self.path.display())));
+            return Err(self.refused(format_args!(
+                "can't be read: {} has no `{missing}`",
+                self.path.display()
+            )));
         }
         let access = &token["accessToken"];
         let expiry = access["expiresAt"].as_str().and_then(time::parse);
@@ -67,27 +94,48 @@ impl Session<'_> {
 
     fn read(&self, access: &Value) -> Result<Credentials, ProfileError> {
         let text = |key: &str| {
-            access[key].as_str().ok_or_else(|| self.refused(format_args!("can't be read: it has no `{key}`")))
+            access[key]
+                .as_str()
+                .ok_or_else(|| self.refused(format_args!("can't be read: it has no `{key}`")))
         };
         let expiry = access["expiresAt"].as_str().and_then(time::parse);
         let token = Some(text("sessionToken")?.to_owned());
-        Ok(Credentials::new(text("accessKeyId")?, text("secretAccessKey")?, token, expiry, "login"))
+        Ok(Credentials::new(
+            text("accessKeyId")?,
+            text("secretAccessKey")?,
+            token,
+            expiry,
+            "login",
+        ))
     }
 
     async fn renew(&self, mut token: Value) -> Result<Value, ProfileError> {
         let url = self.url(token["signInRegion"].as_str());
         let key = token["dpopKey"].as_str().and_then(private_key);
-        let key = key.ok_or_else(|| self.refused(format_args!("has no usable key in {}", self.path.display())))?;
+        let key = key.ok_or_else(|| {
+            self.refused(format_args!("has no usable key in {}", self.path.display()))
+        })?;
         let proof = proof(&key, &url, &Uuid::new_v4().to_string(), SystemTime::now());
         let proof = proof.ok_or_else(|| self.refused("can't be renewed: its key can't sign"))?;
         let body = json!({
             "clientId": token["clientId"], "refreshToken": token["refreshToken"], "grantType": "refresh_token",
         });
-        let headers = vec![("content-type", "application/json".to_owned()), ("dpop", proof)];
+        let headers = vec![
+            ("content-type", "application/json".to_owned()),
+            ("dpop", proof),
+        ];
         let limit = self.sources.call_timeout;
-        let query = Query { method: "POST", url: &url, headers, body: body.to_string(), limit };
+        let query = Query {
+            method: "POST",
+            url: &url,
+            headers,
+            body: body.to_string(),
+            limit,
+        };
         let answer = self.sources.http.ask(query).await.map_err(|error| {
-            let mut refused = self.refused(format_args!("can't be renewed: {}", error.message)).may_pass();
+            let mut refused = self
+                .refused(format_args!("can't be renewed: {}", error.message))
+                .may_pass();
             refused.help = error.help;
             refused
         })?;
@@ -96,7 +144,8 @@ impl Session<'_> {
             return Err(self.not_renewed(answer.status, &json));
         }
         let new = &json["accessToken"];
-        let (Some(seconds), true) = (json["expiresIn"].as_u64(), new["accessKeyId"].is_string()) else {
+        let (Some(seconds), true) = (json["expiresIn"].as_u64(), new["accessKeyId"].is_string())
+        else {
             return Err(self.refused("can't be renewed: the answer has no credentials"));
         };
         let expiry = time::format(SystemTime::now() + Duration::from_secs(seconds));
@@ -116,16 +165,33 @@ impl Session<'_> {
             "INSUFFICIENT_PERMISSIONS" => self
                 .refused("can't be renewed: permission for signin:CreateOAuth2Token is missing")
                 .help("attach the managed policy SignInLocalDevelopmentAccess"),
-            _ if status >= 500 => self.refused(format_args!("can't be renewed: HTTP status {status}")).may_pass(),
-            other => self.refused(format_args!("can't be renewed: HTTP status {status} {other}")),
+            _ if status >= 500 => self
+                .refused(format_args!("can't be renewed: HTTP status {status}"))
+                .may_pass(),
+            other => self.refused(format_args!(
+                "can't be renewed: HTTP status {status} {other}"
+            )),
         }
     }
 
     /// <https://docs.aws.amazon.com/general/latest/gr/signin-service.html>
     fn url(&self, region: Option<&str>) -> String {
-        let own = self.sources.settings.endpoint("Signin").map(|it| it.text.trim_end_matches('/').to_owned());
-        let configured = self.sources.settings.region().ok().flatten().map(|it| it.text);
-        let region = region.map(str::to_owned).or(configured).unwrap_or_else(|| self.sources.region.clone());
+        let own = self
+            .sources
+            .settings
+            .endpoint("Signin")
+            .map(|it| it.text.trim_end_matches('/').to_owned());
+        let configured = self
+            .sources
+            .settings
+            .region()
+            .ok()
+            .flatten()
+            .map(|it| it.text);
+        let region = region
+            .map(str::to_owned)
+            .or(configured)
+            .unwrap_or_else(|| self.sources.region.clone());
         let partition = catalog::partition_of(&region);
         let host = match partition.name {
             "aws" => "signin.aws.amazon.com",
@@ -143,7 +209,11 @@ impl Session<'_> {
 
 /// A key in PEM, as SEC1 or PKCS #8.
 fn private_key(pem: &str) -> Option<EcdsaKeyPair> {
-    let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
+    let base64: String = pem
+        .lines()
+        .filter(|line| !line.starts_with("-----"))
+        .map(str::trim)
+        .collect();
     let der = STANDARD.decode(base64).ok()?;
     EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).ok()
 }
@@ -160,7 +230,10 @@ fn proof(key: &EcdsaKeyPair, url: &str, id: &str, now: SystemTime) -> Option<Str
     let encoded = |part: Value| URL_SAFE_NO_PAD.encode(part.to_string());
     let message = format!("{}.{}", encoded(header), encoded(payload));
     let signature = key.sign(&SystemRandom::new(), message.as_bytes()).ok()?;
-    Some(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref())))
+    Some(format!(
+        "{message}.{}",
+        URL_SAFE_NO_PAD.encode(signature.as_ref())
+    ))
 }
 
 #[cfg(test)]
@@ -173,17 +246,27 @@ mod tests {
     #[test]
     fn the_proof_is_signed_with_the_key_of_the_session() {
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-        let der: aws_lc_rs::encoding::EcPrivateKeyRfc5915Der<'_> = key.private_key().as_der().unwrap();
+        let der: aws_lc_rs::encoding::EcPrivateKeyRfc5915Der<'_> =
+            key.private_key().as_der().unwrap();
         let base64 = STANDARD.encode(der.as_ref());
-        let pem = format!("-----BEGIN EC PRIVATE KEY-----\n{base64}\n-----END EC PRIVATE KEY-----\n");
+        let pem =
+            format!("-----BEGIN EC PRIVATE KEY-----\n{base64}\n-----END EC PRIVATE KEY-----\n");
         let key = private_key(&pem).unwrap();
         let proof = proof(&key, "https://h/v1/token", "id", SystemTime::UNIX_EPOCH).unwrap();
         let (message, signature) = proof.rsplit_once('.').unwrap();
         let (_, payload) = message.split_once('.').unwrap();
         let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
-        assert_eq!(payload, r#"{"htm":"POST","htu":"https://h/v1/token","iat":0,"jti":"id"}"#);
+        assert_eq!(
+            payload,
+            r#"{"htm":"POST","htu":"https://h/v1/token","iat":0,"jti":"id"}"#
+        );
         let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.public_key().as_ref());
-        public.verify(message.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap()).unwrap();
+        public
+            .verify(
+                message.as_bytes(),
+                &URL_SAFE_NO_PAD.decode(signature).unwrap(),
+            )
+            .unwrap();
         assert!(private_key("no key").is_none());
     }
 }

@@ -1,5 +1,5 @@
-//! MFA codes, and the sessions that were opened with one: they are kept where the AWS CLI keeps them, so that whoever has
-//! given a code to one needn't give another to the other.
+//! MFA codes, and the sessions that were opened with one: they are kept where the AWS CLI keeps
+//! them, so that whoever has given a code to one needn't give another to the other.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -39,20 +39,35 @@ impl fmt::Debug for Mfa {
 impl Mfa {
     /// `code` is used for the first session that needs one.
     pub fn new(code: Option<String>, prompt: Option<MfaPrompt>) -> Self {
-        Self { code: Arc::new(Mutex::new(code)), prompt, asked: Arc::default() }
+        Self {
+            code: Arc::new(Mutex::new(code)),
+            prompt,
+            asked: Arc::default(),
+        }
     }
 
     /// The code for a device, once for each.
     ///
     /// # Errors
-    /// Nobody can be asked, or it was asked for before: a session has ended while stacks were in progress.
+    /// Nobody can be asked, or it was asked for before: a session has ended while stacks were in
+    /// progress.
     pub(super) async fn code(&self, serial: &str, role: &str) -> Result<String, ProfileError> {
-        if !self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(serial.to_owned()) {
+        if !self
+            .asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(serial.to_owned())
+        {
             let message = format!("the MFA session of role {role} has ended");
-            return Err(ProfileError::new(message)
-                .help("run again with a new code; duration_seconds in the profile sets a longer session"));
+            return Err(ProfileError::new(message).help(
+                "run again with a new code; duration_seconds in the profile sets a longer session",
+            ));
         }
-        let given = self.code.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let given = self
+            .code
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let (code, why) = match (given, self.prompt.clone()) {
             (Some(code), _) => (Some(code), "--mfa-code is empty"),
             (None, Some(prompt)) => {
@@ -64,7 +79,9 @@ impl Mfa {
             }
             (None, None) => (None, "there is no terminal to ask on"),
         };
-        let code = code.map(|code| code.trim().to_owned()).filter(|code| !code.is_empty());
+        let code = code
+            .map(|code| code.trim().to_owned())
+            .filter(|code| !code.is_empty());
         code.ok_or_else(|| {
             let message = format!("role {role} needs an MFA code of {serial}: {why}");
             ProfileError::new(message).help("pass it with --mfa-code CODE")
@@ -78,9 +95,12 @@ pub(super) struct CachedSession {
 }
 
 impl CachedSession {
-    /// `arguments` are those of AssumeRole but for code and generated session name; `folder` is `~/.aws/cli/cache`.
+    /// `arguments` are those of AssumeRole but for code and generated session name; `folder` is
+    /// `~/.aws/cli/cache`.
     pub fn of(arguments: &[(&str, Value)], folder: PathBuf) -> Self {
-        Self { path: folder.join(cache::name(Sha1::digest(python_json(arguments)))) }
+        Self {
+            path: folder.join(cache::name(Sha1::digest(python_json(arguments)))),
+        }
     }
 
     /// The session, if it lasts long enough.
@@ -91,12 +111,18 @@ impl CachedSession {
         let expiry = time::parse(text("Expiration")?)?;
         let left = expiry.duration_since(SystemTime::now()).ok()?;
         let token = text("SessionToken").map(str::to_owned);
-        let credentials =
-            Credentials::new(text("AccessKeyId")?, text("SecretAccessKey")?, token, Some(expiry), "cache");
+        let credentials = Credentials::new(
+            text("AccessKeyId")?,
+            text("SecretAccessKey")?,
+            token,
+            Some(expiry),
+            "cache",
+        );
         (left >= SHORTEST_SESSION).then_some(credentials)
     }
 
-    /// Writes the session for the user alone. A cache that can't be written costs another code, and no more.
+    /// Writes the session for the user alone. A cache that can't be written costs another code, and
+    /// no more.
     pub fn write(&self, credentials: &Credentials, role: &str) {
         let expiry = credentials.expiry().map(time::format).unwrap_or_default();
         let account = role.split(':').nth(4).unwrap_or_default();
@@ -116,8 +142,12 @@ impl CachedSession {
 
 /// `json.dumps(arguments, sort_keys=True)`; the arguments are sorted.
 fn python_json(arguments: &[(&str, Value)]) -> String {
-    let member = |(key, value): &(&str, Value)| format!("\"{key}\": {}", escaped(&value.to_string()));
-    format!("{{{}}}", arguments.iter().map(member).collect::<Vec<_>>().join(", "))
+    let member =
+        |(key, value): &(&str, Value)| format!("\"{key}\": {}", escaped(&value.to_string()));
+    format!(
+        "{{{}}}",
+        arguments.iter().map(member).collect::<Vec<_>>().join(", ")
+    )
 }
 
 /// Python writes JSON in ASCII.
@@ -128,7 +158,10 @@ fn escaped(json: &str) -> String {
             escaped.push(character);
         } else {
             let mut units = [0; 2];
-            character.encode_utf16(&mut units).iter().for_each(|unit| escaped.push_str(&format!("\\u{unit:04x}")));
+            character
+                .encode_utf16(&mut units)
+                .iter()
+                .for_each(|unit| escaped.push_str(&format!("\\u{unit:04x}")));
         }
     }
     escaped
@@ -141,7 +174,8 @@ mod tests {
 
     use super::*;
 
-    /// The names are what botocore's `AssumeRoleCredentialFetcher._create_cache_key` returns for these arguments.
+    /// The names are what botocore's `AssumeRoleCredentialFetcher._create_cache_key` returns for
+    /// these arguments.
     #[test]
     fn sessions_are_kept_under_the_name_that_the_aws_cli_gives_them() {
         let role = "arn:aws:iam::123456789012:role/r";
@@ -157,7 +191,11 @@ mod tests {
             "624cd0f400deac1f2a936fb1dc241bf2d89cf23f",
         );
         check(
-            &[("DurationSeconds", json!(3600)), ("ExternalId", json!("ü\"")), ("RoleArn", json!(role))],
+            &[
+                ("DurationSeconds", json!(3600)),
+                ("ExternalId", json!("ü\"")),
+                ("RoleArn", json!(role)),
+            ],
             r#"{"DurationSeconds": 3600, "ExternalId": "\u00fc\"", "RoleArn": "arn:aws:iam::123456789012:role/r"}"#,
             "b9e594373adba15197002ffb0fb3612cc4b0bb43",
         );
@@ -170,12 +208,18 @@ mod tests {
         let role = "arn:aws:iam::123456789012:role/r";
         for (minutes, is_used) in [(60, true), (10, false)] {
             let expiry = Some(SystemTime::now() + Duration::from_secs(minutes * 60));
-            session.write(&Credentials::new("a", "s", Some("t".to_owned()), expiry, "test"), role);
+            session.write(
+                &Credentials::new("a", "s", Some("t".to_owned()), expiry, "test"),
+                role,
+            );
             assert_eq!(session.read().is_some(), is_used, "{minutes}");
         }
         let mode = fs::metadata(&session.path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let text = fs::read_to_string(&session.path).unwrap();
-        assert!(text.contains("UTC\"") && text.contains(r#""AccountId":"123456789012""#), "{text}");
+        assert!(
+            text.contains("UTC\"") && text.contains(r#""AccountId":"123456789012""#),
+            "{text}"
+        );
     }
 }

@@ -1,9 +1,10 @@
-//! Who calls AWS with a profile: the sources of credentials, in boto3's order (`botocore/credentials.py`,
-//! `create_credential_resolver`).
+//! Who calls AWS with a profile: the sources of credentials, in boto3's order
+//! (`botocore/credentials.py`, `create_credential_resolver`).
 //!
-//! Each source has a file. None of them runs a shell; those of containers and instances never go through a proxy; and
-//! where `--endpoint-url` is given, none calls another host. [`Chain`] keeps what was found until it has to be renewed, and
-//! an error that can't pass, so that it is found once and not once a region.
+//! Each source has a file. None of them runs a shell; those of containers and instances never go
+//! through a proxy; and where `--endpoint-url` is given, none calls another host. [`Chain`] keeps
+//! what was found until it has to be renewed, and an error that can't pass, so that it is found
+//! once and not once a region.
 
 mod assume_role;
 mod cache;
@@ -77,8 +78,13 @@ impl Sources {
         settings.s3()?;
         for service in ["STS", "CloudFormation", "S3", "EC2"] {
             if let Some(endpoint) = settings.endpoint(service).filter(|it| !is_url(&it.text)) {
-                let message = format!("{}: invalid endpoint URL `{}`", endpoint.origin, endpoint.text);
-                return Err(ProfileError::new(message).help("use something like http://localhost:4566"));
+                let message = format!(
+                    "{}: invalid endpoint URL `{}`",
+                    endpoint.origin, endpoint.text
+                );
+                return Err(
+                    ProfileError::new(message).help("use something like http://localhost:4566")
+                );
             }
         }
         if !settings.is_explicit
@@ -89,7 +95,10 @@ impl Sources {
         if let Some(found) = assume_role::load(self, &settings.profile).await? {
             return Ok(found);
         }
-        if let Some(found) = self.of_profile(&settings.profile, !settings.is_explicit).await? {
+        if let Some(found) = self
+            .of_profile(&settings.profile, !settings.is_explicit)
+            .await?
+        {
             return Ok(found);
         }
         if let Some(found) = keys::of_old_files(&settings.environment)? {
@@ -98,7 +107,9 @@ impl Sources {
         if let Some(found) = container::load(self).await? {
             return Ok(found);
         }
-        instance::load(self).await?.ok_or_else(|| self.nothing_found())
+        instance::load(self)
+            .await?
+            .ok_or_else(|| self.nothing_found())
     }
 
     /// The sources that a profile itself has. `source_profile` leads here, too.
@@ -130,8 +141,14 @@ impl Sources {
     fn nothing_found(&self) -> ProfileError {
         let settings = &self.settings;
         let error = match settings.files.place_of(&settings.profile) {
-            Some(_) => ProfileError::new(format!("no credentials were found: {} has none", settings.described())),
-            None => ProfileError::new(format!("no credentials were found in {}", searched(&settings.files))),
+            Some(_) => ProfileError::new(format!(
+                "no credentials were found: {} has none",
+                settings.described()
+            )),
+            None => ProfileError::new(format!(
+                "no credentials were found in {}",
+                searched(&settings.files)
+            )),
         };
         let known = settings.files.profiles();
         let profiles = match known.is_empty() {
@@ -139,7 +156,8 @@ impl Sources {
             false => format!(" (profiles: {})", known.join(", ")),
         };
         error.help(format!(
-            "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login` or \
+            "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws \
+             sso login` or \
              `aws login`; --profile and `auth` in .taskcat.yml choose a profile{profiles}"
         ))
     }
@@ -167,7 +185,10 @@ impl fmt::Debug for Chain {
 
 impl Chain {
     pub fn new(sources: Result<Sources, ProfileError>) -> Self {
-        Self { sources, state: Mutex::default() }
+        Self {
+            sources,
+            state: Mutex::default(),
+        }
     }
 
     pub async fn found(&self) -> Result<Found, ProfileError> {
@@ -185,13 +206,19 @@ impl Chain {
         let first = state.found.is_none();
         match sources.load().await {
             Ok(found) => {
-                state.renew_at = found.credentials.expiry().map(|expiry| renewal(now, expiry));
+                state.renew_at = found
+                    .credentials
+                    .expiry()
+                    .map(|expiry| renewal(now, expiry));
                 state.found = Some(found.clone());
                 Ok(found)
             }
             Err(error) => {
                 if let Some(found) = &state.found
-                    && found.credentials.expiry().is_some_and(|expiry| now < expiry)
+                    && found
+                        .credentials
+                        .expiry()
+                        .is_some_and(|expiry| now < expiry)
                 {
                     let found = found.clone();
                     state.renew_at = Some(now + NEXT_RENEWAL);
@@ -218,7 +245,10 @@ impl ProvideCredentials for Chain {
         Self: 'a,
     {
         future::ProvideCredentials::new(async {
-            let found = self.found().await.map_err(CredentialsError::invalid_configuration)?;
+            let found = self
+                .found()
+                .await
+                .map_err(CredentialsError::invalid_configuration)?;
             Ok(found.credentials)
         })
     }

@@ -1,5 +1,6 @@
 //! `credential_process`: a program that prints credentials
-//! (<https://docs.aws.amazon.com/cli/v1/userguide/cli-configure-sourcing-external.html>). It is run without a shell.
+//! (<https://docs.aws.amazon.com/cli/v1/userguide/cli-configure-sourcing-external.html>). It is run
+//! without a shell.
 
 use std::process::Stdio;
 
@@ -17,32 +18,50 @@ use crate::input;
 const LONGEST_MESSAGE: usize = 500;
 
 pub(super) async fn load(settings: &Settings, profile: &str) -> Loaded {
-    let Some(command) = settings.files.get(profile, "credential_process") else { return Ok(None) };
+    let Some(command) = settings.files.get(profile, "credential_process") else {
+        return Ok(None);
+    };
     let refused = |reason: String| {
         let message = format!("{command}: credential_process of profile `{profile}` {reason}");
         ProfileError::new(message)
     };
-    let words = words::split(command.text).map_err(|reason| refused(format!("can't be split into words: {reason}")))?;
+    let words = words::split(command.text)
+        .map_err(|reason| refused(format!("can't be split into words: {reason}")))?;
     let Some((program, arguments)) = words.split_first() else {
         return Err(refused("is empty".to_owned()));
     };
-    let run = Command::new(program).args(arguments).stderr(Stdio::piped()).kill_on_drop(true).output();
+    let run = Command::new(program)
+        .args(arguments)
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .output();
     let output = run.await.map_err(|error| {
-        let error = refused(format!("can't be run: `{program}`: {}", input::reason(&error)));
+        let error = refused(format!(
+            "can't be run: `{program}`: {}",
+            input::reason(&error)
+        ));
         error.help(
-            "it is run without a shell: write the program's full path, without ~, $VARIABLES, pipes or quotes \
+            "it is run without a shell: write the program's full path, without ~, $VARIABLES, \
+             pipes or quotes \
                     around the whole line",
         )
     })?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let said: String = said.trim().chars().take(LONGEST_MESSAGE).collect();
-        let said = if said.is_empty() { "it printed no error".to_owned() } else { said };
+        let said = if said.is_empty() {
+            "it printed no error".to_owned()
+        } else {
+            said
+        };
         return Err(refused(format!("failed ({}): {said}", output.status)));
     }
     let answer = serde_json::from_slice(&output.stdout).unwrap_or_default();
     let credentials = credentials(&answer).map_err(refused)?;
-    Ok(Some(Found { credentials, source: source(&command) }))
+    Ok(Some(Found {
+        credentials,
+        source: source(&command),
+    }))
 }
 
 fn source(command: &Located<'_>) -> String {
@@ -63,14 +82,25 @@ fn credentials(answer: &Value) -> Result<Credentials, String> {
     let text = |key: &str| answer[key].as_str().filter(|it| !it.is_empty());
     let required = |key: &str| text(key).ok_or_else(|| format!("printed no `{key}`"));
     let expiry = match text("Expiration") {
-        Some(text) => Some(time::parse(text).ok_or("printed an `Expiration` that is not a time in ISO 8601")?),
+        Some(text) => Some(
+            time::parse(text).ok_or("printed an `Expiration` that is not a time in ISO 8601")?,
+        ),
         None => None,
     };
     if is_over(expiry) {
-        return Err(format!("printed credentials that expired at {}", expiry.map(time::format).unwrap_or_default()));
+        return Err(format!(
+            "printed credentials that expired at {}",
+            expiry.map(time::format).unwrap_or_default()
+        ));
     }
     let token = text("SessionToken").map(str::to_owned);
-    Ok(Credentials::new(required("AccessKeyId")?, required("SecretAccessKey")?, token, expiry, "process"))
+    Ok(Credentials::new(
+        required("AccessKeyId")?,
+        required("SecretAccessKey")?,
+        token,
+        expiry,
+        "process",
+    ))
 }
 
 #[cfg(test)]
@@ -83,16 +113,30 @@ mod tests {
     fn answers_are_checked() {
         let check = |answer: Value, expected: Result<&str, &str>| {
             let found = credentials(&answer);
-            let found = found.as_ref().map(|it| it.access_key_id()).map_err(String::as_str);
+            let found = found
+                .as_ref()
+                .map(|it| it.access_key_id())
+                .map_err(String::as_str);
             assert_eq!(found, expected, "{answer}");
         };
-        check(json!({"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "s"}), Ok("a"));
-        check(json!({"Version": 1, "AccessKeyId": "a"}), Err("printed no `SecretAccessKey`"));
-        check(json!({"Version": 2}), Err("printed the `Version` 2; expected 1"));
+        check(
+            json!({"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "s"}),
+            Ok("a"),
+        );
+        check(
+            json!({"Version": 1, "AccessKeyId": "a"}),
+            Err("printed no `SecretAccessKey`"),
+        );
+        check(
+            json!({"Version": 2}),
+            Err("printed the `Version` 2; expected 1"),
+        );
         check(json!({}), Err("printed no `Version`; expected 1"));
         check(json!(null), Err("didn't print a JSON object"));
-        let past =
-            json!({"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "s", "Expiration": "2020-01-01T00:00:00Z"});
-        check(past, Err("printed credentials that expired at 2020-01-01T00:00:00Z"));
+        let past = json!({"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "s", "Expiration": "2020-01-01T00:00:00Z"});
+        check(
+            past,
+            Err("printed credentials that expired at 2020-01-01T00:00:00Z"),
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! IAM Identity Center: credentials for a session that `aws sso login` has opened, of `sso_session` and of the older
-//! `sso_start_url` (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html>).
+//! IAM Identity Center: credentials for a session that `aws sso login` has opened, of `sso_session`
+//! and of the older `sso_start_url`
+//! (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html>).
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -31,11 +32,19 @@ struct Session<'a> {
 }
 
 pub(super) async fn load(sources: &Sources, profile: &str) -> Loaded {
-    let Some(session) = Session::of(sources, profile)? else { return Ok(None) };
+    let Some(session) = Session::of(sources, profile)? else {
+        return Ok(None);
+    };
     let token = session.token(sources).await?;
     let credentials = session.credentials(sources, &token).await?;
-    let source = format!("SSO account {} role {} ({})", session.account_id, session.role, session.at);
-    Ok(Some(Found { credentials, source }))
+    let source = format!(
+        "SSO account {} role {} ({})",
+        session.account_id, session.role, session.at
+    );
+    Ok(Some(Found {
+        credentials,
+        source,
+    }))
 }
 
 impl<'a> Session<'a> {
@@ -43,25 +52,49 @@ impl<'a> Session<'a> {
     fn of(sources: &'a Sources, profile: &'a str) -> Result<Option<Self>, ProfileError> {
         let files = &sources.settings.files;
         let of_profile = |key: &str| files.get(profile, key);
-        let Some(at) = of_profile("sso_account_id").or_else(|| of_profile("sso_role_name")) else { return Ok(None) };
+        let Some(at) = of_profile("sso_account_id").or_else(|| of_profile("sso_role_name")) else {
+            return Ok(None);
+        };
         let name = of_profile("sso_session");
         if let Some(name) = name {
             let Some(keys) = files.sso_session_keys(name.text) else {
-                let message = format!("{name}: the section [sso-session {}] doesn't exist", name.text);
+                let message = format!(
+                    "{name}: the section [sso-session {}] doesn't exist",
+                    name.text
+                );
                 return Err(ProfileError::new(message).help("create it with `aws configure sso`"));
             };
-            let differing = keys.filter_map(|key| Some((key, of_profile(key)?, files.sso_session(name.text, key)?)));
-            if let Some((key, own, other)) = differing.into_iter().find(|(_, own, other)| own.text != other.text) {
-                let message = format!("{own}: `{key}` has another value in [sso-session {}] ({other})", name.text);
-                return Err(ProfileError::new(message).help(format!("delete `{key}` from profile `{profile}`")));
+            let differing = keys.filter_map(|key| {
+                Some((key, of_profile(key)?, files.sso_session(name.text, key)?))
+            });
+            if let Some((key, own, other)) = differing
+                .into_iter()
+                .find(|(_, own, other)| own.text != other.text)
+            {
+                let message = format!(
+                    "{own}: `{key}` has another value in [sso-session {}] ({other})",
+                    name.text
+                );
+                return Err(ProfileError::new(message)
+                    .help(format!("delete `{key}` from profile `{profile}`")));
             }
         }
-        let get = |key: &str| name.and_then(|name| files.sso_session(name.text, key)).or_else(|| of_profile(key));
+        let get = |key: &str| {
+            name.and_then(|name| files.sso_session(name.text, key))
+                .or_else(|| of_profile(key))
+        };
         let required = |key: &str| {
-            get(key).filter(|it| !it.text.is_empty()).map(|it| it.text).ok_or_else(|| {
-                ProfileError::new(format!("{at}: profile `{profile}` uses SSO, but `{key}` isn't set"))
-                    .help(format!("complete it with `aws configure sso --profile {profile}`"))
-            })
+            get(key)
+                .filter(|it| !it.text.is_empty())
+                .map(|it| it.text)
+                .ok_or_else(|| {
+                    ProfileError::new(format!(
+                        "{at}: profile `{profile}` uses SSO, but `{key}` isn't set"
+                    ))
+                    .help(format!(
+                        "complete it with `aws configure sso --profile {profile}`"
+                    ))
+                })
         };
         Ok(Some(Self {
             profile,
@@ -80,7 +113,11 @@ impl<'a> Session<'a> {
 
     fn path(&self, sources: &Sources) -> PathBuf {
         let key = Sha1::digest(self.name.unwrap_or(self.start_url));
-        sources.settings.environment.in_home(CACHE).join(cache::name(key))
+        sources
+            .settings
+            .environment
+            .in_home(CACHE)
+            .join(cache::name(key))
     }
 
     /// The access token of the session, renewed where it can be.
@@ -88,27 +125,39 @@ impl<'a> Session<'a> {
         let path = self.path(sources);
         let refused = |reason: &str| {
             let name = self.name.unwrap_or(self.start_url);
-            ProfileError::new(format!("the SSO session {name} of profile `{}` {reason}", self.profile))
-                .help(self.login())
+            ProfileError::new(format!(
+                "the SSO session {name} of profile `{}` {reason}",
+                self.profile
+            ))
+            .help(self.login())
         };
         let bytes = input::read(&path, input::DOCUMENT)
             .map_err(|error| refused(&format!("isn't open ({}: {error})", path.display())))?;
         let mut cached: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let unreadable = || refused(&format!("can't be read from {}", path.display()));
-        let mut expiry = cached["expiresAt"].as_str().and_then(time::parse).ok_or_else(unreadable)?;
+        let mut expiry = cached["expiresAt"]
+            .as_str()
+            .and_then(time::parse)
+            .ok_or_else(unreadable)?;
         let now = SystemTime::now();
         if self.name.is_some()
             && expiry < now + RENEWAL
             && let Some(renewed) = self.renew(sources, &cached).await
         {
             cache::write(&path, &renewed);
-            expiry = renewed["expiresAt"].as_str().and_then(time::parse).unwrap_or(expiry);
+            expiry = renewed["expiresAt"]
+                .as_str()
+                .and_then(time::parse)
+                .unwrap_or(expiry);
             cached = renewed;
         }
         if expiry <= now {
             return Err(refused(&format!("has expired at {}", time::format(expiry))));
         }
-        cached["accessToken"].as_str().map(str::to_owned).ok_or_else(unreadable)
+        cached["accessToken"]
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(unreadable)
     }
 
     /// Asks for a new token; nothing where that isn't possible.
@@ -127,8 +176,20 @@ impl<'a> Session<'a> {
         let url = format!("{}/token", self.endpoint(sources, "SSO OIDC", "oidc"));
         let headers = vec![("content-type", "application/json".to_owned())];
         let limit = sources.call_timeout;
-        let query = Query { method: "POST", url: &url, headers, body: body.to_string(), limit };
-        let answer = sources.http.ask(query).await.ok().filter(|answer| answer.status == 200)?.json();
+        let query = Query {
+            method: "POST",
+            url: &url,
+            headers,
+            body: body.to_string(),
+            limit,
+        };
+        let answer = sources
+            .http
+            .ask(query)
+            .await
+            .ok()
+            .filter(|answer| answer.status == 200)?
+            .json();
         let seconds = answer["expiresIn"].as_u64()?;
         let mut renewed = json!({
             "startUrl": self.start_url,
@@ -145,14 +206,27 @@ impl<'a> Session<'a> {
         Some(renewed)
     }
 
-    async fn credentials(&self, sources: &Sources, token: &str) -> Result<Credentials, ProfileError> {
+    async fn credentials(
+        &self,
+        sources: &Sources,
+        token: &str,
+    ) -> Result<Credentials, ProfileError> {
         let query = form_urlencoded::Serializer::new(String::new())
             .append_pair("role_name", self.role)
             .append_pair("account_id", self.account_id)
             .finish();
-        let url = format!("{}/federation/credentials?{query}", self.endpoint(sources, "SSO", "portal.sso"));
+        let url = format!(
+            "{}/federation/credentials?{query}",
+            self.endpoint(sources, "SSO", "portal.sso")
+        );
         let headers = vec![("x-amz-sso_bearer_token", token.to_owned())];
-        let query = Query { method: "GET", url: &url, headers, body: String::new(), limit: sources.call_timeout };
+        let query = Query {
+            method: "GET",
+            url: &url,
+            headers,
+            body: String::new(),
+            limit: sources.call_timeout,
+        };
         let refused = |reason: String| {
             let message = format!(
                 "SSO gives profile `{}` no credentials for account {} and role {}: {reason}",
@@ -169,23 +243,45 @@ impl<'a> Session<'a> {
         let message = json["message"].as_str().unwrap_or_default();
         match answer.status {
             200 => {}
-            401 => return Err(refused(format!("the session has ended ({message})")).help(self.login())),
+            401 => {
+                return Err(
+                    refused(format!("the session has ended ({message})")).help(self.login())
+                );
+            }
             status @ 500.. => return Err(refused(format!("HTTP status {status}")).may_pass()),
             status => {
-                let help = "check sso_account_id and sso_role_name, and that the role is assigned to you";
-                return Err(refused(format!("HTTP status {status} {message}").trim().to_owned()).help(help));
+                let help =
+                    "check sso_account_id and sso_role_name, and that the role is assigned to you";
+                return Err(
+                    refused(format!("HTTP status {status} {message}").trim().to_owned()).help(help),
+                );
             }
         }
         let found = &json["roleCredentials"];
-        let text = |key: &str| found[key].as_str().ok_or_else(|| refused(format!("the answer has no `{key}`")));
-        let expiry = found["expiration"].as_u64().map(|millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis));
+        let text = |key: &str| {
+            found[key]
+                .as_str()
+                .ok_or_else(|| refused(format!("the answer has no `{key}`")))
+        };
+        let expiry = found["expiration"]
+            .as_u64()
+            .map(|millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis));
         let token = Some(text("sessionToken")?.to_owned());
-        Ok(Credentials::new(text("accessKeyId")?, text("secretAccessKey")?, token, expiry, "sso"))
+        Ok(Credentials::new(
+            text("accessKeyId")?,
+            text("secretAccessKey")?,
+            token,
+            expiry,
+            "sso",
+        ))
     }
 
     fn endpoint(&self, sources: &Sources, service_id: &str, host: &str) -> String {
         let suffix = catalog::partition_of(self.region).dns_suffix;
-        let own = sources.settings.endpoint(service_id).map(|it| it.text.trim_end_matches('/').to_owned());
+        let own = sources
+            .settings
+            .endpoint(service_id)
+            .map(|it| it.text.trim_end_matches('/').to_owned());
         own.unwrap_or_else(|| format!("https://{host}.{}.{suffix}", self.region))
     }
 }

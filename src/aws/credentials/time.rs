@@ -6,13 +6,20 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// Returns the time of a text such as `2026-01-31T12:00:00Z`, `…+00:00` or the AWS CLI's `…UTC`. Without a zone it is UTC.
+/// Returns the time of a text such as `2026-01-31T12:00:00Z`, `…+00:00` or the AWS CLI's `…UTC`.
+/// Without a zone it is UTC.
 pub(super) fn parse(text: &str) -> Option<SystemTime> {
     let text = text.trim();
-    let zoned = text.strip_suffix("UTC").map(|it| format!("{}Z", it.trim_end()));
+    let zoned = text
+        .strip_suffix("UTC")
+        .map(|it| format!("{}Z", it.trim_end()));
     let text = zoned.as_deref().unwrap_or(text);
     let timestamp = text.parse::<Timestamp>().ok();
-    let civil = || TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok();
+    let civil = || {
+        TimeZone::UTC
+            .to_timestamp(text.parse::<DateTime>().ok()?)
+            .ok()
+    };
     SystemTime::try_from(timestamp.or_else(civil)?).ok()
 }
 
@@ -30,9 +37,12 @@ mod tests {
     fn times_are_read_in_all_their_forms() {
         let expected = parse("2026-01-31T12:00:00Z");
         assert!(expected.is_some());
-        for text in
-            ["2026-01-31T12:00:00UTC", "2026-01-31T12:00:00+00:00", "2026-01-31T13:00:00+01:00", "2026-01-31T12:00:00"]
-        {
+        for text in [
+            "2026-01-31T12:00:00UTC",
+            "2026-01-31T12:00:00+00:00",
+            "2026-01-31T13:00:00+01:00",
+            "2026-01-31T12:00:00",
+        ] {
             assert_eq!(parse(text), expected, "{text}");
         }
         assert_eq!(parse("soon"), None);

@@ -35,13 +35,20 @@ pub(in crate::aws) enum ConnectError {
     #[error("can't connect to {target}: no connection within {} s", .limit.as_secs_f32())]
     TimedOut { target: String, limit: Duration },
     #[error("proxy {proxy} refused the connection to {target}: HTTP status {status}")]
-    Refused { proxy: String, target: String, status: u16 },
+    Refused {
+        proxy: String,
+        target: String,
+        status: u16,
+    },
     #[error("proxy {proxy} requires a user and password (HTTP status 407)")]
     Unauthorized { proxy: String, variable: String },
     #[error("proxy {proxy} can't be used: only http:// and https:// proxies are supported")]
     Unsupported { proxy: String, variable: String },
     #[error("can't connect to {target}: {}", certificate(.source))]
-    Certificate { target: String, source: rustls::Error },
+    Certificate {
+        target: String,
+        source: rustls::Error,
+    },
 }
 
 impl ConnectError {
@@ -50,19 +57,26 @@ impl ConnectError {
         match self {
             Self::Unreachable { .. } | Self::TimedOut { .. } => true,
             Self::Refused { status, .. } => *status >= 500,
-            Self::Unauthorized { .. } | Self::Unsupported { .. } | Self::Certificate { .. } => false,
+            Self::Unauthorized { .. } | Self::Unsupported { .. } | Self::Certificate { .. } => {
+                false
+            }
         }
     }
 
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::Unauthorized { variable, .. } => Some(format!("set {variable} to http://USER:PASSWORD@HOST:PORT")),
-            Self::Unsupported { variable, .. } => {
-                Some(format!("set {variable} to an HTTP proxy, or add the host to NO_PROXY"))
-            }
+            Self::Unauthorized { variable, .. } => Some(format!(
+                "set {variable} to \
+                http://USER:PASSWORD@HOST:PORT"
+            )),
+            Self::Unsupported { variable, .. } => Some(format!(
+                "set {variable} to an HTTP proxy, or add the host to NO_PROXY"
+            )),
             Self::Certificate { .. } => Some(
-                "if the certificate is issued by a private authority or an inspecting proxy, name a file with the \
-                 authority's certificate: --ca-bundle FILE, AWS_CA_BUNDLE, or ca_bundle in the profile"
+                "if the certificate is issued by a private authority or an inspecting proxy, name \
+                 a file with the \
+                 authority's certificate: --ca-bundle FILE, AWS_CA_BUNDLE, or ca_bundle in the \
+                 profile"
                     .to_owned(),
             ),
             Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Refused { .. } => None,
@@ -78,7 +92,9 @@ fn reason(error: &BoxError) -> String {
     }
     let text = innermost.to_string();
     let text = input::without_number(&text);
-    text.strip_prefix("failed to lookup address information: ").unwrap_or(text).to_owned()
+    text.strip_prefix("failed to lookup address information: ")
+        .unwrap_or(text)
+        .to_owned()
 }
 
 fn certificate(error: &rustls::Error) -> String {
@@ -86,8 +102,12 @@ fn certificate(error: &rustls::Error) -> String {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
             "its certificate is not signed by a trusted authority".to_owned()
         }
-        error if tls::is_authority(error) => "its certificate, signed by itself, is not trusted".to_owned(),
-        rustls::Error::InvalidCertificate(error) => format!("its certificate is not accepted: {error}"),
+        error if tls::is_authority(error) => {
+            "its certificate, signed by itself, is not trusted".to_owned()
+        }
+        rustls::Error::InvalidCertificate(error) => {
+            format!("its certificate is not accepted: {error}")
+        }
         error => format!("TLS failed: {error}"),
     }
 }
@@ -115,7 +135,9 @@ impl Tls {
     }
 
     fn config(&self) -> Result<TlsConfig, rustls::Error> {
-        self.0.get_or_init(|| tls::of_system().map(Arc::new)).clone()
+        self.0
+            .get_or_init(|| tls::of_system().map(Arc::new))
+            .clone()
     }
 }
 
@@ -124,7 +146,12 @@ impl Connector {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
-        Self { tcp, proxies, tls, limit }
+        Self {
+            tcp,
+            proxies,
+            tls,
+            limit,
+        }
     }
 
     async fn connect(self, url: Uri) -> Result<Transport, ConnectError> {
@@ -133,7 +160,9 @@ impl Connector {
             Some(proxy) => format!("proxy {} ({})", proxy.shown, proxy.variable),
             None => origin(&url),
         };
-        let Some(limit) = self.limit else { return self.open(&url, proxy).await };
+        let Some(limit) = self.limit else {
+            return self.open(&url, proxy).await;
+        };
         let opened = tokio::time::timeout(limit, self.open(&url, proxy)).await;
         opened.unwrap_or(Err(ConnectError::TimedOut { target, limit }))
     }
@@ -142,14 +171,23 @@ impl Connector {
         let is_https = url.scheme() == Some(&Scheme::HTTPS);
         let Some(proxy) = proxy else {
             let stream = self.tcp(url, origin(url)).await?;
-            let stream = if is_https { self.secure(stream, url).await? } else { stream };
-            return Ok(Transport { stream: TokioIo::new(stream), is_forwarded: false });
+            let stream = if is_https {
+                self.secure(stream, url).await?
+            } else {
+                stream
+            };
+            return Ok(Transport {
+                stream: TokioIo::new(stream),
+                is_forwarded: false,
+            });
         };
         let Some(server) = &proxy.server else {
             let (proxy, variable) = (described(&proxy), proxy.variable.clone());
             return Err(ConnectError::Unsupported { proxy, variable });
         };
-        let mut stream = self.tcp(&server.uri, format!("proxy {}", described(&proxy))).await?;
+        let mut stream = self
+            .tcp(&server.uri, format!("proxy {}", described(&proxy)))
+            .await?;
         if server.uri.scheme() == Some(&Scheme::HTTPS) {
             stream = self.secure(stream, &server.uri).await?;
         }
@@ -157,26 +195,48 @@ impl Connector {
             tunnel(&mut stream, url, &proxy, server).await?;
             stream = self.secure(stream, url).await?;
         }
-        Ok(Transport { stream: TokioIo::new(stream), is_forwarded: !is_https })
+        Ok(Transport {
+            stream: TokioIo::new(stream),
+            is_forwarded: !is_https,
+        })
     }
 
     async fn tcp(&self, url: &Uri, target: String) -> Result<Stream, ConnectError> {
         let connected = self.tcp.clone().call(url.clone()).await;
-        let stream = connected.map_err(|error| ConnectError::Unreachable { target, source: error.into() })?;
+        let stream = connected.map_err(|error| ConnectError::Unreachable {
+            target,
+            source: error.into(),
+        })?;
         Ok(Box::new(stream.into_inner()))
     }
 
     async fn secure(&self, stream: Stream, url: &Uri) -> Result<Stream, ConnectError> {
-        let refused = |source| ConnectError::Certificate { target: origin(url), source };
-        let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(host).map_err(|error| refused(rustls::Error::General(error.to_string())))?;
+        let refused = |source| ConnectError::Certificate {
+            target: origin(url),
+            source,
+        };
+        let host = url
+            .host()
+            .unwrap_or_default()
+            .trim_matches(['[', ']'])
+            .to_owned();
+        let name = ServerName::try_from(host)
+            .map_err(|error| refused(rustls::Error::General(error.to_string())))?;
         let config = self.tls.config().map_err(refused)?;
         match TlsConnector::from(config).connect(name, stream).await {
             Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => Err(match error.get_ref().and_then(|it| it.downcast_ref::<rustls::Error>()) {
-                Some(inner) => refused(inner.clone()),
-                None => ConnectError::Unreachable { target: origin(url), source: error.into() },
-            }),
+            Err(error) => Err(
+                match error
+                    .get_ref()
+                    .and_then(|it| it.downcast_ref::<rustls::Error>())
+                {
+                    Some(inner) => refused(inner.clone()),
+                    None => ConnectError::Unreachable {
+                        target: origin(url),
+                        source: error.into(),
+                    },
+                },
+            ),
         }
     }
 }
@@ -198,7 +258,10 @@ impl Service<Uri> for Connector {
 /// `https://sts.us-east-1.amazonaws.com`
 fn origin(url: &Uri) -> String {
     let scheme = url.scheme_str().unwrap_or("http");
-    format!("{scheme}://{}", url.authority().map(|it| it.as_str()).unwrap_or_default())
+    format!(
+        "{scheme}://{}",
+        url.authority().map(|it| it.as_str()).unwrap_or_default()
+    )
 }
 
 /// `http://proxy:8080 (HTTPS_PROXY)`
@@ -207,10 +270,16 @@ fn described(proxy: &Proxy) -> String {
 }
 
 /// Asks the proxy for a connection to the host.
-async fn tunnel(stream: &mut Stream, url: &Uri, proxy: &Proxy, server: &ProxyServer) -> Result<(), ConnectError> {
+async fn tunnel(
+    stream: &mut Stream,
+    url: &Uri,
+    proxy: &Proxy,
+    server: &ProxyServer,
+) -> Result<(), ConnectError> {
     let host = url.host().unwrap_or_default();
     let port = url.port_u16().unwrap_or(443);
-    let mut request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n").into_bytes();
+    let mut request =
+        format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n").into_bytes();
     if let Some(authorization) = &server.authorization {
         request.extend_from_slice(b"Proxy-Authorization: ");
         request.extend_from_slice(authorization.as_bytes());
@@ -226,13 +295,20 @@ async fn tunnel(stream: &mut Stream, url: &Uri, proxy: &Proxy, server: &ProxySer
     match status {
         200..300 => Ok(()),
         407 => Err(unauthorized(proxy)),
-        status => Err(ConnectError::Refused { proxy: described(proxy), target: origin(url), status }),
+        status => Err(ConnectError::Refused {
+            proxy: described(proxy),
+            target: origin(url),
+            status,
+        }),
     }
 }
 
 /// A proxy that wants another user or password.
 pub(super) fn unauthorized(proxy: &Proxy) -> ConnectError {
-    ConnectError::Unauthorized { proxy: described(proxy), variable: proxy.variable.clone() }
+    ConnectError::Unauthorized {
+        proxy: described(proxy),
+        variable: proxy.variable.clone(),
+    }
 }
 
 /// The status of an answer without a body. Not a byte of what follows it is read.
@@ -244,8 +320,13 @@ async fn answer(stream: &mut Stream) -> io::Result<u16> {
         }
         head.push(stream.read_u8().await?);
     }
-    let status = head.split(|byte| *byte == b' ').nth(1).and_then(|word| std::str::from_utf8(word).ok());
-    status.and_then(|word| word.parse().ok()).ok_or_else(|| io::Error::other("its answer is no HTTP"))
+    let status = head
+        .split(|byte| *byte == b' ')
+        .nth(1)
+        .and_then(|word| std::str::from_utf8(word).ok());
+    status
+        .and_then(|word| word.parse().ok())
+        .ok_or_else(|| io::Error::other("its answer is no HTTP"))
 }
 
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -278,7 +359,11 @@ impl Read for Transport {
 }
 
 impl Write for Transport {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 

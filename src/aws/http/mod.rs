@@ -1,7 +1,9 @@
-//! The HTTP client of all calls: those of the SDK, those signed here, and those that credentials come from.
+//! The HTTP client of all calls: those of the SDK, those signed here, and those that credentials
+//! come from.
 //!
-//! The SDK's own client reads proxies and certificates from the environment by other rules than boto3, and its errors name no
-//! proxy. This one is hyper's with our connections: [`proxy`] decides where to connect, [`tls`] whom to trust.
+//! The SDK's own client reads proxies and certificates from the environment by other rules than
+//! boto3, and its errors name no proxy. This one is hyper's with our connections: [`proxy`] decides
+//! where to connect, [`tls`] whom to trust.
 
 mod connect;
 mod proxy;
@@ -75,23 +77,45 @@ impl Http {
     }
 
     fn of(proxies: Proxies, tls: Tls) -> Self {
-        Self(Arc::new(Shared { proxies: Arc::new(proxies), tls, connectors: Mutex::default() }))
+        Self(Arc::new(Shared {
+            proxies: Arc::new(proxies),
+            tls,
+            connectors: Mutex::default(),
+        }))
     }
 
     /// What sends requests within these limits.
-    pub fn connector(&self, connect: Option<Duration>, read: Option<Duration>) -> SharedHttpConnector {
-        let mut connectors = self.0.connectors.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn connector(
+        &self,
+        connect: Option<Duration>,
+        read: Option<Duration>,
+    ) -> SharedHttpConnector {
+        let mut connectors = self
+            .0
+            .connectors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let made = connectors.entry((connect, read)).or_insert_with(|| {
             let connector = Connector::new(self.0.proxies.clone(), self.0.tls.clone(), connect);
-            let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
-            SharedHttpConnector::new(Requests { client, proxies: self.0.proxies.clone(), read })
+            let client = Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .build(connector);
+            SharedHttpConnector::new(Requests {
+                client,
+                proxies: self.0.proxies.clone(),
+                read,
+            })
         });
         made.clone()
     }
 }
 
 impl HttpClient for Http {
-    fn http_connector(&self, settings: &HttpConnectorSettings, _components: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        _components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         self.connector(settings.connect_timeout(), settings.read_timeout())
     }
 }
@@ -116,14 +140,21 @@ impl HttpConnector for Requests {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let mut request = match request.try_into_http1x() {
             Ok(request) => request,
-            Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
+            Err(error) => {
+                return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into())));
+            }
         };
         // Requests to https:// hosts go through a tunnel, which the proxy has agreed to before.
-        let forwarded = self.proxies.of_url(request.uri()).filter(|_| request.uri().scheme() != Some(&Scheme::HTTPS));
+        let forwarded = self
+            .proxies
+            .of_url(request.uri())
+            .filter(|_| request.uri().scheme() != Some(&Scheme::HTTPS));
         let forwarded = forwarded.cloned();
         let server = forwarded.as_ref().and_then(|proxy| proxy.server.as_ref());
         if let Some(authorization) = server.and_then(|server| server.authorization.as_ref()) {
-            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
+            request
+                .headers_mut()
+                .insert(PROXY_AUTHORIZATION, authorization.clone());
         }
         let captured = capture_connection(&mut request);
         if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
@@ -158,7 +189,12 @@ fn connection(captured: &CaptureConnection) -> Option<ConnectionMetadata> {
             connected.poison();
         }
     };
-    Some(ConnectionMetadata::builder().proxied(false).poison_fn(poison).build())
+    Some(
+        ConnectionMetadata::builder()
+            .proxied(false)
+            .poison_fn(poison)
+            .build(),
+    )
 }
 
 /// The SDK repeats calls whose connection was lost or not made, and no others.
@@ -173,7 +209,9 @@ fn classified(error: Box<dyn Error + Send + Sync>) -> ConnectorError {
     match find::<hyper::Error>(error.as_ref()) {
         Some(hyper) if hyper.is_timeout() => ConnectorError::timeout(error),
         Some(hyper) if hyper.is_user() => ConnectorError::user(error),
-        Some(hyper) if hyper.is_incomplete_message() => ConnectorError::other(error, Some(ErrorKind::TransientError)),
+        Some(hyper) if hyper.is_incomplete_message() => {
+            ConnectorError::other(error, Some(ErrorKind::TransientError))
+        }
         _ => ConnectorError::io(error),
     }
 }
@@ -223,31 +261,53 @@ pub(super) struct NoAnswer {
 
 impl Http {
     pub async fn ask(&self, query: Query<'_>) -> Result<Answer, NoAnswer> {
-        let failed = |message: String| NoAnswer { message: format!("{}: {message}", query.url), help: None };
+        let failed = |message: String| NoAnswer {
+            message: format!("{}: {message}", query.url),
+            help: None,
+        };
         let mut request = HttpRequest::new(SdkBody::from(query.body));
-        let is_built = request.set_method(query.method).is_ok() && request.set_uri(query.url).is_ok();
+        let is_built =
+            request.set_method(query.method).is_ok() && request.set_uri(query.url).is_ok();
         if !is_built {
             return Err(failed("it is not a URL".to_owned()));
         }
         for (name, value) in query.headers {
             let set = request.headers_mut().try_insert(name, value);
             set.map_err(|_| {
-                failed(format!("the value of the header `{name}` has characters that HTTP doesn't allow"))
+                failed(format!(
+                    "the value of the header `{name}` has characters that HTTP doesn't allow"
+                ))
             })?;
         }
-        tracing::debug!("{} {}", query.method, query.url.split('?').next().unwrap_or_default());
+        tracing::debug!(
+            "{} {}",
+            query.method,
+            query.url.split('?').next().unwrap_or_default()
+        );
         let limit = Some(query.limit);
-        let answer = self.connector(limit, limit).call(request).await.map_err(|error| match find(&error) {
-            Some(connect) => {
-                let connect: &ConnectError = connect;
-                NoAnswer { message: connect.to_string(), help: connect.help() }
-            }
-            None => failed(innermost(&error)),
-        })?;
+        let answer =
+            self.connector(limit, limit)
+                .call(request)
+                .await
+                .map_err(|error| match find(&error) {
+                    Some(connect) => {
+                        let connect: &ConnectError = connect;
+                        NoAnswer {
+                            message: connect.to_string(),
+                            help: connect.help(),
+                        }
+                    }
+                    None => failed(innermost(&error)),
+                })?;
         let status = answer.status().as_u16();
         let body = ByteStream::new(answer.into_body()).collect();
-        let body = tokio::time::timeout(query.limit, body).await.map_err(|_| failed("the answer stalls".to_owned()))?;
-        Ok(Answer { status, body: body.map_err(|error| failed(innermost(&error)))?.to_vec() })
+        let body = tokio::time::timeout(query.limit, body)
+            .await
+            .map_err(|_| failed("the answer stalls".to_owned()))?;
+        Ok(Answer {
+            status,
+            body: body.map_err(|error| failed(innermost(&error)))?.to_vec(),
+        })
     }
 }
 

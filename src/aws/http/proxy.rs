@@ -1,5 +1,5 @@
-//! Which proxy a URL is called through, as the environment says: Python's rules (`urllib.request.getproxies_environment`
-//! and `proxy_bypass_environment`), which are boto3's.
+//! Which proxy a URL is called through, as the environment says: Python's rules
+//! (`urllib.request.getproxies_environment` and `proxy_bypass_environment`), which are boto3's.
 //!
 //! Pure. Container and instance metadata never go through a proxy; their clients don't ask here.
 
@@ -51,15 +51,27 @@ impl Proxies {
             let (variable, value) = variable(environment, scheme)?;
             Some(Arc::new(Proxy::new(variable, value)))
         };
-        let bypass = variable(environment, "no").map(|(_, value)| value.to_owned()).unwrap_or_default();
-        Self { http: proxy("http"), https: proxy("https"), bypass }
+        let bypass = variable(environment, "no")
+            .map(|(_, value)| value.to_owned())
+            .unwrap_or_default();
+        Self {
+            http: proxy("http"),
+            https: proxy("https"),
+            bypass,
+        }
     }
 
     /// The proxy for a URL, unless it is called directly.
     pub fn of_url(&self, url: &Uri) -> Option<&Arc<Proxy>> {
-        let proxy = if url.scheme() == Some(&Scheme::HTTPS) { &self.https } else { &self.http };
+        let proxy = if url.scheme() == Some(&Scheme::HTTPS) {
+            &self.https
+        } else {
+            &self.http
+        };
         let authority = url.authority()?.as_str();
-        proxy.as_ref().filter(|_| !is_bypassed(authority, &self.bypass))
+        proxy
+            .as_ref()
+            .filter(|_| !is_bypassed(authority, &self.bypass))
     }
 }
 
@@ -73,14 +85,20 @@ fn variable<'e>(environment: &'e Environment, scheme: &str) -> Option<(String, &
     if scheme == "http" && environment.raw("REQUEST_METHOD").is_some() {
         return None;
     }
-    let (name, value) = environment.iter().find(|(name, _)| name.eq_ignore_ascii_case(&lower))?;
+    let (name, value) = environment
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(&lower))?;
     (!value.is_empty()).then_some((name.to_owned(), value))
 }
 
 impl Proxy {
     fn new(variable: String, value: &str) -> Self {
         let value = value.trim();
-        let url = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
+        let url = if value.contains("://") {
+            value.to_owned()
+        } else {
+            format!("http://{value}")
+        };
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", value));
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let (user, host) = match authority.rsplit_once('@') {
@@ -88,11 +106,20 @@ impl Proxy {
             None => (None, authority),
         };
         let shown = format!("{scheme}://{host}");
-        let uri = Uri::try_from(shown.as_str()).ok().filter(|uri| uri.host().is_some_and(|host| !host.is_empty()));
+        let uri = Uri::try_from(shown.as_str())
+            .ok()
+            .filter(|uri| uri.host().is_some_and(|host| !host.is_empty()));
         let server = uri
             .filter(|_| matches!(scheme, "http" | "https"))
-            .map(|uri| ProxyServer { uri, authorization: user.and_then(basic_authorization) });
-        Self { variable, shown, server }
+            .map(|uri| ProxyServer {
+                uri,
+                authorization: user.and_then(basic_authorization),
+            });
+        Self {
+            variable,
+            shown,
+            server,
+        }
     }
 }
 
@@ -110,7 +137,9 @@ fn basic_authorization(user: &str) -> Option<HeaderValue> {
 fn unescaped(text: &str) -> Vec<u8> {
     // A form's encoding, but that `+` is itself.
     let form = format!("x={}", text.replace('+', "%2B").replace('&', "%26"));
-    let decoded = form_urlencoded::parse(form.as_bytes()).next().map(|(_, value)| value.into_owned());
+    let decoded = form_urlencoded::parse(form.as_bytes())
+        .next()
+        .map(|(_, value)| value.into_owned());
     decoded.unwrap_or_default().into_bytes()
 }
 
@@ -120,9 +149,13 @@ fn is_bypassed(authority: &str, bypass: &str) -> bool {
         return true;
     }
     let authority = authority.to_lowercase();
-    let port = authority.rsplit_once(':').filter(|(_, port)| port.chars().all(|it| it.is_ascii_digit()));
+    let port = authority
+        .rsplit_once(':')
+        .filter(|(_, port)| port.chars().all(|it| it.is_ascii_digit()));
     let host = port.map_or(authority.as_str(), |(host, _)| host);
-    let names = bypass.split(',').map(|name| name.trim().trim_start_matches('.').to_lowercase());
+    let names = bypass
+        .split(',')
+        .map(|name| name.trim().trim_start_matches('.').to_lowercase());
     names.filter(|name| !name.is_empty()).any(|name| {
         let suffix = format!(".{name}");
         host == name || authority == name || host.ends_with(&suffix) || authority.ends_with(&suffix)
@@ -139,18 +172,40 @@ mod tests {
         let check = |variables: &[(&str, &str)], url: &str, expected: &str| {
             let proxies = Proxies::of(&environment(variables));
             let found = proxies.of_url(&Uri::try_from(url).unwrap());
-            let found = found.map(|it| format!("{} {}", it.variable, it.shown)).unwrap_or_default();
+            let found = found
+                .map(|it| format!("{} {}", it.variable, it.shown))
+                .unwrap_or_default();
             assert_eq!(found, expected, "{variables:?} {url}");
         };
         let both = [("HTTP_PROXY", "http://p:1"), ("HTTPS_PROXY", "q:2")];
         check(&both, "http://h/", "HTTP_PROXY http://p:1");
         check(&both, "https://h/", "HTTPS_PROXY http://q:2");
-        check(&[("HTTP_PROXY", "http://p:1"), ("http_proxy", "http://l:1")], "http://h/", "http_proxy http://l:1");
-        check(&[("HTTP_PROXY", "http://p:1"), ("http_proxy", "")], "http://h/", "");
+        check(
+            &[("HTTP_PROXY", "http://p:1"), ("http_proxy", "http://l:1")],
+            "http://h/",
+            "http_proxy http://l:1",
+        );
+        check(
+            &[("HTTP_PROXY", "http://p:1"), ("http_proxy", "")],
+            "http://h/",
+            "",
+        );
         check(&[("HTTP_PROXY", "")], "http://h/", "");
-        check(&[("HTTP_PROXY", "http://p:1"), ("REQUEST_METHOD", "GET")], "http://h/", "");
-        check(&[("HTTPS_PROXY", "http://user:s3cr3t@p:1/")], "https://h/", "HTTPS_PROXY http://p:1");
-        check(&[("HTTPS_PROXY", "socks5://p:1")], "https://h/", "HTTPS_PROXY socks5://p:1");
+        check(
+            &[("HTTP_PROXY", "http://p:1"), ("REQUEST_METHOD", "GET")],
+            "http://h/",
+            "",
+        );
+        check(
+            &[("HTTPS_PROXY", "http://user:s3cr3t@p:1/")],
+            "https://h/",
+            "HTTPS_PROXY http://p:1",
+        );
+        check(
+            &[("HTTPS_PROXY", "socks5://p:1")],
+            "https://h/",
+            "HTTPS_PROXY socks5://p:1",
+        );
         check(&[("ALL_PROXY", "http://p:1")], "https://h/", "");
         for (bypass, url, is_direct) in [
             ("*", "http://h/", true),
@@ -158,7 +213,11 @@ mod tests {
             ("h", "http://h:8080/", true),
             ("h:8080", "http://h:8080/", true),
             ("h:8080", "http://h:9090/", false),
-            (".amazonaws.com", "http://sts.us-east-1.amazonaws.com/", true),
+            (
+                ".amazonaws.com",
+                "http://sts.us-east-1.amazonaws.com/",
+                true,
+            ),
             ("amazonaws.com", "http://notamazonaws.com/", false),
             (" H , b", "http://h/", true),
             (".0.0.1", "http://127.0.0.1:1/", true),
@@ -166,7 +225,15 @@ mod tests {
             ("[::1]", "http://[::1]:80/", true),
         ] {
             let variables = [("HTTP_PROXY", "http://p:1"), ("NO_PROXY", bypass)];
-            check(&variables, url, if is_direct { "" } else { "HTTP_PROXY http://p:1" });
+            check(
+                &variables,
+                url,
+                if is_direct {
+                    ""
+                } else {
+                    "HTTP_PROXY http://p:1"
+                },
+            );
         }
     }
 
@@ -174,9 +241,20 @@ mod tests {
     fn user_and_password_are_sent_unescaped_and_never_shown() {
         let proxy = Proxy::new("HTTPS_PROXY".into(), "http://me:a%40b+c@p:1");
         let server = proxy.server.as_ref().unwrap();
-        assert_eq!(server.authorization.as_ref().unwrap(), &format!("Basic {}", STANDARD.encode("me:a@b+c")));
+        assert_eq!(
+            server.authorization.as_ref().unwrap(),
+            &format!("Basic {}", STANDARD.encode("me:a@b+c"))
+        );
         assert!(!format!("{proxy:?}").contains("a%40b"), "{proxy:?}");
-        assert!(Proxy::new("HTTPS_PROXY".into(), "socks5://p:1").server.is_none());
-        assert!(Proxy::new("HTTPS_PROXY".into(), "http://:1").server.is_none());
+        assert!(
+            Proxy::new("HTTPS_PROXY".into(), "socks5://p:1")
+                .server
+                .is_none()
+        );
+        assert!(
+            Proxy::new("HTTPS_PROXY".into(), "http://:1")
+                .server
+                .is_none()
+        );
     }
 }

@@ -1,8 +1,9 @@
-//! Whom TLS connections trust: the system's authorities, or those of a bundle that the user names, as boto3 does with
-//! `AWS_CA_BUNDLE`.
+//! Whom TLS connections trust: the system's authorities, or those of a bundle that the user names,
+//! as boto3 does with `AWS_CA_BUNDLE`.
 //!
-//! A certificate that the bundle holds is trusted as it is, too, if it is within its dates and for the host: a server
-//! that has signed its own certificate usually calls itself an authority, which rustls alone refuses.
+//! A certificate that the bundle holds is trusted as it is, too, if it is within its dates and for
+//! the host: a server that has signed its own certificate usually calls itself an authority, which
+//! rustls alone refuses.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +15,9 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 
 use super::super::profile_error::ProfileError;
 use super::super::settings::Setting;
@@ -24,14 +27,26 @@ use crate::input;
 ///
 /// # Errors
 /// The file can't be read, or has no certificates.
-pub(in crate::aws) fn of_bundle(bundle: &Setting, path: &Path) -> Result<ClientConfig, ProfileError> {
+pub(in crate::aws) fn of_bundle(
+    bundle: &Setting,
+    path: &Path,
+) -> Result<ClientConfig, ProfileError> {
     let refused = |reason: String| {
-        let help = format!("{} names a file of certificates in PEM: -----BEGIN CERTIFICATE-----", bundle.origin);
-        ProfileError::new(format!("CA bundle {} ({}): {reason}", path.display(), bundle.origin)).help(help)
+        let help = format!(
+            "{} names a file of certificates in PEM: -----BEGIN CERTIFICATE-----",
+            bundle.origin
+        );
+        ProfileError::new(format!(
+            "CA bundle {} ({}): {reason}",
+            path.display(),
+            bundle.origin
+        ))
+        .help(help)
     };
     let bytes = input::read(path, input::DOCUMENT).map_err(|error| refused(error.to_string()))?;
     let certificates = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
-    let certificates = certificates.map_err(|_| refused("a certificate can't be read".to_owned()))?;
+    let certificates =
+        certificates.map_err(|_| refused("a certificate can't be read".to_owned()))?;
     if certificates.is_empty() {
         return Err(refused("it has no certificates".to_owned()));
     }
@@ -43,7 +58,8 @@ pub(in crate::aws) fn of_bundle(bundle: &Setting, path: &Path) -> Result<ClientC
     config(roots, certificates).map_err(|error| refused(error.to_string()))
 }
 
-/// Returns the configuration that trusts the system's authorities (`SSL_CERT_FILE` and `SSL_CERT_DIR` name others).
+/// Returns the configuration that trusts the system's authorities (`SSL_CERT_FILE` and
+/// `SSL_CERT_DIR` name others).
 ///
 /// # Errors
 /// The system has none.
@@ -53,16 +69,26 @@ pub(in crate::aws) fn of_system() -> Result<ClientConfig, rustls::Error> {
     config(roots, Vec::new())
 }
 
-fn config(roots: RootCertStore, trusted: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
+fn config(
+    roots: RootCertStore,
+    trusted: Vec<CertificateDer<'static>>,
+) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     if roots.is_empty() {
-        return Err(rustls::Error::General("no certificates of authorities were found on this system".to_owned()));
+        return Err(rustls::Error::General(
+            "no certificates of authorities were found on this system".to_owned(),
+        ));
     }
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
     let verifier = verifier.map_err(|error| rustls::Error::General(error.to_string()))?;
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let verifier = Verifier { verifier, trusted };
-    let mut config = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+    let mut config = builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -83,10 +109,18 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let verified = self.verifier.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
         match verified {
             // The dates were checked before.
-            Err(error) if is_authority(&error) && self.trusted.iter().any(|it| it == end_entity) => {
+            Err(error)
+                if is_authority(&error) && self.trusted.iter().any(|it| it == end_entity) =>
+            {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }
@@ -100,7 +134,8 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls12_signature(message, certificate, signed)
+        self.verifier
+            .verify_tls12_signature(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -109,7 +144,8 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls13_signature(message, certificate, signed)
+        self.verifier
+            .verify_tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -120,7 +156,9 @@ impl ServerCertVerifier for Verifier {
 /// webpki's `CaUsedAsEndEntity`, which rustls hands on unnamed.
 pub(super) fn is_authority(error: &rustls::Error) -> bool {
     match error {
-        rustls::Error::InvalidCertificate(CertificateError::Other(other)) => other.to_string() == "CaUsedAsEndEntity",
+        rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
+            other.to_string() == "CaUsedAsEndEntity"
+        }
         _ => false,
     }
 }

@@ -1,8 +1,8 @@
-//! The syntax of AWS configuration files, as Python's `configparser.RawConfigParser` reads it: boto3 and the AWS CLI use
-//! that class, and whatever they accept has to mean the same here.
+//! The syntax of AWS configuration files, as Python's `configparser.RawConfigParser` reads it:
+//! boto3 and the AWS CLI use that class, and whatever they accept has to mean the same here.
 //!
-//! Pure: text in, sections with line numbers out. What sections and keys mean is decided in the parent module.
-//! A message never repeats a line of the file, which may hold a secret.
+//! Pure: text in, sections with line numbers out. What sections and keys mean is decided in the
+//! parent module. A message never repeats a line of the file, which may hold a secret.
 
 use std::fmt;
 
@@ -48,7 +48,10 @@ pub struct SyntaxError {
 
 impl SyntaxError {
     fn new<T>(line: usize, message: impl Into<String>) -> Result<T, Self> {
-        Err(Self { line, message: message.into() })
+        Err(Self {
+            line,
+            message: message.into(),
+        })
     }
 }
 
@@ -64,8 +67,14 @@ pub fn decode(bytes: &[u8]) -> Result<String, SyntaxError> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.to_owned()),
         Err(error) => {
-            let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-            SyntaxError::new(line, "the line is not encoded in UTF-8; save the file in UTF-8")
+            let line = 1 + bytes[..error.valid_up_to()]
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count();
+            SyntaxError::new(
+                line,
+                "the line is not encoded in UTF-8; save the file in UTF-8",
+            )
         }
     }
 }
@@ -127,14 +136,20 @@ impl Reader {
 
     fn open_value(&mut self) -> Option<&mut Vec<String>> {
         let section = self.sections.get_mut(self.section.as_ref()?)?;
-        section.keys.get_mut(self.key.as_ref()?).map(|(_, lines)| lines)
+        section
+            .keys
+            .get_mut(self.key.as_ref()?)
+            .map(|(_, lines)| lines)
     }
 
     fn open_section(&mut self, number: usize, name: &str) -> Result<(), SyntaxError> {
         if let Some(known) = self.sections.get(name)
             && name != DEFAULTS
         {
-            let message = format!("the section [{name}] exists already in line {}; join the two", known.line);
+            let message = format!(
+                "the section [{name}] exists already in line {}; join the two",
+                known.line
+            );
             return SyntaxError::new(number, message);
         }
         self.sections.entry(name.to_owned()).or_default().line = number;
@@ -144,20 +159,32 @@ impl Reader {
     }
 
     fn open_key(&mut self, number: usize, text: &str) -> Result<(), SyntaxError> {
-        let Some(section) = self.section.as_ref().and_then(|name| self.sections.get_mut(name)) else {
+        let Some(section) = self
+            .section
+            .as_ref()
+            .and_then(|name| self.sections.get_mut(name))
+        else {
             return SyntaxError::new(
                 number,
                 "expected a section such as `[default]` or `[profile dev]` before this line",
             );
         };
-        let Some((key, value)) = text.split_once(['=', ':']).filter(|(key, _)| !key.trim().is_empty()) else {
+        let Some((key, value)) = text
+            .split_once(['=', ':'])
+            .filter(|(key, _)| !key.trim().is_empty())
+        else {
             return SyntaxError::new(number, "expected `key = value` or a section in brackets");
         };
         let key = key.trim().to_lowercase();
         if let Some((line, _)) = section.keys.get(&key) {
-            return SyntaxError::new(number, format!("the key `{key}` exists already in line {line}; delete one"));
+            return SyntaxError::new(
+                number,
+                format!("the key `{key}` exists already in line {line}; delete one"),
+            );
         }
-        section.keys.insert(key.clone(), (number, vec![value.trim().to_owned()]));
+        section
+            .keys
+            .insert(key.clone(), (number, vec![value.trim().to_owned()]));
         self.key = Some(key);
         Ok(())
     }
@@ -166,10 +193,19 @@ impl Reader {
         let defaults = self.sections.shift_remove(DEFAULTS).unwrap_or_default();
         let mut sections = IndexMap::new();
         for (name, raw) in self.sections {
-            let mut section = Section { line: raw.line, keys: IndexMap::new() };
+            let mut section = Section {
+                line: raw.line,
+                keys: IndexMap::new(),
+            };
             for (key, (line, lines)) in raw.keys.into_iter().chain(defaults.keys.clone()) {
                 if !section.keys.contains_key(&key) {
-                    section.keys.insert(key, Setting { line, value: value(line, &lines)? });
+                    section.keys.insert(
+                        key,
+                        Setting {
+                            line,
+                            value: value(line, &lines)?,
+                        },
+                    );
                 }
             }
             sections.insert(name, section);
@@ -191,11 +227,18 @@ fn value(line: usize, lines: &[String]) -> Result<Value, SyntaxError> {
         return Ok(Value::Text(text));
     }
     let mut block = IndexMap::new();
-    for (index, nested) in lines.iter().enumerate().filter(|(_, nested)| !nested.is_empty()) {
+    for (index, nested) in lines
+        .iter()
+        .enumerate()
+        .filter(|(_, nested)| !nested.is_empty())
+    {
         let Some((key, value)) = nested.split_once('=') else {
             return SyntaxError::new(line + index, "expected `key = value` in an indented block");
         };
-        block.insert(key.trim().to_owned(), (line + index, value.trim().to_owned()));
+        block.insert(
+            key.trim().to_owned(),
+            (line + index, value.trim().to_owned()),
+        );
     }
     Ok(Value::Block(block))
 }
@@ -213,7 +256,11 @@ mod tests {
                 match setting.value {
                     Value::Text(text) => flat.push(format!("{name}.{key}={text}")),
                     Value::Block(block) => {
-                        flat.extend(block.iter().map(|(nested, (_, text))| format!("{name}.{key}.{nested}={text}")));
+                        flat.extend(
+                            block
+                                .iter()
+                                .map(|(nested, (_, text))| format!("{name}.{key}.{nested}={text}")),
+                        );
                     }
                 }
             }
@@ -224,11 +271,21 @@ mod tests {
     #[test]
     fn files_are_read_as_python_reads_them() {
         let check = |text: &str, expected: &[&str]| {
-            assert_eq!(flat(text), Ok(expected.iter().map(|it| it.to_string()).collect()), "{text}");
+            assert_eq!(
+                flat(text),
+                Ok(expected.iter().map(|it| it.to_string()).collect()),
+                "{text}"
+            );
         };
-        check("[default]\nregion = eu-west-1\n", &["default.region=eu-west-1"]);
+        check(
+            "[default]\nregion = eu-west-1\n",
+            &["default.region=eu-west-1"],
+        );
         check("[a]\n  x = 1\n  y: 2\n", &["a.x=1", "a.y=2"]);
-        check("[a]\nX=1\n   # a comment\ny=2 ; part of the value\n", &["a.x=1", "a.y=2 ; part of the value"]);
+        check(
+            "[a]\nX=1\n   # a comment\ny=2 ; part of the value\n",
+            &["a.x=1", "a.y=2 ; part of the value"],
+        );
         check("[a]\r\nx = 1\r\n\r\n[b]\r\ny = 2\r\n", &["a.x=1", "b.y=2"]);
         check(
             "[profile \"my own\"]\nx=1\n[profile (it&me)]\nx=ü\n",
@@ -238,7 +295,10 @@ mod tests {
             "[a]\ns3 =\n  addressing_style = path\n  # why\n  x=1\nx = 1",
             &["a.s3.addressing_style=path", "a.s3.x=1", "a.x=1"],
         );
-        check("[DEFAULT]\nx = 1\n[a]\ny = 2\n[b]\nx = 3\n", &["a.y=2", "a.x=1", "b.x=3"]);
+        check(
+            "[DEFAULT]\nx = 1\n[a]\ny = 2\n[b]\nx = 3\n",
+            &["a.y=2", "a.x=1", "b.x=3"],
+        );
         check("[a] ; why\nx = https://h/?a=b\n", &["a.x=https://h/?a=b"]);
         check("[a]\nx =\n", &["a.x="]);
         check("", &[]);
@@ -254,9 +314,15 @@ mod tests {
         check("region = x", "1: expected a section");
         check("[a]\nx = 1\ns3cr3t\n", "3: expected `key = value`");
         check("[a]\n= s3cr3t\n", "2: expected `key = value`");
-        check("[a]\nx=1\n[a]\n", "3: the section [a] exists already in line 1");
+        check(
+            "[a]\nx=1\n[a]\n",
+            "3: the section [a] exists already in line 1",
+        );
         check("[a]\nx=1\nX=2\n", "3: the key `x` exists already in line 2");
-        check("[a]\ns3 =\n  s3cr3t\n", "3: expected `key = value` in an indented block");
+        check(
+            "[a]\ns3 =\n  s3cr3t\n",
+            "3: expected `key = value` in an indented block",
+        );
     }
 
     #[test]
@@ -264,6 +330,11 @@ mod tests {
         assert_eq!(decode(b"\xef\xbb\xbf[a]"), Ok("[a]".to_owned()));
         assert_eq!(decode("[ü]".as_bytes()), Ok("[ü]".to_owned()));
         assert_eq!(decode(b"[a]\nx = \xfc\n").unwrap_err().line, 2);
-        assert!(decode(b"\xff\xfe[\0a\0]\0").unwrap_err().message.contains("UTF-16"));
+        assert!(
+            decode(b"\xff\xfe[\0a\0]\0")
+                .unwrap_err()
+                .message
+                .contains("UTF-16")
+        );
     }
 }

@@ -1,9 +1,9 @@
-//! The AWS configuration files, `~/.aws/config` and `~/.aws/credentials`: profiles and what they set, with the line that
-//! sets it.
+//! The AWS configuration files, `~/.aws/config` and `~/.aws/credentials`: profiles and what they
+//! set, with the line that sets it.
 //!
-//! Profiles are botocore's (`configloader.py`, `Session.full_config`): the keys of the credentials file override those of
-//! the configuration file. Pure but for [`SharedConfig::load`], which reads the two files; who is to be called with a
-//! profile is decided in [`super::credentials`].
+//! Profiles are botocore's (`configloader.py`, `Session.full_config`): the keys of the credentials
+//! file override those of the configuration file. Pure but for [`SharedConfig::load`], which reads
+//! the two files; who is to be called with a profile is decided in [`super::credentials`].
 
 mod ini;
 pub(super) mod words;
@@ -68,7 +68,11 @@ impl SharedConfig {
     /// A file can't be read, or a line of it can't.
     pub fn load(environment: &Environment) -> Result<Self, ProfileError> {
         let config_path = path_of(environment, "AWS_CONFIG_FILE", "~/.aws/config");
-        let credentials_path = path_of(environment, "AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials");
+        let credentials_path = path_of(
+            environment,
+            "AWS_SHARED_CREDENTIALS_FILE",
+            "~/.aws/credentials",
+        );
         let config = sections(&config_path)?;
         let credentials = sections(&credentials_path)?;
         Ok(Self::of(config_path, config, credentials_path, credentials))
@@ -80,9 +84,16 @@ impl SharedConfig {
         credentials_path: PathBuf,
         credentials: IndexMap<String, Section>,
     ) -> Self {
-        let mut files = Self { config_path, credentials_path, credentials, ..Self::default() };
+        let mut files = Self {
+            config_path,
+            credentials_path,
+            credentials,
+            ..Self::default()
+        };
         for (header, section) in config {
-            let kind = ["profile", "sso-session", "services"].into_iter().find(|kind| header.starts_with(kind));
+            let kind = ["profile", "sso-session", "services"]
+                .into_iter()
+                .find(|kind| header.starts_with(kind));
             let Some(kind) = kind else {
                 if header == DEFAULT_SECTION {
                     files.config.insert(header, section);
@@ -90,7 +101,9 @@ impl SharedConfig {
                 continue;
             };
             // Headers of another form are ignored, as boto3 ignores them.
-            let Ok([_, name]) = words::split(&header).unwrap_or_default().try_into() as Result<[String; 2], _> else {
+            let Ok([_, name]) =
+                words::split(&header).unwrap_or_default().try_into() as Result<[String; 2], _>
+            else {
                 continue;
             };
             let sections = match kind {
@@ -109,7 +122,12 @@ impl SharedConfig {
 
     /// The names of all profiles, sorted.
     pub fn profiles(&self) -> Vec<&str> {
-        let mut names: Vec<_> = self.config.keys().chain(self.credentials.keys()).map(String::as_str).collect();
+        let mut names: Vec<_> = self
+            .config
+            .keys()
+            .chain(self.credentials.keys())
+            .map(String::as_str)
+            .collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -117,14 +135,27 @@ impl SharedConfig {
 
     /// Where a profile begins.
     pub fn place_of(&self, profile: &str) -> Option<Located<'_>> {
-        let located = |section: &Section, path| Located { text: "", path, line: section.line };
-        let of_config = || Some(located(self.config.get(profile)?, self.config_path.as_path()));
-        self.credentials.get(profile).map(|section| located(section, &self.credentials_path)).or_else(of_config)
+        let located = |section: &Section, path| Located {
+            text: "",
+            path,
+            line: section.line,
+        };
+        let of_config = || {
+            Some(located(
+                self.config.get(profile)?,
+                self.config_path.as_path(),
+            ))
+        };
+        self.credentials
+            .get(profile)
+            .map(|section| located(section, &self.credentials_path))
+            .or_else(of_config)
     }
 
     /// What a profile sets for a key.
     pub fn get(&self, profile: &str, key: &str) -> Option<Located<'_>> {
-        self.get_in(ConfigFile::Credentials, profile, key).or_else(|| self.get_in(ConfigFile::Config, profile, key))
+        self.get_in(ConfigFile::Credentials, profile, key)
+            .or_else(|| self.get_in(ConfigFile::Config, profile, key))
     }
 
     /// The same in one of the files.
@@ -141,12 +172,16 @@ impl SharedConfig {
         let of = |sections: &'a IndexMap<String, Section>, path: &'a Path| {
             nested(sections.get(profile)?.keys.get(block)?, key, path)
         };
-        of(&self.credentials, &self.credentials_path).or_else(|| of(&self.config, &self.config_path))
+        of(&self.credentials, &self.credentials_path)
+            .or_else(|| of(&self.config, &self.config_path))
     }
 
     /// What an `[sso-session NAME]` sets for a key.
     pub fn sso_session(&self, name: &str, key: &str) -> Option<Located<'_>> {
-        text(self.sso_sessions.get(name)?.keys.get(key)?, &self.config_path)
+        text(
+            self.sso_sessions.get(name)?.keys.get(key)?,
+            &self.config_path,
+        )
     }
 
     /// The keys of an `[sso-session NAME]`, if there is one.
@@ -157,20 +192,32 @@ impl SharedConfig {
     /// What the `[services NAME]` of a profile sets for a service, such as its `endpoint_url`.
     pub fn service(&self, profile: &str, service: &str, key: &str) -> Option<Located<'_>> {
         let name = self.get(profile, "services")?.text;
-        nested(self.services.get(name)?.keys.get(service)?, key, &self.config_path)
+        nested(
+            self.services.get(name)?.keys.get(service)?,
+            key,
+            &self.config_path,
+        )
     }
 }
 
 fn text<'a>(setting: &'a Setting, path: &'a Path) -> Option<Located<'a>> {
     match &setting.value {
-        Value::Text(text) => Some(Located { text, path, line: setting.line }),
+        Value::Text(text) => Some(Located {
+            text,
+            path,
+            line: setting.line,
+        }),
         Value::Block(_) => None,
     }
 }
 
 fn nested<'a>(setting: &'a Setting, key: &str, path: &'a Path) -> Option<Located<'a>> {
     match &setting.value {
-        Value::Block(block) => block.get(key).map(|(line, text)| Located { text, path, line: *line }),
+        Value::Block(block) => block.get(key).map(|(line, text)| Located {
+            text,
+            path,
+            line: *line,
+        }),
         Value::Text(_) => None,
     }
 }
@@ -186,33 +233,53 @@ fn sections(path: &Path) -> Result<IndexMap<String, Section>, ProfileError> {
     }
     let bytes = match input::read(path, input::DOCUMENT) {
         Ok(bytes) => bytes,
-        Err(InputError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(IndexMap::new()),
+        Err(InputError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(IndexMap::new());
+        }
         Err(error) => return Err(ProfileError::new(format!("{}: {error}", path.display()))),
     };
     let parsed = ini::decode(&bytes).and_then(|text| ini::parse(&text));
-    parsed.map_err(|error| ProfileError::new(format!("{}:{}: {}", path.display(), error.line, error.message)))
+    parsed.map_err(|error| {
+        ProfileError::new(format!(
+            "{}:{}: {}",
+            path.display(),
+            error.line,
+            error.message
+        ))
+    })
 }
 
 #[cfg(test)]
 pub(super) fn of_texts(config: &str, credentials: &str) -> SharedConfig {
     let parse = |text| ini::parse(text).unwrap();
-    SharedConfig::of("config".into(), parse(config), "credentials".into(), parse(credentials))
+    SharedConfig::of(
+        "config".into(),
+        parse(config),
+        "credentials".into(),
+        parse(credentials),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const CONFIG: &str = "[default]\nregion = a\n[profile dev]\nregion = b\nservices = local\ns3 =\n  x = 1\n\
-                          [profile \"my own\"]\nregion = c\n[profile it's]\nregion = d\n[plain]\nregion = e\n\
-                          [sso-session s]\nsso_region = f\n[services local]\ns3 =\n  endpoint_url = http://h\n";
+    const CONFIG: &str = "[default]\nregion = a\n[profile dev]\nregion = b\nservices = local\ns3 \
+        =\n  x = 1\n\
+                          [profile \"my own\"]\nregion = c\n[profile it's]\nregion = \
+                          d\n[plain]\nregion = e\n\
+                          [sso-session s]\nsso_region = f\n[services local]\ns3 =\n  endpoint_url \
+                          = http://h\n";
 
     #[test]
     fn the_credentials_file_overrides_the_configuration_file() {
         let files = of_texts(CONFIG, "[dev]\nregion = g\n[other]\nx = 1\n");
         assert_eq!(files.profiles(), ["default", "dev", "my own", "other"]);
         let check = |profile: &str, key: &str, expected: &str| {
-            let found = files.get(profile, key).map(|it| format!("{} {it}", it.text)).unwrap_or_default();
+            let found = files
+                .get(profile, key)
+                .map(|it| format!("{} {it}", it.text))
+                .unwrap_or_default();
             assert_eq!(found, expected, "{profile} {key}");
         };
         check("default", "region", "a config:2");
@@ -221,7 +288,10 @@ mod tests {
         check("plain", "region", "");
         check("dev", "s3", "");
         assert_eq!(files.get_nested("dev", "s3", "x").unwrap().text, "1");
-        assert_eq!(files.service("dev", "s3", "endpoint_url").unwrap().text, "http://h");
+        assert_eq!(
+            files.service("dev", "s3", "endpoint_url").unwrap().text,
+            "http://h"
+        );
         assert_eq!(files.sso_session("s", "sso_region").unwrap().text, "f");
         assert_eq!(files.place_of("my own").unwrap().to_string(), "config:8");
     }

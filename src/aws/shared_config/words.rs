@@ -1,6 +1,8 @@
-//! Splitting a line into words as Python's `shlex.split` does: section headers and `credential_process` are read so.
+//! Splitting a line into words as Python's `shlex.split` does: section headers and
+//! `credential_process` are read so.
 
-/// Returns the words of a line; quotes and backslashes are those of a POSIX shell, and nothing else is special.
+/// Returns the words of a line; quotes and backslashes are those of a POSIX shell, and nothing else
+/// is special.
 ///
 /// # Errors
 /// A quote isn't closed, or nothing follows a backslash.
@@ -21,7 +23,9 @@ pub fn split(text: &str) -> Result<Vec<String>, &'static str> {
                 }
             }
             '"' => double_quoted(&mut characters, word.get_or_insert_default())?,
-            '\\' => word.get_or_insert_default().push(characters.next().ok_or("nothing follows a backslash")?),
+            '\\' => word
+                .get_or_insert_default()
+                .push(characters.next().ok_or("nothing follows a backslash")?),
             other => word.get_or_insert_default().push(other),
         }
     }
@@ -29,7 +33,10 @@ pub fn split(text: &str) -> Result<Vec<String>, &'static str> {
     Ok(words)
 }
 
-fn double_quoted(characters: &mut impl Iterator<Item = char>, word: &mut String) -> Result<(), &'static str> {
+fn double_quoted(
+    characters: &mut impl Iterator<Item = char>,
+    word: &mut String,
+) -> Result<(), &'static str> {
     const UNCLOSED: &str = "a double quote isn't closed";
     loop {
         match characters.next().ok_or(UNCLOSED)? {
@@ -49,10 +56,14 @@ mod tests {
 
     #[test]
     fn words_are_those_of_shlex() {
-        let check = |text: &str, expected: &[&str]| assert_eq!(split(text).unwrap(), expected, "{text}");
+        let check =
+            |text: &str, expected: &[&str]| assert_eq!(split(text).unwrap(), expected, "{text}");
         check("profile dev", &["profile", "dev"]);
         check("profile \"my own\"", &["profile", "my own"]);
-        check("/bin/p --a 'b c' \"d\\\"e\" f\\ g $HOME;x", &["/bin/p", "--a", "b c", "d\"e", "f g", "$HOME;x"]);
+        check(
+            "/bin/p --a 'b c' \"d\\\"e\" f\\ g $HOME;x",
+            &["/bin/p", "--a", "b c", "d\"e", "f g", "$HOME;x"],
+        );
         check("a '' \"\"", &["a", "", ""]);
         check("a\"b\\c\"d", &["ab\\cd"]);
         check("  ", &[]);

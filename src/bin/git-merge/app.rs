@@ -37,16 +37,32 @@ impl App {
             _ => None,
         };
         let id = plain(id).ok_or("has an `appId` that is neither a number nor a text")?;
-        let key = key.as_str().and_then(key_pair).ok_or("has a private key that is no RSA key in PEM form")?;
-        Ok(Self { id, key, installation: installation.and_then(plain) })
+        let key = key
+            .as_str()
+            .and_then(key_pair)
+            .ok_or("has a private key that is no RSA key in PEM form")?;
+        Ok(Self {
+            id,
+            key,
+            installation: installation.and_then(plain),
+        })
     }
 
     /// A token that may write contents of the repository, and nothing else.
     pub async fn token(&self, parameters: &Parameters, deadline: Deadline) -> Result<Token, Stop> {
-        let proof = self.proof(deadline::now()).ok_or_else(|| refused("its key can't sign"))?;
-        let proof = Token::of(&proof).map_err(|fault| refused(&format!("what it signs {fault}")))?;
-        let client = Client { api: &parameters.api, token: &proof, deadline };
-        self.exchange(&client, parameters).await.map_err(|stop| stop.without(&proof))
+        let proof = self
+            .proof(deadline::now())
+            .ok_or_else(|| refused("its key can't sign"))?;
+        let proof =
+            Token::of(&proof).map_err(|fault| refused(&format!("what it signs {fault}")))?;
+        let client = Client {
+            api: &parameters.api,
+            token: &proof,
+            deadline,
+        };
+        self.exchange(&client, parameters)
+            .await
+            .map_err(|stop| stop.without(&proof))
     }
 
     async fn exchange(&self, client: &Client<'_>, parameters: &Parameters) -> Result<Token, Stop> {
@@ -54,53 +70,97 @@ impl App {
         let installation = match &self.installation {
             Some(id) => id.clone(),
             None => {
-                let answer = client.call(Call::Get, &format!("/repos/{owner}/{repo}/installation")).await?;
+                let answer = client
+                    .call(Call::Get, &format!("/repos/{owner}/{repo}/installation"))
+                    .await?;
                 let id = answer.body["id"].as_u64().filter(|_| answer.status == 200);
-                id.ok_or_else(|| self.not_installed(&answer, parameters))?.to_string()
+                id.ok_or_else(|| self.not_installed(&answer, parameters))?
+                    .to_string()
             }
         };
         let wanted = json!({"repositories": [repo], "permissions": {"contents": "write"}});
         let path = format!("/app/installations/{installation}/access_tokens");
         let answer = client.call(Call::Post(&wanted), &path).await?;
-        let token = answer.body["token"].as_str().filter(|_| answer.status == 201);
+        let token = answer.body["token"]
+            .as_str()
+            .filter(|_| answer.status == 201);
         let token = token.ok_or_else(|| self.not_installed(&answer, parameters))?;
         tracing::info!(app = %self.id, "got a token of the GitHub App");
         Token::of(token).map_err(|fault| refused(&format!("its token {fault}")))
     }
 
     fn not_installed(&self, answer: &Answer, parameters: &Parameters) -> Stop {
-        let Parameters { owner, repo, secret, .. } = parameters;
-        let said =
-            if answer.message.is_empty() { String::new() } else { format!(" GitHub says: \"{}\".", answer.message) };
+        let Parameters {
+            owner,
+            repo,
+            secret,
+            ..
+        } = parameters;
+        let said = if answer.message.is_empty() {
+            String::new()
+        } else {
+            format!(" GitHub says: \"{}\".", answer.message)
+        };
         let (kind, text) = match answer.status {
-            401 => (JobFailure::PermissionError, "GitHub doesn't accept its id and key: put those of the App into it"),
+            401 => (
+                JobFailure::PermissionError,
+                "GitHub doesn't accept its id and key: put those of the App into it",
+            ),
             403 | 422 => (
                 JobFailure::PermissionError,
                 "it lacks the permission \"Contents: read and write\": give it to the App",
             ),
-            404 => (JobFailure::ConfigurationError, "it isn't installed there: install the App in the repository"),
-            _ => (JobFailure::JobFailed, "GitHub gives no token for it: see what it says"),
+            404 => (
+                JobFailure::ConfigurationError,
+                "it isn't installed there: install the App in the repository",
+            ),
+            _ => (
+                JobFailure::JobFailed,
+                "GitHub gives no token for it: see what it says",
+            ),
         };
-        Stop::failed(kind, format!("the GitHub App in {} can't merge in {owner}/{repo}: {text}.{said}", secret.arn))
+        Stop::failed(
+            kind,
+            format!(
+                "the GitHub App in {} can't merge in {owner}/{repo}: {text}.{said}",
+                secret.arn
+            ),
+        )
     }
 
     /// A signed statement of who this is, as a JSON Web Token.
     fn proof(&self, now: u64) -> Option<String> {
         let part = |value: Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
         let header = part(json!({"alg": "RS256", "typ": "JWT"}));
-        let claims = part(json!({"iat": now.saturating_sub(CLOCK_DRIFT), "exp": now + LIFETIME, "iss": self.id}));
+        let claims = part(
+            json!({"iat": now.saturating_sub(CLOCK_DRIFT), "exp": now + LIFETIME, "iss": self.id}),
+        );
         let signed = format!("{header}.{claims}");
         let mut signature = vec![0; self.key.public_modulus_len()];
-        self.key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).ok()?;
-        Some(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
+        self.key
+            .sign(
+                &RSA_PKCS1_SHA256,
+                &SystemRandom::new(),
+                signed.as_bytes(),
+                &mut signature,
+            )
+            .ok()?;
+        Some(format!(
+            "{signed}.{}",
+            BASE64_URL_SAFE_NO_PAD.encode(signature)
+        ))
     }
 }
 
 fn refused(fault: &str) -> Stop {
-    Stop::failed(JobFailure::ConfigurationError, format!("the GitHub App can't be used: {fault}"))
+    Stop::failed(
+        JobFailure::ConfigurationError,
+        format!("the GitHub App can't be used: {fault}"),
+    )
 }
 
-/// From PEM, as GitHub gives it (PKCS #1) or as others write it (PKCS #8). A secret's line breaks may be spaces or `\n`.
+/// From PEM, as GitHub gives it (PKCS #1) or as others write it (PKCS #8). A secret's line breaks
+/// may be spaces or `\n`.
 fn key_pair(pem: &str) -> Option<RsaKeyPair> {
     let (_, rest) = pem.split_once("-----BEGIN ")?;
     let (kind, rest) = rest.split_once("-----")?;

@@ -1,5 +1,5 @@
-//! One call to GitHub's API, with all that can go wrong on the way: the network, GitHub's own failures, its limits, and
-//! redirections. What an answer means is `github`'s to say.
+//! One call to GitHub's API, with all that can go wrong on the way: the network, GitHub's own
+//! failures, its limits, and redirections. What an answer means is `github`'s to say.
 
 use std::error::Error;
 use std::sync::OnceLock;
@@ -92,7 +92,10 @@ impl Client<'_> {
                 if redirections > MOST_REDIRECTIONS {
                     return Err(Stop::failed(
                         JobFailure::SystemUnavailable,
-                        format!("{} redirects in a circle; try the stage again later", self.api.origin),
+                        format!(
+                            "{} redirects in a circle; try the stage again later",
+                            self.api.origin
+                        ),
                     ));
                 }
                 url = self.followed(location)?;
@@ -103,21 +106,35 @@ impl Client<'_> {
     }
 
     async fn insistent(&self, call: Call<'_>, url: &str) -> Result<Answer, Stop> {
-        let pauses = ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_times(RETRIES).with_jitter();
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(FIRST_PAUSE)
+            .with_max_times(RETRIES)
+            .with_jitter();
         let again = |passing: &Passing, pause: Duration| {
-            tracing::warn!(pause = pause.as_secs_f64(), "trying again: {}", self.told(passing));
+            tracing::warn!(
+                pause = pause.as_secs_f64(),
+                "trying again: {}",
+                self.told(passing)
+            );
         };
         let answer = (|| self.once(call, url)).retry(pauses).notify(again).await;
         answer.map_err(|passing| {
             let what_to_do = match passing {
                 Passing::Network(_) => {
-                    "See whether `apiUrl` is right and whether the function has a way out (in a VPC: a NAT gateway), \
+                    "See whether `apiUrl` is right and whether the function has a way out (in a \
+                     VPC: a NAT gateway), \
                      then retry the stage"
                 }
-                Passing::Broken { .. } => "See https://www.githubstatus.com, and retry the stage later",
+                Passing::Broken { .. } => {
+                    "See https://www.githubstatus.com, and retry the stage \
+                    later"
+                }
             };
             let tries = RETRIES + 1;
-            let message = format!("{}, {tries} times in a row. {what_to_do}.", self.told(&passing));
+            let message = format!(
+                "{}, {tries} times in a row. {what_to_do}.",
+                self.told(&passing)
+            );
             Stop::failed(JobFailure::SystemUnavailable, message)
         })
     }
@@ -126,25 +143,45 @@ impl Client<'_> {
         let origin = &self.api.origin;
         match passing {
             Passing::Network(error) => format!("{origin} can't be reached: {error}"),
-            Passing::Broken { status, message } if message.is_empty() => format!("{origin} fails with status {status}"),
-            Passing::Broken { status, message } => format!("{origin} fails with status {status} ({message})"),
+            Passing::Broken { status, message } if message.is_empty() => {
+                format!("{origin} fails with status {status}")
+            }
+            Passing::Broken { status, message } => {
+                format!("{origin} fails with status {status} ({message})")
+            }
         }
     }
 
     async fn once(&self, call: Call<'_>, url: &str) -> Result<Answer, Passing> {
         let failed = |error: &dyn Error| Passing::Network(self.token.masked(&innermost(error)));
-        let answer = connector().call(self.request(call, url)?).await.map_err(|error| failed(&error))?;
+        let answer = connector()
+            .call(self.request(call, url)?)
+            .await
+            .map_err(|error| failed(&error))?;
         let status = answer.status().as_u16();
         let header = |name| answer.headers().get(name).map(str::to_owned);
         let location = header("location");
         let limit = Limit::of(answer.headers());
-        let body = ByteStream::new(answer.into_body()).collect().await.map_err(|error| failed(&error))?;
+        let body = ByteStream::new(answer.into_body())
+            .collect()
+            .await
+            .map_err(|error| failed(&error))?;
         let body = serde_json::from_slice(&body.into_bytes()).unwrap_or_default();
         let message = self.token.masked(&message(&body));
-        let documentation = body["documentation_url"].as_str().unwrap_or_default().to_owned();
+        let documentation = body["documentation_url"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         match status {
             500.. => Err(Passing::Broken { status, message }),
-            _ => Ok(Answer { status, body, message, documentation, limit, location }),
+            _ => Ok(Answer {
+                status,
+                body,
+                message,
+                documentation,
+                limit,
+                location,
+            }),
         }
     }
 
@@ -175,9 +212,15 @@ impl Client<'_> {
         let until = deadline::clock(not_before);
         if pause >= self.deadline.left() {
             let why = format!("GitHub limits the token's calls until {until}");
-            return Err(Stop::Later(Later { not_before: Some(not_before), why }));
+            return Err(Stop::Later(Later {
+                not_before: Some(not_before),
+                why,
+            }));
         }
-        tracing::warn!(pause = pause.as_secs(), "GitHub limits the token's calls until {until}: waiting");
+        tracing::warn!(
+            pause = pause.as_secs(),
+            "GitHub limits the token's calls until {until}: waiting"
+        );
         tokio::time::sleep(pause).await;
         Ok(())
     }
@@ -191,11 +234,14 @@ impl Client<'_> {
         if origin.as_deref() == Some(&self.api.origin) {
             return Ok(location.to_owned());
         }
-        let elsewhere = self.token.masked(&origin.unwrap_or_else(|| "what is no URL".to_owned()));
+        let elsewhere = self
+            .token
+            .masked(&origin.unwrap_or_else(|| "what is no URL".to_owned()));
         Err(Stop::failed(
             JobFailure::ConfigurationError,
             format!(
-                "{} redirects to {elsewhere}, and the token is not sent to another host. If that is where the API is \
+                "{} redirects to {elsewhere}, and the token is not sent to another host. If that \
+                 is where the API is \
                  now, set `apiUrl` to it.",
                 self.api.origin
             ),
@@ -204,11 +250,17 @@ impl Client<'_> {
 }
 
 impl Answer {
-    /// Seconds since the epoch before which GitHub doesn't want to be called, if it refused for that reason.
+    /// Seconds since the epoch before which GitHub doesn't want to be called, if it refused for
+    /// that reason.
     fn limited(&self, now: u64) -> Option<u64> {
-        let number = |text: &Option<String>| text.as_deref().and_then(|text| text.trim().parse::<u64>().ok());
+        let number = |text: &Option<String>| {
+            text.as_deref()
+                .and_then(|text| text.trim().parse::<u64>().ok())
+        };
         let used_up = number(&self.limit.remaining) == Some(0);
-        let said = self.limit.retry_after.is_some() || used_up || self.message.to_lowercase().contains("rate limit");
+        let said = self.limit.retry_after.is_some()
+            || used_up
+            || self.message.to_lowercase().contains("rate limit");
         if self.status != 429 && !(self.status == 403 && said) {
             return None;
         }
@@ -219,7 +271,9 @@ impl Answer {
 
     /// GitHub redirects where a repository or branch was renamed, and asks for the same call there.
     fn redirection(&self) -> Option<&str> {
-        self.location.as_deref().filter(|_| matches!(self.status, 301 | 302 | 307 | 308))
+        self.location
+            .as_deref()
+            .filter(|_| matches!(self.status, 301 | 302 | 307 | 308))
     }
 }
 
@@ -247,8 +301,15 @@ fn origin_of(url: &str) -> Option<String> {
 fn message(body: &Value) -> String {
     let details = body["errors"].as_array().into_iter().flatten();
     let details = details.filter_map(|it| it.as_str().or_else(|| it["message"].as_str()));
-    let said: Vec<&str> = body["message"].as_str().into_iter().chain(details).collect();
-    let words: Vec<&str> = said.iter().flat_map(|text| text.split_whitespace()).collect();
+    let said: Vec<&str> = body["message"]
+        .as_str()
+        .into_iter()
+        .chain(details)
+        .collect();
+    let words: Vec<&str> = said
+        .iter()
+        .flat_map(|text| text.split_whitespace())
+        .collect();
     words.join(" ").chars().take(LONGEST_MESSAGE).collect()
 }
 
@@ -265,12 +326,16 @@ fn innermost(error: &dyn Error) -> String {
 fn connector() -> &'static Connector {
     static CONNECTOR: OnceLock<Connector> = OnceLock::new();
     CONNECTOR.get_or_init(|| {
-        let settings =
-            HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(5)).read_timeout(PATIENCE).build();
+        let settings = HttpConnectorSettings::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .read_timeout(PATIENCE)
+            .build();
         Connector::builder()
             .connector_settings(settings)
             .proxy_config(ProxyConfig::from_env())
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+            .tls_provider(tls::Provider::Rustls(
+                tls::rustls_provider::CryptoMode::AwsLc,
+            ))
             .build()
     })
 }
@@ -283,9 +348,19 @@ mod tests {
 
     use super::*;
 
-    fn refused(status: u16, retry_after: Option<&str>, remaining: Option<&str>, reset: Option<&str>) -> Answer {
-        let [retry_after, remaining, reset] = [retry_after, remaining, reset].map(|it| it.map(str::to_owned));
-        let limit = Limit { retry_after, remaining, reset };
+    fn refused(
+        status: u16,
+        retry_after: Option<&str>,
+        remaining: Option<&str>,
+        reset: Option<&str>,
+    ) -> Answer {
+        let [retry_after, remaining, reset] =
+            [retry_after, remaining, reset].map(|it| it.map(str::to_owned));
+        let limit = Limit {
+            retry_after,
+            remaining,
+            reset,
+        };
         Answer {
             status,
             body: Value::Null,
@@ -303,44 +378,89 @@ mod tests {
         check(refused(403, None, Some("4999"), Some("2000")), None);
         check(refused(403, None, Some("0"), Some("2000")), Some(2_000));
         check(refused(429, None, Some("0"), Some("2000")), Some(2_000));
-        check(refused(403, Some("30"), Some("4999"), Some("2000")), Some(1_030));
-        check(refused(429, Some("30"), Some("0"), Some("2000")), Some(1_030));
+        check(
+            refused(403, Some("30"), Some("4999"), Some("2000")),
+            Some(1_030),
+        );
+        check(
+            refused(429, Some("30"), Some("0"), Some("2000")),
+            Some(1_030),
+        );
         check(refused(429, None, Some("4999"), Some("2000")), Some(1_060));
         check(refused(403, Some("soon"), None, None), Some(1_060));
         check(refused(200, None, Some("0"), Some("2000")), None);
         check(refused(404, Some("30"), Some("0"), Some("2000")), None);
         let secondary = "You have exceeded a secondary rate limit";
-        check(Answer { message: secondary.into(), ..refused(403, None, None, None) }, Some(1_060));
+        check(
+            Answer {
+                message: secondary.into(),
+                ..refused(403, None, None, None)
+            },
+            Some(1_060),
+        );
     }
 
     #[test]
     fn the_token_stays_with_its_host() {
-        let api = Api { origin: "https://api.github.com".into(), path: String::new() };
+        let api = Api {
+            origin: "https://api.github.com".into(),
+            path: String::new(),
+        };
         let token = Token::of("ghp_1234").unwrap();
-        let client = Client { api: &api, token: &token, deadline: Deadline::of(SystemTime::now()) };
-        let check = |location: &str, expect: Result<&str, &str>| match (client.followed(location), expect) {
+        let client = Client {
+            api: &api,
+            token: &token,
+            deadline: Deadline::of(SystemTime::now()),
+        };
+        let check = |location: &str, expect: Result<&str, &str>| match (
+            client.followed(location),
+            expect,
+        ) {
             (Ok(url), Ok(expect)) => assert_eq!(url, expect),
-            (Err(Stop::Failed(failure)), Err(expect)) => assert!(failure.message.contains(expect), "{failure:?}"),
+            (Err(Stop::Failed(failure)), Err(expect)) => {
+                assert!(failure.message.contains(expect), "{failure:?}")
+            }
             (other, _) => panic!("{location}: {other:?}"),
         };
         let moved = "https://api.github.com/repositories/1/merges";
         check(moved, Ok(moved));
         check("/repositories/1/merges", Ok(moved));
         check("https://API.GitHub.com/x", Ok("https://API.GitHub.com/x"));
-        check("https://evil.example/x", Err("redirects to https://evil.example,"));
+        check(
+            "https://evil.example/x",
+            Err("redirects to https://evil.example,"),
+        );
         check("//evil.example/x", Err("redirects to what is no URL"));
-        check("http://api.github.com/x", Err("redirects to http://api.github.com,"));
-        check("https://api.github.com:8443/x", Err("redirects to https://api.github.com:8443,"));
-        check("https://api.github.com@evil.example/", Err("redirects to https://evil.example,"));
-        check("https://ghp_1234.evil.example/", Err("redirects to https://****.evil.example,"));
+        check(
+            "http://api.github.com/x",
+            Err("redirects to http://api.github.com,"),
+        );
+        check(
+            "https://api.github.com:8443/x",
+            Err("redirects to https://api.github.com:8443,"),
+        );
+        check(
+            "https://api.github.com@evil.example/",
+            Err("redirects to https://evil.example,"),
+        );
+        check(
+            "https://ghp_1234.evil.example/",
+            Err("redirects to https://****.evil.example,"),
+        );
     }
 
     #[test]
     fn github_is_quoted_on_one_line() {
         let check = |body: Value, expect: &str| assert_eq!(message(&body), expect);
         check(json!({"message": "Merge conflict"}), "Merge conflict");
-        check(json!({"message": "Rules\n\nbroken", "errors": [{"message": "one"}, "two"]}), "Rules broken one two");
+        check(
+            json!({"message": "Rules\n\nbroken", "errors": [{"message": "one"}, "two"]}),
+            "Rules broken one two",
+        );
         check(Value::Null, "");
-        check(json!({"message": "x".repeat(5_000)}), &"x".repeat(LONGEST_MESSAGE));
+        check(
+            json!({"message": "x".repeat(5_000)}),
+            &"x".repeat(LONGEST_MESSAGE),
+        );
     }
 }

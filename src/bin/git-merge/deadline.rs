@@ -29,13 +29,21 @@ impl Deadline {
 
 /// Seconds since the epoch, as GitHub counts.
 pub fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }
 
 /// `14:05:09 UTC`, of seconds since the epoch.
 pub fn clock(seconds: u64) -> String {
     let of_day = seconds % 86_400;
-    format!("{:02}:{:02}:{:02} UTC", of_day / 3_600, of_day / 60 % 60, of_day % 60)
+    format!(
+        "{:02}:{:02}:{:02} UTC",
+        of_day / 3_600,
+        of_day / 60 % 60,
+        of_day % 60
+    )
 }
 
 #[cfg(test)]
@@ -44,10 +52,17 @@ mod tests {
 
     #[test]
     fn time_is_kept_for_the_answer() {
-        let work = |seconds| Deadline::of(SystemTime::now() + Duration::from_secs(seconds)).left().as_secs_f64();
+        let work = |seconds| {
+            Deadline::of(SystemTime::now() + Duration::from_secs(seconds))
+                .left()
+                .as_secs_f64()
+        };
         assert!((work(300) - 285.0).abs() < 1.0, "{}", work(300));
         assert!((work(6) - 4.0).abs() < 1.0, "{}", work(6));
-        assert_eq!(Deadline::of(SystemTime::now() - Duration::from_secs(9)).left(), Duration::ZERO);
+        assert_eq!(
+            Deadline::of(SystemTime::now() - Duration::from_secs(9)).left(),
+            Duration::ZERO
+        );
     }
 
     #[test]

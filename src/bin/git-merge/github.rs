@@ -1,4 +1,5 @@
-//! The three routes of GitHub's API that a merge takes, and what their answers mean to the pipeline's author.
+//! The three routes of GitHub's API that a merge takes, and what their answers mean to the
+//! pipeline's author.
 //!
 //! <https://docs.github.com/en/rest/branches/branches>
 
@@ -27,8 +28,13 @@ impl Github<'_> {
     /// The id of the commit at the head of a branch.
     pub async fn head(&self, branch: &str) -> Result<String, Stop> {
         // A name in a path: a slash in it is no slash of the path.
-        let name = form_urlencoded::byte_serialize(branch.as_bytes()).collect::<String>().replace('+', "%20");
-        let answer = self.client.call(Call::Get, &self.path(&format!("/branches/{name}"))).await?;
+        let name = form_urlencoded::byte_serialize(branch.as_bytes())
+            .collect::<String>()
+            .replace('+', "%20");
+        let answer = self
+            .client
+            .call(Call::Get, &self.path(&format!("/branches/{name}")))
+            .await?;
         match answer.status {
             200 => self.commit_in(&answer.body["commit"]["sha"]),
             404 => Err(self.missing(branch).await),
@@ -38,8 +44,12 @@ impl Github<'_> {
 
     /// Merges exactly that commit into the base branch.
     pub async fn merge(&self, commit: &str, message: &str) -> Result<Merged, Stop> {
-        let body = json!({"base": self.parameters.base_branch, "head": commit, "commit_message": message});
-        let answer = self.client.call(Call::Post(&body), &self.path("/merges")).await?;
+        let body =
+            json!({"base": self.parameters.base_branch, "head": commit, "commit_message": message});
+        let answer = self
+            .client
+            .call(Call::Post(&body), &self.path("/merges"))
+            .await?;
         match answer.status {
             201 => self.commit_in(&answer.body["sha"]).map(Merged::Made),
             204 => Ok(Merged::AlreadyThere),
@@ -51,7 +61,10 @@ impl Github<'_> {
 
     /// The id of a commit's tree: commits with the same one have the same files.
     pub async fn tree(&self, commit: &str) -> Result<String, Stop> {
-        let answer = self.client.call(Call::Get, &self.path(&format!("/git/commits/{commit}"))).await?;
+        let answer = self
+            .client
+            .call(Call::Get, &self.path(&format!("/git/commits/{commit}")))
+            .await?;
         match answer.status {
             200 => self.commit_in(&answer.body["tree"]["sha"]),
             _ => Err(self.refused(&answer)),
@@ -59,27 +72,34 @@ impl Github<'_> {
     }
 
     fn path(&self, rest: &str) -> String {
-        format!("/repos/{}/{}{rest}", self.parameters.owner, self.parameters.repo)
+        format!(
+            "/repos/{}/{}{rest}",
+            self.parameters.owner, self.parameters.repo
+        )
     }
 
     fn repository(&self) -> String {
         format!("{}/{}", self.parameters.owner, self.parameters.repo)
     }
 
-    /// GitHub says "not found" of a branch, of a repository, and of a repository that the token may not see. Whether the
-    /// repository answers tells the first from the others.
+    /// GitHub says "not found" of a branch, of a repository, and of a repository that the token may
+    /// not see. Whether the repository answers tells the first from the others.
     async fn missing(&self, branch: &str) -> Stop {
         let repository = self.repository();
         match self.client.call(Call::Get, &self.path("")).await {
             Err(stop) => stop,
             Ok(answer) if answer.status == 200 => Stop::failed(
                 JobFailure::ConfigurationError,
-                format!("{repository} has no branch `{branch}`. Create it, or set the right name in UserParameters."),
+                format!(
+                    "{repository} has no branch `{branch}`. Create it, or set the right name in \
+                     UserParameters."
+                ),
             ),
             Ok(answer) if answer.status == 404 => Stop::failed(
                 JobFailure::ConfigurationError,
                 format!(
-                    "GitHub doesn't show the repository {repository}: it doesn't exist, or the token in {} can't see \
+                    "GitHub doesn't show the repository {repository}: it doesn't exist, or the \
+                     token in {} can't see \
                      it. Set the right `owner` and `repo`, or give the token access to it.",
                     self.parameters.secret.arn
                 ),
@@ -98,7 +118,8 @@ impl Github<'_> {
             return Stop::failed(
                 JobFailure::ConfigurationError,
                 format!(
-                    "{repository} has no commit {commit}. Set `commit` to the one that the source action took from \
+                    "{repository} has no commit {commit}. Set `commit` to the one that the source \
+                     action took from \
                      this repository.{}",
                     quoted(answer)
                 ),
@@ -108,15 +129,21 @@ impl Github<'_> {
     }
 
     fn conflict(&self, commit: &str, answer: &Answer) -> Stop {
-        let Parameters { base_branch: base, head_branch: head, .. } = self.parameters;
+        let Parameters {
+            base_branch: base,
+            head_branch: head,
+            ..
+        } = self.parameters;
         if !answer.message.to_lowercase().contains("conflict") {
             return self.refused(answer);
         }
         Stop::failed(
             JobFailure::JobFailed,
             format!(
-                "{commit} of `{head}` can't be merged into `{base}` of {}: both change the same lines. Merge `{base}` \
-                 into `{head}`, resolve the conflict there, and push: the pipeline tests and merges the result.{}",
+                "{commit} of `{head}` can't be merged into `{base}` of {}: both change the same \
+                 lines. Merge `{base}` \
+                 into `{head}`, resolve the conflict there, and push: the pipeline tests and \
+                 merges the result.{}",
                 self.repository(),
                 quoted(answer)
             ),
@@ -130,25 +157,32 @@ impl Github<'_> {
         let quoted = quoted(answer);
         if answer.status == 401 {
             let text = format!(
-                "GitHub doesn't accept the token in {}: it is wrong, expired or revoked. Put a new one into the \
+                "GitHub doesn't accept the token in {}: it is wrong, expired or revoked. Put a new \
+                 one into the \
                  secret.{quoted}",
                 self.parameters.secret.arn
             );
             return Stop::failed(JobFailure::PermissionError, text);
         }
-        if said.contains("protected branch") || said.contains("rule") && matches!(answer.status, 403 | 409 | 422) {
+        if said.contains("protected branch")
+            || said.contains("rule") && matches!(answer.status, 403 | 409 | 422)
+        {
             return Stop::failed(JobFailure::PermissionError, self.ruled_out(answer));
         }
         match answer.status {
             403 => Stop::failed(JobFailure::PermissionError, self.powerless(answer)),
             422 => Stop::failed(
                 JobFailure::JobFailed,
-                format!("GitHub can't do this merge in {repository}: see what it says, and mend that.{quoted}"),
+                format!(
+                    "GitHub can't do this merge in {repository}: see what it says, and mend \
+                     that.{quoted}"
+                ),
             ),
             status => Stop::failed(
                 JobFailure::JobFailed,
                 format!(
-                    "GitHub answers for {repository} with status {status}, which a merge doesn't know. See whether \
+                    "GitHub answers for {repository} with status {status}, which a merge doesn't \
+                     know. See whether \
                      `apiUrl` is that of an API.{quoted}"
                 ),
             ),
@@ -161,7 +195,10 @@ impl Github<'_> {
         let said = answer.message.to_lowercase();
         let (base, repository) = (&self.parameters.base_branch, self.repository());
         let requires = [
-            ("merge queue", "a merge queue, which merges other commits than the one that was tested"),
+            (
+                "merge queue",
+                "a merge queue, which merges other commits than the one that was tested",
+            ),
             ("pull request", "a pull request"),
             ("approving review", "an approving review"),
             ("review", "a review"),
@@ -170,13 +207,24 @@ impl Github<'_> {
             ("linear history", "a linear history"),
         ];
         let what = requires.iter().find(|(word, _)| said.contains(word));
-        let what = what.map(|(_, what)| format!(" `{base}` requires {what}.")).unwrap_or_default();
-        let bypass = match said.contains("protected branch") || answer.documentation.contains("protected-branches") {
-            true => "allow the token's owner to bypass the branch's protection (repository settings, Branches)",
-            false => "add the token's owner to the bypass list of the ruleset (repository settings, Rules)",
+        let what = what
+            .map(|(_, what)| format!(" `{base}` requires {what}."))
+            .unwrap_or_default();
+        let bypass = match said.contains("protected branch")
+            || answer.documentation.contains("protected-branches")
+        {
+            true => {
+                "allow the token's owner to bypass the branch's protection (repository settings, \
+                 Branches)"
+            }
+            false => {
+                "add the token's owner to the bypass list of the ruleset (repository settings, \
+                 Rules)"
+            }
         };
         format!(
-            "a rule of {repository} keeps the token from merging into `{base}`.{what} Either {bypass}, or take that \
+            "a rule of {repository} keeps the token from merging into `{base}`.{what} Either \
+             {bypass}, or take that \
              requirement off the branch.{}",
             quoted(answer)
         )
@@ -184,7 +232,8 @@ impl Github<'_> {
 
     fn powerless(&self, answer: &Answer) -> String {
         format!(
-            "the token in {} may not merge in {}: it needs the permission \"Contents: read and write\" there (a classic \
+            "the token in {} may not merge in {}: it needs the permission \"Contents: read and \
+             write\" there (a classic \
              token: the scope `repo`).{}",
             self.parameters.secret.arn,
             self.repository(),
@@ -199,7 +248,8 @@ impl Github<'_> {
             _ => Err(Stop::failed(
                 JobFailure::JobFailed,
                 format!(
-                    "what answers at {}{} for {} isn't GitHub's API: no commit is in the answer. Set `apiUrl` right.",
+                    "what answers at {}{} for {} isn't GitHub's API: no commit is in the answer. \
+                     Set `apiUrl` right.",
                     self.client.api.origin,
                     self.client.api.path,
                     self.repository()
@@ -210,5 +260,9 @@ impl Github<'_> {
 }
 
 fn quoted(answer: &Answer) -> String {
-    if answer.message.is_empty() { String::new() } else { format!(" GitHub says: \"{}\".", answer.message) }
+    if answer.message.is_empty() {
+        String::new()
+    } else {
+        format!(" GitHub says: \"{}\".", answer.message)
+    }
 }

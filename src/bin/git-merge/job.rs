@@ -1,7 +1,7 @@
 //! What CodePipeline calls the function with.
 //!
-//! <https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-Lambda.html>. The event also holds
-//! credentials for the artifacts, so nothing of it is printed whole.
+//! <https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-Lambda.html>. The
+//! event also holds credentials for the artifacts, so nothing of it is printed whole.
 
 use serde_json::Value;
 
@@ -18,11 +18,16 @@ pub struct Job {
 }
 
 impl Job {
-    /// `None` for what has no id: there is nobody to answer. Everything else can be answered for, if only with a failure.
+    /// `None` for what has no id: there is nobody to answer. Everything else can be answered for,
+    /// if only with a failure.
     pub fn of(event: &Value) -> Option<Self> {
         let job = &event["CodePipeline.job"];
         let data = &job["data"];
-        let revisions = data["inputArtifacts"].as_array().into_iter().flatten().filter_map(|it| text(&it["revision"]));
+        let revisions = data["inputArtifacts"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|it| text(&it["revision"]));
         Some(Self {
             id: text(&job["id"])?,
             parameters: text(&data["actionConfiguration"]["configuration"]["UserParameters"]),
@@ -34,7 +39,10 @@ impl Job {
 
 /// A string with something in it.
 fn text(value: &Value) -> Option<String> {
-    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+    value
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -68,9 +76,22 @@ mod tests {
 
     #[test]
     fn a_job_needs_an_id_and_nothing_else() {
-        let bare = Job { id: "1".into(), parameters: None, revision: None, continuation: None };
-        assert_eq!(Job::of(&json!({"CodePipeline.job": {"id": "1"}})), Some(bare));
-        for other in [json!({}), json!({"CodePipeline.job": {"id": 1}}), json!([1]), json!("CodePipeline.job")] {
+        let bare = Job {
+            id: "1".into(),
+            parameters: None,
+            revision: None,
+            continuation: None,
+        };
+        assert_eq!(
+            Job::of(&json!({"CodePipeline.job": {"id": "1"}})),
+            Some(bare)
+        );
+        for other in [
+            json!({}),
+            json!({"CodePipeline.job": {"id": 1}}),
+            json!([1]),
+            json!("CodePipeline.job"),
+        ] {
             assert_eq!(Job::of(&other), None, "{other}");
         }
     }

@@ -1,10 +1,11 @@
-//! The Lambda behind a pipeline's stage "Git merge": it merges the commit that was tested into the release branch.
+//! The Lambda behind a pipeline's stage "Git merge": it merges the commit that was tested into the
+//! release branch.
 //!
-//! CodePipeline calls it with a job and waits until it has answered for it. One file, one subject: [`job`] is what
-//! CodePipeline sends, [`parameters`] what the pipeline's author set, [`token`] the key to GitHub, [`client`] one call to
-//! GitHub with all that can go wrong on the way, [`github`] what its answers mean, [`merge`] the steps in order,
-//! [`continuation`] what is handed over to a later job, and [`report`] the answer to CodePipeline. AWS itself is spoken
-//! to by `taskcat::aws`.
+//! CodePipeline calls it with a job and waits until it has answered for it. One file, one subject:
+//! [`job`] is what CodePipeline sends, [`parameters`] what the pipeline's author set, [`token`] the
+//! key to GitHub, [`client`] one call to GitHub with all that can go wrong on the way, [`github`]
+//! what its answers mean, [`merge`] the steps in order, [`continuation`] what is handed over to a
+//! later job, and [`report`] the answer to CodePipeline. AWS itself is spoken to by `taskcat::aws`.
 
 mod app;
 mod client;
@@ -43,9 +44,15 @@ const VARIABLES: [&str; 5] = [
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     log_to_stdout();
-    let missing: Vec<&str> = VARIABLES.into_iter().filter(|name| std::env::var(name).is_err()).collect();
+    let missing: Vec<&str> = VARIABLES
+        .into_iter()
+        .filter(|name| std::env::var(name).is_err())
+        .collect();
     if !missing.is_empty() {
-        eprintln!("git-merge is an AWS Lambda function, and this is no Lambda: {} not set", missing.join(", "));
+        eprintln!(
+            "git-merge is an AWS Lambda function, and this is no Lambda: {} not set",
+            missing.join(", ")
+        );
         return ExitCode::FAILURE;
     }
     let aws = &Aws::new(None);
@@ -60,8 +67,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// One invocation. It fails only where CodePipeline can't be told: then nobody but Lambda's own retries and alarms are
-/// left to see it.
+/// One invocation. It fails only where CodePipeline can't be told: then nobody but Lambda's own
+/// retries and alarms are left to see it.
 async fn answer(aws: &Aws, region: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     let (payload, context) = event.into_parts();
     let deadline = Deadline::of(context.deadline());
@@ -69,7 +76,8 @@ async fn answer(aws: &Aws, region: &str, event: LambdaEvent<Value>) -> Result<Va
         return Err(Diagnostic {
             error_type: "NoJob".to_owned(),
             error_message:
-                "the event has no `CodePipeline.job` with an `id`: this function is an action of CodePipeline"
+                "the event has no `CodePipeline.job` with an `id`: this function is an action of \
+                 CodePipeline"
                     .to_owned(),
         });
     };
@@ -80,11 +88,15 @@ async fn answer(aws: &Aws, region: &str, event: LambdaEvent<Value>) -> Result<Va
     };
     work.instrument(span).await.map_err(|error| Diagnostic {
         error_type: "ResultNotReported".to_owned(),
-        error_message: format!("CodePipeline could not be told what became of job {}: {error}", job.id),
+        error_message: format!(
+            "CodePipeline could not be told what became of job {}: {error}",
+            job.id
+        ),
     })
 }
 
-/// CloudWatch puts a time on each line. Other crates' warnings are wanted, but not what the SDK has to say of headers.
+/// CloudWatch puts a time on each line. Other crates' warnings are wanted, but not what the SDK has
+/// to say of headers.
 fn log_to_stdout() {
     let wanted = Targets::new()
         .with_default(LevelFilter::ERROR)
@@ -95,5 +107,8 @@ fn log_to_stdout() {
         .with_ansi(false)
         .with_target(false)
         .without_time();
-    tracing_subscriber::registry().with(lines).with(wanted).init();
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(wanted)
+        .init();
 }

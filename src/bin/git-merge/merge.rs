@@ -1,4 +1,5 @@
-//! The steps in order: what to merge, the token, whether the branch still is where it was tested, the merge.
+//! The steps in order: what to merge, the token, whether the branch still is where it was tested,
+//! the merge.
 
 use std::time::Duration;
 
@@ -29,15 +30,24 @@ pub struct Done {
 /// Does the job, as far as the time allows.
 pub async fn within(aws: &Aws, job: &Job, deadline: Deadline) -> Result<Done, Stop> {
     let work = merge(aws, job, deadline);
-    tokio::time::timeout_at(deadline.at(), work).await.unwrap_or_else(|_| {
-        let why = "the time of the invocation ran out before AWS and GitHub had answered".to_owned();
-        Err(Stop::Later(Later { not_before: None, why }))
-    })
+    tokio::time::timeout_at(deadline.at(), work)
+        .await
+        .unwrap_or_else(|_| {
+            let why =
+                "the time of the invocation ran out before AWS and GitHub had answered".to_owned();
+            Err(Stop::Later(Later {
+                not_before: None,
+                why,
+            }))
+        })
 }
 
 async fn merge(aws: &Aws, job: &Job, deadline: Deadline) -> Result<Done, Stop> {
     let parameters = Parameters::of(job.parameters.as_deref()).map_err(|faults| {
-        let message = format!("the action's UserParameters can't be used: {}.", faults.join("; "));
+        let message = format!(
+            "the action's UserParameters can't be used: {}.",
+            faults.join("; ")
+        );
         Stop::failed(JobFailure::ConfigurationError, message)
     })?;
     let commit = tested(job, &parameters)?;
@@ -50,26 +60,41 @@ async fn merge(aws: &Aws, job: &Job, deadline: Deadline) -> Result<Done, Stop> {
         Credentials::Token(token) => token,
         Credentials::App(app) => app.token(&parameters, deadline).await?,
     };
-    let client = Client { api: &parameters.api, token: &token, deadline };
-    let github = Github { client, parameters: &parameters };
-    let done = steps(&github, &commit, &job.id).await.map_err(|stop| stop.without(&token))?;
-    Ok(Done { summary: token.masked(&done.summary), ..done })
+    let client = Client {
+        api: &parameters.api,
+        token: &token,
+        deadline,
+    };
+    let github = Github {
+        client,
+        parameters: &parameters,
+    };
+    let done = steps(&github, &commit, &job.id)
+        .await
+        .map_err(|stop| stop.without(&token))?;
+    Ok(Done {
+        summary: token.masked(&done.summary),
+        ..done
+    })
 }
 
 /// The tested commit: what the parameters say, or what the source action took.
 fn tested(job: &Job, parameters: &Parameters) -> Result<String, Stop> {
-    let configuration = |message: String| Err(Stop::failed(JobFailure::ConfigurationError, message));
+    let configuration =
+        |message: String| Err(Stop::failed(JobFailure::ConfigurationError, message));
     match (&parameters.commit, &job.revision) {
         (Some(commit), _) => Ok(commit.clone()),
         (None, Some(revision)) => match not_a_commit(revision) {
             None => Ok(revision.to_ascii_lowercase()),
             Some(fault) => configuration(format!(
-                "the revision of the input artifact {fault}: the source is no git repository. Set `commit` in \
+                "the revision of the input artifact {fault}: the source is no git repository. Set \
+                 `commit` in \
                  UserParameters to the tested commit."
             )),
         },
         (None, None) => configuration(
-            "which commit was tested is not known. Give the action the source's artifact as an input artifact, or set \
+            "which commit was tested is not known. Give the action the source's artifact as an \
+             input artifact, or set \
              `commit` in UserParameters to the source action's `#{Source.CommitId}`."
                 .to_owned(),
         ),
@@ -79,7 +104,8 @@ fn tested(job: &Job, parameters: &Parameters) -> Result<String, Stop> {
 /// Where an earlier job was told to wait and this one comes too soon, GitHub is left alone.
 async fn patience(job: &Job, deadline: Deadline) -> Result<(), Stop> {
     let Some(continuation) = Continuation::of(job.continuation.as_deref()) else {
-        let message = "the job's continuation token is not one of this function's. Retry the stage.";
+        let message =
+            "the job's continuation token is not one of this function's. Retry the stage.";
         return Err(Stop::failed(JobFailure::JobFailed, message));
     };
     let pause = Duration::from_secs(continuation.not_before.saturating_sub(deadline::now()));
@@ -87,7 +113,10 @@ async fn patience(job: &Job, deadline: Deadline) -> Result<(), Stop> {
         return Ok(());
     }
     let until = deadline::clock(continuation.not_before);
-    tracing::info!(pause = pause.as_secs(), "GitHub limits the token's calls until {until}: waiting");
+    tracing::info!(
+        pause = pause.as_secs(),
+        "GitHub limits the token's calls until {until}: waiting"
+    );
     if pause < deadline.left() {
         tokio::time::sleep(pause).await;
         return Ok(());
@@ -95,17 +124,26 @@ async fn patience(job: &Job, deadline: Deadline) -> Result<(), Stop> {
     // As long as there is time, so that there are few such calls.
     tokio::time::sleep(deadline.left().saturating_sub(Duration::from_secs(1))).await;
     let why = format!("GitHub limits the token's calls until {until}");
-    Err(Stop::Later(Later { not_before: Some(continuation.not_before), why }))
+    Err(Stop::Later(Later {
+        not_before: Some(continuation.not_before),
+        why,
+    }))
 }
 
 /// Read for each job: a token that was changed holds from the next one on.
 async fn credentials(aws: &Aws, secret: &Secret) -> Result<Credentials, Stop> {
-    let clients = aws.clients(taskcat::aws::DEFAULT_PROFILE, &secret.region).await;
-    let text = clients.secret(&secret.arn).await.map_err(|error| unread(secret, &error))?;
+    let clients = aws
+        .clients(taskcat::aws::DEFAULT_PROFILE, &secret.region)
+        .await;
+    let text = clients
+        .secret(&secret.arn)
+        .await
+        .map_err(|error| unread(secret, &error))?;
     tracing::info!(secret = %secret.arn, "read the secret");
     Credentials::of(&text).map_err(|fault| {
         let message = format!(
-            "the secret {} {fault}. It is the token itself, JSON with the token under the key `token`, or JSON with \
+            "the secret {} {fault}. It is the token itself, JSON with the token under the key \
+             `token`, or JSON with \
              `appId` and `privateKey` of a GitHub App.",
             secret.arn
         );
@@ -115,40 +153,58 @@ async fn credentials(aws: &Aws, secret: &Secret) -> Result<Credentials, Stop> {
 
 fn unread(secret: &Secret, error: &AwsError) -> Stop {
     let (kind, what_to_do) = match error.kind {
-        ErrorKind::NotFound => {
-            (JobFailure::ConfigurationError, "Set `secretsManagerArn` to the ARN of the secret with GitHub's token")
-        }
+        ErrorKind::NotFound => (
+            JobFailure::ConfigurationError,
+            "Set `secretsManagerArn` to the ARN of the secret with GitHub's token",
+        ),
         ErrorKind::Denied | ErrorKind::Credentials | ErrorKind::MissingProfile => (
             JobFailure::PermissionError,
-            "Allow the function's role `secretsmanager:GetSecretValue` on it, and `kms:Decrypt` on its key if that is \
+            "Allow the function's role `secretsmanager:GetSecretValue` on it, and `kms:Decrypt` on \
+             its key if that is \
              your own",
         ),
-        ErrorKind::Throttled | ErrorKind::Unreachable | ErrorKind::Network | ErrorKind::Unavailable => {
-            (JobFailure::SystemUnavailable, "Retry the stage")
-        }
-        ErrorKind::AlreadyExists | ErrorKind::Other => {
-            (JobFailure::ConfigurationError, "It must be there, not be marked for deletion, and hold text")
-        }
+        ErrorKind::Throttled
+        | ErrorKind::Unreachable
+        | ErrorKind::Network
+        | ErrorKind::Unavailable => (JobFailure::SystemUnavailable, "Retry the stage"),
+        ErrorKind::AlreadyExists | ErrorKind::Other => (
+            JobFailure::ConfigurationError,
+            "It must be there, not be marked for deletion, and hold text",
+        ),
     };
-    Stop::failed(kind, format!("the secret with the token can't be read: {error}. {what_to_do}. ({})", secret.arn))
+    Stop::failed(
+        kind,
+        format!(
+            "the secret with the token can't be read: {error}. {what_to_do}. ({})",
+            secret.arn
+        ),
+    )
 }
 
 async fn steps(github: &Github<'_>, commit: &str, job: &str) -> Result<Done, Stop> {
-    let Parameters { base_branch: base, head_branch: head, .. } = github.parameters;
+    let Parameters {
+        base_branch: base,
+        head_branch: head,
+        ..
+    } = github.parameters;
     let found = github.head(head).await?;
     tracing::info!(branch = %head, head = %found, "asked for the branch");
     if found != commit {
         moved(github.parameters, commit, &found)?;
     }
-    let message = format!("Merge {head} into {base}\n\nMerges {commit}, which was tested by the pipeline (job {job}).");
+    let message = format!(
+        "Merge {head} into {base}\n\nMerges {commit}, which was tested by the pipeline (job {job})."
+    );
     let merged = github.merge(commit, &message).await?;
     let (merge_commit, mut summary) = match &merged {
-        Merged::Made(merge_commit) => {
-            (merge_commit.clone(), format!("{commit} of `{head}` was merged into `{base}`: {merge_commit}"))
-        }
-        Merged::AlreadyThere => {
-            (github.head(base).await?, format!("nothing to merge: `{base}` has {commit} of `{head}` already"))
-        }
+        Merged::Made(merge_commit) => (
+            merge_commit.clone(),
+            format!("{commit} of `{head}` was merged into `{base}`: {merge_commit}"),
+        ),
+        Merged::AlreadyThere => (
+            github.head(base).await?,
+            format!("nothing to merge: `{base}` has {commit} of `{head}` already"),
+        ),
     };
     let is_tested = github.tree(&merge_commit).await? == github.tree(commit).await?;
     if !is_tested {
@@ -158,17 +214,29 @@ async fn steps(github: &Github<'_>, commit: &str, job: &str) -> Result<Done, Sto
         summary += &format!("; `{base}` has changes that were not tested together with it");
     }
     tracing::info!(merge = %merge_commit, is_tested, "{summary}");
-    Ok(Done { merge_commit, base_branch: base.clone(), head_commit: commit.to_owned(), is_tested, summary })
+    Ok(Done {
+        merge_commit,
+        base_branch: base.clone(),
+        head_commit: commit.to_owned(),
+        is_tested,
+        summary,
+    })
 }
 
 /// The release branch has gone on since it received the tested commit.
 fn untested(parameters: &Parameters, commit: &str, merge_commit: &str) -> Stop {
-    let Parameters { base_branch: base, head_branch: head, .. } = parameters;
+    let Parameters {
+        base_branch: base,
+        head_branch: head,
+        ..
+    } = parameters;
     Stop::failed(
         JobFailure::JobFailed,
         format!(
-            "nothing to merge: `{base}` has {commit} of `{head}` already, but its head {merge_commit} has other files, \
-             which this pipeline has not tested. Merge `{base}` into `{head}` and push, so that they are tested, or set \
+            "nothing to merge: `{base}` has {commit} of `{head}` already, but its head \
+             {merge_commit} has other files, \
+             which this pipeline has not tested. Merge `{base}` into `{head}` and push, so that \
+             they are tested, or set \
              `allowUntested` to true to go on all the same."
         ),
     )
@@ -178,14 +246,17 @@ fn untested(parameters: &Parameters, commit: &str, merge_commit: &str) -> Stop {
 fn moved(parameters: &Parameters, commit: &str, found: &str) -> Result<(), Stop> {
     let head = &parameters.head_branch;
     if parameters.allow_moved {
-        tracing::warn!(branch = %head, head = %found, "the branch has moved on; the tested commit alone is merged");
+        tracing::warn!(branch = %head, head = %found, "the branch has moved on; the tested commit \
+            alone is merged");
         return Ok(());
     }
     Err(Stop::failed(
         JobFailure::JobFailed,
         format!(
-            "`{head}` has moved on: {commit} was tested, and its head is {found} now. This call merged nothing. Let the \
-             pipeline run with the new head, or set `allowMoved` to true to merge the tested commit all the same."
+            "`{head}` has moved on: {commit} was tested, and its head is {found} now. This call \
+             merged nothing. Let the \
+             pipeline run with the new head, or set `allowMoved` to true to merge the tested \
+             commit all the same."
         ),
     ))
 }
@@ -195,14 +266,22 @@ mod tests {
     use super::*;
 
     fn job(revision: Option<&str>) -> Job {
-        Job { id: "1".into(), parameters: None, revision: revision.map(str::to_owned), continuation: None }
+        Job {
+            id: "1".into(),
+            parameters: None,
+            revision: revision.map(str::to_owned),
+            continuation: None,
+        }
     }
 
     fn parameters(commit: Option<&str>) -> Parameters {
         let text = r#"{"owner": "o", "repo": "r", "baseBranch": "b", "headBranch": "h",
                        "secretsManagerArn": "arn:aws:secretsmanager:us-east-1:1:secret:s"}"#;
         let read = Parameters::of(Some(text)).unwrap();
-        Parameters { commit: commit.map(str::to_owned), ..read }
+        Parameters {
+            commit: commit.map(str::to_owned),
+            ..read
+        }
     }
 
     #[test]
@@ -210,7 +289,10 @@ mod tests {
         let (one, two) = ("1".repeat(40), "2".repeat(40));
         assert_eq!(tested(&job(Some(&two)), &parameters(Some(&one))), Ok(one));
         assert_eq!(tested(&job(Some(&two)), &parameters(None)), Ok(two));
-        let check = |revision: Option<&str>, expect: &str| match tested(&job(revision), &parameters(None)) {
+        let check = |revision: Option<&str>, expect: &str| match tested(
+            &job(revision),
+            &parameters(None),
+        ) {
             Err(Stop::Failed(failure)) => {
                 assert_eq!(failure.kind, JobFailure::ConfigurationError);
                 assert!(failure.message.starts_with(expect), "{}", failure.message);
@@ -218,6 +300,9 @@ mod tests {
             other => panic!("{other:?}"),
         };
         check(None, "which commit was tested is not known.");
-        check(Some("xyz.version"), "the revision of the input artifact is not the full id of a commit");
+        check(
+            Some("xyz.version"),
+            "the revision of the input artifact is not the full id of a commit",
+        );
     }
 }

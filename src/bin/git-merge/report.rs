@@ -9,7 +9,12 @@ use crate::merge::Done;
 use crate::stop::{Failure, Later, Stop};
 
 /// Tells CodePipeline, and returns what the invocation shows.
-pub async fn send(aws: &Aws, region: &str, job: &Job, result: Result<Done, Stop>) -> Result<Value, AwsError> {
+pub async fn send(
+    aws: &Aws,
+    region: &str,
+    job: &Job,
+    result: Result<Done, Stop>,
+) -> Result<Value, AwsError> {
     let clients = aws.clients(DEFAULT_PROFILE, region).await;
     let outcome = match settled(job, result) {
         Settled::Done(done) => {
@@ -19,15 +24,24 @@ pub async fn send(aws: &Aws, region: &str, job: &Job, result: Result<Done, Stop>
                 ("headCommit", done.head_commit),
                 ("isTested", done.is_tested.to_string()),
             ];
-            clients.put_job_success(&job.id, JobSuccess::Done { variables }, &done.summary).await.map(|()| "succeeded")
+            clients
+                .put_job_success(&job.id, JobSuccess::Done { variables }, &done.summary)
+                .await
+                .map(|()| "succeeded")
         }
         Settled::HandedOver { token, summary } => {
             tracing::warn!(continuation = %token, "{summary}");
-            clients.put_job_success(&job.id, JobSuccess::Continued { token }, &summary).await.map(|()| "continued")
+            clients
+                .put_job_success(&job.id, JobSuccess::Continued { token }, &summary)
+                .await
+                .map(|()| "continued")
         }
         Settled::Failed(failure) => {
             tracing::error!(kind = ?failure.kind, "{}", failure.message);
-            clients.put_job_failure(&job.id, failure.kind, &failure.message).await.map(|()| "failed")
+            clients
+                .put_job_failure(&job.id, failure.kind, &failure.message)
+                .await
+                .map(|()| "failed")
         }
     };
     match outcome {
@@ -56,11 +70,18 @@ fn settled(job: &Job, result: Result<Done, Stop>) -> Settled {
         Err(Stop::Failed(failure)) => return Settled::Failed(failure),
         Err(Stop::Later(later)) => later,
     };
-    let handed_over = Continuation::of(job.continuation.as_deref()).and_then(|so_far| so_far.next(&later));
+    let handed_over =
+        Continuation::of(job.continuation.as_deref()).and_then(|so_far| so_far.next(&later));
     match handed_over {
         Some(next) => {
-            let summary = format!("{}: going on in a later call (number {})", later.why, next.handovers);
-            Settled::HandedOver { token: next.token(), summary }
+            let summary = format!(
+                "{}: going on in a later call (number {})",
+                later.why, next.handovers
+            );
+            Settled::HandedOver {
+                token: next.token(),
+                summary,
+            }
         }
         None => Settled::Failed(given_up(&later)),
     }
@@ -68,14 +89,21 @@ fn settled(job: &Job, result: Result<Done, Stop>) -> Settled {
 
 fn given_up(later: &Later) -> Failure {
     let what_to_do = match later.not_before {
-        Some(_) => "Find out what else uses the token, or give the pipeline one of its own, and retry the stage",
+        Some(_) => {
+            "Find out what else uses the token, or give the pipeline one of its own, and retry the \
+             stage"
+        }
         None => {
-            "Give the function a longer timeout (a minute or more), see whether it has a way out to AWS and GitHub, and \
+            "Give the function a longer timeout (a minute or more), see whether it has a way out \
+             to AWS and GitHub, and \
              retry the stage"
         }
     };
     let message = format!("gave up after several calls: {}. {what_to_do}.", later.why);
-    Failure { kind: JobFailure::SystemUnavailable, message }
+    Failure {
+        kind: JobFailure::SystemUnavailable,
+        message,
+    }
 }
 
 #[cfg(test)]
@@ -84,7 +112,12 @@ mod tests {
     use crate::continuation::{MOST_HANDOVERS, MOST_SLOW};
 
     fn job(continuation: Option<String>) -> Job {
-        Job { id: "1".into(), parameters: None, revision: None, continuation }
+        Job {
+            id: "1".into(),
+            parameters: None,
+            revision: None,
+            continuation,
+        }
     }
 
     /// Lets a job go on for as long as it may; how often it was handed over, and the end.
@@ -92,11 +125,17 @@ mod tests {
         let mut continuation = None;
         let mut handed_over = 0;
         loop {
-            let later = Later { not_before, why: "GitHub limits the token's calls".into() };
+            let later = Later {
+                not_before,
+                why: "GitHub limits the token's calls".into(),
+            };
             match settled(&job(continuation), Err(Stop::Later(later))) {
                 Settled::HandedOver { token, summary } => {
                     handed_over += 1;
-                    assert!(summary.ends_with(&format!("(number {handed_over})")), "{summary}");
+                    assert!(
+                        summary.ends_with(&format!("(number {handed_over})")),
+                        "{summary}"
+                    );
                     continuation = Some(token);
                 }
                 Settled::Failed(failure) => return (handed_over, failure),
@@ -108,10 +147,26 @@ mod tests {
     #[test]
     fn jobs_are_handed_over_for_a_bounded_time() {
         let (limited, failure) = patience(Some(2_000_000_000));
-        assert_eq!((limited, failure.kind), (MOST_HANDOVERS, JobFailure::SystemUnavailable));
-        assert!(failure.message.contains("Find out what else uses the token"), "{}", failure.message);
+        assert_eq!(
+            (limited, failure.kind),
+            (MOST_HANDOVERS, JobFailure::SystemUnavailable)
+        );
+        assert!(
+            failure
+                .message
+                .contains("Find out what else uses the token"),
+            "{}",
+            failure.message
+        );
         let (slow, failure) = patience(None);
-        assert_eq!((slow, failure.kind), (MOST_SLOW, JobFailure::SystemUnavailable));
-        assert!(failure.message.contains("a longer timeout"), "{}", failure.message);
+        assert_eq!(
+            (slow, failure.kind),
+            (MOST_SLOW, JobFailure::SystemUnavailable)
+        );
+        assert!(
+            failure.message.contains("a longer timeout"),
+            "{}",
+            failure.message
+        );
     }
 }

@@ -20,15 +20,18 @@ pub struct Failure {
 /// Nothing is wrong yet, but this invocation is too short.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Later {
-    /// Seconds since the epoch before which nothing should be tried again; `None` where time ran out without GitHub
-    /// asking for patience.
+    /// Seconds since the epoch before which nothing should be tried again; `None` where time ran
+    /// out without GitHub asking for patience.
     pub not_before: Option<u64>,
     pub why: String,
 }
 
 impl Stop {
     pub fn failed(kind: JobFailure, message: impl Into<String>) -> Self {
-        Self::Failed(Failure { kind, message: message.into() })
+        Self::Failed(Failure {
+            kind,
+            message: message.into(),
+        })
     }
 
     /// Whatever brought it there, the token is not in the text.

@@ -1,12 +1,13 @@
-//! What opens GitHub: a token, or a GitHub App that gets one. Read from a secret, sent in one header, and shown nowhere.
+//! What opens GitHub: a token, or a GitHub App that gets one. Read from a secret, sent in one
+//! header, and shown nowhere.
 
 use serde_json::{Map, Value};
 use taskcat::mask::MASK;
 
 use crate::app::App;
 
-/// The keys under which a secret in JSON form holds the token, in the order in which they are looked for. Case, dashes and
-/// underscores don't count.
+/// The keys under which a secret in JSON form holds the token, in the order in which they are
+/// looked for. Case, dashes and underscores don't count.
 const KEYS: [&str; 2] = ["token", "GITHUB_TOKEN"];
 
 /// What a secret holds.
@@ -16,8 +17,8 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// From a `SecretString`: the token itself, or a JSON object that has it or the credentials of a GitHub App. What is
-    /// wrong with another one is described without quoting it.
+    /// From a `SecretString`: the token itself, or a JSON object that has it or the credentials of
+    /// a GitHub App. What is wrong with another one is described without quoting it.
     pub fn of(secret: &str) -> Result<Self, String> {
         let secret = secret.trim();
         if !secret.starts_with('{') {
@@ -34,7 +35,10 @@ impl Credentials {
         match find(&KEYS) {
             Some(Value::String(token)) => Token::of(token).map(Self::Token),
             Some(_) => Err("has a token that isn't a string".to_owned()),
-            None => Err(format!("is JSON without the key {}", KEYS.map(|key| format!("`{key}`")).join(" or "))),
+            None => Err(format!(
+                "is JSON without the key {}",
+                KEYS.map(|key| format!("`{key}`")).join(" or ")
+            )),
         }
     }
 }
@@ -42,7 +46,10 @@ impl Credentials {
 /// The value of a key, however it is written: `GITHUB_TOKEN`, `githubToken`.
 fn value_of<'o>(object: &'o Map<String, Value>, name: &str) -> Option<&'o Value> {
     let plain = |key: &str| key.replace(['_', '-'], "").to_lowercase();
-    object.iter().find(|(key, _)| plain(key) == plain(name)).map(|(_, value)| value)
+    object
+        .iter()
+        .find(|(key, _)| plain(key) == plain(name))
+        .map(|(_, value)| value)
 }
 
 /// Neither `Debug` nor `Display`: what can't be printed isn't printed by mistake.
@@ -53,11 +60,14 @@ impl Token {
     pub fn of(token: &str) -> Result<Self, String> {
         match token.trim() {
             "" => Err("is empty".to_owned()),
-            token if token.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Self(token.to_owned())),
-            _ => {
-                Err("holds something that can't be a token: it has spaces, line breaks or letters beyond ASCII"
-                    .to_owned())
+            token if token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                Ok(Self(token.to_owned()))
             }
+            _ => Err(
+                "holds something that can't be a token: it has spaces, line breaks or letters \
+                    beyond ASCII"
+                    .to_owned(),
+            ),
         }
     }
 
@@ -83,23 +93,46 @@ mod tests {
                 Credentials::Token(token) => token.0,
                 Credentials::App(_) => panic!("{secret}"),
             });
-            assert_eq!(read, expect.map(str::to_owned).map_err(str::to_owned), "{secret}");
+            assert_eq!(
+                read,
+                expect.map(str::to_owned).map_err(str::to_owned),
+                "{secret}"
+            );
         };
         check("ghp_1234", Ok("ghp_1234"));
         check(" ghp_1234\n", Ok("ghp_1234"));
         check(r#"{"token": "ghp_1234", "user": "x"}"#, Ok("ghp_1234"));
         check(r#"{"GITHUB_TOKEN": "ghp_1234"}"#, Ok("ghp_1234"));
-        check(r#"{"GITHUB_TOKEN": "second", "token": "first"}"#, Ok("first"));
+        check(
+            r#"{"GITHUB_TOKEN": "second", "token": "first"}"#,
+            Ok("first"),
+        );
         check(r#"{"Token": "ghp_1234"}"#, Ok("ghp_1234"));
         check(r#"{"github-token": "ghp_1234"}"#, Ok("ghp_1234"));
-        check(r#"{"privateKey": "x"}"#, Err("has a private key, but no `appId`"));
-        check(r#"{"app_id": 1, "private_key": "x"}"#, Err("has a private key that is no RSA key in PEM form"));
+        check(
+            r#"{"privateKey": "x"}"#,
+            Err("has a private key, but no `appId`"),
+        );
+        check(
+            r#"{"app_id": 1, "private_key": "x"}"#,
+            Err("has a private key that is no RSA key in PEM form"),
+        );
         check("", Err("is empty"));
         check(r#"{"token": ""}"#, Err("is empty"));
-        check(r#"{"token": 12345}"#, Err("has a token that isn't a string"));
-        check(r#"{"tokn": "ghp_1234"}"#, Err("is JSON without the key `token` or `GITHUB_TOKEN`"));
-        check(r#"{"token": "ghp_1234""#, Err("starts like JSON, but isn't"));
-        let strange = "holds something that can't be a token: it has spaces, line breaks or letters beyond ASCII";
+        check(
+            r#"{"token": 12345}"#,
+            Err("has a token that isn't a string"),
+        );
+        check(
+            r#"{"tokn": "ghp_1234"}"#,
+            Err("is JSON without the key `token` or `GITHUB_TOKEN`"),
+        );
+        check(
+            r#"{"token": "ghp_1234""#,
+            Err("starts like JSON, but isn't"),
+        );
+        let strange = "holds something that can't be a token: it has spaces, line breaks or \
+            letters beyond ASCII";
         check("user ghp_1234", Err(strange));
         check("ghp_1234\r\nX-Evil: 1", Err(strange));
     }
@@ -107,7 +140,10 @@ mod tests {
     #[test]
     fn a_token_is_masked_wherever_it_stands() {
         let token = Token::of("ghp_1234").unwrap();
-        assert_eq!(token.masked("Bearer ghp_1234: ghp_1234!"), "Bearer ****: ****!");
+        assert_eq!(
+            token.masked("Bearer ghp_1234: ghp_1234!"),
+            "Bearer ****: ****!"
+        );
         assert_eq!(token.masked("nothing"), "nothing");
     }
 }

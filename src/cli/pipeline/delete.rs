@@ -16,8 +16,8 @@ use crate::status::StackStatus;
 
 /// Delete a pipeline, with its buckets and everything in them.
 ///
-/// Deletes the stack, every version of every object in its buckets, and its programs. Keeps the production stack.
-/// Refuses while an execution of the pipeline is in progress.
+/// Deletes the stack, every version of every object in its buckets, and its programs. Keeps the
+/// production stack. Refuses while an execution of the pipeline is in progress.
 #[derive(Args)]
 pub struct Delete {
     #[command(flatten)]
@@ -31,17 +31,23 @@ pub struct Delete {
 impl Delete {
     pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
         if !self.yes && !io::stdin().is_terminal() {
-            return Err(CliError::Usage("stdin is not a terminal; pass --yes to delete without asking".to_owned()));
+            return Err(CliError::Usage(
+                "stdin is not a terminal; pass --yes to delete without asking".to_owned(),
+            ));
         }
         block_on(async {
             let (clients, endpoint) = aws.connect(None)?;
             let target = self.which.target(aws, &clients).await?;
             let Some(found) = find(&target, endpoint.as_deref(), &clients).await? else {
-                return self.delete_leftover_tools(&target, &clients, endpoint, verbosity).await;
+                return self
+                    .delete_leftover_tools(&target, &clients, endpoint, verbosity)
+                    .await;
             };
             refuse_protected(&found, endpoint.as_deref())?;
             refuse_while_executing(&found, &clients, endpoint.as_deref()).await?;
-            let buckets = pipeline::buckets(&found, &clients).await.map_err(refused(&target))?;
+            let buckets = pipeline::buckets(&found, &clients)
+                .await
+                .map_err(refused(&target))?;
             if !(self.yes && verbosity.quiet) {
                 tell(&found, &buckets, &clients).await?;
             }
@@ -49,11 +55,14 @@ impl Delete {
                 return Ok(Exit::Passed);
             }
             let consumers = vec![output::terminal(verbosity, false, None)];
-            Ok(exit_of(&pipeline::delete(&found, &clients, endpoint, consumers).await))
+            Ok(exit_of(
+                &pipeline::delete(&found, &clients, endpoint, consumers).await,
+            ))
         })
     }
 
-    /// Without a stack: a deployment or deletion that was cut off may have left the bucket of programs.
+    /// Without a stack: a deployment or deletion that was cut off may have left the bucket of
+    /// programs.
     async fn delete_leftover_tools(
         &self,
         target: &Target,
@@ -61,19 +70,24 @@ impl Delete {
         endpoint: Option<String>,
         verbosity: Verbosity,
     ) -> Result<Exit, CliError> {
-        let leftover = pipeline::leftover_tools(target, aws).await.map_err(refused(target))?;
+        let leftover = pipeline::leftover_tools(target, aws)
+            .await
+            .map_err(refused(target))?;
         let bucket = leftover.ok_or_else(|| missing(target))?;
         if !(self.yes && verbosity.quiet) {
             let Target { name, region, .. } = target;
             streams::tell(format_args!(
-                "There is no stack {name} in {region}. The bucket of its programs is deleted: {bucket}"
+                "There is no stack {name} in {region}. The bucket of its programs is deleted: \
+                 {bucket}"
             ));
         }
         if !self.yes && !confirmed()? {
             return Ok(Exit::Passed);
         }
         let consumers = vec![output::terminal(verbosity, false, None)];
-        Ok(exit_of(&pipeline::delete_leftover_tools(target, aws, endpoint, consumers).await))
+        Ok(exit_of(
+            &pipeline::delete_leftover_tools(target, aws, endpoint, consumers).await,
+        ))
     }
 }
 
@@ -81,13 +95,26 @@ impl Delete {
 fn refuse_protected(found: &Pipeline, endpoint: Option<&str>) -> Result<(), CliError> {
     let Pipeline { target, stack, .. } = found;
     let message = if stack.is_protected {
-        let words =
-            ["update-termination-protection", "--no-enable-termination-protection", "--stack-name", &target.name];
+        let words = [
+            "update-termination-protection",
+            "--no-enable-termination-protection",
+            "--stack-name",
+            &target.name,
+        ];
         let disable = pipeline::aws_cli(target, endpoint).command("cloudformation", &words);
-        let message = format!("termination protection is enabled for the stack {} in {}", target.name, target.region);
+        let message = format!(
+            "termination protection is enabled for the stack {} in {}",
+            target.name, target.region
+        );
         Diagnostic::error(message).help(format!("disable it with `{disable}`"))
-    } else if stack.status.is_in_progress() && !stack.is_in_review() && stack.status != StackStatus::DeleteInProgress {
-        let message = format!("the stack {} in {} is in {}", target.name, target.region, stack.status);
+    } else if stack.status.is_in_progress()
+        && !stack.is_in_review()
+        && stack.status != StackStatus::DeleteInProgress
+    {
+        let message = format!(
+            "the stack {} in {} is in {}",
+            target.name, target.region, stack.status
+        );
         Diagnostic::error(message).help("wait until that has ended, then delete the pipeline")
     } else {
         return Ok(());
@@ -97,20 +124,36 @@ fn refuse_protected(found: &Pipeline, endpoint: Option<&str>) -> Result<(), CliE
 
 /// No answer is a no.
 fn confirmed() -> Result<bool, CliError> {
-    let question = Confirm::new().with_prompt("Delete all of it?").default(false);
-    question.interact().map_err(|error| CliError::local("no answer", error))
+    let question = Confirm::new()
+        .with_prompt("Delete all of it?")
+        .default(false);
+    question
+        .interact()
+        .map_err(|error| CliError::local("no answer", error))
 }
 
-/// A build that is cut off leaves the stacks that it tests, and an execution that is cut off half of what it was to do.
-async fn refuse_while_executing(found: &Pipeline, aws: &Aws, endpoint: Option<&str>) -> Result<(), CliError> {
+/// A build that is cut off leaves the stacks that it tests, and an execution that is cut off half
+/// of what it was to do.
+async fn refuse_while_executing(
+    found: &Pipeline,
+    aws: &Aws,
+    endpoint: Option<&str>,
+) -> Result<(), CliError> {
     let stages = match pipeline::state(found, aws).await {
         Ok(stages) => stages.unwrap_or_default(),
         Err(error) => {
-            output::warning(&format!("whether an execution is in progress is not known: {error}"));
+            output::warning(&format!(
+                "whether an execution is in progress is not known: {error}"
+            ));
             return Ok(());
         }
     };
-    let Some(stage) = stages.iter().find(|it| it.status.as_deref() == Some("InProgress")) else { return Ok(()) };
+    let Some(stage) = stages
+        .iter()
+        .find(|it| it.status.as_deref() == Some("InProgress"))
+    else {
+        return Ok(());
+    };
     let message = match stage.name.as_str() {
         "Test" => "a test is running, and would leave its stacks behind".to_owned(),
         name => format!("an execution of the pipeline is in progress, in the stage {name}"),
@@ -122,13 +165,17 @@ async fn refuse_while_executing(found: &Pipeline, aws: &Aws, endpoint: Option<&s
     }
     let stop = pipeline::aws_cli(&found.target, endpoint).command("codepipeline", &words);
     let help = format!("wait until it has ended, or stop it with `{stop}`");
-    Err(CliError::Diagnostics(vec![Diagnostic::error(message).help(help)]))
+    Err(CliError::Diagnostics(vec![
+        Diagnostic::error(message).help(help),
+    ]))
 }
 
 /// What goes, and what stays and has to be looked after.
 async fn tell(found: &Pipeline, buckets: &Buckets, aws: &Aws) -> Result<(), CliError> {
     let Target { name, region, .. } = &found.target;
-    streams::tell(format_args!("The stack {name} in {region} goes, and with every version of what they hold:"));
+    streams::tell(format_args!(
+        "The stack {name} in {region} goes, and with every version of what they hold:"
+    ));
     let tools = match &buckets.tools {
         ToolsBucket::Ours(bucket) => Some(bucket),
         ToolsBucket::Absent | ToolsBucket::Foreign { .. } => None,
@@ -139,14 +186,24 @@ async fn tell(found: &Pipeline, buckets: &Buckets, aws: &Aws) -> Result<(), CliE
     if let ToolsBucket::Foreign { bucket, reason } = &buckets.tools {
         output::warning(&format!("the bucket {bucket} is not deleted: {reason}"));
     }
-    let Some(production) = pipeline::production(found, aws).await.map_err(refused(&found.target))? else {
+    let Some(production) = pipeline::production(found, aws)
+        .await
+        .map_err(refused(&found.target))?
+    else {
         return Ok(());
     };
-    streams::tell(format_args!("The production stack {} stays.", production.stack_name));
-    let role = production.role_arn.as_deref().filter(|role| role.contains(&format!("/{name}-ProductionRole")));
+    streams::tell(format_args!(
+        "The production stack {} stays.",
+        production.stack_name
+    ));
+    let role = production
+        .role_arn
+        .as_deref()
+        .filter(|role| role.contains(&format!("/{name}-ProductionRole")));
     if let Some(role) = role {
         output::warning(&format!(
-            "CloudFormation works on {} as {role}, which goes: give it another role with `aws cloudformation \
+            "CloudFormation works on {} as {role}, which goes: give it another role with `aws \
+             cloudformation \
              update-stack --role-arn …`, or it can be changed and deleted no more",
             production.stack_name
         ));

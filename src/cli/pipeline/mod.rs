@@ -57,14 +57,25 @@ impl Which {
 fn stack_name(text: &str) -> Result<String, String> {
     match valid_stack_name(text) == text {
         true => Ok(text.to_owned()),
-        false => Err("a stack's name is made of letters, digits and dashes, and begins with a letter".to_owned()),
+        false => Err(
+            "a stack's name is made of letters, digits and dashes, and begins with a letter"
+                .to_owned(),
+        ),
     }
 }
 
 /// The stack of that name, if it exists and is a pipeline.
-async fn find(target: &Target, endpoint: Option<&str>, aws: &Aws) -> Result<Option<Pipeline>, CliError> {
-    let Some(found) = pipeline::find(target, aws).await.map_err(refused(target))? else { return Ok(None) };
-    let Some(foreign) = &found.foreign else { return Ok(Some(found)) };
+async fn find(
+    target: &Target,
+    endpoint: Option<&str>,
+    aws: &Aws,
+) -> Result<Option<Pipeline>, CliError> {
+    let Some(found) = pipeline::find(target, aws).await.map_err(refused(target))? else {
+        return Ok(None);
+    };
+    let Some(foreign) = &found.foreign else {
+        return Ok(Some(found));
+    };
     let help = match foreign.evidence {
         Evidence::NoChangeSet => {
             let delete = pipeline::aws_cli(target, endpoint).delete_stack(&target.name);
@@ -72,17 +83,27 @@ async fn find(target: &Target, endpoint: Option<&str>, aws: &Aws) -> Result<Opti
         }
         _ => "choose another name, or another region with -r".to_owned(),
     };
-    Err(CliError::Diagnostics(vec![Diagnostic::error(foreign.to_string()).help(help)]))
+    Err(CliError::Diagnostics(vec![
+        Diagnostic::error(foreign.to_string()).help(help),
+    ]))
 }
 
 /// The same where there must be one.
-async fn find_standing(target: &Target, endpoint: Option<&str>, aws: &Aws) -> Result<Pipeline, CliError> {
-    find(target, endpoint, aws).await?.ok_or_else(|| missing(target))
+async fn find_standing(
+    target: &Target,
+    endpoint: Option<&str>,
+    aws: &Aws,
+) -> Result<Pipeline, CliError> {
+    find(target, endpoint, aws)
+        .await?
+        .ok_or_else(|| missing(target))
 }
 
 fn missing(target: &Target) -> CliError {
     let Target { name, region, .. } = target;
-    CliError::Usage(format!("there is no stack {name} in {region} (-r names another region)"))
+    CliError::Usage(format!(
+        "there is no stack {name} in {region} (-r names another region)"
+    ))
 }
 
 fn refused(target: &Target) -> impl Fn(AwsError) -> CliError {

@@ -13,20 +13,34 @@ use crate::plan::git;
 use crate::template::{Parameter, Template, Templates};
 
 /// Parameters that have a default and are asked for all the same: few leave them as they are.
-const ASKED: [&str; 5] = ["SourceBranch", "ReleaseBranch", "BucketParameter", "PrefixParameter", "ApproverEmail"];
+const ASKED: [&str; 5] = [
+    "SourceBranch",
+    "ReleaseBranch",
+    "BucketParameter",
+    "PrefixParameter",
+    "ApproverEmail",
+];
 /// Names that production templates give to the bucket and the prefix of their files.
 const BUCKET_NAMES: [&str; 2] = ["S3BucketName", "ArtifactBucket"];
 const PREFIX_NAMES: [&str; 2] = ["S3KeyPrefix", "ArtifactPrefix"];
 
-/// The parameters that somebody has to decide on, in the template's order. Of a pipeline that stands everything is known.
+/// The parameters that somebody has to decide on, in the template's order. Of a pipeline that
+/// stands everything is known.
 pub fn open<'t>(template: &'t Template, known: &Parameters) -> Vec<&'t Parameter> {
     let is_asked = |it: &&Parameter| it.default.is_none() || ASKED.contains(&it.key.as_str());
-    template.parameters.iter().filter(is_asked).filter(|it| !known.contains_key(&it.key)).collect()
+    template
+        .parameters
+        .iter()
+        .filter(is_asked)
+        .filter(|it| !known.contains_key(&it.key))
+        .collect()
 }
 
 /// What the template says of a parameter.
 pub fn description<'t>(template: &'t Template, parameter: &Parameter) -> &'t str {
-    let described = template.declaration(parameter).and_then(|it| it.get("Description"));
+    let described = template
+        .declaration(parameter)
+        .and_then(|it| it.get("Description"));
     described.map(|node| &*node.text).unwrap_or_default()
 }
 
@@ -40,14 +54,24 @@ pub fn ask(
     let mut answers = Parameters::new();
     for parameter in open {
         let default = parameter.default.as_ref().map(|node| node.text.to_string());
-        let suggested = suggestions.0.get(parameter.key.as_str()).cloned().or(default);
+        let suggested = suggestions
+            .0
+            .get(parameter.key.as_str())
+            .cloned()
+            .or(default);
         streams::tell(format_args!("\n{}", description(template, parameter)));
-        let question = Input::new().with_prompt(&parameter.key).allow_empty(suggested.as_deref() == Some(""));
+        let question = Input::new()
+            .with_prompt(&parameter.key)
+            .allow_empty(suggested.as_deref() == Some(""));
         let question = match suggested.filter(|text| !text.is_empty()) {
             Some(text) => question.default(text),
             None => question,
         };
-        let check = |answer: &String| template.refusal(parameter, answer.trim(), region).map_or(Ok(()), Err);
+        let check = |answer: &String| {
+            template
+                .refusal(parameter, answer.trim(), region)
+                .map_or(Ok(()), Err)
+        };
         let answer = question.validate_with(check).interact_text();
         let answer: String = answer.map_err(|error| CliError::local("no answer", error))?;
         answers.insert(parameter.key.clone(), answer.trim().to_owned());
@@ -64,24 +88,34 @@ impl Suggestions {
     pub fn of(project_root: &Path) -> Self {
         let mut found = Self::default();
         found.add("Repository", git::github_repository(project_root));
-        let Ok(root) = project_root.canonicalize() else { return found };
+        let Ok(root) = project_root.canonicalize() else {
+            return found;
+        };
         let request = config::Request {
             project_root: root.clone(),
             input_file: ".taskcat.yml".into(),
             ..config::Request::default()
         };
-        let Ok(loaded) = config::load(&request) else { return found };
+        let Ok(loaded) = config::load(&request) else {
+            return found;
+        };
         let name = loaded.config.project.name.clone();
         found.add("ProductionStackName", name.clone());
         found.add("ProductionKeyPrefix", name);
-        let path = loaded.config.tests.values().find_map(|test| test.template.clone());
+        let path = loaded
+            .config
+            .tests
+            .values()
+            .find_map(|test| test.template.clone());
         found.add("ProductionTemplate", path.clone());
         let Some(path) = path else { return found };
         let (templates, _) = Templates::load(&root, [(path.clone(), None)]);
         if let Some(template) = templates.get(&path) {
             let named = |ends: &[&str]| {
                 let keys = template.parameters.iter().map(|it| &it.key);
-                keys.clone().find(|key| ends.iter().any(|end| key.ends_with(end))).cloned()
+                keys.clone()
+                    .find(|key| ends.iter().any(|end| key.ends_with(end)))
+                    .cloned()
             };
             // One without the other is refused.
             if let (Some(bucket), Some(prefix)) = (named(&BUCKET_NAMES), named(&PREFIX_NAMES)) {

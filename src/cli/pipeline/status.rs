@@ -12,7 +12,8 @@ use crate::run::pipeline;
 
 /// Show the status of every stage of a pipeline.
 ///
-/// Prints for each action its status, since when it has it, and why it failed. Exits with 1 if a stage has failed.
+/// Prints for each action its status, since when it has it, and why it failed. Exits with 1 if a
+/// stage has failed.
 #[derive(Args)]
 pub struct Status {
     #[command(flatten)]
@@ -25,15 +26,23 @@ impl Status {
             let (clients, endpoint) = aws.connect(None)?;
             let target = self.which.target(aws, &clients).await?;
             let found = find_standing(&target, endpoint.as_deref(), &clients).await?;
-            streams::print_line(format_args!("{} in {}: {}", target.name, target.region, found.stack.status));
-            let Some(stages) = pipeline::state(&found, &clients).await.map_err(refused(&target))? else {
+            streams::print_line(format_args!(
+                "{} in {}: {}",
+                target.name, target.region, found.stack.status
+            ));
+            let Some(stages) = pipeline::state(&found, &clients)
+                .await
+                .map_err(refused(&target))?
+            else {
                 return Ok(Exit::Passed);
             };
             streams::print(format_args!("\n{}", inert(&table(&stages))));
             if let Some(url) = found.stack.output("PipelineUrl") {
                 streams::print_line(format_args!("\n{url}"));
             }
-            let failed = stages.iter().any(|stage| stage.status.as_deref() == Some("Failed"));
+            let failed = stages
+                .iter()
+                .any(|stage| stage.status.as_deref() == Some("Failed"));
             Ok(if failed { Exit::Failed } else { Exit::Passed })
         })
     }
@@ -41,7 +50,9 @@ impl Status {
 
 /// A line for each action, with its stage's name before the first.
 fn table(stages: &[StageState]) -> String {
-    let width = |texts: &mut dyn Iterator<Item = &str>| texts.map(|text| text.chars().count()).max().unwrap_or(0);
+    let width = |texts: &mut dyn Iterator<Item = &str>| {
+        texts.map(|text| text.chars().count()).max().unwrap_or(0)
+    };
     let actions = || stages.iter().flat_map(|stage| &stage.actions);
     let of_stages = width(&mut stages.iter().map(|stage| stage.name.as_str()));
     let of_actions = width(&mut actions().map(|action| action.name.as_str()));
@@ -50,7 +61,10 @@ fn table(stages: &[StageState]) -> String {
     for stage in stages {
         for (number, action) in stage.actions.iter().enumerate() {
             let name = if number == 0 { stage.name.as_str() } else { "" };
-            let at = action.changed_at.map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default();
+            let at = action
+                .changed_at
+                .map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string())
+                .unwrap_or_default();
             let line = format!(
                 "{} {name:of_stages$}  {:of_actions$}  {:of_statuses$}  {at:20}  {}",
                 sign(action),
@@ -87,14 +101,25 @@ fn status(action: &ActionState) -> &str {
 /// What the action says, and where to see more as long as that matters.
 fn note(action: &ActionState) -> String {
     let said = action.note.as_deref().map(said).unwrap_or_default();
-    let url = action.url.as_deref().filter(|_| matches!(action.status.as_deref(), Some("Failed" | "InProgress")));
-    [Some(said.as_str()), url].into_iter().flatten().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("  ")
+    let url = action
+        .url
+        .as_deref()
+        .filter(|_| matches!(action.status.as_deref(), Some("Failed" | "InProgress")));
+    [Some(said.as_str()), url]
+        .into_iter()
+        .flatten()
+        .filter(|it| !it.is_empty())
+        .collect::<Vec<_>>()
+        .join("  ")
 }
 
 /// Of a commit, the source action says its message as JSON.
 fn said(note: &str) -> String {
     let json: Option<serde_json::Value> = serde_json::from_str(note).ok();
-    let message = json.as_ref().and_then(|it| it.get("CommitMessage")?.as_str()).unwrap_or(note);
+    let message = json
+        .as_ref()
+        .and_then(|it| it.get("CommitMessage")?.as_str())
+        .unwrap_or(note);
     text::one_line(message.lines().next().unwrap_or_default())
 }
 
@@ -118,7 +143,8 @@ mod tests {
             execution_id: None,
             actions,
         };
-        let commit = r#"{"ProviderType": "GitHub", "CommitMessage": "Name the bucket\n\nAt last."}"#;
+        let commit =
+            r#"{"ProviderType": "GitHub", "CommitMessage": "Name the bucket\n\nAt last."}"#;
         let stages = [
             stage(
                 "Source",
@@ -128,9 +154,21 @@ mod tests {
                     action("Configuration", Some("Succeeded"), None),
                 ],
             ),
-            stage("Test", Some("Failed"), vec![action("Taskcat", Some("Failed"), Some("Build terminated\nwith 1"))]),
+            stage(
+                "Test",
+                Some("Failed"),
+                vec![action(
+                    "Taskcat",
+                    Some("Failed"),
+                    Some("Build terminated\nwith 1"),
+                )],
+            ),
             stage("GitMerge", None, vec![action("Merge", None, None)]),
-            stage("Production", Some("InProgress"), vec![action("Approval", Some("InProgress"), None)]),
+            stage(
+                "Production",
+                Some("InProgress"),
+                vec![action("Approval", Some("InProgress"), None)],
+            ),
         ];
         insta::assert_snapshot!(table(&stages), @r"
         ✓ Source      Repository     Succeeded   2026-11-26 09:10 UTC  Name the bucket

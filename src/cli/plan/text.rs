@@ -1,4 +1,5 @@
-//! A forecast for people: the matrix, what fails and why, what only AWS knows, and one line that sums it up.
+//! A forecast for people: the matrix, what fails and why, what only AWS knows, and one line that
+//! sums it up.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal};
@@ -20,14 +21,22 @@ const NARROWEST: usize = 40;
 
 /// The whole, with colours. `all_regions`: not every cell is declared.
 pub(super) fn text(forecast: &Forecast, all_regions: bool) -> String {
-    let width = if io::stdout().is_terminal() { usize::from(Term::stdout().size().1).max(NARROWEST) } else { WIDTH };
+    let width = if io::stdout().is_terminal() {
+        usize::from(Term::stdout().size().1).max(NARROWEST)
+    } else {
+        WIDTH
+    };
     let tests = Tests::of(forecast);
     let mut text = match tests.matrix(width) {
         Some(matrix) if !all_regions => matrix,
         _ => tests.lists(width, all_regions),
     };
     for fault in faults(forecast) {
-        _ = write!(text, "\n{}\n", output::failure(fault.failure, &[fault.cells.to_string()]));
+        _ = write!(
+            text,
+            "\n{}\n",
+            output::failure(fault.failure, &[fault.cells.to_string()])
+        );
     }
     text.push_str(&needs(forecast));
     _ = writeln!(text, "\n{}", summary(forecast, all_regions));
@@ -67,21 +76,40 @@ impl<'a> Tests<'a> {
 
     /// A row for each test and a column for each region; none where that is too wide.
     fn matrix(&self, width: usize) -> Option<String> {
-        let regions: IndexSet<&str> = self.0.values().flatten().map(|cell| cell.region.as_str()).collect();
-        let first = self.0.keys().map(|name| name.chars().count()).max().unwrap_or_default();
+        let regions: IndexSet<&str> = self
+            .0
+            .values()
+            .flatten()
+            .map(|cell| cell.region.as_str())
+            .collect();
+        let first = self
+            .0
+            .keys()
+            .map(|name| name.chars().count())
+            .max()
+            .unwrap_or_default();
         let column = |region: &str| region.len().max(WORD);
-        if first + regions.iter().map(|region| 2 + column(region)).sum::<usize>() > width {
+        if first
+            + regions
+                .iter()
+                .map(|region| 2 + column(region))
+                .sum::<usize>()
+            > width
+        {
             return None;
         }
         let mut text = " ".repeat(first);
-        regions.iter().for_each(|region| _ = write!(text, "  {region:0$}", column(region)));
+        regions
+            .iter()
+            .for_each(|region| _ = write!(text, "  {region:0$}", column(region)));
         text = text.trim_end().to_owned() + "\n";
         for (name, cells) in &self.0 {
             let mut row = format!("{name:first$}");
             for region in &regions {
                 let cell = cells.iter().find(|cell| cell.region == *region);
-                let (word, style) =
-                    cell.map_or(("-", Style::new()), |cell| (word(cell.verdict()), style(cell.verdict())));
+                let (word, style) = cell.map_or(("-", Style::new()), |cell| {
+                    (word(cell.verdict()), style(cell.verdict()))
+                });
                 let padding = " ".repeat(column(region).saturating_sub(word.len()));
                 _ = write!(row, "  {style}{word}{style:#}{padding}");
             }
@@ -91,7 +119,8 @@ impl<'a> Tests<'a> {
         Some(text)
     }
 
-    /// For each test its regions by what would become of them; declared ones are marked where not all are.
+    /// For each test its regions by what would become of them; declared ones are marked where not
+    /// all are.
     fn lists(&self, width: usize, mark: bool) -> String {
         let mut text = String::new();
         for (name, cells) in &self.0 {
@@ -151,7 +180,10 @@ fn faults(forecast: &Forecast) -> Vec<Fault<'_>> {
         for failure in &cell.failures {
             let message = anywhere(&failure.message, &cell.region);
             let key = (message, &failure.at, &*failure.nested_in, &*failure.notes);
-            let fault = faults.entry(key).or_insert_with(|| Fault { failure, cells: Cells::default() });
+            let fault = faults.entry(key).or_insert_with(|| Fault {
+                failure,
+                cells: Cells::default(),
+            });
             fault.cells.add(cell);
         }
     }
@@ -177,11 +209,17 @@ const SHOWN: usize = 3;
 /// What AWS would have to be asked for cells that nothing else is wrong with.
 fn needs(forecast: &Forecast) -> String {
     let mut questions: IndexMap<String, Question> = IndexMap::new();
-    for cell in forecast.cells.iter().filter(|cell| cell.verdict() == Verdict::NeedsAws) {
+    for cell in forecast
+        .cells
+        .iter()
+        .filter(|cell| cell.verdict() == Verdict::NeedsAws)
+    {
         for (what, need) in &cell.needs {
             let question = questions.entry(anywhere(what, &cell.region)).or_default();
             question.variants.insert(what);
-            question.parameters.extend(need.parameters.iter().map(String::as_str));
+            question
+                .parameters
+                .extend(need.parameters.iter().map(String::as_str));
             question.cells.add(cell);
             if question.failures.is_empty() {
                 question.failures = &need.failures;
@@ -194,7 +232,11 @@ fn needs(forecast: &Forecast) -> String {
         text.push_str("\nonly AWS knows\n");
     }
     for question in questions.values() {
-        let likewise = if question.variants.len() > 1 { ", likewise elsewhere" } else { "" };
+        let likewise = if question.variants.len() > 1 {
+            ", likewise elsewhere"
+        } else {
+            ""
+        };
         let parameters: Vec<&str> = question.parameters.iter().copied().collect();
         let parameters = match parameters.as_slice() {
             [] => String::new(),
@@ -204,7 +246,12 @@ fn needs(forecast: &Forecast) -> String {
         _ = writeln!(text, "  {}{likewise}{parameters}", question.what);
         _ = writeln!(text, "      {}", question.cells);
         for failure in question.failures.iter().take(SHOWN) {
-            _ = writeln!(text, "      {}: {}", output::near_place(&failure.at), failure.message);
+            _ = writeln!(
+                text,
+                "      {}: {}",
+                output::near_place(&failure.at),
+                failure.message
+            );
         }
         if question.failures.len() > SHOWN {
             _ = writeln!(text, "      and {} more", question.failures.len() - SHOWN);
@@ -234,7 +281,10 @@ impl fmt::Display for Cells<'_> {
         const LISTED: usize = 4;
         let mut tests: IndexMap<Vec<&str>, Vec<&str>> = IndexMap::new();
         for (test, regions) in &self.0 {
-            tests.entry(regions.iter().copied().collect()).or_default().push(test);
+            tests
+                .entry(regions.iter().copied().collect())
+                .or_default()
+                .push(test);
         }
         for (index, (regions, tests)) in tests.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
@@ -255,16 +305,30 @@ fn summary(forecast: &Forecast, all_regions: bool) -> String {
     if !all_regions {
         return all;
     }
-    let declared = told(Summary::of(forecast.cells.iter().filter(|cell| cell.is_declared)));
+    let declared = told(Summary::of(
+        forecast.cells.iter().filter(|cell| cell.is_declared),
+    ));
     format!("{all}\ndeclared: {declared}")
 }
 
 /// `6 cells: 4 would launch, 1 would fail, 1 needs AWS`
 fn told(summary: Summary) -> String {
-    let Summary { cells, would_launch, would_fail, needs_aws } = summary;
+    let Summary {
+        cells,
+        would_launch,
+        would_fail,
+        needs_aws,
+    } = summary;
     let needs = if needs_aws == 1 { "needs" } else { "need" };
-    let parts = [(would_launch, "would launch"), (would_fail, "would fail"), (needs_aws, &format!("{needs} AWS"))];
-    let parts = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let parts = [
+        (would_launch, "would launch"),
+        (would_fail, "would fail"),
+        (needs_aws, &format!("{needs} AWS")),
+    ];
+    let parts = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"));
     let parts = parts.collect::<Vec<_>>().join(", ");
     match cells {
         0 => "no cells".to_owned(),

@@ -1,9 +1,11 @@
-//! What would become of every cell, without AWS: would it launch, would it fail, or does only AWS know?
+//! What would become of every cell, without AWS: would it launch, would it fail, or does only AWS
+//! know?
 //!
-//! A [`Draft`] has the tests with their values, and `template` evaluates; here they are put together for each test and
-//! region, with what is known of the place, the staged files and the resource types that the region has. What only a
-//! run knows is stood in for where its shape is known (ids of runs and random texts, and so names of buckets and
-//! stacks), and unknown otherwise. A false *would fail* is worse than one that is missed.
+//! A [`Draft`] has the tests with their values, and `template` evaluates; here they are put
+//! together for each test and region, with what is known of the place, the staged files and the
+//! resource types that the region has. What only a run knows is stood in for where its shape is
+//! known (ids of runs and random texts, and so names of buckets and stacks), and unknown otherwise.
+//! A false *would fail* is worse than one that is missed.
 
 mod model;
 mod resources;
@@ -26,7 +28,8 @@ use crate::catalog::{self, Partition};
 use crate::diagnostic::{Diagnostic, Location, Position};
 use crate::mask::{MASK, Secrets};
 use crate::template::{
-    self, Failure, Given, Givens, Note, Reason, Stack, Template, Templates, Undecided, Unknown, Until, Value,
+    self, Failure, Given, Givens, Note, Reason, Stack, Template, Templates, Undecided, Unknown,
+    Until, Value,
 };
 
 pub use model::{PlanReport, Summary, schema};
@@ -131,11 +134,20 @@ impl Draft {
         staged: &(dyn Fn(&str) -> Staged + Sync),
         regions: Regions,
     ) -> Forecast {
-        let mut forecast =
-            Forecast { project: self.project.name.clone(), cells: Vec::new(), missed: Missed::default() };
+        let mut forecast = Forecast {
+            project: self.project.name.clone(),
+            cells: Vec::new(),
+            missed: Missed::default(),
+        };
         let mut cells = Vec::new();
         for test in &self.tests {
-            let place = |place| Forecaster { draft: self, test, templates, staged, place };
+            let place = |place| Forecaster {
+                draft: self,
+                test,
+                templates,
+                staged,
+                place,
+            };
             cells.extend(places(test, regions).into_iter().map(place));
         }
         for (cell, missed) in in_parallel(&cells, Forecaster::cell) {
@@ -151,12 +163,18 @@ impl Draft {
 fn places(test: &TestDraft, regions: Regions) -> Vec<Place> {
     let mut places = test.places.clone();
     if regions == Regions::All {
-        let partitions: BTreeSet<_> =
-            test.places.iter().map(|place| catalog::partition_of(&place.region).name).collect();
+        let partitions: BTreeSet<_> = test
+            .places
+            .iter()
+            .map(|place| catalog::partition_of(&place.region).name)
+            .collect();
         for region in partitions.into_iter().flat_map(catalog::regions) {
             if !places.iter().any(|place| place.region == region) {
                 // Nobody is asked, so it doesn't matter who would be.
-                places.push(Place { region: region.to_owned(), profile: String::new() });
+                places.push(Place {
+                    region: region.to_owned(),
+                    profile: String::new(),
+                });
             }
         }
     }
@@ -169,15 +187,22 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
     const ITEMS_A_THREAD: usize = 4;
     /// Expressions nest deeply.
     const STACK: usize = 16 << 20;
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(items.len() / ITEMS_A_THREAD).max(1);
+    let threads = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(items.len() / ITEMS_A_THREAD)
+        .max(1);
     let all = |items: &[T]| items.iter().map(&work).collect::<Vec<_>>();
     let all = &all;
     thread::scope(|scope| {
-        let shares = items.chunks(items.len().div_ceil(threads).max(1)).map(|share| {
-            let started = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || all(share));
-            // Where there are no threads to be had, it is done here.
-            started.map_err(|_| share)
-        });
+        let shares = items
+            .chunks(items.len().div_ceil(threads).max(1))
+            .map(|share| {
+                let started = thread::Builder::new()
+                    .stack_size(STACK)
+                    .spawn_scoped(scope, move || all(share));
+                // Where there are no threads to be had, it is done here.
+                started.map_err(|_| share)
+            });
         let shares: Vec<_> = shares.collect();
         let done = shares.into_iter().map(|share| match share {
             Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
@@ -200,11 +225,23 @@ impl Forecaster<'_> {
     fn cell(&self) -> (Cell, Missed) {
         let partition = catalog::partition_of(&self.place.region);
         let (account_id, regions) = (String::new(), vec![self.place.region.clone()]);
-        let identity = Identity { account_id, partition: partition.name.to_owned(), regions };
-        let bucket = self.test.bucket.bucket(&self.place, &identity, &self.draft.project, self.draft.run_id);
+        let identity = Identity {
+            account_id,
+            partition: partition.name.to_owned(),
+            regions,
+        };
+        let bucket = self.test.bucket.bucket(
+            &self.place,
+            &identity,
+            &self.draft.project,
+            self.draft.run_id,
+        );
         match self.templates.get(&self.test.template) {
-            Some(template) if self.test.problems.is_empty() => self.evaluated(template, bucket, partition),
-            // What is wrong with a template that is no problem of the test has been reported with the template.
+            Some(template) if self.test.problems.is_empty() => {
+                self.evaluated(template, bucket, partition)
+            }
+            // What is wrong with a template that is no problem of the test has been reported with
+            // the template.
             _ => (self.unplanned(bucket), Missed::default()),
         }
     }
@@ -213,9 +250,20 @@ impl Forecaster<'_> {
     fn unplanned(&self, bucket: BucketPlan) -> Cell {
         let failure = |problem: &Diagnostic| Failure {
             message: problem.message.clone(),
-            at: problem.location.clone().unwrap_or_else(|| self.start_of_template()),
+            at: problem
+                .location
+                .clone()
+                .unwrap_or_else(|| self.start_of_template()),
             nested_in: Vec::new(),
-            notes: problem.help.iter().map(|help| Note { message: help.clone(), at: None, is_secret: false }).collect(),
+            notes: problem
+                .help
+                .iter()
+                .map(|help| Note {
+                    message: help.clone(),
+                    at: None,
+                    is_secret: false,
+                })
+                .collect(),
         };
         Cell {
             test: self.test.name.clone(),
@@ -232,7 +280,12 @@ impl Forecaster<'_> {
         }
     }
 
-    fn evaluated(&self, template: &Template, bucket: BucketPlan, partition: &Partition) -> (Cell, Missed) {
+    fn evaluated(
+        &self,
+        template: &Template,
+        bucket: BucketPlan,
+        partition: &Partition,
+    ) -> (Cell, Missed) {
         let sent = self.sent(template, &bucket, partition.name);
         let place = template::Place {
             stack_name: Some(self.test.stack_name.clone()),
@@ -251,9 +304,13 @@ impl Forecaster<'_> {
         let mut stack = template::evaluate(template, &place, &sent.givens, &world);
         let (asked, missed) = (world.asked.into_inner(), world.missed.into_inner());
         let (failures, undecided) = resources::check(&stack, &self.place.region, self.templates);
-        stack
-            .failures
-            .splice(0..0, failures.into_iter().chain(sent.failures.clone()).chain(self.role_elsewhere(partition)));
+        stack.failures.splice(
+            0..0,
+            failures
+                .into_iter()
+                .chain(sent.failures.clone())
+                .chain(self.role_elsewhere(partition)),
+        );
         stack.undecided.extend(undecided);
         let secrets = self.secrets(&sent, &stack);
         let cell = Cell {
@@ -263,12 +320,25 @@ impl Forecaster<'_> {
             stack_name: self.test.stack_name.clone(),
             template: self.test.template.clone(),
             tags: self.draft.tags(self.test),
-            failures: distinct(stack.failures.into_iter().map(|failure| masked(failure, &secrets))),
+            failures: distinct(
+                stack
+                    .failures
+                    .into_iter()
+                    .map(|failure| masked(failure, &secrets)),
+            ),
             needs: needs(&sent, asked, &stack.undecided, &secrets),
             possible: distinct(
-                stack.undecided.into_iter().filter(|it| !it.needs_aws()).map(|it| masked(it.failure, &secrets)),
+                stack
+                    .undecided
+                    .into_iter()
+                    .filter(|it| !it.needs_aws())
+                    .map(|it| masked(it.failure, &secrets)),
             ),
-            parameters: sent.shown.into_iter().map(|(key, value)| (key, shown(value, &secrets))).collect(),
+            parameters: sent
+                .shown
+                .into_iter()
+                .map(|(key, value)| (key, shown(value, &secrets)))
+                .collect(),
             bucket,
         };
         (cell, missed)
@@ -278,12 +348,23 @@ impl Forecaster<'_> {
     fn role_elsewhere(&self, partition: &Partition) -> Option<Failure> {
         let role = self.test.role.as_ref()?;
         let message = role.role.arn(partition.name, "").err()?;
-        let at = role.location.clone().unwrap_or_else(|| self.start_of_template());
-        Some(Failure { message, at, nested_in: Vec::new(), notes: Vec::new() })
+        let at = role
+            .location
+            .clone()
+            .unwrap_or_else(|| self.start_of_template());
+        Some(Failure {
+            message,
+            at,
+            nested_in: Vec::new(),
+            notes: Vec::new(),
+        })
     }
 
     fn start_of_template(&self) -> Location {
-        Location { file: self.draft.project_root.join(&self.test.template).into(), at: START }
+        Location {
+            file: self.draft.project_root.join(&self.test.template).into(),
+            at: START,
+        }
     }
 
     /// The parameters as far as they are known.
@@ -299,14 +380,21 @@ impl Forecaster<'_> {
             git_branch: self.draft.git_branch.as_deref(),
             az_blacklist: &self.test.az_blacklist,
         };
-        // What is drawn has one shape, whatever it is; drawn the same each time, it gives the same answer each time.
+        // What is drawn has one shape, whatever it is; drawn the same each time, it gives the same
+        // answer each time.
         let mut rng = StdRng::seed_from_u64(0);
         let values = &self.test.values;
-        let rendered = values.parameters.render(&scope, &Answers::new(), Missing::Unknown, &mut rng);
+        let rendered =
+            values
+                .parameters
+                .render(&scope, &Answers::new(), Missing::Unknown, &mut rng);
         let mut sent = Sent::default();
         for ((key, rendered), note) in rendered.into_iter().zip(&values.notes) {
             if !values.unsent.contains(&key) {
-                let declared = template.parameters.iter().find(|parameter| parameter.key == key);
+                let declared = template
+                    .parameters
+                    .iter()
+                    .find(|parameter| parameter.key == key);
                 let at = declared.map_or(template.root.at, |parameter| parameter.at);
                 sent.take(key, rendered, note, template.location(at));
             }
@@ -314,9 +402,14 @@ impl Forecaster<'_> {
         sent
     }
 
-    /// All that must not be shown: what is sent, and what `NoEcho` parameters of nested stacks get or have as defaults.
+    /// All that must not be shown: what is sent, and what `NoEcho` parameters of nested stacks get
+    /// or have as defaults.
     fn secrets(&self, sent: &Sent, stack: &Stack) -> Secrets {
-        let hidden = self.templates.iter().flat_map(|template| &template.parameters).filter(|it| it.no_echo);
+        let hidden = self
+            .templates
+            .iter()
+            .flat_map(|template| &template.parameters)
+            .filter(|it| it.no_echo);
         let hidden: Vec<_> = hidden.collect();
         let defaults = hidden.iter().filter_map(|it| it.default_text());
         let mut values: Vec<String> = sent.secrets.iter().cloned().chain(defaults).collect();
@@ -328,8 +421,15 @@ impl Forecaster<'_> {
 
 /// What nested stacks get for parameters of these names.
 fn nested_values(stack: &Stack, keys: &BTreeSet<&str>, values: &mut Vec<String>) {
-    for nested in stack.resources.values().filter_map(|resource| resource.nested.as_ref()) {
-        let hidden = nested.parameters.iter().filter(|(key, _)| keys.contains(key.as_str()));
+    for nested in stack
+        .resources
+        .values()
+        .filter_map(|resource| resource.nested.as_ref())
+    {
+        let hidden = nested
+            .parameters
+            .iter()
+            .filter(|(key, _)| keys.contains(key.as_str()));
         values.extend(hidden.filter_map(|(_, value)| value.as_text()));
         nested_values(nested, keys, values);
     }
@@ -353,36 +453,74 @@ impl Sent {
             Rendered::Unknown(unknown) => (unknown.into(), false),
             Rendered::Error(reason) => {
                 let message = format!("parameter {key}: {reason}");
-                let failure = Failure { message, at: declared, nested_in: Vec::new(), notes: vec![note.clone()] };
+                let failure = Failure {
+                    message,
+                    at: declared,
+                    nested_in: Vec::new(),
+                    notes: vec![note.clone()],
+                };
                 self.failures.push(failure);
                 (Unknown::asked(format!("parameter {key}")).into(), false)
             }
         };
-        let shown = if is_secret { Value::text(MASK) } else { value.clone() };
+        let shown = if is_secret {
+            Value::text(MASK)
+        } else {
+            value.clone()
+        };
         if is_secret {
             self.secrets.extend(value.as_text());
         }
         self.shown.push((key.clone(), shown));
-        let set = Note { is_secret: note.is_secret || is_secret, ..note.clone() };
-        self.givens.insert(key, Given { value, set: vec![set] });
+        let set = Note {
+            is_secret: note.is_secret || is_secret,
+            ..note.clone()
+        };
+        self.givens.insert(
+            key,
+            Given {
+                value,
+                set: vec![set],
+            },
+        );
     }
 }
 
 /// Everything that AWS would have to be asked.
-fn needs(sent: &Sent, asked: Vec<Unknown>, undecided: &[Undecided], secrets: &Secrets) -> IndexMap<String, Need> {
+fn needs(
+    sent: &Sent,
+    asked: Vec<Unknown>,
+    undecided: &[Undecided],
+    secrets: &Secrets,
+) -> IndexMap<String, Need> {
     let mut needs: IndexMap<String, Need> = IndexMap::new();
     let of_aws = |reason: &&Reason| reason.until == Until::Asked;
     for (key, given) in &sent.givens {
-        for reason in given.value.unknown().iter().flat_map(Unknown::reasons).filter(of_aws) {
-            needs.entry(secrets.mask(&reason.what)).or_default().parameters.push(key.clone());
+        for reason in given
+            .value
+            .unknown()
+            .iter()
+            .flat_map(Unknown::reasons)
+            .filter(of_aws)
+        {
+            needs
+                .entry(secrets.mask(&reason.what))
+                .or_default()
+                .parameters
+                .push(key.clone());
         }
     }
     for unknown in &asked {
-        unknown.reasons().for_each(|reason| _ = needs.entry(secrets.mask(&reason.what)).or_default());
+        unknown
+            .reasons()
+            .for_each(|reason| _ = needs.entry(secrets.mask(&reason.what)).or_default());
     }
     for Undecided { unknown, failure } in undecided {
         for reason in unknown.reasons().filter(of_aws) {
-            let failures = &mut needs.entry(secrets.mask(&reason.what)).or_default().failures;
+            let failures = &mut needs
+                .entry(secrets.mask(&reason.what))
+                .or_default()
+                .failures;
             let failure = masked(failure.clone(), secrets);
             if !failures.contains(&failure) {
                 failures.push(failure);
@@ -401,11 +539,20 @@ fn shown(value: Value, secrets: &Secrets) -> Value {
 
 fn masked(mut failure: Failure, secrets: &Secrets) -> Failure {
     if failure.message.starts_with(world::MISSING) && failure.message.contains("submodules/") {
-        let message = "if it lies in a git submodule, run `git submodule update --init --recursive`".to_owned();
-        failure.notes.push(Note { message, at: None, is_secret: false });
+        let message =
+            "if it lies in a git submodule, run `git submodule update --init --recursive`"
+                .to_owned();
+        failure.notes.push(Note {
+            message,
+            at: None,
+            is_secret: false,
+        });
     }
     failure.message = secrets.mask(&failure.message);
-    failure.notes.iter_mut().for_each(|note| note.message = secrets.mask(&note.message));
+    failure
+        .notes
+        .iter_mut()
+        .for_each(|note| note.message = secrets.mask(&note.message));
     failure
 }
 
@@ -427,7 +574,9 @@ mod tests {
 
     fn forecast(files: &[(&str, &str)], regions: Regions) -> Forecast {
         let project = Project::new(files);
-        let (draft, _) = project.draft().unwrap_or_else(|errors| panic!("{files:?}\n{errors:?}"));
+        let (draft, _) = project
+            .draft()
+            .unwrap_or_else(|errors| panic!("{files:?}\n{errors:?}"));
         let asked = draft.tests.iter().map(|test| (test.template.clone(), None));
         let (templates, _) = Templates::load(project.root(), asked);
         // What begins with a dot may have been left by others.
@@ -443,12 +592,24 @@ mod tests {
     fn said(cell: &Cell) -> String {
         let failure = |failure: &Failure| {
             let file = failure.at.file.file_name().unwrap().to_string_lossy();
-            let nested_in = failure.nested_in.iter().map(|it| format!("{} > ", it.logical_id)).collect::<String>();
-            format!("{nested_in}{file}:{} {}", failure.at.at.line, failure.message)
+            let nested_in = failure
+                .nested_in
+                .iter()
+                .map(|it| format!("{} > ", it.logical_id))
+                .collect::<String>();
+            format!(
+                "{nested_in}{file}:{} {}",
+                failure.at.at.line, failure.message
+            )
         };
         match cell.verdict() {
             Verdict::WouldLaunch => "ok".to_owned(),
-            Verdict::WouldFail => cell.failures.iter().map(failure).collect::<Vec<_>>().join("; "),
+            Verdict::WouldFail => cell
+                .failures
+                .iter()
+                .map(failure)
+                .collect::<Vec<_>>()
+                .join("; "),
             Verdict::NeedsAws => {
                 let needs = cell.needs.keys().cloned().collect::<Vec<_>>().join(", ");
                 format!("needs {needs}")
@@ -462,16 +623,25 @@ mod tests {
     #[track_caller]
     fn check_url(url: &str, keys: &str, expect: &str) {
         let config = format!(
-            "project: {{name: team/p, template: t.yaml, regions: [eu-west-1]}}\ntests:\n  one:\n    \
+            "project: {{name: team/p, template: t.yaml, regions: [eu-west-1]}}\ntests:\n  \
+             one:\n    \
              parameters: {{Bucket: '$[taskcat_autobucket]'}}\n{keys}"
         );
         let template = format!(
-            "Parameters: {{Bucket: {{Type: String}}}}\nResources:\n  Child:\n    Type: AWS::CloudFormation::Stack\n    \
+            "Parameters: {{Bucket: {{Type: String}}}}\nResources:\n  Child:\n    Type: \
+             AWS::CloudFormation::Stack\n    \
              Properties:\n      TemplateURL: {url}\n"
         );
-        let files = [(".taskcat.yml", &*config), ("t.yaml", &*template), ("n/c.yaml", CHILD), ("n/broken.yaml", "[")];
+        let files = [
+            (".taskcat.yml", &*config),
+            ("t.yaml", &*template),
+            ("n/c.yaml", CHILD),
+            ("n/broken.yaml", "["),
+        ];
         let forecast = forecast(&files, Regions::Declared);
-        let [cell] = forecast.cells.as_slice() else { panic!("{forecast:?}") };
+        let [cell] = forecast.cells.as_slice() else {
+            panic!("{forecast:?}")
+        };
         let bucket = &cell.bucket.name;
         assert_eq!(said(cell).replace(bucket, "BUCKET"), expect, "{url} {keys}");
     }
@@ -480,8 +650,14 @@ mod tests {
     fn nested_stacks_are_found_in_the_buckets_that_they_name() {
         let own = "!Sub https://${Bucket}.s3.amazonaws.com/team/p/n/c.yaml";
         check_url(own, "", "ok");
-        check_url("!Sub https://s3.${AWS::Region}.${AWS::URLSuffix}/${Bucket}/team/p/n/c.yaml", "", "ok");
-        let missing = |key: &str| format!("Child > t.yaml:6 S3 error: The specified key does not exist. ({key})");
+        check_url(
+            "!Sub https://s3.${AWS::Region}.${AWS::URLSuffix}/${Bucket}/team/p/n/c.yaml",
+            "",
+            "ok",
+        );
+        let missing = |key: &str| {
+            format!("Child > t.yaml:6 S3 error: The specified key does not exist. ({key})")
+        };
         let gone = "!Sub https://${Bucket}.s3.amazonaws.com/team/p/n/gone.yaml";
         let other_prefix = "!Sub https://${Bucket}.s3.amazonaws.com/p/n/c.yaml";
         let left = "!Sub https://${Bucket}.s3.amazonaws.com/team/p/.n/c.yaml";
@@ -499,7 +675,11 @@ mod tests {
         let hook = "    prehooks: [{type: script, config: {command: make}}]\n";
         check_url(own, hook, "ok");
         check_url(gone, hook, "needs object s3://BUCKET/team/p/n/gone.yaml");
-        check_url("https://other.s3.amazonaws.com/team/p/n/c.yaml", "", "needs object s3://other/team/p/n/c.yaml");
+        check_url(
+            "https://other.s3.amazonaws.com/team/p/n/c.yaml",
+            "",
+            "needs object s3://other/team/p/n/c.yaml",
+        );
         // Another partition's S3.
         check_url(
             "!Sub https://${Bucket}.s3.cn-north-1.amazonaws.com.cn/team/p/n/c.yaml",
@@ -510,10 +690,22 @@ mod tests {
 
     #[test]
     fn what_is_no_url_is_refused() {
-        check_url("n/c.yaml", "", "Child > t.yaml:6 TemplateURL must be a supported URL.");
-        check_url("[a]", "", "Child > t.yaml:6 Value of property TemplateURL must be of type String");
+        check_url(
+            "n/c.yaml",
+            "",
+            "Child > t.yaml:6 TemplateURL must be a supported URL.",
+        );
+        check_url(
+            "[a]",
+            "",
+            "Child > t.yaml:6 Value of property TemplateURL must be of type String",
+        );
         let broken = "!Sub https://${Bucket}.s3.amazonaws.com/team/p/n/broken.yaml";
-        check_url(broken, "", "Child > t.yaml:6 Template format error: n/broken.yaml:1:1: a `[` is never closed");
+        check_url(
+            broken,
+            "",
+            "Child > t.yaml:6 Template format error: n/broken.yaml:1:1: a `[` is never closed",
+        );
     }
 
     #[test]
@@ -525,35 +717,67 @@ Resources:
   Never: {Type: AWS::DeviceFarm::Project, Condition: Never}
   Mine: {Type: Custom::Anything}
 ";
-        let config = "project: {name: p, template: t.yaml, regions: [us-west-2, us-east-1, me-central-1, xx-moon-1]}\n\
+        let config = "project: {name: p, template: t.yaml, regions: [us-west-2, us-east-1, \
+            me-central-1, xx-moon-1]}\n\
                       tests: {one: {}}\n";
         let said = |template: &str| {
-            let forecast = forecast(&[(".taskcat.yml", config), ("t.yaml", template)], Regions::Declared);
+            let forecast = forecast(
+                &[(".taskcat.yml", config), ("t.yaml", template)],
+                Regions::Declared,
+            );
             forecast.cells.iter().map(said).collect::<Vec<_>>()
         };
         let listed = "whether me-central-1 has AWS::DeviceFarm::Project";
         let unknown = format!("needs AWS::AccountId, {listed}");
-        assert_eq!(said(template), ["ok", "needs AWS::AccountId", &*unknown, "ok"]);
-        let refused = "t.yaml:4 Template format error: Unrecognized resource types: [AWS::DeviceFarm::Project]";
+        assert_eq!(
+            said(template),
+            ["ok", "needs AWS::AccountId", &*unknown, "ok"]
+        );
+        let refused = "t.yaml:4 Template format error: Unrecognized resource types: \
+            [AWS::DeviceFarm::Project]";
         let listed = format!("needs {listed}");
-        assert_eq!(said(&template.replace(", Condition: IsOurs", "")), ["ok", refused, &*listed, "ok"]);
+        assert_eq!(
+            said(&template.replace(", Condition: IsOurs", "")),
+            ["ok", refused, &*listed, "ok"]
+        );
     }
 
     #[test]
     fn every_region_of_the_partitions() {
-        let config = "project: {name: p, template: t.yaml, regions: [xx-moon-1, cn-north-1]}\ntests: {one: {}, two: \
+        let config = "project: {name: p, template: t.yaml, regions: [xx-moon-1, \
+            cn-north-1]}\ntests: {one: {}, two: \
                       {regions: [us-gov-west-1]}}\n";
-        let forecast = forecast(&[(".taskcat.yml", config), ("t.yaml", "Resources: {}\n")], Regions::All);
-        let cells: Vec<_> = forecast.cells.iter().map(|cell| (&*cell.test, &*cell.region, cell.is_declared)).collect();
-        assert_eq!(cells[..2], [("one", "xx-moon-1", true), ("one", "cn-north-1", true)]);
-        assert!(cells.contains(&("one", "us-east-1", false)) && cells.contains(&("one", "cn-northwest-1", false)));
+        let forecast = forecast(
+            &[(".taskcat.yml", config), ("t.yaml", "Resources: {}\n")],
+            Regions::All,
+        );
+        let cells: Vec<_> = forecast
+            .cells
+            .iter()
+            .map(|cell| (&*cell.test, &*cell.region, cell.is_declared))
+            .collect();
+        assert_eq!(
+            cells[..2],
+            [("one", "xx-moon-1", true), ("one", "cn-north-1", true)]
+        );
+        assert!(
+            cells.contains(&("one", "us-east-1", false))
+                && cells.contains(&("one", "cn-northwest-1", false))
+        );
         let two: Vec<_> = cells.iter().filter(|(test, ..)| *test == "two").collect();
-        assert_eq!(two, [&("two", "us-gov-west-1", true), &("two", "us-gov-east-1", false)]);
+        assert_eq!(
+            two,
+            [
+                &("two", "us-gov-west-1", true),
+                &("two", "us-gov-east-1", false)
+            ]
+        );
     }
 
     #[test]
     fn values_are_known_as_far_as_files_tell() {
-        let config = "project: {name: p, template: t.yaml, regions: [us-east-1]}\ntests:\n  one:\n    parameters:\n      \
+        let config = "project: {name: p, template: t.yaml, regions: [us-east-1]}\ntests:\n  \
+            one:\n    parameters:\n      \
                       Zones: $[taskcat_genaz_2]\n      Account: a-$[taskcat_account_id]\n      \
                       Secret: $[taskcat_genpass_8]\n      Name: $[taskcat_test_name]\n";
         let template = "
@@ -566,9 +790,16 @@ Parameters:
   Kind: {Type: String, Default: x, AllowedValues: [y]}
 Resources: {Topic: {Type: AWS::SNS::Topic}}
 ";
-        let forecast = forecast(&[(".taskcat.yml", config), ("t.yaml", template)], Regions::Declared);
+        let forecast = forecast(
+            &[(".taskcat.yml", config), ("t.yaml", template)],
+            Regions::Declared,
+        );
         let cell = &forecast.cells[0];
-        let parameters: Vec<_> = cell.parameters.iter().map(|(key, value)| (&**key, value.to_json())).collect();
+        let parameters: Vec<_> = cell
+            .parameters
+            .iter()
+            .map(|(key, value)| (&**key, value.to_json()))
+            .collect();
         let unknown = |what: &str| serde_json::json!({ "Unknown": what });
         assert_eq!(
             parameters,
@@ -580,7 +811,11 @@ Resources: {Topic: {Type: AWS::SNS::Topic}}
                 ("Kind", "x".into()),
             ]
         );
-        let failures: Vec<_> = cell.failures.iter().map(|it| (it.at.at.line, &*it.message, it.notes.len())).collect();
+        let failures: Vec<_> = cell
+            .failures
+            .iter()
+            .map(|it| (it.at.at.line, &*it.message, it.notes.len()))
+            .collect();
         assert_eq!(
             failures,
             [
@@ -595,9 +830,15 @@ Resources: {Topic: {Type: AWS::SNS::Topic}}
         };
         assert_eq!(note(0), ("parameter Name is set here", 8));
         assert_eq!(note(2), ("parameter Kind has its default here", 8));
-        let needs: Vec<_> = cell.needs.iter().map(|(what, need)| (&**what, need.parameters.join(" "))).collect();
-        let expect =
-            [("availability zones of us-east-1", "Zones".to_owned()), ("AWS::AccountId", "Account".to_owned())];
+        let needs: Vec<_> = cell
+            .needs
+            .iter()
+            .map(|(what, need)| (&**what, need.parameters.join(" ")))
+            .collect();
+        let expect = [
+            ("availability zones of us-east-1", "Zones".to_owned()),
+            ("AWS::AccountId", "Account".to_owned()),
+        ];
         assert_eq!(needs, expect);
         assert_eq!(cell.needs["AWS::AccountId"].failures.len(), 1);
     }

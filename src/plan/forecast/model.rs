@@ -41,15 +41,16 @@ pub struct Summary {
 struct CellReport {
     test: String,
     region: String,
-    /// Whether the configuration names the region for the test; with --all-regions others are there too.
+    /// Whether the configuration names the region for the test; with --all-regions others are there
+    /// too.
     declared: bool,
     /// As a run would call it; the id of the run in it is another in each run.
     stack_name: String,
     /// Path of the template, relative to the project root.
     template: String,
     bucket: BucketReport,
-    /// What the stack is given, by the parameter's key, in the template's order. Secrets are `****`, and what is drawn
-    /// at random is drawn anew in each run.
+    /// What the stack is given, by the parameter's key, in the template's order. Secrets are
+    /// `****`, and what is drawn at random is drawn anew in each run.
     parameters: IndexMap<String, ParameterReport>,
     /// In the order in which they are sent; `taskcat-id` is another in each run.
     tags: IndexMap<String, String>,
@@ -181,7 +182,11 @@ impl PlanReport {
             schema_version: SCHEMA_VERSION,
             taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
             project: forecast.project.clone(),
-            cells: forecast.cells.iter().map(|cell| reporter.cell(cell)).collect(),
+            cells: forecast
+                .cells
+                .iter()
+                .map(|cell| reporter.cell(cell))
+                .collect(),
             summary: Summary::of(&forecast.cells),
         }
     }
@@ -208,7 +213,11 @@ impl Reporter<'_> {
                     BucketKind::RegionalGiven => BucketKindReport::RegionalGiven,
                 },
             },
-            parameters: cell.parameters.iter().map(|(key, value)| (key.clone(), parameter(value))).collect(),
+            parameters: cell
+                .parameters
+                .iter()
+                .map(|(key, value)| (key.clone(), parameter(value)))
+                .collect(),
             tags: cell.tags.iter().cloned().collect(),
             verdict: match cell.verdict() {
                 Verdict::WouldLaunch => VerdictReport::WouldLaunch,
@@ -216,14 +225,22 @@ impl Reporter<'_> {
                 Verdict::NeedsAws => VerdictReport::NeedsAws,
             },
             failures: self.failures(&cell.failures),
-            unknowns: cell.needs.iter().map(|(what, need)| self.unknown(what, need)).collect(),
+            unknowns: cell
+                .needs
+                .iter()
+                .map(|(what, need)| self.unknown(what, need))
+                .collect(),
             possible_failures: self.failures(&cell.possible),
         }
     }
 
     fn unknown(&self, what: &str, need: &Need) -> UnknownReport {
         let (what, parameters) = (what.to_owned(), need.parameters.clone());
-        UnknownReport { what, parameters, possible_failures: self.failures(&need.failures) }
+        UnknownReport {
+            what,
+            parameters,
+            possible_failures: self.failures(&need.failures),
+        }
     }
 
     fn failures(&self, failures: &[template::Failure]) -> Vec<FailureReport> {
@@ -233,26 +250,41 @@ impl Reporter<'_> {
             nested_in: failure
                 .nested_in
                 .iter()
-                .map(|it| NestedInReport { logical_id: it.logical_id.clone(), at: self.place(&it.at) })
+                .map(|it| NestedInReport {
+                    logical_id: it.logical_id.clone(),
+                    at: self.place(&it.at),
+                })
                 .collect(),
             notes: failure
                 .notes
                 .iter()
-                .map(|it| NoteReport { message: it.message.clone(), at: it.at.as_ref().map(|at| self.place(at)) })
+                .map(|it| NoteReport {
+                    message: it.message.clone(),
+                    at: it.at.as_ref().map(|at| self.place(at)),
+                })
                 .collect(),
         };
         failures.iter().map(report).collect()
     }
 
     fn place(&self, location: &Location) -> PlaceReport {
-        let file = location.file.strip_prefix(self.project_root).unwrap_or(&location.file);
-        PlaceReport { file: file.display().to_string(), line: location.at.line, column: location.at.column }
+        let file = location
+            .file
+            .strip_prefix(self.project_root)
+            .unwrap_or(&location.file);
+        PlaceReport {
+            file: file.display().to_string(),
+            line: location.at.line,
+            column: location.at.column,
+        }
     }
 }
 
 fn parameter(value: &Value) -> ParameterReport {
     match value.unknown() {
-        Some(unknown) => ParameterReport::Unknown { unknown: unknown.to_string() },
+        Some(unknown) => ParameterReport::Unknown {
+            unknown: unknown.to_string(),
+        },
         None => ParameterReport::Known(value.as_text().unwrap_or_default()),
     }
 }

@@ -1,5 +1,5 @@
-//! What CloudFormation refuses of resources by themselves: types that a region doesn't have, and properties that the type
-//! doesn't take.
+//! What CloudFormation refuses of resources by themselves: types that a region doesn't have, and
+//! properties that the type doesn't take.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,19 @@ use crate::properties;
 use crate::template::{Failure, NestedIn, Resource, Stack, Templates, Truth, Undecided, Unknown};
 use crate::yaml::Node;
 
-/// What CloudFormation refuses of a stack and those nested in it; undecided where it isn't known whether a resource
-/// exists or the region has its type. Each type is named once a template.
-pub(super) fn check(stack: &Stack, region: &str, templates: &Templates) -> (Vec<Failure>, Vec<Undecided>) {
-    let mut check = Check { region, templates, failures: Vec::new(), undecided: Vec::new() };
+/// What CloudFormation refuses of a stack and those nested in it; undecided where it isn't known
+/// whether a resource exists or the region has its type. Each type is named once a template.
+pub(super) fn check(
+    stack: &Stack,
+    region: &str,
+    templates: &Templates,
+) -> (Vec<Failure>, Vec<Undecided>) {
+    let mut check = Check {
+        region,
+        templates,
+        failures: Vec::new(),
+        undecided: Vec::new(),
+    };
     check.stack(stack, &Truth::True, &mut Vec::new());
     (check.failures, check.undecided)
 }
@@ -29,21 +38,39 @@ impl Check<'_> {
         let mut named = BTreeSet::new();
         for (id, resource) in &stack.resources {
             let macros = stack.doubt().map(Truth::Unknown);
-            let exists = Truth::all([exists.clone(), resource.exists.clone()].into_iter().chain(macros));
+            let exists = Truth::all(
+                [exists.clone(), resource.exists.clone()]
+                    .into_iter()
+                    .chain(macros),
+            );
             let refused = self.refuses_type(stack, &resource.kind);
             if refused != Truth::False && named.insert(&resource.kind) {
-                let message = format!("Template format error: Unrecognized resource types: [{}]", resource.kind);
+                let message = format!(
+                    "Template format error: Unrecognized resource types: [{}]",
+                    resource.kind
+                );
                 let at = self.place(id, resource, &["Type"]);
-                self.refuse(message, at, &Truth::all([exists.clone(), refused]), nested_in);
+                self.refuse(
+                    message,
+                    at,
+                    &Truth::all([exists.clone(), refused]),
+                    nested_in,
+                );
             }
-            if let Some(refusal) = resource.created_with().and_then(|set| properties::refusal(&resource.kind, &set)) {
+            if let Some(refusal) = resource
+                .created_with()
+                .and_then(|set| properties::refusal(&resource.kind, &set))
+            {
                 let pointer = format!("Properties{}", refusal.pointer());
                 let at = self.place(id, resource, &pointer.split('/').collect::<Vec<_>>());
                 self.refuse(refusal.message(id), at, &exists, nested_in);
             }
             if let Some(nested) = &resource.nested {
                 let at = self.place(id, resource, &["Properties", "TemplateURL"]);
-                nested_in.push(NestedIn { logical_id: id.clone(), at });
+                nested_in.push(NestedIn {
+                    logical_id: id.clone(),
+                    at,
+                });
                 self.stack(nested, &exists, nested_in);
                 nested_in.pop();
             }
@@ -56,38 +83,58 @@ impl Check<'_> {
             return Truth::False;
         }
         match catalog::offers(self.region, kind) {
-            Offered::Unlisted => Truth::Unknown(Unknown::asked(format!("whether {} has {kind}", self.region))),
+            Offered::Unlisted => Truth::Unknown(Unknown::asked(format!(
+                "whether {} has {kind}",
+                self.region
+            ))),
             _ => Truth::of(catalog::is_unrecognized(self.region, kind)),
         }
     }
 
     fn refuse(&mut self, message: String, at: Location, fails: &Truth, nested_in: &[NestedIn]) {
-        let failure = Failure { message, at, nested_in: nested_in.to_vec(), notes: Vec::new() };
+        let failure = Failure {
+            message,
+            at,
+            nested_in: nested_in.to_vec(),
+            notes: Vec::new(),
+        };
         match fails {
-            Truth::Unknown(unknown) => self.undecided.push(Undecided { unknown: unknown.clone(), failure }),
+            Truth::Unknown(unknown) => self.undecided.push(Undecided {
+                unknown: unknown.clone(),
+                failure,
+            }),
             Truth::True | Truth::False => self.failures.push(failure),
         }
     }
 
-    /// The place of something in a resource, or of what is nearest above it; of one that a loop has made, the place of its
-    /// logical id.
+    /// The place of something in a resource, or of what is nearest above it; of one that a loop has
+    /// made, the place of its logical id.
     fn place(&self, id: &str, resource: &Resource, path: &[&str]) -> Location {
         let file = &resource.at.file;
-        let entry = self.templates.iter().find(|template| template.file == *file).and_then(|template| {
-            let entry = template.root.get("Resources")?.get(id)?;
-            // Beneath a function a value is nowhere.
-            let step = |node: &'_ Node, key: &str| match key.parse::<usize>() {
-                Ok(index) if node.as_sequence().is_some() => node.as_sequence()?.get(index).cloned(),
-                _ => node.get(key).cloned(),
-            };
-            let mut node = entry.get(path.first()?)?.clone();
-            for key in &path[1..] {
-                let Some(next) = step(&node, key) else { break };
-                node = next;
-            }
-            Some(node.at)
-        });
+        let entry = self
+            .templates
+            .iter()
+            .find(|template| template.file == *file)
+            .and_then(|template| {
+                let entry = template.root.get("Resources")?.get(id)?;
+                // Beneath a function a value is nowhere.
+                let step = |node: &'_ Node, key: &str| match key.parse::<usize>() {
+                    Ok(index) if node.as_sequence().is_some() => {
+                        node.as_sequence()?.get(index).cloned()
+                    }
+                    _ => node.get(key).cloned(),
+                };
+                let mut node = entry.get(path.first()?)?.clone();
+                for key in &path[1..] {
+                    let Some(next) = step(&node, key) else { break };
+                    node = next;
+                }
+                Some(node.at)
+            });
         let at = entry.unwrap_or(resource.at.at);
-        Location { file: file.clone(), at }
+        Location {
+            file: file.clone(),
+            at,
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! What a cell's stack finds outside of its template, as far as files tell: the templates that are staged with it.
+//! What a cell's stack finds outside of its template, as far as files tell: the templates that are
+//! staged with it.
 
 use std::cell::RefCell;
 
@@ -34,11 +35,18 @@ impl World for CellWorld<'_> {
     }
 
     fn included(&self, location: &str) -> Result<Option<Node>, String> {
-        let Some((bucket, key)) = location.strip_prefix("s3://").and_then(|rest| rest.split_once('/')) else {
+        let Some((bucket, key)) = location
+            .strip_prefix("s3://")
+            .and_then(|rest| rest.split_once('/'))
+        else {
             return Ok(None);
         };
         let failed = |why: &str| Err(format!("Transform AWS::Include failed with: {why}"));
-        let own = if bucket == self.bucket.name { self.own(key) } else { Own::Unknown };
+        let own = if bucket == self.bucket.name {
+            self.own(key)
+        } else {
+            Own::Unknown
+        };
         match own {
             Own::Missing => failed(&missing(key)),
             Own::Unknown => {
@@ -60,21 +68,33 @@ impl World for CellWorld<'_> {
         let url = match (url, url.as_text()) {
             (_, Some(text)) => text,
             (Value::Unknown(unknown), None) => {
-                return Nested::Unknown { unknown: unknown.clone(), likely: self.likely(parent, logical_id) };
+                return Nested::Unknown {
+                    unknown: unknown.clone(),
+                    likely: self.likely(parent, logical_id),
+                };
             }
-            _ => return Nested::Missing("Value of property TemplateURL must be of type String".to_owned()),
+            _ => {
+                return Nested::Missing(
+                    "Value of property TemplateURL must be of type String".to_owned(),
+                );
+            }
         };
         match target(&url) {
             Target::Refused(message) => Nested::Missing(message),
             Target::Unknown => self.elsewhere(Unknown::asked(format!("object {url}")), None),
-            Target::Object { bucket, key, suffix } if bucket == self.bucket.name && suffix == self.url_suffix => {
-                match self.own(&key) {
-                    Own::Staged(path) => self.staged_template(path, object(&bucket, &key)),
-                    Own::Missing => Nested::Missing(missing(&key)),
-                    Own::Unknown => self.elsewhere(object(&bucket, &key), self.likely(parent, logical_id)),
+            Target::Object {
+                bucket,
+                key,
+                suffix,
+            } if bucket == self.bucket.name && suffix == self.url_suffix => match self.own(&key) {
+                Own::Staged(path) => self.staged_template(path, object(&bucket, &key)),
+                Own::Missing => Nested::Missing(missing(&key)),
+                Own::Unknown => {
+                    self.elsewhere(object(&bucket, &key), self.likely(parent, logical_id))
                 }
-            }
-            // A template in another bucket is another template, even under the name of one of the project's.
+            },
+            // A template in another bucket is another template, even under the name of one of the
+            // project's.
             Target::Object { bucket, key, .. } => self.elsewhere(object(&bucket, &key), None),
         }
     }
@@ -91,7 +111,9 @@ enum Own<'k> {
 
 impl CellWorld<'_> {
     fn own<'k>(&self, key: &'k str) -> Own<'k> {
-        let path = key.strip_prefix(self.project).and_then(|rest| rest.strip_prefix('/'));
+        let path = key
+            .strip_prefix(self.project)
+            .and_then(|rest| rest.strip_prefix('/'));
         match path.map(|path| (path, (self.staged)(path))) {
             Some((path, Staged::Yes)) => Own::Staged(path),
             _ if self.has_prehooks => Own::Unknown,
@@ -108,17 +130,24 @@ impl CellWorld<'_> {
             (None, Some([first, ..])) => Nested::Missing(unreadable(path, first)),
             (None, _) => {
                 self.missed.borrow_mut().templates.insert(path.to_owned());
-                Nested::Unknown { unknown: object, likely: None }
+                Nested::Unknown {
+                    unknown: object,
+                    likely: None,
+                }
             }
         }
     }
 
     /// Something that isn't the project's, or not now.
     fn elsewhere<'w>(&'w self, object: Unknown, likely: Option<&'w Template>) -> Nested<'w> {
-        Nested::Unknown { unknown: self.needs(object), likely }
+        Nested::Unknown {
+            unknown: self.needs(object),
+            likely,
+        }
     }
 
-    /// The project's template that a nested stack launches in all likelihood, or another version of it.
+    /// The project's template that a nested stack launches in all likelihood, or another version of
+    /// it.
     fn likely<'w>(&'w self, parent: &'w Template, logical_id: &str) -> Option<&'w Template> {
         let mut children = parent.children.iter().filter(|child| child.is(logical_id));
         match (children.next(), children.next()) {
@@ -134,9 +163,17 @@ fn object(bucket: &str, key: &str) -> Unknown {
 
 /// The beginning is CloudFormation's, the rest as the file's own diagnostic says it.
 fn unreadable(path: &str, diagnostic: &Diagnostic) -> String {
-    let place = diagnostic.location.as_ref().map(|it| format!("{path}:{}:{}: ", it.at.line, it.at.column));
-    let message = diagnostic.message.trim_start_matches("Template format error: ");
-    format!("Template format error: {}{message}", place.unwrap_or_default())
+    let place = diagnostic
+        .location
+        .as_ref()
+        .map(|it| format!("{path}:{}:{}: ", it.at.line, it.at.column));
+    let message = diagnostic
+        .message
+        .trim_start_matches("Template format error: ");
+    format!(
+        "Template format error: {}{message}",
+        place.unwrap_or_default()
+    )
 }
 
 /// What CloudFormation says of an object that isn't there: S3's words, without the key.

@@ -12,8 +12,8 @@ pub enum OfCell {
     /// `$[taskcat_autobucket_prefix]`
     AutobucketPrefix,
     /// Placeholders that stand for one and the same text in every run, for overrides to replace:
-    /// `$[taskcat_getkeypair]` is `cikey`, `$[taskcat_getlicensebucket]` and `$[taskcat_getmediabucket]` are
-    /// `override_this`.
+    /// `$[taskcat_getkeypair]` is `cikey`, `$[taskcat_getlicensebucket]` and
+    /// `$[taskcat_getmediabucket]` are `override_this`.
     Fixed(&'static str),
     /// `$[taskcat_current_region]`
     CurrentRegion,
@@ -61,9 +61,18 @@ impl OfCell {
     }
 }
 
-const BUCKET: NotKnown = NotKnown { what: "the name of the bucket", reason: "name of the bucket" };
-const GIT_BRANCH: NotKnown = NotKnown { what: "the project's git branch", reason: "git branch of the project" };
-const ACCOUNT_ID: NotKnown = NotKnown { what: "the account id", reason: "AWS::AccountId" };
+const BUCKET: NotKnown = NotKnown {
+    what: "the name of the bucket",
+    reason: "name of the bucket",
+};
+const GIT_BRANCH: NotKnown = NotKnown {
+    what: "the project's git branch",
+    reason: "git branch of the project",
+};
+const ACCOUNT_ID: NotKnown = NotKnown {
+    what: "the account id",
+    reason: "AWS::AccountId",
+};
 
 fn known(value: Option<&str>, not_known: NotKnown) -> Result<&str, NotKnown> {
     value.ok_or(not_known)
@@ -72,10 +81,16 @@ fn known(value: Option<&str>, not_known: NotKnown) -> Result<&str, NotKnown> {
 /// Of a bucket that TaskCat named, what stands before the second dash (`tcat-quickstart` of
 /// `tcat-quickstart-aws-vpc-2x4z6b8d`); any other name as a whole (`_get_autobucket_prefix`).
 fn bucket_prefix(bucket: &str) -> &str {
-    if !bucket.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("tcat")) {
+    if !bucket
+        .get(..4)
+        .is_some_and(|start| start.eq_ignore_ascii_case("tcat"))
+    {
         return bucket;
     }
-    bucket.match_indices('-').nth(1).map_or(bucket, |(dash, _)| &bucket[..dash])
+    bucket
+        .match_indices('-')
+        .nth(1)
+        .map_or(bucket, |(dash, _)| &bucket[..dash])
 }
 
 #[cfg(test)]
@@ -84,7 +99,8 @@ mod tests {
 
     #[test]
     fn prefixes_of_buckets() {
-        let check = |bucket: &str, expect: &str| assert_eq!(bucket_prefix(bucket), expect, "{bucket}");
+        let check =
+            |bucket: &str, expect: &str| assert_eq!(bucket_prefix(bucket), expect, "{bucket}");
         check("tcat-quickstart-aws-vpc-2x4z6b8d", "tcat-quickstart");
         check("tcat-vpc-2x4z6b8d", "tcat-vpc");
         check("tcat-vpc", "tcat-vpc");

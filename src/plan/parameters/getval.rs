@@ -1,5 +1,5 @@
-//! `$[taskcat_getval_X]`: that each leads to a parameter, and none in a circle. TaskCat reads parameters in order and
-//! fails on one that comes later; here the order doesn't matter.
+//! `$[taskcat_getval_X]`: that each leads to a parameter, and none in a circle. TaskCat reads
+//! parameters in order and fails on one that comes later; here the order doesn't matter.
 
 use super::syntax::Pseudo;
 use super::{Parameter, Parameters};
@@ -12,9 +12,17 @@ pub fn problems(parameters: &Parameters) -> Vec<Diagnostic> {
     for parameter in &parameters.parameters {
         let unknown = targets(parameter).filter(|(target, _)| parameters.get(target).is_none());
         problems.extend(unknown.map(|(target, written)| {
-            let problem = parameter.problem(format!("{written} names parameter {target}, which the test doesn't have"));
-            let keys = parameters.parameters.iter().map(|parameter| parameter.key.as_str());
-            Diagnostic { help: nearest(target, keys).map(|near| format!("did you mean `{near}`?")), ..problem }
+            let problem = parameter.problem(format!(
+                "{written} names parameter {target}, which the test doesn't have"
+            ));
+            let keys = parameters
+                .parameters
+                .iter()
+                .map(|parameter| parameter.key.as_str());
+            Diagnostic {
+                help: nearest(target, keys).map(|near| format!("did you mean `{near}`?")),
+                ..problem
+            }
         }));
     }
     let mut done = Vec::new();
@@ -36,7 +44,8 @@ fn circles<'a>(
     let key = parameter.key.as_str();
     if let Some(start) = path.iter().position(|passed| *passed == key) {
         let circle: Vec<&str> = path[start..].iter().copied().chain([key]).collect();
-        problems.push(parameter.problem(format!("getval leads in a circle: {}", circle.join(" -> "))));
+        problems
+            .push(parameter.problem(format!("getval leads in a circle: {}", circle.join(" -> "))));
         return;
     }
     if done.contains(&key) {
@@ -52,8 +61,10 @@ fn circles<'a>(
 
 /// The parameters that the value takes from, with the pseudo-parameter as it is written.
 fn targets(parameter: &Parameter) -> impl Iterator<Item = (&str, &str)> {
-    parameter.pseudos().filter_map(|(kind, written)| match kind {
-        Pseudo::GetVal { parameter } => Some((parameter.as_str(), written)),
-        Pseudo::Cell(_) | Pseudo::Random(_) | Pseudo::Stored(_) => None,
-    })
+    parameter
+        .pseudos()
+        .filter_map(|(kind, written)| match kind {
+            Pseudo::GetVal { parameter } => Some((parameter.as_str(), written)),
+            Pseudo::Cell(_) | Pseudo::Random(_) | Pseudo::Stored(_) => None,
+        })
 }

@@ -1,4 +1,5 @@
-//! The names of the pseudo-parameters, and how the arguments of each are read. Called by `syntax` alone.
+//! The names of the pseudo-parameters, and how the arguments of each are read. Called by `syntax`
+//! alone.
 
 use super::cell::OfCell;
 use super::password::{Class, Password};
@@ -43,21 +44,33 @@ impl<'a> Prefixed<'a> {
     pub fn of(content: &'a str) -> Option<Self> {
         let (prefix, rest) = content.split_once('_')?;
         let is_word = !prefix.is_empty() && prefix.chars().all(char::is_alphanumeric);
-        is_word.then(|| Prefixed { content, rest, is_taskcat: prefix.eq_ignore_ascii_case("taskcat") })
+        is_word.then(|| Prefixed {
+            content,
+            rest,
+            is_taskcat: prefix.eq_ignore_ascii_case("taskcat"),
+        })
     }
 
-    /// The keyword that the name is. A prefix that isn't `taskcat` may have underscores of its own, since TaskCat's
-    /// patterns begin with `\w+_`.
+    /// The keyword that the name is. A prefix that isn't `taskcat` may have underscores of its own,
+    /// since TaskCat's patterns begin with `\w+_`.
     pub fn keyword(&self) -> Option<Found<'a>> {
         if self.is_taskcat
-            && let Some(found) = KEYWORDS.iter().find_map(|keyword| keyword.matched(self.rest))
+            && let Some(found) = KEYWORDS
+                .iter()
+                .find_map(|keyword| keyword.matched(self.rest))
         {
             return Some(found);
         }
-        let prefixes = self.content.match_indices('_').map(|(at, _)| self.content.split_at(at));
-        let prefixes = prefixes.take_while(|(prefix, _)| prefix.chars().all(|c| c.is_alphanumeric() || c == '_'));
+        let prefixes = self
+            .content
+            .match_indices('_')
+            .map(|(at, _)| self.content.split_at(at));
+        let prefixes = prefixes
+            .take_while(|(prefix, _)| prefix.chars().all(|c| c.is_alphanumeric() || c == '_'));
         let free = || KEYWORDS.iter().filter(|keyword| keyword.any_prefix);
-        prefixes.into_iter().find_map(|(_, name)| free().find_map(|keyword| keyword.matched(&name[1..])))
+        prefixes
+            .into_iter()
+            .find_map(|(_, name)| free().find_map(|keyword| keyword.matched(&name[1..])))
     }
 }
 
@@ -72,34 +85,93 @@ impl Keyword {
         let head = name.get(..self.name.len())?;
         let argument = &name[self.name.len()..];
         let takes_argument = matches!(self.argument, Argument::Name(_));
-        let matches = head.eq_ignore_ascii_case(self.name) && (takes_argument || argument.is_empty());
-        matches.then_some(Found { keyword: self, argument })
+        let matches =
+            head.eq_ignore_ascii_case(self.name) && (takes_argument || argument.is_empty());
+        matches.then_some(Found {
+            keyword: self,
+            argument,
+        })
     }
 }
 
-const fn keyword(name: &'static str, any_prefix: bool, argument: Argument, example: &'static str) -> Keyword {
-    Keyword { name, any_prefix, argument, example }
+const fn keyword(
+    name: &'static str,
+    any_prefix: bool,
+    argument: Argument,
+    example: &'static str,
+) -> Keyword {
+    Keyword {
+        name,
+        any_prefix,
+        argument,
+        example,
+    }
 }
 
 /// Every one that there is.
 static KEYWORDS: [Keyword; 26] = [
     keyword("genaz_", true, Argument::Name(zones), "$[taskcat_genaz_2]"),
     keyword("getaz_", true, Argument::Name(zones), "$[taskcat_getaz_2]"),
-    keyword("gensingleaz_", true, Argument::Name(single_zone), "$[taskcat_gensingleaz_1]"),
-    keyword("getsingleaz_", true, Argument::Name(single_zone), "$[taskcat_getsingleaz_1]"),
-    keyword("genpass_", true, Argument::Name(password), "$[taskcat_genpass_16]"),
-    keyword("random-string", false, Argument::None(Pseudo::Random(Random::String)), "$[taskcat_random-string]"),
-    keyword("random-numbers", false, Argument::None(Pseudo::Random(Random::Numbers)), "$[taskcat_random-numbers]"),
-    keyword("genuuid", true, Argument::None(Pseudo::Random(Random::Uuid)), "$[taskcat_genuuid]"),
-    keyword("genguid", true, Argument::None(Pseudo::Random(Random::Uuid)), "$[taskcat_genguid]"),
-    keyword("autobucket", false, Argument::None(Pseudo::Cell(OfCell::Autobucket)), "$[taskcat_autobucket]"),
+    keyword(
+        "gensingleaz_",
+        true,
+        Argument::Name(single_zone),
+        "$[taskcat_gensingleaz_1]",
+    ),
+    keyword(
+        "getsingleaz_",
+        true,
+        Argument::Name(single_zone),
+        "$[taskcat_getsingleaz_1]",
+    ),
+    keyword(
+        "genpass_",
+        true,
+        Argument::Name(password),
+        "$[taskcat_genpass_16]",
+    ),
+    keyword(
+        "random-string",
+        false,
+        Argument::None(Pseudo::Random(Random::String)),
+        "$[taskcat_random-string]",
+    ),
+    keyword(
+        "random-numbers",
+        false,
+        Argument::None(Pseudo::Random(Random::Numbers)),
+        "$[taskcat_random-numbers]",
+    ),
+    keyword(
+        "genuuid",
+        true,
+        Argument::None(Pseudo::Random(Random::Uuid)),
+        "$[taskcat_genuuid]",
+    ),
+    keyword(
+        "genguid",
+        true,
+        Argument::None(Pseudo::Random(Random::Uuid)),
+        "$[taskcat_genguid]",
+    ),
+    keyword(
+        "autobucket",
+        false,
+        Argument::None(Pseudo::Cell(OfCell::Autobucket)),
+        "$[taskcat_autobucket]",
+    ),
     keyword(
         "autobucket_prefix",
         false,
         Argument::None(Pseudo::Cell(OfCell::AutobucketPrefix)),
         "$[taskcat_autobucket_prefix]",
     ),
-    keyword("getkeypair", true, Argument::None(Pseudo::Cell(OfCell::Fixed("cikey"))), "$[taskcat_getkeypair]"),
+    keyword(
+        "getkeypair",
+        true,
+        Argument::None(Pseudo::Cell(OfCell::Fixed("cikey"))),
+        "$[taskcat_getkeypair]",
+    ),
     keyword(
         "getlicensebucket",
         true,
@@ -112,69 +184,163 @@ static KEYWORDS: [Keyword; 26] = [
         Argument::None(Pseudo::Cell(OfCell::Fixed("override_this"))),
         "$[taskcat_getmediabucket]",
     ),
-    keyword("getlicensecontent", true, Argument::Tail(license_content), "$[taskcat_getlicensecontent]/bucket/key"),
-    keyword("presignedurl", true, Argument::Tail(presigned_url), "$[taskcat_presignedurl],bucket,key"),
-    keyword("getpresignedurl", true, Argument::Tail(presigned_url), "$[taskcat_getpresignedurl],bucket,key"),
-    keyword("getval_", true, Argument::Name(getval), "$[taskcat_getval_ParameterName]"),
-    keyword("ssm_", false, Argument::Name(ssm_parameter), "$[taskcat_ssm_/name]"),
-    keyword("secretsmanager_", false, Argument::Name(secret), "$[taskcat_secretsmanager_name]"),
-    keyword("current_region", false, Argument::None(Pseudo::Cell(OfCell::CurrentRegion)), "$[taskcat_current_region]"),
-    keyword("project_name", false, Argument::None(Pseudo::Cell(OfCell::ProjectName)), "$[taskcat_project_name]"),
-    keyword("test_name", false, Argument::None(Pseudo::Cell(OfCell::TestName)), "$[taskcat_test_name]"),
-    keyword("git_branch", false, Argument::None(Pseudo::Cell(OfCell::GitBranch)), "$[taskcat_git_branch]"),
-    keyword("account_id", false, Argument::None(Pseudo::Cell(OfCell::AccountId)), "$[taskcat_account_id]"),
-    keyword("partition", false, Argument::None(Pseudo::Cell(OfCell::Partition)), "$[taskcat_partition]"),
+    keyword(
+        "getlicensecontent",
+        true,
+        Argument::Tail(license_content),
+        "$[taskcat_getlicensecontent]/bucket/key",
+    ),
+    keyword(
+        "presignedurl",
+        true,
+        Argument::Tail(presigned_url),
+        "$[taskcat_presignedurl],bucket,key",
+    ),
+    keyword(
+        "getpresignedurl",
+        true,
+        Argument::Tail(presigned_url),
+        "$[taskcat_getpresignedurl],bucket,key",
+    ),
+    keyword(
+        "getval_",
+        true,
+        Argument::Name(getval),
+        "$[taskcat_getval_ParameterName]",
+    ),
+    keyword(
+        "ssm_",
+        false,
+        Argument::Name(ssm_parameter),
+        "$[taskcat_ssm_/name]",
+    ),
+    keyword(
+        "secretsmanager_",
+        false,
+        Argument::Name(secret),
+        "$[taskcat_secretsmanager_name]",
+    ),
+    keyword(
+        "current_region",
+        false,
+        Argument::None(Pseudo::Cell(OfCell::CurrentRegion)),
+        "$[taskcat_current_region]",
+    ),
+    keyword(
+        "project_name",
+        false,
+        Argument::None(Pseudo::Cell(OfCell::ProjectName)),
+        "$[taskcat_project_name]",
+    ),
+    keyword(
+        "test_name",
+        false,
+        Argument::None(Pseudo::Cell(OfCell::TestName)),
+        "$[taskcat_test_name]",
+    ),
+    keyword(
+        "git_branch",
+        false,
+        Argument::None(Pseudo::Cell(OfCell::GitBranch)),
+        "$[taskcat_git_branch]",
+    ),
+    keyword(
+        "account_id",
+        false,
+        Argument::None(Pseudo::Cell(OfCell::AccountId)),
+        "$[taskcat_account_id]",
+    ),
+    keyword(
+        "partition",
+        false,
+        Argument::None(Pseudo::Cell(OfCell::Partition)),
+        "$[taskcat_partition]",
+    ),
 ];
 
 fn zones(argument: &str) -> Result<Pseudo, ArgumentError> {
-    let wanted = ArgumentError::Wanted("wants a number of availability zones, as in $[taskcat_genaz_2]");
-    let count: usize = number(argument).filter(|count| *count <= 99).ok_or(wanted)?;
-    Ok(Pseudo::Stored(Stored::AvailabilityZones { count: count.max(1) }))
+    let wanted =
+        ArgumentError::Wanted("wants a number of availability zones, as in $[taskcat_genaz_2]");
+    let count: usize = number(argument)
+        .filter(|count| *count <= 99)
+        .ok_or(wanted)?;
+    Ok(Pseudo::Stored(Stored::AvailabilityZones {
+        count: count.max(1),
+    }))
 }
 
 fn single_zone(argument: &str) -> Result<Pseudo, ArgumentError> {
-    let wanted = "wants the place of an availability zone, counted from 1, as in $[taskcat_gensingleaz_1]";
-    let ordinal = number(argument).filter(|ordinal| (1..=99).contains(ordinal)).ok_or(ArgumentError::Wanted(wanted))?;
+    let wanted =
+        "wants the place of an availability zone, counted from 1, as in $[taskcat_gensingleaz_1]";
+    let ordinal = number(argument)
+        .filter(|ordinal| (1..=99).contains(ordinal))
+        .ok_or(ArgumentError::Wanted(wanted))?;
     Ok(Pseudo::Stored(Stored::SingleAvailabilityZone { ordinal }))
 }
 
 /// A letter other than `S` after the length asks for the default, as in TaskCat.
 fn password(argument: &str) -> Result<Pseudo, ArgumentError> {
-    let wanted = "wants a length from 1 to 4096, as in $[taskcat_genpass_16], and may have A or S after it";
+    let wanted =
+        "wants a length from 1 to 4096, as in $[taskcat_genpass_16], and may have A or S after it";
     let (digits, class) = match argument.chars().next_back() {
         Some(letter) if letter.is_alphabetic() => {
-            let class = if letter.eq_ignore_ascii_case(&'S') { Class::Special } else { Class::Alphanumeric };
+            let class = if letter.eq_ignore_ascii_case(&'S') {
+                Class::Special
+            } else {
+                Class::Alphanumeric
+            };
             (argument.strip_suffix(letter).unwrap_or(argument), class)
         }
         _ => (argument, Class::Alphanumeric),
     };
     // A parameter's value has at most 4,096 bytes.
-    let length = number(digits).filter(|length| (1..=4096).contains(length)).ok_or(ArgumentError::Wanted(wanted))?;
+    let length = number(digits)
+        .filter(|length| (1..=4096).contains(length))
+        .ok_or(ArgumentError::Wanted(wanted))?;
     Ok(Pseudo::Random(Random::Password(Password { length, class })))
 }
 
 fn getval(argument: &str) -> Result<Pseudo, ArgumentError> {
     let is_name = !argument.is_empty() && argument.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let wanted = ArgumentError::Wanted("wants the name of a parameter, as in $[taskcat_getval_ParameterName]");
-    if is_name { Ok(Pseudo::GetVal { parameter: argument.to_owned() }) } else { Err(wanted) }
+    let wanted = ArgumentError::Wanted(
+        "wants the name of a parameter, as in $[taskcat_getval_ParameterName]",
+    );
+    if is_name {
+        Ok(Pseudo::GetVal {
+            parameter: argument.to_owned(),
+        })
+    } else {
+        Err(wanted)
+    }
 }
 
 fn ssm_parameter(argument: &str) -> Result<Pseudo, ArgumentError> {
-    let name = pieces(argument, "wants the name of an SSM parameter, as in $[taskcat_ssm_/name]")?;
+    let name = pieces(
+        argument,
+        "wants the name of an SSM parameter, as in $[taskcat_ssm_/name]",
+    )?;
     Ok(Pseudo::Stored(Stored::SsmParameter { name }))
 }
 
 fn secret(argument: &str) -> Result<Pseudo, ArgumentError> {
-    let id = pieces(argument, "wants the name or ARN of a secret, as in $[taskcat_secretsmanager_name]")?;
+    let id = pieces(
+        argument,
+        "wants the name or ARN of a secret, as in $[taskcat_secretsmanager_name]",
+    )?;
     Ok(Pseudo::Stored(Stored::Secret { id }))
 }
 
 /// What stands before the first slash is ignored, as in TaskCat.
 fn license_content(argument: &str) -> Result<Pseudo, ArgumentError> {
     let wanted = "wants a bucket and a key after it, as in $[taskcat_getlicensecontent]/bucket/key";
-    let path = argument.split_once('/').and_then(|(_, path)| path.split_once('/'));
+    let path = argument
+        .split_once('/')
+        .and_then(|(_, path)| path.split_once('/'));
     let (bucket, key) = path.ok_or(ArgumentError::Wanted(wanted))?;
-    Ok(Pseudo::Stored(Stored::LicenseContent { bucket: pieces(bucket, wanted)?, key: pieces(key, wanted)? }))
+    Ok(Pseudo::Stored(Stored::LicenseContent {
+        bucket: pieces(bucket, wanted)?,
+        key: pieces(key, wanted)?,
+    }))
 }
 
 fn presigned_url(argument: &str) -> Result<Pseudo, ArgumentError> {
@@ -205,19 +371,31 @@ fn pieces(argument: &str, wanted: &'static str) -> Result<Pieces, ArgumentError>
 }
 
 fn number<N: std::str::FromStr>(digits: &str) -> Option<N> {
-    digits.chars().all(|c| c.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+    digits
+        .chars()
+        .all(|c| c.is_ascii_digit())
+        .then(|| digits.parse().ok())
+        .flatten()
 }
 
 /// The example of the keyword that is most like the unknown name.
 pub fn nearest(name: &str) -> &'static str {
     let name = name.to_ascii_lowercase();
-    let head = name.rsplit_once('_').map_or(name.as_str(), |(head, _)| head);
+    let head = name
+        .rsplit_once('_')
+        .map_or(name.as_str(), |(head, _)| head);
     let distance = |keyword: &&Keyword| {
         let bare = keyword.name.trim_end_matches('_');
-        let whole = strsim::damerau_levenshtein(&name, bare).min(strsim::damerau_levenshtein(head, bare));
+        let whole =
+            strsim::damerau_levenshtein(&name, bare).min(strsim::damerau_levenshtein(head, bare));
         // `region` means `current_region`.
-        let words = bare.split(['_', '-']).map(|word| strsim::damerau_levenshtein(&name, word) + 1);
+        let words = bare
+            .split(['_', '-'])
+            .map(|word| strsim::damerau_levenshtein(&name, word) + 1);
         words.fold(whole, usize::min)
     };
-    KEYWORDS.iter().min_by_key(distance).map_or("", |keyword| keyword.example)
+    KEYWORDS
+        .iter()
+        .min_by_key(distance)
+        .map_or("", |keyword| keyword.example)
 }

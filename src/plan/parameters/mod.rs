@@ -1,9 +1,11 @@
-//! Parameter values with TaskCat's pseudo-parameters, from the text in the file to what CreateStack gets.
+//! Parameter values with TaskCat's pseudo-parameters, from the text in the file to what CreateStack
+//! gets.
 //!
-//! [`Parameters`] holds a test's values, taken apart and checked once; for each of the test's regions they say what
-//! must be asked of AWS ([`Parameters::lookups`]) and, with the answers, what they are ([`Parameters::render`]). Which
-//! values a test has is the subject of `plan::values`, and `aws` is who asks. Follows TaskCat's `_template_params.py`;
-//! each family of pseudo-parameters has its own file.
+//! [`Parameters`] holds a test's values, taken apart and checked once; for each of the test's
+//! regions they say what must be asked of AWS ([`Parameters::lookups`]) and, with the answers, what
+//! they are ([`Parameters::render`]). Which values a test has is the subject of `plan::values`, and
+//! `aws` is who asks. Follows TaskCat's `_template_params.py`; each family of pseudo-parameters has
+//! its own file.
 
 mod cell;
 mod getval;
@@ -27,8 +29,8 @@ use syntax::{Piece, Pieces, Pseudo};
 
 pub use render::{Missing, Rendered};
 
-/// The parameters of one test, the same in all its regions until rendered. `getval`s lead somewhere and never in a
-/// circle.
+/// The parameters of one test, the same in all its regions until rendered. `getval`s lead somewhere
+/// and never in a circle.
 #[derive(Clone, Debug, Default)]
 pub struct Parameters {
     parameters: Vec<Parameter>,
@@ -46,7 +48,8 @@ pub struct Source {
     pub location: Option<Location>,
 }
 
-/// What the cell knows of itself. What only a run knows is absent offline and makes the values that need it unknown.
+/// What the cell knows of itself. What only a run knows is absent offline and makes the values that
+/// need it unknown.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
     pub project_name: &'a str,
@@ -74,21 +77,35 @@ impl Parameters {
     /// Takes the values apart; all that is wrong with them is returned at once.
     pub fn parse(sources: impl IntoIterator<Item = Source>) -> Result<Self, Vec<Diagnostic>> {
         let mut diagnostics = Vec::new();
-        let parameters =
-            Self { parameters: sources.into_iter().map(|source| parsed(source, &mut diagnostics)).collect() };
+        let parameters = Self {
+            parameters: sources
+                .into_iter()
+                .map(|source| parsed(source, &mut diagnostics))
+                .collect(),
+        };
         let mut circles = getval::problems(&parameters);
         if circles.is_empty() {
             diagnostics.extend(stored::problems(&parameters));
         }
         diagnostics.append(&mut circles);
-        if diagnostics.is_empty() { Ok(parameters) } else { Err(diagnostics) }
+        if diagnostics.is_empty() {
+            Ok(parameters)
+        } else {
+            Err(diagnostics)
+        }
     }
 
     /// The first parameter that asks for the project's git branch, with its place.
     pub fn needs_git_branch(&self) -> Option<(&str, Option<&Location>)> {
-        let asks =
-            |parameter: &&Parameter| parameter.pseudos().any(|(kind, _)| *kind == Pseudo::Cell(OfCell::GitBranch));
-        self.parameters.iter().find(asks).map(|parameter| (parameter.key.as_str(), parameter.location.as_ref()))
+        let asks = |parameter: &&Parameter| {
+            parameter
+                .pseudos()
+                .any(|(kind, _)| *kind == Pseudo::Cell(OfCell::GitBranch))
+        };
+        self.parameters
+            .iter()
+            .find(asks)
+            .map(|parameter| (parameter.key.as_str(), parameter.location.as_ref()))
     }
 
     /// Everything that AWS must be asked for the cell, each question once, in order.
@@ -105,7 +122,10 @@ impl Parameters {
     pub fn places(&self, project_root: &Path) -> Vec<FailurePlace> {
         let place = |parameter: &Parameter| {
             let location = parameter.location.as_ref()?;
-            let file = location.file.strip_prefix(project_root).unwrap_or(&location.file);
+            let file = location
+                .file
+                .strip_prefix(project_root)
+                .unwrap_or(&location.file);
             Some(FailurePlace {
                 message: format!("parameter {}: ", parameter.key),
                 file: file.to_string_lossy().into_owned(),
@@ -117,23 +137,39 @@ impl Parameters {
     }
 
     fn get(&self, key: &str) -> Option<&Parameter> {
-        self.parameters.iter().find(|parameter| parameter.key == key)
+        self.parameters
+            .iter()
+            .find(|parameter| parameter.key == key)
     }
 }
 
 fn parsed(source: Source, diagnostics: &mut Vec<Diagnostic>) -> Parameter {
-    let Source { key, values, no_echo, location } = source;
+    let Source {
+        key,
+        values,
+        no_echo,
+        location,
+    } = source;
     let mut read = |text: &String| {
         syntax::parse(text).unwrap_or_else(|errors| {
             diagnostics.extend(errors.iter().map(|error| {
                 let message = format!("parameter {key}: {error}");
-                Diagnostic { location: location.clone(), help: error.help(), ..Diagnostic::error(message) }
+                Diagnostic {
+                    location: location.clone(),
+                    help: error.help(),
+                    ..Diagnostic::error(message)
+                }
             }));
             Pieces::new()
         })
     };
     let items = values.iter().map(&mut read).collect();
-    Parameter { key, items, no_echo, location }
+    Parameter {
+        key,
+        items,
+        no_echo,
+        location,
+    }
 }
 
 impl Parameter {
@@ -144,7 +180,10 @@ impl Parameter {
 
     fn problem(&self, message: impl std::fmt::Display) -> Diagnostic {
         let message = format!("parameter {}: {message}", self.key);
-        Diagnostic { location: self.location.clone(), ..Diagnostic::error(message) }
+        Diagnostic {
+            location: self.location.clone(),
+            ..Diagnostic::error(message)
+        }
     }
 }
 
@@ -155,7 +194,12 @@ fn pseudos(pieces: &[Piece]) -> Vec<(&Pseudo, &str)> {
         if let Piece::Pseudo { kind, written } = piece {
             found.push((kind, written.as_str()));
             if let Pseudo::Stored(stored) = kind {
-                found.extend(stored.arguments().into_iter().flat_map(|argument| pseudos(argument)));
+                found.extend(
+                    stored
+                        .arguments()
+                        .into_iter()
+                        .flat_map(|argument| pseudos(argument)),
+                );
             }
         }
     }
@@ -186,19 +230,36 @@ mod tests {
     };
 
     fn source(line: u32, key: &str, values: &[&str]) -> Source {
-        let location = Location { file: Path::new(".taskcat.yml").into(), at: Position { line, column: 7 } };
+        let location = Location {
+            file: Path::new(".taskcat.yml").into(),
+            at: Position { line, column: 7 },
+        };
         let values = values.iter().map(|value| (*value).to_owned()).collect();
-        Source { key: key.to_owned(), values, no_echo: false, location: Some(location) }
+        Source {
+            key: key.to_owned(),
+            values,
+            no_echo: false,
+            location: Some(location),
+        }
     }
 
     /// Values in the order given, keys `A`, `B`, …, on lines 1, 2, …
     fn parse(values: &[&[&str]]) -> Result<Parameters, Vec<Diagnostic>> {
         let key = |index: usize| char::from(b'A' + index as u8).to_string();
-        Parameters::parse(values.iter().enumerate().map(|(index, items)| source(index as u32 + 1, &key(index), items)))
+        Parameters::parse(
+            values
+                .iter()
+                .enumerate()
+                .map(|(index, items)| source(index as u32 + 1, &key(index), items)),
+        )
     }
 
     fn lookup(question: Question) -> Lookup {
-        Lookup { profile: "dev".to_owned(), region: "us-west-1".to_owned(), question }
+        Lookup {
+            profile: "dev".to_owned(),
+            region: "us-west-1".to_owned(),
+            question,
+        }
     }
 
     fn zones(count: usize) -> Answer {
@@ -211,10 +272,21 @@ mod tests {
 
     /// As AWS would answer, with one SSM parameter missing.
     fn answers() -> Answers {
-        let ssm = |name: &str| lookup(Question::SsmParameter { name: name.to_owned() });
-        let object = Question::Object { bucket: "licences".to_owned(), key: "a/b.lic".to_owned() };
+        let ssm = |name: &str| {
+            lookup(Question::SsmParameter {
+                name: name.to_owned(),
+            })
+        };
+        let object = Question::Object {
+            bucket: "licences".to_owned(),
+            key: "a/b.lic".to_owned(),
+        };
         let bucket = "tcat-quickstart-vpc-2x4z6b8d".to_owned();
-        let url = Question::PresignedUrl { bucket, key: "k".to_owned(), expires_seconds: 3600 };
+        let url = Question::PresignedUrl {
+            bucket,
+            key: "k".to_owned(),
+            expires_seconds: 3600,
+        };
         let text = |text: &str| Ok(Answer::Text(text.to_owned()));
         Answers::from([
             (lookup(Question::AvailabilityZones), Ok(zones(3))),
@@ -222,35 +294,61 @@ mod tests {
             (ssm("/small/path"), text("of the test")),
             (ssm("/secure"), Ok(Answer::Secret("hush".to_owned()))),
             (ssm("/gone"), Err("ParameterNotFound: /gone".to_owned())),
-            (lookup(Question::Secret { id: "db".to_owned() }), text("pa55")),
+            (
+                lookup(Question::Secret {
+                    id: "db".to_owned(),
+                }),
+                text("pa55"),
+            ),
             (lookup(object), text("licence text")),
             (lookup(url), text("https://signed")),
         ])
     }
 
-    fn render(values: &[&[&str]], scope: &Scope, answers: &Answers, missing: Missing) -> Vec<Rendered> {
+    fn render(
+        values: &[&[&str]],
+        scope: &Scope,
+        answers: &Answers,
+        missing: Missing,
+    ) -> Vec<Rendered> {
         let parameters = parse(values).unwrap();
         let rendered = parameters.render(scope, answers, missing, &mut StdRng::seed_from_u64(7));
         rendered.into_iter().map(|(_, rendered)| rendered).collect()
     }
 
     fn shown(text: &str) -> Rendered {
-        Rendered::Value { text: text.to_owned(), secret: false }
+        Rendered::Value {
+            text: text.to_owned(),
+            secret: false,
+        }
     }
 
     fn hidden(text: &str) -> Rendered {
-        Rendered::Value { text: text.to_owned(), secret: true }
+        Rendered::Value {
+            text: text.to_owned(),
+            secret: true,
+        }
     }
 
     #[test]
     fn rendering() {
         let check = |value: &str, expect: Rendered| {
-            assert_eq!(render(&[&[value]], &SCOPE, &answers(), Missing::Error), [expect], "{value}");
+            assert_eq!(
+                render(&[&[value]], &SCOPE, &answers(), Missing::Error),
+                [expect],
+                "{value}"
+            );
         };
         check("plain", shown("plain"));
         check("$[taskcat_current_region]", shown("us-west-1"));
-        check("a-$[taskcat_project_name]-$[taskcat_test_name]-b", shown("a-quickstart-vpc-small-b"));
-        check("arn:$[taskcat_partition]:iam::$[taskcat_account_id]:root", shown("arn:aws:iam::123456789012:root"));
+        check(
+            "a-$[taskcat_project_name]-$[taskcat_test_name]-b",
+            shown("a-quickstart-vpc-small-b"),
+        );
+        check(
+            "arn:$[taskcat_partition]:iam::$[taskcat_account_id]:root",
+            shown("arn:aws:iam::123456789012:root"),
+        );
         check(
             "$[taskcat_autobucket]/$[taskcat_autobucket_prefix]",
             shown("tcat-quickstart-vpc-2x4z6b8d/tcat-quickstart"),
@@ -265,42 +363,68 @@ mod tests {
         check("$[taskcat_gensingleaz_3]", shown("us-west-1c"));
         check(
             "$[taskcat_genaz_4]",
-            Rendered::Error("$[taskcat_genaz_4]: only 3 availability zones in us-west-1, 4 wanted".to_owned()),
+            Rendered::Error(
+                "$[taskcat_genaz_4]: only 3 availability zones in us-west-1, 4 wanted".to_owned(),
+            ),
         );
         check(
             "$[taskcat_gensingleaz_4]",
-            Rendered::Error("$[taskcat_gensingleaz_4]: only 3 availability zones in us-west-1, 4 wanted".to_owned()),
+            Rendered::Error(
+                "$[taskcat_gensingleaz_4]: only 3 availability zones in us-west-1, 4 wanted"
+                    .to_owned(),
+            ),
         );
         check("$[taskcat_ssm_/plain]", shown("value"));
-        check("<$[taskcat_ssm_/$[taskcat_test_name]/path]>", shown("<of the test>"));
+        check(
+            "<$[taskcat_ssm_/$[taskcat_test_name]/path]>",
+            shown("<of the test>"),
+        );
         check("$[taskcat_ssm_/secure]", hidden("hush"));
         check(
             "x$[taskcat_ssm_/gone]",
             Rendered::Error(
-                "$[taskcat_ssm_/gone]: SSM parameter /gone in us-west-1: ParameterNotFound: /gone".to_owned(),
+                "$[taskcat_ssm_/gone]: SSM parameter /gone in us-west-1: ParameterNotFound: /gone"
+                    .to_owned(),
             ),
         );
         check("$[taskcat_secretsmanager_db]", hidden("pa55"));
-        check("$[taskcat_getlicensecontent]/licences/a/b.lic", hidden("licence text"));
-        check("$[taskcat_presignedurl],$[taskcat_autobucket],k", hidden("https://signed"));
+        check(
+            "$[taskcat_getlicensecontent]/licences/a/b.lic",
+            hidden("licence text"),
+        );
+        check(
+            "$[taskcat_presignedurl],$[taskcat_autobucket],k",
+            hidden("https://signed"),
+        );
         check(
             "$[taskcat_ssm_/other]",
-            Rendered::Error("needs an answer from AWS: SSM parameter /other in us-west-1".to_owned()),
+            Rendered::Error(
+                "needs an answer from AWS: SSM parameter /other in us-west-1".to_owned(),
+            ),
         );
     }
 
     #[test]
     fn lists_are_joined() {
         let check = |values: &[&str], expect: Rendered| {
-            assert_eq!(render(&[values], &SCOPE, &answers(), Missing::Error), [expect], "{values:?}");
+            assert_eq!(
+                render(&[values], &SCOPE, &answers(), Missing::Error),
+                [expect],
+                "{values:?}"
+            );
         };
         check(&[], shown(""));
         check(&["a", "b"], shown("a,b"));
-        check(&["$[taskcat_genaz_2]", "x-$[taskcat_current_region]"], shown("us-west-1a,us-west-1b,x-us-west-1"));
+        check(
+            &["$[taskcat_genaz_2]", "x-$[taskcat_current_region]"],
+            shown("us-west-1a,us-west-1b,x-us-west-1"),
+        );
         check(&["a", "$[taskcat_secretsmanager_db]"], hidden("a,pa55"));
         check(
             &["a", "$[taskcat_genaz_9]"],
-            Rendered::Error("$[taskcat_genaz_9]: only 3 availability zones in us-west-1, 9 wanted".to_owned()),
+            Rendered::Error(
+                "$[taskcat_genaz_9]: only 3 availability zones in us-west-1, 9 wanted".to_owned(),
+            ),
         );
     }
 
@@ -308,17 +432,42 @@ mod tests {
     fn blacklisted_zones_are_left_out() {
         let check = |blacklist: &[&str], value: &str, expect: Rendered| {
             let az_blacklist: Vec<String> = blacklist.iter().map(|id| (*id).to_owned()).collect();
-            let scope = Scope { az_blacklist: &az_blacklist, ..SCOPE };
-            assert_eq!(render(&[&[value]], &scope, &answers(), Missing::Error), [expect], "{blacklist:?} {value}");
+            let scope = Scope {
+                az_blacklist: &az_blacklist,
+                ..SCOPE
+            };
+            assert_eq!(
+                render(&[&[value]], &scope, &answers(), Missing::Error),
+                [expect],
+                "{blacklist:?} {value}"
+            );
         };
-        check(&["usw1-az1"], "$[taskcat_genaz_2]", shown("us-west-1b,us-west-1c"));
-        check(&["usw1-az2"], "$[taskcat_gensingleaz_2]", shown("us-west-1c"));
-        check(&["use1-az2"], "$[taskcat_genaz_2]", shown("us-west-1a,us-west-1b"));
+        check(
+            &["usw1-az1"],
+            "$[taskcat_genaz_2]",
+            shown("us-west-1b,us-west-1c"),
+        );
+        check(
+            &["usw1-az2"],
+            "$[taskcat_gensingleaz_2]",
+            shown("us-west-1c"),
+        );
+        check(
+            &["use1-az2"],
+            "$[taskcat_genaz_2]",
+            shown("us-west-1a,us-west-1b"),
+        );
         let too_few = |text: &str| Rendered::Error(text.to_owned());
-        let message = "$[taskcat_genaz_3]: only 2 availability zones in us-west-1 after az_blacklist, 3 wanted";
+        let message = "$[taskcat_genaz_3]: only 2 availability zones in us-west-1 after \
+            az_blacklist, 3 wanted";
         check(&["usw1-az3"], "$[taskcat_genaz_3]", too_few(message));
-        let message = "$[taskcat_genaz_2]: only 1 availability zone in us-west-1 after az_blacklist, 2 wanted";
-        check(&["usw1-az3", "usw1-az1"], "$[taskcat_genaz_2]", too_few(message));
+        let message = "$[taskcat_genaz_2]: only 1 availability zone in us-west-1 after \
+            az_blacklist, 2 wanted";
+        check(
+            &["usw1-az3", "usw1-az1"],
+            "$[taskcat_genaz_2]",
+            too_few(message),
+        );
     }
 
     #[test]
@@ -344,46 +493,116 @@ mod tests {
     #[test]
     fn getval_follows_in_any_order() {
         let check = |values: &[&[&str]], expect: &[Rendered]| {
-            assert_eq!(render(values, &SCOPE, &answers(), Missing::Error), expect, "{values:?}");
+            assert_eq!(
+                render(values, &SCOPE, &answers(), Missing::Error),
+                expect,
+                "{values:?}"
+            );
         };
-        check(&[&["$[taskcat_getval_B]"], &["x"]], &[shown("x"), shown("x")]);
-        check(&[&["x"], &["<$[taskcat_getval_A]>"]], &[shown("x"), shown("<x>")]);
-        check(&[&["$[taskcat_getval_C]"], &["b"], &["$[taskcat_getval_B]c"]], &[shown("bc"), shown("b"), shown("bc")]);
-        check(&[&["$[taskcat_getval_B]"], &["x", "y"]], &[shown("x,y"), shown("x,y")]);
-        check(&[&["$[taskcat_getval_B]", "z"], &["x"]], &[shown("x,z"), shown("x")]);
-        check(&[&["a$[taskcat_getval_B]"], &["$[taskcat_ssm_/secure]"]], &[hidden("ahush"), hidden("hush")]);
-        check(&[&["$[taskcat_ssm_$[taskcat_getval_B]]"], &["/plain"]], &[shown("value"), shown("/plain")]);
-        let passwords =
-            render(&[&["$[taskcat_getval_B]"], &["$[taskcat_genpass_8]"]], &SCOPE, &answers(), Missing::Error);
+        check(
+            &[&["$[taskcat_getval_B]"], &["x"]],
+            &[shown("x"), shown("x")],
+        );
+        check(
+            &[&["x"], &["<$[taskcat_getval_A]>"]],
+            &[shown("x"), shown("<x>")],
+        );
+        check(
+            &[&["$[taskcat_getval_C]"], &["b"], &["$[taskcat_getval_B]c"]],
+            &[shown("bc"), shown("b"), shown("bc")],
+        );
+        check(
+            &[&["$[taskcat_getval_B]"], &["x", "y"]],
+            &[shown("x,y"), shown("x,y")],
+        );
+        check(
+            &[&["$[taskcat_getval_B]", "z"], &["x"]],
+            &[shown("x,z"), shown("x")],
+        );
+        check(
+            &[&["a$[taskcat_getval_B]"], &["$[taskcat_ssm_/secure]"]],
+            &[hidden("ahush"), hidden("hush")],
+        );
+        check(
+            &[&["$[taskcat_ssm_$[taskcat_getval_B]]"], &["/plain"]],
+            &[shown("value"), shown("/plain")],
+        );
+        let passwords = render(
+            &[&["$[taskcat_getval_B]"], &["$[taskcat_genpass_8]"]],
+            &SCOPE,
+            &answers(),
+            Missing::Error,
+        );
         assert_eq!(passwords[0], passwords[1]);
     }
 
     #[test]
     fn no_echo_is_secret_and_hands_it_on() {
-        let password = Source { no_echo: true, ..source(1, "Password", &["given"]) };
-        let parameters = Parameters::parse([password, source(2, "Again", &["$[taskcat_getval_Password]"])]).unwrap();
-        let rendered = parameters.render(&SCOPE, &answers(), Missing::Error, &mut StdRng::seed_from_u64(7));
-        assert_eq!(rendered, [("Password".to_owned(), hidden("given")), ("Again".to_owned(), hidden("given"))]);
+        let password = Source {
+            no_echo: true,
+            ..source(1, "Password", &["given"])
+        };
+        let parameters = Parameters::parse([
+            password,
+            source(2, "Again", &["$[taskcat_getval_Password]"]),
+        ])
+        .unwrap();
+        let rendered = parameters.render(
+            &SCOPE,
+            &answers(),
+            Missing::Error,
+            &mut StdRng::seed_from_u64(7),
+        );
+        assert_eq!(
+            rendered,
+            [
+                ("Password".to_owned(), hidden("given")),
+                ("Again".to_owned(), hidden("given"))
+            ]
+        );
     }
 
     #[test]
     fn offline_says_what_is_missing() {
-        let scope = Scope { account_id: None, bucket: None, ..SCOPE };
+        let scope = Scope {
+            account_id: None,
+            bucket: None,
+            ..SCOPE
+        };
         let check = |value: &str, expect: Rendered| {
-            assert_eq!(render(&[&[value]], &scope, &Answers::new(), Missing::Unknown), [expect], "{value}");
+            assert_eq!(
+                render(&[&[value]], &scope, &Answers::new(), Missing::Unknown),
+                [expect],
+                "{value}"
+            );
         };
         let unknown = |what: &str| Rendered::Unknown(Unknown::asked(what));
         check("$[taskcat_current_region]", shown("us-west-1"));
         check("$[taskcat_account_id]", unknown("AWS::AccountId"));
         check("x/$[taskcat_autobucket]", unknown("name of the bucket"));
-        check("$[taskcat_genaz_2]", unknown("availability zones of us-west-1"));
+        check(
+            "$[taskcat_genaz_2]",
+            unknown("availability zones of us-west-1"),
+        );
         check("$[taskcat_ssm_/a]", unknown("SSM parameter /a"));
         check("$[taskcat_secretsmanager_a]", unknown("secret a"));
-        check("$[taskcat_getlicensecontent]/b/k", unknown("object s3://b/k"));
-        check("$[taskcat_presignedurl],b,k", unknown("presigned URL of s3://b/k"));
-        check("$[taskcat_presignedurl],$[taskcat_autobucket],k", unknown("name of the bucket"));
+        check(
+            "$[taskcat_getlicensecontent]/b/k",
+            unknown("object s3://b/k"),
+        );
+        check(
+            "$[taskcat_presignedurl],b,k",
+            unknown("presigned URL of s3://b/k"),
+        );
+        check(
+            "$[taskcat_presignedurl],$[taskcat_autobucket],k",
+            unknown("name of the bucket"),
+        );
         let both = Unknown::asked("AWS::AccountId").and(Unknown::asked("SSM parameter /a"));
-        check("$[taskcat_ssm_/a] of $[taskcat_account_id]", Rendered::Unknown(both));
+        check(
+            "$[taskcat_ssm_/a] of $[taskcat_account_id]",
+            Rendered::Unknown(both),
+        );
     }
 
     #[test]
@@ -392,27 +611,55 @@ mod tests {
             let expect: Vec<Lookup> = expect.iter().cloned().map(lookup).collect();
             assert_eq!(parse(values).unwrap().lookups(&SCOPE), expect, "{values:?}");
         };
-        let ssm = |name: &str| Question::SsmParameter { name: name.to_owned() };
-        check(&[&["x"], &["$[taskcat_genpass_8]", "$[taskcat_random-string]"]], &[]);
+        let ssm = |name: &str| Question::SsmParameter {
+            name: name.to_owned(),
+        };
         check(
-            &[&["$[taskcat_genaz_2]"], &["$[taskcat_gensingleaz_1]", "$[taskcat_getaz_3]"]],
+            &[
+                &["x"],
+                &["$[taskcat_genpass_8]", "$[taskcat_random-string]"],
+            ],
+            &[],
+        );
+        check(
+            &[
+                &["$[taskcat_genaz_2]"],
+                &["$[taskcat_gensingleaz_1]", "$[taskcat_getaz_3]"],
+            ],
             &[Question::AvailabilityZones],
         );
         check(
-            &[&["$[taskcat_ssm_/b] $[taskcat_ssm_/$[taskcat_test_name]]"], &["$[taskcat_getval_A]"]],
+            &[
+                &["$[taskcat_ssm_/b] $[taskcat_ssm_/$[taskcat_test_name]]"],
+                &["$[taskcat_getval_A]"],
+            ],
             &[ssm("/b"), ssm("/small")],
         );
-        check(&[&["$[taskcat_secretsmanager_x]"]], &[Question::Secret { id: "x".to_owned() }]);
-        let object = Question::Object { bucket: "b".to_owned(), key: "k/l".to_owned() };
+        check(
+            &[&["$[taskcat_secretsmanager_x]"]],
+            &[Question::Secret { id: "x".to_owned() }],
+        );
+        let object = Question::Object {
+            bucket: "b".to_owned(),
+            key: "k/l".to_owned(),
+        };
         check(&[&["$[taskcat_getlicensecontent]/b/k/l"]], &[object]);
-        let url = Question::PresignedUrl { bucket: "b".to_owned(), key: "k".to_owned(), expires_seconds: 60 };
+        let url = Question::PresignedUrl {
+            bucket: "b".to_owned(),
+            key: "k".to_owned(),
+            expires_seconds: 60,
+        };
         check(&[&["$[taskcat_presignedurl],b,k,60"]], &[url]);
     }
 
     #[test]
     fn problems_name_parameter_and_place() {
         let check = |values: &[&[&str]], expect: &[&str]| {
-            let found: Vec<String> = parse(values).unwrap_err().iter().map(ToString::to_string).collect();
+            let found: Vec<String> = parse(values)
+                .unwrap_err()
+                .iter()
+                .map(ToString::to_string)
+                .collect();
             assert_eq!(found, expect, "{values:?}");
         };
         check(
@@ -420,24 +667,36 @@ mod tests {
             &[
                 ".taskcat.yml:1:7: parameter A: unknown pseudo-parameter $[taskcat_genas_2] \
                  (did you mean $[taskcat_genaz_2]?)",
-                ".taskcat.yml:2:7: parameter B: $[taskcat_genpass_0] wants a length from 1 to 4096, as in \
+                ".taskcat.yml:2:7: parameter B: $[taskcat_genpass_0] wants a length from 1 to \
+                 4096, as in \
                  $[taskcat_genpass_16], and may have A or S after it",
             ],
         );
         check(
             &[&["$[taskcat_getval_a]"], &["x"]],
-            &[".taskcat.yml:1:7: parameter A: $[taskcat_getval_a] names parameter a, which the test doesn't have \
-               (did you mean `A`?)"],
+            &[
+                ".taskcat.yml:1:7: parameter A: $[taskcat_getval_a] names parameter a, which the \
+                 test doesn't have \
+               (did you mean `A`?)",
+            ],
         );
         check(
-            &[&["$[taskcat_getval_B]"], &["$[taskcat_getval_C]"], &["$[taskcat_getval_B]"], &["$[taskcat_getval_D]"]],
+            &[
+                &["$[taskcat_getval_B]"],
+                &["$[taskcat_getval_C]"],
+                &["$[taskcat_getval_B]"],
+                &["$[taskcat_getval_D]"],
+            ],
             &[
                 ".taskcat.yml:2:7: parameter B: getval leads in a circle: B -> C -> B",
                 ".taskcat.yml:4:7: parameter D: getval leads in a circle: D -> D",
             ],
         );
         check(
-            &[&["$[taskcat_ssm_$[taskcat_random-string]]"], &["$[taskcat_ssm_/x$[taskcat_getval_A]]"]],
+            &[
+                &["$[taskcat_ssm_$[taskcat_random-string]]"],
+                &["$[taskcat_ssm_/x$[taskcat_getval_A]]"],
+            ],
             &[
                 ".taskcat.yml:1:7: parameter A: $[taskcat_random-string] can't be part of what \
                  $[taskcat_ssm_$[taskcat_random-string]] asks for \
@@ -453,7 +712,11 @@ mod tests {
     fn the_git_branch_is_asked_for_where_it_is_needed() {
         let check = |values: &[&[&str]], expect: Option<&str>| {
             let parameters = parse(values).unwrap();
-            assert_eq!(parameters.needs_git_branch().map(|(key, _)| key), expect, "{values:?}");
+            assert_eq!(
+                parameters.needs_git_branch().map(|(key, _)| key),
+                expect,
+                "{values:?}"
+            );
         };
         check(&[&["x"], &["$[taskcat_test_name]"]], None);
         check(&[&["x"], &["a", "b$[taskcat_git_branch]"]], Some("B"));

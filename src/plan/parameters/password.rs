@@ -26,16 +26,20 @@ const UPPERCASE: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 /// TaskCat's set.
 const SPECIAL: &[u8] = b"!#$&{*:[=,]-_%@+";
 
-/// A new password. Every class of it is there, as often as the length allows one of each, at places that nobody can
-/// guess; `rng` must be a cryptographic generator.
+/// A new password. Every class of it is there, as often as the length allows one of each, at places
+/// that nobody can guess; `rng` must be a cryptographic generator.
 pub fn generate(password: Password, rng: &mut impl Rng) -> String {
     let classes: &[&[u8]] = match password.class {
         Class::Alphanumeric => &[LOWERCASE, UPPERCASE, DIGITS],
         Class::Special => &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL],
     };
-    // The classes take turns as in TaskCat, so that each has its share; shuffling hides whose turn it was.
+    // The classes take turns as in TaskCat, so that each has its share; shuffling hides whose turn
+    // it was.
     let turns = classes.iter().cycle().take(password.length);
-    let mut characters: Vec<char> = turns.filter_map(|class| class.choose(rng)).map(|byte| char::from(*byte)).collect();
+    let mut characters: Vec<char> = turns
+        .filter_map(|class| class.choose(rng))
+        .map(|byte| char::from(*byte))
+        .collect();
     characters.shuffle(rng);
     characters.into_iter().collect()
 }
@@ -53,9 +57,15 @@ mod tests {
                 assert_eq!(text.len(), length, "{text}");
                 for promised in classes.iter().take(length) {
                     let holds = text.bytes().any(|byte| promised.contains(&byte));
-                    assert!(holds, "{text} has none of {}", String::from_utf8_lossy(promised));
+                    assert!(
+                        holds,
+                        "{text} has none of {}",
+                        String::from_utf8_lossy(promised)
+                    );
                 }
-                let known = text.bytes().all(|byte| classes.iter().any(|class| class.contains(&byte)));
+                let known = text
+                    .bytes()
+                    .all(|byte| classes.iter().any(|class| class.contains(&byte)));
                 assert!(known, "{text} has a character of no promised class");
             }
         };
@@ -64,16 +74,26 @@ mod tests {
         check(32, Class::Alphanumeric, &[LOWERCASE, UPPERCASE, DIGITS]);
         check(4, Class::Special, &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL]);
         check(8, Class::Special, &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL]);
-        check(4096, Class::Special, &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL]);
+        check(
+            4096,
+            Class::Special,
+            &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL],
+        );
     }
 
     #[test]
     fn the_order_of_the_classes_is_not_fixed() {
-        let password = Password { length: 8, class: Class::Special };
+        let password = Password {
+            length: 8,
+            class: Class::Special,
+        };
         let starts_lower = (0..200)
             .map(|seed| generate(password, &mut StdRng::seed_from_u64(seed)))
             .filter(|text| text.starts_with(|c: char| c.is_ascii_lowercase()))
             .count();
-        assert!((10..100).contains(&starts_lower), "{starts_lower} of 200 begin with a lower-case letter");
+        assert!(
+            (10..100).contains(&starts_lower),
+            "{starts_lower} of 200 begin with a lower-case letter"
+        );
     }
 }

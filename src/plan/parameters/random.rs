@@ -1,4 +1,5 @@
-//! Pseudo-parameters that chance answers: texts, numbers, UUIDs, and passwords (whose making is `password`'s).
+//! Pseudo-parameters that chance answers: texts, numbers, UUIDs, and passwords (whose making is
+//! `password`'s).
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
@@ -33,15 +34,21 @@ impl Random {
     }
 }
 
-/// A random UUID. TaskCat's is of version 1, which tells the time and the machine's network address; ours does not.
+/// A random UUID. TaskCat's is of version 1, which tells the time and the machine's network
+/// address; ours does not.
 fn uuid(rng: &mut impl Rng) -> String {
     let mut bytes = [0; 16];
     rng.fill_bytes(&mut bytes);
-    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+    uuid::Builder::from_random_bytes(bytes)
+        .into_uuid()
+        .to_string()
 }
 
 fn twenty(alphabet: &[u8], rng: &mut impl Rng) -> String {
-    (0..20).filter_map(|_| alphabet.choose(rng)).map(|byte| char::from(*byte)).collect()
+    (0..20)
+        .filter_map(|_| alphabet.choose(rng))
+        .map(|byte| char::from(*byte))
+        .collect()
 }
 
 #[cfg(test)]
@@ -59,6 +66,11 @@ mod tests {
         check(Random::String.generate(&mut rng), LOWERCASE);
         check(Random::Numbers.generate(&mut rng), DIGITS);
         let text = Random::Uuid.generate(&mut rng);
-        assert_eq!(text.parse::<uuid::Uuid>().map(|uuid| uuid.get_version_num()), Ok(4), "{text}");
+        assert_eq!(
+            text.parse::<uuid::Uuid>()
+                .map(|uuid| uuid.get_version_num()),
+            Ok(4),
+            "{text}"
+        );
     }
 }

@@ -33,8 +33,9 @@ pub enum Missing {
 }
 
 impl Parameters {
-    /// The values for one cell, in the order of the parameters. Chance speaks anew for each cell, but once for each
-    /// value: a pseudo-parameter that stands twice in it gives the same text twice, as in TaskCat.
+    /// The values for one cell, in the order of the parameters. Chance speaks anew for each cell,
+    /// but once for each value: a pseudo-parameter that stands twice in it gives the same text
+    /// twice, as in TaskCat.
     pub fn render(
         &self,
         scope: &Scope,
@@ -42,7 +43,14 @@ impl Parameters {
         missing: Missing,
         rng: &mut impl Rng,
     ) -> Vec<(String, Rendered)> {
-        let mut renderer = Renderer { parameters: self, scope, answers, missing, rng, done: HashMap::new() };
+        let mut renderer = Renderer {
+            parameters: self,
+            scope,
+            answers,
+            missing,
+            rng,
+            done: HashMap::new(),
+        };
         let render = |parameter: &Parameter| (parameter.key.clone(), renderer.parameter(parameter));
         self.parameters.iter().map(render).collect()
     }
@@ -63,7 +71,11 @@ impl<R: Rng> Renderer<'_, R> {
         if let Some(done) = self.done.get(&parameter.key) {
             return done.clone();
         }
-        let items = parameter.items.iter().map(|item| self.value(item)).collect::<Vec<_>>();
+        let items = parameter
+            .items
+            .iter()
+            .map(|item| self.value(item))
+            .collect::<Vec<_>>();
         let mut rendered = joined(items, ",");
         if let Rendered::Value { secret, .. } = &mut rendered {
             *secret |= parameter.no_echo;
@@ -75,14 +87,32 @@ impl<R: Rng> Renderer<'_, R> {
     fn value(&mut self, pieces: &[Piece]) -> Rendered {
         let mut drawn = HashMap::new();
         let pieces = pieces.iter().map(|piece| match piece {
-            Piece::Literal(text) => Rendered::Value { text: text.clone(), secret: false },
-            Piece::Pseudo { kind: Pseudo::Cell(of_cell), .. } => match of_cell.value(self.scope) {
-                Ok(text) => Rendered::Value { text, secret: false },
+            Piece::Literal(text) => Rendered::Value {
+                text: text.clone(),
+                secret: false,
+            },
+            Piece::Pseudo {
+                kind: Pseudo::Cell(of_cell),
+                ..
+            } => match of_cell.value(self.scope) {
+                Ok(text) => Rendered::Value {
+                    text,
+                    secret: false,
+                },
                 Err(not_known) => self.missing(not_known.to_string(), not_known.unknown()),
             },
-            Piece::Pseudo { kind: Pseudo::Random(random), .. } => self.random(*random, &mut drawn),
-            Piece::Pseudo { kind: Pseudo::Stored(stored), written } => self.stored(stored, written),
-            Piece::Pseudo { kind: Pseudo::GetVal { parameter }, .. } => match self.parameters.get(parameter) {
+            Piece::Pseudo {
+                kind: Pseudo::Random(random),
+                ..
+            } => self.random(*random, &mut drawn),
+            Piece::Pseudo {
+                kind: Pseudo::Stored(stored),
+                written,
+            } => self.stored(stored, written),
+            Piece::Pseudo {
+                kind: Pseudo::GetVal { parameter },
+                ..
+            } => match self.parameters.get(parameter) {
                 Some(target) => self.parameter(target),
                 None => Rendered::Error(format!("{parameter} is no parameter of the test")),
             },
@@ -92,8 +122,14 @@ impl<R: Rng> Renderer<'_, R> {
     }
 
     fn random(&mut self, random: Random, drawn: &mut HashMap<Random, String>) -> Rendered {
-        let text = drawn.entry(random).or_insert_with(|| random.generate(self.rng)).clone();
-        Rendered::Value { text, secret: random.is_secret() }
+        let text = drawn
+            .entry(random)
+            .or_insert_with(|| random.generate(self.rng))
+            .clone();
+        Rendered::Value {
+            text,
+            secret: random.is_secret(),
+        }
     }
 
     fn stored(&self, stored: &Stored, written: &str) -> Rendered {
@@ -106,7 +142,10 @@ impl<R: Rng> Renderer<'_, R> {
                 Ok((text, secret)) => Rendered::Value { text, secret },
                 Err(reason) => Rendered::Error(format!("{written}: {reason}")),
             },
-            Some(Err(reason)) => Rendered::Error(format!("{written}: {}: {reason}", stored::described(&lookup))),
+            Some(Err(reason)) => Rendered::Error(format!(
+                "{written}: {}: {reason}",
+                stored::described(&lookup)
+            )),
             None => {
                 let why = format!("needs an answer from AWS: {}", stored::described(&lookup));
                 self.missing(why, stored::unknown(&lookup))
@@ -139,7 +178,10 @@ fn joined(parts: Vec<Rendered>, separator: &str) -> Rendered {
     }
     match Unknown::all(unknowns) {
         Some(unknown) => Rendered::Unknown(unknown),
-        None => Rendered::Value { text: texts.join(separator), secret: any_secret },
+        None => Rendered::Value {
+            text: texts.join(separator),
+            secret: any_secret,
+        },
     }
 }
 

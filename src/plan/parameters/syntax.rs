@@ -1,9 +1,9 @@
 //! The text of a parameter value taken apart: literal text and `$[taskcat_…]` pseudo-parameters.
 //!
-//! Follows the regular expressions of TaskCat's `_template_params.py` in what is accepted (any letter case; some
-//! pseudo-parameters with any prefix, as in `$[alfred_genpass_8]`), and is more generous in where: every one may stand
-//! inside a longer text, and its argument may hold others (`$[taskcat_ssm_/$[taskcat_project_name]/key]`). What the
-//! pieces become is `render`'s subject.
+//! Follows the regular expressions of TaskCat's `_template_params.py` in what is accepted (any
+//! letter case; some pseudo-parameters with any prefix, as in `$[alfred_genpass_8]`), and is more
+//! generous in where: every one may stand inside a longer text, and its argument may hold others
+//! (`$[taskcat_ssm_/$[taskcat_project_name]/key]`). What the pieces become is `render`'s subject.
 
 use thiserror::Error;
 
@@ -13,8 +13,8 @@ use super::random::Random;
 use super::stored::Stored;
 
 /// The longest value that CloudFormation takes, in bytes
-/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>). It also bounds how
-/// deep arguments are nested.
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
+/// It also bounds how deep arguments are nested.
 const MAX_LENGTH: usize = 4_096;
 
 /// A value in order: its texts and its pseudo-parameters.
@@ -46,11 +46,17 @@ pub enum Pseudo {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SyntaxError {
     #[error("unknown pseudo-parameter {written}")]
-    Unknown { written: String, nearest: &'static str },
+    Unknown {
+        written: String,
+        nearest: &'static str,
+    },
     #[error("{written} is never closed by ]")]
     Unclosed { written: String },
     #[error("{written} {wanted}")]
-    Argument { written: String, wanted: &'static str },
+    Argument {
+        written: String,
+        wanted: &'static str,
+    },
     #[error("the value has {length} bytes, and CloudFormation takes {MAX_LENGTH}")]
     TooLong { length: usize },
 }
@@ -60,7 +66,9 @@ impl SyntaxError {
     pub fn help(&self) -> Option<String> {
         match self {
             SyntaxError::Unknown { nearest, .. } => Some(format!("did you mean {nearest}?")),
-            SyntaxError::Unclosed { .. } | SyntaxError::Argument { .. } | SyntaxError::TooLong { .. } => None,
+            SyntaxError::Unclosed { .. }
+            | SyntaxError::Argument { .. }
+            | SyntaxError::TooLong { .. } => None,
         }
     }
 }
@@ -68,11 +76,20 @@ impl SyntaxError {
 /// Takes a value apart. All errors are returned, with none of the pieces.
 pub fn parse(value: &str) -> Result<Pieces, Vec<SyntaxError>> {
     if value.len() > MAX_LENGTH {
-        return Err(vec![SyntaxError::TooLong { length: value.len() }]);
+        return Err(vec![SyntaxError::TooLong {
+            length: value.len(),
+        }]);
     }
-    let mut parser = Parser { pieces: Vec::new(), errors: Vec::new() };
+    let mut parser = Parser {
+        pieces: Vec::new(),
+        errors: Vec::new(),
+    };
     parser.value(value);
-    if parser.errors.is_empty() { Ok(parser.pieces) } else { Err(parser.errors) }
+    if parser.errors.is_empty() {
+        Ok(parser.pieces)
+    } else {
+        Err(parser.errors)
+    }
 }
 
 struct Parser {
@@ -87,8 +104,11 @@ impl Parser {
             self.literal(&rest[..start]);
             let opened = &rest[start..];
             let Some((content, tail)) = bracketed(opened) else {
-                if keywords::Prefixed::of(&opened[2..]).is_some_and(|prefixed| prefixed.is_taskcat) {
-                    self.errors.push(SyntaxError::Unclosed { written: opened.to_owned() });
+                if keywords::Prefixed::of(&opened[2..]).is_some_and(|prefixed| prefixed.is_taskcat)
+                {
+                    self.errors.push(SyntaxError::Unclosed {
+                        written: opened.to_owned(),
+                    });
                     return;
                 }
                 self.literal(opened);
@@ -118,13 +138,18 @@ impl Parser {
 
     /// `written` is the whole of `$[content]`, `tail` what follows it.
     fn pseudo(&mut self, written: &str, content: &str, tail: &str) -> Read {
-        let Some(prefixed) = keywords::Prefixed::of(content) else { return Read::Foreign };
+        let Some(prefixed) = keywords::Prefixed::of(content) else {
+            return Read::Foreign;
+        };
         let Some(keyword) = prefixed.keyword() else {
             if !prefixed.is_taskcat {
                 return Read::Foreign;
             }
             let nearest = keywords::nearest(prefixed.rest);
-            self.errors.push(SyntaxError::Unknown { written: written.to_owned(), nearest });
+            self.errors.push(SyntaxError::Unknown {
+                written: written.to_owned(),
+                nearest,
+            });
             return Read::Pseudo;
         };
         let takes_tail = matches!(keyword.keyword.argument, Argument::Tail(_));
@@ -133,13 +158,23 @@ impl Parser {
             Argument::None(kind) => Ok(kind.clone()),
             Argument::Name(read) | Argument::Tail(read) => read(argument),
         };
-        let written = if takes_tail { format!("{written}{tail}") } else { written.to_owned() };
+        let written = if takes_tail {
+            format!("{written}{tail}")
+        } else {
+            written.to_owned()
+        };
         match kind {
             Ok(kind) => self.pieces.push(Piece::Pseudo { kind, written }),
-            Err(ArgumentError::Wanted(wanted)) => self.errors.push(SyntaxError::Argument { written, wanted }),
+            Err(ArgumentError::Wanted(wanted)) => {
+                self.errors.push(SyntaxError::Argument { written, wanted })
+            }
             Err(ArgumentError::Inner(errors)) => self.errors.extend(errors),
         }
-        if takes_tail { Read::WithTail } else { Read::Pseudo }
+        if takes_tail {
+            Read::WithTail
+        } else {
+            Read::Pseudo
+        }
     }
 }
 
@@ -178,13 +213,17 @@ mod tests {
     }
 
     fn pseudo(kind: Pseudo, written: &str) -> Piece {
-        Piece::Pseudo { kind, written: written.to_owned() }
+        Piece::Pseudo {
+            kind,
+            written: written.to_owned(),
+        }
     }
 
     #[test]
     fn every_pseudo_parameter_alone() {
-        let check =
-            |written: &str, kind: Pseudo| assert_eq!(parse(written), Ok(vec![pseudo(kind, written)]), "{written}");
+        let check = |written: &str, kind: Pseudo| {
+            assert_eq!(parse(written), Ok(vec![pseudo(kind, written)]), "{written}")
+        };
         let zones = |count| Pseudo::Stored(Stored::AvailabilityZones { count });
         check("$[taskcat_genaz_2]", zones(2));
         check("$[taskcat_getaz_12]", zones(12));
@@ -193,8 +232,14 @@ mod tests {
         check("$[alfred_getaz_3]", zones(3));
         check("$[my_own_genaz_3]", zones(3));
         check("$[taskcat_my_genaz_3]", zones(3));
-        check("$[taskcat_gensingleaz_2]", Pseudo::Stored(Stored::SingleAvailabilityZone { ordinal: 2 }));
-        check("$[taskcat_getsingleaz_1]", Pseudo::Stored(Stored::SingleAvailabilityZone { ordinal: 1 }));
+        check(
+            "$[taskcat_gensingleaz_2]",
+            Pseudo::Stored(Stored::SingleAvailabilityZone { ordinal: 2 }),
+        );
+        check(
+            "$[taskcat_getsingleaz_1]",
+            Pseudo::Stored(Stored::SingleAvailabilityZone { ordinal: 1 }),
+        );
 
         let password = |length, class| Pseudo::Random(Random::Password(Password { length, class }));
         check("$[taskcat_genpass_8]", password(8, Class::Alphanumeric));
@@ -209,57 +254,140 @@ mod tests {
         check("$[alfred_genguid]", Pseudo::Random(Random::Uuid));
 
         check("$[taskcat_autobucket]", Pseudo::Cell(OfCell::Autobucket));
-        check("$[taskcat_autobucket_prefix]", Pseudo::Cell(OfCell::AutobucketPrefix));
+        check(
+            "$[taskcat_autobucket_prefix]",
+            Pseudo::Cell(OfCell::AutobucketPrefix),
+        );
         check("$[alfred_getkeypair]", Pseudo::Cell(OfCell::Fixed("cikey")));
-        check("$[taskcat_getlicensebucket]", Pseudo::Cell(OfCell::Fixed("override_this")));
-        check("$[taskcat_getmediabucket]", Pseudo::Cell(OfCell::Fixed("override_this")));
-        check("$[taskcat_current_region]", Pseudo::Cell(OfCell::CurrentRegion));
+        check(
+            "$[taskcat_getlicensebucket]",
+            Pseudo::Cell(OfCell::Fixed("override_this")),
+        );
+        check(
+            "$[taskcat_getmediabucket]",
+            Pseudo::Cell(OfCell::Fixed("override_this")),
+        );
+        check(
+            "$[taskcat_current_region]",
+            Pseudo::Cell(OfCell::CurrentRegion),
+        );
         check("$[taskcat_project_name]", Pseudo::Cell(OfCell::ProjectName));
         check("$[taskcat_test_name]", Pseudo::Cell(OfCell::TestName));
         check("$[taskcat_git_branch]", Pseudo::Cell(OfCell::GitBranch));
         check("$[taskcat_account_id]", Pseudo::Cell(OfCell::AccountId));
         check("$[taskcat_partition]", Pseudo::Cell(OfCell::Partition));
 
-        let ssm = |name: &str| Pseudo::Stored(Stored::SsmParameter { name: vec![literal(name)] });
+        let ssm = |name: &str| {
+            Pseudo::Stored(Stored::SsmParameter {
+                name: vec![literal(name)],
+            })
+        };
         check("$[taskcat_ssm_/a_b/c-D.e:3]", ssm("/a_b/c-D.e:3"));
-        let secret = |id: &str| Pseudo::Stored(Stored::Secret { id: vec![literal(id)] });
+        let secret = |id: &str| {
+            Pseudo::Stored(Stored::Secret {
+                id: vec![literal(id)],
+            })
+        };
         check("$[taskcat_secretsmanager_my_secret]", secret("my_secret"));
         let arn = "arn:aws:secretsmanager:us-east-1:1:secret:My_Secret-AbCdEf";
         check(&format!("$[taskcat_secretsmanager_{arn}]"), secret(arn));
-        check("$[taskcat_getval_VPCID]", Pseudo::GetVal { parameter: "VPCID".to_owned() });
-        check("$[alfred_getval_vpc_id]", Pseudo::GetVal { parameter: "vpc_id".to_owned() });
+        check(
+            "$[taskcat_getval_VPCID]",
+            Pseudo::GetVal {
+                parameter: "VPCID".to_owned(),
+            },
+        );
+        check(
+            "$[alfred_getval_vpc_id]",
+            Pseudo::GetVal {
+                parameter: "vpc_id".to_owned(),
+            },
+        );
 
         let content = |bucket: &str, key: &str| {
-            Pseudo::Stored(Stored::LicenseContent { bucket: vec![literal(bucket)], key: vec![literal(key)] })
+            Pseudo::Stored(Stored::LicenseContent {
+                bucket: vec![literal(bucket)],
+                key: vec![literal(key)],
+            })
         };
-        check("$[taskcat_getlicensecontent]/bucket/path/to/key", content("bucket", "path/to/key"));
-        check("$[alfred_getlicensecontent],/bucket/key", content("bucket", "key"));
+        check(
+            "$[taskcat_getlicensecontent]/bucket/path/to/key",
+            content("bucket", "path/to/key"),
+        );
+        check(
+            "$[alfred_getlicensecontent],/bucket/key",
+            content("bucket", "key"),
+        );
         let url = |bucket: &str, key: &str, expires_seconds| {
             let (bucket, key) = (vec![literal(bucket)], vec![literal(key)]);
-            Pseudo::Stored(Stored::PresignedUrl { bucket, key, expires_seconds })
+            Pseudo::Stored(Stored::PresignedUrl {
+                bucket,
+                key,
+                expires_seconds,
+            })
         };
-        check("$[taskcat_presignedurl],bucket,path/key", url("bucket", "path/key", 3600));
-        check("$[taskcat_getpresignedurl],bucket, key ,60", url("bucket", "key", 60));
+        check(
+            "$[taskcat_presignedurl],bucket,path/key",
+            url("bucket", "path/key", 3600),
+        );
+        check(
+            "$[taskcat_getpresignedurl],bucket, key ,60",
+            url("bucket", "key", 60),
+        );
     }
 
     #[test]
     fn inside_longer_texts() {
-        let region = || pseudo(Pseudo::Cell(OfCell::CurrentRegion), "$[taskcat_current_region]");
-        let check = |value: &str, expect: Vec<Piece>| assert_eq!(parse(value), Ok(expect), "{value}");
+        let region = || {
+            pseudo(
+                Pseudo::Cell(OfCell::CurrentRegion),
+                "$[taskcat_current_region]",
+            )
+        };
+        let check =
+            |value: &str, expect: Vec<Piece>| assert_eq!(parse(value), Ok(expect), "{value}");
         check("", vec![]);
         check("plain", vec![literal("plain")]);
-        check("a-$[taskcat_current_region]-b", vec![literal("a-"), region(), literal("-b")]);
-        check("$[taskcat_current_region]$[taskcat_current_region]", vec![region(), region()]);
-        check("[$[taskcat_current_region]]", vec![literal("["), region(), literal("]")]);
-        check("é$[taskcat_current_region]é", vec![literal("é"), region(), literal("é")]);
+        check(
+            "a-$[taskcat_current_region]-b",
+            vec![literal("a-"), region(), literal("-b")],
+        );
+        check(
+            "$[taskcat_current_region]$[taskcat_current_region]",
+            vec![region(), region()],
+        );
+        check(
+            "[$[taskcat_current_region]]",
+            vec![literal("["), region(), literal("]")],
+        );
+        check(
+            "é$[taskcat_current_region]é",
+            vec![literal("é"), region(), literal("é")],
+        );
         let account = pseudo(Pseudo::Cell(OfCell::AccountId), "$[taskcat_account_id]");
         let name = vec![literal("/"), account, literal("/x")];
-        let ssm = pseudo(Pseudo::Stored(Stored::SsmParameter { name }), "$[taskcat_ssm_/$[taskcat_account_id]/x]");
-        check("a $[taskcat_ssm_/$[taskcat_account_id]/x] b", vec![literal("a "), ssm, literal(" b")]);
-        let bucket = vec![pseudo(Pseudo::Cell(OfCell::Autobucket), "$[taskcat_autobucket]")];
-        let stored = Stored::PresignedUrl { bucket, key: vec![literal("k")], expires_seconds: 3600 };
+        let ssm = pseudo(
+            Pseudo::Stored(Stored::SsmParameter { name }),
+            "$[taskcat_ssm_/$[taskcat_account_id]/x]",
+        );
+        check(
+            "a $[taskcat_ssm_/$[taskcat_account_id]/x] b",
+            vec![literal("a "), ssm, literal(" b")],
+        );
+        let bucket = vec![pseudo(
+            Pseudo::Cell(OfCell::Autobucket),
+            "$[taskcat_autobucket]",
+        )];
+        let stored = Stored::PresignedUrl {
+            bucket,
+            key: vec![literal("k")],
+            expires_seconds: 3600,
+        };
         let written = "$[taskcat_presignedurl],$[taskcat_autobucket],k";
-        check(&format!("url={written}"), vec![literal("url="), pseudo(Pseudo::Stored(stored), written)]);
+        check(
+            &format!("url={written}"),
+            vec![literal("url="), pseudo(Pseudo::Stored(stored), written)],
+        );
     }
 
     /// What TaskCat leaves as it is.
@@ -277,20 +405,37 @@ mod tests {
         check("${AWS::Region}");
         check("{{resolve:ssm:x}}");
         check("[taskcat_genaz_2]");
-        let region = pseudo(Pseudo::Cell(OfCell::CurrentRegion), "$[taskcat_current_region]");
-        assert_eq!(parse("$[x $[taskcat_current_region]]"), Ok(vec![literal("$[x "), region, literal("]")]));
+        let region = pseudo(
+            Pseudo::Cell(OfCell::CurrentRegion),
+            "$[taskcat_current_region]",
+        );
+        assert_eq!(
+            parse("$[x $[taskcat_current_region]]"),
+            Ok(vec![literal("$[x "), region, literal("]")])
+        );
     }
 
     #[test]
     fn errors_name_what_is_wrong() {
         let check = |value: &str, message: &str, help: Option<&str>| {
             let errors = parse(value).unwrap_err();
-            let found: Vec<_> = errors.iter().map(|error| (error.to_string(), error.help())).collect();
-            assert_eq!(found, [(message.to_owned(), help.map(str::to_owned))], "{value}");
+            let found: Vec<_> = errors
+                .iter()
+                .map(|error| (error.to_string(), error.help()))
+                .collect();
+            assert_eq!(
+                found,
+                [(message.to_owned(), help.map(str::to_owned))],
+                "{value}"
+            );
         };
         let unknown = |value: &str, nearest: &str| {
             let help = format!("did you mean {nearest}?");
-            check(value, &format!("unknown pseudo-parameter {value}"), Some(&help));
+            check(
+                value,
+                &format!("unknown pseudo-parameter {value}"),
+                Some(&help),
+            );
         };
         unknown("$[taskcat_genas_2]", "$[taskcat_genaz_2]");
         unknown("$[taskcat_genaz]", "$[taskcat_genaz_2]");
@@ -298,28 +443,50 @@ mod tests {
         unknown("$[taskcat_region]", "$[taskcat_current_region]");
         unknown("$[taskcat_autobuckets]", "$[taskcat_autobucket]");
         unknown("$[taskcat_accountid]", "$[taskcat_account_id]");
-        unknown("$[TaskCat_secretmanager_x]", "$[taskcat_secretsmanager_name]");
+        unknown(
+            "$[TaskCat_secretmanager_x]",
+            "$[taskcat_secretsmanager_name]",
+        );
         unknown("$[taskcat_random_string]", "$[taskcat_random-string]");
-        check("x $[taskcat_genaz_2", "$[taskcat_genaz_2 is never closed by ]", None);
+        check(
+            "x $[taskcat_genaz_2",
+            "$[taskcat_genaz_2 is never closed by ]",
+            None,
+        );
         let argument = |value: &str, wanted: &str| check(value, &format!("{value} {wanted}"), None);
-        argument("$[taskcat_genaz_x]", "wants a number of availability zones, as in $[taskcat_genaz_2]");
-        argument("$[taskcat_genaz_]", "wants a number of availability zones, as in $[taskcat_genaz_2]");
+        argument(
+            "$[taskcat_genaz_x]",
+            "wants a number of availability zones, as in $[taskcat_genaz_2]",
+        );
+        argument(
+            "$[taskcat_genaz_]",
+            "wants a number of availability zones, as in $[taskcat_genaz_2]",
+        );
         argument(
             "$[taskcat_gensingleaz_0]",
-            "wants the place of an availability zone, counted from 1, as in $[taskcat_gensingleaz_1]",
+            "wants the place of an availability zone, counted from 1, as in \
+             $[taskcat_gensingleaz_1]",
         );
-        let length = "wants a length from 1 to 4096, as in $[taskcat_genpass_16], and may have A or S after it";
+        let length = "wants a length from 1 to 4096, as in $[taskcat_genpass_16], and may have A \
+            or S after it";
         argument("$[taskcat_genpass_0]", length);
         argument("$[taskcat_genpass_S]", length);
         argument("$[taskcat_genpass_4097]", length);
         argument("$[taskcat_genpass_99999999999999999999]", length);
-        argument("$[taskcat_getval_a-b]", "wants the name of a parameter, as in $[taskcat_getval_ParameterName]");
-        argument("$[taskcat_ssm_]", "wants the name of an SSM parameter, as in $[taskcat_ssm_/name]");
+        argument(
+            "$[taskcat_getval_a-b]",
+            "wants the name of a parameter, as in $[taskcat_getval_ParameterName]",
+        );
+        argument(
+            "$[taskcat_ssm_]",
+            "wants the name of an SSM parameter, as in $[taskcat_ssm_/name]",
+        );
         argument(
             "$[taskcat_secretsmanager_]",
             "wants the name or ARN of a secret, as in $[taskcat_secretsmanager_name]",
         );
-        let path = "wants a bucket and a key after it, as in $[taskcat_getlicensecontent]/bucket/key";
+        let path =
+            "wants a bucket and a key after it, as in $[taskcat_getlicensecontent]/bucket/key";
         argument("$[taskcat_getlicensecontent]", path);
         argument("$[taskcat_getlicensecontent]/bucket", path);
         argument("$[taskcat_getlicensecontent]/bucket/", path);
@@ -336,7 +503,10 @@ mod tests {
     fn long_and_deep_values() {
         assert!(parse(&"x".repeat(4_096)).is_ok());
         let errors = parse(&"x".repeat(4_097)).unwrap_err();
-        assert_eq!(errors[0].to_string(), "the value has 4097 bytes, and CloudFormation takes 4096");
+        assert_eq!(
+            errors[0].to_string(),
+            "the value has 4097 bytes, and CloudFormation takes 4096"
+        );
         let deep = format!("{}x{}", "$[taskcat_ssm_".repeat(270), "]".repeat(270));
         assert!(parse(&deep).is_ok());
         assert!(parse(&"$[taskcat_ssm_".repeat(290)).is_err());
@@ -344,7 +514,9 @@ mod tests {
 
     #[test]
     fn all_errors_at_once() {
-        let errors = parse("$[taskcat_a] $[taskcat_genaz_x] $[taskcat_ssm_$[taskcat_b]] $[taskcat_c").unwrap_err();
+        let errors =
+            parse("$[taskcat_a] $[taskcat_genaz_x] $[taskcat_ssm_$[taskcat_b]] $[taskcat_c")
+                .unwrap_err();
         assert_eq!(errors.len(), 4, "{errors:?}");
     }
 }

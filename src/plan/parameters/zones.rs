@@ -15,13 +15,25 @@ pub struct TooFewZones {
     wanted: usize,
 }
 
-/// The names of the first `count` zones in AWS's order, without those whose id is in `az_blacklist`.
-pub fn first<'a>(zones: &'a [AvailabilityZone], count: usize, scope: &Scope) -> Result<Vec<&'a str>, TooFewZones> {
-    let allowed = zones.iter().filter(|zone| !scope.az_blacklist.contains(&zone.id));
+/// The names of the first `count` zones in AWS's order, without those whose id is in
+/// `az_blacklist`.
+pub fn first<'a>(
+    zones: &'a [AvailabilityZone],
+    count: usize,
+    scope: &Scope,
+) -> Result<Vec<&'a str>, TooFewZones> {
+    let allowed = zones
+        .iter()
+        .filter(|zone| !scope.az_blacklist.contains(&zone.id));
     let names: Vec<&str> = allowed.map(|zone| zone.name.as_str()).collect();
     if names.len() < count {
         let (region, excluded) = (scope.region.to_owned(), names.len() < zones.len());
-        return Err(TooFewZones { region, found: names.len(), excluded, wanted: count });
+        return Err(TooFewZones {
+            region,
+            found: names.len(),
+            excluded,
+            wanted: count,
+        });
     }
     Ok(names.into_iter().take(count).collect())
 }

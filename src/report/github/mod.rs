@@ -1,9 +1,11 @@
-//! What GitHub Actions shows of a run: annotations at the lines of the templates, and the summary of the job.
+//! What GitHub Actions shows of a run: annotations at the lines of the templates, and the summary
+//! of the job.
 //!
 //! Annotations are workflow commands on standard output
-//! (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>); [`summary`] is a page beside
-//! them. Whether the run is one of GitHub's, and where it keeps things, `cli` has found out. The runner reads all that a
-//! step prints, so that what is foreign in other lines goes through [`inert`] first.
+//! (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>);
+//! [`summary`] is a page beside them. Whether the run is one of GitHub's, and where it keeps
+//! things, `cli` has found out. The runner reads all that a step prints, so that what is foreign in
+//! other lines goes through [`inert`] first.
 
 mod summary;
 
@@ -22,7 +24,8 @@ use crate::event::{Happening, LintFinding, RunEvent};
 
 /// GitHub shows no more errors, and no more warnings, of one step.
 const SHOWN: usize = 10;
-/// The longest message of an annotation, in characters: enough for all words of AWS, and far from GitHub's limit.
+/// The longest message of an annotation, in characters: enough for all words of AWS, and far from
+/// GitHub's limit.
 const MESSAGE_LIMIT: usize = 4000;
 /// GitHub drops the whole of a step's summary that has more bytes.
 const SUMMARY_LIMIT: usize = 1024 * 1024;
@@ -59,9 +62,15 @@ fn append(report: &RunReport, path: &Path) -> io::Result<()> {
     file.write_all(summary(report, SUMMARY_LIMIT.saturating_sub(before)).as_bytes())
 }
 
-/// The consumer that writes it at the end of a run. What can't be written is told by `warn`, and is no failure.
+/// The consumer that writes it at the end of a run. What can't be written is told by `warn`, and is
+/// no failure.
 pub fn consumer(target: Target, out: Box<dyn Write + Send>, warn: fn(&str)) -> Box<dyn Consumer> {
-    Box::new(AtTheEnd { target, out, warn, report: RunReport::default() })
+    Box::new(AtTheEnd {
+        target,
+        out,
+        warn,
+        report: RunReport::default(),
+    })
 }
 
 struct AtTheEnd {
@@ -90,8 +99,9 @@ impl Consumer for AtTheEnd {
     }
 }
 
-/// The workflow commands, a line each: what failed, then what is left behind, the most telling first. `project` is the
-/// project's root as a path in the repository; without it no files are named but in words.
+/// The workflow commands, a line each: what failed, then what is left behind, the most telling
+/// first. `project` is the project's root as a path in the repository; without it no files are
+/// named but in words.
 pub fn annotations(report: &RunReport, project: Option<&Path>) -> Vec<String> {
     let mut lines = limited(errors(report, project), "errors");
     lines.extend(limited(warnings(report, project), "warnings"));
@@ -113,14 +123,19 @@ impl fmt::Display for Annotation {
         if let Some((file, line, column)) = &self.place {
             write!(f, ",file={}", property(file))?;
             line.iter().try_for_each(|line| write!(f, ",line={line}"))?;
-            column.iter().try_for_each(|column| write!(f, ",col={column}"))?;
+            column
+                .iter()
+                .try_for_each(|column| write!(f, ",col={column}"))?;
         }
         write!(f, "::{}", data(&self.message))
     }
 }
 
 fn data(text: &str) -> String {
-    text::clean(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    text::clean(text)
+        .replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {
@@ -132,42 +147,73 @@ fn limited(mut annotations: Vec<Annotation>, what: &str) -> Vec<String> {
     let more = annotations.len().saturating_sub(SHOWN);
     annotations.truncate(SHOWN);
     if let (1.., Some(last)) = (more, annotations.last_mut()) {
-        last.message.push_str(&format!("\n… and {more} more {what}, which the report names"));
+        last.message.push_str(&format!(
+            "\n… and {more} more {what}, which the report names"
+        ));
     }
     annotations.iter().map(ToString::to_string).collect()
 }
 
 fn errors(report: &RunReport, project: Option<&Path>) -> Vec<Annotation> {
     let title = |text: String| titled(report, text);
-    let error = |title, place, message| Annotation { command: "error", title, place, message };
+    let error = |title, place, message| Annotation {
+        command: "error",
+        title,
+        place,
+        message,
+    };
     let findings = || report.lint.iter().flat_map(|lint| &lint.findings);
     let mut errors: Vec<Annotation> = findings()
         .filter(|finding| finding.error)
-        .map(|finding| error(finding.rule.clone(), place_of(finding, project), finding.message.clone()))
+        .map(|finding| {
+            error(
+                finding.rule.clone(),
+                place_of(finding, project),
+                finding.message.clone(),
+            )
+        })
         .collect();
     // That there were errors of lint is what these say themselves.
     if let Some(stopped) = report.error.as_ref().filter(|_| errors.is_empty()) {
-        errors.push(error(title("taskcat stopped before the tests".into()), None, stopped.clone()));
+        errors.push(error(
+            title("taskcat stopped before the tests".into()),
+            None,
+            stopped.clone(),
+        ));
     }
     errors.extend(distinct_first(report).into_iter().map(|cell| {
-        let source = cell.root_cause.as_ref().and_then(|cause| cause.source.as_ref());
-        let place = source.and_then(|it| Some((in_repository(project?, &it.template)?, Some(it.line), None)));
+        let source = cell
+            .root_cause
+            .as_ref()
+            .and_then(|cause| cause.source.as_ref());
+        let place = source
+            .and_then(|it| Some((in_repository(project?, &it.template)?, Some(it.line), None)));
         let template = || Some((in_repository(project?, &cell.template)?, None, None));
-        error(title(format!("{} in {} failed", cell.id.test, cell.id.region)), place.or_else(template), told(cell))
+        error(
+            title(format!("{} in {} failed", cell.id.test, cell.id.region)),
+            place.or_else(template),
+            told(cell),
+        )
     }));
     errors
 }
 
-/// The cells that failed; those that fail as another does come after all that don't. A mistake that is the same in
-/// twenty regions must not take every place from the others.
+/// The cells that failed; those that fail as another does come after all that don't. A mistake that
+/// is the same in twenty regions must not take every place from the others.
 fn distinct_first(report: &RunReport) -> Vec<&CellReport> {
     let mut seen = HashSet::new();
     let (mut first, mut others) = (Vec::new(), Vec::new());
-    for cell in report.cells.iter().filter(|cell| cell.state == CellState::Failed) {
+    for cell in report
+        .cells
+        .iter()
+        .filter(|cell| cell.state == CellState::Failed)
+    {
         let cause = cell.root_cause.as_ref();
         let path = cause.map(|it| it.path.as_slice()).unwrap_or_default();
         // What refuses a whole stack has no path; its words are what there is.
-        let words = cause.map(|it| it.reason.as_str()).filter(|_| path.is_empty());
+        let words = cause
+            .map(|it| it.reason.as_str())
+            .filter(|_| path.is_empty());
         let is_first = seen.insert((cell.template.as_str(), path, words));
         if is_first { &mut first } else { &mut others }.push(cell);
     }
@@ -176,16 +222,34 @@ fn distinct_first(report: &RunReport) -> Vec<&CellReport> {
 }
 
 fn warnings(report: &RunReport, project: Option<&Path>) -> Vec<Annotation> {
-    let warning = |title, place, message| Annotation { command: "warning", title, place, message };
+    let warning = |title, place, message| Annotation {
+        command: "warning",
+        title,
+        place,
+        message,
+    };
     let mut warnings = Vec::new();
     if let Some(signal) = &report.interrupted_by {
-        warnings.push(warning(titled(report, "taskcat was interrupted".into()), None, format!("by {signal}")));
+        warnings.push(warning(
+            titled(report, "taskcat was interrupted".into()),
+            None,
+            format!("by {signal}"),
+        ));
     }
     let title = || titled(report, "left behind".into());
-    warnings
-        .extend(left_behind(report).into_iter().map(|(what, why)| warning(title(), None, format!("{what}: {why}"))));
-    let findings = report.lint.iter().flat_map(|lint| &lint.findings).filter(|finding| !finding.error);
-    warnings.extend(findings.map(|it| warning(it.rule.clone(), place_of(it, project), it.message.clone())));
+    warnings.extend(
+        left_behind(report)
+            .into_iter()
+            .map(|(what, why)| warning(title(), None, format!("{what}: {why}"))),
+    );
+    let findings = report
+        .lint
+        .iter()
+        .flat_map(|lint| &lint.findings)
+        .filter(|finding| !finding.error);
+    warnings.extend(
+        findings.map(|it| warning(it.rule.clone(), place_of(it, project), it.message.clone())),
+    );
     warnings
 }
 
@@ -193,15 +257,27 @@ fn warnings(report: &RunReport, project: Option<&Path>) -> Vec<Annotation> {
 fn left_behind(report: &RunReport) -> Vec<(String, String)> {
     let stacks = report.cells.iter().filter_map(|cell| match &cell.teardown {
         Teardown::DeleteFailed { reason, left, .. } => {
-            let left: Vec<String> = left.iter().map(|it| format!("{} ({})", it.logical_id, it.resource_type)).collect();
-            let left = if left.is_empty() { String::new() } else { format!("; still there: {}", left.join(", ")) };
+            let left: Vec<String> = left
+                .iter()
+                .map(|it| format!("{} ({})", it.logical_id, it.resource_type))
+                .collect();
+            let left = if left.is_empty() {
+                String::new()
+            } else {
+                format!("; still there: {}", left.join(", "))
+            };
             let what = format!("stack {} in {}", cell.stack_name, cell.id.region);
-            Some((what, format!("{}{left}", reason.trim_end_matches(['.', ' ']))))
+            Some((
+                what,
+                format!("{}{left}", reason.trim_end_matches(['.', ' '])),
+            ))
         }
         _ => None,
     });
     let buckets = report.buckets.iter().filter_map(|it| match &it.end {
-        BucketEnd::DeleteFailed { reason } => Some((format!("bucket {}", it.bucket), reason.clone())),
+        BucketEnd::DeleteFailed { reason } => {
+            Some((format!("bucket {}", it.bucket), reason.clone()))
+        }
         _ => None,
     });
     stacks.chain(buckets).collect()
@@ -209,18 +285,37 @@ fn left_behind(report: &RunReport) -> Vec<(String, String)> {
 
 /// The root cause and what every output says below it.
 fn told(cell: &CellReport) -> String {
-    let Some(cause) = &cell.root_cause else { return cell.reason.clone().unwrap_or_else(|| "failed".into()) };
+    let Some(cause) = &cell.root_cause else {
+        return cell.reason.clone().unwrap_or_else(|| "failed".into());
+    };
     let text = text::shortened(&cause.text, MESSAGE_LIMIT);
-    let notes = cause.notes().into_iter().map(|note| text::shortened(&text::one_line(&note), MESSAGE_LIMIT / 4));
-    std::iter::once(text).chain(notes).collect::<Vec<_>>().join("\n")
+    let notes = cause
+        .notes()
+        .into_iter()
+        .map(|note| text::shortened(&text::one_line(&note), MESSAGE_LIMIT / 4));
+    std::iter::once(text)
+        .chain(notes)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn titled(report: &RunReport, title: String) -> String {
-    if report.simulated { format!("simulated: {title}") } else { title }
+    if report.simulated {
+        format!("simulated: {title}")
+    } else {
+        title
+    }
 }
 
-fn place_of(finding: &LintFinding, project: Option<&Path>) -> Option<(String, Option<u32>, Option<u32>)> {
-    Some((in_repository(project?, &finding.template)?, Some(finding.line), Some(finding.column)))
+fn place_of(
+    finding: &LintFinding,
+    project: Option<&Path>,
+) -> Option<(String, Option<u32>, Option<u32>)> {
+    Some((
+        in_repository(project?, &finding.template)?,
+        Some(finding.line),
+        Some(finding.column),
+    ))
 }
 
 /// A template's path in the repository; none where it would lead out of it.
@@ -237,8 +332,8 @@ fn in_repository(project: &Path, template: &str) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("/"))
 }
 
-/// Text for a log that GitHub's runner may read, in which no line is a command to it. A command is a line that begins
-/// with `::` after any white space, or that holds `##[` anywhere.
+/// Text for a log that GitHub's runner may read, in which no line is a command to it. A command is
+/// a line that begins with `::` after any white space, or that holds `##[` anywhere.
 pub fn inert(text: &str) -> Cow<'_, str> {
     let is_command = |line: &str| line.trim_start().starts_with("::") || line.contains("##[");
     if !text.split(['\n', '\r']).any(is_command) {
@@ -246,7 +341,11 @@ pub fn inert(text: &str) -> Cow<'_, str> {
     }
     let lines = text.split_inclusive(['\n', '\r']).map(|line| {
         let line = line.replace("##[", "# #[");
-        if line.trim_start().starts_with("::") { line.replacen("::", ": :", 1) } else { line }
+        if line.trim_start().starts_with("::") {
+            line.replacen("::", ": :", 1)
+        } else {
+            line
+        }
     });
     Cow::Owned(lines.collect())
 }
@@ -258,12 +357,20 @@ mod tests {
     use crate::report::tests::{SCENARIOS, fixture, many};
 
     fn annotated(events: &[RunEvent]) -> Vec<String> {
-        annotations(&RunReport::from_events(events), Some(Path::new("stacks/demo")))
+        annotations(
+            &RunReport::from_events(events),
+            Some(Path::new("stacks/demo")),
+        )
     }
 
     #[test]
     fn annotations_of_every_scenario() {
-        let all = SCENARIOS.map(|scenario| format!("==> {scenario} <==\n{}", annotated(&fixture(scenario)).join("\n")));
+        let all = SCENARIOS.map(|scenario| {
+            format!(
+                "==> {scenario} <==\n{}",
+                annotated(&fixture(scenario)).join("\n")
+            )
+        });
         insta::assert_snapshot!("annotations", all.join("\n"));
     }
 
@@ -271,25 +378,62 @@ mod tests {
     fn what_is_escaped() {
         let check = |title: &str, message: &str, expect: &str| {
             let place = Some((title.to_owned(), Some(3), Some(4)));
-            let annotation = Annotation { command: "error", title: title.into(), place, message: message.into() };
+            let annotation = Annotation {
+                command: "error",
+                title: title.into(),
+                place,
+                message: message.into(),
+            };
             assert_eq!(annotation.to_string(), expect);
         };
-        check("a", "b: c, d", "::error title=a,file=a,line=3,col=4::b: c, d");
-        check("50%,a:b", "100%", "::error title=50%25%2Ca%3Ab,file=50%25%2Ca%3Ab,line=3,col=4::100%25");
-        check("a\nb", "one\r\ntwo\n::error::x", "::error title=a%0Ab,file=a%0Ab,line=3,col=4::one%0Atwo%0A::error::x");
+        check(
+            "a",
+            "b: c, d",
+            "::error title=a,file=a,line=3,col=4::b: c, d",
+        );
+        check(
+            "50%,a:b",
+            "100%",
+            "::error title=50%25%2Ca%3Ab,file=50%25%2Ca%3Ab,line=3,col=4::100%25",
+        );
+        check(
+            "a\nb",
+            "one\r\ntwo\n::error::x",
+            "::error title=a%0Ab,file=a%0Ab,line=3,col=4::one%0Atwo%0A::error::x",
+        );
         check("a\rb", "a\rb", "::error title=ab,file=ab,line=3,col=4::ab");
-        check("%0A::", "%0A", "::error title=%250A%3A%3A,file=%250A%3A%3A,line=3,col=4::%250A");
-        check("\u{1b}[1mx", "a\u{7}\u{202e}b", "::error title=x,file=x,line=3,col=4::ab");
+        check(
+            "%0A::",
+            "%0A",
+            "::error title=%250A%3A%3A,file=%250A%3A%3A,line=3,col=4::%250A",
+        );
+        check(
+            "\u{1b}[1mx",
+            "a\u{7}\u{202e}b",
+            "::error title=x,file=x,line=3,col=4::ab",
+        );
     }
 
     #[test]
     fn paths_lead_from_the_root_of_the_repository() {
         let check = |project: &str, template: &str, expect: Option<&str>| {
-            assert_eq!(in_repository(Path::new(project), template).as_deref(), expect, "{project} {template}");
+            assert_eq!(
+                in_repository(Path::new(project), template).as_deref(),
+                expect,
+                "{project} {template}"
+            );
         };
         check("", "templates/a.yaml", Some("templates/a.yaml"));
-        check("stacks/demo", "./templates/a.yaml", Some("stacks/demo/templates/a.yaml"));
-        check("stacks/demo", "../shared/a.yaml", Some("stacks/shared/a.yaml"));
+        check(
+            "stacks/demo",
+            "./templates/a.yaml",
+            Some("stacks/demo/templates/a.yaml"),
+        );
+        check(
+            "stacks/demo",
+            "../shared/a.yaml",
+            Some("stacks/shared/a.yaml"),
+        );
         check("", "../a.yaml", None);
         check("demo", "../../a.yaml", None);
         check("demo", "/etc/a.yaml", None);
@@ -303,20 +447,35 @@ mod tests {
         check("AWS::EC2::VPC", "AWS::EC2::VPC");
         check("::error::x", ": :error::x");
         check(" \t\u{a0}::add-mask::x", " \t\u{a0}: :add-mask::x");
-        check("one\n  ::error::x\r::debug::y\n", "one\n  : :error::x\r: :debug::y\n");
+        check(
+            "one\n  ::error::x\r::debug::y\n",
+            "one\n  : :error::x\r: :debug::y\n",
+        );
         check("2026 ##[add-mask]x", "2026 # #[add-mask]x");
         check("# [a] #[b]", "# [a] #[b]");
     }
 
     /// A cell of `test` in `region` that fails at `line` of its template for `reason`.
     fn failing(cells: &[(&str, &str, u32, &str)]) -> RunReport {
-        let id = |test: &str, region: &str| CellId { test: test.into(), region: region.into() };
+        let id = |test: &str, region: &str| CellId {
+            test: test.into(),
+            region: region.into(),
+        };
         let mut events = fixture("one-failed");
         events.truncate(1);
-        let Happening::RunStarted(run) = &mut events[0].happening else { unreachable!() };
+        let Happening::RunStarted(run) = &mut events[0].happening else {
+            unreachable!()
+        };
         let sources = cells.iter().map(|(test, _, line, _)| TemplateSource {
             template: format!("templates/{test}.yaml"),
-            resources: [("Thing".to_owned(), ResourceSource { line: *line, ..Default::default() })].into(),
+            resources: [(
+                "Thing".to_owned(),
+                ResourceSource {
+                    line: *line,
+                    ..Default::default()
+                },
+            )]
+            .into(),
             ..Default::default()
         });
         run.templates = sources.collect();
@@ -325,7 +484,10 @@ mod tests {
             stack_name: "s".into(),
             template: format!("templates/{test}.yaml"),
             account_id: "1".into(),
-            parameters: vec![Parameter { key: "Size".into(), value: "large".into() }],
+            parameters: vec![Parameter {
+                key: "Size".into(),
+                value: "large".into(),
+            }],
         };
         run.cells = cells.iter().map(cell).collect();
         let at = events[0].at;
@@ -343,10 +505,21 @@ mod tests {
                 reason: Some((*reason).into()),
             };
             let happenings = [
-                Happening::StackEvent { cell: id(test, region), detail },
-                Happening::CellFinished { cell: id(test, region), outcome: Outcome::Failed, reason: None },
+                Happening::StackEvent {
+                    cell: id(test, region),
+                    detail,
+                },
+                Happening::CellFinished {
+                    cell: id(test, region),
+                    outcome: Outcome::Failed,
+                    reason: None,
+                },
             ];
-            events.extend(happenings.map(|happening| RunEvent { seq: 1, at, happening }));
+            events.extend(happenings.map(|happening| RunEvent {
+                seq: 1,
+                at,
+                happening,
+            }));
         }
         RunReport::from_events(&events)
     }
@@ -356,24 +529,46 @@ mod tests {
         let report = failing(&[("app", "eu-west-1", 12, "no\nroom")]);
         assert_eq!(
             annotations(&report, Some(Path::new(""))),
-            ["::error title=app in eu-west-1 failed,file=templates/app.yaml,line=12::Thing (AWS::SNS::Topic) \
-              CREATE_FAILED: no%0Aroom%0Adeclared at templates/app.yaml:12"]
+            [
+                "::error title=app in eu-west-1 failed,file=templates/app.yaml,line=12::Thing \
+                 (AWS::SNS::Topic) \
+              CREATE_FAILED: no%0Aroom%0Adeclared at templates/app.yaml:12"
+            ]
         );
         // Outside of the repository there is no file to name.
-        assert!(annotations(&report, None)[0].starts_with("::error title=app in eu-west-1 failed::Thing"));
-        let simulated = RunReport { simulated: true, ..report };
-        assert!(annotations(&simulated, None)[0].starts_with("::error title=simulated%3A app in eu-west-1 failed::"));
+        assert!(
+            annotations(&report, None)[0]
+                .starts_with("::error title=app in eu-west-1 failed::Thing")
+        );
+        let simulated = RunReport {
+            simulated: true,
+            ..report
+        };
+        assert!(
+            annotations(&simulated, None)[0]
+                .starts_with("::error title=simulated%3A app in eu-west-1 failed::")
+        );
     }
 
     #[test]
     fn ten_are_shown_and_what_differs_comes_first() {
         let regions: Vec<String> = (0..12).map(|it| format!("r{it}")).collect();
-        let mut cells: Vec<_> = regions.iter().map(|region| ("same", region.as_str(), 3, "no")).collect();
+        let mut cells: Vec<_> = regions
+            .iter()
+            .map(|region| ("same", region.as_str(), 3, "no"))
+            .collect();
         cells.push(("other", "r0", 4, "no"));
         let lines = annotations(&failing(&cells), Some(Path::new("")));
         assert_eq!(lines.len(), 10);
-        assert!(lines[0].contains("same in r0") && lines[1].contains("other in r0"), "{lines:#?}");
-        assert!(lines[9].ends_with("%0A… and 3 more errors, which the report names"), "{}", lines[9]);
+        assert!(
+            lines[0].contains("same in r0") && lines[1].contains("other in r0"),
+            "{lines:#?}"
+        );
+        assert!(
+            lines[9].ends_with("%0A… and 3 more errors, which the report names"),
+            "{}",
+            lines[9]
+        );
         assert!(lines[..9].iter().all(|line| !line.contains("more errors")));
         let lines = annotated(&many(15, 20));
         assert_eq!(lines.len(), 10, "{lines:#?}");
@@ -388,18 +583,39 @@ mod tests {
         let consume = |target: Target| {
             let out = Box::new(std::fs::File::create(&out).unwrap());
             let mut consumer = consumer(target, out, |message| panic!("{message}"));
-            fixture("one-failed").iter().for_each(|event| consumer.take(event).unwrap());
+            fixture("one-failed")
+                .iter()
+                .for_each(|event| consumer.take(event).unwrap());
             consumer.finish().unwrap();
         };
-        consume(Target { annotate: true, summary: Some(path.clone()), project: Some("".into()) });
+        consume(Target {
+            annotate: true,
+            summary: Some(path.clone()),
+            project: Some("".into()),
+        });
         let text = std::fs::read_to_string(&path).unwrap();
         let report = RunReport::from_events(&fixture("one-failed"));
         assert_eq!(text, format!("before\n{}", summary(&report, SUMMARY_LIMIT)));
-        assert_eq!(std::fs::read_to_string(&out).unwrap(), annotations(&report, Some(Path::new(""))).join("\n") + "\n");
-        consume(Target { annotate: false, summary: None, project: None });
+        assert_eq!(
+            std::fs::read_to_string(&out).unwrap(),
+            annotations(&report, Some(Path::new(""))).join("\n") + "\n"
+        );
+        consume(Target {
+            annotate: false,
+            summary: None,
+            project: None,
+        });
         assert_eq!(std::fs::read_to_string(&out).unwrap(), "");
-        let unwritable = Target { summary: Some(folder.path().into()), ..Target::default() };
-        let error = write(&report, &unwritable, &mut Vec::new()).unwrap_err().to_string();
-        assert!(error.contains(&folder.path().display().to_string()), "{error}");
+        let unwritable = Target {
+            summary: Some(folder.path().into()),
+            ..Target::default()
+        };
+        let error = write(&report, &unwritable, &mut Vec::new())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(&folder.path().display().to_string()),
+            "{error}"
+        );
     }
 }

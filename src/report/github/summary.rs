@@ -1,7 +1,9 @@
-//! The summary of a job: the verdict, tests × regions, and each failure with its place, its parameters and its hint.
+//! The summary of a job: the verdict, tests × regions, and each failure with its place, its
+//! parameters and its hint.
 //!
-//! It is Markdown that consists of HTML blocks, in which GitHub reads no Markdown, and every foreign text in it stands in
-//! a `code` element, in which GitHub makes no links and mentions nobody.
+//! It is Markdown that consists of HTML blocks, in which GitHub reads no Markdown, and every
+//! foreign text in it stands in a `code` element, in which GitHub makes no links and mentions
+//! nobody.
 
 use std::fmt::Write;
 
@@ -21,15 +23,22 @@ const TEXT_LIMIT: usize = 4000;
 /// Bytes that are kept for the words about what had no room.
 const RESERVE: usize = 1000;
 
-/// The summary, in at most `limit` bytes. It begins and ends with an empty line, so that it can stand between others.
+/// The summary, in at most `limit` bytes. It begins and ends with an empty line, so that it can
+/// stand between others.
 pub fn summary(report: &RunReport, limit: usize) -> String {
-    let mut page = Page { text: String::new(), limit: limit.saturating_sub(RESERVE) };
+    let mut page = Page {
+        text: String::new(),
+        limit: limit.saturating_sub(RESERVE),
+    };
     if !page.add(&head(report)) {
         return String::new();
     }
     page.add(&table(report, page.limit / 2));
     failures(report, &mut page);
-    for (title, all) in [("cfn-lint", lint_errors(report)), ("Left behind", left(report))] {
+    for (title, all) in [
+        ("cfn-lint", lint_errors(report)),
+        ("Left behind", left(report)),
+    ] {
         page.add(&list(title, &all));
     }
     page.text
@@ -64,9 +73,15 @@ fn head(report: &RunReport) -> String {
         _ => "",
     };
     let simulated = if report.simulated { "simulated: " } else { "" };
-    let took = report.duration_seconds().map(|it| format!(" in {}", text::duration(it))).unwrap_or_default();
-    let mut head =
-        format!("\n<h2>{mark} {}: {simulated}{before}{}{took}</h2>\n\n", code(&report.project), report.counts());
+    let took = report
+        .duration_seconds()
+        .map(|it| format!(" in {}", text::duration(it)))
+        .unwrap_or_default();
+    let mut head = format!(
+        "\n<h2>{mark} {}: {simulated}{before}{}{took}</h2>\n\n",
+        code(&report.project),
+        report.counts()
+    );
     if report.simulated {
         head.push_str("<p><strong>Simulated.</strong> Nothing of this happened in AWS.</p>\n\n");
     }
@@ -88,29 +103,52 @@ fn mark(state: CellState) -> &'static str {
 /// What is in `cells` by `key`, each once, in its order.
 fn each<'a>(report: &'a RunReport, key: impl Fn(&'a CellReport) -> &'a str) -> Vec<&'a str> {
     let mut seen = std::collections::HashSet::new();
-    report.cells.iter().map(key).filter(|name| seen.insert(*name)).collect()
+    report
+        .cells
+        .iter()
+        .map(key)
+        .filter(|name| seen.insert(*name))
+        .collect()
 }
 
-/// Tests × regions, or a line for each test where there are too many regions; in at most about `limit` bytes.
+/// Tests × regions, or a line for each test where there are too many regions; in at most about
+/// `limit` bytes.
 fn table(report: &RunReport, limit: usize) -> String {
-    let (tests, regions) = (each(report, |cell| &cell.id.test), each(report, |cell| &cell.id.region));
+    let (tests, regions) = (
+        each(report, |cell| &cell.id.test),
+        each(report, |cell| &cell.id.region),
+    );
     if tests.is_empty() {
         return String::new();
     }
     let in_table = regions.len() <= TABLE_REGIONS;
     let (mut text, end) = match in_table {
         true => {
-            let names: String = regions.iter().map(|region| format!("<th>{}</th>", code(region))).collect();
-            (format!("<table>\n<tr><th>test</th>{names}</tr>\n"), "</table>\n")
+            let names: String = regions
+                .iter()
+                .map(|region| format!("<th>{}</th>", code(region)))
+                .collect();
+            (
+                format!("<table>\n<tr><th>test</th>{names}</tr>\n"),
+                "</table>\n",
+            )
         }
         false => ("<ul>\n".to_owned(), "</ul>\n"),
     };
-    let mut by_test: std::collections::HashMap<&str, Vec<&CellReport>> = std::collections::HashMap::new();
-    report.cells.iter().for_each(|cell| by_test.entry(&cell.id.test).or_default().push(cell));
+    let mut by_test: std::collections::HashMap<&str, Vec<&CellReport>> =
+        std::collections::HashMap::new();
+    report
+        .cells
+        .iter()
+        .for_each(|cell| by_test.entry(&cell.id.test).or_default().push(cell));
     let mut left_out = 0;
     for test in tests {
         let cells = by_test.get(test).map(Vec::as_slice).unwrap_or_default();
-        let line = if in_table { row(test, cells, &regions) } else { line(test, cells) };
+        let line = if in_table {
+            row(test, cells, &regions)
+        } else {
+            line(test, cells)
+        };
         match text.len() + line.len() <= limit {
             true => text.push_str(&line),
             false => left_out += 1,
@@ -127,44 +165,96 @@ fn table(report: &RunReport, limit: usize) -> String {
 fn row(test: &str, cells: &[&CellReport], regions: &[&str]) -> String {
     let mark_in = |region: &&str| {
         let cell = cells.iter().find(|cell| *cell.id.region == **region);
-        format!("<td align=\"center\">{}</td>", cell.map_or("", |cell| mark(cell.state)))
+        format!(
+            "<td align=\"center\">{}</td>",
+            cell.map_or("", |cell| mark(cell.state))
+        )
     };
-    format!("<tr><td>{}</td>{}</tr>\n", code(test), regions.iter().map(mark_in).collect::<String>())
+    format!(
+        "<tr><td>{}</td>{}</tr>\n",
+        code(test),
+        regions.iter().map(mark_in).collect::<String>()
+    )
 }
 
 /// `app: ❌ 2 failed in us-east-1, eu-west-1; ✅ 28 passed`
 fn line(test: &str, cells: &[&CellReport]) -> String {
-    let states = [CellState::Failed, CellState::Interrupted, CellState::Skipped, CellState::Running, CellState::Passed];
+    let states = [
+        CellState::Failed,
+        CellState::Interrupted,
+        CellState::Skipped,
+        CellState::Running,
+        CellState::Passed,
+    ];
     let parts = states.into_iter().filter_map(|state| {
-        let of_state: Vec<_> = cells.iter().filter(|cell| cell.state.word() == state.word()).collect();
+        let of_state: Vec<_> = cells
+            .iter()
+            .filter(|cell| cell.state.word() == state.word())
+            .collect();
         let regions: Vec<String> = of_state.iter().map(|cell| code(&cell.id.region)).collect();
-        let regions = if state == CellState::Passed { String::new() } else { format!(" in {}", regions.join(", ")) };
-        (!of_state.is_empty()).then(|| format!("{} {} {}{regions}", mark(state), of_state.len(), state.word()))
+        let regions = if state == CellState::Passed {
+            String::new()
+        } else {
+            format!(" in {}", regions.join(", "))
+        };
+        (!of_state.is_empty()).then(|| {
+            format!(
+                "{} {} {}{regions}",
+                mark(state),
+                of_state.len(),
+                state.word()
+            )
+        })
     });
-    format!("<li>{}: {}</li>\n", code(test), parts.collect::<Vec<_>>().join("; "))
+    format!(
+        "<li>{}: {}</li>\n",
+        code(test),
+        parts.collect::<Vec<_>>().join("; ")
+    )
 }
 
 fn failures(report: &RunReport, page: &mut Page) {
-    let failed: Vec<&CellReport> = report.cells.iter().filter(|cell| cell.state == CellState::Failed).collect();
+    let failed: Vec<&CellReport> = report
+        .cells
+        .iter()
+        .filter(|cell| cell.state == CellState::Failed)
+        .collect();
     if failed.is_empty() || !page.add("<h3>Failed</h3>\n\n") {
         return;
     }
     let open = failed.len() <= OPEN;
-    let shown = failed.iter().take_while(|cell| page.add(&failure(cell, open))).count();
+    let shown = failed
+        .iter()
+        .take_while(|cell| page.add(&failure(cell, open)))
+        .count();
     if shown < failed.len() {
         // The reserve is for this.
-        let _ = write!(page.text, "<p>… and {} more, which the report names.</p>\n\n", failed.len() - shown);
+        let _ = write!(
+            page.text,
+            "<p>… and {} more, which the report names.</p>\n\n",
+            failed.len() - shown
+        );
     }
 }
 
 fn failure(cell: &CellReport, open: bool) -> String {
-    let took = cell.duration_seconds.map(|it| format!(" after {}", text::duration(it))).unwrap_or_default();
+    let took = cell
+        .duration_seconds
+        .map(|it| format!(" after {}", text::duration(it)))
+        .unwrap_or_default();
     let cause = cell.root_cause.as_ref();
-    let reason = cause.map(|cause| cause.reason.as_str()).or(cell.reason.as_deref()).unwrap_or("no reason was given");
+    let reason = cause
+        .map(|cause| cause.reason.as_str())
+        .or(cell.reason.as_deref())
+        .unwrap_or("no reason was given");
     // What failed reads on as the reason; here they are two elements.
     let what = cause.and_then(|cause| cause.text.strip_suffix(cause.reason.as_str()));
-    let what = what.map(|what| what.trim_end_matches([':', ' '])).filter(|what| !what.is_empty());
-    let what = what.map(|what| format!(": {}", code(what))).unwrap_or_default();
+    let what = what
+        .map(|what| what.trim_end_matches([':', ' ']))
+        .filter(|what| !what.is_empty());
+    let what = what
+        .map(|what| format!(": {}", code(what)))
+        .unwrap_or_default();
     let open = if open { " open" } else { "" };
     let (test, region) = (code(&cell.id.test), code(&cell.id.region));
     let mut text = format!("<details{open}><summary>❌ {test} in {region}{took}{what}</summary>\n");
@@ -178,24 +268,38 @@ fn failure(cell: &CellReport, open: bool) -> String {
 
 fn notes(cause: &RootCause) -> String {
     // The word in front is the product's own, and what follows is not.
-    let note = |note: String| match ["declared at ", "with ", "hint: "].iter().find_map(|it| note.split_once(it)) {
+    let note = |note: String| match ["declared at ", "with ", "hint: "]
+        .iter()
+        .find_map(|it| note.split_once(it))
+    {
         // It is prose, with foreign words here and there; these must not call on anybody.
         Some(("", rest)) if note.starts_with("hint: ") => {
             format!("<li>💡 {}</li>\n", escaped(&rest.replace('@', "@\u{200b}")))
         }
-        Some(("", rest)) => format!("<li>{} {}</li>\n", note[..note.len() - rest.len()].trim_end(), code(rest)),
+        Some(("", rest)) => format!(
+            "<li>{} {}</li>\n",
+            note[..note.len() - rest.len()].trim_end(),
+            code(rest)
+        ),
         _ => format!("<li>{}</li>\n", code(&note)),
     };
     cause.notes().into_iter().map(note).collect()
 }
 
 fn lint_errors(report: &RunReport) -> Vec<String> {
-    let findings = report.lint.iter().flat_map(|lint| &lint.findings).filter(|finding| finding.error);
+    let findings = report
+        .lint
+        .iter()
+        .flat_map(|lint| &lint.findings)
+        .filter(|finding| finding.error);
     findings.map(|finding| code(&finding.to_string())).collect()
 }
 
 fn left(report: &RunReport) -> Vec<String> {
-    left_behind(report).iter().map(|(what, why)| format!("⚠️ {}: {}", code(what), code(why))).collect()
+    left_behind(report)
+        .iter()
+        .map(|(what, why)| format!("⚠️ {}: {}", code(what), code(why)))
+        .collect()
 }
 
 fn list(title: &str, all: &[String]) -> String {
@@ -203,9 +307,14 @@ fn list(title: &str, all: &[String]) -> String {
         return String::new();
     }
     let mut text = format!("<h3>{title}</h3>\n<ul>\n");
-    all.iter().take(LISTED).for_each(|it| text.push_str(&format!("<li>{it}</li>\n")));
+    all.iter()
+        .take(LISTED)
+        .for_each(|it| text.push_str(&format!("<li>{it}</li>\n")));
     if all.len() > LISTED {
-        text.push_str(&format!("<li>… and {} more, which the report names</li>\n", all.len() - LISTED));
+        text.push_str(&format!(
+            "<li>… and {} more, which the report names</li>\n",
+            all.len() - LISTED
+        ));
     }
     text + "</ul>\n\n"
 }
@@ -215,7 +324,8 @@ fn code(text: &str) -> String {
     format!("<code>{}</code>", escaped(text))
 }
 
-/// Punctuation with which HTML or Markdown means something becomes a character reference, which means nothing in either.
+/// Punctuation with which HTML or Markdown means something becomes a character reference, which
+/// means nothing in either.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text::shortened(&text::one_line(text), TEXT_LIMIT).chars() {
@@ -242,7 +352,10 @@ mod tests {
 
     #[test]
     fn summaries() {
-        insta::assert_snapshot!("one-failed", summary(&RunReport::from_events(&with_templates()), ALL));
+        insta::assert_snapshot!(
+            "one-failed",
+            summary(&RunReport::from_events(&with_templates()), ALL)
+        );
         insta::assert_snapshot!("delete-failed", of("delete-failed"));
         insta::assert_snapshot!("hostile", of("hostile"));
     }
@@ -250,7 +363,10 @@ mod tests {
     #[test]
     fn a_run_is_marked_by_its_verdict_and_a_simulated_one_says_so() {
         let check = |scenario: &str, simulated: bool, expect: &str| {
-            let report = RunReport { simulated, ..RunReport::from_events(&fixture(scenario)) };
+            let report = RunReport {
+                simulated,
+                ..RunReport::from_events(&fixture(scenario))
+            };
             let text = summary(&report, ALL);
             assert!(text.starts_with(expect), "{text}");
             assert_eq!(
@@ -260,25 +376,52 @@ mod tests {
             );
         };
         check("passing", false, "\n<h2>✅ <code>demo</code>: 6 passed in ");
-        check("passing", true, "\n<h2>✅ <code>demo</code>: simulated: 6 passed in ");
-        check("one-failed", false, "\n<h2>❌ <code>demo</code>: 1 failed, 5 passed in ");
-        check("interrupted", false, "\n<h2>⚠️ <code>demo</code>: interrupted: ");
+        check(
+            "passing",
+            true,
+            "\n<h2>✅ <code>demo</code>: simulated: 6 passed in ",
+        );
+        check(
+            "one-failed",
+            false,
+            "\n<h2>❌ <code>demo</code>: 1 failed, 5 passed in ",
+        );
+        check(
+            "interrupted",
+            false,
+            "\n<h2>⚠️ <code>demo</code>: interrupted: ",
+        );
     }
 
     #[test]
     fn hostile_text_is_text() {
-        let check = |text: &str, expect: &str| assert_eq!(code(text), format!("<code>{expect}</code>"));
+        let check =
+            |text: &str, expect: &str| assert_eq!(code(text), format!("<code>{expect}</code>"));
         check("a|b `c` *d*", "a&#124;b &#96;c&#96; &#42;d&#42;");
         check("<img src=x>", "&#60;img src=x&#62;");
-        check("</code></details>\n\n# head", "&#60;/code&#62;&#60;/details&#62; &#35; head");
-        check("[a](https://b) ![c](d) @octocat #1", "&#91;a&#93;(https://b) &#33;&#91;c&#93;(d) &#64;octocat &#35;1");
+        check(
+            "</code></details>\n\n# head",
+            "&#60;/code&#62;&#60;/details&#62; &#35; head",
+        );
+        check(
+            "[a](https://b) ![c](d) @octocat #1",
+            "&#91;a&#93;(https://b) &#33;&#91;c&#93;(d) &#64;octocat &#35;1",
+        );
         check("&lt; \"'\\", "&#38;lt; &#34;&#39;&#92;");
         check("a\u{1b}[31mb\u{202e}c", "abc");
-        // Nothing but what is written here opens an element, and no text ends a block with an empty line.
+        // Nothing but what is written here opens an element, and no text ends a block with an empty
+        // line.
         let text = of("hostile");
-        let ours = ["code", "h2", "h3", "p", "table", "tr", "th", "td", "details", "summary", "ul", "li", "strong"];
+        let ours = [
+            "code", "h2", "h3", "p", "table", "tr", "th", "td", "details", "summary", "ul", "li",
+            "strong",
+        ];
         for element in text.split('<').skip(1) {
-            let name = element.trim_start_matches('/').split([' ', '>']).next().unwrap_or_default();
+            let name = element
+                .trim_start_matches('/')
+                .split([' ', '>'])
+                .next()
+                .unwrap_or_default();
             assert!(ours.contains(&name), "<{element}");
         }
         for block in text.split("\n\n").filter(|block| !block.trim().is_empty()) {
@@ -292,9 +435,17 @@ mod tests {
     #[test]
     fn every_element_is_closed() {
         for text in SCENARIOS.map(of) {
-            for name in ["code", "p", "table", "tr", "th", "td", "details", "summary", "ul", "li", "h2", "h3"] {
-                let opened = text.matches(&format!("<{name}>")).count() + text.matches(&format!("<{name} ")).count();
-                assert_eq!(opened, text.matches(&format!("</{name}>")).count(), "{name}: {text}");
+            for name in [
+                "code", "p", "table", "tr", "th", "td", "details", "summary", "ul", "li", "h2",
+                "h3",
+            ] {
+                let opened = text.matches(&format!("<{name}>")).count()
+                    + text.matches(&format!("<{name} ")).count();
+                assert_eq!(
+                    opened,
+                    text.matches(&format!("</{name}>")).count(),
+                    "{name}: {text}"
+                );
             }
         }
     }
@@ -303,12 +454,18 @@ mod tests {
     fn a_table_for_few_regions_and_a_list_for_many() {
         let text = summary(&RunReport::from_events(&many(5, 20)), ALL);
         assert!(
-            text.contains("<tr><td><code>vpc-0</code></td><td align=\"center\"></td><td align=\"center\">✅</td>"),
+            text.contains(
+                "<tr><td><code>vpc-0</code></td><td align=\"center\"></td><td \
+                align=\"center\">✅</td>"
+            ),
             "{text}"
         );
         let text = summary(&RunReport::from_events(&many(5, 21)), ALL);
         assert!(!text.contains("<table>"));
-        assert!(text.contains("<li><code>app-1</code>: ❌ 2 failed in <code>xx-region-"), "{text}");
+        assert!(
+            text.contains("<li><code>app-1</code>: ❌ 2 failed in <code>xx-region-"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -323,6 +480,9 @@ mod tests {
         }
         let text = summary(&report, 20_000);
         assert!(text.contains("more, which the report names.</p>"), "{text}");
-        assert_eq!(text.matches("<details").count(), text.matches("</details>").count());
+        assert_eq!(
+            text.matches("<details").count(),
+            text.matches("</details>").count()
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! A cell's timeline as the page draws it: times in words, bars in percent of the whole.
 //!
-//! `timeline` says what happened when. The words here are enough without the bars, which are empty elements to those who
-//! don't see them.
+//! `timeline` says what happened when. The words here are enough without the bars, which are empty
+//! elements to those who don't see them.
 
 use serde::Serialize;
 
@@ -56,14 +56,29 @@ impl<'a> Chart<'a> {
         let length = timeline.length.max(1);
         let step = step(length);
         // The last tick's text must not run out of the chart.
-        let ticks = (0..).map(|count| count * step).take_while(|at| at * 10 <= length * 9);
+        let ticks = (0..)
+            .map(|count| count * step)
+            .take_while(|at| at * 10 <= length * 9);
         Self {
             length: duration(timeline.length),
-            ticks: ticks.map(|at| Tick { left: percent(at, length), text: duration(at) }).collect(),
+            ticks: ticks
+                .map(|at| Tick {
+                    left: percent(at, length),
+                    text: duration(at),
+                })
+                .collect(),
             step: percent(step, length),
             has_critical: timeline.rows.iter().any(|row| row.critical),
-            resources: timeline.rows.iter().filter(|row| row.resource_type.is_some()).count(),
-            rows: timeline.rows.iter().map(|row| ChartRow::new(row, length)).collect(),
+            resources: timeline
+                .rows
+                .iter()
+                .filter(|row| row.resource_type.is_some())
+                .count(),
+            rows: timeline
+                .rows
+                .iter()
+                .map(|row| ChartRow::new(row, length))
+                .collect(),
         }
     }
 }
@@ -79,7 +94,10 @@ impl<'a> ChartRow<'a> {
             0 => bar.words().to_owned(),
             length => format!("{} in {}", bar.words(), duration(length)),
         };
-        let words = first.map(|bar| bar.words().to_owned()).into_iter().chain(row.bars.iter().skip(1).map(later));
+        let words = first
+            .map(|bar| bar.words().to_owned())
+            .into_iter()
+            .chain(row.bars.iter().skip(1).map(later));
         Self {
             name: row.name,
             kind: row.resource_type,
@@ -90,7 +108,11 @@ impl<'a> ChartRow<'a> {
             took: first.map(took).unwrap_or_default(),
             course: words.collect::<Vec<_>>().join(", "),
             mark: mark(&row.bars),
-            bars: row.bars.iter().map(|bar| ChartBar::new(bar, length)).collect(),
+            bars: row
+                .bars
+                .iter()
+                .map(|bar| ChartBar::new(bar, length))
+                .collect(),
         }
     }
 }
@@ -110,7 +132,11 @@ impl ChartBar {
             End::Open => " open",
         };
         let (left, width) = (percent(bar.begin, length), percent(bar.length(), length));
-        Self { class: format!("{phase}{end}"), left, width }
+        Self {
+            class: format!("{phase}{end}"),
+            left,
+            width,
+        }
     }
 }
 
@@ -130,9 +156,38 @@ fn step(length: i64) -> i64 {
     const SECOND: i64 = 1000;
     const MINUTE: i64 = 60 * SECOND;
     const HOUR: i64 = 60 * MINUTE;
-    let finest = [1, 2, 5, 10, 20, 50, 100, 200, 500, SECOND, 2 * SECOND, 5 * SECOND, 10 * SECOND, 30 * SECOND];
-    let coarse = [MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 20 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 6 * HOUR];
-    finest.into_iter().chain(coarse).find(|step| length / step < 6).unwrap_or(length / 5)
+    let finest = [
+        1,
+        2,
+        5,
+        10,
+        20,
+        50,
+        100,
+        200,
+        500,
+        SECOND,
+        2 * SECOND,
+        5 * SECOND,
+        10 * SECOND,
+        30 * SECOND,
+    ];
+    let coarse = [
+        MINUTE,
+        2 * MINUTE,
+        5 * MINUTE,
+        10 * MINUTE,
+        20 * MINUTE,
+        30 * MINUTE,
+        HOUR,
+        2 * HOUR,
+        6 * HOUR,
+    ];
+    finest
+        .into_iter()
+        .chain(coarse)
+        .find(|step| length / step < 6)
+        .unwrap_or(length / 5)
 }
 
 /// `text::duration`, finer where it must be: the simulator's resources take milliseconds.
@@ -140,7 +195,9 @@ fn duration(milliseconds: i64) -> String {
     match milliseconds {
         0 => "0s".to_owned(),
         1..1000 => format!("{milliseconds}ms"),
-        1000..10_000 if milliseconds % 1000 >= 50 => format!("{:.1}s", milliseconds as f64 / 1000.0),
+        1000..10_000 if milliseconds % 1000 >= 50 => {
+            format!("{:.1}s", milliseconds as f64 / 1000.0)
+        }
         _ => text::duration(milliseconds as f64 / 1000.0),
     }
 }
@@ -171,23 +228,44 @@ mod tests {
         check(12_000, 5000);
         check(25 * 60_000, 5 * 60_000);
         check(90 * 3_600_000, 64_800_000);
-        assert_eq!((percent(1, 3), percent(1, 1), percent(0, 7)), ("33.33%".into(), "100%".into(), "0%".into()));
+        assert_eq!(
+            (percent(1, 3), percent(1, 1), percent(0, 7)),
+            ("33.33%".into(), "100%".into(), "0%".into())
+        );
     }
 
     #[test]
     fn a_row_says_in_words_what_its_bars_show() {
-        let bar = |phase, begin, end, end_state| Bar { phase, begin, end, end_state };
+        let bar = |phase, begin, end, end_state| Bar {
+            phase,
+            begin,
+            end,
+            end_state,
+        };
         let check = |bars: Vec<Bar>, expect: [&str; 4]| {
-            let row = Row { name: "A", resource_type: Some("T"), depth: 9, bars, critical: false, event: 4 };
+            let row = Row {
+                name: "A",
+                resource_type: Some("T"),
+                depth: 9,
+                bars,
+                critical: false,
+                event: 4,
+            };
             let row = ChartRow::new(&row, 100_000);
             assert_eq!([row.mark, &row.began, &row.took, &row.course], expect);
             assert_eq!((row.event, row.indent), (5, 6));
         };
         check(
-            vec![bar(Phase::Create, 1000, 3000, End::Complete), bar(Phase::Delete, 60_000, 65_000, End::Complete)],
+            vec![
+                bar(Phase::Create, 1000, 3000, End::Complete),
+                bar(Phase::Delete, 60_000, 65_000, End::Complete),
+            ],
             ["passed", "1s", "2s", "created, deleted in 5s"],
         );
-        check(vec![bar(Phase::Create, 0, 3000, End::Failed)], ["failed", "0s", "3s", "creation failed"]);
+        check(
+            vec![bar(Phase::Create, 0, 3000, End::Failed)],
+            ["failed", "0s", "3s", "creation failed"],
+        );
         check(
             vec![bar(Phase::Create, 0, 100_000, End::Open)],
             ["unfinished", "0s", "over 1m 40s", "creation not ended"],

@@ -1,9 +1,10 @@
 //! `index.html`: one self-contained page that says what was tested, what broke and why.
 //!
-//! `index.html` and `cell.html` beside this file are the templates, `page.css` is the design, and `page.js` what a reader
-//! gains where scripts run; here and in `chart` stands what the templates are told. All text is escaped by the template
-//! engine, and cleaned of what can mislead a reader before that. The page may run its own script and nothing else: the
-//! policy in its head names the script's hash.
+//! `index.html` and `cell.html` beside this file are the templates, `page.css` is the design, and
+//! `page.js` what a reader gains where scripts run; here and in `chart` stands what the templates
+//! are told. All text is escaped by the template engine, and cleaned of what can mislead a reader
+//! before that. The page may run its own script and nothing else: the policy in its head names the
+//! script's hash.
 
 mod chart;
 
@@ -21,7 +22,8 @@ use sha2::{Digest, Sha256};
 
 use self::chart::Chart;
 use super::model::{
-    BucketReport, CellReport, CellState, LintReport, PackageReport, RunReport, Totals, Verdict, why_kept,
+    BucketReport, CellReport, CellState, LintReport, PackageReport, RunReport, Totals, Verdict,
+    why_kept,
 };
 use super::{RootCause, cfn_logs, text, timeline};
 use crate::event::{KeptWhy, StackEvent};
@@ -37,21 +39,30 @@ const OPEN_CELLS: usize = 3;
 /// No text can pretend to be this: the templates escape every `<`.
 const CELLS: &str = "<!--cells-->";
 
-/// Writes the page cell by cell: a run has thousands of events, and only one cell's are held as the engine's values.
+/// Writes the page cell by cell: a run has thousands of events, and only one cell's are held as the
+/// engine's values.
 pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     let environment = environment().map_err(io::Error::other)?;
     let render = |template: &str, values: Value| {
-        let text = environment.get_template(template).and_then(|template| template.render(values));
+        let text = environment
+            .get_template(template)
+            .and_then(|template| template.render(values));
         text.map_err(io::Error::other)
     };
     let hide = !has_create_failed(report);
     let mut write = |text: &str| match hide && text.contains(StackStatus::CreateFailed.as_str()) {
         // As a character reference it reads the same.
-        true => out.write_all(text.replace(StackStatus::CreateFailed.as_str(), "CREATE_&#70;AILED").as_bytes()),
+        true => out.write_all(
+            text.replace(StackStatus::CreateFailed.as_str(), "CREATE_&#70;AILED")
+                .as_bytes(),
+        ),
         false => out.write_all(text.as_bytes()),
     };
     let anchors = anchors(report);
-    let page = render("index.html", Value::from(Serde(Page::new(report, &anchors))))?;
+    let page = render(
+        "index.html",
+        Value::from(Serde(Page::new(report, &anchors))),
+    )?;
     let (head, tail) = page.split_once(CELLS).unwrap_or((&page, ""));
     write(head)?;
     let mut cells: Vec<(&CellReport, &String)> = report.cells.iter().zip(&anchors).collect();
@@ -66,23 +77,32 @@ pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
 
 fn environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .keep_trailing_newline(true)
+        .build()?;
     environment.set_syntax(syntax);
     environment.set_formatter(write_clean);
     environment.add_filter("duration", |seconds: f64| text::duration(seconds));
-    environment.add_filter("utc", |at: String| at.parse::<Timestamp>().map_or(at, date_and_time));
+    environment.add_filter("utc", |at: String| {
+        at.parse::<Timestamp>().map_or(at, date_and_time)
+    });
     environment.add_filter("why_kept", |Serde(why): Serde<KeptWhy>| why_kept(why));
     environment.add_global("style", Value::from_safe_string(STYLE.to_owned()));
     environment.add_global("script", Value::from_safe_string(SCRIPT.to_owned()));
-    environment.add_global("script_hash", Value::from_safe_string(BASE64_STANDARD.encode(Sha256::digest(SCRIPT))));
+    environment.add_global(
+        "script_hash",
+        Value::from_safe_string(BASE64_STANDARD.encode(Sha256::digest(SCRIPT))),
+    );
     // The names' endings turn escaping on.
     environment.add_template("index.html", PAGE)?;
     environment.add_template("cell.html", CELL)?;
     Ok(environment)
 }
 
-/// Pipelines search the page for it. Where no stack and no resource had this status, the words of a parameter or a
-/// message must not pretend it.
+/// Pipelines search the page for it. Where no stack and no resource had this status, the words of a
+/// parameter or a message must not pretend it.
 fn has_create_failed(report: &RunReport) -> bool {
     let of_cell = |cell: &CellReport| {
         let mut events = cell.events.iter().chain(&cell.teardown_events);
@@ -216,7 +236,14 @@ impl<'a> Page<'a> {
             ("skipped", totals.skipped),
             ("unfinished", totals.unfinished),
             ("passed", totals.passed),
-            ("left behind", report.cells.iter().filter(|cell| cell.is_left_behind()).count()),
+            (
+                "left behind",
+                report
+                    .cells
+                    .iter()
+                    .filter(|cell| cell.is_left_behind())
+                    .count(),
+            ),
         ];
         let states = states.into_iter().filter(|(_, count)| *count > 0).collect();
         let (counts, duration_seconds) = (report.counts(), report.duration_seconds());
@@ -237,7 +264,16 @@ impl<'a> Page<'a> {
             packages: &report.packages,
             buckets: &report.buckets,
         };
-        Self { report, verdict, tone, counts, duration_seconds, regions, rows, states }
+        Self {
+            report,
+            verdict,
+            tone,
+            counts,
+            duration_seconds,
+            regions,
+            rows,
+            states,
+        }
     }
 }
 
@@ -263,11 +299,17 @@ fn matrix<'a>(report: &'a RunReport, anchors: &[String]) -> (Vec<&'a str>, Vec<M
     for (cell, anchor) in report.cells.iter().zip(anchors) {
         let (test, region) = (&*cell.id.test, &*cell.id.region);
         if rows.iter().all(|row| row.test != test) {
-            rows.push(MatrixRow { test, cells: vec![None; regions.len()] });
+            rows.push(MatrixRow {
+                test,
+                cells: vec![None; regions.len()],
+            });
         }
         let row = rows.iter_mut().find(|row| row.test == test);
         let column = regions.iter().position(|it| *it == region);
-        if let Some(slot) = row.zip(column).and_then(|(row, column)| row.cells.get_mut(column)) {
+        if let Some(slot) = row
+            .zip(column)
+            .and_then(|(row, column)| row.cells.get_mut(column))
+        {
             *slot = Some(MatrixCell::new(cell, anchor));
         }
     }
@@ -278,7 +320,11 @@ fn matrix<'a>(report: &'a RunReport, anchors: &[String]) -> (Vec<&'a str>, Vec<M
 fn anchors(report: &RunReport) -> Vec<String> {
     let mut taken = BTreeSet::new();
     let unique = |cell: &CellReport| {
-        let mut anchor = format!("{}/{}", text::name_safe(&cell.id.test), text::name_safe(&cell.id.region));
+        let mut anchor = format!(
+            "{}/{}",
+            text::name_safe(&cell.id.test),
+            text::name_safe(&cell.id.region)
+        );
         while !taken.insert(anchor.clone()) {
             anchor.push('_');
         }
@@ -297,33 +343,56 @@ impl MatrixCell {
             CellState::Running | CellState::Waiting => "…",
         };
         let (anchor, left_behind) = (anchor.to_owned(), cell.is_left_behind());
-        Self { anchor, state: cell.state.word(), glyph, duration_seconds: cell.duration_seconds, left_behind }
+        Self {
+            anchor,
+            state: cell.state.word(),
+            glyph,
+            duration_seconds: cell.duration_seconds,
+            left_behind,
+        }
     }
 }
 
 impl<'a> CellView<'a> {
     fn new(report: &'a RunReport, cell: &'a CellReport, anchor: &str) -> Self {
         let cause = cell.root_cause.as_ref();
-        let paths: HashMap<&str, Vec<&str>> =
-            cell.stacks.iter().map(|stack| (&*stack.stack_id, cell.path_of(&stack.stack_id))).collect();
+        let paths: HashMap<&str, Vec<&str>> = cell
+            .stacks
+            .iter()
+            .map(|stack| (&*stack.stack_id, cell.path_of(&stack.stack_id)))
+            .collect();
         let row = |event: &'a StackEvent| EventRow::new(event, paths.get(&*event.stack_id), cause);
-        let cause_at = cause
-            .and_then(|cause| cell.events.iter().position(|event| cause.event_id.as_ref() == Some(&event.event_id)));
-        let cause_event = cause_at.and_then(|at| Some((at, cell.events.get(at)?)));
-        let console = |stack_id: &str| console_url(stack_id).filter(|_| report.endpoint.is_none() && !report.simulated);
-        let nested = cell.stacks.iter().filter(|stack| stack.depth > 0).map(|stack| NestedStack {
-            path: paths.get(&*stack.stack_id).map(|path| path.join("/")).unwrap_or_default(),
-            stack_name: &stack.stack_name,
-            status: stack.status.as_ref().map(StackStatus::as_str),
-            console_url: console(&stack.stack_id),
+        let cause_at = cause.and_then(|cause| {
+            cell.events
+                .iter()
+                .position(|event| cause.event_id.as_ref() == Some(&event.event_id))
         });
+        let cause_event = cause_at.and_then(|at| Some((at, cell.events.get(at)?)));
+        let console = |stack_id: &str| {
+            console_url(stack_id).filter(|_| report.endpoint.is_none() && !report.simulated)
+        };
+        let nested = cell
+            .stacks
+            .iter()
+            .filter(|stack| stack.depth > 0)
+            .map(|stack| NestedStack {
+                path: paths
+                    .get(&*stack.stack_id)
+                    .map(|path| path.join("/"))
+                    .unwrap_or_default(),
+                stack_name: &stack.stack_name,
+                status: stack.status.as_ref().map(StackStatus::as_str),
+                console_url: console(&stack.stack_id),
+            });
         Self {
             cell,
             at_a_glance: MatrixCell::new(cell, anchor),
             cause_head: cause.and_then(|cause| cause.text.strip_suffix(&cause.reason)),
             cause_reason: cause.map(|cause| &*cause.reason),
             cause_event: cause_event.map(|(at, event)| (at + 1, clock(event))),
-            cause_url: cause_event.filter(|(_, event)| event.depth > 0).and_then(|(_, event)| console(&event.stack_id)),
+            cause_url: cause_event
+                .filter(|(_, event)| event.depth > 0)
+                .and_then(|(_, event)| console(&event.stack_id)),
             log_file: cfn_logs::file_name(cell),
             console_url: cell.stack_id.as_deref().and_then(console),
             nested: nested.collect(),
@@ -338,7 +407,8 @@ impl<'a> CellView<'a> {
 impl<'a> EventRow<'a> {
     fn new(event: &'a StackEvent, path: Option<&Vec<&'a str>>, cause: Option<&RootCause>) -> Self {
         let path = path.map(Vec::as_slice).unwrap_or_default();
-        // CloudFormation names a nested stack by its parents' names and a suffix; its logical id says more.
+        // CloudFormation names a nested stack by its parents' names and a suffix; its logical id
+        // says more.
         let (outer, name, kind) = match path.split_last() {
             _ if !event.is_of_stack() => (path, &*event.logical_id, &*event.resource_type),
             Some((name, outer)) => (outer, *name, "the nested stack"),
@@ -372,10 +442,12 @@ fn tone_of(status: &ResourceStatus) -> Option<&'static str> {
     }
 }
 
-/// The stack's page in its partition's console; none for a partition whose console's name is not known.
+/// The stack's page in its partition's console; none for a partition whose console's name is not
+/// known.
 fn console_url(stack_id: &str) -> Option<String> {
     let mut parts = stack_id.split(':').skip(1);
-    let (partition, _, region, account) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let (partition, _, region, account) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     if !account.bytes().all(|byte| byte.is_ascii_digit()) {
         // It has been masked, and would lead nowhere.
         return None;
@@ -390,14 +462,22 @@ fn console_url(stack_id: &str) -> Option<String> {
     if region.is_empty() || region.contains(|c: char| !c.is_ascii_alphanumeric() && c != '-') {
         return None;
     }
-    let host = if partition == "aws-us-gov" { host.into() } else { format!("{region}.{host}") };
+    let host = if partition == "aws-us-gov" {
+        host.into()
+    } else {
+        format!("{region}.{host}")
+    };
     let encoded: String = stack_id.bytes().map(percent_encoded).collect();
-    Some(format!("https://{host}/cloudformation/home?region={region}#/stacks/stackinfo?stackId={encoded}"))
+    Some(format!(
+        "https://{host}/cloudformation/home?region={region}#/stacks/stackinfo?stackId={encoded}"
+    ))
 }
 
 fn percent_encoded(byte: u8) -> String {
     match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+            char::from(byte).to_string()
+        }
         _ => format!("%{byte:02X}"),
     }
 }
@@ -413,7 +493,9 @@ mod tests {
 
     #[test]
     fn consoles_of_the_partitions() {
-        let check = |stack_id: &str, expect: Option<&str>| assert_eq!(console_url(stack_id).as_deref(), expect);
+        let check = |stack_id: &str, expect: Option<&str>| {
+            assert_eq!(console_url(stack_id).as_deref(), expect)
+        };
         check(
             "arn:aws:cloudformation:us-east-1:1:stack/a/b",
             Some(
@@ -444,7 +526,10 @@ mod tests {
     #[test]
     fn every_cell_has_an_anchor_of_its_own() {
         let cell = |test: &str| Cell {
-            id: CellId { test: test.into(), region: "r".into() },
+            id: CellId {
+                test: test.into(),
+                region: "r".into(),
+            },
             stack_name: String::new(),
             template: String::new(),
             account_id: String::new(),
@@ -460,7 +545,14 @@ mod tests {
             templates: Vec::new(),
             cells: vec![cell("a b"), cell("a_b"), cell("a/b")],
         };
-        let event = RunEvent { seq: 1, at: Timestamp::UNIX_EPOCH, happening: Happening::RunStarted(run) };
-        assert_eq!(anchors(&RunReport::from_events([&event])), ["a_b/r", "a_b/r_", "a_b/r__"]);
+        let event = RunEvent {
+            seq: 1,
+            at: Timestamp::UNIX_EPOCH,
+            happening: Happening::RunStarted(run),
+        };
+        assert_eq!(
+            anchors(&RunReport::from_events([&event])),
+            ["a_b/r", "a_b/r_", "a_b/r__"]
+        );
     }
 }

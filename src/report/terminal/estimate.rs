@@ -1,8 +1,9 @@
-//! How long the tests will still take: from how long the same cells took in the run before, else from what has passed of
-//! the same test in this one.
+//! How long the tests will still take: from how long the same cells took in the run before, else
+//! from what has passed of the same test in this one.
 //!
-//! It is the time until the last verdict that is foretold; what is deleted after that is not. Nothing is foretold where
-//! there is no basis, and a cell that takes longer than was expected of it has no part in it any more.
+//! It is the time until the last verdict that is foretold; what is deleted after that is not.
+//! Nothing is foretold where there is no basis, and a cell that takes longer than was expected of
+//! it has no part in it any more.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -42,21 +43,40 @@ struct Cell {
 }
 
 impl Former {
-    /// Of the `report.json` in a folder. One that is not there, or that can't be read, merely foretells nothing.
+    /// Of the `report.json` in a folder. One that is not there, or that can't be read, merely
+    /// foretells nothing.
     pub fn read(folder: &Path) -> Self {
         let bytes = input::read(&folder.join("report.json"), input::RECORD).unwrap_or_default();
-        let Ok(report) = serde_json::from_slice::<Report>(&bytes) else { return Self::default() };
-        let passed = report.cells.into_iter().filter(|cell| cell.state == "passed");
-        let seconds = passed.filter_map(|cell| Some((cell.id, cell.duration_seconds?))).collect();
-        Self { simulated: report.simulated, seconds }
+        let Ok(report) = serde_json::from_slice::<Report>(&bytes) else {
+            return Self::default();
+        };
+        let passed = report
+            .cells
+            .into_iter()
+            .filter(|cell| cell.state == "passed");
+        let seconds = passed
+            .filter_map(|cell| Some((cell.id, cell.duration_seconds?)))
+            .collect();
+        Self {
+            simulated: report.simulated,
+            seconds,
+        }
     }
 
     /// Seconds until the last verdict of the run, as far as can be told and is worth it.
-    pub fn left(&self, report: &RunReport, phases: impl Fn(&CellId) -> Phase, now: Timestamp) -> Option<f64> {
+    pub fn left(
+        &self,
+        report: &RunReport,
+        phases: impl Fn(&CellId) -> Phase,
+        now: Timestamp,
+    ) -> Option<f64> {
         let of_tests = means(report);
         let expected = |cell: &CellReport| {
             // A simulation's hours are seconds.
-            let before = self.seconds.get(&cell.id).filter(|_| self.simulated == report.simulated);
+            let before = self
+                .seconds
+                .get(&cell.id)
+                .filter(|_| self.simulated == report.simulated);
             before.or_else(|| of_tests.get(&*cell.id.test)).copied()
         };
         let (mut longest, mut sum, mut waiting, mut places) = (0.0_f64, 0.0, 0, 0);
@@ -64,7 +84,9 @@ impl Former {
             match cell.state {
                 CellState::Running => {
                     places += 1;
-                    let so_far = cell.started_at.map_or(0, |at| (now.as_millisecond() - at.as_millisecond()).max(0));
+                    let so_far = cell
+                        .started_at
+                        .map_or(0, |at| (now.as_millisecond() - at.as_millisecond()).max(0));
                     let rest = (expected(cell)? - so_far as f64 / 1000.0).max(0.0);
                     (longest, sum) = (longest.max(rest), sum + rest);
                 }
@@ -81,7 +103,11 @@ impl Former {
             return None;
         }
         // Those that wait take the places of those at work, one after the other.
-        let in_turn = if waiting > 0 { sum / places as f64 } else { 0.0 };
+        let in_turn = if waiting > 0 {
+            sum / places as f64
+        } else {
+            0.0
+        };
         Some(longest.max(in_turn))
     }
 }
@@ -89,17 +115,26 @@ impl Former {
 /// How long the cells of each test that have passed took on the average.
 fn means(report: &RunReport) -> HashMap<&str, f64> {
     let mut sums: HashMap<&str, (f64, f64)> = HashMap::new();
-    let passed = report.cells.iter().filter(|cell| cell.state == CellState::Passed);
-    for (test, seconds) in passed.filter_map(|cell| Some((&*cell.id.test, cell.duration_seconds?))) {
+    let passed = report
+        .cells
+        .iter()
+        .filter(|cell| cell.state == CellState::Passed);
+    for (test, seconds) in passed.filter_map(|cell| Some((&*cell.id.test, cell.duration_seconds?)))
+    {
         let (sum, count) = sums.entry(test).or_default();
         (*sum, *count) = (*sum + seconds, *count + 1.0);
     }
-    sums.into_iter().map(|(test, (sum, count))| (test, sum / count)).collect()
+    sums.into_iter()
+        .map(|(test, (sum, count))| (test, sum / count))
+        .collect()
 }
 
 /// `about 3m left`: no more exact than it is known.
 pub fn about(seconds: f64) -> String {
-    let (tens, minutes) = ((seconds / 10.0).ceil() as u64 * 10, (seconds / 60.0).round() as u64);
+    let (tens, minutes) = (
+        (seconds / 10.0).ceil() as u64 * 10,
+        (seconds / 60.0).round() as u64,
+    );
     match minutes {
         _ if tens < 60 => format!("about {tens}s left"),
         0..=1 => "about 1m left".to_owned(),
@@ -114,9 +149,18 @@ mod tests {
     use crate::report::tests::fixture;
 
     fn former(cells: &[(&str, &str, f64)]) -> Former {
-        let id = |test: &str, region: &str| CellId { test: test.into(), region: region.into() };
-        let seconds = cells.iter().map(|(test, region, seconds)| (id(test, region), *seconds)).collect();
-        Former { simulated: false, seconds }
+        let id = |test: &str, region: &str| CellId {
+            test: test.into(),
+            region: region.into(),
+        };
+        let seconds = cells
+            .iter()
+            .map(|(test, region, seconds)| (id(test, region), *seconds))
+            .collect();
+        Former {
+            simulated: false,
+            seconds,
+        }
     }
 
     /// What is left `second` seconds into the run of a fixture, whose six cells begin in its fifth.
@@ -124,14 +168,22 @@ mod tests {
         let events = fixture("passing");
         let now = events[0].at + jiff::SignedDuration::from_secs(second);
         let mut report = RunReport::default();
-        events.iter().take_while(|event| event.at <= now).for_each(|event| report.apply(event));
-        former.left(&report, |_| Phase::Creating, now).map(f64::round)
+        events
+            .iter()
+            .take_while(|event| event.at <= now)
+            .for_each(|event| report.apply(event));
+        former
+            .left(&report, |_| Phase::Creating, now)
+            .map(f64::round)
     }
 
     const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
 
     fn all(vpc: f64, app: f64) -> Vec<(&'static str, &'static str, f64)> {
-        REGIONS.iter().flat_map(|region| [("vpc", *region, vpc), ("app", *region, app)]).collect()
+        REGIONS
+            .iter()
+            .flat_map(|region| [("vpc", *region, vpc), ("app", *region, app)])
+            .collect()
     }
 
     #[test]
@@ -139,7 +191,8 @@ mod tests {
         let begun = left(&former(&all(100.0, 200.0)), 30).unwrap();
         assert_eq!(left(&former(&all(100.0, 200.0)), 40), Some(begun - 10.0));
         assert!((170.0..180.0).contains(&begun), "{begun}");
-        // A cell that overran says nothing of the others, and all of them together say nothing at all.
+        // A cell that overran says nothing of the others, and all of them together say nothing at
+        // all.
         assert_eq!(left(&former(&all(1.0, 200.0)), 30), Some(begun));
         assert_eq!(left(&former(&all(1.0, 1.0)), 30), None);
     }
@@ -150,7 +203,16 @@ mod tests {
         // One cell without a basis may take any time.
         assert_eq!(left(&former(&all(100.0, 200.0)[1..]), 30), None);
         // What passed in a simulation says nothing of AWS.
-        assert_eq!(left(&Former { simulated: true, ..former(&all(100.0, 200.0)) }, 30), None);
+        assert_eq!(
+            left(
+                &Former {
+                    simulated: true,
+                    ..former(&all(100.0, 200.0))
+                },
+                30
+            ),
+            None
+        );
         // Nothing has begun, and everything has ended.
         assert_eq!(left(&former(&all(100.0, 200.0)), 0), None);
         assert_eq!(left(&former(&all(100.0, 200.0)), 10_000), None);
@@ -159,15 +221,24 @@ mod tests {
     #[test]
     fn a_test_that_passed_elsewhere_is_a_basis() {
         let mut report = RunReport::from_events(&fixture("passing"));
-        let waiting = report.cells.iter_mut().find(|cell| &*cell.id.test == "app").unwrap();
+        let waiting = report
+            .cells
+            .iter_mut()
+            .find(|cell| &*cell.id.test == "app")
+            .unwrap();
         let id = waiting.id.clone();
         (waiting.state, waiting.duration_seconds) = (CellState::Waiting, None);
         let now = report.started_at.unwrap();
-        let of_others = report.cells.iter().filter(|cell| &*cell.id.test == "app" && cell.id != id);
+        let of_others = report
+            .cells
+            .iter()
+            .filter(|cell| &*cell.id.test == "app" && cell.id != id);
         let others: Vec<f64> = of_others.filter_map(|cell| cell.duration_seconds).collect();
         let expect = others.iter().sum::<f64>() / others.len() as f64;
         // It waits until a stack that is being deleted is gone.
-        let left = Former::default().left(&report, |_| Phase::Deleting, now).unwrap();
+        let left = Former::default()
+            .left(&report, |_| Phase::Deleting, now)
+            .unwrap();
         assert!((left - expect).abs() < 0.001, "{left} {expect}");
     }
 
@@ -176,11 +247,18 @@ mod tests {
         let mut report = RunReport::from_events(&fixture("passing"));
         let now = report.started_at.unwrap();
         for (index, cell) in report.cells.iter_mut().enumerate() {
-            cell.state = if index < 2 { CellState::Running } else { CellState::Waiting };
+            cell.state = if index < 2 {
+                CellState::Running
+            } else {
+                CellState::Waiting
+            };
             cell.started_at = Some(now);
         }
         // Six of a hundred seconds, two at once.
-        assert_eq!(former(&all(100.0, 100.0)).left(&report, |_| Phase::Creating, now), Some(300.0));
+        assert_eq!(
+            former(&all(100.0, 100.0)).left(&report, |_| Phase::Creating, now),
+            Some(300.0)
+        );
     }
 
     #[test]
@@ -191,10 +269,21 @@ mod tests {
             std::fs::write(folder.path().join("report.json"), text).unwrap();
             assert!(Former::read(folder.path()).seconds.is_empty(), "{text}");
         }
-        crate::report::write(&RunReport::from_events(&fixture("one-failed")), folder.path()).unwrap();
+        crate::report::write(
+            &RunReport::from_events(&fixture("one-failed")),
+            folder.path(),
+        )
+        .unwrap();
         let former = Former::read(folder.path());
         assert_eq!(former.seconds.len(), 5, "one failed: {former:?}");
-        assert_eq!(former.seconds[&CellId { test: "vpc".into(), region: "us-east-1".into() }].round(), 97.0);
+        assert_eq!(
+            former.seconds[&CellId {
+                test: "vpc".into(),
+                region: "us-east-1".into()
+            }]
+                .round(),
+            97.0
+        );
     }
 
     #[test]

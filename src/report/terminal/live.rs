@@ -1,7 +1,8 @@
-//! The live view: a bar for the upload and one line for each cell at work, redrawn in place; what has ended is printed
-//! above it for good.
+//! The live view: a bar for the upload and one line for each cell at work, redrawn in place; what
+//! has ended is printed above it for good.
 //!
-//! However many cells there are, the view takes no more lines than the terminal has: the rest is counted by state.
+//! However many cells there are, the view takes no more lines than the terminal has: the rest is
+//! counted by state.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -27,7 +28,8 @@ pub struct Live {
     progress: Progress,
     columns: Columns,
     screen: MultiProgress,
-    /// What stays is written past the bars' library, which would have each line drawn again with the bars.
+    /// What stays is written past the bars' library, which would have each line drawn again with
+    /// the bars.
     out: Box<dyn Write + Send>,
     upload: Option<ProgressBar>,
     /// All lines about cells, as one bar's message: they change together or not at all.
@@ -41,10 +43,17 @@ impl Live {
             let (rows, columns) = console::Term::stderr().size();
             (usize::from(rows), usize::from(fixed.unwrap_or(columns)))
         };
-        Self::new(options, Box::new(Stderr), Box::new(Stderr), Arc::new(size), DRAWINGS)
+        Self::new(
+            options,
+            Box::new(Stderr),
+            Box::new(Stderr),
+            Arc::new(size),
+            DRAWINGS,
+        )
     }
 
-    /// `bars` and `out` lead to the same terminal; `drawings` of the bars a second are done at most.
+    /// `bars` and `out` lead to the same terminal; `drawings` of the bars a second are done at
+    /// most.
     fn new(
         options: Options,
         bars: Box<dyn Write + Send>,
@@ -53,16 +62,35 @@ impl Live {
         drawings: u8,
     ) -> Self {
         let screen = Screen::new(bars, size.clone(), options.reflows);
-        let screen = MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(screen), drawings));
-        let cells = screen.add(ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner()));
-        // The template is a constant; should it ever be wrong, the default one shows the message too.
-        cells.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        let screen = MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(
+            Box::new(screen),
+            drawings,
+        ));
+        let cells =
+            screen.add(ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner()));
+        // The template is a constant; should it ever be wrong, the default one shows the message
+        // too.
+        cells.set_style(
+            ProgressStyle::with_template("{msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
         let (progress, columns) = (Progress::default(), Columns::default());
-        Self { options, size, progress, columns, screen, out, upload: None, cells }
+        Self {
+            options,
+            size,
+            progress,
+            columns,
+            screen,
+            out,
+            upload: None,
+            cells,
+        }
     }
 
     fn paint(&self) -> Paint {
-        Paint { colour: self.options.colour }
+        Paint {
+            colour: self.options.colour,
+        }
     }
 
     fn draw(&self, now: Timestamp) {
@@ -80,24 +108,52 @@ impl Live {
         // One row each for the upload, the counts and the cursor, and one that is left free.
         let room = rows.saturating_sub(4).max(1);
         active.sort_by_key(|(_, activity)| activity.phase == Phase::Waiting);
-        let shown = if active.len() > room { room - 1 } else { active.len() };
+        let shown = if active.len() > room {
+            room - 1
+        } else {
+            active.len()
+        };
         let columns = columns.saturating_sub(1).max(20);
         let state = self.state(now);
-        let mut lines: Vec<String> =
-            active.iter().take(shown).map(|(cell, activity)| state.row(cell, activity, columns)).collect();
+        let mut lines: Vec<String> = active
+            .iter()
+            .take(shown)
+            .map(|(cell, activity)| state.row(cell, activity, columns))
+            .collect();
         let folded = active.get(shown..).unwrap_or_default();
         if !folded.is_empty() {
             let states = state::counts(folded.iter().map(|(_, activity)| activity.phase));
-            let key = if self.options.has_key { "; the key s shows all" } else { "" };
-            lines.push(self.paint().faint(&format!("  … {} more: {states}{key}", folded.len())));
+            let key = if self.options.has_key {
+                "; the key s shows all"
+            } else {
+                ""
+            };
+            lines.push(
+                self.paint()
+                    .faint(&format!("  … {} more: {states}{key}", folded.len())),
+            );
         }
         lines.push(state.tally(columns));
-        lines.iter().map(|line| console::truncate_str(line, columns, "…").into_owned()).collect()
+        lines
+            .iter()
+            .map(|line| console::truncate_str(line, columns, "…").into_owned())
+            .collect()
     }
 
     fn state(&self, now: Timestamp) -> State<'_> {
-        let Self { progress, options, columns, .. } = self;
-        State { progress, former: &options.former, columns: *columns, paint: self.paint(), now }
+        let Self {
+            progress,
+            options,
+            columns,
+            ..
+        } = self;
+        State {
+            progress,
+            former: &options.former,
+            columns: *columns,
+            paint: self.paint(),
+            now,
+        }
     }
 
     /// Prints the state of every stack if somebody has asked for it.
@@ -121,33 +177,56 @@ impl Live {
             return;
         }
         let bar = self.upload.get_or_insert_with(|| {
-            let style = ProgressStyle::with_template("  upload  [{bar:24}] {pos}/{len} files  {msg}");
-            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
-            self.screen.insert_before(&self.cells, ProgressBar::new(0).with_style(style))
+            let style =
+                ProgressStyle::with_template("  upload  [{bar:24}] {pos}/{len} files  {msg}");
+            let style = style
+                .unwrap_or_else(|_| ProgressStyle::default_bar())
+                .progress_chars("=> ");
+            self.screen
+                .insert_before(&self.cells, ProgressBar::new(0).with_style(style))
         });
         bar.set_length(upload.objects_in_all);
         bar.set_position(upload.objects);
-        bar.set_message(format!("{} / {}", HumanBytes(upload.bytes), HumanBytes(upload.bytes_in_all)));
+        bar.set_message(format!(
+            "{} / {}",
+            HumanBytes(upload.bytes),
+            HumanBytes(upload.bytes_in_all)
+        ));
     }
 
-    /// What the event leaves on the screen. Cells that passed only count, until the summary names them: with hundreds
-    /// of cells they would push the failures off the screen.
+    /// What the event leaves on the screen. Cells that passed only count, until the summary names
+    /// them: with hundreds of cells they would push the failures off the screen.
     fn lines_of(&self, event: &RunEvent) -> Vec<String> {
         let (report, paint) = (&self.progress.report, self.paint());
         let width = (self.size)().1;
         if let Happening::CellFinished { cell, .. } = &event.happening {
-            let failed = report.cell_of(cell).filter(|cell| cell.state != CellState::Passed);
-            let rows = |cell| summary::cell_rows(cell, &self.columns, paint, Some(width), summary::Detail::FULL);
+            let failed = report
+                .cell_of(cell)
+                .filter(|cell| cell.state != CellState::Passed);
+            let rows = |cell| {
+                summary::cell_rows(
+                    cell,
+                    &self.columns,
+                    paint,
+                    Some(width),
+                    summary::Detail::FULL,
+                )
+            };
             return failed.map(rows).unwrap_or_default();
         }
         let told = notice::of(&event.happening, report).filter(|(level, _)| *level > Level::Detail);
-        let Some((level, line)) = told else { return Vec::new() };
+        let Some((level, line)) = told else {
+            return Vec::new();
+        };
         let painted = |line: &String| match level {
             Level::Error => paint.bad(line),
             Level::Warning => paint.warn(line),
             Level::Milestone | Level::Detail => line.clone(),
         };
-        text::wrap(&line, width.saturating_sub(3)).iter().map(|line| format!("  {}", painted(line))).collect()
+        text::wrap(&line, width.saturating_sub(3))
+            .iter()
+            .map(|line| format!("  {}", painted(line)))
+            .collect()
     }
 
     /// Prints what stays on the screen.
@@ -165,7 +244,8 @@ impl Live {
 
 impl Consumer for Live {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
-        self.options.note(event, self.progress.report.has_finished());
+        self.options
+            .note(event, self.progress.report.has_finished());
         self.progress.apply(event);
         let lines = self.lines_of(event);
         self.tell(&lines)?;
@@ -173,7 +253,9 @@ impl Consumer for Live {
         match &event.happening {
             // There may be thousands of these; `tick` shows what they came to.
             Happening::StackEvent { .. } | Happening::ObjectRemoved { .. } => return Ok(()),
-            Happening::ObjectUploaded { .. } | Happening::UploadStarted { .. } | Happening::UploadFinished { .. } => {
+            Happening::ObjectUploaded { .. }
+            | Happening::UploadStarted { .. }
+            | Happening::UploadFinished { .. } => {
                 self.show_upload();
                 return Ok(());
             }
@@ -217,7 +299,8 @@ mod tests {
 
     impl Write for Onto {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.write_str(&String::from_utf8_lossy(bytes).replace('\n', "\r\n"))?;
+            self.0
+                .write_str(&String::from_utf8_lossy(bytes).replace('\n', "\r\n"))?;
             Ok(bytes.len())
         }
 
@@ -230,7 +313,10 @@ mod tests {
     fn former() -> Former {
         let folder = tempfile::tempdir().unwrap();
         let mut report = crate::report::RunReport::from_events(&fixture("passing"));
-        report.cells.iter_mut().for_each(|cell| cell.duration_seconds = Some(170.0));
+        report
+            .cells
+            .iter_mut()
+            .for_each(|cell| cell.duration_seconds = Some(170.0));
         crate::report::write(&report, folder.path()).unwrap();
         Former::read(folder.path())
     }
@@ -240,7 +326,12 @@ mod tests {
         let terminal = InMemoryTerm::new(rows, columns);
         let size = move || (usize::from(rows), usize::from(columns));
         let report = Some("taskcat_outputs/index.html".into());
-        let options = Options { report, former: former(), has_key: true, ..Options::default() };
+        let options = Options {
+            report,
+            former: former(),
+            has_key: true,
+            ..Options::default()
+        };
         let mut live = Live::new(
             options,
             Box::new(Onto(terminal.clone())),
@@ -288,31 +379,61 @@ mod tests {
     fn no_line_is_wider_than_the_terminal_and_no_view_is_higher() {
         let events = told_of_templates(many(2, 20));
         let mut live = on(Written::default(), 24, 100, true);
-        events.iter().take(200).for_each(|event| live.take(event).unwrap());
+        events
+            .iter()
+            .take(200)
+            .for_each(|event| live.take(event).unwrap());
         for (rows, columns) in [(24, 100), (8, 100), (24, 60), (8, 40), (5, 30), (4, 24)] {
             let frame = live.frame(events[199].at, rows, columns);
             assert!(frame.len() < rows, "{rows}: {frame:#?}");
-            assert!(frame.iter().all(|line| console::measure_text_width(line) < columns), "{columns}: {frame:#?}");
+            assert!(
+                frame
+                    .iter()
+                    .all(|line| console::measure_text_width(line) < columns),
+                "{columns}: {frame:#?}"
+            );
         }
     }
 
     fn on(out: Written, rows: usize, columns: usize, reflows: bool) -> Live {
-        let options = Options { reflows, ..Options::default() };
-        Live::new(options, Box::new(Written::default()), Box::new(out), Arc::new(move || (rows, columns)), u8::MAX)
+        let options = Options {
+            reflows,
+            ..Options::default()
+        };
+        Live::new(
+            options,
+            Box::new(Written::default()),
+            Box::new(out),
+            Arc::new(move || (rows, columns)),
+            u8::MAX,
+        )
     }
 
-    /// Six lines of more than 80 columns, and the counts. Made narrower, the terminal has broken each of the six in two.
+    /// Six lines of more than 80 columns, and the counts. Made narrower, the terminal has broken
+    /// each of the six in two.
     #[test]
     fn what_a_narrower_terminal_has_broken_is_taken_back() {
         let check = |reflows, columns: usize, up: usize, clears: bool| {
             let width = Arc::new(AtomicUsize::new(100));
             let (bars, size) = (Written::default(), width.clone());
             let size = Arc::new(move || (24, size.load(Ordering::Relaxed)));
-            let options = Options { reflows, ..Options::default() };
-            let mut live = Live::new(options, Box::new(bars.clone()), Box::new(Written::default()), size, u8::MAX);
+            let options = Options {
+                reflows,
+                ..Options::default()
+            };
+            let mut live = Live::new(
+                options,
+                Box::new(bars.clone()),
+                Box::new(Written::default()),
+                size,
+                u8::MAX,
+            );
             let events = with_templates();
             let until = events[0].at + jiff::SignedDuration::from_secs(29);
-            events.iter().take_while(|event| event.at < until).for_each(|event| live.take(event).unwrap());
+            events
+                .iter()
+                .take_while(|event| event.at < until)
+                .for_each(|event| live.take(event).unwrap());
             // Drawings that follow one another at once are left out by the drawing's pacing.
             std::thread::sleep(std::time::Duration::from_millis(60));
             live.draw(until);
@@ -321,10 +442,14 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(60));
             live.draw(until + jiff::SignedDuration::from_secs(1));
             let drawn = bars.take();
-            assert!(drawn.starts_with(&format!("\u{1b}[{up}A")), "{columns}: {drawn:?}");
+            assert!(
+                drawn.starts_with(&format!("\u{1b}[{up}A")),
+                "{columns}: {drawn:?}"
+            );
             assert_eq!(drawn.contains("\r\u{1b}[J"), clears, "{columns}: {drawn:?}");
             assert!(
-                !drawn.contains("   \u{1b}[6A") && drawn.contains("AWS::EC2::VPC)\r\n") == (columns > 100),
+                !drawn.contains("   \u{1b}[6A")
+                    && drawn.contains("AWS::EC2::VPC)\r\n") == (columns > 100),
                 "{drawn:?}"
             );
         };
@@ -339,7 +464,10 @@ mod tests {
         let mut live = on(written.clone(), 24, 100, true);
         live.options.asked.ask();
         let events = with_templates();
-        events.iter().take(60).for_each(|event| live.take(event).unwrap());
+        events
+            .iter()
+            .take(60)
+            .for_each(|event| live.take(event).unwrap());
         written.take();
         live.options.asked.ask();
         live.answer(events[59].at).unwrap();
@@ -354,10 +482,17 @@ mod tests {
     #[ignore = "for the eye"]
     fn replay_for_the_eye() {
         let run = std::env::var("RUN").unwrap_or("one-failed".into());
-        let events =
-            if run == "many" { many(15, 20) } else { crate::report::events::read(&fixture_path(&run)).unwrap() };
-        let options =
-            Options { is_terminal: true, colour: true, report: Some("index.html".into()), ..Options::default() };
+        let events = if run == "many" {
+            many(15, 20)
+        } else {
+            crate::report::events::read(&fixture_path(&run)).unwrap()
+        };
+        let options = Options {
+            is_terminal: true,
+            colour: true,
+            report: Some("index.html".into()),
+            ..Options::default()
+        };
         let mut live = Live::on_stderr(options);
         let mut now = events[0].at;
         for event in &events {

@@ -1,8 +1,9 @@
-//! The run as those see it who watch: on a terminal a live view, elsewhere log lines; at the end a summary. All of it
-//! goes to stderr.
+//! The run as those see it who watch: on a terminal a live view, elsewhere log lines; at the end a
+//! summary. All of it goes to stderr.
 //!
-//! `progress` knows what each cell is doing, `state` and `estimate` say it, `notice` puts an event into words, `live`
-//! (on its `screen`) and `plain` show them. Whether there is a terminal, and whether it takes colours, `cli` has found out.
+//! `progress` knows what each cell is doing, `state` and `estimate` say it, `notice` puts an event
+//! into words, `live` (on its `screen`) and `plain` show them. Whether there is a terminal, and
+//! whether it takes colours, `cli` has found out.
 
 mod estimate;
 mod live;
@@ -34,7 +35,8 @@ pub struct Options {
     pub minimal: bool,
     /// stderr is a terminal that can move its cursor.
     pub is_terminal: bool,
-    /// Columns to break lines at; the terminal is asked where absent, and without a terminal lines are not broken.
+    /// Columns to break lines at; the terminal is asked where absent, and without a terminal lines
+    /// are not broken.
     pub width: Option<u16>,
     /// Escape codes for colours may be written.
     pub colour: bool,
@@ -51,7 +53,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// After the last event there is only the news that a report could not be written; then nobody is sent to it.
+    /// After the last event there is only the news that a report could not be written; then nobody
+    /// is sent to it.
     fn note(&mut self, event: &RunEvent, has_finished: bool) {
         if has_finished && matches!(event.happening, Happening::Warning { .. }) {
             self.report = None;
@@ -64,7 +67,8 @@ impl Options {
     }
 }
 
-/// Whether somebody wants to see the state of every stack. The view looks at it once a second or more often.
+/// Whether somebody wants to see the state of every stack. The view looks at it once a second or
+/// more often.
 #[derive(Clone, Debug, Default)]
 pub struct Asked(Arc<AtomicBool>);
 
@@ -110,7 +114,11 @@ struct Paint {
 
 impl Paint {
     fn apply(self, style: Style, text: &str) -> String {
-        if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
+        if self.colour {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
     }
 
     fn good(self, text: &str) -> String {
@@ -137,7 +145,10 @@ impl Paint {
         match state {
             CellState::Passed => self.good(text),
             CellState::Failed => self.bad(text),
-            CellState::Interrupted | CellState::Skipped | CellState::Waiting | CellState::Running => self.warn(text),
+            CellState::Interrupted
+            | CellState::Skipped
+            | CellState::Waiting
+            | CellState::Running => self.warn(text),
         }
     }
 }
@@ -152,9 +163,17 @@ struct Columns {
 impl Columns {
     fn of(cells: &[CellReport]) -> Self {
         let widest = |name: fn(&CellReport) -> &str| {
-            cells.iter().map(|cell| console::measure_text_width(&text::one_line(name(cell)))).max().unwrap_or(0).min(40)
+            cells
+                .iter()
+                .map(|cell| console::measure_text_width(&text::one_line(name(cell))))
+                .max()
+                .unwrap_or(0)
+                .min(40)
         };
-        Self { test: widest(|cell| &cell.id.test), region: widest(|cell| &cell.id.region) }
+        Self {
+            test: widest(|cell| &cell.id.test),
+            region: widest(|cell| &cell.id.region),
+        }
     }
 
     fn width(self) -> usize {
@@ -206,7 +225,8 @@ pub(super) mod tests {
         }
     }
 
-    /// The run in which a nested stack's subnet fails, as it is recorded today: with what its templates declare.
+    /// The run in which a nested stack's subnet fails, as it is recorded today: with what its
+    /// templates declare.
     pub fn with_templates() -> Vec<RunEvent> {
         told_of_templates(fixture("one-failed"))
     }
@@ -214,12 +234,22 @@ pub(super) mod tests {
     pub fn told_of_templates(mut events: Vec<RunEvent>) -> Vec<RunEvent> {
         let declared = |ids: &[&str], conditional: bool| {
             let resource = |(line, id): (usize, &&str)| {
-                ((*id).to_owned(), serde_json::json!({"line": 10 * line + 20, "conditional": conditional}))
+                (
+                    (*id).to_owned(),
+                    serde_json::json!({"line": 10 * line + 20, "conditional": conditional}),
+                )
             };
-            ids.iter().enumerate().map(resource).collect::<serde_json::Map<_, _>>()
+            ids.iter()
+                .enumerate()
+                .map(resource)
+                .collect::<serde_json::Map<_, _>>()
         };
-        let mut network = declared(&["VPC", "InternetGateway", "PublicSubnet1", "PrivateSubnet1"], false);
-        network["PrivateSubnet1"]["parameters"] = serde_json::json!(["PrivateSubnet1CIDR", "VPCCIDR"]);
+        let mut network = declared(
+            &["VPC", "InternetGateway", "PublicSubnet1", "PrivateSubnet1"],
+            false,
+        );
+        network["PrivateSubnet1"]["parameters"] =
+            serde_json::json!(["PrivateSubnet1CIDR", "VPCCIDR"]);
         network.append(&mut declared(&["NatGateway1", "NatGateway2"], true));
         let mut app = declared(&["NetworkStack", "Database", "Listener"], false);
         app["NetworkStack"]["template"] = "submodules/vpc/templates/vpc.template.yaml".into();
@@ -242,7 +272,14 @@ pub(super) mod tests {
     #[test]
     fn below_a_failure_stands_where_it_is_declared() {
         let check = |name: &str, quiet, minimal| {
-            let text = plain(&with_templates(), Options { quiet, minimal, ..Options::default() });
+            let text = plain(
+                &with_templates(),
+                Options {
+                    quiet,
+                    minimal,
+                    ..Options::default()
+                },
+            );
             insta::assert_snapshot!(name, text);
         };
         check("notes.plain", false, false);
@@ -254,17 +291,29 @@ pub(super) mod tests {
     fn the_summary_fits_a_small_terminal_and_ends_with_what_failed() {
         let summary = |events: &[RunEvent], width| {
             let report = crate::report::RunReport::from_events(events);
-            let options = Options { report: Some("taskcat_outputs/index.html".into()), ..Options::default() };
+            let options = Options {
+                report: Some("taskcat_outputs/index.html".into()),
+                ..Options::default()
+            };
             summary::lines(&report, &options, Some(width))
         };
         let check = |name: &str, events: Vec<RunEvent>, width: usize| {
             let lines = summary(&events, width);
-            assert!(lines.iter().all(|line| console::measure_text_width(line) <= width), "{lines:#?}");
+            assert!(
+                lines
+                    .iter()
+                    .all(|line| console::measure_text_width(line) <= width),
+                "{lines:#?}"
+            );
             assert!(lines.len() < 24, "{}: {lines:#?}", lines.len());
             insta::assert_snapshot!(name, lines.join("\n"));
         };
         check("one of six.summary", with_templates(), 100);
-        check("three of thirty.summary", told_of_templates(many(5, 6)), 100);
+        check(
+            "three of thirty.summary",
+            told_of_templates(many(5, 6)),
+            100,
+        );
         let forty_failed = told_of_templates(many(21, 21));
         check("40 of 441.summary", forty_failed.clone(), 100);
         check("narrow.summary", forty_failed, 70);
@@ -297,8 +346,22 @@ pub(super) mod tests {
         };
         check("creating.state", Options::default(), 29);
         check("deleting.state", Options::default(), 120);
-        check("quiet.state", Options { quiet: true, ..Options::default() }, 29);
-        check("minimal.state", Options { minimal: true, ..Options::default() }, 29);
+        check(
+            "quiet.state",
+            Options {
+                quiet: true,
+                ..Options::default()
+            },
+            29,
+        );
+        check(
+            "minimal.state",
+            Options {
+                minimal: true,
+                ..Options::default()
+            },
+            29,
+        );
     }
 
     #[test]
@@ -310,18 +373,28 @@ pub(super) mod tests {
                     detail.reason = Some("::error::one ##[add-mask]two".into());
                     detail.logical_id = "::warning::x".into();
                 }
-                Happening::CellFinished { reason, .. } => *reason = Some("::stop-commands::x".into()),
+                Happening::CellFinished { reason, .. } => {
+                    *reason = Some("::stop-commands::x".into())
+                }
                 _ => {}
             }
-            let renamed = serde_json::to_string(event).unwrap().replace("\"vpc\"", "\"::set-output name=a::b\"");
+            let renamed = serde_json::to_string(event)
+                .unwrap()
+                .replace("\"vpc\"", "\"::set-output name=a::b\"");
             *event = serde_json::from_str(&renamed).unwrap();
         }
         for (quiet, minimal) in [(false, false), (false, true), (true, false)] {
-            let options = Options { quiet, minimal, ..Options::default() };
+            let options = Options {
+                quiet,
+                minimal,
+                ..Options::default()
+            };
             options.asked.ask();
             let text = plain(&events, options);
             assert!(text.contains("add-mask"), "{text}");
-            let commands = text.lines().filter(|line| line.trim_start().starts_with("::") || line.contains("##["));
+            let commands = text
+                .lines()
+                .filter(|line| line.trim_start().starts_with("::") || line.contains("##["));
             assert_eq!(commands.collect::<Vec<_>>(), Vec::<&str>::new(), "{text}");
         }
     }
@@ -329,7 +402,9 @@ pub(super) mod tests {
     fn plain(events: &[RunEvent], options: Options) -> String {
         let written = Written::default();
         let mut consumer = plain::Plain::new(options, Box::new(written.clone()));
-        events.iter().for_each(|event| consumer.take(event).unwrap());
+        events
+            .iter()
+            .for_each(|event| consumer.take(event).unwrap());
         consumer.finish().unwrap();
         written.take()
     }
@@ -337,12 +412,26 @@ pub(super) mod tests {
     #[test]
     fn lines_of_every_scenario() {
         let report = Some("taskcat_outputs/index.html".to_owned());
-        let with = |quiet, minimal| Options { quiet, minimal, report: report.clone(), ..Options::default() };
+        let with = |quiet, minimal| Options {
+            quiet,
+            minimal,
+            report: report.clone(),
+            ..Options::default()
+        };
         for scenario in SCENARIOS {
             let events = fixture(scenario);
-            insta::assert_snapshot!(format!("{scenario}.plain"), plain(&events, with(false, false)));
-            insta::assert_snapshot!(format!("{scenario}.minimal"), plain(&events, with(false, true)));
-            insta::assert_snapshot!(format!("{scenario}.quiet"), plain(&events, with(true, false)));
+            insta::assert_snapshot!(
+                format!("{scenario}.plain"),
+                plain(&events, with(false, false))
+            );
+            insta::assert_snapshot!(
+                format!("{scenario}.minimal"),
+                plain(&events, with(false, true))
+            );
+            insta::assert_snapshot!(
+                format!("{scenario}.quiet"),
+                plain(&events, with(true, false))
+            );
         }
     }
 
@@ -353,10 +442,24 @@ pub(super) mod tests {
             run.simulated = true;
         }
         let check = |quiet, minimal, at_start: bool| {
-            let text = plain(&events, Options { quiet, minimal, ..Options::default() });
+            let text = plain(
+                &events,
+                Options {
+                    quiet,
+                    minimal,
+                    ..Options::default()
+                },
+            );
             let first = text.lines().next().unwrap();
-            assert_eq!(first.contains(" simulated: nothing reaches AWS; taskcat "), at_start, "{text}");
-            assert!(text.lines().last().unwrap().starts_with("simulated: "), "{text}");
+            assert_eq!(
+                first.contains(" simulated: nothing reaches AWS; taskcat "),
+                at_start,
+                "{text}"
+            );
+            assert!(
+                text.lines().last().unwrap().starts_with("simulated: "),
+                "{text}"
+            );
         };
         check(false, false, true);
         check(false, true, false);
@@ -383,8 +486,18 @@ pub(super) mod tests {
     fn without_colour_no_control_character_is_written() {
         for scenario in SCENARIOS {
             for (quiet, minimal) in [(false, false), (false, true), (true, false)] {
-                let text = plain(&fixture(scenario), Options { quiet, minimal, ..Options::default() });
-                let found: Vec<char> = text.chars().filter(|c| c.is_control() && *c != '\n').collect();
+                let text = plain(
+                    &fixture(scenario),
+                    Options {
+                        quiet,
+                        minimal,
+                        ..Options::default()
+                    },
+                );
+                let found: Vec<char> = text
+                    .chars()
+                    .filter(|c| c.is_control() && *c != '\n')
+                    .collect();
                 assert!(found.is_empty(), "{scenario}: {found:?}");
             }
         }
@@ -393,8 +506,20 @@ pub(super) mod tests {
     #[test]
     fn colour_changes_nothing_but_the_colour() {
         let events = fixture("one-failed");
-        let coloured = plain(&events, Options { colour: true, ..Options::default() });
-        assert!(coloured.contains("\u{1b}[1m\u{1b}[31mapp eu-west-1 failed"), "{coloured}");
-        assert_eq!(console::strip_ansi_codes(&coloured), plain(&events, Options::default()));
+        let coloured = plain(
+            &events,
+            Options {
+                colour: true,
+                ..Options::default()
+            },
+        );
+        assert!(
+            coloured.contains("\u{1b}[1m\u{1b}[31mapp eu-west-1 failed"),
+            "{coloured}"
+        );
+        assert_eq!(
+            console::strip_ansi_codes(&coloured),
+            plain(&events, Options::default())
+        );
     }
 }

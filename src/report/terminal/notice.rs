@@ -1,4 +1,5 @@
-//! An event in one line of words, and how much it matters. `live` and `plain` both speak through it.
+//! An event in one line of words, and how much it matters. `live` and `plain` both speak through
+//! it.
 
 use indicatif::HumanBytes;
 
@@ -17,14 +18,15 @@ pub enum Level {
     Error,
 }
 
-/// The event's line; none for what is told otherwise: a change of a stack's status, one object of many.
-/// `report` has taken the event in already.
+/// The event's line; none for what is told otherwise: a change of a stack's status, one object of
+/// many. `report` has taken the event in already.
 pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> {
     use Level::{Detail, Error, Milestone, Warning};
     let told = match happening {
         Happening::RunStarted(run) => (Milestone, started(run)),
         Happening::Warning { cell: None, message } => (Warning, format!("warning: {message}")),
-        Happening::Warning { cell: Some(cell), message } => (Warning, format!("{}: warning: {message}", name(cell))),
+        Happening::Warning { cell: Some(cell), message } => (Warning, format!("{}: warning: \
+            {message}", name(cell))),
         Happening::LintStarted { templates } => (Detail, format!("lint: {}", count(*templates, "template"))),
         Happening::LintFinding(finding) => (if finding.error { Error } else { Warning }, finding.to_string()),
         Happening::LintSkipped { reason } => (Warning, format!("warning: {reason}")),
@@ -34,8 +36,10 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
             (level, format!("lint: {}, {}", count(*errors, "error"), count(*warnings, "warning")))
         }
         Happening::PackageStarted { lambda } => (Detail, format!("packaging {lambda}")),
-        Happening::PackageFinished { lambda, archive } => (Milestone, format!("packaged {lambda} as {archive}")),
-        Happening::BucketCreating { bucket, region } => (Detail, format!("creating bucket {bucket} in {region}")),
+        Happening::PackageFinished { lambda, archive } => (Milestone, format!("packaged {lambda} \
+            as {archive}")),
+        Happening::BucketCreating { bucket, region } => (Detail, format!("creating bucket {bucket} \
+            in {region}")),
         Happening::BucketDeleted { bucket } => (Detail, format!("bucket {bucket} deleted")),
         Happening::BucketKept { bucket, why } => (Detail, format!("bucket {bucket} kept: {}", why_kept(*why))),
         Happening::BucketDeleteFailed { bucket, reason } => {
@@ -43,7 +47,8 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
         }
         Happening::UploadStarted { bucket, uploads, unchanged, removals, bytes } => {
             let (files, size) = (count(*uploads, "file"), HumanBytes(*bytes));
-            (Detail, format!("upload to {bucket}: {files} ({size}), {unchanged} unchanged, {removals} to remove"))
+            (Detail, format!("upload to {bucket}: {files} ({size}), {unchanged} unchanged, \
+                {removals} to remove"))
         }
         Happening::UploadFinished { bucket } => (Milestone, uploaded(bucket, report)),
         Happening::HookStarted { cell, hook } => (Detail, format!("{} {} started", name(cell), hook_name(hook))),
@@ -81,12 +86,14 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
         Happening::StackDeleteFailed { cell, reason, left, .. } => (Error, not_deleted(cell, reason, left)),
         Happening::Interrupted { signal } => {
             let then = match report.task {
-                Task::Deploy => "nothing more is begun; what CloudFormation is executing goes on without this",
+                Task::Deploy => "nothing more is begun; what CloudFormation is executing goes on \
+                    without this",
                 _ => "what the run has made is being deleted",
             };
             (Warning, format!("interrupted by {signal}: {then}"))
         }
-        Happening::StackCreating { cell, stack_name, .. } => (Detail, format!("{} launching {stack_name}", name(cell))),
+        Happening::StackCreating { cell, stack_name, .. } => (Detail, format!("{} launching \
+            {stack_name}", name(cell))),
         Happening::BucketCreated { .. }
         | Happening::FailuresLocated { .. }
         | Happening::StagingMarked { .. }
@@ -107,12 +114,23 @@ pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> 
 }
 
 fn started(run: &RunStarted) -> String {
-    let against = run.endpoint.as_deref().map(|it| format!(" against {it}")).unwrap_or_default();
+    let against = run
+        .endpoint
+        .as_deref()
+        .map(|it| format!(" against {it}"))
+        .unwrap_or_default();
     let (version, project, id) = (&run.taskcat_version, &run.project, &run.run_id);
-    let simulated = if run.simulated { "simulated: nothing reaches AWS; " } else { "" };
+    let simulated = if run.simulated {
+        "simulated: nothing reaches AWS; "
+    } else {
+        ""
+    };
     let told = match run.task {
         Task::Test => {
-            format!("taskcat {version} tests {project}: {}{against}, run {id}", count(run.cells.len(), "stack"))
+            format!(
+                "taskcat {version} tests {project}: {}{against}, run {id}",
+                count(run.cells.len(), "stack")
+            )
         }
         Task::Upload => format!("taskcat {version} uploads {project}{against}"),
         Task::DryRun => format!("taskcat {version} compares {project} with its buckets{against}"),
@@ -123,18 +141,43 @@ fn started(run: &RunStarted) -> String {
 }
 
 fn not_deleted(cell: &CellId, reason: &str, left: &[LeftResource]) -> String {
-    let left: Vec<String> = left.iter().map(|it| format!("{} ({})", it.logical_id, it.resource_type)).collect();
-    let left = if left.is_empty() { String::new() } else { format!("; left behind: {}", left.join(", ")) };
-    format!("{} could not be deleted: {}{left}", name(cell), reason.trim_end_matches(['.', ' ']))
+    let left: Vec<String> = left
+        .iter()
+        .map(|it| format!("{} ({})", it.logical_id, it.resource_type))
+        .collect();
+    let left = if left.is_empty() {
+        String::new()
+    } else {
+        format!("; left behind: {}", left.join(", "))
+    };
+    format!(
+        "{} could not be deleted: {}{left}",
+        name(cell),
+        reason.trim_end_matches(['.', ' '])
+    )
 }
 
 fn verdict(id: &CellId, report: &RunReport) -> Option<(Level, String)> {
     let cell = report.cell_of(id)?;
-    let level = if cell.state == CellState::Passed { Level::Milestone } else { Level::Error };
-    let after = cell.duration_seconds.map(|it| format!(" after {}", text::duration(it))).unwrap_or_default();
-    let cause = cell.root_cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
-    let flaky =
-        if cell.is_flaky() { format!(" (flaky: on attempt {})", cell.attempts.len() + 1) } else { String::new() };
+    let level = if cell.state == CellState::Passed {
+        Level::Milestone
+    } else {
+        Level::Error
+    };
+    let after = cell
+        .duration_seconds
+        .map(|it| format!(" after {}", text::duration(it)))
+        .unwrap_or_default();
+    let cause = cell
+        .root_cause
+        .as_ref()
+        .map(|cause| format!(": {cause}"))
+        .unwrap_or_default();
+    let flaky = if cell.is_flaky() {
+        format!(" (flaky: on attempt {})", cell.attempts.len() + 1)
+    } else {
+        String::new()
+    };
     let word = match (report.task, cell.state) {
         (Task::Deploy, CellState::Passed) => cell.reason.as_deref().unwrap_or("deployed"),
         (_, state) => state.word(),
@@ -147,12 +190,19 @@ fn uploaded(bucket: &str, report: &RunReport) -> String {
         return format!("uploaded to {bucket}");
     };
     let (files, size) = (count(it.uploaded, "file"), HumanBytes(it.bytes));
-    format!("uploaded {files} ({size}) to {bucket}, {} unchanged, {} removed", it.unchanged, it.removed)
+    format!(
+        "uploaded {files} ({size}) to {bucket}, {} unchanged, {} removed",
+        it.unchanged, it.removed
+    )
 }
 
 /// `test region`, in the order of TaskCat's lines.
 pub fn name(cell: &CellId) -> String {
-    format!("{} {}", text::one_line(&cell.test), text::one_line(&cell.region))
+    format!(
+        "{} {}",
+        text::one_line(&cell.test),
+        text::one_line(&cell.region)
+    )
 }
 
 pub fn count(number: usize, noun: &str) -> String {

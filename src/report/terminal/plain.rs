@@ -25,17 +25,28 @@ pub struct Plain {
 
 impl Plain {
     pub fn new(options: Options, out: Box<dyn Write + Send>) -> Self {
-        Self { options, out, progress: Progress::default(), last_line: Timestamp::UNIX_EPOCH }
+        Self {
+            options,
+            out,
+            progress: Progress::default(),
+            last_line: Timestamp::UNIX_EPOCH,
+        }
     }
 
     fn log(&mut self, at: Timestamp, level: Level, line: &str) -> io::Result<()> {
-        let paint = Paint { colour: self.options.colour };
+        let paint = Paint {
+            colour: self.options.colour,
+        };
         let line = match level {
             Level::Error => paint.bad(line),
             Level::Warning => paint.warn(line),
             Level::Milestone | Level::Detail => line.to_owned(),
         };
-        let stamped = if self.options.quiet { line } else { format!("{} {line}", paint.faint(&text::seconds(at))) };
+        let stamped = if self.options.quiet {
+            line
+        } else {
+            format!("{} {line}", paint.faint(&text::seconds(at)))
+        };
         self.last_line = at;
         self.put(&stamped)
     }
@@ -45,17 +56,32 @@ impl Plain {
         writeln!(self.out, "{}", github::inert(line))
     }
 
-    /// Where what failed is declared, what it was given and what to do about it: below the line of the failure.
+    /// Where what failed is declared, what it was given and what to do about it: below the line of
+    /// the failure.
     fn notes(&mut self, at: Timestamp, cell: &CellId) -> io::Result<()> {
-        let cause = self.progress.report.cell_of(cell).and_then(|cell| cell.root_cause.as_ref());
+        let cause = self
+            .progress
+            .report
+            .cell_of(cell)
+            .and_then(|cell| cell.root_cause.as_ref());
         let notes = cause.map(RootCause::notes).unwrap_or_default();
-        notes.iter().try_for_each(|note| self.log(at, Level::Detail, &format!("  {}", text::one_line(note))))
+        notes.iter().try_for_each(|note| {
+            self.log(at, Level::Detail, &format!("  {}", text::one_line(note)))
+        })
     }
 
     fn state(&self, now: Timestamp) -> State<'_> {
         let (progress, former) = (&self.progress, &self.options.former);
         let columns = Columns::of(&progress.report.cells);
-        State { progress, former, columns, paint: Paint { colour: self.options.colour }, now }
+        State {
+            progress,
+            former,
+            columns,
+            paint: Paint {
+                colour: self.options.colour,
+            },
+            now,
+        }
     }
 
     /// Prints the state of every stack if somebody has asked for it.
@@ -69,32 +95,80 @@ impl Plain {
     }
 
     /// TaskCat's minimalist lines: `test region STATUS`, and below a failed one what failed in it.
-    fn minimal(&mut self, event: &RunEvent, change: Option<(CellId, StackStatus)>) -> io::Result<()> {
+    fn minimal(
+        &mut self,
+        event: &RunEvent,
+        change: Option<(CellId, StackStatus)>,
+    ) -> io::Result<()> {
         let report = &self.progress.report;
         let of_cause = |cause: Option<RootCause>| cause.map(|it| it.notes()).unwrap_or_default();
         let (cell, label, is_bad, below, notes) = match &event.happening {
             Happening::StackSettled { cell, status, .. } if status.is_unsuccessful() => {
-                let failures = report.cell_of(cell).map(root_cause::own_failures).unwrap_or_default();
-                let reason = |reason: &Option<String>| reason.clone().unwrap_or("CloudFormation gave no reason".into());
-                let below = failures.iter().map(|it| format!("{} {}", it.logical_id, reason(&it.reason)));
+                let failures = report
+                    .cell_of(cell)
+                    .map(root_cause::own_failures)
+                    .unwrap_or_default();
+                let reason = |reason: &Option<String>| {
+                    reason
+                        .clone()
+                        .unwrap_or("CloudFormation gave no reason".into())
+                };
+                let below = failures
+                    .iter()
+                    .map(|it| format!("{} {}", it.logical_id, reason(&it.reason)));
                 let cause = report.cell_of(cell).and_then(root_cause::of_cell);
-                (cell.clone(), status.to_string(), true, below.collect(), of_cause(cause))
+                (
+                    cell.clone(),
+                    status.to_string(),
+                    true,
+                    below.collect(),
+                    of_cause(cause),
+                )
             }
-            Happening::StackDeleteFailed { cell, reason, left, .. } => {
-                let left = left.iter().map(|it| format!("{} {}", it.logical_id, it.status));
+            Happening::StackDeleteFailed {
+                cell, reason, left, ..
+            } => {
+                let left = left
+                    .iter()
+                    .map(|it| format!("{} {}", it.logical_id, it.status));
                 let below = std::iter::once(reason.clone()).chain(left).collect();
-                (cell.clone(), StackStatus::DeleteFailed.to_string(), true, below, Vec::new())
+                (
+                    cell.clone(),
+                    StackStatus::DeleteFailed.to_string(),
+                    true,
+                    below,
+                    Vec::new(),
+                )
             }
             Happening::LaunchFailed { cell, reason, .. } => {
-                let cause = report.cell_of(cell).and_then(|cell| cell.root_cause.clone());
+                let cause = report
+                    .cell_of(cell)
+                    .and_then(|cell| cell.root_cause.clone());
                 let status = StackStatus::launch_failed().to_string();
-                (cell.clone(), status, true, vec![reason.clone()], of_cause(cause))
+                (
+                    cell.clone(),
+                    status,
+                    true,
+                    vec![reason.clone()],
+                    of_cause(cause),
+                )
             }
-            Happening::HookFinished { cell, hook, error: Some(error), .. } => {
-                (cell.clone(), format!("{} failed", hook_name(hook)), true, vec![error.clone()], Vec::new())
-            }
+            Happening::HookFinished {
+                cell,
+                hook,
+                error: Some(error),
+                ..
+            } => (
+                cell.clone(),
+                format!("{} failed", hook_name(hook)),
+                true,
+                vec![error.clone()],
+                Vec::new(),
+            ),
             // Told once the stack has come to rest, together with what failed in it.
-            Happening::StackEvent { detail, .. } if StackStatus::from(&detail.status).is_unsuccessful() => {
+            Happening::StackEvent { detail, .. }
+                if StackStatus::from(&detail.status).is_unsuccessful() =>
+            {
                 return Ok(());
             }
             _ => match change {
@@ -103,13 +177,21 @@ impl Plain {
             },
         };
         let line = text::one_line(&format!("{} {label}", notice::name(&cell)));
-        let paint = Paint { colour: self.options.colour };
+        let paint = Paint {
+            colour: self.options.colour,
+        };
         self.put(&if is_bad { paint.bad(&line) } else { line })?;
         // The first is the root cause, which the notes are about.
         let (cause, others) = below.split_at(below.len().min(1));
-        cause.iter().try_for_each(|line| self.put(&format!("    {}", text::one_line(line))))?;
-        notes.iter().try_for_each(|note| self.put(&format!("      {}", text::one_line(note))))?;
-        others.iter().try_for_each(|line| self.put(&format!("    {}", text::one_line(line))))
+        cause
+            .iter()
+            .try_for_each(|line| self.put(&format!("    {}", text::one_line(line))))?;
+        notes
+            .iter()
+            .try_for_each(|note| self.put(&format!("      {}", text::one_line(note))))?;
+        others
+            .iter()
+            .try_for_each(|line| self.put(&format!("    {}", text::one_line(line))))
     }
 
     fn tick_at(&mut self, now: Timestamp) -> io::Result<()> {
@@ -117,30 +199,59 @@ impl Plain {
         if self.options.quiet || self.options.minimal || silent < LONGEST_SILENCE_SECONDS {
             return Ok(());
         }
-        let under_way: Vec<_> = self.progress.active().filter(|(_, it)| it.phase != Phase::Waiting).collect();
-        let Some((cell, activity)) = under_way.iter().min_by_key(|(_, it)| -(it.elapsed(now) as i64)) else {
+        let under_way: Vec<_> = self
+            .progress
+            .active()
+            .filter(|(_, it)| it.phase != Phase::Waiting)
+            .collect();
+        let Some((cell, activity)) = under_way
+            .iter()
+            .min_by_key(|(_, it)| -(it.elapsed(now) as i64))
+        else {
             return Ok(());
         };
         let since = text::duration(activity.elapsed(now));
-        let oldest = format!("{} {} for {since}", notice::name(&cell.id), activity.label());
-        let waiting =
-            activity.waiting_for().map(|(id, kind)| format!(", waiting for {id} ({kind})")).unwrap_or_default();
-        let left = self.state(now).left().map(|left| format!("; {left}")).unwrap_or_default();
-        let line = format!("{} in progress; {oldest}{waiting}{left}", notice::count(under_way.len(), "stack"));
+        let oldest = format!(
+            "{} {} for {since}",
+            notice::name(&cell.id),
+            activity.label()
+        );
+        let waiting = activity
+            .waiting_for()
+            .map(|(id, kind)| format!(", waiting for {id} ({kind})"))
+            .unwrap_or_default();
+        let left = self
+            .state(now)
+            .left()
+            .map(|left| format!("; {left}"))
+            .unwrap_or_default();
+        let line = format!(
+            "{} in progress; {oldest}{waiting}{left}",
+            notice::count(under_way.len(), "stack")
+        );
         self.log(now, Level::Detail, &text::one_line(&line))
     }
 }
 
 impl Consumer for Plain {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
-        self.options.note(event, self.progress.report.has_finished());
+        self.options
+            .note(event, self.progress.report.has_finished());
         let change = self.progress.apply(event);
         if self.options.minimal && !self.options.quiet {
             self.minimal(event, change)?;
         } else {
-            let least = if self.options.quiet { Level::Error } else { Level::Detail };
+            let least = if self.options.quiet {
+                Level::Error
+            } else {
+                Level::Detail
+            };
             if let Some((cell, status)) = change.filter(|_| least == Level::Detail) {
-                self.log(event.at, Level::Detail, &text::one_line(&format!("{} {status}", notice::name(&cell))))?;
+                self.log(
+                    event.at,
+                    Level::Detail,
+                    &text::one_line(&format!("{} {status}", notice::name(&cell))),
+                )?;
             }
             if let Some((level, line)) = notice::of(&event.happening, &self.progress.report)
                 && level >= least
@@ -181,17 +292,22 @@ mod tests {
     use super::*;
     use crate::report::tests::fixture;
 
-    /// What ticks at every tenth second say in the first two minutes after the first hundred events.
+    /// What ticks at every tenth second say in the first two minutes after the first hundred
+    /// events.
     fn ticks(options: Options) -> Vec<String> {
         let written = Written::default();
         let mut plain = Plain::new(options, Box::new(written.clone()));
         let events = fixture("passing");
-        let events: Vec<_> =
-            events.iter().take_while(|event| event.at.as_second() - events[0].at.as_second() < 40).collect();
+        let events: Vec<_> = events
+            .iter()
+            .take_while(|event| event.at.as_second() - events[0].at.as_second() < 40)
+            .collect();
         events.iter().for_each(|event| plain.take(event).unwrap());
         written.take();
         for second in (0..=120).step_by(10) {
-            plain.tick_at(events[events.len() - 1].at + jiff::SignedDuration::from_secs(second)).unwrap();
+            plain
+                .tick_at(events[events.len() - 1].at + jiff::SignedDuration::from_secs(second))
+                .unwrap();
         }
         written.take().lines().map(str::to_owned).collect()
     }
@@ -201,23 +317,50 @@ mod tests {
         assert_eq!(
             ticks(Options::default()),
             [
-                "2026-11-02T10:01:07Z 6 stacks in progress; vpc us-east-1 CREATE_IN_PROGRESS for 1m 03s, waiting for \
+                "2026-11-02T10:01:07Z 6 stacks in progress; vpc us-east-1 CREATE_IN_PROGRESS for \
+                 1m 03s, waiting for \
                  NatGateway1 (AWS::EC2::NatGateway)",
-                "2026-11-02T10:02:07Z 6 stacks in progress; vpc us-east-1 CREATE_IN_PROGRESS for 2m 03s, waiting for \
+                "2026-11-02T10:02:07Z 6 stacks in progress; vpc us-east-1 CREATE_IN_PROGRESS for \
+                 2m 03s, waiting for \
                  NatGateway1 (AWS::EC2::NatGateway)",
             ]
         );
-        assert!(ticks(Options { quiet: true, ..Options::default() }).is_empty());
-        assert!(ticks(Options { minimal: true, ..Options::default() }).is_empty());
+        assert!(
+            ticks(Options {
+                quiet: true,
+                ..Options::default()
+            })
+            .is_empty()
+        );
+        assert!(
+            ticks(Options {
+                minimal: true,
+                ..Options::default()
+            })
+            .is_empty()
+        );
     }
 
     #[test]
     fn the_line_foretells_how_long_it_takes() {
         let folder = tempfile::tempdir().unwrap();
-        crate::report::write(&crate::report::RunReport::from_events(&fixture("passing")), folder.path()).unwrap();
-        let lines = ticks(Options { former: Former::read(folder.path()), ..Options::default() });
-        assert!(lines[0].ends_with("(AWS::EC2::NatGateway); about 2m left"), "{lines:?}");
-        assert!(lines[1].ends_with("(AWS::EC2::NatGateway); about 40s left"), "{lines:?}");
+        crate::report::write(
+            &crate::report::RunReport::from_events(&fixture("passing")),
+            folder.path(),
+        )
+        .unwrap();
+        let lines = ticks(Options {
+            former: Former::read(folder.path()),
+            ..Options::default()
+        });
+        assert!(
+            lines[0].ends_with("(AWS::EC2::NatGateway); about 2m left"),
+            "{lines:?}"
+        );
+        assert!(
+            lines[1].ends_with("(AWS::EC2::NatGateway); about 40s left"),
+            "{lines:?}"
+        );
     }
 
     #[test]
@@ -227,7 +370,9 @@ mod tests {
         let events = fixture("passing");
         events.iter().for_each(|event| plain.take(event).unwrap());
         written.take();
-        plain.tick_at(events[events.len() - 1].at + jiff::SignedDuration::from_secs(500)).unwrap();
+        plain
+            .tick_at(events[events.len() - 1].at + jiff::SignedDuration::from_secs(500))
+            .unwrap();
         assert_eq!(written.take(), "");
     }
 }

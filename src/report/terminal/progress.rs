@@ -44,7 +44,8 @@ pub struct Activity {
     since: Option<Timestamp>,
 }
 
-/// Resources of one stack that have come up, and how many there are; that is unknown without the template.
+/// Resources of one stack that have come up, and how many there are; that is unknown without the
+/// template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     pub done: usize,
@@ -61,7 +62,8 @@ impl fmt::Display for Count {
     }
 }
 
-/// A stack's resources by their logical ids: those that anything has been heard of, and those that have come up.
+/// A stack's resources by their logical ids: those that anything has been heard of, and those that
+/// have come up.
 #[derive(Clone, Debug, Default)]
 struct Seen {
     begun: HashSet<String>,
@@ -106,7 +108,11 @@ impl Progress {
         self.count_upload(&event.happening);
         let (cell, phase, status) = match &event.happening {
             Happening::RunStarted(run) => {
-                self.activities.extend(run.cells.iter().map(|cell| (cell.id.clone(), Activity::default())));
+                self.activities.extend(
+                    run.cells
+                        .iter()
+                        .map(|cell| (cell.id.clone(), Activity::default())),
+                );
                 return None;
             }
             Happening::HookStarted { cell, hook } => {
@@ -118,7 +124,9 @@ impl Progress {
                 (activity.status, activity.step) = (None, "launching".to_owned());
                 return None;
             }
-            Happening::StackCreated { cell, .. } => (cell, Phase::Creating, StackStatus::CreateInProgress),
+            Happening::StackCreated { cell, .. } => {
+                (cell, Phase::Creating, StackStatus::CreateInProgress)
+            }
             Happening::StackEvent { cell, detail } => {
                 let activity = self.activities.entry(cell.clone()).or_default();
                 activity.follow(detail);
@@ -134,9 +142,15 @@ impl Progress {
                 (activity.gone, activity.under_way) = (0, Vec::new());
                 (cell, Phase::Deleting, StackStatus::DeleteInProgress)
             }
-            Happening::StackDeleted { cell, .. } => (cell, Phase::Over, StackStatus::DeleteComplete),
-            Happening::StackDeleteFailed { cell, .. } => (cell, Phase::Over, StackStatus::DeleteFailed),
-            Happening::LaunchFailed { cell, .. } => (cell, Phase::Over, StackStatus::launch_failed()),
+            Happening::StackDeleted { cell, .. } => {
+                (cell, Phase::Over, StackStatus::DeleteComplete)
+            }
+            Happening::StackDeleteFailed { cell, .. } => {
+                (cell, Phase::Over, StackStatus::DeleteFailed)
+            }
+            Happening::LaunchFailed { cell, .. } => {
+                (cell, Phase::Over, StackStatus::launch_failed())
+            }
             Happening::CellFinished { cell, .. }
             | Happening::StackKept { cell, .. }
             | Happening::StackDeleteUnawaited { cell, .. } => {
@@ -185,14 +199,20 @@ impl Progress {
     /// Cells to which something is still to happen, with what they are at; in the plan's order.
     pub fn active<'a>(&'a self) -> impl Iterator<Item = (&'a CellReport, &'a Activity)> {
         let of_cell = |cell: &'a CellReport| Some((cell, self.activities.get(&cell.id)?));
-        self.report.cells.iter().filter_map(of_cell).filter(|(_, activity)| activity.phase != Phase::Over)
+        self.report
+            .cells
+            .iter()
+            .filter_map(of_cell)
+            .filter(|(_, activity)| activity.phase != Phase::Over)
     }
 }
 
-/// True of the many events that neither a root cause nor a nested stack's path is read from. The report of the files
-/// keeps them; a second copy in memory would serve nobody.
+/// True of the many events that neither a root cause nor a nested stack's path is read from. The
+/// report of the files keeps them; a second copy in memory would serve nobody.
 fn is_of_no_consequence(happening: &Happening) -> bool {
-    let Happening::StackEvent { detail, .. } = happening else { return false };
+    let Happening::StackEvent { detail, .. } = happening else {
+        return false;
+    };
     !detail.is_of_stack() && nested_stack_id(detail).is_none() && !detail.status.is_failed()
 }
 
@@ -211,13 +231,19 @@ impl Activity {
         if !goes && !seen.begun.contains(&event.logical_id) {
             seen.begun.insert(event.logical_id.clone());
         }
-        let is_it = |it: &UnderWay| it.stack_id == event.stack_id && it.logical_id == event.logical_id;
+        let is_it =
+            |it: &UnderWay| it.stack_id == event.stack_id && it.logical_id == event.logical_id;
         let position = self.under_way.iter().position(is_it);
         if event.status.is_in_progress() {
             if position.is_none() {
                 let (stack_id, logical_id) = (event.stack_id.clone(), event.logical_id.clone());
                 let resource_type = event.resource_type.clone();
-                self.under_way.push(UnderWay { stack_id, logical_id, resource_type, depth: event.depth });
+                self.under_way.push(UnderWay {
+                    stack_id,
+                    logical_id,
+                    resource_type,
+                    depth: event.depth,
+                });
             }
             return;
         }
@@ -234,23 +260,35 @@ impl Activity {
     /// Resources of the cell: its own stack's and those of the nested stacks that have appeared.
     pub fn resources(&self, cell: &CellReport) -> Count {
         let nested = cell.stacks.iter().filter(|stack| stack.depth > 0);
-        let own = cell.stacks.iter().find(|stack| stack.depth == 0).map(|stack| stack.stack_id.as_str());
+        let own = cell
+            .stacks
+            .iter()
+            .find(|stack| stack.depth == 0)
+            .map(|stack| stack.stack_id.as_str());
         let done = self.stacks.values().map(|seen| seen.done).sum();
-        let in_all = self.expected(cell, own.unwrap_or_default(), Some(&[])).map(|own| {
-            let nested = nested
-                .map(|stack| self.resources_of(cell, stack).in_all.unwrap_or_else(|| self.begun(&stack.stack_id)));
-            (own + nested.sum::<usize>()).max(done)
-        });
+        let in_all = self
+            .expected(cell, own.unwrap_or_default(), Some(&[]))
+            .map(|own| {
+                let nested = nested.map(|stack| {
+                    self.resources_of(cell, stack)
+                        .in_all
+                        .unwrap_or_else(|| self.begun(&stack.stack_id))
+                });
+                (own + nested.sum::<usize>()).max(done)
+            });
         Count { done, in_all }
     }
 
     /// Resources of one nested stack of the cell, without those of the stacks nested in it.
     pub fn resources_of(&self, cell: &CellReport, stack: &StackReport) -> Count {
         let path = cell.path_of(&stack.stack_id);
-        // The path of a stack whose parent has not told of it is not known, which is not the path of the cell's own.
+        // The path of a stack whose parent has not told of it is not known, which is not the path
+        // of the cell's own.
         let path = (path.len() == stack.depth as usize).then_some(path.as_slice());
         let done = self.stacks.get(&stack.stack_id).map_or(0, |seen| seen.done);
-        let in_all = self.expected(cell, &stack.stack_id, path).map(|in_all| in_all.max(done));
+        let in_all = self
+            .expected(cell, &stack.stack_id, path)
+            .map(|in_all| in_all.max(done));
         Count { done, in_all }
     }
 
@@ -258,8 +296,14 @@ impl Activity {
     fn expected(&self, cell: &CellReport, stack_id: &str, path: Option<&[&str]>) -> Option<usize> {
         let template = cell.sources.template(&cell.template, path?)?;
         let is_certain = |id: &String| template.resources.get(id).is_some_and(|it| !it.conditional);
-        let certain = template.resources.values().filter(|it| !it.conditional).count();
-        let more = self.stacks.get(stack_id).map_or(0, |seen| seen.begun.iter().filter(|id| !is_certain(id)).count());
+        let certain = template
+            .resources
+            .values()
+            .filter(|it| !it.conditional)
+            .count();
+        let more = self.stacks.get(stack_id).map_or(0, |seen| {
+            seen.begun.iter().filter(|id| !is_certain(id)).count()
+        });
         Some(certain + more)
     }
 
@@ -267,8 +311,8 @@ impl Activity {
         self.stacks.get(stack_id).map_or(0, |seen| seen.begun.len())
     }
 
-    /// What it has waited for longest: of the innermost stacks, since the outer ones wait for these. The resource's
-    /// logical id and type.
+    /// What it has waited for longest: of the innermost stacks, since the outer ones wait for
+    /// these. The resource's logical id and type.
     pub fn waiting_for(&self) -> Option<(&str, &str)> {
         let deepest = self.under_way.iter().map(|it| it.depth).max()?;
         let longest = self.under_way.iter().find(|it| it.depth == deepest)?;
@@ -277,7 +321,9 @@ impl Activity {
 
     /// Whole seconds that it has been in its phase.
     pub fn elapsed(&self, now: Timestamp) -> f64 {
-        self.since.map_or(0.0, |since| (now.as_second() - since.as_second()).max(0) as f64)
+        self.since.map_or(0.0, |since| {
+            (now.as_second() - since.as_second()).max(0) as f64
+        })
     }
 }
 
@@ -287,7 +333,8 @@ mod tests {
     use crate::event::TemplateSource;
     use crate::report::tests::fixture;
 
-    /// The count of `app us-east-1` of the fixture after each event that changes it, with these templates known.
+    /// The count of `app us-east-1` of the fixture after each event that changes it, with these
+    /// templates known.
     fn counts(templates: serde_json::Value, until: &str) -> Vec<String> {
         let mut events = fixture("one-failed");
         if let Happening::RunStarted(run) = &mut events[0].happening {
@@ -297,8 +344,12 @@ mod tests {
         let mut counts: Vec<String> = Vec::new();
         for event in &events {
             progress.apply(event);
-            let app = progress.active().find(|(cell, _)| &*cell.id.test == "app" && &*cell.id.region == "us-east-1");
-            let Some((cell, activity)) = app.filter(|(_, it)| it.phase == Phase::Creating) else { continue };
+            let app = progress
+                .active()
+                .find(|(cell, _)| &*cell.id.test == "app" && &*cell.id.region == "us-east-1");
+            let Some((cell, activity)) = app.filter(|(_, it)| it.phase == Phase::Creating) else {
+                continue;
+            };
             let count = activity.resources(cell).to_string();
             if counts.last() != Some(&count) {
                 counts.push(count.clone());
@@ -320,7 +371,10 @@ mod tests {
         for id in ["VPC", "InternetGateway", "PrivateSubnet1", "PublicSubnet1"] {
             network.insert(id.into(), resource(1));
         }
-        network.insert("Perhaps".into(), serde_json::json!({"line": 2, "conditional": true}));
+        network.insert(
+            "Perhaps".into(),
+            serde_json::json!({"line": 2, "conditional": true}),
+        );
         let templates = serde_json::json!([
             {"template": "templates/app.template.yaml", "resources": {
                 "NetworkStack": {"line": 1, "template": "templates/net.yaml"}, "Other": {"line": 2}}},
@@ -328,13 +382,19 @@ mod tests {
         ]);
         let counts = counts(templates, "3/8");
         // Two of its own, then the nested stack's four; what no template has is more than that.
-        assert_eq!(counts.iter().map(String::as_str).collect::<Vec<_>>(), EXPECTED);
+        assert_eq!(
+            counts.iter().map(String::as_str).collect::<Vec<_>>(),
+            EXPECTED
+        );
     }
 
     const EXPECTED: [&str; 7] = ["0/2", "0/6", "1/6", "2/6", "3/6", "3/7", "3/8"];
 
     #[test]
     fn without_the_template_only_what_is_done_is_told() {
-        assert_eq!(counts(serde_json::json!([]), "3 done"), ["0 done", "1 done", "2 done", "3 done"]);
+        assert_eq!(
+            counts(serde_json::json!([]), "3 done"),
+            ["0 done", "1 done", "2 done", "3 done"]
+        );
     }
 }

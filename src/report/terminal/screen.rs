@@ -1,9 +1,9 @@
-//! The terminal that the bars' library draws on. It differs from the library's own in how a line ends: with its text and a
-//! line feed, where the library fills it with spaces up to the edge.
+//! The terminal that the bars' library draws on. It differs from the library's own in how a line
+//! ends: with its text and a line feed, where the library fills it with spaces up to the edge.
 //!
-//! A line that is filled up is one with the next to the terminal. Made narrower, it breaks all of them again as one long
-//! text, and the library, which counts lines, goes back by too few. Lines that end are broken one by one, so that how far
-//! to go back can be told.
+//! A line that is filled up is one with the next to the terminal. Made narrower, it breaks all of
+//! them again as one long text, and the library, which counts lines, goes back by too few. Lines
+//! that end are broken one by one, so that how far to go back can be told.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -33,8 +33,17 @@ struct Drawing {
 
 impl Screen {
     pub fn new(out: Box<dyn Write + Send>, size: Size, reflows: bool) -> Self {
-        let drawing = Drawing { out, pending: String::new(), owes_end: false, drawn: Vec::new() };
-        Self { size, reflows, drawing: Mutex::new(drawing) }
+        let drawing = Drawing {
+            out,
+            pending: String::new(),
+            owes_end: false,
+            drawn: Vec::new(),
+        };
+        Self {
+            size,
+            reflows,
+            drawing: Mutex::new(drawing),
+        }
     }
 
     fn drawing(&self) -> MutexGuard<'_, Drawing> {
@@ -62,12 +71,15 @@ impl TermLike for Screen {
         u16::try_from((self.size)().0).unwrap_or(u16::MAX)
     }
 
-    /// The library goes up to the first of the lines that it has drawn, and by as many more as the terminal has made of
-    /// them since.
+    /// The library goes up to the first of the lines that it has drawn, and by as many more as the
+    /// terminal has made of them since.
     fn move_cursor_up(&self, count: usize) -> io::Result<()> {
         let drawn = std::mem::take(&mut self.drawing().drawn);
         let columns = (self.size)().1.max(1);
-        let more: usize = drawn.iter().map(|width| width.div_ceil(columns).saturating_sub(1)).sum();
+        let more: usize = drawn
+            .iter()
+            .map(|width| width.div_ceil(columns).saturating_sub(1))
+            .sum();
         if more == 0 || !self.reflows {
             return self.go(count, 'A');
         }
@@ -128,6 +140,8 @@ impl TermLike for Screen {
 
 impl fmt::Debug for Screen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Screen").field("reflows", &self.reflows).finish_non_exhaustive()
+        f.debug_struct("Screen")
+            .field("reflows", &self.reflows)
+            .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,5 @@
-//! What every cell is at, a line each: for the live view, and in full for those who ask in the middle of a run.
+//! What every cell is at, a line each: for the live view, and in full for those who ask in the
+//! middle of a run.
 
 use jiff::Timestamp;
 
@@ -26,11 +27,16 @@ pub struct State<'a> {
 }
 
 impl State<'_> {
-    /// Every cell, below it the stacks nested in its own, and the counts; in lines of `width` columns as far as that goes.
+    /// Every cell, below it the stacks nested in its own, and the counts; in lines of `width`
+    /// columns as far as that goes.
     pub fn lines(&self, width: usize) -> Vec<String> {
         let mut lines = Vec::new();
         for cell in &self.progress.report.cells {
-            match self.progress.activity(&cell.id).filter(|it| it.phase != Phase::Over) {
+            match self
+                .progress
+                .activity(&cell.id)
+                .filter(|it| it.phase != Phase::Over)
+            {
                 Some(activity) => {
                     lines.push(self.row(cell, activity, width));
                     lines.extend(self.nested(cell, activity, width));
@@ -52,47 +58,102 @@ impl State<'_> {
         let done = done(cell, activity);
         let status = text::one_line(activity.label());
         let full = pad(&status, STATUS_WIDTH);
-        let line = format!("  {name}  {}  {took:>7}  {done:>8}", self.status(activity.status.as_ref(), &full));
+        let line = format!(
+            "  {name}  {}  {took:>7}  {done:>8}",
+            self.status(activity.status.as_ref(), &full)
+        );
         let wide = console::measure_text_width(&line);
         if wide > width {
             return self.narrow_row(cell, activity, &format!("{took}  {done}"), width);
         }
-        let Some((id, kind)) = activity.waiting_for() else { return line.trim_end().to_owned() };
-        let (long, short) = (format!("  waiting for {id} ({kind})"), format!("  waiting for {id}"));
-        let waiting = if console::measure_text_width(&long) <= width - wide { long } else { short };
+        let Some((id, kind)) = activity.waiting_for() else {
+            return line.trim_end().to_owned();
+        };
+        let (long, short) = (
+            format!("  waiting for {id} ({kind})"),
+            format!("  waiting for {id}"),
+        );
+        let waiting = if console::measure_text_width(&long) <= width - wide {
+            long
+        } else {
+            short
+        };
         line + &self.paint.faint(&text::clean(&waiting))
     }
 
     /// Where not everything fits, the name gives way: how far the stack is, is what changes.
-    fn narrow_row(&self, cell: &CellReport, activity: &Activity, rest: &str, width: usize) -> String {
-        let status = text::one_line(activity.status.as_ref().map_or(activity.label(), StackStatus::short));
-        let status = pad(&status, SHORT_STATUS_WIDTH.max(console::measure_text_width(&status).min(STATUS_WIDTH)));
-        let room = width.saturating_sub(console::measure_text_width(&status) + console::measure_text_width(rest) + 6);
+    fn narrow_row(
+        &self,
+        cell: &CellReport,
+        activity: &Activity,
+        rest: &str,
+        width: usize,
+    ) -> String {
+        let status = text::one_line(
+            activity
+                .status
+                .as_ref()
+                .map_or(activity.label(), StackStatus::short),
+        );
+        let status = pad(
+            &status,
+            SHORT_STATUS_WIDTH.max(console::measure_text_width(&status).min(STATUS_WIDTH)),
+        );
+        let room = width.saturating_sub(
+            console::measure_text_width(&status) + console::measure_text_width(rest) + 6,
+        );
         let full = self.columns.name(cell);
         let name = if console::measure_text_width(&full) <= room {
             full
         } else {
-            let name = format!("{} {}", text::one_line(&cell.id.test), text::one_line(&cell.id.region));
+            let name = format!(
+                "{} {}",
+                text::one_line(&cell.id.test),
+                text::one_line(&cell.id.region)
+            );
             pad(&name, room.max(4))
         };
-        format!("  {name}  {}  {rest}", self.status(activity.status.as_ref(), &status)).trim_end().to_owned()
+        format!(
+            "  {name}  {}  {rest}",
+            self.status(activity.status.as_ref(), &status)
+        )
+        .trim_end()
+        .to_owned()
     }
 
-    /// The counts of the run; how long it takes, and how much longer, as far as `width` columns have room for that.
+    /// The counts of the run; how long it takes, and how much longer, as far as `width` columns
+    /// have room for that.
     pub fn tally(&self, width: usize) -> String {
         let cells = &self.progress.report.cells;
         let count = |state| cells.iter().filter(|cell| cell.state == state).count();
-        let verdicts = [CellState::Failed, CellState::Interrupted, CellState::Skipped, CellState::Passed]
-            .map(|state| (state, count(state)));
-        let verdicts = verdicts.into_iter().filter(|(_, count)| *count > 0).map(|(state, count)| {
-            let part = format!("{count} {}", state.word());
-            if state == CellState::Passed { self.paint.good(&part) } else { self.paint.bad(&part) }
-        });
+        let verdicts = [
+            CellState::Failed,
+            CellState::Interrupted,
+            CellState::Skipped,
+            CellState::Passed,
+        ]
+        .map(|state| (state, count(state)));
+        let verdicts =
+            verdicts
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(state, count)| {
+                    let part = format!("{count} {}", state.word());
+                    if state == CellState::Passed {
+                        self.paint.good(&part)
+                    } else {
+                        self.paint.bad(&part)
+                    }
+                });
         let at_work = counts(self.progress.active().map(|(_, it)| it.phase));
-        let parts: Vec<String> = verdicts.chain(Some(at_work).filter(|it| !it.is_empty())).collect();
+        let parts: Vec<String> = verdicts
+            .chain(Some(at_work).filter(|it| !it.is_empty()))
+            .collect();
         let mut line = format!("  {}", parts.join(", "));
         let started = self.progress.report.started_at.unwrap_or(self.now);
-        let took = text::duration((self.now.as_millisecond() - started.as_millisecond()).max(0) as f64 / 1000.0);
+        let took = text::duration(
+            (self.now.as_millisecond() - started.as_millisecond()).max(0) as f64 / 1000.0,
+        );
         let left = self.left().map(|left| format!(", {left}"));
         for more in [Some(format!("  {took}")), left].into_iter().flatten() {
             if console::measure_text_width(&line) + more.len() <= width {
@@ -104,19 +165,32 @@ impl State<'_> {
 
     /// `about 3m left`
     pub fn left(&self) -> Option<String> {
-        let phase = |id: &_| self.progress.activity(id).map(|it| it.phase).unwrap_or_default();
-        self.former.left(&self.progress.report, phase, self.now).map(about)
+        let phase = |id: &_| {
+            self.progress
+                .activity(id)
+                .map(|it| it.phase)
+                .unwrap_or_default()
+        };
+        self.former
+            .left(&self.progress.report, phase, self.now)
+            .map(about)
     }
 
     fn status(&self, status: Option<&StackStatus>, shown: &str) -> String {
         let is_bad = status.is_some_and(|status| status.is_failed() || status.is_rollback());
-        if is_bad { self.paint.bad(shown) } else { shown.to_owned() }
+        if is_bad {
+            self.paint.bad(shown)
+        } else {
+            shown.to_owned()
+        }
     }
 
     /// Nested stacks as far as they have appeared, each below the one that it is nested in.
     fn nested(&self, cell: &CellReport, activity: &Activity, width: usize) -> Vec<String> {
         let nested = cell.stacks.iter().filter(|stack| stack.depth > 0);
-        let mut nested: Vec<_> = nested.map(|stack| (cell.path_of(&stack.stack_id), stack)).collect();
+        let mut nested: Vec<_> = nested
+            .map(|stack| (cell.path_of(&stack.stack_id), stack))
+            .collect();
         nested.sort_by(|(one, _), (other, _)| one.cmp(other));
         let line = |(path, stack): &(Vec<&str>, &StackReport)| {
             let name = text::one_line(path.last().unwrap_or(&stack.stack_name.as_str()));
@@ -131,20 +205,31 @@ impl State<'_> {
             };
             let full = text::one_line(status.map_or(NOT_BEGUN, StackStatus::as_str));
             let padded = self.status(status, &pad(&full, STATUS_WIDTH));
-            let line = format!("{indent}{}  {padded}  {:7}  {done:>8}", pad_at_least(&name, room), "");
+            let line = format!(
+                "{indent}{}  {padded}  {:7}  {done:>8}",
+                pad_at_least(&name, room),
+                ""
+            );
             if console::measure_text_width(&line) <= width {
                 return line.trim_end().to_owned();
             }
             let short = text::one_line(status.map_or(NOT_BEGUN, StackStatus::short));
-            format!("{indent}{name}  {}  {done}", self.status(status, &short)).trim_end().to_owned()
+            format!("{indent}{name}  {}  {done}", self.status(status, &short))
+                .trim_end()
+                .to_owned()
         };
         nested.iter().map(line).collect()
     }
 
     /// A cell to which nothing happens any more.
     fn ended(&self, cell: &CellReport) -> String {
-        let word = self.paint.state(cell.state, &pad(cell.state.word(), STATUS_WIDTH));
-        let took = cell.duration_seconds.map(text::duration).unwrap_or_default();
+        let word = self
+            .paint
+            .state(cell.state, &pad(cell.state.word(), STATUS_WIDTH));
+        let took = cell
+            .duration_seconds
+            .map(text::duration)
+            .unwrap_or_default();
         let then = match cell.teardown {
             Teardown::None => "",
             Teardown::Deleting | Teardown::Unawaited => "being deleted",
@@ -152,13 +237,22 @@ impl State<'_> {
             Teardown::DeleteFailed { .. } => "could not be deleted",
             Teardown::Kept { .. } => "kept",
         };
-        format!("  {}  {word}  {took:>7}  {then:>8}", self.columns.name(cell)).trim_end().to_owned()
+        format!(
+            "  {}  {word}  {took:>7}  {then:>8}",
+            self.columns.name(cell)
+        )
+        .trim_end()
+        .to_owned()
     }
 }
 
 /// How many resources have come up, or are gone again.
 fn done(cell: &CellReport, activity: &Activity) -> String {
-    let goes = activity.phase == Phase::Deleting || activity.status.as_ref().is_some_and(StackStatus::is_rollback);
+    let goes = activity.phase == Phase::Deleting
+        || activity
+            .status
+            .as_ref()
+            .is_some_and(StackStatus::is_rollback);
     match activity.phase {
         Phase::Hooks => String::new(),
         _ if goes && activity.gone == 0 => String::new(),
@@ -174,7 +268,11 @@ fn pad_at_least(text: &str, width: usize) -> String {
 /// `3 creating, 2 waiting`
 pub fn counts(phases: impl Iterator<Item = Phase>) -> String {
     let phases: Vec<Phase> = phases.collect();
-    let counted = Phase::ALL.iter().map(|(phase, word)| (phases.iter().filter(|it| *it == phase).count(), word));
-    let counted = counted.filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+    let counted = Phase::ALL
+        .iter()
+        .map(|(phase, word)| (phases.iter().filter(|it| *it == phase).count(), word));
+    let counted = counted
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"));
     counted.collect::<Vec<_>>().join(", ")
 }

@@ -1,7 +1,10 @@
-//! What the run came to, in one screen: passed cells first, failed ones last with their root causes, and where the
-//! report stands. It is the last thing on the terminal, so its end is what is seen.
+//! What the run came to, in one screen: passed cells first, failed ones last with their root
+//! causes, and where the report stands. It is the last thing on the terminal, so its end is what is
+//! seen.
 
-use super::super::model::{BucketEnd, BucketReport, CellReport, CellState, RunReport, Teardown, Verdict};
+use super::super::model::{
+    BucketEnd, BucketReport, CellReport, CellState, RunReport, Teardown, Verdict,
+};
 use super::super::text;
 use super::notice::count;
 use super::{Columns, Options, Paint};
@@ -26,26 +29,51 @@ pub struct Detail {
 }
 
 impl Detail {
-    pub const FULL: Self = Self { cause: 4, notes: true };
-    const SHORTER: Self = Self { cause: 2, notes: true };
-    const CAUSE: Self = Self { cause: 2, notes: false };
-    const LINE: Self = Self { cause: 1, notes: false };
+    pub const FULL: Self = Self {
+        cause: 4,
+        notes: true,
+    };
+    const SHORTER: Self = Self {
+        cause: 2,
+        notes: true,
+    };
+    const CAUSE: Self = Self {
+        cause: 2,
+        notes: false,
+    };
+    const LINE: Self = Self {
+        cause: 1,
+        notes: false,
+    };
 }
 
 /// The lines of the summary. `width` breaks them; without one they are as long as they are.
 pub fn lines(report: &RunReport, options: &Options, width: Option<usize>) -> Vec<String> {
-    let paint = Paint { colour: options.colour };
+    let paint = Paint {
+        colour: options.colour,
+    };
     let mut end = left_behind(report, paint);
     end.push(verdict_line(report, options, paint));
     // In quiet and minimal output the rows would be the bulk of it; the failures have been told.
     if options.quiet || options.minimal || report.cells.is_empty() || !tests(report.task) {
         return end;
     }
-    let rows_of =
-        |line: &String| width.map_or(1, |width| console::measure_text_width(line).div_ceil(width.max(1)).max(1));
+    let rows_of = |line: &String| {
+        width.map_or(1, |width| {
+            console::measure_text_width(line)
+                .div_ceil(width.max(1))
+                .max(1)
+        })
+    };
     let room = SCREEN.saturating_sub(2 + end.iter().map(rows_of).sum::<usize>());
     let blank = || vec![String::new()];
-    [blank(), Cells::of(report, paint, width).fit(room), blank(), end].concat()
+    [
+        blank(),
+        Cells::of(report, paint, width).fit(room),
+        blank(),
+        end,
+    ]
+    .concat()
 }
 
 /// The cells by what they came to.
@@ -60,19 +88,37 @@ struct Cells<'a> {
 
 impl<'a> Cells<'a> {
     fn of(report: &'a RunReport, paint: Paint, width: Option<usize>) -> Self {
-        let (passed, other): (Vec<_>, Vec<_>) = report.cells.iter().partition(|cell| cell.state == CellState::Passed);
-        let (failed, unfinished) = other.into_iter().partition(|cell| cell.state == CellState::Failed);
-        Self { passed, unfinished, failed, columns: Columns::of(&report.cells), paint, width }
+        let (passed, other): (Vec<_>, Vec<_>) = report
+            .cells
+            .iter()
+            .partition(|cell| cell.state == CellState::Passed);
+        let (failed, unfinished) = other
+            .into_iter()
+            .partition(|cell| cell.state == CellState::Failed);
+        Self {
+            passed,
+            unfinished,
+            failed,
+            columns: Columns::of(&report.cells),
+            paint,
+            width,
+        }
     }
 
-    /// As much as there is room for: what passed gives way first, then what is told of each failure, then failures.
+    /// As much as there is room for: what passed gives way first, then what is told of each
+    /// failure, then failures.
     fn fit(&self, room: usize) -> Vec<String> {
         let bad = self.failed.len() + self.unfinished.len();
         if bad == 0 {
             return self.block(&self.passed, ROWS_OF_A_GOOD_RUN, Detail::LINE);
         }
-        let attempts =
-            [(ROWS, Detail::FULL), (1, Detail::FULL), (1, Detail::SHORTER), (1, Detail::CAUSE), (1, Detail::LINE)];
+        let attempts = [
+            (ROWS, Detail::FULL),
+            (1, Detail::FULL),
+            (1, Detail::SHORTER),
+            (1, Detail::CAUSE),
+            (1, Detail::LINE),
+        ];
         for (limit, detail) in attempts {
             let lines = [
                 self.block(&self.passed, limit, detail),
@@ -84,8 +130,11 @@ impl<'a> Cells<'a> {
                 return lines;
             }
         }
-        let mut lines =
-            [self.block(&self.passed, 1, Detail::LINE), self.block(&self.unfinished, 2, Detail::LINE)].concat();
+        let mut lines = [
+            self.block(&self.passed, 1, Detail::LINE),
+            self.block(&self.unfinished, 2, Detail::LINE),
+        ]
+        .concat();
         let room = room.saturating_sub(lines.len() + 1);
         let (mut shown, mut used) = (0, 0);
         for cell in &self.failed {
@@ -102,15 +151,26 @@ impl<'a> Cells<'a> {
 
     /// At most `limit` cells, or one less and how many more there are.
     fn block(&self, cells: &[&CellReport], limit: usize, detail: Detail) -> Vec<String> {
-        let shown = if cells.len() > limit { limit - 1 } else { cells.len() };
-        let rows = cells.iter().take(shown).flat_map(|cell| self.rows(cell, detail));
+        let shown = if cells.len() > limit {
+            limit - 1
+        } else {
+            cells.len()
+        };
+        let rows = cells
+            .iter()
+            .take(shown)
+            .flat_map(|cell| self.rows(cell, detail));
         rows.chain(self.more(cells, shown)).collect()
     }
 
     fn more(&self, cells: &[&CellReport], shown: usize) -> Option<String> {
         let next = cells.get(shown)?;
         let more = if shown > 0 { " more" } else { "" };
-        Some(self.paint.faint(&format!("  … {}{more} {}", cells.len() - shown, next.state.word())))
+        Some(self.paint.faint(&format!(
+            "  … {}{more} {}",
+            cells.len() - shown,
+            next.state.word()
+        )))
     }
 
     fn rows(&self, cell: &CellReport, detail: Detail) -> Vec<String> {
@@ -127,22 +187,51 @@ pub fn cell_rows(
     detail: Detail,
 ) -> Vec<String> {
     let word = paint.state(cell.state, &format!("{:<11}", cell.state.word()));
-    let took = cell.duration_seconds.map(text::duration).unwrap_or_default();
+    let took = cell
+        .duration_seconds
+        .map(text::duration)
+        .unwrap_or_default();
     let flaky = match cell.flaky {
         true => format!("  flaky: passed on attempt {}", cell.attempts.len() + 1),
         false => String::new(),
     };
-    let mut lines = vec![format!("  {word}  {}  {took}{flaky}", columns.name(cell)).trim_end().to_owned()];
-    let why = cell.root_cause.as_ref().map(|cause| cause.text.as_str()).or(cell.reason.as_deref());
-    let Some(why) = why.filter(|_| cell.state != CellState::Passed) else { return lines };
+    let mut lines = vec![
+        format!("  {word}  {}  {took}{flaky}", columns.name(cell))
+            .trim_end()
+            .to_owned(),
+    ];
+    let why = cell
+        .root_cause
+        .as_ref()
+        .map(|cause| cause.text.as_str())
+        .or(cell.reason.as_deref());
+    let Some(why) = why.filter(|_| cell.state != CellState::Passed) else {
+        return lines;
+    };
     // In a narrow terminal the words need the room more than the order does.
-    let indent = if width.is_some_and(|width| width < 60) { 4 } else { 15 };
+    let indent = if width.is_some_and(|width| width < 60) {
+        4
+    } else {
+        15
+    };
     let mut add = |text: &str, limit: usize, painted: &dyn Fn(&str) -> String| {
-        let broken = broken(&text::one_line(text), width.map(|width| width.saturating_sub(indent + 1)), limit);
-        lines.extend(broken.iter().map(|line| format!("{:indent$}{}", "", painted(line))));
+        let broken = broken(
+            &text::one_line(text),
+            width.map(|width| width.saturating_sub(indent + 1)),
+            limit,
+        );
+        lines.extend(
+            broken
+                .iter()
+                .map(|line| format!("{:indent$}{}", "", painted(line))),
+        );
     };
     add(why, detail.cause, &str::to_owned);
-    let notes = cell.root_cause.iter().filter(|_| detail.notes).flat_map(RootCause::notes);
+    let notes = cell
+        .root_cause
+        .iter()
+        .filter(|_| detail.notes)
+        .flat_map(RootCause::notes);
     notes.for_each(|note| match note.starts_with("hint: ") {
         true => add(&note, NOTE_LINES, &str::to_owned),
         false => add(&note, NOTE_LINES, &|line| paint.faint(line)),
@@ -152,7 +241,9 @@ pub fn cell_rows(
 
 /// The text in at most `limit` lines of `width` columns; the last one says if there is more.
 fn broken(text: &str, width: Option<usize>, limit: usize) -> Vec<String> {
-    let Some(width) = width else { return vec![text.to_owned()] };
+    let Some(width) = width else {
+        return vec![text.to_owned()];
+    };
     let mut lines = text::wrap(text, width.max(20));
     if lines.len() > limit {
         lines.truncate(limit);
@@ -167,27 +258,54 @@ fn left_behind(report: &RunReport, paint: Paint) -> Vec<String> {
     let stacks = report.cells.iter().filter_map(|cell| match &cell.teardown {
         Teardown::DeleteFailed { left, .. } => {
             let left: Vec<&str> = left.iter().map(|it| it.logical_id.as_str()).collect();
-            let left = if left.is_empty() { String::new() } else { format!(": {}", left.join(", ")) };
+            let left = if left.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", left.join(", "))
+            };
             // What is cleaned up was never launched here: it is known by its name alone.
-            let name = if cell.stack_name.is_empty() { &*cell.id.test } else { &cell.stack_name };
+            let name = if cell.stack_name.is_empty() {
+                &*cell.id.test
+            } else {
+                &cell.stack_name
+            };
             Some(format!("stack {name} in {}{left}", cell.id.region))
         }
         _ => None,
     });
-    let buckets = report.buckets.iter().filter(|it| matches!(it.end, BucketEnd::DeleteFailed { .. }));
-    let all: Vec<String> = stacks.chain(buckets.map(|it| format!("bucket {}", it.bucket))).collect();
-    let mut lines: Vec<String> =
-        all.iter().take(ROWS).map(|it| paint.warn(&format!("left behind: {}", text::one_line(it)))).collect();
+    let buckets = report
+        .buckets
+        .iter()
+        .filter(|it| matches!(it.end, BucketEnd::DeleteFailed { .. }));
+    let all: Vec<String> = stacks
+        .chain(buckets.map(|it| format!("bucket {}", it.bucket)))
+        .collect();
+    let mut lines: Vec<String> = all
+        .iter()
+        .take(ROWS)
+        .map(|it| paint.warn(&format!("left behind: {}", text::one_line(it))))
+        .collect();
     if all.len() > ROWS {
-        lines.push(paint.warn(&format!("left behind: {} more, named in the report", all.len() - ROWS)));
+        lines.push(paint.warn(&format!(
+            "left behind: {} more, named in the report",
+            all.len() - ROWS
+        )));
     }
     lines
 }
 
 /// What was done, in numbers.
 fn done(report: &RunReport) -> String {
-    let stacks = report.cells.iter().filter(|cell| matches!(cell.teardown, Teardown::Deleted)).count();
-    let buckets = report.buckets.iter().filter(|bucket| matches!(bucket.end, BucketEnd::Deleted)).count();
+    let stacks = report
+        .cells
+        .iter()
+        .filter(|cell| matches!(cell.teardown, Teardown::Deleted))
+        .count();
+    let buckets = report
+        .buckets
+        .iter()
+        .filter(|bucket| matches!(bucket.end, BucketEnd::Deleted))
+        .count();
     match report.task {
         Task::Test => report.counts(),
         Task::Deploy => deployed(report),
@@ -195,7 +313,10 @@ fn done(report: &RunReport) -> String {
         Task::DryRun => {
             let sum = |of: fn(&BucketReport) -> usize| report.buckets.iter().map(of).sum::<usize>();
             let (uploads, removals) = (sum(|it| it.uploads), sum(|it| it.removals));
-            format!("dry run: {} to upload, {removals} to remove; nothing was changed", count(uploads, "file"))
+            format!(
+                "dry run: {} to upload, {removals} to remove; nothing was changed",
+                count(uploads, "file")
+            )
         }
         Task::Clean => cleaned(stacks, buckets, report),
     }
@@ -211,16 +332,31 @@ fn uploaded(report: &RunReport) -> String {
 
 /// Deletions that nobody has waited for are called requests: they may still fail.
 fn cleaned(stacks: usize, buckets: usize, report: &RunReport) -> String {
-    let requested = report.cells.iter().filter(|cell| matches!(cell.teardown, Teardown::Unawaited)).count();
-    let deleted = format!("{} and {} deleted", count(stacks, "stack"), count(buckets, "bucket"));
+    let requested = report
+        .cells
+        .iter()
+        .filter(|cell| matches!(cell.teardown, Teardown::Unawaited))
+        .count();
+    let deleted = format!(
+        "{} and {} deleted",
+        count(stacks, "stack"),
+        count(buckets, "bucket")
+    );
     match (requested, stacks) {
         (0, _) => deleted,
         (_, 0) => {
             let requested = format!("deletion of {} requested", count(requested, "stack"));
-            let buckets = if buckets == 0 { String::new() } else { format!(", {} deleted", count(buckets, "bucket")) };
+            let buckets = if buckets == 0 {
+                String::new()
+            } else {
+                format!(", {} deleted", count(buckets, "bucket"))
+            };
             format!("{requested}, not awaited (-w waits){buckets}")
         }
-        _ => format!("{deleted}, deletion of {} requested and not awaited (-w waits)", count(requested, "stack")),
+        _ => format!(
+            "{deleted}, deletion of {} requested and not awaited (-w waits)",
+            count(requested, "stack")
+        ),
     }
 }
 
@@ -242,13 +378,23 @@ fn deployed(report: &RunReport) -> String {
             None => counts.push((word.to_owned(), 1)),
         }
     }
-    let counts: Vec<String> = counts.into_iter().map(|(word, count)| format!("{count} {word}")).collect();
-    if counts.is_empty() { "nothing was deployed".to_owned() } else { counts.join(", ") }
+    let counts: Vec<String> = counts
+        .into_iter()
+        .map(|(word, count)| format!("{count} {word}"))
+        .collect();
+    if counts.is_empty() {
+        "nothing was deployed".to_owned()
+    } else {
+        counts.join(", ")
+    }
 }
 
 fn verdict_line(report: &RunReport, options: &Options, paint: Paint) -> String {
     let counts = done(report);
-    let took = report.duration_seconds().map(|it| format!(" in {}", text::duration(it))).unwrap_or_default();
+    let took = report
+        .duration_seconds()
+        .map(|it| format!(" in {}", text::duration(it)))
+        .unwrap_or_default();
     let line = match report.verdict {
         Verdict::Passed => paint.good(&counts),
         Verdict::Failed => paint.bad(&counts),
@@ -259,14 +405,29 @@ fn verdict_line(report: &RunReport, options: &Options, paint: Paint) -> String {
         Verdict::Incomplete => paint.warn(&format!("incomplete: {counts}")),
         Verdict::Error => {
             let error = report.error.as_deref().unwrap_or("no reason was given");
-            let before = if report.task == Task::Test { " before the tests" } else { "" };
+            let before = if report.task == Task::Test {
+                " before the tests"
+            } else {
+                ""
+            };
             paint.bad(&format!("stopped{before}: {}", text::one_line(error)))
         }
     };
-    let report_at =
-        options.report.as_deref().map(|path| format!("; report: {}", paint.strong(path))).unwrap_or_default();
+    let report_at = options
+        .report
+        .as_deref()
+        .map(|path| format!("; report: {}", paint.strong(path)))
+        .unwrap_or_default();
     // The words of an error end as they end.
-    let took = if report.verdict == Verdict::Error || report.task == Task::DryRun { String::new() } else { took };
-    let simulated = if report.simulated { paint.warn("simulated: ") } else { String::new() };
+    let took = if report.verdict == Verdict::Error || report.task == Task::DryRun {
+        String::new()
+    } else {
+        took
+    };
+    let simulated = if report.simulated {
+        paint.warn("simulated: ")
+    } else {
+        String::new()
+    };
     format!("{simulated}{line}{took}{report_at}")
 }

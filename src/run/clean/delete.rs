@@ -31,26 +31,39 @@ pub async fn clean(
     endpoint: Option<String>,
     consumers: Vec<Box<dyn Consumer>>,
 ) -> Ended {
-    let Findings { leftovers, journals, .. } = findings;
+    let Findings {
+        leftovers,
+        journals,
+        ..
+    } = findings;
     let conductor = Conductor::new(started(what, endpoint, aws), consumers);
     let mut undeleted: BTreeSet<String> = leftovers.iter().map(|it| it.run_id.clone()).collect();
     undeleted.extend(journals.iter().map(|it| it.header.run_id.clone()));
     let ended = conductor
         .conduct(async |spine: &Spine| {
-            let (stacks, buckets): (Vec<_>, Vec<_>) = leftovers.iter().partition(|it| it.is_stack());
-            let stacks = stacks.into_iter().map(|it| delete_stack(it, options, aws, &spine.events));
+            let (stacks, buckets): (Vec<_>, Vec<_>) =
+                leftovers.iter().partition(|it| it.is_stack());
+            let stacks = stacks
+                .into_iter()
+                .map(|it| delete_stack(it, options, aws, &spine.events));
             let deleted = spine.stop.until_stopped(join_all(stacks)).await;
             // Stacks may read from the buckets as long as they are being deleted.
-            let buckets = buckets.into_iter().map(|it| delete_bucket(it, aws, &spine.events));
+            let buckets = buckets
+                .into_iter()
+                .map(|it| delete_bucket(it, aws, &spine.events));
             let markers = journals.iter().flat_map(Record::markers).collect();
             let released = staging::release_left(markers, aws, &spine.events).await;
-            if deleted.is_some() && released && spine.stop.until_stopped(join_all(buckets)).await.is_some() {
+            if deleted.is_some()
+                && released
+                && spine.stop.until_stopped(join_all(buckets)).await.is_some()
+            {
                 undeleted.clear();
             }
             Ok(())
         })
         .await;
-    // A deletion that nobody waits for counts as done here, too: should it fail, the stack's tags still tell.
+    // A deletion that nobody waits for counts as done here, too: should it fail, the stack's tags
+    // still tell.
     if ended.finished.left_behind == 0 {
         // A run that goes on keeps its journal.
         let ended = journals.iter().filter(|it| !it.is_alive());
@@ -63,22 +76,34 @@ pub async fn clean(
 }
 
 async fn delete_stack(found: &Leftover, options: DeletionOptions, aws: &Aws, events: &Events) {
-    let LeftoverKind::Stack { stack_id, unconfirmed_since } = &found.kind else { return };
-    let clients = aws.clients(&found.profile, &found.region).await;
-    let stack_id = match current_stack(found, stack_id.as_deref(), *unconfirmed_since, &clients).await {
-        Ok(Some(stack_id)) => stack_id,
-        Ok(None) => return,
-        Err(error) => {
-            let (cell, stack_id) = (found.cell(), found.name.clone());
-            let failed = Happening::StackDeleteFailed { cell, stack_id, reason: error.to_string(), left: Vec::new() };
-            return events.send(failed);
-        }
+    let LeftoverKind::Stack {
+        stack_id,
+        unconfirmed_since,
+    } = &found.kind
+    else {
+        return;
     };
+    let clients = aws.clients(&found.profile, &found.region).await;
+    let stack_id =
+        match current_stack(found, stack_id.as_deref(), *unconfirmed_since, &clients).await {
+            Ok(Some(stack_id)) => stack_id,
+            Ok(None) => return,
+            Err(error) => {
+                let (cell, stack_id) = (found.cell(), found.name.clone());
+                let failed = Happening::StackDeleteFailed {
+                    cell,
+                    stack_id,
+                    reason: error.to_string(),
+                    left: Vec::new(),
+                };
+                return events.send(failed);
+            }
+        };
     deletion::delete_found(&found.cell(), stack_id, clients, options, events).await;
 }
 
-/// The ID of the run's stack; `None` where there is none any more. A stack whose creation was not confirmed may appear
-/// late, so that its absence means nothing at first.
+/// The ID of the run's stack; `None` where there is none any more. A stack whose creation was not
+/// confirmed may appear late, so that its absence means nothing at first.
 pub(in crate::run) async fn current_stack(
     found: &Leftover,
     stack_id: Option<&str>,
@@ -86,7 +111,9 @@ pub(in crate::run) async fn current_stack(
     clients: &Clients,
 ) -> Result<Option<String>, AwsError> {
     loop {
-        let stack = clients.describe_stack(stack_id.unwrap_or(&found.name)).await?;
+        let stack = clients
+            .describe_stack(stack_id.unwrap_or(&found.name))
+            .await?;
         let ours = stack.filter(|stack| stack.tag("taskcat-id") == Some(&found.run_id));
         if let Some(stack) = ours {
             return Ok((stack.status != StackStatus::DeleteComplete).then_some(stack.stack_id));
@@ -99,7 +126,9 @@ pub(in crate::run) async fn current_stack(
 }
 
 async fn delete_bucket(found: &Leftover, aws: &Aws, events: &Events) {
-    let Some(origin) = found.bucket_origin() else { return };
+    let Some(origin) = found.bucket_origin() else {
+        return;
+    };
     let clients = aws.clients(&found.profile, &found.region).await;
     teardown::delete_bucket_of_run(&found.name, &origin, &clients, events).await;
 }

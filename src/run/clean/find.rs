@@ -23,8 +23,16 @@ const BUCKETS_AT_ONCE: usize = 16;
 /// The account's regions, or the caller's identity, can't be told.
 pub async fn find(request: &CleanRequest, aws: &Aws) -> Result<Findings, AwsError> {
     let (records, errors) = journal::read_all(&request.folders);
-    let mut finder = Finder { request, aws, findings: Findings::default(), accounts: BTreeMap::new() };
-    finder.findings.unsearched.extend(errors.iter().map(ToString::to_string));
+    let mut finder = Finder {
+        request,
+        aws,
+        findings: Findings::default(),
+        accounts: BTreeMap::new(),
+    };
+    finder
+        .findings
+        .unsearched
+        .extend(errors.iter().map(ToString::to_string));
     for record in records {
         if request.means(&record.header.project, &record.header.run_id) {
             finder.take_journal(record).await;
@@ -34,8 +42,15 @@ pub async fn find(request: &CleanRequest, aws: &Aws) -> Result<Findings, AwsErro
     finder.search(places).await?;
     finder.add_journalled();
     finder.findings.leftovers.sort_by(|a, b| {
-        let key =
-            |it: &Leftover| (it.project.clone(), it.run_id.clone(), !it.is_stack(), it.region.clone(), it.name.clone());
+        let key = |it: &Leftover| {
+            (
+                it.project.clone(),
+                it.run_id.clone(),
+                !it.is_stack(),
+                it.region.clone(),
+                it.name.clone(),
+            )
+        };
         key(a).cmp(&key(b))
     });
     Ok(finder.findings)
@@ -55,37 +70,52 @@ impl Finder<'_> {
         let header = &record.header;
         let path = record.path.display();
         if header.endpoint != self.request.endpoint {
-            let place = |endpoint: &Option<String>| endpoint.clone().unwrap_or_else(|| "AWS".to_owned());
+            let place =
+                |endpoint: &Option<String>| endpoint.clone().unwrap_or_else(|| "AWS".to_owned());
             let (written, now) = (place(&header.endpoint), place(&self.request.endpoint));
-            let message = format!("ignored {path}: it was written for {written}, and this is {now}");
+            let message =
+                format!("ignored {path}: it was written for {written}, and this is {now}");
             return self.findings.unsearched.push(message);
         }
         if record.is_alive() && !self.request.include_running {
             self.findings.running_runs.insert(header.run_id.clone());
             return;
         }
-        if self.request.older_than.is_some_and(|limit| age(record.newest) < limit) {
+        if self
+            .request
+            .older_than
+            .is_some_and(|limit| age(record.newest) < limit)
+        {
             self.findings.running_runs.insert(header.run_id.clone());
             return;
         }
-        let stacks = header.stacks.iter().map(|it| (&it.profile, &*it.cell.region, &it.account_id));
+        let stacks = header
+            .stacks
+            .iter()
+            .map(|it| (&it.profile, &*it.cell.region, &it.account_id));
         let buckets = header.buckets.iter().chain(&header.shared_buckets);
         let buckets = buckets.map(|it| (&it.profile, &*it.region, &it.account_id));
         let written: BTreeMap<_, _> = stacks
             .chain(buckets)
-            .map(|(profile, region, account)| (profile.clone(), (region.to_owned(), account.clone())))
+            .map(|(profile, region, account)| {
+                (profile.clone(), (region.to_owned(), account.clone()))
+            })
             .collect();
         for (profile, (region, account_id)) in written {
             match self.account(&profile, &region).await {
                 Ok(account) if account == account_id => {}
                 Ok(account) => {
                     let message = format!(
-                        "ignored {path}: it was written for the account {account_id}, and profile {profile} is {account}"
+                        "ignored {path}: it was written for the account {account_id}, and profile \
+                         {profile} is {account}"
                     );
                     return self.findings.unsearched.push(message);
                 }
                 Err(_) => {
-                    return self.findings.unsearched.push(format!("ignored {path}: profile {profile} can't be used"));
+                    return self
+                        .findings
+                        .unsearched
+                        .push(format!("ignored {path}: profile {profile} can't be used"));
                 }
             }
         }
@@ -104,7 +134,11 @@ impl Finder<'_> {
     }
 
     fn known_account(&self, profile: &str) -> String {
-        self.accounts.get(profile).and_then(|known| known.as_ref().ok()).cloned().unwrap_or_default()
+        self.accounts
+            .get(profile)
+            .and_then(|known| known.as_ref().ok())
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Profiles and regions to search. Where a run is named and has a journal, that names them all.
@@ -112,11 +146,21 @@ impl Finder<'_> {
         let mut places = BTreeSet::new();
         for record in &self.findings.journals {
             let header = &record.header;
-            places.extend(header.stacks.iter().map(|it| (it.profile.clone(), it.cell.region.to_string())));
-            places.extend(record.buckets().map(|(it, creation)| (it.profile.clone(), creation.region.clone())));
+            places.extend(
+                header
+                    .stacks
+                    .iter()
+                    .map(|it| (it.profile.clone(), it.cell.region.to_string())),
+            );
+            places.extend(
+                record
+                    .buckets()
+                    .map(|(it, creation)| (it.profile.clone(), creation.region.clone())),
+            );
         }
         let search = &self.request.search;
-        let of_search = |regions: Vec<String>| regions.into_iter().map(|it| (search.profile.clone(), it));
+        let of_search =
+            |regions: Vec<String>| regions.into_iter().map(|it| (search.profile.clone(), it));
         match &search.regions {
             Some(regions) => places.extend(of_search(regions.clone())),
             None if self.request.run_id().is_some() && !places.is_empty() => {}
@@ -124,7 +168,8 @@ impl Finder<'_> {
                 Ok(regions) => places.extend(of_search(regions)),
                 Err(error) if error.is(ErrorKind::Denied) => {
                     let home = self.aws.home_region(&search.profile).await;
-                    let message = format!("only {home} was searched (-r names more regions): {error}");
+                    let message =
+                        format!("only {home} was searched (-r names more regions): {error}");
                     self.findings.unsearched.push(message);
                     places.extend(of_search(vec![home]));
                 }
@@ -149,13 +194,22 @@ impl Finder<'_> {
             (profile, region, stacks)
         }))
         .await;
-        let failed = stacks.iter().filter_map(|(_, _, stacks)| stacks.as_ref().err());
-        if let Some(first) = failed.clone().next().filter(|_| failed.count() == stacks.len()) {
+        let failed = stacks
+            .iter()
+            .filter_map(|(_, _, stacks)| stacks.as_ref().err());
+        if let Some(first) = failed
+            .clone()
+            .next()
+            .filter(|_| failed.count() == stacks.len())
+        {
             return Err(first.clone());
         }
         for (profile, region, stacks) in stacks {
             match stacks {
-                Err(error) => self.findings.unsearched.push(format!("{region} was not searched: {error}")),
+                Err(error) => self
+                    .findings
+                    .unsearched
+                    .push(format!("{region} was not searched: {error}")),
                 Ok(stacks) => {
                     for stack in stacks {
                         self.take_stack(profile, region, stack).await;
@@ -171,12 +225,20 @@ impl Finder<'_> {
 
     async fn take_stack(&mut self, profile: &str, region: &str, stack: Stack) {
         // A nested stack goes with the one that it is nested in.
-        let Some(run_id) = stack.tag("taskcat-id").filter(|_| !stack.is_nested()) else { return };
+        let Some(run_id) = stack.tag("taskcat-id").filter(|_| !stack.is_nested()) else {
+            return;
+        };
         let leftover = Leftover {
-            kind: LeftoverKind::Stack { stack_id: Some(stack.stack_id.clone()), unconfirmed_since: None },
+            kind: LeftoverKind::Stack {
+                stack_id: Some(stack.stack_id.clone()),
+                unconfirmed_since: None,
+            },
             name: stack.stack_name.clone(),
             run_id: run_id.to_owned(),
-            project: stack.tag("taskcat-project-name").unwrap_or_default().to_owned(),
+            project: stack
+                .tag("taskcat-project-name")
+                .unwrap_or_default()
+                .to_owned(),
             test: stack.tag("taskcat-test-name").map(str::to_owned),
             profile: profile.to_owned(),
             account_id: self.known_account(profile),
@@ -184,26 +246,36 @@ impl Finder<'_> {
             created: stack.created,
         };
         if !self.request.means(&leftover.project, &leftover.run_id) {
-            self.findings.others.insert((leftover.project, leftover.run_id));
+            self.findings
+                .others
+                .insert((leftover.project, leftover.run_id));
             return;
         }
         let needs_event = !self.has_journal(run_id) && !self.request.quiet().is_zero();
         let newest = match needs_event {
-            true => self.aws.clients(profile, region).await.newest_event_time(&stack.stack_id).await.ok().flatten(),
+            true => self
+                .aws
+                .clients(profile, region)
+                .await
+                .newest_event_time(&stack.stack_id)
+                .await
+                .ok()
+                .flatten(),
             false => None,
         };
         self.take(leftover, newest.or(stack.updated).or(stack.created));
     }
 
-    /// Automatic buckets bear the run's tag. One of a run that ended before it was tagged can only be found by the
-    /// journal.
+    /// Automatic buckets bear the run's tag. One of a run that ended before it was tagged can only
+    /// be found by the journal.
     async fn search_buckets(&mut self, profile: &str, regions: &[&str]) {
         let home = regions.first().copied().unwrap_or_default();
         let clients = self.aws.clients(profile, home).await;
         let buckets = match clients.list_buckets(BUCKET_PREFIX).await {
             Ok(buckets) => buckets,
             Err(error) => {
-                let message = format!("the buckets of profile {profile} were not searched: {error}");
+                let message =
+                    format!("the buckets of profile {profile} were not searched: {error}");
                 return self.findings.unsearched.push(message);
             }
         };
@@ -211,7 +283,10 @@ impl Finder<'_> {
             let looked = self.look_at(profile, home, &bucket).await;
             (bucket, looked)
         });
-        let looked: Vec<_> = stream::iter(looking).buffer_unordered(BUCKETS_AT_ONCE).collect().await;
+        let looked: Vec<_> = stream::iter(looking)
+            .buffer_unordered(BUCKETS_AT_ONCE)
+            .collect()
+            .await;
         for (bucket, looked) in looked {
             let (region, tags) = match looked {
                 Ok(Some(looked)) => looked,
@@ -222,10 +297,19 @@ impl Finder<'_> {
                     continue;
                 }
             };
-            let tag = |name: &str| tags.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-            let Some(run_id) = tag("taskcat-id").filter(|_| regions.contains(&region.as_str())) else { continue };
+            let tag = |name: &str| {
+                tags.iter()
+                    .find(|(key, _)| key == name)
+                    .map(|(_, value)| value.clone())
+            };
+            let Some(run_id) = tag("taskcat-id").filter(|_| regions.contains(&region.as_str()))
+            else {
+                continue;
+            };
             let leftover = Leftover {
-                kind: LeftoverKind::Bucket { unconfirmed_since: None },
+                kind: LeftoverKind::Bucket {
+                    unconfirmed_since: None,
+                },
                 name: bucket.name,
                 run_id,
                 project: tag("taskcat-project-name").unwrap_or_default(),
@@ -237,7 +321,12 @@ impl Finder<'_> {
             };
             match self.request.means(&leftover.project, &leftover.run_id) {
                 true => self.take(leftover, bucket.created),
-                false => _ = self.findings.others.insert((leftover.project, leftover.run_id)),
+                false => {
+                    _ = self
+                        .findings
+                        .others
+                        .insert((leftover.project, leftover.run_id))
+                }
             }
         }
     }
@@ -251,20 +340,40 @@ impl Finder<'_> {
     ) -> Result<Option<(String, Vec<(String, String)>)>, AwsError> {
         let region: Option<String> = match &bucket.region {
             Some(region) => Some(region.clone()),
-            None => self.aws.clients(profile, home).await.bucket_region(&bucket.name).await?,
+            None => {
+                self.aws
+                    .clients(profile, home)
+                    .await
+                    .bucket_region(&bucket.name)
+                    .await?
+            }
         };
-        let Some(region) = region else { return Ok(None) };
-        let tags = self.aws.clients(profile, &region).await.bucket_tags(&bucket.name).await?;
+        let Some(region) = region else {
+            return Ok(None);
+        };
+        let tags = self
+            .aws
+            .clients(profile, &region)
+            .await
+            .bucket_tags(&bucket.name)
+            .await?;
         Ok(tags.map(|tags| (region, tags)))
     }
 
     fn has_journal(&self, run_id: &str) -> bool {
-        self.findings.journals.iter().any(|record| record.header.run_id == run_id)
+        self.findings
+            .journals
+            .iter()
+            .any(|record| record.header.run_id == run_id)
     }
 
     /// Takes a leftover in, as one of a run that has ended or that goes on.
     fn take(&mut self, leftover: Leftover, newest: Option<Timestamp>) {
-        let known = self.findings.leftovers.iter().any(|it| it.name == leftover.name && it.region == leftover.region);
+        let known = self
+            .findings
+            .leftovers
+            .iter()
+            .any(|it| it.name == leftover.name && it.region == leftover.region);
         if known {
             return;
         }
@@ -281,26 +390,42 @@ impl Finder<'_> {
         let mut missing = Vec::new();
         for record in &self.findings.journals {
             let header = &record.header;
-            let leftover = |kind, name: &str, profile: &str, account_id: &str, region: &str| Leftover {
-                kind,
-                name: name.to_owned(),
-                run_id: header.run_id.clone(),
-                project: header.project.clone(),
-                test: None,
-                profile: profile.to_owned(),
-                account_id: account_id.to_owned(),
-                region: region.to_owned(),
-                created: None,
-            };
+            let leftover =
+                |kind, name: &str, profile: &str, account_id: &str, region: &str| Leftover {
+                    kind,
+                    name: name.to_owned(),
+                    run_id: header.run_id.clone(),
+                    project: header.project.clone(),
+                    test: None,
+                    profile: profile.to_owned(),
+                    account_id: account_id.to_owned(),
+                    region: region.to_owned(),
+                    created: None,
+                };
             for (stack, creation) in record.stacks() {
                 let unconfirmed_since = creation.confirmed.is_none().then_some(creation.at);
-                let kind = LeftoverKind::Stack { stack_id: creation.confirmed.clone(), unconfirmed_since };
-                missing.push(leftover(kind, &stack.stack_name, &stack.profile, &stack.account_id, &stack.cell.region));
+                let kind = LeftoverKind::Stack {
+                    stack_id: creation.confirmed.clone(),
+                    unconfirmed_since,
+                };
+                missing.push(leftover(
+                    kind,
+                    &stack.stack_name,
+                    &stack.profile,
+                    &stack.account_id,
+                    &stack.cell.region,
+                ));
             }
             for (bucket, creation) in record.buckets() {
                 let unconfirmed_since = creation.confirmed.is_none().then_some(creation.at);
                 let kind = LeftoverKind::Bucket { unconfirmed_since };
-                missing.push(leftover(kind, &bucket.name, &bucket.profile, &bucket.account_id, &creation.region));
+                missing.push(leftover(
+                    kind,
+                    &bucket.name,
+                    &bucket.profile,
+                    &bucket.account_id,
+                    &creation.region,
+                ));
             }
         }
         missing.into_iter().for_each(|it| self.take(it, None));

@@ -11,7 +11,11 @@ pub struct Unfinished<'e> {
 
 impl<'e> Unfinished<'e> {
     pub fn new(cell: &CellId, events: &'e Events) -> Self {
-        Self { cell: cell.clone(), events, remains: None }
+        Self {
+            cell: cell.clone(),
+            events,
+            remains: None,
+        }
     }
 
     /// From now on this would remain.

@@ -23,7 +23,11 @@ impl Folders {
     /// The folders themselves, whether or not they exist.
     pub fn all(&self) -> Vec<PathBuf> {
         let bases = [Some(&self.project_root), self.output.as_ref()];
-        let mut folders: Vec<_> = bases.into_iter().flatten().map(|it| it.join(FOLDER)).collect();
+        let mut folders: Vec<_> = bases
+            .into_iter()
+            .flatten()
+            .map(|it| it.join(FOLDER))
+            .collect();
         folders.extend(self.state.as_ref().map(|state| state.join("taskcat/runs")));
         folders
     }
@@ -45,7 +49,10 @@ impl Folders {
 
     /// The journals that exist, in the order of their names.
     pub fn journals(&self) -> Vec<PathBuf> {
-        let entries = self.all().into_iter().flat_map(|it| fs::read_dir(it).into_iter().flatten());
+        let entries = self
+            .all()
+            .into_iter()
+            .flat_map(|it| fs::read_dir(it).into_iter().flatten());
         let paths = entries.flatten().map(|entry| entry.path());
         let is_journal = |path: &PathBuf| path.extension().is_some_and(|it| it == "ndjson");
         let mut found: Vec<_> = paths.filter(is_journal).collect();
@@ -58,7 +65,14 @@ impl Folders {
 /// Creates a folder and shows that files can be created in it.
 fn create(folder: &Path) -> io::Result<()> {
     let named = |error: io::Error| {
-        io::Error::new(error.kind(), format!("cannot write {}: {}", folder.display(), input::reason(&error)))
+        io::Error::new(
+            error.kind(),
+            format!(
+                "cannot write {}: {}",
+                folder.display(),
+                input::reason(&error)
+            ),
+        )
     };
     fs::create_dir_all(folder).map_err(named)?;
     tempfile::tempfile_in(folder).map(drop).map_err(named)
@@ -74,9 +88,15 @@ mod tests {
         // A file where the folder would be, which hinders root, too.
         fs::write(base.path().join(".taskcat"), "").unwrap();
         let output = base.path().join("out");
-        let mut folders = Folders { project_root: base.path().into(), ..Folders::default() };
+        let mut folders = Folders {
+            project_root: base.path().into(),
+            ..Folders::default()
+        };
         let error = folders.writable().unwrap_err().to_string();
-        assert!(error.contains(base.path().join(FOLDER).to_str().unwrap()), "{error}");
+        assert!(
+            error.contains(base.path().join(FOLDER).to_str().unwrap()),
+            "{error}"
+        );
         folders.output = Some(output.clone());
         assert_eq!(folders.writable().unwrap(), output.join(FOLDER));
         fs::write(output.join(FOLDER).join("a.ndjson"), "").unwrap();

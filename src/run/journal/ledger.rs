@@ -34,12 +34,17 @@ pub struct Creation {
 
 impl Creation {
     fn requested(at: Timestamp, region: &str) -> Self {
-        Self { at, confirmed: None, region: region.to_owned() }
+        Self {
+            at,
+            confirmed: None,
+            region: region.to_owned(),
+        }
     }
 }
 
 impl Ledger {
-    /// Takes an event in. Of the buckets only those count for which `is_own` holds: others are shared by later runs.
+    /// Takes an event in. Of the buckets only those count for which `is_own` holds: others are
+    /// shared by later runs.
     pub fn apply(&mut self, event: &RunEvent, is_own: impl Fn(&str) -> bool) {
         match &event.happening {
             Happening::StackCreating { cell, .. } => {
@@ -52,7 +57,8 @@ impl Ledger {
             }
             Happening::LaunchFailed { cell, may_exist: false, .. }
             | Happening::StackDeleted { cell, .. }
-            // Whoever doesn't wait for a deletion takes it for done; should it fail, the stack's tags still tell.
+            // Whoever doesn't wait for a deletion takes it for done; should it fail, the stack's
+            // tags still tell.
             | Happening::StackDeleteUnawaited { cell, .. } => {
                 self.stacks.remove(cell);
             }
@@ -105,28 +111,54 @@ mod tests {
 
     #[test]
     fn only_what_was_seen_to_be_deleted_leaves_the_ledger() {
-        let cell = CellId { test: "a".into(), region: "eu-west-1".into() };
+        let cell = CellId {
+            test: "a".into(),
+            region: "eu-west-1".into(),
+        };
         let mut ledger = Ledger::default();
         let mut apply = |happening| {
-            ledger.apply(&RunEvent { seq: 1, at: Timestamp::UNIX_EPOCH, happening }, |_| true);
-            (ledger.stacks.get(&cell).map(|it| it.confirmed.clone()), ledger.is_empty())
+            ledger.apply(
+                &RunEvent {
+                    seq: 1,
+                    at: Timestamp::UNIX_EPOCH,
+                    happening,
+                },
+                |_| true,
+            );
+            (
+                ledger.stacks.get(&cell).map(|it| it.confirmed.clone()),
+                ledger.is_empty(),
+            )
         };
         let creating = || Happening::StackCreating {
             cell: cell.clone(),
             stack_name: "s".into(),
             client_request_token: "t".into(),
         };
-        let failed = |may_exist| Happening::LaunchFailed { cell: cell.clone(), reason: "cut".into(), may_exist };
+        let failed = |may_exist| Happening::LaunchFailed {
+            cell: cell.clone(),
+            reason: "cut".into(),
+            may_exist,
+        };
         let stack_id = || "arn".to_owned();
         assert_eq!(apply(creating()), (Some(None), false));
         assert_eq!(apply(failed(true)), (Some(None), false));
         assert_eq!(apply(failed(false)), (None, true));
         apply(creating());
-        let created = Happening::StackCreated { cell: cell.clone(), stack_id: stack_id() };
+        let created = Happening::StackCreated {
+            cell: cell.clone(),
+            stack_id: stack_id(),
+        };
         assert_eq!(apply(created), (Some(Some(stack_id())), false));
-        let deleting = Happening::StackDeleting { cell: cell.clone(), stack_id: stack_id() };
+        let deleting = Happening::StackDeleting {
+            cell: cell.clone(),
+            stack_id: stack_id(),
+        };
         assert_eq!(apply(deleting), (Some(Some(stack_id())), false));
-        let deleted = Happening::StackDeleted { cell: cell.clone(), stack_id: stack_id() };
+        let deleted = Happening::StackDeleted {
+            cell: cell.clone(),
+            stack_id: stack_id(),
+        };
         assert_eq!(apply(deleted), (None, true));
     }
 }

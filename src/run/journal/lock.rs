@@ -32,7 +32,11 @@ impl Process {
     /// This process.
     pub fn current() -> Self {
         let id = std::process::id();
-        Self { id, boot_id: boot_id(), started: start_time(id) }
+        Self {
+            id,
+            boot_id: boot_id(),
+            started: start_time(id),
+        }
     }
 
     fn is_of_this_boot(&self) -> bool {
@@ -54,7 +58,12 @@ fn boot_id() -> Option<String> {
 fn start_time(process: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The second field is the program's name in parentheses and may hold anything.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    stat.rsplit_once(')')?
+        .1
+        .split_whitespace()
+        .nth(19)?
+        .parse()
+        .ok()
 }
 
 /// Whether a run goes on.
@@ -72,8 +81,12 @@ pub fn take(file: File, process: &Process) -> Liveness {
         Err(TryLockError::WouldBlock) => Liveness::Alive,
         // Another machine's lock may not reach here, even though the file does.
         Ok(()) if process.is_of_this_boot() || !is_fresh(&file) => Liveness::Ended(file),
-        Err(TryLockError::Error(_)) if process.is_of_this_boot() && !process.exists() => Liveness::Ended(file),
-        Err(TryLockError::Error(_)) if !process.is_of_this_boot() && !is_fresh(&file) => Liveness::Ended(file),
+        Err(TryLockError::Error(_)) if process.is_of_this_boot() && !process.exists() => {
+            Liveness::Ended(file)
+        }
+        Err(TryLockError::Error(_)) if !process.is_of_this_boot() && !is_fresh(&file) => {
+            Liveness::Ended(file)
+        }
         Ok(()) | Err(TryLockError::Error(_)) => Liveness::Alive,
     }
 }
@@ -91,7 +104,9 @@ mod tests {
     fn journal() -> (tempfile::NamedTempFile, impl Fn() -> File) {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_owned();
-        (file, move || File::options().read(true).write(true).open(&path).unwrap())
+        (file, move || {
+            File::options().read(true).write(true).open(&path).unwrap()
+        })
     }
 
     fn is_alive(file: File, process: &Process) -> bool {
@@ -113,9 +128,15 @@ mod tests {
     #[test]
     fn a_journal_of_another_machine_is_judged_by_its_age() {
         let (_file, open) = journal();
-        let elsewhere = Process { id: 1, boot_id: Some("another".into()), started: Some(1) };
+        let elsewhere = Process {
+            id: 1,
+            boot_id: Some("another".into()),
+            started: Some(1),
+        };
         assert!(is_alive(open(), &elsewhere));
-        open().set_modified(SystemTime::now() - FRESH - Duration::from_secs(1)).unwrap();
+        open()
+            .set_modified(SystemTime::now() - FRESH - Duration::from_secs(1))
+            .unwrap();
         assert!(!is_alive(open(), &elsewhere));
     }
 
@@ -124,7 +145,10 @@ mod tests {
     fn a_process_is_known_by_its_start() {
         let current = Process::current();
         assert!(current.is_of_this_boot() && current.exists());
-        let reused = Process { started: current.started.map(|at| at + 1), ..current };
+        let reused = Process {
+            started: current.started.map(|at| at + 1),
+            ..current
+        };
         assert!(!reused.exists());
     }
 }

@@ -1,9 +1,10 @@
-//! What a run is about to create, on disk before it is created, so that a run that was killed can be
-//! cleaned up after.
+//! What a run is about to create, on disk before it is created, so that a run that was killed can
+//! be cleaned up after.
 //!
-//! A journal is `.taskcat/runs/<taskcat-id>.ndjson` in the project, or in another of the [`Folders`]:
-//! a [`Header`] with everything that the run may create, then the run's events about stacks and
-//! buckets, which add up to a [`Ledger`]. It is removed once everything in it was seen to be deleted.
+//! A journal is `.taskcat/runs/<taskcat-id>.ndjson` in the project, or in another of the
+//! [`Folders`]: a [`Header`] with everything that the run may create, then the run's events about
+//! stacks and buckets, which add up to a [`Ledger`]. It is removed once everything in it was seen
+//! to be deleted.
 
 mod folders;
 mod ledger;
@@ -46,8 +47,8 @@ pub struct Header {
     pub keep_failed: bool,
     pub stacks: Vec<PlannedStack>,
     pub buckets: Vec<PlannedBucket>,
-    /// Buckets that the run stages to and that aren't its own: it puts a marker there, and nothing that a journal
-    /// could delete.
+    /// Buckets that the run stages to and that aren't its own: it puts a marker there, and nothing
+    /// that a journal could delete.
     #[serde(default)]
     pub shared_buckets: Vec<PlannedBucket>,
 }
@@ -76,7 +77,12 @@ pub struct PlannedBucket {
 }
 
 impl Header {
-    pub fn new(plan: &Plan, settings: &Settings, endpoint: Option<String>, output: Option<PathBuf>) -> Self {
+    pub fn new(
+        plan: &Plan,
+        settings: &Settings,
+        endpoint: Option<String>,
+        output: Option<PathBuf>,
+    ) -> Self {
         let stacks = plan.cells.iter().map(|cell| PlannedStack {
             cell: cell.cell.clone(),
             stack_name: cell.stack_name.clone(),
@@ -91,7 +97,10 @@ impl Header {
             profile: bucket.profile.clone(),
             account_id: bucket.account_id.clone(),
         };
-        let (own, shared): (Vec<_>, Vec<_>) = plan.buckets.iter().partition(|it| it.kind == BucketKind::Auto);
+        let (own, shared): (Vec<_>, Vec<_>) = plan
+            .buckets
+            .iter()
+            .partition(|it| it.kind == BucketKind::Auto);
         Self {
             run_id: plan.run_id.simple().to_string(),
             project: plan.project_name.clone(),
@@ -131,21 +140,43 @@ impl Journal {
     /// # Errors
     /// None can be.
     pub fn create(folders: &Folders, header: &Header) -> io::Result<Self> {
-        let path = folders.writable()?.join(format!("{}.ndjson", header.run_id));
+        let path = folders
+            .writable()?
+            .join(format!("{}.ndjson", header.run_id));
         let mut file = File::options().write(true).create_new(true).open(&path)?;
         // A file system without locks is no reason not to test: the modification time tells, too.
         let _ = file.try_lock();
         write_line(&mut file, header)?;
         file.sync_data()?;
         let touched = SystemTime::now();
-        Ok(Self { file, path, header: header.clone(), ledger: Ledger::default(), touched })
+        Ok(Self {
+            file,
+            path,
+            header: header.clone(),
+            ledger: Ledger::default(),
+            touched,
+        })
     }
 
     /// Goes on with the journal of a run that has ended; `None` for one that goes on.
     pub fn resume(record: Record) -> Option<Self> {
-        let Record { path, header, ledger, liveness, .. } = record;
-        let Liveness::Ended(file) = liveness else { return None };
-        let mut journal = Self { file, path, header, ledger, touched: SystemTime::UNIX_EPOCH };
+        let Record {
+            path,
+            header,
+            ledger,
+            liveness,
+            ..
+        } = record;
+        let Liveness::Ended(file) = liveness else {
+            return None;
+        };
+        let mut journal = Self {
+            file,
+            path,
+            header,
+            ledger,
+            touched: SystemTime::UNIX_EPOCH,
+        };
         // Written lines follow what is there, also after a torn one.
         let _ = io::Seek::seek(&mut journal.file, io::SeekFrom::End(0));
         let _ = journal.file.write_all(b"\n");
@@ -167,7 +198,11 @@ impl Journal {
             write_line(&mut self.file, event)?;
             self.ledger.apply(event, |bucket| self.header.owns(bucket));
         }
-        if durably { self.file.sync_data() } else { Ok(()) }
+        if durably {
+            self.file.sync_data()
+        } else {
+            Ok(())
+        }
     }
 
     /// Shows other machines that the run goes on.
@@ -202,7 +237,10 @@ pub(super) mod tests {
 
     pub fn header() -> Header {
         let account_id = "123456789012".to_owned();
-        let cell = CellId { test: "a".into(), region: "eu-west-1".into() };
+        let cell = CellId {
+            test: "a".into(),
+            region: "eu-west-1".into(),
+        };
         Header {
             run_id: "0123456789abcdef0123456789abcdef".into(),
             project: "demo".into(),
@@ -234,12 +272,22 @@ pub(super) mod tests {
     #[test]
     fn a_journal_goes_when_everything_in_it_is_deleted() {
         let folder = tempfile::tempdir().unwrap();
-        let folders = Folders { project_root: folder.path().into(), ..Folders::default() };
+        let folders = Folders {
+            project_root: folder.path().into(),
+            ..Folders::default()
+        };
         let bucket = "tcat-demo-12345678".to_owned();
-        let event = |happening| RunEvent { seq: 1, at: Timestamp::UNIX_EPOCH, happening };
+        let event = |happening| RunEvent {
+            seq: 1,
+            at: Timestamp::UNIX_EPOCH,
+            happening,
+        };
         let mut journal = Journal::create(&folders, &header()).unwrap();
         let region = "us-east-1".to_owned();
-        let creating = Happening::BucketCreating { bucket: bucket.clone(), region };
+        let creating = Happening::BucketCreating {
+            bucket: bucket.clone(),
+            region,
+        };
         journal.write(&event(creating), true).unwrap();
         assert!(read_all(&folders).0[0].is_alive());
         journal.close();
@@ -247,9 +295,14 @@ pub(super) mod tests {
         let record = read_all(&folders).0.remove(0);
         assert_eq!(record.buckets().count(), 1);
         assert_eq!(record.stacks().count(), 0);
-        assert!(read_all(&folders).0[0].is_alive(), "whoever follows a journal holds its lock");
+        assert!(
+            read_all(&folders).0[0].is_alive(),
+            "whoever follows a journal holds its lock"
+        );
         let mut journal = Journal::resume(record).unwrap();
-        journal.write(&event(Happening::BucketDeleted { bucket }), false).unwrap();
+        journal
+            .write(&event(Happening::BucketDeleted { bucket }), false)
+            .unwrap();
         journal.close();
         assert!(folders.journals().is_empty());
     }

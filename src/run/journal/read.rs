@@ -53,22 +53,41 @@ impl Record {
     /// Stacks that may exist.
     pub fn stacks(&self) -> impl Iterator<Item = (&PlannedStack, &Creation)> {
         let creation = |it| self.ledger.stacks.get(it);
-        self.header.stacks.iter().filter_map(move |it| Some((it, creation(&it.cell)?)))
+        self.header
+            .stacks
+            .iter()
+            .filter_map(move |it| Some((it, creation(&it.cell)?)))
     }
 
     /// Buckets of the run's own that may exist.
     pub fn buckets(&self) -> impl Iterator<Item = (&PlannedBucket, &Creation)> {
         let creation = |it: &str| self.ledger.buckets.get(it);
-        self.header.buckets.iter().filter_map(move |it| Some((it, creation(&it.name)?)))
+        self.header
+            .buckets
+            .iter()
+            .filter_map(move |it| Some((it, creation(&it.name)?)))
     }
 
     /// Markers that may be in shared buckets. Only ever the run's own.
     pub fn markers(&self) -> Vec<LeftMarker> {
         let own = marker::key_of(&format!("{}/", self.header.project), &self.header.run_id);
-        let left = self.ledger.markers.iter().filter(|((_, key), _)| *key == own);
+        let left = self
+            .ledger
+            .markers
+            .iter()
+            .filter(|((_, key), _)| *key == own);
         let left = left.filter_map(|((name, key), region)| {
-            let bucket = self.header.shared_buckets.iter().find(|it| it.name == *name)?.clone();
-            Some(LeftMarker { bucket, region: region.clone(), key: key.clone() })
+            let bucket = self
+                .header
+                .shared_buckets
+                .iter()
+                .find(|it| it.name == *name)?
+                .clone();
+            Some(LeftMarker {
+                bucket,
+                region: region.clone(),
+                key: key.clone(),
+            })
         });
         left.collect()
     }
@@ -97,8 +116,14 @@ pub fn read_all(folders: &Folders) -> (Vec<Record>, Vec<JournalError>) {
 }
 
 fn read(path: &Path) -> Result<Record, JournalError> {
-    let failed = |error| JournalError::Read { path: path.to_owned(), error };
-    let invalid = |reason: &str| JournalError::Invalid { path: path.to_owned(), reason: reason.to_owned() };
+    let failed = |error| JournalError::Read {
+        path: path.to_owned(),
+        error,
+    };
+    let invalid = |reason: &str| JournalError::Invalid {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
     let file = open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {
@@ -106,11 +131,18 @@ fn read(path: &Path) -> Result<Record, JournalError> {
     }
     if metadata.len() > MAX_SIZE {
         let size = metadata.len();
-        return Err(invalid(&format!("{size} bytes are more than the limit of {MAX_SIZE}")));
+        return Err(invalid(&format!(
+            "{size} bytes are more than the limit of {MAX_SIZE}"
+        )));
     }
     let mut lines = BufReader::new((&file).take(MAX_SIZE)).split(b'\n');
-    let first = lines.next().transpose().map_err(failed)?.unwrap_or_default();
-    let header: Header = serde_json::from_slice(&first).map_err(|error| invalid(&error.to_string()))?;
+    let first = lines
+        .next()
+        .transpose()
+        .map_err(failed)?
+        .unwrap_or_default();
+    let header: Header =
+        serde_json::from_slice(&first).map_err(|error| invalid(&error.to_string()))?;
     check(&header, path).map_err(|reason| invalid(&reason))?;
     let mut ledger = Ledger::default();
     for line in lines {
@@ -119,9 +151,18 @@ fn read(path: &Path) -> Result<Record, JournalError> {
             ledger.apply(&event, |bucket| header.owns(bucket));
         }
     }
-    let newest = metadata.modified().ok().and_then(|at| Timestamp::try_from(at).ok());
+    let newest = metadata
+        .modified()
+        .ok()
+        .and_then(|at| Timestamp::try_from(at).ok());
     let liveness = lock::take(file, &header.process);
-    Ok(Record { path: path.to_owned(), header, ledger, newest, liveness })
+    Ok(Record {
+        path: path.to_owned(),
+        header,
+        ledger,
+        newest,
+        liveness,
+    })
 }
 
 /// Opens without following a symbolic link and without waiting for the other end of a FIFO.
@@ -143,24 +184,31 @@ fn open(path: &Path) -> io::Result<File> {
 /// Opens for writing as well where that is possible: a resumed run goes on with its journal.
 fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     match options.read(true).write(true).open(path) {
-        Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => options.write(false).open(path),
+        Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+            options.write(false).open(path)
+        }
         opened => opened,
     }
 }
 
 static RUN_ID: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[0-9a-f]{32}$").ok());
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>
-static STACK_NAME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[a-zA-Z][-a-zA-Z0-9]{0,127}$").ok());
+static STACK_NAME: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^[a-zA-Z][-a-zA-Z0-9]{0,127}$").ok());
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
-static BUCKET_NAME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]$").ok());
-static REGION: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$").ok());
+static BUCKET_NAME: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]$").ok());
+static REGION: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$").ok());
 static ACCOUNT_ID: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[0-9]{12}$").ok());
 
 /// Whether every name in the header is one that a run writes.
 fn check(header: &Header, path: &Path) -> Result<(), String> {
     let matches = |regex: &LazyLock<Option<Regex>>, what: &str, text: &str| {
         let is_valid = regex.as_ref().is_some_and(|regex| regex.is_match(text));
-        is_valid.then_some(()).ok_or_else(|| format!("`{text}` is not {what}"))
+        is_valid
+            .then_some(())
+            .ok_or_else(|| format!("`{text}` is not {what}"))
     };
     matches(&RUN_ID, "a run ID", &header.run_id)?;
     if path.file_stem().is_none_or(|stem| *stem != *header.run_id) {
@@ -190,7 +238,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
-        read(&path).map_err(|error| error.to_string().replace(folder.path().to_str().unwrap(), ""))
+        read(&path).map_err(|error| {
+            error
+                .to_string()
+                .replace(folder.path().to_str().unwrap(), "")
+        })
     }
 
     #[test]
@@ -204,13 +256,31 @@ mod tests {
             assert_eq!(error, format!("ignored /{name}: not a journal: {expect}"));
         };
         assert!(read_text(&name, &serde_json::to_string(&good).unwrap()).is_ok());
-        check(&|it| it.run_id = "../../x".into(), "`../../x` is not a run ID");
+        check(
+            &|it| it.run_id = "../../x".into(),
+            "`../../x` is not a run ID",
+        );
         let other = "1".repeat(32);
-        check(&|it| it.run_id.clone_from(&other), &format!("its name isn't that of the run {other}"));
-        check(&|it| it.stacks[0].stack_name = "a b".into(), "`a b` is not a stack name");
-        check(&|it| it.stacks[0].account_id = "1".into(), "`1` is not an account ID");
-        check(&|it| it.buckets[0].name = "No".into(), "`No` is not a bucket name");
-        check(&|it| it.buckets[0].region = "nowhere".into(), "`nowhere` is not a region");
+        check(
+            &|it| it.run_id.clone_from(&other),
+            &format!("its name isn't that of the run {other}"),
+        );
+        check(
+            &|it| it.stacks[0].stack_name = "a b".into(),
+            "`a b` is not a stack name",
+        );
+        check(
+            &|it| it.stacks[0].account_id = "1".into(),
+            "`1` is not an account ID",
+        );
+        check(
+            &|it| it.buckets[0].name = "No".into(),
+            "`No` is not a bucket name",
+        );
+        check(
+            &|it| it.buckets[0].region = "nowhere".into(),
+            "`nowhere` is not a region",
+        );
         let error = read_text(&name, "{}").unwrap_err();
         assert!(error.contains("missing field"), "{error}");
     }
@@ -223,7 +293,10 @@ mod tests {
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
         let error = read(&path).unwrap_err().to_string();
-        assert!(error.ends_with("not a journal: not a regular file"), "{error}");
+        assert!(
+            error.ends_with("not a journal: not a regular file"),
+            "{error}"
+        );
         let link = folder.path().join("link.ndjson");
         std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
         assert!(matches!(read(&link), Err(JournalError::Read { .. })));

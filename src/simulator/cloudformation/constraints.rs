@@ -1,9 +1,11 @@
 //! What the API's model says of a call's parameters, and the words for what doesn't keep to it.
 //!
-//! The service checks a call against the model before anything else, and tells everything that is wrong with it at once:
-//! `2 validation errors detected: Value … at 'stackName' failed to satisfy constraint: …; Value … at …`. The limits are
-//! those of <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Operations.html>; the patterns are
-//! written as the service writes them.
+//! The service checks a call against the model before anything else, and tells everything that is
+//! wrong with it at once:
+//! `2 validation errors detected: Value … at 'stackName' failed to satisfy constraint: …; Value … at …`.
+//! The limits are those of
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Operations.html>; the
+//! patterns are written as the service writes them.
 
 use super::request::Request;
 use super::{ServiceError, error};
@@ -86,31 +88,108 @@ const PAGED: &[&str] = &[
     "ListImports",
 ];
 
-const CAPABILITIES: &[&str] = &["CAPABILITY_NAMED_IAM", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"];
+const CAPABILITIES: &[&str] = &[
+    "CAPABILITY_NAMED_IAM",
+    "CAPABILITY_IAM",
+    "CAPABILITY_AUTO_EXPAND",
+];
 
 const MAX_LENGTH: usize = usize::MAX;
 
-/// Actions, the parameter, and what it must be. A parameter that is absent breaks no rule but [`Rule::Required`].
+/// Actions, the parameter, and what it must be. A parameter that is absent breaks no rule but
+/// [`Rule::Required`].
 const RULES: &[(&[&str], &str, &[Rule])] = &[
-    (&["CreateStack"], "StackName", &[Required, Length(1, 128), Matches(Pattern::Name)]),
-    (BY_STACK, "StackName", &[Required, Length(1, MAX_LENGTH), Matches(Pattern::StackNameOrArn)]),
-    (OF_CHANGE_SET, "StackName", &[Length(1, MAX_LENGTH), Matches(Pattern::StackNameOrArn)]),
-    (&["CreateChangeSet"], "ChangeSetName", &[Required, Length(1, 128), Matches(Pattern::Name)]),
-    (OF_CHANGE_SET, "ChangeSetName", &[Required, Length(1, 1600), Matches(Pattern::ChangeSetNameOrArn)]),
-    (&["GetTemplate"], "ChangeSetName", &[Length(1, 1600), Matches(Pattern::ChangeSetNameOrArn)]),
+    (
+        &["CreateStack"],
+        "StackName",
+        &[Required, Length(1, 128), Matches(Pattern::Name)],
+    ),
+    (
+        BY_STACK,
+        "StackName",
+        &[
+            Required,
+            Length(1, MAX_LENGTH),
+            Matches(Pattern::StackNameOrArn),
+        ],
+    ),
+    (
+        OF_CHANGE_SET,
+        "StackName",
+        &[Length(1, MAX_LENGTH), Matches(Pattern::StackNameOrArn)],
+    ),
+    (
+        &["CreateChangeSet"],
+        "ChangeSetName",
+        &[Required, Length(1, 128), Matches(Pattern::Name)],
+    ),
+    (
+        OF_CHANGE_SET,
+        "ChangeSetName",
+        &[
+            Required,
+            Length(1, 1600),
+            Matches(Pattern::ChangeSetNameOrArn),
+        ],
+    ),
+    (
+        &["GetTemplate"],
+        "ChangeSetName",
+        &[Length(1, 1600), Matches(Pattern::ChangeSetNameOrArn)],
+    ),
     (&["CreateChangeSet"], "Description", &[Length(1, 1024)]),
     (&["CreateChangeSet"], "ClientToken", &[Length(1, 128)]),
-    (&["CreateChangeSet"], "ChangeSetType", &[OneOf(&["CREATE", "UPDATE", "IMPORT"])]),
-    (&["CreateChangeSet", "CreateStack"], "OnStackFailure", &[OneOf(&["DO_NOTHING", "ROLLBACK", "DELETE"])]),
-    (&["CreateStack"], "OnFailure", &[OneOf(&["ROLLBACK", "DELETE", "DO_NOTHING"])]),
-    (&["CreateStack"], "TimeoutInMinutes", &[Between(1, u32::MAX)]),
-    (&["DeleteStack"], "DeletionMode", &[OneOf(&["STANDARD", "FORCE_DELETE_STACK"])]),
-    (&["GetTemplate"], "TemplateStage", &[OneOf(&["Original", "Processed"])]),
-    (&["ListStacks"], "StackStatusFilter", &[EachOneOf(StackStatus::TEXTS)]),
-    (&["DescribeStackResource", "DetectStackResourceDrift"], "LogicalResourceId", &[Required]),
+    (
+        &["CreateChangeSet"],
+        "ChangeSetType",
+        &[OneOf(&["CREATE", "UPDATE", "IMPORT"])],
+    ),
+    (
+        &["CreateChangeSet", "CreateStack"],
+        "OnStackFailure",
+        &[OneOf(&["DO_NOTHING", "ROLLBACK", "DELETE"])],
+    ),
+    (
+        &["CreateStack"],
+        "OnFailure",
+        &[OneOf(&["ROLLBACK", "DELETE", "DO_NOTHING"])],
+    ),
+    (
+        &["CreateStack"],
+        "TimeoutInMinutes",
+        &[Between(1, u32::MAX)],
+    ),
+    (
+        &["DeleteStack"],
+        "DeletionMode",
+        &[OneOf(&["STANDARD", "FORCE_DELETE_STACK"])],
+    ),
+    (
+        &["GetTemplate"],
+        "TemplateStage",
+        &[OneOf(&["Original", "Processed"])],
+    ),
+    (
+        &["ListStacks"],
+        "StackStatusFilter",
+        &[EachOneOf(StackStatus::TEXTS)],
+    ),
+    (
+        &["DescribeStackResource", "DetectStackResourceDrift"],
+        "LogicalResourceId",
+        &[Required],
+    ),
     (&["ListImports"], "ExportName", &[Required]),
-    (&["UpdateTerminationProtection"], "EnableTerminationProtection", &[Required]),
-    (WITH_TOKEN, "ClientRequestToken", &[Length(1, 128), Matches(Pattern::Token)]),
+    (
+        &["UpdateTerminationProtection"],
+        "EnableTerminationProtection",
+        &[Required],
+    ),
+    (
+        WITH_TOKEN,
+        "ClientRequestToken",
+        &[Length(1, 128), Matches(Pattern::Token)],
+    ),
     (WITH_TEMPLATE, "TemplateBody", &[Length(1, MAX_LENGTH)]),
     (WITH_TEMPLATE, "TemplateURL", &[Length(1, 5120)]),
     (MAKES_STACK, "Capabilities", &[EachOneOf(CAPABILITIES)]),
@@ -118,8 +197,16 @@ const RULES: &[(&[&str], &str, &[Rule])] = &[
     (MAKES_STACK, "RoleARN", &[Length(20, 2048)]),
     (MAKES_STACK, "StackPolicyURL", &[Length(1, 5120)]),
     (MAKES_STACK, "StackPolicyBody", &[Length(1, 16_384)]),
-    (MAKES_STACK, "RollbackConfiguration.MonitoringTimeInMinutes", &[Between(0, 180)]),
-    (MAKES_STACK, "RollbackConfiguration.RollbackTriggers", &[AtMost(5)]),
+    (
+        MAKES_STACK,
+        "RollbackConfiguration.MonitoringTimeInMinutes",
+        &[Between(0, 180)],
+    ),
+    (
+        MAKES_STACK,
+        "RollbackConfiguration.RollbackTriggers",
+        &[AtMost(5)],
+    ),
     (MAKES_STACK, "Tags", &[AtMost(50)]),
     (PAGED, "NextToken", &[Length(1, 1024)]),
 ];
@@ -129,8 +216,12 @@ const RULES: &[(&[&str], &str, &[Rule])] = &[
 /// # Errors
 /// Everything that isn't as the model says, in one message.
 pub fn check(action: &str, request: &Request) -> Result<(), ServiceError> {
-    let rules = RULES.iter().filter(|(actions, ..)| actions.contains(&action));
-    let mut broken: Vec<String> = rules.flat_map(|(_, name, rules)| broken(request, name, rules)).collect();
+    let rules = RULES
+        .iter()
+        .filter(|(actions, ..)| actions.contains(&action));
+    let mut broken: Vec<String> = rules
+        .flat_map(|(_, name, rules)| broken(request, name, rules))
+        .collect();
     if MAKES_STACK.contains(&action) {
         broken.extend(broken_tags(request));
     }
@@ -143,7 +234,11 @@ fn refuse(broken: &[String]) -> Result<(), ServiceError> {
     match broken {
         [] => Ok(()),
         broken => {
-            let message = format!("{} validation {errors} detected: {}", broken.len(), broken.join("; "));
+            let message = format!(
+                "{} validation {errors} detected: {}",
+                broken.len(),
+                broken.join("; ")
+            );
             Err(error("ValidationError", message))
         }
     }
@@ -157,21 +252,41 @@ fn broken(request: &Request, name: &str, rules: &[Rule]) -> Vec<String> {
     let of_list = |expect: String| said(&format!("'[{}]'", list.join(", ")), &at, &expect);
     let one = |rule: &Rule| match (*rule, text) {
         (Required, None) => Some(said("null", &at, "Member must not be null")),
-        (Length(least, _), Some(text)) if text.chars().count() < least => Some(of_text(text, shorter(least))),
-        (Length(_, most), Some(text)) if text.chars().count() > most => Some(of_text(text, longer(most))),
-        (Matches(pattern), Some(text)) if !pattern.matches(text) => {
-            Some(of_text(text, format!("Member must satisfy regular expression pattern: {}", pattern.text())))
+        (Length(least, _), Some(text)) if text.chars().count() < least => {
+            Some(of_text(text, shorter(least)))
         }
-        (OneOf(values), Some(text)) if !values.contains(&text) => Some(of_text(text, enum_values(values))),
-        (EachOneOf(values), _) if list.iter().any(|item| !values.contains(item)) => {
-            Some(of_list(format!("Member must satisfy constraint: [{}]", enum_values(values))))
+        (Length(_, most), Some(text)) if text.chars().count() > most => {
+            Some(of_text(text, longer(most)))
         }
+        (Matches(pattern), Some(text)) if !pattern.matches(text) => Some(of_text(
+            text,
+            format!(
+                "Member must satisfy regular expression pattern: {}",
+                pattern.text()
+            ),
+        )),
+        (OneOf(values), Some(text)) if !values.contains(&text) => {
+            Some(of_text(text, enum_values(values)))
+        }
+        (EachOneOf(values), _) if list.iter().any(|item| !values.contains(item)) => Some(of_list(
+            format!("Member must satisfy constraint: [{}]", enum_values(values)),
+        )),
         (AtMost(most), _) if count(request, name) > most => Some(of_list(longer(most))),
-        (Between(least, _), Some(text)) if number(text).is_some_and(|number| number < least.into()) => {
-            Some(of_text(text, format!("Member must have value greater than or equal to {least}")))
+        (Between(least, _), Some(text))
+            if number(text).is_some_and(|number| number < least.into()) =>
+        {
+            Some(of_text(
+                text,
+                format!("Member must have value greater than or equal to {least}"),
+            ))
         }
-        (Between(_, most), Some(text)) if number(text).is_some_and(|number| number > most.into()) => {
-            Some(of_text(text, format!("Member must have value less than or equal to {most}")))
+        (Between(_, most), Some(text))
+            if number(text).is_some_and(|number| number > most.into()) =>
+        {
+            Some(of_text(
+                text,
+                format!("Member must have value less than or equal to {most}"),
+            ))
         }
         _ => None,
     };
@@ -191,7 +306,9 @@ fn broken_tags(request: &Request) -> Vec<String> {
             let expect = match tag.get(member) {
                 None => Some(("null".to_owned(), "Member must not be null".to_owned())),
                 Some(&"") => Some(("''".to_owned(), shorter(1))),
-                Some(text) if text.chars().count() > most => Some((format!("'{text}'"), longer(most))),
+                Some(text) if text.chars().count() > most => {
+                    Some((format!("'{text}'"), longer(most)))
+                }
                 Some(_) => None,
             };
             broken.extend(expect.map(|(value, expect)| said(&value, &at, &expect)));
@@ -213,14 +330,18 @@ fn longer(most: usize) -> String {
 }
 
 fn enum_values(values: &[&str]) -> String {
-    format!("Member must satisfy enum value set: [{}]", values.join(", "))
+    format!(
+        "Member must satisfy enum value set: [{}]",
+        values.join(", ")
+    )
 }
 
 fn number(text: &str) -> Option<i64> {
     text.parse().ok()
 }
 
-/// `stackName` of `StackName`; `rollbackConfiguration.monitoringTimeInMinutes` of a member of a structure.
+/// `stackName` of `StackName`; `rollbackConfiguration.monitoringTimeInMinutes` of a member of a
+/// structure.
 fn camel(name: &str) -> String {
     let lower = |part: &str| {
         let mut part = part.to_owned();
@@ -242,7 +363,10 @@ impl Pattern {
 
     fn matches(self, text: &str) -> bool {
         let starts = |is: fn(&u8) -> bool| text.as_bytes().first().is_some_and(is);
-        let all = |more: &str| text.bytes().all(|c| c.is_ascii_alphanumeric() || more.as_bytes().contains(&c));
+        let all = |more: &str| {
+            text.bytes()
+                .all(|c| c.is_ascii_alphanumeric() || more.as_bytes().contains(&c))
+        };
         let is_name = starts(u8::is_ascii_alphabetic) && all("-");
         match self {
             Self::Name => is_name,

@@ -1,10 +1,13 @@
 //! CloudFormation: stacks that go through the service's states.
 //!
-//! Nothing runs in the background. What is to happen stands in a queue with its time; every call first lets happen what
-//! is due by now, each thing at its own time, so that a stack's history doesn't depend on who looked at it and when.
+//! Nothing runs in the background. What is to happen stands in a queue with its time; every call
+//! first lets happen what is due by now, each thing at its own time, so that a stack's history
+//! doesn't depend on who looked at it and when.
 //!
-//! - `stack`: what is known of a stack, its resources and events; `state`: all of them, and the queue
-//! - `source`, `request`, `revision`: a template, what a call asks for, and both together, evaluated
+//! - `stack`: what is known of a stack, its resources and events; `state`: all of them, and the
+//!   queue
+//! - `source`, `request`, `revision`: a template, what a call asks for, and both together,
+//!   evaluated
 //! - `constraints`: what the API's model says of a call's parameters
 //! - `world`: what lies outside of a template, as the evaluator asks for it
 //! - `engine`: what happens: creation, update, deletion, and the ways back
@@ -41,7 +44,8 @@ pub struct Service {
     state: Mutex<State>,
 }
 
-/// A call as awsQuery sends it: the action's name, and parameters by their dotted names (`Parameters.member.1.ParameterKey`).
+/// A call as awsQuery sends it: the action's name, and parameters by their dotted names
+/// (`Parameters.member.1.ParameterKey`).
 pub struct Call<'a> {
     pub caller: &'a Caller,
     pub action: &'a str,
@@ -63,24 +67,41 @@ pub struct ServiceError {
 
 impl ServiceError {
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into() }
+        Self {
+            status,
+            code: code.to_owned(),
+            message: message.into(),
+        }
     }
 }
 
 impl Service {
-    /// Lets happen what is due by now, so that another service sees what stacks have made or deleted.
+    /// Lets happen what is due by now, so that another service sees what stacks have made or
+    /// deleted.
     pub fn catch_up(&self, cloud: &Cloud) {
         let mut state = lock(&self.state);
         let now = cloud.clock.now();
-        Engine { cloud, state: &mut state, now }.catch_up();
+        Engine {
+            cloud,
+            state: &mut state,
+            now,
+        }
+        .catch_up();
     }
 
     pub fn call(&self, cloud: &Cloud, call: &Call) -> Answer {
         let mut state = lock(&self.state);
         let now = cloud.clock.now();
-        let mut engine = Engine { cloud, state: &mut state, now };
+        let mut engine = Engine {
+            cloud,
+            state: &mut state,
+            now,
+        };
         engine.catch_up();
-        let request = Request { caller: call.caller, parameters: call.parameters };
+        let request = Request {
+            caller: call.caller,
+            parameters: call.parameters,
+        };
         constraints::check(call.action, &request)?;
         match call.action {
             "CreateStack" => engine.create_stack(&request),
@@ -95,14 +116,23 @@ impl Service {
             "RollbackStack" => engine.rollback_stack(&request),
             "SetStackPolicy" => engine.set_stack_policy(&request),
             "DetectStackDrift" => answer::detect_stack_drift(&mut engine, &request),
-            action => answer::read(&engine, action, &request).unwrap_or_else(|| Err(unknown(action))),
+            action => {
+                answer::read(&engine, action, &request).unwrap_or_else(|| Err(unknown(action)))
+            }
         }
     }
 
     /// Adds an export of a stack that isn't here.
     pub fn add_export(&self, caller: &Caller, name: &str, value: &str) {
-        let key = (caller.account.clone(), caller.region.clone(), name.to_owned());
-        let export = Export { value: value.to_owned(), stack: None };
+        let key = (
+            caller.account.clone(),
+            caller.region.clone(),
+            name.to_owned(),
+        );
+        let export = Export {
+            value: value.to_owned(),
+            stack: None,
+        };
         lock(&self.state).exports.insert(key, export);
     }
 
@@ -110,30 +140,64 @@ impl Service {
     pub fn resources(&self, cloud: &Cloud, caller: &Caller, kind: &str) -> Vec<(String, Json)> {
         let mut state = lock(&self.state);
         let now = cloud.clock.now();
-        Engine { cloud, state: &mut state, now }.catch_up();
-        let resources = state.of(caller).flat_map(|(_, stack)| stack.resources.values());
+        Engine {
+            cloud,
+            state: &mut state,
+            now,
+        }
+        .catch_up();
+        let resources = state
+            .of(caller)
+            .flat_map(|(_, stack)| stack.resources.values());
         let is_there = |it: &&stack::Resource| &*it.kind == kind && !it.is_deleted();
         let shown = |it: &stack::Resource| {
-            let properties = it.properties.iter().map(|(name, value)| (name.clone(), value.to_json()));
-            Some((it.physical_id.as_deref()?.to_owned(), properties.collect::<Map<_, _>>().into()))
+            let properties = it
+                .properties
+                .iter()
+                .map(|(name, value)| (name.clone(), value.to_json()));
+            Some((
+                it.physical_id.as_deref()?.to_owned(),
+                properties.collect::<Map<_, _>>().into(),
+            ))
         };
         resources.filter(is_there).filter_map(shown).collect()
     }
 
-    /// The properties of a resource that a stack of the caller's has made, and since when it is as it is.
-    pub fn resource(&self, cloud: &Cloud, caller: &Caller, kind: &str, physical_id: &str) -> Option<(Json, Timestamp)> {
+    /// The properties of a resource that a stack of the caller's has made, and since when it is as
+    /// it is.
+    pub fn resource(
+        &self,
+        cloud: &Cloud,
+        caller: &Caller,
+        kind: &str,
+        physical_id: &str,
+    ) -> Option<(Json, Timestamp)> {
         let mut state = lock(&self.state);
         let now = cloud.clock.now();
-        Engine { cloud, state: &mut state, now }.catch_up();
-        let mut resources = state.of(caller).flat_map(|(_, stack)| stack.resources.values());
-        let found = resources.find(|it| &*it.kind == kind && it.physical_id.as_deref() == Some(physical_id))?;
-        let properties = found.properties.iter().map(|(name, value)| (name.clone(), value.to_json()));
+        Engine {
+            cloud,
+            state: &mut state,
+            now,
+        }
+        .catch_up();
+        let mut resources = state
+            .of(caller)
+            .flat_map(|(_, stack)| stack.resources.values());
+        let found = resources
+            .find(|it| &*it.kind == kind && it.physical_id.as_deref() == Some(physical_id))?;
+        let properties = found
+            .properties
+            .iter()
+            .map(|(name, value)| (name.clone(), value.to_json()));
         Some((properties.collect::<Map<_, _>>().into(), found.changed))
     }
 }
 
 fn unknown(action: &str) -> ServiceError {
-    error("InvalidAction", format!("Could not find operation {action} for version 2010-05-15"))
+    error(
+        "InvalidAction",
+        format!("Could not find operation {action} for version 2010-05-15"),
+    )
 }
 
 /// Nearly everything that is refused is so under this code.

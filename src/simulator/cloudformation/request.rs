@@ -39,16 +39,20 @@ impl<'a> Request<'a> {
             error(
                 "ValidationError",
                 format!(
-                    "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
+                    "1 validation error detected: Value null at '{member}' failed to satisfy \
+                     constraint: Member must not be null"
                 ),
             )
         };
-        self.text(name).filter(|text| !text.is_empty()).ok_or_else(absent)
+        self.text(name)
+            .filter(|text| !text.is_empty())
+            .ok_or_else(absent)
     }
 
     /// The `ClientRequestToken`, with the action that it is for.
     pub fn token(&self, action: &'static str) -> Option<(Arc<str>, &'static str)> {
-        self.text("ClientRequestToken").map(|token| (Arc::from(token), action))
+        self.text("ClientRequestToken")
+            .map(|token| (Arc::from(token), action))
     }
 
     pub fn flag(&self, name: &str) -> bool {
@@ -64,7 +68,10 @@ impl<'a> Request<'a> {
         let prefix = format!("{name}.member.");
         let mut found: BTreeMap<u32, BTreeMap<&str, &str>> = BTreeMap::new();
         for (key, value) in self.parameters {
-            let Some((number, member)) = key.strip_prefix(&prefix).and_then(|rest| rest.split_once('.')) else {
+            let Some((number, member)) = key
+                .strip_prefix(&prefix)
+                .and_then(|rest| rest.split_once('.'))
+            else {
                 continue;
             };
             let Ok(number) = number.parse() else { continue };
@@ -78,8 +85,13 @@ impl<'a> Request<'a> {
     /// # Errors
     /// It can't be had, or is sent in two ways.
     pub fn template(&self, cloud: &Cloud) -> Result<Option<String>, ServiceError> {
-        match (self.text("TemplateBody"), self.text("TemplateURL").filter(|url| !url.is_empty())) {
-            (Some(_), Some(_)) => Err(invalid("Only one of TemplateBody or TemplateUrl may be specified.")),
+        match (
+            self.text("TemplateBody"),
+            self.text("TemplateURL").filter(|url| !url.is_empty()),
+        ) {
+            (Some(_), Some(_)) => Err(invalid(
+                "Only one of TemplateBody or TemplateUrl may be specified.",
+            )),
             (Some(body), None) => source::of_body(body).map(Some),
             (None, Some(url)) => source::of_url(cloud, url).map(Some),
             (None, None) => Ok(None),
@@ -93,13 +105,25 @@ impl<'a> Request<'a> {
         self.template(cloud)?.ok_or_else(none)
     }
 
-    /// The stack policy of `…Body` or `…URL`, where one is sent. A file that is empty is the empty policy.
+    /// The stack policy of `…Body` or `…URL`, where one is sent. A file that is empty is the empty
+    /// policy.
     ///
     /// # Errors
     /// It is no policy, can't be had, or is sent in two ways.
-    pub fn stack_policy(&self, cloud: &Cloud, name: &str) -> Result<Option<StackPolicy>, ServiceError> {
-        let text = match (self.text(&format!("{name}Body")), self.text(&format!("{name}URL"))) {
-            (Some(_), Some(_)) => return Err(invalid(format!("You cannot specify both {name}URL and {name}Body"))),
+    pub fn stack_policy(
+        &self,
+        cloud: &Cloud,
+        name: &str,
+    ) -> Result<Option<StackPolicy>, ServiceError> {
+        let text = match (
+            self.text(&format!("{name}Body")),
+            self.text(&format!("{name}URL")),
+        ) {
+            (Some(_), Some(_)) => {
+                return Err(invalid(format!(
+                    "You cannot specify both {name}URL and {name}Body"
+                )));
+            }
             (Some(body), None) => body.to_owned(),
             (None, Some(url)) => source::of_url(cloud, url)?,
             (None, None) => return Ok(None),
@@ -112,24 +136,39 @@ impl<'a> Request<'a> {
         let sent = |members: BTreeMap<&'a str, &'a str>| {
             let key = *members.get("ParameterKey")?;
             let uses_previous = members.get("UsePreviousValue") == Some(&"true");
-            Some(Sent { key, value: members.get("ParameterValue").copied(), uses_previous })
+            Some(Sent {
+                key,
+                value: members.get("ParameterValue").copied(),
+                uses_previous,
+            })
         };
-        self.structures("Parameters").into_iter().filter_map(sent).collect()
+        self.structures("Parameters")
+            .into_iter()
+            .filter_map(sent)
+            .collect()
     }
 
     /// # Errors
-    /// Two ways at once to say what becomes of a failed stack, reserved tags, a rollback trigger that is none.
+    /// Two ways at once to say what becomes of a failed stack, reserved tags, a rollback trigger
+    /// that is none.
     pub fn settings(&self) -> Result<Settings, ServiceError> {
-        let on_failure = match self.text("OnFailure").or_else(|| self.text("OnStackFailure")) {
+        let on_failure = match self
+            .text("OnFailure")
+            .or_else(|| self.text("OnStackFailure"))
+        {
             Some(_) if self.text("DisableRollback").is_some() => {
-                return Err(invalid("Only one of DisableRollback or OnFailure may be specified."));
+                return Err(invalid(
+                    "Only one of DisableRollback or OnFailure may be specified.",
+                ));
             }
             None if self.flag("DisableRollback") => OnFailure::DoNothing,
             Some("DELETE") => OnFailure::Delete,
             Some("DO_NOTHING") => OnFailure::DoNothing,
             _ => OnFailure::Rollback,
         };
-        let timeout_minutes = self.text("TimeoutInMinutes").and_then(|minutes| minutes.parse().ok());
+        let timeout_minutes = self
+            .text("TimeoutInMinutes")
+            .and_then(|minutes| minutes.parse().ok());
         let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
         Ok(Settings {
             tags: self.tags()?,
@@ -151,10 +190,22 @@ impl<'a> Request<'a> {
             if !TRIGGERS.contains(&kind.as_str()) {
                 return Err(invalid("Rollback Trigger Type not supported"));
             }
-            let is_alarm = arn.splitn(6, ':').nth(5).is_some_and(|id| id.starts_with("alarm:"));
-            if is_alarm { Ok((arn, kind)) } else { Err(invalid("RelativeId of a Rollback Trigger's ARN is incorrect")) }
+            let is_alarm = arn
+                .splitn(6, ':')
+                .nth(5)
+                .is_some_and(|id| id.starts_with("alarm:"));
+            if is_alarm {
+                Ok((arn, kind))
+            } else {
+                Err(invalid(
+                    "RelativeId of a Rollback Trigger's ARN is incorrect",
+                ))
+            }
         };
-        let triggers = self.structures("RollbackConfiguration.RollbackTriggers").into_iter().map(trigger);
+        let triggers = self
+            .structures("RollbackConfiguration.RollbackTriggers")
+            .into_iter()
+            .map(trigger);
         let minutes = self.text("RollbackConfiguration.MonitoringTimeInMinutes");
         Ok(RollbackConfiguration {
             monitoring_minutes: minutes.and_then(|minutes| minutes.parse().ok()),
@@ -167,17 +218,26 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// One of them isn't allowed.
-    pub fn allow_types<'t>(&self, kinds: impl IntoIterator<Item = &'t str>) -> Result<(), ServiceError> {
+    pub fn allow_types<'t>(
+        &self,
+        kinds: impl IntoIterator<Item = &'t str>,
+    ) -> Result<(), ServiceError> {
         let allowed = self.list("ResourceTypes");
         let allows = |pattern: &&str, kind: &str| match pattern.strip_suffix("::*") {
-            Some(start) => kind.strip_prefix(start).is_some_and(|rest| rest.starts_with("::")),
+            Some(start) => kind
+                .strip_prefix(start)
+                .is_some_and(|rest| rest.starts_with("::")),
             None => *pattern == kind,
         };
-        let refused = kinds.into_iter().find(|kind| !allowed.iter().any(|pattern| allows(pattern, kind)));
+        let refused = kinds
+            .into_iter()
+            .find(|kind| !allowed.iter().any(|pattern| allows(pattern, kind)));
         match refused.filter(|_| !allowed.is_empty()) {
             Some(kind) => {
                 let allowed = allowed.join(", ");
-                Err(invalid(format!("Resource type {kind} is not allowed by parameter ResourceTypes [{allowed}]")))
+                Err(invalid(format!(
+                    "Resource type {kind} is not allowed by parameter ResourceTypes [{allowed}]"
+                )))
             }
             None => Ok(()),
         }
@@ -188,9 +248,15 @@ impl<'a> Request<'a> {
             let member = |name: &str| members.get(name).map(|text| (*text).to_owned());
             Some((member("Key")?, member("Value").unwrap_or_default()))
         };
-        let tags: Vec<_> = self.structures("Tags").into_iter().filter_map(tag).collect();
+        let tags: Vec<_> = self
+            .structures("Tags")
+            .into_iter()
+            .filter_map(tag)
+            .collect();
         match tags.iter().find(|(key, _)| key.starts_with("aws:")) {
-            Some(_) => Err(invalid("aws: prefixed tag key names are not allowed for external use.")),
+            Some(_) => Err(invalid(
+                "aws: prefixed tag key names are not allowed for external use.",
+            )),
             None => Ok(tags),
         }
     }
@@ -200,12 +266,26 @@ impl<'a> Request<'a> {
 mod tests {
     use super::*;
 
-    fn check(parameters: &[(&str, &str)], read: impl Fn(&Request) -> Option<ServiceError>, expect: &str) {
-        let caller = Caller { account: "123456789012".to_owned(), region: "us-east-1".to_owned() };
+    fn check(
+        parameters: &[(&str, &str)],
+        read: impl Fn(&Request) -> Option<ServiceError>,
+        expect: &str,
+    ) {
+        let caller = Caller {
+            account: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+        };
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let parameters: Vec<_> = parameters.iter().map(owned).collect();
-        let refused = read(&Request { caller: &caller, parameters: &parameters });
-        assert_eq!(refused.map(|error| error.message).unwrap_or_default(), expect, "{parameters:?}");
+        let refused = read(&Request {
+            caller: &caller,
+            parameters: &parameters,
+        });
+        assert_eq!(
+            refused.map(|error| error.message).unwrap_or_default(),
+            expect,
+            "{parameters:?}"
+        );
     }
 
     #[test]
@@ -227,9 +307,16 @@ mod tests {
                 ("RollbackConfiguration.RollbackTriggers.member.1.Type", kind),
             ]
         };
-        let (arn, alarm) = ("arn:aws:cloudwatch:us-east-1:123456789012:alarm:busy", "AWS::CloudWatch::Alarm");
+        let (arn, alarm) = (
+            "arn:aws:cloudwatch:us-east-1:123456789012:alarm:busy",
+            "AWS::CloudWatch::Alarm",
+        );
         check(&trigger(arn, alarm), settings, "");
-        check(&trigger(arn, "AWS::SNS::Topic"), settings, "Rollback Trigger Type not supported");
+        check(
+            &trigger(arn, "AWS::SNS::Topic"),
+            settings,
+            "Rollback Trigger Type not supported",
+        );
         check(
             &trigger("arn:aws:cloudwatch:us-east-1:123456789012:busy", alarm),
             settings,
@@ -240,10 +327,18 @@ mod tests {
     #[test]
     fn resource_types_are_allowed_by_patterns() {
         let check = |pattern: &str, kind: &str, expect: bool| {
-            let caller = Caller { account: "123456789012".to_owned(), region: "us-east-1".to_owned() };
+            let caller = Caller {
+                account: "123456789012".to_owned(),
+                region: "us-east-1".to_owned(),
+            };
             let parameters = [("ResourceTypes.member.1".to_owned(), pattern.to_owned())];
-            let request = Request { caller: &caller, parameters: &parameters };
-            let refused = format!("Resource type {kind} is not allowed by parameter ResourceTypes [{pattern}]");
+            let request = Request {
+                caller: &caller,
+                parameters: &parameters,
+            };
+            let refused = format!(
+                "Resource type {kind} is not allowed by parameter ResourceTypes [{pattern}]"
+            );
             let found = request.allow_types([kind]).map_err(|error| error.message);
             assert_eq!(found, if expect { Ok(()) } else { Err(refused) });
         };

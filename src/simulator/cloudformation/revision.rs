@@ -1,4 +1,5 @@
-//! A template together with the values it was given, evaluated as far as it can be before anything is made.
+//! A template together with the values it was given, evaluated as far as it can be before anything
+//! is made.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -12,13 +13,17 @@ use super::resource::{self, Capability};
 use super::source::Source;
 use super::stack::{Stack, StackNumber};
 use super::state::State;
-use super::world::{NO_EXPORT, Noted, Sight, Surroundings, is_failed_transform, is_unsupported_attribute};
+use super::world::{
+    NO_EXPORT, Noted, Sight, Surroundings, is_failed_transform, is_unsupported_attribute,
+};
 use super::{ServiceError, error, invalid};
 use crate::catalog;
 use crate::diagnostic::Position;
 use crate::mask::MASK;
 use crate::simulator::{Caller, Cloud};
-use crate::template::{self, Evaluator, Failure, Given, Givens, Place, Template, Unknown, Value, is_function_key};
+use crate::template::{
+    self, Evaluator, Failure, Given, Givens, Place, Template, Unknown, Value, is_function_key,
+};
 use crate::yaml::Node;
 
 /// What a stack was last asked to be.
@@ -66,7 +71,11 @@ pub struct Begun {
 
 impl Foreseen {
     pub fn begun(self) -> Begun {
-        Begun { revision: self.revision, fails: self.fails, imports: BTreeMap::new() }
+        Begun {
+            revision: self.revision,
+            fails: self.fails,
+            imports: BTreeMap::new(),
+        }
     }
 }
 
@@ -85,11 +94,18 @@ pub struct Target<'a> {
 ///
 /// # Errors
 /// A value that was never given is to be used again.
-pub fn given(request: &Request, previous: Option<&Revision>) -> Result<IndexMap<String, String>, ServiceError> {
+pub fn given(
+    request: &Request,
+    previous: Option<&Revision>,
+) -> Result<IndexMap<String, String>, ServiceError> {
     let value = |sent: Sent| {
         if sent.uses_previous && sent.value.is_some_and(|value| !value.is_empty()) {
-            let message = "Cannot specify usePreviousValue as true and non empty value for a parameter";
-            return Err(invalid(format!("Invalid input for parameter key {}. {message}", sent.key)));
+            let message =
+                "Cannot specify usePreviousValue as true and non empty value for a parameter";
+            return Err(invalid(format!(
+                "Invalid input for parameter key {}. {message}",
+                sent.key
+            )));
         }
         let value = match previous.and_then(|revision| revision.given.get(sent.key)) {
             Some(value) if sent.uses_previous => Some(value.clone()),
@@ -97,7 +113,8 @@ pub fn given(request: &Request, previous: Option<&Revision>) -> Result<IndexMap<
             None if sent.uses_previous && previous.is_some() => None,
             _ if sent.uses_previous => {
                 let message = format!(
-                    "Invalid input for parameter key {}. Cannot specify usePreviousValue as true for a parameter key not in the previous template",
+                    "Invalid input for parameter key {}. Cannot specify usePreviousValue as true \
+                     for a parameter key not in the previous template",
                     sent.key
                 );
                 return Err(invalid(message));
@@ -106,15 +123,19 @@ pub fn given(request: &Request, previous: Option<&Revision>) -> Result<IndexMap<
         };
         Ok(value.map(|value| (sent.key.to_owned(), value)))
     };
-    let sent = request.sent_parameters().into_iter().map(value).collect::<Result<Vec<_>, _>>()?;
+    let sent = request
+        .sent_parameters()
+        .into_iter()
+        .map(value)
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(sent.into_iter().flatten().collect())
 }
 
 /// Evaluates what is asked for against the stack as it stands now.
 ///
 /// # Errors
-/// What CloudFormation refuses at once: mistakes in the template, values that aren't allowed, types that the region
-/// hasn't, capabilities that aren't acknowledged.
+/// What CloudFormation refuses at once: mistakes in the template, values that aren't allowed, types
+/// that the region hasn't, capabilities that aren't acknowledged.
 pub fn foresee(
     cloud: &Cloud,
     state: &State,
@@ -128,8 +149,8 @@ pub fn foresee(
     foresee_in(surroundings, target, source, given, capabilities)
 }
 
-/// [`foresee`] for a nested stack that is about to be created or updated. `made_up` are the parameters whose values the
-/// simulator made up.
+/// [`foresee`] for a nested stack that is about to be created or updated. `made_up` are the
+/// parameters whose values the simulator made up.
 ///
 /// # Errors
 /// As for [`foresee`].
@@ -144,7 +165,11 @@ pub fn foresee_nested(
 ) -> Result<Foreseen, ServiceError> {
     let stack = target.number.map(|number| state.stack(number));
     let surroundings = surroundings(cloud, state, target.caller, &source.template, stack, None);
-    let surroundings = Surroundings { is_nested: true, made_up: Cow::Borrowed(made_up), ..surroundings };
+    let surroundings = Surroundings {
+        is_nested: true,
+        made_up: Cow::Borrowed(made_up),
+        ..surroundings
+    };
     foresee_in(surroundings, target, source, given, capabilities)
 }
 
@@ -156,16 +181,37 @@ fn foresee_in(
     capabilities: &[String],
 ) -> Result<Foreseen, ServiceError> {
     let template = &source.template;
-    let place = place(target.caller, target.name, target.id, target.notification_arns);
-    let evaluator = Evaluator::new(template, &place, &givens(&given, &surroundings), &surroundings);
+    let place = place(
+        target.caller,
+        target.name,
+        target.id,
+        target.notification_arns,
+    );
+    let evaluator = Evaluator::new(
+        template,
+        &place,
+        &givens(&given, &surroundings),
+        &surroundings,
+    );
     let depends_on = depends_on(&evaluator);
     let mut foreseen = evaluator.stack();
     let made_up = surroundings.made_up.clone().into_owned();
     let Noted { stored, imports } = surroundings.noted.take();
     if !foreseen.failures.is_empty() {
-        let sight = Sight { hides_made_up: true, ..surroundings.sight };
-        let surroundings = Surroundings { sight, ..surroundings };
-        let evaluator = Evaluator::new(template, &place, &givens(&given, &surroundings), &surroundings);
+        let sight = Sight {
+            hides_made_up: true,
+            ..surroundings.sight
+        };
+        let surroundings = Surroundings {
+            sight,
+            ..surroundings
+        };
+        let evaluator = Evaluator::new(
+            template,
+            &place,
+            &givens(&given, &surroundings),
+            &surroundings,
+        );
         foreseen.failures = evaluator.stack().failures;
     }
     refuse_macros(&foreseen)?;
@@ -173,29 +219,82 @@ fn foresee_in(
     refuse_types(&foreseen, &target.caller.region)?;
     refuse_capabilities(&foreseen, template, capabilities)?;
     let parameters = shown(template, &given, &stored);
-    let revision = Revision { source: source.clone(), given, made_up, parameters, stored, depends_on, imports };
-    Ok(Foreseen { revision, stack: foreseen, fails })
+    let revision = Revision {
+        source: source.clone(),
+        given,
+        made_up,
+        parameters,
+        stored,
+        depends_on,
+        imports,
+    };
+    Ok(Foreseen {
+        revision,
+        stack: foreseen,
+        fails,
+    })
 }
 
 /// A revision that was accepted before, with the exports as they are now.
 pub fn with_exports(cloud: &Cloud, state: &State, number: StackNumber, begun: Begun) -> Begun {
     let stack = state.stack(number);
-    let Begun { mut revision, fails, imports: taken_over } = begun;
+    let Begun {
+        mut revision,
+        fails,
+        imports: taken_over,
+    } = begun;
     let otherwise = fails.filter(|reason| !reason.starts_with(NO_EXPORT));
     let template = &revision.source.template;
-    let place = place(&stack.owner, &stack.name, &stack.id, &stack.settings.notification_arns);
-    let surroundings = surroundings(cloud, state, &stack.owner, template, Some(stack), Some(&revision.stored));
-    let evaluated = Evaluator::new(template, &place, &givens(&revision.given, &surroundings), &surroundings).stack();
-    let missing = evaluated.failures.into_iter().find(|it| it.message.starts_with(NO_EXPORT));
+    let place = place(
+        &stack.owner,
+        &stack.name,
+        &stack.id,
+        &stack.settings.notification_arns,
+    );
+    let surroundings = surroundings(
+        cloud,
+        state,
+        &stack.owner,
+        template,
+        Some(stack),
+        Some(&revision.stored),
+    );
+    let evaluated = Evaluator::new(
+        template,
+        &place,
+        &givens(&revision.given, &surroundings),
+        &surroundings,
+    )
+    .stack();
+    let missing = evaluated
+        .failures
+        .into_iter()
+        .find(|it| it.message.starts_with(NO_EXPORT));
     let imports = surroundings.noted.take().imports;
     revision.imports = imports;
-    Begun { revision, fails: missing.map(|it| it.message).or(otherwise), imports: taken_over }
+    Begun {
+        revision,
+        fails: missing.map(|it| it.message).or(otherwise),
+        imports: taken_over,
+    }
 }
 
 /// Asks the evaluator of a stack as it is now; none for a stack that was never begun.
-pub fn now<T>(cloud: &Cloud, state: &State, number: StackNumber, ask: impl FnOnce(&Evaluator) -> T) -> Option<T> {
+pub fn now<T>(
+    cloud: &Cloud,
+    state: &State,
+    number: StackNumber,
+    ask: impl FnOnce(&Evaluator) -> T,
+) -> Option<T> {
     let revision = state.stack(number).revision.as_ref()?;
-    Some(evaluate(cloud, state, number, revision, Sight::default(), |evaluator| ask(&evaluator)))
+    Some(evaluate(
+        cloud,
+        state,
+        number,
+        revision,
+        Sight::default(),
+        |evaluator| ask(&evaluator),
+    ))
 }
 
 /// The same where everything that the simulator makes up is unknown.
@@ -206,11 +305,22 @@ pub fn without_made_up<T>(
     ask: impl FnOnce(&Evaluator) -> T,
 ) -> Option<T> {
     let revision = state.stack(number).revision.as_ref()?;
-    let sight = Sight { hides_made_up: true, ..Sight::default() };
-    Some(evaluate(cloud, state, number, revision, sight, |evaluator| ask(&evaluator)))
+    let sight = Sight {
+        hides_made_up: true,
+        ..Sight::default()
+    };
+    Some(evaluate(
+        cloud,
+        state,
+        number,
+        revision,
+        sight,
+        |evaluator| ask(&evaluator),
+    ))
 }
 
-/// The same, where a failure that hangs on something made up counts for nothing: the answer then has unknown values.
+/// The same, where a failure that hangs on something made up counts for nothing: the answer then
+/// has unknown values.
 pub fn certain<T, F>(
     cloud: &Cloud,
     state: &State,
@@ -234,25 +344,73 @@ pub fn evaluate<T>(
 ) -> T {
     let stack = state.stack(number);
     let template = &revision.source.template;
-    let place = place(&stack.owner, &stack.name, &stack.id, &stack.settings.notification_arns);
-    let surroundings = surroundings(cloud, state, &stack.owner, template, Some(stack), Some(&revision.stored));
-    let surroundings = Surroundings { sight, made_up: Cow::Borrowed(&revision.made_up), ..surroundings };
-    ask(Evaluator::new(template, &place, &givens(&revision.given, &surroundings), &surroundings))
+    let place = place(
+        &stack.owner,
+        &stack.name,
+        &stack.id,
+        &stack.settings.notification_arns,
+    );
+    let surroundings = surroundings(
+        cloud,
+        state,
+        &stack.owner,
+        template,
+        Some(stack),
+        Some(&revision.stored),
+    );
+    let surroundings = Surroundings {
+        sight,
+        made_up: Cow::Borrowed(&revision.made_up),
+        ..surroundings
+    };
+    ask(Evaluator::new(
+        template,
+        &place,
+        &givens(&revision.given, &surroundings),
+        &surroundings,
+    ))
 }
 
 /// The parameters of both revisions whose values differ.
 pub fn changed_parameters(old: &Revision, new: &Revision) -> BTreeSet<String> {
-    let declared = |revision: &Revision, key: &str| revision.source.template.parameters.iter().any(|it| it.key == key);
-    let keys = new.source.template.parameters.iter().map(|it| &it.key).filter(|key| declared(old, key));
-    keys.filter(|key| old.value(key) != new.value(key)).cloned().collect()
+    let declared = |revision: &Revision, key: &str| {
+        revision
+            .source
+            .template
+            .parameters
+            .iter()
+            .any(|it| it.key == key)
+    };
+    let keys = new
+        .source
+        .template
+        .parameters
+        .iter()
+        .map(|it| &it.key)
+        .filter(|key| declared(old, key));
+    keys.filter(|key| old.value(key) != new.value(key))
+        .cloned()
+        .collect()
 }
 
 impl Revision {
     /// A parameter's value, and the stored one that it names.
     fn value(&self, key: &str) -> Option<(String, Option<&String>)> {
-        let parameter = self.source.template.parameters.iter().find(|it| it.key == key)?;
-        let value = self.given.get(key).cloned().or_else(|| parameter.default_text())?;
-        let stored = self.stored.get(&value).filter(|_| parameter.kind.starts_with("AWS::SSM::Parameter::Value<"));
+        let parameter = self
+            .source
+            .template
+            .parameters
+            .iter()
+            .find(|it| it.key == key)?;
+        let value = self
+            .given
+            .get(key)
+            .cloned()
+            .or_else(|| parameter.default_text())?;
+        let stored = self
+            .stored
+            .get(&value)
+            .filter(|_| parameter.kind.starts_with("AWS::SSM::Parameter::Value<"));
         Some((value, stored))
     }
 }
@@ -295,48 +453,74 @@ fn givens(given: &IndexMap<String, String>, surroundings: &Surroundings) -> Give
     let one = |(key, value): (&String, &String)| {
         let is_hidden = surroundings.sight.hides_made_up && surroundings.made_up.contains(key);
         let unknown = || Unknown::launched(format!("parameter {key}")).into();
-        let value = if is_hidden { unknown() } else { Value::text(value.as_str()) };
-        (key.clone(), Given { value, set: Vec::new() })
+        let value = if is_hidden {
+            unknown()
+        } else {
+            Value::text(value.as_str())
+        };
+        (
+            key.clone(),
+            Given {
+                value,
+                set: Vec::new(),
+            },
+        )
     };
     given.iter().map(one).collect()
 }
 
 fn depends_on(evaluator: &Evaluator) -> IndexMap<String, Arc<[String]>> {
     let found = template::dependencies(evaluator).into_iter();
-    found.map(|(id, on)| (id, on.into_iter().map(|dependency| dependency.on).collect())).collect()
+    found
+        .map(|(id, on)| (id, on.into_iter().map(|dependency| dependency.on).collect()))
+        .collect()
 }
 
-/// Callers get the first failure. Some show only when the stack is begun, and their message is returned: a
-/// macro that fails, of which what else fails may be the consequence; a missing export; an attribute that a type lacks.
+/// Callers get the first failure. Some show only when the stack is begun, and their message is
+/// returned: a macro that fails, of which what else fails may be the consequence; a missing export;
+/// an attribute that a type lacks.
 fn refuse(failures: &[Failure], root: &Node) -> Result<Option<String>, ServiceError> {
-    let transform = failures.iter().find(|failure| is_failed_transform(&failure.message));
+    let transform = failures
+        .iter()
+        .find(|failure| is_failed_transform(&failure.message));
     if let Some(failure) = transform {
         return Ok(Some(failure.message.clone()));
     }
-    let is_late = |message: &str| message.starts_with(NO_EXPORT) || is_unsupported_attribute(message);
+    let is_late =
+        |message: &str| message.starts_with(NO_EXPORT) || is_unsupported_attribute(message);
     match failures.iter().find(|failure| !is_late(&failure.message)) {
         Some(failure) => Err(invalid(failure.message.clone())),
         None => Ok(failures.first().map(|failure| late(failure, root))),
     }
 }
 
-/// The message of a failure that shows when the stack is begun; the service names the place of an attribute.
+/// The message of a failure that shows when the stack is begun; the service names the place of an
+/// attribute.
 fn late(failure: &Failure, root: &Node) -> String {
     let message = &failure.message;
-    match is_unsupported_attribute(message).then(|| path_to(root, failure.at.at)).flatten() {
+    match is_unsupported_attribute(message)
+        .then(|| path_to(root, failure.at.at))
+        .flatten()
+    {
         Some(path) => format!("[Error] {path}: {message}"),
         None => message.clone(),
     }
 }
 
-/// The path of keys and indexes to the innermost function that begins here: `/Outputs/Name/Value/Fn::GetAtt`.
+/// The path of keys and indexes to the innermost function that begins here:
+/// `/Outputs/Name/Value/Fn::GetAtt`.
 fn path_to(node: &Node, at: Position) -> Option<String> {
     let step = |name: &str, node: &Node| path_to(node, at).map(|rest| format!("/{name}{rest}"));
     let below = match node.as_sequence() {
-        Some(items) => items.iter().enumerate().find_map(|(index, item)| step(&index.to_string(), item)),
-        None => node.entries().iter().find_map(|(key, value)| match is_function_key(&key.text) && value.at == at {
-            true => Some(format!("/{}", key.text)),
-            false => step(&key.text, value),
+        Some(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| step(&index.to_string(), item)),
+        None => node.entries().iter().find_map(|(key, value)| {
+            match is_function_key(&key.text) && value.at == at {
+                true => Some(format!("/{}", key.text)),
+                false => step(&key.text, value),
+            }
         }),
     };
     below.or_else(|| (node.at == at && node.is_scalar()).then(String::new))
@@ -359,11 +543,16 @@ fn refuse_macros(stack: &template::Stack) -> Result<(), ServiceError> {
 
 fn refuse_types(stack: &template::Stack, region: &str) -> Result<(), ServiceError> {
     let kinds = stack.resources.values().map(|it| it.kind.as_str());
-    let mut unknown: Vec<&str> = kinds.filter(|kind| catalog::is_unrecognized(region, kind)).collect();
+    let mut unknown: Vec<&str> = kinds
+        .filter(|kind| catalog::is_unrecognized(region, kind))
+        .collect();
     unknown.dedup();
     match unknown.as_slice() {
         [] => Ok(()),
-        kinds => Err(invalid(format!("Template format error: Unrecognized resource types: [{}]", kinds.join(", ")))),
+        kinds => Err(invalid(format!(
+            "Template format error: Unrecognized resource types: [{}]",
+            kinds.join(", ")
+        ))),
     }
 }
 
@@ -381,16 +570,19 @@ fn refuse_capabilities(
     let missing: Vec<&str> = required.into_iter().filter(missing).collect();
     match missing.as_slice() {
         [] => Ok(()),
-        names => {
-            Err(error("InsufficientCapabilitiesException", format!("Requires capabilities : [{}]", names.join(", "))))
-        }
+        names => Err(error(
+            "InsufficientCapabilitiesException",
+            format!("Requires capabilities : [{}]", names.join(", ")),
+        )),
     }
 }
 
 /// What a stack of this template must acknowledge.
 pub fn required_capabilities(stack: &template::Stack, template: &Template) -> Vec<&'static str> {
     let needs = stack.resources.values().filter_map(|found| {
-        resource::capability(&found.kind, |name| found.properties().is_some_and(|set| set.contains_key(name)))
+        resource::capability(&found.kind, |name| {
+            found.properties().is_some_and(|set| set.contains_key(name))
+        })
     });
     let mut required = Vec::new();
     match needs.reduce(|a, b| if a == Capability::NamedIam { a } else { b }) {
@@ -404,13 +596,30 @@ pub fn required_capabilities(stack: &template::Stack, template: &Template) -> Ve
     required
 }
 
-fn shown(template: &Template, given: &IndexMap<String, String>, stored: &HashMap<String, String>) -> Vec<Shown> {
+fn shown(
+    template: &Template,
+    given: &IndexMap<String, String>,
+    stored: &HashMap<String, String>,
+) -> Vec<Shown> {
     let one = |parameter: &template::Parameter| {
-        let value = given.get(&parameter.key).cloned().or_else(|| parameter.default_text())?;
+        let value = given
+            .get(&parameter.key)
+            .cloned()
+            .or_else(|| parameter.default_text())?;
         let is_stored = parameter.kind.starts_with("AWS::SSM::Parameter::Value<");
         let resolved = stored.get(&value).filter(|_| is_stored).cloned();
-        let hidden = |text: String| if parameter.no_echo { MASK.to_owned() } else { text };
-        Some(Shown { key: parameter.key.clone(), value: hidden(value), resolved: resolved.map(hidden) })
+        let hidden = |text: String| {
+            if parameter.no_echo {
+                MASK.to_owned()
+            } else {
+                text
+            }
+        };
+        Some(Shown {
+            key: parameter.key.clone(),
+            value: hidden(value),
+            resolved: resolved.map(hidden),
+        })
     };
     template.parameters.iter().filter_map(one).collect()
 }

@@ -36,10 +36,16 @@ impl Sources {
         if let Some(known) = self.0.get(text).and_then(Weak::upgrade) {
             return Ok(known);
         }
-        let (template, diagnostics) = Template::parse(&Arc::from(Path::new("template")), String::new(), text);
-        let Some(template) = template else { return Err(unreadable(text, &diagnostics)) };
+        let (template, diagnostics) =
+            Template::parse(&Arc::from(Path::new("template")), String::new(), text);
+        let Some(template) = template else {
+            return Err(unreadable(text, &diagnostics));
+        };
         let text: Arc<str> = Arc::from(text);
-        let source = Arc::new(Source { text: text.clone(), template });
+        let source = Arc::new(Source {
+            text: text.clone(),
+            template,
+        });
         if self.0.len() >= MANY {
             self.0.retain(|_, source| source.strong_count() > 0);
         }
@@ -48,15 +54,21 @@ impl Sources {
     }
 }
 
-/// What CloudFormation says of a text that is no template: the place alone for what isn't well-formed, and otherwise the
-/// first thing that is wrong.
+/// What CloudFormation says of a text that is no template: the place alone for what isn't
+/// well-formed, and otherwise the first thing that is wrong.
 fn unreadable(text: &str, diagnostics: &[Diagnostic]) -> ServiceError {
     if let Some(NotWellFormed { format, at }) = yaml::not_well_formed(text) {
         let (line, column) = (at.line, at.column);
-        return invalid(format!("Template format error: {format} not well-formed. (line {line}, column {column})"));
+        return invalid(format!(
+            "Template format error: {format} not well-formed. (line {line}, column {column})"
+        ));
     }
     let error = diagnostics.iter().find(|it| it.severity == Severity::Error);
-    invalid(error.map_or("Template format error: unsupported structure.", |error| &error.message))
+    invalid(
+        error.map_or("Template format error: unsupported structure.", |error| {
+            &error.message
+        }),
+    )
 }
 
 /// The text of `TemplateBody`.
@@ -66,18 +78,22 @@ fn unreadable(text: &str, diagnostics: &[Diagnostic]) -> ServiceError {
 pub fn of_body(body: &str) -> Result<String, ServiceError> {
     let constraint = |what: &str| {
         format!(
-            "1 validation error detected: Value '{body}' at 'templateBody' failed to satisfy constraint: Member must have \
+            "1 validation error detected: Value '{body}' at 'templateBody' failed to satisfy \
+             constraint: Member must have \
              length {what}"
         )
     };
     match body.len() {
         0 => Err(invalid(constraint("greater than or equal to 1"))),
         1..=MAX_BODY => Ok(body.to_owned()),
-        _ => Err(invalid(constraint(&format!("less than or equal to {MAX_BODY}")))),
+        _ => Err(invalid(constraint(&format!(
+            "less than or equal to {MAX_BODY}"
+        )))),
     }
 }
 
-/// The text at a `TemplateURL`: an object in S3, named in any of S3's ways, or by this simulator's own address.
+/// The text at a `TemplateURL`: an object in S3, named in any of S3's ways, or by this simulator's
+/// own address.
 ///
 /// # Errors
 /// It is no such URL, there is no such object, or it is too long.
@@ -89,18 +105,24 @@ pub fn of_url(cloud: &Cloud, url: &str) -> Result<String, ServiceError> {
         ))
     };
     let (bucket, key) = object_of(url)?;
-    let object = cloud.s3.object(&bucket, &key).map_err(|missing| match missing {
-        Missing::Bucket => s3_error("The specified bucket does not exist"),
-        Missing::Key => s3_error("The specified key does not exist."),
-    })?;
+    let object = cloud
+        .s3
+        .object(&bucket, &key)
+        .map_err(|missing| match missing {
+            Missing::Bucket => s3_error("The specified bucket does not exist"),
+            Missing::Key => s3_error("The specified key does not exist."),
+        })?;
     if object.len() > MAX_OBJECT {
-        return Err(invalid(format!("Template may not exceed {MAX_OBJECT} bytes in size.")));
+        return Err(invalid(format!(
+            "Template may not exceed {MAX_OBJECT} bytes in size."
+        )));
     }
-    String::from_utf8(object.to_vec()).map_err(|_| invalid("Template format error: the template is not in UTF-8."))
+    String::from_utf8(object.to_vec())
+        .map_err(|_| invalid("Template format error: the template is not in UTF-8."))
 }
 
-/// The text at the `TemplateURL` of a nested stack. That a bucket isn't here says nothing of AWS, where it may be
-/// somebody else's; so the simulator says itself what it lacks.
+/// The text at the `TemplateURL` of a nested stack. That a bucket isn't here says nothing of AWS,
+/// where it may be somebody else's; so the simulator says itself what it lacks.
 ///
 /// # Errors
 /// As for [`of_url`], and the bucket isn't here.
@@ -108,7 +130,8 @@ pub fn of_nested(cloud: &Cloud, url: &str) -> Result<String, ServiceError> {
     let (bucket, key) = object_of(url)?;
     if let Err(Missing::Bucket) = cloud.s3.object(&bucket, &key) {
         return Err(invalid(format!(
-            "the simulator has no bucket `{bucket}`, so what this nested stack creates isn't known; put its object {key} \
+            "the simulator has no bucket `{bucket}`, so what this nested stack creates isn't \
+             known; put its object {key} \
              there with --seed"
         )));
     }
@@ -122,7 +145,12 @@ fn object_of(url: &str) -> Result<(String, String), ServiceError> {
         Target::Refused(message) => Err(invalid(message)),
         // On this machine.
         Target::Unknown => {
-            let rest = url.split_once("://").map_or(url, |(_, rest)| rest).split(['?', '#']).next().unwrap_or_default();
+            let rest = url
+                .split_once("://")
+                .map_or(url, |(_, rest)| rest)
+                .split(['?', '#'])
+                .next()
+                .unwrap_or_default();
             let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
             let (bucket, key) = match s3::bucket_in_host(host) {
                 Some(bucket) => (bucket, path),

@@ -41,7 +41,8 @@ pub struct Stack {
     pub imports: BTreeSet<String>,
     /// Oldest first.
     pub events: Vec<Event>,
-    /// The moment of the last event, of this stack or of one that it has heard of: its next one is later.
+    /// The moment of the last event, of this stack or of one that it has heard of: its next one is
+    /// later.
     pub latest: Timestamp,
     /// What is being done with it.
     pub operation: Option<Operation>,
@@ -109,10 +110,14 @@ impl OperationKind {
             StackStatus::CreateInProgress => Self::CreateStack,
             StackStatus::UpdateInProgress | StackStatus::ImportInProgress => Self::UpdateStack,
             StackStatus::DeleteInProgress => Self::DeleteStack,
-            StackStatus::UpdateRollbackInProgress if *before == StackStatus::UpdateRollbackFailed => {
+            StackStatus::UpdateRollbackInProgress
+                if *before == StackStatus::UpdateRollbackFailed =>
+            {
                 Self::ContinueRollback
             }
-            StackStatus::RollbackInProgress | StackStatus::UpdateRollbackInProgress => Self::Rollback,
+            StackStatus::RollbackInProgress | StackStatus::UpdateRollbackInProgress => {
+                Self::Rollback
+            }
             _ => return None,
         })
     }
@@ -222,18 +227,29 @@ impl Stack {
     pub fn becomes(&mut self, status: StackStatus, reason: Option<String>, at: Timestamp) {
         let at = self.next_moment(at);
         if let Some(kind) = OperationKind::begun_by(&status, &self.status) {
-            self.operations.push(OperationRecord { id: Uuid::new_v4(), kind, begun: at });
+            self.operations.push(OperationRecord {
+                id: Uuid::new_v4(),
+                kind,
+                begun: at,
+            });
         }
         self.status = status.clone();
         self.reason.clone_from(&reason);
-        self.change_sets.values_mut().for_each(|change_set| change_set.follow(&status));
+        self.change_sets
+            .values_mut()
+            .for_each(|change_set| change_set.follow(&status));
         if status.is_terminal() {
             self.policy_during_update = None;
         }
         match &status {
-            StackStatus::UpdateInProgress | StackStatus::UpdateRollbackInProgress => self.updated = Some(at),
-            // The time at which the deletion began, which a deleted stack keeps. A rollback deletes as well.
-            StackStatus::DeleteInProgress | StackStatus::RollbackInProgress => self.deleted = Some(at),
+            StackStatus::UpdateInProgress | StackStatus::UpdateRollbackInProgress => {
+                self.updated = Some(at)
+            }
+            // The time at which the deletion began, which a deleted stack keeps. A rollback deletes
+            // as well.
+            StackStatus::DeleteInProgress | StackStatus::RollbackInProgress => {
+                self.deleted = Some(at)
+            }
             _ => {}
         }
         let event = Event {
@@ -251,25 +267,44 @@ impl Stack {
         self.events.push(event);
     }
 
-    /// The moment of the next event: no two of a stack have the same time stamp, which is in milliseconds.
+    /// The moment of the next event: no two of a stack have the same time stamp, which is in
+    /// milliseconds.
     fn next_moment(&mut self, at: Timestamp) -> Timestamp {
         let is_later = at.as_millisecond() > self.latest.as_millisecond();
         self.latest = match is_later {
             true => at,
-            false => self.latest.checked_add(SignedDuration::from_millis(1)).unwrap_or(at),
+            false => self
+                .latest
+                .checked_add(SignedDuration::from_millis(1))
+                .unwrap_or(at),
         };
         self.latest
     }
 
     /// A resource's state, with an event that says so.
-    pub fn resource_becomes(&mut self, id: &str, status: ResourceStatus, reason: Option<Reason>, at: Timestamp) {
+    pub fn resource_becomes(
+        &mut self,
+        id: &str,
+        status: ResourceStatus,
+        reason: Option<Reason>,
+        at: Timestamp,
+    ) {
         let at = self.next_moment(at);
-        let Some(resource) = self.resources.get_mut(id) else { return };
+        let Some(resource) = self.resources.get_mut(id) else {
+            return;
+        };
         resource.status = Some(status.clone());
         resource.reason.clone_from(&reason);
         resource.changed = at;
         let operation = self.operations.last().map(|it| it.id).unwrap_or_default();
-        self.events.push(event_of(Arc::from(id), resource, status, reason, at, (operation, self.token.as_ref())));
+        self.events.push(event_of(
+            Arc::from(id),
+            resource,
+            status,
+            reason,
+            at,
+            (operation, self.token.as_ref()),
+        ));
     }
 
     /// The policy that counts for an update that is under way.
@@ -282,8 +317,8 @@ impl Stack {
         self.operations.last().map(|it| it.id).unwrap_or_default()
     }
 
-    /// An event of a resource that the stack has no more, since it was replaced or removed. CloudFormation shows no
-    /// properties in it.
+    /// An event of a resource that the stack has no more, since it was replaced or removed.
+    /// CloudFormation shows no properties in it.
     pub fn tell_of(
         &mut self,
         id: &str,
@@ -294,8 +329,18 @@ impl Stack {
     ) {
         let at = self.next_moment(at);
         let operation = self.operation_id();
-        let event = event_of(Arc::from(id), resource, status, reason, at, (operation, self.token.as_ref()));
-        self.events.push(Event { properties: None, ..event });
+        let event = event_of(
+            Arc::from(id),
+            resource,
+            status,
+            reason,
+            at,
+            (operation, self.token.as_ref()),
+        );
+        self.events.push(Event {
+            properties: None,
+            ..event
+        });
     }
 }
 
@@ -318,11 +363,14 @@ impl Event {
     /// Whether it is about the stack, and not about a resource of it.
     pub fn is_of_stack_itself(&self) -> bool {
         &*self.kind == STACK
-            && self.physical_id.as_deref().is_some_and(|id| id.contains(&format!("/{}/", self.logical_id)))
+            && self
+                .physical_id
+                .as_deref()
+                .is_some_and(|id| id.contains(&format!("/{}/", self.logical_id)))
     }
 
-    /// Its ID as CloudFormation writes it: those of resources say what they are about, and when it happened, but for those
-    /// that clean up after an update.
+    /// Its ID as CloudFormation writes it: those of resources say what they are about, and when it
+    /// happened, but for those that clean up after an update.
     pub fn name(&self) -> String {
         match self.is_of_stack_itself() {
             true => self.id.to_string(),

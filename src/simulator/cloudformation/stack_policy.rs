@@ -40,7 +40,12 @@ pub enum UpdateAction {
     Delete,
 }
 
-const ACTIONS: [&str; 4] = ["Update:*", "Update:Modify", "Update:Replace", "Update:Delete"];
+const ACTIONS: [&str; 4] = [
+    "Update:*",
+    "Update:Modify",
+    "Update:Replace",
+    "Update:Delete",
+];
 
 impl UpdateAction {
     fn name(self) -> &'static str {
@@ -61,13 +66,18 @@ impl StackPolicy {
         let object = json.as_object().ok_or_else(none)?;
         let statements = match object.get("Statement") {
             None if object.is_empty() => Vec::new(),
-            Some(Json::Array(statements)) => {
-                statements.iter().map(statement).collect::<Option<_>>().ok_or_else(none)?
-            }
+            Some(Json::Array(statements)) => statements
+                .iter()
+                .map(statement)
+                .collect::<Option<_>>()
+                .ok_or_else(none)?,
             Some(one) => vec![statement(one).ok_or_else(none)?],
             None => return Err(none()),
         };
-        Ok(Self { text: Arc::from(text), statements })
+        Ok(Self {
+            text: Arc::from(text),
+            statements,
+        })
     }
 
     /// Why the action isn't allowed: a statement that denies it, or none that allows it.
@@ -81,12 +91,16 @@ impl StackPolicy {
                 && it.resources.mean(&resource)
                 && (it.kinds.is_empty() || it.kinds.iter().any(|pattern| matches(pattern, kind)))
         };
-        let denying = self.statements.iter().position(|it| !it.allows && concerns(&it));
+        let denying = self
+            .statements
+            .iter()
+            .position(|it| !it.allows && concerns(&it));
         if let Some(index) = denying {
             let number = index + 1;
             let name = action.name();
             return Some(format!(
-                "Action denied by stack policy: Statement [#{number}] does not allow [{name}] for resource [{resource}]"
+                "Action denied by stack policy: Statement [#{number}] does not allow [{name}] for \
+                 resource [{resource}]"
             ));
         }
         let is_allowed = self.statements.iter().any(|it| it.allows && concerns(&it));
@@ -112,22 +126,39 @@ fn statement(json: &Json) -> Option<Statement> {
         _ => false,
     };
     let actions = names(json, "Action", "NotAction")?;
-    let known = actions.names.iter().all(|it| ACTIONS.iter().any(|known| known.eq_ignore_ascii_case(it)));
+    let known = actions
+        .names
+        .iter()
+        .all(|it| ACTIONS.iter().any(|known| known.eq_ignore_ascii_case(it)));
     let resources = names(json, "Resource", "NotResource")?;
     let kinds = match json.get("Condition") {
         None => Vec::new(),
         Some(condition) => {
             let operators = condition.as_object()?;
-            operators.values().flat_map(|it| it.get("ResourceType").map(texts).unwrap_or_default()).collect()
+            operators
+                .values()
+                .flat_map(|it| it.get("ResourceType").map(texts).unwrap_or_default())
+                .collect()
         }
     };
-    (is_anybody && known).then_some(Statement { allows, actions, resources, kinds })
+    (is_anybody && known).then_some(Statement {
+        allows,
+        actions,
+        resources,
+        kinds,
+    })
 }
 
 fn names(json: &Json, key: &str, negated: &str) -> Option<Names> {
     let found = match (json.get(key), json.get(negated)) {
-        (Some(names), None) => Names { names: texts(names), are_excluded: false },
-        (None, Some(names)) => Names { names: texts(names), are_excluded: true },
+        (Some(names), None) => Names {
+            names: texts(names),
+            are_excluded: false,
+        },
+        (None, Some(names)) => Names {
+            names: texts(names),
+            are_excluded: true,
+        },
         _ => return None,
     };
     (!found.names.is_empty()).then_some(found)
@@ -137,7 +168,10 @@ fn names(json: &Json, key: &str, negated: &str) -> Option<Names> {
 fn texts(json: &Json) -> Vec<String> {
     match json {
         Json::String(text) => vec![text.clone()],
-        Json::Array(items) => items.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect(),
+        Json::Array(items) => items
+            .iter()
+            .filter_map(|it| it.as_str().map(str::to_owned))
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -148,10 +182,11 @@ mod tests {
 
     #[test]
     fn what_is_no_policy_is_refused() {
-        let check = |text: &str, is_valid: bool| assert_eq!(StackPolicy::parse(text).is_ok(), is_valid, "{text}");
+        let check = |text: &str, is_valid: bool| {
+            assert_eq!(StackPolicy::parse(text).is_ok(), is_valid, "{text}")
+        };
         let statement = |member: &str, value: &str| {
-            let mut all =
-                serde_json::json!({"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"});
+            let mut all = serde_json::json!({"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"});
             all[member] = serde_json::from_str(value).unwrap();
             serde_json::json!({"Statement": [all]}).to_string()
         };
@@ -163,7 +198,10 @@ mod tests {
         check(&statement("Effect", r#""Maybe""#), false);
         check(&statement("Principal", r#"{"AWS": "*"}"#), true);
         check(&statement("Principal", r#"{"AWS": "somebody"}"#), false);
-        check(&statement("Action", r#"["Update:Modify", "update:replace"]"#), true);
+        check(
+            &statement("Action", r#"["Update:Modify", "update:replace"]"#),
+            true,
+        );
         check(&statement("Action", r#""Delete:*""#), false);
         check(&statement("NotAction", r#""Update:*""#), false);
     }
@@ -179,12 +217,17 @@ mod tests {
              "Condition": {"StringLike": {"ResourceType": ["AWS::RDS::*"]}}}]}"#;
         let policy = StackPolicy::parse(policy).unwrap();
         let check = |action: UpdateAction, id: &str, kind: &str, expect: &str| {
-            assert_eq!(policy.denial(action, id, kind).unwrap_or_default(), expect, "{action:?} {id} {kind}");
+            assert_eq!(
+                policy.denial(action, id, kind).unwrap_or_default(),
+                expect,
+                "{action:?} {id} {kind}"
+            );
         };
         let none = "Action not allowed by stack policy";
         let denied = |number: u8, action: &str, id: &str| {
             format!(
-                "Action denied by stack policy: Statement [#{number}] does not allow [{action}] for resource \
+                "Action denied by stack policy: Statement [#{number}] does not allow [{action}] \
+                 for resource \
                  [LogicalResourceId/{id}]"
             )
         };
@@ -192,8 +235,23 @@ mod tests {
         check(Replace, "Queue", "AWS::SQS::Queue", "");
         check(Delete, "Queue", "AWS::SQS::Queue", none);
         check(Replace, "Dlq", "AWS::SQS::Queue", none);
-        check(Modify, "Db", "AWS::SQS::Queue", &denied(3, "Update:Modify", "Db"));
-        check(Modify, "Queue", "AWS::RDS::DBInstance", &denied(4, "Update:Modify", "Queue"));
-        assert_eq!(StackPolicy::parse("{}").unwrap().denial(Delete, "Queue", "AWS::SQS::Queue"), None);
+        check(
+            Modify,
+            "Db",
+            "AWS::SQS::Queue",
+            &denied(3, "Update:Modify", "Db"),
+        );
+        check(
+            Modify,
+            "Queue",
+            "AWS::RDS::DBInstance",
+            &denied(4, "Update:Modify", "Queue"),
+        );
+        assert_eq!(
+            StackPolicy::parse("{}")
+                .unwrap()
+                .denial(Delete, "Queue", "AWS::SQS::Queue"),
+            None
+        );
     }
 }

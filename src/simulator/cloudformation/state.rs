@@ -25,10 +25,11 @@ pub struct State {
     pub sources: Sources,
     /// By account, region and name.
     pub exports: BTreeMap<(String, String, String), Export>,
-    /// Names that no second resource may have: account, region (empty for global types), type and name, and the stack
-    /// whose resource has it.
+    /// Names that no second resource may have: account, region (empty for global types), type and
+    /// name, and the stack whose resource has it.
     pub taken: HashMap<(String, String, String, String), Arc<str>>,
-    /// Account, region, type and physical ID of resources that stacks have retained when they were deleted.
+    /// Account, region, type and physical ID of resources that stacks have retained when they were
+    /// deleted.
     left: HashSet<(String, String, String, String)>,
 }
 
@@ -63,7 +64,8 @@ impl State {
     pub fn add(&mut self, stack: Stack) -> StackNumber {
         let number = StackNumber(self.stacks.len());
         self.ids.insert(stack.id.clone(), number);
-        self.names.insert(name_of(&stack.owner, &stack.name), number);
+        self.names
+            .insert(name_of(&stack.owner, &stack.name), number);
         self.stacks.push(stack);
         number
     }
@@ -80,7 +82,9 @@ impl State {
             true => self.ids.get(name_or_id),
             false => self.names.get(&name_of(caller, name_or_id)),
         };
-        found.copied().filter(|number| self.stack(*number).owner == *caller)
+        found
+            .copied()
+            .filter(|number| self.stack(*number).owner == *caller)
     }
 
     /// # Errors
@@ -92,22 +96,39 @@ impl State {
 
     /// A caller's stacks, the newest first.
     pub fn of(&self, caller: &Caller) -> impl Iterator<Item = (StackNumber, &Stack)> {
-        let numbered = self.stacks.iter().enumerate().rev().map(|(number, stack)| (StackNumber(number), stack));
+        let numbered = self
+            .stacks
+            .iter()
+            .enumerate()
+            .rev()
+            .map(|(number, stack)| (StackNumber(number), stack));
         numbered.filter(move |(_, stack)| stack.owner == *caller)
     }
 
     /// The ID of the stack that has exported something.
     pub fn exporter(&self, owner: &Caller, export: &Export) -> Arc<str> {
         let seeded = || {
-            let (partition, region, account) = (partition_of(&owner.region).name, &owner.region, &owner.account);
-            format!("arn:{partition}:cloudformation:{region}:{account}:stack/seeded/{}", Uuid::nil()).into()
+            let (partition, region, account) = (
+                partition_of(&owner.region).name,
+                &owner.region,
+                &owner.account,
+            );
+            format!(
+                "arn:{partition}:cloudformation:{region}:{account}:stack/seeded/{}",
+                Uuid::nil()
+            )
+            .into()
         };
-        export.stack.map_or_else(seeded, |number| self.stack(number).id.clone())
+        export
+            .stack
+            .map_or_else(seeded, |number| self.stack(number).id.clone())
     }
 
     /// Whether a stack of the caller's has a resource with this physical ID.
     pub fn has_resource(&self, caller: &Caller, physical_id: &str) -> bool {
-        let mut resources = self.of(caller).flat_map(|(_, stack)| stack.resources.values());
+        let mut resources = self
+            .of(caller)
+            .flat_map(|(_, stack)| stack.resources.values());
         let is_gone = |it: &Resource| it.has_left();
         resources.any(|it| it.physical_id.as_deref() == Some(physical_id) && !is_gone(it))
     }
@@ -126,7 +147,13 @@ impl State {
 
     pub fn plan(&mut self, at: Timestamp, stack: StackNumber, operation: u64, step: Step) {
         self.sequence += 1;
-        self.queue.push(Reverse(Due { at, sequence: self.sequence, stack, operation, step }));
+        self.queue.push(Reverse(Due {
+            at,
+            sequence: self.sequence,
+            stack,
+            operation,
+            step,
+        }));
     }
 
     /// What has to happen next, if its time has come.
@@ -142,7 +169,11 @@ impl State {
     }
 
     /// Whoever uses an export, by name.
-    pub fn importers<'s>(&'s self, caller: &'s Caller, export: &'s str) -> impl Iterator<Item = &'s Stack> {
+    pub fn importers<'s>(
+        &'s self,
+        caller: &'s Caller,
+        export: &'s str,
+    ) -> impl Iterator<Item = &'s Stack> {
         self.of(caller)
             .map(|(_, stack)| stack)
             .filter(move |stack| !stack.is_deleted() && stack.imports.contains(export))
@@ -150,7 +181,12 @@ impl State {
 }
 
 fn left(owner: &Caller, kind: &str, physical_id: &str) -> (String, String, String, String) {
-    (owner.account.clone(), owner.region.clone(), kind.to_owned(), physical_id.to_owned())
+    (
+        owner.account.clone(),
+        owner.region.clone(),
+        kind.to_owned(),
+        physical_id.to_owned(),
+    )
 }
 
 fn name_of(owner: &Caller, name: &str) -> (String, String, String) {

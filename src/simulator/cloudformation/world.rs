@@ -1,4 +1,5 @@
-//! What lies outside of a template: the stack's own resources, exports, stored values, zones, files in S3.
+//! What lies outside of a template: the stack's own resources, exports, stored values, zones, files
+//! in S3.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -28,7 +29,8 @@ pub struct Surroundings<'a> {
     pub is_nested: bool,
     /// Parameters whose values the simulator made up for the parent.
     pub made_up: Cow<'a, BTreeSet<String>>,
-    /// Before anything happens, values that are stored are taken as they are now, and noted; later those count.
+    /// Before anything happens, values that are stored are taken as they are now, and noted; later
+    /// those count.
     pub stored: Option<&'a HashMap<String, String>>,
     pub sight: Sight<'a>,
     pub noted: RefCell<Noted>,
@@ -61,18 +63,25 @@ pub fn is_failed_transform(message: &str) -> bool {
     message.starts_with("Transform ") && message.contains(" failed with: ")
 }
 
-/// What CloudFormation says of an attribute that a resource type doesn't have, before there is a resource of that type.
-/// It says so only of the types that it checks by itself.
+/// What CloudFormation says of an attribute that a resource type doesn't have, before there is a
+/// resource of that type. It says so only of the types that it checks by itself.
 pub fn is_unsupported_attribute(message: &str) -> bool {
     message.starts_with("Resource type ") && message.contains(" does not support attribute {")
 }
 
 impl Surroundings<'_> {
     fn resource(&self, logical_id: &str) -> Option<&super::stack::Resource> {
-        if self.sight.replaced.is_some_and(|replaced| replaced.contains(logical_id)) {
+        if self
+            .sight
+            .replaced
+            .is_some_and(|replaced| replaced.contains(logical_id))
+        {
             return None;
         }
-        self.stack?.resources.get(logical_id).filter(|resource| !resource.is_deleted())
+        self.stack?
+            .resources
+            .get(logical_id)
+            .filter(|resource| !resource.is_deleted())
     }
 
     fn facts<'f>(&'f self, logical_id: &'f str, resource: &'f super::stack::Resource) -> Facts<'f> {
@@ -87,35 +96,70 @@ impl Surroundings<'_> {
     }
 
     /// A value, or that it isn't known where it is made up and that counts.
-    fn unless_made_up(&self, value: &str, is_made_up: bool, what: impl FnOnce() -> String) -> Value {
-        if is_made_up && self.sight.hides_made_up { Unknown::launched(what()).into() } else { Value::text(value) }
+    fn unless_made_up(
+        &self,
+        value: &str,
+        is_made_up: bool,
+        what: impl FnOnce() -> String,
+    ) -> Value {
+        if is_made_up && self.sight.hides_made_up {
+            Unknown::launched(what()).into()
+        } else {
+            Value::text(value)
+        }
     }
 
     fn declared_kind(&self, logical_id: &str) -> Option<&str> {
-        Some(&self.template.root.get("Resources")?.get(logical_id)?.get("Type")?.text)
+        Some(
+            &self
+                .template
+                .root
+                .get("Resources")?
+                .get(logical_id)?
+                .get("Type")?
+                .text,
+        )
     }
 
-    /// What `secret-id:secret-string:json-key:version-stage:version-id` stands for, where all but the ID may be empty or left
-    /// out (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-secretsmanager.html>).
+    /// What `secret-id:secret-string:json-key:version-stage:version-id` stands for, where all but
+    /// the ID may be empty or left out
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-secretsmanager.html>).
     fn secret(&self, reference: &str) -> Result<Value, String> {
         /// An ARN has so many colons of its own.
         const COLONS_OF_AN_ARN: usize = 6;
-        let in_id = if reference.starts_with("arn:") { COLONS_OF_AN_ARN } else { 0 };
+        let in_id = if reference.starts_with("arn:") {
+            COLONS_OF_AN_ARN
+        } else {
+            0
+        };
         let (id, rest) = reference
             .match_indices(':')
             .nth(in_id)
-            .map_or((reference, ""), |(at, _)| (&reference[..at], &reference[at + 1..]));
-        let mut parts = rest.split(':').skip(1).map(|part| Some(part).filter(|part| !part.is_empty()));
+            .map_or((reference, ""), |(at, _)| {
+                (&reference[..at], &reference[at + 1..])
+            });
+        let mut parts = rest
+            .split(':')
+            .skip(1)
+            .map(|part| Some(part).filter(|part| !part.is_empty()));
         let mut next = || parts.next().flatten();
         let (key, stage, version_id) = (next(), next(), next());
-        let text = self.cloud.secrets.value(self.caller, id, stage, version_id).map_err(|error| error.message)?;
-        let Some(key) = key else { return Ok(Value::String(text)) };
-        let json: serde_json::Value =
-            serde_json::from_str(&text).map_err(|_| "Could not parse SecretString JSON".to_owned())?;
+        let text = self
+            .cloud
+            .secrets
+            .value(self.caller, id, stage, version_id)
+            .map_err(|error| error.message)?;
+        let Some(key) = key else {
+            return Ok(Value::String(text));
+        };
+        let json: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|_| "Could not parse SecretString JSON".to_owned())?;
         match json.get(key) {
             Some(serde_json::Value::String(value)) => Ok(Value::text(value.as_str())),
             Some(other) => Ok(Value::text(other.to_string())),
-            None => Err("Could not find a value associated with JSONKey in SecretString".to_owned()),
+            None => {
+                Err("Could not find a value associated with JSONKey in SecretString".to_owned())
+            }
         }
     }
 }
@@ -123,24 +167,31 @@ impl Surroundings<'_> {
 /// An attribute that the scenario gives. The data of a wait condition are JSON as text.
 fn given(kind: &str, value: &Json) -> Value {
     match value {
-        Json::Object(_) if kind == "AWS::CloudFormation::WaitCondition" => Value::text(value.to_string()),
+        Json::Object(_) if kind == "AWS::CloudFormation::WaitCondition" => {
+            Value::text(value.to_string())
+        }
         Json::Null => Value::Null,
         Json::Bool(value) => Value::Bool(*value),
         Json::Number(value) => Value::Number(value.clone()),
         Json::String(text) => Value::text(text.as_str()),
         Json::Array(items) => Value::List(items.iter().map(|item| given("", item)).collect()),
-        Json::Object(entries) => {
-            Value::Map(entries.iter().map(|(key, entry)| (key.clone(), given("", entry))).collect())
-        }
+        Json::Object(entries) => Value::Map(
+            entries
+                .iter()
+                .map(|(key, entry)| (key.clone(), given("", entry)))
+                .collect(),
+        ),
     }
 }
 
-/// The version of the CDK's bootstrap stack, for which every template that `cdk synth` writes asks, whatever the qualifier. There
-/// is no such stack here, and nothing of it is needed to launch the template.
-/// <https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html>
+/// The version of the CDK's bootstrap stack, for which every template that `cdk synth` writes asks,
+/// whatever the qualifier. There is no such stack here, and nothing of it is needed to launch the
+/// template. <https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html>
 fn bootstrap_version(name: &str) -> Option<&'static str> {
     const NEW_ENOUGH_FOR_ALL: &str = "30";
-    let qualifier = name.strip_prefix("/cdk-bootstrap/")?.strip_suffix("/version")?;
+    let qualifier = name
+        .strip_prefix("/cdk-bootstrap/")?
+        .strip_suffix("/version")?;
     (!qualifier.is_empty() && !qualifier.contains('/')).then_some(NEW_ENOUGH_FOR_ALL)
 }
 
@@ -151,19 +202,34 @@ impl World for Surroundings<'_> {
 
     fn physical_id(&self, logical_id: &str) -> Result<Value, String> {
         let what = || format!("physical ID of {logical_id}");
-        let found = self.resource(logical_id).and_then(|it| Some((it, it.physical_id.as_deref()?)));
-        let Some((resource, id)) = found else { return Ok(Unknown::launched(what()).into()) };
-        let is_made_up = resource.child.is_none() && resource::has_made_up_id(&self.facts(logical_id, resource));
+        let found = self
+            .resource(logical_id)
+            .and_then(|it| Some((it, it.physical_id.as_deref()?)));
+        let Some((resource, id)) = found else {
+            return Ok(Unknown::launched(what()).into());
+        };
+        let is_made_up =
+            resource.child.is_none() && resource::has_made_up_id(&self.facts(logical_id, resource));
         Ok(self.unless_made_up(id, is_made_up, what))
     }
 
     fn attribute(&self, logical_id: &str, attribute: &str) -> Result<Value, String> {
-        let unknown = || Ok(Unknown::launched(format!("attribute {attribute} of {logical_id}")).into());
-        let found = self.resource(logical_id).filter(|_| !self.sight.hides_attributes);
-        let Some((resource, physical_id)) = found.and_then(|it| Some((it, it.physical_id.as_deref()?))) else {
+        let unknown =
+            || Ok(Unknown::launched(format!("attribute {attribute} of {logical_id}")).into());
+        let found = self
+            .resource(logical_id)
+            .filter(|_| !self.sight.hides_attributes);
+        let Some((resource, physical_id)) =
+            found.and_then(|it| Some((it, it.physical_id.as_deref()?)))
+        else {
             return match self.declared_kind(logical_id) {
-                Some(kind) if resource::is_checked_by_service(kind) && !resource::has_attribute(kind, attribute) => {
-                    Err(format!("Resource type {kind} does not support attribute {{{attribute}}}"))
+                Some(kind)
+                    if resource::is_checked_by_service(kind)
+                        && !resource::has_attribute(kind, attribute) =>
+                {
+                    Err(format!(
+                        "Resource type {kind} does not support attribute {{{attribute}}}"
+                    ))
                 }
                 _ => unknown(),
             };
@@ -171,10 +237,13 @@ impl World for Surroundings<'_> {
         if let Some(child) = resource.child {
             let unsupported = || {
                 format!(
-                    "Template error: resource {logical_id} does not support attribute type {attribute} in Fn::GetAtt"
+                    "Template error: resource {logical_id} does not support attribute type \
+                     {attribute} in Fn::GetAtt"
                 )
             };
-            let Some(output) = attribute.strip_prefix("Outputs.") else { return Err(unsupported()) };
+            let Some(output) = attribute.strip_prefix("Outputs.") else {
+                return Err(unsupported());
+            };
             let child = self.state.stack(child);
             return match child.outputs.iter().find(|found| found.key == output) {
                 Some(found) => Ok(self.unless_made_up(&found.value, found.is_made_up, || {
@@ -197,33 +266,72 @@ impl World for Surroundings<'_> {
             return Ok(given(facts.kind, value));
         }
         let is_there = resource::has_attribute(&resource.kind, attribute);
-        if self.sight.hides_made_up && is_there && resource::is_made_up_attribute(&facts, physical_id, attribute) {
+        if self.sight.hides_made_up
+            && is_there
+            && resource::is_made_up_attribute(&facts, physical_id, attribute)
+        {
             return unknown();
         }
         resource::attribute(&facts, physical_id, attribute)
     }
 
     fn availability_zones(&self, region: &str) -> Result<Value, String> {
-        Ok(Value::List(ec2::zones(region).into_iter().map(|(name, _)| Value::String(name)).collect()))
+        Ok(Value::List(
+            ec2::zones(region)
+                .into_iter()
+                .map(|(name, _)| Value::String(name))
+                .collect(),
+        ))
     }
 
     fn export(&self, name: &str) -> Result<Value, String> {
-        let key = (self.caller.account.clone(), self.caller.region.clone(), name.to_owned());
-        let export = self.state.exports.get(&key).ok_or_else(|| format!("{NO_EXPORT}{name} found."))?;
+        let key = (
+            self.caller.account.clone(),
+            self.caller.region.clone(),
+            name.to_owned(),
+        );
+        let export = self
+            .state
+            .exports
+            .get(&key)
+            .ok_or_else(|| format!("{NO_EXPORT}{name} found."))?;
         self.noted.borrow_mut().imports.insert(name.to_owned());
-        let outputs = export.stack.into_iter().flat_map(|number| &self.state.stack(number).outputs);
-        let is_made_up = outputs.filter(|it| it.export_name.as_deref() == Some(name)).any(|it| it.is_made_up);
+        let outputs = export
+            .stack
+            .into_iter()
+            .flat_map(|number| &self.state.stack(number).outputs);
+        let is_made_up = outputs
+            .filter(|it| it.export_name.as_deref() == Some(name))
+            .any(|it| it.is_made_up);
         Ok(self.unless_made_up(&export.value, is_made_up, || format!("export {name}")))
     }
 
-    fn stack_output(&self, stack: &str, output: &str, region: Option<&str>) -> Result<Value, String> {
+    fn stack_output(
+        &self,
+        stack: &str,
+        output: &str,
+        region: Option<&str>,
+    ) -> Result<Value, String> {
         let region = region.unwrap_or(&self.caller.region).to_owned();
-        let caller = Caller { account: self.caller.account.clone(), region };
-        let number = self.state.find(&caller, stack).ok_or_else(|| format!("Stack with id {stack} does not exist"))?;
-        let found = self.state.stack(number).outputs.iter().find(|found| found.key == output);
+        let caller = Caller {
+            account: self.caller.account.clone(),
+            region,
+        };
+        let number = self
+            .state
+            .find(&caller, stack)
+            .ok_or_else(|| format!("Stack with id {stack} does not exist"))?;
+        let found = self
+            .state
+            .stack(number)
+            .outputs
+            .iter()
+            .find(|found| found.key == output);
         found
             .map(|found| {
-                self.unless_made_up(&found.value, found.is_made_up, || format!("output {output} of stack {stack}"))
+                self.unless_made_up(&found.value, found.is_made_up, || {
+                    format!("output {output} of stack {stack}")
+                })
             })
             .ok_or_else(|| format!("Stack {stack} has no output {output}"))
     }
@@ -232,43 +340,64 @@ impl World for Surroundings<'_> {
         if let Some(value) = self.stored.and_then(|stored| stored.get(name)) {
             return Ok(Value::text(value.as_str()));
         }
-        let missing = || format!("Unable to fetch parameters [{name}] from parameter store for this account.");
+        let missing = || {
+            format!("Unable to fetch parameters [{name}] from parameter store for this account.")
+        };
         let Some(parameter) = self.cloud.ssm.parameter(self.caller, name) else {
             return bootstrap_version(name).map(Value::text).ok_or_else(missing);
         };
         if parameter.kind == ssm::Kind::SecureString {
             return Err(format!(
-                "Parameters [{name}] referenced by template have types not supported by CloudFormation."
+                "Parameters [{name}] referenced by template have types not supported by \
+                 CloudFormation."
             ));
         }
         // What counts is the stored parameter's type, not whether there are commas in it.
         if (parameter.kind == ssm::Kind::StringList) != is_list {
-            return Err(format!("Types for SSM parameters [{name}] defined in CFN template and SSM are incompatible"));
+            return Err(format!(
+                "Types for SSM parameters [{name}] defined in CFN template and SSM are incompatible"
+            ));
         }
-        self.noted.borrow_mut().stored.insert(name.to_owned(), parameter.value.clone());
+        self.noted
+            .borrow_mut()
+            .stored
+            .insert(name.to_owned(), parameter.value.clone());
         Ok(Value::String(parameter.value))
     }
 
-    /// Only what is seeded or made by a stack is known, and only of things of which something is seeded. A nested stack may be
-    /// given what its parent makes: attributes that nobody knows.
+    /// Only what is seeded or made by a stack is known, and only of things of which something is
+    /// seeded. A nested stack may be given what its parent makes: attributes that nobody knows.
     fn exists(&self, parameter_type: &str, value: &str) -> Option<bool> {
         if self.is_nested {
             return None;
         }
         let is_seeded = self.cloud.seeds.has(self.caller, parameter_type, value)?;
-        let is_created = parameter_type == "AWS::EC2::KeyPair::KeyName" && self.cloud.key_pairs.has(self.caller, value);
+        let is_created = parameter_type == "AWS::EC2::KeyPair::KeyName"
+            && self.cloud.key_pairs.has(self.caller, value);
         Some(is_seeded || is_created || self.state.has_resource(self.caller, value))
     }
 
     fn dynamic_reference(&self, reference: &str) -> Result<Value, String> {
-        let inside = reference.trim_start_matches("{{resolve:").trim_end_matches("}}");
+        let inside = reference
+            .trim_start_matches("{{resolve:")
+            .trim_end_matches("}}");
         match inside.split_once(':') {
             Some((service @ ("ssm" | "ssm-secure"), name)) => {
-                let missing = || format!("Unable to fetch parameters [{name}] from parameter store for this account.");
-                let parameter = self.cloud.ssm.parameter(self.caller, name).ok_or_else(missing)?;
+                let missing = || {
+                    format!(
+                        "Unable to fetch parameters [{name}] from parameter store for this account."
+                    )
+                };
+                let parameter = self
+                    .cloud
+                    .ssm
+                    .parameter(self.caller, name)
+                    .ok_or_else(missing)?;
                 if service == "ssm" && parameter.kind == ssm::Kind::SecureString {
                     let name = name.rsplit_once(':').map_or(name, |(name, _)| name);
-                    return Err(format!("Non-secure ssm prefix was used for secure parameter {name}"));
+                    return Err(format!(
+                        "Non-secure ssm prefix was used for secure parameter {name}"
+                    ));
                 }
                 Ok(Value::String(parameter.value))
             }
@@ -277,20 +406,29 @@ impl World for Surroundings<'_> {
                 Ok(Unknown::asked(format!("dynamic reference {reference}")).into())
             }
             Some(("secretsmanager", rest)) => self.secret(rest),
-            _ => Err(format!("Template error: the dynamic reference {reference} is not supported.")),
+            _ => Err(format!(
+                "Template error: the dynamic reference {reference} is not supported."
+            )),
         }
     }
 
     fn included(&self, location: &str) -> Result<Option<Node>, String> {
         let failed = |message: &str| format!("Transform AWS::Include failed with: {message}");
-        let Some((bucket, key)) = location.strip_prefix("s3://").and_then(|rest| rest.split_once('/')) else {
+        let Some((bucket, key)) = location
+            .strip_prefix("s3://")
+            .and_then(|rest| rest.split_once('/'))
+        else {
             return Err(failed("The location parameter is not a valid S3 uri."));
         };
-        let content = self.cloud.s3.object(bucket, key).map_err(|missing| match missing {
-            Missing::Bucket => failed(&format!("S3 bucket [{bucket}] does not exist.")),
-            // Not confirmed.
-            Missing::Key => failed("S3 error: The specified key does not exist."),
-        })?;
+        let content = self
+            .cloud
+            .s3
+            .object(bucket, key)
+            .map_err(|missing| match missing {
+                Missing::Bucket => failed(&format!("S3 bucket [{bucket}] does not exist.")),
+                // Not confirmed.
+                Missing::Key => failed("S3 error: The specified key does not exist."),
+            })?;
         let text = String::from_utf8_lossy(&content);
         let parsed = yaml::parse(&Arc::from(Path::new("included")), &text);
         let malformed = || failed("The specified S3 object's content should be valid Yaml/JSON");
@@ -299,6 +437,9 @@ impl World for Surroundings<'_> {
 
     /// A nested stack is a stack of its own, with a world of its own.
     fn nested<'w>(&'w self, _: &'w Template, logical_id: &str, _: &Value) -> Nested<'w> {
-        Nested::Unknown { unknown: Unknown::launched(format!("nested stack {logical_id}")), likely: None }
+        Nested::Unknown {
+            unknown: Unknown::launched(format!("nested stack {logical_id}")),
+            likely: None,
+        }
     }
 }

@@ -42,7 +42,11 @@ const SECURITY_GROUPS: Listing = Listing {
     set: "securityGroupInfo",
     ids: "GroupId",
     missing: ("InvalidGroup.NotFound", "security group"),
-    absent: &["ip-permission.cidr", "ip-permission.group-id", "egress.ip-permission.cidr"],
+    absent: &[
+        "ip-permission.cidr",
+        "ip-permission.group-id",
+        "egress.ip-permission.cidr",
+    ],
 };
 const IMAGES: Listing = Listing {
     set: "imagesSet",
@@ -52,20 +56,41 @@ const IMAGES: Listing = Listing {
 };
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcs.html>
-pub(super) fn describe_vpcs(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> Answer {
+pub(super) fn describe_vpcs(
+    cloud: &Cloud,
+    caller: &Caller,
+    parameters: &[(String, String)],
+) -> Answer {
     let seeded = cloud.seeds.vpcs(caller).into_iter().flatten().map(|vpc| {
-        let cidr = vpc.cidr_block.clone().unwrap_or_else(|| "10.0.0.0/16".to_owned());
+        let cidr = vpc
+            .cidr_block
+            .clone()
+            .unwrap_or_else(|| "10.0.0.0/16".to_owned());
         self::vpc(caller, &vpc.id, cidr, vpc.is_default, Vec::new())
     });
     let made = cloud
         .cloudformation
         .resources(cloud, caller, "AWS::EC2::VPC")
         .into_iter()
-        .map(|(id, properties)| self::vpc(caller, &id, text(&properties, "CidrBlock"), false, tags(&properties)));
+        .map(|(id, properties)| {
+            self::vpc(
+                caller,
+                &id,
+                text(&properties, "CidrBlock"),
+                false,
+                tags(&properties),
+            )
+        });
     show(&VPCS, seeded.chain(made).collect(), parameters)
 }
 
-fn vpc(caller: &Caller, id: &str, cidr: String, is_default: bool, tags: Vec<(String, String)>) -> Item {
+fn vpc(
+    caller: &Caller,
+    id: &str,
+    cidr: String,
+    is_default: bool,
+    tags: Vec<(String, String)>,
+) -> Item {
     let facts = vec![
         ("vpcId", "vpc-id", id.to_owned()),
         ("ownerId", "owner-id", caller.account.clone()),
@@ -79,20 +104,48 @@ fn vpc(caller: &Caller, id: &str, cidr: String, is_default: bool, tags: Vec<(Str
 }
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSubnets.html>
-pub(super) fn describe_subnets(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> Answer {
-    let first_zone = super::zones(&caller.region).into_iter().next().map(|(name, _)| name).unwrap_or_default();
-    let zone = |given: Option<String>| given.filter(|it| !it.is_empty()).unwrap_or_else(|| first_zone.clone());
+pub(super) fn describe_subnets(
+    cloud: &Cloud,
+    caller: &Caller,
+    parameters: &[(String, String)],
+) -> Answer {
+    let first_zone = super::zones(&caller.region)
+        .into_iter()
+        .next()
+        .map(|(name, _)| name)
+        .unwrap_or_default();
+    let zone = |given: Option<String>| {
+        given
+            .filter(|it| !it.is_empty())
+            .unwrap_or_else(|| first_zone.clone())
+    };
     let mut items = Vec::new();
     for vpc in cloud.seeds.vpcs(caller).into_iter().flatten() {
         for it in &vpc.subnets {
-            let cidr = it.cidr_block.clone().unwrap_or_else(|| "10.0.0.0/24".to_owned());
+            let cidr = it
+                .cidr_block
+                .clone()
+                .unwrap_or_else(|| "10.0.0.0/24".to_owned());
             let where_it_is = [vpc.id.clone(), cidr, zone(it.availability_zone.clone())];
-            items.push(subnet(caller, &it.id, where_it_is, vpc.is_default, Vec::new()));
+            items.push(subnet(
+                caller,
+                &it.id,
+                where_it_is,
+                vpc.is_default,
+                Vec::new(),
+            ));
         }
     }
-    for (id, properties) in cloud.cloudformation.resources(cloud, caller, "AWS::EC2::Subnet") {
+    for (id, properties) in cloud
+        .cloudformation
+        .resources(cloud, caller, "AWS::EC2::Subnet")
+    {
         let place = zone(Some(text(&properties, "AvailabilityZone")));
-        let where_it_is = [text(&properties, "VpcId"), text(&properties, "CidrBlock"), place];
+        let where_it_is = [
+            text(&properties, "VpcId"),
+            text(&properties, "CidrBlock"),
+            place,
+        ];
         items.push(subnet(caller, &id, where_it_is, false, tags(&properties)));
     }
     show(&SUBNETS, items, parameters)
@@ -110,27 +163,53 @@ fn subnet(
         ("state", "state", "available".to_owned()),
         ("vpcId", "vpc-id", vpc),
         ("cidrBlock", "cidr-block", cidr),
-        ("availableIpAddressCount", "available-ip-address-count", "251".to_owned()),
+        (
+            "availableIpAddressCount",
+            "available-ip-address-count",
+            "251".to_owned(),
+        ),
         ("availabilityZone", "availability-zone", zone),
         ("defaultForAz", "default-for-az", is_default.to_string()),
-        ("mapPublicIpOnLaunch", "map-public-ip-on-launch", is_default.to_string()),
+        (
+            "mapPublicIpOnLaunch",
+            "map-public-ip-on-launch",
+            is_default.to_string(),
+        ),
         ("ownerId", "owner-id", caller.account.clone()),
     ];
     Item { facts, tags }
 }
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSecurityGroups.html>
-pub(super) fn describe_security_groups(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> Answer {
+pub(super) fn describe_security_groups(
+    cloud: &Cloud,
+    caller: &Caller,
+    parameters: &[(String, String)],
+) -> Answer {
     let mut items = Vec::new();
     for vpc in cloud.seeds.vpcs(caller).into_iter().flatten() {
         for it in &vpc.security_groups {
             let name = it.name.clone().unwrap_or_else(|| "default".to_owned());
-            items.push(security_group(caller, &it.id, [name, "seeded".to_owned(), vpc.id.clone()], Vec::new()));
+            items.push(security_group(
+                caller,
+                &it.id,
+                [name, "seeded".to_owned(), vpc.id.clone()],
+                Vec::new(),
+            ));
         }
     }
-    for (id, properties) in cloud.cloudformation.resources(cloud, caller, "AWS::EC2::SecurityGroup") {
-        let named = Some(text(&properties, "GroupName")).filter(|it| !it.is_empty()).unwrap_or_else(|| id.clone());
-        let facts = [named, text(&properties, "GroupDescription"), text(&properties, "VpcId")];
+    for (id, properties) in cloud
+        .cloudformation
+        .resources(cloud, caller, "AWS::EC2::SecurityGroup")
+    {
+        let named = Some(text(&properties, "GroupName"))
+            .filter(|it| !it.is_empty())
+            .unwrap_or_else(|| id.clone());
+        let facts = [
+            named,
+            text(&properties, "GroupDescription"),
+            text(&properties, "VpcId"),
+        ];
         items.push(security_group(caller, &id, facts, tags(&properties)));
     }
     show(&SECURITY_GROUPS, items, parameters)
@@ -155,12 +234,20 @@ fn security_group(
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html>
 ///
 /// Where no images are seeded, nothing is known of them, and any that is named exists.
-pub(super) fn describe_images(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> Answer {
+pub(super) fn describe_images(
+    cloud: &Cloud,
+    caller: &Caller,
+    parameters: &[(String, String)],
+) -> Answer {
     let named = |id: &str, name: Option<&str>| {
         let facts = vec![
             ("imageId", "image-id", id.to_owned()),
             ("name", "name", name.unwrap_or(id).to_owned()),
-            ("imageLocation", "manifest-location", format!("amazon/{}", name.unwrap_or(id))),
+            (
+                "imageLocation",
+                "manifest-location",
+                format!("amazon/{}", name.unwrap_or(id)),
+            ),
             ("imageState", "state", "available".to_owned()),
             ("imageOwnerId", "owner-id", caller.account.clone()),
             ("isPublic", "is-public", "true".to_owned()),
@@ -168,15 +255,29 @@ pub(super) fn describe_images(cloud: &Cloud, caller: &Caller, parameters: &[(Str
             ("imageType", "image-type", "machine".to_owned()),
             ("rootDeviceType", "root-device-type", "ebs".to_owned()),
             ("rootDeviceName", "root-device-name", "/dev/xvda".to_owned()),
-            ("virtualizationType", "virtualization-type", "hvm".to_owned()),
+            (
+                "virtualizationType",
+                "virtualization-type",
+                "hvm".to_owned(),
+            ),
             ("hypervisor", "hypervisor", "xen".to_owned()),
-            ("creationDate", "creation-date", "2025-01-01T00:00:00.000Z".to_owned()),
+            (
+                "creationDate",
+                "creation-date",
+                "2025-01-01T00:00:00.000Z".to_owned(),
+            ),
         ];
-        Item { facts, tags: Vec::new() }
+        Item {
+            facts,
+            tags: Vec::new(),
+        }
     };
     let items = match cloud.seeds.images(caller) {
         Some(seeded) => seeded.map(|it| named(&it.id, it.name.as_deref())).collect(),
-        None => list(parameters, "ImageId").into_iter().map(|id| named(id, None)).collect(),
+        None => list(parameters, "ImageId")
+            .into_iter()
+            .map(|id| named(id, None))
+            .collect(),
     };
     show(&IMAGES, items, parameters)
 }
@@ -184,25 +285,43 @@ pub(super) fn describe_images(cloud: &Cloud, caller: &Caller, parameters: &[(Str
 /// Those that are asked for by their IDs and by filters.
 pub(super) fn show(listing: &Listing, items: Vec<Item>, parameters: &[(String, String)]) -> Answer {
     let ids = list(parameters, listing.ids);
-    let id = |item: &Item| item.facts.first().map(|fact| fact.2.clone()).unwrap_or_default();
-    if let Some(unknown) = ids.iter().find(|wanted| items.iter().all(|item| id(item) != **wanted)) {
+    let id = |item: &Item| {
+        item.facts
+            .first()
+            .map(|fact| fact.2.clone())
+            .unwrap_or_default()
+    };
+    if let Some(unknown) = ids
+        .iter()
+        .find(|wanted| items.iter().all(|item| id(item) != **wanted))
+    {
         let (code, what) = listing.missing;
-        return Err(ServiceError::new(400, code, format!("The {what} '{unknown}' does not exist")));
+        return Err(ServiceError::new(
+            400,
+            code,
+            format!("The {what} '{unknown}' does not exist"),
+        ));
     }
     let filters = filters(parameters)?;
-    let (of_tags, of_facts): (Vec<_>, Vec<_>) = filters.into_iter().partition(|(name, _)| name.starts_with("tag"));
+    let (of_tags, of_facts): (Vec<_>, Vec<_>) = filters
+        .into_iter()
+        .partition(|(name, _)| name.starts_with("tag"));
     let has_tag = |item: &Item, name: &str, values: &[&str]| {
         let wanted = |value: &str| values.iter().any(|it| super::matches(it, value));
-        item.tags.iter().any(|(key, value)| match name.strip_prefix("tag:") {
-            Some(wanted_key) => key == wanted_key && wanted(value),
-            None => wanted(if name == "tag-value" { value } else { key }),
-        })
+        item.tags
+            .iter()
+            .any(|(key, value)| match name.strip_prefix("tag:") {
+                Some(wanted_key) => key == wanted_key && wanted(value),
+                None => wanted(if name == "tag-value" { value } else { key }),
+            })
     };
     let mut xml = Xml::new();
     let mut shown = Vec::new();
     for item in items {
         let is_named = ids.is_empty() || ids.contains(&id(&item).as_str());
-        let is_tagged = of_tags.iter().all(|(name, values)| has_tag(&item, name, values));
+        let is_tagged = of_tags
+            .iter()
+            .all(|(name, values)| has_tag(&item, name, values));
         if passes(&of_facts, &item.facts, listing.absent)? && is_named && is_tagged {
             shown.push(item);
         }
@@ -239,6 +358,12 @@ fn text(properties: &Json, name: &str) -> String {
 }
 
 fn tags(properties: &Json) -> Vec<(String, String)> {
-    let items = properties.get("Tags").and_then(Json::as_array).into_iter().flatten();
-    items.map(|tag| (text(tag, "Key"), text(tag, "Value"))).collect()
+    let items = properties
+        .get("Tags")
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten();
+    items
+        .map(|tag| (text(tag, "Key"), text(tag, "Value")))
+        .collect()
 }

@@ -18,8 +18,12 @@ use crate::simulator::{Caller, Cloud, lock};
 #[derive(Debug, Default)]
 pub struct KeyPairs(Mutex<BTreeMap<(Caller, String), String>>);
 
-const KEY_PAIRS: Listing =
-    Listing { set: "keySet", ids: "KeyName", missing: ("InvalidKeyPair.NotFound", "key pair"), absent: &[] };
+const KEY_PAIRS: Listing = Listing {
+    set: "keySet",
+    ids: "KeyName",
+    missing: ("InvalidKeyPair.NotFound", "key pair"),
+    absent: &[],
+};
 
 impl KeyPairs {
     /// Whether a call has created it.
@@ -29,7 +33,10 @@ impl KeyPairs {
 
     fn of(&self, caller: &Caller) -> Vec<(String, String)> {
         let all = lock(&self.0);
-        all.iter().filter(|((owner, _), _)| owner == caller).map(|((_, name), id)| (name.clone(), id.clone())).collect()
+        all.iter()
+            .filter(|((owner, _), _)| owner == caller)
+            .map(|((_, name), id)| (name.clone(), id.clone()))
+            .collect()
     }
 }
 
@@ -39,8 +46,16 @@ pub(super) fn describe(cloud: &Cloud, caller: &Caller, parameters: &[(String, St
 }
 
 fn all(cloud: &Cloud, caller: &Caller) -> Vec<Item> {
-    let seeded = cloud.seeds.key_pairs(caller).into_iter().flatten().map(|it| (it.name.clone(), id_of(&it.name)));
-    let stacks = cloud.cloudformation.resources(cloud, caller, "AWS::EC2::KeyPair").into_iter();
+    let seeded = cloud
+        .seeds
+        .key_pairs(caller)
+        .into_iter()
+        .flatten()
+        .map(|it| (it.name.clone(), id_of(&it.name)));
+    let stacks = cloud
+        .cloudformation
+        .resources(cloud, caller, "AWS::EC2::KeyPair")
+        .into_iter();
     let made = stacks.map(|(name, _)| (name.clone(), id_of(&name)));
     let item = |(name, id): (String, String)| Item {
         facts: vec![
@@ -51,24 +66,45 @@ fn all(cloud: &Cloud, caller: &Caller) -> Vec<Item> {
         ],
         tags: Vec::new(),
     };
-    seeded.chain(made).chain(cloud.key_pairs.of(caller)).map(item).collect()
+    seeded
+        .chain(made)
+        .chain(cloud.key_pairs.of(caller))
+        .map(item)
+        .collect()
 }
 
-/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateKeyPair.html> and ImportKeyPair, which gives no key.
-pub(super) fn create(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)], is_imported: bool) -> Answer {
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateKeyPair.html> and
+/// ImportKeyPair, which gives no key.
+pub(super) fn create(
+    cloud: &Cloud,
+    caller: &Caller,
+    parameters: &[(String, String)],
+    is_imported: bool,
+) -> Answer {
     let name = required(parameters)?;
-    let is_taken = all(cloud, caller).iter().any(|it| it.facts.first().is_some_and(|fact| fact.2 == name));
+    let is_taken = all(cloud, caller)
+        .iter()
+        .any(|it| it.facts.first().is_some_and(|fact| fact.2 == name));
     if is_taken {
-        return Err(ServiceError::new(400, "InvalidKeyPair.Duplicate", "The keypair already exists"));
+        return Err(ServiceError::new(
+            400,
+            "InvalidKeyPair.Duplicate",
+            "The keypair already exists",
+        ));
     }
     let id = id_of(name);
     lock(&cloud.key_pairs.0).insert((caller.clone(), name.to_owned()), id.clone());
     let mut xml = Xml::new();
-    xml.text("keyName", name).text("keyFingerprint", fingerprint(name)).text("keyPairId", id);
+    xml.text("keyName", name)
+        .text("keyFingerprint", fingerprint(name))
+        .text("keyPairId", id);
     if !is_imported {
         // It opens nothing, since there is nothing to open.
         let material = BASE64_STANDARD.encode(format!("simulated {}", Uuid::new_v4()));
-        xml.text("keyMaterial", format!("-----BEGIN RSA PRIVATE KEY-----\n{material}\n-----END RSA PRIVATE KEY-----"));
+        xml.text(
+            "keyMaterial",
+            format!("-----BEGIN RSA PRIVATE KEY-----\n{material}\n-----END RSA PRIVATE KEY-----"),
+        );
     }
     Ok(xml.finish())
 }
@@ -82,16 +118,30 @@ pub(super) fn delete(cloud: &Cloud, caller: &Caller, parameters: &[(String, Stri
 }
 
 fn required(parameters: &[(String, String)]) -> Result<&str, ServiceError> {
-    let missing = || ServiceError::new(400, "MissingParameter", "The request must contain the parameter KeyName");
-    parameter(parameters, "KeyName").filter(|name| !name.is_empty()).ok_or_else(missing)
+    let missing = || {
+        ServiceError::new(
+            400,
+            "MissingParameter",
+            "The request must contain the parameter KeyName",
+        )
+    };
+    parameter(parameters, "KeyName")
+        .filter(|name| !name.is_empty())
+        .ok_or_else(missing)
 }
 
 fn hexadecimal(name: &str) -> Vec<String> {
-    Md5::digest(name).iter().map(|byte| format!("{byte:02x}")).collect()
+    Md5::digest(name)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn id_of(name: &str) -> String {
-    format!("key-0{}", hexadecimal(name).concat().get(..16).unwrap_or_default())
+    format!(
+        "key-0{}",
+        hexadecimal(name).concat().get(..16).unwrap_or_default()
+    )
 }
 
 fn fingerprint(name: &str) -> String {

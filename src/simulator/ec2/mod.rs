@@ -1,8 +1,10 @@
-//! EC2: the regions of a partition, the zones of a region, and what stacks and seeds have of networks, images and keys.
+//! EC2: the regions of a partition, the zones of a region, and what stacks and seeds have of
+//! networks, images and keys.
 //!
 //! - `inventory`: VPCs, subnets, security groups, images; `key_pairs`
 //!
-//! The zones are plausible, not known: an account's own letters are shuffled, and only AWS knows how.
+//! The zones are plausible, not known: an account's own letters are shuffled, and only AWS knows
+//! how.
 
 mod inventory;
 mod key_pairs;
@@ -55,7 +57,11 @@ pub fn call(cloud: &Cloud, caller: &Caller, form: &Form) -> Option<Answer> {
         "DescribeRegions" => Some(regions(cloud, caller, &form.parameters)),
         "DescribeVpcs" => Some(inventory::describe_vpcs(cloud, caller, &form.parameters)),
         "DescribeSubnets" => Some(inventory::describe_subnets(cloud, caller, &form.parameters)),
-        "DescribeSecurityGroups" => Some(inventory::describe_security_groups(cloud, caller, &form.parameters)),
+        "DescribeSecurityGroups" => Some(inventory::describe_security_groups(
+            cloud,
+            caller,
+            &form.parameters,
+        )),
         "DescribeImages" => Some(inventory::describe_images(cloud, caller, &form.parameters)),
         "DescribeKeyPairs" => Some(key_pairs::describe(cloud, caller, &form.parameters)),
         "CreateKeyPair" => Some(key_pairs::create(cloud, caller, &form.parameters, false)),
@@ -67,7 +73,10 @@ pub fn call(cloud: &Cloud, caller: &Caller, form: &Form) -> Option<Answer> {
 
 /// Name and ID of the region's zones: `us-east-1a`, `use1-az6`.
 pub fn zones(region: &str) -> Vec<(String, String)> {
-    let known = ZONES.iter().find(|(name, _)| *name == region).map_or("a1 b2 c3", |(_, zones)| zones);
+    let known = ZONES
+        .iter()
+        .find(|(name, _)| *name == region)
+        .map_or("a1 b2 c3", |(_, zones)| zones);
     let short = short_name(region);
     let zone = |zone: &str| {
         let (letter, number) = zone.split_at(1);
@@ -113,14 +122,28 @@ fn availability_zones(caller: &Caller, parameters: &[(String, String)]) -> Answe
             ("zoneId", "zone-id", id.clone()),
             ("zoneState", "state", "available".to_owned()),
             ("regionName", "region-name", region.to_owned()),
-            ("optInStatus", "opt-in-status", "opt-in-not-required".to_owned()),
+            (
+                "optInStatus",
+                "opt-in-status",
+                "opt-in-not-required".to_owned(),
+            ),
             ("groupName", "group-name", group.clone()),
-            ("networkBorderGroup", "network-border-group", region.to_owned()),
+            (
+                "networkBorderGroup",
+                "network-border-group",
+                region.to_owned(),
+            ),
             ("zoneType", "zone-type", "availability-zone".to_owned()),
         ];
         let named = names.is_empty() || names.contains(&name.as_str());
         let identified = ids.is_empty() || ids.contains(&id.as_str());
-        if passes(&filters, &facts, &["message", "parent-zone-id", "parent-zone-name"])? && named && identified {
+        if passes(
+            &filters,
+            &facts,
+            &["message", "parent-zone-id", "parent-zone-name"],
+        )? && named
+            && identified
+        {
             shown.push(facts);
         }
     }
@@ -152,7 +175,11 @@ fn regions(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> A
     let all = parameter(parameters, "AllRegions").is_some_and(|value| value == "true");
     let filters = filters(parameters)?;
     let names = list(parameters, "RegionName");
-    let unknown: Vec<&str> = names.iter().copied().filter(|name| !known.contains(name)).collect();
+    let unknown: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| !known.contains(name))
+        .collect();
     if !unknown.is_empty() {
         return Err(invalid(format!(
             "Invalid region{} provided: {}",
@@ -170,7 +197,11 @@ fn regions(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> A
         };
         let facts = vec![
             ("regionName", "region-name", name.to_owned()),
-            ("regionEndpoint", "endpoint", format!("ec2.{name}.{}", partition.dns_suffix)),
+            (
+                "regionEndpoint",
+                "endpoint",
+                format!("ec2.{name}.{}", partition.dns_suffix),
+            ),
             ("optInStatus", "opt-in-status", status.to_owned()),
         ];
         let named = names.is_empty() || names.contains(&name);
@@ -188,7 +219,9 @@ fn filters(parameters: &[(String, String)]) -> Result<Filters<'_>, ServiceError>
     let mut filters = Filters::new();
     for number in 1.. {
         let prefix = format!("Filter.{number}");
-        let Some(name) = parameter(parameters, &format!("{prefix}.Name")) else { break };
+        let Some(name) = parameter(parameters, &format!("{prefix}.Name")) else {
+            break;
+        };
         let values = list(parameters, &format!("{prefix}.Value"));
         if values.is_empty() {
             return Err(invalid(format!("The filter '{name}' has no values")));
@@ -225,36 +258,73 @@ mod tests {
     use crate::simulator::scenario::{Scenario, ScenarioFile};
 
     fn ask(action: &str, region: &str, parameters: &[(&str, &str)]) -> Answer {
-        let file: ScenarioFile = serde_json::from_value(serde_json::json!({"disabled_regions": ["me-*"]})).unwrap();
+        let file: ScenarioFile =
+            serde_json::from_value(serde_json::json!({"disabled_regions": ["me-*"]})).unwrap();
         let cloud = Cloud::new(Clock::new(1.0), Scenario::new(file));
-        let parameters = parameters.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        let caller = Caller { account: "123456789012".into(), region: region.into() };
-        call(&cloud, &caller, &Form { action: action.into(), version: String::new(), parameters }).unwrap()
+        let parameters = parameters
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect();
+        let caller = Caller {
+            account: "123456789012".into(),
+            region: region.into(),
+        };
+        call(
+            &cloud,
+            &caller,
+            &Form {
+                action: action.into(),
+                version: String::new(),
+                parameters,
+            },
+        )
+        .unwrap()
     }
 
     fn values(xml: &str, element: &str) -> Vec<String> {
         let inside = |part: &str| part.split('<').next().unwrap().to_owned();
-        xml.split(&format!("<{element}>")).skip(1).map(inside).collect()
+        xml.split(&format!("<{element}>"))
+            .skip(1)
+            .map(inside)
+            .collect()
     }
 
     #[test]
     fn zones_have_names_and_ids() {
         let check = |region: &str, expect: &[(&str, &str)]| {
-            let expect: Vec<_> = expect.iter().map(|(name, id)| (name.to_string(), id.to_string())).collect();
+            let expect: Vec<_> = expect
+                .iter()
+                .map(|(name, id)| (name.to_string(), id.to_string()))
+                .collect();
             assert_eq!(zones(region), expect);
         };
-        check("us-west-1", &[("us-west-1a", "usw1-az3"), ("us-west-1c", "usw1-az1")]);
+        check(
+            "us-west-1",
+            &[("us-west-1a", "usw1-az3"), ("us-west-1c", "usw1-az1")],
+        );
         check(
             "us-gov-west-1",
-            &[("us-gov-west-1a", "usgw1-az1"), ("us-gov-west-1b", "usgw1-az2"), ("us-gov-west-1c", "usgw1-az3")],
+            &[
+                ("us-gov-west-1a", "usgw1-az1"),
+                ("us-gov-west-1b", "usgw1-az2"),
+                ("us-gov-west-1c", "usgw1-az3"),
+            ],
         );
         check(
             "ap-southeast-2",
-            &[("ap-southeast-2a", "apse2-az1"), ("ap-southeast-2b", "apse2-az2"), ("ap-southeast-2c", "apse2-az3")],
+            &[
+                ("ap-southeast-2a", "apse2-az1"),
+                ("ap-southeast-2b", "apse2-az2"),
+                ("ap-southeast-2c", "apse2-az3"),
+            ],
         );
         assert_eq!(zones("us-east-1").len(), 6);
         for partition in ["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-eusc"] {
-            assert!(catalog::regions(partition).iter().all(|region| (2..=6).contains(&zones(region).len())));
+            assert!(
+                catalog::regions(partition)
+                    .iter()
+                    .all(|region| (2..=6).contains(&zones(region).len()))
+            );
         }
     }
 
@@ -262,17 +332,41 @@ mod tests {
     fn zones_are_filtered() {
         let check = |parameters: &[(&str, &str)], expect: Result<&[&str], &str>| {
             let found = ask("DescribeAvailabilityZones", "us-east-1", parameters);
-            let found = found.map(|xml| values(&xml, "zoneName")).map_err(|error| error.message);
-            let expect = expect.map(|names| names.iter().map(|name| name.to_string()).collect()).map_err(str::to_owned);
+            let found = found
+                .map(|xml| values(&xml, "zoneName"))
+                .map_err(|error| error.message);
+            let expect = expect
+                .map(|names| names.iter().map(|name| name.to_string()).collect())
+                .map_err(str::to_owned);
             assert_eq!(found, expect, "{parameters:?}");
         };
-        let all = ["us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d", "us-east-1e", "us-east-1f"];
+        let all = [
+            "us-east-1a",
+            "us-east-1b",
+            "us-east-1c",
+            "us-east-1d",
+            "us-east-1e",
+            "us-east-1f",
+        ];
         check(&[], Ok(&all));
         // As our own runner asks.
-        check(&[("Filter.1.Name", "state"), ("Filter.1.Value.1", "available")], Ok(&all));
-        check(&[("Filter.1.Name", "state"), ("Filter.1.Value.1", "impaired")], Ok(&[]));
         check(
-            &[("Filter.1.Name", "zone-id"), ("Filter.1.Value.1", "use1-az[1-3]"), ("Filter.1.Value.2", "*-az6")],
+            &[
+                ("Filter.1.Name", "state"),
+                ("Filter.1.Value.1", "available"),
+            ],
+            Ok(&all),
+        );
+        check(
+            &[("Filter.1.Name", "state"), ("Filter.1.Value.1", "impaired")],
+            Ok(&[]),
+        );
+        check(
+            &[
+                ("Filter.1.Name", "zone-id"),
+                ("Filter.1.Value.1", "use1-az[1-3]"),
+                ("Filter.1.Value.2", "*-az6"),
+            ],
             Ok(&all[..1]),
         );
         check(
@@ -284,17 +378,33 @@ mod tests {
             ],
             Ok(&all[1..2]),
         );
-        check(&[("ZoneName.1", "us-east-1b"), ("ZoneName.2", "us-east-1a")], Ok(&all[..2]));
+        check(
+            &[("ZoneName.1", "us-east-1b"), ("ZoneName.2", "us-east-1a")],
+            Ok(&all[..2]),
+        );
         check(&[("ZoneId.1", "use1-az6")], Ok(&all[..1]));
-        check(&[("ZoneName.1", "us-east-1z")], Err("Invalid availability zone: '[us-east-1z]'"));
-        check(&[("Filter.1.Name", "colour"), ("Filter.1.Value.1", "red")], Err("The filter 'colour' is invalid"));
-        check(&[("Filter.1.Name", "state")], Err("The filter 'state' has no values"));
+        check(
+            &[("ZoneName.1", "us-east-1z")],
+            Err("Invalid availability zone: '[us-east-1z]'"),
+        );
+        check(
+            &[("Filter.1.Name", "colour"), ("Filter.1.Value.1", "red")],
+            Err("The filter 'colour' is invalid"),
+        );
+        check(
+            &[("Filter.1.Name", "state")],
+            Err("The filter 'state' has no values"),
+        );
     }
 
     #[test]
     fn regions_are_the_partitions() {
-        let ask = |region: &str, parameters: &[(&str, &str)]| ask("DescribeRegions", region, parameters);
-        assert_eq!(values(&ask("cn-north-1", &[]).unwrap(), "regionName"), ["cn-north-1", "cn-northwest-1"]);
+        let ask =
+            |region: &str, parameters: &[(&str, &str)]| ask("DescribeRegions", region, parameters);
+        assert_eq!(
+            values(&ask("cn-north-1", &[]).unwrap(), "regionName"),
+            ["cn-north-1", "cn-northwest-1"]
+        );
         let enabled = values(&ask("us-east-1", &[]).unwrap(), "regionName");
         assert!(
             enabled.len() > 30
@@ -303,16 +413,28 @@ mod tests {
         );
         let all = ask(
             "us-east-1",
-            &[("AllRegions", "true"), ("Filter.1.Name", "opt-in-status"), ("Filter.1.Value.1", "not-opted-in")],
+            &[
+                ("AllRegions", "true"),
+                ("Filter.1.Name", "opt-in-status"),
+                ("Filter.1.Value.1", "not-opted-in"),
+            ],
         );
-        assert_eq!(values(&all.unwrap(), "regionName"), ["me-central-1", "me-south-1"]);
+        assert_eq!(
+            values(&all.unwrap(), "regionName"),
+            ["me-central-1", "me-south-1"]
+        );
         let one = ask("us-east-1", &[("RegionName.1", "eu-west-1")]).unwrap();
         assert_eq!(
             one,
             "<regionInfo><item><regionName>eu-west-1</regionName><regionEndpoint>ec2.eu-west-1.amazonaws.com</regionEndpoint>\
              <optInStatus>opt-in-not-required</optInStatus></item></regionInfo>"
         );
-        assert_eq!(ask("us-east-1", &[("RegionName.1", "x")]).unwrap_err().message, "Invalid region provided: x");
+        assert_eq!(
+            ask("us-east-1", &[("RegionName.1", "x")])
+                .unwrap_err()
+                .message,
+            "Invalid region provided: x"
+        );
         let young = values(&ask("eu-nowhere-9", &[]).unwrap(), "regionName");
         assert!(young.contains(&"eu-nowhere-9".to_owned()) && young.is_sorted());
     }

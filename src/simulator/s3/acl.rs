@@ -15,7 +15,10 @@ const LOG_DELIVERY: &str = "http://acs.amazonaws.com/groups/s3/LogDelivery";
 /// An account's canonical ID: 64 hexadecimal digits.
 pub fn owner(account: &str) -> Owner {
     let half = |salt: &str| hex(Md5::digest(format!("{salt}{account}")).as_slice());
-    Owner { display_name: None, id: Some(half("a") + &half("b")) }
+    Owner {
+        display_name: None,
+        id: Some(half("a") + &half("b")),
+    }
 }
 
 /// The owner may do everything, and nobody else anything.
@@ -31,12 +34,21 @@ pub fn private(account: &str) -> Vec<Grant> {
 }
 
 fn grant(grantee: Grantee, permission: &'static str) -> Grant {
-    Grant { grantee: Some(grantee), permission: Some(Permission::from_static(permission)) }
+    Grant {
+        grantee: Some(grantee),
+        permission: Some(Permission::from_static(permission)),
+    }
 }
 
 fn to_group(uri: &str, permission: &'static str) -> Grant {
     let type_ = Type::from_static(Type::GROUP);
-    let grantee = Grantee { display_name: None, email_address: None, id: None, type_, uri: Some(uri.to_owned()) };
+    let grantee = Grantee {
+        display_name: None,
+        email_address: None,
+        id: None,
+        type_,
+        uri: Some(uri.to_owned()),
+    };
     grant(grantee, permission)
 }
 
@@ -46,10 +58,16 @@ fn canned(name: &str, account: &str) -> S3Result<Vec<Grant>> {
     let more = match name {
         "private" | "aws-exec-read" | "bucket-owner-read" | "bucket-owner-full-control" => vec![],
         "public-read" => vec![to_group(ALL_USERS, Permission::READ)],
-        "public-read-write" => vec![to_group(ALL_USERS, Permission::READ), to_group(ALL_USERS, Permission::WRITE)],
+        "public-read-write" => vec![
+            to_group(ALL_USERS, Permission::READ),
+            to_group(ALL_USERS, Permission::WRITE),
+        ],
         "authenticated-read" => vec![to_group(AUTHENTICATED_USERS, Permission::READ)],
         "log-delivery-write" => {
-            vec![to_group(LOG_DELIVERY, Permission::WRITE), to_group(LOG_DELIVERY, Permission::READ_ACP)]
+            vec![
+                to_group(LOG_DELIVERY, Permission::WRITE),
+                to_group(LOG_DELIVERY, Permission::READ_ACP),
+            ]
         }
         _ => return Err(invalid_argument("")),
     };
@@ -70,10 +88,14 @@ impl Given<'_> {
     /// The ACL of a new object.
     ///
     /// A bucket that has ACLs off takes those that grant everything to its owner. S3 documents
-    /// `bucket-owner-full-control` as such; `private`, which the Python TaskCat always sends, grants the same.
+    /// `bucket-owner-full-control` as such; `private`, which the Python TaskCat always sends,
+    /// grants the same.
     pub fn of_object(self, settings: &Settings, account: &str) -> S3Result<Vec<Grant>> {
         if settings.has_acls_off() {
-            let harmless = matches!(self.canned, None | Some("private" | "bucket-owner-full-control"));
+            let harmless = matches!(
+                self.canned,
+                None | Some("private" | "bucket-owner-full-control")
+            );
             if !harmless || !self.grants.is_empty() {
                 return Err(not_supported());
             }
@@ -95,7 +117,11 @@ impl Given<'_> {
             (Some(name), _) => canned(name, account)?,
             (None, Some(policy)) => policy.grants.unwrap_or_default(),
             (None, None) if self.grants.is_empty() => private(account),
-            (None, None) => self.grants.iter().flat_map(|(permission, to)| grantees(permission, to)).collect(),
+            (None, None) => self
+                .grants
+                .iter()
+                .flat_map(|(permission, to)| grantees(permission, to))
+                .collect(),
         };
         if is_public(&list) && settings.blocks(|block| block.block_public_acls) {
             return Err(access_denied());
@@ -114,28 +140,50 @@ fn grantees(permission: &'static str, header: &str) -> Vec<Grant> {
         }
         let type_ = Type::from_static(Type::CANONICAL_USER);
         let id = Some(value.to_owned());
-        Some(grant(Grantee { display_name: None, email_address: None, id, type_, uri: None }, permission))
+        Some(grant(
+            Grantee {
+                display_name: None,
+                email_address: None,
+                id,
+                type_,
+                uri: None,
+            },
+            permission,
+        ))
     };
     header.split(',').filter_map(one).collect()
 }
 
 fn is_public(list: &[Grant]) -> bool {
     let to_everybody = |uri: &String| uri == ALL_USERS || uri == AUTHENTICATED_USERS;
-    list.iter().filter_map(|grant| grant.grantee.as_ref()?.uri.as_ref()).any(to_everybody)
+    list.iter()
+        .filter_map(|grant| grant.grantee.as_ref()?.uri.as_ref())
+        .any(to_everybody)
 }
 
 /// Whether the list lets somebody else than the owner read.
 pub fn lets_read(list: &[Grant], is_signed: bool) -> bool {
     list.iter().any(|grant| {
-        let uri = grant.grantee.as_ref().and_then(|grantee| grantee.uri.as_deref());
+        let uri = grant
+            .grantee
+            .as_ref()
+            .and_then(|grantee| grantee.uri.as_deref());
         let permission = grant.permission.as_ref().map(Permission::as_str);
         let group = uri == Some(ALL_USERS) || (is_signed && uri == Some(AUTHENTICATED_USERS));
-        group && matches!(permission, Some(Permission::READ | Permission::FULL_CONTROL))
+        group
+            && matches!(
+                permission,
+                Some(Permission::READ | Permission::FULL_CONTROL)
+            )
     })
 }
 
 fn not_supported() -> s3s::S3Error {
-    refusal(400, "AccessControlListNotSupported", "The bucket does not allow ACLs")
+    refusal(
+        400,
+        "AccessControlListNotSupported",
+        "The bucket does not allow ACLs",
+    )
 }
 
 #[cfg(test)]
@@ -152,22 +200,37 @@ mod tests {
     }
 
     fn given(canned: &str) -> Given<'_> {
-        Given { canned: Some(canned), ..Given::default() }
+        Given {
+            canned: Some(canned),
+            ..Given::default()
+        }
     }
 
     #[test]
     fn new_buckets_have_acls_off() {
         let settings = Settings::new("1");
         let check = |given: Given, expect: Option<&str>| {
-            let found = given.of_object(&settings, "1").map_err(|error| error.code().as_str().to_owned());
+            let found = given
+                .of_object(&settings, "1")
+                .map_err(|error| error.code().as_str().to_owned());
             assert_eq!(found.err().as_deref(), expect);
         };
         check(Given::default(), None);
         check(given("bucket-owner-full-control"), None);
         check(given("private"), None);
         check(given("public-read"), Some("AccessControlListNotSupported"));
-        check(Given { grants: vec![("READ", "id=\"x\"")], ..Given::default() }, Some("AccessControlListNotSupported"));
-        assert!(given("private").in_place_of_another(&settings, "1").is_err());
+        check(
+            Given {
+                grants: vec![("READ", "id=\"x\"")],
+                ..Given::default()
+            },
+            Some("AccessControlListNotSupported"),
+        );
+        assert!(
+            given("private")
+                .in_place_of_another(&settings, "1")
+                .is_err()
+        );
     }
 
     #[test]
@@ -175,21 +238,45 @@ mod tests {
         let mut settings = with_acls();
         let list = given("public-read").of_object(&settings, "1").unwrap();
         assert!(lets_read(&list, false) && list.len() == 2);
-        let list = given("authenticated-read").of_object(&settings, "1").unwrap();
+        let list = given("authenticated-read")
+            .of_object(&settings, "1")
+            .unwrap();
         assert!(lets_read(&list, true) && !lets_read(&list, false));
         let header = format!("uri=\"{ALL_USERS}\", id=\"abc\"");
-        let list =
-            Given { grants: vec![(Permission::READ, &header)], ..Given::default() }.of_object(&settings, "1").unwrap();
+        let list = Given {
+            grants: vec![(Permission::READ, &header)],
+            ..Given::default()
+        }
+        .of_object(&settings, "1")
+        .unwrap();
         assert!(lets_read(&list, false) && list.len() == 2);
         settings.public_access_block = Settings::new("1").public_access_block;
-        assert_eq!(given("public-read").of_object(&settings, "1").unwrap_err().code().as_str(), "AccessDenied");
+        assert_eq!(
+            given("public-read")
+                .of_object(&settings, "1")
+                .unwrap_err()
+                .code()
+                .as_str(),
+            "AccessDenied"
+        );
         assert!(given("private").in_place_of_another(&settings, "1").is_ok());
-        assert_eq!(given("publik").in_place_of_another(&settings, "1").unwrap_err().code().as_str(), "InvalidArgument");
+        assert_eq!(
+            given("publik")
+                .in_place_of_another(&settings, "1")
+                .unwrap_err()
+                .code()
+                .as_str(),
+            "InvalidArgument"
+        );
     }
 
     #[test]
     fn owners_have_ids() {
         let id = owner("1").id.unwrap();
-        assert!(id.len() == 64 && Some(&id) == owner("1").id.as_ref() && Some(&id) != owner("2").id.as_ref());
+        assert!(
+            id.len() == 64
+                && Some(&id) == owner("1").id.as_ref()
+                && Some(&id) != owner("2").id.as_ref()
+        );
     }
 }

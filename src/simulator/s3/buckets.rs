@@ -17,25 +17,47 @@ pub fn create_bucket(
     tags: Option<TagSet>,
 ) -> S3Result<CreateBucketOutput> {
     let tags = tags.map(|tags| checked(tags, BUCKET_TAGS)).transpose()?;
-    let here = asker.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
+    let here = asker
+        .region
+        .clone()
+        .unwrap_or_else(|| "us-east-1".to_owned());
     let configuration = input.create_bucket_configuration;
-    let constraint = configuration.as_ref().and_then(|given| given.location_constraint.as_ref());
+    let constraint = configuration
+        .as_ref()
+        .and_then(|given| given.location_constraint.as_ref());
     let region = region(&here, constraint.map(BucketLocationConstraint::as_str))?;
-    let caller = Caller { account: asker.account().to_owned(), region };
+    let caller = Caller {
+        account: asker.account().to_owned(),
+        region,
+    };
     let name = input.bucket;
     let ownership = input.object_ownership;
-    let canned = input.acl.as_ref().map(BucketCannedACL::as_str).filter(|canned| *canned != "private");
-    let enforced = ownership.as_ref().is_none_or(|it| it.as_str() == ObjectOwnership::BUCKET_OWNER_ENFORCED);
+    let canned = input
+        .acl
+        .as_ref()
+        .map(BucketCannedACL::as_str)
+        .filter(|canned| *canned != "private");
+    let enforced = ownership
+        .as_ref()
+        .is_none_or(|it| it.as_str() == ObjectOwnership::BUCKET_OWNER_ENFORCED);
     if canned.is_some() && enforced {
-        let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
+        let message =
+            "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
         return Err(refusal(400, "InvalidBucketAclWithObjectOwnership", message));
     }
     match cloud.s3.create_bucket(&caller, &name, cloud.clock.now()) {
         Ok(()) => {}
         // The oldest region says nothing of a bucket that is there already.
         Err(error) if error.code == "BucketAlreadyOwnedByYou" && here == "us-east-1" => {
-            let same = cloud.s3.bucket(&name).is_some_and(|facts| facts.region == here);
-            return if same { Ok(created(&name)) } else { Err(refused(error)) };
+            let same = cloud
+                .s3
+                .bucket(&name)
+                .is_some_and(|facts| facts.region == here);
+            return if same {
+                Ok(created(&name))
+            } else {
+                Err(refused(error))
+            };
         }
         Err(error) => return Err(refused(error)),
     }
@@ -45,7 +67,10 @@ pub fn create_bucket(
             bucket.settings.ownership = Some(ownership);
         }
         if canned.is_some() {
-            let given = acl::Given { canned, ..acl::Given::default() };
+            let given = acl::Given {
+                canned,
+                ..acl::Given::default()
+            };
             bucket.settings.acl = given.in_place_of_another(&bucket.settings, &bucket.account)?;
         }
         Ok(())
@@ -58,14 +83,17 @@ pub fn create_bucket(
 }
 
 fn created(name: &str) -> CreateBucketOutput {
-    CreateBucketOutput { location: Some(format!("/{name}")) }
+    CreateBucketOutput {
+        location: Some(format!("/{name}")),
+    }
 }
 
 /// Where a bucket is made that is asked for here with a constraint.
 fn region(here: &str, constraint: Option<&str>) -> S3Result<String> {
     let incompatible = |what: &str| {
         let message = format!(
-            "The {what} location constraint is incompatible for the region specific endpoint this request was sent to."
+            "The {what} location constraint is incompatible for the region specific endpoint this \
+             request was sent to."
         );
         refusal(400, "IllegalLocationConstraintException", message)
     };
@@ -76,15 +104,21 @@ fn region(here: &str, constraint: Option<&str>) -> S3Result<String> {
     match constraint {
         None if here == "us-east-1" => Ok(here.to_owned()),
         None => Err(incompatible("unspecified")),
-        Some("us-east-1") => {
-            Err(refusal(400, "InvalidLocationConstraint", "The specified location-constraint is not valid"))
-        }
+        Some("us-east-1") => Err(refusal(
+            400,
+            "InvalidLocationConstraint",
+            "The specified location-constraint is not valid",
+        )),
         Some(there) if there == here => Ok(here.to_owned()),
         // The first region makes buckets anywhere in its partition.
-        Some(there) if here == "us-east-1" && catalog::regions("aws").contains(&there) => Ok(there.to_owned()),
-        Some(_) if here == "us-east-1" => {
-            Err(refusal(400, "InvalidLocationConstraint", "The specified location-constraint is not valid"))
+        Some(there) if here == "us-east-1" && catalog::regions("aws").contains(&there) => {
+            Ok(there.to_owned())
         }
+        Some(_) if here == "us-east-1" => Err(refusal(
+            400,
+            "InvalidLocationConstraint",
+            "The specified location-constraint is not valid",
+        )),
         Some(there) => Err(incompatible(there)),
     }
 }
@@ -92,7 +126,11 @@ fn region(here: &str, constraint: Option<&str>) -> S3Result<String> {
 pub fn head_bucket(cloud: &Cloud, _: &Asker, input: HeadBucketInput) -> S3Result<HeadBucketOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
         let bucket_region = Some(bucket.region.clone());
-        Ok(HeadBucketOutput { bucket_region, access_point_alias: Some(false), ..Default::default() })
+        Ok(HeadBucketOutput {
+            bucket_region,
+            access_point_alias: Some(false),
+            ..Default::default()
+        })
     })
 }
 
@@ -104,33 +142,54 @@ pub fn get_bucket_location(
     cloud.s3.with(&input.bucket, |bucket| {
         // The first region has no name here.
         let elsewhere = Some(bucket.region.clone()).filter(|region| region != "us-east-1");
-        Ok(GetBucketLocationOutput { location_constraint: elsewhere.map(BucketLocationConstraint::from) })
+        Ok(GetBucketLocationOutput {
+            location_constraint: elsewhere.map(BucketLocationConstraint::from),
+        })
     })
 }
 
-pub fn delete_bucket(cloud: &Cloud, _: &Asker, input: DeleteBucketInput) -> S3Result<DeleteBucketOutput> {
+pub fn delete_bucket(
+    cloud: &Cloud,
+    _: &Asker,
+    input: DeleteBucketInput,
+) -> S3Result<DeleteBucketOutput> {
     cloud.s3.delete_bucket(&input.bucket).map_err(refused)?;
     Ok(DeleteBucketOutput::default())
 }
 
 /// The account's buckets of every region of the partition, in pages if pages are asked for.
-pub fn list_buckets(cloud: &Cloud, asker: &Asker, input: ListBucketsInput) -> S3Result<ListBucketsOutput> {
+pub fn list_buckets(
+    cloud: &Cloud,
+    asker: &Asker,
+    input: ListBucketsInput,
+) -> S3Result<ListBucketsOutput> {
     let most = match input.max_buckets {
         None => usize::MAX,
         Some(most @ 1..=10_000) => usize::try_from(most).unwrap_or_default(),
-        Some(_) => return Err(invalid_argument("Argument maxBuckets must be an integer between 1 and 10000")),
+        Some(_) => {
+            return Err(invalid_argument(
+                "Argument maxBuckets must be an integer between 1 and 10000",
+            ));
+        }
     };
     let here = asker.region.as_deref().unwrap_or("us-east-1");
     let partition = catalog::partition_of(here).name;
     let prefix = input.prefix.clone().unwrap_or_default();
-    let after = input.continuation_token.as_deref().map(super::listing::from_token).transpose()?;
+    let after = input
+        .continuation_token
+        .as_deref()
+        .map(super::listing::from_token)
+        .transpose()?;
     let mut buckets: Vec<Bucket> = Vec::new();
     let mut more = false;
     for (name, region, created) in cloud.s3.of_account(asker.account()) {
         let wanted = name.starts_with(&prefix)
             && after.as_ref().is_none_or(|after| name > *after)
             && catalog::partition_of(&region).name == partition
-            && input.bucket_region.as_ref().is_none_or(|wanted| *wanted == region)
+            && input
+                .bucket_region
+                .as_ref()
+                .is_none_or(|wanted| *wanted == region)
             && !door::is_hidden(cloud, &name);
         if !wanted {
             continue;
@@ -139,9 +198,16 @@ pub fn list_buckets(cloud: &Cloud, asker: &Asker, input: ListBucketsInput) -> S3
             more = true;
             break;
         }
-        buckets.push(Bucket { bucket_region: Some(region), creation_date: Some(time(created)), name: Some(name) });
+        buckets.push(Bucket {
+            bucket_region: Some(region),
+            creation_date: Some(time(created)),
+            name: Some(name),
+        });
     }
-    let last = buckets.last().and_then(|bucket| bucket.name.as_deref()).filter(|_| more);
+    let last = buckets
+        .last()
+        .and_then(|bucket| bucket.name.as_deref())
+        .filter(|_| more);
     Ok(ListBucketsOutput {
         continuation_token: last.map(super::listing::to_token),
         buckets: Some(buckets),
@@ -158,18 +224,38 @@ mod tests {
     fn location_constraints_fit_the_endpoint() {
         let check = |here: &str, constraint: Option<&str>, expect: Result<&str, &str>| {
             let found = region(here, constraint).map_err(|error| error.code().as_str().to_owned());
-            assert_eq!(found.as_deref().map_err(String::as_str), expect, "{here} {constraint:?}");
+            assert_eq!(
+                found.as_deref().map_err(String::as_str),
+                expect,
+                "{here} {constraint:?}"
+            );
         };
         check("us-east-1", None, Ok("us-east-1"));
         check("us-east-1", Some(""), Ok("us-east-1"));
-        check("us-east-1", Some("us-east-1"), Err("InvalidLocationConstraint"));
+        check(
+            "us-east-1",
+            Some("us-east-1"),
+            Err("InvalidLocationConstraint"),
+        );
         check("us-east-1", Some("eu-west-1"), Ok("eu-west-1"));
         check("us-east-1", Some("EU"), Ok("eu-west-1"));
-        check("us-east-1", Some("mars-1"), Err("InvalidLocationConstraint"));
+        check(
+            "us-east-1",
+            Some("mars-1"),
+            Err("InvalidLocationConstraint"),
+        );
         check("eu-west-1", Some("eu-west-1"), Ok("eu-west-1"));
         check("eu-nowhere-9", Some("eu-nowhere-9"), Ok("eu-nowhere-9"));
         check("eu-west-1", None, Err("IllegalLocationConstraintException"));
-        check("eu-west-1", Some("us-east-1"), Err("InvalidLocationConstraint"));
-        check("eu-west-1", Some("eu-west-2"), Err("IllegalLocationConstraintException"));
+        check(
+            "eu-west-1",
+            Some("us-east-1"),
+            Err("InvalidLocationConstraint"),
+        );
+        check(
+            "eu-west-1",
+            Some("eu-west-2"),
+            Err("IllegalLocationConstraintException"),
+        );
     }
 }

@@ -47,10 +47,13 @@ pub fn present(checksum: &Checksum) -> Vec<(&'static str, &str)> {
         ("SHA1", &checksum.checksum_sha1),
         ("SHA256", &checksum.checksum_sha256),
     ];
-    all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
+    all.into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+        .collect()
 }
 
-/// The checksum of content: those that are given, which must be right, or the one of the algorithm, or the default.
+/// The checksum of content: those that are given, which must be right, or the one of the algorithm,
+/// or the default.
 pub fn settle(bytes: &[u8], given: &Checksum, algorithm: Option<&str>) -> S3Result<Checksum> {
     let given = present(given);
     let names: Vec<&str> = match given.is_empty() {
@@ -59,8 +62,12 @@ pub fn settle(bytes: &[u8], given: &Checksum, algorithm: Option<&str>) -> S3Resu
     };
     let computed = compute(&names, |hasher| hasher.update(bytes))?;
     for (name, value) in given {
-        if present(&computed).into_iter().any(|(found, right)| found == name && right != value) {
-            let message = format!("The {name} you specified did not match the calculated checksum.");
+        if present(&computed)
+            .into_iter()
+            .any(|(found, right)| found == name && right != value)
+        {
+            let message =
+                format!("The {name} you specified did not match the calculated checksum.");
             return Err(refusal(400, "BadDigest", message));
         }
     }
@@ -71,8 +78,12 @@ pub fn settle(bytes: &[u8], given: &Checksum, algorithm: Option<&str>) -> S3Resu
 pub fn composite(parts: &[&Checksum], algorithm: &str) -> S3Result<Option<Checksum>> {
     let mut raw = Vec::new();
     for part in parts {
-        let found = present(part).into_iter().find(|(name, _)| *name == algorithm);
-        let Some(bytes) = found.and_then(|(_, value)| BASE64_STANDARD.decode(value).ok()) else { return Ok(None) };
+        let found = present(part)
+            .into_iter()
+            .find(|(name, _)| *name == algorithm);
+        let Some(bytes) = found.and_then(|(_, value)| BASE64_STANDARD.decode(value).ok()) else {
+            return Ok(None);
+        };
         raw.extend(bytes);
     }
     let mut computed = compute(&[algorithm], |hasher| hasher.update(&raw))?;
@@ -100,7 +111,8 @@ fn compute(names: &[&str], feed: impl FnOnce(&mut ChecksumHasher)) -> S3Result<C
             "SHA256" => hasher.sha256 = Some(Sha256::new()),
             _ => {
                 return Err(invalid_argument(
-                    "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, SHA1, SHA256, CRC64NVME]",
+                    "Checksum algorithm provided is unsupported. Please try again with any of the \
+                     valid types: [CRC32, CRC32C, SHA1, SHA256, CRC64NVME]",
                 ));
             }
         }
@@ -115,11 +127,23 @@ fn compute(names: &[&str], feed: impl FnOnce(&mut ChecksumHasher)) -> S3Result<C
 pub fn md5(bytes: &[u8], given: Option<&str>) -> S3Result<[u8; 16]> {
     let digest: [u8; 16] = Md5::digest(bytes).into();
     if let Some(given) = given {
-        let Some(given) = BASE64_STANDARD.decode(given).ok().filter(|given| given.len() == 16) else {
-            return Err(refusal(400, "InvalidDigest", "The Content-MD5 you specified was invalid."));
+        let Some(given) = BASE64_STANDARD
+            .decode(given)
+            .ok()
+            .filter(|given| given.len() == 16)
+        else {
+            return Err(refusal(
+                400,
+                "InvalidDigest",
+                "The Content-MD5 you specified was invalid.",
+            ));
         };
         if given != digest {
-            return Err(refusal(400, "BadDigest", "The Content-MD5 you specified did not match what we received."));
+            return Err(refusal(
+                400,
+                "BadDigest",
+                "The Content-MD5 you specified did not match what we received.",
+            ));
         }
     }
     Ok(digest)
@@ -131,28 +155,45 @@ mod tests {
 
     #[test]
     fn checksums_are_compared_or_made() {
-        let given = |crc32: &str| Checksum { checksum_crc32: Some(crc32.into()), ..Checksum::default() };
+        let given = |crc32: &str| Checksum {
+            checksum_crc32: Some(crc32.into()),
+            ..Checksum::default()
+        };
         // The CRC-32 of "123456789" is 0xCBF43926.
         let right = settle(b"123456789", &given("y/Q5Jg=="), None).unwrap();
         assert_eq!(present(&right), [("CRC32", "y/Q5Jg==")]);
         let wrong = settle(b"123456780", &given("y/Q5Jg=="), None).unwrap_err();
         assert_eq!(
             (wrong.code().as_str(), wrong.message()),
-            ("BadDigest", Some("The CRC32 you specified did not match the calculated checksum."))
+            (
+                "BadDigest",
+                Some("The CRC32 you specified did not match the calculated checksum.")
+            )
         );
         let by_default = settle(b"123456789", &Checksum::default(), None).unwrap();
         // The CRC-64/NVME of it is 0xAE8B14860A799888.
         assert_eq!(present(&by_default), [("CRC64NVME", "rosUhgp5mIg=")]);
-        assert_eq!(present(&settle(b"", &Checksum::default(), Some("SHA1")).unwrap())[0].0, "SHA1");
+        assert_eq!(
+            present(&settle(b"", &Checksum::default(), Some("SHA1")).unwrap())[0].0,
+            "SHA1"
+        );
         assert!(settle(b"", &Checksum::default(), Some("CRC8")).is_err());
         let parts = composite(&[&right, &right], "CRC32").unwrap().unwrap();
         assert!(present(&parts)[0].1.ends_with("-2"));
-        assert!(composite(&[&right, &by_default], "CRC32").unwrap().is_none());
+        assert!(
+            composite(&[&right, &by_default], "CRC32")
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[test]
     fn content_md5_is_compared() {
-        let code = |given: &str| md5(b"", Some(given)).map_err(|error| error.code().as_str().to_owned()).err();
+        let code = |given: &str| {
+            md5(b"", Some(given))
+                .map_err(|error| error.code().as_str().to_owned())
+                .err()
+        };
         assert_eq!(code("1B2M2Y8AsgTpgAmY7PhCfg=="), None);
         assert_eq!(code("1B2M2Y8AsgTpgAmY7PhCfA=="), Some("BadDigest".into()));
         assert_eq!(code("x"), Some("InvalidDigest".into()));

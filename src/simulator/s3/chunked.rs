@@ -10,9 +10,14 @@ use super::super::cloudformation::ServiceError;
 
 /// The content of a body. What stands behind it becomes headers, as if it had stood before it.
 pub fn decode(headers: &mut HeaderMap, body: Bytes) -> Result<Bytes, ServiceError> {
-    let is_streaming =
-        headers.get("x-amz-content-sha256").is_some_and(|value| value.as_bytes().starts_with(b"STREAMING-"));
-    let coding = headers.get("content-encoding").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let is_streaming = headers
+        .get("x-amz-content-sha256")
+        .is_some_and(|value| value.as_bytes().starts_with(b"STREAMING-"));
+    let coding = headers
+        .get("content-encoding")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
     let codings = || coding.split(',').map(str::trim);
     let is_chunked = codings().any(|coding| coding.eq_ignore_ascii_case("aws-chunked"));
     if !is_streaming && !is_chunked {
@@ -23,7 +28,10 @@ pub fn decode(headers: &mut HeaderMap, body: Bytes) -> Result<Bytes, ServiceErro
     headers.remove("x-amz-content-sha256");
     headers.remove("x-amz-trailer");
     // The rest of the coding is the object's own.
-    let own = codings().filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked")).collect::<Vec<_>>().join(",");
+    let own = codings()
+        .filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked"))
+        .collect::<Vec<_>>()
+        .join(",");
     headers.remove("content-encoding");
     if let (false, Ok(own)) = (own.is_empty(), HeaderValue::from_str(&own)) {
         headers.insert("content-encoding", own);
@@ -43,7 +51,8 @@ fn incomplete() -> ServiceError {
     ServiceError::new(400, "IncompleteBody", message)
 }
 
-/// `size;chunk-signature=…`, the content, and a line feed, each; a size of zero ends them, and trailers follow.
+/// `size;chunk-signature=…`, the content, and a line feed, each; a size of zero ends them, and
+/// trailers follow.
 fn chunks(mut body: Bytes, announced: usize) -> Option<(Bytes, Vec<(HeaderName, HeaderValue)>)> {
     let mut one = Bytes::new();
     let mut many = BytesMut::new();
@@ -79,7 +88,10 @@ fn chunks(mut body: Bytes, announced: usize) -> Option<(Bytes, Vec<(HeaderName, 
         let (name, value) = std::str::from_utf8(&trailer).ok()?.split_once(':')?;
         let name = name.trim().to_ascii_lowercase();
         if name.starts_with("x-amz-checksum-") {
-            trailers.push((HeaderName::try_from(name).ok()?, HeaderValue::from_str(value.trim()).ok()?));
+            trailers.push((
+                HeaderName::try_from(name).ok()?,
+                HeaderValue::from_str(value.trim()).ok()?,
+            ));
         }
     }
     Some((content, trailers))
@@ -100,9 +112,16 @@ fn line(body: &mut Bytes) -> Option<Bytes> {
 mod tests {
     use super::*;
 
-    fn ask(headers: &[(&'static str, &'static str)], body: &'static str) -> (HeaderMap, Result<Bytes, ServiceError>) {
-        let pairs =
-            headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    fn ask(
+        headers: &[(&'static str, &'static str)],
+        body: &'static str,
+    ) -> (HeaderMap, Result<Bytes, ServiceError>) {
+        let pairs = headers.iter().map(|(name, value)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        });
         let mut headers: HeaderMap = pairs.collect();
         let result = decode(&mut headers, Bytes::from_static(body.as_bytes()));
         (headers, result)
@@ -121,11 +140,15 @@ mod tests {
         check(&[STREAMING], "0;chunk-signature=abc\r\n", "");
         check(
             &[STREAMING],
-            "5;chunk-signature=a\r\nhello\r\nA;chunk-signature=b\r\n, wor\r\nld!\r\n1\r\n!\r\n0;chunk-signature=c\r\n\r\n",
+            "5;chunk-signature=a\r\nhello\r\nA;chunk-signature=b\r\n, \
+             wor\r\nld!\r\n1\r\n!\r\n0;chunk-signature=c\r\n\r\n",
             "hello, wor\r\nld!!",
         );
         check(
-            &[("content-encoding", "aws-chunked"), ("x-amz-decoded-content-length", "2")],
+            &[
+                ("content-encoding", "aws-chunked"),
+                ("x-amz-decoded-content-length", "2"),
+            ],
             "2\r\nhi\r\n0\r\n\r\n",
             "hi",
         );
@@ -134,26 +157,49 @@ mod tests {
     #[test]
     fn trailers_and_codings_are_sorted_out() {
         let (headers, content) = ask(
-            &[STREAMING, ("content-encoding", "gzip,aws-chunked"), ("x-amz-trailer", "x-amz-checksum-crc32")],
+            &[
+                STREAMING,
+                ("content-encoding", "gzip,aws-chunked"),
+                ("x-amz-trailer", "x-amz-checksum-crc32"),
+            ],
             "2\r\nhi\r\n0\r\nx-amz-checksum-crc32:y/Q5Jg==\r\nx-amz-trailer-signature:abc\r\n\r\n",
         );
         assert_eq!(content.unwrap(), "hi");
         let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(names.len(), 2, "{names:?}");
         assert_eq!(
-            (&headers["content-encoding"], &headers["x-amz-checksum-crc32"]),
-            (&HeaderValue::from_static("gzip"), &HeaderValue::from_static("y/Q5Jg=="))
+            (
+                &headers["content-encoding"],
+                &headers["x-amz-checksum-crc32"]
+            ),
+            (
+                &HeaderValue::from_static("gzip"),
+                &HeaderValue::from_static("y/Q5Jg==")
+            )
         );
     }
 
     #[test]
     fn what_is_cut_off_is_refused() {
-        for body in
-            ["", "5\r\nhel", "5\r\nhello", "5\r\nhellow\r\n0\r\n", "x\r\n", "ffffffffffffffffff\r\n", "5\r\nhello\r\n"]
-        {
-            assert_eq!(ask(&[STREAMING], body).1.unwrap_err().code, "IncompleteBody", "{body}");
+        for body in [
+            "",
+            "5\r\nhel",
+            "5\r\nhello",
+            "5\r\nhellow\r\n0\r\n",
+            "x\r\n",
+            "ffffffffffffffffff\r\n",
+            "5\r\nhello\r\n",
+        ] {
+            assert_eq!(
+                ask(&[STREAMING], body).1.unwrap_err().code,
+                "IncompleteBody",
+                "{body}"
+            );
         }
-        let short = ask(&[STREAMING, ("x-amz-decoded-content-length", "3")], "2\r\nhi\r\n0\r\n\r\n");
+        let short = ask(
+            &[STREAMING, ("x-amz-decoded-content-length", "3")],
+            "2\r\nhi\r\n0\r\n\r\n",
+        );
         assert_eq!(short.1.unwrap_err().code, "IncompleteBody");
     }
 }

@@ -1,4 +1,5 @@
-//! What `s3s` doesn't know of CreateBucket: the tags of a general purpose bucket in its configuration.
+//! What `s3s` doesn't know of CreateBucket: the tags of a general purpose bucket in its
+//! configuration.
 
 use bytes::Bytes;
 use http::Method;
@@ -12,22 +13,33 @@ use super::door::bucket_in_host;
 #[derive(Clone)]
 pub struct Tags(pub TagSet);
 
-/// Moves the tags of a CreateBucket request to its extensions and returns the body without them. Any other body is
-/// returned as it is, and so is one that can't be read, which `s3s` refuses.
+/// Moves the tags of a CreateBucket request to its extensions and returns the body without them.
+/// Any other body is returned as it is, and so is one that can't be read, which `s3s` refuses.
 pub fn take_tags(parts: &mut Parts, body: Bytes) -> Bytes {
     if !is_create_bucket(parts) || body.is_empty() {
         return body;
     }
-    let Ok((location_constraint, Some(tags))) = read(&body) else { return body };
-    let configuration = CreateBucketConfiguration { location_constraint, ..CreateBucketConfiguration::default() };
+    let Ok((location_constraint, Some(tags))) = read(&body) else {
+        return body;
+    };
+    let configuration = CreateBucketConfiguration {
+        location_constraint,
+        ..CreateBucketConfiguration::default()
+    };
     let mut rest = Vec::new();
-    if configuration.serialize(&mut Serializer::new(&mut rest)).is_err() {
+    if configuration
+        .serialize(&mut Serializer::new(&mut rest))
+        .is_err()
+    {
         return body;
     }
     parts.extensions.insert(Tags(tags));
     // They are those of the body as it came.
     parts.headers.remove("content-md5");
-    let checksums = parts.headers.keys().filter(|name| name.as_str().starts_with("x-amz-checksum-"));
+    let checksums = parts
+        .headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("x-amz-checksum-"));
     for name in checksums.cloned().collect::<Vec<_>>() {
         parts.headers.remove(name);
     }
@@ -36,11 +48,23 @@ pub fn take_tags(parts: &mut Parts, body: Bytes) -> Bytes {
 
 /// Whether the request is a `PUT` of a bucket itself, not of a key or a setting.
 fn is_create_bucket(parts: &Parts) -> bool {
-    let header = parts.headers.get("host").and_then(|host| host.to_str().ok());
-    let host = header.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default();
+    let header = parts
+        .headers
+        .get("host")
+        .and_then(|host| host.to_str().ok());
+    let host = header
+        .or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))
+        .unwrap_or_default();
     let path = parts.uri.path().trim_matches('/');
-    let names_bucket = if bucket_in_host(host).is_some() { path.is_empty() } else { !path.contains('/') };
-    let has_setting = parts.uri.query().is_some_and(|query| query.split('&').any(|pair| !pair.starts_with("x-id=")));
+    let names_bucket = if bucket_in_host(host).is_some() {
+        path.is_empty()
+    } else {
+        !path.contains('/')
+    };
+    let has_setting = parts
+        .uri
+        .query()
+        .is_some_and(|query| query.split('&').any(|pair| !pair.starts_with("x-id=")));
     parts.method == Method::PUT && names_bucket && !has_setting
 }
 
@@ -51,7 +75,9 @@ fn read(body: &[u8]) -> DeResult<(Option<BucketLocationConstraint>, Option<TagSe
     deserializer.named_element("CreateBucketConfiguration", |inner| {
         inner.for_each_element(|inner, name| {
             match name {
-                b"LocationConstraint" if constraint.is_none() => constraint = Some(inner.content()?),
+                b"LocationConstraint" if constraint.is_none() => {
+                    constraint = Some(inner.content()?)
+                }
                 b"Tags" if tags.is_none() => tags = Some(inner.list_content("Tag")?),
                 b"LocationConstraint" | b"Tags" => return Err(DeError::DuplicateField),
                 _ => return Err(DeError::UnexpectedTagName),
@@ -73,26 +99,54 @@ mod tests {
                       <LocationConstraint>eu-west-1</LocationConstraint>\
                       <Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags></CreateBucketConfiguration>";
         let check = |method: Method, uri: &str, host: &str, body: &str, takes: bool| {
-            let request = http::Request::builder().method(method).uri(uri).header("host", host);
+            let request = http::Request::builder()
+                .method(method)
+                .uri(uri)
+                .header("host", host);
             let mut parts = request.body(()).unwrap().into_parts().0;
             let rest = take_tags(&mut parts, Bytes::copy_from_slice(body.as_bytes()));
-            assert_eq!(parts.extensions.get::<Tags>().is_some(), takes, "{uri} {body}");
+            assert_eq!(
+                parts.extensions.get::<Tags>().is_some(),
+                takes,
+                "{uri} {body}"
+            );
             let rest = String::from_utf8(rest.to_vec()).unwrap();
             if takes {
-                assert!(rest.contains("<LocationConstraint>eu-west-1</LocationConstraint>"), "{rest}");
+                assert!(
+                    rest.contains("<LocationConstraint>eu-west-1</LocationConstraint>"),
+                    "{rest}"
+                );
                 assert!(!rest.contains("Tags"), "{rest}");
             } else {
                 assert_eq!(rest, body);
             }
         };
         check(Method::PUT, "/bucket", "localhost", tagged, true);
-        check(Method::PUT, "/bucket/?x-id=CreateBucket", "localhost:1", tagged, true);
+        check(
+            Method::PUT,
+            "/bucket/?x-id=CreateBucket",
+            "localhost:1",
+            tagged,
+            true,
+        );
         check(Method::PUT, "/", "bucket.localhost", tagged, true);
         check(Method::PUT, "/bucket/key", "localhost", tagged, false);
         check(Method::PUT, "/key", "bucket.localhost", tagged, false);
         check(Method::PUT, "/bucket?tagging", "localhost", tagged, false);
         check(Method::POST, "/bucket", "localhost", tagged, false);
-        check(Method::PUT, "/bucket", "localhost", "<CreateBucketConfiguration/>", false);
-        check(Method::PUT, "/bucket", "localhost", "<CreateBucketConfiguration><Tags>", false);
+        check(
+            Method::PUT,
+            "/bucket",
+            "localhost",
+            "<CreateBucketConfiguration/>",
+            false,
+        );
+        check(
+            Method::PUT,
+            "/bucket",
+            "localhost",
+            "<CreateBucketConfiguration><Tags>",
+            false,
+        );
     }
 }

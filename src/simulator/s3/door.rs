@@ -1,4 +1,5 @@
-//! Who may come in: host names, bucket names, accounts, regions, and what the scenario does to a call.
+//! Who may come in: host names, bucket names, accounts, regions, and what the scenario does to a
+//! call.
 
 use std::sync::Arc;
 
@@ -49,7 +50,11 @@ pub fn bucket_in_host(host: &str) -> Option<&str> {
             None => before,
         },
         // The last one, since a bucket's name may have `.s3.` in it.
-        None => without_port.get(..without_port.rfind(".s3.").or_else(|| without_port.rfind(".s3-"))?)?,
+        None => without_port.get(
+            ..without_port
+                .rfind(".s3.")
+                .or_else(|| without_port.rfind(".s3-"))?,
+        )?,
     };
     Some(before).filter(|bucket| !bucket.is_empty())
 }
@@ -82,13 +87,27 @@ impl S3Access for Door {
         let operation = operation.as_str();
         let bucket = context.s3_path().get_bucket_name().map(str::to_owned);
         let key = context.s3_path().get_object_key().map(str::to_owned);
-        let expected_owner = context.headers().get("x-amz-expected-bucket-owner").cloned();
+        let expected_owner = context
+            .headers()
+            .get("x-amz-expected-bucket-owner")
+            .cloned();
         let asker = Asker::of(context.extensions_mut());
-        let faults = context.extensions_mut().get::<Faults>().cloned().unwrap_or_default();
+        let faults = context
+            .extensions_mut()
+            .get::<Faults>()
+            .cloned()
+            .unwrap_or_default();
 
         // CreateBucket has stricter rules, which are the store's to check.
-        if bucket.as_deref().is_some_and(|name| operation != "CreateBucket" && !s3s::path::check_bucket_name(name)) {
-            return Err(refusal(400, "InvalidBucketName", "The specified bucket is not valid."));
+        if bucket
+            .as_deref()
+            .is_some_and(|name| operation != "CreateBucket" && !s3s::path::check_bucket_name(name))
+        {
+            return Err(refusal(
+                400,
+                "InvalidBucketName",
+                "The specified bucket is not valid.",
+            ));
         }
         let caller = self.caller(&asker, bucket.as_deref());
         match inject_fault(&self.0, "s3", operation, &caller, bucket.as_deref()).await {
@@ -102,7 +121,11 @@ impl S3Access for Door {
         // A stack may have made or deleted the bucket by now.
         self.0.cloudformation.catch_up(&self.0);
         let Some(name) = bucket.filter(|_| operation != "CreateBucket") else {
-            return if asker.account.is_some() { Ok(()) } else { Err(access_denied()) };
+            return if asker.account.is_some() {
+                Ok(())
+            } else {
+                Err(access_denied())
+            };
         };
         if is_hidden(&self.0, &name) {
             return Err(no_such_bucket());
@@ -111,13 +134,26 @@ impl S3Access for Door {
             if expected_owner.is_some_and(|owner| owner.as_bytes() != bucket.account.as_bytes()) {
                 return Err(access_denied());
             }
-            let elsewhere = asker.region.as_ref().is_some_and(|region| *region != bucket.region);
+            let elsewhere = asker
+                .region
+                .as_ref()
+                .is_some_and(|region| *region != bucket.region);
             if elsewhere && operation != "GetBucketLocation" {
                 return Err(redirect(bucket));
             }
             let allowed = asker.account.as_deref() == Some(&bucket.account)
-                || lets_in(bucket, &name, key.as_deref(), operation, asker.account.as_deref());
-            if allowed { Ok(()) } else { Err(access_denied()) }
+                || lets_in(
+                    bucket,
+                    &name,
+                    key.as_deref(),
+                    operation,
+                    asker.account.as_deref(),
+                );
+            if allowed {
+                Ok(())
+            } else {
+                Err(access_denied())
+            }
         })
     }
 }
@@ -125,7 +161,10 @@ impl S3Access for Door {
 impl Door {
     /// Who calls, as far as faults are concerned: without a signature, nobody where the bucket is.
     fn caller(&self, asker: &Asker, bucket: Option<&str>) -> Caller {
-        let region = asker.region.clone().or_else(|| Some(self.0.s3.bucket(bucket?)?.region));
+        let region = asker
+            .region
+            .clone()
+            .or_else(|| Some(self.0.s3.bucket(bucket?)?.region));
         Caller {
             account: asker.account.clone().unwrap_or_default(),
             region: region.unwrap_or_else(|| "us-east-1".to_owned()),
@@ -135,8 +174,15 @@ impl Door {
 
 /// Whether the scenario hides the bucket for a while after its creation.
 pub fn is_hidden(cloud: &Cloud, name: &str) -> bool {
-    let Some(facts) = cloud.s3.bucket(name) else { return false };
-    let Some(hidden) = cloud.scenario.hidden_for(HiddenKind::Bucket, &facts.region, name) else { return false };
+    let Some(facts) = cloud.s3.bucket(name) else {
+        return false;
+    };
+    let Some(hidden) = cloud
+        .scenario
+        .hidden_for(HiddenKind::Bucket, &facts.region, name)
+    else {
+        return false;
+    };
     let created = cloud.s3.with(name, |bucket| Ok(bucket.created));
     created.is_ok_and(|created| cloud.clock.now() < created + cloud.clock.scaled(hidden))
 }
@@ -146,7 +192,8 @@ fn redirect(bucket: &Bucket) -> S3Error {
     let mut error = refusal(
         301,
         "PermanentRedirect",
-        "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future \
+        "The bucket you are attempting to access must be addressed using the specified endpoint. \
+         Please send all future \
          requests to this endpoint.",
     );
     let mut headers = HeaderMap::new();
@@ -158,15 +205,24 @@ fn redirect(bucket: &Bucket) -> S3Error {
 }
 
 /// Whether a policy or an ACL lets in who doesn't own the bucket.
-fn lets_in(bucket: &Bucket, name: &str, key: Option<&str>, operation: &str, account: Option<&str>) -> bool {
+fn lets_in(
+    bucket: &Bucket,
+    name: &str,
+    key: Option<&str>,
+    operation: &str,
+    account: Option<&str>,
+) -> bool {
     let settings = &bucket.settings;
     let resource = key.map_or_else(|| name.to_owned(), |key| format!("{name}/{key}"));
     let by_policy = settings.policy.as_ref().is_some_and(|policy| {
-        let restricted = policy.is_public() && settings.blocks(|block| block.restrict_public_buckets);
+        let restricted =
+            policy.is_public() && settings.blocks(|block| block.restrict_public_buckets);
         !restricted && policy.allows(account, &action_of(operation), &resource)
     });
     let acl = match (operation, key) {
-        ("GetObject" | "HeadObject", Some(key)) => bucket.current(key).map(|(_, object)| &object.acl),
+        ("GetObject" | "HeadObject", Some(key)) => {
+            bucket.current(key).map(|(_, object)| &object.acl)
+        }
         ("ListObjects" | "ListObjectsV2" | "HeadBucket", None) => Some(&settings.acl),
         _ => None,
     };
@@ -176,7 +232,10 @@ fn lets_in(bucket: &Bucket, name: &str, key: Option<&str>, operation: &str, acco
 
 /// Whether an account may read an object: what copying asks of the source.
 pub fn may_read(bucket: &Bucket, path: &S3Path, asker: &Asker) -> bool {
-    let (name, key) = (path.get_bucket_name().unwrap_or_default(), path.get_object_key());
+    let (name, key) = (
+        path.get_bucket_name().unwrap_or_default(),
+        path.get_object_key(),
+    );
     asker.account.as_deref() == Some(&bucket.account)
         || lets_in(bucket, name, key, "GetObject", asker.account.as_deref())
 }
@@ -187,7 +246,8 @@ mod tests {
 
     #[test]
     fn buckets_are_named_in_hosts() {
-        let check = |host: &str, expect: Option<&str>| assert_eq!(bucket_in_host(host), expect, "{host}");
+        let check =
+            |host: &str, expect: Option<&str>| assert_eq!(bucket_in_host(host), expect, "{host}");
         check("127.0.0.1:4566", None);
         check("localhost:4566", None);
         check("s3.localhost", None);
@@ -200,9 +260,15 @@ mod tests {
         check("s3.eu-west-1.amazonaws.com", None);
         check("bucket.s3.amazonaws.com", Some("bucket"));
         check("bucket.s3.eu-west-1.amazonaws.com", Some("bucket"));
-        check("bucket.s3.dualstack.eu-west-1.amazonaws.com", Some("bucket"));
+        check(
+            "bucket.s3.dualstack.eu-west-1.amazonaws.com",
+            Some("bucket"),
+        );
         check("bucket.s3-eu-west-1.amazonaws.com", Some("bucket"));
-        check("my.s3.bucket.s3.cn-north-1.amazonaws.com.cn", Some("my.s3.bucket"));
+        check(
+            "my.s3.bucket.s3.cn-north-1.amazonaws.com.cn",
+            Some("my.s3.bucket"),
+        );
         check("cloudformation.us-east-1.amazonaws.com", None);
         check(".localhost", None);
         check("[::1]:80", None);

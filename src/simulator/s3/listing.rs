@@ -21,9 +21,14 @@ pub fn to_token(after: &str) -> String {
 }
 
 pub fn from_token(token: &str) -> S3Result<String> {
-    let text = BASE64_URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let text = BASE64_URL_SAFE_NO_PAD
+        .decode(token)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
     let after = text.as_deref().and_then(|text| text.strip_prefix("after "));
-    after.map(str::to_owned).ok_or_else(|| invalid_argument("The continuation token provided is incorrect"))
+    after
+        .map(str::to_owned)
+        .ok_or_else(|| invalid_argument("The continuation token provided is incorrect"))
 }
 
 /// What is asked of a listing.
@@ -58,8 +63,15 @@ impl<'a> Entry<'a> {
 }
 
 /// Walks the keys in order; what lies below a common prefix is jumped over.
-fn page<'a, T>(keys: &'a BTreeMap<String, T>, asked: Asked, counts: impl Fn(&T) -> bool) -> Page<'a> {
-    let mut page = Page { entries: Vec::new(), is_truncated: false };
+fn page<'a, T>(
+    keys: &'a BTreeMap<String, T>,
+    asked: Asked,
+    counts: impl Fn(&T) -> bool,
+) -> Page<'a> {
+    let mut page = Page {
+        entries: Vec::new(),
+        is_truncated: false,
+    };
     if asked.most == 0 {
         return page;
     }
@@ -72,9 +84,16 @@ fn page<'a, T>(keys: &'a BTreeMap<String, T>, asked: Asked, counts: impl Fn(&T) 
         true => Bound::Excluded(asked.after.to_owned()),
         false => Bound::Included(asked.prefix.to_owned()),
     };
-    while let Some((key, value)) = keys.range::<String, _>((from.as_ref(), Bound::Unbounded)).next() {
-        let Some(rest) = key.strip_prefix(asked.prefix) else { break };
-        let cut = (!asked.delimiter.is_empty()).then(|| rest.find(asked.delimiter)).flatten();
+    while let Some((key, value)) = keys
+        .range::<String, _>((from.as_ref(), Bound::Unbounded))
+        .next()
+    {
+        let Some(rest) = key.strip_prefix(asked.prefix) else {
+            break;
+        };
+        let cut = (!asked.delimiter.is_empty())
+            .then(|| rest.find(asked.delimiter))
+            .flatten();
         let common = cut.and_then(|at| key.get(..asked.prefix.len() + at + asked.delimiter.len()));
         if !counts(value) {
             from = Bound::Excluded(key.clone());
@@ -84,7 +103,8 @@ fn page<'a, T>(keys: &'a BTreeMap<String, T>, asked: Asked, counts: impl Fn(&T) 
             page.is_truncated = true;
             break;
         }
-        page.entries.push(common.map_or(Entry::Key(key), Entry::Prefix));
+        page.entries
+            .push(common.map_or(Entry::Key(key), Entry::Prefix));
         from = Bound::Excluded(common.map_or_else(|| key.clone(), past));
     }
     page
@@ -102,7 +122,9 @@ struct Names {
 
 impl Names {
     fn of(encoding: Option<&EncodingType>) -> Self {
-        Self { encoded: encoding.is_some_and(|encoding| encoding.as_str() == EncodingType::URL) }
+        Self {
+            encoded: encoding.is_some_and(|encoding| encoding.as_str() == EncodingType::URL),
+        }
     }
 
     fn write(&self, name: &str) -> String {
@@ -112,7 +134,9 @@ impl Names {
         let mut encoded = String::with_capacity(name.len());
         for byte in name.bytes() {
             match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => encoded.push(byte.into()),
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
+                    encoded.push(byte.into())
+                }
                 byte => encoded.push_str(&format!("%{byte:02X}")),
             }
         }
@@ -127,57 +151,92 @@ impl Names {
 /// How many entries a page has at most.
 fn most(asked: Option<i32>) -> S3Result<(usize, i32)> {
     let asked = asked.unwrap_or(1000);
-    let count = usize::try_from(asked).map_err(|_| invalid_argument("maxKeys cannot be negative"))?.min(PAGE);
+    let count = usize::try_from(asked)
+        .map_err(|_| invalid_argument("maxKeys cannot be negative"))?
+        .min(PAGE);
     Ok((count, i32::try_from(count).unwrap_or(i32::MAX)))
 }
 
 fn is_there(versions: &[Version]) -> bool {
-    versions.last().is_some_and(|version| version.object.is_some())
+    versions
+        .last()
+        .is_some_and(|version| version.object.is_some())
 }
 
-fn contents(bucket: &Bucket, page: &Page, names: &Names, with_owner: bool) -> (ObjectList, CommonPrefixList) {
+fn contents(
+    bucket: &Bucket,
+    page: &Page,
+    names: &Names,
+    with_owner: bool,
+) -> (ObjectList, CommonPrefixList) {
     let (mut objects, mut prefixes) = (ObjectList::new(), CommonPrefixList::new());
     for entry in &page.entries {
         match entry {
-            Entry::Prefix(prefix) => prefixes.push(CommonPrefix { prefix: Some(names.write(prefix)) }),
-            Entry::Key(key) => objects.extend(bucket.current(key).map(|(version, object)| Object {
-                key: Some(names.write(key)),
-                e_tag: Some(ETag::Strong(object.etag.clone())),
-                size: i64::try_from(object.bytes.len()).ok(),
-                last_modified: Some(time(version.modified)),
-                owner: with_owner.then(|| acl::owner(&bucket.account)),
-                storage_class: Some(ObjectStorageClass::from(storage_class(object))),
-                checksum_algorithm: algorithms(object),
-                checksum_type: object.checksum.checksum_type.clone(),
-                ..Default::default()
-            })),
+            Entry::Prefix(prefix) => prefixes.push(CommonPrefix {
+                prefix: Some(names.write(prefix)),
+            }),
+            Entry::Key(key) => {
+                objects.extend(bucket.current(key).map(|(version, object)| Object {
+                    key: Some(names.write(key)),
+                    e_tag: Some(ETag::Strong(object.etag.clone())),
+                    size: i64::try_from(object.bytes.len()).ok(),
+                    last_modified: Some(time(version.modified)),
+                    owner: with_owner.then(|| acl::owner(&bucket.account)),
+                    storage_class: Some(ObjectStorageClass::from(storage_class(object))),
+                    checksum_algorithm: algorithms(object),
+                    checksum_type: object.checksum.checksum_type.clone(),
+                    ..Default::default()
+                }))
+            }
         }
     }
     (objects, prefixes)
 }
 
 fn storage_class(object: &Stored) -> String {
-    object.about.storage_class.as_ref().map_or("STANDARD", StorageClass::as_str).to_owned()
+    object
+        .about
+        .storage_class
+        .as_ref()
+        .map_or("STANDARD", StorageClass::as_str)
+        .to_owned()
 }
 
 fn algorithms(object: &Stored) -> Option<ChecksumAlgorithmList> {
     let present = super::checksum::present(&object.checksum);
-    (!present.is_empty()).then(|| present.into_iter().map(|(name, _)| ChecksumAlgorithm::from_static(name)).collect())
+    (!present.is_empty()).then(|| {
+        present
+            .into_iter()
+            .map(|(name, _)| ChecksumAlgorithm::from_static(name))
+            .collect()
+    })
 }
 
-pub fn list_objects_v2(cloud: &Cloud, _: &Asker, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
+pub fn list_objects_v2(
+    cloud: &Cloud,
+    _: &Asker,
+    input: ListObjectsV2Input,
+) -> S3Result<ListObjectsV2Output> {
     let names = Names::of(input.encoding_type.as_ref());
     let (count, max_keys) = most(input.max_keys)?;
-    let continued = input.continuation_token.as_deref().map(from_token).transpose()?;
+    let continued = input
+        .continuation_token
+        .as_deref()
+        .map(from_token)
+        .transpose()?;
     let asked = Asked {
         prefix: input.prefix.as_deref().unwrap_or_default(),
         delimiter: input.delimiter.as_deref().unwrap_or_default(),
-        after: continued.as_deref().or(input.start_after.as_deref()).unwrap_or_default(),
+        after: continued
+            .as_deref()
+            .or(input.start_after.as_deref())
+            .unwrap_or_default(),
         most: count,
     };
     cloud.s3.with(&input.bucket, |bucket| {
         let page = page(&bucket.keys, asked, |versions| is_there(versions));
-        let (objects, prefixes) = contents(bucket, &page, &names, input.fetch_owner.unwrap_or_default());
+        let (objects, prefixes) =
+            contents(bucket, &page, &names, input.fetch_owner.unwrap_or_default());
         let last = page.entries.last().filter(|_| page.is_truncated);
         Ok(ListObjectsV2Output {
             name: Some(input.bucket.clone()),
@@ -197,7 +256,11 @@ pub fn list_objects_v2(cloud: &Cloud, _: &Asker, input: ListObjectsV2Input) -> S
     })
 }
 
-pub fn list_objects(cloud: &Cloud, _: &Asker, input: ListObjectsInput) -> S3Result<ListObjectsOutput> {
+pub fn list_objects(
+    cloud: &Cloud,
+    _: &Asker,
+    input: ListObjectsInput,
+) -> S3Result<ListObjectsOutput> {
     let names = Names::of(input.encoding_type.as_ref());
     let (count, max_keys) = most(input.max_keys)?;
     let asked = Asked {
@@ -210,7 +273,10 @@ pub fn list_objects(cloud: &Cloud, _: &Asker, input: ListObjectsInput) -> S3Resu
         let page = page(&bucket.keys, asked, |versions| is_there(versions));
         let (objects, prefixes) = contents(bucket, &page, &names, true);
         // Without a delimiter, clients take the last key for the next marker.
-        let last = page.entries.last().filter(|_| page.is_truncated && !asked.delimiter.is_empty());
+        let last = page
+            .entries
+            .last()
+            .filter(|_| page.is_truncated && !asked.delimiter.is_empty());
         Ok(ListObjectsOutput {
             name: Some(input.bucket.clone()),
             prefix: Some(names.write(asked.prefix)),
@@ -235,9 +301,14 @@ pub fn list_object_versions(
     let names = Names::of(input.encoding_type.as_ref());
     let (count, max_keys) = most(input.max_keys)?;
     let key_marker = input.key_marker.as_deref().unwrap_or_default();
-    let version_marker = input.version_id_marker.as_deref().filter(|marker| !marker.is_empty());
+    let version_marker = input
+        .version_id_marker
+        .as_deref()
+        .filter(|marker| !marker.is_empty());
     if version_marker.is_some() && key_marker.is_empty() {
-        return Err(invalid_argument("A version-id marker cannot be specified without a key marker."));
+        return Err(invalid_argument(
+            "A version-id marker cannot be specified without a key marker.",
+        ));
     }
     let asked = Asked {
         prefix: input.prefix.as_deref().unwrap_or_default(),
@@ -250,8 +321,15 @@ pub fn list_object_versions(
         let mut found = Versions::new(&names, bucket, count);
         if let (Some(marker), Some(versions)) = (version_marker, bucket.keys.get(key_marker)) {
             // The rest of the key at which the page before broke off.
-            let at = versions.iter().position(|version| version.id == marker).unwrap_or_default();
-            found.key(key_marker, versions.get(..at).unwrap_or_default(), versions.len());
+            let at = versions
+                .iter()
+                .position(|version| version.id == marker)
+                .unwrap_or_default();
+            found.key(
+                key_marker,
+                versions.get(..at).unwrap_or_default(),
+                versions.len(),
+            );
         }
         for entry in page(&bucket.keys, asked, |_| true).entries {
             match entry {
@@ -321,7 +399,9 @@ impl<'a> Versions<'a> {
 
     fn prefix(&mut self, prefix: &'a str) {
         if self.takes() {
-            self.prefixes.push(CommonPrefix { prefix: Some(self.names.write(prefix)) });
+            self.prefixes.push(CommonPrefix {
+                prefix: Some(self.names.write(prefix)),
+            });
             self.last = Some((prefix, None));
         }
     }
@@ -338,7 +418,13 @@ impl<'a> Versions<'a> {
             let (key, version_id) = (Some(self.names.write(key)), Some(version.id.clone()));
             let last_modified = Some(time(version.modified));
             match &version.object {
-                None => self.markers.push(DeleteMarkerEntry { is_latest, key, last_modified, owner, version_id }),
+                None => self.markers.push(DeleteMarkerEntry {
+                    is_latest,
+                    key,
+                    last_modified,
+                    owner,
+                    version_id,
+                }),
                 Some(object) => self.versions.push(ObjectVersion {
                     is_latest,
                     key,
@@ -362,17 +448,33 @@ mod tests {
 
     fn keys(names: &[&str]) -> BTreeMap<String, bool> {
         // Keys that start with an exclamation mark are deleted.
-        names.iter().map(|name| (name.to_string(), !name.starts_with('!'))).collect()
+        names
+            .iter()
+            .map(|name| (name.to_string(), !name.starts_with('!')))
+            .collect()
     }
 
     #[test]
     fn pages_follow_each_other() {
         let all = keys(&["a", "b/1", "b/2", "b/c/3", "c", "d/1", "!gone", "ü"]);
         let check = |prefix: &str, delimiter: &str, after: &str, most: usize, expect: &str| {
-            let page = page(&all, Asked { prefix, delimiter, after, most }, |there| *there);
+            let page = page(
+                &all,
+                Asked {
+                    prefix,
+                    delimiter,
+                    after,
+                    most,
+                },
+                |there| *there,
+            );
             let shown: Vec<&str> = page.entries.iter().map(Entry::name).collect();
             let more = if page.is_truncated { " …" } else { "" };
-            assert_eq!(format!("{}{more}", shown.join(" ")), expect, "{prefix} {delimiter} {after} {most}");
+            assert_eq!(
+                format!("{}{more}", shown.join(" ")),
+                expect,
+                "{prefix} {delimiter} {after} {most}"
+            );
         };
         check("", "", "", 10, "a b/1 b/2 b/c/3 c d/1 ü");
         check("", "/", "", 10, "a b/ c d/ ü");
@@ -406,7 +508,9 @@ mod tests {
 
     #[test]
     fn names_are_encoded_on_demand() {
-        let check = |encoded: bool, name: &str, expect: &str| assert_eq!(Names { encoded }.write(name), expect);
+        let check = |encoded: bool, name: &str, expect: &str| {
+            assert_eq!(Names { encoded }.write(name), expect)
+        };
         check(false, "a b/ü+", "a b/ü+");
         check(true, "a b/ü+~", "a%20b/%C3%BC%2B~");
     }

@@ -1,12 +1,15 @@
-//! S3, in memory: buckets of all accounts and regions, their objects and settings. The protocol is `s3s`'s.
+//! S3, in memory: buckets of all accounts and regions, their objects and settings. The protocol is
+//! `s3s`'s.
 //!
 //! - `store`: buckets, keys and versions; what other services ask and do
 //! - `door`: host names, and who may come in: names, accounts, regions, faults
-//! - `api`: the table of operations; `buckets`, `objects`, `listing`, `multipart`, `settings` carry them out
-//! - `chunked`: bodies in AWS's chunks; `creation`: what `s3s` doesn't know of CreateBucket; `checksum`; `acl`; `policy`
+//! - `api`: the table of operations; `buckets`, `objects`, `listing`, `multipart`, `settings` carry
+//!   them out
+//! - `chunked`: bodies in AWS's chunks; `creation`: what `s3s` doesn't know of CreateBucket;
+//!   `checksum`; `acl`; `policy`
 //!
-//! Signatures aren't verified. Of bucket policies only what they allow to others counts: what they deny hangs on
-//! conditions that nothing here has.
+//! Signatures aren't verified. Of bucket policies only what they allow to others counts: what they
+//! deny hangs on conditions that nothing here has.
 
 mod acl;
 mod api;
@@ -42,7 +45,8 @@ use super::{Cloud, lock};
 pub use door::bucket_in_host;
 pub use store::{BucketFacts, Missing, Store, is_bucket_name};
 
-/// The largest body. Real objects may have 50 TB and their parts 5 GB, but these are kept in memory.
+/// The largest body. Real objects may have 50 TB and their parts 5 GB, but these are kept in
+/// memory.
 pub const MAX_BODY: usize = 1024 * 1024 * 1024;
 
 /// Who asks, and in which region; nobody where the request isn't signed.
@@ -52,7 +56,8 @@ struct Asker {
     region: Option<String>,
 }
 
-/// What the scenario does to a request, as the door finds out: it is cut, or a fault comes after it took effect.
+/// What the scenario does to a request, as the door finds out: it is cut, or a fault comes after it
+/// took effect.
 #[derive(Clone, Default)]
 struct Faults(Arc<Mutex<(bool, Fault)>>);
 
@@ -68,7 +73,11 @@ impl Faults {
     /// Once the request is answered.
     async fn strike(&self) -> Result<(), Refusal> {
         let (is_cut, fault) = std::mem::take(&mut *lock(&self.0));
-        if is_cut { Err(Refusal::Cut) } else { fault.strike().await }
+        if is_cut {
+            Err(Refusal::Cut)
+        } else {
+            fault.strike().await
+        }
     }
 }
 
@@ -89,8 +98,16 @@ pub(super) async fn answer(
     mut parts: Parts,
     body: Bytes,
 ) -> Reply {
-    if credential.as_ref().and_then(|it| it.expires).is_some_and(|end| end < cloud.clock.now()) {
-        return failure(&ServiceError::new(403, "AccessDenied", "Request has expired"));
+    if credential
+        .as_ref()
+        .and_then(|it| it.expires)
+        .is_some_and(|end| end < cloud.clock.now())
+    {
+        return failure(&ServiceError::new(
+            403,
+            "AccessDenied",
+            "Request has expired",
+        ));
     }
     let body = match chunked::decode(&mut parts.headers, body) {
         Ok(body) => body,
@@ -100,14 +117,18 @@ pub(super) async fn answer(
     let faults = Faults::default();
     parts.extensions.insert(Asker {
         account: caller.as_ref().map(|it| it.account.clone()),
-        region: caller.map(|it| it.region).filter(|region| !region.is_empty()),
+        region: caller
+            .map(|it| it.region)
+            .filter(|region| !region.is_empty()),
     });
     parts.extensions.insert(faults.clone());
     unsign(&mut parts);
     let body = creation::take_tags(&mut parts, body);
     let length = body.len().into();
     parts.headers.insert("content-length", length);
-    let reply = service.call(http::Request::from_parts(parts, Body::from(body))).await;
+    let reply = service
+        .call(http::Request::from_parts(parts, Body::from(body)))
+        .await;
     match (faults.strike().await, reply) {
         (Ok(()), Ok(response)) => Reply::Response(identified(response)),
         (Err(Refusal::Error(error)), _) => failure(&error),
@@ -115,11 +136,13 @@ pub(super) async fn answer(
     }
 }
 
-/// Takes the signature out of a request, so that it isn't looked into. What a presigned URL carries in place of
-/// headers becomes headers.
+/// Takes the signature out of a request, so that it isn't looked into. What a presigned URL carries
+/// in place of headers becomes headers.
 fn unsign(parts: &mut Parts) {
     parts.headers.remove("authorization");
-    let Some(query) = parts.uri.query() else { return };
+    let Some(query) = parts.uri.query() else {
+        return;
+    };
     let of_v2 = query.contains("AWSAccessKeyId=");
     let mut headers = HeaderMap::new();
     let kept = query.split('&').filter(|pair| {
@@ -151,13 +174,20 @@ fn unsign(parts: &mut Parts) {
     });
     let kept = kept.collect::<Vec<_>>().join("&");
     let path = parts.uri.path();
-    let target = if kept.is_empty() { path.to_owned() } else { format!("{path}?{kept}") };
+    let target = if kept.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{kept}")
+    };
     let mut pieces = parts.uri.clone().into_parts();
     pieces.path_and_query = target.parse().ok();
     if let Ok(uri) = Uri::from_parts(pieces) {
         parts.uri = uri;
     }
-    for (name, value) in headers.into_iter().filter_map(|(name, value)| Some((name?, value))) {
+    for (name, value) in headers
+        .into_iter()
+        .filter_map(|(name, value)| Some((name?, value)))
+    {
         parts.headers.entry(name).or_insert(value);
     }
 }
@@ -186,7 +216,10 @@ fn identified(mut response: http::Response<Body>) -> http::Response<Body> {
 }
 
 fn refusal(status: u16, code: &str, message: impl Into<String>) -> S3Error {
-    let mut error = S3Error::with_message(code.parse().unwrap_or(S3ErrorCode::InternalError), message.into());
+    let mut error = S3Error::with_message(
+        code.parse().unwrap_or(S3ErrorCode::InternalError),
+        message.into(),
+    );
     if let Ok(status) = StatusCode::from_u16(status) {
         error.set_status_code(status);
     }
@@ -240,17 +273,37 @@ mod tests {
     #[test]
     fn signatures_are_taken_out() {
         let check = |uri: &str, expect: &str, acl: Option<&str>| {
-            let request = http::Request::builder().uri(uri).header("authorization", "AWS4-HMAC-SHA256 x");
+            let request = http::Request::builder()
+                .uri(uri)
+                .header("authorization", "AWS4-HMAC-SHA256 x");
             let mut parts = request.body(()).unwrap().into_parts().0;
             unsign(&mut parts);
             assert_eq!(parts.uri.to_string(), expect);
             assert!(!parts.headers.contains_key("authorization"));
-            assert_eq!(parts.headers.get("x-amz-acl").map(|value| value.to_str().unwrap()), acl);
+            assert_eq!(
+                parts
+                    .headers
+                    .get("x-amz-acl")
+                    .map(|value| value.to_str().unwrap()),
+                acl
+            );
         };
         check("/b/k", "/b/k", None);
-        check("/b/k%20a?X-Amz-Algorithm=A&X-Amz-Signature=b&versionId=c%2B", "/b/k%20a?versionId=c%2B", None);
-        check("/b/k?X-Amz-Credential=a&x-amz-acl=public%2Dread", "/b/k", Some("public-read"));
-        check("/b/k?AWSAccessKeyId=a&Signature=b&Expires=1&uploads", "/b/k?uploads", None);
+        check(
+            "/b/k%20a?X-Amz-Algorithm=A&X-Amz-Signature=b&versionId=c%2B",
+            "/b/k%20a?versionId=c%2B",
+            None,
+        );
+        check(
+            "/b/k?X-Amz-Credential=a&x-amz-acl=public%2Dread",
+            "/b/k",
+            Some("public-read"),
+        );
+        check(
+            "/b/k?AWSAccessKeyId=a&Signature=b&Expires=1&uploads",
+            "/b/k?uploads",
+            None,
+        );
         check("/b?prefix=a&expires=1", "/b?prefix=a&expires=1", None);
         check("http://h:1/b/k?X-Amz-Date=1", "http://h:1/b/k", None);
     }

@@ -32,7 +32,11 @@ pub fn create_multipart_upload(
         let algorithm = input.checksum_algorithm.clone();
         let checksum_type = input.checksum_type.clone().or_else(|| {
             let full = algorithm.as_ref()?.as_str() == ChecksumAlgorithm::CRC64NVME;
-            Some(ChecksumType::from_static(if full { ChecksumType::FULL_OBJECT } else { ChecksumType::COMPOSITE }))
+            Some(ChecksumType::from_static(if full {
+                ChecksumType::FULL_OBJECT
+            } else {
+                ChecksumType::COMPOSITE
+            }))
         });
         let (encryption, kms_key_id) = (about.encryption.clone(), about.kms_key_id.clone());
         let upload = Upload {
@@ -61,40 +65,64 @@ pub fn create_multipart_upload(
 
 /// The upload, which is of this very key.
 fn upload<'a>(bucket: &'a mut Bucket, id: &str, key: &str) -> S3Result<&'a mut Upload> {
-    bucket.uploads.get_mut(id).filter(|upload| upload.key == key).ok_or_else(no_such_upload)
+    bucket
+        .uploads
+        .get_mut(id)
+        .filter(|upload| upload.key == key)
+        .ok_or_else(no_such_upload)
 }
 
 fn no_such_upload() -> S3Error {
     refusal(
         404,
         "NoSuchUpload",
-        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
+        "The specified upload does not exist. The upload ID may be invalid, or the upload may have \
+         been aborted or completed.",
     )
 }
 
 fn check_number(number: i32) -> S3Result<()> {
     match number {
         1..=MOST_PARTS => Ok(()),
-        _ => Err(invalid_argument("Part number must be an integer between 1 and 10000, inclusive")),
+        _ => Err(invalid_argument(
+            "Part number must be an integer between 1 and 10000, inclusive",
+        )),
     }
 }
 
-pub fn upload_part(cloud: &Cloud, input: UploadPartInput, bytes: Bytes) -> S3Result<UploadPartOutput> {
+pub fn upload_part(
+    cloud: &Cloud,
+    input: UploadPartInput,
+    bytes: Bytes,
+) -> S3Result<UploadPartOutput> {
     check_number(input.part_number)?;
     let etag = hex(&checksum::md5(&bytes, input.content_md5.as_deref())?);
     let given = checksums_of!(input);
-    let named = input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str);
+    let named = input
+        .checksum_algorithm
+        .as_ref()
+        .map(ChecksumAlgorithm::as_str);
     let algorithm = cloud.s3.with(&input.bucket, |bucket| {
-        Ok(upload(bucket, &input.upload_id, &input.key)?.algorithm.as_ref().map(|it| it.as_str().to_owned()))
+        Ok(upload(bucket, &input.upload_id, &input.key)?
+            .algorithm
+            .as_ref()
+            .map(|it| it.as_str().to_owned()))
     })?;
     let checksum = checksum::settle(&bytes, &given, named.or(algorithm.as_deref()))?;
     cloud.s3.with(&input.bucket, |bucket| {
         let (encryption, kms_key_id) = {
             let upload = upload(bucket, &input.upload_id, &input.key)?;
-            let part =
-                StoredPart { bytes, etag: etag.clone(), checksum: checksum.clone(), modified: cloud.clock.now() };
+            let part = StoredPart {
+                bytes,
+                etag: etag.clone(),
+                checksum: checksum.clone(),
+                modified: cloud.clock.now(),
+            };
             upload.parts.insert(input.part_number, part);
-            (upload.about.encryption.clone(), upload.about.kms_key_id.clone())
+            (
+                upload.about.encryption.clone(),
+                upload.about.kms_key_id.clone(),
+            )
         };
         let mut output = UploadPartOutput {
             e_tag: Some(ETag::Strong(etag)),
@@ -107,7 +135,11 @@ pub fn upload_part(cloud: &Cloud, input: UploadPartInput, bytes: Bytes) -> S3Res
     })
 }
 
-pub fn upload_part_copy(cloud: &Cloud, asker: &Asker, input: UploadPartCopyInput) -> S3Result<UploadPartCopyOutput> {
+pub fn upload_part_copy(
+    cloud: &Cloud,
+    asker: &Asker,
+    input: UploadPartCopyInput,
+) -> S3Result<UploadPartCopyOutput> {
     check_number(input.part_number)?;
     let (from, copy_source_version_id) = source(cloud, asker, &input.copy_source, |_, _| Ok(()))?;
     let bytes = match &input.copy_source_range {
@@ -115,12 +147,16 @@ pub fn upload_part_copy(cloud: &Cloud, asker: &Asker, input: UploadPartCopyInput
         Some(range) => {
             let invalid = || {
                 invalid_argument(
-                    "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
+                    "The x-amz-copy-source-range value must be of the form bytes=first-last where \
+                     first and last are the zero-based offsets of the first and last bytes to copy",
                 )
             };
             let range = dto::Range::parse(range).map_err(|_| invalid())?;
-            let found = range.check(from.bytes.len() as u64).map_err(|_| invalid())?;
-            let (Ok(start), Ok(end)) = (usize::try_from(found.start), usize::try_from(found.end)) else {
+            let found = range
+                .check(from.bytes.len() as u64)
+                .map_err(|_| invalid())?;
+            let (Ok(start), Ok(end)) = (usize::try_from(found.start), usize::try_from(found.end))
+            else {
                 return Err(invalid());
             };
             from.bytes.slice(start..end)
@@ -170,7 +206,8 @@ fn listed(upload: &Upload, parts: &[CompletedPart]) -> S3Result<Vec<StoredPart>>
         refusal(
             400,
             "InvalidPart",
-            "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified \
+            "One or more of the specified parts could not be found.  The part may not have been \
+             uploaded, or the specified \
              entity tag may not match the part's entity tag.",
         )
     };
@@ -179,22 +216,32 @@ fn listed(upload: &Upload, parts: &[CompletedPart]) -> S3Result<Vec<StoredPart>>
     for part in parts {
         let number = part.part_number.ok_or_else(malformed_xml)?;
         if number <= before {
-            let message = "The list of parts was not in ascending order. The parts list must be specified in order by part number.";
+            let message = "The list of parts was not in ascending order. The parts list must be \
+                specified in order by part number.";
             return Err(refusal(400, "InvalidPartOrder", message));
         }
         before = number;
         let found = upload.parts.get(&number).ok_or_else(invalid)?;
-        let right = part.e_tag.as_ref().is_none_or(|etag| etag.value() == found.etag);
+        let right = part
+            .e_tag
+            .as_ref()
+            .is_none_or(|etag| etag.value() == found.etag);
         let known = checksum::present(&found.checksum);
         let sums = checksums_of!(part);
         let mut given = checksum::present(&sums).into_iter();
-        if !right || !given.all(|(name, value)| known.iter().all(|(n, right)| *n != name || *right == value)) {
+        if !right
+            || !given
+                .all(|(name, value)| known.iter().all(|(n, right)| *n != name || *right == value))
+        {
             return Err(invalid());
         }
         listed.push(found.clone());
     }
     let sizes = listed.iter().map(|part| part.bytes.len());
-    if sizes.take(listed.len().saturating_sub(1)).any(|size| size < LEAST) {
+    if sizes
+        .take(listed.len().saturating_sub(1))
+        .any(|size| size < LEAST)
+    {
         let message = "Your proposed upload is smaller than the minimum allowed size";
         return Err(refusal(400, "EntityTooSmall", message));
     }
@@ -212,7 +259,9 @@ fn together(parts: &[StoredPart]) -> (Bytes, String) {
         return (only.bytes.clone(), etag);
     }
     let mut bytes = BytesMut::with_capacity(parts.iter().map(|part| part.bytes.len()).sum());
-    parts.iter().for_each(|part| bytes.extend_from_slice(&part.bytes));
+    parts
+        .iter()
+        .for_each(|part| bytes.extend_from_slice(&part.bytes));
     (bytes.freeze(), etag)
 }
 
@@ -226,14 +275,21 @@ fn checksum_of(
 ) -> S3Result<Checksum> {
     let sums: Vec<&Checksum> = parts.iter().map(|part| &part.checksum).collect();
     let composite = match (algorithm, kind) {
-        (Some(algorithm), Some(ChecksumType::COMPOSITE) | None) => checksum::composite(&sums, algorithm)?,
+        (Some(algorithm), Some(ChecksumType::COMPOSITE) | None) => {
+            checksum::composite(&sums, algorithm)?
+        }
         _ => None,
     };
-    let Some(composite) = composite else { return checksum::settle(bytes, given, algorithm) };
+    let Some(composite) = composite else {
+        return checksum::settle(bytes, given, algorithm);
+    };
     let known = checksum::present(&composite);
     for (name, value) in checksum::present(given) {
-        if known.iter().any(|(found, right)| *found == name && right.split('-').next() != value.split('-').next()) {
-            let message = format!("The {name} you specified did not match the calculated checksum.");
+        if known.iter().any(|(found, right)| {
+            *found == name && right.split('-').next() != value.split('-').next()
+        }) {
+            let message =
+                format!("The {name} you specified did not match the calculated checksum.");
             return Err(refusal(400, "BadDigest", message));
         }
     }
@@ -245,13 +301,21 @@ pub fn complete_multipart_upload(
     _: &Asker,
     input: CompleteMultipartUploadInput,
 ) -> S3Result<CompleteMultipartUploadOutput> {
-    let parts = input.multipart_upload.as_ref().and_then(|given| given.parts.as_deref()).unwrap_or_default();
+    let parts = input
+        .multipart_upload
+        .as_ref()
+        .and_then(|given| given.parts.as_deref())
+        .unwrap_or_default();
     if parts.is_empty() {
         return Err(malformed_xml());
     }
     let (listed, algorithm, kind) = cloud.s3.with(&input.bucket, |bucket| {
         let upload = upload(bucket, &input.upload_id, &input.key)?;
-        Ok((listed(upload, parts)?, upload.algorithm.clone(), upload.checksum_type.clone()))
+        Ok((
+            listed(upload, parts)?,
+            upload.algorithm.clone(),
+            upload.checksum_type.clone(),
+        ))
     })?;
     // Large objects are put together while nobody has to wait for it.
     let (bytes, etag) = together(&listed);
@@ -260,9 +324,20 @@ pub fn complete_multipart_upload(
     let checksum = checksum_of(&bytes, &listed, algorithm, kind, &checksums_of!(input))?;
     cloud.s3.with(&input.bucket, |bucket| {
         upload(bucket, &input.upload_id, &input.key)?;
-        check_conditions(bucket, &input.key, input.if_match.as_ref(), input.if_none_match.as_ref())?;
-        let upload = bucket.uploads.remove(&input.upload_id).ok_or_else(no_such_upload)?;
-        let (encryption, kms_key_id) = (upload.about.encryption.clone(), upload.about.kms_key_id.clone());
+        check_conditions(
+            bucket,
+            &input.key,
+            input.if_match.as_ref(),
+            input.if_none_match.as_ref(),
+        )?;
+        let upload = bucket
+            .uploads
+            .remove(&input.upload_id)
+            .ok_or_else(no_such_upload)?;
+        let (encryption, kms_key_id) = (
+            upload.about.encryption.clone(),
+            upload.about.kms_key_id.clone(),
+        );
         let etag = shown_etag(etag, &upload.about);
         let object = Stored {
             bytes,
@@ -274,7 +349,10 @@ pub fn complete_multipart_upload(
         };
         let version_id = bucket.put(&input.key, object, cloud.clock.now());
         let mut output = CompleteMultipartUploadOutput {
-            location: Some(format!("http://{}.s3.{}.amazonaws.com/{}", input.bucket, bucket.region, input.key)),
+            location: Some(format!(
+                "http://{}.s3.{}.amazonaws.com/{}",
+                input.bucket, bucket.region, input.key
+            )),
             bucket: Some(input.bucket.clone()),
             key: Some(input.key.clone()),
             e_tag: Some(ETag::Strong(etag)),
@@ -302,7 +380,9 @@ pub fn abort_multipart_upload(
 }
 
 fn page_size(asked: Option<i32>) -> usize {
-    asked.and_then(|most| usize::try_from(most).ok()).map_or(PAGE, |most| most.min(PAGE))
+    asked
+        .and_then(|most| usize::try_from(most).ok())
+        .map_or(PAGE, |most| most.min(PAGE))
 }
 
 pub fn list_parts(cloud: &Cloud, _: &Asker, input: ListPartsInput) -> S3Result<ListPartsOutput> {
@@ -333,7 +413,10 @@ pub fn list_parts(cloud: &Cloud, _: &Asker, input: ListPartsInput) -> S3Result<L
             next_part_number_marker: parts.last().and_then(|part| part.part_number),
             max_parts: i32::try_from(most).ok(),
             is_truncated: Some(is_truncated),
-            initiator: Some(Initiator { id: owner.id.clone(), display_name: None }),
+            initiator: Some(Initiator {
+                id: owner.id.clone(),
+                display_name: None,
+            }),
             owner: Some(owner),
             checksum_algorithm: upload.algorithm.clone(),
             checksum_type: upload.checksum_type.clone(),
@@ -345,7 +428,11 @@ pub fn list_parts(cloud: &Cloud, _: &Asker, input: ListPartsInput) -> S3Result<L
 }
 
 fn storage_class(upload: &Upload) -> StorageClass {
-    upload.about.storage_class.clone().unwrap_or_else(|| StorageClass::from_static(StorageClass::STANDARD))
+    upload
+        .about
+        .storage_class
+        .clone()
+        .unwrap_or_else(|| StorageClass::from_static(StorageClass::STANDARD))
 }
 
 pub fn list_multipart_uploads(
@@ -358,24 +445,36 @@ pub fn list_multipart_uploads(
     let (key_marker, id_marker) = (input.key_marker.clone(), input.upload_id_marker.clone());
     cloud.s3.with(&input.bucket, |bucket| {
         let owner = acl::owner(&bucket.account);
-        let mut uploads: Vec<_> = bucket.uploads.iter().filter(|(_, upload)| upload.key.starts_with(&prefix)).collect();
+        let mut uploads: Vec<_> = bucket
+            .uploads
+            .iter()
+            .filter(|(_, upload)| upload.key.starts_with(&prefix))
+            .collect();
         uploads.sort_by(|(a, one), (b, other)| (&one.key, a).cmp(&(&other.key, b)));
         let is_behind = |(id, upload): &&(&String, &Upload)| match (&key_marker, &id_marker) {
-            (Some(key), Some(marker)) => (upload.key.as_str(), id.as_str()) > (key.as_str(), marker.as_str()),
+            (Some(key), Some(marker)) => {
+                (upload.key.as_str(), id.as_str()) > (key.as_str(), marker.as_str())
+            }
             (Some(key), None) => upload.key > *key,
             (None, _) => true,
         };
         let mut rest = uploads.iter().filter(is_behind);
-        let shown = rest.by_ref().take(most).map(|(id, upload)| MultipartUpload {
-            key: Some(upload.key.clone()),
-            upload_id: Some((*id).clone()),
-            initiated: Some(time(upload.initiated)),
-            initiator: Some(Initiator { id: owner.id.clone(), display_name: None }),
-            owner: Some(owner.clone()),
-            storage_class: Some(storage_class(upload)),
-            checksum_algorithm: upload.algorithm.clone(),
-            checksum_type: upload.checksum_type.clone(),
-        });
+        let shown = rest
+            .by_ref()
+            .take(most)
+            .map(|(id, upload)| MultipartUpload {
+                key: Some(upload.key.clone()),
+                upload_id: Some((*id).clone()),
+                initiated: Some(time(upload.initiated)),
+                initiator: Some(Initiator {
+                    id: owner.id.clone(),
+                    display_name: None,
+                }),
+                owner: Some(owner.clone()),
+                storage_class: Some(storage_class(upload)),
+                checksum_algorithm: upload.algorithm.clone(),
+                checksum_type: upload.checksum_type.clone(),
+            });
         let shown: Vec<_> = shown.collect();
         let is_truncated = rest.next().is_some();
         let last = shown.last().filter(|_| is_truncated);

@@ -11,8 +11,13 @@ use s3s::path::S3Path;
 use super::super::Cloud;
 use super::checksum::{self, checksums_of, put_checksums};
 use super::settings::{Settings, checked};
-use super::store::{About, Bucket, NULL, Object as Stored, Version, etag_of, hex, shown_etag, time, whole_seconds};
-use super::{Asker, access_denied, acl, door, invalid_argument, malformed_xml, no_such_bucket, no_such_key, refusal};
+use super::store::{
+    About, Bucket, NULL, Object as Stored, Version, etag_of, hex, shown_etag, time, whole_seconds,
+};
+use super::{
+    Asker, access_denied, acl, door, invalid_argument, malformed_xml, no_such_bucket, no_such_key,
+    refusal,
+};
 
 /// DeleteObjects takes so many keys.
 const DELETED_AT_ONCE: usize = 1000;
@@ -28,7 +33,10 @@ macro_rules! about {
             content_encoding: $input.content_encoding.take(),
             content_language: $input.content_language.take(),
             expires: $input.expires.take(),
-            metadata: $input.metadata.take().filter(|metadata| !metadata.is_empty()),
+            metadata: $input
+                .metadata
+                .take()
+                .filter(|metadata| !metadata.is_empty()),
             storage_class: $input.storage_class.take(),
             website_redirect_location: $input.website_redirect_location.take(),
             encryption: $input.server_side_encryption.take(),
@@ -40,14 +48,20 @@ macro_rules! about {
 macro_rules! acl_given {
     ($input:expr) => {{
         let grants = [
-            (s3s::dto::Permission::FULL_CONTROL, &$input.grant_full_control),
+            (
+                s3s::dto::Permission::FULL_CONTROL,
+                &$input.grant_full_control,
+            ),
             (s3s::dto::Permission::READ, &$input.grant_read),
             (s3s::dto::Permission::READ_ACP, &$input.grant_read_acp),
             (s3s::dto::Permission::WRITE_ACP, &$input.grant_write_acp),
         ];
         $crate::simulator::s3::acl::Given {
             canned: $input.acl.as_ref().map(s3s::dto::ObjectCannedACL::as_str),
-            grants: grants.into_iter().filter_map(|(permission, to)| Some((permission, to.as_deref()?))).collect(),
+            grants: grants
+                .into_iter()
+                .filter_map(|(permission, to)| Some((permission, to.as_deref()?)))
+                .collect(),
             policy: None,
         }
     }};
@@ -56,9 +70,19 @@ pub(super) use {about, acl_given};
 
 /// A body in one piece; it is in one piece already.
 pub async fn whole(body: Option<StreamingBlob>) -> S3Result<Bytes> {
-    let Some(mut body) = body else { return Ok(Bytes::new()) };
-    let cut_off = |_| refusal(400, "IncompleteBody", "The request body terminated unexpectedly");
-    let Some(first) = body.next().await.transpose().map_err(cut_off)? else { return Ok(Bytes::new()) };
+    let Some(mut body) = body else {
+        return Ok(Bytes::new());
+    };
+    let cut_off = |_| {
+        refusal(
+            400,
+            "IncompleteBody",
+            "The request body terminated unexpectedly",
+        )
+    };
+    let Some(first) = body.next().await.transpose().map_err(cut_off)? else {
+        return Ok(Bytes::new());
+    };
     let mut rest = Vec::new();
     while let Some(piece) = body.next().await.transpose().map_err(cut_off)? {
         rest.push(piece);
@@ -69,18 +93,37 @@ pub async fn whole(body: Option<StreamingBlob>) -> S3Result<Bytes> {
     })
 }
 
-pub fn put_object(cloud: &Cloud, mut input: PutObjectInput, bytes: Bytes) -> S3Result<PutObjectOutput> {
+pub fn put_object(
+    cloud: &Cloud,
+    mut input: PutObjectInput,
+    bytes: Bytes,
+) -> S3Result<PutObjectOutput> {
     let digest = checksum::md5(&bytes, input.content_md5.as_deref())?;
-    let algorithm = input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str);
+    let algorithm = input
+        .checksum_algorithm
+        .as_ref()
+        .map(ChecksumAlgorithm::as_str);
     let checksum = checksum::settle(&bytes, &checksums_of!(input), algorithm)?;
     let tags = header_tags(input.tagging.as_deref())?;
     let size = i64::try_from(bytes.len()).ok();
     cloud.s3.with(&input.bucket, |bucket| {
-        check_conditions(bucket, &input.key, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        check_conditions(
+            bucket,
+            &input.key,
+            input.if_match.as_ref(),
+            input.if_none_match.as_ref(),
+        )?;
         let acl = acl_given!(input).of_object(&bucket.settings, &bucket.account)?;
         let about = encrypted(about!(input), &bucket.settings);
         let etag = shown_etag(hex(&digest), &about);
-        let object = Stored { bytes, etag: etag.clone(), checksum, about: Arc::new(about), tags, acl };
+        let object = Stored {
+            bytes,
+            etag: etag.clone(),
+            checksum,
+            about: Arc::new(about),
+            tags,
+            acl,
+        };
         let (checksum, about) = (object.checksum.clone(), object.about.clone());
         let version_id = bucket.put(&input.key, object, cloud.clock.now());
         let mut output = PutObjectOutput {
@@ -108,7 +151,10 @@ pub fn encrypted(mut about: About, settings: &Settings) -> About {
 /// `a=b&c=d`
 pub fn header_tags(header: Option<&str>) -> S3Result<TagSet> {
     let pairs = form_urlencoded::parse(header.unwrap_or_default().as_bytes());
-    let tags = pairs.map(|(key, value)| dto::Tag { key: Some(key.into_owned()), value: Some(value.into_owned()) });
+    let tags = pairs.map(|(key, value)| dto::Tag {
+        key: Some(key.into_owned()),
+        value: Some(value.into_owned()),
+    });
     checked(tags.collect(), OBJECT_TAGS)
 }
 
@@ -132,11 +178,17 @@ pub fn check_conditions(
 }
 
 fn is_met(condition: &ETagCondition, etag: &str) -> bool {
-    condition.as_etag().is_none_or(|wanted| wanted.value() == etag)
+    condition
+        .as_etag()
+        .is_none_or(|wanted| wanted.value() == etag)
 }
 
 fn unmet() -> s3s::S3Error {
-    refusal(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+    refusal(
+        412,
+        "PreconditionFailed",
+        "At least one of the pre-conditions you specified did not hold",
+    )
 }
 
 /// The conditions of a read, which come in headers of four names.
@@ -149,7 +201,12 @@ struct Conditions<'a> {
 
 impl Conditions<'_> {
     /// Conditions on the ETag go before those on the date.
-    fn check(&self, version: &Version, object: &Stored, unmodified: fn() -> s3s::S3Error) -> S3Result<()> {
+    fn check(
+        &self,
+        version: &Version,
+        object: &Stored,
+        unmodified: fn() -> s3s::S3Error,
+    ) -> S3Result<()> {
         let modified = whole_seconds(version.modified);
         match (self.if_match, self.if_unmodified_since) {
             (Some(condition), _) if !is_met(condition, &object.etag) => return Err(unmet()),
@@ -170,8 +227,16 @@ fn not_modified() -> s3s::S3Error {
 
 /// The bytes of a range, and how the answer names them; everything where no range is asked for.
 fn ranged(bytes: &Bytes, range: Option<&Range>) -> S3Result<(Bytes, Option<String>)> {
-    let Some(range) = range else { return Ok((bytes.clone(), None)) };
-    let unsatisfiable = || refusal(416, "InvalidRange", "The requested range is not satisfiable");
+    let Some(range) = range else {
+        return Ok((bytes.clone(), None));
+    };
+    let unsatisfiable = || {
+        refusal(
+            416,
+            "InvalidRange",
+            "The requested range is not satisfiable",
+        )
+    };
     let length = bytes.len() as u64;
     let found = range.check(length).map_err(|_| unsatisfiable())?;
     let (Ok(start), Ok(end)) = (usize::try_from(found.start), usize::try_from(found.end)) else {
@@ -180,7 +245,10 @@ fn ranged(bytes: &Bytes, range: Option<&Range>) -> S3Result<(Bytes, Option<Strin
     if start >= end {
         return Err(unsatisfiable());
     }
-    Ok((bytes.slice(start..end), Some(format!("bytes {start}-{}/{length}", end - 1))))
+    Ok((
+        bytes.slice(start..end),
+        Some(format!("bytes {start}-{}/{length}", end - 1)),
+    ))
 }
 
 /// Whether a range or the whole is asked for with checksums; those of the whole don't fit a range.
@@ -189,18 +257,26 @@ fn shows_checksum(mode: Option<&ChecksumMode>, range: Option<&String>) -> bool {
 }
 
 fn shown_version(bucket: &Bucket, version: &Version) -> Option<String> {
-    bucket.settings.versioning.as_ref().map(|_| version.id.clone())
+    bucket
+        .settings
+        .versioning
+        .as_ref()
+        .map(|_| version.id.clone())
 }
 
 fn check_part_number(number: Option<i32>) -> S3Result<()> {
     match number {
         None | Some(1) => Ok(()),
-        Some(_) => Err(refusal(501, "NotImplemented", "the simulator keeps no parts of an object")),
+        Some(_) => Err(refusal(
+            501,
+            "NotImplemented",
+            "the simulator keeps no parts of an object",
+        )),
     }
 }
 
-/// What reads of an object answer alike, with its bytes, or the part of them that is asked for, and the object. The
-/// inputs and outputs have their members in common by name alone.
+/// What reads of an object answer alike, with its bytes, or the part of them that is asked for, and
+/// the object. The inputs and outputs have their members in common by name alone.
 macro_rules! read {
     ($output:ident, $bucket:expr, $input:expr) => {{
         let (version, object) = $bucket.find(&$input.key, $input.version_id.as_deref())?;
@@ -249,18 +325,25 @@ pub fn get_object(cloud: &Cloud, _: &Asker, input: GetObjectInput) -> S3Result<G
             body: Some(StreamingBlob::from(s3s::Body::from(bytes))),
             content_type: input.response_content_type.or(output.content_type),
             cache_control: input.response_cache_control.or(output.cache_control),
-            content_disposition: input.response_content_disposition.or(output.content_disposition),
+            content_disposition: input
+                .response_content_disposition
+                .or(output.content_disposition),
             content_encoding: input.response_content_encoding.or(output.content_encoding),
             content_language: input.response_content_language.or(output.content_language),
             expires: input.response_expires.or(output.expires),
-            tag_count: i32::try_from(object.tags.len()).ok().filter(|count| *count > 0),
+            tag_count: i32::try_from(object.tags.len())
+                .ok()
+                .filter(|count| *count > 0),
             ..output
         })
     })
 }
 
 fn content_type(about: &About) -> String {
-    about.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned())
+    about
+        .content_type
+        .clone()
+        .unwrap_or_else(|| "binary/octet-stream".to_owned())
 }
 
 pub fn head_object(cloud: &Cloud, _: &Asker, input: HeadObjectInput) -> S3Result<HeadObjectOutput> {
@@ -271,7 +354,11 @@ pub fn head_object(cloud: &Cloud, _: &Asker, input: HeadObjectInput) -> S3Result
     })
 }
 
-pub fn delete_object(cloud: &Cloud, _: &Asker, input: DeleteObjectInput) -> S3Result<DeleteObjectOutput> {
+pub fn delete_object(
+    cloud: &Cloud,
+    _: &Asker,
+    input: DeleteObjectInput,
+) -> S3Result<DeleteObjectOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
         if input.if_match.is_some() {
             check_conditions(bucket, &input.key, input.if_match.as_ref(), None)?;
@@ -287,7 +374,11 @@ pub fn delete_object(cloud: &Cloud, _: &Asker, input: DeleteObjectInput) -> S3Re
     })
 }
 
-pub fn delete_objects(cloud: &Cloud, _: &Asker, input: DeleteObjectsInput) -> S3Result<DeleteObjectsOutput> {
+pub fn delete_objects(
+    cloud: &Cloud,
+    _: &Asker,
+    input: DeleteObjectsInput,
+) -> S3Result<DeleteObjectsOutput> {
     let objects = input.delete.objects;
     if objects.is_empty() || objects.len() > DELETED_AT_ONCE {
         return Err(malformed_xml());
@@ -297,17 +388,23 @@ pub fn delete_objects(cloud: &Cloud, _: &Asker, input: DeleteObjectsInput) -> S3
         let now = cloud.clock.now();
         let each = objects.into_iter().map(|object| {
             let deleted = bucket.delete(&object.key, object.version_id.as_deref(), now);
-            // A new marker has an ID of its own; a version that went is named by the one that was asked for.
+            // A new marker has an ID of its own; a version that went is named by the one that was
+            // asked for.
             let made_marker = deleted.marker && object.version_id.is_none();
             DeletedObject {
                 key: Some(object.key),
                 version_id: object.version_id,
                 delete_marker: deleted.marker.then_some(true),
-                delete_marker_version_id: deleted.version_id.filter(|_| made_marker || deleted.marker),
+                delete_marker_version_id: deleted
+                    .version_id
+                    .filter(|_| made_marker || deleted.marker),
             }
         });
         let deleted: Vec<_> = each.collect();
-        Ok(DeleteObjectsOutput { deleted: (!quiet).then_some(deleted), ..Default::default() })
+        Ok(DeleteObjectsOutput {
+            deleted: (!quiet).then_some(deleted),
+            ..Default::default()
+        })
     })
 }
 
@@ -318,8 +415,17 @@ pub fn source(
     from: &CopySource,
     check: impl FnOnce(&Version, &Stored) -> S3Result<()>,
 ) -> S3Result<(Stored, Option<String>)> {
-    let CopySource::Bucket { bucket: name, key, version_id } = from else {
-        return Err(refusal(501, "NotImplemented", "the simulator has no access points"));
+    let CopySource::Bucket {
+        bucket: name,
+        key,
+        version_id,
+    } = from
+    else {
+        return Err(refusal(
+            501,
+            "NotImplemented",
+            "the simulator has no access points",
+        ));
     };
     if door::is_hidden(cloud, name) {
         return Err(no_such_bucket());
@@ -334,7 +440,11 @@ pub fn source(
     })
 }
 
-pub fn copy_object(cloud: &Cloud, asker: &Asker, mut input: CopyObjectInput) -> S3Result<CopyObjectOutput> {
+pub fn copy_object(
+    cloud: &Cloud,
+    asker: &Asker,
+    mut input: CopyObjectInput,
+) -> S3Result<CopyObjectOutput> {
     let conditions = |version: &Version, object: &Stored| {
         let conditions = Conditions {
             if_match: input.copy_source_if_match.as_ref(),
@@ -345,24 +455,48 @@ pub fn copy_object(cloud: &Cloud, asker: &Asker, mut input: CopyObjectInput) -> 
         conditions.check(version, object, unmet)
     };
     let (from, copy_source_version_id) = source(cloud, asker, &input.copy_source, conditions)?;
-    let replaces = input.metadata_directive.as_ref().is_some_and(|it| it.as_str() == MetadataDirective::REPLACE);
+    let replaces = input
+        .metadata_directive
+        .as_ref()
+        .is_some_and(|it| it.as_str() == MetadataDirective::REPLACE);
     check_copies_elsewhere(&input, replaces)?;
-    let algorithm = input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str);
+    let algorithm = input
+        .checksum_algorithm
+        .as_ref()
+        .map(ChecksumAlgorithm::as_str);
     let checksum = match algorithm {
         None if !checksum::present(&from.checksum).is_empty() => from.checksum.clone(),
         algorithm => checksum::settle(&from.bytes, &Checksum::default(), algorithm)?,
     };
     let etag = etag_of(&from.bytes);
-    let new_tags = input.tagging_directive.as_ref().is_some_and(|it| it.as_str() == TaggingDirective::REPLACE);
-    let tags = if new_tags { header_tags(input.tagging.as_deref())? } else { from.tags.clone() };
+    let new_tags = input
+        .tagging_directive
+        .as_ref()
+        .is_some_and(|it| it.as_str() == TaggingDirective::REPLACE);
+    let tags = if new_tags {
+        header_tags(input.tagging.as_deref())?
+    } else {
+        from.tags.clone()
+    };
     cloud.s3.with(&input.bucket, |bucket| {
         let acl = acl_given!(input).of_object(&bucket.settings, &bucket.account)?;
         let given = about!(input);
-        let about = if replaces { given } else { copied(given, &from.about) };
+        let about = if replaces {
+            given
+        } else {
+            copied(given, &from.about)
+        };
         let about = Arc::new(encrypted(about, &bucket.settings));
         let etag = shown_etag(etag, &about);
         let (etag_shown, now) = (ETag::Strong(etag.clone()), cloud.clock.now());
-        let object = Stored { bytes: from.bytes, etag, checksum: checksum.clone(), about: about.clone(), tags, acl };
+        let object = Stored {
+            bytes: from.bytes,
+            etag,
+            checksum: checksum.clone(),
+            about: about.clone(),
+            tags,
+            acl,
+        };
         let version_id = bucket.put(&input.key, object, now);
         let mut copy_object_result = CopyObjectResult {
             e_tag: Some(etag_shown),
@@ -386,14 +520,16 @@ pub fn copy_object(cloud: &Cloud, asker: &Asker, mut input: CopyObjectInput) -> 
 fn check_copies_elsewhere(input: &CopyObjectInput, replaces: bool) -> S3Result<()> {
     let same_place = matches!(&input.copy_source, CopySource::Bucket { bucket, key, version_id: None }
         if **bucket == *input.bucket && **key == *input.key);
-    let changes = replaces || input.storage_class.is_some() || input.server_side_encryption.is_some();
+    let changes =
+        replaces || input.storage_class.is_some() || input.server_side_encryption.is_some();
     if !same_place || changes {
         return Ok(());
     }
     Err(refusal(
         400,
         "InvalidRequest",
-        "This copy request is illegal because it is trying to copy an object to itself without changing the object's \
+        "This copy request is illegal because it is trying to copy an object to itself without \
+         changing the object's \
          metadata, storage class, website redirect location or encryption attributes.",
     ))
 }
@@ -409,19 +545,32 @@ fn copied(given: About, from: &About) -> About {
     }
 }
 
-pub fn get_object_tagging(cloud: &Cloud, _: &Asker, input: GetObjectTaggingInput) -> S3Result<GetObjectTaggingOutput> {
+pub fn get_object_tagging(
+    cloud: &Cloud,
+    _: &Asker,
+    input: GetObjectTaggingInput,
+) -> S3Result<GetObjectTaggingOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
         let (version, object) = bucket.find(&input.key, input.version_id.as_deref())?;
-        Ok(GetObjectTaggingOutput { tag_set: object.tags.clone(), version_id: shown_version(bucket, version) })
+        Ok(GetObjectTaggingOutput {
+            tag_set: object.tags.clone(),
+            version_id: shown_version(bucket, version),
+        })
     })
 }
 
-pub fn put_object_tagging(cloud: &Cloud, _: &Asker, input: PutObjectTaggingInput) -> S3Result<PutObjectTaggingOutput> {
+pub fn put_object_tagging(
+    cloud: &Cloud,
+    _: &Asker,
+    input: PutObjectTaggingInput,
+) -> S3Result<PutObjectTaggingOutput> {
     let tags = checked(input.tagging.tag_set, OBJECT_TAGS)?;
     cloud.s3.with(&input.bucket, |bucket| {
         let (id, object) = bucket.find_mut(&input.key, input.version_id.as_deref())?;
         object.tags = tags;
-        Ok(PutObjectTaggingOutput { version_id: shown_id(id) })
+        Ok(PutObjectTaggingOutput {
+            version_id: shown_id(id),
+        })
     })
 }
 
@@ -433,7 +582,9 @@ pub fn delete_object_tagging(
     cloud.s3.with(&input.bucket, |bucket| {
         let (id, object) = bucket.find_mut(&input.key, input.version_id.as_deref())?;
         object.tags.clear();
-        Ok(DeleteObjectTaggingOutput { version_id: shown_id(id) })
+        Ok(DeleteObjectTaggingOutput {
+            version_id: shown_id(id),
+        })
     })
 }
 
@@ -441,23 +592,49 @@ fn shown_id(id: &str) -> Option<String> {
     Some(id).filter(|id| *id != NULL).map(str::to_owned)
 }
 
-pub fn get_object_acl(cloud: &Cloud, _: &Asker, input: GetObjectAclInput) -> S3Result<GetObjectAclOutput> {
+pub fn get_object_acl(
+    cloud: &Cloud,
+    _: &Asker,
+    input: GetObjectAclInput,
+) -> S3Result<GetObjectAclOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
         let (_, object) = bucket.find(&input.key, input.version_id.as_deref())?;
         // With ACLs off, the owner has it all whatever was set before.
-        let grants = if bucket.settings.has_acls_off() { acl::private(&bucket.account) } else { object.acl.clone() };
-        Ok(GetObjectAclOutput { grants: Some(grants), owner: Some(acl::owner(&bucket.account)), ..Default::default() })
+        let grants = if bucket.settings.has_acls_off() {
+            acl::private(&bucket.account)
+        } else {
+            object.acl.clone()
+        };
+        Ok(GetObjectAclOutput {
+            grants: Some(grants),
+            owner: Some(acl::owner(&bucket.account)),
+            ..Default::default()
+        })
     })
 }
 
-pub fn put_object_acl(cloud: &Cloud, _: &Asker, mut input: PutObjectAclInput) -> S3Result<PutObjectAclOutput> {
+pub fn put_object_acl(
+    cloud: &Cloud,
+    _: &Asker,
+    mut input: PutObjectAclInput,
+) -> S3Result<PutObjectAclOutput> {
     let policy = input.access_control_policy.take();
-    let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write_acp];
+    let grants = [
+        &input.grant_full_control,
+        &input.grant_read,
+        &input.grant_read_acp,
+        &input.grant_write_acp,
+    ];
     if policy.is_none() && input.acl.is_none() && grants.iter().all(|grant| grant.is_none()) {
-        return Err(invalid_argument("Your request was missing a required header"));
+        return Err(invalid_argument(
+            "Your request was missing a required header",
+        ));
     }
     cloud.s3.with(&input.bucket, |bucket| {
-        let given = acl::Given { policy, ..acl_given!(input) };
+        let given = acl::Given {
+            policy,
+            ..acl_given!(input)
+        };
         let list = given.in_place_of_another(&bucket.settings, &bucket.account)?;
         let (_, object) = bucket.find_mut(&input.key, input.version_id.as_deref())?;
         object.acl = list;

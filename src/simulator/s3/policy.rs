@@ -40,7 +40,10 @@ impl Policy {
         let Some(statements) = json.get("Statement") else {
             return Err(malformed("Missing required field Statement"));
         };
-        let statements = statements.as_array().cloned().unwrap_or_else(|| vec![statements.clone()]);
+        let statements = statements
+            .as_array()
+            .cloned()
+            .unwrap_or_else(|| vec![statements.clone()]);
         let mut allows = Vec::new();
         for statement in &statements {
             for field in ["Effect", "Principal", "Action", "Resource"] {
@@ -52,7 +55,9 @@ impl Policy {
             let resources = texts(statement.get("Resource"));
             let of_bucket = |arn: &String| {
                 let name = arn.splitn(6, ':').nth(5).unwrap_or_default();
-                name.split('/').next().is_some_and(|name| matches(name, bucket))
+                name.split('/')
+                    .next()
+                    .is_some_and(|name| matches(name, bucket))
             };
             if !resources.iter().all(of_bucket) {
                 return Err(malformed("Policy has invalid resource"));
@@ -65,17 +70,29 @@ impl Policy {
                     conditions: conditions(statement.get("Condition")),
                 }),
                 Some("Deny") => {}
-                effect => return Err(malformed(&format!("Invalid effect: {}", effect.unwrap_or_default()))),
+                effect => {
+                    return Err(malformed(&format!(
+                        "Invalid effect: {}",
+                        effect.unwrap_or_default()
+                    )));
+                }
             }
         }
-        Ok(Self { text: text.to_owned(), allows })
+        Ok(Self {
+            text: text.to_owned(),
+            allows,
+        })
     }
 
-    /// Whether it lets an account, or nobody in particular, do something with the bucket or an object in it.
+    /// Whether it lets an account, or nobody in particular, do something with the bucket or an
+    /// object in it.
     pub fn allows(&self, account: Option<&str>, action: &str, resource: &str) -> bool {
         self.allows.iter().any(|statement| {
             statement.is_for(account)
-                && statement.actions.iter().any(|pattern| matches(&pattern.to_lowercase(), &action.to_lowercase()))
+                && statement
+                    .actions
+                    .iter()
+                    .any(|pattern| matches(&pattern.to_lowercase(), &action.to_lowercase()))
                 && statement.resources.iter().any(|arn| {
                     let name = arn.splitn(6, ':').nth(5).unwrap_or_default();
                     matches(name, resource)
@@ -85,8 +102,15 @@ impl Policy {
 
     /// Whether it lets everybody do something: what S3 calls a public policy.
     pub fn is_public(&self) -> bool {
-        let anybody = |statement: &Statement| statement.principals.iter().any(|principal| principal == "*");
-        self.allows.iter().any(|statement| anybody(statement) && statement.conditions == Conditions::None)
+        let anybody = |statement: &Statement| {
+            statement
+                .principals
+                .iter()
+                .any(|principal| principal == "*")
+        };
+        self.allows
+            .iter()
+            .any(|statement| anybody(statement) && statement.conditions == Conditions::None)
     }
 }
 
@@ -107,7 +131,8 @@ impl Statement {
     }
 }
 
-/// `"*"`, `{"AWS": "*"}`, `{"AWS": ["arn:…", "123456789012"]}`; services and federated users don't call here.
+/// `"*"`, `{"AWS": "*"}`, `{"AWS": ["arn:…", "123456789012"]}`; services and federated users don't
+/// call here.
 fn principals(principal: Option<&Json>) -> Vec<String> {
     match principal {
         Some(Json::Object(kinds)) => texts(kinds.get("AWS")),
@@ -116,11 +141,20 @@ fn principals(principal: Option<&Json>) -> Vec<String> {
 }
 
 fn conditions(condition: Option<&Json>) -> Conditions {
-    let keys = condition.and_then(Json::as_object).into_iter().flatten().filter_map(|(_, test)| test.as_object());
+    let keys = condition
+        .and_then(Json::as_object)
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, test)| test.as_object());
     let keys: Vec<_> = keys.flat_map(|test| test.keys()).collect();
     match keys.as_slice() {
         [] => Conditions::None,
-        keys if keys.iter().all(|key| key.eq_ignore_ascii_case("aws:PrincipalOrgID")) => Conditions::Organization,
+        keys if keys
+            .iter()
+            .all(|key| key.eq_ignore_ascii_case("aws:PrincipalOrgID")) =>
+        {
+            Conditions::Organization
+        }
         _ => Conditions::Others,
     }
 }
@@ -128,7 +162,11 @@ fn conditions(condition: Option<&Json>) -> Conditions {
 fn texts(value: Option<&Json>) -> Vec<String> {
     match value {
         Some(Json::String(text)) => vec![text.clone()],
-        Some(Json::Array(items)) => items.iter().filter_map(Json::as_str).map(str::to_owned).collect(),
+        Some(Json::Array(items)) => items
+            .iter()
+            .filter_map(Json::as_str)
+            .map(str::to_owned)
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -145,9 +183,11 @@ pub fn action_of(operation: &str) -> String {
         "HeadBucket" | "ListObjects" | "ListObjectsV2" => "ListBucket",
         "ListObjectVersions" => "ListBucketVersions",
         "DeleteObjects" => "DeleteObject",
-        "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy" | "CompleteMultipartUpload" => {
-            "PutObject"
-        }
+        "CopyObject"
+        | "CreateMultipartUpload"
+        | "UploadPart"
+        | "UploadPartCopy"
+        | "CompleteMultipartUpload" => "PutObject",
         "ListParts" => "ListMultipartUploadParts",
         "ListMultipartUploads" => "ListBucketMultipartUploads",
         other => other,
@@ -174,25 +214,43 @@ mod tests {
             )
         };
         let check = |policy: &Policy, account: Option<&str>, expect: bool| {
-            assert_eq!(policy.allows(account, "s3:GetObject", "b/k"), expect, "{policy:?} {account:?}");
+            assert_eq!(
+                policy.allows(account, "s3:GetObject", "b/k"),
+                expect,
+                "{policy:?} {account:?}"
+            );
         };
         let everybody = allow(json!("*"), json!({}));
         check(&everybody, None, true);
         check(&everybody, Some("1"), true);
         assert!(everybody.is_public() && !everybody.allows(None, "s3:PutObject", "b/k"));
         assert!(!everybody.allows(None, "s3:GetObject", "b"));
-        let account = allow(json!({"AWS": ["arn:aws:iam::123456789012:root", "2"]}), json!({}));
+        let account = allow(
+            json!({"AWS": ["arn:aws:iam::123456789012:root", "2"]}),
+            json!({}),
+        );
         check(&account, Some("123456789012"), true);
         check(&account, Some("2"), true);
         check(&account, Some("3"), false);
         check(&account, None, false);
-        let organization = allow(json!({"AWS": "*"}), json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}));
+        let organization = allow(
+            json!({"AWS": "*"}),
+            json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}),
+        );
         check(&organization, Some("1"), true);
         check(&organization, None, false);
         assert!(!organization.is_public());
-        check(&allow(json!("*"), json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})), Some("1"), false);
-        let denied =
-            policy(json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::b"}));
+        check(
+            &allow(
+                json!("*"),
+                json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}),
+            ),
+            Some("1"),
+            false,
+        );
+        let denied = policy(
+            json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::b"}),
+        );
         check(&denied, Some("1"), false);
     }
 
@@ -200,11 +258,20 @@ mod tests {
     fn what_is_no_policy_is_refused() {
         let check = |text: &str, message: &str| {
             let error = Policy::parse(text, "b").unwrap_err();
-            assert_eq!((error.code().as_str(), error.message()), ("MalformedPolicy", Some(message)));
+            assert_eq!(
+                (error.code().as_str(), error.message()),
+                ("MalformedPolicy", Some(message))
+            );
         };
-        check("no", "Policies must be valid JSON and the first byte must be '{'");
+        check(
+            "no",
+            "Policies must be valid JSON and the first byte must be '{'",
+        );
         check("{}", "Missing required field Statement");
-        check(r#"{"Statement": [{"Effect": "Allow"}]}"#, "Missing required field Principal");
+        check(
+            r#"{"Statement": [{"Effect": "Allow"}]}"#,
+            "Missing required field Principal",
+        );
         let other = r#"{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "arn:aws:s3:::other/*"}}"#;
         check(other, "Policy has invalid resource");
     }

@@ -3,9 +3,10 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-s3-bucket.html>
 
 use s3s::dto::{
-    AbortIncompleteMultipartUpload, BucketVersioningStatus, ExpirationStatus, LifecycleExpiration, LifecycleRule,
-    NoncurrentVersionExpiration, ObjectOwnership, PublicAccessBlockConfiguration, ServerSideEncryption,
-    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag,
+    AbortIncompleteMultipartUpload, BucketVersioningStatus, ExpirationStatus, LifecycleExpiration,
+    LifecycleRule, NoncurrentVersionExpiration, ObjectOwnership, PublicAccessBlockConfiguration,
+    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
+    ServerSideEncryptionRule, Tag,
 };
 use serde_json::Value as Json;
 
@@ -15,12 +16,17 @@ use super::settings::Settings;
 use super::store::Store;
 
 impl Store {
-    /// Sets a bucket up as the properties of an `AWS::S3::Bucket` say: what they leave out is as in a new bucket, but for
-    /// versioning, which can't be undone.
+    /// Sets a bucket up as the properties of an `AWS::S3::Bucket` say: what they leave out is as in
+    /// a new bucket, but for versioning, which can't be undone.
     pub fn set_up_bucket(&self, name: &str, tags: &[(String, String)], properties: &Json) {
         let mut buckets = lock(&self.buckets);
-        let Some(bucket) = buckets.get_mut(name) else { return };
-        let tag = |(key, value): &(String, String)| Tag { key: Some(key.clone()), value: Some(value.clone()) };
+        let Some(bucket) = buckets.get_mut(name) else {
+            return;
+        };
+        let tag = |(key, value): &(String, String)| Tag {
+            key: Some(key.clone()),
+            value: Some(value.clone()),
+        };
         let old = std::mem::replace(&mut bucket.settings, Settings::new(&bucket.account));
         let settings = &mut bucket.settings;
         settings.tags = Some(tags.iter().map(tag).collect());
@@ -32,7 +38,9 @@ impl Store {
         if let Some(block) = public_access_block(properties) {
             settings.public_access_block = Some(block);
         }
-        if let Some(ownership) = properties["OwnershipControls"]["Rules"][0]["ObjectOwnership"].as_str() {
+        if let Some(ownership) =
+            properties["OwnershipControls"]["Rules"][0]["ObjectOwnership"].as_str()
+        {
             settings.ownership = Some(ObjectOwnership::from(ownership.to_owned()));
         }
         let rules = properties["LifecycleConfiguration"]["Rules"].as_array();
@@ -42,11 +50,15 @@ impl Store {
     /// Sets a bucket's policy; one of a bucket that isn't here is left to whoever has the bucket.
     ///
     /// # Errors
-    /// S3's own: it is no policy for this bucket, or one that the bucket's public access block forbids.
+    /// S3's own: it is no policy for this bucket, or one that the bucket's public access block
+    /// forbids.
     pub fn put_policy(&self, name: &str, text: &str) -> Result<(), String> {
         let mut buckets = lock(&self.buckets);
-        let Some(bucket) = buckets.get_mut(name) else { return Ok(()) };
-        let policy = Policy::parse(text, name).map_err(|error| error.message().unwrap_or_default().to_owned())?;
+        let Some(bucket) = buckets.get_mut(name) else {
+            return Ok(());
+        };
+        let policy = Policy::parse(text, name)
+            .map_err(|error| error.message().unwrap_or_default().to_owned())?;
         if policy.is_public() && bucket.settings.blocks(|block| block.block_public_policy) {
             return Err("API: s3:PutBucketPolicy Access Denied".to_owned());
         }
@@ -70,16 +82,21 @@ fn encryption(properties: &Json) -> Option<ServerSideEncryptionConfiguration> {
     let rules = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"].as_array()?;
     let rule = |rule: &Json| {
         let default = &rule["ServerSideEncryptionByDefault"];
-        let by_default = default["SSEAlgorithm"].as_str().map(|algorithm| ServerSideEncryptionByDefault {
-            kms_master_key_id: default["KMSMasterKeyID"].as_str().map(str::to_owned),
-            sse_algorithm: ServerSideEncryption::from(algorithm.to_owned()),
-        });
+        let by_default =
+            default["SSEAlgorithm"]
+                .as_str()
+                .map(|algorithm| ServerSideEncryptionByDefault {
+                    kms_master_key_id: default["KMSMasterKeyID"].as_str().map(str::to_owned),
+                    sse_algorithm: ServerSideEncryption::from(algorithm.to_owned()),
+                });
         ServerSideEncryptionRule {
             apply_server_side_encryption_by_default: by_default,
             bucket_key_enabled: Some(flag(&rule["BucketKeyEnabled"])),
         }
     };
-    Some(ServerSideEncryptionConfiguration { rules: rules.iter().map(rule).collect() })
+    Some(ServerSideEncryptionConfiguration {
+        rules: rules.iter().map(rule).collect(),
+    })
 }
 
 fn public_access_block(properties: &Json) -> Option<PublicAccessBlockConfiguration> {
@@ -96,10 +113,16 @@ fn lifecycle_rule(rule: &Json) -> LifecycleRule {
     let noncurrent = number(&rule["NoncurrentVersionExpiration"]["NoncurrentDays"])
         .or_else(|| number(&rule["NoncurrentVersionExpirationInDays"]));
     LifecycleRule {
-        abort_incomplete_multipart_upload: number(&rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"])
-            .map(|days| AbortIncompleteMultipartUpload { days_after_initiation: Some(days) }),
-        expiration: number(&rule["ExpirationInDays"])
-            .map(|days| LifecycleExpiration { days: Some(days), ..LifecycleExpiration::default() }),
+        abort_incomplete_multipart_upload: number(
+            &rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"],
+        )
+        .map(|days| AbortIncompleteMultipartUpload {
+            days_after_initiation: Some(days),
+        }),
+        expiration: number(&rule["ExpirationInDays"]).map(|days| LifecycleExpiration {
+            days: Some(days),
+            ..LifecycleExpiration::default()
+        }),
         filter: None,
         id: rule["Id"].as_str().map(str::to_owned),
         noncurrent_version_expiration: noncurrent.map(|days| NoncurrentVersionExpiration {
@@ -115,7 +138,11 @@ fn lifecycle_rule(rule: &Json) -> LifecycleRule {
 
 /// Templates write booleans and numbers as text too.
 fn flag(value: &Json) -> bool {
-    value.as_bool().unwrap_or_else(|| value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true")))
+    value.as_bool().unwrap_or_else(|| {
+        value
+            .as_str()
+            .is_some_and(|text| text.eq_ignore_ascii_case("true"))
+    })
 }
 
 fn number(value: &Json) -> Option<i32> {

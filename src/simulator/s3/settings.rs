@@ -1,4 +1,5 @@
-//! What a bucket is set to: tags, policy, encryption, public access, ownership, versioning, ACL, lifecycle.
+//! What a bucket is set to: tags, policy, encryption, public access, ownership, versioning, ACL,
+//! lifecycle.
 
 use std::collections::HashSet;
 
@@ -34,7 +35,9 @@ impl Settings {
                 ignore_public_acls: Some(true),
                 restrict_public_buckets: Some(true),
             }),
-            ownership: Some(ObjectOwnership::from_static(ObjectOwnership::BUCKET_OWNER_ENFORCED)),
+            ownership: Some(ObjectOwnership::from_static(
+                ObjectOwnership::BUCKET_OWNER_ENFORCED,
+            )),
             versioning: None,
             acl: acl::private(account),
             lifecycle: None,
@@ -42,22 +45,34 @@ impl Settings {
     }
 
     pub fn has_acls_off(&self) -> bool {
-        self.ownership.as_ref().map(ObjectOwnership::as_str) == Some(ObjectOwnership::BUCKET_OWNER_ENFORCED)
+        self.ownership.as_ref().map(ObjectOwnership::as_str)
+            == Some(ObjectOwnership::BUCKET_OWNER_ENFORCED)
     }
 
     /// Whether the public access block says so.
     pub fn blocks(&self, what: fn(&PublicAccessBlockConfiguration) -> Option<bool>) -> bool {
-        self.public_access_block.as_ref().and_then(what).unwrap_or_default()
+        self.public_access_block
+            .as_ref()
+            .and_then(what)
+            .unwrap_or_default()
     }
 
     pub fn is_versioned(&self) -> bool {
-        self.versioning.as_ref().map(BucketVersioningStatus::as_str) == Some(BucketVersioningStatus::ENABLED)
+        self.versioning.as_ref().map(BucketVersioningStatus::as_str)
+            == Some(BucketVersioningStatus::ENABLED)
     }
 
     /// How an object is encrypted that doesn't say it: algorithm and key.
     pub fn encrypts(&self) -> (Option<ServerSideEncryption>, Option<String>) {
-        let rule = self.encryption.rules.first().and_then(|rule| rule.apply_server_side_encryption_by_default.as_ref());
-        (rule.map(|rule| rule.sse_algorithm.clone()), rule.and_then(|rule| rule.kms_master_key_id.clone()))
+        let rule = self
+            .encryption
+            .rules
+            .first()
+            .and_then(|rule| rule.apply_server_side_encryption_by_default.as_ref());
+        (
+            rule.map(|rule| rule.sse_algorithm.clone()),
+            rule.and_then(|rule| rule.kms_master_key_id.clone()),
+        )
     }
 }
 
@@ -94,7 +109,11 @@ pub fn checked(tags: TagSet, most: usize) -> S3Result<TagSet> {
         }
     }
     if tags.len() > most {
-        return Err(refusal(400, "BadRequest", format!("Bucket tag count cannot be greater than {most}")));
+        return Err(refusal(
+            400,
+            "BadRequest",
+            format!("Bucket tag count cannot be greater than {most}"),
+        ));
     }
     Ok(tags)
 }
@@ -102,14 +121,24 @@ pub fn checked(tags: TagSet, most: usize) -> S3Result<TagSet> {
 /// The most tags of a bucket.
 pub const BUCKET_TAGS: usize = 50;
 
-pub fn get_bucket_tagging(cloud: &Cloud, _: &Asker, input: GetBucketTaggingInput) -> S3Result<GetBucketTaggingOutput> {
+pub fn get_bucket_tagging(
+    cloud: &Cloud,
+    _: &Asker,
+    input: GetBucketTaggingInput,
+) -> S3Result<GetBucketTaggingOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
         let absent = || refusal(404, "NoSuchTagSet", "The TagSet does not exist");
-        Ok(GetBucketTaggingOutput { tag_set: bucket.settings.tags.clone().ok_or_else(absent)? })
+        Ok(GetBucketTaggingOutput {
+            tag_set: bucket.settings.tags.clone().ok_or_else(absent)?,
+        })
     })
 }
 
-pub fn put_bucket_tagging(cloud: &Cloud, _: &Asker, input: PutBucketTaggingInput) -> S3Result<PutBucketTaggingOutput> {
+pub fn put_bucket_tagging(
+    cloud: &Cloud,
+    _: &Asker,
+    input: PutBucketTaggingInput,
+) -> S3Result<PutBucketTaggingOutput> {
     let tags = checked(input.tagging.tag_set, BUCKET_TAGS)?;
     cloud.s3.with(&input.bucket, |bucket| {
         bucket.settings.tags = Some(tags);
@@ -128,11 +157,23 @@ pub fn delete_bucket_tagging(
     })
 }
 
-pub fn get_bucket_policy(cloud: &Cloud, _: &Asker, input: GetBucketPolicyInput) -> S3Result<GetBucketPolicyOutput> {
+pub fn get_bucket_policy(
+    cloud: &Cloud,
+    _: &Asker,
+    input: GetBucketPolicyInput,
+) -> S3Result<GetBucketPolicyOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
-        let absent = || refusal(404, "NoSuchBucketPolicy", "The bucket policy does not exist");
+        let absent = || {
+            refusal(
+                404,
+                "NoSuchBucketPolicy",
+                "The bucket policy does not exist",
+            )
+        };
         let policy = bucket.settings.policy.as_ref().ok_or_else(absent)?;
-        Ok(GetBucketPolicyOutput { policy: Some(policy.text.clone()) })
+        Ok(GetBucketPolicyOutput {
+            policy: Some(policy.text.clone()),
+        })
     })
 }
 
@@ -142,14 +183,26 @@ pub fn get_bucket_policy_status(
     input: GetBucketPolicyStatusInput,
 ) -> S3Result<GetBucketPolicyStatusOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
-        let absent = || refusal(404, "NoSuchBucketPolicy", "The bucket policy does not exist");
+        let absent = || {
+            refusal(
+                404,
+                "NoSuchBucketPolicy",
+                "The bucket policy does not exist",
+            )
+        };
         let policy = bucket.settings.policy.as_ref().ok_or_else(absent)?;
-        let policy_status = Some(PolicyStatus { is_public: Some(policy.is_public()) });
+        let policy_status = Some(PolicyStatus {
+            is_public: Some(policy.is_public()),
+        });
         Ok(GetBucketPolicyStatusOutput { policy_status })
     })
 }
 
-pub fn put_bucket_policy(cloud: &Cloud, _: &Asker, input: PutBucketPolicyInput) -> S3Result<PutBucketPolicyOutput> {
+pub fn put_bucket_policy(
+    cloud: &Cloud,
+    _: &Asker,
+    input: PutBucketPolicyInput,
+) -> S3Result<PutBucketPolicyOutput> {
     let policy = Policy::parse(&input.policy, &input.bucket)?;
     cloud.s3.with(&input.bucket, |bucket| {
         if policy.is_public() && bucket.settings.blocks(|block| block.block_public_policy) {
@@ -178,7 +231,9 @@ pub fn get_bucket_encryption(
 ) -> S3Result<GetBucketEncryptionOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
         let server_side_encryption_configuration = Some(bucket.settings.encryption.clone());
-        Ok(GetBucketEncryptionOutput { server_side_encryption_configuration })
+        Ok(GetBucketEncryptionOutput {
+            server_side_encryption_configuration,
+        })
     })
 }
 
@@ -214,9 +269,21 @@ pub fn get_public_access_block(
 ) -> S3Result<GetPublicAccessBlockOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
         const CODE: &str = "NoSuchPublicAccessBlockConfiguration";
-        let absent = || refusal(404, CODE, "The public access block configuration was not found");
-        let block = bucket.settings.public_access_block.clone().ok_or_else(absent)?;
-        Ok(GetPublicAccessBlockOutput { public_access_block_configuration: Some(block) })
+        let absent = || {
+            refusal(
+                404,
+                CODE,
+                "The public access block configuration was not found",
+            )
+        };
+        let block = bucket
+            .settings
+            .public_access_block
+            .clone()
+            .ok_or_else(absent)?;
+        Ok(GetPublicAccessBlockOutput {
+            public_access_block_configuration: Some(block),
+        })
     })
 }
 
@@ -259,7 +326,9 @@ pub fn get_bucket_ownership_controls(
         const CODE: &str = "OwnershipControlsNotFoundError";
         let absent = || refusal(404, CODE, "The bucket ownership controls were not found");
         let object_ownership = bucket.settings.ownership.clone().ok_or_else(absent)?;
-        let ownership_controls = Some(OwnershipControls { rules: vec![OwnershipControlsRule { object_ownership }] });
+        let ownership_controls = Some(OwnershipControls {
+            rules: vec![OwnershipControlsRule { object_ownership }],
+        });
         Ok(GetBucketOwnershipControlsOutput { ownership_controls })
     })
 }
@@ -270,7 +339,9 @@ pub fn put_bucket_ownership_controls(
     input: PutBucketOwnershipControlsInput,
 ) -> S3Result<PutBucketOwnershipControlsOutput> {
     let mut rules = input.ownership_controls.rules;
-    let (Some(rule), true) = (rules.pop(), rules.is_empty()) else { return Err(malformed_xml()) };
+    let (Some(rule), true) = (rules.pop(), rules.is_empty()) else {
+        return Err(malformed_xml());
+    };
     let known = [
         ObjectOwnership::BUCKET_OWNER_ENFORCED,
         ObjectOwnership::BUCKET_OWNER_PREFERRED,
@@ -282,7 +353,8 @@ pub fn put_bucket_ownership_controls(
     cloud.s3.with(&input.bucket, |bucket| {
         let enforces = rule.object_ownership.as_str() == ObjectOwnership::BUCKET_OWNER_ENFORCED;
         if enforces && bucket.settings.acl != acl::private(&bucket.account) {
-            let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
+            let message =
+                "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
             return Err(refusal(400, "InvalidBucketAclWithObjectOwnership", message));
         }
         bucket.settings.ownership = Some(rule.object_ownership);
@@ -307,7 +379,10 @@ pub fn get_bucket_versioning(
     input: GetBucketVersioningInput,
 ) -> S3Result<GetBucketVersioningOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
-        Ok(GetBucketVersioningOutput { mfa_delete: None, status: bucket.settings.versioning.clone() })
+        Ok(GetBucketVersioningOutput {
+            mfa_delete: None,
+            status: bucket.settings.versioning.clone(),
+        })
     })
 }
 
@@ -317,10 +392,20 @@ pub fn put_bucket_versioning(
     input: PutBucketVersioningInput,
 ) -> S3Result<PutBucketVersioningOutput> {
     let status = input.versioning_configuration.status;
-    let known = [BucketVersioningStatus::ENABLED, BucketVersioningStatus::SUSPENDED];
-    if !status.as_ref().is_some_and(|status| known.contains(&status.as_str())) {
+    let known = [
+        BucketVersioningStatus::ENABLED,
+        BucketVersioningStatus::SUSPENDED,
+    ];
+    if !status
+        .as_ref()
+        .is_some_and(|status| known.contains(&status.as_str()))
+    {
         const CODE: &str = "IllegalVersioningConfigurationException";
-        return Err(refusal(400, CODE, "The Versioning element must be specified"));
+        return Err(refusal(
+            400,
+            CODE,
+            "The Versioning element must be specified",
+        ));
     }
     cloud.s3.with(&input.bucket, |bucket| {
         bucket.settings.versioning = status;
@@ -328,14 +413,25 @@ pub fn put_bucket_versioning(
     })
 }
 
-pub fn get_bucket_acl(cloud: &Cloud, _: &Asker, input: GetBucketAclInput) -> S3Result<GetBucketAclOutput> {
+pub fn get_bucket_acl(
+    cloud: &Cloud,
+    _: &Asker,
+    input: GetBucketAclInput,
+) -> S3Result<GetBucketAclOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
         let grants = Some(bucket.settings.acl.clone());
-        Ok(GetBucketAclOutput { grants, owner: Some(acl::owner(&bucket.account)) })
+        Ok(GetBucketAclOutput {
+            grants,
+            owner: Some(acl::owner(&bucket.account)),
+        })
     })
 }
 
-pub fn put_bucket_acl(cloud: &Cloud, _: &Asker, input: PutBucketAclInput) -> S3Result<PutBucketAclOutput> {
+pub fn put_bucket_acl(
+    cloud: &Cloud,
+    _: &Asker,
+    input: PutBucketAclInput,
+) -> S3Result<PutBucketAclOutput> {
     let grants = [
         (Permission::FULL_CONTROL, &input.grant_full_control),
         (Permission::READ, &input.grant_read),
@@ -345,7 +441,10 @@ pub fn put_bucket_acl(cloud: &Cloud, _: &Asker, input: PutBucketAclInput) -> S3R
     ];
     let given = acl::Given {
         canned: input.acl.as_ref().map(BucketCannedACL::as_str),
-        grants: grants.into_iter().filter_map(|(permission, to)| Some((permission, to.as_deref()?))).collect(),
+        grants: grants
+            .into_iter()
+            .filter_map(|(permission, to)| Some((permission, to.as_deref()?)))
+            .collect(),
         policy: input.access_control_policy,
     };
     cloud.s3.with(&input.bucket, |bucket| {
@@ -363,7 +462,10 @@ pub fn get_bucket_lifecycle_configuration(
         const CODE: &str = "NoSuchLifecycleConfiguration";
         let absent = || refusal(404, CODE, "The lifecycle configuration does not exist");
         let rules = bucket.settings.lifecycle.clone().ok_or_else(absent)?;
-        Ok(GetBucketLifecycleConfigurationOutput { rules: Some(rules), ..Default::default() })
+        Ok(GetBucketLifecycleConfigurationOutput {
+            rules: Some(rules),
+            ..Default::default()
+        })
     })
 }
 
@@ -372,7 +474,10 @@ pub fn put_bucket_lifecycle_configuration(
     _: &Asker,
     input: PutBucketLifecycleConfigurationInput,
 ) -> S3Result<PutBucketLifecycleConfigurationOutput> {
-    let rules = input.lifecycle_configuration.map(|given| given.rules).filter(|rules| !rules.is_empty());
+    let rules = input
+        .lifecycle_configuration
+        .map(|given| given.rules)
+        .filter(|rules| !rules.is_empty());
     let rules = rules.ok_or_else(malformed_xml)?;
     cloud.s3.with(&input.bucket, |bucket| {
         bucket.settings.lifecycle = Some(rules);

@@ -114,38 +114,57 @@ impl Store {
     pub fn object(&self, bucket: &str, key: &str) -> Result<Bytes, Missing> {
         let buckets = lock(&self.buckets);
         let bucket = buckets.get(bucket).ok_or(Missing::Bucket)?;
-        bucket.current(key).map(|(_, object)| object.bytes.clone()).ok_or(Missing::Key)
+        bucket
+            .current(key)
+            .map(|(_, object)| object.bytes.clone())
+            .ok_or(Missing::Key)
     }
 
     pub fn bucket(&self, name: &str) -> Option<BucketFacts> {
-        let facts = |bucket: &Bucket| BucketFacts { account: bucket.account.clone(), region: bucket.region.clone() };
+        let facts = |bucket: &Bucket| BucketFacts {
+            account: bucket.account.clone(),
+            region: bucket.region.clone(),
+        };
         lock(&self.buckets).get(name).map(facts)
     }
 
     /// Whether a bucket holds nothing, or isn't there.
     pub fn is_empty(&self, name: &str) -> bool {
-        lock(&self.buckets).get(name).is_none_or(|bucket| bucket.keys.is_empty())
+        lock(&self.buckets)
+            .get(name)
+            .is_none_or(|bucket| bucket.keys.is_empty())
     }
 
     /// Makes a bucket in the caller's region.
     ///
     /// # Errors
     /// S3's own: the name is taken, or can't be one.
-    pub fn create_bucket(&self, caller: &Caller, name: &str, now: Timestamp) -> Result<(), ServiceError> {
+    pub fn create_bucket(
+        &self,
+        caller: &Caller,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
         if !is_bucket_name(name) {
-            return Err(ServiceError::new(400, "InvalidBucketName", "The specified bucket is not valid."));
+            return Err(ServiceError::new(
+                400,
+                "InvalidBucketName",
+                "The specified bucket is not valid.",
+            ));
         }
         let mut buckets = lock(&self.buckets);
         match buckets.get(name) {
             Some(bucket) if bucket.account == caller.account => Err(ServiceError::new(
                 409,
                 "BucketAlreadyOwnedByYou",
-                "Your previous request to create the named bucket succeeded and you already own it.",
+                "Your previous request to create the named bucket succeeded and you already own \
+                 it.",
             )),
             Some(_) => Err(ServiceError::new(
                 409,
                 "BucketAlreadyExists",
-                "The requested bucket name is not available. The bucket namespace is shared by all users of the system. \
+                "The requested bucket name is not available. The bucket namespace is shared by all \
+                 users of the system. \
                  Please select a different name and try again.",
             )),
             None => {
@@ -162,7 +181,11 @@ impl Store {
     pub fn delete_bucket(&self, name: &str) -> Result<(), ServiceError> {
         let mut buckets = lock(&self.buckets);
         let Some(bucket) = buckets.get(name) else {
-            return Err(ServiceError::new(404, "NoSuchBucket", "The specified bucket does not exist"));
+            return Err(ServiceError::new(
+                404,
+                "NoSuchBucket",
+                "The specified bucket does not exist",
+            ));
         };
         if bucket.keys.is_empty() {
             buckets.remove(name);
@@ -170,7 +193,10 @@ impl Store {
         }
         let message = match bucket.settings.versioning {
             None => "The bucket you tried to delete is not empty",
-            Some(_) => "The bucket you tried to delete is not empty. You must delete all versions in the bucket.",
+            Some(_) => {
+                "The bucket you tried to delete is not empty. You must delete all versions in the \
+                 bucket."
+            }
         };
         Err(ServiceError::new(409, "BucketNotEmpty", message))
     }
@@ -179,7 +205,13 @@ impl Store {
     ///
     /// # Errors
     /// There is no such bucket.
-    pub fn put(&self, bucket: &str, key: &str, bytes: Bytes, now: Timestamp) -> Result<(), Missing> {
+    pub fn put(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: Bytes,
+        now: Timestamp,
+    ) -> Result<(), Missing> {
         let mut buckets = lock(&self.buckets);
         let bucket = buckets.get_mut(bucket).ok_or(Missing::Bucket)?;
         let object = Object {
@@ -195,15 +227,25 @@ impl Store {
     }
 
     /// Does something with a bucket, which is locked meanwhile.
-    pub(super) fn with<T>(&self, name: &str, act: impl FnOnce(&mut Bucket) -> S3Result<T>) -> S3Result<T> {
-        act(lock(&self.buckets).get_mut(name).ok_or_else(no_such_bucket)?)
+    pub(super) fn with<T>(
+        &self,
+        name: &str,
+        act: impl FnOnce(&mut Bucket) -> S3Result<T>,
+    ) -> S3Result<T> {
+        act(lock(&self.buckets)
+            .get_mut(name)
+            .ok_or_else(no_such_bucket)?)
     }
 
     /// Name, region and time of creation of an account's buckets.
     pub(super) fn of_account(&self, account: &str) -> Vec<(String, String, Timestamp)> {
         let buckets = lock(&self.buckets);
-        let owned = buckets.iter().filter(|(_, bucket)| bucket.account == account);
-        owned.map(|(name, bucket)| (name.clone(), bucket.region.clone(), bucket.created)).collect()
+        let owned = buckets
+            .iter()
+            .filter(|(_, bucket)| bucket.account == account);
+        owned
+            .map(|(name, bucket)| (name.clone(), bucket.region.clone(), bucket.created))
+            .collect()
     }
 }
 
@@ -241,11 +283,18 @@ impl Bucket {
             });
         };
         let Some(version) = versions.iter().find(|version| version.id == id) else {
-            return Err(refusal(404, "NoSuchVersion", "The specified version does not exist."));
+            return Err(refusal(
+                404,
+                "NoSuchVersion",
+                "The specified version does not exist.",
+            ));
         };
         let object = version.object.as_ref().ok_or_else(|| {
-            let mut error =
-                refusal(405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
+            let mut error = refusal(
+                405,
+                "MethodNotAllowed",
+                "The specified method is not allowed against this resource.",
+            );
             error.set_headers(marker_headers(version));
             error
         })?;
@@ -254,12 +303,17 @@ impl Bucket {
 
     pub fn find_mut(&mut self, key: &str, id: Option<&str>) -> S3Result<(&str, &mut Object)> {
         self.find(key, id)?;
-        let versions = self.keys.get_mut(key).map(Vec::as_mut_slice).unwrap_or_default();
+        let versions = self
+            .keys
+            .get_mut(key)
+            .map(Vec::as_mut_slice)
+            .unwrap_or_default();
         let version = match id {
             Some(id) => versions.iter_mut().find(|version| version.id == id),
             None => versions.last_mut(),
         };
-        let found = version.and_then(|version| Some((version.id.as_str(), version.object.as_mut()?)));
+        let found =
+            version.and_then(|version| Some((version.id.as_str(), version.object.as_mut()?)));
         found.ok_or_else(super::no_such_key)
     }
 
@@ -268,24 +322,33 @@ impl Bucket {
         self.push(key, Some(object), now)
     }
 
-    /// Deletes a version, or puts a delete marker, or deletes the only version: what S3 does in such a bucket.
+    /// Deletes a version, or puts a delete marker, or deletes the only version: what S3 does in
+    /// such a bucket.
     pub fn delete(&mut self, key: &str, id: Option<&str>, now: Timestamp) -> Deleted {
         if let Some(id) = id {
-            let Some(versions) = self.keys.get_mut(key) else { return Deleted::default() };
+            let Some(versions) = self.keys.get_mut(key) else {
+                return Deleted::default();
+            };
             let at = versions.iter().position(|version| version.id == id);
             let removed = at.map(|at| versions.remove(at));
             if versions.is_empty() {
                 self.keys.remove(key);
             }
             let was_marker = removed.is_some_and(|version| version.object.is_none());
-            return Deleted { version_id: Some(id.to_owned()), marker: was_marker };
+            return Deleted {
+                version_id: Some(id.to_owned()),
+                marker: was_marker,
+            };
         }
         if self.settings.versioning.is_none() {
             self.keys.remove(key);
             return Deleted::default();
         }
         let version_id = self.push(key, None, now);
-        Deleted { version_id, marker: true }
+        Deleted {
+            version_id,
+            marker: true,
+        }
     }
 
     fn push(&mut self, key: &str, object: Option<Object>, now: Timestamp) -> Option<String> {
@@ -297,7 +360,11 @@ impl Bucket {
             versions.retain(|version| version.id != NULL);
             NULL.to_owned()
         };
-        versions.push(Version { id: id.clone(), modified: now, object });
+        versions.push(Version {
+            id: id.clone(),
+            modified: now,
+            object,
+        });
         self.settings.versioning.is_some().then_some(id)
     }
 }
@@ -312,7 +379,10 @@ pub(super) struct Deleted {
 
 fn marker_headers(marker: &Version) -> http::HeaderMap {
     let mut headers = http::HeaderMap::new();
-    headers.insert("x-amz-delete-marker", http::HeaderValue::from_static("true"));
+    headers.insert(
+        "x-amz-delete-marker",
+        http::HeaderValue::from_static("true"),
+    );
     if let Ok(id) = http::HeaderValue::from_str(&marker.id) {
         headers.insert("x-amz-version-id", id);
     }
@@ -322,8 +392,12 @@ fn marker_headers(marker: &Version) -> http::HeaderMap {
 /// Whether a bucket may be made with the name.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
 pub fn is_bucket_name(name: &str) -> bool {
-    let reserved = ["sthree-", "amzn-s3-demo-"].iter().any(|prefix| name.starts_with(prefix))
-        || ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"].iter().any(|suffix| name.ends_with(suffix));
+    let reserved = ["sthree-", "amzn-s3-demo-"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+        || ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"]
+            .iter()
+            .any(|suffix| name.ends_with(suffix));
     s3s::path::check_bucket_name(name) && !reserved
 }
 
@@ -335,8 +409,15 @@ pub(super) fn etag_of(bytes: &[u8]) -> String {
 /// The ETag as S3 shows it: of what a KMS key encrypts it isn't the MD5 of the content.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>
 pub(super) fn shown_etag(etag: String, about: &About) -> String {
-    let is_kms = about.encryption.as_ref().is_some_and(|it| it.as_str().starts_with("aws:kms"));
-    if is_kms { etag_of(format!("encrypted {etag}").as_bytes()) } else { etag }
+    let is_kms = about
+        .encryption
+        .as_ref()
+        .is_some_and(|it| it.as_str().starts_with("aws:kms"));
+    if is_kms {
+        etag_of(format!("encrypted {etag}").as_bytes())
+    } else {
+        etag
+    }
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
@@ -359,7 +440,10 @@ mod tests {
     use super::*;
 
     fn caller(account: &str) -> Caller {
-        Caller { account: account.into(), region: "eu-west-1".into() }
+        Caller {
+            account: account.into(),
+            region: "eu-west-1".into(),
+        }
     }
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -367,49 +451,106 @@ mod tests {
     #[test]
     fn buckets_are_made_filled_and_deleted() {
         let store = Store::default();
-        let create =
-            |account: &str, name: &str| store.create_bucket(&caller(account), name, NOW).map_err(|error| error.code);
+        let create = |account: &str, name: &str| {
+            store
+                .create_bucket(&caller(account), name, NOW)
+                .map_err(|error| error.code)
+        };
         assert_eq!(create("1", "bucket"), Ok(()));
         assert_eq!(create("1", "bucket"), Err("BucketAlreadyOwnedByYou".into()));
         assert_eq!(create("2", "bucket"), Err("BucketAlreadyExists".into()));
-        for bad in ["Bucket", "ab", "a..b", "192.168.1.1", "xn--abc", "abc-s3alias", "a_b_c", "sthree-abc"] {
+        for bad in [
+            "Bucket",
+            "ab",
+            "a..b",
+            "192.168.1.1",
+            "xn--abc",
+            "abc-s3alias",
+            "a_b_c",
+            "sthree-abc",
+        ] {
             assert_eq!(create("1", bad), Err("InvalidBucketName".into()), "{bad}");
         }
-        assert_eq!(store.bucket("bucket"), Some(BucketFacts { account: "1".into(), region: "eu-west-1".into() }));
+        assert_eq!(
+            store.bucket("bucket"),
+            Some(BucketFacts {
+                account: "1".into(),
+                region: "eu-west-1".into()
+            })
+        );
         assert_eq!(store.object("bucket", "k"), Err(Missing::Key));
         assert_eq!(store.object("nowhere", "k"), Err(Missing::Bucket));
-        store.put("bucket", "k", Bytes::from_static(b"v"), NOW).unwrap();
+        store
+            .put("bucket", "k", Bytes::from_static(b"v"), NOW)
+            .unwrap();
         assert_eq!(store.object("bucket", "k").unwrap(), "v");
         assert!(!store.is_empty("bucket"));
-        let delete = || store.delete_bucket("bucket").map_err(|error| (error.status, error.message));
-        assert_eq!(delete(), Err((409, "The bucket you tried to delete is not empty".into())));
-        store.with("bucket", |bucket| Ok(bucket.delete("k", None, NOW))).unwrap_or_else(|_| panic!());
+        let delete = || {
+            store
+                .delete_bucket("bucket")
+                .map_err(|error| (error.status, error.message))
+        };
+        assert_eq!(
+            delete(),
+            Err((409, "The bucket you tried to delete is not empty".into()))
+        );
+        store
+            .with("bucket", |bucket| Ok(bucket.delete("k", None, NOW)))
+            .unwrap_or_else(|_| panic!());
         assert!(store.is_empty("bucket"));
         assert_eq!(delete(), Ok(()));
-        assert_eq!(delete(), Err((404, "The specified bucket does not exist".into())));
+        assert_eq!(
+            delete(),
+            Err((404, "The specified bucket does not exist".into()))
+        );
     }
 
     #[test]
     fn versions_pile_up_where_they_are_kept() {
         let store = Store::default();
         store.create_bucket(&caller("1"), "bucket", NOW).unwrap();
-        let put = |text: &'static str| store.put("bucket", "k", Bytes::from_static(text.as_bytes()), NOW).unwrap();
-        let count = || store.with("bucket", |bucket| Ok(bucket.keys.get("k").map_or(0, Vec::len))).unwrap();
-        let delete =
-            |id: Option<String>| store.with("bucket", |bucket| Ok(bucket.delete("k", id.as_deref(), NOW))).unwrap();
+        let put = |text: &'static str| {
+            store
+                .put("bucket", "k", Bytes::from_static(text.as_bytes()), NOW)
+                .unwrap()
+        };
+        let count = || {
+            store
+                .with("bucket", |bucket| {
+                    Ok(bucket.keys.get("k").map_or(0, Vec::len))
+                })
+                .unwrap()
+        };
+        let delete = |id: Option<String>| {
+            store
+                .with("bucket", |bucket| {
+                    Ok(bucket.delete("k", id.as_deref(), NOW))
+                })
+                .unwrap()
+        };
         put("a");
         put("b");
         assert_eq!(count(), 1);
         let version = |status: &str| {
-            store.set_up_bucket("bucket", &[], &serde_json::json!({"VersioningConfiguration": {"Status": status}}));
+            store.set_up_bucket(
+                "bucket",
+                &[],
+                &serde_json::json!({"VersioningConfiguration": {"Status": status}}),
+            );
         };
         version("Enabled");
         put("c");
         put("d");
-        assert_eq!((count(), store.object("bucket", "k").unwrap()), (3, Bytes::from_static(b"d")));
+        assert_eq!(
+            (count(), store.object("bucket", "k").unwrap()),
+            (3, Bytes::from_static(b"d"))
+        );
         let marker = delete(None);
         assert!(marker.marker && marker.version_id.is_some());
-        assert_eq!((count(), store.object("bucket", "k")), (4, Err(Missing::Key)));
+        assert_eq!(
+            (count(), store.object("bucket", "k")),
+            (4, Err(Missing::Key))
+        );
         assert!(!store.is_empty("bucket"));
         assert!(delete(marker.version_id).marker);
         assert_eq!(store.object("bucket", "k").unwrap(), "d");
@@ -417,9 +558,18 @@ mod tests {
         put("e");
         // The version from before versioning had the same ID as this one.
         assert_eq!(count(), 3);
-        assert_eq!(delete(Some(NULL.into())), Deleted { version_id: Some(NULL.into()), marker: false });
+        assert_eq!(
+            delete(Some(NULL.into())),
+            Deleted {
+                version_id: Some(NULL.into()),
+                marker: false
+            }
+        );
         assert_eq!(count(), 2);
         let message = store.delete_bucket("bucket").unwrap_err().message;
-        assert!(message.ends_with("You must delete all versions in the bucket."), "{message}");
+        assert!(
+            message.ends_with("You must delete all versions in the bucket."),
+            "{message}"
+        );
     }
 }

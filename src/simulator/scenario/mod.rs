@@ -1,8 +1,10 @@
-//! What goes wrong on purpose: the scenario file as types, and the answers to who asks whether something is to fail.
+//! What goes wrong on purpose: the scenario file as types, and the answers to who asks whether
+//! something is to fail.
 //!
-//! `read` reads a file and says all that is wrong with it. CloudFormation asks about resources, the protocols ask about
-//! calls (`fault` says how a fault looks on the wire), S3 and CloudFormation ask what is not visible yet. The doc
-//! comments are the descriptions in `schemas/scenario.schema.json`, which is generated from these types.
+//! `read` reads a file and says all that is wrong with it. CloudFormation asks about resources, the
+//! protocols ask about calls (`fault` says how a fault looks on the wire), S3 and CloudFormation
+//! ask what is not visible yet. The doc comments are the descriptions in
+//! `schemas/scenario.schema.json`, which is generated from these types.
 
 mod pattern;
 mod read;
@@ -61,11 +63,13 @@ pub struct ResourceRule {
     pub takes: Option<HumanDuration>,
     /// It fails, with this as the reason
     pub fails: Option<String>,
-    /// It fails since nobody answers in time: the signals of a wait condition or a creation policy, the response of a custom resource
+    /// It fails since nobody answers in time: the signals of a wait condition or a creation policy,
+    /// the response of a custom resource
     pub times_out: bool,
     /// When it stops to fail; without it, never
     pub until: Option<Until>,
-    /// What Fn::GetAtt gives for its attributes, such as the data of a custom resource or a wait condition
+    /// What Fn::GetAtt gives for its attributes, such as the data of a custom resource or a wait
+    /// condition
     pub attributes: Map<String, Json>,
 }
 
@@ -214,11 +218,14 @@ pub struct RuleUsage {
 }
 
 impl RuleUsage {
-    /// The rules that nothing has met so far, as the file's reader would count them: `resources[0]`.
+    /// The rules that nothing has met so far, as the file's reader would count them:
+    /// `resources[0]`.
     pub fn unmet(&self) -> Vec<String> {
         let met = lock(&self.met);
         let unmet = self.rules.iter().filter(|rule| !met.contains(*rule));
-        unmet.map(|(list, index)| format!("{list}[{index}]")).collect()
+        unmet
+            .map(|(list, index)| format!("{list}[{index}]"))
+            .collect()
     }
 }
 
@@ -263,8 +270,14 @@ pub struct CallFacts<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallFault {
     Throttle,
-    Deny { message: Option<String> },
-    Error { status: u16, code: String, message: String },
+    Deny {
+        message: Option<String>,
+    },
+    Error {
+        status: u16,
+        code: String,
+        message: String,
+    },
     Delay(Duration),
     Hang(Duration),
     Cut,
@@ -276,21 +289,35 @@ const LASTS: Duration = Duration::from_secs(30);
 impl Scenario {
     pub fn new(file: ScenarioFile) -> Self {
         let calls = Mutex::new(vec![(0, 0); file.calls.len()]);
-        Self { file, calls, attempts: Mutex::default(), met: Arc::default() }
+        Self {
+            file,
+            calls,
+            attempts: Mutex::default(),
+            met: Arc::default(),
+        }
     }
 
     /// Tells later which rules have met nothing.
     pub fn usage(&self) -> RuleUsage {
         let resources = (0..self.file.resources.len()).map(|index| ("resources", index));
         let calls = (0..self.file.calls.len()).map(|index| ("calls", index));
-        RuleUsage { rules: resources.chain(calls).collect(), met: self.met.clone() }
+        RuleUsage {
+            rules: resources.chain(calls).collect(),
+            met: self.met.clone(),
+        }
     }
 
-    /// What becomes of the resource; to ask is an attempt. Of the rules that apply, the first with a time and the first
-    /// with a failure count.
+    /// What becomes of the resource; to ask is an attempt. Of the rules that apply, the first with
+    /// a time and the first with a failure count.
     pub fn resource_fault(&self, facts: &ResourceFacts, is_empty: &dyn Fn(&str) -> bool) -> Impact {
         let mut impact = Impact::default();
-        for (index, rule) in self.file.resources.iter().enumerate().filter(|(_, rule)| rule.applies(facts)) {
+        for (index, rule) in self
+            .file
+            .resources
+            .iter()
+            .enumerate()
+            .filter(|(_, rule)| rule.applies(facts))
+        {
             lock(&self.met).insert(("resources", index));
             impact.takes = impact.takes.or(rule.takes.map(|it| it.0));
             let is_first = impact.fails.is_none() && !impact.times_out;
@@ -309,11 +336,22 @@ impl Scenario {
         facts: &ResourceFacts,
         is_empty: &dyn Fn(&str) -> bool,
     ) -> bool {
-        let Some(until) = &rule.until else { return true };
-        let full = until.bucket_is_empty.as_deref().is_some_and(|bucket| !is_empty(bucket));
+        let Some(until) = &rule.until else {
+            return true;
+        };
+        let full = until
+            .bucket_is_empty
+            .as_deref()
+            .is_some_and(|bucket| !is_empty(bucket));
         let early = until.attempts.is_some_and(|allowed| {
             let owned = |text: &str| text.to_owned();
-            let key = (index, owned(facts.account), owned(facts.region), owned(facts.stack), owned(facts.logical_id));
+            let key = (
+                index,
+                owned(facts.account),
+                owned(facts.region),
+                owned(facts.stack),
+                owned(facts.logical_id),
+            );
             let mut attempts = lock(&self.attempts);
             let failed = attempts.entry(key).or_default();
             let fails = *failed < allowed.get();
@@ -323,10 +361,19 @@ impl Scenario {
         full || early
     }
 
-    /// What an attribute of the resource is, if the file says so: the resource's own entry, else the first rule that does.
+    /// What an attribute of the resource is, if the file says so: the resource's own entry, else
+    /// the first rule that does.
     pub fn attribute(&self, facts: &ResourceFacts, name: &str) -> Option<&Json> {
-        let own = self.file.attributes.get(facts.logical_id).and_then(|attributes| attributes.get(name));
-        let mut rules = self.file.resources.iter().filter(|rule| rule.is_about(facts));
+        let own = self
+            .file
+            .attributes
+            .get(facts.logical_id)
+            .and_then(|attributes| attributes.get(name));
+        let mut rules = self
+            .file
+            .resources
+            .iter()
+            .filter(|rule| rule.is_about(facts));
         own.or_else(|| rules.find_map(|rule| rule.attributes.get(name)))
     }
 
@@ -338,23 +385,36 @@ impl Scenario {
         let mut counts = lock(&self.calls);
         let rules = self.file.calls.iter().zip(counts.iter_mut());
         // Every rule counts the calls that it is about, whichever of them hits.
-        let hits: Vec<&CallRule> =
-            rules.filter_map(|(rule, counts)| rule.hits(facts, counts).then_some(rule)).collect();
-        let met = counts.iter().enumerate().filter(|(_, (seen, _))| *seen > 0).map(|(index, _)| ("calls", index));
+        let hits: Vec<&CallRule> = rules
+            .filter_map(|(rule, counts)| rule.hits(facts, counts).then_some(rule))
+            .collect();
+        let met = counts
+            .iter()
+            .enumerate()
+            .filter(|(_, (seen, _))| *seen > 0)
+            .map(|(index, _)| ("calls", index));
         lock(&self.met).extend(met);
         hits.first().map(|rule| (rule.phase, rule.to_fault()))
     }
 
     /// Whether the account has the region switched off.
     pub fn is_disabled(&self, region: &str) -> bool {
-        self.file.disabled_regions.iter().any(|pattern| pattern.matches(region))
+        self.file
+            .disabled_regions
+            .iter()
+            .any(|pattern| pattern.matches(region))
     }
 
     /// How long after it was made the stack or bucket stays unseen, as AWS's time.
     pub fn hidden_for(&self, kind: HiddenKind, region: &str, name: &str) -> Option<Duration> {
-        let applies =
-            |rule: &&HiddenRule| rule.kind == kind && among(&rule.regions, region) && meets(rule.name.as_ref(), name);
-        self.file.hidden.iter().find(applies).map(|rule| rule.lasts.0)
+        let applies = |rule: &&HiddenRule| {
+            rule.kind == kind && among(&rule.regions, region) && meets(rule.name.as_ref(), name)
+        };
+        self.file
+            .hidden
+            .iter()
+            .find(applies)
+            .map(|rule| rule.lasts.0)
     }
 }
 
@@ -380,7 +440,10 @@ impl CallRule {
     fn hits(&self, facts: &CallFacts, (seen, hit): &mut (u64, u64)) -> bool {
         let about = self.service.matches(facts.service)
             && meets(self.action.as_ref(), facts.action)
-            && self.name.as_ref().is_none_or(|name| facts.name.is_some_and(|found| name.matches(found)))
+            && self
+                .name
+                .as_ref()
+                .is_none_or(|name| facts.name.is_some_and(|found| name.matches(found)))
             && among(&self.regions, facts.region)
             && among(&self.accounts, facts.account);
         if !about {
@@ -388,7 +451,10 @@ impl CallRule {
         }
         *seen += 1;
         let number = seen.saturating_sub(self.skip.into());
-        let due = number > 0 && self.every.is_none_or(|every| number % u64::from(every.get()) == 0);
+        let due = number > 0
+            && self
+                .every
+                .is_none_or(|every| number % u64::from(every.get()) == 0);
         let hits = due && self.times.is_none_or(|times| *hit < u64::from(times.get()));
         *hit += u64::from(hits);
         hits
@@ -398,11 +464,19 @@ impl CallRule {
         let lasts = self.lasts.map_or(LASTS, |it| it.0);
         match self.fault {
             FaultKind::Throttle => CallFault::Throttle,
-            FaultKind::Deny => CallFault::Deny { message: self.message.clone() },
+            FaultKind::Deny => CallFault::Deny {
+                message: self.message.clone(),
+            },
             FaultKind::Error => CallFault::Error {
                 status: self.status.unwrap_or(500),
-                code: self.code.clone().unwrap_or_else(|| "InternalFailure".to_owned()),
-                message: self.message.clone().unwrap_or_else(|| "The scenario says so.".to_owned()),
+                code: self
+                    .code
+                    .clone()
+                    .unwrap_or_else(|| "InternalFailure".to_owned()),
+                message: self
+                    .message
+                    .clone()
+                    .unwrap_or_else(|| "The scenario says so.".to_owned()),
             },
             FaultKind::Delay => CallFault::Delay(lasts),
             FaultKind::Hang => CallFault::Hang(lasts),

@@ -15,10 +15,11 @@ impl Pattern {
     }
 }
 
-/// Whether the whole text is as the pattern says. Linear in both for any number of stars: after a mismatch only the
-/// last star takes one more character.
+/// Whether the whole text is as the pattern says. Linear in both for any number of stars: after a
+/// mismatch only the last star takes one more character.
 pub fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
@@ -32,7 +33,9 @@ pub fn matches(pattern: &str, text: &str) -> bool {
                 t += 1;
             }
             _ => {
-                let Some((at, taken)) = star else { return false };
+                let Some((at, taken)) = star else {
+                    return false;
+                };
                 star = Some((at, taken + 1));
                 p = at + 1;
                 t = taken + 1;
@@ -48,8 +51,9 @@ mod tests {
 
     #[test]
     fn wildcards() {
-        let check =
-            |pattern: &str, text: &str, expect: bool| assert_eq!(matches(pattern, text), expect, "{pattern} {text}");
+        let check = |pattern: &str, text: &str, expect: bool| {
+            assert_eq!(matches(pattern, text), expect, "{pattern} {text}")
+        };
         check("", "", true);
         check("", "a", false);
         check("*", "", true);

@@ -38,31 +38,53 @@ pub fn schema() -> Schema {
 
 /// What the keys of one rule have to do with each other.
 fn rules(checker: &mut Checker, root: &Node) {
-    let list = |key: &str| root.get(key).and_then(Node::as_sequence).unwrap_or_default().iter().enumerate();
+    let list = |key: &str| {
+        root.get(key)
+            .and_then(Node::as_sequence)
+            .unwrap_or_default()
+            .iter()
+            .enumerate()
+    };
     for (n, rule) in list("resources").filter(|(_, rule)| rule.as_mapping().is_some()) {
         let changes = ["fails", "times_out", "takes", "attributes"];
         if changes.iter().all(|key| rule.get(key).is_none()) {
-            let message =
-                format!("`resources[{n}]` changes nothing: it lacks `fails`, `times_out`, `takes` or `attributes`");
+            let message = format!(
+                "`resources[{n}]` changes nothing: it lacks `fails`, `times_out`, `takes` or \
+                 `attributes`"
+            );
             checker.error(rule.at, message, None);
         }
         if let (Some(_), Some(times_out)) = (rule.get("fails"), rule.get("times_out")) {
-            checker.error(times_out.at, format!("`resources[{n}]` has both `fails` and `times_out`"), None);
+            checker.error(
+                times_out.at,
+                format!("`resources[{n}]` has both `fails` and `times_out`"),
+                None,
+            );
         }
-        if let (Some(until), None) = (rule.get("until"), rule.get("fails").or(rule.get("times_out"))) {
+        if let (Some(until), None) = (
+            rule.get("until"),
+            rule.get("fails").or(rule.get("times_out")),
+        ) {
             checker.error(
                 until.at,
                 format!("`resources[{n}].until` says when to stop failing, but nothing fails"),
                 None,
             );
         }
-        if let Some(until) = rule.get("until").filter(|until| until.as_mapping().is_some_and(<[_]>::is_empty)) {
-            let message = format!("`resources[{n}].until` says nothing: it lacks `attempts` or `bucket_is_empty`");
+        if let Some(until) = rule
+            .get("until")
+            .filter(|until| until.as_mapping().is_some_and(<[_]>::is_empty))
+        {
+            let message = format!(
+                "`resources[{n}].until` says nothing: it lacks `attempts` or `bucket_is_empty`"
+            );
             checker.error(until.at, message, None);
         }
     }
     for (n, rule) in list("calls") {
-        let Some(fault) = rule.get("fault").and_then(Node::as_str) else { continue };
+        let Some(fault) = rule.get("fault").and_then(Node::as_str) else {
+            continue;
+        };
         let takes = |key: &str| match key {
             "message" => matches!(fault, "error" | "deny"),
             "code" | "status" => fault == "error",
@@ -70,7 +92,14 @@ fn rules(checker: &mut Checker, root: &Node) {
             _ => true,
         };
         for (key, _) in rule.entries().iter().filter(|(key, _)| !takes(&key.text)) {
-            checker.error(key.at, format!("`calls[{n}].{}` means nothing to the fault `{fault}`", key.text), None);
+            checker.error(
+                key.at,
+                format!(
+                    "`calls[{n}].{}` means nothing to the fault `{fault}`",
+                    key.text
+                ),
+                None,
+            );
         }
     }
 }
@@ -82,7 +111,9 @@ mod tests {
     fn read_text(text: &str) -> Result<Scenario, Vec<String>> {
         let file: Arc<Path> = Arc::from(Path::new("s.yml"));
         let said = |all: Vec<Diagnostic>| all.iter().map(ToString::to_string).collect();
-        scenario(&file, yaml::parse(&file, text)).map(|(scenario, _)| scenario).map_err(said)
+        scenario(&file, yaml::parse(&file, text))
+            .map(|(scenario, _)| scenario)
+            .map_err(said)
     }
 
     /// `UPDATE_SCHEMAS=1 cargo test --lib scenario` writes the file anew.
@@ -98,14 +129,24 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_said_at_its_place() {
-        let check = |text: &str, expect: &[&str]| assert_eq!(read_text(text).unwrap_err(), expect, "{text}");
-        check("- a", &["s.yml:1:1: the scenario is a list, but must be a mapping"]);
-        check("resource: []", &["s.yml:1:1: the scenario has no key `resource` (did you mean `resources`?)"]);
+        let check = |text: &str, expect: &[&str]| {
+            assert_eq!(read_text(text).unwrap_err(), expect, "{text}")
+        };
         check(
-            "calls:\n- action: X\n  fault: thorttle\n- {service: s3, fault: cut, for: 1s, times: 0, skip: -1, regions: a}",
+            "- a",
+            &["s.yml:1:1: the scenario is a list, but must be a mapping"],
+        );
+        check(
+            "resource: []",
+            &["s.yml:1:1: the scenario has no key `resource` (did you mean `resources`?)"],
+        );
+        check(
+            "calls:\n- action: X\n  fault: thorttle\n- {service: s3, fault: cut, for: 1s, times: \
+             0, skip: -1, regions: a}",
             &[
                 "s.yml:2:3: `calls[0]` lacks `service`",
-                "s.yml:3:10: `calls[0].fault` is `thorttle`, but must be one of throttle, deny, error, delay, hang, cut \
+                "s.yml:3:10: `calls[0].fault` is `thorttle`, but must be one of throttle, deny, \
+                 error, delay, hang, cut \
                  (did you mean `throttle`?)",
                 "s.yml:4:29: `calls[1].for` means nothing to the fault `cut`",
                 "s.yml:4:45: `calls[1].times` is 0, but must be between 1 and 4294967295",
@@ -114,19 +155,26 @@ mod tests {
             ],
         );
         check(
-            "resources:\n- {stack: a, until: {}}\n- {takes: 5, accounts: [123456789012], phase: [create]}\n- fails: !x y",
+            "resources:\n- {stack: a, until: {}}\n- {takes: 5, accounts: [123456789012], phase: \
+             [create]}\n- fails: !x y",
             &[
-                "s.yml:2:3: `resources[0]` changes nothing: it lacks `fails`, `times_out`, `takes` or `attributes`",
+                "s.yml:2:3: `resources[0]` changes nothing: it lacks `fails`, `times_out`, `takes` \
+                 or `attributes`",
                 "s.yml:2:21: `resources[0].until` says when to stop failing, but nothing fails",
-                "s.yml:2:21: `resources[0].until` says nothing: it lacks `attempts` or `bucket_is_empty`",
-                "s.yml:3:11: `resources[1].takes` is a whole number, but must be a duration such as 30s",
-                "s.yml:3:25: `resources[1].accounts[0]` is a whole number, but must be text (write it in quotes: \"123456789012\")",
-                "s.yml:3:47: `resources[1].phase` is a list, but must be one of create, update, delete, rollback",
+                "s.yml:2:21: `resources[0].until` says nothing: it lacks `attempts` or \
+                 `bucket_is_empty`",
+                "s.yml:3:11: `resources[1].takes` is a whole number, but must be a duration such \
+                 as 30s",
+                "s.yml:3:25: `resources[1].accounts[0]` is a whole number, but must be text (write \
+                 it in quotes: \"123456789012\")",
+                "s.yml:3:47: `resources[1].phase` is a list, but must be one of create, update, \
+                 delete, rollback",
                 "s.yml:4:13: `resources[2].fails` has the tag `!x`, which means nothing here",
             ],
         );
         check(
-            "attributes: {Rand: abc}\nresources: [{fails: x, times_out: true}, {attributes: [], times_out: 'true'}]",
+            "attributes: {Rand: abc}\nresources: [{fails: x, times_out: true}, {attributes: [], \
+             times_out: 'true'}]",
             &[
                 "s.yml:1:20: `attributes.Rand` is text, but must be a mapping",
                 "s.yml:2:35: `resources[0]` has both `fails` and `times_out`",
@@ -147,13 +195,19 @@ mod tests {
     #[test]
     fn a_file_of_everything_is_read() {
         for empty in ["", "# nothing\n", "{}", "resources: []"] {
-            assert_eq!(read_text(empty).unwrap().file, ScenarioFile::default(), "{empty}");
+            assert_eq!(
+                read_text(empty).unwrap().file,
+                ScenarioFile::default(),
+                "{empty}"
+            );
         }
         let all = "resources:\n\
-             - {stack: 'tcat-*', logical_id: Q, type: 'AWS::SQS::*', regions: [us-east-1], accounts: ['1'], phase: delete,\n\
+             - {stack: 'tcat-*', logical_id: Q, type: 'AWS::SQS::*', regions: [us-east-1], \
+             accounts: ['1'], phase: delete,\n\
              \x20  takes: 5m, fails: no, until: {attempts: 2, bucket_is_empty: b}}\n\
              calls:\n\
-             - {service: s3, action: Put*, name: b, regions: [a], accounts: ['1'], fault: error, code: C, message: M,\n\
+             - {service: s3, action: Put*, name: b, regions: [a], accounts: ['1'], fault: error, \
+             code: C, message: M,\n\
              \x20  status: 503, skip: 1, every: 2, times: 3}\n\
              - {service: ec2, fault: hang, for: 1.5s}\n\
              hidden: [{kind: stack, name: s, regions: [a], for: 10s}]\n\
@@ -161,7 +215,14 @@ mod tests {
         // YAML 1.1 takes `no` for a truth value, and a reason is text.
         assert_eq!(read_text(all).unwrap_err().len(), 1);
         let scenario = read_text(&all.replace("fails: no", "fails: 'no'")).unwrap();
-        assert_eq!((scenario.file.resources.len(), scenario.file.calls.len(), scenario.file.hidden.len()), (1, 2, 1));
+        assert_eq!(
+            (
+                scenario.file.resources.len(),
+                scenario.file.calls.len(),
+                scenario.file.hidden.len()
+            ),
+            (1, 2, 1)
+        );
         let json = serde_json::json!({"calls": [{"service": "s3", "fault": "cut"}]}).to_string();
         assert_eq!(read_text(&json).unwrap().file.calls.len(), 1);
     }

@@ -18,12 +18,19 @@ fn resources_are_met_by_every_condition() {
     let check = |rule: serde_json::Value, expect: bool| {
         let mut rule = rule;
         rule["fails"] = "x".into();
-        let found = scenario(serde_json::json!({"resources": [rule]})).resource_fault(&QUEUE, &|_| true);
+        let found =
+            scenario(serde_json::json!({"resources": [rule]})).resource_fault(&QUEUE, &|_| true);
         assert_eq!(found.fails.is_some(), expect, "{rule}");
     };
     check(serde_json::json!({}), true);
-    check(serde_json::json!({"stack": "tcat-*", "logical_id": "Queue", "type": "AWS::SQS::*"}), true);
-    check(serde_json::json!({"regions": ["eu-*", "us-east-1"], "accounts": ["123456789012"]}), true);
+    check(
+        serde_json::json!({"stack": "tcat-*", "logical_id": "Queue", "type": "AWS::SQS::*"}),
+        true,
+    );
+    check(
+        serde_json::json!({"regions": ["eu-*", "us-east-1"], "accounts": ["123456789012"]}),
+        true,
+    );
     check(serde_json::json!({"stack": "other"}), false);
     check(serde_json::json!({"logical_id": "Que"}), false);
     check(serde_json::json!({"type": "AWS::SNS::Topic"}), false);
@@ -49,8 +56,15 @@ fn resources_stop_failing() {
         impact.fails
     };
     assert_eq!(ask(&QUEUE, false).as_deref(), Some("first"));
-    let elsewhere = ResourceFacts { region: "eu-west-1", ..QUEUE };
-    assert_eq!(ask(&elsewhere, true).as_deref(), Some("first"), "each resource is counted for itself");
+    let elsewhere = ResourceFacts {
+        region: "eu-west-1",
+        ..QUEUE
+    };
+    assert_eq!(
+        ask(&elsewhere, true).as_deref(),
+        Some("first"),
+        "each resource is counted for itself"
+    );
     assert_eq!(ask(&QUEUE, false).as_deref(), Some("first"));
     assert_eq!(ask(&QUEUE, false).as_deref(), Some("full"));
     assert_eq!(ask(&QUEUE, true), None);
@@ -58,22 +72,38 @@ fn resources_stop_failing() {
 
 #[test]
 fn calls_are_counted() {
-    let facts =
-        |service, action| CallFacts { service, action, account: "1", region: "us-east-1", name: Some("tcat-a") };
+    let facts = |service, action| CallFacts {
+        service,
+        action,
+        account: "1",
+        region: "us-east-1",
+        name: Some("tcat-a"),
+    };
     let create = facts("cloudformation", "CreateStack");
     let check = |rule: serde_json::Value, expect: &str| {
         let mut rule = rule;
         rule["service"] = "cloudformation".into();
         rule["fault"] = "throttle".into();
         let scenario = scenario(serde_json::json!({"calls": [rule]}));
-        let hits: String = (0..8).map(|_| if scenario.call_fault(&create).is_some() { 'x' } else { '.' }).collect();
+        let hits: String = (0..8)
+            .map(|_| {
+                if scenario.call_fault(&create).is_some() {
+                    'x'
+                } else {
+                    '.'
+                }
+            })
+            .collect();
         assert_eq!(hits, expect, "{rule}");
     };
     check(serde_json::json!({}), "xxxxxxxx");
     check(serde_json::json!({"times": 2}), "xx......");
     check(serde_json::json!({"skip": 3}), "...xxxxx");
     check(serde_json::json!({"every": 3}), "..x..x..");
-    check(serde_json::json!({"skip": 1, "every": 2, "times": 2}), "..x.x...");
+    check(
+        serde_json::json!({"skip": 1, "every": 2, "times": 2}),
+        "..x.x...",
+    );
     check(
         serde_json::json!({"action": "Create*", "name": "tcat-*", "regions": ["us-*"], "accounts": ["1"]}),
         "xxxxxxxx",
@@ -83,9 +113,17 @@ fn calls_are_counted() {
     check(serde_json::json!({"accounts": ["2"]}), "........");
     let silent = scenario(serde_json::json!({"calls": [{"service": "s3", "fault": "cut"}]}));
     assert_eq!(silent.call_fault(&create), None);
-    assert_eq!(silent.call_fault(&facts("s3", "PutObject")), Some((CallPhase::Before, CallFault::Cut)));
-    let after = scenario(serde_json::json!({"calls": [{"service": "s3", "fault": "cut", "phase": "after"}]}));
-    assert_eq!(after.call_fault(&facts("s3", "PutObject")), Some((CallPhase::After, CallFault::Cut)));
+    assert_eq!(
+        silent.call_fault(&facts("s3", "PutObject")),
+        Some((CallPhase::Before, CallFault::Cut))
+    );
+    let after = scenario(
+        serde_json::json!({"calls": [{"service": "s3", "fault": "cut", "phase": "after"}]}),
+    );
+    assert_eq!(
+        after.call_fault(&facts("s3", "PutObject")),
+        Some((CallPhase::After, CallFault::Cut))
+    );
 }
 
 #[test]
@@ -93,20 +131,41 @@ fn faults_say_what_they_are() {
     let check = |rule: serde_json::Value, expect: CallFault| {
         let mut rule = rule;
         rule["service"] = "*".into();
-        let facts = CallFacts { service: "s3", action: "PutObject", account: "1", region: "r", name: None };
+        let facts = CallFacts {
+            service: "s3",
+            action: "PutObject",
+            account: "1",
+            region: "r",
+            name: None,
+        };
         let found = scenario(serde_json::json!({"calls": [rule]})).call_fault(&facts);
         assert_eq!(found, Some((CallPhase::Before, expect)), "{rule}");
     };
-    check(serde_json::json!({"fault": "deny"}), CallFault::Deny { message: None });
-    check(serde_json::json!({"fault": "hang"}), CallFault::Hang(Duration::from_secs(30)));
-    check(serde_json::json!({"fault": "delay", "for": "1s"}), CallFault::Delay(Duration::from_secs(1)));
+    check(
+        serde_json::json!({"fault": "deny"}),
+        CallFault::Deny { message: None },
+    );
+    check(
+        serde_json::json!({"fault": "hang"}),
+        CallFault::Hang(Duration::from_secs(30)),
+    );
+    check(
+        serde_json::json!({"fault": "delay", "for": "1s"}),
+        CallFault::Delay(Duration::from_secs(1)),
+    );
     let error = |status, code: &str, message: &str| CallFault::Error {
         status,
         code: code.to_owned(),
         message: message.to_owned(),
     };
-    check(serde_json::json!({"fault": "error"}), error(500, "InternalFailure", "The scenario says so."));
-    check(serde_json::json!({"fault": "error", "code": "C", "message": "M", "status": 409}), error(409, "C", "M"));
+    check(
+        serde_json::json!({"fault": "error"}),
+        error(500, "InternalFailure", "The scenario says so."),
+    );
+    check(
+        serde_json::json!({"fault": "error", "code": "C", "message": "M", "status": 409}),
+        error(409, "C", "M"),
+    );
 }
 
 #[test]

@@ -1,8 +1,10 @@
-//! What the simulator holds from the start: a seed file as types, and how it gets into the services.
+//! What the simulator holds from the start: a seed file as types, and how it gets into the
+//! services.
 //!
-//! `read` reads a file and says all that is wrong with it. Buckets are created with the simulator; what belongs to an account
-//! and region is put there before the first call from it, so that it can be changed and deleted like anything else. The doc
-//! comments are the descriptions in `schemas/seed.schema.json`, which is generated from these types.
+//! `read` reads a file and says all that is wrong with it. Buckets are created with the simulator;
+//! what belongs to an account and region is put there before the first call from it, so that it can
+//! be changed and deleted like anything else. The doc comments are the descriptions in
+//! `schemas/seed.schema.json`, which is generated from these types.
 
 mod read;
 
@@ -38,7 +40,8 @@ pub struct SeedFile {
     pub images: Option<Vec<ImageSeed>>,
     /// Route 53 hosted zones; with this list, a parameter that names another hosted zone is refused
     pub hosted_zones: Option<Vec<HostedZoneSeed>>,
-    /// VPCs with their subnets and security groups; with this list, a parameter that names others is refused
+    /// VPCs with their subnets and security groups; with this list, a parameter that names others
+    /// is refused
     pub vpcs: Option<Vec<VpcSeed>>,
 }
 
@@ -250,13 +253,19 @@ pub struct Seeds {
 
 /// Whether a caller sees something that patterns restrict to accounts and regions.
 fn is_for(caller: &Caller, regions: &[Pattern], accounts: &[Pattern]) -> bool {
-    let among = |patterns: &[Pattern], text: &str| patterns.is_empty() || patterns.iter().any(|it| it.matches(text));
+    let among = |patterns: &[Pattern], text: &str| {
+        patterns.is_empty() || patterns.iter().any(|it| it.matches(text))
+    };
     among(regions, &caller.region) && among(accounts, &caller.account)
 }
 
 impl Seeds {
     pub fn new(file: SeedFile, loaded: Loaded) -> Self {
-        Self { file, objects: loaded.objects, planted: Mutex::default() }
+        Self {
+            file,
+            objects: loaded.objects,
+            planted: Mutex::default(),
+        }
     }
 
     /// Adds what another file seeds; of things with the same name the later one counts.
@@ -266,7 +275,16 @@ impl Seeds {
                 all.get_or_insert_default().extend(more);
             }
         }
-        let SeedFile { ssm_parameters, secrets, buckets, exports, key_pairs, images, hosted_zones, vpcs } = other.file;
+        let SeedFile {
+            ssm_parameters,
+            secrets,
+            buckets,
+            exports,
+            key_pairs,
+            images,
+            hosted_zones,
+            vpcs,
+        } = other.file;
         self.file.ssm_parameters.extend(ssm_parameters);
         self.file.secrets.extend(secrets);
         self.file.buckets.extend(buckets);
@@ -282,29 +300,46 @@ impl Seeds {
     pub fn add_bucket(&mut self, name: &str, region: &str) {
         if !self.file.buckets.iter().any(|bucket| bucket.name == name) {
             let region = Some(region.to_owned());
-            self.file.buckets.push(BucketSeed { name: name.to_owned(), region, ..BucketSeed::default() });
+            self.file.buckets.push(BucketSeed {
+                name: name.to_owned(),
+                region,
+                ..BucketSeed::default()
+            });
         }
     }
 
     /// Adds an object to a bucket.
     pub fn add_object(&mut self, bucket: &str, key: &str, content: Bytes) {
-        self.objects.insert((bucket.to_owned(), key.to_owned()), content);
+        self.objects
+            .insert((bucket.to_owned(), key.to_owned()), content);
     }
 
     /// The caller's key pairs; none where none are seeded at all, and so nothing is known of them.
-    pub fn key_pairs<'s>(&'s self, caller: &'s Caller) -> Option<impl Iterator<Item = &'s KeyPairSeed>> {
+    pub fn key_pairs<'s>(
+        &'s self,
+        caller: &'s Caller,
+    ) -> Option<impl Iterator<Item = &'s KeyPairSeed>> {
         let all = self.file.key_pairs.as_ref()?;
-        Some(all.iter().filter(|it| is_for(caller, &it.regions, &it.accounts)))
+        Some(
+            all.iter()
+                .filter(|it| is_for(caller, &it.regions, &it.accounts)),
+        )
     }
 
     /// The caller's images; none as for [`Seeds::key_pairs`].
     pub fn images<'s>(&'s self, caller: &'s Caller) -> Option<impl Iterator<Item = &'s ImageSeed>> {
         let all = self.file.images.as_ref()?;
-        Some(all.iter().filter(|it| is_for(caller, &it.regions, &it.accounts)))
+        Some(
+            all.iter()
+                .filter(|it| is_for(caller, &it.regions, &it.accounts)),
+        )
     }
 
     /// The caller's hosted zones, which belong to no region; none as for [`Seeds::key_pairs`].
-    pub fn hosted_zones<'s>(&'s self, caller: &'s Caller) -> Option<impl Iterator<Item = &'s HostedZoneSeed>> {
+    pub fn hosted_zones<'s>(
+        &'s self,
+        caller: &'s Caller,
+    ) -> Option<impl Iterator<Item = &'s HostedZoneSeed>> {
         let all = self.file.hosted_zones.as_ref()?;
         Some(all.iter().filter(|it| is_for(caller, &[], &it.accounts)))
     }
@@ -312,23 +347,35 @@ impl Seeds {
     /// The caller's VPCs; none as for [`Seeds::key_pairs`].
     pub fn vpcs<'s>(&'s self, caller: &'s Caller) -> Option<impl Iterator<Item = &'s VpcSeed>> {
         let all = self.file.vpcs.as_ref()?;
-        Some(all.iter().filter(|it| is_for(caller, &it.regions, &it.accounts)))
+        Some(
+            all.iter()
+                .filter(|it| is_for(caller, &it.regions, &it.accounts)),
+        )
     }
 
-    /// Whether something of a parameter's type (`AWS::EC2::VPC::Id`) is seeded; none where nothing of that kind is.
+    /// Whether something of a parameter's type (`AWS::EC2::VPC::Id`) is seeded; none where nothing
+    /// of that kind is.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-supplied-parameter-types.html>
     pub fn has(&self, caller: &Caller, parameter_type: &str, value: &str) -> Option<bool> {
         match parameter_type {
-            "AWS::EC2::KeyPair::KeyName" => Some(self.key_pairs(caller)?.any(|it| it.name == value)),
+            "AWS::EC2::KeyPair::KeyName" => {
+                Some(self.key_pairs(caller)?.any(|it| it.name == value))
+            }
             "AWS::EC2::Image::Id" => Some(self.images(caller)?.any(|it| it.id == value)),
-            "AWS::Route53::HostedZone::Id" => Some(self.hosted_zones(caller)?.any(|it| it.id == value)),
+            "AWS::Route53::HostedZone::Id" => {
+                Some(self.hosted_zones(caller)?.any(|it| it.id == value))
+            }
             "AWS::EC2::VPC::Id" => Some(self.vpcs(caller)?.any(|it| it.id == value)),
-            "AWS::EC2::Subnet::Id" => {
-                Some(self.vpcs(caller)?.flat_map(|it| &it.subnets).any(|subnet| subnet.id == value))
-            }
-            "AWS::EC2::SecurityGroup::Id" => {
-                Some(self.vpcs(caller)?.flat_map(|it| &it.security_groups).any(|group| group.id == value))
-            }
+            "AWS::EC2::Subnet::Id" => Some(
+                self.vpcs(caller)?
+                    .flat_map(|it| &it.subnets)
+                    .any(|subnet| subnet.id == value),
+            ),
+            "AWS::EC2::SecurityGroup::Id" => Some(
+                self.vpcs(caller)?
+                    .flat_map(|it| &it.security_groups)
+                    .any(|group| group.id == value),
+            ),
             "AWS::EC2::SecurityGroup::GroupName" => {
                 let mut groups = self.vpcs(caller)?.flat_map(|it| &it.security_groups);
                 Some(groups.any(|group| group.name.as_deref() == Some(value)))
@@ -342,8 +389,14 @@ impl Seeds {
         let now = cloud.clock.now();
         for bucket in &self.file.buckets {
             let owner = Caller {
-                account: bucket.account.clone().unwrap_or_else(|| ACCOUNT_ID.to_owned()),
-                region: bucket.region.clone().unwrap_or_else(|| "us-east-1".to_owned()),
+                account: bucket
+                    .account
+                    .clone()
+                    .unwrap_or_else(|| ACCOUNT_ID.to_owned()),
+                region: bucket
+                    .region
+                    .clone()
+                    .unwrap_or_else(|| "us-east-1".to_owned()),
             };
             // Names are checked where they are read, so it can only be there already.
             let _ = cloud.s3.create_bucket(&owner, &bucket.name, now);
@@ -359,13 +412,28 @@ impl Seeds {
             return;
         }
         let now = cloud.clock.now();
-        for it in self.file.ssm_parameters.iter().filter(|it| is_for(caller, &it.regions, &it.accounts)) {
+        for it in self
+            .file
+            .ssm_parameters
+            .iter()
+            .filter(|it| is_for(caller, &it.regions, &it.accounts))
+        {
             cloud.ssm.put(caller, &it.name, it.kind, &it.value, now);
         }
-        for it in self.file.secrets.iter().filter(|it| is_for(caller, &it.regions, &it.accounts)) {
+        for it in self
+            .file
+            .secrets
+            .iter()
+            .filter(|it| is_for(caller, &it.regions, &it.accounts))
+        {
             it.plant(cloud, caller, now);
         }
-        for it in self.file.exports.iter().filter(|it| is_for(caller, &it.regions, &it.accounts)) {
+        for it in self
+            .file
+            .exports
+            .iter()
+            .filter(|it| is_for(caller, &it.regions, &it.accounts))
+        {
             cloud.cloudformation.add_export(caller, &it.name, &it.value);
         }
     }
@@ -373,10 +441,16 @@ impl Seeds {
 
 impl SecretSeed {
     fn plant(&self, cloud: &Cloud, caller: &Caller, now: Timestamp) {
-        let keys = || self.keys.as_ref().map(|keys| Json::Object(keys.clone()).to_string());
+        let keys = || {
+            self.keys
+                .as_ref()
+                .map(|keys| Json::Object(keys.clone()).to_string())
+        };
         let value = self.value.clone().or_else(keys);
         // The later one of the same name counts.
         cloud.secrets.delete(caller, &self.name);
-        let _ = cloud.secrets.create(caller, &self.name, value.as_deref(), now);
+        let _ = cloud
+            .secrets
+            .create(caller, &self.name, value.as_deref(), now);
     }
 }

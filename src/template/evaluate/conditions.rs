@@ -1,8 +1,8 @@
 //! The `Conditions` section, and what holds of conditions wherever they stand.
 //!
 //! All conditions are evaluated before anything is created
-//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/conditions-section-structure.html>), so a failure in one that nobody
-//! uses counts.
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/conditions-section-structure.html>),
+//! so a failure in one that nobody uses counts.
 
 use indexmap::IndexMap;
 
@@ -34,17 +34,26 @@ impl Evaluator<'_> {
         (truths, failures)
     }
 
-    /// A condition by its name. One that fails, isn't declared or stands in a circle is unknown to its users, since
-    /// that is told once: by the condition, or by `template::graph`.
+    /// A condition by its name. One that fails, isn't declared or stands in a circle is unknown to
+    /// its users, since that is told once: by the condition, or by `template::graph`.
     pub(in crate::template) fn condition(&self, name: &str) -> Truth {
         let unknown = || Truth::Unknown(Unknown::asked(format!("condition {name}")));
         let Some((_, expression)) = self.entry("Conditions", name) else {
-            return self.macros.made("Conditions", name).map_or_else(unknown, Truth::Unknown);
+            return self
+                .macros
+                .made("Conditions", name)
+                .map_or_else(unknown, Truth::Unknown);
         };
-        if self.begun_conditions.borrow().iter().any(|begun| begun == name) {
+        if self
+            .begun_conditions
+            .borrow()
+            .iter()
+            .any(|begun| begun == name)
+        {
             return unknown();
         }
-        self.named_condition(name, expression).unwrap_or_else(|_| unknown())
+        self.named_condition(name, expression)
+            .unwrap_or_else(|_| unknown())
     }
 
     fn named_condition(&self, name: &str, expression: &Node) -> Result<Truth, Failures> {
@@ -64,7 +73,11 @@ impl Evaluator<'_> {
     }
 
     /// What a condition expression comes to.
-    pub(in crate::template) fn truth(&self, expression: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
+    pub(in crate::template) fn truth(
+        &self,
+        expression: &Node,
+        scope: EvaluationScope,
+    ) -> Result<Truth, Failures> {
         let _deeper = self.deeper(expression.at)?;
         self.spend(1, expression.at)?;
         function::truth(self, expression, scope)
@@ -74,7 +87,10 @@ impl Evaluator<'_> {
     pub(in crate::template) fn exists(&self, entry: &Node) -> Result<Truth, Failures> {
         match entry.get("Condition") {
             Some(name) if name.is_scalar() => Ok(self.condition(&name.text)),
-            Some(other) => Err(self.fail(other.at, "Template format error: Every Condition member must be a string.")),
+            Some(other) => Err(self.fail(
+                other.at,
+                "Template format error: Every Condition member must be a string.",
+            )),
             None => Ok(Truth::True),
         }
     }

@@ -1,14 +1,16 @@
 //! Evaluation: what CloudFormation makes of a template with these parameter values in this place.
 //!
-//! It is lazy and has three answers. What a condition rules out is not looked at; a value, a [`Failure`] in
-//! CloudFormation's words, or an [`Unknown`] with its reasons is what everything else comes to. Where a failure hangs
-//! on something unknown it is [`Undecided`]. What lies outside of the template is asked of a [`World`]; `plan` and the
-//! simulator have their own. Nothing here does I/O.
+//! It is lazy and has three answers. What a condition rules out is not looked at; a value, a
+//! [`Failure`] in CloudFormation's words, or an [`Unknown`] with its reasons is what everything
+//! else comes to. Where a failure hangs on something unknown it is [`Undecided`]. What lies outside
+//! of the template is asked of a [`World`]; `plan` and the simulator have their own. Nothing here
+//! does I/O.
 //!
 //! - `parameters`: values against what the template declares
 //! - `conditions`, `rules`, `resources`, `outputs`: the sections
 //! - `nested`: stacks in stacks
-//! - the functions themselves are in `template::function`, what rewrites templates in `template::transform`
+//! - the functions themselves are in `template::function`, what rewrites templates in
+//!   `template::transform`
 
 mod conditions;
 mod dynamic_references;
@@ -37,11 +39,13 @@ use crate::yaml::{self, Node};
 pub(super) use nested::MAX_NESTED;
 pub use world::{Hiding, Nested, Offline, World};
 
-/// How much one evaluation may produce, in bytes of text and [`VALUE`]s, nested stacks included: several hundred times
-/// what the largest real project needs, and soon reached by a template that multiplies itself.
+/// How much one evaluation may produce, in bytes of text and [`VALUE`]s, nested stacks included:
+/// several hundred times what the largest real project needs, and soon reached by a template that
+/// multiplies itself.
 const BUDGET: usize = 64 << 20;
 
-/// What a value costs besides its text: less than the memory it takes, since most are gone again soon.
+/// What a value costs besides its text: less than the memory it takes, since most are gone again
+/// soon.
 const VALUE: usize = 16;
 
 /// How deep expressions, conditions and nested stacks may nest in each other, all counted together.
@@ -67,8 +71,8 @@ pub struct Place {
 pub struct Given {
     /// Text (of a list, its items with commas between them) or unknown.
     pub value: Value,
-    /// `parameter InstanceType is set here`, for the notes of failures: the nearest place first, then those that gave it
-    /// the value.
+    /// `parameter InstanceType is set here`, for the notes of failures: the nearest place first,
+    /// then those that gave it the value.
     pub set: Vec<Note>,
 }
 
@@ -78,14 +82,16 @@ pub type Givens = IndexMap<String, Given>;
 /// What a template comes to.
 #[derive(Clone, Debug, Default)]
 pub struct Stack {
-    /// Declared ones, in the template's order: text, lists or unknown. Those without a value are left out.
+    /// Declared ones, in the template's order: text, lists or unknown. Those without a value are
+    /// left out.
     pub parameters: IndexMap<String, Value>,
     pub conditions: IndexMap<String, Truth>,
     /// Those that exist, or may: the ones whose condition is false are left out.
     pub resources: IndexMap<String, Resource>,
     /// The same for outputs.
     pub outputs: IndexMap<String, Output>,
-    /// Everything that CloudFormation would refuse, nested stacks included, in the order in which it would come to it.
+    /// Everything that CloudFormation would refuse, nested stacks included, in the order in which
+    /// it would come to it.
     pub failures: Vec<Failure>,
     /// What would have to be known to say whether it fails.
     pub undecided: Vec<Undecided>,
@@ -105,8 +111,8 @@ pub struct Resource {
     pub at: Location,
     /// True or unknown.
     pub exists: Truth,
-    /// The entry evaluated: `Type`, `Properties`, `DependsOn`, `DeletionPolicy` and so on, but not `Condition`. What
-    /// failed is left out.
+    /// The entry evaluated: `Type`, `Properties`, `DependsOn`, `DeletionPolicy` and so on, but not
+    /// `Condition`. What failed is left out.
     pub body: IndexMap<String, Value>,
     /// Whether it has `Properties`, also such as have failed.
     pub has_properties: bool,
@@ -152,7 +158,8 @@ impl EvaluationScope {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undecided {
     pub unknown: Unknown,
-    /// What would fail, or might: `Template error: Unable to get mapping for …`, or what can't be checked.
+    /// What would fail, or might: `Template error: Unable to get mapping for …`, or what can't be
+    /// checked.
     pub failure: Failure,
 }
 
@@ -191,7 +198,8 @@ pub struct Evaluator<'a> {
 /// By the section's name, and the entry's: its number in the section.
 type SectionEntries = HashMap<&'static str, HashMap<Box<str>, usize>>;
 
-/// What keeps a hostile template from taking all time, memory or stack. Nested stacks share their parent's.
+/// What keeps a hostile template from taking all time, memory or stack. Nested stacks share their
+/// parent's.
 #[derive(Default)]
 struct Bounds {
     spent: Cell<usize>,
@@ -216,7 +224,12 @@ impl Place {
 }
 
 impl<'a> Evaluator<'a> {
-    pub fn new(template: &'a Template, place: &'a Place, givens: &Givens, world: &'a dyn World) -> Self {
+    pub fn new(
+        template: &'a Template,
+        place: &'a Place,
+        givens: &Givens,
+        world: &'a dyn World,
+    ) -> Self {
         Self::within(template, place, givens, world, Rc::default())
     }
 
@@ -234,7 +247,10 @@ impl<'a> Evaluator<'a> {
             world,
             macros: Macros::of(&template.root),
             parameters: IndexMap::new(),
-            set: givens.iter().map(|(key, given)| (key.clone(), given.set.clone())).collect(),
+            set: givens
+                .iter()
+                .map(|(key, given)| (key.clone(), given.set.clone()))
+                .collect(),
             entries: entries_of(&template.root),
             early: Vec::new(),
             conditions: RefCell::default(),
@@ -246,7 +262,11 @@ impl<'a> Evaluator<'a> {
             bounds,
         };
         written.take_parameters(givens);
-        let Expanded { root, macros, failures } = transform::expanded(&written);
+        let Expanded {
+            root,
+            macros,
+            failures,
+        } = transform::expanded(&written);
         written.early.extend(failures);
         match root {
             Some(root) => written.over(root, macros),
@@ -254,8 +274,8 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// The evaluator of the tree that transforms have made. Conditions and nested stacks that they asked for belong to the
-    /// template as it is written, and are left there.
+    /// The evaluator of the tree that transforms have made. Conditions and nested stacks that they
+    /// asked for belong to the template as it is written, and are left there.
     fn over(self, root: Node, macros: Macros) -> Self {
         Self {
             entries: entries_of(&root),
@@ -275,14 +295,21 @@ impl<'a> Evaluator<'a> {
         failures.extend(self.broken_rules());
         let (conditions, failed) = self.all_conditions();
         failures.extend(failed);
-        let mut stack = Stack { parameters: self.parameters.clone(), conditions, ..Stack::default() };
+        let mut stack = Stack {
+            parameters: self.parameters.clone(),
+            conditions,
+            ..Stack::default()
+        };
         stack.resources = self.all_resources(&mut failures);
         failures.extend(self.misplaced_failure(&self.misplaced.borrow()));
         stack.outputs = self.all_outputs(&mut failures);
         stack.undecided = self.undecided.take();
         stack.failures = failures;
         stack.rewritten_by = self.macros.unknown();
-        stack.macros_of_aws = self.macros.only_aws_runs().map(|unknown| self.world.needs(unknown));
+        stack.macros_of_aws = self
+            .macros
+            .only_aws_runs()
+            .map(|unknown| self.world.needs(unknown));
         if let Some(unknown) = self.macros.doubt() {
             stack.hang_on(&unknown);
         }
@@ -290,19 +317,35 @@ impl<'a> Evaluator<'a> {
         stack
     }
 
-    /// The template as its transforms leave it, as JSON; none for a template that has none. Functions that the plain
-    /// language doesn't have are replaced by what they come to, where that is known.
+    /// The template as its transforms leave it, as JSON; none for a template that has none.
+    /// Functions that the plain language doesn't have are replaced by what they come to, where that
+    /// is known.
     pub fn processed(&self) -> Option<serde_json::Value> {
         if !self.macros.are_any() && matches!(self.root, Cow::Borrowed(_)) {
             return None;
         }
-        let sections = self.root.entries().iter().filter(|(key, _)| &*key.text != "Transform");
-        Some(sections.map(|(key, section)| (key.text.to_string(), self.processed_node(section))).collect())
+        let sections = self
+            .root
+            .entries()
+            .iter()
+            .filter(|(key, _)| &*key.text != "Transform");
+        Some(
+            sections
+                .map(|(key, section)| (key.text.to_string(), self.processed_node(section)))
+                .collect(),
+        )
     }
 
     fn processed_node(&self, node: &Node) -> serde_json::Value {
-        const EXTENSIONS: [Function; 3] = [Function::FindInMap, Function::Length, Function::ToJsonString];
-        let is_extension = |call: Call| call.function.is_some_and(|function| EXTENSIONS.contains(&function));
+        const EXTENSIONS: [Function; 3] = [
+            Function::FindInMap,
+            Function::Length,
+            Function::ToJsonString,
+        ];
+        let is_extension = |call: Call| {
+            call.function
+                .is_some_and(|function| EXTENSIONS.contains(&function))
+        };
         if self.macros.has_language_extensions()
             && Call::of(node).is_some_and(is_extension)
             && let Ok(value) = self.value(node, EvaluationScope::Stack)
@@ -311,10 +354,13 @@ impl<'a> Evaluator<'a> {
             return value.to_json();
         }
         match &node.value {
-            yaml::Value::Sequence(items) => items.iter().map(|item| self.processed_node(item)).collect(),
-            yaml::Value::Mapping(entries) => {
-                entries.iter().map(|(key, value)| (key.text.to_string(), self.processed_node(value))).collect()
+            yaml::Value::Sequence(items) => {
+                items.iter().map(|item| self.processed_node(item)).collect()
             }
+            yaml::Value::Mapping(entries) => entries
+                .iter()
+                .map(|(key, value)| (key.text.to_string(), self.processed_node(value)))
+                .collect(),
             _ => node.to_json(),
         }
     }
@@ -327,7 +373,9 @@ impl<'a> Evaluator<'a> {
     /// An entry of a section, with its key.
     pub(in crate::template) fn entry(&self, section: &str, key: &str) -> Option<(&Node, &Node)> {
         let index = *self.entries.get(section)?.get(key)?;
-        self.section(section).get(index).map(|(key, entry)| (key, entry))
+        self.section(section)
+            .get(index)
+            .map(|(key, entry)| (key, entry))
     }
 
     /// What an expression comes to; all failures in it, not the first alone.
@@ -354,10 +402,18 @@ impl<'a> Evaluator<'a> {
         Ok(values)
     }
 
-    fn map(&self, entries: &[(Node, Node)], scope: EvaluationScope) -> Result<IndexMap<String, Value>, Failures> {
-        let value = |(key, node): &(Node, Node)| Ok((key.text.to_string(), self.value(node, scope)?));
+    fn map(
+        &self,
+        entries: &[(Node, Node)],
+        scope: EvaluationScope,
+    ) -> Result<IndexMap<String, Value>, Failures> {
+        let value =
+            |(key, node): &(Node, Node)| Ok((key.text.to_string(), self.value(node, scope)?));
         let values = together(entries.iter().map(value))?;
-        Ok(values.into_iter().filter(|(_, value)| *value != Value::NoValue).collect())
+        Ok(values
+            .into_iter()
+            .filter(|(_, value)| *value != Value::NoValue)
+            .collect())
     }
 
     pub(in crate::template) fn location(&self, at: Position) -> Location {
@@ -365,7 +421,12 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(in crate::template) fn failure(&self, at: Position, message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), at: self.location(at), nested_in: Vec::new(), notes: Vec::new() }
+        Failure {
+            message: message.into(),
+            at: self.location(at),
+            nested_in: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     pub(in crate::template) fn fail(&self, at: Position, message: impl Into<String>) -> Failures {
@@ -374,21 +435,31 @@ impl<'a> Evaluator<'a> {
 
     /// Notes that a failure hangs on something unknown.
     pub(in crate::template) fn undecided(&self, unknown: &Unknown, failure: Failure) {
-        self.undecided.borrow_mut().push(Undecided { unknown: unknown.clone(), failure });
+        self.undecided.borrow_mut().push(Undecided {
+            unknown: unknown.clone(),
+            failure,
+        });
     }
 
     /// Counts what is produced, so that no template takes all memory.
     pub(in crate::template) fn spend(&self, amount: usize, at: Position) -> Result<(), Failures> {
         let spent = self.bounds.spent.get().saturating_add(amount);
         self.bounds.spent.set(spent);
-        if spent > BUDGET { Err(self.fail(at, "the template multiplies itself beyond all bounds")) } else { Ok(()) }
+        if spent > BUDGET {
+            Err(self.fail(at, "the template multiplies itself beyond all bounds"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Counts a level for as long as the answer is kept.
     fn deeper(&self, at: Position) -> Result<Deeper, Failures> {
         let depth = self.bounds.depth.get();
         if depth >= MAX_DEPTH {
-            return Err(self.fail(at, format!("expressions nest deeper than {MAX_DEPTH} levels")));
+            return Err(self.fail(
+                at,
+                format!("expressions nest deeper than {MAX_DEPTH} levels"),
+            ));
         }
         self.bounds.depth.set(depth + 1);
         Ok(Deeper(self.bounds.clone()))
@@ -398,8 +469,15 @@ impl<'a> Evaluator<'a> {
 /// The entries of the sections that are asked for by name.
 fn entries_of(root: &Node) -> SectionEntries {
     let entries = |section| {
-        let keys = root.get(section).map_or(&[][..], Node::entries).iter().map(|(key, _)| key).enumerate();
-        let keys = keys.filter(|(_, key)| key.is_scalar()).map(|(index, key)| (key.text.clone(), index));
+        let keys = root
+            .get(section)
+            .map_or(&[][..], Node::entries)
+            .iter()
+            .map(|(key, _)| key)
+            .enumerate();
+        let keys = keys
+            .filter(|(_, key)| key.is_scalar())
+            .map(|(index, key)| (key.text.clone(), index));
         (section, keys.collect())
     };
     ["Conditions", "Mappings", "Resources"].map(entries).into()
@@ -417,7 +495,10 @@ impl Stack {
     /// Nothing in it fails for certain: it all hangs on something unknown.
     fn hang_on(&mut self, unknown: &Unknown) {
         let failures = self.failures.drain(..);
-        self.undecided.extend(failures.map(|failure| Undecided { unknown: unknown.clone(), failure }));
+        self.undecided.extend(failures.map(|failure| Undecided {
+            unknown: unknown.clone(),
+            failure,
+        }));
     }
 
     /// Macros that may change what its resources are.
@@ -432,7 +513,10 @@ impl Stack {
 
     /// Puts a nested stack in front of the way to every failure.
     fn nest_in(&mut self, nested_in: &NestedIn) {
-        let undecided = self.undecided.iter_mut().map(|undecided| &mut undecided.failure);
+        let undecided = self
+            .undecided
+            .iter_mut()
+            .map(|undecided| &mut undecided.failure);
         for failure in self.failures.iter_mut().chain(undecided) {
             failure.nested_in.insert(0, nested_in.clone());
         }
@@ -449,30 +533,52 @@ pub(in crate::template) mod tests {
 
     pub fn template(text: &str) -> Template {
         let file: Arc<Path> = Arc::from(Path::new("t.yaml"));
-        let (template, diagnostics) = sections::template(yaml::parse(&file, text), &file, "t.yaml".to_owned());
+        let (template, diagnostics) =
+            sections::template(yaml::parse(&file, text), &file, "t.yaml".to_owned());
         template.unwrap_or_else(|| panic!("{diagnostics:?}\n{text}"))
     }
 
     pub fn place(region: &str) -> Place {
-        let (partition, url_suffix) =
-            if region.starts_with("cn-") { ("aws-cn", "amazonaws.com.cn") } else { ("aws", "amazonaws.com") };
-        Place { stack_name: Some("stack".to_owned()), ..Place::new(region, partition, url_suffix) }
+        let (partition, url_suffix) = if region.starts_with("cn-") {
+            ("aws-cn", "amazonaws.com.cn")
+        } else {
+            ("aws", "amazonaws.com")
+        };
+        Place {
+            stack_name: Some("stack".to_owned()),
+            ..Place::new(region, partition, url_suffix)
+        }
     }
 
     pub fn givens(parameters: &[(&str, &str)]) -> Givens {
-        let given = |value: &str| Given { value: Value::text(value), set: Vec::new() };
-        parameters.iter().map(|(key, value)| ((*key).to_owned(), given(value))).collect()
+        let given = |value: &str| Given {
+            value: Value::text(value),
+            set: Vec::new(),
+        };
+        parameters
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), given(value)))
+            .collect()
     }
 
     /// What a template comes to in a region, with these parameters, and nobody asked.
     pub fn stack(text: &str, region: &str, parameters: &[(&str, &str)]) -> Stack {
         let templates = Templates::default();
-        evaluate(&template(text), &place(region), &givens(parameters), &Offline(&templates))
+        evaluate(
+            &template(text),
+            &place(region),
+            &givens(parameters),
+            &Offline(&templates),
+        )
     }
 
     /// Failures as `line: message`.
     pub fn said(stack: &Stack) -> Vec<String> {
-        stack.failures.iter().map(|it| format!("{}: {}", it.at.at.line, it.message)).collect()
+        stack
+            .failures
+            .iter()
+            .map(|it| format!("{}: {}", it.at.at.line, it.message))
+            .collect()
     }
 
     #[test]
@@ -497,11 +603,21 @@ Outputs:
         assert_eq!(stack.conditions["IsProd"], Truth::True);
         assert_eq!(stack.conditions["IsDev"], Truth::False);
         assert_eq!(stack.conditions["IsOurs"], ours);
-        let resources: Vec<_> = stack.resources.iter().map(|(id, it)| (id.as_str(), it.exists.clone())).collect();
+        let resources: Vec<_> = stack
+            .resources
+            .iter()
+            .map(|(id, it)| (id.as_str(), it.exists.clone()))
+            .collect();
         assert_eq!(resources, [("Queue", Truth::True), ("Ours", ours)]);
-        assert_eq!(stack.resources["Queue"].properties().unwrap()["QueueName"], Value::text("prod"));
+        assert_eq!(
+            stack.resources["Queue"].properties().unwrap()["QueueName"],
+            Value::text("prod")
+        );
         assert_eq!(stack.outputs.len(), 1);
-        assert_eq!(stack.outputs["Name"].value().unwrap().to_json()["Unknown"], "attribute QueueName of Queue");
+        assert_eq!(
+            stack.outputs["Name"].value().unwrap().to_json()["Unknown"],
+            "attribute QueueName of Queue"
+        );
     }
 
     #[test]
@@ -512,23 +628,33 @@ Conditions:
   A: !Not [!Equals [a]]
   B: !Condition A
 Resources:
-  One: {Type: AWS::SNS::Topic, Properties: {TopicName: !GetAtt One, DisplayName: [!GetAtt Two, !If [IsOurs, !GetAtt Three, x]]}}
+  One: {Type: AWS::SNS::Topic, Properties: {TopicName: !GetAtt One, DisplayName: [!GetAtt Two, !If \
+  [IsOurs, !GetAtt Three, x]]}}
   Two: {Type: AWS::SNS::Topic, Condition: IsOurs, Properties: {TopicName: !GetAtt Four}}
 ";
         let stack = stack(text, "us-east-1", &[]);
-        let malformed = "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and \
+        let malformed = "Template error: every Fn::GetAtt object requires two non-empty \
+            parameters, the resource name and \
                          the resource attribute";
         assert_eq!(
             said(&stack),
             [
-                "4: Template error: every Fn::Equals object requires a list of 2 string parameters.".to_owned(),
+                "4: Template error: every Fn::Equals object requires a list of 2 string \
+                 parameters."
+                    .to_owned(),
                 format!("7: {malformed}"),
                 format!("7: {malformed}"),
             ]
         );
-        let undecided: Vec<_> =
-            stack.undecided.iter().map(|it| (&*it.failure.message, it.unknown.to_string())).collect();
+        let undecided: Vec<_> = stack
+            .undecided
+            .iter()
+            .map(|it| (&*it.failure.message, it.unknown.to_string()))
+            .collect();
         let account = "AWS::AccountId".to_owned();
-        assert_eq!(undecided, [(malformed, account.clone()), (malformed, account)]);
+        assert_eq!(
+            undecided,
+            [(malformed, account.clone()), (malformed, account)]
+        );
     }
 }

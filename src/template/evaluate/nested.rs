@@ -1,5 +1,5 @@
-//! Stacks in stacks: an `AWS::CloudFormation::Stack` is evaluated with the parameters that its parent gives it, and its
-//! outputs flow back
+//! Stacks in stacks: an `AWS::CloudFormation::Stack` is evaluated with the parameters that its
+//! parent gives it, and its outputs flow back
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-nested-stacks.html>).
 
 use std::rc::Rc;
@@ -13,22 +13,27 @@ use crate::template::value::{CIRCLE, Evaluated, Note, TOO_MANY, Unknown};
 use crate::template::{Parameter, Template};
 use crate::yaml::{self, Node};
 
-/// How many stacks one may nest, nested ones' own included: an account holds no more in a region, unless it has asked for
-/// it (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>). Templates that double
-/// from level to level get there soon.
+/// How many stacks one may nest, nested ones' own included: an account holds no more in a region,
+/// unless it has asked for it
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
+/// Templates that double from level to level get there soon.
 pub(in crate::template) const MAX_NESTED: usize = 2_000;
 
 impl Evaluator<'_> {
-    /// The nested stack of a resource, evaluated once; none where its template isn't known, or while it is evaluated.
-    /// Its failures do not tell yet that it is nested.
+    /// The nested stack of a resource, evaluated once; none where its template isn't known, or
+    /// while it is evaluated. Its failures do not tell yet that it is nested.
     pub(in crate::template) fn nested_stack(&self, logical_id: &str) -> Option<Rc<Stack>> {
         if let Some(known) = self.nested.borrow().get(logical_id) {
             return known.clone();
         }
         self.nested.borrow_mut().insert(logical_id.to_owned(), None);
-        let stack = self.entry("Resources", logical_id).and_then(|(_, entry)| self.evaluated_stack(logical_id, entry));
+        let stack = self
+            .entry("Resources", logical_id)
+            .and_then(|(_, entry)| self.evaluated_stack(logical_id, entry));
         let stack = stack.map(Rc::new);
-        self.nested.borrow_mut().insert(logical_id.to_owned(), stack.clone());
+        self.nested
+            .borrow_mut()
+            .insert(logical_id.to_owned(), stack.clone());
         stack
     }
 
@@ -39,21 +44,30 @@ impl Evaluator<'_> {
         let url = self.value(url_node, EvaluationScope::Stack).ok()?;
         let deeper = self.deeper(url_node.at);
         if let Err(failures) = deeper {
-            return Some(Stack { failures: failures.into_iter().collect(), ..Stack::default() });
+            return Some(Stack {
+                failures: failures.into_iter().collect(),
+                ..Stack::default()
+            });
         }
         let count = self.bounds.stacks.get() + 1;
         self.bounds.stacks.set(count);
         if count > MAX_NESTED {
             let message = format!("{TOO_MANY}: there may be {MAX_NESTED} in all");
-            return Some(Stack { failures: vec![self.failure(url_node.at, message)], ..Stack::default() });
+            return Some(Stack {
+                failures: vec![self.failure(url_node.at, message)],
+                ..Stack::default()
+            });
         }
         match self.world.nested(self.template, logical_id, &url) {
             Nested::Template(template) => Some(self.child(template, properties)),
-            Nested::Missing(message) => {
-                Some(Stack { failures: vec![self.failure(url_node.at, message)], ..Stack::default() })
-            }
+            Nested::Missing(message) => Some(Stack {
+                failures: vec![self.failure(url_node.at, message)],
+                ..Stack::default()
+            }),
             Nested::Unknown { unknown, likely } => {
-                let mut stack = likely.map(|template| self.child(template, properties)).unwrap_or_default();
+                let mut stack = likely
+                    .map(|template| self.child(template, properties))
+                    .unwrap_or_default();
                 stack.hang_on(&unknown);
                 stack.resources.clear();
                 stack.outputs.clear();
@@ -63,32 +77,65 @@ impl Evaluator<'_> {
     }
 
     fn child(&self, template: &Template, properties: &Node) -> Stack {
-        let place = Place { stack_name: None, stack_id: None, notification_arns: Vec::new(), ..self.place.clone() };
-        let mut child =
-            Evaluator::within(template, &place, &self.givens(template, properties), self.world, self.bounds.clone());
+        let place = Place {
+            stack_name: None,
+            stack_id: None,
+            notification_arns: Vec::new(),
+            ..self.place.clone()
+        };
+        let mut child = Evaluator::within(
+            template,
+            &place,
+            &self.givens(template, properties),
+            self.world,
+            self.bounds.clone(),
+        );
         child.ancestors = self.ancestors.clone();
         child.ancestors.push(self.itself());
         if child.ancestors.contains(&child.itself()) {
-            let way = child.ancestors.iter().map(|ancestor| ancestor.template.as_str());
-            let way = way.chain([template.relative.as_str()]).collect::<Vec<_>>().join(" → ");
-            let at = properties.get("TemplateURL").map_or(properties.at, |url| url.at);
+            let way = child
+                .ancestors
+                .iter()
+                .map(|ancestor| ancestor.template.as_str());
+            let way = way
+                .chain([template.relative.as_str()])
+                .collect::<Vec<_>>()
+                .join(" → ");
+            let at = properties
+                .get("TemplateURL")
+                .map_or(properties.at, |url| url.at);
             let failure = self.failure(at, format!("{CIRCLE}: {way}"));
-            return Stack { failures: vec![failure], ..Stack::default() };
+            return Stack {
+                failures: vec![failure],
+                ..Stack::default()
+            };
         }
         child.stack()
     }
 
     fn itself(&self) -> Ancestor {
-        Ancestor { template: self.template.relative.clone(), parameters: self.parameters.clone() }
+        Ancestor {
+            template: self.template.relative.clone(),
+            parameters: self.parameters.clone(),
+        }
     }
 
     /// The parameters that a nested stack is given. What fails in them is told with the resource.
     fn givens(&self, child: &Template, properties: &Node) -> Givens {
-        let Some(node) = properties.get("Parameters").map(|node| self.taken_branch(node)) else { return Givens::new() };
+        let Some(node) = properties
+            .get("Parameters")
+            .map(|node| self.taken_branch(node))
+        else {
+            return Givens::new();
+        };
         if Call::of(node).is_none() {
-            let given = |(key, node): &(Node, Node)| match self.value(node, EvaluationScope::Stack) {
+            let given = |(key, node): &(Node, Node)| match self.value(node, EvaluationScope::Stack)
+            {
                 Ok(Value::NoValue) => None,
-                value => Some((key.text.to_string(), self.given(child, &key.text, node, value))),
+                value => Some((
+                    key.text.to_string(),
+                    self.given(child, &key.text, node, value),
+                )),
             };
             return node.entries().iter().filter_map(given).collect();
         }
@@ -100,13 +147,19 @@ impl Evaluator<'_> {
             Ok(Value::NoValue) => Givens::new(),
             // Any of them may be given.
             _ => {
-                let given = |it: &Parameter| (it.key.clone(), self.given(child, &it.key, node, Ok(unknown(&it.key))));
+                let given = |it: &Parameter| {
+                    (
+                        it.key.clone(),
+                        self.given(child, &it.key, node, Ok(unknown(&it.key))),
+                    )
+                };
                 child.parameters.iter().map(given).collect()
             }
         }
     }
 
-    /// The branch that is certainly taken of an `Fn::If`, so that what is in it keeps its place; other nodes as they are.
+    /// The branch that is certainly taken of an `Fn::If`, so that what is in it keeps its place;
+    /// other nodes as they are.
     fn taken_branch<'n>(&self, mut node: &'n Node) -> &'n Node {
         while let Expression::If(choice) = Expression::of(node) {
             node = match self.condition(&choice.condition.text) {
@@ -122,9 +175,16 @@ impl Evaluator<'_> {
     fn given(&self, child: &Template, key: &str, node: &Node, value: Evaluated) -> Given {
         let value = value.and_then(|value| self.resolved(value, node.at)).ok();
         let value = value.and_then(as_given).unwrap_or_else(|| unknown(key));
-        let is_secret = child.parameters.iter().any(|parameter| parameter.key == key && parameter.no_echo);
+        let is_secret = child
+            .parameters
+            .iter()
+            .any(|parameter| parameter.key == key && parameter.no_echo);
         let message = format!("parameter {key} is set here");
-        let mut set = vec![Note { message, at: Some(self.location(node.at)), is_secret }];
+        let mut set = vec![Note {
+            message,
+            at: Some(self.location(node.at)),
+            is_secret,
+        }];
         self.set_in(node, &mut set);
         set.iter_mut().for_each(|note| note.is_secret |= is_secret);
         Given { value, set }
@@ -134,21 +194,35 @@ impl Evaluator<'_> {
     fn set_in(&self, node: &Node, set: &mut Vec<Note>) {
         let mut mention = |name: &str| {
             let notes = self.set.get(name).into_iter().flatten();
-            set.extend(notes.filter(|note| !set.contains(note)).cloned().collect::<Vec<_>>());
+            set.extend(
+                notes
+                    .filter(|note| !set.contains(note))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            );
         };
         match (Expression::of(node), &node.value) {
             (Expression::Ref(name), _) => mention(&name.text),
             (Expression::Sub(sub), _) if sub.argument.is_scalar() => {
                 sub.segments().names().for_each(mention);
             }
-            (_, yaml::Value::Sequence(items)) => items.iter().for_each(|item| self.set_in(item, set)),
-            (_, yaml::Value::Mapping(entries)) => entries.iter().for_each(|(_, value)| self.set_in(value, set)),
+            (_, yaml::Value::Sequence(items)) => {
+                items.iter().for_each(|item| self.set_in(item, set))
+            }
+            (_, yaml::Value::Mapping(entries)) => entries
+                .iter()
+                .for_each(|(_, value)| self.set_in(value, set)),
             _ => {}
         }
     }
 
     /// An output of a nested stack whose template is known; none otherwise.
-    pub(in crate::template) fn nested_output(&self, logical_id: &str, output: &str, at: Position) -> Option<Evaluated> {
+    pub(in crate::template) fn nested_output(
+        &self,
+        logical_id: &str,
+        output: &str,
+        at: Position,
+    ) -> Option<Evaluated> {
         let stack = self.nested_stack(logical_id)?;
         // Failed, or not known well enough to say what it has.
         if stack.outputs.is_empty() && stack.resources.is_empty() {
@@ -156,23 +230,30 @@ impl Evaluator<'_> {
         }
         Some(match stack.outputs.get(output) {
             Some(found) => Ok(found.value().cloned().unwrap_or_else(|| unknown(output))),
-            None if stack.rewritten_by.is_some() || stack.macros.may_have("Outputs", output) => return None,
-            None => Err(self.fail(at, format!(
-                "Template error: resource {logical_id} does not support attribute type Outputs.{output} in Fn::GetAtt"
-            ))),
+            None if stack.rewritten_by.is_some() || stack.macros.may_have("Outputs", output) => {
+                return None;
+            }
+            None => Err(self.fail(
+                at,
+                format!(
+                    "Template error: resource {logical_id} does not support attribute type \
+                 Outputs.{output} in Fn::GetAtt"
+                ),
+            )),
         })
     }
 }
 
-/// A template on the way to a nested one, with the parameters that it has there: a circle comes back to both.
+/// A template on the way to a nested one, with the parameters that it has there: a circle comes
+/// back to both.
 #[derive(Clone, PartialEq)]
 pub(super) struct Ancestor {
     template: String,
     parameters: IndexMap<String, Value>,
 }
 
-/// A parameter's value as CreateStack would get it. None for what no parameter can be: lists, whose failure is told with
-/// the properties, among them.
+/// A parameter's value as CreateStack would get it. None for what no parameter can be: lists, whose
+/// failure is told with the properties, among them.
 fn as_given(value: Value) -> Option<Value> {
     match value {
         Value::Unknown(unknown) => Some(unknown.into()),

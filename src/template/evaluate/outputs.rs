@@ -15,23 +15,40 @@ impl Evaluator<'_> {
     pub fn outputs(&self) -> Result<IndexMap<String, Output>, Vec<Failure>> {
         let mut failures = Vec::new();
         let outputs = self.all_outputs(&mut failures);
-        if failures.is_empty() { Ok(outputs) } else { Err(failures) }
+        if failures.is_empty() {
+            Ok(outputs)
+        } else {
+            Err(failures)
+        }
     }
 
-    /// The outputs that exist or may exist. What fails in one that certainly exists is added to `failures`.
+    /// The outputs that exist or may exist. What fails in one that certainly exists is added to
+    /// `failures`.
     pub(super) fn all_outputs(&self, failures: &mut Vec<Failure>) -> IndexMap<String, Output> {
-        self.existing("Outputs", failures, |key, entry, exists, failures| self.output(key, entry, exists, failures))
+        self.existing("Outputs", failures, |key, entry, exists, failures| {
+            self.output(key, entry, exists, failures)
+        })
     }
 
-    fn output(&self, key: &Node, entry: &Node, exists: Truth, failures: &mut Vec<Failure>) -> Output {
-        if entry.as_mapping().is_none_or(|_| entry.get("Value").is_none()) {
+    fn output(
+        &self,
+        key: &Node,
+        entry: &Node,
+        exists: Truth,
+        failures: &mut Vec<Failure>,
+    ) -> Output {
+        if entry
+            .as_mapping()
+            .is_none_or(|_| entry.get("Value").is_none())
+        {
             let message = "Template format error: Every Outputs member must contain a Value object";
             self.blame(self.fail(key.at, message), &exists, failures);
         }
         let body = self.body(entry, &exists, failures, |key, node| match self.value(node, EvaluationScope::Stack)? {
             Value::NoValue | Value::List(_) | Value::Map(_) if key == "Value" => {
                 let message =
-                    "Template format error: The Value field of every Outputs member must evaluate to a String.";
+                    "Template format error: The Value field of every Outputs member must evaluate \
+                     to a String.";
                 Err(self.fail(node.at, message))
             }
             value => Ok(value),

@@ -1,8 +1,8 @@
 //! Parameter values against what the template declares, and what they are to `Ref`
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html>).
 //!
-//! The wording of the failures is CloudFormation's. None of them holds a value, since a value may be secret; the one that
-//! must, for a thing that doesn't exist, leaves out what `NoEcho` covers.
+//! The wording of the failures is CloudFormation's. None of them holds a value, since a value may
+//! be secret; the one that must, for a thing that doesn't exist, leaves out what `NoEcho` covers.
 
 use super::dynamic_references::{is_versionless, refers_to_stored_parameters};
 use super::{Evaluator, Given, Givens, Value};
@@ -25,7 +25,8 @@ struct Kind<'a> {
 }
 
 impl<'a> Kind<'a> {
-    /// `List<…>`, `CommaDelimitedList`, `AWS::SSM::Parameter::Value<…>` around either, or a plain type.
+    /// `List<…>`, `CommaDelimitedList`, `AWS::SSM::Parameter::Value<…>` around either, or a plain
+    /// type.
     fn of(kind: &'a str) -> Self {
         let inside = |kind: &'a str, around: &str| kind.strip_prefix(around)?.strip_suffix('>');
         let stored = inside(kind, "AWS::SSM::Parameter::Value<");
@@ -35,7 +36,11 @@ impl<'a> Kind<'a> {
             None if kind == "CommaDelimitedList" => (true, "String"),
             None => (false, kind),
         };
-        Self { is_list, is_stored: stored.is_some(), item }
+        Self {
+            is_list,
+            is_stored: stored.is_some(),
+            item,
+        }
     }
 
     /// AWS adds types of its own, so of those any will do.
@@ -45,17 +50,28 @@ impl<'a> Kind<'a> {
 
     /// Text as `Ref` gives it.
     fn value(self, text: &str) -> Value {
-        if self.is_list { Value::List(items(text).map(Value::text).collect()) } else { Value::text(text) }
+        if self.is_list {
+            Value::List(items(text).map(Value::text).collect())
+        } else {
+            Value::text(text)
+        }
     }
 
-    /// What the constraints hold for: each item of a list, the name of what is stored, the whole text otherwise.
+    /// What the constraints hold for: each item of a list, the name of what is stored, the whole
+    /// text otherwise.
     fn checked(self, text: &str) -> Vec<&str> {
-        if self.is_list && !self.is_stored { items(text).collect() } else { vec![text] }
+        if self.is_list && !self.is_stored {
+            items(text).collect()
+        } else {
+            vec![text]
+        }
     }
 
     /// Whether CloudFormation looks in the account for what is named.
     fn names_what_exists(self) -> bool {
-        !self.is_stored && self.item.starts_with("AWS::") && self.item != "AWS::SSM::Parameter::Name"
+        !self.is_stored
+            && self.item.starts_with("AWS::")
+            && self.item != "AWS::SSM::Parameter::Name"
     }
 }
 
@@ -64,14 +80,16 @@ fn items(text: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Template {
-    /// What CloudFormation says to a parameter's value, without looking anywhere but at the declaration.
+    /// What CloudFormation says to a parameter's value, without looking anywhere but at the
+    /// declaration.
     pub fn refusal(&self, parameter: &Parameter, value: &str, region: &str) -> Option<String> {
         Declaration::of(self, parameter).refusal(value, region)
     }
 }
 
 impl Evaluator<'_> {
-    /// Takes the given values and the defaults of the rest, and notes what CloudFormation would refuse of them.
+    /// Takes the given values and the defaults of the rest, and notes what CloudFormation would
+    /// refuse of them.
     pub(super) fn take_parameters(&mut self, givens: &Givens) {
         self.refuse_undeclared(givens);
         self.refuse_malformed();
@@ -90,7 +108,10 @@ impl Evaluator<'_> {
             self.parameters.insert(parameter.key.clone(), value);
         }
         if let [first, ..] = missing.as_slice() {
-            let keys: Vec<&str> = missing.iter().map(|parameter| parameter.key.as_str()).collect();
+            let keys: Vec<&str> = missing
+                .iter()
+                .map(|parameter| parameter.key.as_str())
+                .collect();
             let message = format!("Parameters: [{}] must have values", keys.join(", "));
             self.early.push(self.failure(first.at, message));
         }
@@ -100,52 +121,94 @@ impl Evaluator<'_> {
     fn refuse_malformed(&mut self) {
         for parameter in &self.template.parameters {
             if !Kind::of(&parameter.kind).is_known() {
-                let message = format!("Template format error: Unrecognized parameter type: {}", parameter.kind);
+                let message = format!(
+                    "Template format error: Unrecognized parameter type: {}",
+                    parameter.kind
+                );
                 self.early.push(self.failure(parameter.at, message));
             }
-            if let Some(default) = parameter.default.as_ref().filter(|default| !default.is_scalar()) {
+            if let Some(default) = parameter
+                .default
+                .as_ref()
+                .filter(|default| !default.is_scalar())
+            {
                 let message = "Template format error: Every Default member must be a string.";
                 self.early.push(self.failure(default.at, message));
             }
-            if let Some(default) = parameter.default.as_ref().filter(|default| is_versionless(&text_of(default))) {
+            if let Some(default) = parameter
+                .default
+                .as_ref()
+                .filter(|default| is_versionless(&text_of(default)))
+            {
                 let key = &parameter.key;
-                let message = format!("Template error: parameter {key} should not contain ssm versionless resolver");
+                let message = format!(
+                    "Template error: parameter {key} should not contain ssm versionless resolver"
+                );
                 self.early.push(self.failure(default.at, message));
             }
         }
     }
 
     fn refuse_undeclared(&mut self, givens: &Givens) {
-        let declared = |key: &str| self.template.parameters.iter().any(|parameter| parameter.key == key);
+        let declared = |key: &str| {
+            self.template
+                .parameters
+                .iter()
+                .any(|parameter| parameter.key == key)
+        };
         let undeclared: Vec<_> = givens.iter().filter(|(key, _)| !declared(key)).collect();
         if undeclared.is_empty() {
             return;
         }
         let keys: Vec<&str> = undeclared.iter().map(|(key, _)| key.as_str()).collect();
-        let at = self.template.root.get("Parameters").unwrap_or(&self.template.root).at;
-        let message = format!("Parameters: [{}] do not exist in the template", keys.join(", "));
-        let notes = undeclared.iter().flat_map(|(_, given)| given.set.clone()).collect();
-        self.early.push(Failure { notes, ..self.failure(at, message) });
+        let at = self
+            .template
+            .root
+            .get("Parameters")
+            .unwrap_or(&self.template.root)
+            .at;
+        let message = format!(
+            "Parameters: [{}] do not exist in the template",
+            keys.join(", ")
+        );
+        let notes = undeclared
+            .iter()
+            .flat_map(|(_, given)| given.set.clone())
+            .collect();
+        self.early.push(Failure {
+            notes,
+            ..self.failure(at, message)
+        });
     }
 
-    /// What the parameter is from here on. A value that is refused is unknown to what follows, so that it fails once.
+    /// What the parameter is from here on. A value that is refused is unknown to what follows, so
+    /// that it fails once.
     fn taken(&mut self, parameter: &Parameter, given: Option<&Given>, value: Value) -> Value {
         let declaration = Declaration::of(self.template, parameter);
         let notes = given.map(|given| given.set.clone()).unwrap_or_default();
         let text = match (value.as_text(), value) {
             (Some(text), _) => text,
             (None, unknown) => {
-                let unknown =
-                    unknown.unknown().unwrap_or_else(|| Unknown::asked(format!("parameter {}", parameter.key)));
+                let unknown = unknown
+                    .unknown()
+                    .unwrap_or_else(|| Unknown::asked(format!("parameter {}", parameter.key)));
                 self.doubt(&declaration, notes, &unknown);
                 return unknown.into();
             }
         };
         if self.world.is_made_up(&parameter.key) {
-            let stored = || Unknown::asked(format!("SSM parameter of parameter {}", parameter.key)).into();
-            return if declaration.kind.is_stored { stored() } else { declaration.kind.value(&text) };
+            let stored =
+                || Unknown::asked(format!("SSM parameter of parameter {}", parameter.key)).into();
+            return if declaration.kind.is_stored {
+                stored()
+            } else {
+                declaration.kind.value(&text)
+            };
         }
-        let failure = |message| Failure { notes: notes.clone(), ..self.failure(parameter.at, message) };
+        let failure = |message| Failure {
+            notes: notes.clone(),
+            ..self.failure(parameter.at, message)
+        };
         if let Some(message) = declaration.refusal(&text, &self.place.region) {
             self.early.push(failure(message));
             return Unknown::asked(format!("parameter {}", parameter.key)).into();
@@ -193,7 +256,13 @@ impl Evaluator<'_> {
     /// A value that isn't known may not be what the declaration asks for.
     fn doubt(&self, declaration: &Declaration, notes: Vec<Note>, unknown: &Unknown) {
         if let Some(message) = declaration.any_constraint() {
-            self.undecided(unknown, Failure { notes, ..self.failure(declaration.parameter.at, message) });
+            self.undecided(
+                unknown,
+                Failure {
+                    notes,
+                    ..self.failure(declaration.parameter.at, message)
+                },
+            );
         }
     }
 }
@@ -216,28 +285,43 @@ struct Declaration<'a> {
 
 impl<'a> Declaration<'a> {
     fn of(template: &'a Template, parameter: &'a Parameter) -> Self {
-        Self { parameter, kind: Kind::of(&parameter.kind), node: template.declaration(parameter) }
+        Self {
+            parameter,
+            kind: Kind::of(&parameter.kind),
+            node: template.declaration(parameter),
+        }
     }
 
     /// What CloudFormation says to the value without looking anywhere.
     fn refusal(&self, text: &str, region: &str) -> Option<String> {
         let key = &self.parameter.key;
         if text.len() > MAX_VALUE {
-            return Some(format!("Parameter '{key}' must contain at most {MAX_VALUE} bytes"));
+            return Some(format!(
+                "Parameter '{key}' must contain at most {MAX_VALUE} bytes"
+            ));
         }
         let checked = self.kind.checked(text);
-        if self.kind.item == "Number" && !self.kind.is_stored && !checked.iter().all(|item| number(item).is_some()) {
+        if self.kind.item == "Number"
+            && !self.kind.is_stored
+            && !checked.iter().all(|item| number(item).is_some())
+        {
             return Some(format!("Parameter '{key}' must be a number."));
         }
         if self.kind.item == "AWS::EC2::AvailabilityZone::Name" && !self.kind.is_stored {
-            let elsewhere = checked.iter().find(|zone| !zone.is_empty() && !zone.starts_with(region));
+            let elsewhere = checked
+                .iter()
+                .find(|zone| !zone.is_empty() && !zone.starts_with(region));
             if let Some(zone) = elsewhere {
                 return Some(self.does_not_exist(zone));
             }
         }
-        let broken = checked.iter().find_map(|item| self.broken_constraint(item))?;
+        let broken = checked
+            .iter()
+            .find_map(|item| self.broken_constraint(item))?;
         Some(match self.text("ConstraintDescription") {
-            Some(description) => format!("Parameter {key} failed to satisfy constraint: {description}"),
+            Some(description) => {
+                format!("Parameter {key} failed to satisfy constraint: {description}")
+            }
             None => broken,
         })
     }
@@ -260,12 +344,12 @@ impl<'a> Declaration<'a> {
             return self.outside_of_bounds(number(item)?);
         }
         match (self.count("MinLength"), self.count("MaxLength")) {
-            (Some(least), _) if length < least => {
-                Some(format!("Parameter '{key}' must contain at least {least} characters"))
-            }
-            (_, Some(most)) if length > most => {
-                Some(format!("Parameter '{key}' must contain at most {most} characters"))
-            }
+            (Some(least), _) if length < least => Some(format!(
+                "Parameter '{key}' must contain at least {least} characters"
+            )),
+            (_, Some(most)) if length > most => Some(format!(
+                "Parameter '{key}' must contain at most {most} characters"
+            )),
             _ => None,
         }
     }
@@ -278,12 +362,12 @@ impl<'a> Declaration<'a> {
             Some((text, value))
         };
         match (bound("MinValue"), bound("MaxValue")) {
-            (Some((text, least)), _) if value < least => {
-                Some(format!("Parameter '{key}' must be a number not less than {text}"))
-            }
-            (_, Some((text, most))) if value > most => {
-                Some(format!("Parameter '{key}' must be a number not greater than {text}"))
-            }
+            (Some((text, least)), _) if value < least => Some(format!(
+                "Parameter '{key}' must be a number not less than {text}"
+            )),
+            (_, Some((text, most))) if value > most => Some(format!(
+                "Parameter '{key}' must be a number not greater than {text}"
+            )),
             _ => None,
         }
     }
@@ -292,11 +376,19 @@ impl<'a> Declaration<'a> {
     fn unread_pattern(&self, text: &str) -> Option<(Unknown, String)> {
         let key = &self.parameter.key;
         let pattern = self.text("AllowedPattern")?;
-        if Pattern::of(&pattern).and_then(|it| it.matches(text)).is_some() {
+        if Pattern::of(&pattern)
+            .and_then(|it| it.matches(text))
+            .is_some()
+        {
             return None;
         }
-        let unknown = Unknown::asked(format!("AllowedPattern of parameter {key}, which only Java reads"));
-        Some((unknown, format!("Parameter '{key}' must match pattern {pattern}")))
+        let unknown = Unknown::asked(format!(
+            "AllowedPattern of parameter {key}, which only Java reads"
+        ));
+        Some((
+            unknown,
+            format!("Parameter '{key}' must match pattern {pattern}"),
+        ))
     }
 
     /// Whether what a value names is missing, as far as `exists` tells.
@@ -304,8 +396,14 @@ impl<'a> Declaration<'a> {
         if !self.kind.names_what_exists() {
             return Missing::Nothing;
         }
-        let named = self.kind.checked(text).into_iter().filter(|value| !value.is_empty());
-        let known: Vec<_> = named.map(|value| (value, exists(self.kind.item, value))).collect();
+        let named = self
+            .kind
+            .checked(text)
+            .into_iter()
+            .filter(|value| !value.is_empty());
+        let known: Vec<_> = named
+            .map(|value| (value, exists(self.kind.item, value)))
+            .collect();
         if let Some((value, _)) = known.iter().find(|(_, exists)| *exists == Some(false)) {
             return Missing::Known(self.does_not_exist(value));
         }
@@ -320,7 +418,10 @@ impl<'a> Declaration<'a> {
     fn does_not_exist(&self, value: &str) -> String {
         let value = if self.parameter.no_echo { MASK } else { value };
         let key = &self.parameter.key;
-        format!("Parameter validation failed: parameter value {value} for parameter name {key} does not exist")
+        format!(
+            "Parameter validation failed: parameter value {value} for parameter name {key} does \
+             not exist"
+        )
     }
 
     /// The words for a value that isn't known, if it is constrained at all.
@@ -333,10 +434,13 @@ impl<'a> Declaration<'a> {
         Some(format!("Parameter '{key}' must match pattern {pattern}"))
     }
 
-    /// Allowed values are compared as text (`8` for `010`, `true` for `Yes`), and numbers as numbers.
+    /// Allowed values are compared as text (`8` for `010`, `true` for `Yes`), and numbers as
+    /// numbers.
     fn is_same(&self, allowed: &Node, item: &str) -> bool {
         let text = text_of(allowed);
-        text == item || self.kind.item == "Number" && number(item).is_some_and(|value| number(&text) == Some(value))
+        text == item
+            || self.kind.item == "Number"
+                && number(item).is_some_and(|value| number(&text) == Some(value))
     }
 
     fn count(&self, name: &str) -> Option<usize> {
@@ -355,7 +459,10 @@ impl<'a> Declaration<'a> {
 
 /// Integers and decimals, as the type `Number` takes them.
 fn number(text: &str) -> Option<f64> {
-    text.trim().parse().ok().filter(|value: &f64| value.is_finite())
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|value: &f64| value.is_finite())
 }
 
 #[cfg(test)]
@@ -370,8 +477,15 @@ mod tests {
     #[track_caller]
     fn check(declared: &str, value: &str, expect: &[&str]) {
         let text = format!("Parameters:\n  P: {{{declared}}}\nResources: {{Q: {{Type: T}}}}\n");
-        let expect: Vec<String> = expect.iter().map(|message| format!("2: {message}")).collect();
-        assert_eq!(said(&stack(&text, "us-east-1", &[("P", value)])), expect, "{declared} and {value:?}");
+        let expect: Vec<String> = expect
+            .iter()
+            .map(|message| format!("2: {message}"))
+            .collect();
+        assert_eq!(
+            said(&stack(&text, "us-east-1", &[("P", value)])),
+            expect,
+            "{declared} and {value:?}"
+        );
     }
 
     #[test]
@@ -381,47 +495,109 @@ mod tests {
             check(allowed, value, &[]);
         }
         for value in ["b", "yes", "8"] {
-            check(allowed, value, &["Parameter 'P' must be one of AllowedValues"]);
+            check(
+                allowed,
+                value,
+                &["Parameter 'P' must be one of AllowedValues"],
+            );
         }
-        check("Type: CommaDelimitedList, AllowedValues: [a, b]", "a, b", &[]);
+        check(
+            "Type: CommaDelimitedList, AllowedValues: [a, b]",
+            "a, b",
+            &[],
+        );
         check(
             "Type: CommaDelimitedList, AllowedValues: [a, b]",
             "a,c",
             &["Parameter 'P' must be one of AllowedValues"],
         );
         check("Type: String, AllowedPattern: '[a-z]+'", "abc", &[]);
-        check("Type: String, AllowedPattern: '[a-z]+'", "abc1", &["Parameter 'P' must match pattern [a-z]+"]);
+        check(
+            "Type: String, AllowedPattern: '[a-z]+'",
+            "abc1",
+            &["Parameter 'P' must match pattern [a-z]+"],
+        );
         check(
             "Type: String, AllowedPattern: '[a-z]+', ConstraintDescription: lower case only",
             "A",
             &["Parameter P failed to satisfy constraint: lower case only"],
         );
         check("Type: String, MinLength: '2', MaxLength: 3", "ää", &[]);
-        check("Type: String, MinLength: '2'", "a", &["Parameter 'P' must contain at least 2 characters"]);
-        check("Type: String, MaxLength: 3", "abcd", &["Parameter 'P' must contain at most 3 characters"]);
-        check("Type: String", &"x".repeat(4097), &["Parameter 'P' must contain at most 4096 bytes"]);
+        check(
+            "Type: String, MinLength: '2'",
+            "a",
+            &["Parameter 'P' must contain at least 2 characters"],
+        );
+        check(
+            "Type: String, MaxLength: 3",
+            "abcd",
+            &["Parameter 'P' must contain at most 3 characters"],
+        );
+        check(
+            "Type: String",
+            &"x".repeat(4097),
+            &["Parameter 'P' must contain at most 4096 bytes"],
+        );
     }
 
-    /// What is written without quotes is what YAML 1.1 takes it for, in every part of a declaration.
+    /// What is written without quotes is what YAML 1.1 takes it for, in every part of a
+    /// declaration.
     #[test]
     fn booleans_and_numbers_become_text_by_one_rule() {
         let given = |declared: &str, expect: &str| {
             let text = format!("Parameters:\n  P: {{{declared}}}\nResources: {{Q: {{Type: T}}}}\n");
             let stack = stack(&text, "us-east-1", &[]);
-            assert_eq!((said(&stack), stack.parameters["P"].to_json()), (vec![], expect.into()), "{declared}");
+            assert_eq!(
+                (said(&stack), stack.parameters["P"].to_json()),
+                (vec![], expect.into()),
+                "{declared}"
+            );
         };
-        given("Type: String, Default: True, AllowedValues: [true, false]", "true");
-        given("Type: String, Default: OFF, AllowedValues: [Yes, No]", "false");
-        given("Type: String, Default: 'true', AllowedValues: [on, off]", "true");
+        given(
+            "Type: String, Default: True, AllowedValues: [true, false]",
+            "true",
+        );
+        given(
+            "Type: String, Default: OFF, AllowedValues: [Yes, No]",
+            "false",
+        );
+        given(
+            "Type: String, Default: 'true', AllowedValues: [on, off]",
+            "true",
+        );
         given("Type: String, Default: 010, AllowedValues: [8, 0x10]", "8");
-        given("Type: String, Default: '16', AllowedValues: [8, 0x10]", "16");
+        given(
+            "Type: String, Default: '16', AllowedValues: [8, 0x10]",
+            "16",
+        );
         given("Type: String, Default: 1.10, AllowedValues: [1.1]", "1.1");
-        given("Type: Number, Default: 0x1F, MinValue: 0x1F, MaxValue: 037", "31");
-        given("Type: String, Default: yes, AllowedPattern: true, MinLength: 04, MaxLength: 0b100", "true");
-        given("Type: String, Default: 2012-10-17, AllowedValues: [2012-10-17]", "2012-10-17");
-        check("Type: Number, MinValue: 010", "7", &["Parameter 'P' must be a number not less than 8"]);
-        check("Type: String, AllowedPattern: 010", "9", &["Parameter 'P' must match pattern 8"]);
-        check("Type: String, MaxLength: 010", "123456789", &["Parameter 'P' must contain at most 8 characters"]);
+        given(
+            "Type: Number, Default: 0x1F, MinValue: 0x1F, MaxValue: 037",
+            "31",
+        );
+        given(
+            "Type: String, Default: yes, AllowedPattern: true, MinLength: 04, MaxLength: 0b100",
+            "true",
+        );
+        given(
+            "Type: String, Default: 2012-10-17, AllowedValues: [2012-10-17]",
+            "2012-10-17",
+        );
+        check(
+            "Type: Number, MinValue: 010",
+            "7",
+            &["Parameter 'P' must be a number not less than 8"],
+        );
+        check(
+            "Type: String, AllowedPattern: 010",
+            "9",
+            &["Parameter 'P' must match pattern 8"],
+        );
+        check(
+            "Type: String, MaxLength: 010",
+            "123456789",
+            &["Parameter 'P' must contain at most 8 characters"],
+        );
         check(
             "Type: String, AllowedValues: [a], ConstraintDescription: No",
             "b",
@@ -434,17 +610,37 @@ mod tests {
         check("Type: Number", "1.5", &[]);
         check("Type: Number", "ten", &["Parameter 'P' must be a number."]);
         check("Type: Number, MinValue: 1, MaxValue: '10'", "10", &[]);
-        check("Type: Number, MinValue: 1", "0.5", &["Parameter 'P' must be a number not less than 1"]);
-        check("Type: Number, MaxValue: 10", "11", &["Parameter 'P' must be a number not greater than 10"]);
+        check(
+            "Type: Number, MinValue: 1",
+            "0.5",
+            &["Parameter 'P' must be a number not less than 1"],
+        );
+        check(
+            "Type: Number, MaxValue: 10",
+            "11",
+            &["Parameter 'P' must be a number not greater than 10"],
+        );
         check("Type: Number, AllowedValues: [1, 2]", "1.0", &[]);
         check("Type: List<Number>", "1, 2", &[]);
-        check("Type: List<Number>", "1,x", &["Parameter 'P' must be a number."]);
-        check("Type: 'AWS::SSM::Parameter::Value<List<Number>>'", "/name", &[]);
+        check(
+            "Type: List<Number>",
+            "1,x",
+            &["Parameter 'P' must be a number."],
+        );
+        check(
+            "Type: 'AWS::SSM::Parameter::Value<List<Number>>'",
+            "/name",
+            &[],
+        );
     }
 
     #[test]
     fn declarations_that_cannot_be_read_are_refused() {
-        check("Type: Strin", "x", &["Template format error: Unrecognized parameter type: Strin"]);
+        check(
+            "Type: Strin",
+            "x",
+            &["Template format error: Unrecognized parameter type: Strin"],
+        );
         check("Type: List<String>", "x", &[]);
         check("Type: 'AWS::New::Thing::Id'", "x", &[]);
         check(
@@ -456,34 +652,62 @@ mod tests {
 
     #[test]
     fn zones_of_other_regions_do_not_exist() {
-        let message = "Parameter validation failed: parameter value us-west-2a for parameter name P does not exist";
-        check("Type: 'AWS::EC2::AvailabilityZone::Name'", "us-east-1a", &[]);
-        check("Type: 'AWS::EC2::AvailabilityZone::Name'", "us-west-2a", &[message]);
-        check("Type: 'List<AWS::EC2::AvailabilityZone::Name>'", "us-east-1a, us-west-2a", &[message]);
+        let message = "Parameter validation failed: parameter value us-west-2a for parameter name \
+            P does not exist";
+        check(
+            "Type: 'AWS::EC2::AvailabilityZone::Name'",
+            "us-east-1a",
+            &[],
+        );
+        check(
+            "Type: 'AWS::EC2::AvailabilityZone::Name'",
+            "us-west-2a",
+            &[message],
+        );
+        check(
+            "Type: 'List<AWS::EC2::AvailabilityZone::Name>'",
+            "us-east-1a, us-west-2a",
+            &[message],
+        );
     }
 
     #[test]
     fn values_without_a_declaration_and_declarations_without_a_value() {
-        let text = "Parameters:\n  A: {Type: String}\n  B: {Type: String, Default: x}\n  C: {Type: String}\nResources: {Q: {Type: T}}\n";
+        let text = "Parameters:\n  A: {Type: String}\n  B: {Type: String, Default: x}\n  C: {Type: \
+            String}\nResources: {Q: {Type: T}}\n";
         assert_eq!(
             said(&stack(text, "us-east-1", &[("D", "1"), ("E", "2")])),
-            ["2: Parameters: [D, E] do not exist in the template", "2: Parameters: [A, C] must have values"]
+            [
+                "2: Parameters: [D, E] do not exist in the template",
+                "2: Parameters: [A, C] must have values"
+            ]
         );
     }
 
     #[test]
     fn a_failure_notes_where_the_value_was_set_and_does_not_tell_it() {
-        let template =
-            template("Parameters:\n  P: {Type: String, NoEcho: true, AllowedPattern: x}\nResources: {Q: {Type: T}}\n");
+        let template = template(
+            "Parameters:\n  P: {Type: String, NoEcho: true, AllowedPattern: x}\nResources: {Q: \
+             {Type: T}}\n",
+        );
         let templates = Templates::default();
         let mut givens = givens(&[("P", "hunter2")]);
         let at = Location {
             file: std::path::Path::new(".taskcat.yml").into(),
             at: crate::diagnostic::Position { line: 7, column: 3 },
         };
-        let note = Note { message: "parameter P is set here".to_owned(), at: Some(at), is_secret: true };
+        let note = Note {
+            message: "parameter P is set here".to_owned(),
+            at: Some(at),
+            is_secret: true,
+        };
         givens["P"].set = vec![note.clone()];
-        let stack = evaluate(&template, &place("us-east-1"), &givens, &Offline(&templates));
+        let stack = evaluate(
+            &template,
+            &place("us-east-1"),
+            &givens,
+            &Offline(&templates),
+        );
         assert_eq!(stack.failures[0].notes, [note]);
         assert!(!format!("{stack:?}").contains("hunter2"), "{stack:?}");
     }
@@ -494,9 +718,15 @@ mod tests {
             let text = format!("Parameters:\n  P: {{{declared}}}\nResources: {{Q: {{Type: T}}}}\n");
             let stack = stack(&text, "us-east-1", &[("P", value)]);
             assert_eq!(said(&stack), [""; 0], "{declared}");
-            let undecided: Vec<_> =
-                stack.undecided.iter().map(|it| (it.unknown.to_string(), &*it.failure.message)).collect();
-            let expect: Vec<_> = expect.iter().map(|(unknown, message)| ((*unknown).to_owned(), *message)).collect();
+            let undecided: Vec<_> = stack
+                .undecided
+                .iter()
+                .map(|it| (it.unknown.to_string(), &*it.failure.message))
+                .collect();
+            let expect: Vec<_> = expect
+                .iter()
+                .map(|(unknown, message)| ((*unknown).to_owned(), *message))
+                .collect();
             assert_eq!(undecided, expect, "{declared}");
         };
         check(
@@ -504,28 +734,45 @@ mod tests {
             "cikey",
             &[(
                 "whether AWS::EC2::KeyPair::KeyName cikey exists",
-                "Parameter validation failed: parameter value cikey for parameter name P does not exist",
+                "Parameter validation failed: parameter value cikey for parameter name P does not \
+                 exist",
             )],
         );
         check("Type: 'AWS::SSM::Parameter::Name'", "/a", &[]);
         check(
             "Type: String, AllowedPattern: '['",
             "x",
-            &[("AllowedPattern of parameter P, which only Java reads", "Parameter 'P' must match pattern [")],
+            &[(
+                "AllowedPattern of parameter P, which only Java reads",
+                "Parameter 'P' must match pattern [",
+            )],
         );
     }
 
     #[test]
     fn values_are_text_lists_or_unknown() {
         let check = |kind: &str, value: &str, expect: serde_json::Value| {
-            let text = format!("Parameters:\n  P: {{Type: '{kind}'}}\nResources: {{Q: {{Type: T}}}}\n");
+            let text =
+                format!("Parameters:\n  P: {{Type: '{kind}'}}\nResources: {{Q: {{Type: T}}}}\n");
             let stack = stack(&text, "us-east-1", &[("P", value)]);
             assert_eq!(stack.parameters["P"].to_json(), expect, "{kind}");
         };
         check("String", " a,b ", " a,b ".into());
         check("Number", "010", "010".into());
-        check("CommaDelimitedList", "a, b ,c", serde_json::json!(["a", "b", "c"]));
-        check("List<AWS::EC2::Subnet::Id>", "subnet-1,subnet-2", serde_json::json!(["subnet-1", "subnet-2"]));
-        check("AWS::SSM::Parameter::Value<String>", "/x", serde_json::json!({"Unknown": "SSM parameter /x"}));
+        check(
+            "CommaDelimitedList",
+            "a, b ,c",
+            serde_json::json!(["a", "b", "c"]),
+        );
+        check(
+            "List<AWS::EC2::Subnet::Id>",
+            "subnet-1,subnet-2",
+            serde_json::json!(["subnet-1", "subnet-2"]),
+        );
+        check(
+            "AWS::SSM::Parameter::Value<String>",
+            "/x",
+            serde_json::json!({"Unknown": "SSM parameter /x"}),
+        );
     }
 }

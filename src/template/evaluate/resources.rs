@@ -16,36 +16,52 @@ use crate::yaml::Node;
 /// The resource type of a stack in a stack.
 pub(super) const STACK: &str = "AWS::CloudFormation::Stack";
 
-/// Attributes of a resource with what each may be. Functions give them too, with and without AWS::LanguageExtensions, as
-/// far as they don't depend on resources, other stacks or zones
-/// (<https://github.com/aws-cloudformation/cfn-lint/pull/2784>, <https://github.com/aws-cloudformation/cfn-lint/issues/2915>).
+/// Attributes of a resource with what each may be. Functions give them too, with and without
+/// AWS::LanguageExtensions, as far as they don't depend on resources, other stacks or zones
+/// (<https://github.com/aws-cloudformation/cfn-lint/pull/2784>,
+/// <https://github.com/aws-cloudformation/cfn-lint/issues/2915>).
 ///
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html>
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-updatereplacepolicy.html>
 const POLICIES: [(&str, &[&str]); 2] = [
-    ("DeletionPolicy", &["Delete", "Retain", "RetainExceptOnCreate", "Snapshot"]),
+    (
+        "DeletionPolicy",
+        &["Delete", "Retain", "RetainExceptOnCreate", "Snapshot"],
+    ),
     ("UpdateReplacePolicy", &["Delete", "Retain", "Snapshot"]),
 ];
 
 impl Evaluator<'_> {
-    /// The resources that exist or may exist. What fails in one that certainly exists is added to `failures`.
+    /// The resources that exist or may exist. What fails in one that certainly exists is added to
+    /// `failures`.
     pub(super) fn all_resources(&self, failures: &mut Vec<Failure>) -> IndexMap<String, Resource> {
-        self.existing("Resources", failures, |id, entry, exists, failures| self.resource(id, entry, exists, failures))
+        self.existing("Resources", failures, |id, entry, exists, failures| {
+            self.resource(id, entry, exists, failures)
+        })
     }
 
-    /// One resource by itself; none if the template has none of that name, or its condition is false.
+    /// One resource by itself; none if the template has none of that name, or its condition is
+    /// false.
     ///
     /// # Errors
     /// All that fails in it.
     pub fn one_resource(&self, id: &str) -> Result<Option<Resource>, Vec<Failure>> {
-        let Some((key, entry)) = self.entry("Resources", id) else { return Ok(None) };
-        let exists = self.exists(entry).map_err(|failed| failed.into_iter().collect::<Vec<_>>())?;
+        let Some((key, entry)) = self.entry("Resources", id) else {
+            return Ok(None);
+        };
+        let exists = self
+            .exists(entry)
+            .map_err(|failed| failed.into_iter().collect::<Vec<_>>())?;
         if exists == Truth::False {
             return Ok(None);
         }
         let mut failures = Vec::new();
         let resource = self.resource(key, entry, exists, &mut failures);
-        if failures.is_empty() { Ok(Some(resource)) } else { Err(failures) }
+        if failures.is_empty() {
+            Ok(Some(resource))
+        } else {
+            Err(failures)
+        }
     }
 
     /// A section's entries that exist or may exist, each made by `make`.
@@ -68,7 +84,8 @@ impl Evaluator<'_> {
         made
     }
 
-    /// An entry's members but for its `Condition`, evaluated by `value`; what fails is left out and blamed.
+    /// An entry's members but for its `Condition`, evaluated by `value`; what fails is left out and
+    /// blamed.
     pub(super) fn body(
         &self,
         entry: &Node,
@@ -77,7 +94,11 @@ impl Evaluator<'_> {
         value: impl Fn(&str, &Node) -> Evaluated,
     ) -> IndexMap<String, Value> {
         let mut body = IndexMap::new();
-        for (key, node) in entry.entries().iter().filter(|(key, _)| &*key.text != "Condition") {
+        for (key, node) in entry
+            .entries()
+            .iter()
+            .filter(|(key, _)| &*key.text != "Condition")
+        {
             match value(&key.text, node) {
                 Ok(Value::NoValue) => {}
                 Ok(value) => {
@@ -89,20 +110,42 @@ impl Evaluator<'_> {
         body
     }
 
-    fn resource(&self, id: &Node, entry: &Node, exists: Truth, failures: &mut Vec<Failure>) -> Resource {
-        let kind = entry.get("Type").map(|kind| kind.text.to_string()).unwrap_or_default();
+    fn resource(
+        &self,
+        id: &Node,
+        entry: &Node,
+        exists: Truth,
+        failures: &mut Vec<Failure>,
+    ) -> Resource {
+        let kind = entry
+            .get("Type")
+            .map(|kind| kind.text.to_string())
+            .unwrap_or_default();
         let misplaced_before = self.misplaced.borrow().len();
-        let body = self.body(entry, &exists, failures, |key, node| self.attribute_of_entry(&id.text, &kind, key, node));
+        let body = self.body(entry, &exists, failures, |key, node| {
+            self.attribute_of_entry(&id.text, &kind, key, node)
+        });
         if let Truth::Unknown(unknown) = &exists {
             let misplaced = self.misplaced.borrow_mut().split_off(misplaced_before);
-            self.misplaced_failure(&misplaced).into_iter().for_each(|failure| self.undecided(unknown, failure));
+            self.misplaced_failure(&misplaced)
+                .into_iter()
+                .for_each(|failure| self.undecided(unknown, failure));
         }
-        let nested = (kind == STACK).then(|| self.nested_stack(&id.text)).flatten();
+        let nested = (kind == STACK)
+            .then(|| self.nested_stack(&id.text))
+            .flatten();
         if let Some(stack) = &nested {
             self.take_over(stack, id, entry, &exists, failures);
         }
         let has_properties = entry.get("Properties").is_some();
-        Resource { kind, at: self.location(id.at), exists, body, has_properties, nested }
+        Resource {
+            kind,
+            at: self.location(id.at),
+            exists,
+            body,
+            has_properties,
+            nested,
+        }
     }
 
     /// Whether a resource exists; none if the template declares none of that name.
@@ -144,27 +187,45 @@ impl Evaluator<'_> {
             value => value.as_text().ok_or_else(malformed)?,
         };
         if !allowed.contains(&value.as_str()) {
-            let message = format!("Template format error: Unrecognized {key} {value} for resource {id}");
+            let message =
+                format!("Template format error: Unrecognized {key} {value} for resource {id}");
             return Err(self.fail(node.at, message));
         }
         Ok(Value::String(value))
     }
 
-    /// Failures of something that exists fail; of something that may exist, they hang on whether it does.
+    /// Failures of something that exists fail; of something that may exist, they hang on whether it
+    /// does.
     pub(super) fn blame(&self, failed: Failures, exists: &Truth, failures: &mut Vec<Failure>) {
         match exists {
-            Truth::Unknown(unknown) => failed.into_iter().for_each(|failure| self.undecided(unknown, failure)),
+            Truth::Unknown(unknown) => failed
+                .into_iter()
+                .for_each(|failure| self.undecided(unknown, failure)),
             Truth::True | Truth::False => failures.extend(failed),
         }
     }
 
     /// What fails in a nested stack fails here.
-    fn take_over(&self, stack: &Rc<Stack>, id: &Node, entry: &Node, exists: &Truth, failures: &mut Vec<Failure>) {
-        let url = entry.get("Properties").and_then(|properties| properties.get("TemplateURL"));
-        let nested_in =
-            NestedIn { logical_id: id.text.to_string(), at: self.location(url.map_or(id.at, |url| url.at)) };
-        let mut stack =
-            Stack { failures: stack.failures.clone(), undecided: stack.undecided.clone(), ..Stack::default() };
+    fn take_over(
+        &self,
+        stack: &Rc<Stack>,
+        id: &Node,
+        entry: &Node,
+        exists: &Truth,
+        failures: &mut Vec<Failure>,
+    ) {
+        let url = entry
+            .get("Properties")
+            .and_then(|properties| properties.get("TemplateURL"));
+        let nested_in = NestedIn {
+            logical_id: id.text.to_string(),
+            at: self.location(url.map_or(id.at, |url| url.at)),
+        };
+        let mut stack = Stack {
+            failures: stack.failures.clone(),
+            undecided: stack.undecided.clone(),
+            ..Stack::default()
+        };
         stack.nest_in(&nested_in);
         if let Truth::Unknown(unknown) = exists {
             stack.hang_on(unknown);
@@ -177,13 +238,15 @@ impl Evaluator<'_> {
 impl Undecided {
     /// Only by asking AWS could it be decided.
     pub fn needs_aws(&self) -> bool {
-        self.unknown.reasons().any(|reason| reason.until == Until::Asked)
+        self.unknown
+            .reasons()
+            .any(|reason| reason.until == Until::Asked)
     }
 }
 
 impl Resource {
-    /// The properties with which it is created, none of them where it has no `Properties`; not known where they failed or
-    /// nobody knows them.
+    /// The properties with which it is created, none of them where it has no `Properties`; not
+    /// known where they failed or nobody knows them.
     pub fn created_with(&self) -> Option<Cow<'_, IndexMap<String, Value>>> {
         match self.properties() {
             Some(properties) => Some(Cow::Borrowed(properties)),

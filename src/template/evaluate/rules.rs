@@ -22,7 +22,8 @@ const ALLOWED: [Function; 11] = [
 ];
 
 impl Evaluator<'_> {
-    /// Assertions that don't hold, in the order of the section. One that hangs on something unknown is undecided.
+    /// Assertions that don't hold, in the order of the section. One that hangs on something unknown
+    /// is undecided.
     pub(super) fn broken_rules(&self) -> Vec<Failure> {
         let mut failures = self.misplaced();
         // What can't stand in rules makes the template as a whole unusable.
@@ -34,7 +35,10 @@ impl Evaluator<'_> {
             match rule.get("RuleCondition").map_or(Ok(Truth::True), truth) {
                 Ok(Truth::False) => {}
                 Ok(applies) => {
-                    let assertions = rule.get("Assertions").and_then(Node::as_sequence).unwrap_or_default();
+                    let assertions = rule
+                        .get("Assertions")
+                        .and_then(Node::as_sequence)
+                        .unwrap_or_default();
                     for (number, assertion) in (1..).zip(assertions) {
                         if let Err(failed) = self.assertion(&name.text, number, assertion) {
                             self.blame(failed, &applies, &mut failures);
@@ -53,9 +57,14 @@ impl Evaluator<'_> {
         let mut open: Vec<&Node> = self.root.get("Rules").into_iter().collect();
         while let Some(node) = open.pop() {
             if let Some(call) = Call::of(node) {
-                if !call.function.is_some_and(|function| ALLOWED.contains(&function)) {
+                if !call
+                    .function
+                    .is_some_and(|function| ALLOWED.contains(&function))
+                {
                     functions.push((call.name, call.argument.at));
-                } else if call.function == Some(Function::Ref) && !self.is_parameter(&call.argument.text) {
+                } else if call.function == Some(Function::Ref)
+                    && !self.is_parameter(&call.argument.text)
+                {
                     undeclared.push(call.argument);
                 }
             }
@@ -66,29 +75,48 @@ impl Evaluator<'_> {
         if let Some((_, at)) = functions.first() {
             let names = distinct(functions.iter().map(|(function, _)| *function));
             let message = format!(
-                "Template format error: Following functions are not supported in the Rules block of the template: [{names}]"
+                "Template format error: Following functions are not supported in the Rules block \
+                 of the template: [{names}]"
             );
             failures.push(self.failure(*at, message));
         }
         if let Some(first) = undeclared.first() {
             let names = distinct(undeclared.iter().map(|name| &*name.text));
-            let message = format!("Template format error: Rules block references undeclared parameters: [{names}]");
+            let message = format!(
+                "Template format error: Rules block references undeclared parameters: [{names}]"
+            );
             failures.push(self.failure(first.at, message));
         }
         failures
     }
 
     fn is_parameter(&self, name: &str) -> bool {
-        name.starts_with("AWS::") || self.template.parameters.iter().any(|parameter| parameter.key == name)
+        name.starts_with("AWS::")
+            || self
+                .template
+                .parameters
+                .iter()
+                .any(|parameter| parameter.key == name)
     }
 
-    /// What is said of a false assertion could not be confirmed; the rest of the wording is CloudFormation's.
+    /// What is said of a false assertion could not be confirmed; the rest of the wording is
+    /// CloudFormation's.
     fn assertion(&self, rule: &str, number: usize, assertion: &Node) -> Result<(), Failures> {
-        let Some(assert) = assertion.get("Assert") else { return Ok(()) };
+        let Some(assert) = assertion.get("Assert") else {
+            return Ok(());
+        };
         let broken = || {
-            let description = assertion.get("AssertDescription").filter(|it| it.is_scalar());
-            let said = description.map_or_else(|| format!("assertion {number} is false"), |it| it.text.to_string());
-            self.failure(assert.at, format!("Template error: rule {rule} failed: {said}"))
+            let description = assertion
+                .get("AssertDescription")
+                .filter(|it| it.is_scalar());
+            let said = description.map_or_else(
+                || format!("assertion {number} is false"),
+                |it| it.text.to_string(),
+            );
+            self.failure(
+                assert.at,
+                format!("Template error: rule {rule} failed: {said}"),
+            )
         };
         match self.truth(assert, EvaluationScope::Rule)? {
             Truth::True => Ok(()),
@@ -125,7 +153,8 @@ Resources: {Q: {Type: T}}
         assert_eq!(
             said(&stack(text, "us-east-1", &[])),
             [
-                "4: Template format error: Following functions are not supported in the Rules block of the template: \
+                "4: Template format error: Following functions are not supported in the Rules \
+                 block of the template: \
                  [Condition, Fn::Sub]",
                 "6: Template format error: Rules block references undeclared parameters: [Nobody]",
             ]

@@ -12,7 +12,10 @@ pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> 
     let text = match evaluator.value(argument, scope)? {
         Value::Unknown(unknown) => return Ok(unknown.into()),
         value => value.as_text().ok_or_else(|| {
-            evaluator.fail(argument.at, "Template error: every Fn::Base64 object must have a String-typed value.")
+            evaluator.fail(
+                argument.at,
+                "Template error: every Fn::Base64 object must have a String-typed value.",
+            )
         })?,
     };
     // Three bytes become four.

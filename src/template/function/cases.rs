@@ -21,7 +21,9 @@ fn table_of(function: &str) -> String {
     let name = function.strip_prefix("Fn::").unwrap_or(function);
     match name {
         "And" | "Condition" | "Equals" | "If" | "Not" | "Or" => "conditions".to_owned(),
-        "Contains" | "EachMemberEquals" | "EachMemberIn" | "RefAll" | "ValueOf" | "ValueOfAll" => "rules".to_owned(),
+        "Contains" | "EachMemberEquals" | "EachMemberIn" | "RefAll" | "ValueOf" | "ValueOfAll" => {
+            "rules".to_owned()
+        }
         "GetAZs" => "get_azs".to_owned(),
         _ => {
             let words = name.char_indices().map(|(index, c)| match c {
@@ -43,22 +45,40 @@ fn every_function_has_cases() {
         let path = folder().join(table_of(function)).with_extension("yaml");
         assert!(path.is_file(), "{function} has no table {}", path.display());
         let table = Table::read(&path);
-        let used = table.sections.iter().chain(&table.cases).any(|node| uses(node, function));
+        let used = table
+            .sections
+            .iter()
+            .chain(&table.cases)
+            .any(|node| uses(node, function));
         assert!(used, "no case of {} uses {function}", path.display());
     }
 }
 
 fn uses(node: &Node, function: &str) -> bool {
-    let is_it = |key: &Node| &*key.text == function || key.text.starts_with(&format!("{function}::"));
-    node.entries().iter().any(|(key, value)| is_it(key) || uses(value, function))
-        || node.as_sequence().unwrap_or_default().iter().any(|item| uses(item, function))
+    let is_it =
+        |key: &Node| &*key.text == function || key.text.starts_with(&format!("{function}::"));
+    node.entries()
+        .iter()
+        .any(|(key, value)| is_it(key) || uses(value, function))
+        || node
+            .as_sequence()
+            .unwrap_or_default()
+            .iter()
+            .any(|item| uses(item, function))
 }
 
 #[test]
 fn cases_of_the_documentation() {
-    let mut files: Vec<_> = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.retain(|path| path.extension().is_some_and(|it| it == "yaml"));
-    files.retain(|path| !PENDING.iter().any(|name| path.ends_with(format!("{name}.yaml"))));
+    files.retain(|path| {
+        !PENDING
+            .iter()
+            .any(|name| path.ends_with(format!("{name}.yaml")))
+    });
     files.sort();
     let mut faults = Vec::new();
     for path in &files {
@@ -67,11 +87,20 @@ fn cases_of_the_documentation() {
         for (index, case) in table.cases.iter().enumerate() {
             if let Err(fault) = table.check(case, table.lines(index)) {
                 let name = path.file_name().unwrap().to_str().unwrap();
-                faults.push(format!("{name}:{}: {}\n    {fault}", case.at.line, text(case, "shows")));
+                faults.push(format!(
+                    "{name}:{}: {}\n    {fault}",
+                    case.at.line,
+                    text(case, "shows")
+                ));
             }
         }
     }
-    assert!(faults.is_empty(), "{} cases fail:\n{}", faults.len(), faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{} cases fail:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
 }
 
 struct Table {
@@ -81,11 +110,20 @@ struct Table {
 
 impl Table {
     fn read(path: &Path) -> Self {
-        let Parsed { root, diagnostics, .. } = yaml::read(path);
+        let Parsed {
+            root, diagnostics, ..
+        } = yaml::read(path);
         assert_eq!(diagnostics, [], "{}", path.display());
         let root = long_form(root.unwrap());
-        let cases = root.get("cases").and_then(Node::as_sequence).unwrap_or_default().to_vec();
-        Self { sections: root.get("template").cloned(), cases }
+        let cases = root
+            .get("cases")
+            .and_then(Node::as_sequence)
+            .unwrap_or_default()
+            .to_vec();
+        Self {
+            sections: root.get("template").cloned(),
+            cases,
+        }
     }
 
     /// Where a failure of a case may stand: in the sections that all share, or in the case.
@@ -98,31 +136,65 @@ impl Table {
     fn check(&self, case: &Node, is_place: impl Fn(u32) -> bool) -> Result<(), String> {
         let root = self.template(case);
         let file: Arc<Path> = Arc::from(Path::new("case.yaml"));
-        let parsed = Parsed { root: Some(root), diagnostics: Vec::new(), complete: true };
+        let parsed = Parsed {
+            root: Some(root),
+            diagnostics: Vec::new(),
+            complete: true,
+        };
         let (template, diagnostics) = sections::template(parsed, &file, "case.yaml".to_owned());
         let Some(template) = template else {
             let said: Vec<_> = diagnostics.iter().map(|it| it.message.as_str()).collect();
             return same_failure(case, &said);
         };
-        let region = if case.get("region").is_some() { text(case, "region") } else { "us-east-1" };
+        let region = if case.get("region").is_some() {
+            text(case, "region")
+        } else {
+            "us-east-1"
+        };
         let parameters = case.get("parameters").map_or(&[][..], Node::entries);
-        let parameters: Vec<_> = parameters.iter().map(|(key, value)| (&*key.text, &*value.text)).collect();
+        let parameters: Vec<_> = parameters
+            .iter()
+            .map(|(key, value)| (&*key.text, &*value.text))
+            .collect();
         let mut place = place(region);
         if region.starts_with("us-gov-") {
             place.partition = "aws-us-gov".to_owned();
         }
-        let stack = evaluate(&template, &place, &givens(&parameters), &Offline(&Templates::default()));
-        if let Some(stray) = stack.failures.iter().find(|failure| !is_place(failure.at.at.line)) {
-            return Err(format!("stands in line {}: {}", stray.at.at.line, stray.message));
+        let stack = evaluate(
+            &template,
+            &place,
+            &givens(&parameters),
+            &Offline(&Templates::default()),
+        );
+        if let Some(stray) = stack
+            .failures
+            .iter()
+            .find(|failure| !is_place(failure.at.at.line))
+        {
+            return Err(format!(
+                "stands in line {}: {}",
+                stray.at.at.line, stray.message
+            ));
         }
-        let said: Vec<_> = stack.failures.iter().map(|failure| failure.message.as_str()).collect();
+        let said: Vec<_> = stack
+            .failures
+            .iter()
+            .map(|failure| failure.message.as_str())
+            .collect();
         if case.get("fails").is_some() || !said.is_empty() {
             return same_failure(case, &said);
         }
         if let Some(expect) = case.get("undecided") {
-            let undecided: Vec<_> = stack.undecided.iter().map(|it| &*it.failure.message).collect();
+            let undecided: Vec<_> = stack
+                .undecided
+                .iter()
+                .map(|it| &*it.failure.message)
+                .collect();
             if !undecided.contains(&&*expect.text) {
-                return Err(format!("hangs on something unknown: {undecided:?}, not {:?}", expect.text));
+                return Err(format!(
+                    "hangs on something unknown: {undecided:?}, not {:?}",
+                    expect.text
+                ));
             }
         }
         let found = result(&stack, case);
@@ -140,17 +212,29 @@ impl Table {
         if let Some(template) = case.get("template") {
             return template.clone();
         }
-        let value = case.get("value").unwrap_or_else(|| panic!("line {}: no value", case.at.line));
-        let mut root = self.sections.clone().unwrap_or_else(|| mapping(case, Vec::new()));
+        let value = case
+            .get("value")
+            .unwrap_or_else(|| panic!("line {}: no value", case.at.line));
+        let mut root = self
+            .sections
+            .clone()
+            .unwrap_or_else(|| mapping(case, Vec::new()));
         let carrier = mapping(
             case,
             vec![
                 (name(case, "Type"), name(case, "Custom::Case")),
-                (name(case, "Properties"), mapping(case, vec![(name(case, "Value"), value.clone())])),
+                (
+                    name(case, "Properties"),
+                    mapping(case, vec![(name(case, "Value"), value.clone())]),
+                ),
             ],
         );
-        let Value::Mapping(sections) = &mut root.value else { panic!("template is no mapping") };
-        let at = sections.iter().position(|(key, _)| &*key.text == "Resources");
+        let Value::Mapping(sections) = &mut root.value else {
+            panic!("template is no mapping")
+        };
+        let at = sections
+            .iter()
+            .position(|(key, _)| &*key.text == "Resources");
         let at = at.unwrap_or_else(|| {
             sections.push((name(case, "Resources"), mapping(case, Vec::new())));
             sections.len() - 1
@@ -164,12 +248,19 @@ impl Table {
 
 fn result(stack: &Stack, case: &Node) -> Option<serde_json::Value> {
     if case.get("value").is_some() {
-        return stack.resources[CARRIER].properties()?.get("Value").map(|value| value.to_json());
+        return stack.resources[CARRIER]
+            .properties()?
+            .get("Value")
+            .map(|value| value.to_json());
     }
     if let Some(unknown) = &stack.rewritten_by {
         return Some(serde_json::json!({"Unknown": unknown.to_string()}));
     }
-    stack.outputs.get("Out")?.value().map(|value| value.to_json())
+    stack
+        .outputs
+        .get("Out")?
+        .value()
+        .map(|value| value.to_json())
 }
 
 /// The message that is expected, alone.
@@ -182,17 +273,32 @@ fn same_failure(case: &Node, said: &[&str]) -> Result<(), String> {
 }
 
 fn shown(value: &Option<serde_json::Value>) -> String {
-    value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string)
+    value
+        .as_ref()
+        .map_or_else(|| "nothing".to_owned(), ToString::to_string)
 }
 
 fn text<'n>(case: &'n Node, key: &str) -> &'n str {
-    &case.get(key).unwrap_or_else(|| panic!("line {}: no {key}", case.at.line)).text
+    &case
+        .get(key)
+        .unwrap_or_else(|| panic!("line {}: no {key}", case.at.line))
+        .text
 }
 
 fn name(case: &Node, text: &str) -> Node {
-    Node { value: Value::String(text.into()), tag: None, text: text.into(), at: case.at }
+    Node {
+        value: Value::String(text.into()),
+        tag: None,
+        text: text.into(),
+        at: case.at,
+    }
 }
 
 fn mapping(case: &Node, entries: Vec<(Node, Node)>) -> Node {
-    Node { value: Value::Mapping(entries), tag: None, text: "".into(), at: case.at }
+    Node {
+        value: Value::Mapping(entries),
+        tag: None,
+        text: "".into(),
+        at: case.at,
+    }
 }

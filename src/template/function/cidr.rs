@@ -16,17 +16,23 @@ use crate::yaml::Node;
 pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let fail = |message: String| evaluator.fail(argument.at, message);
     let malformed = || {
-        let message = "Template error: every Fn::Cidr object requires three parameters, the block, the number of blocks \
+        let message = "Template error: every Fn::Cidr object requires three parameters, the block, \
+            the number of blocks \
                        and the number of bits";
         fail(message.to_owned())
     };
-    let Some(arguments @ [_, _, _]) = argument.as_sequence() else { return Err(malformed()) };
+    let Some(arguments @ [_, _, _]) = argument.as_sequence() else {
+        return Err(malformed());
+    };
     let values = together(arguments.iter().map(|node| evaluator.value(node, scope)))?;
     match texts(&values).ok_or_else(malformed)?.as_deref() {
         Err(unknown) => Ok(unknown.clone().into()),
         Ok([block, count, bits]) => {
             let blocks = blocks(block, count, bits).map_err(fail)?;
-            let blocks: Vec<Value> = blocks.iter().map(|block| Value::String(block.to_string())).collect();
+            let blocks: Vec<Value> = blocks
+                .iter()
+                .map(|block| Value::String(block.to_string()))
+                .collect();
             evaluator.spend(blocks.len() * size_of::<Value>(), argument.at)?;
             Ok(Value::List(blocks))
         }
@@ -36,15 +42,23 @@ pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> 
 
 /// The blocks, or what is wrong with the arguments.
 fn blocks(text: &str, count: &str, bits: &str) -> Result<Vec<Block>, String> {
-    let block = Block::parse(text).ok_or_else(|| format!("Template error: Fn::Cidr cannot read the block {text}"))?;
+    let block = Block::parse(text)
+        .ok_or_else(|| format!("Template error: Fn::Cidr cannot read the block {text}"))?;
     let count = number(count).filter(|count| (1..=MAX_COUNT).contains(count));
-    let count =
-        count.ok_or_else(|| format!("Template error: the count of Fn::Cidr must be between 1 and {MAX_COUNT}"))?;
+    let count = count.ok_or_else(|| {
+        format!("Template error: the count of Fn::Cidr must be between 1 and {MAX_COUNT}")
+    })?;
     let bits = number(bits).filter(|bits| *bits <= block.width);
-    let bits =
-        bits.ok_or_else(|| format!("Template error: the bits of Fn::Cidr must be between 0 and {}", block.width))?;
+    let bits = bits.ok_or_else(|| {
+        format!(
+            "Template error: the bits of Fn::Cidr must be between 0 and {}",
+            block.width
+        )
+    })?;
     let blocks = block.split(count, bits);
-    blocks.ok_or_else(|| format!("Template error: Fn::Cidr cannot make {count} blocks with {bits} bits in {text}"))
+    blocks.ok_or_else(|| {
+        format!("Template error: Fn::Cidr cannot make {count} blocks with {bits} bits in {text}")
+    })
 }
 
 /// The documentation's limit.
@@ -52,7 +66,9 @@ const MAX_COUNT: u32 = 256;
 
 /// Digits alone.
 fn number<N: FromStr>(text: &str) -> Option<N> {
-    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+    text.parse()
+        .ok()
+        .filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// A block of addresses.
@@ -76,19 +92,40 @@ impl Block {
         };
         let mask = number(mask).filter(|mask| *mask <= width)?;
         let host = width - mask;
-        let first = if host == 128 { 0 } else { address >> host << host };
+        let first = if host == 128 {
+            0
+        } else {
+            address >> host << host
+        };
         Some(Self { first, mask, width })
     }
 
     /// The first `count` blocks that leave `bits` to the address; none if they don't fit.
     pub fn split(self, count: u32, bits: u32) -> Option<Vec<Self>> {
-        let mask = self.width.checked_sub(bits).filter(|mask| *mask >= self.mask)?;
+        let mask = self
+            .width
+            .checked_sub(bits)
+            .filter(|mask| *mask >= self.mask)?;
         let room = mask - self.mask;
         if room < 32 && u64::from(count) > 1 << room {
             return None;
         }
-        let step = |index: u32| if bits == 128 { 0 } else { u128::from(index) << bits };
-        Some((0..count).map(|index| Self { first: self.first + step(index), mask, width: self.width }).collect())
+        let step = |index: u32| {
+            if bits == 128 {
+                0
+            } else {
+                u128::from(index) << bits
+            }
+        };
+        Some(
+            (0..count)
+                .map(|index| Self {
+                    first: self.first + step(index),
+                    mask,
+                    width: self.width,
+                })
+                .collect(),
+        )
     }
 }
 

@@ -7,17 +7,22 @@ use crate::template::expression::{Function, If};
 use crate::template::value::{Evaluated, Failures, Unknown, together};
 use crate::yaml::Node;
 
-/// `Fn::If`. Only the branch that is taken is evaluated; if it isn't known which, both are, and what fails in one of them
-/// hangs on the condition.
+/// `Fn::If`. Only the branch that is taken is evaluated; if it isn't known which, both are, and
+/// what fails in one of them hangs on the condition.
 pub fn choose(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
-    let If { condition: name, yes, no } = match If::of(argument) {
+    let If {
+        condition: name,
+        yes,
+        no,
+    } = match If::of(argument) {
         Some(choice) if choice.condition.is_scalar() => choice,
         None if argument.as_sequence().is_some() => {
             let message = "Template error: Fn::If requires a list argument with three elements";
             return Err(evaluator.fail(argument.at, message));
         }
         Some(_) | None => {
-            let message = "Template error: Fn::If requires a list argument with the first element being a condition";
+            let message = "Template error: Fn::If requires a list argument with the first element \
+                being a condition";
             return Err(evaluator.fail(argument.at, message));
         }
     };
@@ -26,31 +31,53 @@ pub fn choose(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) ->
         Truth::False => evaluator.value(no, scope),
         Truth::Unknown(unknown) => {
             let instead = unknown.renamed(format!("condition {}", name.text));
-            either(evaluator, &unknown, instead, evaluator.value(yes, scope), evaluator.value(no, scope))
+            either(
+                evaluator,
+                &unknown,
+                instead,
+                evaluator.value(yes, scope),
+                evaluator.value(no, scope),
+            )
         }
     }
 }
 
 /// One of two values, and nobody knows which: `unknown` says why, `instead` is what it then is.
-fn either(evaluator: &Evaluator, unknown: &Unknown, instead: Unknown, yes: Evaluated, no: Evaluated) -> Evaluated {
+fn either(
+    evaluator: &Evaluator,
+    unknown: &Unknown,
+    instead: Unknown,
+    yes: Evaluated,
+    no: Evaluated,
+) -> Evaluated {
     match (yes, no) {
         (Err(yes), Err(no)) => Err(yes.and(no)),
         (Ok(yes), Ok(no)) if yes == no => Ok(yes),
         (Ok(_), Ok(_)) => Ok(instead.into()),
         (Err(failed), Ok(_)) | (Ok(_), Err(failed)) => {
-            failed.into_iter().for_each(|failure| evaluator.undecided(unknown, failure));
+            failed
+                .into_iter()
+                .for_each(|failure| evaluator.undecided(unknown, failure));
             Ok(instead.into())
         }
     }
 }
 
-/// `Fn::Equals`: two texts, and what becomes one: `true` and `"true"` are equal, `1` and `1.0` are not.
-pub fn equals(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
+/// `Fn::Equals`: two texts, and what becomes one: `true` and `"true"` are equal, `1` and `1.0` are
+/// not.
+pub fn equals(
+    evaluator: &Evaluator,
+    argument: &Node,
+    scope: EvaluationScope,
+) -> Result<Truth, Failures> {
     let malformed = || {
-        let message = "Template error: every Fn::Equals object requires a list of 2 string parameters.";
+        let message =
+            "Template error: every Fn::Equals object requires a list of 2 string parameters.";
         evaluator.fail(argument.at, message)
     };
-    let Some(sides @ [_, _]) = argument.as_sequence() else { return Err(malformed()) };
+    let Some(sides @ [_, _]) = argument.as_sequence() else {
+        return Err(malformed());
+    };
     let values = together(sides.iter().map(|node| evaluator.value(node, scope)))?;
     match texts(&values) {
         Some(Ok(texts)) => Ok(Truth::of(texts.first() == texts.last())),
@@ -60,13 +87,31 @@ pub fn equals(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) ->
 }
 
 /// `Fn::And`
-pub fn and(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
-    Ok(Truth::all(operands(evaluator, Function::And, argument, scope)?))
+pub fn and(
+    evaluator: &Evaluator,
+    argument: &Node,
+    scope: EvaluationScope,
+) -> Result<Truth, Failures> {
+    Ok(Truth::all(operands(
+        evaluator,
+        Function::And,
+        argument,
+        scope,
+    )?))
 }
 
 /// `Fn::Or`
-pub fn or(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
-    Ok(Truth::any(operands(evaluator, Function::Or, argument, scope)?))
+pub fn or(
+    evaluator: &Evaluator,
+    argument: &Node,
+    scope: EvaluationScope,
+) -> Result<Truth, Failures> {
+    Ok(Truth::any(operands(
+        evaluator,
+        Function::Or,
+        argument,
+        scope,
+    )?))
 }
 
 fn operands(
@@ -81,7 +126,8 @@ fn operands(
         }
         _ => {
             let message = format!(
-                "Template error: every {} object requires a list of at least 2 and at most 10 boolean parameters.",
+                "Template error: every {} object requires a list of at least 2 and at most 10 \
+                 boolean parameters.",
                 function.key()
             );
             Err(evaluator.fail(argument.at, message))
@@ -90,9 +136,15 @@ fn operands(
 }
 
 /// `Fn::Not`
-pub fn not(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
+pub fn not(
+    evaluator: &Evaluator,
+    argument: &Node,
+    scope: EvaluationScope,
+) -> Result<Truth, Failures> {
     let message = match argument.as_sequence() {
-        Some([operand]) if is_truth(operand) => return evaluator.truth(operand, scope).map(Truth::not),
+        Some([operand]) if is_truth(operand) => {
+            return evaluator.truth(operand, scope).map(Truth::not);
+        }
         Some([_]) => "Template error: Fn::Not requires a list argument with one function token",
         _ => "Template error: Fn::Not requires a list argument with one element",
     };
@@ -100,9 +152,16 @@ pub fn not(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Re
 }
 
 /// `Condition`: another condition by its name.
-pub fn named(evaluator: &Evaluator, argument: &Node, _: EvaluationScope) -> Result<Truth, Failures> {
+pub fn named(
+    evaluator: &Evaluator,
+    argument: &Node,
+    _: EvaluationScope,
+) -> Result<Truth, Failures> {
     if !argument.is_scalar() {
-        return Err(evaluator.fail(argument.at, "Template format error: Every Condition member must be a string."));
+        return Err(evaluator.fail(
+            argument.at,
+            "Template format error: Every Condition member must be a string.",
+        ));
     }
     Ok(evaluator.condition(&argument.text))
 }

@@ -1,5 +1,5 @@
-//! `Fn::FindInMap`: a value of the `Mappings` section by its map and two keys, with a default if it has one; under
-//! AWS::LanguageExtensions with any function in its arguments
+//! `Fn::FindInMap`: a value of the `Mappings` section by its map and two keys, with a default if it
+//! has one; under AWS::LanguageExtensions with any function in its arguments
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-findinmap.html>).
 //!
 //! The default was the extensions' at first and no longer needs them
@@ -12,30 +12,50 @@ use crate::template::expression::{Call, FindInMap, Function};
 use crate::template::value::{Evaluated, Failure, Failures, Note, Unknown, Value, together};
 use crate::yaml::Node;
 
-const MALFORMED: &str = "Template error: every Fn::FindInMap object requires three parameters, the map name, map key and \
+const MALFORMED: &str = "Template error: every Fn::FindInMap object requires three parameters, the \
+    map name, map key and \
                          the attribute for return value";
 
 /// `[map, first, second]`, perhaps with `{DefaultValue: …}` behind them.
 pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
     let is_extended = evaluator.macros.has_language_extensions();
-    let Some(it) = FindInMap::of(argument) else { return Err(malformed()) };
+    let Some(it) = FindInMap::of(argument) else {
+        return Err(malformed());
+    };
     let has_no_default = it.options.is_some() && it.default().is_none();
     if !is_extended && (has_no_default || !it.keys.iter().all(|key| is_plain(key))) {
         return Err(malformed());
     }
-    let keys = together(it.keys.iter().map(|key| match evaluator.value(key, scope)? {
-        Value::Unknown(unknown) => Ok(Key::Unknown(unknown)),
-        value => value.as_text().map(Key::Known).ok_or_else(malformed),
-    }))?;
-    let Ok([map, first, second]) = <[Key; 3]>::try_from(keys) else { return Err(malformed()) };
-    Search { evaluator, map, first, second, at: argument.at, scope }.result(it.default())
+    let keys = together(
+        it.keys
+            .iter()
+            .map(|key| match evaluator.value(key, scope)? {
+                Value::Unknown(unknown) => Ok(Key::Unknown(unknown)),
+                value => value.as_text().map(Key::Known).ok_or_else(malformed),
+            }),
+    )?;
+    let Ok([map, first, second]) = <[Key; 3]>::try_from(keys) else {
+        return Err(malformed());
+    };
+    Search {
+        evaluator,
+        map,
+        first,
+        second,
+        at: argument.at,
+        scope,
+    }
+    .result(it.default())
 }
 
 /// Without the extensions an argument is text, `Ref` or `Fn::FindInMap`.
 fn is_plain(key: &Node) -> bool {
     let is_accepted = |function| matches!(function, Function::Ref | Function::FindInMap);
-    key.is_scalar() || Call::of(key).and_then(|call| call.function).is_some_and(is_accepted)
+    key.is_scalar()
+        || Call::of(key)
+            .and_then(|call| call.function)
+            .is_some_and(is_accepted)
 }
 
 /// A name that is looked for.
@@ -45,11 +65,14 @@ enum Key {
 }
 
 impl Key {
-    /// Whether a key of the template may be the one. It may be written `010` or `Yes` and is found by `8` or `true` too.
+    /// Whether a key of the template may be the one. It may be written `010` or `Yes` and is found
+    /// by `8` or `true` too.
     fn may_be(&self, key: &Node) -> bool {
         match self {
             Self::Unknown(_) => key.is_scalar(),
-            Self::Known(name) => key.is_scalar() && (&*key.text == name.as_str() || is_read_as(key, name)),
+            Self::Known(name) => {
+                key.is_scalar() && (&*key.text == name.as_str() || is_read_as(key, name))
+            }
         }
     }
 
@@ -91,7 +114,11 @@ impl<'e> Search<'e> {
             return Ok(unknown.into());
         }
         let found = self.found()?;
-        let unknown = Unknown::all([&self.map, &self.first, &self.second].into_iter().filter_map(|key| key.unknown()));
+        let unknown = Unknown::all(
+            [&self.map, &self.first, &self.second]
+                .into_iter()
+                .filter_map(|key| key.unknown()),
+        );
         match (found.as_slice(), default, unknown) {
             // There it can't be, whatever the unknown is.
             ([], None, _) => Err(self.failure().into()),
@@ -101,7 +128,8 @@ impl<'e> Search<'e> {
         }
     }
 
-    /// One of several values or the default, and nobody knows which: that value, if they are all the same.
+    /// One of several values or the default, and nobody knows which: that value, if they are all
+    /// the same.
     fn candidates(&self, found: &[&Node], default: Option<&Node>, unknown: Unknown) -> Evaluated {
         if default.is_none() {
             self.evaluator.undecided(&unknown, self.failure());
@@ -113,7 +141,9 @@ impl<'e> Search<'e> {
                 Ok(value) if same.as_ref().is_none_or(|same| *same == value) => same = Some(value),
                 Ok(_) => return Ok(unknown.into()),
                 Err(failures) => {
-                    failures.into_iter().for_each(|failure| self.evaluator.undecided(&unknown, failure));
+                    failures
+                        .into_iter()
+                        .for_each(|failure| self.evaluator.undecided(&unknown, failure));
                     return Ok(unknown.into());
                 }
             }
@@ -141,8 +171,18 @@ impl<'e> Search<'e> {
     /// Everything that it may be.
     fn found(&self) -> Result<Vec<&'e Node>, Failures> {
         let maps: Vec<&Node> = match &self.map {
-            Key::Known(map) => self.evaluator.entry("Mappings", map).into_iter().map(|(_, map)| map).collect(),
-            Key::Unknown(_) => self.evaluator.section("Mappings").iter().map(|(_, map)| map).collect(),
+            Key::Known(map) => self
+                .evaluator
+                .entry("Mappings", map)
+                .into_iter()
+                .map(|(_, map)| map)
+                .collect(),
+            Key::Unknown(_) => self
+                .evaluator
+                .section("Mappings")
+                .iter()
+                .map(|(_, map)| map)
+                .collect(),
         };
         self.inside(&self.second, self.inside(&self.first, maps)?)
     }
@@ -153,7 +193,11 @@ impl<'e> Search<'e> {
         for mapping in mappings {
             let entries = mapping.entries();
             self.evaluator.spend(entries.len(), self.at)?;
-            let mut entries = entries.iter().rev().filter(|(name, _)| key.may_be(name)).map(|(_, value)| value);
+            let mut entries = entries
+                .iter()
+                .rev()
+                .filter(|(name, _)| key.may_be(name))
+                .map(|(_, value)| value);
             match key {
                 Key::Known(_) => found.extend(entries.next()),
                 Key::Unknown(_) => found.extend(entries),
@@ -162,28 +206,50 @@ impl<'e> Search<'e> {
         Ok(found)
     }
 
-    /// What CloudFormation says, with the place of the mapping, or of the part of it that lacks the key.
+    /// What CloudFormation says, with the place of the mapping, or of the part of it that lacks the
+    /// key.
     fn failure(&self) -> Failure {
         let evaluator = self.evaluator;
         let (map, first, second) = (self.map.shown(), self.first.shown(), self.second.shown());
         let message = format!("Template error: Unable to get mapping for {map}::{first}::{second}");
-        let Key::Known(name) = &self.map else { return evaluator.failure(self.at, message) };
+        let Key::Known(name) = &self.map else {
+            return evaluator.failure(self.at, message);
+        };
         let Some((name, mapping)) = evaluator.entry("Mappings", name) else {
-            let message =
-                format!("Template error: Mapping named '{map}' is not present in the 'Mappings' section of template.");
+            let message = format!(
+                "Template error: Mapping named '{map}' is not present in the 'Mappings' section of \
+                 template."
+            );
             return evaluator.failure(self.at, message);
         };
         let key = match &self.first {
-            Key::Known(_) => mapping.entries().iter().map(|(key, _)| key).rfind(|key| self.first.may_be(key)),
+            Key::Known(_) => mapping
+                .entries()
+                .iter()
+                .map(|(key, _)| key)
+                .rfind(|key| self.first.may_be(key)),
             Key::Unknown(_) => None,
         };
         let (what, at) = match (key, &self.first) {
-            (Some(key), _) => (format!("{first} in mapping {map} stands here, without {second}"), key.at),
-            (None, Key::Known(_)) => (format!("mapping {map} stands here, without {first}"), name.at),
+            (Some(key), _) => (
+                format!("{first} in mapping {map} stands here, without {second}"),
+                key.at,
+            ),
+            (None, Key::Known(_)) => (
+                format!("mapping {map} stands here, without {first}"),
+                name.at,
+            ),
             (None, Key::Unknown(_)) => (format!("mapping {map} stands here"), name.at),
         };
-        let note = Note { message: what, at: Some(evaluator.location(at)), is_secret: false };
-        Failure { notes: vec![note], ..evaluator.failure(self.at, message) }
+        let note = Note {
+            message: what,
+            at: Some(evaluator.location(at)),
+            is_secret: false,
+        };
+        Failure {
+            notes: vec![note],
+            ..evaluator.failure(self.at, message)
+        }
     }
 }
 
@@ -196,14 +262,22 @@ mod tests {
     #[track_caller]
     fn check(property: &str, message: &str, note: Option<(u32, &str)>) {
         let text = format!(
-            "Mappings:\n  M:\n    a: {{k: 1}}\n    b: {{k: 2}}\nResources:\n  R: {{Type: T, Properties: {{V: {property}}}}}\n"
+            "Mappings:\n  M:\n    a: {{k: 1}}\n    b: {{k: 2}}\nResources:\n  R: {{Type: T, \
+             Properties: {{V: {property}}}}}\n"
         );
         let stack = stack(&text, "eu-west-1", &[]);
-        let [failure] = stack.failures.as_slice() else { panic!("{:?}", stack.failures) };
+        let [failure] = stack.failures.as_slice() else {
+            panic!("{:?}", stack.failures)
+        };
         assert_eq!((failure.at.at.line, &*failure.message), (6, message));
         let place = |note: &Note| (note.at.clone().unwrap().at.line, note.message.clone());
         let noted: Vec<_> = failure.notes.iter().map(place).collect();
-        assert_eq!(noted, note.map(|(line, said)| (line, said.to_owned())).into_iter().collect::<Vec<_>>());
+        assert_eq!(
+            noted,
+            note.map(|(line, said)| (line, said.to_owned()))
+                .into_iter()
+                .collect::<Vec<_>>()
+        );
     }
 
     #[test]
@@ -225,7 +299,8 @@ mod tests {
         );
         check(
             "!FindInMap [N, a, k]",
-            "Template error: Mapping named 'N' is not present in the 'Mappings' section of template.",
+            "Template error: Mapping named 'N' is not present in the 'Mappings' section of \
+             template.",
             None,
         );
     }

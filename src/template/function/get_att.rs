@@ -8,10 +8,12 @@ use crate::template::expression::{Attribute, GetAtt};
 use crate::template::value::{Evaluated, Unknown, Value, together};
 use crate::yaml::Node;
 
-const MALFORMED: &str = "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and \
+const MALFORMED: &str = "Template error: every Fn::GetAtt object requires two non-empty \
+    parameters, the resource name and \
                          the resource attribute";
 
-/// `Logical.Attribute` in text, or a list of the logical id and the attribute, which may be an expression.
+/// `Logical.Attribute` in text, or a list of the logical id and the attribute, which may be an
+/// expression.
 pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || Err(evaluator.fail(argument.at, MALFORMED));
     let (id, name) = match GetAtt::of(argument).map(|it| it.attribute) {
@@ -25,10 +27,16 @@ pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> 
     if !id.is_scalar() && !evaluator.macros.has_language_extensions() {
         return malformed();
     }
-    let values = together([id, name].into_iter().map(|part| evaluator.value(part, scope)))?;
+    let values = together(
+        [id, name]
+            .into_iter()
+            .map(|part| evaluator.value(part, scope)),
+    )?;
     match texts(&values).as_ref().map(|known| known.as_deref()) {
         Some(Err(unknown)) => Ok(unknown.clone().into()),
-        Some(Ok([id, name])) if !id.is_empty() && !name.is_empty() => attribute(evaluator, id, name, argument.at),
+        Some(Ok([id, name])) if !id.is_empty() && !name.is_empty() => {
+            attribute(evaluator, id, name, argument.at)
+        }
         _ => malformed(),
     }
 }
@@ -43,9 +51,14 @@ pub fn attribute(evaluator: &Evaluator, id: &str, name: &str, at: Position) -> E
     {
         // What only the nested stack's launch tells is named from here.
         return match value? {
-            Value::Unknown(_) => Ok(Unknown::launched(format!("output {output} of nested stack {id}")).into()),
+            Value::Unknown(_) => {
+                Ok(Unknown::launched(format!("output {output} of nested stack {id}")).into())
+            }
             known => evaluator.spend(known.size(), at).map(|()| known),
         };
     }
-    evaluator.world.attribute(id, name).map_err(|message| evaluator.fail(at, message))
+    evaluator
+        .world
+        .attribute(id, name)
+        .map_err(|message| evaluator.fail(at, message))
 }

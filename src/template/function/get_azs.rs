@@ -10,9 +10,19 @@ pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> 
     let region = match evaluator.value(argument, scope)? {
         Value::Unknown(unknown) => return Ok(unknown.into()),
         value => value.as_text().ok_or_else(|| {
-            evaluator.fail(argument.at, "Template error: every Fn::GetAZs object must have a String-typed value.")
+            evaluator.fail(
+                argument.at,
+                "Template error: every Fn::GetAZs object must have a String-typed value.",
+            )
         })?,
     };
-    let region = if region.is_empty() { &evaluator.place.region } else { &region };
-    evaluator.world.availability_zones(region).map_err(|message| evaluator.fail(argument.at, message))
+    let region = if region.is_empty() {
+        &evaluator.place.region
+    } else {
+        &region
+    };
+    evaluator
+        .world
+        .availability_zones(region)
+        .map_err(|message| evaluator.fail(argument.at, message))
 }

@@ -8,17 +8,24 @@ use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::value::{Evaluated, together};
 use crate::yaml::Node;
 
-/// A mapping with `StackName` and `OutputName`, perhaps `Region` and `RoleArn`; each may be an expression.
+/// A mapping with `StackName` and `OutputName`, perhaps `Region` and `RoleArn`; each may be an
+/// expression.
 pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     if scope.is_condition() {
-        return Err(evaluator.fail(argument.at, "Template error: Cannot use Fn::GetStackOutput in Conditions."));
+        return Err(evaluator.fail(
+            argument.at,
+            "Template error: Cannot use Fn::GetStackOutput in Conditions.",
+        ));
     }
-    let (Some(stack), Some(output)) = (argument.get("StackName"), argument.get("OutputName")) else {
-        let message = "Template error: every Fn::GetStackOutput object requires StackName and OutputName";
+    let (Some(stack), Some(output)) = (argument.get("StackName"), argument.get("OutputName"))
+    else {
+        let message =
+            "Template error: every Fn::GetStackOutput object requires StackName and OutputName";
         return Err(evaluator.fail(argument.at, message));
     };
     let no_texts = || {
-        let message = "Template error: every value of a Fn::GetStackOutput object must be a string or a function that \
+        let message = "Template error: every value of a Fn::GetStackOutput object must be a string \
+            or a function that \
                        returns a string";
         evaluator.fail(argument.at, message)
     };

@@ -6,13 +6,17 @@ use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::value::{Evaluated, Value};
 use crate::yaml::Node;
 
-const DEPENDS: &str = "Template error: the attribute in Fn::ImportValue must not depend on any resources, imported values, \
+const DEPENDS: &str = "Template error: the attribute in Fn::ImportValue must not depend on any \
+    resources, imported values, \
                        or Fn::GetAZs";
 
 /// The export's name, which CloudFormation must know before it makes anything.
 pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     if scope.is_condition() {
-        return Err(evaluator.fail(argument.at, "Template error: Cannot use Fn::ImportValue in Conditions."));
+        return Err(evaluator.fail(
+            argument.at,
+            "Template error: Cannot use Fn::ImportValue in Conditions.",
+        ));
     }
     if needs::others(evaluator, argument) {
         return Err(evaluator.fail(argument.at, DEPENDS));
@@ -21,9 +25,13 @@ pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> 
         Value::Unknown(unknown) => return Ok(unknown.into()),
         // These words are not confirmed.
         value => value.as_text().ok_or_else(|| {
-            let message = "Template error: every Fn::ImportValue object must have a String-typed value.";
+            let message =
+                "Template error: every Fn::ImportValue object must have a String-typed value.";
             evaluator.fail(argument.at, message)
         })?,
     };
-    evaluator.world.export(&name).map_err(|message| evaluator.fail(argument.at, message))
+    evaluator
+        .world
+        .export(&name)
+        .map_err(|message| evaluator.fail(argument.at, message))
 }

@@ -7,26 +7,42 @@ use crate::template::expression::Join;
 use crate::template::value::{Evaluated, Value, together};
 use crate::yaml::Node;
 
-const MALFORMED: &str = "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a \
-                         list of strings to be joined or a function that returns a list of strings (such as Fn::GetAZs) \
+const MALFORMED: &str = "Template error: every Fn::Join object requires two parameters, (1) a \
+    string delimiter and (2) a \
+                         list of strings to be joined or a function that returns a list of strings \
+                         (such as Fn::GetAZs) \
                          to be joined.";
 
 /// `[delimiter, list]`
 pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
-    let Some(Join { delimiter, list }) = Join::of(argument) else { return Err(malformed()) };
-    let values = together([delimiter, list].into_iter().map(|node| evaluator.value(node, scope)))?;
-    let [delimiter, list] = values.as_slice() else { return Err(malformed()) };
+    let Some(Join { delimiter, list }) = Join::of(argument) else {
+        return Err(malformed());
+    };
+    let values = together(
+        [delimiter, list]
+            .into_iter()
+            .map(|node| evaluator.value(node, scope)),
+    )?;
+    let [delimiter, list] = values.as_slice() else {
+        return Err(malformed());
+    };
     let items = match list {
         Value::List(items) => items.as_slice(),
         Value::Unknown(_) => std::slice::from_ref(list),
         _ => return Err(malformed()),
     };
-    match texts(std::iter::once(delimiter).chain(items)).ok_or_else(malformed)?.as_deref() {
+    match texts(std::iter::once(delimiter).chain(items))
+        .ok_or_else(malformed)?
+        .as_deref()
+    {
         Err(unknown) => Ok(unknown.clone().into()),
         Ok([delimiter, items @ ..]) => {
             // Counted before it is made: few items with a long delimiter make a long text.
-            evaluator.spend(items.iter().map(|item| item.len() + delimiter.len()).sum(), argument.at)?;
+            evaluator.spend(
+                items.iter().map(|item| item.len() + delimiter.len()).sum(),
+                argument.at,
+            )?;
             Ok(Value::String(items.join(delimiter)))
         }
         Ok([]) => Err(malformed()),

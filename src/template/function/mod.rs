@@ -1,8 +1,8 @@
 //! The intrinsic functions, one file each
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html>).
 //!
-//! A function gets its argument as it stands in the template and asks the evaluator for the values in it. Cases for each
-//! of them are the tables in `fixtures/functions`.
+//! A function gets its argument as it stands in the template and asks the evaluator for the values
+//! in it. Cases for each of them are the tables in `fixtures/functions`.
 
 mod base64;
 #[cfg(test)]
@@ -147,14 +147,21 @@ pub fn apply(evaluator: &Evaluator, call: &Call, scope: EvaluationScope) -> Eval
         }
         _ => {
             let supported = SUPPORTED.map(Function::key).join(", ");
-            format!("Template Error: Encountered unsupported function: {name} Supported functions are: [{supported}]")
+            format!(
+                "Template Error: Encountered unsupported function: {name} Supported functions are: \
+                 [{supported}]"
+            )
         }
     };
     Err(evaluator.fail(argument.at, message))
 }
 
 /// A condition expression.
-pub fn truth(evaluator: &Evaluator, expression: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
+pub fn truth(
+    evaluator: &Evaluator,
+    expression: &Node,
+    scope: EvaluationScope,
+) -> Result<Truth, Failures> {
     if evaluator.macros.are_called()
         && let Some(unknown) = transform::in_argument(expression)
     {
@@ -166,13 +173,17 @@ pub fn truth(evaluator: &Evaluator, expression: &Node, scope: EvaluationScope) -
     {
         return decide(evaluator, call.argument, scope);
     }
-    let message = "Template format error: Conditions can only be boolean operations on parameters and other conditions";
+    let message = "Template format error: Conditions can only be boolean operations on parameters \
+        and other conditions";
     Err(evaluator.fail(expression.at, message))
 }
 
 /// Whether an expression is a function that is true or false.
 fn is_truth(expression: &Node) -> bool {
-    Call::of(expression).and_then(|call| call.function).and_then(decided).is_some()
+    Call::of(expression)
+        .and_then(|call| call.function)
+        .and_then(decided)
+        .is_some()
 }
 
 /// Several values as texts, or why they aren't all known; none if one of them is no text.

@@ -1,14 +1,17 @@
-//! Whether an expression hangs on what isn't in the template: a resource, another stack, the account's zones. Some
-//! functions refuse such arguments, whatever their values are.
+//! Whether an expression hangs on what isn't in the template: a resource, another stack, the
+//! account's zones. Some functions refuse such arguments, whatever their values are.
 
 use crate::template::evaluate::{Evaluator, Truth};
 use crate::template::expression::{Call, Expression, Function, Sub};
 use crate::yaml::Node;
 
-/// True as soon as one part of the expression does. Of `Fn::If` the branch that is taken counts, or both if it isn't
-/// known which.
+/// True as soon as one part of the expression does. Of `Fn::If` the branch that is taken counts, or
+/// both if it isn't known which.
 pub fn others(evaluator: &Evaluator, expression: &Node) -> bool {
-    if Call::of(expression).and_then(|call| call.function).is_some_and(Function::asks_aws) {
+    if Call::of(expression)
+        .and_then(|call| call.function)
+        .is_some_and(Function::asks_aws)
+    {
         return true;
     }
     match Expression::of(expression) {
@@ -19,10 +22,15 @@ pub fn others(evaluator: &Evaluator, expression: &Node) -> bool {
             Truth::False => others(evaluator, choice.no),
             Truth::Unknown(_) => others(evaluator, choice.yes) || others(evaluator, choice.no),
         },
-        Expression::Call(Call { function: Some(Function::If), .. }) => false,
+        Expression::Call(Call {
+            function: Some(Function::If),
+            ..
+        }) => false,
         _ => {
             let items = expression.as_sequence().unwrap_or_default().iter();
-            items.chain(expression.entries().iter().map(|(_, value)| value)).any(|part| others(evaluator, part))
+            items
+                .chain(expression.entries().iter().map(|(_, value)| value))
+                .any(|part| others(evaluator, part))
         }
     }
 }

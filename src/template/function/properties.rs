@@ -1,6 +1,7 @@
 //! What holds of functions whatever their arguments are.
 //!
-//! Expressions are built as trees, so that a text may hold any character at all, also such as no file may.
+//! Expressions are built as trees, so that a text may hold any character at all, also such as no
+//! file may.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +15,12 @@ use crate::template::{Offline, Templates, Value, evaluate, sections};
 use crate::yaml::{self, Node, Parsed};
 
 fn node(value: yaml::Value, text: &str) -> Node {
-    Node { value, tag: None, text: text.into(), at: Position { line: 1, column: 1 } }
+    Node {
+        value,
+        tag: None,
+        text: text.into(),
+        at: Position { line: 1, column: 1 },
+    }
 }
 
 fn text(content: &str) -> Node {
@@ -26,22 +32,43 @@ fn list(items: impl IntoIterator<Item = Node>) -> Node {
 }
 
 fn map<const N: usize>(entries: [(&str, Node); N]) -> Node {
-    node(yaml::Value::Mapping(entries.into_iter().map(|(key, value)| (text(key), value)).collect()), "")
+    node(
+        yaml::Value::Mapping(
+            entries
+                .into_iter()
+                .map(|(key, value)| (text(key), value))
+                .collect(),
+        ),
+        "",
+    )
 }
 
 fn texts(items: &[String]) -> Node {
     list(items.iter().map(|item| text(item)))
 }
 
-/// What an expression comes to, with the parameter `P`. It stands in a resource's metadata, where dynamic references are
-/// the text that they are.
+/// What an expression comes to, with the parameter `P`. It stands in a resource's metadata, where
+/// dynamic references are the text that they are.
 fn value(expression: Node, parameter: &str) -> Value {
     let root = map([
         ("Parameters", map([("P", map([("Type", text("String"))]))])),
-        ("Resources", map([("R", map([("Type", text("Custom::R")), ("Metadata", map([("V", expression)]))]))])),
+        (
+            "Resources",
+            map([(
+                "R",
+                map([
+                    ("Type", text("Custom::R")),
+                    ("Metadata", map([("V", expression)])),
+                ]),
+            )]),
+        ),
     ]);
     let file: Arc<Path> = Arc::from(Path::new("t.yaml"));
-    let parsed = Parsed { root: Some(root), diagnostics: Vec::new(), complete: true };
+    let parsed = Parsed {
+        root: Some(root),
+        diagnostics: Vec::new(),
+        complete: true,
+    };
     let (template, diagnostics) = sections::template(parsed, &file, "t.yaml".to_owned());
     let template = template.unwrap_or_else(|| panic!("{diagnostics:?}"));
     let (place, givens) = (place("eu-west-1"), givens(&[("P", parameter)]));

@@ -8,7 +8,10 @@ use crate::yaml::Node;
 
 pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     if !argument.is_scalar() {
-        return Err(evaluator.fail(argument.at, "Template error: All References must be of type string"));
+        return Err(evaluator.fail(
+            argument.at,
+            "Template error: All References must be of type string",
+        ));
     }
     named(evaluator, &argument.text, argument.at, scope)
 }
@@ -21,28 +24,47 @@ pub fn named(evaluator: &Evaluator, name: &str, at: Position, scope: EvaluationS
     if let Some(value) = evaluator.parameters.get(name) {
         evaluator.spend(value.size(), at)?;
         let is_hidden = !scope.is_condition() && hidden(evaluator, name, value);
-        return Ok(if is_hidden { Value::text(MASK) } else { value.clone() });
+        return Ok(if is_hidden {
+            Value::text(MASK)
+        } else {
+            value.clone()
+        });
     }
     // Declared, but without a value, which has been told.
-    if evaluator.template.parameters.iter().any(|parameter| parameter.key == name) {
+    if evaluator
+        .template
+        .parameters
+        .iter()
+        .any(|parameter| parameter.key == name)
+    {
         return Ok(Unknown::asked(format!("parameter {name}")).into());
     }
     match evaluator.resource_exists(name) {
-        Some(Truth::True | Truth::Unknown(_)) => {
-            evaluator.world.physical_id(name).map_err(|message| evaluator.fail(at, message))
+        Some(Truth::True | Truth::Unknown(_)) => evaluator
+            .world
+            .physical_id(name)
+            .map_err(|message| evaluator.fail(at, message)),
+        Some(Truth::False) | None => {
+            Ok(nowhere(evaluator, name, format!("physical ID of {name}")).into())
         }
-        Some(Truth::False) | None => Ok(nowhere(evaluator, name, format!("physical ID of {name}")).into()),
     }
 }
 
 /// Whether a parameter's value must not be shown. Conditions are decided by it all the same.
 fn hidden(evaluator: &Evaluator, name: &str, value: &Value) -> bool {
-    let is_secret = || evaluator.template.parameters.iter().any(|it| it.key == name && it.no_echo);
+    let is_secret = || {
+        evaluator
+            .template
+            .parameters
+            .iter()
+            .any(|it| it.key == name && it.no_echo)
+    };
     evaluator.world.hides_secrets() && value.unknown().is_none() && is_secret()
 }
 
-/// What a name comes to that leads nowhere: that it does so is told by `template::graph`, where it isn't a transform
-/// that may have made it. Of what the Serverless Application Model makes is known `what` it will be asked for.
+/// What a name comes to that leads nowhere: that it does so is told by `template::graph`, where it
+/// isn't a transform that may have made it. Of what the Serverless Application Model makes is known
+/// `what` it will be asked for.
 pub fn nowhere(evaluator: &Evaluator, name: &str, what: String) -> Unknown {
     match evaluator.macros.made("Resources", name) {
         Some(unknown) => unknown,
@@ -68,11 +90,15 @@ pub fn is_pseudo_parameter(name: &str) -> bool {
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html>
 fn pseudo_parameter(evaluator: &Evaluator, name: &str) -> Option<Value> {
     let place = evaluator.place;
-    let known = |value: &Option<String>, unknown: Unknown| value.clone().map_or(Value::Unknown(unknown), Value::String);
+    let known = |value: &Option<String>, unknown: Unknown| {
+        value.clone().map_or(Value::Unknown(unknown), Value::String)
+    };
     Some(match name {
         "AWS::AccountId" => known(&place.account_id, Unknown::asked(name)),
         "AWS::NoValue" => Value::NoValue,
-        "AWS::NotificationARNs" => Value::List(place.notification_arns.iter().map(Value::text).collect()),
+        "AWS::NotificationARNs" => {
+            Value::List(place.notification_arns.iter().map(Value::text).collect())
+        }
         "AWS::Partition" => Value::text(&place.partition),
         "AWS::Region" => Value::text(&place.region),
         "AWS::StackId" => known(&place.stack_id, Unknown::launched(name)),

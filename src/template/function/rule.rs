@@ -9,19 +9,31 @@ use crate::template::value::{Evaluated, Failures, Unknown, Value, together};
 use crate::yaml::Node;
 
 /// `Fn::Contains`: a member of the list equals the text.
-pub fn contains(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
+pub fn contains(
+    evaluator: &Evaluator,
+    argument: &Node,
+    scope: EvaluationScope,
+) -> Result<Truth, Failures> {
     let sides = Sides::of(evaluator, Function::Contains, argument, scope)?;
     sides.known(|list, other| any(list, |member| all(other, |wanted| equal(member, wanted))))
 }
 
 /// `Fn::EachMemberEquals`: every member of the list equals the text.
-pub fn each_member_equals(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
+pub fn each_member_equals(
+    evaluator: &Evaluator,
+    argument: &Node,
+    scope: EvaluationScope,
+) -> Result<Truth, Failures> {
     let sides = Sides::of(evaluator, Function::EachMemberEquals, argument, scope)?;
     sides.known(|list, other| all(list, |member| all(other, |wanted| equal(member, wanted))))
 }
 
 /// `Fn::EachMemberIn`: every member of the first list is one of the second.
-pub fn each_member_in(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Result<Truth, Failures> {
+pub fn each_member_in(
+    evaluator: &Evaluator,
+    argument: &Node,
+    scope: EvaluationScope,
+) -> Result<Truth, Failures> {
     let sides = Sides::of(evaluator, Function::EachMemberIn, argument, scope)?;
     sides.known(|list, other| all(list, |member| any(other, |allowed| equal(member, allowed))))
 }
@@ -42,16 +54,25 @@ impl Sides {
     ) -> Result<Self, Failures> {
         let malformed = || {
             let message = format!(
-                "Template error: every {} object requires two parameters, a list of strings and what its members are \
+                "Template error: every {} object requires two parameters, a list of strings and \
+                 what its members are \
                  compared with",
                 function.key()
             );
             evaluator.fail(argument.at, message)
         };
-        let Some(arguments @ [_, _]) = argument.as_sequence() else { return Err(malformed()) };
+        let Some(arguments @ [_, _]) = argument.as_sequence() else {
+            return Err(malformed());
+        };
         let values = together(arguments.iter().map(|node| evaluator.value(node, scope)))?;
-        let sides: Vec<_> = values.into_iter().map(side).collect::<Option<_>>().ok_or_else(malformed)?;
-        let Ok([list, other]) = <[_; 2]>::try_from(sides) else { return Err(malformed()) };
+        let sides: Vec<_> = values
+            .into_iter()
+            .map(side)
+            .collect::<Option<_>>()
+            .ok_or_else(malformed)?;
+        let Ok([list, other]) = <[_; 2]>::try_from(sides) else {
+            return Err(malformed());
+        };
         let length = |side: &Result<Vec<Value>, Unknown>| side.as_ref().map_or(1, Vec::len);
         evaluator.spend(length(&list).saturating_mul(length(&other)), argument.at)?;
         Ok(Self { list, other })
@@ -108,11 +129,20 @@ pub fn value_of_all(evaluator: &Evaluator, argument: &Node, _: EvaluationScope) 
     Ok(Unknown::asked(format!("attribute {attribute} of all {kind}")).into())
 }
 
-fn two<'n>(evaluator: &Evaluator, function: Function, argument: &'n Node) -> Result<(&'n str, &'n str), Failures> {
+fn two<'n>(
+    evaluator: &Evaluator,
+    function: Function,
+    argument: &'n Node,
+) -> Result<(&'n str, &'n str), Failures> {
     match argument.as_sequence() {
-        Some([first, attribute]) if first.is_scalar() && attribute.is_scalar() => Ok((&first.text, &attribute.text)),
+        Some([first, attribute]) if first.is_scalar() && attribute.is_scalar() => {
+            Ok((&first.text, &attribute.text))
+        }
         _ => {
-            let message = format!("Template error: every {} object requires two string parameters", function.key());
+            let message = format!(
+                "Template error: every {} object requires two string parameters",
+                function.key()
+            );
             Err(evaluator.fail(argument.at, message))
         }
     }

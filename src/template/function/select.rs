@@ -6,27 +6,36 @@ use crate::template::expression::Select;
 use crate::template::value::{Evaluated, Unknown, Until, Value, together};
 use crate::yaml::Node;
 
-/// A list that only AWS knows has so many items, as far as is sensible to assume: every region has two zones, some don't
-/// offer a third.
+/// A list that only AWS knows has so many items, as far as is sensible to assume: every region has
+/// two zones, some don't offer a third.
 const TAKEN_FOR_GRANTED: i64 = 2;
 
 /// `[index, list]`
 pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || {
-        let message =
-            "Template error: Fn::Select requires a list argument with two elements: an integer index and a list";
+        let message = "Template error: Fn::Select requires a list argument with two elements: an \
+            integer index and a list";
         evaluator.fail(argument.at, message)
     };
     let missing = |index: &str| {
-        let message = format!("Template error: Fn::Select cannot select nonexistent value at index {index}");
+        let message =
+            format!("Template error: Fn::Select cannot select nonexistent value at index {index}");
         evaluator.failure(argument.at, message)
     };
-    let Some(Select { index, list }) = Select::of(argument) else { return Err(malformed()) };
+    let Some(Select { index, list }) = Select::of(argument) else {
+        return Err(malformed());
+    };
     if is_refused_as_written(index, list) {
         return Err(malformed());
     }
-    let values = together([index, list].into_iter().map(|node| evaluator.value(node, scope)))?;
-    let Ok([index, list]) = <[Value; 2]>::try_from(values) else { return Err(malformed()) };
+    let values = together(
+        [index, list]
+            .into_iter()
+            .map(|node| evaluator.value(node, scope)),
+    )?;
+    let Ok([index, list]) = <[Value; 2]>::try_from(values) else {
+        return Err(malformed());
+    };
     if !matches!(list, Value::List(_) | Value::Unknown(_)) {
         return Err(malformed());
     }
@@ -41,11 +50,13 @@ pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> 
             Value::Unknown(unknown) => Some(unknown),
             _ => None,
         };
-        return Ok(list.map_or(unknown.clone(), |list| unknown.and(list)).into());
+        return Ok(list
+            .map_or(unknown.clone(), |list| unknown.and(list))
+            .into());
     }
     let Some(index) = index.as_text().and_then(|index| index.parse::<i64>().ok()) else {
-        let message =
-            "Template error: Fn::Select requires a list argument with a valid index value as its first element";
+        let message = "Template error: Fn::Select requires a list argument with a valid index \
+            value as its first element";
         return Err(evaluator.fail(argument.at, message));
     };
     let items = match list {
@@ -59,12 +70,15 @@ pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> 
         }
         _ => return Err(malformed()),
     };
-    let item = usize::try_from(index).ok().and_then(|index| items.into_iter().nth(index));
+    let item = usize::try_from(index)
+        .ok()
+        .and_then(|index| items.into_iter().nth(index));
     item.ok_or_else(|| missing(&index.to_string()).into())
 }
 
-/// Whether the arguments are wrong before anything is evaluated: an index that is written out and is no index, or lies
-/// outside of a list that is written out. CloudFormation has other words for what only an evaluation shows.
+/// Whether the arguments are wrong before anything is evaluated: an index that is written out and
+/// is no index, or lies outside of a list that is written out. CloudFormation has other words for
+/// what only an evaluation shows.
 fn is_refused_as_written(index: &Node, list: &Node) -> bool {
     if !index.is_scalar() {
         return false;

@@ -6,22 +6,34 @@ use crate::template::expression::Split;
 use crate::template::value::{Evaluated, Value};
 use crate::yaml::Node;
 
-const MALFORMED: &str = "Template error: every Fn::Split object requires two parameters, (1) a string delimiter and (2) a \
+const MALFORMED: &str = "Template error: every Fn::Split object requires two parameters, (1) a \
+    string delimiter and (2) a \
                          string to be split or a function that returns a string to be split.";
 
 /// `[delimiter, text]`: the delimiter is written out; what is split may be an expression.
 pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
-    let Some(Split { delimiter, text }) = Split::of(argument) else { return Err(malformed()) };
+    let Some(Split { delimiter, text }) = Split::of(argument) else {
+        return Err(malformed());
+    };
     if !delimiter.is_scalar() {
         return Err(malformed());
     }
-    let delimiter = evaluator.value(delimiter, scope)?.as_text().filter(|it| !it.is_empty()).ok_or_else(malformed)?;
+    let delimiter = evaluator
+        .value(delimiter, scope)?
+        .as_text()
+        .filter(|it| !it.is_empty())
+        .ok_or_else(malformed)?;
     let text = match evaluator.value(text, scope)? {
         Value::Unknown(unknown) => return Ok(unknown.into()),
         value => value.as_text().ok_or_else(malformed)?,
     };
     // An item takes more room than its bytes do.
-    evaluator.spend(text.len() + text.matches(&*delimiter).count() * size_of::<Value>(), argument.at)?;
-    Ok(Value::List(text.split(&*delimiter).map(Value::text).collect()))
+    evaluator.spend(
+        text.len() + text.matches(&*delimiter).count() * size_of::<Value>(),
+        argument.at,
+    )?;
+    Ok(Value::List(
+        text.split(&*delimiter).map(Value::text).collect(),
+    ))
 }

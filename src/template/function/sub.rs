@@ -11,8 +11,10 @@ use crate::template::substitution::{Segment, Segments, is_name};
 use crate::template::value::{Evaluated, Failures, Unknown, Value, together};
 use crate::yaml::Node;
 
-const MALFORMED: &str = "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify \
-                         a string as first argument, and an optional second argument to specify a mapping of values to \
+const MALFORMED: &str = "Template error: One or more Fn::Sub intrinsic functions don't specify \
+    expected arguments. Specify \
+                         a string as first argument, and an optional second argument to specify a \
+                         mapping of values to \
                          replace in the string";
 
 /// A text, or a list of a text and a mapping of names of its own.
@@ -24,15 +26,20 @@ pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> 
     }
     let text = sub.text;
     let own = variables(evaluator, sub.own(), scope);
-    let content = evaluator.value(text, scope)?.as_text().ok_or_else(malformed)?;
+    let content = evaluator
+        .value(text, scope)?
+        .as_text()
+        .ok_or_else(malformed)?;
     let segments = Segments::of(&content);
     let values = own.and_then(|own| values(evaluator, segments.clone(), &own, text.at, scope))?;
     // What the text doesn't name doesn't matter.
     if let Some(unknown) = Unknown::all(values.values().filter_map(Value::unknown)) {
         return Ok(unknown.into());
     }
-    let texts: IndexMap<&str, String> =
-        values.iter().map(|(name, value)| (*name, value.as_text().unwrap_or_default())).collect();
+    let texts: IndexMap<&str, String> = values
+        .iter()
+        .map(|(name, value)| (*name, value.as_text().unwrap_or_default()))
+        .collect();
     let parts = segments.map(|segment| match segment {
         Segment::Text(text) => text,
         Segment::Escape(_) => Segment::ESCAPED,
@@ -50,14 +57,21 @@ fn variables(
     scope: EvaluationScope,
 ) -> Result<IndexMap<String, Value>, Failures> {
     let variable = |(key, node): &(Node, Node)| {
-        if key.text.is_empty() || !key.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            let message = "Template error: every key of the context object of every Fn::Sub object must contain only \
+        if key.text.is_empty()
+            || !key
+                .text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '_')
+        {
+            let message = "Template error: every key of the context object of every Fn::Sub object \
+                must contain only \
                            alphanumeric characters and underscores";
             return Err(evaluator.fail(key.at, message));
         }
         match evaluator.value(node, scope)? {
             Value::List(_) | Value::Map(_) | Value::Null | Value::NoValue => {
-                let message = "Template error: every value of the context object of every Fn::Sub object must be a \
+                let message = "Template error: every value of the context object of every Fn::Sub \
+                    object must be a \
                                string or a function that returns a string";
                 Err(evaluator.fail(node.at, message))
             }
@@ -77,10 +91,15 @@ fn values<'t>(
 ) -> Result<IndexMap<&'t str, Value>, Failures> {
     let mut values: IndexMap<&str, Evaluated> = IndexMap::new();
     for segment in segments {
-        let Segment::Variable(variable) = segment else { continue };
+        let Segment::Variable(variable) = segment else {
+            continue;
+        };
         let name = variable.name();
         if !values.contains_key(name) {
-            let value = own.get(name).cloned().map_or_else(|| named(evaluator, name, at, scope), Ok);
+            let value = own
+                .get(name)
+                .cloned()
+                .map_or_else(|| named(evaluator, name, at, scope), Ok);
             values.insert(name, value);
         }
     }
@@ -90,7 +109,8 @@ fn values<'t>(
 
 fn named(evaluator: &Evaluator, name: &str, at: Position, scope: EvaluationScope) -> Evaluated {
     if !is_name(name) {
-        let message = "Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, \
+        let message = "Template error: variable names in Fn::Sub syntax must contain only \
+            alphanumeric characters, \
                        underscores, periods, and colons";
         return Err(evaluator.fail(at, message));
     }
@@ -100,7 +120,9 @@ fn named(evaluator: &Evaluator, name: &str, at: Position, scope: EvaluationScope
     };
     match value {
         Value::List(_) | Value::Map(_) | Value::Null => {
-            let message = format!("Template error: variable {name} in Fn::Sub expression does not resolve to a string");
+            let message = format!(
+                "Template error: variable {name} in Fn::Sub expression does not resolve to a string"
+            );
             Err(evaluator.fail(at, message))
         }
         // `AWS::NoValue` is nothing in a text.

@@ -11,7 +11,8 @@ pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> 
         return Ok(unknown.into());
     }
     if !matches!(value, Value::List(_) | Value::Map(_)) {
-        let message = "Transform AWS::LanguageExtensions failed with: Fn::ToJsonString layout is incorrect";
+        let message =
+            "Transform AWS::LanguageExtensions failed with: Fn::ToJsonString layout is incorrect";
         return Err(evaluator.fail(argument.at, message));
     }
     // What it is made of has been counted, and a byte of that becomes six at the most.

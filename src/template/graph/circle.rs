@@ -1,4 +1,5 @@
-//! Circles in a graph of numbered nodes, and an order where there are none. Knows nothing of templates.
+//! Circles in a graph of numbered nodes, and an order where there are none. Knows nothing of
+//! templates.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -6,8 +7,9 @@ use std::collections::{BinaryHeap, VecDeque};
 /// For each node those that it points to.
 pub type Edges = [Vec<usize>];
 
-/// Every set of nodes that all lead to each other, and every node that points to itself; members ascending, sets by
-/// their first member. Tarjan's algorithm without recursion, since a template can hold tens of thousands of nodes.
+/// Every set of nodes that all lead to each other, and every node that points to itself; members
+/// ascending, sets by their first member. Tarjan's algorithm without recursion, since a template
+/// can hold tens of thousands of nodes.
 pub fn circles(edges: &Edges) -> Vec<Vec<usize>> {
     let mut search = Search {
         edges,
@@ -53,7 +55,9 @@ impl Search<'_> {
                             self.enter(target);
                             path.push((target, 0));
                         }
-                        Some(number) if self.is_open[target] => self.lowest[node] = self.lowest[node].min(number),
+                        Some(number) if self.is_open[target] => {
+                            self.lowest[node] = self.lowest[node].min(number)
+                        }
                         Some(_) => {}
                     }
                 }
@@ -81,9 +85,15 @@ impl Search<'_> {
         if self.number[node] != Some(self.lowest[node]) {
             return;
         }
-        let start = self.open.iter().rposition(|open| *open == node).unwrap_or_default();
+        let start = self
+            .open
+            .iter()
+            .rposition(|open| *open == node)
+            .unwrap_or_default();
         let mut members = self.open.split_off(start);
-        members.iter().for_each(|member| self.is_open[*member] = false);
+        members
+            .iter()
+            .for_each(|member| self.is_open[*member] = false);
         if members.len() > 1 || self.edges[node].contains(&node) {
             members.sort_unstable();
             self.found.push(members);
@@ -93,7 +103,9 @@ impl Search<'_> {
 
 /// The shortest way from the first member of a circle back to it: `[A, B, C]` for A → B → C → A.
 pub fn way(edges: &Edges, members: &[usize]) -> Vec<usize> {
-    let Some(&first) = members.first() else { return Vec::new() };
+    let Some(&first) = members.first() else {
+        return Vec::new();
+    };
     let mut came_from = vec![None; edges.len()];
     let mut open = VecDeque::from([first]);
     while let Some(node) = open.pop_front() {
@@ -115,15 +127,20 @@ pub fn way(edges: &Edges, members: &[usize]) -> Vec<usize> {
     vec![first]
 }
 
-/// The nodes so that each stands after all that it points to, and before those with a higher number where it can.
-/// Members of circles, and what points to them, have no place in it.
+/// The nodes so that each stands after all that it points to, and before those with a higher number
+/// where it can. Members of circles, and what points to them, have no place in it.
 pub fn order(edges: &Edges) -> Vec<usize> {
     let mut missing: Vec<usize> = edges.iter().map(Vec::len).collect();
     let mut waiting = vec![Vec::new(); edges.len()];
     for (node, targets) in edges.iter().enumerate() {
-        targets.iter().for_each(|target| waiting[*target].push(node));
+        targets
+            .iter()
+            .for_each(|target| waiting[*target].push(node));
     }
-    let ready = missing.iter().enumerate().filter(|(_, missing)| **missing == 0);
+    let ready = missing
+        .iter()
+        .enumerate()
+        .filter(|(_, missing)| **missing == 0);
     let mut ready: BinaryHeap<Reverse<usize>> = ready.map(|(node, _)| Reverse(node)).collect();
     let mut ordered = Vec::with_capacity(edges.len());
     while let Some(Reverse(node)) = ready.pop() {
@@ -150,7 +167,14 @@ mod tests {
             let edges: Vec<Vec<usize>> = edges.iter().map(|targets| targets.to_vec()).collect();
             let found = circles(&edges);
             assert_eq!(found, sets, "{edges:?}");
-            assert_eq!(found.iter().map(|members| way(&edges, members)).collect::<Vec<_>>(), ways, "{edges:?}");
+            assert_eq!(
+                found
+                    .iter()
+                    .map(|members| way(&edges, members))
+                    .collect::<Vec<_>>(),
+                ways,
+                "{edges:?}"
+            );
             assert_eq!(order(&edges), ordered, "{edges:?}");
         };
         check(&[], &[], &[], &[]);
@@ -159,9 +183,19 @@ mod tests {
         check(&[&[1], &[0], &[0]], &[&[0, 1]], &[&[0, 1]], &[]);
         check(&[&[2], &[], &[1], &[1]], &[], &[], &[1, 2, 0, 3]);
         // Two ways around, the short one is told.
-        check(&[&[1], &[2, 3], &[0], &[2]], &[&[0, 1, 2, 3]], &[&[0, 1, 2]], &[]);
+        check(
+            &[&[1], &[2, 3], &[0], &[2]],
+            &[&[0, 1, 2, 3]],
+            &[&[0, 1, 2]],
+            &[],
+        );
         // Two circles of which one leads to the other.
-        check(&[&[3], &[2, 0], &[1], &[0], &[]], &[&[0, 3], &[1, 2]], &[&[0, 3], &[1, 2]], &[4]);
+        check(
+            &[&[3], &[2, 0], &[1], &[0], &[]],
+            &[&[0, 3], &[1, 2]],
+            &[&[0, 3], &[1, 2]],
+            &[4],
+        );
         // The same edge twice.
         check(&[&[1, 1], &[]], &[], &[], &[1, 0]);
     }

@@ -16,23 +16,33 @@ pub enum Mentioned {
     Attribute { resource: String, attribute: String },
 }
 
-/// What the value at a path of a resource's entry takes, each thing once: `["Properties", "Tags", "0"]`. Branches that
-/// conditions rule out don't count. Where the path leads into an expression, the whole expression counts.
+/// What the value at a path of a resource's entry takes, each thing once:
+/// `["Properties", "Tags", "0"]`. Branches that conditions rule out don't count. Where the path
+/// leads into an expression, the whole expression counts.
 pub fn mentioned(evaluator: &Evaluator, id: &str, path: &[&str]) -> IndexSet<Mentioned> {
     let mut all = IndexSet::new();
-    let Some((_, entry)) = evaluator.entry("Resources", id) else { return all };
+    let Some((_, entry)) = evaluator.entry("Resources", id) else {
+        return all;
+    };
     let mut found = |reference: Reference, life: &Life| {
         let name = reference.name.to_owned();
         match reference.by {
             _ if *life == Life::Dead => {}
             By::Ref | By::Sub => _ = all.insert(Mentioned::Name(name)),
             By::GetAtt | By::SubAttribute(_) => {
-                all.insert(Mentioned::Attribute { resource: name, attribute: reference.attribute.to_owned() });
+                all.insert(Mentioned::Attribute {
+                    resource: name,
+                    attribute: reference.attribute.to_owned(),
+                });
             }
             By::DependsOn | By::If | By::Condition => {}
         }
     };
-    Walk { evaluator, found: &mut found }.node(at_path(evaluator, entry, path), &Life::Live);
+    Walk {
+        evaluator,
+        found: &mut found,
+    }
+    .node(at_path(evaluator, entry, path), &Life::Live);
     all
 }
 
@@ -45,7 +55,10 @@ fn at_path<'n>(evaluator: &Evaluator, entry: &'n Node, path: &[&str]) -> &'n Nod
             _ if Call::of_value(node).is_some() => None,
             // What a branch leaves out moves the items behind it.
             Some(items) if items.iter().any(is_choice) => None,
-            Some(items) => part.parse::<usize>().ok().and_then(|index| items.get(index)),
+            Some(items) => part
+                .parse::<usize>()
+                .ok()
+                .and_then(|index| items.get(index)),
             None => node.get(part),
         };
         match next {
@@ -103,7 +116,10 @@ Resources:
                 .into_iter()
                 .map(|it| match it {
                     Mentioned::Name(name) => name,
-                    Mentioned::Attribute { resource, attribute } => format!("{resource}.{attribute}"),
+                    Mentioned::Attribute {
+                        resource,
+                        attribute,
+                    } => format!("{resource}.{attribute}"),
                 })
                 .collect();
             assert_eq!(said, expect, "{path}");

@@ -37,7 +37,8 @@ pub struct Dependency {
     pub at: Location,
     /// By `DependsOn`; otherwise by a function.
     pub explicit: bool,
-    /// Where it hangs on something unknown: on whether either of them exists, or which branch of `Fn::If` is taken.
+    /// Where it hangs on something unknown: on whether either of them exists, or which branch of
+    /// `Fn::If` is taken.
     pub unknown: Option<Unknown>,
 }
 
@@ -48,12 +49,19 @@ pub fn dependencies(evaluator: &Evaluator) -> IndexMap<String, Vec<Dependency>> 
     Graph::of(evaluator, &existing(evaluator)).dependencies(evaluator)
 }
 
-/// The logical ids so that each stands after what it depends on, in the template's order where that leaves a choice.
-/// Circles, and what depends on them, are left out.
+/// The logical ids so that each stands after what it depends on, in the template's order where that
+/// leaves a choice. Circles, and what depends on them, are left out.
 pub fn order(dependencies: &IndexMap<String, Vec<Dependency>>) -> Vec<&str> {
-    let targets = |found: &Vec<Dependency>| found.iter().filter_map(|it| dependencies.get_index_of(&it.on)).collect();
+    let targets = |found: &Vec<Dependency>| {
+        found
+            .iter()
+            .filter_map(|it| dependencies.get_index_of(&it.on))
+            .collect()
+    };
     let edges: Vec<Vec<usize>> = dependencies.values().map(targets).collect();
-    let ids = circle::order(&edges).into_iter().filter_map(|index| dependencies.get_index(index));
+    let ids = circle::order(&edges)
+        .into_iter()
+        .filter_map(|index| dependencies.get_index(index));
     ids.map(|(id, _)| id.as_str()).collect()
 }
 
@@ -71,11 +79,17 @@ type Existing<'n> = HashMap<&'n str, Truth>;
 
 fn existing<'n>(evaluator: &'n Evaluator) -> Existing<'n> {
     let ids = evaluator.section("Resources").iter().map(|(id, _)| id);
-    ids.filter_map(|id| Some((&*id.text, evaluator.resource_exists(&id.text)?))).collect()
+    ids.filter_map(|id| Some((&*id.text, evaluator.resource_exists(&id.text)?)))
+        .collect()
 }
 
 /// Goes through a resource or an output.
-fn entry<'n>(evaluator: &Evaluator, entry: &'n Node, life: &Life, found: &mut dyn FnMut(Reference<'n>, &Life)) {
+fn entry<'n>(
+    evaluator: &Evaluator,
+    entry: &'n Node,
+    life: &Life,
+    found: &mut dyn FnMut(Reference<'n>, &Life),
+) {
     let mut walk = Walk { evaluator, found };
     for (key, node) in entry.entries() {
         match &*key.text {
@@ -103,33 +117,56 @@ struct Edge {
 impl<'n> Graph<'n> {
     fn of(evaluator: &'n Evaluator, existing: &Existing<'n>) -> Self {
         let exists = |id: &Node| existing.get(&*id.text).unwrap_or(&Truth::False);
-        let resources = evaluator.section("Resources").iter().filter(|(id, _)| *exists(id) != Truth::False);
-        let resources: IndexMap<&str, &Node> = resources.map(|(id, node)| (&*id.text, node)).collect();
+        let resources = evaluator
+            .section("Resources")
+            .iter()
+            .filter(|(id, _)| *exists(id) != Truth::False);
+        let resources: IndexMap<&str, &Node> =
+            resources.map(|(id, node)| (&*id.text, node)).collect();
         let edges_of = |id: &&'n str, node: &&'n Node| {
             let mut edges: IndexMap<usize, Edge> = IndexMap::new();
             let mut found = |reference: Reference<'n>, life: &Life| {
-                let Some(target) = resources.get_index_of(reference.name) else { return };
+                let Some(target) = resources.get_index_of(reference.name) else {
+                    return;
+                };
                 let life = life.and(existing.get(reference.name).unwrap_or(&Truth::False));
                 let unknown = match (reference.by, life) {
                     (By::If | By::Condition, _) | (_, Life::Dead) => return,
                     (_, Life::Open(unknown)) => Some(unknown),
                     (_, Life::Live) => None,
                 };
-                let edge = Edge { at: reference.at, explicit: reference.by == By::DependsOn, unknown };
+                let edge = Edge {
+                    at: reference.at,
+                    explicit: reference.by == By::DependsOn,
+                    unknown,
+                };
                 match edges.get_mut(&target) {
                     // What is certain counts, wherever it stands.
-                    Some(known) if known.unknown.is_some() && edge.unknown.is_none() => *known = edge,
+                    Some(known) if known.unknown.is_some() && edge.unknown.is_none() => {
+                        *known = edge
+                    }
                     Some(_) => {}
                     None => {
                         edges.insert(target, edge);
                     }
                 }
             };
-            entry(evaluator, node, &Life::Live.and(existing.get(*id).unwrap_or(&Truth::False)), &mut found);
+            entry(
+                evaluator,
+                node,
+                &Life::Live.and(existing.get(*id).unwrap_or(&Truth::False)),
+                &mut found,
+            );
             edges
         };
-        let edges = resources.iter().map(|(id, node)| edges_of(id, node)).collect();
-        Self { ids: resources.keys().copied().collect(), edges }
+        let edges = resources
+            .iter()
+            .map(|(id, node)| edges_of(id, node))
+            .collect();
+        Self {
+            ids: resources.keys().copied().collect(),
+            edges,
+        }
     }
 
     fn dependencies(&self, evaluator: &Evaluator) -> IndexMap<String, Vec<Dependency>> {
@@ -140,20 +177,27 @@ impl<'n> Graph<'n> {
             unknown: edge.unknown.clone(),
         };
         let entries = self.ids.iter().zip(&self.edges);
-        entries.map(|(id, edges)| ((*id).to_owned(), edges.iter().map(dependency).collect())).collect()
+        entries
+            .map(|(id, edges)| ((*id).to_owned(), edges.iter().map(dependency).collect()))
+            .collect()
     }
 
-    /// Circles that certainly are. Where one hangs on something unknown, that is noted with the evaluator.
+    /// Circles that certainly are. Where one hangs on something unknown, that is noted with the
+    /// evaluator.
     fn circles(&self, evaluator: &Evaluator) -> Vec<Failure> {
         let certain = |edge: &Edge| edge.unknown.is_none();
         let edges = self.numbers(certain);
         let found = circle::circles(&edges);
-        let failures = found.iter().map(|members| self.failure(evaluator, members, &circle::way(&edges, members)));
+        let failures = found
+            .iter()
+            .map(|members| self.failure(evaluator, members, &circle::way(&edges, members)));
         let failures = failures.collect();
         let any = self.numbers(|_| true);
         for members in circle::circles(&any) {
             let way = circle::way(&any, &members);
-            let unknown = self.ways(&way).filter_map(|(_, edge, _)| edge.unknown.clone());
+            let unknown = self
+                .ways(&way)
+                .filter_map(|(_, edge, _)| edge.unknown.clone());
             if let Some(unknown) = Unknown::all(unknown) {
                 evaluator.undecided(&unknown, self.failure(evaluator, &members, &way));
             }
@@ -163,7 +207,11 @@ impl<'n> Graph<'n> {
 
     fn numbers(&self, counts: impl Fn(&Edge) -> bool) -> Vec<Vec<usize>> {
         let targets = |edges: &IndexMap<usize, Edge>| {
-            edges.iter().filter(|(_, edge)| counts(edge)).map(|(target, _)| *target).collect()
+            edges
+                .iter()
+                .filter(|(_, edge)| counts(edge))
+                .map(|(target, _)| *target)
+                .collect()
         };
         self.edges.iter().map(targets).collect()
     }
@@ -175,21 +223,42 @@ impl<'n> Graph<'n> {
     }
 
     fn failure(&self, evaluator: &Evaluator, members: &[usize], way: &[usize]) -> Failure {
-        let ids = members.iter().map(|member| self.ids[*member]).collect::<Vec<_>>().join(", ");
-        let at = self.ways(way).next().map_or(evaluator.root.at, |(_, edge, _)| edge.at);
+        let ids = members
+            .iter()
+            .map(|member| self.ids[*member])
+            .collect::<Vec<_>>()
+            .join(", ");
+        let at = self
+            .ways(way)
+            .next()
+            .map_or(evaluator.root.at, |(_, edge, _)| edge.at);
         let around = note(around(way.iter().map(|node| self.ids[*node])), None);
         let edges = self.ways(way).take(MAX_NOTES).map(|(from, edge, to)| {
-            let verb = if edge.explicit { "depends on" } else { "refers to" };
+            let verb = if edge.explicit {
+                "depends on"
+            } else {
+                "refers to"
+            };
             let message = format!("{} {verb} {} here", self.ids[from], self.ids[to]);
             note(message, Some(evaluator.location(edge.at)))
         });
         let notes = std::iter::once(around).chain(edges).collect();
-        Failure { notes, ..evaluator.failure(at, format!("Circular dependency between resources: [{ids}]")) }
+        Failure {
+            notes,
+            ..evaluator.failure(
+                at,
+                format!("Circular dependency between resources: [{ids}]"),
+            )
+        }
     }
 }
 
 fn note(message: String, at: Option<Location>) -> Note {
-    Note { message, at, is_secret: false }
+    Note {
+        message,
+        at,
+        is_secret: false,
+    }
 }
 
 /// `A → B → A`
@@ -204,8 +273,11 @@ fn around<'i>(ids: impl Iterator<Item = &'i str>) -> String {
 
 /// Conditions that ask for each other in a circle.
 fn condition_circles(evaluator: &Evaluator) -> Vec<Failure> {
-    let conditions: IndexMap<&str, &(Node, Node)> =
-        evaluator.section("Conditions").iter().map(|condition| (&*condition.0.text, condition)).collect();
+    let conditions: IndexMap<&str, &(Node, Node)> = evaluator
+        .section("Conditions")
+        .iter()
+        .map(|condition| (&*condition.0.text, condition))
+        .collect();
     let asked = |(_, expression): &&(Node, Node)| {
         let mut targets = Vec::new();
         let mut found = |reference: Reference<'_>, _: &Life| {
@@ -213,7 +285,10 @@ fn condition_circles(evaluator: &Evaluator) -> Vec<Failure> {
                 targets.extend(conditions.get_index_of(reference.name));
             }
         };
-        let mut walk = Walk { evaluator, found: &mut found };
+        let mut walk = Walk {
+            evaluator,
+            found: &mut found,
+        };
         walk.conditions(expression, &Life::Live);
         walk.node(expression, &Life::Live);
         targets
@@ -221,12 +296,28 @@ fn condition_circles(evaluator: &Evaluator) -> Vec<Failure> {
     let edges: Vec<Vec<usize>> = conditions.values().map(asked).collect();
     let failure = |members: &Vec<usize>| {
         let names = |numbers: &[usize]| -> Vec<&str> {
-            numbers.iter().filter_map(|number| conditions.get_index(*number)).map(|(name, _)| *name).collect()
+            numbers
+                .iter()
+                .filter_map(|number| conditions.get_index(*number))
+                .map(|(name, _)| *name)
+                .collect()
         };
-        let at = members.first().and_then(|first| conditions.get_index(*first)).map(|(_, (name, _))| name.at);
-        let message = format!("Template error: Found circular condition dependency: [{}]", names(members).join(", "));
-        let note = note(around(names(&circle::way(&edges, members)).into_iter()), None);
-        Failure { notes: vec![note], ..evaluator.failure(at.unwrap_or(evaluator.root.at), message) }
+        let at = members
+            .first()
+            .and_then(|first| conditions.get_index(*first))
+            .map(|(_, (name, _))| name.at);
+        let message = format!(
+            "Template error: Found circular condition dependency: [{}]",
+            names(members).join(", ")
+        );
+        let note = note(
+            around(names(&circle::way(&edges, members)).into_iter()),
+            None,
+        );
+        Failure {
+            notes: vec![note],
+            ..evaluator.failure(at.unwrap_or(evaluator.root.at), message)
+        }
     };
     circle::circles(&edges).iter().map(failure).collect()
 }
@@ -247,69 +338,109 @@ Conditions:
   Ours: !Equals [!Ref AWS::AccountId, '1']
 ";
 
-    /// Resources, and what is said of the template with them: failures as `line: message`, then what is undecided as
-    /// `line? message (why)`. The first resource stands in line 8.
+    /// Resources, and what is said of the template with them: failures as `line: message`, then
+    /// what is undecided as `line? message (why)`. The first resource stands in line 8.
     fn check(resources: &str, expect: &[&str]) {
         let text = format!("{SECTIONS}Resources:\n{resources}");
         let mut found = problems_of(&text);
         let undecided = stack(&text, "us-east-1", &[]).undecided.into_iter();
-        let undecided =
-            undecided.map(|it| format!("{}? {} ({})", it.failure.at.at.line, it.failure.message, it.unknown));
+        let undecided = undecided.map(|it| {
+            format!(
+                "{}? {} ({})",
+                it.failure.at.at.line, it.failure.message, it.unknown
+            )
+        });
         found.extend(undecided);
         assert_eq!(found, expect, "{text}");
     }
 
     fn problems_of(text: &str) -> Vec<String> {
         let problems = with_evaluator(text, problems);
-        problems.iter().map(|it| format!("{}: {}", it.at.at.line, it.message)).collect()
+        problems
+            .iter()
+            .map(|it| format!("{}: {}", it.at.at.line, it.message))
+            .collect()
     }
 
     #[test]
     fn circles_are_named_once_each() {
         check(
-            "  A: {Type: T, Properties: {P: !Ref B}}\n  B: {Type: T, Properties: {P: !GetAtt C.Arn}}\n  \
+            "  A: {Type: T, Properties: {P: !Ref B}}\n  B: {Type: T, Properties: {P: !GetAtt \
+             C.Arn}}\n  \
              C: {Type: T, Metadata: {M: !Sub 'x${A.Arn}'}}\n  D: {Type: T, DependsOn: [A, E]}\n  \
-             E: {Type: T, DependsOn: D}\n  F: {Type: T, UpdatePolicy: {U: !Ref F}}\n  G: {Type: T, DependsOn: F}\n",
+             E: {Type: T, DependsOn: D}\n  F: {Type: T, UpdatePolicy: {U: !Ref F}}\n  G: {Type: T, \
+             DependsOn: F}\n",
             &[
                 "8: Circular dependency between resources: [A, B, C]",
                 "11: Circular dependency between resources: [D, E]",
                 "13: Circular dependency between resources: [F]",
             ],
         );
-        check("  A: {Type: T}\n  B: {Type: T, DependsOn: A, Properties: {P: [!Ref A, !Ref A]}}\n", &[]);
+        check(
+            "  A: {Type: T}\n  B: {Type: T, DependsOn: A, Properties: {P: [!Ref A, !Ref A]}}\n",
+            &[],
+        );
     }
 
     #[test]
     fn the_way_around_is_told_with_its_places() {
-        let text = "Resources:\n  A: {Type: T, DependsOn: B}\n  B: {Type: T, Properties: {P: !Ref C, Q: !Ref A}}\n  \
+        let text = "Resources:\n  A: {Type: T, DependsOn: B}\n  B: {Type: T, Properties: {P: !Ref \
+            C, Q: !Ref A}}\n  \
                     C: {Type: T, Properties: {P: !Ref A}}\n";
         let stack = stack(text, "us-east-1", &[]);
-        let [failure] = stack.failures.as_slice() else { panic!("{:?}", stack.failures) };
-        assert_eq!(failure.message, "Circular dependency between resources: [A, B, C]");
+        let [failure] = stack.failures.as_slice() else {
+            panic!("{:?}", stack.failures)
+        };
+        assert_eq!(
+            failure.message,
+            "Circular dependency between resources: [A, B, C]"
+        );
         let place = |note: &Note| note.at.as_ref().map(|it| (it.at.line, it.at.column));
-        let notes: Vec<_> = failure.notes.iter().map(|note| (note.message.as_str(), place(note))).collect();
+        let notes: Vec<_> = failure
+            .notes
+            .iter()
+            .map(|note| (note.message.as_str(), place(note)))
+            .collect();
         assert_eq!(
             notes,
-            [("A → B → A", None), ("A depends on B here", Some((2, 27))), ("B refers to A here", Some((3, 48))),]
+            [
+                ("A → B → A", None),
+                ("A depends on B here", Some((2, 27))),
+                ("B refers to A here", Some((3, 48))),
+            ]
         );
         assert_eq!((failure.at.at.line, failure.at.at.column), (2, 27));
     }
 
     #[test]
     fn conditions_open_circles() {
-        check("  A: {Type: T, Properties: {P: !If [No, !Ref B, x]}}\n  B: {Type: T, DependsOn: A}\n", &[]);
-        check("  A: {Type: T, DependsOn: B}\n  B: {Type: T, Condition: No, DependsOn: A}\n", &[]);
+        check(
+            "  A: {Type: T, Properties: {P: !If [No, !Ref B, x]}}\n  B: {Type: T, DependsOn: A}\n",
+            &[],
+        );
+        check(
+            "  A: {Type: T, DependsOn: B}\n  B: {Type: T, Condition: No, DependsOn: A}\n",
+            &[],
+        );
         let circle = "Circular dependency between resources: [A, B]";
         check(
             "  A: {Type: T, Properties: {P: !If [Yes, !Ref B, x]}}\n  B: {Type: T, DependsOn: A}\n",
             &[&format!("8: {circle}")],
         );
         let open = format!("8? {circle} (AWS::AccountId)");
-        check("  A: {Type: T, Properties: {P: !If [Ours, !Ref B, x]}}\n  B: {Type: T, DependsOn: A}\n", &[&open]);
-        check("  A: {Type: T, DependsOn: B}\n  B: {Type: T, Condition: Ours, DependsOn: A}\n", &[&open]);
+        check(
+            "  A: {Type: T, Properties: {P: !If [Ours, !Ref B, x]}}\n  B: {Type: T, DependsOn: \
+             A}\n",
+            &[&open],
+        );
+        check(
+            "  A: {Type: T, DependsOn: B}\n  B: {Type: T, Condition: Ours, DependsOn: A}\n",
+            &[&open],
+        );
         // A certain reference beside an open one.
         check(
-            "  A: {Type: T, Properties: {P: !If [Ours, !Ref B, x], Q: !Ref B}}\n  B: {Type: T, DependsOn: A}\n",
+            "  A: {Type: T, Properties: {P: !If [Ours, !Ref B, x], Q: !Ref B}}\n  B: {Type: T, \
+             DependsOn: A}\n",
             &[&format!("8: {circle}")],
         );
     }
@@ -317,14 +448,19 @@ Conditions:
     #[test]
     fn names_that_lead_nowhere_are_one_list() {
         check(
-            "  A: {Type: T, Properties: {P: !Ref X, Q: !Sub '${Y} ${Env} ${A.B.C}', R: !Ref X}, DependsOn: [B, Z]}\n  \
-             B: {Type: T, Properties: {P: !GetAtt W.Arn, Q: !GetAtt Env.Arn, R: !Sub '${V.Arn}', S: !Ref AWS::Stage}}\n\
-             Outputs:\n  O: {Value: !Ref Z, Export: {Name: !Sub '${Y}'}}\n  P: {Value: !GetAtt W.Arn}\n",
+            "  A: {Type: T, Properties: {P: !Ref X, Q: !Sub '${Y} ${Env} ${A.B.C}', R: !Ref X}, \
+             DependsOn: [B, Z]}\n  \
+             B: {Type: T, Properties: {P: !GetAtt W.Arn, Q: !GetAtt Env.Arn, R: !Sub '${V.Arn}', \
+             S: !Ref AWS::Stage}}\n\
+             Outputs:\n  O: {Value: !Ref Z, Export: {Name: !Sub '${Y}'}}\n  P: {Value: !GetAtt \
+             W.Arn}\n",
             &[
                 "9: Template error: instance of Fn::GetAtt references undefined resource W",
                 "9: Template error: instance of Fn::GetAtt references undefined resource Env",
-                "9: Template error: instance of Fn::Sub references invalid resource attribute V.Arn",
-                "8: Template format error: Unresolved resource dependencies [X, Y, Z, AWS::Stage] in the Resources block \
+                "9: Template error: instance of Fn::Sub references invalid resource attribute \
+                 V.Arn",
+                "8: Template format error: Unresolved resource dependencies [X, Y, Z, AWS::Stage] \
+                 in the Resources block \
                  of the template",
                 "12: Template error: instance of Fn::GetAtt references undefined resource W",
                 "11: Unresolved resource dependencies [Z, Y] in the Outputs block of the template",
@@ -334,46 +470,87 @@ Conditions:
         check(
             "  A: {Type: T, DependsOn: Env}\n",
             &[
-                "8: Template format error: Unresolved resource dependencies [Env] in the Resources block of the template",
+                "8: Template format error: Unresolved resource dependencies [Env] in the Resources \
+                 block of the template",
             ],
         );
     }
 
     #[test]
     fn names_are_looked_up_everywhere_but_only_what_counts_must_exist() {
-        let undeclared =
-            "Template format error: Unresolved resource dependencies [X] in the Resources block of the template";
+        let undeclared = "Template format error: Unresolved resource dependencies [X] in the \
+            Resources block of the template";
         let line = format!("8: {undeclared}");
-        check("  A: {Type: T, Properties: {P: !If [No, !Ref X, x]}}\n", &[&line]);
-        check("  A: {Type: T, Condition: No, Properties: {P: !Ref X}}\n", &[&line]);
-        check("  A: {Type: T, Condition: Ours, Properties: {P: !Ref X}}\n", &[&line]);
+        check(
+            "  A: {Type: T, Properties: {P: !If [No, !Ref X, x]}}\n",
+            &[&line],
+        );
+        check(
+            "  A: {Type: T, Condition: No, Properties: {P: !Ref X}}\n",
+            &[&line],
+        );
+        check(
+            "  A: {Type: T, Condition: Ours, Properties: {P: !Ref X}}\n",
+            &[&line],
+        );
 
         let gone = "  Gone: {Type: T, Condition: No}\n";
-        let unresolved =
-            "Template format error: Unresolved resource dependencies [Gone] in the Resources block of the template";
+        let unresolved = "Template format error: Unresolved resource dependencies [Gone] in the \
+            Resources block of the template";
         let check = |a: &str, expect: &[&str]| check(&format!("{gone}{a}"), expect);
-        check("  A: {Type: T, Properties: {P: !Ref Gone}}\n", &[&format!("9: {unresolved}")]);
-        check("  A: {Type: T, Properties: {P: !GetAtt Gone.Arn}}\n", &[&format!("9: {unresolved}")]);
-        check("  A: {Type: T, Properties: {P: !Sub '${Gone.Arn}'}}\n", &[&format!("9: {unresolved}")]);
-        check("  A: {Type: T, Properties: {P: !If [No, !Ref Gone, x]}}\n", &[]);
-        check("  A: {Type: T, Condition: No, Properties: {P: !Ref Gone}}\n", &[]);
+        check(
+            "  A: {Type: T, Properties: {P: !Ref Gone}}\n",
+            &[&format!("9: {unresolved}")],
+        );
+        check(
+            "  A: {Type: T, Properties: {P: !GetAtt Gone.Arn}}\n",
+            &[&format!("9: {unresolved}")],
+        );
+        check(
+            "  A: {Type: T, Properties: {P: !Sub '${Gone.Arn}'}}\n",
+            &[&format!("9: {unresolved}")],
+        );
+        check(
+            "  A: {Type: T, Properties: {P: !If [No, !Ref Gone, x]}}\n",
+            &[],
+        );
+        check(
+            "  A: {Type: T, Condition: No, Properties: {P: !Ref Gone}}\n",
+            &[],
+        );
         check("  A: {Type: T, DependsOn: Gone}\n", &[]);
         let open = format!("9? {unresolved} (AWS::AccountId)");
-        check("  A: {Type: T, Condition: Ours, Properties: {P: !Ref Gone}}\n", &[&open]);
-        check("  A: {Type: T, Properties: {P: !If [Ours, !Ref Gone, x]}}\n", &[&open]);
+        check(
+            "  A: {Type: T, Condition: Ours, Properties: {P: !Ref Gone}}\n",
+            &[&open],
+        );
+        check(
+            "  A: {Type: T, Properties: {P: !If [Ours, !Ref Gone, x]}}\n",
+            &[&open],
+        );
         check(
             "Outputs: {O: {Value: !GetAtt Gone.Arn}}\n",
             &["9: Unresolved resource dependencies [Gone] in the Outputs block of the template"],
         );
-        check("Outputs: {O: {Condition: No, Value: !GetAtt Gone.Arn}}\n", &[]);
+        check(
+            "Outputs: {O: {Condition: No, Value: !GetAtt Gone.Arn}}\n",
+            &[],
+        );
     }
 
     #[test]
     fn further_places_are_notes() {
-        let text = "Resources:\n  A: {Type: T, Properties: {P: !Ref X}}\n  B: {Type: T, Properties: {P: !Ref Y}}\n";
+        let text = "Resources:\n  A: {Type: T, Properties: {P: !Ref X}}\n  B: {Type: T, \
+            Properties: {P: !Ref Y}}\n";
         let stack = stack(text, "us-east-1", &[]);
-        let notes: Vec<_> = stack.failures.iter().flat_map(|failure| &failure.notes).collect();
-        let [note] = notes.as_slice() else { panic!("{notes:?}") };
+        let notes: Vec<_> = stack
+            .failures
+            .iter()
+            .flat_map(|failure| &failure.notes)
+            .collect();
+        let [note] = notes.as_slice() else {
+            panic!("{notes:?}")
+        };
         assert_eq!(note.message, "Y is referred to here");
         assert_eq!(note.at.as_ref().unwrap().to_string(), "t.yaml:3:37");
     }
@@ -387,19 +564,22 @@ Conditions:
         check(
             "  A: !Equals [!Ref Q, !Ref X]\n  B: !Equals [!GetAtt Q.Arn, !Ref X]\n",
             &[
-                "2: Template format error: Unresolved dependencies [Q, X]. Cannot reference resources in the Conditions \
+                "2: Template format error: Unresolved dependencies [Q, X]. Cannot reference \
+                 resources in the Conditions \
                block of the template",
             ],
         );
         check(
-            "  A: !Not [!Condition X]\n  B: !Equals [!If [Y, a, b], c]\n  C: !And [!Condition X, !Condition A]\n",
+            "  A: !Not [!Condition X]\n  B: !Equals [!If [Y, a, b], c]\n  C: !And [!Condition X, \
+             !Condition A]\n",
             &[
                 "2: Template error: unresolved condition dependency X in Condition",
                 "3: Template error: unresolved condition dependency Y in Fn::If",
             ],
         );
         check(
-            "  A: !Not [!Condition B]\n  B: !Or [!Condition C, !Equals [a, b]]\n  C: !Not [!Condition A]\n  \
+            "  A: !Not [!Condition B]\n  B: !Or [!Condition C, !Equals [a, b]]\n  C: !Not \
+             [!Condition A]\n  \
              D: !Condition D\n  E: !Condition A\n  F: !Equals [!If [F, a, b], a]\n",
             &[
                 "2: Template error: Found circular condition dependency: [A, B, C]",
@@ -412,7 +592,8 @@ Conditions:
     #[test]
     fn what_names_a_condition_names_one_that_is_there() {
         check(
-            "  A: {Type: T, Condition: X}\n  B: {Type: T, Condition: X, Properties: {P: !If [Y, a, b]}}\n  \
+            "  A: {Type: T, Condition: X}\n  B: {Type: T, Condition: X, Properties: {P: !If [Y, a, \
+             b]}}\n  \
              C: {Type: T, Condition: No, Properties: {P: !If [No, !If [Z, a, b], c]}}\nOutputs:\n  \
              O: {Condition: W, Value: x}\n",
             &[
@@ -434,16 +615,27 @@ Conditions:
     #[test]
     fn dependencies_and_their_order() {
         let resources = "  D: {Type: T, DependsOn: [C, Gone, A]}\n  \
-                         C: {Type: T, Properties: {P: !Sub ['${Own} ${B.Arn}', {Own: !Ref A}], Q: !If [Ours, !Ref E, x]}}\n  \
-                         B: {Type: T, Properties: {P: !GetAtt [A, Arn], Q: !Ref Env, R: !If [No, !Ref E, x]}}\n  \
-                         A: {Type: T}\n  Gone: {Type: T, Condition: No, DependsOn: A}\n  E: {Type: T, Condition: Ours}\n  \
+                         C: {Type: T, Properties: {P: !Sub ['${Own} ${B.Arn}', {Own: !Ref A}], Q: \
+                         !If [Ours, !Ref E, x]}}\n  \
+                         B: {Type: T, Properties: {P: !GetAtt [A, Arn], Q: !Ref Env, R: !If [No, \
+                         !Ref E, x]}}\n  \
+                         A: {Type: T}\n  Gone: {Type: T, Condition: No, DependsOn: A}\n  E: {Type: \
+                         T, Condition: Ours}\n  \
                          F: {Type: T, DependsOn: F}\n  G: {Type: T, DependsOn: F}\n";
         with_evaluator(&format!("{SECTIONS}Resources:\n{resources}"), |evaluator| {
             let dependencies = dependencies(evaluator);
             let line = |(id, found): (&String, &Vec<Dependency>)| {
                 let found = found.iter().map(|it| {
-                    let how = if it.explicit { "depends on" } else { "refers to" };
-                    let why = it.unknown.as_ref().map(|it| format!(" if {it}")).unwrap_or_default();
+                    let how = if it.explicit {
+                        "depends on"
+                    } else {
+                        "refers to"
+                    };
+                    let why = it
+                        .unknown
+                        .as_ref()
+                        .map(|it| format!(" if {it}"))
+                        .unwrap_or_default();
                     format!("{how} {} in {}{why}", it.on, it.at.at.line)
                 });
                 format!("{id}: {}", found.collect::<Vec<_>>().join(", "))
@@ -468,18 +660,37 @@ Conditions:
     #[test]
     fn a_hundred_thousand_edges_are_fast() {
         let resource = |from: usize| {
-            let names: String = (0..50).map(|step| format!("${{R{}}}", (from + step * 37) % 2_000)).collect();
+            let names: String = (0..50)
+                .map(|step| format!("${{R{}}}", (from + step * 37) % 2_000))
+                .collect();
             format!("  R{from}: {{Type: T, Properties: {{P: !Sub '{names}'}}}}\n")
         };
-        let text = format!("Resources:\n{}", (0..2_000).map(resource).collect::<String>());
+        let text = format!(
+            "Resources:\n{}",
+            (0..2_000).map(resource).collect::<String>()
+        );
         assert!(text.len() < 1_000_000, "{}", text.len());
         with_evaluator(&text, |evaluator| {
             let started = Instant::now();
             let problems = problems(evaluator);
-            assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+            assert!(
+                started.elapsed() < Duration::from_secs(30),
+                "{:?}",
+                started.elapsed()
+            );
             assert_eq!(problems.len(), 1);
-            assert!(problems[0].message.starts_with("Circular dependency between resources: [R0, R1, R2, "));
-            assert_eq!(dependencies(evaluator).values().map(Vec::len).sum::<usize>(), 100_000);
+            assert!(
+                problems[0]
+                    .message
+                    .starts_with("Circular dependency between resources: [R0, R1, R2, ")
+            );
+            assert_eq!(
+                dependencies(evaluator)
+                    .values()
+                    .map(Vec::len)
+                    .sum::<usize>(),
+                100_000
+            );
         });
     }
 }

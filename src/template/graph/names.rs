@@ -1,9 +1,9 @@
-//! Names that lead nowhere: of parameters, resources and conditions that the template doesn't declare, and of resources
-//! that don't exist.
+//! Names that lead nowhere: of parameters, resources and conditions that the template doesn't
+//! declare, and of resources that don't exist.
 //!
-//! CloudFormation looks names up before it evaluates anything, so what isn't declared fails even in a resource whose
-//! condition is false and in the branch of `Fn::If` that isn't taken. The evaluation takes such a name as unknown,
-//! because it is told here.
+//! CloudFormation looks names up before it evaluates anything, so what isn't declared fails even in
+//! a resource whose condition is false and in the branch of `Fn::If` that isn't taken. The
+//! evaluation takes such a name as unknown, because it is told here.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -21,8 +21,8 @@ use crate::yaml::Node;
 /// So many further places are named with a failure that has many.
 const MAX_NOTES: usize = 20;
 
-/// Everything that leads nowhere, in the order of the blocks that CloudFormation names. What hangs on something unknown
-/// is noted with the evaluator.
+/// Everything that leads nowhere, in the order of the blocks that CloudFormation names. What hangs
+/// on something unknown is noted with the evaluator.
 pub fn unresolved(evaluator: &Evaluator, existing: &Existing) -> Vec<Failure> {
     let mut failures = Names::new(evaluator, existing, Block::Conditions).failures();
     failures.extend(Names::new(evaluator, existing, Block::Resources).failures());
@@ -52,9 +52,22 @@ struct Names<'n> {
 
 impl<'n> Names<'n> {
     fn new(evaluator: &'n Evaluator<'n>, existing: &'n Existing<'n>, block: Block) -> Self {
-        let parameters = evaluator.template.parameters.iter().map(|parameter| parameter.key.as_str()).collect();
+        let parameters = evaluator
+            .template
+            .parameters
+            .iter()
+            .map(|parameter| parameter.key.as_str())
+            .collect();
         let (listed, open, others) = (IndexMap::new(), IndexMap::new(), IndexMap::new());
-        Self { evaluator, existing, parameters, block, listed, open, others }
+        Self {
+            evaluator,
+            existing,
+            parameters,
+            block,
+            listed,
+            open,
+            others,
+        }
     }
 
     fn failures(mut self) -> Vec<Failure> {
@@ -67,8 +80,11 @@ impl<'n> Names<'n> {
         for (name, (at, unknown)) in &self.open {
             evaluator.undecided(unknown, evaluator.failure(*at, self.message(&[name])));
         }
-        let mut failures: Vec<Failure> =
-            self.others.iter().map(|(message, at)| evaluator.failure(*at, message.as_str())).collect();
+        let mut failures: Vec<Failure> = self
+            .others
+            .iter()
+            .map(|(message, at)| evaluator.failure(*at, message.as_str()))
+            .collect();
         if let Some((_, at)) = self.listed.first() {
             let names: Vec<&str> = self.listed.keys().copied().collect();
             let further = self.listed.iter().skip(1).take(MAX_NOTES);
@@ -77,32 +93,45 @@ impl<'n> Names<'n> {
                 at: Some(evaluator.location(*at)),
                 is_secret: false,
             });
-            failures.push(Failure { notes: notes.collect(), ..evaluator.failure(*at, self.message(&names)) });
+            failures.push(Failure {
+                notes: notes.collect(),
+                ..evaluator.failure(*at, self.message(&names))
+            });
         }
         failures
     }
 
-    /// What CloudFormation says of a list of names. In outputs it does without the words that it begins with elsewhere.
+    /// What CloudFormation says of a list of names. In outputs it does without the words that it
+    /// begins with elsewhere.
     fn message(&self, names: &[&str]) -> String {
         let names = names.join(", ");
         match self.block {
             Block::Conditions => format!(
-                "Template format error: Unresolved dependencies [{names}]. Cannot reference resources in the Conditions \
+                "Template format error: Unresolved dependencies [{names}]. Cannot reference \
+                 resources in the Conditions \
                  block of the template"
             ),
             Block::Resources => format!(
-                "Template format error: Unresolved resource dependencies [{names}] in the Resources block of the template"
+                "Template format error: Unresolved resource dependencies [{names}] in the \
+                 Resources block of the template"
             ),
             Block::Outputs => {
-                format!("Unresolved resource dependencies [{names}] in the Outputs block of the template")
+                format!(
+                    "Unresolved resource dependencies [{names}] in the Outputs block of the \
+                     template"
+                )
             }
         }
     }
 
     fn conditions(&mut self) {
         let evaluator = self.evaluator;
-        let mut found = |reference: Reference<'n>, _: &Life| self.looked_up(&reference, &Life::Live);
-        let mut walk = Walk { evaluator, found: &mut found };
+        let mut found =
+            |reference: Reference<'n>, _: &Life| self.looked_up(&reference, &Life::Live);
+        let mut walk = Walk {
+            evaluator,
+            found: &mut found,
+        };
         for (_, expression) in evaluator.section("Conditions") {
             walk.conditions(expression, &Life::Live);
             walk.node(expression, &Life::Live);
@@ -119,7 +148,8 @@ impl<'n> Names<'n> {
                 "Resources" => self.existing.get(&*id.text).cloned().unwrap_or(Truth::True),
                 _ => evaluator.exists(entry).unwrap_or(Truth::False),
             };
-            let mut found = |reference: Reference<'n>, life: &Life| self.looked_up(&reference, life);
+            let mut found =
+                |reference: Reference<'n>, life: &Life| self.looked_up(&reference, life);
             super::entry(evaluator, entry, &Life::Live.and(&exists), &mut found);
         }
     }
@@ -127,22 +157,32 @@ impl<'n> Names<'n> {
     /// What a `Condition` key names.
     fn condition(&mut self, name: &'n Node) {
         if !self.is_condition(&name.text) {
-            let message = format!("Template format error: Condition {} is not defined.", name.text);
+            let message = format!(
+                "Template format error: Condition {} is not defined.",
+                name.text
+            );
             once(&mut self.others, message, name.at);
         }
     }
 
     fn is_condition(&self, name: &str) -> bool {
-        self.evaluator.entry("Conditions", name).is_some() || self.evaluator.macros.may_have("Conditions", name)
+        self.evaluator.entry("Conditions", name).is_some()
+            || self.evaluator.macros.may_have("Conditions", name)
     }
 
     fn looked_up(&mut self, reference: &Reference<'n>, life: &Life) {
         let Reference { name, by, at, .. } = *reference;
         match by {
             By::If | By::Condition if self.is_condition(name) => {}
-            By::If => self.other(format!("Template error: unresolved condition dependency {name} in Fn::If"), at),
+            By::If => self.other(
+                format!("Template error: unresolved condition dependency {name} in Fn::If"),
+                at,
+            ),
             By::Condition => {
-                self.other(format!("Template error: unresolved condition dependency {name} in Condition"), at);
+                self.other(
+                    format!("Template error: unresolved condition dependency {name} in Condition"),
+                    at,
+                );
             }
             By::Ref | By::Sub if is_pseudo_parameter(name) || self.parameters.contains(name) => {}
             _ if self.block == Block::Conditions => once(&mut self.listed, name, at),
@@ -167,11 +207,19 @@ impl<'n> Names<'n> {
     fn undeclared(&mut self, name: &'n str, by: By, at: Position) {
         match by {
             By::GetAtt => {
-                self.other(format!("Template error: instance of Fn::GetAtt references undefined resource {name}"), at);
+                self.other(
+                    format!(
+                        "Template error: instance of Fn::GetAtt references undefined \
+                    resource {name}"
+                    ),
+                    at,
+                );
             }
             By::SubAttribute(whole) => {
-                let message =
-                    format!("Template error: instance of Fn::Sub references invalid resource attribute {whole}");
+                let message = format!(
+                    "Template error: instance of Fn::Sub references invalid resource attribute \
+                     {whole}"
+                );
                 self.other(message, at);
             }
             _ => once(&mut self.listed, name, at),

@@ -1,9 +1,12 @@
-//! Which names a part of the template refers to, and whether the reference counts: what stands in the branch of `Fn::If`
-//! that isn't taken is no dependency, but its names must be declared all the same.
+//! Which names a part of the template refers to, and whether the reference counts: what stands in
+//! the branch of `Fn::If` that isn't taken is no dependency, but its names must be declared all the
+//! same.
 
 use crate::diagnostic::Position;
 use crate::template::evaluate::{Evaluator, Truth};
-use crate::template::expression::{Attribute, Call, Expression, Function, GetAtt, If, Sub, loop_name};
+use crate::template::expression::{
+    Attribute, Call, Expression, Function, GetAtt, If, Sub, loop_name,
+};
 use crate::template::value::Unknown;
 use crate::yaml::{Node, Value};
 
@@ -12,7 +15,8 @@ use crate::yaml::{Node, Value};
 pub struct Reference<'n> {
     /// Of a parameter or a resource; with [`By::If`] and [`By::Condition`] of a condition.
     pub name: &'n str,
-    /// Of a resource, where the reference takes one: `Arn`. Empty where there is none, or it isn't plain text.
+    /// Of a resource, where the reference takes one: `Arn`. Empty where there is none, or it isn't
+    /// plain text.
     pub attribute: &'n str,
     pub by: By<'n>,
     pub at: Position,
@@ -68,7 +72,9 @@ impl<'n> Walk<'_, 'n> {
             Value::Mapping(_) if self.function(node, life) => {}
             Value::Mapping(entries) => {
                 // A loop that is left over belongs to no language that is spoken here.
-                let entries = entries.iter().filter(|(key, _)| loop_name(&key.text).is_none());
+                let entries = entries
+                    .iter()
+                    .filter(|(key, _)| loop_name(&key.text).is_none());
                 entries.for_each(|(_, value)| self.node(value, life));
             }
             _ => {}
@@ -78,12 +84,17 @@ impl<'n> Walk<'_, 'n> {
     /// Goes through a function that refers to something; false for anything else.
     fn function(&mut self, node: &'n Node, life: &Life) -> bool {
         match Expression::of(node) {
-            Expression::Ref(name) if name.is_scalar() => self.tell((&name.text, ""), By::Ref, name.at, life),
+            Expression::Ref(name) if name.is_scalar() => {
+                self.tell((&name.text, ""), By::Ref, name.at, life)
+            }
             Expression::GetAtt(it) => self.get_att(it, life),
             Expression::Sub(sub) => self.sub(sub, life),
             Expression::If(choice) if choice.condition.is_scalar() => self.choice(choice, life),
             // What a macro makes of its arguments is its own affair.
-            Expression::Call(Call { function: Some(Function::GetAtt | Function::Transform), .. }) => {}
+            Expression::Call(Call {
+                function: Some(Function::GetAtt | Function::Transform),
+                ..
+            }) => {}
             _ => return false,
         }
         true
@@ -93,7 +104,10 @@ impl<'n> Walk<'_, 'n> {
         match it.attribute {
             Attribute::Text { id, name } => self.tell((id, name), By::GetAtt, it.at, life),
             Attribute::List { id, names } => {
-                let name = names.first().filter(|name| name.is_scalar()).map_or("", |name| &name.text);
+                let name = names
+                    .first()
+                    .filter(|name| name.is_scalar())
+                    .map_or("", |name| &name.text);
                 if id.is_scalar() {
                     self.tell((&id.text, name), By::GetAtt, it.at, life);
                 } else {
@@ -105,8 +119,14 @@ impl<'n> Walk<'_, 'n> {
     }
 
     fn sub(&mut self, sub: Sub<'n>, life: &Life) {
-        sub.own().iter().for_each(|(_, value)| self.node(value, life));
-        for name in sub.segments().names().filter(|name| sub.variable(name).is_none()) {
+        sub.own()
+            .iter()
+            .for_each(|(_, value)| self.node(value, life));
+        for name in sub
+            .segments()
+            .names()
+            .filter(|name| sub.variable(name).is_none())
+        {
             match name.split_once('.') {
                 Some(found) => self.tell(found, By::SubAttribute(name), sub.text.at, life),
                 None => self.tell((name, ""), By::Sub, sub.text.at, life),
@@ -124,13 +144,19 @@ impl<'n> Walk<'_, 'n> {
 
     /// Conditions by their names, in the expression of a condition.
     pub fn conditions(&mut self, expression: &'n Node, life: &Life) {
-        if let Some(Call { function: Some(Function::Condition), argument, .. }) = Call::of(expression)
+        if let Some(Call {
+            function: Some(Function::Condition),
+            argument,
+            ..
+        }) = Call::of(expression)
             && argument.is_scalar()
         {
             self.tell((&argument.text, ""), By::Condition, argument.at, life);
         }
         let items = expression.as_sequence().unwrap_or_default().iter();
-        items.chain(expression.entries().iter().map(|(_, value)| value)).for_each(|it| self.conditions(it, life));
+        items
+            .chain(expression.entries().iter().map(|(_, value)| value))
+            .for_each(|it| self.conditions(it, life));
     }
 
     pub fn depends_on(&mut self, node: &'n Node, life: &Life) {
@@ -140,9 +166,23 @@ impl<'n> Walk<'_, 'n> {
         }
     }
 
-    fn tell(&mut self, (name, attribute): (&'n str, &'n str), by: By<'n>, at: Position, life: &Life) {
+    fn tell(
+        &mut self,
+        (name, attribute): (&'n str, &'n str),
+        by: By<'n>,
+        at: Position,
+        life: &Life,
+    ) {
         if !name.is_empty() {
-            (self.found)(Reference { name, attribute, by, at }, life);
+            (self.found)(
+                Reference {
+                    name,
+                    attribute,
+                    by,
+                    at,
+                },
+                life,
+            );
         }
     }
 }
@@ -157,7 +197,8 @@ mod tests {
     fn check(value: &str, expect: &[&str]) {
         let text = format!(
             "Conditions:\n  Yes: !Equals [a, a]\n  Ours: !Equals [!Ref AWS::AccountId, '1']\n  \
-             Round: !Not [!Condition Round]\nResources:\n  R: {{Type: T, Properties: {{P: {value}}}}}\n"
+             Round: !Not [!Condition Round]\nResources:\n  R: {{Type: T, Properties: {{P: \
+             {value}}}}}\n"
         );
         let template = template(&text);
         let templates = Templates::default();
@@ -172,8 +213,16 @@ mod tests {
             };
             said.push(format!("{:?} {}{life}", reference.by, reference.name));
         };
-        let property = template.root.get("Resources").and_then(|it| it.get("R")).and_then(|it| it.get("Properties"));
-        Walk { evaluator: &evaluator, found: &mut found }.node(property.unwrap(), &Life::Live);
+        let property = template
+            .root
+            .get("Resources")
+            .and_then(|it| it.get("R"))
+            .and_then(|it| it.get("Properties"));
+        Walk {
+            evaluator: &evaluator,
+            found: &mut found,
+        }
+        .node(property.unwrap(), &Life::Live);
         assert_eq!(said, expect, "{value}");
     }
 
@@ -184,32 +233,62 @@ mod tests {
         check("!GetAtt A.B.C", &["GetAtt A"]);
         check("!GetAtt [A, !Ref B]", &["GetAtt A", "Ref B"]);
         check("!GetAtt A", &[]);
-        check("!Sub '${A} ${B.C.D} ${!E} ${F::G} $H {I} ${J'", &["Sub A", "SubAttribute(\"B.C.D\") B", "Sub F::G"]);
+        check(
+            "!Sub '${A} ${B.C.D} ${!E} ${F::G} $H {I} ${J'",
+            &["Sub A", "SubAttribute(\"B.C.D\") B", "Sub F::G"],
+        );
         check("!Sub '${A-b} ${} ${ C }'", &["Sub C"]);
-        check("!Sub ['${A} ${B} ${B}', {A: !Ref C}]", &["Ref C", "Sub B", "Sub B"]);
+        check(
+            "!Sub ['${A} ${B} ${B}', {A: !Ref C}]",
+            &["Ref C", "Sub B", "Sub B"],
+        );
         check("!Join ['', [!Ref A, x]]", &["Ref A"]);
         check("{Ref: A, Fn::GetAtt: B.C}", &[]);
         check("{Ref: [A]}", &[]);
         check("{Condition: {StringEquals: {a: !Ref A}}}", &["Ref A"]);
         check("!Transform {Name: M, Parameters: {P: !Ref A}}", &[]);
-        check("{Fn::ForEach::L: [X, [a], {'${X}': !Ref X}], B: !Ref A}", &["Ref A"]);
+        check(
+            "{Fn::ForEach::L: [X, [a], {'${X}': !Ref X}], B: !Ref A}",
+            &["Ref A"],
+        );
     }
 
     #[test]
     fn branches() {
-        check("!If [Yes, !Ref A, !Ref B]", &["If Yes", "Ref A", "Ref B not"]);
-        check("!If [Ours, !Ref A, B]", &["If Ours", "Ref A if AWS::AccountId"]);
+        check(
+            "!If [Yes, !Ref A, !Ref B]",
+            &["If Yes", "Ref A", "Ref B not"],
+        );
+        check(
+            "!If [Ours, !Ref A, B]",
+            &["If Ours", "Ref A if AWS::AccountId"],
+        );
         check(
             "!If [Yes, !Ref C, !If [Ours, !Ref A, !Ref B]]",
             &["If Yes", "Ref C", "If Ours not", "Ref A not", "Ref B not"],
         );
         check(
             "!If [Ours, !If [Yes, !Ref A, !Ref B], C]",
-            &["If Ours", "If Yes if AWS::AccountId", "Ref A if AWS::AccountId", "Ref B not"],
+            &[
+                "If Ours",
+                "If Yes if AWS::AccountId",
+                "Ref A if AWS::AccountId",
+                "Ref B not",
+            ],
         );
         // Whatever else is wrong, names are names.
-        check("!If [Gone, !Ref A, !Ref B]", &["If Gone", "Ref A if condition Gone", "Ref B if condition Gone"]);
-        check("!If [Round, !Ref A, B]", &["If Round", "Ref A if condition Round"]);
+        check(
+            "!If [Gone, !Ref A, !Ref B]",
+            &[
+                "If Gone",
+                "Ref A if condition Gone",
+                "Ref B if condition Gone",
+            ],
+        );
+        check(
+            "!If [Round, !Ref A, B]",
+            &["If Round", "Ref A if condition Round"],
+        );
         check("!If [[Yes], !Ref A, B]", &["Ref A"]);
         check("!If [Yes, !Ref A]", &["Ref A"]);
     }

@@ -1,5 +1,5 @@
-//! What each resource of a template uses, whatever its parameters' values are: for those who look from a failed resource
-//! back to where it is declared and to what fed it.
+//! What each resource of a template uses, whatever its parameters' values are: for those who look
+//! from a failed resource back to where it is declared and to what fed it.
 
 use std::collections::HashSet;
 
@@ -39,10 +39,22 @@ pub enum Gift {
 
 /// All resources, those that loops make with the parameters' defaults too, in the template's order.
 pub fn uses(evaluator: &Evaluator) -> IndexMap<String, Uses> {
-    let names = |section: &'static str| evaluator.section(section).iter().map(|(key, _)| &*key.text).collect();
-    let reader = Reader { evaluator, parameters: names("Parameters"), resources: names("Resources") };
+    let names = |section: &'static str| {
+        evaluator
+            .section(section)
+            .iter()
+            .map(|(key, _)| &*key.text)
+            .collect()
+    };
+    let reader = Reader {
+        evaluator,
+        parameters: names("Parameters"),
+        resources: names("Resources"),
+    };
     let resources = evaluator.section("Resources").iter();
-    resources.map(|(id, resource)| (id.text.to_string(), reader.resource(id, resource))).collect()
+    resources
+        .map(|(id, resource)| (id.text.to_string(), reader.resource(id, resource)))
+        .collect()
 }
 
 struct Reader<'n> {
@@ -53,23 +65,47 @@ struct Reader<'n> {
 
 impl<'n> Reader<'n> {
     fn resource(&self, id: &Node, resource: &'n Node) -> Uses {
-        let condition = resource.get("Condition").filter(|condition| condition.is_scalar());
+        let condition = resource
+            .get("Condition")
+            .filter(|condition| condition.is_scalar());
         let (parameters, resources) = (IndexSet::new(), IndexSet::new());
         let conditional = condition.is_some();
-        let mut uses = Uses { at: id.at, conditional, parameters, resources, gives: IndexMap::new() };
-        let mut conditions: Vec<&str> = condition.map(|condition| &*condition.text).into_iter().collect();
-        entry(self.evaluator, resource, &Life::Live, &mut |reference, _| match reference.by {
-            By::If | By::Condition => conditions.push(reference.name),
-            _ if self.parameters.contains(reference.name) => _ = uses.parameters.insert(reference.name.to_owned()),
-            _ if self.resources.contains(reference.name) => _ = uses.resources.insert(reference.name.to_owned()),
-            _ => {}
-        });
+        let mut uses = Uses {
+            at: id.at,
+            conditional,
+            parameters,
+            resources,
+            gives: IndexMap::new(),
+        };
+        let mut conditions: Vec<&str> = condition
+            .map(|condition| &*condition.text)
+            .into_iter()
+            .collect();
+        entry(
+            self.evaluator,
+            resource,
+            &Life::Live,
+            &mut |reference, _| match reference.by {
+                By::If | By::Condition => conditions.push(reference.name),
+                _ if self.parameters.contains(reference.name) => {
+                    _ = uses.parameters.insert(reference.name.to_owned())
+                }
+                _ if self.resources.contains(reference.name) => {
+                    _ = uses.resources.insert(reference.name.to_owned())
+                }
+                _ => {}
+            },
+        );
         uses.resources.shift_remove(&*id.text);
         self.conditions(conditions, &mut uses.parameters);
         if resource.get("Type").and_then(Node::as_str) == Some("AWS::CloudFormation::Stack") {
-            let given = resource.get("Properties").and_then(|properties| properties.get("Parameters"));
+            let given = resource
+                .get("Properties")
+                .and_then(|properties| properties.get("Parameters"));
             let given = given.map_or(&[][..], Node::entries).iter();
-            uses.gives = given.map(|(key, value)| (key.text.to_string(), self.given(value))).collect();
+            uses.gives = given
+                .map(|(key, value)| (key.text.to_string(), self.given(value)))
+                .collect();
         }
         uses
     }
@@ -81,14 +117,23 @@ impl<'n> Reader<'n> {
             if !seen.insert(name) {
                 continue;
             }
-            let expressions = self.evaluator.section("Conditions").iter().filter(|(key, _)| *key.text == *name);
+            let expressions = self
+                .evaluator
+                .section("Conditions")
+                .iter()
+                .filter(|(key, _)| *key.text == *name);
             for (_, expression) in expressions {
                 let mut found = |reference: Reference<'n>, _: &Life| match reference.by {
                     By::If | By::Condition => open.push(reference.name),
-                    _ if self.parameters.contains(reference.name) => _ = parameters.insert(reference.name.to_owned()),
+                    _ if self.parameters.contains(reference.name) => {
+                        _ = parameters.insert(reference.name.to_owned())
+                    }
                     _ => {}
                 };
-                let mut walk = Walk { evaluator: self.evaluator, found: &mut found };
+                let mut walk = Walk {
+                    evaluator: self.evaluator,
+                    found: &mut found,
+                };
                 walk.conditions(expression, &Life::Live);
                 walk.node(expression, &Life::Live);
             }
@@ -97,7 +142,9 @@ impl<'n> Reader<'n> {
 
     fn given(&self, value: &'n Node) -> Gift {
         match Expression::of(value) {
-            Expression::Literal(text) if text.is_scalar() => return Gift::Text(text.text.to_string()),
+            Expression::Literal(text) if text.is_scalar() => {
+                return Gift::Text(text.text.to_string());
+            }
             Expression::Ref(name) if self.parameters.contains(&*name.text) => {
                 return Gift::Parameter(name.text.to_string());
             }
@@ -106,10 +153,16 @@ impl<'n> Reader<'n> {
         let (mut parameters, mut conditions) = (IndexSet::new(), Vec::new());
         let mut found = |reference: Reference<'n>, _: &Life| match reference.by {
             By::If => conditions.push(reference.name),
-            _ if self.parameters.contains(reference.name) => _ = parameters.insert(reference.name.to_owned()),
+            _ if self.parameters.contains(reference.name) => {
+                _ = parameters.insert(reference.name.to_owned())
+            }
             _ => {}
         };
-        Walk { evaluator: self.evaluator, found: &mut found }.node(value, &Life::Live);
+        Walk {
+            evaluator: self.evaluator,
+            found: &mut found,
+        }
+        .node(value, &Life::Live);
         self.conditions(conditions, &mut parameters);
         Gift::MadeOf(parameters)
     }
@@ -126,7 +179,13 @@ mod tests {
         let (template, templates) = (template(text), Templates::default());
         let (place, givens, world) = (place("us-east-1"), givens(&[]), Offline(&templates));
         let evaluator = Evaluator::new(&template, &place, &givens, &world);
-        let list = |names: &IndexSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+        let list = |names: &IndexSet<String>| {
+            names
+                .iter()
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
         let line = |(id, uses): (&String, &Uses)| {
             let gives = uses.gives.iter().map(|(key, given)| match given {
                 Gift::Text(text) => format!("{key}={text}"),
@@ -135,20 +194,30 @@ mod tests {
             });
             let gives = gives.collect::<Vec<_>>().join(" ");
             let (line, open) = (uses.at.line, if uses.conditional { "?" } else { "" });
-            format!("{id} {line}{open}: {} | {} | {gives}", list(&uses.parameters), list(&uses.resources))
+            format!(
+                "{id} {line}{open}: {} | {} | {gives}",
+                list(&uses.parameters),
+                list(&uses.resources)
+            )
         };
         uses(&evaluator).iter().map(line).collect()
     }
 
     #[test]
     fn parameters_resources_and_gifts() {
-        let text = "Parameters:\n  Env: {Type: String, Default: dev}\n  Size: {Type: String, Default: s}\n  \
-                    Cidr: {Type: String, Default: 10.0.0.0/8}\nConditions:\n  Big: !Or [!Condition Prod, !Equals [!Ref Size, l]]\n  \
+        let text = "Parameters:\n  Env: {Type: String, Default: dev}\n  Size: {Type: String, \
+            Default: s}\n  \
+                    Cidr: {Type: String, Default: 10.0.0.0/8}\nConditions:\n  Big: !Or [!Condition \
+                    Prod, !Equals [!Ref Size, l]]\n  \
                     Prod: !Equals [!Ref Env, prod]\nResources:\n  \
-                    A: {Type: T, Properties: {P: !Sub '${Cidr} ${B.Arn} ${AWS::Region}', Q: !Ref A}, DependsOn: C}\n  \
-                    B: {Type: T, Condition: Big}\n  C: {Type: T, Properties: {P: !If [Prod, !Ref Cidr, !Ref B]}}\n  \
-                    D:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      Parameters: {One: '1', Two: !Ref Env, \
-                    Three: !Join ['', [!Ref Size, !GetAtt A.Arn]], Four: !If [Prod, a, b], Five: !Ref A}\n";
+                    A: {Type: T, Properties: {P: !Sub '${Cidr} ${B.Arn} ${AWS::Region}', Q: !Ref \
+                    A}, DependsOn: C}\n  \
+                    B: {Type: T, Condition: Big}\n  C: {Type: T, Properties: {P: !If [Prod, !Ref \
+                    Cidr, !Ref B]}}\n  \
+                    D:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      Parameters: \
+                    {One: '1', Two: !Ref Env, \
+                    Three: !Join ['', [!Ref Size, !GetAtt A.Arn]], Four: !If [Prod, a, b], Five: \
+                    !Ref A}\n";
         assert_eq!(
             said(text),
             [
@@ -162,14 +231,17 @@ mod tests {
 
     #[test]
     fn what_loops_make_is_found_by_its_name() {
-        let text = "Transform: AWS::LanguageExtensions\nParameters: {Names: {Type: CommaDelimitedList, Default: 'A,B'}, X: {Type: String, Default: x}}\n\
-                    Resources:\n  Fn::ForEach::L: [N, !Ref Names, {'Topic${N}': {Type: T, Properties: {P: !Ref X}}}]\n";
+        let text = "Transform: AWS::LanguageExtensions\nParameters: {Names: {Type: \
+            CommaDelimitedList, Default: 'A,B'}, X: {Type: String, Default: x}}\n\
+                    Resources:\n  Fn::ForEach::L: [N, !Ref Names, {'Topic${N}': {Type: T, \
+                    Properties: {P: !Ref X}}}]\n";
         assert_eq!(said(text), ["TopicA 4: X |  | ", "TopicB 4: X |  | "]);
     }
 
     #[test]
     fn circles_of_conditions_end() {
-        let text = "Conditions:\n  A: !Not [!Condition B]\n  B: !Not [!Condition A]\nResources: {R: {Type: T, Condition: A}}\n";
+        let text = "Conditions:\n  A: !Not [!Condition B]\n  B: !Not [!Condition A]\nResources: \
+            {R: {Type: T, Condition: A}}\n";
         assert_eq!(said(text), ["R 4?:  |  | "]);
     }
 }

@@ -1,8 +1,8 @@
 //! Macros that are called inside of a template, and what `AWS::Include` puts in
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/transform-aws-include.html>).
 //!
-//! A macro may change everything that stands beside its call; an include adds to it. What is put in gets the place of the
-//! call, since positions are those of the template's file.
+//! A macro may change everything that stands beside its call; an include adds to it. What is put in
+//! gets the place of the call, since positions are those of the template's file.
 
 use super::pattern::Pattern;
 use super::{Call, INCLUDE, Work, calls, mapping, named, sequence, text};
@@ -13,11 +13,12 @@ use crate::template::value::{Unknown, Value};
 use crate::yaml::{self, Node};
 
 pub const MALFORMED: &str = "Key Name of transform definition must be a string.";
-const NO_S3_URI: &str = "Transform AWS::Include failed with: The location parameter is not a valid S3 uri.";
+const NO_S3_URI: &str =
+    "Transform AWS::Include failed with: The location parameter is not a valid S3 uri.";
 
 /// Said of what is no mapping, of short forms (`!Ref`), and of a file that includes another.
-const NO_CONTENT: &str =
-    "Transform AWS::Include failed with: The specified S3 object's content should be valid Yaml/JSON";
+const NO_CONTENT: &str = "Transform AWS::Include failed with: The specified S3 object's content \
+    should be valid Yaml/JSON";
 
 /// The sections whose entries are looked up by their names.
 const SECTIONS: [&str; 4] = ["Mappings", "Conditions", "Resources", "Outputs"];
@@ -26,7 +27,9 @@ const SECTIONS: [&str; 4] = ["Mappings", "Conditions", "Resources", "Outputs"];
 pub fn has_calls(node: &Node) -> bool {
     match &node.value {
         yaml::Value::Sequence(items) => items.iter().any(has_calls),
-        yaml::Value::Mapping(entries) => entries.iter().any(|(key, value)| is_call(key) || has_calls(value)),
+        yaml::Value::Mapping(entries) => entries
+            .iter()
+            .any(|(key, value)| is_call(key) || has_calls(value)),
         _ => false,
     }
 }
@@ -37,11 +40,17 @@ pub fn is_call(key: &Node) -> bool {
 
 /// The template after the macros that are called inside of it.
 pub fn expanded(work: &mut Work, root: &Node) -> Node {
-    let mut includes = Includes { work, unknown_mappings: Vec::new() };
+    let mut includes = Includes {
+        work,
+        unknown_mappings: Vec::new(),
+    };
     let mut tree = includes.node(root, Place::Root);
     let unknown = includes.unknown_mappings;
     if let yaml::Value::Mapping(sections) = &mut tree.value {
-        for (_, section) in sections.iter_mut().filter(|(name, _)| &*name.text == "Mappings") {
+        for (_, section) in sections
+            .iter_mut()
+            .filter(|(name, _)| &*name.text == "Mappings")
+        {
             if let yaml::Value::Mapping(entries) = &mut section.value {
                 entries.retain(|(name, _)| !unknown.iter().any(|unknown| **unknown == *name.text));
             }
@@ -56,9 +65,14 @@ pub fn at_top_level(work: &mut Work, root: &Node, call: &Call) -> Node {
     match included(work, call) {
         Ok(entries) => {
             for (name, included) in entries {
-                let known = sections.iter_mut().find(|(section, _)| section.text == name.text);
+                let known = sections
+                    .iter_mut()
+                    .find(|(section, _)| section.text == name.text);
                 match known.map(|(_, section)| section) {
-                    Some(Node { value: yaml::Value::Mapping(known), .. }) => {
+                    Some(Node {
+                        value: yaml::Value::Mapping(known),
+                        ..
+                    }) => {
                         merge(known, included.entries().iter().cloned());
                     }
                     _ => merge(&mut sections, [(name, included)]),
@@ -66,7 +80,9 @@ pub fn at_top_level(work: &mut Work, root: &Node, call: &Call) -> Node {
             }
         }
         Err(unknown) => {
-            SECTIONS.iter().for_each(|section| work.made(section, Pattern::any(), unknown.clone()));
+            SECTIONS
+                .iter()
+                .for_each(|section| work.made(section, Pattern::any(), unknown.clone()));
         }
     }
     mapping(sections, root.at)
@@ -107,11 +123,15 @@ impl Includes<'_, '_> {
         match &node.value {
             yaml::Value::Sequence(items) => {
                 let place = place.of("");
-                sequence(items.iter().map(|item| self.node(item, place)).collect(), node.at)
+                sequence(
+                    items.iter().map(|item| self.node(item, place)).collect(),
+                    node.at,
+                )
             }
             yaml::Value::Mapping(entries) => {
                 let others = entries.iter().filter(|(key, _)| !is_call(key));
-                let others = others.map(|(key, value)| (key.clone(), self.node(value, place.of(&key.text))));
+                let others =
+                    others.map(|(key, value)| (key.clone(), self.node(value, place.of(&key.text))));
                 let others: Vec<_> = others.collect();
                 match entries.iter().find(|(key, _)| is_call(key)) {
                     Some((key, argument)) => self.called(key, argument, others, place, node.at),
@@ -153,7 +173,10 @@ impl Includes<'_, '_> {
             None => mapping(others, at),
             Some(unknown) => {
                 let call = (text(Function::Transform.key(), key.at), argument.clone());
-                mapping(self.unknown(call, others, place, only_includes, unknown), at)
+                mapping(
+                    self.unknown(call, others, place, only_includes, unknown),
+                    at,
+                )
             }
         }
     }
@@ -173,7 +196,9 @@ impl Includes<'_, '_> {
                 others
             }
             Place::Root => {
-                SECTIONS.iter().for_each(|section| self.work.made(section, Pattern::any(), unknown.clone()));
+                SECTIONS
+                    .iter()
+                    .for_each(|section| self.work.made(section, Pattern::any(), unknown.clone()));
                 others
             }
             Place::Section(section) => {
@@ -188,30 +213,45 @@ impl Includes<'_, '_> {
             Place::Entry("Resources" | "Outputs") if only_includes => others,
             Place::Entry(section @ ("Resources" | "Outputs")) => {
                 let at = call.0.at;
-                let body = if section == "Resources" { "Properties" } else { "Value" };
-                let kept = others.into_iter().filter(|(key, _)| ["Type", "Condition"].contains(&&*key.text));
-                kept.chain([(text(body, at), mapping(vec![call], at))]).collect()
+                let body = if section == "Resources" {
+                    "Properties"
+                } else {
+                    "Value"
+                };
+                let kept = others
+                    .into_iter()
+                    .filter(|(key, _)| ["Type", "Condition"].contains(&&*key.text));
+                kept.chain([(text(body, at), mapping(vec![call], at))])
+                    .collect()
             }
             Place::Entry(_) | Place::Inside => vec![call],
         }
     }
 }
 
-/// What an include puts in, at the place of its call. Why that isn't known is told as a failure where it is one.
+/// What an include puts in, at the place of its call. Why that isn't known is told as a failure
+/// where it is one.
 fn included(work: &mut Work, call: &Call) -> Result<Vec<(Node, Node)>, Unknown> {
     let unknown = || named(INCLUDE);
     let evaluator = work.evaluator;
-    let location = call.parameters.and_then(|parameters| parameters.get("Location"));
-    let (location, at) = match location.map(|node| (evaluator.value(node, EvaluationScope::Stack), node.at)) {
-        Some((Ok(Value::Unknown(why)), _)) => return Err(unknown().and(why)),
-        Some((Ok(value), at)) => (value.as_text().unwrap_or_default(), at),
-        None => (String::new(), call.at),
-        Some((Err(failures), _)) => {
-            work.failures.extend(failures);
-            return Err(unknown());
-        }
-    };
-    if location.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).is_none() {
+    let location = call
+        .parameters
+        .and_then(|parameters| parameters.get("Location"));
+    let (location, at) =
+        match location.map(|node| (evaluator.value(node, EvaluationScope::Stack), node.at)) {
+            Some((Ok(Value::Unknown(why)), _)) => return Err(unknown().and(why)),
+            Some((Ok(value), at)) => (value.as_text().unwrap_or_default(), at),
+            None => (String::new(), call.at),
+            Some((Err(failures), _)) => {
+                work.failures.extend(failures);
+                return Err(unknown());
+            }
+        };
+    if location
+        .strip_prefix("s3://")
+        .and_then(|rest| rest.split_once('/'))
+        .is_none()
+    {
         work.fail(at, NO_S3_URI);
         return Err(unknown());
     }
@@ -248,10 +288,15 @@ fn merge(entries: &mut Vec<(Node, Node)>, more: impl IntoIterator<Item = (Node, 
 
 fn placed(node: Node, at: Position) -> Node {
     let value = match node.value {
-        yaml::Value::Sequence(items) => yaml::Value::Sequence(items.into_iter().map(|item| placed(item, at)).collect()),
-        yaml::Value::Mapping(entries) => {
-            yaml::Value::Mapping(entries.into_iter().map(|(key, value)| (placed(key, at), placed(value, at))).collect())
+        yaml::Value::Sequence(items) => {
+            yaml::Value::Sequence(items.into_iter().map(|item| placed(item, at)).collect())
         }
+        yaml::Value::Mapping(entries) => yaml::Value::Mapping(
+            entries
+                .into_iter()
+                .map(|(key, value)| (placed(key, at), placed(value, at)))
+                .collect(),
+        ),
         scalar => scalar,
     };
     Node { value, at, ..node }
@@ -277,10 +322,19 @@ mod tests {
 
     const FILES: &[(&str, &str)] = &[
         ("s3://bucket/queue.yaml", "More: {Type: AWS::SQS::Queue}\n"),
-        ("s3://bucket/properties.json", "{\"QueueName\": {\"Ref\": \"Name\"}, \"Kept\": 2}"),
-        ("s3://bucket/section.yaml", "Mappings: {M: {a: {b: c}}}\nResources: {B: {Type: U}, A: {Type: V}}\n"),
+        (
+            "s3://bucket/properties.json",
+            "{\"QueueName\": {\"Ref\": \"Name\"}, \"Kept\": 2}",
+        ),
+        (
+            "s3://bucket/section.yaml",
+            "Mappings: {M: {a: {b: c}}}\nResources: {B: {Type: U}, A: {Type: V}}\n",
+        ),
         ("s3://bucket/short.yaml", "QueueName: !Ref Name\n"),
-        ("s3://bucket/nested.yaml", "Fn::Transform: {Name: AWS::Include}\n"),
+        (
+            "s3://bucket/nested.yaml",
+            "Fn::Transform: {Name: AWS::Include}\n",
+        ),
         ("s3://bucket/list.yaml", "- a\n"),
         ("s3://bucket/lost.yaml", "QueueName: {Ref: Nothing}\n"),
     ];
@@ -298,11 +352,17 @@ mod tests {
         };
         let properties = include("s3://bucket/properties.json");
         check(
-            format!("Resources: {{A: {{Type: T}}, 'Fn::Transform': {}}}\n", include("s3://bucket/queue.yaml")),
+            format!(
+                "Resources: {{A: {{Type: T}}, 'Fn::Transform': {}}}\n",
+                include("s3://bucket/queue.yaml")
+            ),
             r#"{"Resources":{"A":{"Type":"T"},"More":{"Type":"AWS::SQS::Queue"}}}"#,
         );
         check(
-            format!("Resources: {{A: {{Type: T, Properties: {{Kept: 1, Own: 3, 'Fn::Transform': {properties}}}}}}}\n"),
+            format!(
+                "Resources: {{A: {{Type: T, Properties: {{Kept: 1, Own: 3, 'Fn::Transform': \
+                 {properties}}}}}}}\n"
+            ),
             r#"{"Resources":{"A":{"Type":"T","Properties":{"Kept":2,"Own":3,"QueueName":{"Ref":"Name"}}}}}"#,
         );
         check(
@@ -310,11 +370,17 @@ mod tests {
             r#"{"Resources":{"A":{"Type":"T","Properties":{"QueueName":{"Ref":"Name"},"Kept":2}}}}"#,
         );
         check(
-            format!("Resources: {{A: {{Type: T, Properties: {{P: [{{'Fn::Transform': [{properties}]}}]}}}}}}\n"),
+            format!(
+                "Resources: {{A: {{Type: T, Properties: {{P: [{{'Fn::Transform': \
+                 [{properties}]}}]}}}}}}\n"
+            ),
             r#"{"Resources":{"A":{"Type":"T","Properties":{"P":[{"QueueName":{"Ref":"Name"},"Kept":2}]}}}}"#,
         );
         check(
-            format!("Transform: {}\nResources: {{A: {{Type: T}}}}\n", include("s3://bucket/section.yaml")),
+            format!(
+                "Transform: {}\nResources: {{A: {{Type: T}}}}\n",
+                include("s3://bucket/section.yaml")
+            ),
             r#"{"Resources":{"A":{"Type":"V"},"B":{"Type":"U"}}}"#,
         );
     }
@@ -328,7 +394,8 @@ mod tests {
         assert_eq!(
             said(&text, FILES),
             [
-                "6: Template format error: Unresolved resource dependencies [Nothing] in the Resources block of the template"
+                "6: Template format error: Unresolved resource dependencies [Nothing] in the \
+                 Resources block of the template"
             ]
         );
     }
@@ -336,32 +403,45 @@ mod tests {
     #[test]
     fn what_cannot_be_included_fails() {
         let check = |location: &str, expect: &[&str]| {
-            let text =
-                format!("Resources:\n  A: {{Type: T, Properties: {{'Fn::Transform': {}}}}}\n", include(location));
+            let text = format!(
+                "Resources:\n  A: {{Type: T, Properties: {{'Fn::Transform': {}}}}}\n",
+                include(location)
+            );
             assert_eq!(said(&text, FILES), expect, "{location}");
             assert_eq!(
-                stack(&text, FILES).resources["A"].body["Properties"].to_json().to_string(),
+                stack(&text, FILES).resources["A"].body["Properties"]
+                    .to_json()
+                    .to_string(),
                 r#"{"Unknown":"macro AWS::Include"}"#
             );
         };
         check("./a.yaml", &[&format!("2: {NO_S3_URI}")]);
-        check("https://bucket.s3.amazonaws.com/a.yaml", &[&format!("2: {NO_S3_URI}")]);
+        check(
+            "https://bucket.s3.amazonaws.com/a.yaml",
+            &[&format!("2: {NO_S3_URI}")],
+        );
         check("s3://bucket", &[&format!("2: {NO_S3_URI}")]);
         check("s3://bucket/short.yaml", &[&format!("2: {NO_CONTENT}")]);
         check("s3://bucket/nested.yaml", &[&format!("2: {NO_CONTENT}")]);
         check("s3://bucket/list.yaml", &[&format!("2: {NO_CONTENT}")]);
         check("s3://elsewhere/a.yaml", &[]);
-        let text = "Resources:\n  A: {Type: T, Properties: {'Fn::Transform': {Name: !Ref AWS::Region}}}\n";
+        let text =
+            "Resources:\n  A: {Type: T, Properties: {'Fn::Transform': {Name: !Ref AWS::Region}}}\n";
         assert_eq!(said(text, FILES), [format!("2: {MALFORMED}")]);
-        let text = "Resources:\n  A: {Type: T, Properties: {'Fn::Transform': {Name: AWS::Include}}}\n";
+        let text =
+            "Resources:\n  A: {Type: T, Properties: {'Fn::Transform': {Name: AWS::Include}}}\n";
         assert_eq!(said(text, FILES), [format!("2: {NO_S3_URI}")]);
     }
 
     #[test]
     fn the_location_may_be_a_parameter() {
-        let text = "Parameters: {At: {Type: String, Default: 's3://bucket/queue.yaml'}}\nResources:\n  'Fn::Transform': \
+        let text = "Parameters: {At: {Type: String, Default: \
+            's3://bucket/queue.yaml'}}\nResources:\n  'Fn::Transform': \
                     {Name: AWS::Include, Parameters: {Location: !Ref At}}\n";
-        assert_eq!(expand(text, FILES), r#"{"Resources":{"More":{"Type":"AWS::SQS::Queue"}}}"#);
+        assert_eq!(
+            expand(text, FILES),
+            r#"{"Resources":{"More":{"Type":"AWS::SQS::Queue"}}}"#
+        );
     }
 
     #[test]
@@ -369,17 +449,30 @@ mod tests {
         let check = |resources: &str, property: &str, expect: &str| {
             let stack = stack(&format!("Resources:\n{resources}"), FILES);
             assert_eq!(stack.failures, [], "{resources}");
-            assert_eq!(stack.resources["A"].body[property].to_json().to_string(), expect, "{resources}");
+            assert_eq!(
+                stack.resources["A"].body[property].to_json().to_string(),
+                expect,
+                "{resources}"
+            );
         };
         check(
             "  A: {Type: T, Properties: {P: {a: b, 'Fn::Transform': {Name: M}}, Q: c}}\n",
             "Properties",
             r#"{"P":{"Unknown":"macro M"},"Q":"c"}"#,
         );
-        check("  A: {Type: T, Properties: {P: !Transform M}}\n", "Properties", r#"{"P":{"Unknown":"macro M"}}"#);
-        check("  A: {Type: T, Metadata: {M: n}, 'Fn::Transform': M}\n", "Properties", r#"{"Unknown":"macro M"}"#);
         check(
-            "  A: {Type: T, Properties: {P: {'Fn::Transform': [{Name: M}, {Name: AWS::Include, Parameters: {Location: 's3://b/c'}}]}}}\n",
+            "  A: {Type: T, Properties: {P: !Transform M}}\n",
+            "Properties",
+            r#"{"P":{"Unknown":"macro M"}}"#,
+        );
+        check(
+            "  A: {Type: T, Metadata: {M: n}, 'Fn::Transform': M}\n",
+            "Properties",
+            r#"{"Unknown":"macro M"}"#,
+        );
+        check(
+            "  A: {Type: T, Properties: {P: {'Fn::Transform': [{Name: M}, {Name: AWS::Include, \
+             Parameters: {Location: 's3://b/c'}}]}}}\n",
             "Properties",
             r#"{"P":{"Unknown":"macro AWS::Include, macro M"}}"#,
         );
@@ -387,33 +480,53 @@ mod tests {
 
     #[test]
     fn what_macros_may_have_made_is_not_missed() {
-        let check = |template: &str, expect: &[&str]| assert_eq!(said(template, FILES), expect, "{template}");
+        let check = |template: &str, expect: &[&str]| {
+            assert_eq!(said(template, FILES), expect, "{template}")
+        };
         let unknown = include("s3://elsewhere/a.yaml");
         // Of sections.
-        check(&format!("Resources: {{A: {{Type: T, DependsOn: B}}, 'Fn::Transform': {unknown}}}\n"), &[]);
-        check(&format!("Transform: {unknown}\nResources: {{A: {{Type: T, DependsOn: B, Condition: C}}}}\n"), &[]);
+        check(
+            &format!("Resources: {{A: {{Type: T, DependsOn: B}}, 'Fn::Transform': {unknown}}}\n"),
+            &[],
+        );
         check(
             &format!(
-                "Conditions: {{'Fn::Transform': {unknown}}}\nResources: {{A: {{Type: T, DependsOn: B, Condition: C}}}}\n"
+                "Transform: {unknown}\nResources: {{A: {{Type: T, DependsOn: B, Condition: C}}}}\n"
             ),
-            &["2: Template format error: Unresolved resource dependencies [B] in the Resources block of the template"],
+            &[],
+        );
+        check(
+            &format!(
+                "Conditions: {{'Fn::Transform': {unknown}}}\nResources: {{A: {{Type: T, DependsOn: \
+                 B, Condition: C}}}}\n"
+            ),
+            &[
+                "2: Template format error: Unresolved resource dependencies [B] in the Resources \
+                 block of the template",
+            ],
         );
         // A condition.
-        let text = "Conditions: {C: !Transform M}\nResources: {A: {Type: T, Condition: C, DependsOn: B}, B: {Type: T, Condition: C}}\n";
+        let text = "Conditions: {C: !Transform M}\nResources: {A: {Type: T, Condition: C, \
+            DependsOn: B}, B: {Type: T, Condition: C}}\n";
         check(text, &[]);
-        assert_eq!(stack(text, FILES).resources["A"].exists, crate::template::Truth::Unknown(named("M")));
+        assert_eq!(
+            stack(text, FILES).resources["A"].exists,
+            crate::template::Truth::Unknown(named("M"))
+        );
         // A whole section.
         check(
             "Resources: {A: {Type: T, DependsOn: B}, 'Fn::Transform': {Name: M}}\n",
             &[
-                "1? Template format error: Unresolved resource dependencies [B] in the Resources block of the template (macro M)",
+                "1? Template format error: Unresolved resource dependencies [B] in the Resources \
+                 block of the template (macro M)",
             ],
         );
     }
 
     #[test]
     fn mappings_in_which_macros_work_are_unknown_as_a_whole() {
-        let text = "Mappings: {M: {a: {b: c}}, N: {a: {'Fn::Transform': {Name: X}}}}\nResources: {A: {Type: T}}\n";
+        let text = "Mappings: {M: {a: {b: c}}, N: {a: {'Fn::Transform': {Name: X}}}}\nResources: \
+            {A: {Type: T}}\n";
         let root = crate::template::evaluate::tests::template(text);
         let place = crate::template::evaluate::tests::place("us-east-1");
         let world = super::super::tests::Files(FILES);

@@ -1,9 +1,10 @@
 //! `AWS::LanguageExtensions`: `Fn::ForEach`, and functions where the plain language takes a name
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-foreach.html>).
 //!
-//! Where the item of a loop is put in is as CloudFormation does it, which is not all that its documentation promises: in
-//! the keys of the fragment (`${X}`, and `&{X}` without what is no letter or digit), in the text of `Fn::Sub` (`${X}`
-//! alone) and for `Ref`. Other texts keep their braces.
+//! Where the item of a loop is put in is as CloudFormation does it, which is not all that its
+//! documentation promises: in the keys of the fragment (`${X}`, and `&{X}` without what is no
+//! letter or digit), in the text of `Fn::Sub` (`${X}` alone) and for `Ref`. Other texts keep their
+//! braces.
 
 use std::collections::HashSet;
 
@@ -11,7 +12,9 @@ use super::pattern::{Pattern, add};
 use super::{LANGUAGE_EXTENSIONS, Work, mapping, named, sequence, text};
 use crate::diagnostic::Position;
 use crate::template::evaluate::{EvaluationScope, Evaluator};
-use crate::template::expression::{Attribute, Call, Expression, ForEach, Function, GetAtt, Sub, loop_name};
+use crate::template::expression::{
+    Attribute, Call, Expression, ForEach, Function, GetAtt, Sub, loop_name,
+};
 use crate::template::function::is_pseudo_parameter;
 use crate::template::substitution::{Segment, Segments};
 use crate::template::value::{Unknown, Value};
@@ -19,11 +22,12 @@ use crate::yaml::{self, Node};
 
 const NO_COLLECTION: &str = "Could not find a collection or could not be resolved for Fn::ForEach";
 
-/// How deep loops may nest (<https://github.com/aws-cloudformation/cfn-language-discussion>, RFC 0009).
+/// How deep loops may nest (<https://github.com/aws-cloudformation/cfn-language-discussion>, RFC
+/// 0009).
 const MAX_LOOPS: usize = 5;
 
-/// How large the template may become, in bytes at the least: twice of what CloudFormation takes as the outcome, since it
-/// leaves room for what is in the making.
+/// How large the template may become, in bytes at the least: twice of what CloudFormation takes as
+/// the outcome, since it leaves room for what is in the making.
 const MAX_BYTES: usize = 2_000_000;
 
 /// So many entries of a section are made: ten times of what CloudFormation takes.
@@ -31,7 +35,11 @@ const MAX_ENTRIES: usize = 5_000;
 
 /// The template with its loops unrolled and its names filled in.
 pub fn expanded(work: &mut Work, root: &Node) -> Node {
-    let mut language = Language { work, bytes: 0, is_full: false };
+    let mut language = Language {
+        work,
+        bytes: 0,
+        is_full: false,
+    };
     let section = |(key, section): &(Node, Node)| {
         let section = match &*key.text {
             name @ ("Conditions" | "Resources" | "Outputs") => {
@@ -55,7 +63,8 @@ struct Language<'w, 'e> {
 /// The names of the loops around a part of the template.
 #[derive(Clone, Default)]
 struct Scope<'s> {
-    /// From the outermost, each with the item that it stands for; without one where the item isn't known.
+    /// From the outermost, each with the item that it stands for; without one where the item isn't
+    /// known.
     names: Vec<(&'s str, Option<&'s str>)>,
 }
 
@@ -79,7 +88,11 @@ impl Place<'_> {
     }
 
     fn items(self) -> Self {
-        if let Self::Condition = self { self } else { Self::Inside }
+        if let Self::Condition = self {
+            self
+        } else {
+            Self::Inside
+        }
     }
 }
 
@@ -89,9 +102,13 @@ impl Language<'_, '_> {
             return mapping(Vec::new(), node.at);
         }
         match &node.value {
-            yaml::Value::Sequence(items) => {
-                sequence(items.iter().map(|item| self.node(item, scope, place.items())).collect(), node.at)
-            }
+            yaml::Value::Sequence(items) => sequence(
+                items
+                    .iter()
+                    .map(|item| self.node(item, scope, place.items()))
+                    .collect(),
+                node.at,
+            ),
             yaml::Value::Mapping(entries) => match self.function(node, scope) {
                 Some(made) => made,
                 None => self.mapping(entries, scope, place, node.at),
@@ -104,18 +121,26 @@ impl Language<'_, '_> {
     fn function(&mut self, node: &Node, scope: &Scope) -> Option<Node> {
         match Expression::of(node) {
             Expression::Ref(argument) if argument.is_scalar() => match scope.item(&argument.text) {
-                Some(item) => self.makes(item.len(), argument.at).then(|| text(item, argument.at)),
+                Some(item) => self
+                    .makes(item.len(), argument.at)
+                    .then(|| text(item, argument.at)),
                 None => Some(called(Function::Ref, argument.clone())),
             },
-            Expression::Ref(argument) => {
-                Some(self.name(argument, scope).map_or_else(|unknown| unknown, |name| called(Function::Ref, name)))
-            }
-            Expression::GetAtt(GetAtt { attribute: Attribute::List { id, names }, at }) if !id.is_scalar() => {
+            Expression::Ref(argument) => Some(
+                self.name(argument, scope)
+                    .map_or_else(|unknown| unknown, |name| called(Function::Ref, name)),
+            ),
+            Expression::GetAtt(GetAtt {
+                attribute: Attribute::List { id, names },
+                at,
+            }) if !id.is_scalar() => {
                 let id = match self.name(id, scope) {
                     Ok(name) => name,
                     Err(unknown) => return Some(unknown),
                 };
-                let names = names.iter().map(|name| self.node(name, scope, Place::Inside));
+                let names = names
+                    .iter()
+                    .map(|name| self.node(name, scope, Place::Inside));
                 let parts = std::iter::once(id).chain(names).collect();
                 Some(called(Function::GetAtt, sequence(parts, at)))
             }
@@ -141,13 +166,21 @@ impl Language<'_, '_> {
         }
         let filled = self.filled(argument, scope);
         let is_text = Segments::of(&filled.text).all(|segment| matches!(segment, Segment::Text(_)));
-        Some(if is_text { filled } else { called(Function::Sub, filled) })
+        Some(if is_text {
+            filled
+        } else {
+            called(Function::Sub, filled)
+        })
     }
 
     /// The text of `Fn::Sub` with the items in it.
     fn filled(&mut self, template: &Node, scope: &Scope) -> Node {
         let filled = scope.filled(Segments::of(&template.text)).concat();
-        if self.makes(2 + filled.len(), template.at) { text(&filled, template.at) } else { template.clone() }
+        if self.makes(2 + filled.len(), template.at) {
+            text(&filled, template.at)
+        } else {
+            template.clone()
+        }
     }
 
     /// A function in the place of a name; what stands for it where it isn't known.
@@ -156,9 +189,10 @@ impl Language<'_, '_> {
         match self.work.evaluator.value(&node, EvaluationScope::Stack) {
             Ok(value) => match value.as_text() {
                 Some(name) => Ok(text(&name, node.at)),
-                None if value.unknown().is_some() => {
-                    Err(called(Function::Transform, text(LANGUAGE_EXTENSIONS, node.at)))
-                }
+                None if value.unknown().is_some() => Err(called(
+                    Function::Transform,
+                    text(LANGUAGE_EXTENSIONS, node.at),
+                )),
                 None => Ok(node),
             },
             // It is evaluated again where it stands, and told there.
@@ -166,11 +200,24 @@ impl Language<'_, '_> {
         }
     }
 
-    fn mapping(&mut self, entries: &[(Node, Node)], scope: &Scope, place: Place, at: Position) -> Node {
-        let mut out = Entries { made: Vec::new(), names: HashSet::new() };
-        let has_loops = entries.iter().any(|(key, _)| loop_name(&key.text).is_some());
+    fn mapping(
+        &mut self,
+        entries: &[(Node, Node)],
+        scope: &Scope,
+        place: Place,
+        at: Position,
+    ) -> Node {
+        let mut out = Entries {
+            made: Vec::new(),
+            names: HashSet::new(),
+        };
+        let has_loops = entries
+            .iter()
+            .any(|(key, _)| loop_name(&key.text).is_some());
         if has_loops {
-            let plain = entries.iter().filter(|(key, _)| loop_name(&key.text).is_none());
+            let plain = entries
+                .iter()
+                .filter(|(key, _)| loop_name(&key.text).is_none());
             out.names.extend(plain.map(|(key, _)| key.text.clone()));
         }
         for (key, value) in entries {
@@ -179,7 +226,9 @@ impl Language<'_, '_> {
                 continue;
             }
             let made = match (place, &*key.text) {
-                (Place::Entry | Place::Condition, "Condition") if !value.is_scalar() => self.condition(value, scope),
+                (Place::Entry | Place::Condition, "Condition") if !value.is_scalar() => {
+                    self.condition(value, scope)
+                }
                 (Place::Entry, "DependsOn") => Some(self.depends_on(value, scope)),
                 _ => Some(self.node(value, scope, place.below())),
             };
@@ -195,10 +244,18 @@ impl Language<'_, '_> {
         match evaluator.value(&node, EvaluationScope::Stack) {
             Ok(Value::NoValue) => None,
             Ok(Value::Unknown(unknown)) => {
-                self.work.doubt(node.at, &unknown, "Template format error: Every Condition member must be a string.");
+                self.work.doubt(
+                    node.at,
+                    &unknown,
+                    "Template format error: Every Condition member must be a string.",
+                );
                 None
             }
-            Ok(value) => Some(value.as_text().map_or_else(|| node.clone(), |name| text(&name, node.at))),
+            Ok(value) => Some(
+                value
+                    .as_text()
+                    .map_or_else(|| node.clone(), |name| text(&name, node.at)),
+            ),
             Err(failures) => {
                 self.work.failures.extend(failures);
                 None
@@ -208,8 +265,16 @@ impl Language<'_, '_> {
 
     fn depends_on(&mut self, node: &Node, scope: &Scope) -> Node {
         match node.as_sequence() {
-            Some(items) => sequence(items.iter().map(|item| self.depends_on(item, scope)).collect(), node.at),
-            None if Call::of(node).is_some() => self.name(node, scope).unwrap_or_else(|unknown| unknown),
+            Some(items) => sequence(
+                items
+                    .iter()
+                    .map(|item| self.depends_on(item, scope))
+                    .collect(),
+                node.at,
+            ),
+            None if Call::of(node).is_some() => {
+                self.name(node, scope).unwrap_or_else(|unknown| unknown)
+            }
             None => node.clone(),
         }
     }
@@ -233,7 +298,8 @@ impl Language<'_, '_> {
     fn end(&mut self) {
         self.is_full = true;
         for section in ["Conditions", "Resources", "Outputs"] {
-            self.work.made(section, Pattern::any(), named(LANGUAGE_EXTENSIONS));
+            self.work
+                .made(section, Pattern::any(), named(LANGUAGE_EXTENSIONS));
         }
     }
 }
@@ -245,7 +311,8 @@ struct Entries {
 }
 
 impl Language<'_, '_> {
-    /// Adds what a loop makes. A loop that fails, or that can't be unrolled, leaves word of what it may have made.
+    /// Adds what a loop makes. A loop that fails, or that can't be unrolled, leaves word of what it
+    /// may have made.
     fn for_each(
         &mut self,
         (key, name): (&Node, &str),
@@ -270,7 +337,8 @@ impl Language<'_, '_> {
             match item {
                 Ok(item) => self.iteration(&it, &scope.and(it.identifier, Some(&item)), place, out),
                 Err(unknown) => {
-                    self.work.doubt(key.at, &unknown, format!("{} can't be unrolled", key.text));
+                    self.work
+                        .doubt(key.at, &unknown, format!("{} can't be unrolled", key.text));
                     self.may_make(&it, scope, place, &unknown);
                 }
             }
@@ -281,12 +349,25 @@ impl Language<'_, '_> {
     }
 
     /// The arguments of a loop, or what is wrong with them.
-    fn loop_of<'n>(&self, key: &str, name: &str, arguments: &'n Node, scope: &Scope) -> Result<ForEach<'n>, String> {
-        let identifier = arguments.as_sequence().and_then(<[Node]>::first).map_or("", |it| &it.text);
+    fn loop_of<'n>(
+        &self,
+        key: &str,
+        name: &str,
+        arguments: &'n Node,
+        scope: &Scope,
+    ) -> Result<ForEach<'n>, String> {
+        let identifier = arguments
+            .as_sequence()
+            .and_then(<[Node]>::first)
+            .map_or("", |it| &it.text);
         if is_parameter(self.work.evaluator, name) {
-            Err(format!("{key}: loop name '{name}' conflicts with parameter name"))
+            Err(format!(
+                "{key}: loop name '{name}' conflicts with parameter name"
+            ))
         } else if is_parameter(self.work.evaluator, identifier) {
-            Err(format!("{key}: identifier '{identifier}' conflicts with parameter name"))
+            Err(format!(
+                "{key}: identifier '{identifier}' conflicts with parameter name"
+            ))
         } else if scope.names.len() >= MAX_LOOPS {
             Err(format!("{key} nests deeper than {MAX_LOOPS} loops"))
         } else {
@@ -294,8 +375,13 @@ impl Language<'_, '_> {
         }
     }
 
-    /// The items of a collection, each a text or unknown; an unknown collection is one unknown item.
-    fn items(&mut self, collection: &Node, scope: &Scope) -> Result<Vec<Result<String, Unknown>>, String> {
+    /// The items of a collection, each a text or unknown; an unknown collection is one unknown
+    /// item.
+    fn items(
+        &mut self,
+        collection: &Node,
+        scope: &Scope,
+    ) -> Result<Vec<Result<String, Unknown>>, String> {
         if collection.is_scalar() {
             return Err(incorrect_layout());
         }
@@ -303,7 +389,11 @@ impl Language<'_, '_> {
         if is_deferred(self.work.evaluator, &collection) {
             return Err(NO_COLLECTION.to_owned());
         }
-        match self.work.evaluator.value(&collection, EvaluationScope::Stack) {
+        match self
+            .work
+            .evaluator
+            .value(&collection, EvaluationScope::Stack)
+        {
             Ok(Value::List(items)) => items
                 .into_iter()
                 .map(|item| match (item.as_text(), item) {
@@ -336,11 +426,19 @@ impl Language<'_, '_> {
             if let Place::Section("Outputs") = place
                 && !name.chars().all(|c| c.is_ascii_alphanumeric())
             {
-                self.fail(key.at, &format!("OutputKey '{name}' should be alphanumeric"));
+                self.fail(
+                    key.at,
+                    &format!("OutputKey '{name}' should be alphanumeric"),
+                );
                 continue;
             }
             if !out.names.insert(name.as_str().into()) {
-                self.fail(key.at, &format!("Duplicate key '{name}' when merging keys to parent object in Fn::ForEach"));
+                self.fail(
+                    key.at,
+                    &format!(
+                        "Duplicate key '{name}' when merging keys to parent object in Fn::ForEach"
+                    ),
+                );
                 continue;
             }
             let value = self.node(value, scope, place.below());
@@ -352,14 +450,18 @@ impl Language<'_, '_> {
         }
     }
 
-    /// Leaves word of the names that a loop can make, so that references to them aren't taken for mistakes.
+    /// Leaves word of the names that a loop can make, so that references to them aren't taken for
+    /// mistakes.
     fn may_make(&mut self, it: &ForEach, scope: &Scope, place: Place, unknown: &Unknown) {
-        let Place::Section(section) = place else { return };
+        let Place::Section(section) = place else {
+            return;
+        };
         let scope = scope.and(it.identifier, None);
         for (key, value) in it.fragment {
             if loop_name(&key.text).is_none() {
                 let pieces = scope.filled(Segments::of_key(&key.text));
-                self.work.made(section, Pattern::of(pieces), unknown.clone());
+                self.work
+                    .made(section, Pattern::of(pieces), unknown.clone());
             } else if let Some(inner) = ForEach::of(value)
                 && scope.names.len() < MAX_LOOPS
             {
@@ -370,26 +472,39 @@ impl Language<'_, '_> {
 
     fn broken(&mut self, key: &Node, place: Place, message: &str) {
         if let Place::Section(section) = place {
-            self.work.made(section, Pattern::any(), named(LANGUAGE_EXTENSIONS));
+            self.work
+                .made(section, Pattern::any(), named(LANGUAGE_EXTENSIONS));
         }
         self.fail(key.at, message);
     }
 
     fn fail(&mut self, at: Position, message: &str) {
-        self.work.fail(at, format!("Transform AWS::LanguageExtensions failed with: {message}"));
+        self.work.fail(
+            at,
+            format!("Transform AWS::LanguageExtensions failed with: {message}"),
+        );
     }
 }
 
 /// Whether a collection asks for what a transform can't know, or for what is no parameter.
 fn is_deferred(evaluator: &Evaluator, node: &Node) -> bool {
     match Call::of(node) {
-        Some(Call { function: Some(function), .. }) if function.asks_aws() => true,
-        Some(Call { function: Some(Function::Ref), argument, .. }) if argument.is_scalar() => {
+        Some(Call {
+            function: Some(function),
+            ..
+        }) if function.asks_aws() => true,
+        Some(Call {
+            function: Some(Function::Ref),
+            argument,
+            ..
+        }) if argument.is_scalar() => {
             !is_pseudo_parameter(&argument.text) && !is_parameter(evaluator, &argument.text)
         }
         _ => {
             let items = node.as_sequence().unwrap_or_default().iter();
-            items.chain(node.entries().iter().map(|(_, value)| value)).any(|it| is_deferred(evaluator, it))
+            items
+                .chain(node.entries().iter().map(|(_, value)| value))
+                .any(|it| is_deferred(evaluator, it))
         }
     }
 }
@@ -405,7 +520,11 @@ fn incorrect_layout() -> String {
 }
 
 fn is_parameter(evaluator: &Evaluator, name: &str) -> bool {
-    evaluator.template.parameters.iter().any(|parameter| parameter.key == name)
+    evaluator
+        .template
+        .parameters
+        .iter()
+        .any(|parameter| parameter.key == name)
 }
 
 impl<'s> Scope<'s> {
@@ -419,10 +538,15 @@ impl<'s> Scope<'s> {
     }
 
     fn item(&self, name: &str) -> Option<&'s str> {
-        self.names.iter().rev().find(|(known, _)| *known == name).and_then(|(_, item)| *item)
+        self.names
+            .iter()
+            .rev()
+            .find(|(known, _)| *known == name)
+            .and_then(|(_, item)| *item)
     }
 
-    /// A text with the items in it for its variables. Where an item isn't known, the text is cut in two.
+    /// A text with the items in it for its variables. Where an item isn't known, the text is cut in
+    /// two.
     fn filled(&self, segments: Segments) -> Vec<String> {
         let mut pieces = vec![String::new()];
         for segment in segments {
@@ -433,9 +557,20 @@ impl<'s> Scope<'s> {
                 }
                 Segment::Variable(variable) => variable,
             };
-            match self.names.iter().rev().find(|(known, _)| *known == variable.inside()) {
+            match self
+                .names
+                .iter()
+                .rev()
+                .find(|(known, _)| *known == variable.inside())
+            {
                 Some((_, Some(item))) if variable.is_alphanumeric() => {
-                    add(&mut pieces, &item.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
+                    add(
+                        &mut pieces,
+                        &item
+                            .chars()
+                            .filter(char::is_ascii_alphanumeric)
+                            .collect::<String>(),
+                    );
                 }
                 Some((_, Some(item))) => add(&mut pieces, item),
                 Some((_, None)) => pieces.push(String::new()),
@@ -472,19 +607,23 @@ Parameters:
     #[test]
     fn loops_are_unrolled_where_they_stand() {
         check(
-            "Resources:\n  First: {Type: T}\n  Fn::ForEach::L: [X, [A, B], {'Q${X}': {Type: T}, 'R${X}': {Type: U}}]\n  Last: {Type: T}\n",
+            "Resources:\n  First: {Type: T}\n  Fn::ForEach::L: [X, [A, B], {'Q${X}': {Type: T}, \
+             'R${X}': {Type: U}}]\n  Last: {Type: T}\n",
             r#"{"Resources":{"First":{"Type":"T"},"QA":{"Type":"T"},"RA":{"Type":"U"},"QB":{"Type":"T"},"RB":{"Type":"U"},"Last":{"Type":"T"}}}"#,
         );
         check(
-            "Conditions:\n  Fn::ForEach::L: [X, !Ref Names, {'Is${X}': !Equals [!Ref Name, !Ref X]}]\nResources: {A: {Type: T, Condition: IsA}}\n",
+            "Conditions:\n  Fn::ForEach::L: [X, !Ref Names, {'Is${X}': !Equals [!Ref Name, !Ref \
+             X]}]\nResources: {A: {Type: T, Condition: IsA}}\n",
             r#"{"Conditions":{"IsA":{"Fn::Equals":[{"Ref":"Name"},"A"]},"IsB":{"Fn::Equals":[{"Ref":"Name"},"B"]}},"Resources":{"A":{"Type":"T","Condition":"IsA"}}}"#,
         );
         check(
-            "Resources: {A: {Type: T, Properties: {P: {a: b, 'Fn::ForEach::L': [X, [c, d], {'${X}': [!Ref X]}]}}}}\n",
+            "Resources: {A: {Type: T, Properties: {P: {a: b, 'Fn::ForEach::L': [X, [c, d], \
+             {'${X}': [!Ref X]}]}}}}\n",
             r#"{"Resources":{"A":{"Type":"T","Properties":{"P":{"a":"b","c":["c"],"d":["d"]}}}}}"#,
         );
         check(
-            "Resources: {A: {Type: T}}\nOutputs:\n  Fn::ForEach::L: [X, [!Ref Name, 8], {'O${X}': {Value: !Ref X}}]\n",
+            "Resources: {A: {Type: T}}\nOutputs:\n  Fn::ForEach::L: [X, [!Ref Name, 8], {'O${X}': \
+             {Value: !Ref X}}]\n",
             r#"{"Resources":{"A":{"Type":"T"}},"Outputs":{"OC":{"Value":"C"},"O8":{"Value":"8"}}}"#,
         );
         check(
@@ -496,12 +635,14 @@ Parameters:
     #[test]
     fn loops_in_loops() {
         check(
-            "Resources:\n  Fn::ForEach::O:\n    - X\n    - [A, B]\n    - 'N${X}': {Type: T}\n      Fn::ForEach::I: [Y, [!Ref X, C], {'${X}${Y}': {Type: T, Properties: {P: !Ref Y}}}]\n",
+            "Resources:\n  Fn::ForEach::O:\n    - X\n    - [A, B]\n    - 'N${X}': {Type: T}\n      \
+             Fn::ForEach::I: [Y, [!Ref X, C], {'${X}${Y}': {Type: T, Properties: {P: !Ref Y}}}]\n",
             r#"{"Resources":{"NA":{"Type":"T"},"AA":{"Type":"T","Properties":{"P":"A"}},"AC":{"Type":"T","Properties":{"P":"C"}},"NB":{"Type":"T"},"BB":{"Type":"T","Properties":{"P":"B"}},"BC":{"Type":"T","Properties":{"P":"C"}}}}"#,
         );
         // The inner one hides the outer one.
         check(
-            "Resources:\n  Fn::ForEach::O: [X, [A], {'Fn::ForEach::I': [X, [B], {'Q${X}': {Type: T, Properties: {P: !Ref X}}}]}]\n",
+            "Resources:\n  Fn::ForEach::O: [X, [A], {'Fn::ForEach::I': [X, [B], {'Q${X}': {Type: \
+             T, Properties: {P: !Ref X}}}]}]\n",
             r#"{"Resources":{"QB":{"Type":"T","Properties":{"P":"B"}}}}"#,
         );
     }
@@ -510,7 +651,8 @@ Parameters:
     fn where_items_are_put_in() {
         let check = |value: &str, item: &str, expect: &str| {
             let text = format!(
-                "{SECTIONS}Resources:\n  A: {{Type: T}}\n  Fn::ForEach::L: [X, ['{item}'], {{'Q&{{X}}': {{Type: T, Metadata: {value}}}}}]\n"
+                "{SECTIONS}Resources:\n  A: {{Type: T}}\n  Fn::ForEach::L: [X, ['{item}'], \
+                 {{'Q&{{X}}': {{Type: T, Metadata: {value}}}}}]\n"
             );
             let key = item.replace(|c: char| !c.is_ascii_alphanumeric(), "");
             let expect = format!(
@@ -519,15 +661,35 @@ Parameters:
             assert_eq!(expand(&text, &[]), expect, "{value}");
         };
         check("!Ref X", "a-b", r#""a-b""#);
-        check("!Sub '${X}/${Name} ${!X} &{X} ${Y}'", "a-b", r#"{"Fn::Sub":"a-b/${Name} ${!X} &{X} ${Y}"}"#);
+        check(
+            "!Sub '${X}/${Name} ${!X} &{X} ${Y}'",
+            "a-b",
+            r#"{"Fn::Sub":"a-b/${Name} ${!X} &{X} ${Y}"}"#,
+        );
         check("!Sub '${X}.${X}'", "a-b", r#""a-b.a-b""#);
-        check("!Sub ['${X} ${Y}', {Y: !Ref X}]", "b", r#"{"Fn::Sub":["b ${Y}",{"Y":"b"}]}"#);
+        check(
+            "!Sub ['${X} ${Y}', {Y: !Ref X}]",
+            "b",
+            r#"{"Fn::Sub":["b ${Y}",{"Y":"b"}]}"#,
+        );
         check("!Sub '${Name${X}}'", "b", r#"{"Fn::Sub":"${Name${X}}"}"#);
-        check("['${X}', {'${X}': '&{X}'}]", "b", r#"["${X}",{"${X}":"&{X}"}]"#);
+        check(
+            "['${X}', {'${X}': '&{X}'}]",
+            "b",
+            r#"["${X}",{"${X}":"&{X}"}]"#,
+        );
         check("{Ref: !Sub '${X}'}", "A", r#"{"Ref":"A"}"#);
-        check("!GetAtt [!Sub '${X}', !Ref X]", "A", r#"{"Fn::GetAtt":["A","A"]}"#);
+        check(
+            "!GetAtt [!Sub '${X}', !Ref X]",
+            "A",
+            r#"{"Fn::GetAtt":["A","A"]}"#,
+        );
         check("!GetAtt '${X}.Arn'", "A", r#"{"Fn::GetAtt":"${X}.Arn"}"#);
-        check("!If ['${X}', !Ref X, b]", "A", r#"{"Fn::If":["${X}","A","b"]}"#);
+        check(
+            "!If ['${X}', !Ref X, b]",
+            "A",
+            r#"{"Fn::If":["${X}","A","b"]}"#,
+        );
         check("!Ref Name", "A", r#"{"Ref":"Name"}"#);
     }
 
@@ -537,7 +699,8 @@ Parameters:
             "Conditions:\n  C: !Equals [a, a]\n  D: !Not [{Condition: !Ref Name}]\n  \
              Fn::ForEach::L: [X, [C], {'Not${X}': !Not [{Condition: !Sub '${X}'}]}]\n\
              Resources:\n  C: {Type: T}\n  \
-             Fn::ForEach::L: [X, [C], {'Q${X}': {Type: T, Condition: !Sub 'Not${X}', DependsOn: [!Ref X, C]}}]\n  \
+             Fn::ForEach::L: [X, [C], {'Q${X}': {Type: T, Condition: !Sub 'Not${X}', DependsOn: \
+             [!Ref X, C]}}]\n  \
              B: {Type: T, Condition: !Ref AWS::NoValue, DependsOn: !Ref Name}\n",
             r#"{"Conditions":{"C":{"Fn::Equals":["a","a"]},"D":{"Fn::Not":[{"Condition":"C"}]},"NotC":{"Fn::Not":[{"Condition":"C"}]}},"Resources":{"C":{"Type":"T"},"QC":{"Type":"T","Condition":"NotC","DependsOn":["C","C"]},"B":{"Type":"T","DependsOn":"C"}}}"#,
         );
@@ -546,15 +709,22 @@ Parameters:
     #[test]
     fn places_stay() {
         let text = format!(
-            "{SECTIONS}Resources:\n  Fn::ForEach::L:\n    - X\n    - [A, B]\n    - Q${{X}}:\n        Type: T\n        DependsOn: Nothing\n        Properties: {{P: !Ref None}}\n"
+            "{SECTIONS}Resources:\n  Fn::ForEach::L:\n    - X\n    - [A, B]\n    - \
+             Q${{X}}:\n        Type: T\n        DependsOn: Nothing\n        Properties: {{P: !Ref \
+             None}}\n"
         );
         let stack = stack(&text, &[]);
-        let places: Vec<_> = stack.resources.iter().map(|(id, it)| (id.as_str(), it.at.at.line)).collect();
+        let places: Vec<_> = stack
+            .resources
+            .iter()
+            .map(|(id, it)| (id.as_str(), it.at.at.line))
+            .collect();
         assert_eq!(places, [("QA", 10), ("QB", 10)]);
         assert_eq!(
             said(&text, &[]),
             [
-                "12: Template format error: Unresolved resource dependencies [Nothing, None] in the Resources block of the template"
+                "12: Template format error: Unresolved resource dependencies [Nothing, None] in \
+                 the Resources block of the template"
             ]
         );
     }
@@ -562,12 +732,19 @@ Parameters:
     #[test]
     fn broken_loops() {
         let check = |resources: &str, expect: &[&str]| {
-            let text = format!("{SECTIONS}Resources:\n  A: {{Type: T, DependsOn: QX}}\n{resources}");
+            let text =
+                format!("{SECTIONS}Resources:\n  A: {{Type: T, DependsOn: QX}}\n{resources}");
             let failed = |it: &&str| match it.split_once(' ') {
-                Some((line, message)) => format!("{line} Transform AWS::LanguageExtensions failed with: {message}"),
+                Some((line, message)) => {
+                    format!("{line} Transform AWS::LanguageExtensions failed with: {message}")
+                }
                 None => (*it).to_owned(),
             };
-            assert_eq!(said(&text, &[]), expect.iter().map(failed).collect::<Vec<_>>(), "{resources}");
+            assert_eq!(
+                said(&text, &[]),
+                expect.iter().map(failed).collect::<Vec<_>>(),
+                "{resources}"
+            );
         };
         let layout = "8: Fn::ForEach layout is incorrect";
         let collection = "8: Could not find a collection or could not be resolved for Fn::ForEach";
@@ -581,15 +758,39 @@ Parameters:
             &["8: Fn::ForEach::L: identifier 'Name' conflicts with parameter name"],
         );
         check("  Fn::ForEach::L: [X, [A, B]]\n", &[layout]);
-        check("  Fn::ForEach::L: [[X], [A, B], {'Q${X}': {Type: T}}]\n", &[layout]);
-        check("  Fn::ForEach::L: ['', [A, B], {'Q${X}': {Type: T}}]\n", &[layout]);
+        check(
+            "  Fn::ForEach::L: [[X], [A, B], {'Q${X}': {Type: T}}]\n",
+            &[layout],
+        );
+        check(
+            "  Fn::ForEach::L: ['', [A, B], {'Q${X}': {Type: T}}]\n",
+            &[layout],
+        );
         check("  Fn::ForEach::L: [X, [A, B], [Q]]\n", &[layout]);
-        check("  Fn::ForEach::L: [X, A, {'Q${X}': {Type: T}}]\n", &[layout]);
-        check("  Fn::ForEach::L: [X, [[A]], {'Q${X}': {Type: T}}]\n", &[layout]);
-        check("  Fn::ForEach::L: [X, !Ref Name, {'Q${X}': {Type: T}}]\n", &[collection]);
-        check("  Fn::ForEach::L: [X, !GetAZs '', {'Q${X}': {Type: T}}]\n", &[collection]);
-        check("  Fn::ForEach::L: [X, [a, !GetAtt A.Arn], {'Q${X}': {Type: T}}]\n", &[collection]);
-        check("  Fn::ForEach::L: [X, !Ref Nobody, {'Q${X}': {Type: T}}]\n", &[collection]);
+        check(
+            "  Fn::ForEach::L: [X, A, {'Q${X}': {Type: T}}]\n",
+            &[layout],
+        );
+        check(
+            "  Fn::ForEach::L: [X, [[A]], {'Q${X}': {Type: T}}]\n",
+            &[layout],
+        );
+        check(
+            "  Fn::ForEach::L: [X, !Ref Name, {'Q${X}': {Type: T}}]\n",
+            &[collection],
+        );
+        check(
+            "  Fn::ForEach::L: [X, !GetAZs '', {'Q${X}': {Type: T}}]\n",
+            &[collection],
+        );
+        check(
+            "  Fn::ForEach::L: [X, [a, !GetAtt A.Arn], {'Q${X}': {Type: T}}]\n",
+            &[collection],
+        );
+        check(
+            "  Fn::ForEach::L: [X, !Ref Nobody, {'Q${X}': {Type: T}}]\n",
+            &[collection],
+        );
         check(
             "  Fn::ForEach::L: [Y, [A, X], {'Q${Y}': {Type: T}, Q: {Type: T}}]\n",
             &["8: Duplicate key 'Q' when merging keys to parent object in Fn::ForEach"],
@@ -602,9 +803,15 @@ Parameters:
             "  Fn::ForEach::L: [Y, [X], {'Q${Y}': {Type: T}}]\n  QX: {Type: T}\n",
             &["8: Duplicate key 'QX' when merging keys to parent object in Fn::ForEach"],
         );
-        check("  Fn::ForEach::L: [Y, [X], {'Q${Y}': {Type: T, Properties: {'Fn::ForEach::M': [Z]}}}]\n", &[layout]);
+        check(
+            "  Fn::ForEach::L: [Y, [X], {'Q${Y}': {Type: T, Properties: {'Fn::ForEach::M': \
+             [Z]}}}]\n",
+            &[layout],
+        );
         let nest = |count: usize| {
-            let open: String = (0..count).map(|n| format!("Fn::ForEach::L{n}: [X{n}, [X], {{")).collect();
+            let open: String = (0..count)
+                .map(|n| format!("Fn::ForEach::L{n}: [X{n}, [X], {{"))
+                .collect();
             format!("  {open}'Q${{X0}}': {{Type: T}}{}\n", "}]".repeat(count))
         };
         check(&nest(5), &[]);
@@ -614,11 +821,15 @@ Parameters:
     #[test]
     fn keys_of_outputs_are_letters_and_digits() {
         let text = format!(
-            "{SECTIONS}Resources: {{A: {{Type: T}}}}\nOutputs:\n  Fn::ForEach::L: [X, [a-b, c], {{'${{X}}': {{Value: !Ref X}}}}]\n"
+            "{SECTIONS}Resources: {{A: {{Type: T}}}}\nOutputs:\n  Fn::ForEach::L: [X, [a-b, c], \
+             {{'${{X}}': {{Value: !Ref X}}}}]\n"
         );
         assert_eq!(
             said(&text, &[]),
-            ["8: Transform AWS::LanguageExtensions failed with: OutputKey 'a-b' should be alphanumeric"]
+            [
+                "8: Transform AWS::LanguageExtensions failed with: OutputKey 'a-b' should be \
+                 alphanumeric"
+            ]
         );
     }
 
@@ -626,7 +837,8 @@ Parameters:
     fn a_collection_that_is_not_known_leaves_word_of_its_names() {
         let text = |resources: &str| {
             format!(
-                "{SECTIONS}Resources:\n  Fn::ForEach::L: [X, !Ref Stored, {{'Q${{X}}Z': {{Type: T}}, 'Fn::ForEach::M': [Y, [a], {{'M${{Y}}': {{Type: T}}}}]}}]\n{resources}"
+                "{SECTIONS}Resources:\n  Fn::ForEach::L: [X, !Ref Stored, {{'Q${{X}}Z': {{Type: \
+                 T}}, 'Fn::ForEach::M': [Y, [a], {{'M${{Y}}': {{Type: T}}}}]}}]\n{resources}"
             )
         };
         let unrolled = "7? Fn::ForEach::L can't be unrolled (SSM parameter /names)";
@@ -635,16 +847,26 @@ Parameters:
             all.push(unrolled.to_owned());
             assert_eq!(said(&text(resources), &[]), all, "{resources}");
         };
-        check("  A: {Type: T, DependsOn: QanyZ, Properties: {P: !GetAtt Ma.Arn}}\n", &[]);
+        check(
+            "  A: {Type: T, DependsOn: QanyZ, Properties: {P: !GetAtt Ma.Arn}}\n",
+            &[],
+        );
         check(
             "  A: {Type: T, DependsOn: Qany}\n",
             &[
-                "8: Template format error: Unresolved resource dependencies [Qany] in the Resources block of the template",
+                "8: Template format error: Unresolved resource dependencies [Qany] in the \
+                 Resources block of the template",
             ],
         );
-        let stack = stack(&text("  A: {Type: T, Properties: {P: !GetAtt Q1Z.Arn}}\n"), &[]);
+        let stack = stack(
+            &text("  A: {Type: T, Properties: {P: !GetAtt Q1Z.Arn}}\n"),
+            &[],
+        );
         assert_eq!(stack.resources.keys().collect::<Vec<_>>(), ["A"]);
-        assert_eq!(stack.resources["A"].properties().unwrap()["P"].to_json()["Unknown"], "SSM parameter /names");
+        assert_eq!(
+            stack.resources["A"].properties().unwrap()["P"].to_json()["Unknown"],
+            "SSM parameter /names"
+        );
     }
 
     #[test]
@@ -656,16 +878,26 @@ Parameters:
             }
         }
         let child = template(&format!(
-            "{SECTIONS}Resources: {{Q: {{Type: T}}}}\nOutputs:\n  Fn::ForEach::L: [X, !Ref Stored, {{'O${{X}}': {{Value: v}}}}]\n"
+            "{SECTIONS}Resources: {{Q: {{Type: T}}}}\nOutputs:\n  Fn::ForEach::L: [X, !Ref Stored, \
+             {{'O${{X}}': {{Value: v}}}}]\n"
         ));
         let parent = |output: &str| {
             template(&format!(
-                "Resources:\n  S: {{Type: AWS::CloudFormation::Stack, Properties: {{TemplateURL: u}}}}\n  \
+                "Resources:\n  S: {{Type: AWS::CloudFormation::Stack, Properties: {{TemplateURL: \
+                 u}}}}\n  \
                  A: {{Type: T, Properties: {{P: !GetAtt S.Outputs.{output}}}}}\n"
             ))
         };
         let world = Child(child);
-        let failures = |output| evaluate(&parent(output), &place("us-east-1"), &Default::default(), &world).failures;
+        let failures = |output| {
+            evaluate(
+                &parent(output),
+                &place("us-east-1"),
+                &Default::default(),
+                &world,
+            )
+            .failures
+        };
         assert_eq!(failures("O1"), []);
         assert_eq!(failures("P1").len(), 1);
     }
@@ -673,23 +905,42 @@ Parameters:
     #[test]
     fn many_loops_that_are_not_unrolled() {
         let resources: String = (0..2_000)
-            .map(|n| format!("  Fn::ForEach::L{n}: [X, !Ref Stored, {{'A{n}${{X}}': {{Type: T}}}}]\n  B{n}: {{Type: T, DependsOn: A{n}x}}\n"))
+            .map(|n| {
+                format!(
+                    "  Fn::ForEach::L{n}: [X, !Ref Stored, {{'A{n}${{X}}': {{Type: \
+                T}}}}]\n  B{n}: {{Type: T, DependsOn: A{n}x}}\n"
+                )
+            })
             .collect();
         let text = format!("{SECTIONS}Resources:\n{resources}");
-        let failures: Vec<_> = stack(&text, &[]).failures.into_iter().map(|it| it.message).collect();
+        let failures: Vec<_> = stack(&text, &[])
+            .failures
+            .into_iter()
+            .map(|it| it.message)
+            .collect();
         assert_eq!(
             failures,
-            ["Template format error: Number of resources, 2000, is greater than maximum allowed, 500"]
+            [
+                "Template format error: Number of resources, 2000, is greater than maximum \
+                 allowed, 500"
+            ]
         );
     }
 
     #[test]
     fn one_item_that_is_not_known_leaves_the_others() {
         let text = format!(
-            "{SECTIONS}Resources:\n  Fn::ForEach::L: [X, [A, !Ref AWS::AccountId], {{'Q${{X}}': {{Type: T}}}}]\nOutputs: {{O: {{Value: !Ref Q1}}}}\n"
+            "{SECTIONS}Resources:\n  Fn::ForEach::L: [X, [A, !Ref AWS::AccountId], {{'Q${{X}}': \
+             {{Type: T}}}}]\nOutputs: {{O: {{Value: !Ref Q1}}}}\n"
         );
-        assert_eq!(said(&text, &[]), ["7? Fn::ForEach::L can't be unrolled (AWS::AccountId)"]);
-        assert_eq!(stack(&text, &[]).resources.keys().collect::<Vec<_>>(), ["QA"]);
+        assert_eq!(
+            said(&text, &[]),
+            ["7? Fn::ForEach::L can't be unrolled (AWS::AccountId)"]
+        );
+        assert_eq!(
+            stack(&text, &[]).resources.keys().collect::<Vec<_>>(),
+            ["QA"]
+        );
     }
 
     #[test]
@@ -699,18 +950,39 @@ Parameters:
             let text = format!("{SECTIONS}Resources:\n  A: {{Type: T}}\n{resources}");
             let started = Instant::now();
             let stack = stack(&text, &[]);
-            let said: Vec<_> = stack.failures.iter().map(|it| format!("{}: {}", it.at.at.line, it.message)).collect();
-            assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
-            assert_eq!(said.iter().filter(|it| !it.contains("Number of resources")).collect::<Vec<_>>(), expect);
+            let said: Vec<_> = stack
+                .failures
+                .iter()
+                .map(|it| format!("{}: {}", it.at.at.line, it.message))
+                .collect();
+            assert!(
+                started.elapsed() < Duration::from_secs(30),
+                "{:?}",
+                started.elapsed()
+            );
+            assert_eq!(
+                said.iter()
+                    .filter(|it| !it.contains("Number of resources"))
+                    .collect::<Vec<_>>(),
+                expect
+            );
         };
         let limit = "8: Transformation data limit exceeded";
         // Resources end at ten times of their quota.
-        let loops =
-            format!("Fn::ForEach::L: [X, [{items}], {{Fn::ForEach::M: [Y, [{items}], {{Fn::ForEach::N: [Z, [{items}]");
-        check(&format!("  {loops}, {{'Q${{X}}${{Y}}${{Z}}': {{Type: T}}}}]}}]}}]\n"), &[]);
+        let loops = format!(
+            "Fn::ForEach::L: [X, [{items}], {{Fn::ForEach::M: [Y, [{items}], {{Fn::ForEach::N: [Z, \
+             [{items}]"
+        );
+        check(
+            &format!("  {loops}, {{'Q${{X}}${{Y}}${{Z}}': {{Type: T}}}}]}}]}}]\n"),
+            &[],
+        );
         check(&format!("  {loops}, {{}}]}}]}}]\n"), &[limit]);
         check(
-            &format!("  B: {{Type: T, Properties: {{{loops}, {{'Q${{X}}${{Y}}${{Z}}': [!Ref X]}}]}}]}}]}}}}\n"),
+            &format!(
+                "  B: {{Type: T, Properties: {{{loops}, {{'Q${{X}}${{Y}}${{Z}}': [!Ref \
+                 X]}}]}}]}}]}}}}\n"
+            ),
             &[limit],
         );
     }

@@ -1,11 +1,13 @@
 //! What rewrites a template before it is evaluated: the `Transform` section and `Fn::Transform`
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/transform-section-structure.html>).
 //!
-//! Macros work from the most deeply nested one outward, those of the `Transform` section last and in their order. Two
-//! are done here; of what others make nothing is known, and [`Macros`] says of what that holds.
+//! Macros work from the most deeply nested one outward, those of the `Transform` section last and
+//! in their order. Two are done here; of what others make nothing is known, and [`Macros`] says of
+//! what that holds.
 //!
 //! - `include`: `AWS::Include`, and calls of macros inside of the template
-//! - `language`: `AWS::LanguageExtensions`: loops, and functions where the plain language takes a name
+//! - `language`: `AWS::LanguageExtensions`: loops, and functions where the plain language takes a
+//!   name
 //! - `pattern`: the names that a loop makes whose items aren't known
 
 mod include;
@@ -26,7 +28,11 @@ const SERVERLESS: &str = "AWS::Serverless-2016-10-31";
 const SERVERLESS_TYPES: &str = "AWS::Serverless::";
 
 /// Transforms of AWS's that change nothing of what is asked of a template here.
-const HARMLESS: [&str; 3] = ["AWS::CodeDeployBlueGreen", "AWS::ServiceCatalog", "AWS::SecretsManager-"];
+const HARMLESS: [&str; 3] = [
+    "AWS::CodeDeployBlueGreen",
+    "AWS::ServiceCatalog",
+    "AWS::SecretsManager-",
+];
 
 /// So many patterns of names are kept apart; where there are more, any name may have been made.
 const MAX_MADE: usize = 200;
@@ -55,52 +61,73 @@ struct Made {
 
 impl Macros {
     pub fn of(root: &Node) -> Self {
-        let names: Vec<String> = top_level(root).into_iter().filter_map(|call| call.name).map(str::to_owned).collect();
+        let names: Vec<String> = top_level(root)
+            .into_iter()
+            .filter_map(|call| call.name)
+            .map(str::to_owned)
+            .collect();
         let serverless = names.iter().any(|name| name == SERVERLESS);
         // The resources of a module get its name before their own.
         let resources = root.get("Resources").map_or(&[][..], Node::entries).iter();
         let modules = resources.filter(|(_, resource)| {
-            resource.get("Type").and_then(Node::as_str).is_some_and(|kind| kind.ends_with("::MODULE"))
+            resource
+                .get("Type")
+                .and_then(Node::as_str)
+                .is_some_and(|kind| kind.ends_with("::MODULE"))
         });
         let made = modules.map(|(id, _)| Made {
             section: "Resources".to_owned(),
             names: Pattern::of(vec![id.text.to_string(), String::new()]),
             unknown: Unknown::launched(format!("resources of module {}", id.text)),
         });
-        Self { names, serverless, made: made.collect(), ..Self::default() }
+        Self {
+            names,
+            serverless,
+            made: made.collect(),
+            ..Self::default()
+        }
     }
 
     pub fn has_language_extensions(&self) -> bool {
         self.names.iter().any(|name| name == LANGUAGE_EXTENSIONS)
     }
 
-    /// Whether the template is one of the Serverless Application Model, which has keys and types of its own.
+    /// Whether the template is one of the Serverless Application Model, which has keys and types of
+    /// its own.
     pub fn is_serverless(&self) -> bool {
         self.serverless
     }
 
-    /// Leaves the Serverless transform out where it has nothing to rewrite in the expanded template, as in the stack
-    /// that holds the bucket of `sam deploy --resolve-s3`: no resource of its types, no connector, no `Globals`
+    /// Leaves the Serverless transform out where it has nothing to rewrite in the expanded
+    /// template, as in the stack that holds the bucket of `sam deploy --resolve-s3`: no resource of
+    /// its types, no connector, no `Globals`
     /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/transform-aws-serverless.html>).
     fn settle_serverless(&mut self, root: &Node) {
-        let is_certain = self.unknown().is_none() && !self.are_called() && !self.may_add_to("Resources");
+        let is_certain =
+            self.unknown().is_none() && !self.are_called() && !self.may_add_to("Resources");
         let rewrites = |resource: &Node| {
             resource.get("Connectors").is_some()
-                || resource.get("Type").is_some_and(|kind| kind.text.starts_with(SERVERLESS_TYPES))
+                || resource
+                    .get("Type")
+                    .is_some_and(|kind| kind.text.starts_with(SERVERLESS_TYPES))
         };
         let resources = root.get("Resources").map_or(&[][..], Node::entries);
-        let has_work = root.get("Globals").is_some() || resources.iter().any(|(_, resource)| rewrites(resource));
+        let has_work = root.get("Globals").is_some()
+            || resources.iter().any(|(_, resource)| rewrites(resource));
         self.serverless &= has_work || !is_certain;
     }
 
     /// Why an entry of a section that isn't there may have been made all the same.
     pub fn made(&self, section: &str, name: &str) -> Option<Unknown> {
-        let made = self.made.iter().find(|made| made.section == section && made.names.matches(name));
+        let made = self
+            .made
+            .iter()
+            .find(|made| made.section == section && made.names.matches(name));
         made.map(|made| made.unknown.clone())
     }
 
-    /// Whether an entry may be there after the transforms that isn't there now. Of its resources the Serverless
-    /// Application Model makes roles, stages, permissions and more.
+    /// Whether an entry may be there after the transforms that isn't there now. Of its resources
+    /// the Serverless Application Model makes roles, stages, permissions and more.
     pub fn may_have(&self, section: &str, name: &str) -> bool {
         self.made(section, name).is_some() || (section == "Resources" && self.is_serverless())
     }
@@ -115,7 +142,8 @@ impl Macros {
         !self.names.is_empty()
     }
 
-    /// Macros that may make anything of the template: those of the account's own, and those that nobody here knows.
+    /// Macros that may make anything of the template: those of the account's own, and those that
+    /// nobody here knows.
     pub fn unknown(&self) -> Option<Unknown> {
         let unknown = self.of_aws().filter(|name| *name != SERVERLESS).map(named);
         Unknown::all(unknown.chain(self.over_sections.iter().cloned()))
@@ -123,12 +151,20 @@ impl Macros {
 
     /// All macros that only AWS can run, those called anywhere inside of the template among them.
     pub fn only_aws_runs(&self) -> Option<Unknown> {
-        Unknown::all(self.of_aws().map(named).chain(self.over_sections.iter().chain(&self.called).cloned()))
+        Unknown::all(
+            self.of_aws()
+                .map(named)
+                .chain(self.over_sections.iter().chain(&self.called).cloned()),
+        )
     }
 
     /// Why a failure isn't certain: macros may change the place where it is.
     pub fn doubt(&self) -> Option<Unknown> {
-        Unknown::all(self.unknown().into_iter().chain(self.called.iter().cloned()))
+        Unknown::all(
+            self.unknown()
+                .into_iter()
+                .chain(self.called.iter().cloned()),
+        )
     }
 
     /// Whether macros are called inside of the template.
@@ -142,7 +178,10 @@ impl Macros {
                 || (name == SERVERLESS && !self.serverless)
                 || HARMLESS.iter().any(|harmless| name.starts_with(harmless))
         };
-        self.names.iter().map(String::as_str).filter(move |name| !is_done_here(name))
+        self.names
+            .iter()
+            .map(String::as_str)
+            .filter(move |name| !is_done_here(name))
     }
 }
 
@@ -158,7 +197,12 @@ pub struct Expanded {
 pub fn expanded(evaluator: &Evaluator) -> Expanded {
     let root = &evaluator.template.root;
     let macros = evaluator.macros.clone();
-    let mut work = Work { evaluator, macros, failures: Vec::new(), told: HashSet::new() };
+    let mut work = Work {
+        evaluator,
+        macros,
+        failures: Vec::new(),
+        told: HashSet::new(),
+    };
     let mut tree = include::has_calls(root).then(|| include::expanded(&mut work, root));
     for call in top_level(root) {
         let before = tree.as_ref().unwrap_or(root);
@@ -170,7 +214,11 @@ pub fn expanded(evaluator: &Evaluator) -> Expanded {
         }
     }
     work.macros.settle_serverless(tree.as_ref().unwrap_or(root));
-    Expanded { root: tree, macros: work.macros, failures: work.failures }
+    Expanded {
+        root: tree,
+        macros: work.macros,
+        failures: work.failures,
+    }
 }
 
 /// What the transforms of a template share.
@@ -178,7 +226,8 @@ struct Work<'e> {
     evaluator: &'e Evaluator<'e>,
     macros: Macros,
     failures: Vec<Failure>,
-    /// What has been said, and of which place: a loop in a loop comes to the same mistake again and again.
+    /// What has been said, and of which place: a loop in a loop comes to the same mistake again and
+    /// again.
     told: HashSet<(Position, String)>,
 }
 
@@ -194,14 +243,28 @@ impl Work<'_> {
     fn doubt(&mut self, at: Position, unknown: &Unknown, message: impl Into<String>) {
         let message = message.into();
         if self.told.insert((at, message.clone())) {
-            self.evaluator.undecided(unknown, self.evaluator.failure(at, message));
+            self.evaluator
+                .undecided(unknown, self.evaluator.failure(at, message));
         }
     }
 
     fn made(&mut self, section: &str, names: Pattern, unknown: Unknown) {
-        let names = if self.macros.made.len() < MAX_MADE { names } else { Pattern::any() };
-        if !self.macros.made.iter().any(|made| made.section == section && made.names == names) {
-            self.macros.made.push(Made { section: section.to_owned(), names, unknown });
+        let names = if self.macros.made.len() < MAX_MADE {
+            names
+        } else {
+            Pattern::any()
+        };
+        if !self
+            .macros
+            .made
+            .iter()
+            .any(|made| made.section == section && made.names == names)
+        {
+            self.macros.made.push(Made {
+                section: section.to_owned(),
+                names,
+                unknown,
+            });
         }
     }
 }
@@ -224,9 +287,17 @@ fn calls(node: &Node) -> Vec<Call<'_>> {
         Value::Sequence(items) => items.iter().flat_map(calls).collect(),
         Value::Mapping(_) => {
             let name = node.get("Name").and_then(Node::as_str);
-            vec![Call { name, parameters: node.get("Parameters"), at: node.at }]
+            vec![Call {
+                name,
+                parameters: node.get("Parameters"),
+                at: node.at,
+            }]
         }
-        _ => vec![Call { name: node.as_str(), parameters: None, at: node.at }],
+        _ => vec![Call {
+            name: node.as_str(),
+            parameters: None,
+            at: node.at,
+        }],
     }
 }
 
@@ -235,13 +306,22 @@ pub fn apply(argument: &Node) -> Evaluated {
     Ok(of_calls(argument).into())
 }
 
-/// What the macros in a function's argument leave unknown of the function, wherever in the argument they are called.
+/// What the macros in a function's argument leave unknown of the function, wherever in the argument
+/// they are called.
 pub fn in_argument(argument: &Node) -> Option<Unknown> {
-    let items = argument.as_sequence().unwrap_or_default().iter().filter_map(in_argument);
-    let entries = argument.entries().iter().filter_map(|(key, value)| match include::is_call(key) {
-        true => Some(of_calls(value)),
-        false => in_argument(value),
-    });
+    let items = argument
+        .as_sequence()
+        .unwrap_or_default()
+        .iter()
+        .filter_map(in_argument);
+    let entries =
+        argument
+            .entries()
+            .iter()
+            .filter_map(|(key, value)| match include::is_call(key) {
+                true => Some(of_calls(value)),
+                false => in_argument(value),
+            });
     Unknown::all(items.chain(entries))
 }
 
@@ -251,7 +331,10 @@ pub fn truth(argument: &Node) -> Truth {
 }
 
 fn of_calls(argument: &Node) -> Unknown {
-    let unknowns = calls(argument).into_iter().filter_map(|call| call.name).map(named);
+    let unknowns = calls(argument)
+        .into_iter()
+        .filter_map(|call| call.name)
+        .map(named);
     Unknown::all(unknowns).unwrap_or_else(|| Unknown::asked("a macro without a name"))
 }
 
@@ -265,15 +348,30 @@ fn named(name: &str) -> Unknown {
 }
 
 fn text(text: &str, at: Position) -> Node {
-    Node { value: Value::String(text.into()), tag: None, text: text.into(), at }
+    Node {
+        value: Value::String(text.into()),
+        tag: None,
+        text: text.into(),
+        at,
+    }
 }
 
 fn sequence(items: Vec<Node>, at: Position) -> Node {
-    Node { value: Value::Sequence(items), tag: None, text: "".into(), at }
+    Node {
+        value: Value::Sequence(items),
+        tag: None,
+        text: "".into(),
+        at,
+    }
 }
 
 fn mapping(entries: Vec<(Node, Node)>, at: Position) -> Node {
-    Node { value: Value::Mapping(entries), tag: None, text: "".into(), at }
+    Node {
+        value: Value::Mapping(entries),
+        tag: None,
+        text: "".into(),
+        at,
+    }
 }
 
 #[cfg(test)]
@@ -289,13 +387,20 @@ mod tests {
 
     impl World for Files<'_> {
         fn included(&self, location: &str) -> Result<Option<Node>, String> {
-            let content = self.0.iter().find(|(known, _)| *known == location).map(|(_, content)| *content);
+            let content = self
+                .0
+                .iter()
+                .find(|(known, _)| *known == location)
+                .map(|(_, content)| *content);
             let file = std::sync::Arc::from(std::path::Path::new("snippet.yaml"));
             Ok(content.and_then(|content| crate::yaml::parse(&file, content).root))
         }
 
         fn nested<'w>(&'w self, _: &'w Template, _: &str, _: &Evaluated) -> Nested<'w> {
-            Nested::Unknown { unknown: Unknown::asked("template"), likely: None }
+            Nested::Unknown {
+                unknown: Unknown::asked("template"),
+                likely: None,
+            }
         }
     }
 
@@ -306,45 +411,92 @@ mod tests {
         let evaluator = Evaluator::new(&template, &place, &givens(&[]), &world);
         let mut json = evaluator.root.to_json();
         if let Some(sections) = json.as_object_mut() {
-            ["Parameters", "Mappings", "Transform"].iter().for_each(|section| drop(sections.remove(*section)));
+            ["Parameters", "Mappings", "Transform"]
+                .iter()
+                .for_each(|section| drop(sections.remove(*section)));
         }
         json.to_string()
     }
 
     pub fn stack(text: &str, files: &[(&str, &str)]) -> Stack {
-        evaluate(&template(text), &place("us-east-1"), &givens(&[]), &Files(files))
+        evaluate(
+            &template(text),
+            &place("us-east-1"),
+            &givens(&[]),
+            &Files(files),
+        )
     }
 
     /// Failures as `line: message`, what is undecided as `line? message (why)`.
     pub fn said(text: &str, files: &[(&str, &str)]) -> Vec<String> {
         let stack = stack(text, files);
-        let failures = stack.failures.iter().map(|it| format!("{}: {}", it.at.at.line, it.message));
-        let undecided = stack
-            .undecided
+        let failures = stack
+            .failures
             .iter()
-            .map(|it| format!("{}? {} ({})", it.failure.at.at.line, it.failure.message, it.unknown));
+            .map(|it| format!("{}: {}", it.at.at.line, it.message));
+        let undecided = stack.undecided.iter().map(|it| {
+            format!(
+                "{}? {} ({})",
+                it.failure.at.at.line, it.failure.message, it.unknown
+            )
+        });
         failures.chain(undecided).collect()
     }
 
     #[test]
     fn what_the_transform_section_names() {
         let check = |transform: &str, extensions: bool, serverless: bool, unknown: Option<&str>| {
-            let macros = Macros::of(&template(&format!("Transform: {transform}\nResources: {{}}\n")).root);
+            let macros =
+                Macros::of(&template(&format!("Transform: {transform}\nResources: {{}}\n")).root);
             let found = macros.unknown().map(|unknown| unknown.to_string());
             assert_eq!(
-                (macros.has_language_extensions(), macros.is_serverless(), found.as_deref()),
+                (
+                    macros.has_language_extensions(),
+                    macros.is_serverless(),
+                    found.as_deref()
+                ),
                 (extensions, serverless, unknown),
                 "{transform}"
             );
         };
         check("AWS::LanguageExtensions", true, false, None);
-        check("[AWS::LanguageExtensions, AWS::Serverless-2016-10-31]", true, true, None);
-        check("[[AWS::LanguageExtensions, AWS::Serverless-2016-10-31]]", true, true, None);
-        check("{Name: AWS::Include, Parameters: {Location: s3://b/a}}", false, false, None);
-        check("[AWS::CodeDeployBlueGreen, AWS::SecretsManager-2020-07-23, AWS::ServiceCatalog]", false, false, None);
+        check(
+            "[AWS::LanguageExtensions, AWS::Serverless-2016-10-31]",
+            true,
+            true,
+            None,
+        );
+        check(
+            "[[AWS::LanguageExtensions, AWS::Serverless-2016-10-31]]",
+            true,
+            true,
+            None,
+        );
+        check(
+            "{Name: AWS::Include, Parameters: {Location: s3://b/a}}",
+            false,
+            false,
+            None,
+        );
+        check(
+            "[AWS::CodeDeployBlueGreen, AWS::SecretsManager-2020-07-23, AWS::ServiceCatalog]",
+            false,
+            false,
+            None,
+        );
         check("Mine", false, false, Some("macro Mine"));
-        check("[Mine, {Name: '123456789012::Yours'}]", false, false, Some("macro 123456789012::Yours, macro Mine"));
-        check("AWS::Future-2099", false, false, Some("macro AWS::Future-2099"));
+        check(
+            "[Mine, {Name: '123456789012::Yours'}]",
+            false,
+            false,
+            Some("macro 123456789012::Yours, macro Mine"),
+        );
+        check(
+            "AWS::Future-2099",
+            false,
+            false,
+            Some("macro AWS::Future-2099"),
+        );
         check("[]", false, false, None);
     }
 
@@ -358,16 +510,22 @@ mod tests {
 
     #[test]
     fn serverless_models_make_resources() {
-        let text = "Transform: AWS::Serverless-2016-10-31\nResources:\n  F: {Type: AWS::Serverless::Function}\nOutputs:\n  \
-                    Role: {Value: !GetAtt FRole.Arn}\n  Api: {Value: !Ref ServerlessRestApi}\n  F: {Value: !Ref F}\n";
+        let text = "Transform: AWS::Serverless-2016-10-31\nResources:\n  F: {Type: \
+            AWS::Serverless::Function}\nOutputs:\n  \
+                    Role: {Value: !GetAtt FRole.Arn}\n  Api: {Value: !Ref ServerlessRestApi}\n  F: \
+                    {Value: !Ref F}\n";
         let stack = stack(text, &[]);
         assert_eq!(said(text, &[]), [""; 0]);
-        let unknown = |output: &str| stack.outputs[output].value().unwrap().to_json()["Unknown"].to_string();
+        let unknown =
+            |output: &str| stack.outputs[output].value().unwrap().to_json()["Unknown"].to_string();
         assert_eq!(unknown("Role"), "\"attribute Arn of FRole\"");
         assert_eq!(unknown("Api"), "\"physical ID of ServerlessRestApi\"");
         assert_eq!(unknown("F"), "\"physical ID of F\"");
         let conditions = text.replace("Type: AWS", "Condition: C, Type: AWS");
-        assert_eq!(said(&conditions, &[]), ["3: Template format error: Condition C is not defined."]);
+        assert_eq!(
+            said(&conditions, &[]),
+            ["3: Template format error: Condition C is not defined."]
+        );
     }
 
     #[test]
@@ -377,22 +535,45 @@ mod tests {
             let template = template(&text);
             let (place, world) = (place("us-east-1"), Files(&[]));
             let evaluator = Evaluator::new(&template, &place, &givens(&[]), &world);
-            let found = evaluator.macros.only_aws_runs().map(|unknown| unknown.to_string());
+            let found = evaluator
+                .macros
+                .only_aws_runs()
+                .map(|unknown| unknown.to_string());
             assert_eq!(
                 (found.as_deref(), said(&text, &[])),
-                (expected, failures.iter().map(|it| (*it).to_owned()).collect()),
+                (
+                    expected,
+                    failures.iter().map(|it| (*it).to_owned()).collect()
+                ),
                 "{text}"
             );
         };
         let serverless = Some("macro AWS::Serverless-2016-10-31");
         check("Resources: {B: {Type: AWS::S3::Bucket}}\n", None, &[]);
-        check("Resources: {B: {Type: AWS::Serverless::Api}}\n", serverless, &[]);
-        check("Resources: {B: {Type: AWS::S3::Bucket, Connectors: {C: {Properties: {}}}}}\n", serverless, &[]);
-        check("Globals: {Function: {Timeout: 3}}\nResources: {B: {Type: AWS::S3::Bucket}}\n", serverless, &[]);
-        let misspelt = "Invalid template resource property 'Propertys'";
-        check("Resources: {B: {Type: AWS::S3::Bucket, Propertys: {}}}\n", None, &[&format!("2: {misspelt}")]);
         check(
-            "Resources: {B: {Type: AWS::S3::Bucket, Propertys: {}}, C: {Type: AWS::Serverless::Api}}\n",
+            "Resources: {B: {Type: AWS::Serverless::Api}}\n",
+            serverless,
+            &[],
+        );
+        check(
+            "Resources: {B: {Type: AWS::S3::Bucket, Connectors: {C: {Properties: {}}}}}\n",
+            serverless,
+            &[],
+        );
+        check(
+            "Globals: {Function: {Timeout: 3}}\nResources: {B: {Type: AWS::S3::Bucket}}\n",
+            serverless,
+            &[],
+        );
+        let misspelt = "Invalid template resource property 'Propertys'";
+        check(
+            "Resources: {B: {Type: AWS::S3::Bucket, Propertys: {}}}\n",
+            None,
+            &[&format!("2: {misspelt}")],
+        );
+        check(
+            "Resources: {B: {Type: AWS::S3::Bucket, Propertys: {}}, C: {Type: \
+             AWS::Serverless::Api}}\n",
             serverless,
             &[],
         );
@@ -400,12 +581,14 @@ mod tests {
 
     #[test]
     fn modules_have_resources_of_their_own() {
-        let text = "Resources:\n  M: {Type: Org::Service::Thing::MODULE}\n  A: {Type: T, DependsOn: MBucket, Properties: {P: !GetAtt MBucket.Arn, Q: !Ref M.Bucket}}\n  \
+        let text = "Resources:\n  M: {Type: Org::Service::Thing::MODULE}\n  A: {Type: T, \
+            DependsOn: MBucket, Properties: {P: !GetAtt MBucket.Arn, Q: !Ref M.Bucket}}\n  \
                     B: {Type: T, DependsOn: NBucket}\n";
         assert_eq!(
             said(text, &[]),
             [
-                "4: Template format error: Unresolved resource dependencies [NBucket] in the Resources block of the template"
+                "4: Template format error: Unresolved resource dependencies [NBucket] in the \
+                 Resources block of the template"
             ]
         );
     }
@@ -415,9 +598,15 @@ mod tests {
         let text = "Transform: Mine\nResources: {A: {Type: T, DependsOn: B}}\n";
         assert_eq!(
             said(text, &[]),
-            ["2? Template format error: Unresolved resource dependencies [B] in the Resources block of the template \
-              (macro Mine)"]
+            [
+                "2? Template format error: Unresolved resource dependencies [B] in the Resources \
+                 block of the template \
+              (macro Mine)"
+            ]
         );
-        assert_eq!(stack(text, &[]).rewritten_by.unwrap().to_string(), "macro Mine");
+        assert_eq!(
+            stack(text, &[]).rewritten_by.unwrap().to_string(),
+            "macro Mine"
+        );
     }
 }

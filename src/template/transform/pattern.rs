@@ -11,15 +11,23 @@ pub struct Pattern {
 
 impl Pattern {
     pub fn any() -> Self {
-        Self { pieces: vec![String::new(), String::new()] }
+        Self {
+            pieces: vec![String::new(), String::new()],
+        }
     }
 
     pub fn exactly(name: &str) -> Self {
-        Self { pieces: vec![name.to_owned()] }
+        Self {
+            pieces: vec![name.to_owned()],
+        }
     }
 
     pub fn of(pieces: Vec<String>) -> Self {
-        if pieces.is_empty() { Self::any() } else { Self { pieces } }
+        if pieces.is_empty() {
+            Self::any()
+        } else {
+            Self { pieces }
+        }
     }
 
     /// What a key with `${Name}` and `&{Name}` in it can become.
@@ -39,8 +47,12 @@ impl Pattern {
             [first, rest @ ..] => (first, rest),
             [] => return false,
         };
-        let Some(mut name) = name.strip_prefix(first.as_str()) else { return false };
-        let Some((last, between)) = rest.split_last() else { return name.is_empty() };
+        let Some(mut name) = name.strip_prefix(first.as_str()) else {
+            return false;
+        };
+        let Some((last, between)) = rest.split_last() else {
+            return name.is_empty();
+        };
         for piece in between {
             match name.find(piece.as_str()) {
                 Some(found) => name = &name[found + piece.len()..],
@@ -80,8 +92,14 @@ mod tests {
         check(&["A", "A"], "A", false);
         check(&[], "Whatever", true);
         assert_eq!(Pattern::written("A"), Pattern::exactly("A"));
-        assert_eq!(Pattern::written("A${X}B&{Y}"), Pattern::of(vec!["A".into(), "B".into(), String::new()]));
-        assert_eq!(Pattern::written("${X}${"), Pattern::of(vec![String::new(), "${".into()]));
+        assert_eq!(
+            Pattern::written("A${X}B&{Y}"),
+            Pattern::of(vec!["A".into(), "B".into(), String::new()])
+        );
+        assert_eq!(
+            Pattern::written("${X}${"),
+            Pattern::of(vec![String::new(), "${".into()])
+        );
         assert!(Pattern::any().matches(""));
         assert!(Pattern::exactly("A").matches("A"));
     }

@@ -19,8 +19,11 @@ const BUCKET_SUBRESOURCES: [(&str, &str); 9] = [
     ("encryption", "BucketEncryption"),
     ("lifecycle", "BucketLifecycleConfiguration"),
 ];
-const OBJECT_SUBRESOURCES: [(&str, &str); 3] =
-    [("tagging", "ObjectTagging"), ("acl", "ObjectAcl"), ("attributes", "ObjectAttributes")];
+const OBJECT_SUBRESOURCES: [(&str, &str); 3] = [
+    ("tagging", "ObjectTagging"),
+    ("acl", "ObjectAcl"),
+    ("attributes", "ObjectAttributes"),
+];
 
 /// A call as the proxy's log holds it:
 ///
@@ -36,17 +39,24 @@ pub fn describe(request: &Message) -> Value {
     let target = start.next().unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let parameters: Map<String, Value> = form(query.as_bytes());
-    let signed = request.header("authorization").and_then(|header| header.split_once("Credential="));
+    let signed = request
+        .header("authorization")
+        .and_then(|header| header.split_once("Credential="));
     let scope = match signed {
         Some((_, credential)) => credential.split([',', ' ']).next().unwrap_or_default(),
-        None => parameters.get("X-Amz-Credential").and_then(Value::as_str).unwrap_or_default(),
+        None => parameters
+            .get("X-Amz-Credential")
+            .and_then(Value::as_str)
+            .unwrap_or_default(),
     };
     let scope: Vec<&str> = scope.split('/').collect();
     let (region, service) = match scope[..] {
         [_, .., region, service, _] if scope.len() >= 5 => (Some(region), Some(service)),
         _ => (None, None),
     };
-    let decoded = request.header("x-amz-decoded-content-length").and_then(|length| length.parse().ok());
+    let decoded = request
+        .header("x-amz-decoded-content-length")
+        .and_then(|length| length.parse().ok());
     let mut call = json!({
         "at": SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
         "service": service,
@@ -58,8 +68,11 @@ pub fn describe(request: &Message) -> Value {
         "bytes": decoded.unwrap_or(request.body.len()),
         "action": null,
     });
-    let has_form =
-        || request.header("content-type").is_some_and(|it| it.starts_with("application/x-www-form-urlencoded"));
+    let has_form = || {
+        request
+            .header("content-type")
+            .is_some_and(|it| it.starts_with("application/x-www-form-urlencoded"))
+    };
     if let Some(target) = request.header("x-amz-target") {
         call["action"] = target.rsplit('.').next().into();
     } else if service == Some("s3") {
@@ -73,7 +86,9 @@ pub fn describe(request: &Message) -> Value {
 }
 
 fn form(text: &[u8]) -> Map<String, Value> {
-    form_urlencoded::parse(text).map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect()
+    form_urlencoded::parse(text)
+        .map(|(name, value)| (name.into_owned(), value.into_owned().into()))
+        .collect()
 }
 
 /// Bucket and key of a path in S3, as they are encoded there.
@@ -96,7 +111,11 @@ fn s3_action(method: &str, path: &str, query: &Map<String, Value>) -> String {
     if bucket.is_empty() {
         return "ListBuckets".to_owned();
     }
-    let subresources = if key.is_empty() { &BUCKET_SUBRESOURCES[..] } else { &OBJECT_SUBRESOURCES[..] };
+    let subresources = if key.is_empty() {
+        &BUCKET_SUBRESOURCES[..]
+    } else {
+        &OBJECT_SUBRESOURCES[..]
+    };
     if let Some((_, subresource)) = subresources.iter().find(|(name, _)| asks(name)) {
         return format!("{verb}{subresource}");
     }

@@ -1,7 +1,7 @@
 //! Faults that the proxy injects: which calls they hit, and what the client gets to see.
 //!
-//! A fault is written `ACTION[@REGION]=WHAT[+SKIP][*TIMES]`. ACTION is the API's name or a pattern (`*`, `Describe*`).
-//! WHAT is one of
+//! A fault is written `ACTION[@REGION]=WHAT[+SKIP][*TIMES]`. ACTION is the API's name or a pattern
+//! (`*`, `Describe*`). WHAT is one of
 //!
 //! - `STATUS:CODE`: this error, before the call reaches the server
 //! - `throttle`: the service's own throttling error
@@ -13,12 +13,12 @@
 //! - `after:WHAT`: one of these after the server has carried out the call: its answer is lost
 //! - `delay:SECONDS`: the answer is late
 //!
-//! SKIP calls pass first, and TIMES ends the fault after so many hits. Of the faults that match a call, the first that
-//! hits it counts.
+//! SKIP calls pass first, and TIMES ends the fault after so many hits. Of the faults that match a
+//! call, the first that hits it counts.
 //!
-//! `hide:bucket=SECONDS` and `hide:stack=SECONDS` imitate eventual consistency: calls that name a bucket or stack fail as
-//! if it didn't exist, for so long after the answer to its creation. CreateBucket, CreateStack and DeleteStack see it at
-//! once.
+//! `hide:bucket=SECONDS` and `hide:stack=SECONDS` imitate eventual consistency: calls that name a
+//! bucket or stack fail as if it didn't exist, for so long after the answer to its creation.
+//! CreateBucket, CreateStack and DeleteStack see it at once.
 
 use std::collections::HashMap;
 use std::fs;
@@ -31,7 +31,8 @@ use serde_json::{Value, json};
 use super::call::s3_path;
 
 static FAULT: LazyLock<Regex> = LazyLock::new(|| {
-    let what = r"(?:after:)?(?:\d+:\w+|throttle|rate:[\d.]+|internal|body:[^*+]+|cut|hang)|delay:[\d.]+";
+    let what =
+        r"(?:after:)?(?:\d+:\w+|throttle|rate:[\d.]+|internal|body:[^*+]+|cut|hang)|delay:[\d.]+";
     Regex::new(&format!(
         r"^(?<action>[\w*?\[\]]+)(?:@(?<region>[\w-]+))?=(?<what>{what})(?:\+(?<skip>\d+))?(?:\*(?<times>\d+))?$"
     ))
@@ -107,10 +108,18 @@ impl Faults {
 
     /// Notes a creation that the server has confirmed.
     pub fn note(&mut self, call: &Value) {
-        let is_creation = matches!(call["action"].as_str(), Some("CreateBucket" | "CreateStack"));
-        let hidden_for = self.hidden_for.get(call["service"].as_str().unwrap_or_default());
-        if let (true, Some(&hidden_for), Some(created)) = (is_creation, hidden_for, resource(call)) {
-            self.hidden_until.entry(created).or_insert(Instant::now() + hidden_for);
+        let is_creation = matches!(
+            call["action"].as_str(),
+            Some("CreateBucket" | "CreateStack")
+        );
+        let hidden_for = self
+            .hidden_for
+            .get(call["service"].as_str().unwrap_or_default());
+        if let (true, Some(&hidden_for), Some(created)) = (is_creation, hidden_for, resource(call))
+        {
+            self.hidden_until
+                .entry(created)
+                .or_insert(Instant::now() + hidden_for);
         }
     }
 
@@ -123,16 +132,24 @@ impl Faults {
         let name = created.2;
         match call["action"].as_str()? {
             "CreateBucket" | "CreateStack" | "DeleteStack" => None,
-            _ if call["service"] == "s3" => {
-                Some((404, error_body("s3", "NoSuchBucket", "The specified bucket does not exist")))
-            }
+            _ if call["service"] == "s3" => Some((
+                404,
+                error_body("s3", "NoSuchBucket", "The specified bucket does not exist"),
+            )),
             action => {
                 let stack = if action == "DescribeStacks" {
                     format!("Stack with id {name}")
                 } else {
                     format!("Stack [{name}]")
                 };
-                Some((400, error_body("cloudformation", "ValidationError", &format!("{stack} does not exist"))))
+                Some((
+                    400,
+                    error_body(
+                        "cloudformation",
+                        "ValidationError",
+                        &format!("{stack} does not exist"),
+                    ),
+                ))
             }
         }
     }
@@ -156,7 +173,9 @@ impl Faults {
 
 impl Fault {
     fn new(text: &str) -> Self {
-        let found = FAULT.captures(text).unwrap_or_else(|| panic!("invalid fault: {text}"));
+        let found = FAULT
+            .captures(text)
+            .unwrap_or_else(|| panic!("invalid fault: {text}"));
         let number = |name| found.name(name).map(|it| it.as_str().parse().unwrap());
         let action = found["action"].replace('*', ".*").replace('?', ".");
         let (is_after, what) = match found["what"].strip_prefix("after:") {
@@ -168,20 +187,34 @@ impl Fault {
             region: found.name("region").map(|it| it.as_str().to_owned()),
             skip: number("skip").unwrap_or(0),
             times: number("times"),
-            rate: what.strip_prefix("rate:").map(|rate| Rate::new(rate.parse().unwrap())),
-            effect: Effect { text: text.to_owned(), what: What::new(what), is_after },
+            rate: what
+                .strip_prefix("rate:")
+                .map(|rate| Rate::new(rate.parse().unwrap())),
+            effect: Effect {
+                text: text.to_owned(),
+                what: What::new(what),
+                is_after,
+            },
         }
     }
 
     fn matches(&self, call: &Value) -> bool {
-        self.action.is_match(call["action"].as_str().unwrap_or_default())
-            && self.region.as_ref().is_none_or(|region| call["region"] == **region)
+        self.action
+            .is_match(call["action"].as_str().unwrap_or_default())
+            && self
+                .region
+                .as_ref()
+                .is_none_or(|region| call["region"] == **region)
     }
 }
 
 impl Rate {
     fn new(per_second: f64) -> Self {
-        Self { per_second, tokens: per_second, refilled: Instant::now() }
+        Self {
+            per_second,
+            tokens: per_second,
+            refilled: Instant::now(),
+        }
     }
 
     /// Whether this call is one too many; takes a token otherwise. Refused calls cost nothing.
@@ -207,8 +240,13 @@ impl What {
             None => Self::Hang,
             Some(("rate", _)) => Self::Throttle,
             Some(("body", path)) => Self::Body(path.to_owned()),
-            Some(("delay", seconds)) => Self::Delay(Duration::from_secs_f64(seconds.parse().unwrap())),
-            Some((status, code)) => Self::Error { status: status.parse().unwrap(), code: code.to_owned() },
+            Some(("delay", seconds)) => {
+                Self::Delay(Duration::from_secs_f64(seconds.parse().unwrap()))
+            }
+            Some((status, code)) => Self::Error {
+                status: status.parse().unwrap(),
+                code: code.to_owned(),
+            },
         }
     }
 }
@@ -216,7 +254,11 @@ impl What {
 impl Effect {
     /// How late the answer is.
     pub fn delay(&self) -> Option<Duration> {
-        if let What::Delay(delay) = self.what { Some(delay) } else { None }
+        if let What::Delay(delay) = self.what {
+            Some(delay)
+        } else {
+            None
+        }
     }
 
     /// Whether the connection stays open while the client gets no answer.
@@ -241,7 +283,8 @@ impl Effect {
     }
 }
 
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.html> and the other services' own pages.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.html> and the
+/// other services' own pages.
 fn throttle(service: &str) -> (u16, &'static str, &'static str) {
     match service {
         "s3" => (503, "SlowDown", "Please reduce your request rate."),
@@ -253,7 +296,11 @@ fn throttle(service: &str) -> (u16, &'static str, &'static str) {
 
 fn internal_error(service: &str) -> (u16, &'static str, &'static str) {
     match service {
-        "s3" => (500, "InternalError", "We encountered an internal error. Please try again."),
+        "s3" => (
+            500,
+            "InternalError",
+            "We encountered an internal error. Please try again.",
+        ),
         "ec2" => (500, "InternalError", "An internal error has occurred"),
         "ssm" => (500, "InternalServerError", "An internal error occurred."),
         "secretsmanager" => (500, "InternalServiceError", "An internal error occurred."),
@@ -268,10 +315,18 @@ fn resource(call: &Value) -> Option<Created> {
     } else {
         let name = call["form"]["StackName"].as_str()?;
         // arn:aws:cloudformation:us-east-1:123456789012:stack/NAME/ID
-        let name = if name.starts_with("arn:") { name.split('/').nth(1)? } else { name };
+        let name = if name.starts_with("arn:") {
+            name.split('/').nth(1)?
+        } else {
+            name
+        };
         (call["region"].clone(), name)
     };
-    Some((call["service"].as_str()?.to_owned(), region, name.to_owned()))
+    Some((
+        call["service"].as_str()?.to_owned(),
+        region,
+        name.to_owned(),
+    ))
 }
 
 fn error_body(service: &str, code: &str, message: &str) -> String {
@@ -279,11 +334,17 @@ fn error_body(service: &str, code: &str, message: &str) -> String {
     match service {
         "s3" => format!("<Error>{error}<RequestId>0</RequestId></Error>"),
         "ec2" => {
-            format!("<Response><Errors><Error>{error}</Error></Errors><RequestID>0</RequestID></Response>")
+            format!(
+                "<Response><Errors><Error>{error}</Error></Errors><RequestID>0</RequestID></Response>"
+            )
         }
-        "ssm" | "secretsmanager" | "codepipeline" => json!({ "__type": code, "message": message }).to_string(),
+        "ssm" | "secretsmanager" | "codepipeline" => {
+            json!({ "__type": code, "message": message }).to_string()
+        }
         _ => {
-            format!("<ErrorResponse><Error><Type>Sender</Type>{error}</Error><RequestId>0</RequestId></ErrorResponse>")
+            format!(
+                "<ErrorResponse><Error><Type>Sender</Type>{error}</Error><RequestId>0</RequestId></ErrorResponse>"
+            )
         }
     }
 }

@@ -4,8 +4,16 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 /// Headers of one connection, which are not passed on.
-const HOP_BY_HOP: [&str; 8] =
-    ["connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "expect", "proxy-connection"];
+const HOP_BY_HOP: [&str; 8] = [
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "proxy-connection",
+];
 
 /// A request or an answer.
 #[derive(Debug, Default)]
@@ -17,11 +25,16 @@ pub struct Message {
 }
 
 impl Message {
-    /// Reads a request and asks for its body where the client waits to be asked; `None` where the connection has ended.
+    /// Reads a request and asks for its body where the client waits to be asked; `None` where the
+    /// connection has ended.
     pub fn read_request(connection: &mut BufReader<TcpStream>) -> io::Result<Option<Self>> {
-        let Some(mut request) = Self::read_head(connection)? else { return Ok(None) };
+        let Some(mut request) = Self::read_head(connection)? else {
+            return Ok(None);
+        };
         if request.header("expect").is_some() {
-            connection.get_ref().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+            connection
+                .get_ref()
+                .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         request.body = if request.is_chunked() {
             read_chunks(connection)?
@@ -62,25 +75,39 @@ impl Message {
         let mut headers = Vec::new();
         loop {
             let line = read_line(connection)?;
-            let Some((name, value)) = line.split_once(':') else { break };
+            let Some((name, value)) = line.split_once(':') else {
+                break;
+            };
             headers.push((name.to_owned(), value.trim().to_owned()));
         }
-        Ok(Some(Self { start, headers, body: Vec::new() }))
+        Ok(Some(Self {
+            start,
+            headers,
+            body: Vec::new(),
+        }))
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name));
+        let found = self
+            .headers
+            .iter()
+            .find(|(header, _)| header.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
     /// The status of an answer.
     pub fn status(&self) -> u16 {
-        self.start.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
+        self.start
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .unwrap_or(0)
     }
 
     /// Whether the connection ends after this message.
     pub fn is_last(&self) -> bool {
-        self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
+        self.header("connection")
+            .is_some_and(|value| value.eq_ignore_ascii_case("close"))
             || self.start.contains("HTTP/1.0")
     }
 
@@ -89,7 +116,9 @@ impl Message {
         let mut bytes = latin1(&self.start);
         bytes.extend_from_slice(b"\r\n");
         for (name, value) in &self.headers {
-            let is_passed_on = !HOP_BY_HOP.iter().any(|header| name.eq_ignore_ascii_case(header));
+            let is_passed_on = !HOP_BY_HOP
+                .iter()
+                .any(|header| name.eq_ignore_ascii_case(header));
             if is_passed_on && !(has_body && name.eq_ignore_ascii_case("content-length")) {
                 bytes.extend(latin1(&format!("{name}: {value}\r\n")));
             }
@@ -105,7 +134,8 @@ impl Message {
     }
 
     fn is_chunked(&self) -> bool {
-        self.header("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"))
+        self.header("transfer-encoding")
+            .is_some_and(|value| value.to_ascii_lowercase().contains("chunked"))
     }
 
     fn content_length(&self) -> Option<usize> {
@@ -115,14 +145,20 @@ impl Message {
 
 /// A header's bytes are Latin-1 on the way in and out, so that none is lost.
 fn latin1(text: &str) -> Vec<u8> {
-    text.chars().map(|character| u8::try_from(u32::from(character)).unwrap_or(b'?')).collect()
+    text.chars()
+        .map(|character| u8::try_from(u32::from(character)).unwrap_or(b'?'))
+        .collect()
 }
 
 /// A line without its end.
 fn read_line(connection: &mut BufReader<TcpStream>) -> io::Result<String> {
     let mut line = Vec::new();
     connection.read_until(b'\n', &mut line)?;
-    Ok(line.trim_ascii_end().iter().map(|&byte| char::from(byte)).collect())
+    Ok(line
+        .trim_ascii_end()
+        .iter()
+        .map(|&byte| char::from(byte))
+        .collect())
 }
 
 fn read_exactly(connection: &mut BufReader<TcpStream>, length: usize) -> io::Result<Vec<u8>> {

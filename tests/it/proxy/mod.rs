@@ -1,5 +1,6 @@
-//! A recording proxy between a program and a server, so that tests can count calls, read what was sent, and make calls
-//! fail in ways that the servers never do by themselves. It knows nothing of the program under test.
+//! A recording proxy between a program and a server, so that tests can count calls, read what was
+//! sent, and make calls fail in ways that the servers never do by themselves. It knows nothing of
+//! the program under test.
 
 mod call;
 mod faults;
@@ -40,9 +41,9 @@ impl Proxy {
         Self::with_faults(server, &[])
     }
 
-    /// Starts a proxy that makes some calls fail, before or after they take effect: [`faults`] says how a fault is
-    /// written. For example, `CreateStack@eu-west-1=403:AccessDenied`, or `DescribeStackEvents=throttle*3`: the first
-    /// three such calls are throttled.
+    /// Starts a proxy that makes some calls fail, before or after they take effect: [`faults`] says
+    /// how a fault is written. For example, `CreateStack@eu-west-1=403:AccessDenied`, or
+    /// `DescribeStackEvents=throttle*3`: the first three such calls are throttled.
     pub fn with_faults(server: &Server, faults: &[&str]) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let state = Arc::new(State {
@@ -52,13 +53,20 @@ impl Proxy {
             connections: Mutex::default(),
             has_ended: AtomicBool::new(false),
         });
-        let proxy = Self { address: listener.local_addr().unwrap(), state: state.clone() };
+        let proxy = Self {
+            address: listener.local_addr().unwrap(),
+            state: state.clone(),
+        };
         thread::spawn(move || {
             for connection in listener.incoming().map_while(Result::ok) {
                 if state.has_ended.load(Ordering::SeqCst) {
                     break;
                 }
-                state.connections.lock().unwrap().push(connection.try_clone().unwrap());
+                state
+                    .connections
+                    .lock()
+                    .unwrap()
+                    .push(connection.try_clone().unwrap());
                 let state = state.clone();
                 // A client that was interrupted drops its connections; that is no news.
                 thread::spawn(move || _ = state.serve(connection));
@@ -100,7 +108,11 @@ impl State {
                 (faults.of(&call), faults.not_yet_visible(&call))
             };
             let service = call["service"].as_str().unwrap_or_default().to_owned();
-            let is_lost = |after| fault.as_ref().filter(|it| it.delay().is_none() && it.is_after == after);
+            let is_lost = |after| {
+                fault
+                    .as_ref()
+                    .filter(|it| it.delay().is_none() && it.is_after == after)
+            };
             let mut answer = match (hidden, is_lost(false)) {
                 (Some(error), _) => Some(refusal(error)),
                 (None, Some(fault)) => fault.answer(&service).map(refusal),
@@ -142,7 +154,11 @@ impl State {
     }
 
     /// Passes a request on, over the connection of the one before if that still works.
-    fn forward(&self, request: &Message, upstream: &mut Option<BufReader<TcpStream>>) -> io::Result<Message> {
+    fn forward(
+        &self,
+        request: &Message,
+        upstream: &mut Option<BufReader<TcpStream>>,
+    ) -> io::Result<Message> {
         let method = request.start.split(' ').next().unwrap_or_default();
         if let Some(mut connection) = upstream.take()
             && let Ok(answer) = exchange(request, method, &mut connection)
@@ -150,7 +166,8 @@ impl State {
             *upstream = Some(connection).filter(|_| !answer.is_last());
             return Ok(answer);
         }
-        // The server may have closed a connection that lay idle; a new one shows whether the server still runs.
+        // The server may have closed a connection that lay idle; a new one shows whether the server
+        // still runs.
         let connection = TcpStream::connect(self.upstream)?;
         connection.set_nodelay(true)?;
         connection.set_read_timeout(Some(Duration::from_secs(120)))?;
@@ -161,14 +178,22 @@ impl State {
     }
 }
 
-fn exchange(request: &Message, method: &str, connection: &mut BufReader<TcpStream>) -> io::Result<Message> {
+fn exchange(
+    request: &Message,
+    method: &str,
+    connection: &mut BufReader<TcpStream>,
+) -> io::Result<Message> {
     request.write(connection.get_ref(), true)?;
     Message::read_answer(connection, method)
 }
 
 /// An answer of the proxy's own.
 fn refusal((status, body): (u16, String)) -> Message {
-    let kind = if body.starts_with('{') { "application/x-amz-json-1.1" } else { "text/xml" };
+    let kind = if body.starts_with('{') {
+        "application/x-amz-json-1.1"
+    } else {
+        "text/xml"
+    };
     Message {
         start: format!("HTTP/1.1 {status} "),
         headers: vec![("Content-Type".to_owned(), kind.to_owned())],
@@ -183,21 +208,29 @@ fn wait_until_closed(connection: &TcpStream) -> io::Result<()> {
         match connection.peek(&mut [0]) {
             Ok(0) => break,
             Ok(_) => thread::sleep(Duration::from_millis(50)),
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                ) => {}
             Err(_) => break,
         }
     }
     Ok(())
 }
 
-/// Recorded calls: what [`call::describe`] says of them, the `status` of the answer that the client got (where it got none,
-/// of the server's; null where there wasn't any), and the `fault` that hit the call, if one did.
+/// Recorded calls: what [`call::describe`] says of them, the `status` of the answer that the client
+/// got (where it got none, of the server's; null where there wasn't any), and the `fault` that hit
+/// the call, if one did.
 #[derive(Debug)]
 pub struct Calls(pub Vec<Value>);
 
 impl Calls {
     pub fn of(&self, action: &str) -> Vec<&Value> {
-        self.0.iter().filter(|call| call["action"] == action).collect()
+        self.0
+            .iter()
+            .filter(|call| call["action"] == action)
+            .collect()
     }
 
     pub fn count(&self, action: &str) -> usize {
@@ -208,13 +241,19 @@ impl Calls {
     pub fn summary(&self) -> String {
         let mut counts = std::collections::BTreeMap::<String, usize>::new();
         for call in &self.0 {
-            *counts.entry(format!("{}.{}", call["service"], call["action"]).replace('"', "")).or_default() += 1;
+            *counts
+                .entry(format!("{}.{}", call["service"], call["action"]).replace('"', ""))
+                .or_default() += 1;
         }
-        counts.iter().map(|(action, count)| format!("{count:4} {action}\n")).collect()
+        counts
+            .iter()
+            .map(|(action, count)| format!("{count:4} {action}\n"))
+            .collect()
     }
 }
 
-/// The numbered members of a list in a query: `form_list(call, "Parameters.member", ["ParameterKey", "ParameterValue"])`.
+/// The numbered members of a list in a query:
+/// `form_list(call, "Parameters.member", ["ParameterKey", "ParameterValue"])`.
 pub fn form_list<const N: usize>(call: &Value, list: &str, fields: [&str; N]) -> Vec<[String; N]> {
     let field = |index: usize, name: &str| call["form"][format!("{list}.{index}.{name}")].as_str();
     (1..)

@@ -1,6 +1,8 @@
 //! Change sets, as they are looked at before they are executed.
 
-use super::super::change_set::{Action, ChangeSet, ChangeSource, Detail, DetailTarget, ResourceChange, find};
+use super::super::change_set::{
+    Action, ChangeSet, ChangeSource, Detail, DetailTarget, ResourceChange, find,
+};
 use super::super::engine::Engine;
 use super::super::request::Request;
 use super::super::resource::Replaces;
@@ -15,23 +17,39 @@ pub fn describe_change_set(engine: &Engine, request: &Request) -> Answer {
     let stack = engine.state.stack(number);
     let found = &stack.change_sets[&id];
     let with_values = request.flag("IncludePropertyValues");
-    let changes = if with_values { &found.changes.by_value } else { &found.changes.by_name };
+    let changes = if with_values {
+        &found.changes.by_value
+    } else {
+        &found.changes.by_name
+    };
     let (changes, next) = page(request, changes, |xml, change| {
-        xml.text("Type", "Resource").element("ResourceChange", |xml| change_of(xml, change, with_values));
+        xml.text("Type", "Resource")
+            .element("ResourceChange", |xml| change_of(xml, change, with_values));
     })?;
     let mut xml = Xml::new();
     head(engine, &mut xml, stack, found);
     if let Some(begun) = &found.begun {
         parameters_of(&mut xml, &begun.revision);
     }
-    members(&mut xml, "NotificationARNs", &found.settings.notification_arns);
+    members(
+        &mut xml,
+        "NotificationARNs",
+        &found.settings.notification_arns,
+    );
     super::stacks::rollback_configuration(&mut xml, &found.settings.rollback);
     members(&mut xml, "Capabilities", &found.settings.capabilities);
     if !found.settings.tags.is_empty() {
         tags_of(&mut xml, &found.settings.tags);
     }
     let is_ready = engine.now >= found.ready;
-    xml.raw("Changes", &if is_ready { changes.finish() } else { String::new() });
+    xml.raw(
+        "Changes",
+        &if is_ready {
+            changes.finish()
+        } else {
+            String::new()
+        },
+    );
     xml.optional("NextToken", next.filter(|_| is_ready));
     Ok(xml.finish())
 }
@@ -40,10 +58,21 @@ pub fn describe_change_set(engine: &Engine, request: &Request) -> Answer {
 pub fn list_change_sets(engine: &Engine, request: &Request) -> Answer {
     let name = request.required("StackName")?;
     let missing = || invalid(format!("Stack [{name}] does not exist"));
-    let number = engine.state.find(request.caller, name).filter(|it| !is_hidden(engine, *it)).ok_or_else(missing)?;
+    let number = engine
+        .state
+        .find(request.caller, name)
+        .filter(|it| !is_hidden(engine, *it))
+        .ok_or_else(missing)?;
     let stack = engine.state.stack(number);
-    let sets: Vec<_> = stack.change_sets.values().filter(|it| !it.is_executed()).collect();
-    Ok(listed("Summaries", page(request, &sets, |xml, found| head(engine, xml, stack, found))?))
+    let sets: Vec<_> = stack
+        .change_sets
+        .values()
+        .filter(|it| !it.is_executed())
+        .collect();
+    Ok(listed(
+        "Summaries",
+        page(request, &sets, |xml, found| head(engine, xml, stack, found))?,
+    ))
 }
 
 fn head(engine: &Engine, xml: &mut Xml, stack: &Stack, found: &ChangeSet) {
@@ -60,7 +89,10 @@ fn head(engine: &Engine, xml: &mut Xml, stack: &Stack, found: &ChangeSet) {
         .text("Status", status)
         .optional("StatusReason", found.status_reason(engine.now))
         .text("IncludeNestedStacks", found.includes_nested_stacks)
-        .optional("ImportExistingResources", found.imports_existing.then_some("true"));
+        .optional(
+            "ImportExistingResources",
+            found.imports_existing.then_some("true"),
+        );
 }
 
 fn change_of(xml: &mut Xml, change: &ResourceChange, with_values: bool) {
@@ -75,7 +107,12 @@ fn change_of(xml: &mut Xml, change: &ResourceChange, with_values: bool) {
         .text("LogicalResourceId", &change.logical_id)
         .optional("PhysicalResourceId", change.physical_id.as_deref())
         .text("ResourceType", &change.kind)
-        .optional("Replacement", change.replacement.map(|it| replacement(it, ["False", "Conditional", "True"])))
+        .optional(
+            "Replacement",
+            change
+                .replacement
+                .map(|it| replacement(it, ["False", "Conditional", "True"])),
+        )
         .optional("ChangeSetId", change.change_set.as_deref());
     let mut scope: Vec<&str> = Vec::new();
     for detail in &change.details {
@@ -90,7 +127,8 @@ fn change_of(xml: &mut Xml, change: &ResourceChange, with_values: bool) {
         }
     });
     if with_values {
-        xml.optional("BeforeContext", change.before.as_deref()).optional("AfterContext", change.after.as_deref());
+        xml.optional("BeforeContext", change.before.as_deref())
+            .optional("AfterContext", change.after.as_deref());
     }
 }
 
@@ -103,14 +141,25 @@ fn detail_of(xml: &mut Xml, detail: &Detail, with_values: bool) {
         ChangeSource::ResourceAttribute => "ResourceAttribute",
         ChangeSource::Automatic => "Automatic",
     };
-    xml.text("Evaluation", if detail.is_dynamic { "Dynamic" } else { "Static" })
-        .text("ChangeSource", source)
-        .optional("CausingEntity", detail.cause.as_deref());
+    xml.text(
+        "Evaluation",
+        if detail.is_dynamic {
+            "Dynamic"
+        } else {
+            "Static"
+        },
+    )
+    .text("ChangeSource", source)
+    .optional("CausingEntity", detail.cause.as_deref());
 }
 
 fn target_of(xml: &mut Xml, target: &DetailTarget, with_values: bool) {
-    xml.text("Attribute", &target.attribute).optional("Name", target.name.as_deref());
-    xml.text("RequiresRecreation", replacement(target.replaces, ["Never", "Conditionally", "Always"]));
+    xml.text("Attribute", &target.attribute)
+        .optional("Name", target.name.as_deref());
+    xml.text(
+        "RequiresRecreation",
+        replacement(target.replaces, ["Never", "Conditionally", "Always"]),
+    );
     if let Some(path) = target.path.as_deref().filter(|_| with_values) {
         let kind = match (&target.before, &target.after) {
             (None, _) => "Add",

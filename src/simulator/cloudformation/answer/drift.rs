@@ -17,7 +17,12 @@ pub fn detect_stack_drift(engine: &mut Engine, request: &Request) -> Answer {
     let number = seen(engine, request, request.required("StackName")?)?;
     let now = engine.now;
     let stack = engine.state.stack_mut(number);
-    if stack.is_busy() || matches!(stack.status, StackStatus::ReviewInProgress | StackStatus::DeleteComplete) {
+    if stack.is_busy()
+        || matches!(
+            stack.status,
+            StackStatus::ReviewInProgress | StackStatus::DeleteComplete
+        )
+    {
         return Err(invalid(format!(
             "Drift detection cannot be performed on stack [{}] while it is in {} status.",
             stack.id, stack.status
@@ -33,9 +38,22 @@ pub fn detect_stack_drift(engine: &mut Engine, request: &Request) -> Answer {
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackDriftDetectionStatus.html>
 pub fn describe_stack_drift_detection_status(engine: &Engine, request: &Request) -> Answer {
     let asked = request.required("StackDriftDetectionId")?;
-    let is_it = |stack: &Stack| stack.drift.as_ref().is_some_and(|it| it.id.to_string() == asked);
-    let missing = || invalid(format!("Stack drift detection with id {asked} does not exist"));
-    let (_, stack) = engine.state.of(request.caller).find(|(_, stack)| is_it(stack)).ok_or_else(missing)?;
+    let is_it = |stack: &Stack| {
+        stack
+            .drift
+            .as_ref()
+            .is_some_and(|it| it.id.to_string() == asked)
+    };
+    let missing = || {
+        invalid(format!(
+            "Stack drift detection with id {asked} does not exist"
+        ))
+    };
+    let (_, stack) = engine
+        .state
+        .of(request.caller)
+        .find(|(_, stack)| is_it(stack))
+        .ok_or_else(missing)?;
     let mut xml = Xml::new();
     xml.text("StackId", &stack.id)
         .text("StackDriftDetectionId", asked)
@@ -48,27 +66,50 @@ pub fn describe_stack_drift_detection_status(engine: &Engine, request: &Request)
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResourceDrifts.html>
 pub fn describe_stack_resource_drifts(engine: &Engine, request: &Request) -> Answer {
-    let stack = engine.state.stack(seen(engine, request, request.required("StackName")?)?);
+    let stack = engine
+        .state
+        .stack(seen(engine, request, request.required("StackName")?)?);
     let wanted = request.list("StackResourceDriftStatusFilters");
-    let status = if stack.drift.is_some() { "IN_SYNC" } else { "NOT_CHECKED" };
+    let status = if stack.drift.is_some() {
+        "IN_SYNC"
+    } else {
+        "NOT_CHECKED"
+    };
     let is_wanted = wanted.is_empty() || wanted.contains(&status);
-    let resources = stack.resources.iter().filter(|(_, it)| is_wanted && is_supported(it));
+    let resources = stack
+        .resources
+        .iter()
+        .filter(|(_, it)| is_wanted && is_supported(it));
     let resources: Vec<(&String, &Resource)> = resources.collect();
-    let page = page(request, &resources, |xml, (id, resource)| drift_of(xml, engine, stack, (id, resource), status))?;
+    let page = page(request, &resources, |xml, (id, resource)| {
+        drift_of(xml, engine, stack, (id, resource), status)
+    })?;
     Ok(listed("StackResourceDrifts", page))
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DetectStackResourceDrift.html>
 pub fn detect_stack_resource_drift(engine: &Engine, request: &Request) -> Answer {
-    let stack = engine.state.stack(seen(engine, request, request.required("StackName")?)?);
+    let stack = engine
+        .state
+        .stack(seen(engine, request, request.required("StackName")?)?);
     let id = request.required("LogicalResourceId")?;
-    let missing = || invalid(format!("Resource {id} does not exist for stack {}", stack.name));
+    let missing = || {
+        invalid(format!(
+            "Resource {id} does not exist for stack {}",
+            stack.name
+        ))
+    };
     let resource = stack.resources.get(id).ok_or_else(missing)?;
     if !is_supported(resource) {
-        return Err(invalid(format!("Drift detection is not supported for resource {id} of type {}", resource.kind)));
+        return Err(invalid(format!(
+            "Drift detection is not supported for resource {id} of type {}",
+            resource.kind
+        )));
     }
     let mut xml = Xml::new();
-    xml.element("StackResourceDrift", |xml| drift_of(xml, engine, stack, (id, resource), "IN_SYNC"));
+    xml.element("StackResourceDrift", |xml| {
+        drift_of(xml, engine, stack, (id, resource), "IN_SYNC")
+    });
     Ok(xml.finish())
 }
 
@@ -76,8 +117,17 @@ fn is_supported(resource: &Resource) -> bool {
     resource.physical_id.is_some() && catalog::resource_type(&resource.kind).is_some()
 }
 
-fn drift_of(xml: &mut Xml, engine: &Engine, stack: &Stack, (id, resource): (&str, &Resource), status: &str) {
-    let properties = resource.properties.iter().map(|(name, value)| (name.clone(), value.to_json()));
+fn drift_of(
+    xml: &mut Xml,
+    engine: &Engine,
+    stack: &Stack,
+    (id, resource): (&str, &Resource),
+    status: &str,
+) {
+    let properties = resource
+        .properties
+        .iter()
+        .map(|(name, value)| (name.clone(), value.to_json()));
     let properties = serde_json::Value::Object(properties.collect()).to_string();
     let at = stack.drift.as_ref().map_or(engine.now, |it| it.at);
     xml.text("StackId", &stack.id)

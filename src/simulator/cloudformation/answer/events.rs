@@ -31,25 +31,40 @@ enum OperationEvent<'e> {
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html>
 pub fn describe_events(engine: &Engine, request: &Request) -> Answer {
     let only_failed = request.flag("Filters.FailedEvents");
-    let mut events = match (request.text("ChangeSetName"), request.text("OperationId"), request.text("StackName")) {
+    let mut events = match (
+        request.text("ChangeSetName"),
+        request.text("OperationId"),
+        request.text("StackName"),
+    ) {
         (Some(_), ..) => {
             let (number, id) = change_set::find(engine, request)?;
             let stack = engine.state.stack(number);
-            vec![OperationEvent::OfChangeSet { stack, change_set: &stack.change_sets[&id] }]
+            vec![OperationEvent::OfChangeSet {
+                stack,
+                change_set: &stack.change_sets[&id],
+            }]
         }
         (None, Some(operation), _) => of_operation(engine, request, operation)?,
         (None, None, Some(name)) => {
             let missing = || invalid(format!("Stack [{name}] does not exist"));
-            let number =
-                engine.state.find(request.caller, name).filter(|it| !is_hidden(engine, *it)).ok_or_else(missing)?;
+            let number = engine
+                .state
+                .find(request.caller, name)
+                .filter(|it| !is_hidden(engine, *it))
+                .ok_or_else(missing)?;
             of_stack(engine.state.stack(number))
         }
         (None, None, None) => {
-            return Err(invalid("One of ChangeSetName, OperationId or StackName must be specified as input."));
+            return Err(invalid(
+                "One of ChangeSetName, OperationId or StackName must be specified as input.",
+            ));
         }
     };
     events.retain(|event| !only_failed || event.is_failure(engine.now));
-    Ok(listed("OperationEvents", page(request, &events, |xml, event| event.show(xml, engine.now))?))
+    Ok(listed(
+        "OperationEvents",
+        page(request, &events, |xml, event| event.show(xml, engine.now))?,
+    ))
 }
 
 fn of_operation<'e>(
@@ -76,15 +91,27 @@ fn of_operation<'e>(
 /// Newest first, with those of its change sets.
 fn of_stack(stack: &Stack) -> Vec<OperationEvent<'_>> {
     let mut ends: HashMap<Uuid, Timestamp> = HashMap::new();
-    for event in stack.events.iter().filter(|it| is_of_stack(it) && is_end(&it.status)) {
+    for event in stack
+        .events
+        .iter()
+        .filter(|it| is_of_stack(it) && is_end(&it.status))
+    {
         ends.insert(event.operation, event.at);
     }
-    let of_stack = stack.events.iter().rev().map(|event| OperationEvent::OfStack {
-        stack,
-        event,
-        ends: ends.get(&event.operation).copied(),
-    });
-    let of_sets = stack.change_sets.values().rev().map(|change_set| OperationEvent::OfChangeSet { stack, change_set });
+    let of_stack = stack
+        .events
+        .iter()
+        .rev()
+        .map(|event| OperationEvent::OfStack {
+            stack,
+            event,
+            ends: ends.get(&event.operation).copied(),
+        });
+    let of_sets = stack
+        .change_sets
+        .values()
+        .rev()
+        .map(|change_set| OperationEvent::OfChangeSet { stack, change_set });
     let mut all: Vec<_> = of_stack.chain(of_sets).collect();
     all.sort_by_key(|event| std::cmp::Reverse(event.at()));
     all
@@ -109,7 +136,9 @@ impl OperationEvent<'_> {
     fn is_failure(&self, now: Timestamp) -> bool {
         match self {
             Self::OfStack { event, .. } => event.status.is_failed(),
-            Self::OfChangeSet { change_set, .. } => change_set.status(now).0 == ChangeSetStatus::Failed,
+            Self::OfChangeSet { change_set, .. } => {
+                change_set.status(now).0 == ChangeSetStatus::Failed
+            }
         }
     }
 
@@ -131,12 +160,23 @@ fn event_of(xml: &mut Xml, stack: &Stack, event: &Event, ends: Option<Timestamp>
             status if status.is_failed() => "FAILED",
             _ => "SUCCEEDED",
         };
-        xml.text("OperationStatus", status).text("EventType", "STACK_EVENT");
+        xml.text("OperationStatus", status)
+            .text("EventType", "STACK_EVENT");
         xml.optional("StartTime", operation.map(|it| moment(it.begun)));
-        xml.optional("EndTime", ends.filter(|_| is_end(&event.status)).map(moment));
+        xml.optional(
+            "EndTime",
+            ends.filter(|_| is_end(&event.status)).map(moment),
+        );
     } else {
         let is_error = event.status.is_failed();
-        xml.text("EventType", if is_error { "PROVISIONING_ERROR" } else { "PROGRESS_EVENT" });
+        xml.text(
+            "EventType",
+            if is_error {
+                "PROVISIONING_ERROR"
+            } else {
+                "PROGRESS_EVENT"
+            },
+        );
     }
     event_members(xml, stack, event);
 }
@@ -157,7 +197,14 @@ fn change_set_of(xml: &mut Xml, stack: &Stack, change_set: &ChangeSet, now: Time
         .text("LogicalResourceId", &stack.name)
         .text("PhysicalResourceId", &stack.id)
         .text("ResourceType", STACK)
-        .text("Timestamp", moment(if is_ready { change_set.ready } else { change_set.created }))
+        .text(
+            "Timestamp",
+            moment(if is_ready {
+                change_set.ready
+            } else {
+                change_set.created
+            }),
+        )
         .text("StartTime", moment(change_set.created))
         .optional("EndTime", is_ready.then(|| moment(change_set.ready)));
 }

@@ -10,11 +10,19 @@ pub fn list_exports(engine: &Engine, request: &Request) -> Answer {
     let owned = |(account, region, _): &(String, String, String)| {
         *account == request.caller.account && *region == request.caller.region
     };
-    let exports: Vec<_> = engine.state.exports.iter().filter(|(key, _)| owned(key)).collect();
+    let exports: Vec<_> = engine
+        .state
+        .exports
+        .iter()
+        .filter(|(key, _)| owned(key))
+        .collect();
     let page = page(request, &exports, |xml, ((_, _, name), export)| {
-        xml.text("ExportingStackId", engine.state.exporter(request.caller, export))
-            .text("Name", name)
-            .text("Value", &export.value);
+        xml.text(
+            "ExportingStackId",
+            engine.state.exporter(request.caller, export),
+        )
+        .text("Name", name)
+        .text("Value", &export.value);
     })?;
     Ok(listed("Exports", page))
 }
@@ -22,9 +30,15 @@ pub fn list_exports(engine: &Engine, request: &Request) -> Answer {
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListImports.html>
 pub fn list_imports(engine: &Engine, request: &Request) -> Answer {
     let name = request.required("ExportName")?;
-    let importers: Vec<_> = engine.state.importers(request.caller, name).map(|stack| stack.name.clone()).collect();
+    let importers: Vec<_> = engine
+        .state
+        .importers(request.caller, name)
+        .map(|stack| stack.name.clone())
+        .collect();
     if importers.is_empty() {
-        return Err(invalid(format!("Export '{name}' is not imported by any stack.")));
+        return Err(invalid(format!(
+            "Export '{name}' is not imported by any stack."
+        )));
     }
     let mut xml = crate::simulator::xml::Xml::new();
     for importer in &importers {

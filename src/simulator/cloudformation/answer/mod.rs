@@ -1,6 +1,7 @@
 //! What callers are shown: stacks, their events and resources, templates, change sets, exports.
 //!
-//! Long lists come in pages. A token says where the next one begins, so that what has come meanwhile moves nothing.
+//! Long lists come in pages. A token says where the next one begins, so that what has come
+//! meanwhile moves nothing.
 
 mod change_sets;
 mod drift;
@@ -39,7 +40,9 @@ pub fn read(engine: &Engine, action: &str, request: &Request) -> Option<Answer> 
         "DescribeEvents" => events::describe_events(engine, request),
         "GetStackPolicy" => stacks::get_stack_policy(engine, request),
         "EstimateTemplateCost" => templates::estimate_template_cost(engine, request),
-        "DescribeStackDriftDetectionStatus" => drift::describe_stack_drift_detection_status(engine, request),
+        "DescribeStackDriftDetectionStatus" => {
+            drift::describe_stack_drift_detection_status(engine, request)
+        }
         "DescribeStackResourceDrifts" => drift::describe_stack_resource_drifts(engine, request),
         "DetectStackResourceDrift" => drift::detect_stack_resource_drift(engine, request),
         "ListTypes" => types::list_types(request),
@@ -53,7 +56,8 @@ pub fn read(engine: &Engine, action: &str, request: &Request) -> Option<Answer> 
 /// Of everything that is listed, so much comes at once.
 const PAGE: usize = 100;
 
-/// A page of a list: what comes after the place that the token names, and the token of what is left.
+/// A page of a list: what comes after the place that the token names, and the token of what is
+/// left.
 fn page<T>(
     request: &Request,
     items: &[T],
@@ -73,9 +77,14 @@ fn page<T>(
 /// # Errors
 /// It is no token of ours, or lies beyond the last place.
 fn continued_at(request: &Request, last: usize) -> Result<Option<usize>, ServiceError> {
-    let Some(token) = request.text("NextToken").filter(|token| !token.is_empty()) else { return Ok(None) };
+    let Some(token) = request.text("NextToken").filter(|token| !token.is_empty()) else {
+        return Ok(None);
+    };
     let bad = || invalid("The specified NextToken is invalid.");
-    place_of(token).filter(|place| *place <= last).map(Some).ok_or_else(bad)
+    place_of(token)
+        .filter(|place| *place <= last)
+        .map(Some)
+        .ok_or_else(bad)
 }
 
 fn token_of(place: usize) -> String {
@@ -84,13 +93,18 @@ fn token_of(place: usize) -> String {
 
 fn place_of(token: &str) -> Option<usize> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
-    String::from_utf8(bytes).ok()?.strip_prefix("next:")?.parse().ok()
+    String::from_utf8(bytes)
+        .ok()?
+        .strip_prefix("next:")?
+        .parse()
+        .ok()
 }
 
 /// A list under its name, and the token where there is more.
 fn listed(name: &str, page: (Xml, Option<String>)) -> String {
     let mut xml = Xml::new();
-    xml.raw(name, &page.0.finish()).optional("NextToken", page.1);
+    xml.raw(name, &page.0.finish())
+        .optional("NextToken", page.1);
     xml.finish()
 }
 
@@ -100,7 +114,10 @@ fn event_members(xml: &mut Xml, stack: &Stack, event: &Event) {
         .text("StackId", &stack.id)
         .text("OperationId", event.operation)
         .text("LogicalResourceId", &event.logical_id)
-        .text("PhysicalResourceId", event.physical_id.as_deref().unwrap_or_default())
+        .text(
+            "PhysicalResourceId",
+            event.physical_id.as_deref().unwrap_or_default(),
+        )
         .text("ResourceType", &event.kind)
         .text("Timestamp", moment(event.at))
         .text("ResourceStatus", event.status.as_str())
@@ -112,7 +129,10 @@ fn event_members(xml: &mut Xml, stack: &Stack, event: &Event) {
 /// What a resource was to be made of, as JSON.
 fn event_properties(event: &Event) -> Option<String> {
     let properties = event.properties.as_ref()?;
-    let object = properties.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
+    let object = properties
+        .iter()
+        .map(|(name, value)| (name.clone(), value.to_json()))
+        .collect();
     Some(serde_json::Value::Object(object).to_string())
 }
 
@@ -153,10 +173,21 @@ fn tags_of(xml: &mut Xml, tags: &[(String, String)]) {
 /// A stack that the caller can see by now.
 fn seen(engine: &Engine, request: &Request, name: &str) -> Result<StackNumber, ServiceError> {
     let missing = || invalid(format!("Stack with id {name} does not exist"));
-    let number = engine.state.find(request.caller, name).ok_or_else(missing)?;
-    if is_hidden(engine, number) { Err(missing()) } else { Ok(number) }
+    let number = engine
+        .state
+        .find(request.caller, name)
+        .ok_or_else(missing)?;
+    if is_hidden(engine, number) {
+        Err(missing())
+    } else {
+        Ok(number)
+    }
 }
 
 fn is_hidden(engine: &Engine, number: StackNumber) -> bool {
-    engine.state.stack(number).hidden_until.is_some_and(|until| engine.now < until)
+    engine
+        .state
+        .stack(number)
+        .hidden_until
+        .is_some_and(|until| engine.now < until)
 }

@@ -2,27 +2,35 @@
 
 use super::super::engine::Engine;
 use super::super::request::Request;
-use super::super::stack::{Event, OperationKind, Resource, RollbackConfiguration, Stack, StackNumber};
+use super::super::stack::{
+    Event, OperationKind, Resource, RollbackConfiguration, Stack, StackNumber,
+};
 use super::super::{Answer, ServiceError, invalid, revision};
 use super::{
-    PAGE, continued_at, event_members, is_hidden, listed, members, moment, page, parameters_of, seen, tags_of, token_of,
+    PAGE, continued_at, event_members, is_hidden, listed, members, moment, page, parameters_of,
+    seen, tags_of, token_of,
 };
 use crate::simulator::xml::Xml;
 use crate::status::{ResourceStatus, StackStatus};
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html>
 pub fn describe_stacks(engine: &Engine, request: &Request) -> Answer {
-    let stacks: Vec<(StackNumber, &Stack)> = match request.text("StackName").filter(|name| !name.is_empty()) {
-        Some(name) => {
-            let number = seen(engine, request, name)?;
-            vec![(number, engine.state.stack(number))]
-        }
-        None => {
-            let all = engine.state.of(request.caller);
-            all.filter(|(number, stack)| !stack.is_deleted() && !is_hidden(engine, *number)).collect()
-        }
-    };
-    Ok(listed("Stacks", newest_first(request, &stacks, |xml, stack| described(engine, xml, stack))?))
+    let stacks: Vec<(StackNumber, &Stack)> =
+        match request.text("StackName").filter(|name| !name.is_empty()) {
+            Some(name) => {
+                let number = seen(engine, request, name)?;
+                vec![(number, engine.state.stack(number))]
+            }
+            None => {
+                let all = engine.state.of(request.caller);
+                all.filter(|(number, stack)| !stack.is_deleted() && !is_hidden(engine, *number))
+                    .collect()
+            }
+        };
+    Ok(listed(
+        "Stacks",
+        newest_first(request, &stacks, |xml, stack| described(engine, xml, stack))?,
+    ))
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStacks.html>
@@ -30,8 +38,13 @@ pub fn list_stacks(engine: &Engine, request: &Request) -> Answer {
     let wanted = request.list("StackStatusFilter");
     let fits = |stack: &Stack| wanted.is_empty() || wanted.contains(&stack.status.as_str());
     let all = engine.state.of(request.caller);
-    let stacks: Vec<_> = all.filter(|(number, stack)| fits(stack) && !is_hidden(engine, *number)).collect();
-    Ok(listed("StackSummaries", newest_first(request, &stacks, |xml, stack| head(engine, xml, stack))?))
+    let stacks: Vec<_> = all
+        .filter(|(number, stack)| fits(stack) && !is_hidden(engine, *number))
+        .collect();
+    Ok(listed(
+        "StackSummaries",
+        newest_first(request, &stacks, |xml, stack| head(engine, xml, stack))?,
+    ))
 }
 
 /// A page of stacks. The token names the last one that was shown: newer ones stand before it.
@@ -66,20 +79,45 @@ fn head(engine: &Engine, xml: &mut Xml, stack: &Stack) {
 
 fn family(engine: &Engine, xml: &mut Xml, stack: &Stack) {
     if let Some(nested) = &stack.nested_in {
-        xml.text("ParentId", &engine.state.stack(nested.parent).id).text("RootId", &engine.state.stack(nested.root).id);
+        xml.text("ParentId", &engine.state.stack(nested.parent).id)
+            .text("RootId", &engine.state.stack(nested.root).id);
     }
     xml.element("DriftInformation", |xml| {
-        xml.text("StackDriftStatus", if stack.drift.is_some() { "IN_SYNC" } else { "NOT_CHECKED" })
-            .optional("LastCheckTimestamp", stack.drift.as_ref().map(|it| moment(it.at)));
+        xml.text(
+            "StackDriftStatus",
+            if stack.drift.is_some() {
+                "IN_SYNC"
+            } else {
+                "NOT_CHECKED"
+            },
+        )
+        .optional(
+            "LastCheckTimestamp",
+            stack.drift.as_ref().map(|it| moment(it.at)),
+        );
     });
     last_operations(xml, stack);
 }
 
-/// The operation that was done last, and the rollback that it may have led to. Working out change sets isn't counted.
+/// The operation that was done last, and the rollback that it may have led to. Working out change
+/// sets isn't counted.
 fn last_operations(xml: &mut Xml, stack: &Stack) {
-    let done: Vec<_> = stack.operations.iter().filter(|it| it.kind != OperationKind::CreateChangeSet).collect();
-    let is_rollback = |kind| matches!(kind, OperationKind::Rollback | OperationKind::ContinueRollback);
-    let rollbacks = done.iter().rev().take_while(|it| is_rollback(it.kind)).count();
+    let done: Vec<_> = stack
+        .operations
+        .iter()
+        .filter(|it| it.kind != OperationKind::CreateChangeSet)
+        .collect();
+    let is_rollback = |kind| {
+        matches!(
+            kind,
+            OperationKind::Rollback | OperationKind::ContinueRollback
+        )
+    };
+    let rollbacks = done
+        .iter()
+        .rev()
+        .take_while(|it| is_rollback(it.kind))
+        .count();
     let last = done.iter().rev().take(rollbacks + 1);
     if done.is_empty() {
         return;
@@ -87,7 +125,8 @@ fn last_operations(xml: &mut Xml, stack: &Stack) {
     xml.element("LastOperations", |xml| {
         for operation in last {
             xml.element("member", |xml| {
-                xml.text("OperationType", operation.kind.name()).text("OperationId", operation.id);
+                xml.text("OperationType", operation.kind.name())
+                    .text("OperationId", operation.id);
             });
         }
     });
@@ -97,15 +136,26 @@ fn last_operations(xml: &mut Xml, stack: &Stack) {
 pub fn get_stack_policy(engine: &Engine, request: &Request) -> Answer {
     let name = request.required("StackName")?;
     let missing = |_| invalid(format!("Stack [{name}] does not exist"));
-    let stack = engine.state.stack(seen(engine, request, name).map_err(missing)?);
-    let policy = stack.policy_during_update.as_ref().or(stack.policy.as_ref());
+    let stack = engine
+        .state
+        .stack(seen(engine, request, name).map_err(missing)?);
+    let policy = stack
+        .policy_during_update
+        .as_ref()
+        .or(stack.policy.as_ref());
     let mut xml = Xml::new();
     xml.optional("StackPolicyBody", policy.map(|it| it.text.clone()));
     Ok(xml.finish())
 }
 
 pub fn description(stack: &Stack) -> Option<&str> {
-    let description = stack.revision.as_ref()?.source.template.root.get("Description")?;
+    let description = stack
+        .revision
+        .as_ref()?
+        .source
+        .template
+        .root
+        .get("Description")?;
     Some(&description.text)
 }
 
@@ -160,9 +210,14 @@ fn list_unless_empty<T>(xml: &mut Xml, name: &str, items: &[T], show: impl Fn(&m
 /// It is there even if nothing is configured.
 pub fn rollback_configuration(xml: &mut Xml, rollback: &RollbackConfiguration) {
     xml.element("RollbackConfiguration", |xml| {
-        list_unless_empty(xml, "RollbackTriggers", &rollback.triggers, |xml, (arn, kind)| {
-            xml.text("Arn", arn).text("Type", kind);
-        });
+        list_unless_empty(
+            xml,
+            "RollbackTriggers",
+            &rollback.triggers,
+            |xml, (arn, kind)| {
+                xml.text("Arn", arn).text("Type", kind);
+            },
+        );
         xml.optional("MonitoringTimeInMinutes", rollback.monitoring_minutes);
     });
 }
@@ -171,7 +226,9 @@ pub fn rollback_configuration(xml: &mut Xml, rollback: &RollbackConfiguration) {
 pub fn describe_stack_events(engine: &Engine, request: &Request) -> Answer {
     let name = request.required("StackName")?;
     let missing = |_| invalid(format!("Stack [{name}] does not exist"));
-    let stack = engine.state.stack(seen(engine, request, name).map_err(missing)?);
+    let stack = engine
+        .state
+        .stack(seen(engine, request, name).map_err(missing)?);
     // The token counts from the oldest, so that newer ones don't shift the pages.
     let end = continued_at(request, stack.events.len())?.unwrap_or(stack.events.len());
     let start = end.saturating_sub(PAGE);
@@ -179,7 +236,10 @@ pub fn describe_stack_events(engine: &Engine, request: &Request) -> Answer {
     for event in stack.events[start..end].iter().rev() {
         xml.element("member", |xml| event_of(xml, stack, event));
     }
-    Ok(listed("StackEvents", (xml, (start > 0).then(|| token_of(start)))))
+    Ok(listed(
+        "StackEvents",
+        (xml, (start > 0).then(|| token_of(start))),
+    ))
 }
 
 fn event_of(xml: &mut Xml, stack: &Stack, event: &Event) {
@@ -189,7 +249,9 @@ fn event_of(xml: &mut Xml, stack: &Stack, event: &Event) {
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackResources.html>
 pub fn list_stack_resources(engine: &Engine, request: &Request) -> Answer {
-    let stack = engine.state.stack(seen(engine, request, request.required("StackName")?)?);
+    let stack = engine
+        .state
+        .stack(seen(engine, request, request.required("StackName")?)?);
     let resources: Vec<_> = stack.resources.iter().collect();
     let page = page(request, &resources, |xml, (id, resource)| {
         resource_of(xml, id, resource, "LastUpdatedTimestamp");
@@ -202,7 +264,10 @@ fn resource_of(xml: &mut Xml, id: &str, resource: &Resource, when: &str) {
         .optional("PhysicalResourceId", resource.physical_id.as_deref())
         .text("ResourceType", &resource.kind)
         .text(when, moment(resource.changed))
-        .text("ResourceStatus", resource.status.as_ref().map_or("", ResourceStatus::as_str))
+        .text(
+            "ResourceStatus",
+            resource.status.as_ref().map_or("", ResourceStatus::as_str),
+        )
         .optional("ResourceStatusReason", resource.reason.as_deref())
         .element("DriftInformation", |xml| {
             xml.text("StackResourceDriftStatus", "NOT_CHECKED");
@@ -220,7 +285,8 @@ pub fn describe_stack_resource(engine: &Engine, request: &Request) -> Answer {
     let resource = stack.resources.get(id).ok_or_else(missing)?;
     let mut xml = Xml::new();
     xml.element("StackResourceDetail", |xml| {
-        xml.text("StackName", &stack.name).text("StackId", &stack.id);
+        xml.text("StackName", &stack.name)
+            .text("StackId", &stack.id);
         resource_of(xml, id, resource, "LastUpdatedTimestamp");
         xml.text("Metadata", metadata(engine, number, id));
     });
@@ -229,30 +295,59 @@ pub fn describe_stack_resource(engine: &Engine, request: &Request) -> Answer {
 
 /// A resource's `Metadata` as JSON; an empty object where the template has none.
 fn metadata(engine: &Engine, number: StackNumber, id: &str) -> String {
-    let resource = revision::now(engine.cloud, engine.state, number, |evaluator| evaluator.one_resource(id));
+    let resource = revision::now(engine.cloud, engine.state, number, |evaluator| {
+        evaluator.one_resource(id)
+    });
     let resource = resource.and_then(Result::ok).flatten();
-    let metadata = resource.as_ref().and_then(|resource| resource.body.get("Metadata"));
-    metadata.map_or_else(|| "{}".to_owned(), |metadata| metadata.to_json().to_string())
+    let metadata = resource
+        .as_ref()
+        .and_then(|resource| resource.body.get("Metadata"));
+    metadata.map_or_else(
+        || "{}".to_owned(),
+        |metadata| metadata.to_json().to_string(),
+    )
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResources.html>
 pub fn describe_stack_resources(engine: &Engine, request: &Request) -> Answer {
-    let stack = match (request.text("StackName"), request.text("PhysicalResourceId")) {
+    let stack = match (
+        request.text("StackName"),
+        request.text("PhysicalResourceId"),
+    ) {
         (Some(name), _) => engine.state.stack(seen(engine, request, name)?),
         (None, Some(physical_id)) => {
-            let has = |stack: &Stack| stack.resources.values().any(|it| it.physical_id.as_deref() == Some(physical_id));
+            let has = |stack: &Stack| {
+                stack
+                    .resources
+                    .values()
+                    .any(|it| it.physical_id.as_deref() == Some(physical_id))
+            };
             let missing = || invalid(format!("Stack for {physical_id} does not exist"));
-            engine.state.of(request.caller).map(|(_, stack)| stack).find(|stack| has(stack)).ok_or_else(missing)?
+            engine
+                .state
+                .of(request.caller)
+                .map(|(_, stack)| stack)
+                .find(|stack| has(stack))
+                .ok_or_else(missing)?
         }
-        (None, None) => return Err(invalid("Either StackName or PhysicalResourceId must be specified")),
+        (None, None) => {
+            return Err(invalid(
+                "Either StackName or PhysicalResourceId must be specified",
+            ));
+        }
     };
     let wanted = request.text("LogicalResourceId");
     let mut xml = Xml::new();
     // No more than so many; ListStackResources has them all.
-    for (id, resource) in stack.resources.iter().filter(|(id, _)| wanted.is_none_or(|wanted| wanted == *id)).take(PAGE)
+    for (id, resource) in stack
+        .resources
+        .iter()
+        .filter(|(id, _)| wanted.is_none_or(|wanted| wanted == *id))
+        .take(PAGE)
     {
         xml.element("member", |xml| {
-            xml.text("StackName", &stack.name).text("StackId", &stack.id);
+            xml.text("StackName", &stack.name)
+                .text("StackId", &stack.id);
             resource_of(xml, id, resource, "Timestamp");
         });
     }

@@ -22,24 +22,41 @@ use crate::yaml::Node;
 pub fn get_template(engine: &Engine, request: &Request) -> Answer {
     let stack_name = request.text("StackName").filter(|name| !name.is_empty());
     let (number, revision) = match (request.text("ChangeSetName"), stack_name) {
-        (Some(name), None) if !name.starts_with("arn:") => return Err(invalid("StackName is a required parameter.")),
+        (Some(name), None) if !name.starts_with("arn:") => {
+            return Err(invalid("StackName is a required parameter."));
+        }
         (Some(_), _) => {
             let (number, id) = super::super::change_set::find(engine, request)?;
             let change_set = &engine.state.stack(number).change_sets[&id];
-            let Some(begun) = &change_set.begun else { return Ok(template(Some(&change_set.source.text))) };
+            let Some(begun) = &change_set.begun else {
+                return Ok(template(Some(&change_set.source.text)));
+            };
             (number, Some(&begun.revision))
         }
         (None, Some(name)) => {
             let number = seen(engine, request, name)?;
             (number, engine.state.stack(number).revision.as_ref())
         }
-        (None, None) => return Err(invalid("StackName is required if ChangeSetName is not specified.")),
+        (None, None) => {
+            return Err(invalid(
+                "StackName is required if ChangeSetName is not specified.",
+            ));
+        }
     };
     // The template of a stack in review is its change set's.
-    let Some(revision) = revision else { return Ok(template(None)) };
+    let Some(revision) = revision else {
+        return Ok(template(None));
+    };
     let processed = match request.text("TemplateStage") {
         Some("Original") => None,
-        _ => revision::evaluate(engine.cloud, engine.state, number, revision, Sight::default(), |it| it.processed()),
+        _ => revision::evaluate(
+            engine.cloud,
+            engine.state,
+            number,
+            revision,
+            Sight::default(),
+            |it| it.processed(),
+        ),
     };
     let body = processed.map(|json| json.to_string());
     Ok(template(body.as_deref().or(Some(&revision.source.text))))
@@ -54,12 +71,17 @@ fn template(body: Option<&str>) -> String {
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ValidateTemplate.html>
 pub fn validate_template(engine: &Engine, request: &Request) -> Answer {
-    let source =
-        sent(engine, request)?.ok_or_else(|| invalid("Either Template URL or Template Body must be specified."))?;
+    let source = sent(engine, request)?
+        .ok_or_else(|| invalid("Either Template URL or Template Body must be specified."))?;
     let stack = evaluated(&source, request.caller);
-    let is_of_template =
-        |message: &str| !message.starts_with("Parameter") && !message.contains("Unable to get mapping");
-    if let Some(failure) = stack.failures.iter().find(|failure| is_of_template(&failure.message)) {
+    let is_of_template = |message: &str| {
+        !message.starts_with("Parameter") && !message.contains("Unable to get mapping")
+    };
+    if let Some(failure) = stack
+        .failures
+        .iter()
+        .find(|failure| is_of_template(&failure.message))
+    {
         return Err(invalid(failure.message.clone()));
     }
     let mut xml = Xml::new();
@@ -73,11 +95,19 @@ pub fn get_template_summary(engine: &Engine, request: &Request) -> Answer {
     let source = match (sent(engine, request)?, request.text("StackName")) {
         (Some(source), _) => source,
         (None, Some(name)) => of_stack(engine, request, name)?,
-        (None, None) => return Err(invalid("Either Template URL, Template Body or Stack Name must be specified.")),
+        (None, None) => {
+            return Err(invalid(
+                "Either Template URL, Template Body or Stack Name must be specified.",
+            ));
+        }
     };
     let stack = evaluated(&source, request.caller);
     let root = &source.template.root;
-    if let Some(failure) = stack.failures.iter().find(|failure| failure.message.starts_with("Template format error")) {
+    if let Some(failure) = stack
+        .failures
+        .iter()
+        .find(|failure| failure.message.starts_with("Template format error"))
+    {
         return Err(invalid(failure.message.clone()));
     }
     let mut xml = Xml::new();
@@ -91,8 +121,15 @@ pub fn get_template_summary(engine: &Engine, request: &Request) -> Answer {
         }
     }
     members(&mut xml, "ResourceTypes", by_type.keys());
-    xml.optional("Version", root.get("AWSTemplateFormatVersion").map(|version| &version.text));
-    xml.optional("Metadata", root.get("Metadata").map(|metadata| metadata.to_json()));
+    xml.optional(
+        "Version",
+        root.get("AWSTemplateFormatVersion")
+            .map(|version| &version.text),
+    );
+    xml.optional(
+        "Metadata",
+        root.get("Metadata").map(|metadata| metadata.to_json()),
+    );
     xml.element("ResourceIdentifierSummaries", |xml| {
         for (kind, ids) in &by_type {
             xml.element("member", |xml| {
@@ -110,9 +147,16 @@ pub fn get_template_summary(engine: &Engine, request: &Request) -> Answer {
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_EstimateTemplateCost.html>
 pub fn estimate_template_cost(engine: &Engine, request: &Request) -> Answer {
-    sent(engine, request)?.ok_or_else(|| invalid("Either Template URL or Template Body must be specified."))?;
+    sent(engine, request)?
+        .ok_or_else(|| invalid("Either Template URL or Template Body must be specified."))?;
     let mut xml = Xml::new();
-    xml.text("Url", format!("https://calculator.aws/#/estimate?id={}", uuid::Uuid::new_v4().simple()));
+    xml.text(
+        "Url",
+        format!(
+            "https://calculator.aws/#/estimate?id={}",
+            uuid::Uuid::new_v4().simple()
+        ),
+    );
     Ok(xml.finish())
 }
 
@@ -129,13 +173,18 @@ fn identifiers(kind: &str) -> Vec<&'static str> {
 fn of_stack(engine: &Engine, request: &Request, name: &str) -> Result<Arc<Source>, ServiceError> {
     let stack = engine.state.stack(seen(engine, request, name)?);
     let none = || invalid("GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.");
-    stack.revision.as_ref().map(|revision| revision.source.clone()).ok_or_else(none)
+    stack
+        .revision
+        .as_ref()
+        .map(|revision| revision.source.clone())
+        .ok_or_else(none)
 }
 
 fn sent(engine: &Engine, request: &Request) -> Result<Option<Arc<Source>>, ServiceError> {
     let text = request.template(engine.cloud)?;
     // Nothing is kept of a template that only is looked at.
-    text.map(|text| super::super::source::Sources::default().read(&text)).transpose()
+    text.map(|text| super::super::source::Sources::default().read(&text))
+        .transpose()
 }
 
 /// With nothing known but the defaults.
@@ -143,7 +192,12 @@ fn evaluated(source: &Source, caller: &Caller) -> template::Stack {
     let partition = catalog::partition_of(&caller.region);
     let place = Place::new(&caller.region, partition.name, partition.dns_suffix);
     let givens: Givens = IndexMap::new();
-    template::evaluate(&source.template, &place, &givens, &Offline(&Templates::default()))
+    template::evaluate(
+        &source.template,
+        &place,
+        &givens,
+        &Offline(&Templates::default()),
+    )
 }
 
 fn parameters(xml: &mut Xml, source: &Source, in_full: bool) {
@@ -152,11 +206,13 @@ fn parameters(xml: &mut Xml, source: &Source, in_full: bool) {
         for parameter in &source.template.parameters {
             let member = |name: &str| Some(&*declared?.get(&parameter.key)?.get(name)?.text);
             xml.element("member", |xml| {
-                xml.text("ParameterKey", &parameter.key).optional("DefaultValue", parameter.default_text());
+                xml.text("ParameterKey", &parameter.key)
+                    .optional("DefaultValue", parameter.default_text());
                 if in_full {
                     xml.text("ParameterType", &parameter.kind);
                 }
-                xml.text("NoEcho", parameter.no_echo).optional("Description", member("Description"));
+                xml.text("NoEcho", parameter.no_echo)
+                    .optional("Description", member("Description"));
                 if in_full {
                     xml.element("ParameterConstraints", |xml| {
                         if !parameter.allowed_values.is_empty() {
@@ -170,20 +226,36 @@ fn parameters(xml: &mut Xml, source: &Source, in_full: bool) {
 }
 
 fn about(xml: &mut Xml, source: &Source, stack: &template::Stack) {
-    xml.optional("Description", source.template.root.get("Description").map(|description| &description.text));
+    xml.optional(
+        "Description",
+        source
+            .template
+            .root
+            .get("Description")
+            .map(|description| &description.text),
+    );
     let required = required_capabilities(stack, &source.template);
-    let kinds =
-        stack.resources.values().map(|resource| resource.kind.as_str()).filter(|kind| kind.starts_with("AWS::IAM::"));
+    let kinds = stack
+        .resources
+        .values()
+        .map(|resource| resource.kind.as_str())
+        .filter(|kind| kind.starts_with("AWS::IAM::"));
     let mut kinds: Vec<&str> = kinds.collect();
     kinds.sort_unstable();
     kinds.dedup();
     if !required.is_empty() {
-        let because = format!("The following resource(s) require capabilities: [{}]", kinds.join(", "));
+        let because = format!(
+            "The following resource(s) require capabilities: [{}]",
+            kinds.join(", ")
+        );
         xml.optional("CapabilitiesReason", (!kinds.is_empty()).then_some(because));
         members(xml, "Capabilities", required);
     }
     let transforms = source.template.root.get("Transform");
-    let calls = transforms.map(|it| it.as_sequence().map_or_else(|| vec![it], |items| items.iter().collect()));
+    let calls = transforms.map(|it| {
+        it.as_sequence()
+            .map_or_else(|| vec![it], |items| items.iter().collect())
+    });
     let name = |call: &Node| match call.is_scalar() {
         true => Some(call.text.to_string()),
         false => Some(call.get("Name")?.text.to_string()),

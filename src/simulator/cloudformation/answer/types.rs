@@ -18,8 +18,12 @@ pub fn list_types(request: &Request) -> Answer {
     let category = request.text("Filters.Category").unwrap_or("AWS_TYPES");
     let prefix = request.text("Filters.TypeNamePrefix").unwrap_or_default();
     let is_offered = is_public && is_resource && category == "AWS_TYPES";
-    let offers = |name: &&str| is_offered && name.starts_with(prefix) && is_offered_in(request.caller, name);
-    let names: Vec<&str> = catalog::resource_type_names().into_iter().filter(offers).collect();
+    let offers =
+        |name: &&str| is_offered && name.starts_with(prefix) && is_offered_in(request.caller, name);
+    let names: Vec<&str> = catalog::resource_type_names()
+        .into_iter()
+        .filter(offers)
+        .collect();
     let page = page(request, &names, |xml, name| {
         xml.text("Type", "RESOURCE")
             .text("TypeName", name)
@@ -32,11 +36,24 @@ pub fn list_types(request: &Request) -> Answer {
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeType.html>
 pub fn describe_type(request: &Request) -> Answer {
-    let by_arn = || request.text("Arn").and_then(|arn| arn.rsplit('/').next()).map(|name| name.replace('-', "::"));
+    let by_arn = || {
+        request
+            .text("Arn")
+            .and_then(|arn| arn.rsplit('/').next())
+            .map(|name| name.replace('-', "::"))
+    };
     let name = request.text("TypeName").map(str::to_owned).or_else(by_arn);
     let name = name.ok_or_else(|| invalid("Either TypeName or Arn must be specified."))?;
-    let missing = || ServiceError::new(404, "TypeNotFoundException", format!("The type '{name}' cannot be found."));
-    let known = catalog::resource_type(&name).filter(|_| is_offered_in(request.caller, &name)).ok_or_else(missing)?;
+    let missing = || {
+        ServiceError::new(
+            404,
+            "TypeNotFoundException",
+            format!("The type '{name}' cannot be found."),
+        )
+    };
+    let known = catalog::resource_type(&name)
+        .filter(|_| is_offered_in(request.caller, &name))
+        .ok_or_else(missing)?;
     let service = name.split("::").nth(1).unwrap_or_default().to_lowercase();
     let mut xml = Xml::new();
     xml.text("Arn", arn(request.caller, &name))
@@ -57,15 +74,25 @@ fn is_offered_in(caller: &Caller, name: &str) -> bool {
 
 fn arn(caller: &Caller, name: &str) -> String {
     let partition = catalog::partition_of(&caller.region).name;
-    format!("arn:{partition}:cloudformation:{}::type/resource/{}", caller.region, name.replace("::", "-"))
+    format!(
+        "arn:{partition}:cloudformation:{}::type/resource/{}",
+        caller.region,
+        name.replace("::", "-")
+    )
 }
 
 /// The type's schema in CloudFormation's form, without what the catalogue leaves out.
 fn schema(known: &ResourceType) -> String {
     let pointers = |paths: &[&str]| -> Vec<String> {
-        paths.iter().map(|path| format!("/properties/{}", path.replace('.', "/"))).collect()
+        paths
+            .iter()
+            .map(|path| format!("/properties/{}", path.replace('.', "/")))
+            .collect()
     };
-    let definitions = known.definitions.iter().map(|(name, shape)| ((*name).to_owned(), shape_of(shape)));
+    let definitions = known
+        .definitions
+        .iter()
+        .map(|(name, shape)| ((*name).to_owned(), shape_of(shape)));
     json!({
         "typeName": known.name,
         "properties": properties(&known.properties),
@@ -81,14 +108,21 @@ fn schema(known: &ResourceType) -> String {
 }
 
 fn properties(object: &Object) -> Map<String, Json> {
-    object.properties.iter().map(|(name, property)| ((*name).to_owned(), shape_of(&property.shape))).collect()
+    object
+        .properties
+        .iter()
+        .map(|(name, property)| ((*name).to_owned(), shape_of(&property.shape)))
+        .collect()
 }
 
 fn shape_of(shape: &Shape) -> Json {
     match shape {
         Shape::Anything => json!({}),
         Shape::Json(types) => {
-            let names: Vec<String> = types.iter().map(|kind| format!("{kind:?}").to_lowercase()).collect();
+            let names: Vec<String> = types
+                .iter()
+                .map(|kind| format!("{kind:?}").to_lowercase())
+                .collect();
             match names.as_slice() {
                 [one] => json!({ "type": one }),
                 several => json!({ "type": several }),

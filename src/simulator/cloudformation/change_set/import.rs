@@ -30,59 +30,112 @@ pub fn read(request: &Request) -> Result<Vec<Import>, ServiceError> {
         let logical_id = (*members.get("LogicalResourceId")?).to_owned();
         let kind = (*members.get("ResourceType")?).to_owned();
         let physical_id = identifier(&kind, &members)?;
-        Some(Import { logical_id, kind, physical_id })
+        Some(Import {
+            logical_id,
+            kind,
+            physical_id,
+        })
     };
-    let imports = request.structures("ResourcesToImport").into_iter().map(import).collect::<Option<Vec<_>>>();
-    let none = || invalid("Each resource to import must have a logical ID, a resource type and a resource identifier.");
+    let imports = request
+        .structures("ResourcesToImport")
+        .into_iter()
+        .map(import)
+        .collect::<Option<Vec<_>>>();
+    let none = || {
+        invalid(
+            "Each resource to import must have a logical ID, a resource type and a resource \
+             identifier.",
+        )
+    };
     let imports = imports.ok_or_else(none)?;
     match imports.is_empty() {
-        true => Err(invalid("At least one resource to import must be specified for an import change set.")),
+        true => Err(invalid(
+            "At least one resource to import must be specified for an import change set.",
+        )),
         false => Ok(imports),
     }
 }
 
 /// The physical ID: the parts of the type's identifier in order, with `|` between them.
 fn identifier(kind: &str, members: &BTreeMap<&str, &str>) -> Option<String> {
-    let entry = |number: usize, part: &str| members.get(format!("ResourceIdentifier.entry.{number}.{part}").as_str());
-    let given: Vec<(&str, &str)> =
-        (1..).map_while(|number| Some((*entry(number, "key")?, *entry(number, "value")?))).collect();
-    let known = catalog::resource_type(kind).map(|it| it.primary_identifier).unwrap_or_default();
-    let value = |name: &&str| given.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
+    let entry = |number: usize, part: &str| {
+        members.get(format!("ResourceIdentifier.entry.{number}.{part}").as_str())
+    };
+    let given: Vec<(&str, &str)> = (1..)
+        .map_while(|number| Some((*entry(number, "key")?, *entry(number, "value")?)))
+        .collect();
+    let known = catalog::resource_type(kind)
+        .map(|it| it.primary_identifier)
+        .unwrap_or_default();
+    let value = |name: &&str| {
+        given
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| *value)
+    };
     let in_order: Vec<&str> = known.iter().filter_map(value).collect();
-    let parts = if in_order.len() == given.len() { in_order } else { given.iter().map(|(_, value)| *value).collect() };
+    let parts = if in_order.len() == given.len() {
+        in_order
+    } else {
+        given.iter().map(|(_, value)| *value).collect()
+    };
     (!parts.is_empty()).then(|| parts.join("|"))
 }
 
 /// # Errors
-/// A resource isn't in the template, or could be deleted with the stack without anybody wanting it; outputs are new.
-pub fn check(imports: &[Import], foreseen: &Foreseen, outputs: &[Output]) -> Result<(), ServiceError> {
+/// A resource isn't in the template, or could be deleted with the stack without anybody wanting it;
+/// outputs are new.
+pub fn check(
+    imports: &[Import],
+    foreseen: &Foreseen,
+    outputs: &[Output],
+) -> Result<(), ServiceError> {
     let resources = &foreseen.stack.resources;
     let named = |ids: Vec<&str>| ids.join(", ");
-    let missing: Vec<&str> =
-        imports.iter().map(|it| it.logical_id.as_str()).filter(|id| !resources.contains_key(*id)).collect();
+    let missing: Vec<&str> = imports
+        .iter()
+        .map(|it| it.logical_id.as_str())
+        .filter(|id| !resources.contains_key(*id))
+        .collect();
     if !missing.is_empty() {
-        return Err(invalid(format!("Resources [{}] do not exist in the template", named(missing))));
+        return Err(invalid(format!(
+            "Resources [{}] do not exist in the template",
+            named(missing)
+        )));
     }
     let unprotected: Vec<&str> = imports
         .iter()
         .map(|it| it.logical_id.as_str())
-        .filter(|id| resources.get(*id).is_none_or(|it| !it.body.contains_key("DeletionPolicy")))
+        .filter(|id| {
+            resources
+                .get(*id)
+                .is_none_or(|it| !it.body.contains_key("DeletionPolicy"))
+        })
         .collect();
     if !unprotected.is_empty() {
         return Err(invalid(format!(
-            "The following resources to import [{}] must have DeletionPolicy attribute specified in the template.",
+            "The following resources to import [{}] must have DeletionPolicy attribute specified \
+             in the template.",
             named(unprotected)
         )));
     }
-    if foreseen.stack.outputs.keys().any(|key| outputs.iter().all(|it| it.key != *key)) {
-        return Err(invalid("As part of the import operation, you cannot modify or add [Outputs]"));
+    if foreseen
+        .stack
+        .outputs
+        .keys()
+        .any(|key| outputs.iter().all(|it| it.key != *key))
+    {
+        return Err(invalid(
+            "As part of the import operation, you cannot modify or add [Outputs]",
+        ));
     }
     Ok(())
 }
 
 impl Engine<'_> {
-    /// Makes imports of new resources that exist already, and gives their physical IDs: those with a name of their own in
-    /// the template, which stay when their stack goes, and which no stack has.
+    /// Makes imports of new resources that exist already, and gives their physical IDs: those with
+    /// a name of their own in the template, which stay when their stack goes, and which no stack
+    /// has.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-automatically.html>
     pub(super) fn import_existing(
         &self,
@@ -94,14 +147,25 @@ impl Engine<'_> {
         let owner = &self.state.stack(number).owner;
         let existing = |change: &ResourceChange| {
             let id = &change.logical_id;
-            let wanted = foreseen.stack.resources.get(id).filter(|_| change.action == Action::Add)?;
-            let [name] = catalog::resource_type(&wanted.kind)?.primary_identifier[..] else { return None };
+            let wanted = foreseen
+                .stack
+                .resources
+                .get(id)
+                .filter(|_| change.action == Action::Add)?;
+            let [name] = catalog::resource_type(&wanted.kind)?.primary_identifier[..] else {
+                return None;
+            };
             // A name that a function makes isn't looked for.
-            written?.get(id)?.get("Properties")?.get(name).filter(|it| it.is_scalar())?;
+            written?
+                .get(id)?
+                .get("Properties")?
+                .get(name)
+                .filter(|it| it.is_scalar())?;
             let policy = wanted.body.get("DeletionPolicy").and_then(Value::as_text);
             policy.filter(|policy| matches!(policy.as_str(), "Retain" | "RetainExceptOnCreate"))?;
             let name = wanted.properties()?.get(name)?.as_text()?;
-            self.exists_outside(owner, &wanted.kind, &name).then(|| (id.clone(), name))
+            self.exists_outside(owner, &wanted.kind, &name)
+                .then(|| (id.clone(), name))
         };
         let found: BTreeMap<String, String> = changes.by_name.iter().filter_map(existing).collect();
         for change in changes.by_name.iter_mut().chain(&mut changes.by_value) {
@@ -120,13 +184,21 @@ impl Engine<'_> {
 /// Something else would change.
 pub fn settle(imports: &[Import], changes: &mut Changes) -> Result<(), ServiceError> {
     let is_imported = |it: &ResourceChange| {
-        it.action == Action::Add && imports.iter().any(|import| import.logical_id == it.logical_id)
+        it.action == Action::Add
+            && imports
+                .iter()
+                .any(|import| import.logical_id == it.logical_id)
     };
-    let others: Vec<&str> =
-        changes.by_value.iter().filter(|it| !is_imported(it)).map(|it| it.logical_id.as_str()).collect();
+    let others: Vec<&str> = changes
+        .by_value
+        .iter()
+        .filter(|it| !is_imported(it))
+        .map(|it| it.logical_id.as_str())
+        .collect();
     if !others.is_empty() {
         return Err(invalid(format!(
-            "You have modified resources [{}] in your template that are not being imported. Update, create or delete \
+            "You have modified resources [{}] in your template that are not being imported. \
+             Update, create or delete \
              operations cannot be executed during import operations.",
             others.join(", ")
         )));

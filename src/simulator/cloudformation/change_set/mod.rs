@@ -1,7 +1,8 @@
 //! Change sets: what an update would do, shown before it is done.
 //!
 //! - `calls`: they are created, executed and deleted
-//! - `comparison`: what becomes of each resource, and why; `context`: a resource and its values as change sets show them
+//! - `comparison`: what becomes of each resource, and why; `context`: a resource and its values as
+//!   change sets show them
 //! - `nested`: change sets of nested stacks, which come and go with their root's
 //! - `import`: change sets that bring existing resources into a stack
 
@@ -162,14 +163,19 @@ impl ChangeSet {
     pub fn status_reason(&self, now: Timestamp) -> Option<&str> {
         match self.status(now) {
             (ChangeSetStatus::Failed, _) => self.refused.as_deref(),
-            (ChangeSetStatus::CreateComplete, "UNAVAILABLE") => Some("Executable from root change set"),
+            (ChangeSetStatus::CreateComplete, "UNAVAILABLE") => {
+                Some("Executable from root change set")
+            }
             _ => None,
         }
     }
 
     /// Whether its execution has begun, however it went on.
     pub fn is_executed(&self) -> bool {
-        matches!(self.execution, Execution::Running | Execution::Complete | Execution::Failed)
+        matches!(
+            self.execution,
+            Execution::Running | Execution::Complete | Execution::Failed
+        )
     }
 
     /// Takes note of what the stack that executes it has become.
@@ -178,9 +184,9 @@ impl ChangeSet {
             return;
         }
         match status {
-            StackStatus::CreateComplete | StackStatus::UpdateComplete | StackStatus::ImportComplete => {
-                self.execution = Execution::Complete
-            }
+            StackStatus::CreateComplete
+            | StackStatus::UpdateComplete
+            | StackStatus::ImportComplete => self.execution = Execution::Complete,
             status if status.is_complete() || status.is_failed() => {
                 self.execution = Execution::Failed;
             }
@@ -208,11 +214,17 @@ impl ResourceChange {
 
 impl Detail {
     fn direct(target: DetailTarget, is_dynamic: bool) -> Self {
-        Self { target, source: ChangeSource::DirectModification, is_dynamic, cause: None }
+        Self {
+            target,
+            source: ChangeSource::DirectModification,
+            is_dynamic,
+            cause: None,
+        }
     }
 
     /// Whether the resource is replaced for it: `Always` and dynamic is `Conditionally`.
-    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html> (`Replacement`)
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html>
+    /// (`Replacement`)
     fn replaces(&self) -> Replaces {
         match self.target.replaces {
             Replaces::Always if self.is_dynamic => Replaces::Conditionally,
@@ -224,6 +236,13 @@ impl Detail {
 impl DetailTarget {
     fn new(attribute: &str, name: Option<&str>, replaces: Replaces) -> Self {
         let (attribute, name) = (attribute.to_owned(), name.map(str::to_owned));
-        Self { attribute, name, replaces, path: None, before: None, after: None }
+        Self {
+            attribute,
+            name,
+            replaces,
+            path: None,
+            before: None,
+            after: None,
+        }
     }
 }

@@ -35,7 +35,8 @@ struct Wanted {
 }
 
 impl Engine<'_> {
-    /// Creates change sets for the nested stacks that are added or change, and for those that they nest.
+    /// Creates change sets for the nested stacks that are added or change, and for those that they
+    /// nest.
     ///
     /// # Errors
     /// CloudFormation's words for the one that failed, for which the parent's fails as well.
@@ -46,13 +47,24 @@ impl Engine<'_> {
         changes: &mut Changes,
         nested: &mut Vec<(StackNumber, String)>,
     ) -> Result<(), String> {
-        let is_nested =
-            |it: &&super::ResourceChange| it.kind == STACK && matches!(it.action, Action::Add | Action::Modify);
-        let ids: Vec<String> = changes.by_name.iter().filter(is_nested).map(|it| it.logical_id.clone()).collect();
+        let is_nested = |it: &&super::ResourceChange| {
+            it.kind == STACK && matches!(it.action, Action::Add | Action::Modify)
+        };
+        let ids: Vec<String> = changes
+            .by_name
+            .iter()
+            .filter(is_nested)
+            .map(|it| it.logical_id.clone())
+            .collect();
         let mut failed = None;
         for id in ids {
-            let properties = foreseen.stack.resources.get(&id).and_then(|it| it.properties());
-            let Some((child, change_set)) = properties.and_then(|it| self.nested_change_set(parent, &id, it, nested))
+            let properties = foreseen
+                .stack
+                .resources
+                .get(&id)
+                .and_then(|it| it.properties());
+            let Some((child, change_set)) =
+                properties.and_then(|it| self.nested_change_set(parent, &id, it, nested))
             else {
                 continue;
             };
@@ -63,15 +75,21 @@ impl Engine<'_> {
             }
             if change_set.refused.is_some() {
                 let id = &change_set.id;
-                failed = Some(format!("Nested change set {id} was not successfully created: Currently in FAILED."));
+                failed = Some(format!(
+                    "Nested change set {id} was not successfully created: Currently in FAILED."
+                ));
             }
             nested.push((child, change_set.id.clone()));
-            self.state.stack_mut(child).change_sets.insert(change_set.id.clone(), change_set);
+            self.state
+                .stack_mut(child)
+                .change_sets
+                .insert(change_set.id.clone(), change_set);
         }
         failed.map_or(Ok(()), Err)
     }
 
-    /// The change set of one nested stack; none where its template can't be had, which its creation will tell.
+    /// The change set of one nested stack; none where its template can't be had, which its creation
+    /// will tell.
     fn nested_change_set(
         &mut self,
         parent: &Parent,
@@ -80,19 +98,40 @@ impl Engine<'_> {
         nested: &mut Vec<(StackNumber, String)>,
     ) -> Option<(StackNumber, ChangeSet)> {
         let wanted = self.wanted(properties)?;
-        let existing = self.state.stack(parent.number).resources.get(logical_id).and_then(|it| it.child);
+        let existing = self
+            .state
+            .stack(parent.number)
+            .resources
+            .get(logical_id)
+            .and_then(|it| it.child);
         let (new, settings) = match existing.map(|child| self.state.stack(child)) {
-            Some(stack) => (None, Settings { tags: tags(parent.settings, properties), ..stack.settings.clone() }),
+            Some(stack) => (
+                None,
+                Settings {
+                    tags: tags(parent.settings, properties),
+                    ..stack.settings.clone()
+                },
+            ),
             None => {
-                let new = self.new_nested(parent.number, logical_id, parent.settings, properties).ok()?;
+                let new = self
+                    .new_nested(parent.number, logical_id, parent.settings, properties)
+                    .ok()?;
                 let settings = new.settings.clone();
                 (Some(new), settings)
             }
         };
-        let (owner, stack_name, stack_id) = match (&new, existing.map(|child| self.state.stack(child))) {
-            (Some(NewNested { owner, name, id, .. }), _) => (owner.clone(), name.clone(), id.clone()),
-            (None, stack) => stack.map(|it| (it.owner.clone(), it.name.to_string(), it.id.to_string()))?,
-        };
+        let (owner, stack_name, stack_id) =
+            match (&new, existing.map(|child| self.state.stack(child))) {
+                (
+                    Some(NewNested {
+                        owner, name, id, ..
+                    }),
+                    _,
+                ) => (owner.clone(), name.clone(), id.clone()),
+                (None, stack) => {
+                    stack.map(|it| (it.owner.clone(), it.name.to_string(), it.id.to_string()))?
+                }
+            };
         let target = Target {
             caller: &owner,
             name: &stack_name,
@@ -100,10 +139,26 @@ impl Engine<'_> {
             notification_arns: &settings.notification_arns,
             number: existing,
         };
-        let Wanted { source, given, unknown } = wanted;
+        let Wanted {
+            source,
+            given,
+            unknown,
+        } = wanted;
         let capabilities = &settings.capabilities;
-        let inner = foresee_nested(self.cloud, self.state, target, &source, given, &unknown, capabilities);
-        if inner.as_ref().err().is_some_and(|error| is_unrunnable(&error.message)) {
+        let inner = foresee_nested(
+            self.cloud,
+            self.state,
+            target,
+            &source,
+            given,
+            &unknown,
+            capabilities,
+        );
+        if inner
+            .as_ref()
+            .err()
+            .is_some_and(|error| is_unrunnable(&error.message))
+        {
             return None;
         }
         let child = match new {
@@ -112,7 +167,11 @@ impl Engine<'_> {
         };
         let name = format!("{}-{logical_id}", parent.name);
         let mut change_set = ChangeSet {
-            kind: if existing.is_some() { ChangeSetKind::Update } else { ChangeSetKind::Create },
+            kind: if existing.is_some() {
+                ChangeSetKind::Update
+            } else {
+                ChangeSetKind::Create
+            },
             includes_nested_stacks: true,
             parent: Some(parent.id.to_owned()),
             root: Some(parent.root.to_owned()),
@@ -133,7 +192,9 @@ impl Engine<'_> {
             root: parent.root,
             settings: &change_set.settings,
         };
-        change_set.refused = self.look_into(&own, &inner, &mut change_set.changes, nested).err();
+        change_set.refused = self
+            .look_into(&own, &inner, &mut change_set.changes, nested)
+            .err();
         change_set.begun = Some(inner.begun());
         Some((child, change_set))
     }
@@ -142,22 +203,47 @@ impl Engine<'_> {
         let (text, mut given) = asked(self.cloud, properties).ok()?;
         let unknown: BTreeSet<String> = match properties.get("Parameters") {
             Some(Value::Map(parameters)) => {
-                let unknown = parameters.iter().filter(|(_, value)| value.unknown().is_some());
+                let unknown = parameters
+                    .iter()
+                    .filter(|(_, value)| value.unknown().is_some());
                 unknown.map(|(key, _)| key.clone()).collect()
             }
             _ => BTreeSet::new(),
         };
-        given.extend(unknown.iter().map(|key| (key.clone(), KNOWN_AFTER_APPLY.to_owned())));
+        given.extend(
+            unknown
+                .iter()
+                .map(|key| (key.clone(), KNOWN_AFTER_APPLY.to_owned())),
+        );
         let source = self.state.sources.read(&text).ok()?;
-        Some(Wanted { source, given, unknown })
+        Some(Wanted {
+            source,
+            given,
+            unknown,
+        })
     }
 
     /// A nested stack that exists only for its change set.
     fn add_reviewed(&mut self, new: NewNested) -> StackNumber {
-        let NewNested { owner, name, id, nested_in, .. } = new;
-        let child = self.add_stack(&owner, &name, &id, Settings::default(), Some(nested_in), self.now);
+        let NewNested {
+            owner,
+            name,
+            id,
+            nested_in,
+            ..
+        } = new;
+        let child = self.add_stack(
+            &owner,
+            &name,
+            &id,
+            Settings::default(),
+            Some(nested_in),
+            self.now,
+        );
         let reason = Some("User Initiated".to_owned());
-        self.state.stack_mut(child).becomes(StackStatus::ReviewInProgress, reason, self.now);
+        self.state
+            .stack_mut(child)
+            .becomes(StackStatus::ReviewInProgress, reason, self.now);
         child
     }
 

@@ -43,19 +43,41 @@ impl Engine<'_> {
         let name = request.required("StackName")?;
         let token = request.token("CreateStack");
         let number = self.state.find(request.caller, name);
-        let in_review = number.filter(|number| self.stack(*number).status == StackStatus::ReviewInProgress);
-        if let Some(there) = number.filter(|_| in_review.is_none()).map(|number| self.stack(number)) {
+        let in_review =
+            number.filter(|number| self.stack(*number).status == StackStatus::ReviewInProgress);
+        if let Some(there) = number
+            .filter(|_| in_review.is_none())
+            .map(|number| self.stack(number))
+        {
             return match token.is_some() && there.token == token {
                 true => Ok(stack_and_operation(there)),
-                false => Err(error("AlreadyExistsException", format!("Stack [{name}] already exists"))),
+                false => Err(error(
+                    "AlreadyExistsException",
+                    format!("Stack [{name}] already exists"),
+                )),
             };
         }
-        let id = in_review.map_or_else(|| new_id(request.caller, name), |number| self.stack(number).id.to_string());
+        let id = in_review.map_or_else(
+            || new_id(request.caller, name),
+            |number| self.stack(number).id.to_string(),
+        );
         let policy = request.stack_policy(self.cloud, "StackPolicy")?;
         let (source, given, settings) = self.asked_of_creation(request)?;
         let acknowledged = settings.clone();
-        let foreseen = self.foresee_for(request.caller, (name, &id, None), &source, given, &acknowledged)?;
-        request.allow_types(foreseen.stack.resources.values().map(|resource| &*resource.kind))?;
+        let foreseen = self.foresee_for(
+            request.caller,
+            (name, &id, None),
+            &source,
+            given,
+            &acknowledged,
+        )?;
+        request.allow_types(
+            foreseen
+                .stack
+                .resources
+                .values()
+                .map(|resource| &*resource.kind),
+        )?;
         let number = match in_review {
             Some(number) => {
                 let stack = self.state.stack_mut(number);
@@ -89,11 +111,27 @@ impl Engine<'_> {
         let stack = self.stack(number);
         let (name, id) = (stack.name.clone(), stack.id.clone());
         let acknowledged = Settings {
-            capabilities: request.list("Capabilities").into_iter().map(str::to_owned).collect(),
+            capabilities: request
+                .list("Capabilities")
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             ..settings.clone()
         };
-        let foreseen = self.foresee_for(request.caller, (&name, &id, Some(number)), &source, given, &acknowledged)?;
-        request.allow_types(foreseen.stack.resources.values().map(|resource| &*resource.kind))?;
+        let foreseen = self.foresee_for(
+            request.caller,
+            (&name, &id, Some(number)),
+            &source,
+            given,
+            &acknowledged,
+        )?;
+        request.allow_types(
+            foreseen
+                .stack
+                .resources
+                .values()
+                .map(|resource| &*resource.kind),
+        )?;
         // What a transform makes of a template may differ each time.
         let is_transformed = source.template.root.get("Transform").is_some();
         let is_tagged = settings.tags != self.stack(number).settings.tags;
@@ -114,43 +152,72 @@ impl Engine<'_> {
     pub fn delete_stack(&mut self, request: &Request) -> Answer {
         let name = request.required("StackName")?;
         let is_forced = request.text("DeletionMode") == Some("FORCE_DELETE_STACK");
-        let Some(number) = self.state.find(request.caller, name) else { return Ok(String::new()) };
+        let Some(number) = self.state.find(request.caller, name) else {
+            return Ok(String::new());
+        };
         let stack = self.stack(number);
         if stack.is_deleted() || stack.status == StackStatus::DeleteInProgress {
             return Ok(String::new());
         }
         if stack.settings.is_protected {
-            let message = format!("Stack [{}] cannot be deleted while TerminationProtection is enabled", stack.name);
+            let message = format!(
+                "Stack [{}] cannot be deleted while TerminationProtection is enabled",
+                stack.name
+            );
             return Err(invalid(message));
         }
         if stack.is_busy() && stack.status != StackStatus::CreateInProgress {
             let (id, status) = (&stack.id, &stack.status);
-            return Err(invalid(format!("Stack {id} cannot be deleted while in status {status}")));
+            return Err(invalid(format!(
+                "Stack {id} cannot be deleted while in status {status}"
+            )));
         }
-        let retain: Vec<String> = request.list("RetainResources").into_iter().map(str::to_owned).collect();
+        let retain: Vec<String> = request
+            .list("RetainResources")
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
         if stack.status != StackStatus::DeleteFailed && (!retain.is_empty() || is_forced) {
-            let what = if is_forced { "DeletionMode FORCE_DELETE_STACK" } else { "RetainResources" };
+            let what = if is_forced {
+                "DeletionMode FORCE_DELETE_STACK"
+            } else {
+                "RetainResources"
+            };
             let message = format!(
-                "Invalid operation on stack [{}]. {what} can only be used when the stack is in the DELETE_FAILED state.",
+                "Invalid operation on stack [{}]. {what} can only be used when the stack is in the \
+                 DELETE_FAILED state.",
                 stack.id
             );
             return Err(invalid(message));
         }
         if let Some(unknown) = retain.iter().find(|id| !stack.resources.contains_key(*id)) {
-            return Err(invalid(format!("Resource {unknown} does not exist for stack {}", stack.name)));
+            return Err(invalid(format!(
+                "Resource {unknown} does not exist for stack {}",
+                stack.name
+            )));
         }
         let token = request.token("DeleteStack");
         self.state.stack_mut(number).token = token;
-        self.begin_deletion(number, Some(BY_USER), retain.into_iter(), is_forced, self.now);
+        self.begin_deletion(
+            number,
+            Some(BY_USER),
+            retain.into_iter(),
+            is_forced,
+            self.now,
+        );
         Ok(String::new())
     }
 
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateTerminationProtection.html>
     pub fn update_termination_protection(&mut self, request: &Request) -> Answer {
-        let number = self.state.found(request.caller, request.required("StackName")?)?;
+        let number = self
+            .state
+            .found(request.caller, request.required("StackName")?)?;
         let stack = self.state.stack_mut(number);
         if stack.nested_in.is_some() {
-            return Err(invalid("TerminationProtection cannot be set on nested stacks."));
+            return Err(invalid(
+                "TerminationProtection cannot be set on nested stacks.",
+            ));
         }
         stack.settings.is_protected = request.flag("EnableTerminationProtection");
         let mut xml = Xml::new();
@@ -162,8 +229,11 @@ impl Engine<'_> {
     pub fn set_stack_policy(&mut self, request: &Request) -> Answer {
         let name = request.required("StackName")?;
         let missing = || invalid(format!("Stack [{name}] does not exist"));
-        let number =
-            self.state.find(request.caller, name).filter(|it| !self.stack(*it).is_deleted()).ok_or_else(missing)?;
+        let number = self
+            .state
+            .find(request.caller, name)
+            .filter(|it| !self.stack(*it).is_deleted())
+            .ok_or_else(missing)?;
         let policy = request.stack_policy(self.cloud, "StackPolicy")?;
         if let Some(policy) = policy {
             self.state.stack_mut(number).policy = Some(policy);
@@ -174,34 +244,64 @@ impl Engine<'_> {
     /// What a stack that doesn't exist yet is asked to be: template, parameters and settings.
     pub fn asked_of_creation(&mut self, request: &Request) -> Result<Asked, ServiceError> {
         let settings = request.settings()?;
-        let source = self.state.sources.read(&request.required_template(self.cloud)?)?;
+        let source = self
+            .state
+            .sources
+            .read(&request.required_template(self.cloud)?)?;
         Ok((source, revision::given(request, None)?, settings))
     }
 
     /// What an update asks for, on top of what the stack has.
-    pub fn asked_of_update(&mut self, number: StackNumber, request: &Request) -> Result<Asked, ServiceError> {
+    pub fn asked_of_update(
+        &mut self,
+        number: StackNumber,
+        request: &Request,
+    ) -> Result<Asked, ServiceError> {
         let text = request.template(self.cloud)?;
         let stack = self.state.stack(number);
         let source = match (text, &stack.revision) {
             (Some(text), _) => self.state.sources.read(&text)?,
-            (None, Some(revision)) if request.flag("UsePreviousTemplate") => revision.source.clone(),
-            (None, _) => return Err(invalid("Either Template URL or Template Body must be specified.")),
+            (None, Some(revision)) if request.flag("UsePreviousTemplate") => {
+                revision.source.clone()
+            }
+            (None, _) => {
+                return Err(invalid(
+                    "Either Template URL or Template Body must be specified.",
+                ));
+            }
         };
         let stack = self.stack(number);
         let given = revision::given(request, stack.revision.as_ref())?;
         let asked = request.settings()?;
-        let has = |list: &str| request.parameters.iter().any(|(name, _)| name.starts_with(list));
+        let has = |list: &str| {
+            request
+                .parameters
+                .iter()
+                .any(|(name, _)| name.starts_with(list))
+        };
         let kept = &stack.settings;
         let settings = Settings {
-            tags: if has("Tags.") { asked.tags } else { kept.tags.clone() },
+            tags: if has("Tags.") {
+                asked.tags
+            } else {
+                kept.tags.clone()
+            },
             notification_arns: if has("NotificationARNs") {
                 asked.notification_arns
             } else {
                 kept.notification_arns.clone()
             },
             role_arn: asked.role_arn.or_else(|| kept.role_arn.clone()),
-            rollback: if has("RollbackConfiguration.") { asked.rollback } else { kept.rollback.clone() },
-            capabilities: if has("Capabilities") { asked.capabilities } else { kept.capabilities.clone() },
+            rollback: if has("RollbackConfiguration.") {
+                asked.rollback
+            } else {
+                kept.rollback.clone()
+            },
+            capabilities: if has("Capabilities") {
+                asked.capabilities
+            } else {
+                kept.capabilities.clone()
+            },
             disable_rollback: request.flag("DisableRollback"),
             ..kept.clone()
         };
@@ -217,18 +317,35 @@ impl Engine<'_> {
         given: IndexMap<String, String>,
         acknowledged: &Settings,
     ) -> Result<Foreseen, ServiceError> {
-        let target = Target { caller, name, id, notification_arns: &acknowledged.notification_arns, number };
-        let foreseen = foresee(self.cloud, self.state, target, source, given, &acknowledged.capabilities)?;
-        let Some(stack) = number.map(|number| self.stack(number)) else { return Ok(foreseen) };
-        let other_kind = foreseen
-            .stack
-            .resources
-            .iter()
-            .filter(|(id, wanted)| stack.resources.get(*id).is_some_and(|there| *there.kind != *wanted.kind));
+        let target = Target {
+            caller,
+            name,
+            id,
+            notification_arns: &acknowledged.notification_arns,
+            number,
+        };
+        let foreseen = foresee(
+            self.cloud,
+            self.state,
+            target,
+            source,
+            given,
+            &acknowledged.capabilities,
+        )?;
+        let Some(stack) = number.map(|number| self.stack(number)) else {
+            return Ok(foreseen);
+        };
+        let other_kind = foreseen.stack.resources.iter().filter(|(id, wanted)| {
+            stack
+                .resources
+                .get(*id)
+                .is_some_and(|there| *there.kind != *wanted.kind)
+        });
         let other_kind: Vec<&str> = other_kind.map(|(id, _)| id.as_str()).collect();
         if !other_kind.is_empty() {
             let message = format!(
-                "Update of resource type is not permitted. The new template modifies resource type of the following \
+                "Update of resource type is not permitted. The new template modifies resource type \
+                 of the following \
                  resources: [{}]",
                 other_kind.join(", ")
             );
@@ -242,7 +359,10 @@ impl Engine<'_> {
         if UPDATABLE.contains(&stack.status) {
             return Ok(());
         }
-        Err(invalid(format!("Stack:{} is in {} state and can not be updated.", stack.id, stack.status)))
+        Err(invalid(format!(
+            "Stack:{} is in {} state and can not be updated.",
+            stack.id, stack.status
+        )))
     }
 
     pub fn add_stack(
@@ -255,7 +375,10 @@ impl Engine<'_> {
         at: Timestamp,
     ) -> StackNumber {
         let parent = nested_in.as_ref().map(|nested| nested.parent);
-        let hidden = self.cloud.scenario.hidden_for(HiddenKind::Stack, &owner.region, name);
+        let hidden = self
+            .cloud
+            .scenario
+            .hidden_for(HiddenKind::Stack, &owner.region, name);
         self.state.add(Stack {
             id: Arc::from(id),
             name: Arc::from(name),
@@ -289,8 +412,16 @@ impl Engine<'_> {
 
     pub fn begin_creation(&mut self, number: StackNumber, begun: Begun, at: Timestamp) {
         let tasks = made_by(&begun);
-        let Begun { revision, fails, imports } = begun;
-        let operation = Operation { reason: fails, imports, ..Operation::new(Phase::Create, tasks) };
+        let Begun {
+            revision,
+            fails,
+            imports,
+        } = begun;
+        let operation = Operation {
+            reason: fails,
+            imports,
+            ..Operation::new(Phase::Create, tasks)
+        };
         let stack = self.state.stack_mut(number);
         stack.imports.clone_from(&revision.imports);
         stack.revision = Some(revision);
@@ -304,9 +435,19 @@ impl Engine<'_> {
         }
     }
 
-    pub fn begin_update(&mut self, number: StackNumber, begun: Begun, settings: Option<Settings>, at: Timestamp) {
+    pub fn begin_update(
+        &mut self,
+        number: StackNumber,
+        begun: Begun,
+        settings: Option<Settings>,
+        at: Timestamp,
+    ) {
         let updated = made_by(&begun);
-        let Begun { revision, fails, imports } = begun;
+        let Begun {
+            revision,
+            fails,
+            imports,
+        } = begun;
         let stack = self.state.stack_mut(number);
         let before = Before {
             revision: stack.revision.take(),
@@ -324,9 +465,19 @@ impl Engine<'_> {
         self.becomes(number, StackStatus::UpdateInProgress, reason, at);
         let denied = self.denied_deletions(number, &before);
         for (id, reason) in &denied {
-            self.resource_becomes(number, id, ResourceStatus::UpdateFailed, Some(Reason::Owned(reason.clone())), at);
+            self.resource_becomes(
+                number,
+                id,
+                ResourceStatus::UpdateFailed,
+                Some(Reason::Owned(reason.clone())),
+                at,
+            );
         }
-        let tasks = if denied.is_empty() { updated } else { Vec::new() };
+        let tasks = if denied.is_empty() {
+            updated
+        } else {
+            Vec::new()
+        };
         let operation = Operation {
             reason: fails,
             failed: denied.into_iter().map(|(id, _)| id).collect(),
@@ -340,10 +491,18 @@ impl Engine<'_> {
     /// Resources that the update would delete against the stack's policy.
     fn denied_deletions(&self, number: StackNumber, before: &Before) -> Vec<(String, String)> {
         let stack = self.stack(number);
-        let Some((policy, revision)) = stack.policy_in_force().zip(stack.revision.as_ref()) else { return Vec::new() };
-        let removed = before.resources.iter().filter(|(id, _)| !revision.depends_on.contains_key(*id));
+        let Some((policy, revision)) = stack.policy_in_force().zip(stack.revision.as_ref()) else {
+            return Vec::new();
+        };
+        let removed = before
+            .resources
+            .iter()
+            .filter(|(id, _)| !revision.depends_on.contains_key(*id));
         let denied = |(id, resource): (&String, &Resource)| {
-            Some((id.clone(), policy.denial(UpdateAction::Delete, id, &resource.kind)?))
+            Some((
+                id.clone(),
+                policy.denial(UpdateAction::Delete, id, &resource.kind)?,
+            ))
         };
         removed.filter_map(denied).collect()
     }
@@ -356,39 +515,67 @@ impl Engine<'_> {
         is_forced: bool,
         at: Timestamp,
     ) {
-        self.becomes(number, StackStatus::DeleteInProgress, reason.map(str::to_owned), at);
+        self.becomes(
+            number,
+            StackStatus::DeleteInProgress,
+            reason.map(str::to_owned),
+            at,
+        );
         let stack = self.stack(number);
-        let exported = self.state.exports.iter().filter(|(_, export)| export.stack == Some(number));
+        let exported = self
+            .state
+            .exports
+            .iter()
+            .filter(|(_, export)| export.stack == Some(number));
         let mut used = exported.filter_map(|((_, _, name), _)| {
-            let user = self.state.importers(&stack.owner, name).find(|user| user.id != stack.id)?;
+            let user = self
+                .state
+                .importers(&stack.owner, name)
+                .find(|user| user.id != stack.id)?;
             Some((name, user))
         });
         if let Some((name, user)) = used.next() {
-            let reason = format!("Export {name} cannot be deleted as it is in use by {}", user.name);
+            let reason = format!(
+                "Export {name} cannot be deleted as it is in use by {}",
+                user.name
+            );
             self.state.stack_mut(number).operation = None;
             self.becomes(number, StackStatus::DeleteFailed, Some(reason.clone()), at);
             return self.report(number, Phase::Delete, Some(reason), at);
         }
         let deleted = deletions(stack);
-        let operation = Operation { retain: retain.collect(), is_forced, ..Operation::new(Phase::Delete, deleted) };
+        let operation = Operation {
+            retain: retain.collect(),
+            is_forced,
+            ..Operation::new(Phase::Delete, deleted)
+        };
         self.operate(number, operation, at);
     }
 
     /// Whether an update would do anything.
     pub fn would_change(&self, number: StackNumber, foreseen: &Foreseen) -> bool {
         let stack = self.stack(number);
-        let Some(old) = &stack.revision else { return true };
-        if matches!(stack.status, StackStatus::CreateFailed | StackStatus::UpdateFailed) {
+        let Some(old) = &stack.revision else {
+            return true;
+        };
+        if matches!(
+            stack.status,
+            StackStatus::CreateFailed | StackStatus::UpdateFailed
+        ) {
             return true;
         }
         if self.changes_resources(number, foreseen) {
             return true;
         }
-        if old.source.text == foreseen.revision.source.text && old.given == foreseen.revision.given {
+        if old.source.text == foreseen.revision.source.text && old.given == foreseen.revision.given
+        {
             return false;
         }
-        let now = revision::now(self.cloud, self.state, number, |evaluator| evaluator.outputs().ok());
-        now.flatten().is_none_or(|now| now != foreseen.stack.outputs)
+        let now = revision::now(self.cloud, self.state, number, |evaluator| {
+            evaluator.outputs().ok()
+        });
+        now.flatten()
+            .is_none_or(|now| now != foreseen.stack.outputs)
     }
 }
 
@@ -404,12 +591,18 @@ fn made_by(begun: &Begun) -> Vec<Task> {
 
 pub fn new_id(owner: &Caller, name: &str) -> String {
     let partition = catalog::partition_of(&owner.region).name;
-    format!("arn:{partition}:cloudformation:{}:{}:stack/{name}/{}", owner.region, owner.account, Uuid::new_v4())
+    format!(
+        "arn:{partition}:cloudformation:{}:{}:stack/{name}/{}",
+        owner.region,
+        owner.account,
+        Uuid::new_v4()
+    )
 }
 
 /// What calls answer that begin an operation.
 pub(super) fn stack_and_operation(stack: &Stack) -> String {
     let mut xml = Xml::new();
-    xml.text("StackId", &stack.id).text("OperationId", stack.operation_id());
+    xml.text("StackId", &stack.id)
+        .text("OperationId", stack.operation_id());
     xml.finish()
 }

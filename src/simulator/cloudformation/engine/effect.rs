@@ -1,5 +1,5 @@
-//! Resources that are more than an entry in a stack: buckets and their policies, parameters and secrets are there for the
-//! other services, with the tags that CloudFormation puts on them
+//! Resources that are more than an entry in a stack: buckets and their policies, parameters and
+//! secrets are there for the other services, with the tags that CloudFormation puts on them
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-resource-tags.html>).
 
 use jiff::Timestamp;
@@ -16,16 +16,32 @@ use crate::template::Value;
 
 type Properties = indexmap::IndexMap<String, Value>;
 
-/// Makes the thing, and gives its physical ID: the invented one, but where its service has given it another.
-pub fn make(cloud: &Cloud, stack: &Stack, facts: &Facts, physical_id: String, at: Timestamp) -> Result<String, String> {
+/// Makes the thing, and gives its physical ID: the invented one, but where its service has given it
+/// another.
+pub fn make(
+    cloud: &Cloud,
+    stack: &Stack,
+    facts: &Facts,
+    physical_id: String,
+    at: Timestamp,
+) -> Result<String, String> {
     let owner = &stack.owner;
     match facts.kind {
         "AWS::S3::Bucket" => {
             if cloud.s3.bucket(&physical_id).is_some() {
                 return Err(format!("{physical_id} already exists"));
             }
-            cloud.s3.create_bucket(owner, &physical_id, at).map_err(|error| error.message)?;
-            set_up_bucket(cloud, stack, facts.logical_id, &physical_id, facts.properties);
+            cloud
+                .s3
+                .create_bucket(owner, &physical_id, at)
+                .map_err(|error| error.message)?;
+            set_up_bucket(
+                cloud,
+                stack,
+                facts.logical_id,
+                &physical_id,
+                facts.properties,
+            );
             Ok(physical_id)
         }
         "AWS::S3::BucketPolicy" => {
@@ -37,17 +53,35 @@ pub fn make(cloud: &Cloud, stack: &Stack, facts: &Facts, physical_id: String, at
             if cloud.ssm.parameter(owner, &physical_id).is_some() {
                 return Err(format!("{physical_id} already exists."));
             }
-            put_parameter(cloud, stack, facts.logical_id, &physical_id, facts.properties, at);
+            put_parameter(
+                cloud,
+                stack,
+                facts.logical_id,
+                &physical_id,
+                facts.properties,
+                at,
+            );
             Ok(physical_id)
         }
         "AWS::SecretsManager::Secret" => {
             let name = text(facts.properties.get("Name"));
             let name = name.unwrap_or_else(|| {
-                format!("{}-{}", facts.logical_id, Alphanumeric.sample_string(&mut rand::rng(), 12))
+                format!(
+                    "{}-{}",
+                    facts.logical_id,
+                    Alphanumeric.sample_string(&mut rand::rng(), 12)
+                )
             });
-            let made = cloud.secrets.create(owner, &name, secret(facts.properties).as_deref(), at);
+            let made = cloud
+                .secrets
+                .create(owner, &name, secret(facts.properties).as_deref(), at);
             let arn = made.map_err(|error| error.message)?;
-            cloud.secrets.describe(owner, &arn, description(stack, facts.logical_id, facts.properties), at);
+            cloud.secrets.describe(
+                owner,
+                &arn,
+                description(stack, facts.logical_id, facts.properties),
+                at,
+            );
             Ok(arn)
         }
         "AWS::SecretsManager::ResourcePolicy" => {
@@ -62,15 +96,25 @@ pub fn make(cloud: &Cloud, stack: &Stack, facts: &Facts, physical_id: String, at
 ///
 /// # Errors
 /// The service refuses, in its words.
-pub fn change(cloud: &Cloud, stack: &Stack, id: &str, resource: &Resource, at: Timestamp) -> Result<(), String> {
-    let Some(physical_id) = resource.physical_id.as_deref() else { return Ok(()) };
+pub fn change(
+    cloud: &Cloud,
+    stack: &Stack,
+    id: &str,
+    resource: &Resource,
+    at: Timestamp,
+) -> Result<(), String> {
+    let Some(physical_id) = resource.physical_id.as_deref() else {
+        return Ok(());
+    };
     let (owner, properties) = (&stack.owner, &resource.properties);
     match &*resource.kind {
         "AWS::S3::Bucket" => set_up_bucket(cloud, stack, id, physical_id, properties),
         "AWS::S3::BucketPolicy" => put_bucket_policy(cloud, properties)?,
         "AWS::SSM::Parameter" => put_parameter(cloud, stack, id, physical_id, properties, at),
         "AWS::SecretsManager::Secret" => {
-            cloud.secrets.describe(owner, physical_id, description(stack, id, properties), at);
+            cloud
+                .secrets
+                .describe(owner, physical_id, description(stack, id, properties), at);
             let given = text(properties.get("SecretString"));
             let current = cloud.secrets.value(owner, physical_id, None, None).ok();
             let is_other = |value: &String| current.as_ref() != Some(value);
@@ -89,9 +133,14 @@ pub fn exists(cloud: &Cloud, owner: &Caller, kind: &str, physical_id: &str) -> O
     Some(match kind {
         "AWS::S3::Bucket" => cloud.s3.bucket(physical_id).is_some(),
         "AWS::SSM::Parameter" => cloud.ssm.parameter(owner, physical_id).is_some(),
-        "AWS::SecretsManager::Secret" => cloud.secrets.value(owner, physical_id, None, None).is_ok(),
+        "AWS::SecretsManager::Secret" => {
+            cloud.secrets.value(owner, physical_id, None, None).is_ok()
+        }
         "AWS::EC2::KeyPair" => {
-            cloud.seeds.has(owner, "AWS::EC2::KeyPair::KeyName", physical_id) == Some(true)
+            cloud
+                .seeds
+                .has(owner, "AWS::EC2::KeyPair::KeyName", physical_id)
+                == Some(true)
                 || cloud.key_pairs.has(owner, physical_id)
         }
         _ => return None,
@@ -102,21 +151,34 @@ pub fn exists(cloud: &Cloud, owner: &Caller, kind: &str, physical_id: &str) -> O
 pub fn missing(cloud: &Cloud, stack: &Stack, resource: &Resource) -> Option<String> {
     let physical_id = resource.physical_id.as_deref()?;
     let is_missing = exists(cloud, &stack.owner, &resource.kind, physical_id) == Some(false);
-    is_missing.then(|| format!("Resource of type '{}' with identifier '{physical_id}' was not found.", resource.kind))
+    is_missing.then(|| {
+        format!(
+            "Resource of type '{}' with identifier '{physical_id}' was not found.",
+            resource.kind
+        )
+    })
 }
 
 /// # Errors
 /// The service refuses, in its words.
-pub fn unmake(cloud: &Cloud, stack: &Stack, resource: &Resource, physical_id: &str) -> Result<(), String> {
+pub fn unmake(
+    cloud: &Cloud,
+    stack: &Stack,
+    resource: &Resource,
+    physical_id: &str,
+) -> Result<(), String> {
     match &*resource.kind {
         "AWS::S3::Bucket" => match cloud.s3.delete_bucket(physical_id) {
-            Err(error) if error.code != "NoSuchBucket" => {
-                Err(format!("{} (Service: S3, Status Code: {})", error.message, error.status))
-            }
+            Err(error) if error.code != "NoSuchBucket" => Err(format!(
+                "{} (Service: S3, Status Code: {})",
+                error.message, error.status
+            )),
             _ => Ok(()),
         },
         "AWS::S3::BucketPolicy" => {
-            cloud.s3.delete_policy(&text(resource.properties.get("Bucket")).unwrap_or_default());
+            cloud
+                .s3
+                .delete_policy(&text(resource.properties.get("Bucket")).unwrap_or_default());
             Ok(())
         }
         "AWS::SSM::Parameter" => {
@@ -143,17 +205,23 @@ pub fn tags(properties: &Properties) -> Vec<(String, String)> {
             let pair = |tag: &Value| Some((text(member(tag, "Key"))?, text(member(tag, "Value"))?));
             items.iter().filter_map(pair).collect()
         }
-        Some(Value::Map(entries)) => {
-            entries.iter().filter_map(|(key, value)| Some((key.clone(), value.as_text()?))).collect()
-        }
+        Some(Value::Map(entries)) => entries
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), value.as_text()?)))
+            .collect(),
         _ => Vec::new(),
     }
 }
 
 /// All tags of a resource: its own, the stack's, and those that say where it comes from.
 fn all_tags(stack: &Stack, logical_id: &str, properties: &Properties) -> Vec<(String, String)> {
-    let origin = [("stack-name", &*stack.name), ("logical-id", logical_id), ("stack-id", &*stack.id)];
-    let origin = origin.map(|(name, value)| (format!("aws:cloudformation:{name}"), value.to_owned()));
+    let origin = [
+        ("stack-name", &*stack.name),
+        ("logical-id", logical_id),
+        ("stack-id", &*stack.id),
+    ];
+    let origin =
+        origin.map(|(name, value)| (format!("aws:cloudformation:{name}"), value.to_owned()));
     let mut all: Vec<(String, String)> = origin.into();
     for (key, value) in stack.settings.tags.iter().cloned().chain(tags(properties)) {
         match all.iter_mut().find(|(known, _)| *known == key) {
@@ -164,19 +232,48 @@ fn all_tags(stack: &Stack, logical_id: &str, properties: &Properties) -> Vec<(St
     all
 }
 
-fn set_up_bucket(cloud: &Cloud, stack: &Stack, logical_id: &str, name: &str, properties: &Properties) {
-    cloud.s3.set_up_bucket(name, &all_tags(stack, logical_id, properties), &json(properties));
+fn set_up_bucket(
+    cloud: &Cloud,
+    stack: &Stack,
+    logical_id: &str,
+    name: &str,
+    properties: &Properties,
+) {
+    cloud.s3.set_up_bucket(
+        name,
+        &all_tags(stack, logical_id, properties),
+        &json(properties),
+    );
 }
 
 fn put_bucket_policy(cloud: &Cloud, properties: &Properties) -> Result<(), String> {
     let bucket = text(properties.get("Bucket")).unwrap_or_default();
-    cloud.s3.put_policy(&bucket, &document(properties.get("PolicyDocument")))
+    cloud
+        .s3
+        .put_policy(&bucket, &document(properties.get("PolicyDocument")))
 }
 
-fn put_parameter(cloud: &Cloud, stack: &Stack, logical_id: &str, name: &str, properties: &Properties, at: Timestamp) {
+fn put_parameter(
+    cloud: &Cloud,
+    stack: &Stack,
+    logical_id: &str,
+    name: &str,
+    properties: &Properties,
+    at: Timestamp,
+) {
     let is_list = text(properties.get("Type")).as_deref() == Some("StringList");
     let value = text(properties.get("Value")).unwrap_or_default();
-    cloud.ssm.put(&stack.owner, name, if is_list { Kind::StringList } else { Kind::String }, &value, at);
+    cloud.ssm.put(
+        &stack.owner,
+        name,
+        if is_list {
+            Kind::StringList
+        } else {
+            Kind::String
+        },
+        &value,
+        at,
+    );
     let description = ParameterDescription {
         text: text(properties.get("Description")),
         tier: text(properties.get("Tier")),
@@ -202,19 +299,25 @@ fn secret(properties: &Properties) -> Option<String> {
     }
     let generate = properties.get("GenerateSecretString")?.to_json();
     let password = password::generate(&generate);
-    let (Some(template), Some(key)) =
-        (generate["SecretStringTemplate"].as_str(), generate["GenerateStringKey"].as_str())
-    else {
+    let (Some(template), Some(key)) = (
+        generate["SecretStringTemplate"].as_str(),
+        generate["GenerateStringKey"].as_str(),
+    ) else {
         return Some(password);
     };
     let mut json: Json = serde_json::from_str(template).ok()?;
-    json.as_object_mut()?.insert(key.to_owned(), password.into());
+    json.as_object_mut()?
+        .insert(key.to_owned(), password.into());
     Some(json.to_string())
 }
 
 fn put_secret_policy(cloud: &Cloud, owner: &Caller, properties: &Properties) {
     let secret = text(properties.get("SecretId")).unwrap_or_default();
-    cloud.secrets.set_policy(owner, &secret, Some(document(properties.get("ResourcePolicy"))));
+    cloud.secrets.set_policy(
+        owner,
+        &secret,
+        Some(document(properties.get("ResourcePolicy"))),
+    );
 }
 
 /// A policy, which may be written as text.
@@ -226,7 +329,12 @@ fn document(value: Option<&Value>) -> String {
 }
 
 fn json(properties: &Properties) -> Json {
-    Json::Object(properties.iter().map(|(name, value)| (name.clone(), value.to_json())).collect())
+    Json::Object(
+        properties
+            .iter()
+            .map(|(name, value)| (name.clone(), value.to_json()))
+            .collect(),
+    )
 }
 
 fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {

@@ -34,14 +34,25 @@ impl Engine<'_> {
             outputs: stack.outputs.clone(),
             settings: std::mem::replace(&mut stack.settings, settings),
         };
-        self.becomes(number, StackStatus::ImportInProgress, Some("User Initiated".to_owned()), at);
+        self.becomes(
+            number,
+            StackStatus::ImportInProgress,
+            Some("User Initiated".to_owned()),
+            at,
+        );
         let operation = Operation {
             reason: begun.fails,
             before: Some(Box::new(before)),
-            imports: imports.iter().map(|it| (it.logical_id.clone(), it.physical_id.clone())).collect(),
+            imports: imports
+                .iter()
+                .map(|it| (it.logical_id.clone(), it.physical_id.clone()))
+                .collect(),
             ..Operation::new(
                 Phase::Import,
-                tasks(imports.iter().map(|it| (it.logical_id.as_str(), None)), |_| Vec::new()),
+                tasks(
+                    imports.iter().map(|it| (it.logical_id.as_str(), None)),
+                    |_| Vec::new(),
+                ),
             )
         };
         self.operate(number, operation, at);
@@ -55,24 +66,47 @@ impl Engine<'_> {
     }
 
     pub(super) fn begin_take_over(&mut self, number: StackNumber, task: usize, at: Timestamp) {
-        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else { return };
-        let physical_id = self.operation(number).and_then(|it| it.imports.get(&id)).cloned();
-        let evaluated = revision::now(self.cloud, self.state, number, |evaluator| evaluator.one_resource(&id));
+        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else {
+            return;
+        };
+        let physical_id = self
+            .operation(number)
+            .and_then(|it| it.imports.get(&id))
+            .cloned();
+        let evaluated = revision::now(self.cloud, self.state, number, |evaluator| {
+            evaluator.one_resource(&id)
+        });
         let (wanted, refused) = match evaluated {
             Some(Ok(wanted)) => (wanted, None),
             Some(Err(failures)) => (None, failures.into_iter().next().map(|it| it.message)),
             None => (None, None),
         };
-        let policy = |name: &str| wanted.as_ref()?.body.get(name).and_then(template::Value::as_text);
+        let policy = |name: &str| {
+            wanted
+                .as_ref()?
+                .body
+                .get(name)
+                .and_then(template::Value::as_text)
+        };
         let stack = self.state.stack_mut(number);
-        let depends_on = stack.revision.as_ref().and_then(|it| it.depends_on.get(&id)).cloned();
+        let depends_on = stack
+            .revision
+            .as_ref()
+            .and_then(|it| it.depends_on.get(&id))
+            .cloned();
         let resource = Resource {
             kind: Arc::from(wanted.as_ref().map_or("", |it| it.kind.as_str())),
             physical_id: physical_id.map(Arc::from),
             status: None,
             reason: None,
             changed: at,
-            properties: Arc::new(wanted.as_ref().and_then(|it| it.properties()).cloned().unwrap_or_else(IndexMap::new)),
+            properties: Arc::new(
+                wanted
+                    .as_ref()
+                    .and_then(|it| it.properties())
+                    .cloned()
+                    .unwrap_or_else(IndexMap::new),
+            ),
             deletion_policy: policy("DeletionPolicy"),
             update_replace_policy: policy("UpdateReplacePolicy"),
             depends_on: depends_on.unwrap_or_default(),
@@ -90,32 +124,71 @@ impl Engine<'_> {
         self.plan(number, at, Step::Finish(task, refused));
     }
 
-    pub(super) fn finish_take_over(&mut self, number: StackNumber, task: usize, reason: Option<String>, at: Timestamp) {
-        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else { return };
+    pub(super) fn finish_take_over(
+        &mut self,
+        number: StackNumber,
+        task: usize,
+        reason: Option<String>,
+        at: Timestamp,
+    ) {
+        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else {
+            return;
+        };
         let stack = self.stack(number);
-        let missing = || stack.resources.get(&id).and_then(|it| effect::missing(self.cloud, stack, it));
+        let missing = || {
+            stack
+                .resources
+                .get(&id)
+                .and_then(|it| effect::missing(self.cloud, stack, it))
+        };
         match reason.or_else(missing) {
             None => {
                 let completed = "Resource import completed.";
-                self.resource_becomes(number, &id, ResourceStatus::ImportComplete, Some(completed.into()), at);
+                self.resource_becomes(
+                    number,
+                    &id,
+                    ResourceStatus::ImportComplete,
+                    Some(completed.into()),
+                    at,
+                );
                 self.done(number, task, at);
             }
             Some(reason) => {
-                self.resource_becomes(number, &id, ResourceStatus::ImportFailed, Some(Reason::Owned(reason)), at);
+                self.resource_becomes(
+                    number,
+                    &id,
+                    ResourceStatus::ImportFailed,
+                    Some(Reason::Owned(reason)),
+                    at,
+                );
                 self.failed(number, task, at);
             }
         }
     }
 
     /// Either all resources are the stack's, or none is.
-    pub(super) fn settle_import(&mut self, number: StackNumber, operation: Operation, at: Timestamp) {
-        let reason = operation.reason.or_else(|| failed_to("import", &operation.failed));
+    pub(super) fn settle_import(
+        &mut self,
+        number: StackNumber,
+        operation: Operation,
+        at: Timestamp,
+    ) {
+        let reason = operation
+            .reason
+            .or_else(|| failed_to("import", &operation.failed));
         let reason = reason.map_or_else(|| self.set_outputs(number), Err);
-        let Some(before) = operation.before else { return };
+        let Some(before) = operation.before else {
+            return;
+        };
         match reason {
             Ok(()) => self.becomes(number, StackStatus::ImportComplete, None, at),
             Err(reason) => {
-                self.becomes(number, StackStatus::ImportRollbackInProgress, Some(reason), at);
+                self.becomes(
+                    number,
+                    StackStatus::ImportRollbackInProgress,
+                    Some(reason),
+                    at,
+                );
                 let stack = self.state.stack_mut(number);
                 stack.resources = before.resources;
                 stack.revision = before.revision;

@@ -20,7 +20,8 @@ const REFUSED_AFTER: Duration = Duration::from_secs(1);
 const CREATION_CANCELLED: &str = "Resource creation cancelled";
 const UPDATE_CANCELLED: &str = "Resource update cancelled";
 const INITIATED: &str = "Resource creation Initiated";
-const REPLACES: &str = "Requested update requires the creation of a new physical resource; hence creating one.";
+const REPLACES: &str =
+    "Requested update requires the creation of a new physical resource; hence creating one.";
 
 /// What an update does with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,26 +35,50 @@ enum Way {
 
 impl Engine<'_> {
     pub(super) fn begin_make(&mut self, number: StackNumber, task: usize, at: Timestamp) {
-        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else { return };
-        let evaluated = revision::certain(self.cloud, self.state, number, |evaluator| evaluator.one_resource(&id));
+        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else {
+            return;
+        };
+        let evaluated = revision::certain(self.cloud, self.state, number, |evaluator| {
+            evaluator.one_resource(&id)
+        });
         match evaluated {
             Some(Ok(Some(wanted))) => self.begin_with(number, task, &id, &wanted, at),
             Some(Err(failures)) => {
-                let reason = failures.into_iter().next().map(|failure| failure.message).unwrap_or_default();
+                let reason = failures
+                    .into_iter()
+                    .next()
+                    .map(|failure| failure.message)
+                    .unwrap_or_default();
                 self.begin_in_vain(number, task, &id, reason, at);
             }
             Some(Ok(None)) | None => self.done(number, task, at),
         }
     }
 
-    fn begin_with(&mut self, number: StackNumber, task: usize, id: &str, wanted: &template::Resource, at: Timestamp) {
+    fn begin_with(
+        &mut self,
+        number: StackNumber,
+        task: usize,
+        id: &str,
+        wanted: &template::Resource,
+        at: Timestamp,
+    ) {
         let stack = self.stack(number);
-        let depends_on = stack.revision.as_ref().and_then(|it| it.depends_on.get(id)).cloned();
-        let there = stack.resources.get(id).filter(|it| it.physical_id.is_some() && !it.is_deleted());
+        let depends_on = stack
+            .revision
+            .as_ref()
+            .and_then(|it| it.depends_on.get(id))
+            .cloned();
+        let there = stack
+            .resources
+            .get(id)
+            .filter(|it| it.physical_id.is_some() && !it.is_deleted());
         let (properties, refused) = self.properties(number, id, wanted);
         let properties = Arc::new(properties);
         let way = match there.map_or(Way::Create, |there| self.way(there, &properties)) {
-            Way::Leave if resource::is_taggable(&wanted.kind) && self.changes_tags(number) => Way::Update,
+            Way::Leave if resource::is_taggable(&wanted.kind) && self.changes_tags(number) => {
+                Way::Update
+            }
             way => way,
         };
         let policy = |name: &str| wanted.body.get(name).and_then(template::Value::as_text);
@@ -73,7 +98,10 @@ impl Engine<'_> {
             Way::Leave => None,
             _ => self.denial(number, id, &resource.kind, way).or(refused),
         };
-        self.state.stack_mut(number).resources.insert(id.to_owned(), resource);
+        self.state
+            .stack_mut(number)
+            .resources
+            .insert(id.to_owned(), resource);
         match way {
             Way::Leave => return self.done(number, task, at),
             Way::Create => {
@@ -81,12 +109,20 @@ impl Engine<'_> {
                 self.resource_becomes(number, id, ResourceStatus::CreateInProgress, None, at);
             }
             Way::Replace => {
-                self.resource_becomes(number, id, ResourceStatus::UpdateInProgress, Some(REPLACES.into()), at);
+                self.resource_becomes(
+                    number,
+                    id,
+                    ResourceStatus::UpdateInProgress,
+                    Some(REPLACES.into()),
+                    at,
+                );
                 self.forget_physical_id(number, id);
             }
             // Whether a stack in it changes at all is known later.
             Way::Update if wanted.kind == STACK => {}
-            Way::Update => self.resource_becomes(number, id, ResourceStatus::UpdateInProgress, None, at),
+            Way::Update => {
+                self.resource_becomes(number, id, ResourceStatus::UpdateInProgress, None, at)
+            }
         }
         match refusal {
             Some(reason) => {
@@ -97,7 +133,8 @@ impl Engine<'_> {
         }
     }
 
-    /// The properties to create a resource with, and why they are refused, whatever stands in for what is made up in them.
+    /// The properties to create a resource with, and why they are refused, whatever stands in for
+    /// what is made up in them.
     fn properties(
         &self,
         number: StackNumber,
@@ -116,20 +153,43 @@ impl Engine<'_> {
             })
         };
         let filled = |wanted: &template::Resource| {
-            wanted.properties().map(|it| resource::filled_properties(&wanted.kind, it)).unwrap_or_default()
+            wanted
+                .properties()
+                .map(|it| resource::filled_properties(&wanted.kind, it))
+                .unwrap_or_default()
         };
-        let Some(refused) = refusal(wanted) else { return (filled(wanted), None) };
-        let known = revision::without_made_up(self.cloud, self.state, number, |evaluator| evaluator.one_resource(id));
+        let Some(refused) = refusal(wanted) else {
+            return (filled(wanted), None);
+        };
+        let known = revision::without_made_up(self.cloud, self.state, number, |evaluator| {
+            evaluator.one_resource(id)
+        });
         match known.and_then(Result::ok).flatten() {
             Some(known) if refusal(&known).is_none() => (filled(&known), None),
             _ => (filled(wanted), Some(refused)),
         }
     }
 
-    fn plan_making(&mut self, number: StackNumber, task: usize, id: &str, kind: &str, way: Way, at: Timestamp) {
-        let deed = if way == Way::Create { Deed::Create } else { Deed::Update };
+    fn plan_making(
+        &mut self,
+        number: StackNumber,
+        task: usize,
+        id: &str,
+        kind: &str,
+        way: Way,
+        at: Timestamp,
+    ) {
+        let deed = if way == Way::Create {
+            Deed::Create
+        } else {
+            Deed::Update
+        };
         let impact = self.impact(number, id, kind, deed);
-        let usual = if way == Way::Replace { Deed::Create } else { deed };
+        let usual = if way == Way::Replace {
+            Deed::Create
+        } else {
+            deed
+        };
         let takes = impact.takes.unwrap_or_else(|| resource::takes(kind, usual));
         let initiated = self.after(at, (takes / 4).min(Duration::from_secs(1)));
         let ends = self.after(at, takes);
@@ -146,10 +206,22 @@ impl Engine<'_> {
     }
 
     /// It can't even be said what the resource is to be.
-    fn begin_in_vain(&mut self, number: StackNumber, task: usize, id: &str, reason: String, at: Timestamp) {
+    fn begin_in_vain(
+        &mut self,
+        number: StackNumber,
+        task: usize,
+        id: &str,
+        reason: String,
+        at: Timestamp,
+    ) {
         let stack = self.state.stack_mut(number);
-        let root = stack.revision.as_ref().map(|revision| &revision.source.template.root);
-        let kind = root.and_then(|root| root.get("Resources")?.get(id)?.get("Type")).map(|kind| kind.text.to_string());
+        let root = stack
+            .revision
+            .as_ref()
+            .map(|revision| &revision.source.template.root);
+        let kind = root
+            .and_then(|root| root.get("Resources")?.get(id)?.get("Type"))
+            .map(|kind| kind.text.to_string());
         let is_new = !stack.resources.contains_key(id);
         let unmade = || Resource {
             kind: Arc::from(kind.unwrap_or_default()),
@@ -166,7 +238,11 @@ impl Engine<'_> {
         stack.resources.entry(id.to_owned()).or_insert_with(unmade);
         stack.resource_becomes(
             id,
-            if is_new { ResourceStatus::CreateInProgress } else { ResourceStatus::UpdateInProgress },
+            if is_new {
+                ResourceStatus::CreateInProgress
+            } else {
+                ResourceStatus::UpdateInProgress
+            },
             None,
             at,
         );
@@ -178,7 +254,10 @@ impl Engine<'_> {
             return Way::Update;
         }
         let changes = resource::changes(&there.kind, &there.properties, wanted);
-        if changes.iter().any(|change| change.replaces == Replaces::Always) {
+        if changes
+            .iter()
+            .any(|change| change.replaces == Replaces::Always)
+        {
             Way::Replace
         } else if changes.is_empty() {
             Way::Leave
@@ -189,7 +268,9 @@ impl Engine<'_> {
 
     /// Whether the update under way changes the stack's tags, which are tags of its resources too.
     fn changes_tags(&self, number: StackNumber) -> bool {
-        let before = self.operation(number).and_then(|operation| operation.before.as_deref());
+        let before = self
+            .operation(number)
+            .and_then(|operation| operation.before.as_deref());
         before.is_some_and(|before| before.settings.tags != self.stack(number).settings.tags)
     }
 
@@ -200,7 +281,9 @@ impl Engine<'_> {
             Way::Replace => UpdateAction::Replace,
             Way::Create | Way::Leave => return None,
         };
-        self.stack(number).policy_in_force()?.denial(action, id, kind)
+        self.stack(number)
+            .policy_in_force()?
+            .denial(action, id, kind)
     }
 
     fn forget_physical_id(&mut self, number: StackNumber, id: &str) {
@@ -215,13 +298,18 @@ impl Engine<'_> {
         if !self.is_running(number, task) {
             return;
         }
-        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else { return };
-        let Some(resource) = self.stack(number).resources.get(&id).cloned() else { return };
+        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else {
+            return;
+        };
+        let Some(resource) = self.stack(number).resources.get(&id).cloned() else {
+            return;
+        };
         if &*resource.kind == STACK {
             return self.initiate_nested(number, task, &id, &resource, at);
         }
         if resource.physical_id.is_some() {
-            if let Err(reason) = effect::change(self.cloud, self.stack(number), &id, &resource, at) {
+            if let Err(reason) = effect::change(self.cloud, self.stack(number), &id, &resource, at)
+            {
                 self.finish_make(number, task, Some(reason), at);
             }
             return;
@@ -237,8 +325,11 @@ impl Engine<'_> {
                 if let Some(resource) = self.state.stack_mut(number).resources.get_mut(&id) {
                     resource.physical_id = Some(physical_id.into());
                 }
-                let status =
-                    if is_replaced { ResourceStatus::UpdateInProgress } else { ResourceStatus::CreateInProgress };
+                let status = if is_replaced {
+                    ResourceStatus::UpdateInProgress
+                } else {
+                    ResourceStatus::CreateInProgress
+                };
                 self.resource_becomes(number, &id, status, Some(INITIATED.into()), at);
             }
             Err(reason) => self.finish_make(number, task, Some(reason), at),
@@ -246,16 +337,28 @@ impl Engine<'_> {
     }
 
     /// Some names can be had only once.
-    fn take_name(&mut self, number: StackNumber, id: &str, resource: &Resource) -> Result<(), String> {
+    fn take_name(
+        &mut self,
+        number: StackNumber,
+        id: &str,
+        resource: &Resource,
+    ) -> Result<(), String> {
         let stack = self.stack(number);
-        let Some(key) = stack.unique_name(id, resource) else { return Ok(()) };
+        let Some(key) = stack.unique_name(id, resource) else {
+            return Ok(());
+        };
         let name = key.3.clone();
         let own = stack.id.clone();
         match self.state.taken.get(&key) {
-            Some(holder) if *holder == own && resource.has_status(&ResourceStatus::UpdateInProgress) => Err(format!(
-                "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename {name} and \
+            Some(holder)
+                if *holder == own && resource.has_status(&ResourceStatus::UpdateInProgress) =>
+            {
+                Err(format!(
+                    "CloudFormation cannot update a stack when a custom-named resource requires \
+                     replacing. Rename {name} and \
                  update the stack again."
-            )),
+                ))
+            }
             Some(holder) => Err(format!("{name} already exists in stack {holder}")),
             None => {
                 self.state.taken.insert(key, own);
@@ -264,19 +367,41 @@ impl Engine<'_> {
         }
     }
 
-    pub(super) fn finish_make(&mut self, number: StackNumber, task: usize, reason: Option<String>, at: Timestamp) {
-        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else { return };
-        let before = self.operation(number).and_then(|operation| operation.before.as_deref());
+    pub(super) fn finish_make(
+        &mut self,
+        number: StackNumber,
+        task: usize,
+        reason: Option<String>,
+        at: Timestamp,
+    ) {
+        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else {
+            return;
+        };
+        let before = self
+            .operation(number)
+            .and_then(|operation| operation.before.as_deref());
         let is_update = before.is_some_and(|before| before.resources.contains_key(&id));
         match (is_update, &reason) {
-            (false, None) => self.resource_becomes(number, &id, ResourceStatus::CreateComplete, None, at),
-            (true, None) => self.resource_becomes(number, &id, ResourceStatus::UpdateComplete, None, at),
-            (false, Some(_)) => {
-                self.resource_becomes(number, &id, ResourceStatus::CreateFailed, reason.clone().map(Reason::Owned), at)
+            (false, None) => {
+                self.resource_becomes(number, &id, ResourceStatus::CreateComplete, None, at)
             }
-            (true, Some(_)) => {
-                self.resource_becomes(number, &id, ResourceStatus::UpdateFailed, reason.clone().map(Reason::Owned), at)
+            (true, None) => {
+                self.resource_becomes(number, &id, ResourceStatus::UpdateComplete, None, at)
             }
+            (false, Some(_)) => self.resource_becomes(
+                number,
+                &id,
+                ResourceStatus::CreateFailed,
+                reason.clone().map(Reason::Owned),
+                at,
+            ),
+            (true, Some(_)) => self.resource_becomes(
+                number,
+                &id,
+                ResourceStatus::UpdateFailed,
+                reason.clone().map(Reason::Owned),
+                at,
+            ),
         }
         match reason {
             None => self.done(number, task, at),
@@ -286,7 +411,9 @@ impl Engine<'_> {
 
     /// Nothing new is begun, and what is under way ends here.
     pub(super) fn cancel(&mut self, number: StackNumber, at: Timestamp) {
-        let Some(operation) = self.operation_mut(number) else { return };
+        let Some(operation) = self.operation_mut(number) else {
+            return;
+        };
         operation.is_cancelled = true;
         let mut running = Vec::new();
         for task in &mut operation.tasks {
@@ -305,8 +432,13 @@ impl Engine<'_> {
             }
         }
         for id in running {
-            let Some(resource) = self.stack(number).resources.get(&id) else { continue };
-            let (child, is_update) = (resource.child, resource.has_status(&ResourceStatus::UpdateInProgress));
+            let Some(resource) = self.stack(number).resources.get(&id) else {
+                continue;
+            };
+            let (child, is_update) = (
+                resource.child,
+                resource.has_status(&ResourceStatus::UpdateInProgress),
+            );
             let (status, reason) = if is_update {
                 (ResourceStatus::UpdateFailed, UPDATE_CANCELLED)
             } else {
@@ -322,8 +454,12 @@ impl Engine<'_> {
 
     /// A resource goes back to what it was before the update.
     pub(super) fn begin_restore(&mut self, number: StackNumber, task: usize, at: Timestamp) {
-        let Some(found) = self.task(number, task) else { return };
-        let Some(before) = found.subject.clone() else { return self.done(number, task, at) };
+        let Some(found) = self.task(number, task) else {
+            return;
+        };
+        let Some(before) = found.subject.clone() else {
+            return self.done(number, task, at);
+        };
         let id = found.logical_id.clone();
         let stack = self.state.stack_mut(number);
         let kind = before.kind.clone();
@@ -332,36 +468,66 @@ impl Engine<'_> {
             *resource = Resource { status, ..*before };
         }
         if &*kind == STACK {
-            let Some(resource) = self.stack(number).resources.get(&id).cloned() else { return };
-            if resource.child.is_some_and(|child| self.stack(child).status == StackStatus::UpdateRollbackFailed) {
+            let Some(resource) = self.stack(number).resources.get(&id).cloned() else {
+                return;
+            };
+            if resource
+                .child
+                .is_some_and(|child| self.stack(child).status == StackStatus::UpdateRollbackFailed)
+            {
                 return self.restore_nested(number, task, &id, &resource, at);
             }
             return self.initiate_nested(number, task, &id, &resource, at);
         }
         self.resource_becomes(number, &id, ResourceStatus::UpdateInProgress, None, at);
         let impact = self.impact(number, &id, &kind, Deed::Rollback);
-        let ends = self.after(at, impact.takes.unwrap_or_else(|| resource::takes(&kind, Deed::Rollback)));
+        let ends = self.after(
+            at,
+            impact
+                .takes
+                .unwrap_or_else(|| resource::takes(&kind, Deed::Rollback)),
+        );
         self.plan(number, ends, Step::Finish(task, impact.fails));
     }
 
-    pub(super) fn finish_restore(&mut self, number: StackNumber, task: usize, reason: Option<String>, at: Timestamp) {
-        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else { return };
+    pub(super) fn finish_restore(
+        &mut self,
+        number: StackNumber,
+        task: usize,
+        reason: Option<String>,
+        at: Timestamp,
+    ) {
+        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else {
+            return;
+        };
         let resource = self.stack(number).resources.get(&id).cloned();
-        let change = || effect::change(self.cloud, self.stack(number), &id, resource.as_ref()?, at).err();
+        let change =
+            || effect::change(self.cloud, self.stack(number), &id, resource.as_ref()?, at).err();
         match reason.or_else(change) {
             None => {
                 self.resource_becomes(number, &id, ResourceStatus::UpdateComplete, None, at);
                 self.done(number, task, at);
             }
             Some(reason) => {
-                self.resource_becomes(number, &id, ResourceStatus::UpdateFailed, Some(reason.into()), at);
+                self.resource_becomes(
+                    number,
+                    &id,
+                    ResourceStatus::UpdateFailed,
+                    Some(reason.into()),
+                    at,
+                );
                 self.failed(number, task, at);
             }
         }
     }
 
     pub(super) fn time_out(&mut self, number: StackNumber, at: Timestamp) {
-        let Some(operation) = self.operation_mut(number).filter(|it| it.phase == Phase::Create) else { return };
+        let Some(operation) = self
+            .operation_mut(number)
+            .filter(|it| it.phase == Phase::Create)
+        else {
+            return;
+        };
         operation.reason = Some("Stack creation time exceeded the specified timeout.".to_owned());
         self.cancel(number, at);
     }

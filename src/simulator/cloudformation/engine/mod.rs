@@ -1,14 +1,16 @@
 //! What happens to stacks, one thing at a time.
 //!
-//! An [`Operation`] is what is being done with a stack: a phase with a task for each resource, in the order of what they
-//! depend on. A task goes through [`Step`]s that stand in the queue with their time. When nothing is under way any more,
-//! the phase is over, and `settle` says what comes next: the stack is complete, or goes back where it came from.
+//! An [`Operation`] is what is being done with a stack: a phase with a task for each resource, in
+//! the order of what they depend on. A task goes through [`Step`]s that stand in the queue with
+//! their time. When nothing is under way any more, the phase is over, and `settle` says what comes
+//! next: the stack is complete, or goes back where it came from.
 //!
 //! - `calls`: what callers ask for
 //! - `make`: resources are created, updated and put back; `unmake`: they are deleted
 //! - `import`: existing resources are taken over
 //! - `rollback`: callers send a stack back
-//! - `nested`: stacks in stacks; `effect`: resources that other services here must know of, `password` for secrets
+//! - `nested`: stacks in stacks; `effect`: resources that other services here must know of,
+//!   `password` for secrets
 
 mod calls;
 mod effect;
@@ -135,7 +137,10 @@ impl Engine<'_> {
     /// Lets happen what is due.
     pub fn catch_up(&mut self) {
         while let Some(due) = self.state.due(self.now) {
-            if self.operation(due.stack).is_none_or(|operation| operation.number != due.operation) {
+            if self
+                .operation(due.stack)
+                .is_none_or(|operation| operation.number != due.operation)
+            {
                 continue;
             }
             match due.step {
@@ -164,7 +169,13 @@ impl Engine<'_> {
         self.operation(number)?.tasks.get(task)
     }
 
-    fn becomes(&mut self, number: StackNumber, status: StackStatus, reason: Option<String>, at: Timestamp) {
+    fn becomes(
+        &mut self,
+        number: StackNumber,
+        status: StackStatus,
+        reason: Option<String>,
+        at: Timestamp,
+    ) {
         self.state.stack_mut(number).becomes(status, reason, at);
     }
 
@@ -176,12 +187,15 @@ impl Engine<'_> {
         reason: Option<Reason>,
         at: Timestamp,
     ) {
-        self.state.stack_mut(number).resource_becomes(id, status, reason, at);
+        self.state
+            .stack_mut(number)
+            .resource_becomes(id, status, reason, at);
     }
 
     /// The time when something is over that takes so long in AWS.
     fn after(&self, at: Timestamp, takes: Duration) -> Timestamp {
-        at.checked_add(self.cloud.clock.scaled(takes)).unwrap_or(Timestamp::MAX)
+        at.checked_add(self.cloud.clock.scaled(takes))
+            .unwrap_or(Timestamp::MAX)
     }
 
     fn plan(&mut self, number: StackNumber, at: Timestamp, step: Step) {
@@ -195,19 +209,25 @@ impl Engine<'_> {
         operation.number = self.state.next_operation();
         self.state.stack_mut(number).operation = Some(operation);
         let ready: Vec<usize> = match self.operation(number) {
-            Some(operation) => (0..operation.tasks.len()).filter(|task| operation.tasks[*task].missing == 0).collect(),
+            Some(operation) => (0..operation.tasks.len())
+                .filter(|task| operation.tasks[*task].missing == 0)
+                .collect(),
             None => return,
         };
         if ready.is_empty() {
             let at = self.after(at, LAG);
             self.plan(number, at, Step::Settle);
         }
-        ready.into_iter().for_each(|task| self.make_ready(number, task, at));
+        ready
+            .into_iter()
+            .for_each(|task| self.make_ready(number, task, at));
     }
 
     fn make_ready(&mut self, number: StackNumber, task: usize, at: Timestamp) {
         let begins = self.after(at, LAG);
-        let Some(operation) = self.operation_mut(number) else { return };
+        let Some(operation) = self.operation_mut(number) else {
+            return;
+        };
         if operation.tasks[task].state != TaskState::Waiting {
             return;
         }
@@ -217,7 +237,9 @@ impl Engine<'_> {
     }
 
     fn begin(&mut self, number: StackNumber, task: usize, at: Timestamp) {
-        let Some(operation) = self.operation_mut(number) else { return };
+        let Some(operation) = self.operation_mut(number) else {
+            return;
+        };
         if operation.tasks[task].state != TaskState::Planned {
             return;
         }
@@ -226,7 +248,9 @@ impl Engine<'_> {
             _ if operation.takes_over(task) => self.begin_take_over(number, task, at),
             Phase::Create | Phase::Update => self.begin_make(number, task, at),
             Phase::UpdateRollback => self.begin_restore(number, task, at),
-            Phase::Rollback | Phase::Cleanup { .. } | Phase::Delete => self.begin_delete(number, task, at),
+            Phase::Rollback | Phase::Cleanup { .. } | Phase::Delete => {
+                self.begin_delete(number, task, at)
+            }
             Phase::Import => self.begin_take_over(number, task, at),
         }
     }
@@ -235,25 +259,32 @@ impl Engine<'_> {
         if !self.is_running(number, task) {
             return;
         }
-        let Some(operation) = self.operation(number) else { return };
+        let Some(operation) = self.operation(number) else {
+            return;
+        };
         if operation.takes_over(task) {
             return self.finish_take_over(number, task, reason, at);
         }
         match operation.phase {
             Phase::Create | Phase::Update => self.finish_make(number, task, reason, at),
             Phase::UpdateRollback => self.finish_restore(number, task, reason, at),
-            Phase::Rollback | Phase::Cleanup { .. } | Phase::Delete => self.finish_delete(number, task, reason, at),
+            Phase::Rollback | Phase::Cleanup { .. } | Phase::Delete => {
+                self.finish_delete(number, task, reason, at)
+            }
             Phase::Import => self.finish_take_over(number, task, reason, at),
         }
     }
 
     fn is_running(&self, number: StackNumber, task: usize) -> bool {
-        self.task(number, task).is_some_and(|task| task.state == TaskState::Running)
+        self.task(number, task)
+            .is_some_and(|task| task.state == TaskState::Running)
     }
 
     /// A task is done, and others may begin.
     fn done(&mut self, number: StackNumber, task: usize, at: Timestamp) {
-        let Some(operation) = self.operation_mut(number) else { return };
+        let Some(operation) = self.operation_mut(number) else {
+            return;
+        };
         operation.active -= 1;
         operation.tasks[task].state = TaskState::Done;
         let mut ready = Vec::new();
@@ -263,13 +294,17 @@ impl Engine<'_> {
                 ready.push(next);
             }
         }
-        ready.into_iter().for_each(|next| self.make_ready(number, next, at));
+        ready
+            .into_iter()
+            .for_each(|next| self.make_ready(number, next, at));
         self.settle_if_idle(number, at);
     }
 
     /// A task has failed, and those that wait for it won't begin.
     fn failed(&mut self, number: StackNumber, task: usize, at: Timestamp) {
-        let Some(operation) = self.operation_mut(number) else { return };
+        let Some(operation) = self.operation_mut(number) else {
+            return;
+        };
         operation.active -= 1;
         operation.tasks[task].state = TaskState::Failed;
         let logical_id = operation.tasks[task].logical_id.clone();
@@ -281,7 +316,10 @@ impl Engine<'_> {
     }
 
     fn settle_if_idle(&mut self, number: StackNumber, at: Timestamp) {
-        if self.operation(number).is_some_and(|operation| operation.active == 0) {
+        if self
+            .operation(number)
+            .is_some_and(|operation| operation.active == 0)
+        {
             self.settle(number, at);
         }
     }
@@ -298,9 +336,17 @@ impl Engine<'_> {
             phase,
         });
         if let Some(resource) = stack.resources.get(logical_id).filter(|_| impact.times_out) {
-            let root = stack.revision.as_ref().map(|revision| &revision.source.template.root);
-            let policy = root.and_then(|root| root.get("Resources")?.get(logical_id)?.get("CreationPolicy"));
-            let (takes, reason) = resource::timeout(&stack.facts(logical_id, resource), policy, phase);
+            let root = stack
+                .revision
+                .as_ref()
+                .map(|revision| &revision.source.template.root);
+            let policy = root.and_then(|root| {
+                root.get("Resources")?
+                    .get(logical_id)?
+                    .get("CreationPolicy")
+            });
+            let (takes, reason) =
+                resource::timeout(&stack.facts(logical_id, resource), policy, phase);
             impact.takes.get_or_insert(takes);
             impact.fails = Some(reason);
         }
@@ -321,10 +367,23 @@ impl Stack {
     }
 
     /// The resource's name as [`State::taken`] keeps it, if no second one may have it.
-    fn unique_name(&self, logical_id: &str, resource: &Resource) -> Option<(String, String, String, String)> {
+    fn unique_name(
+        &self,
+        logical_id: &str,
+        resource: &Resource,
+    ) -> Option<(String, String, String, String)> {
         let name = resource::given_name(&self.facts(logical_id, resource))?;
-        let region = if resource::is_global(&resource.kind) { "" } else { &self.owner.region };
-        Some((self.owner.account.clone(), region.to_owned(), resource.kind.to_string(), name.to_owned()))
+        let region = if resource::is_global(&resource.kind) {
+            ""
+        } else {
+            &self.owner.region
+        };
+        Some((
+            self.owner.account.clone(),
+            region.to_owned(),
+            resource.kind.to_string(),
+            name.to_owned(),
+        ))
     }
 }
 
@@ -347,12 +406,14 @@ impl Operation {
 
     /// Whether a task is about an existing resource that becomes the stack's.
     fn takes_over(&self, task: usize) -> bool {
-        self.tasks.get(task).is_some_and(|task| self.imports.contains_key(&task.logical_id))
+        self.tasks
+            .get(task)
+            .is_some_and(|task| self.imports.contains_key(&task.logical_id))
     }
 }
 
-/// A task for each, in an order that lets none begin before those that it must wait for. Who isn't among them isn't
-/// waited for.
+/// A task for each, in an order that lets none begin before those that it must wait for. Who isn't
+/// among them isn't waited for.
 fn tasks<'a>(
     subjects: impl IntoIterator<Item = (&'a str, Option<Box<Resource>>)>,
     waits_for: impl Fn(&str) -> Vec<String>,
@@ -365,11 +426,16 @@ fn tasks<'a>(
         state: TaskState::Waiting,
     };
     let mut tasks: Vec<Task> = subjects.into_iter().map(task).collect();
-    let places: HashMap<String, usize> =
-        tasks.iter().enumerate().map(|(place, task)| (task.logical_id.clone(), place)).collect();
+    let places: HashMap<String, usize> = tasks
+        .iter()
+        .enumerate()
+        .map(|(place, task)| (task.logical_id.clone(), place))
+        .collect();
     for place in 0..tasks.len() {
-        let first: BTreeSet<usize> =
-            waits_for(&tasks[place].logical_id).iter().filter_map(|id| places.get(id).copied()).collect();
+        let first: BTreeSet<usize> = waits_for(&tasks[place].logical_id)
+            .iter()
+            .filter_map(|id| places.get(id).copied())
+            .collect();
         for other in first.into_iter().filter(|other| *other != place) {
             tasks[other].then.push(place);
             tasks[place].missing += 1;

@@ -8,7 +8,9 @@ use rand::distr::{Alphanumeric, SampleString};
 
 use super::super::revision::{self, Target, foresee_nested};
 use super::super::source;
-use super::super::stack::{NestedIn, OnFailure, OperationKind, Resource, STACK, Settings, StackNumber};
+use super::super::stack::{
+    NestedIn, OnFailure, OperationKind, Resource, STACK, Settings, StackNumber,
+};
 use super::super::{ServiceError, invalid};
 use super::calls::new_id;
 use super::{Engine, Phase, TaskState, effect};
@@ -16,8 +18,9 @@ use crate::simulator::{Caller, Cloud};
 use crate::status::{ResourceStatus, StackStatus};
 use crate::template::Value;
 
-/// How deep stacks nest, and how many there may be of one root, so that a template that nests itself comes to an end
-/// (the second is CloudFormation's quota for the operations of one hierarchy).
+/// How deep stacks nest, and how many there may be of one root, so that a template that nests
+/// itself comes to an end (the second is CloudFormation's quota for the operations of one
+/// hierarchy).
 const MAX_DEPTH: usize = 10;
 const MAX_STACKS: usize = 2_500;
 
@@ -61,8 +64,18 @@ impl Engine<'_> {
         at: Timestamp,
     ) -> Result<(), ServiceError> {
         let reviewed = self.reviewed(number, id);
-        let NewNested { owner, name, id: stack_id, settings, nested_in } =
-            self.new_nested(number, id, &self.stack(number).settings, &resource.properties)?;
+        let NewNested {
+            owner,
+            name,
+            id: stack_id,
+            settings,
+            nested_in,
+        } = self.new_nested(
+            number,
+            id,
+            &self.stack(number).settings,
+            &resource.properties,
+        )?;
         let (name, stack_id) = match reviewed.map(|child| self.stack(child)) {
             Some(stack) => (stack.name.to_string(), stack.id.to_string()),
             None => (name, stack_id),
@@ -77,8 +90,15 @@ impl Engine<'_> {
             notification_arns: &settings.notification_arns,
             number: None,
         };
-        let foreseen =
-            foresee_nested(self.cloud, self.state, target, &source, given, &made_up, &settings.capabilities)?;
+        let foreseen = foresee_nested(
+            self.cloud,
+            self.state,
+            target,
+            &source,
+            given,
+            &made_up,
+            &settings.capabilities,
+        )?;
         let child = match reviewed {
             Some(child) => {
                 let stack = self.state.stack_mut(child);
@@ -115,9 +135,14 @@ impl Engine<'_> {
         properties: &IndexMap<String, Value>,
     ) -> Result<NewNested, ServiceError> {
         let stack = self.stack(parent);
-        let root = stack.nested_in.as_ref().map_or(parent, |nested| nested.root);
+        let root = stack
+            .nested_in
+            .as_ref()
+            .map_or(parent, |nested| nested.root);
         self.bound(parent, root)?;
-        let random = Alphanumeric.sample_string(&mut rand::rng(), 12).to_uppercase();
+        let random = Alphanumeric
+            .sample_string(&mut rand::rng(), 12)
+            .to_uppercase();
         let name = format!("{}-{logical_id}-{random}", stack.name);
         let minutes = properties.get("TimeoutInMinutes").and_then(Value::as_text);
         let settings = Settings {
@@ -135,7 +160,11 @@ impl Engine<'_> {
             id: new_id(&stack.owner, &name),
             name,
             settings,
-            nested_in: NestedIn { parent, root, logical_id: logical_id.to_owned() },
+            nested_in: NestedIn {
+                parent,
+                root,
+                logical_id: logical_id.to_owned(),
+            },
         })
     }
 
@@ -144,7 +173,10 @@ impl Engine<'_> {
         let children = self.reviewed_children(parent);
         children.into_iter().find(|child| {
             let child = self.stack(*child);
-            let is_of_resource = child.nested_in.as_ref().is_some_and(|nested| nested.logical_id == logical_id);
+            let is_of_resource = child
+                .nested_in
+                .as_ref()
+                .is_some_and(|nested| nested.logical_id == logical_id);
             is_of_resource && child.change_set_id.is_some()
         })
     }
@@ -154,7 +186,10 @@ impl Engine<'_> {
         let is_child = |nested: &NestedIn| nested.parent == parent;
         let stacks = self.state.of(&self.stack(parent).owner);
         let children = stacks.filter(|(_, stack)| stack.nested_in.as_ref().is_some_and(is_child));
-        children.filter(|(_, stack)| stack.status == StackStatus::ReviewInProgress).map(|(number, _)| number).collect()
+        children
+            .filter(|(_, stack)| stack.status == StackStatus::ReviewInProgress)
+            .map(|(number, _)| number)
+            .collect()
     }
 
     /// Deletes the nested stacks that a finished operation hasn't created, and all of their own.
@@ -177,7 +212,8 @@ impl Engine<'_> {
         stack.change_sets.clear();
     }
 
-    /// A nested stack whose own rollback has failed is rolled back only where the rollback of its root is continued.
+    /// A nested stack whose own rollback has failed is rolled back only where the rollback of its
+    /// root is continued.
     pub(super) fn restore_nested(
         &mut self,
         number: StackNumber,
@@ -186,8 +222,8 @@ impl Engine<'_> {
         resource: &Resource,
         at: Timestamp,
     ) {
-        let is_continued =
-            self.stack(number).operations.last().map(|it| it.kind) == Some(OperationKind::ContinueRollback);
+        let is_continued = self.stack(number).operations.last().map(|it| it.kind)
+            == Some(OperationKind::ContinueRollback);
         let before = resource.child.filter(|_| is_continued).and_then(|child| {
             let before = self.state.stack_mut(child).unsettled.take()?;
             Some((child, *before))
@@ -200,7 +236,10 @@ impl Engine<'_> {
             None => {
                 let reason = resource.child.map(|child| {
                     let stack = self.stack(child);
-                    format!("Embedded stack {} was not successfully updated. Currently in {}", stack.id, stack.status)
+                    format!(
+                        "Embedded stack {} was not successfully updated. Currently in {}",
+                        stack.id, stack.status
+                    )
                 });
                 self.finish(number, task, reason, at);
             }
@@ -209,11 +248,18 @@ impl Engine<'_> {
 
     /// The parameters to which a nested stack gets something that the simulator made up.
     fn made_up_parameters(&self, number: StackNumber, id: &str) -> BTreeSet<String> {
-        let known = revision::without_made_up(self.cloud, self.state, number, |evaluator| evaluator.one_resource(id));
+        let known = revision::without_made_up(self.cloud, self.state, number, |evaluator| {
+            evaluator.one_resource(id)
+        });
         let resource = known.and_then(Result::ok).flatten();
-        match resource.as_ref().and_then(|resource| resource.properties()?.get("Parameters")) {
+        match resource
+            .as_ref()
+            .and_then(|resource| resource.properties()?.get("Parameters"))
+        {
             Some(Value::Map(parameters)) => {
-                let unknown = parameters.iter().filter(|(_, value)| value.unknown().is_some());
+                let unknown = parameters
+                    .iter()
+                    .filter(|(_, value)| value.unknown().is_some());
                 unknown.map(|(key, _)| key.clone()).collect()
             }
             _ => BTreeSet::new(),
@@ -241,12 +287,21 @@ impl Engine<'_> {
             number: Some(child),
         };
         let capabilities = &stack.settings.capabilities;
-        let foreseen = foresee_nested(self.cloud, self.state, target, &source, given, &made_up, capabilities)?;
+        let foreseen = foresee_nested(
+            self.cloud,
+            self.state,
+            target,
+            &source,
+            given,
+            &made_up,
+            capabilities,
+        )?;
         let settings = Settings {
             tags: tags(&self.stack(number).settings, &resource.properties),
             ..self.stack(child).settings.clone()
         };
-        if !self.would_change(child, &foreseen) && settings.tags == self.stack(child).settings.tags {
+        if !self.would_change(child, &foreseen) && settings.tags == self.stack(child).settings.tags
+        {
             return Ok(false);
         }
         self.resource_becomes(number, id, ResourceStatus::UpdateInProgress, None, at);
@@ -254,43 +309,73 @@ impl Engine<'_> {
         Ok(true)
     }
 
-    pub(super) fn delete_nested(&mut self, number: StackNumber, task: usize, child: StackNumber, at: Timestamp) {
+    pub(super) fn delete_nested(
+        &mut self,
+        number: StackNumber,
+        task: usize,
+        child: StackNumber,
+        at: Timestamp,
+    ) {
         if self.stack(child).is_deleted() {
             return self.finish(number, task, None, at);
         }
-        let is_forced = self.operation(number).is_some_and(|operation| operation.is_forced);
+        let is_forced = self
+            .operation(number)
+            .is_some_and(|operation| operation.is_forced);
         self.begin_deletion(child, None, std::iter::empty(), is_forced, at);
     }
 
     /// The parent goes another way, and doesn't wait any more.
     pub(super) fn cancel_nested(&mut self, child: StackNumber, at: Timestamp) {
-        if self.operation(child).is_some_and(|it| matches!(it.phase, Phase::Create | Phase::Update)) {
+        if self
+            .operation(child)
+            .is_some_and(|it| matches!(it.phase, Phase::Create | Phase::Update))
+        {
             self.cancel(child, at);
         }
     }
 
     /// Tells the parent that its nested stack has ended, well or with a reason.
-    pub(super) fn report(&mut self, child: StackNumber, phase: Phase, reason: Option<String>, at: Timestamp) {
+    pub(super) fn report(
+        &mut self,
+        child: StackNumber,
+        phase: Phase,
+        reason: Option<String>,
+        at: Timestamp,
+    ) {
         let stack = self.stack(child);
-        let Some(NestedIn { parent, logical_id, .. }) = stack.nested_in.clone() else { return };
+        let Some(NestedIn {
+            parent, logical_id, ..
+        }) = stack.nested_in.clone()
+        else {
+            return;
+        };
         let embedded = |reason: String| {
             let id = &stack.id;
             match phase {
-                Phase::Create => format!("Embedded stack {id} was not successfully created: {reason}"),
+                Phase::Create => {
+                    format!("Embedded stack {id} was not successfully created: {reason}")
+                }
                 Phase::Rollback | Phase::Delete => {
                     format!("Embedded stack {id} was not successfully deleted: {reason}")
                 }
-                Phase::Update | Phase::UpdateRollback | Phase::Cleanup { .. } | Phase::Import => format!(
-                    "Embedded stack {id} was not successfully updated. Currently in {} with reason: {reason}",
-                    stack.status
-                ),
+                Phase::Update | Phase::UpdateRollback | Phase::Cleanup { .. } | Phase::Import => {
+                    format!(
+                        "Embedded stack {id} was not successfully updated. Currently in {} with \
+                         reason: {reason}",
+                        stack.status
+                    )
+                }
             }
         };
         let reason = reason.map(embedded);
         let latest = stack.latest.max(self.stack(parent).latest);
         self.state.stack_mut(parent).latest = latest;
-        let Some(operation) = self.operation(parent) else { return };
-        let waits = |task: &super::Task| task.logical_id == logical_id && task.state == TaskState::Running;
+        let Some(operation) = self.operation(parent) else {
+            return;
+        };
+        let waits =
+            |task: &super::Task| task.logical_id == logical_id && task.state == TaskState::Running;
         if let Some(task) = operation.tasks.iter().position(waits) {
             self.finish(parent, task, reason, at);
         }
@@ -305,9 +390,15 @@ impl Engine<'_> {
         }
         let of_root = |nested: &NestedIn| nested.root == root;
         let owner = &self.stack(root).owner;
-        let related = self.state.of(owner).filter(|(_, stack)| stack.nested_in.as_ref().is_some_and(of_root)).count();
+        let related = self
+            .state
+            .of(owner)
+            .filter(|(_, stack)| stack.nested_in.as_ref().is_some_and(of_root))
+            .count();
         if depth > MAX_DEPTH || related >= MAX_STACKS {
-            return Err(invalid("Nested stacks of this stack have exceeded the limit of the simulator."));
+            return Err(invalid(
+                "Nested stacks of this stack have exceeded the limit of the simulator.",
+            ));
         }
         Ok(())
     }
@@ -325,9 +416,10 @@ pub fn asked(
     let url = url.ok_or_else(|| invalid(format!("{STACK} must have a TemplateURL.")))?;
     let text = source::of_nested(cloud, &url)?;
     let parameters = match properties.get("Parameters") {
-        Some(Value::Map(entries)) => {
-            entries.iter().filter_map(|(key, value)| Some((key.clone(), sent(value)?))).collect()
-        }
+        Some(Value::Map(entries)) => entries
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), sent(value)?)))
+            .collect(),
         _ => IndexMap::new(),
     };
     Ok((text, parameters))
@@ -336,7 +428,13 @@ pub fn asked(
 /// A value as a parameter: lists with commas.
 fn sent(value: &Value) -> Option<String> {
     match value {
-        Value::List(items) => Some(items.iter().filter_map(Value::as_text).collect::<Vec<_>>().join(",")),
+        Value::List(items) => Some(
+            items
+                .iter()
+                .filter_map(Value::as_text)
+                .collect::<Vec<_>>()
+                .join(","),
+        ),
         other => other.as_text(),
     }
 }
@@ -346,5 +444,11 @@ fn sent(value: &Value) -> Option<String> {
 pub fn tags(parent: &Settings, properties: &IndexMap<String, Value>) -> Vec<(String, String)> {
     let own = effect::tags(properties);
     let is_kept = |(key, _): &&(String, String)| !own.iter().any(|(other, _)| other == key);
-    parent.tags.iter().filter(is_kept).cloned().chain(own.iter().cloned()).collect()
+    parent
+        .tags
+        .iter()
+        .filter(is_kept)
+        .cloned()
+        .chain(own.iter().cloned())
+        .collect()
 }

@@ -27,11 +27,21 @@ pub fn generate(wanted: &Json) -> String {
         (" ", flag("IncludeSpace").unwrap_or_default()),
     ];
     let without = wanted["ExcludeCharacters"].as_str().unwrap_or_default();
-    let left = |kind: &str| kind.chars().filter(|c| !without.contains(*c)).collect::<Vec<char>>();
-    let kinds: Vec<Vec<char>> = kinds.iter().filter(|(_, used)| *used).map(|(kind, _)| left(kind)).collect();
+    let left = |kind: &str| {
+        kind.chars()
+            .filter(|c| !without.contains(*c))
+            .collect::<Vec<char>>()
+    };
+    let kinds: Vec<Vec<char>> = kinds
+        .iter()
+        .filter(|(_, used)| *used)
+        .map(|(kind, _)| left(kind))
+        .collect();
     let kinds: Vec<Vec<char>> = kinds.into_iter().filter(|kind| !kind.is_empty()).collect();
     let length = match &wanted["PasswordLength"] {
-        Json::Number(number) => number.as_u64().and_then(|length| usize::try_from(length).ok()),
+        Json::Number(number) => number
+            .as_u64()
+            .and_then(|length| usize::try_from(length).ok()),
         Json::String(text) => text.parse().ok(),
         _ => None,
     };
@@ -39,11 +49,17 @@ pub fn generate(wanted: &Json) -> String {
     let mut rng = rand::rng();
     let all = kinds.concat();
     let mut password: Vec<char> = match flag("RequireEachIncludedType").unwrap_or(true) {
-        true => kinds.iter().filter_map(|kind| kind.choose(&mut rng).copied()).take(length).collect(),
+        true => kinds
+            .iter()
+            .filter_map(|kind| kind.choose(&mut rng).copied())
+            .take(length)
+            .collect(),
         false => Vec::new(),
     };
     while password.len() < length {
-        let Some(letter) = all.choose(&mut rng) else { break };
+        let Some(letter) = all.choose(&mut rng) else {
+            break;
+        };
         password.push(*letter);
     }
     password.shuffle(&mut rng);
@@ -61,8 +77,15 @@ mod tests {
         let check = |wanted: Json, length: usize, allowed: &str, with: &[&str]| {
             let password = generate(&wanted);
             assert_eq!(password.chars().count(), length, "{wanted}");
-            assert!(password.chars().all(|c| allowed.contains(c)), "{wanted} {password}");
-            assert!(with.iter().all(|kind| password.contains(|c| kind.contains(c))), "{wanted} {password}");
+            assert!(
+                password.chars().all(|c| allowed.contains(c)),
+                "{wanted} {password}"
+            );
+            assert!(
+                with.iter()
+                    .all(|kind| password.contains(|c| kind.contains(c))),
+                "{wanted} {password}"
+            );
         };
         let every = [LOWER, UPPER, DIGITS, PUNCTUATION].concat();
         check(json!({}), 32, &every, &[LOWER, UPPER, DIGITS, PUNCTUATION]);
@@ -76,6 +99,11 @@ mod tests {
         let few = json!({"PasswordLength": 9, "ExcludeLowercase": true, "ExcludeUppercase": true,
             "ExcludePunctuation": true, "ExcludeCharacters": "012345678"});
         check(few, 9, "9", &[]);
-        check(json!({"PasswordLength": 12, "IncludeSpace": true}), 12, &format!("{every} "), &[" "]);
+        check(
+            json!({"PasswordLength": 12, "IncludeSpace": true}),
+            12,
+            &format!("{every} "),
+            &[" "],
+        );
     }
 }

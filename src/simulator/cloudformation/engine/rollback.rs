@@ -1,5 +1,5 @@
-//! Callers send a stack back to what it was: an update is cancelled, a rollback is continued, a failed stack is rolled
-//! back.
+//! Callers send a stack back to what it was: an update is cancelled, a rollback is continued, a
+//! failed stack is rolled back.
 
 use super::super::request::Request;
 use super::super::stack::StackNumber;
@@ -13,7 +13,9 @@ impl Engine<'_> {
     pub fn cancel_update_stack(&mut self, request: &Request) -> Answer {
         let number = self.named_stack(request)?;
         if self.stack(number).status != StackStatus::UpdateInProgress {
-            return Err(invalid("CancelUpdateStack cannot be called from current stack status"));
+            return Err(invalid(
+                "CancelUpdateStack cannot be called from current stack status",
+            ));
         }
         self.state.stack_mut(number).token = request.token("CancelUpdateStack");
         if let Some(operation) = self.operation_mut(number) {
@@ -35,15 +37,20 @@ impl Engine<'_> {
         }
         if stack.nested_in.is_some() {
             return Err(invalid(format!(
-                "RollbackUpdatedStack is not supported for nested stack {}; continue the rollback of its root stack",
+                "RollbackUpdatedStack is not supported for nested stack {}; continue the rollback \
+                 of its root stack",
                 stack.id
             )));
         }
         let skipped = request.list("ResourcesToSkip");
-        let skipped = skipped.into_iter().map(|it| self.skipped(number, it)).collect::<Result<Vec<_>, _>>()?;
+        let skipped = skipped
+            .into_iter()
+            .map(|it| self.skipped(number, it))
+            .collect::<Result<Vec<_>, _>>()?;
         let token = request.token("ContinueUpdateRollback");
         self.state.stack_mut(number).token = token;
-        let (own, nested): (Vec<_>, Vec<_>) = skipped.into_iter().partition(|(owner, _)| *owner == number);
+        let (own, nested): (Vec<_>, Vec<_>) =
+            skipped.into_iter().partition(|(owner, _)| *owner == number);
         for (owner, id) in nested {
             self.state.stack_mut(owner).skipped.insert(id);
         }
@@ -55,29 +62,41 @@ impl Engine<'_> {
         Ok(String::new())
     }
 
-    /// A member of `ResourcesToSkip`: a logical ID, with the name of a nested stack and a dot before it where it is that
-    /// stack's.
+    /// A member of `ResourcesToSkip`: a logical ID, with the name of a nested stack and a dot
+    /// before it where it is that stack's.
     ///
     /// # Errors
     /// There is no such resource, or it isn't one that couldn't be rolled back.
-    fn skipped(&self, number: StackNumber, named: &str) -> Result<(StackNumber, String), ServiceError> {
+    fn skipped(
+        &self,
+        number: StackNumber,
+        named: &str,
+    ) -> Result<(StackNumber, String), ServiceError> {
         let (owner, id) = match named.split_once('.') {
             Some((name, id)) => {
                 let nested = self.state.find(&self.stack(number).owner, name);
-                let is_of_root =
-                    |it: &StackNumber| self.stack(*it).nested_in.as_ref().is_some_and(|it| it.root == number);
+                let is_of_root = |it: &StackNumber| {
+                    self.stack(*it)
+                        .nested_in
+                        .as_ref()
+                        .is_some_and(|it| it.root == number)
+                };
                 (nested.filter(is_of_root), id)
             }
             None => (Some(number), named),
         };
         let found = owner.and_then(|owner| Some((owner, self.stack(owner).resources.get(id)?)));
         let Some((owner, resource)) = found else {
-            return Err(invalid(format!("Resource {named} does not exist for stack {}", self.stack(number).name)));
+            return Err(invalid(format!(
+                "Resource {named} does not exist for stack {}",
+                self.stack(number).name
+            )));
         };
         if !resource.has_status(&ResourceStatus::UpdateFailed) {
             let status = resource.status.as_ref().map_or("", ResourceStatus::as_str);
             return Err(invalid(format!(
-                "Resource {named} is in {status} state and cannot be skipped; only resources in UPDATE_FAILED state can be"
+                "Resource {named} is in {status} state and cannot be skipped; only resources in \
+                 UPDATE_FAILED state can be"
             )));
         }
         Ok((owner, id.to_owned()))
@@ -92,7 +111,12 @@ impl Engine<'_> {
         match (stack.status.clone(), before) {
             (StackStatus::CreateFailed, _) => {
                 stack.token = token;
-                self.becomes(number, StackStatus::RollbackInProgress, Some("User Initiated".to_owned()), self.now);
+                self.becomes(
+                    number,
+                    StackStatus::RollbackInProgress,
+                    Some("User Initiated".to_owned()),
+                    self.now,
+                );
                 let operation = Operation::new(Phase::Rollback, deletions(self.stack(number)));
                 self.operate(number, operation, self.now);
             }
@@ -102,7 +126,10 @@ impl Engine<'_> {
             }
             (status, before) => {
                 stack.unsettled = before;
-                let message = format!("Stack:{} is in {status} state and can not be rolled back.", stack.id);
+                let message = format!(
+                    "Stack:{} is in {status} state and can not be rolled back.",
+                    stack.id
+                );
                 return Err(invalid(message));
             }
         }
@@ -112,6 +139,9 @@ impl Engine<'_> {
     fn named_stack(&self, request: &Request) -> Result<StackNumber, ServiceError> {
         let name = request.required("StackName")?;
         let missing = || invalid(format!("Stack [{name}] does not exist"));
-        self.state.find(request.caller, name).filter(|it| !self.stack(*it).is_deleted()).ok_or_else(missing)
+        self.state
+            .find(request.caller, name)
+            .filter(|it| !self.stack(*it).is_deleted())
+            .ok_or_else(missing)
     }
 }

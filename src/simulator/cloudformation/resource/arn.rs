@@ -1,20 +1,45 @@
 //! The ARNs of resources, in each service's own form.
 //!
 //! <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
-//! gives the forms. A type that isn't in the table gets `service:region:account:type/name`, which is the usual one.
+//! gives the forms. A type that isn't in the table gets `service:region:account:type/name`, which
+//! is the usual one.
 
 use super::pattern::Words;
 
 /// What follows `arn:partition:`; see `pattern`.
 const ARNS: &[(&str, &str)] = &[
-    ("AWS::AmazonMQ::Broker", "mq:{region}:{account}:broker:{BrokerName}:{id}"),
-    ("AWS::ApiGateway::RestApi", "apigateway:{region}::/restapis/{name}"),
-    ("AWS::AppSync::Api", "appsync:{region}:{account}:apis/{lower26}"),
-    ("AWS::AppSync::ApiKey", "appsync:{region}:{account}:apis/{ApiId}/apikeys/da2-{lower26}"),
-    ("AWS::AppSync::DataSource", "appsync:{region}:{account}:apis/{ApiId}/datasources/{Name}"),
-    ("AWS::AppSync::FunctionConfiguration", "appsync:{region}:{account}:apis/{ApiId}/functions/{lower26}"),
-    ("AWS::AppSync::GraphQLApi", "appsync:{region}:{account}:apis/{lower26}"),
-    ("AWS::AppSync::Resolver", "appsync:{region}:{account}:apis/{ApiId}/types/{TypeName}/resolvers/{FieldName}"),
+    (
+        "AWS::AmazonMQ::Broker",
+        "mq:{region}:{account}:broker:{BrokerName}:{id}",
+    ),
+    (
+        "AWS::ApiGateway::RestApi",
+        "apigateway:{region}::/restapis/{name}",
+    ),
+    (
+        "AWS::AppSync::Api",
+        "appsync:{region}:{account}:apis/{lower26}",
+    ),
+    (
+        "AWS::AppSync::ApiKey",
+        "appsync:{region}:{account}:apis/{ApiId}/apikeys/da2-{lower26}",
+    ),
+    (
+        "AWS::AppSync::DataSource",
+        "appsync:{region}:{account}:apis/{ApiId}/datasources/{Name}",
+    ),
+    (
+        "AWS::AppSync::FunctionConfiguration",
+        "appsync:{region}:{account}:apis/{ApiId}/functions/{lower26}",
+    ),
+    (
+        "AWS::AppSync::GraphQLApi",
+        "appsync:{region}:{account}:apis/{lower26}",
+    ),
+    (
+        "AWS::AppSync::Resolver",
+        "appsync:{region}:{account}:apis/{ApiId}/types/{TypeName}/resolvers/{FieldName}",
+    ),
     (
         "AWS::ApplicationAutoScaling::ScalingPolicy",
         "autoscaling:{region}:{account}:scalingPolicy:{uuid}:resource/{ServiceNamespace}/{ResourceId}:policyName/{name}",
@@ -27,72 +52,228 @@ const ARNS: &[(&str, &str)] = &[
         "AWS::AutoScaling::ScalingPolicy",
         "autoscaling:{region}:{account}:scalingPolicy:{uuid}:autoScalingGroupName/{AutoScalingGroupName}:policyName/{name}",
     ),
-    ("AWS::Backup::BackupPlan", "backup:{region}:{account}:backup-plan:{name}"),
-    ("AWS::Backup::BackupVault", "backup:{region}:{account}:backup-vault:{name}"),
-    ("AWS::Batch::JobDefinition", "batch:{region}:{account}:job-definition/{name}:1"),
-    ("AWS::CertificateManager::Certificate", "acm:{region}:{account}:certificate/{uuid}"),
-    ("AWS::CloudWatch::Alarm", "cloudwatch:{region}:{account}:alarm:{name}"),
-    ("AWS::CloudWatch::CompositeAlarm", "cloudwatch:{region}:{account}:alarm:{name}"),
-    ("AWS::CodeArtifact::Domain", "codeartifact:{region}:{account}:domain/{DomainName}"),
-    ("AWS::CodeArtifact::Repository", "codeartifact:{region}:{account}:repository/{DomainName}/{RepositoryName}"),
-    ("AWS::CodeCommit::Repository", "codecommit:{region}:{account}:{name}"),
-    ("AWS::CodePipeline::Pipeline", "codepipeline:{region}:{account}:{name}"),
-    ("AWS::Cognito::UserPool", "cognito-idp:{region}:{account}:userpool/{name}"),
-    ("AWS::DocDB::DBCluster", "rds:{region}:{account}:cluster:{name}"),
+    (
+        "AWS::Backup::BackupPlan",
+        "backup:{region}:{account}:backup-plan:{name}",
+    ),
+    (
+        "AWS::Backup::BackupVault",
+        "backup:{region}:{account}:backup-vault:{name}",
+    ),
+    (
+        "AWS::Batch::JobDefinition",
+        "batch:{region}:{account}:job-definition/{name}:1",
+    ),
+    (
+        "AWS::CertificateManager::Certificate",
+        "acm:{region}:{account}:certificate/{uuid}",
+    ),
+    (
+        "AWS::CloudWatch::Alarm",
+        "cloudwatch:{region}:{account}:alarm:{name}",
+    ),
+    (
+        "AWS::CloudWatch::CompositeAlarm",
+        "cloudwatch:{region}:{account}:alarm:{name}",
+    ),
+    (
+        "AWS::CodeArtifact::Domain",
+        "codeartifact:{region}:{account}:domain/{DomainName}",
+    ),
+    (
+        "AWS::CodeArtifact::Repository",
+        "codeartifact:{region}:{account}:repository/{DomainName}/{RepositoryName}",
+    ),
+    (
+        "AWS::CodeCommit::Repository",
+        "codecommit:{region}:{account}:{name}",
+    ),
+    (
+        "AWS::CodePipeline::Pipeline",
+        "codepipeline:{region}:{account}:{name}",
+    ),
+    (
+        "AWS::Cognito::UserPool",
+        "cognito-idp:{region}:{account}:userpool/{name}",
+    ),
+    (
+        "AWS::DocDB::DBCluster",
+        "rds:{region}:{account}:cluster:{name}",
+    ),
     ("AWS::DocDB::DBInstance", "rds:{region}:{account}:db:{name}"),
-    ("AWS::EC2::EIP", "ec2:{region}:{account}:elastic-ip/eipalloc-{hex17}"),
-    ("AWS::EC2::NatGateway", "ec2:{region}:{account}:natgateway/{name}"),
-    ("AWS::ECS::Service", "ecs:{region}:{account}:service/{Cluster|default}/{name}"),
-    ("AWS::ECS::TaskDefinition", "ecs:{region}:{account}:task-definition/{name}:1"),
-    ("AWS::EKS::Nodegroup", "eks:{region}:{account}:nodegroup/{name}/{uuid}"),
-    ("AWS::ElastiCache::CacheCluster", "elasticache:{region}:{account}:cluster:{name}"),
-    ("AWS::ElastiCache::ReplicationGroup", "elasticache:{region}:{account}:replicationgroup:{name}"),
-    ("AWS::ElasticLoadBalancing::LoadBalancer", "elasticloadbalancing:{region}:{account}:loadbalancer/{name}"),
+    (
+        "AWS::EC2::EIP",
+        "ec2:{region}:{account}:elastic-ip/eipalloc-{hex17}",
+    ),
+    (
+        "AWS::EC2::NatGateway",
+        "ec2:{region}:{account}:natgateway/{name}",
+    ),
+    (
+        "AWS::ECS::Service",
+        "ecs:{region}:{account}:service/{Cluster|default}/{name}",
+    ),
+    (
+        "AWS::ECS::TaskDefinition",
+        "ecs:{region}:{account}:task-definition/{name}:1",
+    ),
+    (
+        "AWS::EKS::Nodegroup",
+        "eks:{region}:{account}:nodegroup/{name}/{uuid}",
+    ),
+    (
+        "AWS::ElastiCache::CacheCluster",
+        "elasticache:{region}:{account}:cluster:{name}",
+    ),
+    (
+        "AWS::ElastiCache::ReplicationGroup",
+        "elasticache:{region}:{account}:replicationgroup:{name}",
+    ),
+    (
+        "AWS::ElasticLoadBalancing::LoadBalancer",
+        "elasticloadbalancing:{region}:{account}:loadbalancer/{name}",
+    ),
     (
         "AWS::ElasticLoadBalancingV2::LoadBalancer",
         "elasticloadbalancing:{region}:{account}:loadbalancer/{balancer}/{name}/{hex16}",
     ),
-    ("AWS::ElasticLoadBalancingV2::TargetGroup", "elasticloadbalancing:{region}:{account}:targetgroup/{name}/{hex16}"),
+    (
+        "AWS::ElasticLoadBalancingV2::TargetGroup",
+        "elasticloadbalancing:{region}:{account}:targetgroup/{name}/{hex16}",
+    ),
     ("AWS::Events::Rule", "events:{region}:{account}:rule/{path}"),
     ("AWS::IAM::Group", "iam::{account}:group{Path|/}{name}"),
-    ("AWS::IAM::InstanceProfile", "iam::{account}:instance-profile{Path|/}{name}"),
-    ("AWS::IAM::ManagedPolicy", "iam::{account}:policy{Path|/}{name}"),
-    ("AWS::IAM::OIDCProvider", "iam::{account}:oidc-provider/{host}"),
+    (
+        "AWS::IAM::InstanceProfile",
+        "iam::{account}:instance-profile{Path|/}{name}",
+    ),
+    (
+        "AWS::IAM::ManagedPolicy",
+        "iam::{account}:policy{Path|/}{name}",
+    ),
+    (
+        "AWS::IAM::OIDCProvider",
+        "iam::{account}:oidc-provider/{host}",
+    ),
     ("AWS::IAM::Role", "iam::{account}:role{Path|/}{name}"),
-    ("AWS::IAM::ServerCertificate", "iam::{account}:server-certificate{Path|/}{name}"),
+    (
+        "AWS::IAM::ServerCertificate",
+        "iam::{account}:server-certificate{Path|/}{name}",
+    ),
     ("AWS::IAM::User", "iam::{account}:user{Path|/}{name}"),
-    ("AWS::ImageBuilder::Component", "imagebuilder:{region}:{account}:component/{name}/{Version}/1"),
-    ("AWS::ImageBuilder::ContainerRecipe", "imagebuilder:{region}:{account}:container-recipe/{name}/{Version}"),
-    ("AWS::ImageBuilder::ImageRecipe", "imagebuilder:{region}:{account}:image-recipe/{name}/{Version}"),
-    ("AWS::KinesisFirehose::DeliveryStream", "firehose:{region}:{account}:deliverystream/{name}"),
-    ("AWS::Lambda::CodeSigningConfig", "lambda:{region}:{account}:code-signing-config:csc-{hex17}"),
-    ("AWS::Lambda::Function", "lambda:{region}:{account}:function:{name}"),
-    ("AWS::Lambda::LayerVersion", "lambda:{region}:{account}:layer:{name}:1"),
-    ("AWS::Logs::LogGroup", "logs:{region}:{account}:log-group:{name}:*"),
-    ("AWS::MSK::Cluster", "kafka:{region}:{account}:cluster/{name}/{uuid}-1"),
-    ("AWS::MSK::Configuration", "kafka:{region}:{account}:configuration/{Name}/{uuid}-1"),
-    ("AWS::Neptune::DBCluster", "rds:{region}:{account}:cluster:{name}"),
-    ("AWS::Neptune::DBInstance", "rds:{region}:{account}:db:{name}"),
-    ("AWS::OpenSearchService::Domain", "es:{region}:{account}:domain/{name}"),
-    ("AWS::RDS::DBCluster", "rds:{region}:{account}:cluster:{name}"),
+    (
+        "AWS::ImageBuilder::Component",
+        "imagebuilder:{region}:{account}:component/{name}/{Version}/1",
+    ),
+    (
+        "AWS::ImageBuilder::ContainerRecipe",
+        "imagebuilder:{region}:{account}:container-recipe/{name}/{Version}",
+    ),
+    (
+        "AWS::ImageBuilder::ImageRecipe",
+        "imagebuilder:{region}:{account}:image-recipe/{name}/{Version}",
+    ),
+    (
+        "AWS::KinesisFirehose::DeliveryStream",
+        "firehose:{region}:{account}:deliverystream/{name}",
+    ),
+    (
+        "AWS::Lambda::CodeSigningConfig",
+        "lambda:{region}:{account}:code-signing-config:csc-{hex17}",
+    ),
+    (
+        "AWS::Lambda::Function",
+        "lambda:{region}:{account}:function:{name}",
+    ),
+    (
+        "AWS::Lambda::LayerVersion",
+        "lambda:{region}:{account}:layer:{name}:1",
+    ),
+    (
+        "AWS::Logs::LogGroup",
+        "logs:{region}:{account}:log-group:{name}:*",
+    ),
+    (
+        "AWS::MSK::Cluster",
+        "kafka:{region}:{account}:cluster/{name}/{uuid}-1",
+    ),
+    (
+        "AWS::MSK::Configuration",
+        "kafka:{region}:{account}:configuration/{Name}/{uuid}-1",
+    ),
+    (
+        "AWS::Neptune::DBCluster",
+        "rds:{region}:{account}:cluster:{name}",
+    ),
+    (
+        "AWS::Neptune::DBInstance",
+        "rds:{region}:{account}:db:{name}",
+    ),
+    (
+        "AWS::OpenSearchService::Domain",
+        "es:{region}:{account}:domain/{name}",
+    ),
+    (
+        "AWS::RDS::DBCluster",
+        "rds:{region}:{account}:cluster:{name}",
+    ),
     ("AWS::RDS::DBInstance", "rds:{region}:{account}:db:{name}"),
-    ("AWS::RDS::DBProxy", "rds:{region}:{account}:db-proxy:prx-{hex17}"),
-    ("AWS::RDS::DBSubnetGroup", "rds:{region}:{account}:subgrp:{name}"),
+    (
+        "AWS::RDS::DBProxy",
+        "rds:{region}:{account}:db-proxy:prx-{hex17}",
+    ),
+    (
+        "AWS::RDS::DBSubnetGroup",
+        "rds:{region}:{account}:subgrp:{name}",
+    ),
     ("AWS::Route53::HostedZone", "route53:::hostedzone/{name}"),
-    ("AWS::S3::AccessPoint", "s3:{region}:{account}:accesspoint/{name}"),
+    (
+        "AWS::S3::AccessPoint",
+        "s3:{region}:{account}:accesspoint/{name}",
+    ),
     ("AWS::S3::Bucket", "s3:::{name}"),
-    ("AWS::SNS::Subscription", "sns:{region}:{account}:{TopicArn}:{uuid}"),
+    (
+        "AWS::SNS::Subscription",
+        "sns:{region}:{account}:{TopicArn}:{uuid}",
+    ),
     ("AWS::SNS::Topic", "sns:{region}:{account}:{name}"),
     ("AWS::SQS::Queue", "sqs:{region}:{account}:{name}"),
-    ("AWS::SecretsManager::Secret", "secretsmanager:{region}:{account}:secret:{name}-{mixed6}"),
-    ("AWS::StepFunctions::Activity", "states:{region}:{account}:activity:{name}"),
-    ("AWS::StepFunctions::StateMachine", "states:{region}:{account}:stateMachine:{name}"),
-    ("AWS::Transfer::Server", "transfer:{region}:{account}:server/s-{hex17}"),
-    ("AWS::Transfer::User", "transfer:{region}:{account}:user/{ServerId}/{UserName}"),
-    ("AWS::WAFv2::IPSet", "wafv2:{region}:{account}:{scope}/ipset/{parts}"),
-    ("AWS::WAFv2::RegexPatternSet", "wafv2:{region}:{account}:{scope}/regexpatternset/{parts}"),
-    ("AWS::WAFv2::RuleGroup", "wafv2:{region}:{account}:{scope}/rulegroup/{parts}"),
-    ("AWS::WAFv2::WebACL", "wafv2:{region}:{account}:{scope}/webacl/{parts}"),
+    (
+        "AWS::SecretsManager::Secret",
+        "secretsmanager:{region}:{account}:secret:{name}-{mixed6}",
+    ),
+    (
+        "AWS::StepFunctions::Activity",
+        "states:{region}:{account}:activity:{name}",
+    ),
+    (
+        "AWS::StepFunctions::StateMachine",
+        "states:{region}:{account}:stateMachine:{name}",
+    ),
+    (
+        "AWS::Transfer::Server",
+        "transfer:{region}:{account}:server/s-{hex17}",
+    ),
+    (
+        "AWS::Transfer::User",
+        "transfer:{region}:{account}:user/{ServerId}/{UserName}",
+    ),
+    (
+        "AWS::WAFv2::IPSet",
+        "wafv2:{region}:{account}:{scope}/ipset/{parts}",
+    ),
+    (
+        "AWS::WAFv2::RegexPatternSet",
+        "wafv2:{region}:{account}:{scope}/regexpatternset/{parts}",
+    ),
+    (
+        "AWS::WAFv2::RuleGroup",
+        "wafv2:{region}:{account}:{scope}/rulegroup/{parts}",
+    ),
+    (
+        "AWS::WAFv2::WebACL",
+        "wafv2:{region}:{account}:{scope}/webacl/{parts}",
+    ),
 ];
 
 /// Services whose name in an ARN isn't their types' in lower case.
@@ -131,14 +312,22 @@ pub(super) fn arn(words: &mut Words) -> String {
     }
     let pattern = match ARNS.iter().find(|(kind, _)| *kind == words.facts.kind) {
         Some((_, pattern)) => format!("arn:{{partition}}:{}", special(words, pattern)),
-        None => format!("{}:{}/{{name}}", account_of(words.facts.kind), kebab(words.facts.type_name())),
+        None => format!(
+            "{}:{}/{{name}}",
+            account_of(words.facts.kind),
+            kebab(words.facts.type_name())
+        ),
     };
     words.fill(&pattern)
 }
 
 /// An ARN of something else that belongs to the resource: `what` is `stream`.
 pub(super) fn other(words: &mut Words, what: &str) -> String {
-    let pattern = format!("{}:{}/{{lower10}}", account_of(words.facts.kind), kebab(what));
+    let pattern = format!(
+        "{}:{}/{{lower10}}",
+        account_of(words.facts.kind),
+        kebab(what)
+    );
     words.fill(&pattern)
 }
 
@@ -150,25 +339,46 @@ fn account_of(kind: &str) -> String {
 
 /// Words that only ARNs have. `{parts}` are those of an ID before its last, `{path}` all of them.
 fn special(words: &Words, pattern: &str) -> String {
-    let text = |path| words.facts.property(path).and_then(|value| value.as_text()).unwrap_or_default();
+    let text = |path| {
+        words
+            .facts
+            .property(path)
+            .and_then(|value| value.as_text())
+            .unwrap_or_default()
+    };
     let balancer = match text("Type").as_str() {
         "network" => "net",
         "gateway" => "gwy",
         _ => "app",
     };
-    let scope = if text("Scope") == "CLOUDFRONT" { "global" } else { "regional" };
-    let parts = words.id.rsplit_once('|').map_or(words.id, |(parts, _)| parts).replace('|', "/");
+    let scope = if text("Scope") == "CLOUDFRONT" {
+        "global"
+    } else {
+        "regional"
+    };
+    let parts = words
+        .id
+        .rsplit_once('|')
+        .map_or(words.id, |(parts, _)| parts)
+        .replace('|', "/");
     let path = words.id.replace('|', "/");
     let pattern = pattern.replace("{path}", &path);
-    let pattern = pattern.replace("{balancer}", balancer).replace("{scope}", scope).replace("{parts}", &parts);
+    let pattern = pattern
+        .replace("{balancer}", balancer)
+        .replace("{scope}", scope)
+        .replace("{parts}", &parts);
     pattern.replace("{host}", text("Url").trim_start_matches("https://"))
 }
 
 /// The ARN of what is listed beneath another resource, whose ARN it continues.
 fn beneath(words: &mut Words) -> Option<String> {
     let (path, above, own) = match words.facts.kind {
-        "AWS::ElasticLoadBalancingV2::Listener" => ("LoadBalancerArn", ":loadbalancer/", ":listener/"),
-        "AWS::ElasticLoadBalancingV2::ListenerRule" => ("ListenerArn", ":listener/", ":listener-rule/"),
+        "AWS::ElasticLoadBalancingV2::Listener" => {
+            ("LoadBalancerArn", ":loadbalancer/", ":listener/")
+        }
+        "AWS::ElasticLoadBalancingV2::ListenerRule" => {
+            ("ListenerArn", ":listener/", ":listener-rule/")
+        }
         _ => return None,
     };
     let parent = words.facts.property(path)?.as_text()?;
@@ -179,13 +389,19 @@ fn beneath(words: &mut Words) -> Option<String> {
 pub(super) fn service(kind: &str) -> String {
     let service = kind.split("::").nth(1).unwrap_or(kind);
     let known = SERVICES.iter().find(|(name, _)| *name == service);
-    known.map_or_else(|| service.to_ascii_lowercase(), |(_, name)| (*name).to_owned())
+    known.map_or_else(
+        || service.to_ascii_lowercase(),
+        |(_, name)| (*name).to_owned(),
+    )
 }
 
 /// True for the services whose resources are in no region.
 pub(super) fn has_no_region(kind: &str) -> bool {
     let service = kind.split("::").nth(1).unwrap_or_default();
-    matches!(service, "IAM" | "CloudFront" | "Route53" | "Organizations" | "GlobalAccelerator")
+    matches!(
+        service,
+        "IAM" | "CloudFront" | "Route53" | "Organizations" | "GlobalAccelerator"
+    )
 }
 
 /// `security-group` of `SecurityGroup`, `vpc-endpoint` of `VPCEndpoint`.
@@ -195,7 +411,9 @@ pub(super) fn kebab(name: &str) -> String {
     for (index, letter) in letters.iter().enumerate() {
         let before = index.checked_sub(1).map(|before| letters[before]);
         let ends_capitals = letters.get(index + 1).is_some_and(char::is_ascii_lowercase);
-        if letter.is_ascii_uppercase() && before.is_some_and(|before| !before.is_ascii_uppercase() || ends_capitals) {
+        if letter.is_ascii_uppercase()
+            && before.is_some_and(|before| !before.is_ascii_uppercase() || ends_capitals)
+        {
             text.push('-');
         }
         text.push(letter.to_ascii_lowercase());
@@ -215,25 +433,87 @@ mod tests {
             let properties = properties(json);
             let facts = facts(kind, &properties);
             let source = Source::of("a");
-            let mut words = Words { facts: &facts, id: "n", name: "n", addresses: source.clone(), source };
+            let mut words = Words {
+                facts: &facts,
+                id: "n",
+                name: "n",
+                addresses: source.clone(),
+                source,
+            };
             assert_eq!(arn(&mut words), expect, "{kind}");
         };
         check("AWS::S3::Bucket", "{}", "arn:aws:s3:::n");
         check("AWS::IAM::Role", "{}", "arn:aws:iam::123456789012:role/n");
-        check("AWS::IAM::Role", r#"{"Path":"/a/"}"#, "arn:aws:iam::123456789012:role/a/n");
-        check("AWS::Lambda::Function", "{}", "arn:aws:lambda:eu-west-1:123456789012:function:n");
-        check("AWS::DynamoDB::Table", "{}", "arn:aws:dynamodb:eu-west-1:123456789012:table/n");
-        check("AWS::SQS::Queue", "{}", "arn:aws:sqs:eu-west-1:123456789012:n");
-        check("AWS::Logs::LogGroup", "{}", "arn:aws:logs:eu-west-1:123456789012:log-group:n:*");
-        check("AWS::KMS::Key", "{}", "arn:aws:kms:eu-west-1:123456789012:key/n");
-        check("AWS::EC2::SecurityGroup", "{}", "arn:aws:ec2:eu-west-1:123456789012:security-group/n");
-        check("AWS::EC2::VPCEndpoint", "{}", "arn:aws:ec2:eu-west-1:123456789012:vpc-endpoint/n");
-        check("AWS::ECS::Service", r#"{"Cluster":"c"}"#, "arn:aws:ecs:eu-west-1:123456789012:service/c/n");
-        check("AWS::EKS::Cluster", "{}", "arn:aws:eks:eu-west-1:123456789012:cluster/n");
-        check("AWS::RDS::DBInstance", "{}", "arn:aws:rds:eu-west-1:123456789012:db:n");
-        check("AWS::ResourceGroups::Group", "{}", "arn:aws:resource-groups:eu-west-1:123456789012:group/n");
-        check("AWS::CloudFront::Distribution", "{}", "arn:aws:cloudfront::123456789012:distribution/n");
+        check(
+            "AWS::IAM::Role",
+            r#"{"Path":"/a/"}"#,
+            "arn:aws:iam::123456789012:role/a/n",
+        );
+        check(
+            "AWS::Lambda::Function",
+            "{}",
+            "arn:aws:lambda:eu-west-1:123456789012:function:n",
+        );
+        check(
+            "AWS::DynamoDB::Table",
+            "{}",
+            "arn:aws:dynamodb:eu-west-1:123456789012:table/n",
+        );
+        check(
+            "AWS::SQS::Queue",
+            "{}",
+            "arn:aws:sqs:eu-west-1:123456789012:n",
+        );
+        check(
+            "AWS::Logs::LogGroup",
+            "{}",
+            "arn:aws:logs:eu-west-1:123456789012:log-group:n:*",
+        );
+        check(
+            "AWS::KMS::Key",
+            "{}",
+            "arn:aws:kms:eu-west-1:123456789012:key/n",
+        );
+        check(
+            "AWS::EC2::SecurityGroup",
+            "{}",
+            "arn:aws:ec2:eu-west-1:123456789012:security-group/n",
+        );
+        check(
+            "AWS::EC2::VPCEndpoint",
+            "{}",
+            "arn:aws:ec2:eu-west-1:123456789012:vpc-endpoint/n",
+        );
+        check(
+            "AWS::ECS::Service",
+            r#"{"Cluster":"c"}"#,
+            "arn:aws:ecs:eu-west-1:123456789012:service/c/n",
+        );
+        check(
+            "AWS::EKS::Cluster",
+            "{}",
+            "arn:aws:eks:eu-west-1:123456789012:cluster/n",
+        );
+        check(
+            "AWS::RDS::DBInstance",
+            "{}",
+            "arn:aws:rds:eu-west-1:123456789012:db:n",
+        );
+        check(
+            "AWS::ResourceGroups::Group",
+            "{}",
+            "arn:aws:resource-groups:eu-west-1:123456789012:group/n",
+        );
+        check(
+            "AWS::CloudFront::Distribution",
+            "{}",
+            "arn:aws:cloudfront::123456789012:distribution/n",
+        );
         let oidc = "arn:aws:iam::123456789012:oidc-provider/a.com/b";
-        check("AWS::IAM::OIDCProvider", r#"{"Url":"https://a.com/b"}"#, oidc);
+        check(
+            "AWS::IAM::OIDCProvider",
+            r#"{"Url":"https://a.com/b"}"#,
+            oidc,
+        );
     }
 }

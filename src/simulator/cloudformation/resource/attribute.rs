@@ -1,8 +1,9 @@
 //! What `Fn::GetAtt` gives.
 //!
-//! Whether a type has an attribute is the catalogue's to say. Its value is the property of the same name where the
-//! template sets it, else what the table says, else something of the form that the attribute's name and shape suggest.
-//! The same resource gives the same values each time: what is made up follows from the physical ID.
+//! Whether a type has an attribute is the catalogue's to say. Its value is the property of the same
+//! name where the template sets it, else what the table says, else something of the form that the
+//! attribute's name and shape suggest. The same resource gives the same values each time: what is
+//! made up follows from the physical ID.
 
 use serde_json::Number;
 
@@ -12,136 +13,424 @@ use super::{Facts, arn};
 use crate::catalog::{JsonType, ResourceType, Shape, resource_type};
 use crate::template::{Value, is_custom_resource};
 
-/// Values by type and attribute; see `pattern`. Commas separate what is a list. A type may stand for several with `*`
-/// at its end. Attributes that are their resource's ARN or ID aren't listed.
+/// Values by type and attribute; see `pattern`. Commas separate what is a list. A type may stand
+/// for several with `*` at its end. Attributes that are their resource's ARN or ID aren't listed.
 const ATTRIBUTES: &[(&str, &str, &str)] = &[
-    ("AWS::AmazonMQ::Broker", "AmqpEndpoints", "amqp+ssl://{id}-1.mq.{region}.{suffix}:5671"),
+    (
+        "AWS::AmazonMQ::Broker",
+        "AmqpEndpoints",
+        "amqp+ssl://{id}-1.mq.{region}.{suffix}:5671",
+    ),
     ("AWS::AmazonMQ::Broker", "ConfigurationId", "c-{uuid}"),
     ("AWS::AmazonMQ::Broker", "ConfigurationRevision", "1"),
-    ("AWS::AmazonMQ::Broker", "OpenWireEndpoints", "ssl://{id}-1.mq.{region}.{suffix}:61617"),
-    ("AWS::ApiGateway::DomainName", "DistributionDomainName", "d{lower13}.cloudfront.net"),
-    ("AWS::ApiGateway::DomainName", "DistributionHostedZoneId", "Z2FDTNDATAQYW2"),
-    ("AWS::ApiGateway::DomainName", "RegionalDomainName", "d-{lower10}.execute-api.{region}.{suffix}"),
+    (
+        "AWS::AmazonMQ::Broker",
+        "OpenWireEndpoints",
+        "ssl://{id}-1.mq.{region}.{suffix}:61617",
+    ),
+    (
+        "AWS::ApiGateway::DomainName",
+        "DistributionDomainName",
+        "d{lower13}.cloudfront.net",
+    ),
+    (
+        "AWS::ApiGateway::DomainName",
+        "DistributionHostedZoneId",
+        "Z2FDTNDATAQYW2",
+    ),
+    (
+        "AWS::ApiGateway::DomainName",
+        "RegionalDomainName",
+        "d-{lower10}.execute-api.{region}.{suffix}",
+    ),
     ("AWS::ApiGateway::RestApi", "RootResourceId", "{lower10}"),
-    ("AWS::ApiGatewayV2::Api", "ApiEndpoint", "https://{id}.execute-api.{region}.{suffix}"),
-    ("AWS::ApiGatewayV2::DomainName", "RegionalDomainName", "d-{lower10}.execute-api.{region}.{suffix}"),
+    (
+        "AWS::ApiGatewayV2::Api",
+        "ApiEndpoint",
+        "https://{id}.execute-api.{region}.{suffix}",
+    ),
+    (
+        "AWS::ApiGatewayV2::DomainName",
+        "RegionalDomainName",
+        "d-{lower10}.execute-api.{region}.{suffix}",
+    ),
     ("AWS::AppSync::ApiKey", "ApiKey", "{name}"),
     ("AWS::AppSync::ApiKey", "ApiKeyId", "{name}"),
-    ("AWS::AppSync::FunctionConfiguration", "FunctionId", "{name}"),
+    (
+        "AWS::AppSync::FunctionConfiguration",
+        "FunctionId",
+        "{name}",
+    ),
     ("AWS::AppSync::GraphQLApi", "ApiId", "{name}"),
-    ("AWS::AppSync::GraphQLApi", "GraphQLUrl", "https://{lower26}.appsync-api.{region}.{suffix}/graphql"),
+    (
+        "AWS::AppSync::GraphQLApi",
+        "GraphQLUrl",
+        "https://{lower26}.appsync-api.{region}.{suffix}/graphql",
+    ),
     ("AWS::CloudFormation::WaitCondition", "Data", "{}"),
-    ("AWS::CloudFront::CloudFrontOriginAccessIdentity", "S3CanonicalUserId", "{hex96}"),
-    ("AWS::CloudFront::Distribution", "DomainName", "d{lower13}.cloudfront.net"),
+    (
+        "AWS::CloudFront::CloudFrontOriginAccessIdentity",
+        "S3CanonicalUserId",
+        "{hex96}",
+    ),
+    (
+        "AWS::CloudFront::Distribution",
+        "DomainName",
+        "d{lower13}.cloudfront.net",
+    ),
     (
         "AWS::CodeCommit::Repository",
         "CloneUrlHttp",
         "https://git-codecommit.{region}.{suffix}/v1/repos/{RepositoryName}",
     ),
-    ("AWS::CodeCommit::Repository", "CloneUrlSsh", "ssh://git-codecommit.{region}.{suffix}/v1/repos/{RepositoryName}"),
+    (
+        "AWS::CodeCommit::Repository",
+        "CloneUrlSsh",
+        "ssh://git-codecommit.{region}.{suffix}/v1/repos/{RepositoryName}",
+    ),
     ("AWS::CodeCommit::Repository", "Name", "{RepositoryName}"),
-    ("AWS::Cognito::UserPool", "ProviderName", "cognito-idp.{region}.{suffix}/{id}"),
-    ("AWS::Cognito::UserPool", "ProviderURL", "https://cognito-idp.{region}.{suffix}/{id}"),
+    (
+        "AWS::Cognito::UserPool",
+        "ProviderName",
+        "cognito-idp.{region}.{suffix}/{id}",
+    ),
+    (
+        "AWS::Cognito::UserPool",
+        "ProviderURL",
+        "https://cognito-idp.{region}.{suffix}/{id}",
+    ),
     ("AWS::Cognito::UserPoolClient", "ClientSecret", "{lower51}"),
     ("AWS::DirectoryService::*", "Alias", "{id}"),
-    ("AWS::DirectoryService::*", "DnsIpAddresses", "10.0.0.{byte},10.0.1.{byte}"),
-    ("AWS::DocDB::DBCluster", "ClusterResourceId", "cluster-{upper26}"),
-    ("AWS::DocDB::DBCluster", "Endpoint", "{id}.cluster-{lower12}.{region}.docdb.{suffix}"),
-    ("AWS::DocDB::DBCluster", "ReadEndpoint", "{id}.cluster-ro-{lower12}.{region}.docdb.{suffix}"),
-    ("AWS::DocDB::DBInstance", "Endpoint", "{id}.{lower12}.{region}.docdb.{suffix}"),
-    ("AWS::DynamoDB::GlobalTable", "StreamArn", "{arn}/stream/2025-01-01T00:00:00.000"),
-    ("AWS::DynamoDB::Table", "StreamArn", "{arn}/stream/2025-01-01T00:00:00.000"),
+    (
+        "AWS::DirectoryService::*",
+        "DnsIpAddresses",
+        "10.0.0.{byte},10.0.1.{byte}",
+    ),
+    (
+        "AWS::DocDB::DBCluster",
+        "ClusterResourceId",
+        "cluster-{upper26}",
+    ),
+    (
+        "AWS::DocDB::DBCluster",
+        "Endpoint",
+        "{id}.cluster-{lower12}.{region}.docdb.{suffix}",
+    ),
+    (
+        "AWS::DocDB::DBCluster",
+        "ReadEndpoint",
+        "{id}.cluster-ro-{lower12}.{region}.docdb.{suffix}",
+    ),
+    (
+        "AWS::DocDB::DBInstance",
+        "Endpoint",
+        "{id}.{lower12}.{region}.docdb.{suffix}",
+    ),
+    (
+        "AWS::DynamoDB::GlobalTable",
+        "StreamArn",
+        "{arn}/stream/2025-01-01T00:00:00.000",
+    ),
+    (
+        "AWS::DynamoDB::Table",
+        "StreamArn",
+        "{arn}/stream/2025-01-01T00:00:00.000",
+    ),
     ("AWS::EC2::EIP", "AllocationId", "eipalloc-{hex17}"),
     ("AWS::EC2::EIP", "PublicIp", "{id}"),
-    ("AWS::EC2::Instance", "PrivateDnsName", "ip-10-0-{byte}-{byte}.{internal}"),
+    (
+        "AWS::EC2::Instance",
+        "PrivateDnsName",
+        "ip-10-0-{byte}-{byte}.{internal}",
+    ),
     ("AWS::EC2::Instance", "PrivateIp", "10.0.{byte}.{byte}"),
-    ("AWS::EC2::Instance", "PublicDnsName", "ec2-198-51-100-{byte}.{public}.{suffix}"),
+    (
+        "AWS::EC2::Instance",
+        "PublicDnsName",
+        "ec2-198-51-100-{byte}.{public}.{suffix}",
+    ),
     ("AWS::EC2::Instance", "PublicIp", "198.51.100.{byte}"),
     ("AWS::EC2::Instance", "State.Code", "16"),
     ("AWS::EC2::Instance", "State.Name", "running"),
     ("AWS::EC2::KeyPair", "KeyPairId", "key-{hex17}"),
     ("AWS::EC2::LaunchTemplate", "DefaultVersionNumber", "1"),
     ("AWS::EC2::LaunchTemplate", "LatestVersionNumber", "1"),
-    ("AWS::EC2::NetworkInterface", "PrimaryPrivateIpAddress", "10.0.{byte}.{byte}"),
-    ("AWS::EC2::NetworkInterface", "SecondaryPrivateIpAddresses", ""),
+    (
+        "AWS::EC2::NetworkInterface",
+        "PrimaryPrivateIpAddress",
+        "10.0.{byte}.{byte}",
+    ),
+    (
+        "AWS::EC2::NetworkInterface",
+        "SecondaryPrivateIpAddresses",
+        "",
+    ),
     ("AWS::EC2::Route", "CidrBlock", "{DestinationCidrBlock}"),
     ("AWS::EC2::Subnet", "Ipv6CidrBlocks", ""),
-    ("AWS::EC2::Subnet", "NetworkAclAssociationId", "aclassoc-{hex17}"),
+    (
+        "AWS::EC2::Subnet",
+        "NetworkAclAssociationId",
+        "aclassoc-{hex17}",
+    ),
     ("AWS::EC2::VPC", "CidrBlock", "10.0.0.0/16"),
-    ("AWS::EC2::VPC", "CidrBlockAssociations", "vpc-cidr-assoc-{hex17}"),
+    (
+        "AWS::EC2::VPC",
+        "CidrBlockAssociations",
+        "vpc-cidr-assoc-{hex17}",
+    ),
     ("AWS::EC2::VPC", "DefaultNetworkAcl", "acl-{hex17}"),
     ("AWS::EC2::VPC", "DefaultSecurityGroup", "sg-{hex17}"),
     ("AWS::EC2::VPC", "Ipv6CidrBlocks", ""),
-    ("AWS::EC2::VPCEndpoint", "DnsEntries", "{hosted}:{id}-{lower8}.{region}.vpce.{suffix}"),
-    ("AWS::EC2::VPCEndpoint", "NetworkInterfaceIds", "eni-{hex17}"),
-    ("AWS::ECR::Repository", "RepositoryUri", "{account}.dkr.ecr.{region}.{suffix}/{id}"),
+    (
+        "AWS::EC2::VPCEndpoint",
+        "DnsEntries",
+        "{hosted}:{id}-{lower8}.{region}.vpce.{suffix}",
+    ),
+    (
+        "AWS::EC2::VPCEndpoint",
+        "NetworkInterfaceIds",
+        "eni-{hex17}",
+    ),
+    (
+        "AWS::ECR::Repository",
+        "RepositoryUri",
+        "{account}.dkr.ecr.{region}.{suffix}/{id}",
+    ),
     ("AWS::EKS::Cluster", "CertificateAuthorityData", "{mixed64}"),
     ("AWS::EKS::Cluster", "ClusterSecurityGroupId", "sg-{hex17}"),
-    ("AWS::EKS::Cluster", "Endpoint", "https://{HEX32}.gr7.{region}.eks.{suffix}"),
-    ("AWS::EKS::Cluster", "OpenIdConnectIssuerUrl", "https://oidc.eks.{region}.{suffix}/id/{HEX32}"),
+    (
+        "AWS::EKS::Cluster",
+        "Endpoint",
+        "https://{HEX32}.gr7.{region}.eks.{suffix}",
+    ),
+    (
+        "AWS::EKS::Cluster",
+        "OpenIdConnectIssuerUrl",
+        "https://oidc.eks.{region}.{suffix}/id/{HEX32}",
+    ),
     ("AWS::EKS::Nodegroup", "NodegroupName", "{tail}"),
-    ("AWS::EMR::Cluster", "MasterPublicDNS", "ec2-198-51-100-{byte}.{public}.{suffix}"),
-    ("AWS::ElastiCache::CacheCluster", "ConfigurationEndpoint.Address", "{id}.{lower6}.cfg.cache.{suffix}"),
-    ("AWS::ElastiCache::CacheCluster", "RedisEndpoint.Address", "{id}.{lower6}.0001.cache.{suffix}"),
-    ("AWS::ElastiCache::ReplicationGroup", "ConfigurationEndPoint.Address", "clustercfg.{id}.{lower6}.cache.{suffix}"),
-    ("AWS::ElastiCache::ReplicationGroup", "PrimaryEndPoint.Address", "master.{id}.{lower6}.cache.{suffix}"),
-    ("AWS::ElastiCache::ReplicationGroup", "ReaderEndPoint.Address", "replica.{id}.{lower6}.cache.{suffix}"),
-    ("AWS::ElasticLoadBalancing::LoadBalancer", "CanonicalHostedZoneName", "{id}-{number}.{region}.elb.{suffix}"),
-    ("AWS::ElasticLoadBalancing::LoadBalancer", "CanonicalHostedZoneNameID", "Z35SXDOTRQ7X7K"),
-    ("AWS::ElasticLoadBalancing::LoadBalancer", "DNSName", "{id}-{number}.{region}.elb.{suffix}"),
-    ("AWS::ElasticLoadBalancing::LoadBalancer", "SourceSecurityGroup.GroupName", "default"),
-    ("AWS::ElasticLoadBalancing::LoadBalancer", "SourceSecurityGroup.OwnerAlias", "{account}"),
-    ("AWS::ElasticLoadBalancingV2::LoadBalancer", "CanonicalHostedZoneID", "Z35SXDOTRQ7X7K"),
-    ("AWS::ElasticLoadBalancingV2::LoadBalancer", "DNSName", "{parent}-{number}.{region}.elb.{suffix}"),
-    ("AWS::ElasticLoadBalancingV2::LoadBalancer", "LoadBalancerFullName", "{beneath}"),
-    ("AWS::ElasticLoadBalancingV2::LoadBalancer", "LoadBalancerName", "{parent}"),
-    ("AWS::ElasticLoadBalancingV2::LoadBalancer", "Name", "{parent}"),
-    ("AWS::ElasticLoadBalancingV2::LoadBalancer", "SecurityGroups", "sg-{hex17}"),
-    ("AWS::ElasticLoadBalancingV2::TargetGroup", "LoadBalancerArns", ""),
-    ("AWS::ElasticLoadBalancingV2::TargetGroup", "TargetGroupFullName", "targetgroup/{beneath}"),
-    ("AWS::ElasticLoadBalancingV2::TargetGroup", "TargetGroupName", "{parent}"),
-    ("AWS::Elasticsearch::Domain", "DomainEndpoint", "search-{id}-{lower26}.{region}.es.{suffix}"),
-    ("AWS::FSx::FileSystem", "DNSName", "{id}.fsx.{region}.{suffix}"),
+    (
+        "AWS::EMR::Cluster",
+        "MasterPublicDNS",
+        "ec2-198-51-100-{byte}.{public}.{suffix}",
+    ),
+    (
+        "AWS::ElastiCache::CacheCluster",
+        "ConfigurationEndpoint.Address",
+        "{id}.{lower6}.cfg.cache.{suffix}",
+    ),
+    (
+        "AWS::ElastiCache::CacheCluster",
+        "RedisEndpoint.Address",
+        "{id}.{lower6}.0001.cache.{suffix}",
+    ),
+    (
+        "AWS::ElastiCache::ReplicationGroup",
+        "ConfigurationEndPoint.Address",
+        "clustercfg.{id}.{lower6}.cache.{suffix}",
+    ),
+    (
+        "AWS::ElastiCache::ReplicationGroup",
+        "PrimaryEndPoint.Address",
+        "master.{id}.{lower6}.cache.{suffix}",
+    ),
+    (
+        "AWS::ElastiCache::ReplicationGroup",
+        "ReaderEndPoint.Address",
+        "replica.{id}.{lower6}.cache.{suffix}",
+    ),
+    (
+        "AWS::ElasticLoadBalancing::LoadBalancer",
+        "CanonicalHostedZoneName",
+        "{id}-{number}.{region}.elb.{suffix}",
+    ),
+    (
+        "AWS::ElasticLoadBalancing::LoadBalancer",
+        "CanonicalHostedZoneNameID",
+        "Z35SXDOTRQ7X7K",
+    ),
+    (
+        "AWS::ElasticLoadBalancing::LoadBalancer",
+        "DNSName",
+        "{id}-{number}.{region}.elb.{suffix}",
+    ),
+    (
+        "AWS::ElasticLoadBalancing::LoadBalancer",
+        "SourceSecurityGroup.GroupName",
+        "default",
+    ),
+    (
+        "AWS::ElasticLoadBalancing::LoadBalancer",
+        "SourceSecurityGroup.OwnerAlias",
+        "{account}",
+    ),
+    (
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "CanonicalHostedZoneID",
+        "Z35SXDOTRQ7X7K",
+    ),
+    (
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "DNSName",
+        "{parent}-{number}.{region}.elb.{suffix}",
+    ),
+    (
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "LoadBalancerFullName",
+        "{beneath}",
+    ),
+    (
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "LoadBalancerName",
+        "{parent}",
+    ),
+    (
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "Name",
+        "{parent}",
+    ),
+    (
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "SecurityGroups",
+        "sg-{hex17}",
+    ),
+    (
+        "AWS::ElasticLoadBalancingV2::TargetGroup",
+        "LoadBalancerArns",
+        "",
+    ),
+    (
+        "AWS::ElasticLoadBalancingV2::TargetGroup",
+        "TargetGroupFullName",
+        "targetgroup/{beneath}",
+    ),
+    (
+        "AWS::ElasticLoadBalancingV2::TargetGroup",
+        "TargetGroupName",
+        "{parent}",
+    ),
+    (
+        "AWS::Elasticsearch::Domain",
+        "DomainEndpoint",
+        "search-{id}-{lower26}.{region}.es.{suffix}",
+    ),
+    (
+        "AWS::FSx::FileSystem",
+        "DNSName",
+        "{id}.fsx.{region}.{suffix}",
+    ),
     ("AWS::IAM::AccessKey", "SecretAccessKey", "{mixed40}"),
     ("AWS::IAM::ManagedPolicy", "PolicyId", "ANPA{upper17}"),
     ("AWS::IAM::Role", "RoleId", "AROA{upper17}"),
-    ("AWS::Lambda::CodeSigningConfig", "CodeSigningConfigId", "{name}"),
-    ("AWS::Lambda::Url", "FunctionUrl", "https://{lower32}.lambda-url.{region}.on.aws/"),
-    ("AWS::Neptune::DBCluster", "ClusterResourceId", "cluster-{upper26}"),
-    ("AWS::Neptune::DBCluster", "Endpoint", "{id}.cluster-{lower12}.{region}.neptune.{suffix}"),
-    ("AWS::Neptune::DBCluster", "ReadEndpoint", "{id}.cluster-ro-{lower12}.{region}.neptune.{suffix}"),
-    ("AWS::Neptune::DBInstance", "Endpoint", "{id}.{lower12}.{region}.neptune.{suffix}"),
-    ("AWS::OpenSearchService::Domain", "DomainEndpoint", "search-{id}-{lower26}.{region}.es.{suffix}"),
+    (
+        "AWS::Lambda::CodeSigningConfig",
+        "CodeSigningConfigId",
+        "{name}",
+    ),
+    (
+        "AWS::Lambda::Url",
+        "FunctionUrl",
+        "https://{lower32}.lambda-url.{region}.on.aws/",
+    ),
+    (
+        "AWS::Neptune::DBCluster",
+        "ClusterResourceId",
+        "cluster-{upper26}",
+    ),
+    (
+        "AWS::Neptune::DBCluster",
+        "Endpoint",
+        "{id}.cluster-{lower12}.{region}.neptune.{suffix}",
+    ),
+    (
+        "AWS::Neptune::DBCluster",
+        "ReadEndpoint",
+        "{id}.cluster-ro-{lower12}.{region}.neptune.{suffix}",
+    ),
+    (
+        "AWS::Neptune::DBInstance",
+        "Endpoint",
+        "{id}.{lower12}.{region}.neptune.{suffix}",
+    ),
+    (
+        "AWS::OpenSearchService::Domain",
+        "DomainEndpoint",
+        "search-{id}-{lower26}.{region}.es.{suffix}",
+    ),
     ("AWS::OpenSearchService::Domain", "Id", "{account}/{id}"),
-    ("AWS::RDS::DBCluster", "DBClusterResourceId", "cluster-{upper26}"),
-    ("AWS::RDS::DBCluster", "Endpoint.Address", "{id}.cluster-{lower12}.{region}.rds.{suffix}"),
+    (
+        "AWS::RDS::DBCluster",
+        "DBClusterResourceId",
+        "cluster-{upper26}",
+    ),
+    (
+        "AWS::RDS::DBCluster",
+        "Endpoint.Address",
+        "{id}.cluster-{lower12}.{region}.rds.{suffix}",
+    ),
     (
         "AWS::RDS::DBCluster",
         "MasterUserSecret.SecretArn",
         "arn:{partition}:secretsmanager:{region}:{account}:secret:rds!cluster-{uuid}-{mixed6}",
     ),
-    ("AWS::RDS::DBCluster", "ReadEndpoint.Address", "{id}.cluster-ro-{lower12}.{region}.rds.{suffix}"),
+    (
+        "AWS::RDS::DBCluster",
+        "ReadEndpoint.Address",
+        "{id}.cluster-ro-{lower12}.{region}.rds.{suffix}",
+    ),
     ("AWS::RDS::DBInstance", "DbiResourceId", "db-{upper26}"),
-    ("AWS::RDS::DBInstance", "Endpoint.Address", "{id}.{lower12}.{region}.rds.{suffix}"),
-    ("AWS::RDS::DBInstance", "Endpoint.HostedZoneId", "Z{upper13}"),
+    (
+        "AWS::RDS::DBInstance",
+        "Endpoint.Address",
+        "{id}.{lower12}.{region}.rds.{suffix}",
+    ),
+    (
+        "AWS::RDS::DBInstance",
+        "Endpoint.HostedZoneId",
+        "Z{upper13}",
+    ),
     (
         "AWS::RDS::DBInstance",
         "MasterUserSecret.SecretArn",
         "arn:{partition}:secretsmanager:{region}:{account}:secret:rds!db-{uuid}-{mixed6}",
     ),
-    ("AWS::RDS::DBProxy", "Endpoint", "{id}.proxy-{lower12}.{region}.rds.{suffix}"),
-    ("AWS::Redshift::Cluster", "Endpoint.Address", "{id}.{lower12}.{region}.redshift.{suffix}"),
+    (
+        "AWS::RDS::DBProxy",
+        "Endpoint",
+        "{id}.proxy-{lower12}.{region}.rds.{suffix}",
+    ),
+    (
+        "AWS::Redshift::Cluster",
+        "Endpoint.Address",
+        "{id}.{lower12}.{region}.redshift.{suffix}",
+    ),
     (
         "AWS::Route53::HostedZone",
         "NameServers",
         "ns-1.awsdns-01.com,ns-513.awsdns-02.net,ns-1025.awsdns-03.org,ns-1537.awsdns-04.co.uk",
     ),
     ("AWS::S3::Bucket", "DomainName", "{id}.s3.{suffix}"),
-    ("AWS::S3::Bucket", "DualStackDomainName", "{id}.s3.dualstack.{region}.{suffix}"),
-    ("AWS::S3::Bucket", "RegionalDomainName", "{id}.s3.{region}.{suffix}"),
-    ("AWS::S3::Bucket", "WebsiteURL", "http://{id}.s3-website-{region}.{suffix}"),
+    (
+        "AWS::S3::Bucket",
+        "DualStackDomainName",
+        "{id}.s3.dualstack.{region}.{suffix}",
+    ),
+    (
+        "AWS::S3::Bucket",
+        "RegionalDomainName",
+        "{id}.s3.{region}.{suffix}",
+    ),
+    (
+        "AWS::S3::Bucket",
+        "WebsiteURL",
+        "http://{id}.s3-website-{region}.{suffix}",
+    ),
     ("AWS::ServiceDiscovery::*", "HostedZoneId", "Z{upper20}"),
-    ("AWS::WAFv2::WebACL", "LabelNamespace", "awswaf:{account}:webacl:{Name}:"),
+    (
+        "AWS::WAFv2::WebACL",
+        "LabelNamespace",
+        "awswaf:{account}:webacl:{Name}:",
+    ),
 ];
 
 /// What `Fn::GetAtt` gives.
@@ -153,28 +442,43 @@ pub fn attribute(facts: &Facts, physical_id: &str, name: &str) -> Result<Value, 
         return Ok(Value::text(format!("simulated-{name}")));
     }
     let known = resource_type(facts.kind);
-    if known.as_ref().is_some_and(|known| known.accepts(name) == Some(false)) {
-        return Err(format!("Requested attribute {name} does not exist in schema for {}", facts.kind));
+    if known
+        .as_ref()
+        .is_some_and(|known| known.accepts(name) == Some(false))
+    {
+        return Err(format!(
+            "Requested attribute {name} does not exist in schema for {}",
+            facts.kind
+        ));
     }
     // What only AWS sets isn't the template's to say, even if it tries.
-    let is_read_only = known.as_ref().is_some_and(|known| known.read_only.contains(&name));
+    let is_read_only = known
+        .as_ref()
+        .is_some_and(|known| known.read_only.contains(&name));
     if let Some(value) = facts.property(name).filter(|_| !is_read_only) {
         return Ok(value.clone());
     }
     let text = text_of(facts, physical_id, name, known.as_ref());
-    Ok(match known.as_ref().and_then(|known| Some((known, known.shape(name)?))) {
-        Some((known, shape)) => shaped(known, shape, &text),
-        None => Value::String(text),
-    })
+    Ok(
+        match known
+            .as_ref()
+            .and_then(|known| Some((known, known.shape(name)?)))
+        {
+            Some((known, shape)) => shaped(known, shape, &text),
+            None => Value::String(text),
+        },
+    )
 }
 
-/// Whether an attribute's value is made up: neither the template nor AWS's documentation says what it looks like. Whatever
-/// the real one is may meet what this one doesn't.
+/// Whether an attribute's value is made up: neither the template nor AWS's documentation says what
+/// it looks like. Whatever the real one is may meet what this one doesn't.
 pub fn is_made_up_attribute(facts: &Facts, id: &str, name: &str) -> bool {
     if is_custom_resource(facts.kind) {
         return true;
     }
-    let Some(known) = resource_type(facts.kind) else { return true };
+    let Some(known) = resource_type(facts.kind) else {
+        return true;
+    };
     let is_read_only = known.read_only.contains(&name);
     if !is_read_only && facts.property(name).is_some() {
         return false;
@@ -185,32 +489,54 @@ pub fn is_made_up_attribute(facts: &Facts, id: &str, name: &str) -> bool {
         None if is_list(&known, name) && !is_read_only => false,
         None if name.eq_ignore_ascii_case("arn") || is_own(facts, name, "arn") => false,
         None if identifying_part(&known, id, name).is_some() => has_made_up_id(facts),
-        None if is_own(facts, name, "id") || is_own(facts, name, "identifier") => has_made_up_id(facts),
+        None if is_own(facts, name, "id") || is_own(facts, name, "identifier") => {
+            has_made_up_id(facts)
+        }
         None => !arn::kebab(name.rsplit('.').next().unwrap_or(name)).ends_with("port"),
     }
 }
 
 /// The pattern of an attribute in the table.
 fn row(kind: &str, attribute: &str) -> Option<&'static str> {
-    let matches = |known: &str| known.strip_suffix('*').map_or(known == kind, |start| kind.starts_with(start));
-    ATTRIBUTES.iter().find(|(known, name, _)| *name == attribute && matches(known)).map(|(.., pattern)| *pattern)
+    let matches = |known: &str| {
+        known
+            .strip_suffix('*')
+            .map_or(known == kind, |start| kind.starts_with(start))
+    };
+    ATTRIBUTES
+        .iter()
+        .find(|(known, name, _)| *name == attribute && matches(known))
+        .map(|(.., pattern)| *pattern)
 }
 
-/// Whether the type has the attribute. Of types that the catalogue doesn't know, and where it can't tell: yes.
+/// Whether the type has the attribute. Of types that the catalogue doesn't know, and where it can't
+/// tell: yes.
 pub fn has_attribute(kind: &str, name: &str) -> bool {
-    is_custom_resource(kind) || resource_type(kind).is_none_or(|known| known.accepts(name) != Some(false))
+    is_custom_resource(kind)
+        || resource_type(kind).is_none_or(|known| known.accepts(name) != Some(false))
 }
 
 fn text_of(facts: &Facts, id: &str, attribute: &str, known: Option<&ResourceType>) -> String {
-    let name = if facts.kind == "AWS::SecretsManager::Secret" { id } else { last_of_arn(id) };
+    let name = if facts.kind == "AWS::SecretsManager::Secret" {
+        id
+    } else {
+        last_of_arn(id)
+    };
     let source = Source::of(&format!("{id} {attribute}"));
-    let mut words = Words { facts, id, name, source, addresses: Source::of(id) };
+    let mut words = Words {
+        facts,
+        id,
+        name,
+        source,
+        addresses: Source::of(id),
+    };
     if let Some(pattern) = row(facts.kind, attribute) {
         let pattern = special(facts, id, pattern);
         return words.fill(&pattern);
     }
     // A list that the template could set and doesn't.
-    if known.is_some_and(|known| is_list(known, attribute) && !known.read_only.contains(&attribute)) {
+    if known.is_some_and(|known| is_list(known, attribute) && !known.read_only.contains(&attribute))
+    {
         return String::new();
     }
     if attribute.eq_ignore_ascii_case("arn") || is_own(facts, attribute, "arn") {
@@ -222,8 +548,9 @@ fn text_of(facts: &Facts, id: &str, attribute: &str, known: Option<&ResourceType
     by_name(&mut words, attribute)
 }
 
-/// Words that only attributes have: `{tail}`, `{parent}` and `{beneath}` are parts of the ID, and `{number}` is the same
-/// in all attributes of a resource. The hosts of instances in us-east-1 don't name their region.
+/// Words that only attributes have: `{tail}`, `{parent}` and `{beneath}` are parts of the ID, and
+/// `{number}` is the same in all attributes of a resource. The hosts of instances in us-east-1
+/// don't name their region.
 fn special(facts: &Facts, id: &str, pattern: &str) -> String {
     let tail = id.rsplit('/').next().unwrap_or(id);
     let parent = id.rsplit('/').nth(1).unwrap_or(id);
@@ -243,18 +570,23 @@ fn special(facts: &Facts, id: &str, pattern: &str) -> String {
         ("{internal}", internal),
         ("{public}", public),
     ];
-    words.iter().fold(pattern.to_owned(), |text, (word, value)| text.replace(word, value))
+    words
+        .iter()
+        .fold(pattern.to_owned(), |text, (word, value)| {
+            text.replace(word, value)
+        })
 }
 
-/// True for `TopicArn` of a topic, `ClusterName` of a cluster: the type's name, or its end, and what it is.
+/// True for `TopicArn` of a topic, `ClusterName` of a cluster: the type's name, or its end, and
+/// what it is.
 fn is_own(facts: &Facts, attribute: &str, what: &str) -> bool {
     let attribute = attribute.to_ascii_lowercase();
     let start = attribute.strip_suffix(what);
     start.is_some_and(|start| facts.type_name().to_ascii_lowercase().ends_with(start))
 }
 
-/// What the end of an attribute's name says of its value, words in lower case and with hyphens before them; the first
-/// that fits counts. `{host}` is a name in the service's domain.
+/// What the end of an attribute's name says of its value, words in lower case and with hyphens
+/// before them; the first that fits counts. `{host}` is a name in the service's domain.
 const ENDINGS: &[(&str, &str)] = &[
     ("-security-group-id", "sg-{hex17}"),
     ("-security-group-ids", "sg-{hex17}"),
@@ -323,7 +655,10 @@ fn port(facts: &Facts) -> String {
     if let Some(port) = facts.property("Port").and_then(|port| port.as_text()) {
         return port;
     }
-    let engine = facts.property("Engine").and_then(|engine| engine.as_text()).unwrap_or_default();
+    let engine = facts
+        .property("Engine")
+        .and_then(|engine| engine.as_text())
+        .unwrap_or_default();
     let starts = |start: &str| engine.starts_with(start);
     let port = match facts.kind.split("::").nth(1).unwrap_or_default() {
         "RDS" if starts("postgres") || starts("aurora-postgres") => "5432",
@@ -343,7 +678,10 @@ fn port(facts: &Facts) -> String {
 
 /// The part of the ID that is this property.
 fn identifying_part<'a>(known: &ResourceType, id: &'a str, property: &str) -> Option<&'a str> {
-    let position = known.primary_identifier.iter().position(|path| *path == property)?;
+    let position = known
+        .primary_identifier
+        .iter()
+        .position(|path| *path == property)?;
     match known.primary_identifier.len() {
         1 => Some(id),
         // What `Ref` gives may be one part of them alone; then nothing is known of the others.
@@ -360,14 +698,21 @@ fn is_list(known: &ResourceType, attribute: &str) -> bool {
 fn shaped(known: &ResourceType, shape: &Shape, text: &str) -> Value {
     match known.resolve(shape) {
         // Of what such objects hold nothing is known.
-        Some(Shape::List(item)) if matches!(known.resolve(item), Some(Shape::Object(_))) => Value::List(Vec::new()),
-        Some(Shape::List(item)) => {
-            Value::List(text.split(',').filter(|part| !part.is_empty()).map(|part| shaped(known, item, part)).collect())
+        Some(Shape::List(item)) if matches!(known.resolve(item), Some(Shape::Object(_))) => {
+            Value::List(Vec::new())
         }
+        Some(Shape::List(item)) => Value::List(
+            text.split(',')
+                .filter(|part| !part.is_empty())
+                .map(|part| shaped(known, item, part))
+                .collect(),
+        ),
         Some(Shape::Object(_)) => Value::Map(Default::default()),
         Some(Shape::Json(types)) => match types[..] {
             [JsonType::Boolean] => Value::Bool(false),
-            [JsonType::Integer | JsonType::Number] => Value::Number(text.parse().unwrap_or_else(|_| Number::from(1))),
+            [JsonType::Integer | JsonType::Number] => {
+                Value::Number(text.parse().unwrap_or_else(|_| Number::from(1)))
+            }
             // A wait condition's data are JSON as text.
             [JsonType::Object] if !text.starts_with('{') => Value::Map(Default::default()),
             [JsonType::Array] => Value::List(vec![Value::text(text)]),
@@ -393,37 +738,123 @@ mod tests {
         let bucket = "AWS::S3::Bucket";
         check(bucket, "{}", "b", "Arn", r#""arn:aws:s3:::b""#);
         check(bucket, "{}", "b", "DomainName", r#""b.s3.amazonaws.com""#);
-        check(bucket, "{}", "b", "RegionalDomainName", r#""b.s3.eu-west-1.amazonaws.com""#);
-        check("AWS::IAM::Role", r#"{"Path":"/p/"}"#, "r", "Arn", r#""arn:aws:iam::123456789012:role/p/r""#);
-        check("AWS::IAM::Role", r#"{"Path":"/p/"}"#, "r", "Path", r#""/p/""#);
-        check("AWS::EC2::VPC", r#"{"CidrBlock":"10.1.0.0/16"}"#, "vpc-1", "CidrBlock", r#""10.1.0.0/16""#);
+        check(
+            bucket,
+            "{}",
+            "b",
+            "RegionalDomainName",
+            r#""b.s3.eu-west-1.amazonaws.com""#,
+        );
+        check(
+            "AWS::IAM::Role",
+            r#"{"Path":"/p/"}"#,
+            "r",
+            "Arn",
+            r#""arn:aws:iam::123456789012:role/p/r""#,
+        );
+        check(
+            "AWS::IAM::Role",
+            r#"{"Path":"/p/"}"#,
+            "r",
+            "Path",
+            r#""/p/""#,
+        );
+        check(
+            "AWS::EC2::VPC",
+            r#"{"CidrBlock":"10.1.0.0/16"}"#,
+            "vpc-1",
+            "CidrBlock",
+            r#""10.1.0.0/16""#,
+        );
         check("AWS::EC2::VPC", "{}", "vpc-1", "VpcId", r#""vpc-1""#);
         check("AWS::EC2::VPC", "{}", "vpc-1", "Ipv6CidrBlocks", "[]");
-        check("AWS::EC2::SecurityGroup", "{}", "sg-1", "GroupId", r#""sg-1""#);
-        check("AWS::EC2::Subnet", "{}", "subnet-1", "AvailabilityZone", r#""eu-west-1a""#);
-        check("AWS::EC2::EIP", "{}", "198.51.100.7", "PublicIp", r#""198.51.100.7""#);
+        check(
+            "AWS::EC2::SecurityGroup",
+            "{}",
+            "sg-1",
+            "GroupId",
+            r#""sg-1""#,
+        );
+        check(
+            "AWS::EC2::Subnet",
+            "{}",
+            "subnet-1",
+            "AvailabilityZone",
+            r#""eu-west-1a""#,
+        );
+        check(
+            "AWS::EC2::EIP",
+            "{}",
+            "198.51.100.7",
+            "PublicIp",
+            r#""198.51.100.7""#,
+        );
         let (topic, arn) = ("AWS::SNS::Topic", "arn:aws:sns:eu-west-1:1:t");
         check(topic, "{}", arn, "TopicArn", &format!("{arn:?}"));
         check(topic, "{}", arn, "TopicName", r#""t""#);
         let (queue, url) = ("AWS::SQS::Queue", "https://sqs.eu-west-1.amazonaws.com/1/q");
-        check(queue, "{}", url, "Arn", r#""arn:aws:sqs:eu-west-1:123456789012:q""#);
+        check(
+            queue,
+            "{}",
+            url,
+            "Arn",
+            r#""arn:aws:sqs:eu-west-1:123456789012:q""#,
+        );
         check(queue, "{}", url, "QueueName", r#""q""#);
         let rds = "AWS::RDS::DBInstance";
-        check(rds, r#"{"Engine":"postgres"}"#, "db", "Endpoint.Port", r#""5432""#);
-        check(rds, r#"{"Engine":"mysql","Port":"3307"}"#, "db", "Endpoint.Port", r#""3307""#);
-        let (balancer, arn) =
-            ("AWS::ElasticLoadBalancingV2::LoadBalancer", "arn:aws:e:eu-west-1:1:loadbalancer/app/lb/9");
+        check(
+            rds,
+            r#"{"Engine":"postgres"}"#,
+            "db",
+            "Endpoint.Port",
+            r#""5432""#,
+        );
+        check(
+            rds,
+            r#"{"Engine":"mysql","Port":"3307"}"#,
+            "db",
+            "Endpoint.Port",
+            r#""3307""#,
+        );
+        let (balancer, arn) = (
+            "AWS::ElasticLoadBalancingV2::LoadBalancer",
+            "arn:aws:e:eu-west-1:1:loadbalancer/app/lb/9",
+        );
         check(balancer, "{}", arn, "LoadBalancerFullName", r#""app/lb/9""#);
         check(balancer, "{}", arn, "LoadBalancerName", r#""lb""#);
         let function = "AWS::Lambda::Function";
-        check(function, "{}", "f", "Arn", r#""arn:aws:lambda:eu-west-1:123456789012:function:f""#);
+        check(
+            function,
+            "{}",
+            "f",
+            "Arn",
+            r#""arn:aws:lambda:eu-west-1:123456789012:function:f""#,
+        );
         let acl = "AWS::WAFv2::WebACL";
         check(acl, "{}", "a|b-c|REGIONAL", "Id", r#""b-c""#);
         let arn = r#""arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/a/b-c""#;
         check(acl, r#"{"Scope":"REGIONAL"}"#, "a|b-c|REGIONAL", "Arn", arn);
-        check("AWS::EC2::LaunchTemplate", "{}", "lt-1", "LatestVersionNumber", r#""1""#);
-        check("AWS::CloudFormation::WaitCondition", "{}", "w", "Data", r#""{}""#);
-        check("Custom::Thing", "{}", "c", "Any.Thing", r#""simulated-Any.Thing""#);
+        check(
+            "AWS::EC2::LaunchTemplate",
+            "{}",
+            "lt-1",
+            "LatestVersionNumber",
+            r#""1""#,
+        );
+        check(
+            "AWS::CloudFormation::WaitCondition",
+            "{}",
+            "w",
+            "Data",
+            r#""{}""#,
+        );
+        check(
+            "Custom::Thing",
+            "{}",
+            "c",
+            "Any.Thing",
+            r#""simulated-Any.Thing""#,
+        );
         check("Acme::Web::Site", "{}", "s", "SiteName", r#""s""#);
     }
 
@@ -447,10 +878,17 @@ mod tests {
     #[test]
     fn attributes_stay_as_they_are_and_fit_each_other() {
         let properties = properties("{}");
-        let of = |kind: &str, id: &str, name: &str| attribute(&facts(kind, &properties), id, name).unwrap().as_text();
+        let of = |kind: &str, id: &str, name: &str| {
+            attribute(&facts(kind, &properties), id, name)
+                .unwrap()
+                .as_text()
+        };
         let instance = "AWS::EC2::Instance";
         let address = of(instance, "i-1", "PrivateIp").unwrap();
-        let host = format!("ip-{}.eu-west-1.compute.internal", address.replace('.', "-"));
+        let host = format!(
+            "ip-{}.eu-west-1.compute.internal",
+            address.replace('.', "-")
+        );
         assert_eq!(of(instance, "i-1", "PrivateDnsName"), Some(host));
         assert_ne!(of(instance, "i-2", "PrivateIp"), Some(address));
         let vpc = |id: &str| of("AWS::EC2::VPC", id, "DefaultSecurityGroup");
@@ -462,7 +900,11 @@ mod tests {
     fn what_nobody_documents_is_made_up() {
         let check = |kind: &str, json: &str, name: &str, expect: bool| {
             let properties = properties(json);
-            assert_eq!(is_made_up_attribute(&facts(kind, &properties), "id", name), expect, "{kind} {json} {name}");
+            assert_eq!(
+                is_made_up_attribute(&facts(kind, &properties), "id", name),
+                expect,
+                "{kind} {json} {name}"
+            );
         };
         check("Custom::Thing", "{}", "Value", true);
         check("AWS::CloudFormation::CustomResource", "{}", "Id", true);
@@ -473,12 +915,27 @@ mod tests {
         check("AWS::EC2::Instance", "{}", "PrivateIp", true);
         check("AWS::EC2::Instance", "{}", "State.Name", false);
         check("AWS::EC2::VPC", "{}", "DefaultSecurityGroup", false);
-        check("AWS::EC2::VPC", r#"{"CidrBlock":"10.1.0.0/16"}"#, "CidrBlock", false);
+        check(
+            "AWS::EC2::VPC",
+            r#"{"CidrBlock":"10.1.0.0/16"}"#,
+            "CidrBlock",
+            false,
+        );
         check("AWS::SNS::Topic", "{}", "TopicArn", false);
         check("AWS::SQS::Queue", "{}", "Arn", false);
-        check("AWS::SQS::Queue", r#"{"QueueName":"q"}"#, "QueueName", false);
+        check(
+            "AWS::SQS::Queue",
+            r#"{"QueueName":"q"}"#,
+            "QueueName",
+            false,
+        );
         check("AWS::S3::Bucket", "{}", "RegionalDomainName", false);
-        check("AWS::ElasticLoadBalancingV2::LoadBalancer", "{}", "DNSName", true);
+        check(
+            "AWS::ElasticLoadBalancingV2::LoadBalancer",
+            "{}",
+            "DNSName",
+            true,
+        );
     }
 
     /// No word of a pattern is left over, and what the table names is there.
@@ -486,10 +943,20 @@ mod tests {
     fn listed_attributes_have_values() {
         let properties = properties("{}");
         for (kind, name, _) in ATTRIBUTES.iter().filter(|(kind, ..)| !kind.ends_with('*')) {
-            assert_eq!(resource_type(kind).and_then(|known| known.accepts(name)), Some(true), "{kind} {name}");
+            assert_eq!(
+                resource_type(kind).and_then(|known| known.accepts(name)),
+                Some(true),
+                "{kind} {name}"
+            );
             let facts = facts(kind, &properties);
-            let value = attribute(&facts, &physical_id(&facts), name).unwrap().to_json().to_string();
-            assert!(value == r#""{}""# || !value.contains(['{', '}']), "{kind} {name} {value}");
+            let value = attribute(&facts, &physical_id(&facts), name)
+                .unwrap()
+                .to_json()
+                .to_string();
+            assert!(
+                value == r#""{}""# || !value.contains(['{', '}']),
+                "{kind} {name} {value}"
+            );
         }
     }
 }

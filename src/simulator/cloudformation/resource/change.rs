@@ -1,4 +1,5 @@
-//! What changes between two evaluations of a resource's properties, and whether it must be replaced for that.
+//! What changes between two evaluations of a resource's properties, and whether it must be replaced
+//! for that.
 
 use std::iter::zip;
 
@@ -23,23 +24,41 @@ pub enum Replaces {
     Always,
 }
 
-/// The properties that were changed or added, in the order of the new ones, then those that are gone. Types that the
-/// catalogue doesn't know are never replaced.
-pub fn changes(kind: &str, old: &IndexMap<String, Value>, new: &IndexMap<String, Value>) -> Vec<Change> {
+/// The properties that were changed or added, in the order of the new ones, then those that are
+/// gone. Types that the catalogue doesn't know are never replaced.
+pub fn changes(
+    kind: &str,
+    old: &IndexMap<String, Value>,
+    new: &IndexMap<String, Value>,
+) -> Vec<Change> {
     let gone = old.keys().filter(|property| !new.contains_key(*property));
-    let differing = new.keys().chain(gone).filter(|property| !same(old.get(*property), new.get(*property)));
-    let known = if is_custom_resource(kind) { None } else { resource_type(kind) };
+    let differing = new
+        .keys()
+        .chain(gone)
+        .filter(|property| !same(old.get(*property), new.get(*property)));
+    let known = if is_custom_resource(kind) {
+        None
+    } else {
+        resource_type(kind)
+    };
     let change = |property: &String| {
-        let replaces = known.as_ref().map_or(Replaces::Never, |known| replaces(known, property, old, new));
-        Change { property: property.clone(), replaces }
+        let replaces = known
+            .as_ref()
+            .map_or(Replaces::Never, |known| replaces(known, property, old, new));
+        Change {
+            property: property.clone(),
+            replaces,
+        }
     };
     differing.map(change).collect()
 }
 
-/// Whether a change of what is at the path, and of nothing else, replaces a resource: `Endpoint`, `Port`. Numbers stand
-/// for items of lists.
+/// Whether a change of what is at the path, and of nothing else, replaces a resource: `Endpoint`,
+/// `Port`. Numbers stand for items of lists.
 pub fn replaces_at(kind: &str, path: &[String]) -> Replaces {
-    let Some(known) = resource_type(kind).filter(|_| !is_custom_resource(kind)) else { return Replaces::Never };
+    let Some(known) = resource_type(kind).filter(|_| !is_custom_resource(kind)) else {
+        return Replaces::Never;
+    };
     let concerns = |declared: &&str| {
         let same = |(one, other): (&str, &String)| one == "*" || one == other;
         zip(declared.split('.'), path).all(same)
@@ -66,7 +85,9 @@ fn replaces(
 ) -> Replaces {
     let concerns = |path: &&str| match path.strip_prefix(property) {
         Some("") => true,
-        Some(rest) => rest.strip_prefix('.').is_some_and(|rest| differs(rest, old.get(property), new.get(property))),
+        Some(rest) => rest
+            .strip_prefix('.')
+            .is_some_and(|rest| differs(rest, old.get(property), new.get(property))),
         None => false,
     };
     strictest(known, concerns)
@@ -74,7 +95,9 @@ fn replaces(
 
 /// Whether what is at the path differs; `*` is any item of a list or any name of a map.
 fn differs(path: &str, old: Option<&Value>, new: Option<&Value>) -> bool {
-    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    let (first, rest) = path
+        .split_once('.')
+        .map_or((path, None), |(first, rest)| (first, Some(rest)));
     let deeper = |old: Option<&Value>, new: Option<&Value>| match rest {
         Some(rest) => differs(rest, old, new),
         None => !same(old, new),
@@ -83,9 +106,10 @@ fn differs(path: &str, old: Option<&Value>, new: Option<&Value>) -> bool {
         (Some(Value::List(old)), Some(Value::List(new))) if first == "*" => {
             (0..old.len().max(new.len())).any(|index| deeper(old.get(index), new.get(index)))
         }
-        (Some(Value::Map(old)), Some(Value::Map(new))) if first == "*" => {
-            old.keys().chain(new.keys()).any(|key| deeper(old.get(key), new.get(key)))
-        }
+        (Some(Value::Map(old)), Some(Value::Map(new))) if first == "*" => old
+            .keys()
+            .chain(new.keys())
+            .any(|key| deeper(old.get(key), new.get(key))),
         (Some(Value::Map(old)), Some(Value::Map(new))) => deeper(old.get(first), new.get(first)),
         // It came or went as a whole, with or without what is at the path.
         (Some(Value::Map(entries)), None) | (None, Some(Value::Map(entries))) if first != "*" => {
@@ -95,7 +119,8 @@ fn differs(path: &str, old: Option<&Value>, new: Option<&Value>) -> bool {
     }
 }
 
-/// Whether CloudFormation takes both for the same: `1` is `"1"`, and the order of a map's entries means nothing.
+/// Whether CloudFormation takes both for the same: `1` is `"1"`, and the order of a map's entries
+/// means nothing.
 pub fn same(old: Option<&Value>, new: Option<&Value>) -> bool {
     match (old, new) {
         (None, None) => true,
@@ -103,9 +128,17 @@ pub fn same(old: Option<&Value>, new: Option<&Value>) -> bool {
             old.len() == new.len() && zip(old, new).all(|(old, new)| same(Some(old), Some(new)))
         }
         (Some(Value::Map(old)), Some(Value::Map(new))) => {
-            old.len() == new.len() && old.iter().all(|(key, value)| same(Some(value), new.get(key)))
+            old.len() == new.len()
+                && old
+                    .iter()
+                    .all(|(key, value)| same(Some(value), new.get(key)))
         }
-        (Some(old), Some(new)) => old == new || old.as_text().is_some_and(|text| new.as_text() == Some(text)),
+        (Some(old), Some(new)) => {
+            old == new
+                || old
+                    .as_text()
+                    .is_some_and(|text| new.as_text() == Some(text))
+        }
         (None, Some(_)) | (Some(_), None) => false,
     }
 }
@@ -119,12 +152,25 @@ mod tests {
     fn changes_are_those_that_matter() {
         let check = |kind: &str, old: &str, new: &str, expect: &[(&str, Replaces)]| {
             let found = changes(kind, &properties(old), &properties(new));
-            let found: Vec<_> = found.iter().map(|change| (change.property.as_str(), change.replaces)).collect();
+            let found: Vec<_> = found
+                .iter()
+                .map(|change| (change.property.as_str(), change.replaces))
+                .collect();
             assert_eq!(found, expect, "{kind} {old} {new}");
         };
         let queue = "AWS::SQS::Queue";
-        check(queue, r#"{"DelaySeconds":1}"#, r#"{"DelaySeconds":"1"}"#, &[]);
-        check(queue, r#"{"DelaySeconds":1}"#, r#"{"DelaySeconds":2}"#, &[("DelaySeconds", Replaces::Never)]);
+        check(
+            queue,
+            r#"{"DelaySeconds":1}"#,
+            r#"{"DelaySeconds":"1"}"#,
+            &[],
+        );
+        check(
+            queue,
+            r#"{"DelaySeconds":1}"#,
+            r#"{"DelaySeconds":2}"#,
+            &[("DelaySeconds", Replaces::Never)],
+        );
         let (named, never) = (("QueueName", Replaces::Always), Replaces::Never);
         check(
             queue,
@@ -134,8 +180,18 @@ mod tests {
         );
         check(queue, r#"{"QueueName":"a"}"#, "{}", &[named]);
         let tags = |pairs: &str| format!(r#"{{"Tags":[{pairs}]}}"#);
-        check(queue, &tags(r#"{"Key":"a","Value":"b"}"#), &tags(r#"{"Value":"b","Key":"a"}"#), &[]);
-        check(queue, &tags(r#"{"Key":"a"}"#), &tags(r#"{"Key":"a"},{"Key":"b"}"#), &[("Tags", never)]);
+        check(
+            queue,
+            &tags(r#"{"Key":"a","Value":"b"}"#),
+            &tags(r#"{"Value":"b","Key":"a"}"#),
+            &[],
+        );
+        check(
+            queue,
+            &tags(r#"{"Key":"a"}"#),
+            &tags(r#"{"Key":"a"},{"Key":"b"}"#),
+            &[("Tags", never)],
+        );
         check(
             "AWS::EC2::Instance",
             r#"{"InstanceType":"a"}"#,
@@ -143,7 +199,12 @@ mod tests {
             &[("InstanceType", Replaces::Conditionally)],
         );
         check("Custom::Thing", r#"{"A":1}"#, r#"{"A":2}"#, &[("A", never)]);
-        check("Acme::Thing", r#"{"A":{"B":[1]}}"#, r#"{"A":{"B":[2]}}"#, &[("A", never)]);
+        check(
+            "Acme::Thing",
+            r#"{"A":{"B":[1]}}"#,
+            r#"{"A":{"B":[2]}}"#,
+            &[("A", never)],
+        );
     }
 
     #[test]
@@ -154,7 +215,11 @@ mod tests {
         };
         check("AWS::SNS::Topic", "TopicName", Replaces::Always);
         check("AWS::SNS::Topic", "Tags/0/Value", Replaces::Never);
-        check("AWS::EC2::Instance", "InstanceType", Replaces::Conditionally);
+        check(
+            "AWS::EC2::Instance",
+            "InstanceType",
+            Replaces::Conditionally,
+        );
         check("AWS::EC2::Subnet", "CidrBlock", Replaces::Always);
         check("Custom::Thing", "A", Replaces::Never);
     }
@@ -166,11 +231,36 @@ mod tests {
             let (old, new) = (properties(old), properties(new));
             assert_eq!(differs(path, old.get("P"), new.get("P")), expect, "{path}");
         };
-        check("A", r#"{"P":{"A":1,"B":1}}"#, r#"{"P":{"A":1,"B":2}}"#, false);
-        check("B", r#"{"P":{"A":1,"B":1}}"#, r#"{"P":{"A":1,"B":2}}"#, true);
-        check("A.C", r#"{"P":{"A":{"C":1,"D":1}}}"#, r#"{"P":{"A":{"C":1}}}"#, false);
-        check("*.A", r#"{"P":[{"A":1,"B":1}]}"#, r#"{"P":[{"A":1}]}"#, false);
-        check("*.A", r#"{"P":[{"A":1,"B":1}]}"#, r#"{"P":[{"A":1},{"A":2}]}"#, true);
+        check(
+            "A",
+            r#"{"P":{"A":1,"B":1}}"#,
+            r#"{"P":{"A":1,"B":2}}"#,
+            false,
+        );
+        check(
+            "B",
+            r#"{"P":{"A":1,"B":1}}"#,
+            r#"{"P":{"A":1,"B":2}}"#,
+            true,
+        );
+        check(
+            "A.C",
+            r#"{"P":{"A":{"C":1,"D":1}}}"#,
+            r#"{"P":{"A":{"C":1}}}"#,
+            false,
+        );
+        check(
+            "*.A",
+            r#"{"P":[{"A":1,"B":1}]}"#,
+            r#"{"P":[{"A":1}]}"#,
+            false,
+        );
+        check(
+            "*.A",
+            r#"{"P":[{"A":1,"B":1}]}"#,
+            r#"{"P":[{"A":1},{"A":2}]}"#,
+            true,
+        );
         check("A", "{}", r#"{"P":{"B":2}}"#, false);
         check("A", "{}", r#"{"P":{"A":2}}"#, true);
     }

@@ -1,17 +1,27 @@
-//! What is refused of a resource's properties when it is created, in the words of its failure: `crate::properties` finds it,
-//! and a request has its identifiers here.
+//! What is refused of a resource's properties when it is created, in the words of its failure:
+//! `crate::properties` finds it, and a request has its identifiers here.
 
 use super::Facts;
 use super::pattern::Source;
 use crate::properties::{self, Refusal};
 
-/// What CloudFormation refuses of the properties. Of types that the catalogue doesn't know: nothing.
+/// What CloudFormation refuses of the properties. Of types that the catalogue doesn't know:
+/// nothing.
 pub fn refusal(facts: &Facts) -> Option<String> {
     let refusal = properties::refusal(facts.kind, facts.properties)?;
-    let Refusal::ByHandler { message, service, .. } = refusal else { return Some(refusal.message(facts.logical_id)) };
+    let Refusal::ByHandler {
+        message, service, ..
+    } = refusal
+    else {
+        return Some(refusal.message(facts.logical_id));
+    };
     let mut source = Source::of(&format!("{} {}", facts.stack_name, facts.logical_id));
-    let request =
-        service.map(|service| format!(" (Service: {service}, Status Code: 400, Request ID: {})", source.uuid()));
+    let request = service.map(|service| {
+        format!(
+            " (Service: {service}, Status Code: 400, Request ID: {})",
+            source.uuid()
+        )
+    });
     let (request, token) = (request.unwrap_or_default(), source.uuid());
     Some(format!(
         r#"Resource handler returned message: "{message}{request}" (RequestToken: {token}, HandlerErrorCode: InvalidRequest)"#
@@ -29,7 +39,9 @@ mod tests {
     use super::super::tests::{facts, properties};
     use super::super::{attribute, physical_id};
     use super::*;
-    use crate::template::{Given, Givens, Nested, Place, Template, Unknown, Value, World, corpus, evaluate};
+    use crate::template::{
+        Given, Givens, Nested, Place, Template, Unknown, Value, World, corpus, evaluate,
+    };
 
     #[test]
     fn what_no_schema_allows_is_refused() {
@@ -37,26 +49,64 @@ mod tests {
             let properties = properties(json);
             let found = refusal(&facts(kind, &properties)).unwrap_or_default();
             let start = "Properties validation failed for resource Thing with message:\n";
-            assert_eq!(found.strip_prefix(start).unwrap_or(&found), expect, "{kind} {json}");
+            assert_eq!(
+                found.strip_prefix(start).unwrap_or(&found),
+                expect,
+                "{kind} {json}"
+            );
         };
         let queue = "AWS::SQS::Queue";
-        check(queue, r#"{"Foo":1}"#, "#: extraneous key [Foo] is not permitted");
-        check(queue, r#"{"Tags":{"Key":"a","Value":"b"}}"#, "#/Tags: expected type: JSONArray, found: JSONObject");
-        check(queue, r#"{"Tags":[{"Key":"a"}]}"#, "#/Tags/0: required key [Value] not found");
-        check(queue, r#"{"Tags":["a"]}"#, "#/Tags/0: expected type: JSONObject, found: String");
-        check(queue, r#"{"QueueName":{}}"#, "#/QueueName: expected type: String, found: JSONObject");
-        check(queue, r#"{"FifoQueue":"yes"}"#, "#/FifoQueue: expected type: Boolean, found: String");
-        check(queue, r#"{"DelaySeconds":"soon"}"#, "#/DelaySeconds: expected type: Integer, found: String");
+        check(
+            queue,
+            r#"{"Foo":1}"#,
+            "#: extraneous key [Foo] is not permitted",
+        );
+        check(
+            queue,
+            r#"{"Tags":{"Key":"a","Value":"b"}}"#,
+            "#/Tags: expected type: JSONArray, found: JSONObject",
+        );
+        check(
+            queue,
+            r#"{"Tags":[{"Key":"a"}]}"#,
+            "#/Tags/0: required key [Value] not found",
+        );
+        check(
+            queue,
+            r#"{"Tags":["a"]}"#,
+            "#/Tags/0: expected type: JSONObject, found: String",
+        );
+        check(
+            queue,
+            r#"{"QueueName":{}}"#,
+            "#/QueueName: expected type: String, found: JSONObject",
+        );
+        check(
+            queue,
+            r#"{"FifoQueue":"yes"}"#,
+            "#/FifoQueue: expected type: Boolean, found: String",
+        );
+        check(
+            queue,
+            r#"{"DelaySeconds":"soon"}"#,
+            "#/DelaySeconds: expected type: Integer, found: String",
+        );
         check(
             queue,
             r#"{"Foo":1,"Tags":1}"#,
-            "#: extraneous key [Foo] is not permitted\n#/Tags: expected type: JSONArray, found: Integer",
+            "#: extraneous key [Foo] is not permitted\n#/Tags: expected type: JSONArray, found: \
+             Integer",
         );
-        check("AWS::CloudTrail::Trail", r#"{"S3BucketName":"b"}"#, "#: required key [IsLogging] not found");
+        check(
+            "AWS::CloudTrail::Trail",
+            r#"{"S3BucketName":"b"}"#,
+            "#: required key [IsLogging] not found",
+        );
         check(
             "AWS::IAM::Role",
             r#"{"Foo":1}"#,
-            "#: required key [AssumeRolePolicyDocument] not found\n#: extraneous key [Foo] is not permitted",
+            "#: required key [AssumeRolePolicyDocument] not found\n#: extraneous key [Foo] is not \
+             permitted",
         );
     }
 
@@ -65,12 +115,25 @@ mod tests {
         let check = |json: &str, expect: &str| {
             let properties = properties(json);
             let found = refusal(&facts("AWS::SSM::Parameter", &properties)).unwrap_or_default();
-            assert_eq!(found, format!("Property validation failure: [{expect}]"), "{json}");
+            assert_eq!(
+                found,
+                format!("Property validation failure: [{expect}]"),
+                "{json}"
+            );
         };
         check(r#"{"Value":"a"}"#, "The property {/Type} is required");
-        check(r#"{"Value":"a","Type":"String","Foo":1}"#, "Encountered unsupported properties in {/}: [Foo]");
-        check(r#"{"Value":["a"],"Type":"String"}"#, "Value of property {/Value} does not match type {String}");
-        check("{}", "The property {/Type} is required, The property {/Value} is required");
+        check(
+            r#"{"Value":"a","Type":"String","Foo":1}"#,
+            "Encountered unsupported properties in {/}: [Foo]",
+        );
+        check(
+            r#"{"Value":["a"],"Type":"String"}"#,
+            "Value of property {/Value} does not match type {String}",
+        );
+        check(
+            "{}",
+            "The property {/Type} is required, The property {/Value} is required",
+        );
     }
 
     #[test]
@@ -78,20 +141,44 @@ mod tests {
         let check = |kind: &str, json: &str, expect: &str| {
             let properties = properties(json);
             let found = refusal(&facts(kind, &properties)).unwrap_or_default();
-            let found = found.strip_prefix("Resource handler returned message: \"").unwrap_or(&found);
+            let found = found
+                .strip_prefix("Resource handler returned message: \"")
+                .unwrap_or(&found);
             let ends = |ending: &str| found.find(ending).unwrap_or(found.len());
-            assert_eq!(&found[..ends("\" (Req").min(ends(" (Service: Sqs, "))], expect, "{kind} {json}");
-            assert!(found.is_empty() || found.ends_with(", HandlerErrorCode: InvalidRequest)"), "{found}");
+            assert_eq!(
+                &found[..ends("\" (Req").min(ends(" (Service: Sqs, "))],
+                expect,
+                "{kind} {json}"
+            );
+            assert!(
+                found.is_empty() || found.ends_with(", HandlerErrorCode: InvalidRequest)"),
+                "{found}"
+            );
         };
         let bucket = "AWS::S3::Bucket";
-        check(bucket, r#"{"BucketName":"Mine"}"#, "Bucket name should not contain uppercase characters");
-        check(bucket, r#"{"BucketName":"my_own"}"#, "Bucket name should not contain '_'");
-        check(bucket, r#"{"BucketName":"ab"}"#, "Bucket name should be between 3 and 63 characters long");
+        check(
+            bucket,
+            r#"{"BucketName":"Mine"}"#,
+            "Bucket name should not contain uppercase characters",
+        );
+        check(
+            bucket,
+            r#"{"BucketName":"my_own"}"#,
+            "Bucket name should not contain '_'",
+        );
+        check(
+            bucket,
+            r#"{"BucketName":"ab"}"#,
+            "Bucket name should be between 3 and 63 characters long",
+        );
         check(bucket, r#"{"BucketName":"my.own-1"}"#, "");
         check(bucket, "{}", "");
-        let (queue, plain) =
-            ("AWS::SQS::Queue", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length");
-        let fifo = "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end \
+        let (queue, plain) = (
+            "AWS::SQS::Queue",
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
+        );
+        let fifo = "The name of a FIFO queue can only include alphanumeric characters, hyphens, or \
+            underscores, must end \
             with .fifo suffix and be 1 to 80 in length.";
         check(queue, r#"{"QueueName":"a","FifoQueue":true}"#, fifo);
         check(queue, r#"{"QueueName":"a","FifoQueue":"true"}"#, fifo);
@@ -109,8 +196,14 @@ mod tests {
             assert_eq!(refusal(&facts(kind, &properties)), None, "{kind} {json}");
         };
         let queue = "AWS::SQS::Queue";
-        check(queue, r#"{"DelaySeconds":"5","FifoQueue":"True","QueueName":1,"RedrivePolicy":{"a":1}}"#);
-        check(queue, r#"{"QueueName":true,"RedrivePolicy":"{}","Tags":[{"Key":1,"Value":1.5}]}"#);
+        check(
+            queue,
+            r#"{"DelaySeconds":"5","FifoQueue":"True","QueueName":1,"RedrivePolicy":{"a":1}}"#,
+        );
+        check(
+            queue,
+            r#"{"QueueName":true,"RedrivePolicy":"{}","Tags":[{"Key":1,"Value":1.5}]}"#,
+        );
         check("AWS::SNS::Topic", r#"{"TopicArn":"arn"}"#);
         check("Custom::Thing", r#"{"Foo":{"Bar":1}}"#);
         check("Acme::Web::Site", r#"{"Foo":1}"#);
@@ -124,7 +217,10 @@ mod tests {
 
     impl World for Simulated {
         fn physical_id(&self, logical_id: &str) -> Result<Value, String> {
-            Ok(self.0.get(logical_id).map_or(Value::text("id"), |(_, _, id)| Value::text(id)))
+            Ok(self
+                .0
+                .get(logical_id)
+                .map_or(Value::text("id"), |(_, _, id)| Value::text(id)))
         }
 
         fn attribute(&self, logical_id: &str, name: &str) -> Result<Value, String> {
@@ -135,7 +231,10 @@ mod tests {
         }
 
         fn nested<'w>(&'w self, _: &'w Template, _: &str, _: &Value) -> Nested<'w> {
-            Nested::Unknown { unknown: Unknown::launched("nested stack"), likely: None }
+            Nested::Unknown {
+                unknown: Unknown::launched("nested stack"),
+                likely: None,
+            }
         }
     }
 
@@ -147,14 +246,23 @@ mod tests {
         let mut count = 0;
         for path in corpus::templates(&corpus) {
             let text = std::fs::read_to_string(&path).unwrap();
-            let (Some(template), _) = Template::parse(&Arc::from(Path::new("t")), String::new(), &text) else {
+            let (Some(template), _) =
+                Template::parse(&Arc::from(Path::new("t")), String::new(), &text)
+            else {
                 continue;
             };
             let place = Place::new("eu-west-1", "aws", "amazonaws.com");
-            let given =
-                |name: &str| Given { value: Unknown::asked(format!("parameter {name}")).into(), set: Vec::new() };
-            let wanted = template.parameters.iter().filter(|parameter| parameter.default.is_none());
-            let givens: Givens = wanted.map(|parameter| (parameter.key.clone(), given(&parameter.key))).collect();
+            let given = |name: &str| Given {
+                value: Unknown::asked(format!("parameter {name}")).into(),
+                set: Vec::new(),
+            };
+            let wanted = template
+                .parameters
+                .iter()
+                .filter(|parameter| parameter.default.is_none());
+            let givens: Givens = wanted
+                .map(|parameter| (parameter.key.clone(), given(&parameter.key)))
+                .collect();
             let mut world = Simulated(BTreeMap::new());
             for _ in 0..2 {
                 let stack = evaluate(&template, &place, &givens, &world);
@@ -167,10 +275,22 @@ mod tests {
                         _ => IndexMap::new(),
                     };
                     let id = physical_id(&facts(&resource.kind, &of_properties));
-                    assert!(!id.is_empty() && !id.contains(['{', '}']), "{} {id}", resource.kind);
+                    assert!(
+                        !id.is_empty() && !id.contains(['{', '}']),
+                        "{} {id}",
+                        resource.kind
+                    );
                     let refused = refusal(&facts(&resource.kind, &of_properties));
-                    assert_eq!(refused, None, "{} {logical_id} {of_properties:?}", path.display());
-                    world.0.insert(logical_id.clone(), (resource.kind.clone(), of_properties, id));
+                    assert_eq!(
+                        refused,
+                        None,
+                        "{} {logical_id} {of_properties:?}",
+                        path.display()
+                    );
+                    world.0.insert(
+                        logical_id.clone(),
+                        (resource.kind.clone(), of_properties, id),
+                    );
                     count += 1;
                 }
             }

@@ -1,14 +1,15 @@
 //! How long AWS takes for a resource, nominally.
 //!
-//! The figures are plausible, not measured: rounded from what stack events that people publish show for the types, and
-//! for whole services where a type isn't listed. Only their order of magnitude means something: what is quick, what
-//! takes minutes, and what makes a test run long.
+//! The figures are plausible, not measured: rounded from what stack events that people publish show
+//! for the types, and for whole services where a type isn't listed. Only their order of magnitude
+//! means something: what is quick, what takes minutes, and what makes a test run long.
 
 use std::time::Duration;
 
 use crate::simulator::scenario::Phase;
 
-/// Seconds for creation, an update and deletion, by the start of a type's name; the longest start that fits counts.
+/// Seconds for creation, an update and deletion, by the start of a type's name; the longest start
+/// that fits counts.
 const SECONDS: &[(&str, [u64; 3])] = &[
     ("", [5, 4, 3]),
     ("AWS::ACMPCA::CertificateAuthority", [15, 5, 10]),
@@ -115,7 +116,10 @@ const SECONDS: &[(&str, [u64; 3])] = &[
     ("AWS::SageMaker::Endpoint", [300, 300, 10]),
     ("AWS::SageMaker::NotebookInstance", [240, 120, 120]),
     ("AWS::SecretsManager::", [3, 3, 3]),
-    ("AWS::ServiceCatalog::CloudFormationProvisionedProduct", [120, 90, 90]),
+    (
+        "AWS::ServiceCatalog::CloudFormationProvisionedProduct",
+        [120, 90, 90],
+    ),
     ("AWS::ServiceDiscovery::PrivateDnsNamespace", [60, 30, 60]),
     ("AWS::StepFunctions::", [4, 4, 4]),
     ("AWS::Transfer::Server", [120, 60, 60]),
@@ -127,9 +131,15 @@ const SECONDS: &[(&str, [u64; 3])] = &[
 
 /// How long AWS takes, nominally.
 pub fn takes(kind: &str, phase: Phase) -> Duration {
-    // A type's own name is not the start of another's: `AWS::EC2::VPC` says nothing of `AWS::EC2::VPCEndpoint`.
-    let fits = |start: &str| start.is_empty() || kind == start || start.ends_with("::") && kind.starts_with(start);
-    let row = SECONDS.iter().filter(|(start, _)| fits(start)).max_by_key(|(start, _)| start.len());
+    // A type's own name is not the start of another's: `AWS::EC2::VPC` says nothing of
+    // `AWS::EC2::VPCEndpoint`.
+    let fits = |start: &str| {
+        start.is_empty() || kind == start || start.ends_with("::") && kind.starts_with(start)
+    };
+    let row = SECONDS
+        .iter()
+        .filter(|(start, _)| fits(start))
+        .max_by_key(|(start, _)| start.len());
     let [create, update, delete] = row.map_or([5, 4, 3], |(_, seconds)| *seconds);
     Duration::from_secs(match phase {
         Phase::Create => create,
@@ -145,7 +155,11 @@ mod tests {
     #[test]
     fn the_closest_figure_counts() {
         let check = |kind: &str, phase: Phase, seconds: u64| {
-            assert_eq!(takes(kind, phase), Duration::from_secs(seconds), "{kind} {phase:?}");
+            assert_eq!(
+                takes(kind, phase),
+                Duration::from_secs(seconds),
+                "{kind} {phase:?}"
+            );
         };
         check("AWS::S3::Bucket", Phase::Create, 21);
         check("AWS::S3::Bucket", Phase::Delete, 3);

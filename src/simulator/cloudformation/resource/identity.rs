@@ -1,6 +1,7 @@
 //! Physical IDs, which are what `Ref` gives, and the names in them.
 //!
-//! Types that the tables don't list follow the catalogue's primary identifier, which is what `Ref` gives for most types.
+//! Types that the tables don't list follow the catalogue's primary identifier, which is what `Ref`
+//! gives for most types.
 
 use super::identity_table::{IDS, NAMES, NEW_NAMES, NOT_ALONE};
 use super::pattern::{LOWER, Source, UPPER, Words, is_documented};
@@ -32,11 +33,22 @@ pub fn physical_id(facts: &Facts) -> String {
 
 fn identify(facts: &Facts, mut source: Source) -> String {
     if is_custom_resource(facts.kind) {
-        return format!("{}_{}_{}", facts.stack_name, facts.logical_id, source.text(UPPER, 8));
+        return format!(
+            "{}_{}_{}",
+            facts.stack_name,
+            facts.logical_id,
+            source.text(UPPER, 8)
+        );
     }
     let known = resource_type(facts.kind);
     let name = name(facts, known.as_ref(), &mut source);
-    let mut words = Words { facts, id: "", name: &name, addresses: source.clone(), source };
+    let mut words = Words {
+        facts,
+        id: "",
+        name: &name,
+        addresses: source.clone(),
+        source,
+    };
     let id = match IDS.iter().find(|(kind, _)| *kind == facts.kind) {
         Some((_, pattern)) => Some(words.fill(pattern)),
         None => known.map(|known| by_catalogue(&mut words, &known)),
@@ -45,7 +57,8 @@ fn identify(facts: &Facts, mut source: Source) -> String {
     id.filter(|id| !id.is_empty()).unwrap_or(name)
 }
 
-/// Whether what `Ref` gives is made up: a name that CloudFormation generates, or an ID of which AWS documents no form.
+/// Whether what `Ref` gives is made up: a name that CloudFormation generates, or an ID of which AWS
+/// documents no form.
 pub fn has_made_up_id(facts: &Facts) -> bool {
     if is_custom_resource(facts.kind) {
         return true;
@@ -54,7 +67,10 @@ pub fn has_made_up_id(facts: &Facts) -> bool {
     match IDS.iter().find(|(kind, _)| *kind == facts.kind) {
         Some((_, "{name}")) => given_text(facts, known.as_ref()).is_none(),
         Some((_, pattern)) => !is_documented(pattern),
-        None => match known.as_ref().map(|known| known.primary_identifier.as_slice()) {
+        None => match known
+            .as_ref()
+            .map(|known| known.primary_identifier.as_slice())
+        {
             Some([identifier]) if identifier.ends_with("Arn") => false,
             _ => given_text(facts, known.as_ref()).is_none(),
         },
@@ -67,7 +83,8 @@ pub fn given_name<'a>(facts: &Facts<'a>) -> Option<&'a str> {
         Some((_, property, _)) => property,
         None => {
             let known = resource_type(facts.kind)?;
-            identifying(&known).filter(|property| property.ends_with("Name") || property.ends_with("Identifier"))?
+            identifying(&known)
+                .filter(|property| property.ends_with("Name") || property.ends_with("Identifier"))?
         }
     };
     match facts.property(property)? {
@@ -86,9 +103,17 @@ fn identifying(known: &ResourceType) -> Option<&'static str> {
 
 /// The property that names a resource, alone or not.
 fn name_property(kind: &str, known: Option<&ResourceType>) -> Option<&'static str> {
-    let named = NAMES.iter().find(|(found, ..)| *found == kind).map(|(_, property, _)| *property);
+    let named = NAMES
+        .iter()
+        .find(|(found, ..)| *found == kind)
+        .map(|(_, property, _)| *property);
     named
-        .or_else(|| NOT_ALONE.iter().find(|(found, _)| *found == kind).map(|(_, property)| *property))
+        .or_else(|| {
+            NOT_ALONE
+                .iter()
+                .find(|(found, _)| *found == kind)
+                .map(|(_, property)| *property)
+        })
         .or_else(|| known.and_then(identifying))
 }
 
@@ -100,34 +125,62 @@ pub fn is_name(kind: &str, property: &str) -> bool {
 /// The name that the template gives, alone or not.
 fn given_text(facts: &Facts, known: Option<&ResourceType>) -> Option<String> {
     let property = name_property(facts.kind, known)?;
-    facts.property(property)?.as_text().filter(|name| !name.is_empty())
+    facts
+        .property(property)?
+        .as_text()
+        .filter(|name| !name.is_empty())
 }
 
 /// The name that the template gives, or a new one.
 fn name(facts: &Facts, known: Option<&ResourceType>, source: &mut Source) -> String {
     let row = NAMES.iter().find(|(kind, ..)| *kind == facts.kind);
     let limit = row.map_or(DEFAULT_LIMIT, |(.., limit)| *limit);
-    let pattern = NEW_NAMES.iter().find(|(kind, _)| *kind == facts.kind).map(|(_, pattern)| *pattern);
+    let pattern = NEW_NAMES
+        .iter()
+        .find(|(kind, _)| *kind == facts.kind)
+        .map(|(_, pattern)| *pattern);
     let made = |pattern: &str, source: &Source| {
-        Words { facts, id: "", name: "", addresses: source.clone(), source: source.clone() }.fill(pattern)
+        Words {
+            facts,
+            id: "",
+            name: "",
+            addresses: source.clone(),
+            source: source.clone(),
+        }
+        .fill(pattern)
     };
-    given_text(facts, known).or_else(|| pattern.map(|pattern| made(pattern, source))).unwrap_or_else(|| {
-        let is_fifo = ["FifoQueue", "FifoTopic"].iter().filter_map(|property| facts.property(property)?.as_text());
-        // The services want it at the end of the name, and CloudFormation's names have it.
-        let ending = if is_fifo.into_iter().any(|text| is_true(&text)) { ".fifo" } else { "" };
-        new_name(facts, limit - ending.len(), source) + ending
-    })
+    given_text(facts, known)
+        .or_else(|| pattern.map(|pattern| made(pattern, source)))
+        .unwrap_or_else(|| {
+            let is_fifo = ["FifoQueue", "FifoTopic"]
+                .iter()
+                .filter_map(|property| facts.property(property)?.as_text());
+            // The services want it at the end of the name, and CloudFormation's names have it.
+            let ending = if is_fifo.into_iter().any(|text| is_true(&text)) {
+                ".fifo"
+            } else {
+                ""
+            };
+            new_name(facts, limit - ending.len(), source) + ending
+        })
 }
 
 /// `stack-logical-RANDOM`, the stack's name and the logical ID cut where the service allows less.
 fn new_name(facts: &Facts, limit: usize, source: &mut Source) -> String {
     const RANDOM: usize = 12;
-    let lower = LOWER_CASE.iter().any(|service| facts.kind.starts_with(service));
+    let lower = LOWER_CASE
+        .iter()
+        .any(|service| facts.kind.starts_with(service));
     let room = limit.saturating_sub(RANDOM + 2);
     let (stack, logical) = (facts.stack_name, facts.logical_id);
-    let for_stack = stack.len().min((room / 2).max(room.saturating_sub(logical.len())));
+    let for_stack = stack
+        .len()
+        .min((room / 2).max(room.saturating_sub(logical.len())));
     let for_logical = logical.len().min(room.saturating_sub(for_stack));
-    let (stack, logical) = (start(stack, for_stack).trim_end_matches('-'), start(logical, for_logical));
+    let (stack, logical) = (
+        start(stack, for_stack).trim_end_matches('-'),
+        start(logical, for_logical),
+    );
     if lower {
         format!("{stack}-{logical}-{}", source.text(LOWER, RANDOM)).to_ascii_lowercase()
     } else {
@@ -146,7 +199,11 @@ fn start(text: &str, length: usize) -> &str {
 
 /// As the catalogue's primary identifier says.
 fn by_catalogue(words: &mut Words, known: &ResourceType) -> String {
-    let parts: Vec<_> = known.primary_identifier.iter().map(|path| part(words, known, path)).collect();
+    let parts: Vec<_> = known
+        .primary_identifier
+        .iter()
+        .map(|path| part(words, known, path))
+        .collect();
     parts.join("|")
 }
 
@@ -163,10 +220,14 @@ fn part(words: &mut Words, known: &ResourceType, path: &str) -> String {
         "AttachmentType" if words.facts.property("VpnGatewayId").is_some() => "VGW".to_owned(),
         "AttachmentType" => "IGW".to_owned(),
         // Older types call their name so as well.
-        "Id" if known.primary_identifier.len() == 1 && !known.name.starts_with("AWS::EC2::") => words.name.to_owned(),
-        _ if read_only && path.ends_with("Id") && known.name.starts_with("AWS::EC2::") => {
-            words.fill(&format!("{}-{{hex17}}", arn::kebab(words.facts.type_name())))
+        "Id" if known.primary_identifier.len() == 1 && !known.name.starts_with("AWS::EC2::") => {
+            words.name.to_owned()
         }
+        _ if read_only && path.ends_with("Id") && known.name.starts_with("AWS::EC2::") => words
+            .fill(&format!(
+                "{}-{{hex17}}",
+                arn::kebab(words.facts.type_name())
+            )),
         _ if read_only && path.ends_with("Id") => words.fill("{lower10}"),
         _ => words.name.to_owned(),
     }
@@ -177,15 +238,19 @@ mod tests {
     use super::super::tests::{facts, properties};
     use super::*;
 
-    /// `#` stands for a hexadecimal digit, `^` for a capital or a digit, `~` for a small letter or a digit.
+    /// `#` stands for a hexadecimal digit, `^` for a capital or a digit, `~` for a small letter or
+    /// a digit.
     fn looks_like(id: &str, form: &str) -> bool {
         id.len() == form.len()
-            && id.chars().zip(form.chars()).all(|(letter, form)| match form {
-                '#' => letter.is_ascii_digit() || ('a'..='f').contains(&letter),
-                '^' => letter.is_ascii_digit() || letter.is_ascii_uppercase(),
-                '~' => letter.is_ascii_digit() || letter.is_ascii_lowercase(),
-                _ => letter == form,
-            })
+            && id
+                .chars()
+                .zip(form.chars())
+                .all(|(letter, form)| match form {
+                    '#' => letter.is_ascii_digit() || ('a'..='f').contains(&letter),
+                    '^' => letter.is_ascii_digit() || letter.is_ascii_uppercase(),
+                    '~' => letter.is_ascii_digit() || letter.is_ascii_lowercase(),
+                    _ => letter == form,
+                })
     }
 
     #[test]
@@ -197,8 +262,16 @@ mod tests {
         };
         check("AWS::EC2::VPC", "{}", "vpc-#################");
         check("AWS::EC2::Subnet", "{}", "subnet-#################");
-        check("AWS::EC2::VPCGatewayAttachment", r#"{"VpcId":"vpc-1","InternetGatewayId":"igw-1"}"#, "IGW|vpc-1");
-        check("AWS::EC2::VPCGatewayAttachment", r#"{"VpcId":"vpc-1","VpnGatewayId":"vgw-1"}"#, "VGW|vpc-1");
+        check(
+            "AWS::EC2::VPCGatewayAttachment",
+            r#"{"VpcId":"vpc-1","InternetGatewayId":"igw-1"}"#,
+            "IGW|vpc-1",
+        );
+        check(
+            "AWS::EC2::VPCGatewayAttachment",
+            r#"{"VpcId":"vpc-1","VpnGatewayId":"vgw-1"}"#,
+            "VGW|vpc-1",
+        );
         let route = r#"{"RouteTableId":"rtb-1","DestinationCidrBlock":"0.0.0.0/0"}"#;
         check("AWS::EC2::Route", route, "rtb-1|0.0.0.0/0");
         check("AWS::EC2::KeyPair", r#"{"KeyName":"mine"}"#, "mine");
@@ -207,14 +280,26 @@ mod tests {
         check("AWS::S3::Bucket", r#"{"BucketName":"mine"}"#, "mine");
         check("AWS::S3::BucketPolicy", r#"{"Bucket":"mine"}"#, "mine");
         check("AWS::IAM::Role", "{}", "tcat-web-a1b2-Thing-^^^^^^^^^^^^");
-        check("AWS::IAM::Policy", r#"{"PolicyName":"mine"}"#, "tcat--Thin-^^^^^^^^^^^^");
+        check(
+            "AWS::IAM::Policy",
+            r#"{"PolicyName":"mine"}"#,
+            "tcat--Thin-^^^^^^^^^^^^",
+        );
         check(
             "AWS::IAM::ManagedPolicy",
             r#"{"ManagedPolicyName":"p","Path":"/a/"}"#,
             "arn:aws:iam::123456789012:policy/a/p",
         );
-        check("AWS::SNS::Topic", r#"{"TopicName":"t"}"#, "arn:aws:sns:eu-west-1:123456789012:t");
-        check("AWS::SQS::Queue", r#"{"QueueName":"q"}"#, "https://sqs.eu-west-1.amazonaws.com/123456789012/q");
+        check(
+            "AWS::SNS::Topic",
+            r#"{"TopicName":"t"}"#,
+            "arn:aws:sns:eu-west-1:123456789012:t",
+        );
+        check(
+            "AWS::SQS::Queue",
+            r#"{"QueueName":"q"}"#,
+            "https://sqs.eu-west-1.amazonaws.com/123456789012/q",
+        );
         check(
             "AWS::ElasticLoadBalancingV2::LoadBalancer",
             r#"{"Name":"lb","Type":"network"}"#,
@@ -236,15 +321,27 @@ mod tests {
             r#"{"Scope":"REGIONAL","Name":"n"}"#,
             "n|########-####-####-####-############|REGIONAL",
         );
-        check("AWS::KMS::Key", "{}", "########-####-####-####-############");
+        check(
+            "AWS::KMS::Key",
+            "{}",
+            "########-####-####-####-############",
+        );
         check(
             "AWS::Lambda::Version",
             r#"{"FunctionName":"arn:aws:lambda:eu-west-1:1:function:f"}"#,
             "arn:aws:lambda:eu-west-1:123456789012:function:f:1",
         );
         let handle = r#"{"Handle":"https://w.s3.eu-west-1.amazonaws.com/arn%3Aaws%3Acloudformation%3Aa%3A1%3Astack%2Fs%2Fu%2FReady?X=1"}"#;
-        check("AWS::CloudFormation::WaitCondition", handle, "arn:aws:cloudformation:a:1:stack/s/u/Ready");
-        check("AWS::Glue::Table", r#"{"CatalogId":"1","DatabaseName":"d","TableInput":{"Name":"t"}}"#, "t");
+        check(
+            "AWS::CloudFormation::WaitCondition",
+            handle,
+            "arn:aws:cloudformation:a:1:stack/s/u/Ready",
+        );
+        check(
+            "AWS::Glue::Table",
+            r#"{"CatalogId":"1","DatabaseName":"d","TableInput":{"Name":"t"}}"#,
+            "t",
+        );
         check(
             "AWS::Glue::Partition",
             r#"{"CatalogId":"1","DatabaseName":"d","TableName":"t"}"#,
@@ -263,8 +360,15 @@ mod tests {
     fn names_keep_to_the_services_limits() {
         let properties = properties("{}");
         let check = |kind: &str, stack_name: &str, logical_id: &str, expect: &str| {
-            let facts = Facts { stack_name, logical_id, ..facts(kind, &properties) };
-            let limit = NAMES.iter().find(|(name, ..)| *name == kind).map_or(DEFAULT_LIMIT, |(.., limit)| *limit);
+            let facts = Facts {
+                stack_name,
+                logical_id,
+                ..facts(kind, &properties)
+            };
+            let limit = NAMES
+                .iter()
+                .find(|(name, ..)| *name == kind)
+                .map_or(DEFAULT_LIMIT, |(.., limit)| *limit);
             let name = new_name(&facts, limit, &mut Source::random());
             let (start, random) = name.rsplit_once('-').unwrap();
             assert_eq!((start, random.len()), (expect, 12), "{kind}");
@@ -272,10 +376,25 @@ mod tests {
         };
         let (long, short) = ("tcat-quickstart-microsoft-activedirectory", "Role");
         let target_group = "AWS::ElasticLoadBalancingV2::TargetGroup";
-        check("AWS::IAM::Role", long, short, "tcat-quickstart-microsoft-activedirectory-Role");
+        check(
+            "AWS::IAM::Role",
+            long,
+            short,
+            "tcat-quickstart-microsoft-activedirectory-Role",
+        );
         check(target_group, long, short, "tcat-quickstar-Role");
-        check(target_group, long, "WebServersTargetGroup", "tcat-quic-WebServer");
-        check(target_group, "s", "WebServersTargetGroup", "s-WebServersTargetG");
+        check(
+            target_group,
+            long,
+            "WebServersTargetGroup",
+            "tcat-quic-WebServer",
+        );
+        check(
+            target_group,
+            "s",
+            "WebServersTargetGroup",
+            "s-WebServersTargetG",
+        );
         check("AWS::RDS::DBInstance", "Web-Stack", "DB", "web-stack-db");
     }
 
@@ -291,26 +410,40 @@ mod tests {
         check("AWS::S3::BucketPolicy", r#"{"Bucket":"b"}"#, None);
         check("AWS::SNS::Topic", r#"{"TopicName":"t"}"#, Some("t"));
         check("AWS::IAM::Policy", r#"{"PolicyName":"p"}"#, None);
-        check("AWS::ECR::Repository", r#"{"RepositoryName":"r"}"#, Some("r"));
+        check(
+            "AWS::ECR::Repository",
+            r#"{"RepositoryName":"r"}"#,
+            Some("r"),
+        );
         check("AWS::DynamoDB::Table", r#"{"TableName":"t"}"#, Some("t"));
         check("AWS::EC2::SecurityGroup", r#"{"GroupName":"g"}"#, None);
         check("AWS::Lambda::Url", r#"{"TargetFunctionArn":"f"}"#, None);
         check("Custom::Thing", r#"{"Name":"n"}"#, None);
     }
 
-    /// No word of a pattern is left over, of listed types or of others, and what the tables name is there.
+    /// No word of a pattern is left over, of listed types or of others, and what the tables name is
+    /// there.
     #[test]
     fn every_type_has_an_id() {
         let properties = properties("{}");
-        for kind in NAMES.iter().map(|(kind, ..)| kind).chain(IDS.iter().map(|(kind, _)| kind)) {
+        for kind in NAMES
+            .iter()
+            .map(|(kind, ..)| kind)
+            .chain(IDS.iter().map(|(kind, _)| kind))
+        {
             assert!(resource_type(kind).is_some(), "{kind}");
             let id = physical_id(&facts(kind, &properties));
             assert!(!id.contains(['{', '}']), "{kind} {id}");
         }
-        for (kind, property) in
-            NAMES.iter().map(|(kind, name, _)| (kind, name)).chain(NOT_ALONE.iter().map(|(a, b)| (a, b)))
+        for (kind, property) in NAMES
+            .iter()
+            .map(|(kind, name, _)| (kind, name))
+            .chain(NOT_ALONE.iter().map(|(a, b)| (a, b)))
         {
-            assert!(resource_type(kind).is_some_and(|known| known.shape(property).is_some()), "{kind} {property}");
+            assert!(
+                resource_type(kind).is_some_and(|known| known.shape(property).is_some()),
+                "{kind} {property}"
+            );
         }
     }
 }

@@ -1,12 +1,22 @@
-//! The tables of names and physical IDs: what the template reference says of each type under "Return values"
-//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html>); where
-//! it says nothing of a form, they follow what stacks show. `pattern` has the notation, `identity` reads them.
+//! The tables of names and physical IDs: what the template reference says of each type under
+//! "Return values"
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html>);
+//! where it says nothing of a form, they follow what stacks show. `pattern` has the notation,
+//! `identity` reads them.
 
-/// The property that holds a type's name, and how long the name may be. Types whose name is their primary identifier
-/// are here only for their limit.
+/// The property that holds a type's name, and how long the name may be. Types whose name is their
+/// primary identifier are here only for their limit.
 pub(super) const NAMES: &[(&str, &str, usize)] = &[
-    ("AWS::AutoScaling::AutoScalingGroup", "AutoScalingGroupName", 255),
-    ("AWS::Batch::ComputeEnvironment", "ComputeEnvironmentName", 128),
+    (
+        "AWS::AutoScaling::AutoScalingGroup",
+        "AutoScalingGroupName",
+        255,
+    ),
+    (
+        "AWS::Batch::ComputeEnvironment",
+        "ComputeEnvironmentName",
+        128,
+    ),
     ("AWS::Batch::JobQueue", "JobQueueName", 128),
     ("AWS::CodeBuild::Project", "Name", 150),
     ("AWS::CodeCommit::Repository", "RepositoryName", 100),
@@ -16,9 +26,17 @@ pub(super) const NAMES: &[(&str, &str, usize)] = &[
     ("AWS::ECS::Service", "ServiceName", 255),
     ("AWS::EKS::Cluster", "Name", 100),
     ("AWS::ElastiCache::CacheCluster", "ClusterName", 40),
-    ("AWS::ElastiCache::ReplicationGroup", "ReplicationGroupId", 40),
+    (
+        "AWS::ElastiCache::ReplicationGroup",
+        "ReplicationGroupId",
+        40,
+    ),
     ("AWS::ElastiCache::SubnetGroup", "CacheSubnetGroupName", 255),
-    ("AWS::ElasticLoadBalancing::LoadBalancer", "LoadBalancerName", 32),
+    (
+        "AWS::ElasticLoadBalancing::LoadBalancer",
+        "LoadBalancerName",
+        32,
+    ),
     ("AWS::ElasticLoadBalancingV2::LoadBalancer", "Name", 32),
     ("AWS::ElasticLoadBalancingV2::TargetGroup", "Name", 32),
     ("AWS::Elasticsearch::Domain", "DomainName", 28),
@@ -28,7 +46,11 @@ pub(super) const NAMES: &[(&str, &str, usize)] = &[
     ("AWS::IAM::Role", "RoleName", 64),
     ("AWS::IAM::SAMLProvider", "Name", 128),
     ("AWS::IAM::User", "UserName", 64),
-    ("AWS::KinesisFirehose::DeliveryStream", "DeliveryStreamName", 64),
+    (
+        "AWS::KinesisFirehose::DeliveryStream",
+        "DeliveryStreamName",
+        64,
+    ),
     ("AWS::Lambda::Function", "FunctionName", 64),
     ("AWS::Logs::LogGroup", "LogGroupName", 512),
     ("AWS::MSK::Cluster", "ClusterName", 64),
@@ -40,13 +62,18 @@ pub(super) const NAMES: &[(&str, &str, usize)] = &[
     ("AWS::SNS::Topic", "TopicName", 256),
     ("AWS::SQS::Queue", "QueueName", 80),
     ("AWS::SSM::Parameter", "Name", 1011),
-    ("AWS::SageMaker::NotebookInstance", "NotebookInstanceName", 63),
+    (
+        "AWS::SageMaker::NotebookInstance",
+        "NotebookInstanceName",
+        63,
+    ),
     ("AWS::SecretsManager::Secret", "Name", 512),
     ("AWS::StepFunctions::Activity", "Name", 80),
     ("AWS::StepFunctions::StateMachine", "StateMachineName", 80),
 ];
 
-/// Names of types that put them into an ID but let them be had twice, within another resource or under another ID.
+/// Names of types that put them into an ID but let them be had twice, within another resource or
+/// under another ID.
 pub(super) const NOT_ALONE: &[(&str, &str)] = &[
     ("AWS::ApiGateway::Model", "Name"),
     ("AWS::ApplicationAutoScaling::ScalingPolicy", "PolicyName"),
@@ -90,7 +117,10 @@ pub(super) const IDS: &[(&str, &str)] = &[
     ("AWS::ApiGateway::ClientCertificate", "{lower6}"),
     ("AWS::ApiGateway::Deployment", "{lower6}"),
     ("AWS::ApiGateway::DocumentationPart", "{lower6}"),
-    ("AWS::ApiGateway::DocumentationVersion", "{DocumentationVersion}"),
+    (
+        "AWS::ApiGateway::DocumentationVersion",
+        "{DocumentationVersion}",
+    ),
     ("AWS::ApiGateway::Model", "{name}"),
     ("AWS::ApiGateway::RequestValidator", "{lower6}"),
     ("AWS::ApiGateway::Resource", "{lower6}"),
@@ -116,7 +146,10 @@ pub(super) const IDS: &[(&str, &str)] = &[
     ("AWS::AppConfig::HostedConfigurationVersion", "1"),
     ("AWS::AppSync::ApiKey", "{arn}"),
     ("AWS::AppSync::GraphQLSchema", "{ApiId}GraphQLSchema"),
-    ("AWS::ApplicationAutoScaling::ScalableTarget", "{ResourceId}|{ScalableDimension}|{ServiceNamespace}"),
+    (
+        "AWS::ApplicationAutoScaling::ScalableTarget",
+        "{ResourceId}|{ScalableDimension}|{ServiceNamespace}",
+    ),
     ("AWS::ApplicationAutoScaling::ScalingPolicy", "{arn}"),
     ("AWS::Athena::NamedQuery", "{uuid}"),
     ("AWS::Athena::PreparedStatement", "{StatementName}"),
@@ -134,7 +167,10 @@ pub(super) const IDS: &[(&str, &str)] = &[
         &X-Amz-Expires=86399&X-Amz-SignedHeaders=host&X-Amz-Signature={hex64}",
     ),
     ("AWS::CloudFront::CachePolicy", "{uuid}"),
-    ("AWS::CloudFront::CloudFrontOriginAccessIdentity", "E{upper13}"),
+    (
+        "AWS::CloudFront::CloudFrontOriginAccessIdentity",
+        "E{upper13}",
+    ),
     ("AWS::CloudFront::Distribution", "E{upper13}"),
     ("AWS::CloudFront::KeyGroup", "{uuid}"),
     ("AWS::CloudFront::OriginAccessControl", "E{upper13}"),
@@ -145,16 +181,25 @@ pub(super) const IDS: &[(&str, &str)] = &[
     ("AWS::CodeCommit::Repository", "{uuid}"),
     ("AWS::CodeDeploy::DeploymentGroup", "{name}"),
     ("AWS::Cognito::IdentityPool", "{region}:{uuid}"),
-    ("AWS::Cognito::IdentityPoolRoleAttachment", "{logical}-{mixed12}"),
+    (
+        "AWS::Cognito::IdentityPoolRoleAttachment",
+        "{logical}-{mixed12}",
+    ),
     ("AWS::Cognito::UserPool", "{region}_{mixed9}"),
     ("AWS::Cognito::UserPoolClient", "{lower26}"),
     ("AWS::Cognito::UserPoolDomain", "{Domain}"),
     ("AWS::Cognito::UserPoolGroup", "{GroupName}"),
     ("AWS::Cognito::UserPoolIdentityProvider", "{ProviderName}"),
     ("AWS::Cognito::UserPoolResourceServer", "{Identifier}"),
-    ("AWS::Cognito::UserPoolRiskConfigurationAttachment", "{logical}-{mixed12}"),
+    (
+        "AWS::Cognito::UserPoolRiskConfigurationAttachment",
+        "{logical}-{mixed12}",
+    ),
     ("AWS::Cognito::UserPoolUser", "{name}"),
-    ("AWS::Cognito::UserPoolUserToGroupAttachment", "{logical}-{mixed12}"),
+    (
+        "AWS::Cognito::UserPoolUserToGroupAttachment",
+        "{logical}-{mixed12}",
+    ),
     ("AWS::DLM::LifecyclePolicy", "policy-{hex17}"),
     ("AWS::DirectoryService::MicrosoftAD", "d-{hex10}"),
     ("AWS::DirectoryService::SimpleAD", "d-{hex10}"),
@@ -185,7 +230,10 @@ pub(super) const IDS: &[(&str, &str)] = &[
     ("AWS::EC2::NetworkInterface", "eni-{hex17}"),
     ("AWS::EC2::NetworkInterfaceAttachment", "eni-attach-{hex17}"),
     ("AWS::EC2::PrefixList", "pl-{hex17}"),
-    ("AWS::EC2::Route", "{RouteTableId}|{DestinationCidrBlock}{DestinationIpv6CidrBlock}{DestinationPrefixListId}"),
+    (
+        "AWS::EC2::Route",
+        "{RouteTableId}|{DestinationCidrBlock}{DestinationIpv6CidrBlock}{DestinationPrefixListId}",
+    ),
     ("AWS::EC2::RouteTable", "rtb-{hex17}"),
     ("AWS::EC2::SecurityGroup", "sg-{hex17}"),
     ("AWS::EC2::SecurityGroupEgress", "sgr-{hex17}"),
@@ -202,15 +250,30 @@ pub(super) const IDS: &[(&str, &str)] = &[
     ("AWS::EC2::TransitGateway", "tgw-{hex17}"),
     ("AWS::EC2::TransitGatewayAttachment", "tgw-attach-{hex17}"),
     ("AWS::EC2::TransitGatewayConnect", "tgw-attach-{hex17}"),
-    ("AWS::EC2::TransitGatewayConnectPeer", "tgw-connect-peer-{hex17}"),
-    ("AWS::EC2::TransitGatewayMulticastDomain", "tgw-mcast-domain-{hex17}"),
-    ("AWS::EC2::TransitGatewayPeeringAttachment", "tgw-attach-{hex17}"),
+    (
+        "AWS::EC2::TransitGatewayConnectPeer",
+        "tgw-connect-peer-{hex17}",
+    ),
+    (
+        "AWS::EC2::TransitGatewayMulticastDomain",
+        "tgw-mcast-domain-{hex17}",
+    ),
+    (
+        "AWS::EC2::TransitGatewayPeeringAttachment",
+        "tgw-attach-{hex17}",
+    ),
     ("AWS::EC2::TransitGatewayRouteTable", "tgw-rtb-{hex17}"),
-    ("AWS::EC2::TransitGatewayVpcAttachment", "tgw-attach-{hex17}"),
+    (
+        "AWS::EC2::TransitGatewayVpcAttachment",
+        "tgw-attach-{hex17}",
+    ),
     ("AWS::EC2::VPC", "vpc-{hex17}"),
     ("AWS::EC2::VPCCidrBlock", "vpc-cidr-assoc-{hex17}"),
     ("AWS::EC2::VPCEndpoint", "vpce-{hex17}"),
-    ("AWS::EC2::VPCEndpointConnectionNotification", "vpce-nfn-{hex17}"),
+    (
+        "AWS::EC2::VPCEndpointConnectionNotification",
+        "vpce-nfn-{hex17}",
+    ),
     ("AWS::EC2::VPCEndpointService", "vpce-svc-{hex17}"),
     ("AWS::EC2::VPCPeeringConnection", "pcx-{hex17}"),
     ("AWS::EC2::VPNConnection", "vpn-{hex17}"),
@@ -258,12 +321,24 @@ pub(super) const IDS: &[(&str, &str)] = &[
     ("AWS::IoT::Certificate", "{hex64}"),
     ("AWS::KMS::Key", "{uuid}"),
     ("AWS::KMS::ReplicaKey", "mrk-{hex32}"),
-    ("AWS::Kinesis::StreamConsumer", "{=StreamARN}/consumer/{ConsumerName}:{digits10}"),
-    ("AWS::Lambda::Alias", "arn:{partition}:lambda:{region}:{account}:function:{FunctionName}:{Name}"),
+    (
+        "AWS::Kinesis::StreamConsumer",
+        "{=StreamARN}/consumer/{ConsumerName}:{digits10}",
+    ),
+    (
+        "AWS::Lambda::Alias",
+        "arn:{partition}:lambda:{region}:{account}:function:{FunctionName}:{Name}",
+    ),
     ("AWS::Lambda::EventSourceMapping", "{uuid}"),
     ("AWS::Lambda::Permission", "{name}"),
-    ("AWS::Lambda::Url", "arn:{partition}:lambda:{region}:{account}:function:{TargetFunctionArn}"),
-    ("AWS::Lambda::Version", "arn:{partition}:lambda:{region}:{account}:function:{FunctionName}:1"),
+    (
+        "AWS::Lambda::Url",
+        "arn:{partition}:lambda:{region}:{account}:function:{TargetFunctionArn}",
+    ),
+    (
+        "AWS::Lambda::Version",
+        "arn:{partition}:lambda:{region}:{account}:function:{FunctionName}:1",
+    ),
     ("AWS::Logs::LogStream", "{name}"),
     ("AWS::Logs::MetricFilter", "{name}"),
     ("AWS::Logs::QueryDefinition", "{uuid}"),
@@ -271,16 +346,37 @@ pub(super) const IDS: &[(&str, &str)] = &[
     ("AWS::Route53::HealthCheck", "{uuid}"),
     ("AWS::Route53::HostedZone", "Z{upper20}"),
     ("AWS::Route53::RecordSet", "{Name}"),
-    ("AWS::Route53Resolver::FirewallDomainList", "rslvr-fdl-{hex17}"),
-    ("AWS::Route53Resolver::FirewallRuleGroup", "rslvr-frg-{hex17}"),
-    ("AWS::Route53Resolver::FirewallRuleGroupAssociation", "rslvr-frgassoc-{hex17}"),
+    (
+        "AWS::Route53Resolver::FirewallDomainList",
+        "rslvr-fdl-{hex17}",
+    ),
+    (
+        "AWS::Route53Resolver::FirewallRuleGroup",
+        "rslvr-frg-{hex17}",
+    ),
+    (
+        "AWS::Route53Resolver::FirewallRuleGroupAssociation",
+        "rslvr-frgassoc-{hex17}",
+    ),
     ("AWS::Route53Resolver::ResolverEndpoint", "rslvr-in-{hex17}"),
-    ("AWS::Route53Resolver::ResolverQueryLoggingConfig", "rqlc-{hex17}"),
-    ("AWS::Route53Resolver::ResolverQueryLoggingConfigAssociation", "rqlca-{hex17}"),
+    (
+        "AWS::Route53Resolver::ResolverQueryLoggingConfig",
+        "rqlc-{hex17}",
+    ),
+    (
+        "AWS::Route53Resolver::ResolverQueryLoggingConfigAssociation",
+        "rqlca-{hex17}",
+    ),
     ("AWS::Route53Resolver::ResolverRule", "rslvr-rr-{hex17}"),
-    ("AWS::Route53Resolver::ResolverRuleAssociation", "rslvr-rrassoc-{hex17}"),
+    (
+        "AWS::Route53Resolver::ResolverRuleAssociation",
+        "rslvr-rrassoc-{hex17}",
+    ),
     ("AWS::SNS::Topic", "{arn}"),
-    ("AWS::SQS::Queue", "https://sqs.{region}.{suffix}/{account}/{name}"),
+    (
+        "AWS::SQS::Queue",
+        "https://sqs.{region}.{suffix}/{account}/{name}",
+    ),
     ("AWS::SSM::Association", "{uuid}"),
     ("AWS::SSM::MaintenanceWindow", "mw-{hex17}"),
     ("AWS::SSM::MaintenanceWindowTarget", "{uuid}"),
@@ -290,13 +386,31 @@ pub(super) const IDS: &[(&str, &str)] = &[
     ("AWS::SecretsManager::RotationSchedule", "{=SecretId}"),
     ("AWS::SecretsManager::Secret", "{arn}"),
     ("AWS::SecretsManager::SecretTargetAttachment", "{=SecretId}"),
-    ("AWS::ServiceCatalog::CloudFormationProduct", "prod-{lower13}"),
-    ("AWS::ServiceCatalog::CloudFormationProvisionedProduct", "pp-{lower13}"),
-    ("AWS::ServiceCatalog::LaunchNotificationConstraint", "cons-{lower13}"),
-    ("AWS::ServiceCatalog::LaunchRoleConstraint", "cons-{lower13}"),
-    ("AWS::ServiceCatalog::LaunchTemplateConstraint", "cons-{lower13}"),
+    (
+        "AWS::ServiceCatalog::CloudFormationProduct",
+        "prod-{lower13}",
+    ),
+    (
+        "AWS::ServiceCatalog::CloudFormationProvisionedProduct",
+        "pp-{lower13}",
+    ),
+    (
+        "AWS::ServiceCatalog::LaunchNotificationConstraint",
+        "cons-{lower13}",
+    ),
+    (
+        "AWS::ServiceCatalog::LaunchRoleConstraint",
+        "cons-{lower13}",
+    ),
+    (
+        "AWS::ServiceCatalog::LaunchTemplateConstraint",
+        "cons-{lower13}",
+    ),
     ("AWS::ServiceCatalog::Portfolio", "port-{lower13}"),
-    ("AWS::ServiceCatalog::ResourceUpdateConstraint", "cons-{lower13}"),
+    (
+        "AWS::ServiceCatalog::ResourceUpdateConstraint",
+        "cons-{lower13}",
+    ),
     ("AWS::ServiceCatalog::ServiceAction", "act-{lower13}"),
     ("AWS::ServiceCatalog::StackSetConstraint", "cons-{lower13}"),
     ("AWS::ServiceCatalog::TagOption", "tag-{lower13}"),

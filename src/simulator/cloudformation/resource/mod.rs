@@ -1,12 +1,14 @@
-//! What a single resource is, as far as its template and its stack tell: its physical ID, its attributes, how long AWS
-//! takes for it, what CloudFormation refuses of its properties, and what a change of them comes to.
+//! What a single resource is, as far as its template and its stack tell: its physical ID, its
+//! attributes, how long AWS takes for it, what CloudFormation refuses of its properties, and what a
+//! change of them comes to.
 //!
-//! No state, no clock, no I/O: a stack's way through its resources is the caller's. The facts are those of
-//! `crate::catalog`, and tables beside the code for what no schema says. What they tell is *plausible*: an ID has the
-//! form that AWS's have, an ARN the service's own, and nothing more is promised. `AWS::CloudFormation::Stack` isn't
-//! treated here.
+//! No state, no clock, no I/O: a stack's way through its resources is the caller's. The facts are
+//! those of `crate::catalog`, and tables beside the code for what no schema says. What they tell is
+//! *plausible*: an ID has the form that AWS's have, an ARN the service's own, and nothing more is
+//! promised. `AWS::CloudFormation::Stack` isn't treated here.
 //!
-//! - `identity`: physical IDs and names, from `identity_table`; `arn`: ARNs; `attribute`: what `Fn::GetAtt` gives
+//! - `identity`: physical IDs and names, from `identity_table`; `arn`: ARNs; `attribute`: what
+//!   `Fn::GetAtt` gives
 //! - `pattern`: the notation of those tables, and where made-up text comes from
 //! - `duration`: how long AWS takes; `timeout`: how long it waits for an answer
 //! - `check`: what is refused; `change`: what an update changes
@@ -50,12 +52,16 @@ pub struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// The property at a path whose parts dots join.
     fn property(&self, path: &str) -> Option<&'a Value> {
-        let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+        let (first, rest) = path
+            .split_once('.')
+            .map_or((path, None), |(first, rest)| (first, Some(rest)));
         let value = self.properties.get(first)?;
-        rest.into_iter().flat_map(|rest| rest.split('.')).try_fold(value, |value, part| match value {
-            Value::Map(entries) => entries.get(part),
-            _ => None,
-        })
+        rest.into_iter()
+            .flat_map(|rest| rest.split('.'))
+            .try_fold(value, |value, part| match value {
+                Value::Map(entries) => entries.get(part),
+                _ => None,
+            })
     }
 
     /// The last part of the type's name: `Topic`.
@@ -64,13 +70,20 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// The properties to create a resource with where some aren't known: without its name, which it then gets anew, and with
-/// something in the place of the others.
-pub fn filled_properties(kind: &str, properties: &IndexMap<String, Value>) -> IndexMap<String, Value> {
-    let is_unknown_name =
-        |name: &str, value: &Value| matches!(value, Value::Unknown(_)) && identity::is_name(kind, name);
-    let kept = properties.iter().filter(|(name, value)| !is_unknown_name(name, value));
-    kept.map(|(name, value)| (name.clone(), filled(value.clone()))).collect()
+/// The properties to create a resource with where some aren't known: without its name, which it
+/// then gets anew, and with something in the place of the others.
+pub fn filled_properties(
+    kind: &str,
+    properties: &IndexMap<String, Value>,
+) -> IndexMap<String, Value> {
+    let is_unknown_name = |name: &str, value: &Value| {
+        matches!(value, Value::Unknown(_)) && identity::is_name(kind, name)
+    };
+    let kept = properties
+        .iter()
+        .filter(|(name, value)| !is_unknown_name(name, value));
+    kept.map(|(name, value)| (name.clone(), filled(value.clone())))
+        .collect()
 }
 
 /// A value with something in the place of what isn't known in it.
@@ -78,13 +91,18 @@ pub fn filled(value: Value) -> Value {
     match value {
         Value::Unknown(_) => Value::text("simulated"),
         Value::List(items) => Value::List(items.into_iter().map(filled).collect()),
-        Value::Map(entries) => Value::Map(entries.into_iter().map(|(key, value)| (key, filled(value))).collect()),
+        Value::Map(entries) => Value::Map(
+            entries
+                .into_iter()
+                .map(|(key, value)| (key, filled(value)))
+                .collect(),
+        ),
         known => known,
     }
 }
 
-/// True if a name is taken in all regions at once: of IAM and the other services without a region, and of buckets,
-/// whose names all accounts share.
+/// True if a name is taken in all regions at once: of IAM and the other services without a region,
+/// and of buckets, whose names all accounts share.
 pub fn is_global(kind: &str) -> bool {
     kind == "AWS::S3::Bucket" || arn::has_no_region(kind)
 }
@@ -104,9 +122,11 @@ pub enum Capability {
     NamedIam,
 }
 
-/// What a stack with a resource of this type must acknowledge. `is_set` says whether the template sets a property.
+/// What a stack with a resource of this type must acknowledge. `is_set` says whether the template
+/// sets a property.
 ///
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html> (`Capabilities`)
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>
+/// (`Capabilities`)
 pub fn capability(kind: &str, is_set: impl Fn(&str) -> bool) -> Option<Capability> {
     let name = match kind.strip_prefix("AWS::IAM::")? {
         "AccessKey" | "Policy" | "UserToGroupAddition" => return Some(Capability::Iam),
@@ -117,7 +137,11 @@ pub fn capability(kind: &str, is_set: impl Fn(&str) -> bool) -> Option<Capabilit
         "User" => "UserName",
         _ => return None,
     };
-    Some(if is_set(name) { Capability::NamedIam } else { Capability::Iam })
+    Some(if is_set(name) {
+        Capability::NamedIam
+    } else {
+        Capability::Iam
+    })
 }
 
 #[cfg(test)]
@@ -139,15 +163,25 @@ mod tests {
             serde_json::Value::Number(value) => Value::Number(value.clone()),
             serde_json::Value::String(text) => Value::text(text),
             serde_json::Value::Array(items) => Value::List(items.iter().map(value).collect()),
-            serde_json::Value::Object(entries) => {
-                Value::Map(entries.iter().map(|(key, entry)| (key.clone(), value(entry))).collect())
-            }
+            serde_json::Value::Object(entries) => Value::Map(
+                entries
+                    .iter()
+                    .map(|(key, entry)| (key.clone(), value(entry)))
+                    .collect(),
+            ),
         }
     }
 
     pub(super) fn facts<'a>(kind: &'a str, properties: &'a IndexMap<String, Value>) -> Facts<'a> {
         let (account, region) = ("123456789012", "eu-west-1");
-        Facts { account, region, stack_name: "tcat-web-a1b2", logical_id: "Thing", kind, properties }
+        Facts {
+            account,
+            region,
+            stack_name: "tcat-web-a1b2",
+            logical_id: "Thing",
+            kind,
+            properties,
+        }
     }
 
     #[test]
@@ -158,9 +192,17 @@ mod tests {
         check("AWS::IAM::Role", "", Some(Capability::Iam));
         check("AWS::IAM::Role", "RoleName", Some(Capability::NamedIam));
         check("AWS::IAM::Role", "UserName", Some(Capability::Iam));
-        check("AWS::IAM::ManagedPolicy", "ManagedPolicyName", Some(Capability::NamedIam));
+        check(
+            "AWS::IAM::ManagedPolicy",
+            "ManagedPolicyName",
+            Some(Capability::NamedIam),
+        );
         check("AWS::IAM::Policy", "PolicyName", Some(Capability::Iam));
-        check("AWS::IAM::UserToGroupAddition", "GroupName", Some(Capability::Iam));
+        check(
+            "AWS::IAM::UserToGroupAddition",
+            "GroupName",
+            Some(Capability::Iam),
+        );
         check("AWS::IAM::OIDCProvider", "", None);
         check("AWS::S3::Bucket", "BucketName", None);
         assert!(Capability::Iam < Capability::NamedIam);

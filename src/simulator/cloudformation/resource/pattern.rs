@@ -1,12 +1,13 @@
 //! The notation of the tables of IDs, ARNs and attributes, and where made-up text comes from.
 //!
-//! A pattern is text with words in braces: `{partition}`, `{suffix}`, `{region}`, `{account}`, `{stack}`, `{logical}`;
-//! `{id}` is the physical ID and `{name}` the name in it; `{arn}` the resource's ARN. A capitalised word is the
-//! property of that name, `{Path|/}` with what stands there if it isn't set; of an ARN it gives the last part, and
-//! `{=Path}` the whole. `{bus}` is an event bus but for the default one, and `{handle}` the ARN that a wait condition's
-//! handle names. Words with a number make text of that
-//! length: `{hex17}`, `{HEX32}`, `{upper12}`, `{lower10}`, `{mixed6}`, `{digits10}`; `{stack5}` is the start of the stack's
-//! name. `{uuid}` and `{byte}` (1 to 254) are made too.
+//! A pattern is text with words in braces: `{partition}`, `{suffix}`, `{region}`, `{account}`,
+//! `{stack}`, `{logical}`; `{id}` is the physical ID and `{name}` the name in it; `{arn}` the
+//! resource's ARN. A capitalised word is the property of that name, `{Path|/}` with what stands
+//! there if it isn't set; of an ARN it gives the last part, and `{=Path}` the whole. `{bus}` is an
+//! event bus but for the default one, and `{handle}` the ARN that a wait condition's handle names.
+//! Words with a number make text of that length: `{hex17}`, `{HEX32}`, `{upper12}`, `{lower10}`,
+//! `{mixed6}`, `{digits10}`; `{stack5}` is the start of the stack's name. `{uuid}` and `{byte}` (1
+//! to 254) are made too.
 
 use uuid::{Builder, Uuid};
 
@@ -22,11 +23,17 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn random() -> Self {
-        Self { seed: Uuid::new_v4(), drawn: 0 }
+        Self {
+            seed: Uuid::new_v4(),
+            drawn: 0,
+        }
     }
 
     pub(super) fn of(text: &str) -> Self {
-        Self { seed: Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()), drawn: 0 }
+        Self {
+            seed: Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()),
+            drawn: 0,
+        }
     }
 
     fn draw(&mut self) -> [u8; 16] {
@@ -37,11 +44,15 @@ impl Source {
     /// So many characters of the alphabet.
     pub(super) fn text(&mut self, alphabet: &str, length: usize) -> String {
         let letters = alphabet.as_bytes();
-        (0..length).map(|_| char::from(letters[usize::from(self.draw()[0]) % letters.len()])).collect()
+        (0..length)
+            .map(|_| char::from(letters[usize::from(self.draw()[0]) % letters.len()]))
+            .collect()
     }
 
     pub(super) fn uuid(&mut self) -> String {
-        Builder::from_random_bytes(self.draw()).into_uuid().to_string()
+        Builder::from_random_bytes(self.draw())
+            .into_uuid()
+            .to_string()
     }
 
     /// The end of an IP address.
@@ -69,8 +80,9 @@ impl Words<'_> {
     pub(super) fn fill(&mut self, pattern: &str) -> String {
         let mut text = String::with_capacity(pattern.len() + 32);
         let mut rest = pattern;
-        while let Some((before, (word, after))) =
-            rest.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
+        while let Some((before, (word, after))) = rest
+            .split_once('{')
+            .and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
         {
             text.push_str(before);
             text.push_str(&self.word(word));
@@ -82,9 +94,14 @@ impl Words<'_> {
 
     fn word(&mut self, word: &str) -> String {
         if let Some(path) = word.strip_prefix('=') {
-            return self.facts.property(path).and_then(|value| value.as_text()).unwrap_or_default();
+            return self
+                .facts
+                .property(path)
+                .and_then(|value| value.as_text())
+                .unwrap_or_default();
         }
-        if word.starts_with(|letter: char| letter.is_ascii_uppercase()) && !word.starts_with("HEX") {
+        if word.starts_with(|letter: char| letter.is_ascii_uppercase()) && !word.starts_with("HEX")
+        {
             let (path, default) = word.split_once('|').unwrap_or((word, ""));
             let value = self.facts.property(path).and_then(|value| value.as_text());
             return value.map_or_else(|| default.to_owned(), |text| last_of_arn(&text).to_owned());
@@ -110,27 +127,47 @@ impl Words<'_> {
 
     /// `orders|`, of a rule on another event bus than the default one.
     fn bus(&self) -> String {
-        let name = self.facts.property("EventBusName").and_then(|value| value.as_text()).unwrap_or_default();
+        let name = self
+            .facts
+            .property("EventBusName")
+            .and_then(|value| value.as_text())
+            .unwrap_or_default();
         match last_of_arn(&name) {
             "" | "default" => String::new(),
             name => format!("{name}|"),
         }
     }
 
-    /// The ARN in the path of a wait condition's handle, which ends in the handle's logical ID; one like it where there
-    /// is no such handle.
+    /// The ARN in the path of a wait condition's handle, which ends in the handle's logical ID; one
+    /// like it where there is no such handle.
     fn handle(&mut self) -> String {
-        let url = self.facts.property("Handle").and_then(|value| value.as_text()).unwrap_or_default();
-        let path = url.split('?').next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        let url = self
+            .facts
+            .property("Handle")
+            .and_then(|value| value.as_text())
+            .unwrap_or_default();
+        let path = url
+            .split('?')
+            .next()
+            .unwrap_or_default()
+            .rsplit('/')
+            .next()
+            .unwrap_or_default();
         match s3_url::decoded(path) {
             arn if arn.starts_with("arn:") => arn,
-            _ => self.fill("arn:{partition}:cloudformation:{region}:{account}:stack/{stack}/{uuid}/{logical}"),
+            _ => self.fill(
+                "arn:{partition}:cloudformation:{region}:{account}:stack/{stack}/{uuid}/{logical}",
+            ),
         }
     }
 
-    /// Of a word with a number; an unknown one stays as it is, which the tests of the tables rule out.
+    /// Of a word with a number; an unknown one stays as it is, which the tests of the tables rule
+    /// out.
     fn made(&mut self, word: &str) -> String {
-        let (kind, length) = word.split_at(word.find(|letter: char| letter.is_ascii_digit()).unwrap_or(word.len()));
+        let (kind, length) = word.split_at(
+            word.find(|letter: char| letter.is_ascii_digit())
+                .unwrap_or(word.len()),
+        );
         let length = length.parse().unwrap_or(0);
         let alphabet = match kind {
             "stack" => return self.facts.stack_name.chars().take(length).collect(),
@@ -147,14 +184,21 @@ impl Words<'_> {
     }
 }
 
-/// Whether AWS documents the form of what a pattern gives. Of text that is random in another form, and of addresses and
-/// hosts, nothing is promised, so nothing may hang on what stands in for it.
+/// Whether AWS documents the form of what a pattern gives. Of text that is random in another form,
+/// and of addresses and hosts, nothing is promised, so nothing may hang on what stands in for it.
 pub(super) fn is_documented(pattern: &str) -> bool {
-    const INVENTED: [&str; 8] = ["lower", "upper", "mixed", "digits", "HEX", "number", "hosted", "byte"];
-    let words = pattern.split('{').skip(1).map(|word| word.split('}').next().unwrap_or_default());
+    const INVENTED: [&str; 8] = [
+        "lower", "upper", "mixed", "digits", "HEX", "number", "hosted", "byte",
+    ];
+    let words = pattern
+        .split('{')
+        .skip(1)
+        .map(|word| word.split('}').next().unwrap_or_default());
     let kinds = words.map(|word| word.trim_end_matches(|letter: char| letter.is_ascii_digit()));
     // Of an empty word there is nothing but what signals bring.
-    kinds.into_iter().all(|kind| !kind.is_empty() && !INVENTED.contains(&kind))
+    kinds
+        .into_iter()
+        .all(|kind| !kind.is_empty() && !INVENTED.contains(&kind))
 }
 
 /// The last part of an ARN or of a URL, other text as it is: an ID's name.
@@ -173,14 +217,25 @@ mod tests {
 
     #[test]
     fn words_are_filled_in() {
-        let properties = properties(r#"{"Cluster":"arn:aws:ecs:eu-west-1:1:cluster/c1","Size":3,"A":{"B":"x"}}"#);
+        let properties = properties(
+            r#"{"Cluster":"arn:aws:ecs:eu-west-1:1:cluster/c1","Size":3,"A":{"B":"x"}}"#,
+        );
         let facts = facts("AWS::SNS::Topic", &properties);
         let check = |pattern: &str, expect: &str| {
             let source = Source::of("a");
-            let mut words = Words { facts: &facts, id: "i", name: "n", addresses: source.clone(), source };
+            let mut words = Words {
+                facts: &facts,
+                id: "i",
+                name: "n",
+                addresses: source.clone(),
+                source,
+            };
             assert_eq!(words.fill(pattern), expect, "{pattern}");
         };
-        check("{partition} {suffix} {region} {account}", "aws amazonaws.com eu-west-1 123456789012");
+        check(
+            "{partition} {suffix} {region} {account}",
+            "aws amazonaws.com eu-west-1 123456789012",
+        );
         check("{stack}-{logical} {id} {name}", "tcat-web-a1b2-Thing i n");
         check("{Cluster}/{Size}/{A.B}/{Path|/}/{None}", "c1/3/x///");
         check("{arn}", "arn:aws:sns:eu-west-1:123456789012:n");
@@ -196,7 +251,10 @@ mod tests {
         assert_ne!(first, source.text(UPPER, 12));
         assert_eq!(Source::of("vpc-1 A").text(UPPER, 12), first);
         assert_ne!(Source::of("vpc-1 B").text(UPPER, 12), first);
-        assert_ne!(Source::random().text(UPPER, 12), Source::random().text(UPPER, 12));
+        assert_ne!(
+            Source::random().text(UPPER, 12),
+            Source::random().text(UPPER, 12)
+        );
         assert_eq!(source.uuid().len(), 36);
     }
 }

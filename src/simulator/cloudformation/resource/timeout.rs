@@ -21,35 +21,60 @@ const POLICY_MET_WITHIN: u64 = 300;
 /// A service that never gets a resource ready gives up after so many times the usual.
 const TIMES_THE_USUAL: u32 = 10;
 
-/// When the resource fails, as AWS's time, and with which reason. `policy` is its creation policy as it is written.
+/// When the resource fails, as AWS's time, and with which reason. `policy` is its creation policy
+/// as it is written.
 pub fn timeout(facts: &Facts, policy: Option<&Node>, phase: Phase) -> (Duration, String) {
-    let number = |name: &str| facts.property(name).and_then(Value::as_text)?.parse::<u64>().ok();
+    let number = |name: &str| {
+        facts
+            .property(name)
+            .and_then(Value::as_text)?
+            .parse::<u64>()
+            .ok()
+    };
     if facts.kind == "AWS::CloudFormation::WaitCondition" {
-        let seconds = number("Timeout").unwrap_or(SIGNALLED_WITHIN).min(SIGNALLED_WITHIN);
+        let seconds = number("Timeout")
+            .unwrap_or(SIGNALLED_WITHIN)
+            .min(SIGNALLED_WITHIN);
         let count = number("Count").unwrap_or(1);
-        let reason = format!("WaitCondition timed out. Received 0 conditions when expecting {count}");
+        let reason =
+            format!("WaitCondition timed out. Received 0 conditions when expecting {count}");
         return (Duration::from_secs(seconds), reason);
     }
     if is_custom_resource(facts.kind) {
-        let seconds = number("ServiceTimeout").unwrap_or(RESPONDS_WITHIN).min(RESPONDS_WITHIN);
+        let seconds = number("ServiceTimeout")
+            .unwrap_or(RESPONDS_WITHIN)
+            .min(RESPONDS_WITHIN);
         let reason = format!(
-            "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId \
-             [{}]. If you are using the Python cfn-response module, you may need to update your Lambda function code so \
+            "CloudFormation did not receive a response from your Custom Resource. Please check \
+             your logs for requestId \
+             [{}]. If you are using the Python cfn-response module, you may need to update your \
+             Lambda function code so \
              that CloudFormation can attach the updated version.",
             Uuid::new_v4()
         );
         return (Duration::from_secs(seconds), reason);
     }
-    match policy.and_then(|policy| policy.get("ResourceSignal")).filter(|_| phase == Phase::Create) {
+    match policy
+        .and_then(|policy| policy.get("ResourceSignal"))
+        .filter(|_| phase == Phase::Create)
+    {
         Some(signal) => {
             let count = signal.get("Count").map_or("1", |count| &*count.text);
-            let within = signal.get("Timeout").and_then(|timeout| seconds(&timeout.text));
-            let reason = format!("Failed to receive {count} resource signal(s) within the specified duration");
-            (Duration::from_secs(within.unwrap_or(POLICY_MET_WITHIN)), reason)
+            let within = signal
+                .get("Timeout")
+                .and_then(|timeout| seconds(&timeout.text));
+            let reason = format!(
+                "Failed to receive {count} resource signal(s) within the specified duration"
+            );
+            (
+                Duration::from_secs(within.unwrap_or(POLICY_MET_WITHIN)),
+                reason,
+            )
         }
         None => {
             let reason = format!(
-                "Resource handler returned message: \"Exceeded attempts to wait\" (RequestToken: {}, HandlerErrorCode: \
+                "Resource handler returned message: \"Exceeded attempts to wait\" (RequestToken: \
+                 {}, HandlerErrorCode: \
                  NotStabilized)",
                 Uuid::new_v4()
             );
@@ -84,23 +109,48 @@ mod tests {
         let check = |kind: &str, json: &str, policy: &str, within: u64, starts: &str| {
             let properties = properties(json);
             let policy = crate::yaml::parse(&Arc::from(Path::new("t")), policy).root;
-            let (after, reason) = timeout(&facts(kind, &properties), policy.as_ref(), Phase::Create);
+            let (after, reason) =
+                timeout(&facts(kind, &properties), policy.as_ref(), Phase::Create);
             assert_eq!(after, Duration::from_secs(within), "{kind}");
             assert!(reason.starts_with(starts), "{reason}");
         };
         let wait = "AWS::CloudFormation::WaitCondition";
         let timed_out = "WaitCondition timed out. Received 0 conditions when expecting";
-        check(wait, r#"{"Timeout": "600", "Count": 2}"#, "", 600, &format!("{timed_out} 2"));
+        check(
+            wait,
+            r#"{"Timeout": "600", "Count": 2}"#,
+            "",
+            600,
+            &format!("{timed_out} 2"),
+        );
         check(wait, "{}", "", 43_200, &format!("{timed_out} 1"));
         let silent = "CloudFormation did not receive a response from your Custom Resource.";
         check("Custom::Thing", "{}", "", 3600, silent);
-        check("AWS::CloudFormation::CustomResource", r#"{"ServiceTimeout": 30}"#, "", 30, silent);
+        check(
+            "AWS::CloudFormation::CustomResource",
+            r#"{"ServiceTimeout": 30}"#,
+            "",
+            30,
+            silent,
+        );
         let group = "AWS::AutoScaling::AutoScalingGroup";
         let signals = "Failed to receive 3 resource signal(s) within the specified duration";
-        check(group, "{}", "{ResourceSignal: {Count: 3, Timeout: PT1H2M3S}}", 3723, signals);
+        check(
+            group,
+            "{}",
+            "{ResourceSignal: {Count: 3, Timeout: PT1H2M3S}}",
+            3723,
+            signals,
+        );
         check(group, "{}", "{ResourceSignal: {Count: 3}}", 300, signals);
         let unready = "Resource handler returned message: \"Exceeded attempts to wait\"";
-        check("AWS::SQS::Queue", "{}", "", takes("AWS::SQS::Queue", Phase::Create).as_secs() * 10, unready);
+        check(
+            "AWS::SQS::Queue",
+            "{}",
+            "",
+            takes("AWS::SQS::Queue", Phase::Create).as_secs() * 10,
+            unready,
+        );
     }
 
     #[test]
