@@ -296,7 +296,7 @@ impl Run {
                 local.stop().await;
                 // A run that was cut short may not have come to them.
                 let is_complete = matches!(tested, Ok(Exit::Passed | Exit::Failed));
-                for rule in usage.unmet().iter().filter(|_| is_complete) {
+                for rule in usage.unmatched_rules().iter().filter(|_| is_complete) {
                     let message = format!("the scenario's rule {rule} met nothing in this run");
                     output::warning_with_help(
                         &message,

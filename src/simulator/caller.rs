@@ -24,10 +24,10 @@ pub struct Credential {
 
 /// A signature that can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Malformed(pub String);
+pub struct MalformedSignature(pub String);
 
 /// The signature of a request, or `None` where it has none.
-pub fn read(parts: &Parts) -> Result<Option<Credential>, Malformed> {
+pub fn read_credential(parts: &Parts) -> Result<Option<Credential>, MalformedSignature> {
     let header = |name: &str| {
         parts
             .headers
@@ -36,12 +36,12 @@ pub fn read(parts: &Parts) -> Result<Option<Credential>, Malformed> {
     };
     let mut credential = match parts.headers.get("authorization") {
         Some(value) => {
-            let value = value
-                .to_str()
-                .map_err(|_| Malformed("the Authorization header is no text".to_owned()))?;
-            in_header(value, header("x-amz-region-set"))?
+            let value = value.to_str().map_err(|_| {
+                MalformedSignature("the Authorization header is no text".to_owned())
+            })?;
+            from_header(value, header("x-amz-region-set"))?
         }
-        None => match in_query(parts.uri.query().unwrap_or_default())? {
+        None => match from_query(parts.uri.query().unwrap_or_default())? {
             Some(credential) => credential,
             None => return Ok(None),
         },
@@ -54,12 +54,12 @@ pub fn read(parts: &Parts) -> Result<Option<Credential>, Malformed> {
 
 /// `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`, its asymmetric sister, or S3's
 /// old `AWS key:signature`.
-fn in_header(value: &str, region_set: Option<&str>) -> Result<Credential, Malformed> {
+fn from_header(value: &str, region_set: Option<&str>) -> Result<Credential, MalformedSignature> {
     let (algorithm, rest) = value.split_once(' ').unwrap_or((value, ""));
     match algorithm {
         "AWS" => {
             let key = rest.split(':').next().unwrap_or_default();
-            Ok(of(key, "", "s3"))
+            Ok(credential_of(key, "", "s3"))
         }
         "AWS4-HMAC-SHA256" | "AWS4-ECDSA-P256-SHA256" => {
             let missing = ["Credential", "Signature", "SignedHeaders"]
@@ -70,23 +70,23 @@ fn in_header(value: &str, region_set: Option<&str>) -> Result<Credential, Malfor
                         .any(|item| item.trim().starts_with(&format!("{name}=")))
                 });
             if let Some(name) = missing {
-                return Err(Malformed(format!(
+                return Err(MalformedSignature(format!(
                     "Authorization header requires '{name}' parameter."
                 )));
             }
             let scope = rest
                 .split(',')
                 .find_map(|item| item.trim().strip_prefix("Credential="));
-            scoped(scope.unwrap_or_default(), region_set)
+            from_scope(scope.unwrap_or_default(), region_set)
         }
-        other => Err(Malformed(format!(
+        other => Err(MalformedSignature(format!(
             "Unsupported authorization type '{other}'."
         ))),
     }
 }
 
 /// A presigned URL, of the fourth or second version of signatures.
-fn in_query(query: &str) -> Result<Option<Credential>, Malformed> {
+fn from_query(query: &str) -> Result<Option<Credential>, MalformedSignature> {
     let value = |name: &str| {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
         pairs
@@ -94,13 +94,13 @@ fn in_query(query: &str) -> Result<Option<Credential>, Malformed> {
             .map(|(_, value)| value.into_owned())
     };
     if let Some(scope) = value("X-Amz-Credential") {
-        let mut credential = scoped(&scope, value("X-Amz-Region-Set").as_deref())?;
-        let from = value("X-Amz-Date").and_then(|date| moment(&date));
+        let mut credential = from_scope(&scope, value("X-Amz-Region-Set").as_deref())?;
+        let from = value("X-Amz-Date").and_then(|date| parse_timestamp(&date));
         let lasts = value("X-Amz-Expires")
             .and_then(|seconds| seconds.parse().ok())
             .filter(|lasts| *lasts <= 604_800);
         let (Some(from), Some(lasts)) = (from, lasts) else {
-            return Err(Malformed(
+            return Err(MalformedSignature(
                 "X-Amz-Date and X-Amz-Expires must be a date and at most 604800 seconds".to_owned(),
             ));
         };
@@ -111,11 +111,11 @@ fn in_query(query: &str) -> Result<Option<Credential>, Malformed> {
     let (Some(key), Some(_)) = (value("AWSAccessKeyId"), value("Signature")) else {
         return Ok(None);
     };
-    let mut credential = of(&key, "", "s3");
+    let mut credential = credential_of(&key, "", "s3");
     let expires =
         value("Expires").and_then(|seconds| Timestamp::from_second(seconds.parse().ok()?).ok());
     if expires.is_none() {
-        return Err(Malformed(
+        return Err(MalformedSignature(
             "Invalid date (should be seconds since epoch)".to_owned(),
         ));
     }
@@ -125,37 +125,37 @@ fn in_query(query: &str) -> Result<Option<Credential>, Malformed> {
 }
 
 /// `20261020T101112Z`
-fn moment(text: &str) -> Option<Timestamp> {
+fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let civil = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
     jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()
 }
 
 /// `key/20261020/us-east-1/s3/aws4_request`; the asymmetric kind has no region in it.
-fn scoped(scope: &str, region_set: Option<&str>) -> Result<Credential, Malformed> {
+fn from_scope(scope: &str, region_set: Option<&str>) -> Result<Credential, MalformedSignature> {
     let parts: Vec<&str> = scope.split('/').collect();
     match parts.as_slice() {
         // An access key may hold slashes itself.
         [key @ .., _date, region, service, "aws4_request"] if !key.is_empty() => {
-            Ok(of(&key.join("/"), region, service))
+            Ok(credential_of(&key.join("/"), region, service))
         }
         [key, _date, service, "aws4_request"] => {
             let region = region_set
                 .and_then(|set| set.split(',').next())
                 .filter(|region| *region != "*");
-            Ok(of(key, region.unwrap_or("us-east-1"), service))
+            Ok(credential_of(key, region.unwrap_or("us-east-1"), service))
         }
-        _ => Err(malformed(scope)),
+        _ => Err(malformed_scope(scope)),
     }
 }
 
-fn malformed(scope: &str) -> Malformed {
-    Malformed(format!(
+fn malformed_scope(scope: &str) -> MalformedSignature {
+    MalformedSignature(format!(
         "Credential must have exactly 5 slash-delimited elements, e.g. \
          keyid/date/region/service/term, got '{scope}'"
     ))
 }
 
-fn of(access_key: &str, region: &str, service: &str) -> Credential {
+fn credential_of(access_key: &str, region: &str, service: &str) -> Credential {
     let caller = Caller {
         account: account_of(access_key),
         region: region.to_owned(),
@@ -195,20 +195,25 @@ pub fn issued_key(account: &str) -> String {
 mod tests {
     use super::*;
 
-    fn ask(uri: &str, headers: &[(&str, &str)]) -> Result<Option<Credential>, Malformed> {
+    fn read_request(
+        uri: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Option<Credential>, MalformedSignature> {
         let mut request = http::Request::builder().uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        read(&request.body(()).unwrap().into_parts().0)
+        read_credential(&request.body(()).unwrap().into_parts().0)
     }
 
     #[test]
-    fn the_scope_says_who_and_where() {
+    fn credential_scopes_name_account_region_and_service() {
         let check = |scope: &str, account: &str, region: &str, service: &str| {
             let value =
                 format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=abc");
-            let found = ask("/", &[("authorization", &value)]).unwrap().unwrap();
+            let found = read_request("/", &[("authorization", &value)])
+                .unwrap()
+                .unwrap();
             let expect = (account.to_owned(), region.to_owned(), service.to_owned());
             assert_eq!(
                 (found.caller.account, found.caller.region, found.service),
@@ -248,10 +253,10 @@ mod tests {
     }
 
     #[test]
-    fn other_signatures_are_read_too() {
+    fn other_signature_versions_are_read() {
         let asymmetric = "AWS4-ECDSA-P256-SHA256 \
             Credential=k/20261020/s3/aws4_request,SignedHeaders=h,Signature=a";
-        let found = ask(
+        let found = read_request(
             "/",
             &[
                 ("authorization", asymmetric),
@@ -261,7 +266,7 @@ mod tests {
         .unwrap()
         .unwrap();
         assert_eq!(found.caller.region, "eu-west-1");
-        let found = ask(
+        let found = read_request(
             "/",
             &[
                 ("authorization", "AWS key:sig"),
@@ -276,25 +281,25 @@ mod tests {
         );
         let presigned = "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=k%2F20261020%2Feu-west-1%2Fs3%2Faws4_request\
                          &X-Amz-Date=20261020T000010Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=abc";
-        let found = ask(presigned, &[]).unwrap().unwrap();
+        let found = read_request(presigned, &[]).unwrap().unwrap();
         let expires: Timestamp = "2026-10-20T00:01:10Z".parse().unwrap();
         assert_eq!(
             (found.caller.region.as_str(), found.expires),
             ("eu-west-1", Some(expires))
         );
-        let found = ask("/b/k?AWSAccessKeyId=k&Signature=s&Expires=10", &[])
+        let found = read_request("/b/k?AWSAccessKeyId=k&Signature=s&Expires=10", &[])
             .unwrap()
             .unwrap();
         assert_eq!(found.expires, Some(Timestamp::from_second(10).unwrap()));
-        assert_eq!(ask("/b/k?versionId=1", &[]), Ok(None));
+        assert_eq!(read_request("/b/k?versionId=1", &[]), Ok(None));
     }
 
     #[test]
-    fn what_is_no_signature_is_said() {
+    fn malformed_signatures_are_refused() {
         let check = |value: &str, message: &str| {
             assert_eq!(
-                ask("/", &[("authorization", value)]),
-                Err(Malformed(message.to_owned())),
+                read_request("/", &[("authorization", value)]),
+                Err(MalformedSignature(message.to_owned())),
                 "{value}"
             );
         };

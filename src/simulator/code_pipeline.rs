@@ -5,18 +5,18 @@
 
 use serde_json::{Value as Json, json};
 
-use super::json::{Answer, Input, error, unknown_action};
+use super::json::{JsonInput, JsonResult, error, unknown_action};
 use super::{Caller, Cloud};
 
 /// Answers a call.
-pub fn call(cloud: &Cloud, caller: &Caller, action: &str, input: &Input) -> Answer {
+pub fn call(cloud: &Cloud, caller: &Caller, action: &str, input: &JsonInput) -> JsonResult {
     match action {
         "GetPipelineState" => state(cloud, caller, input),
         action => Err(unknown_action(action)),
     }
 }
 
-fn state(cloud: &Cloud, caller: &Caller, input: &Input) -> Answer {
+fn state(cloud: &Cloud, caller: &Caller, input: &JsonInput) -> JsonResult {
     let name = input.required("name")?;
     let found = cloud
         .cloudformation

@@ -12,9 +12,9 @@ use s3s::service::S3Service;
 use tokio::time::{Instant, timeout_at};
 
 use super::caller::{self, Credential};
-use super::cloudformation::ServiceError;
-use super::query::{self, Service as Query};
-use super::seats::Seat;
+use super::connections::ConnectionSlot;
+use super::error::ServiceError;
+use super::query::{self, QueryService};
 use super::{Cloud, json, origin, s3};
 
 /// A body of any of the services.
@@ -29,77 +29,80 @@ pub enum Reply {
 }
 
 /// The longest pause within a body.
-const PAUSE_AT_MOST: Duration = Duration::from_secs(30);
+const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// The bytes that a body has to bring in a second on average, but for its first 30 seconds.
-const SLOWEST: usize = 1024;
+const MIN_BYTES_PER_SECOND: usize = 1024;
 
 /// What every response carries, whoever wrote it.
-const SIMULATED: &str = "x-taskcat-simulated";
+const SIMULATED_HEADER: &str = "x-taskcat-simulated";
 
 /// Answers one request.
 pub async fn answer(
     cloud: &Arc<Cloud>,
     s3: &S3Service,
-    seat: &Seat,
+    slot: &ConnectionSlot,
     request: Request<Incoming>,
 ) -> Reply {
     let (parts, body) = request.into_parts();
-    let mut reply = serve(cloud, s3, seat, parts, body).await;
+    let mut reply = handle(cloud, s3, slot, parts, body).await;
     if let Reply::Response(response) = &mut reply {
         response
             .headers_mut()
-            .insert(SIMULATED, HeaderValue::from_static("true"));
+            .insert(SIMULATED_HEADER, HeaderValue::from_static("true"));
     }
     reply
 }
 
 /// A service and its protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
-    Query(Query),
-    Json(json::Service),
+enum ServiceTarget {
+    Query(QueryService),
+    Json(json::JsonService),
     S3,
 }
 
-async fn serve(
+async fn handle(
     cloud: &Arc<Cloud>,
     s3: &S3Service,
-    seat: &Seat,
+    slot: &ConnectionSlot,
     parts: Parts,
     body: Incoming,
 ) -> Reply {
     if let Err(why) = origin::check(&parts) {
-        return closing(refuse(&parts, &ServiceError::new(403, "AccessDenied", why)));
+        return closing(error_reply(
+            &parts,
+            &ServiceError::new(403, "AccessDenied", why),
+        ));
     }
-    let credential = match caller::read(&parts) {
+    let credential = match caller::read_credential(&parts) {
         Ok(credential) => credential,
-        Err(malformed) => {
+        Err(error) => {
             let code = if parts.headers.contains_key("x-amz-content-sha256") {
                 "AuthorizationHeaderMalformed"
             } else {
                 "IncompleteSignature"
             };
-            return refuse(&parts, &ServiceError::new(400, code, malformed.0));
+            return error_reply(&parts, &ServiceError::new(400, code, error.0));
         }
     };
-    let target = match target(&parts, credential.as_ref()) {
+    let target = match target_of(&parts, credential.as_ref()) {
         Ok(target) => target,
         Err(error) => {
             let service = credential
                 .as_ref()
                 .map(|it| it.service.as_str())
                 .unwrap_or_default();
-            return refuse_service(&parts, service, &error);
+            return unknown_service_reply(&parts, service, &error);
         }
     };
     let limit = match target {
-        Target::Query(_) => query::MAX_BODY,
-        Target::Json(_) => json::MAX_BODY,
-        Target::S3 => s3::MAX_BODY,
+        ServiceTarget::Query(_) => query::MAX_BODY,
+        ServiceTarget::Json(_) => json::MAX_BODY,
+        ServiceTarget::S3 => s3::MAX_BODY,
     };
-    let body = match whole(&parts, body, limit).await {
+    let body = match read_body(&parts, body, limit).await {
         Ok(body) => body,
-        Err(Unread::TooLarge) if target == Target::S3 => {
+        Err(BodyError::TooLarge) if target == ServiceTarget::S3 => {
             let message = "Your proposed upload exceeds the maximum allowed size";
             return closing(s3::failure(&ServiceError::new(
                 400,
@@ -107,42 +110,42 @@ async fn serve(
                 message,
             )));
         }
-        Err(Unread::TooLarge) => {
-            return closing(refuse(
+        Err(BodyError::TooLarge) => {
+            return closing(error_reply(
                 &parts,
                 &ServiceError::new(413, "RequestEntityTooLarge", "Request size is too large."),
             ));
         }
-        Err(Unread::Slow) => {
+        Err(BodyError::Slow) => {
             const IDLE: &str = "Your socket connection to the server was not read from or written \
                 to within the timeout period.";
-            return closing(refuse(
+            return closing(error_reply(
                 &parts,
                 &ServiceError::new(400, "RequestTimeout", IDLE),
             ));
         }
-        Err(Unread::CutOff) => return Reply::Cut,
+        Err(BodyError::CutOff) => return Reply::Cut,
     };
-    seat.serves();
+    slot.mark_busy();
     // A client that hangs up doesn't stop what it has asked for.
     let (cloud, s3) = (cloud.clone(), s3.clone());
-    let served =
+    let routed =
         tokio::spawn(async move { route(&cloud, &s3, target, credential, parts, body).await });
-    served.await.unwrap_or(Reply::Cut)
+    routed.await.unwrap_or(Reply::Cut)
 }
 
 /// Hands a whole request to its service.
 async fn route(
     cloud: &Arc<Cloud>,
     s3: &S3Service,
-    target: Target,
+    target: ServiceTarget,
     credential: Option<Credential>,
     parts: Parts,
     body: Bytes,
 ) -> Reply {
     match (target, credential) {
-        (Target::S3, credential) => s3::answer(cloud, s3, credential, parts, body).await,
-        (_, None) => refuse(
+        (ServiceTarget::S3, credential) => s3::answer(cloud, s3, credential, parts, body).await,
+        (_, None) => error_reply(
             &parts,
             &ServiceError::new(
                 403,
@@ -150,20 +153,23 @@ async fn route(
                 "Request is missing Authentication Token",
             ),
         ),
-        (Target::Query(service), Some(credential)) => {
+        (ServiceTarget::Query(service), Some(credential)) => {
             let form = query::form(&parts.method, parts.uri.query(), &body);
             query::answer(cloud, service, &credential, &form).await
         }
-        (Target::Json(service), Some(credential)) => {
+        (ServiceTarget::Json(service), Some(credential)) => {
             json::answer(cloud, service, &credential, &parts, &body).await
         }
     }
 }
 
 /// By the service that the signature names; without one, by what the request looks like.
-fn target(parts: &Parts, credential: Option<&Credential>) -> Result<Target, ServiceError> {
+fn target_of(
+    parts: &Parts,
+    credential: Option<&Credential>,
+) -> Result<ServiceTarget, ServiceError> {
     let Some(credential) = credential else {
-        return Ok(unsigned(parts));
+        return Ok(unsigned_target_of(parts));
     };
     // A presigned request for another service than S3 is as good as any other.
     if credential.service != "s3"
@@ -178,16 +184,16 @@ fn target(parts: &Parts, credential: Option<&Credential>) -> Result<Target, Serv
         ));
     }
     let name = credential.service.as_str();
-    let query = || Query::named(name).map(Target::Query);
-    let json = || json::Service::named(name).map(Target::Json);
-    let s3 = || (name == "s3").then_some(Target::S3);
+    let query = || QueryService::named(name).map(ServiceTarget::Query);
+    let json = || json::JsonService::named(name).map(ServiceTarget::Json);
+    let s3 = || (name == "s3").then_some(ServiceTarget::S3);
     let found = query().or_else(json).or_else(s3);
     // Nothing that a client would try again.
     let message = format!("the service `{name}` is not available in the simulator");
     found.ok_or_else(|| ServiceError::new(400, "ServiceNotAvailable", message))
 }
 
-fn unsigned(parts: &Parts) -> Target {
+fn unsigned_target_of(parts: &Parts) -> ServiceTarget {
     let header = |name: &str| {
         parts
             .headers
@@ -201,60 +207,60 @@ fn unsigned(parts: &Parts) -> Target {
         .unwrap_or_default()
         .to_lowercase();
     match of_json.as_str() {
-        "amazonssm" => return Target::Json(json::Service::Ssm),
-        "secretsmanager" => return Target::Json(json::Service::SecretsManager),
-        "codepipeline" => return Target::Json(json::Service::CodePipeline),
+        "amazonssm" => return ServiceTarget::Json(json::JsonService::Ssm),
+        "secretsmanager" => return ServiceTarget::Json(json::JsonService::SecretsManager),
+        "codepipeline" => return ServiceTarget::Json(json::JsonService::CodePipeline),
         _ => {}
     }
     let query = parts.uri.query().unwrap_or_default();
     let version = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "Version");
-    let by_version = version.and_then(|(_, version)| Query::of_version(&version));
+    let by_version = version.and_then(|(_, version)| QueryService::of_version(&version));
     let is_form = header("content-type").starts_with("application/x-www-form-urlencoded")
         && parts.uri.path() == "/";
     match by_version {
-        Some(service) => Target::Query(service),
-        None if is_form => Target::Query(Query::CloudFormation),
-        None => Target::S3,
+        Some(service) => ServiceTarget::Query(service),
+        None if is_form => ServiceTarget::Query(QueryService::CloudFormation),
+        None => ServiceTarget::S3,
     }
 }
 
 /// Why there is no body.
 #[derive(Debug)]
-enum Unread {
+enum BodyError {
     TooLarge,
     Slow,
     CutOff,
 }
 
 /// The whole body, in one piece.
-async fn whole(parts: &Parts, mut body: Incoming, limit: usize) -> Result<Bytes, Unread> {
+async fn read_body(parts: &Parts, mut body: Incoming, limit: usize) -> Result<Bytes, BodyError> {
     let announced = parts
         .headers
         .get("content-length")
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let announced = match announced.map(usize::try_from) {
         Some(Ok(length)) if length <= limit => length,
-        Some(_) => return Err(Unread::TooLarge),
+        Some(_) => return Err(BodyError::TooLarge),
         None => 0,
     };
     let started = Instant::now();
     let mut bytes = Vec::new();
     loop {
-        let earned = Duration::from_secs((bytes.len() / SLOWEST) as u64);
-        let until = (started + PAUSE_AT_MOST + earned).min(Instant::now() + PAUSE_AT_MOST);
+        let earned = Duration::from_secs((bytes.len() / MIN_BYTES_PER_SECOND) as u64);
+        let until = (started + MAX_PAUSE + earned).min(Instant::now() + MAX_PAUSE);
         let Some(frame) = timeout_at(until, body.frame())
             .await
-            .map_err(|_| Unread::Slow)?
+            .map_err(|_| BodyError::Slow)?
         else {
             break;
         };
-        let Ok(data) = frame.map_err(|_| Unread::CutOff)?.into_data() else {
+        let Ok(data) = frame.map_err(|_| BodyError::CutOff)?.into_data() else {
             continue;
         };
         if bytes.len() + data.len() > limit {
-            return Err(Unread::TooLarge);
+            return Err(BodyError::TooLarge);
         }
-        make_room(&mut bytes, data.len(), announced);
+        reserve_room(&mut bytes, data.len(), announced);
         bytes.extend_from_slice(&data);
     }
     Ok(bytes.into())
@@ -262,20 +268,20 @@ async fn whole(parts: &Parts, mut body: Incoming, limit: usize) -> Result<Bytes,
 
 /// Makes room for what comes, and for what is announced as far as that can be believed: it costs
 /// nothing to announce. Objects are kept as they came, so there is to be no more room than needed.
-fn make_room(bytes: &mut Vec<u8>, coming: usize, announced: usize) {
-    const BELIEVED: usize = 8 * 1024 * 1024;
+fn reserve_room(bytes: &mut Vec<u8>, coming: usize, announced: usize) {
+    const MAX_TRUSTED: usize = 8 * 1024 * 1024;
     if bytes.capacity() - bytes.len() < coming {
         let rest = announced.saturating_sub(bytes.len());
-        let believed = rest.min(bytes.len().max(BELIEVED));
+        let trusted = rest.min(bytes.len().max(MAX_TRUSTED));
         match rest {
             0 => bytes.reserve(coming),
-            _ => bytes.reserve_exact(believed.max(coming)),
+            _ => bytes.reserve_exact(trusted.max(coming)),
         }
     }
 }
 
 /// An error in the words of whichever protocol the request seems to speak.
-fn refuse(parts: &Parts, error: &ServiceError) -> Reply {
+fn error_reply(parts: &Parts, error: &ServiceError) -> Reply {
     if parts.headers.contains_key("x-amz-target") {
         return json::failure(error);
     }
@@ -286,16 +292,18 @@ fn refuse(parts: &Parts, error: &ServiceError) -> Reply {
 }
 
 /// Services besides S3 that speak XML by paths.
-const SPEAK_XML: [&str; 3] = ["cloudfront", "route53", "s3control"];
+const XML_SERVICES: [&str; 3] = ["cloudfront", "route53", "s3control"];
 
 /// An error of a service that isn't here, in its protocol: what is no form and no XML is JSON.
-fn refuse_service(parts: &Parts, service: &str, error: &ServiceError) -> Reply {
+fn unknown_service_reply(parts: &Parts, service: &str, error: &ServiceError) -> Reply {
     let content = parts
         .headers
         .get("content-type")
         .and_then(|it| it.to_str().ok())
         .unwrap_or_default();
-    match content.starts_with("application/x-www-form-urlencoded") || SPEAK_XML.contains(&service) {
+    match content.starts_with("application/x-www-form-urlencoded")
+        || XML_SERVICES.contains(&service)
+    {
         true => query::failure(None, error),
         false => json::failure(error),
     }
@@ -316,11 +324,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn room_is_made_as_needed() {
+    fn buffers_grow_with_what_arrives() {
         let check = |announced: usize, total: usize, most: usize| {
             let mut bytes = Vec::new();
             for _ in 0..total.div_ceil(1000) {
-                make_room(&mut bytes, 1000, announced);
+                reserve_room(&mut bytes, 1000, announced);
                 bytes.extend_from_slice(&[0; 1000]);
             }
             assert!(
@@ -338,11 +346,11 @@ mod tests {
     }
 
     #[test]
-    fn requests_find_their_service() {
-        let check = |request: http::request::Builder, expect: Result<Target, &str>| {
+    fn requests_are_routed_to_their_service() {
+        let check = |request: http::request::Builder, expect: Result<ServiceTarget, &str>| {
             let parts = request.body(()).unwrap().into_parts().0;
-            let credential = caller::read(&parts).unwrap();
-            let found = target(&parts, credential.as_ref()).map_err(|error| error.message);
+            let credential = caller::read_credential(&parts).unwrap();
+            let found = target_of(&parts, credential.as_ref()).map_err(|error| error.message);
             assert_eq!(found, expect.map_err(str::to_owned), "{parts:?}");
         };
         let signed = |service: &str| {
@@ -354,38 +362,41 @@ mod tests {
         };
         check(
             signed("cloudformation"),
-            Ok(Target::Query(Query::CloudFormation)),
+            Ok(ServiceTarget::Query(QueryService::CloudFormation)),
         );
-        check(signed("sts"), Ok(Target::Query(Query::Sts)));
-        check(signed("ec2"), Ok(Target::Query(Query::Ec2)));
-        check(signed("ssm"), Ok(Target::Json(json::Service::Ssm)));
+        check(signed("sts"), Ok(ServiceTarget::Query(QueryService::Sts)));
+        check(signed("ec2"), Ok(ServiceTarget::Query(QueryService::Ec2)));
+        check(
+            signed("ssm"),
+            Ok(ServiceTarget::Json(json::JsonService::Ssm)),
+        );
         check(
             signed("secretsmanager"),
-            Ok(Target::Json(json::Service::SecretsManager)),
+            Ok(ServiceTarget::Json(json::JsonService::SecretsManager)),
         );
-        check(signed("s3"), Ok(Target::S3));
-        check(signed("iam"), Ok(Target::Query(Query::Iam)));
+        check(signed("s3"), Ok(ServiceTarget::S3));
+        check(signed("iam"), Ok(ServiceTarget::Query(QueryService::Iam)));
         check(
             signed("ecr"),
             Err("the service `ecr` is not available in the simulator"),
         );
         let unsigned = |uri: &str| Request::builder().uri(uri);
-        check(unsigned("/bucket/key"), Ok(Target::S3));
+        check(unsigned("/bucket/key"), Ok(ServiceTarget::S3));
         check(
             unsigned("/?Action=X&Version=2011-06-15"),
-            Ok(Target::Query(Query::Sts)),
+            Ok(ServiceTarget::Query(QueryService::Sts)),
         );
         check(
             unsigned("/").header("content-type", "application/x-www-form-urlencoded"),
-            Ok(Target::Query(Query::CloudFormation)),
+            Ok(ServiceTarget::Query(QueryService::CloudFormation)),
         );
         check(
             unsigned("/").header("x-amz-target", "AmazonSSM.GetParameter"),
-            Ok(Target::Json(json::Service::Ssm)),
+            Ok(ServiceTarget::Json(json::JsonService::Ssm)),
         );
         check(
             unsigned("/").header("x-amz-target", "secretsmanager.GetSecretValue"),
-            Ok(Target::Json(json::Service::SecretsManager)),
+            Ok(ServiceTarget::Json(json::JsonService::SecretsManager)),
         );
     }
 }

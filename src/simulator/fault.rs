@@ -5,34 +5,34 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::cloudformation::ServiceError;
+use super::error::ServiceError;
 use super::scenario::{CallFacts, CallFault, CallPhase};
 use super::{Caller, Cloud, sts};
 
 /// A call that isn't to be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum CallRefusal {
     Error(ServiceError),
     /// The connection is closed without an answer.
     Cut,
 }
 
 /// The longest that a call is held.
-const HOLDS_AT_MOST: Duration = Duration::from_secs(15 * 60);
+const MAX_HOLD: Duration = Duration::from_secs(15 * 60);
 
 /// A fault of one call. The default one changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
-pub struct Fault {
+pub struct InjectedFault {
     held: Duration,
-    refusal: Option<Refusal>,
+    refusal: Option<CallRefusal>,
 }
 
-impl Fault {
+impl InjectedFault {
     /// Holds the call, then refuses it or lets it pass.
-    pub async fn strike(self) -> Result<(), Refusal> {
+    pub async fn apply(self) -> Result<(), CallRefusal> {
         if !self.held.is_zero() {
-            sleep(self.held.min(HOLDS_AT_MOST)).await;
+            sleep(self.held.min(MAX_HOLD)).await;
         }
         self.refusal.map_or(Ok(()), Err)
     }
@@ -47,11 +47,11 @@ pub async fn serve_with_faults<T>(
     caller: &Caller,
     name: Option<&str>,
     serve: impl FnOnce() -> Result<T, ServiceError>,
-) -> Result<T, Refusal> {
+) -> Result<T, CallRefusal> {
     let after = inject_fault(cloud, service, action, caller, name).await?;
     let result = serve();
-    after.strike().await?;
-    result.map_err(Refusal::Error)
+    after.apply().await?;
+    result.map_err(CallRefusal::Error)
 }
 
 /// Lets the scenario have its way with a call before it is served, and returns the fault that is
@@ -62,11 +62,11 @@ pub async fn inject_fault(
     action: &str,
     caller: &Caller,
     name: Option<&str>,
-) -> Result<Fault, Refusal> {
+) -> Result<InjectedFault, CallRefusal> {
     if cloud.scenario.is_disabled(&caller.region) {
-        return Err(Refusal::Error(region_disabled(service)));
+        return Err(CallRefusal::Error(region_disabled(service)));
     }
-    cloud.seeds.plant(cloud, caller);
+    cloud.seeds.create_for(cloud, caller);
     let facts = CallFacts {
         service,
         action,
@@ -75,20 +75,20 @@ pub async fn inject_fault(
         name,
     };
     let Some((phase, fault)) = cloud.scenario.call_fault(&facts) else {
-        return Ok(Fault::default());
+        return Ok(InjectedFault::default());
     };
-    let fault = worded(fault, service, action, caller);
+    let fault = service_fault(fault, service, action, caller);
     match phase {
-        CallPhase::Before => fault.strike().await.map(|()| Fault::default()),
+        CallPhase::Before => fault.apply().await.map(|()| InjectedFault::default()),
         CallPhase::After => Ok(fault),
     }
 }
 
 /// A fault in the words of the service.
-fn worded(fault: CallFault, service: &str, action: &str, caller: &Caller) -> Fault {
-    let refused = |error| Fault {
-        refusal: Some(Refusal::Error(error)),
-        ..Fault::default()
+fn service_fault(fault: CallFault, service: &str, action: &str, caller: &Caller) -> InjectedFault {
+    let refused = |error| InjectedFault {
+        refusal: Some(CallRefusal::Error(error)),
+        ..InjectedFault::default()
     };
     match fault {
         CallFault::Throttle => refused(throttled(service)),
@@ -102,17 +102,17 @@ fn worded(fault: CallFault, service: &str, action: &str, caller: &Caller) -> Fau
             code,
             message,
         }),
-        CallFault::Delay(held) => Fault {
+        CallFault::Delay(held) => InjectedFault {
             held,
             refusal: None,
         },
-        CallFault::Hang(held) => Fault {
+        CallFault::Hang(held) => InjectedFault {
             held,
-            refusal: Some(Refusal::Cut),
+            refusal: Some(CallRefusal::Cut),
         },
-        CallFault::Cut => Fault {
-            refusal: Some(Refusal::Cut),
-            ..Fault::default()
+        CallFault::Cut => InjectedFault {
+            refusal: Some(CallRefusal::Cut),
+            ..InjectedFault::default()
         },
     }
 }
@@ -177,7 +177,11 @@ mod tests {
     use crate::simulator::clock::Clock;
     use crate::simulator::scenario::Scenario;
 
-    fn befallen(file: serde_json::Value, service: &str, action: &str) -> Result<(), Refusal> {
+    fn call_with_fault(
+        file: serde_json::Value,
+        service: &str,
+        action: &str,
+    ) -> Result<(), CallRefusal> {
         let cloud = Cloud::new(
             Clock::new(1.0),
             Scenario::new(serde_json::from_value(file).unwrap()),
@@ -201,14 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn every_service_has_its_words() {
+    fn faults_use_the_error_codes_of_each_service() {
         let check = |fault: &str, service: &str, status: u16, code: &str| {
             let file = match fault {
                 "disabled" => serde_json::json!({"disabled_regions": ["me-south-1"]}),
                 fault => serde_json::json!({"calls": [{"service": "*", "fault": fault}]}),
             };
-            match befallen(file, service, "Act") {
-                Err(Refusal::Error(error)) => {
+            match call_with_fault(file, service, "Act") {
+                Err(CallRefusal::Error(error)) => {
                     assert_eq!((error.status, error.code.as_str()), (status, code))
                 }
                 other => panic!("{fault} {service}: {other:?}"),
@@ -228,25 +232,27 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_cut_held_or_let_through() {
+    fn calls_are_cut_held_or_passed() {
         let rule = |fault: &str, lasts: Option<&str>| serde_json::json!({"calls": [{"service": "s3", "fault": fault, "for": lasts}]});
         assert_eq!(
-            befallen(rule("cut", None), "s3", "PutObject"),
-            Err(Refusal::Cut)
+            call_with_fault(rule("cut", None), "s3", "PutObject"),
+            Err(CallRefusal::Cut)
         );
         assert_eq!(
-            befallen(rule("hang", Some("1ms")), "s3", "PutObject"),
-            Err(Refusal::Cut)
+            call_with_fault(rule("hang", Some("1ms")), "s3", "PutObject"),
+            Err(CallRefusal::Cut)
         );
         assert_eq!(
-            befallen(rule("delay", Some("1ms")), "s3", "PutObject"),
+            call_with_fault(rule("delay", Some("1ms")), "s3", "PutObject"),
             Ok(())
         );
         assert_eq!(
-            befallen(rule("cut", None), "ec2", "DescribeRegions"),
+            call_with_fault(rule("cut", None), "ec2", "DescribeRegions"),
             Ok(())
         );
-        let Err(Refusal::Error(error)) = befallen(rule("deny", None), "s3", "CreateBucket") else {
+        let Err(CallRefusal::Error(error)) =
+            call_with_fault(rule("deny", None), "s3", "CreateBucket")
+        else {
             panic!()
         };
         assert_eq!(

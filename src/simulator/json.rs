@@ -13,26 +13,26 @@ use uuid::Uuid;
 
 use super::Cloud;
 use super::caller::Credential;
-use super::cloudformation::ServiceError;
 use super::code_pipeline;
 use super::dispatch::{Body, Reply};
-use super::fault::{Refusal, serve_with_faults};
+use super::error::ServiceError;
+use super::fault::{CallRefusal, serve_with_faults};
 
 /// What a service answers: the members of the object, or an error.
-pub type Answer = Result<Json, ServiceError>;
+pub type JsonResult = Result<Json, ServiceError>;
 
 /// The largest body: the largest secret has 64 KB.
 pub const MAX_BODY: usize = 1024 * 1024;
 
 /// A service that speaks JSON 1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Service {
+pub enum JsonService {
     Ssm,
     SecretsManager,
     CodePipeline,
 }
 
-impl Service {
+impl JsonService {
     pub fn name(self) -> &'static str {
         match self {
             Self::Ssm => "ssm",
@@ -49,9 +49,9 @@ impl Service {
 }
 
 /// The members of a request.
-pub struct Input(Map<String, Json>);
+pub struct JsonInput(Map<String, Json>);
 
-impl Input {
+impl JsonInput {
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).and_then(Json::as_str)
     }
@@ -115,7 +115,7 @@ pub fn validation(message: impl Into<String>) -> ServiceError {
 
 pub async fn answer(
     cloud: &Arc<Cloud>,
-    service: Service,
+    service: JsonService,
     credential: &Credential,
     parts: &Parts,
     body: &Bytes,
@@ -127,7 +127,7 @@ pub async fn answer(
         .unwrap_or_default();
     let action = target.rsplit('.').next().unwrap_or_default();
     let input = match serde_json::from_slice::<Json>(if body.is_empty() { b"{}" } else { body }) {
-        Ok(Json::Object(members)) => Input(members),
+        Ok(Json::Object(members)) => JsonInput(members),
         _ => return failure(&error("SerializationException", "")),
     };
     let name = ["Name", "SecretId", "name"]
@@ -138,15 +138,15 @@ pub async fn answer(
         // A stack may have made or deleted the parameter or secret by now.
         cloud.cloudformation.catch_up(cloud);
         match service {
-            Service::Ssm => cloud.ssm.call(&cloud.clock, caller, action, &input),
-            Service::SecretsManager => cloud.secrets.call(&cloud.clock, caller, action, &input),
-            Service::CodePipeline => code_pipeline::call(cloud, caller, action, &input),
+            JsonService::Ssm => cloud.ssm.call(&cloud.clock, caller, action, &input),
+            JsonService::SecretsManager => cloud.secrets.call(&cloud.clock, caller, action, &input),
+            JsonService::CodePipeline => code_pipeline::call(cloud, caller, action, &input),
         }
     };
     match serve_with_faults(cloud, service.name(), action, caller, name, serve).await {
         Ok(output) => respond(StatusCode::OK, &output),
-        Err(Refusal::Error(error)) => failure(&error),
-        Err(Refusal::Cut) => Reply::Cut,
+        Err(CallRefusal::Error(error)) => failure(&error),
+        Err(CallRefusal::Cut) => Reply::Cut,
     }
 }
 

@@ -5,7 +5,7 @@
 //! CloudFormation would give. It doesn't know the steps of a run, and they don't know it: they talk
 //! to an endpoint. Nothing runs in the background: whoever asks first brings the state up to date.
 //!
-//! - `server` and `seats`: connections and their bounds; `origin`: requests that a page in a
+//! - `server` and `connections`: connections and their bounds; `origin`: requests that a page in a
 //!   browser sends are refused; `dispatch`: which service a request is for; `caller`: whose it is
 //! - `query` (awsQuery: CloudFormation, STS, IAM, EC2) and `json` (SSM, Secrets Manager,
 //!   CodePipeline): the protocols; S3's is `s3s`'s
@@ -26,14 +26,15 @@ pub mod xml;
 
 mod caller;
 mod code_pipeline;
+mod connections;
 mod dispatch;
 mod document;
+mod error;
 mod fault;
 mod iam;
 mod json;
 mod origin;
 mod query;
-mod seats;
 mod server;
 
 use std::io;
@@ -42,7 +43,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clock::Clock;
-use scenario::{Impact, ResourceFacts, Scenario};
+use scenario::{ResourceFacts, ResourceFault, Scenario};
 use seed::Seeds;
 use server::Server;
 
@@ -52,10 +53,10 @@ pub const ACCOUNT_ID: &str = "123456789012";
 /// Everything there is: accounts, regions, buckets, stacks.
 pub struct Cloud {
     pub clock: Clock,
-    pub cloudformation: cloudformation::Service,
+    pub cloudformation: cloudformation::CloudFormation,
     pub s3: s3::Store,
-    pub ssm: ssm::Service,
-    pub secrets: secrets_manager::Service,
+    pub ssm: ssm::ParameterStore,
+    pub secrets: secrets_manager::SecretsManager,
     pub key_pairs: ec2::KeyPairs,
     pub scenario: Scenario,
     pub seeds: Seeds,
@@ -74,10 +75,10 @@ impl Cloud {
     pub fn new(clock: Clock, scenario: Scenario) -> Self {
         Self {
             clock,
-            cloudformation: cloudformation::Service::default(),
+            cloudformation: cloudformation::CloudFormation::default(),
             s3: s3::Store::default(),
-            ssm: ssm::Service::default(),
-            secrets: secrets_manager::Service::default(),
+            ssm: ssm::ParameterStore::default(),
+            secrets: secrets_manager::SecretsManager::default(),
             key_pairs: ec2::KeyPairs::default(),
             scenario,
             seeds: Seeds::default(),
@@ -87,13 +88,13 @@ impl Cloud {
     /// The same with what is seeded.
     pub fn with_seeds(self, seeds: Seeds) -> Self {
         let cloud = Self { seeds, ..self };
-        cloud.seeds.plant_buckets(&cloud);
+        cloud.seeds.create_buckets(&cloud);
         cloud
     }
 
     /// What the scenario does to a resource whose creation, update or deletion begins now. To ask
     /// is an attempt, and attempts are counted. `takes` is as AWS's time; the clock scales it.
-    pub fn resource_fault(&self, facts: &ResourceFacts) -> Impact {
+    pub fn resource_fault(&self, facts: &ResourceFacts) -> ResourceFault {
         self.scenario
             .resource_fault(facts, &|bucket| self.s3.is_empty(bucket))
     }
@@ -106,7 +107,7 @@ pub struct Simulator {
 }
 
 /// How long [`Simulator::stop`] waits for answers that are on their way.
-const STOP_WITHIN: Duration = Duration::from_secs(5);
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Simulator {
     /// Listens on the loopback interface: on `port`, or on any free one for 0.
@@ -135,7 +136,7 @@ impl Simulator {
     /// Takes no more requests, finishes those that are being answered, and cuts what takes longer
     /// than a few seconds.
     pub async fn stop(self) {
-        self.server.stop(STOP_WITHIN).await;
+        self.server.stop(STOP_TIMEOUT).await;
     }
 }
 
@@ -154,7 +155,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_starts_and_stops_in_process() {
+    async fn it_starts_and_stops() {
         let simulator = Simulator::start(
             0,
             Cloud::new(Clock::new(f64::INFINITY), Scenario::default()),
@@ -184,7 +185,7 @@ mod tests {
         let started = Instant::now();
         simulator.stop().await;
         assert!(
-            started.elapsed() < STOP_WITHIN,
+            started.elapsed() < STOP_TIMEOUT,
             "an idle connection kept it"
         );
         assert!(TcpStream::connect(address).await.is_err());

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_from_elsewhere_are_refused() {
+    fn cross_site_requests_are_refused() {
         let with = |name, value| found("/", &[("host", "localhost"), (name, value)]);
         for origin in [
             "http://localhost:3000",

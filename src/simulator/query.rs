@@ -9,15 +9,16 @@ use http::{Method, Response, StatusCode};
 use uuid::Uuid;
 
 use super::caller::Credential;
-use super::cloudformation::{self, ServiceError};
+use super::cloudformation;
 use super::dispatch::{Body, Reply};
-use super::fault::{Refusal, serve_with_faults};
-use super::xml::Xml;
+use super::error::ServiceError;
+use super::fault::{CallRefusal, serve_with_faults};
+use super::xml::XmlWriter;
 use super::{Cloud, ec2, iam, sts};
 
 /// A service that speaks awsQuery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Service {
+pub enum QueryService {
     CloudFormation,
     Sts,
     Ec2,
@@ -26,7 +27,7 @@ pub enum Service {
 
 /// An action with its parameters, as the form gives them.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Form {
+pub struct QueryForm {
     pub action: String,
     pub version: String,
     pub parameters: Vec<(String, String)>,
@@ -36,7 +37,7 @@ pub struct Form {
 /// encoding trebles it.
 pub const MAX_BODY: usize = 16 * 1024 * 1024;
 
-impl Service {
+impl QueryService {
     const ALL: [Self; 4] = [Self::CloudFormation, Self::Sts, Self::Ec2, Self::Iam];
 
     pub fn name(self) -> &'static str {
@@ -79,8 +80,8 @@ impl Service {
 }
 
 /// The form of a request: its body, or its query where there is none.
-pub fn form(method: &Method, query: Option<&str>, body: &[u8]) -> Form {
-    let mut form = Form::default();
+pub fn form(method: &Method, query: Option<&str>, body: &[u8]) -> QueryForm {
+    let mut form = QueryForm::default();
     let bytes = if *method == Method::GET || body.is_empty() {
         query.unwrap_or_default().as_bytes()
     } else {
@@ -120,9 +121,9 @@ pub fn list<'a>(parameters: &'a [(String, String)], prefix: &str) -> Vec<&'a str
 
 pub async fn answer(
     cloud: &Arc<Cloud>,
-    service: Service,
+    service: QueryService,
     credential: &Credential,
-    form: &Form,
+    form: &QueryForm,
 ) -> Reply {
     let name = parameter(&form.parameters, "StackName").map(stack_name);
     let caller = &credential.caller;
@@ -131,8 +132,8 @@ pub async fn answer(
     });
     match result.await {
         Ok(content) => success(service, &form.action, &content),
-        Err(Refusal::Error(error)) => failure(Some(service), &error),
-        Err(Refusal::Cut) => Reply::Cut,
+        Err(CallRefusal::Error(error)) => failure(Some(service), &error),
+        Err(CallRefusal::Cut) => Reply::Cut,
     }
 }
 
@@ -146,9 +147,9 @@ fn stack_name(name_or_id: &str) -> &str {
 
 fn serve(
     cloud: &Cloud,
-    service: Service,
+    service: QueryService,
     credential: &Credential,
-    form: &Form,
+    form: &QueryForm,
 ) -> Result<String, ServiceError> {
     if form.action.is_empty() {
         return Err(ServiceError::new(
@@ -162,27 +163,26 @@ fn serve(
     }
     let caller = &credential.caller;
     match service {
-        Service::CloudFormation => {
-            let call = cloudformation::Call {
+        QueryService::CloudFormation => {
+            let request = cloudformation::QueryRequest {
                 caller,
-                action: &form.action,
                 parameters: &form.parameters,
             };
-            cloud.cloudformation.call(cloud, &call)
+            cloud.cloudformation.call(cloud, &form.action, &request)
         }
-        Service::Sts => {
+        QueryService::Sts => {
             sts::call(cloud, credential, form).unwrap_or_else(|| Err(unknown_action(service, form)))
         }
-        Service::Iam => iam::call(form).unwrap_or_else(|| Err(unknown_action(service, form))),
-        Service::Ec2 => {
+        QueryService::Iam => iam::call(form).unwrap_or_else(|| Err(unknown_action(service, form))),
+        QueryService::Ec2 => {
             ec2::call(cloud, caller, form).unwrap_or_else(|| Err(unknown_action(service, form)))
         }
     }
 }
 
-fn unknown_action(service: Service, form: &Form) -> ServiceError {
+fn unknown_action(service: QueryService, form: &QueryForm) -> ServiceError {
     let message = match service {
-        Service::Ec2 => format!(
+        QueryService::Ec2 => format!(
             "The action {} is not valid for this web service.",
             form.action
         ),
@@ -194,14 +194,14 @@ fn unknown_action(service: Service, form: &Form) -> ServiceError {
     ServiceError::new(400, "InvalidAction", &message)
 }
 
-fn success(service: Service, action: &str, content: &str) -> Reply {
+fn success(service: QueryService, action: &str, content: &str) -> Reply {
     let request_id = Uuid::new_v4();
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     xml.in_namespace(
         &format!("{action}Response"),
         service.namespace(),
         |xml| match service {
-            Service::Ec2 => {
+            QueryService::Ec2 => {
                 xml.text("requestId", request_id).append(content);
             }
             _ => {
@@ -217,14 +217,14 @@ fn success(service: Service, action: &str, content: &str) -> Reply {
 
 /// An error as the service writes it; in the common form where it isn't known which service is
 /// meant.
-pub fn failure(service: Option<Service>, error: &ServiceError) -> Reply {
+pub fn failure(service: Option<QueryService>, error: &ServiceError) -> Reply {
     let request_id = Uuid::new_v4();
-    let code_and_message = |xml: &mut Xml| {
+    let code_and_message = |xml: &mut XmlWriter| {
         xml.text("Code", &error.code)
             .text("Message", &error.message);
     };
-    let mut xml = Xml::new();
-    if service == Some(Service::Ec2) {
+    let mut xml = XmlWriter::new();
+    if service == Some(QueryService::Ec2) {
         xml.element("Response", |xml| {
             xml.element("Errors", |xml| {
                 xml.element("Error", code_and_message);
@@ -232,7 +232,7 @@ pub fn failure(service: Option<Service>, error: &ServiceError) -> Reply {
             .text("RequestID", request_id);
         });
     } else {
-        let namespace = service.unwrap_or(Service::CloudFormation).namespace();
+        let namespace = service.unwrap_or(QueryService::CloudFormation).namespace();
         xml.in_namespace("ErrorResponse", namespace, |xml| {
             xml.element("Error", |xml| {
                 xml.text(
@@ -255,7 +255,7 @@ pub fn failure(service: Option<Service>, error: &ServiceError) -> Reply {
     )
 }
 
-fn respond(status: StatusCode, request_id: Uuid, xml: Xml) -> Reply {
+fn respond(status: StatusCode, request_id: Uuid, xml: XmlWriter) -> Reply {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}",
         xml.finish()
@@ -285,7 +285,7 @@ mod tests {
     fn forms_are_read_from_body_or_query() {
         let read =
             |method: Method, query: Option<&str>, body: &str| form(&method, query, body.as_bytes());
-        let expect = Form {
+        let expect = QueryForm {
             action: "A".into(),
             version: "2010-05-15".into(),
             parameters: vec![("X.2".into(), "b c".into()), ("X.1".into(), "ü&".into())],
@@ -300,22 +300,22 @@ mod tests {
         assert_eq!(parameter(&expect.parameters, "X.2"), Some("b c"));
         assert_eq!(
             read(Method::POST, None, "\u{0}%%%=&&&="),
-            Form {
+            QueryForm {
                 parameters: vec![("\u{0}%%%".into(), "".into()), ("".into(), "".into())],
-                ..Form::default()
+                ..QueryForm::default()
             }
         );
     }
 
     #[test]
-    fn envelopes_are_the_services() {
+    fn responses_are_wrapped_as_each_service_does() {
         let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
         let check = |reply: Reply, status: u16, expect: &str| {
             assert_eq!(body(reply), (status, format!("{head}{expect}")));
         };
         check(
             success(
-                Service::CloudFormation,
+                QueryService::CloudFormation,
                 "CreateStack",
                 "<StackId>a</StackId>",
             ),
@@ -326,7 +326,11 @@ mod tests {
              </CreateStackResponse>",
         );
         check(
-            success(Service::Ec2, "DescribeRegions", "<regionInfo></regionInfo>"),
+            success(
+                QueryService::Ec2,
+                "DescribeRegions",
+                "<regionInfo></regionInfo>",
+            ),
             200,
             "<DescribeRegionsResponse \
              xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>ID</requestId>\
@@ -334,7 +338,7 @@ mod tests {
         );
         check(
             failure(
-                Some(Service::CloudFormation),
+                Some(QueryService::CloudFormation),
                 &ServiceError::new(400, "ValidationError", "a < b"),
             ),
             400,
@@ -344,7 +348,7 @@ mod tests {
         );
         check(
             failure(
-                Some(Service::Ec2),
+                Some(QueryService::Ec2),
                 &ServiceError::new(503, "RequestLimitExceeded", "Request limit exceeded."),
             ),
             503,
@@ -355,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn stacks_are_named_by_their_ids_too() {
+    fn stack_names_are_read_from_arns() {
         assert_eq!(
             stack_name("arn:aws:cloudformation:us-east-1:1:stack/tcat-a/0b1c"),
             "tcat-a"

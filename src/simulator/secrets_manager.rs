@@ -11,23 +11,23 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::clock::Clock;
-use super::cloudformation::ServiceError;
-use super::json::{Answer, Input, error, unknown_action};
-use super::ssm::{given_tags, seconds};
+use super::error::ServiceError;
+use super::json::{JsonInput, JsonResult, error, unknown_action};
+use super::ssm::{epoch_seconds, request_tags};
 use super::{Caller, lock};
 use crate::catalog;
 
 /// The secrets of all accounts and regions.
 #[derive(Debug, Default)]
-pub struct Service {
-    secrets: Mutex<BTreeMap<Key, Secret>>,
+pub struct SecretsManager {
+    secrets: Mutex<BTreeMap<SecretKey, StoredSecret>>,
 }
 
 /// Account, region, name.
-type Key = (String, String, String);
+type SecretKey = (String, String, String);
 
 #[derive(Clone, Debug)]
-struct Secret {
+struct StoredSecret {
     arn: String,
     created: Timestamp,
     /// When it will be gone; until then nobody can read it.
@@ -37,17 +37,17 @@ struct Secret {
     /// A resource policy, as text.
     policy: Option<String>,
     /// A secret can be made without a value.
-    current: Option<Version>,
-    previous: Option<Version>,
+    current: Option<SecretVersion>,
+    previous: Option<SecretVersion>,
 }
 
-impl Secret {
+impl StoredSecret {
     /// A version with its staging label.
     fn version(
         &self,
         stage: Option<&str>,
         id: Option<&str>,
-    ) -> Result<(&Version, &'static str), ServiceError> {
+    ) -> Result<(&SecretVersion, &'static str), ServiceError> {
         if self.deletion.is_some() {
             return Err(invalid_request(
                 "You can't perform this operation on the secret because it was marked for \
@@ -85,14 +85,14 @@ pub struct SecretDescription {
 }
 
 #[derive(Clone, Debug)]
-struct Version {
+struct SecretVersion {
     id: String,
-    content: Content,
+    content: SecretContent,
     created: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Content {
+enum SecretContent {
     Text(String),
     /// As base64, which is how it comes and goes.
     Binary(String),
@@ -101,7 +101,7 @@ enum Content {
 /// The largest value in bytes.
 const MAX_VALUE: usize = 65_536;
 
-impl Service {
+impl SecretsManager {
     /// A secret's text, by name or ARN: of the version or the staging label that is asked for, the
     /// current one otherwise.
     ///
@@ -118,8 +118,8 @@ impl Service {
         let (_, secret) = find(&secrets, caller, id).ok_or_else(not_found)?;
         let (version, _) = secret.version(stage, version_id)?;
         match &version.content {
-            Content::Text(text) => Ok(text.clone()),
-            Content::Binary(_) => Err(not_found()),
+            SecretContent::Text(text) => Ok(text.clone()),
+            SecretContent::Binary(_) => Err(not_found()),
         }
     }
 
@@ -134,8 +134,8 @@ impl Service {
         value: Option<&str>,
         now: Timestamp,
     ) -> Result<String, ServiceError> {
-        let content = value.map(|text| Content::Text(text.to_owned()));
-        Ok(self.make(caller, name, content, None, now)?.arn)
+        let content = value.map(|text| SecretContent::Text(text.to_owned()));
+        Ok(self.insert(caller, name, content, None, now)?.arn)
     }
 
     /// Sets what is said of a secret besides its value.
@@ -146,7 +146,7 @@ impl Service {
         description: SecretDescription,
         now: Timestamp,
     ) {
-        self.with(caller, id, |secret| {
+        self.with_secret(caller, id, |secret| {
             secret.changed = now;
             secret.description = description;
         });
@@ -154,18 +154,18 @@ impl Service {
 
     /// Gives a secret a new value.
     pub fn put_value(&self, caller: &Caller, id: &str, value: &str, now: Timestamp) {
-        self.with(caller, id, |secret| {
-            secret.put(Content::Text(value.to_owned()), None, now)
+        self.with_secret(caller, id, |secret| {
+            secret.put(SecretContent::Text(value.to_owned()), None, now)
         });
     }
 
     /// Sets a secret's resource policy, or takes it away.
     pub fn set_policy(&self, caller: &Caller, id: &str, policy: Option<String>) {
-        self.with(caller, id, |secret| secret.policy = policy);
+        self.with_secret(caller, id, |secret| secret.policy = policy);
     }
 
     /// Does something with a secret that is there.
-    fn with(&self, caller: &Caller, id: &str, act: impl FnOnce(&mut Secret)) {
+    fn with_secret(&self, caller: &Caller, id: &str, act: impl FnOnce(&mut StoredSecret)) {
         let mut secrets = lock(&self.secrets);
         let key = find(&secrets, caller, id).map(|(key, _)| key.clone());
         if let Some(secret) = key.and_then(|key| secrets.get_mut(&key)) {
@@ -185,8 +185,8 @@ impl Service {
         clock: &Clock,
         caller: &Caller,
         action: &str,
-        input: &Input,
-    ) -> Answer {
+        input: &JsonInput,
+    ) -> JsonResult {
         match action {
             "CreateSecret" => self.create_secret(clock, caller, input),
             "GetSecretValue" => self.get_secret_value(caller, input),
@@ -203,22 +203,22 @@ impl Service {
         }
     }
 
-    fn make(
+    fn insert(
         &self,
         caller: &Caller,
         name: &str,
-        content: Option<Content>,
+        content: Option<SecretContent>,
         id: Option<&str>,
         now: Timestamp,
-    ) -> Result<Secret, ServiceError> {
+    ) -> Result<StoredSecret, ServiceError> {
         let mut secrets = lock(&self.secrets);
         let key = (
             caller.account.clone(),
             caller.region.clone(),
             name.to_owned(),
         );
-        if let Some(standing) = secrets.get(&key) {
-            return Err(match standing.deletion {
+        if let Some(existing) = secrets.get(&key) {
+            return Err(match existing.deletion {
                 None => error(
                     "ResourceExistsException",
                     format!("The operation failed because the secret {name} already exists."),
@@ -235,12 +235,12 @@ impl Service {
             "arn:{partition}:secretsmanager:{region}:{account}:secret:{name}-{}",
             suffix(&key)
         );
-        let current = content.map(|content| Version {
+        let current = content.map(|content| SecretVersion {
             id: version_id(id),
             content,
             created: now,
         });
-        let secret = Secret {
+        let secret = StoredSecret {
             arn,
             created: now,
             deletion: None,
@@ -254,7 +254,7 @@ impl Service {
         Ok(secret)
     }
 
-    fn create_secret(&self, clock: &Clock, caller: &Caller, input: &Input) -> Answer {
+    fn create_secret(&self, clock: &Clock, caller: &Caller, input: &JsonInput) -> JsonResult {
         let name = input.required("Name")?;
         let allowed = |c: char| c.is_ascii_alphanumeric() || "/_+=.@-".contains(c);
         if name.is_empty() || name.len() > 512 || !name.chars().all(allowed) {
@@ -264,7 +264,7 @@ impl Service {
                  the following: -/_+=.@!",
             ));
         }
-        let made = self.make(
+        let created = self.insert(
             caller,
             name,
             content(input)?,
@@ -280,17 +280,17 @@ impl Service {
             secret.description = SecretDescription {
                 text: input.text("Description").map(str::to_owned),
                 kms_key_id: input.text("KmsKeyId").map(str::to_owned),
-                tags: given_tags(input),
+                tags: request_tags(input),
             };
         }
-        let mut output = json!({"ARN": made.arn, "Name": name});
-        if let Some(version) = made.current {
+        let mut output = json!({"ARN": created.arn, "Name": name});
+        if let Some(version) = created.current {
             output["VersionId"] = version.id.into();
         }
         Ok(output)
     }
 
-    fn get_secret_value(&self, caller: &Caller, input: &Input) -> Answer {
+    fn get_secret_value(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         let secrets = lock(&self.secrets);
         let ((_, _, name), secret) =
             find(&secrets, caller, input.required("SecretId")?).ok_or_else(not_found)?;
@@ -298,16 +298,16 @@ impl Service {
             secret.version(input.text("VersionStage"), input.text("VersionId"))?;
         let mut output = json!({
             "ARN": secret.arn, "Name": name, "VersionId": version.id, "VersionStages": [label],
-            "CreatedDate": seconds(version.created),
+            "CreatedDate": epoch_seconds(version.created),
         });
         match &version.content {
-            Content::Text(text) => output["SecretString"] = text.as_str().into(),
-            Content::Binary(base64) => output["SecretBinary"] = base64.as_str().into(),
+            SecretContent::Text(text) => output["SecretString"] = text.as_str().into(),
+            SecretContent::Binary(base64) => output["SecretBinary"] = base64.as_str().into(),
         }
         Ok(output)
     }
 
-    fn put_secret_value(&self, clock: &Clock, caller: &Caller, input: &Input) -> Answer {
+    fn put_secret_value(&self, clock: &Clock, caller: &Caller, input: &JsonInput) -> JsonResult {
         let content = content(input)?;
         self.change(caller, input, |name, secret| {
             if let Some(content) = content {
@@ -329,7 +329,7 @@ impl Service {
         })
     }
 
-    fn describe_secret(&self, caller: &Caller, input: &Input) -> Answer {
+    fn describe_secret(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         let secrets = lock(&self.secrets);
         let ((_, _, name), secret) =
             find(&secrets, caller, input.required("SecretId")?).ok_or_else(not_found)?;
@@ -343,8 +343,8 @@ impl Service {
             }
         }
         let mut output = json!({
-            "ARN": secret.arn, "Name": name, "CreatedDate": seconds(secret.created),
-            "LastChangedDate": seconds(secret.changed), "VersionIdsToStages": stages,
+            "ARN": secret.arn, "Name": name, "CreatedDate": epoch_seconds(secret.created),
+            "LastChangedDate": epoch_seconds(secret.changed), "VersionIdsToStages": stages,
         });
         let SecretDescription {
             text,
@@ -362,13 +362,13 @@ impl Service {
             output["Tags"] = tags.iter().map(tag).collect();
         }
         if let Some(deletion) = secret.deletion {
-            output["DeletedDate"] = seconds(deletion).into();
+            output["DeletedDate"] = epoch_seconds(deletion).into();
         }
         Ok(output)
     }
 
     /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html>
-    fn list_secrets(&self, caller: &Caller, input: &Input) -> Answer {
+    fn list_secrets(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         const MOST: usize = 100;
         let limit = input
             .number("MaxResults")
@@ -385,7 +385,9 @@ impl Service {
             let secrets = lock(&self.secrets);
             let here = secrets.iter().filter(|((account, region, name), secret)| {
                 let is_there = secret.deletion.is_none() || input.flag("IncludePlannedDeletion");
-                let is_wanted = filters.iter().all(|filter| secret.fits(name, filter));
+                let is_wanted = filters
+                    .iter()
+                    .all(|filter| secret.matches_filter(name, filter));
                 *account == caller.account
                     && *region == caller.region
                     && name.as_str() > after
@@ -397,7 +399,7 @@ impl Service {
                 .collect()
         };
         let shown = names.iter().take(limit).map(|name| {
-            let mut described = self.describe_secret(caller, &Input::with("SecretId", name))?;
+            let mut described = self.describe_secret(caller, &JsonInput::with("SecretId", name))?;
             if let Some(members) = described.as_object_mut()
                 && let Some(stages) = members.shift_remove("VersionIdsToStages")
             {
@@ -416,8 +418,8 @@ impl Service {
     }
 
     /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_TagResource.html>
-    fn tag_resource(&self, caller: &Caller, input: &Input) -> Answer {
-        let new = given_tags(input);
+    fn tag_resource(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
+        let new = request_tags(input);
         self.retag(caller, input, |tags| {
             tags.retain(|(key, _)| new.iter().all(|(other, _)| other != key));
             tags.extend(new);
@@ -425,7 +427,7 @@ impl Service {
     }
 
     /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UntagResource.html>
-    fn untag_resource(&self, caller: &Caller, input: &Input) -> Answer {
+    fn untag_resource(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         let keys = input.texts("TagKeys");
         self.retag(caller, input, |tags| {
             tags.retain(|(key, _)| !keys.contains(&key.as_str()))
@@ -435,16 +437,16 @@ impl Service {
     fn retag(
         &self,
         caller: &Caller,
-        input: &Input,
+        input: &JsonInput,
         change: impl FnOnce(&mut Vec<(String, String)>),
-    ) -> Answer {
+    ) -> JsonResult {
         self.change(caller, input, |_, secret| {
             change(&mut secret.description.tags);
             json!({})
         })
     }
 
-    fn delete_secret(&self, clock: &Clock, caller: &Caller, input: &Input) -> Answer {
+    fn delete_secret(&self, clock: &Clock, caller: &Caller, input: &JsonInput) -> JsonResult {
         let force = input.flag("ForceDeleteWithoutRecovery");
         let days = input.number("RecoveryWindowInDays");
         if force && days.is_some() {
@@ -468,7 +470,7 @@ impl Service {
                 .checked_add(jiff::SignedDuration::from_hours(hours))
                 .unwrap_or(now);
             secret.deletion = Some(deletion);
-            json!({"ARN": secret.arn, "Name": name, "DeletionDate": seconds(deletion)})
+            json!({"ARN": secret.arn, "Name": name, "DeletionDate": epoch_seconds(deletion)})
         })?;
         if force {
             self.delete(caller, input.required("SecretId")?);
@@ -476,7 +478,7 @@ impl Service {
         Ok(output)
     }
 
-    fn get_resource_policy(&self, caller: &Caller, input: &Input) -> Answer {
+    fn get_resource_policy(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         let secrets = lock(&self.secrets);
         let ((_, _, name), secret) =
             find(&secrets, caller, input.required("SecretId")?).ok_or_else(not_found)?;
@@ -488,14 +490,14 @@ impl Service {
     }
 
     /// Without a policy it is deleted.
-    fn put_resource_policy(&self, caller: &Caller, input: &Input) -> Answer {
+    fn put_resource_policy(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         self.change(caller, input, |name, secret| {
             secret.policy = input.text("ResourcePolicy").map(str::to_owned);
             json!({"ARN": secret.arn, "Name": name})
         })
     }
 
-    fn restore_secret(&self, caller: &Caller, input: &Input) -> Answer {
+    fn restore_secret(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         let mut secrets = lock(&self.secrets);
         let id = input.required("SecretId")?;
         let key = find(&secrets, caller, id)
@@ -512,9 +514,9 @@ impl Service {
     fn change(
         &self,
         caller: &Caller,
-        input: &Input,
-        change: impl FnOnce(&str, &mut Secret) -> Json,
-    ) -> Answer {
+        input: &JsonInput,
+        change: impl FnOnce(&str, &mut StoredSecret) -> Json,
+    ) -> JsonResult {
         let mut secrets = lock(&self.secrets);
         let id = input.required("SecretId")?;
         let key = find(&secrets, caller, id)
@@ -531,10 +533,10 @@ impl Service {
     }
 }
 
-impl Secret {
+impl StoredSecret {
     /// Whether one of a filter's values is the beginning of what it is about; `!` before a value
     /// negates it.
-    fn fits(&self, name: &str, filter: &Json) -> bool {
+    fn matches_filter(&self, name: &str, filter: &Json) -> bool {
         let SecretDescription { text, tags, .. } = &self.description;
         let keys = || tags.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
         let values_of_tags = || {
@@ -574,9 +576,9 @@ impl Secret {
             })
     }
 
-    fn put(&mut self, content: Content, token: Option<&str>, now: Timestamp) {
+    fn put(&mut self, content: SecretContent, token: Option<&str>, now: Timestamp) {
         self.previous = self.current.take();
-        self.current = Some(Version {
+        self.current = Some(SecretVersion {
             id: version_id(token),
             content,
             created: now,
@@ -587,10 +589,10 @@ impl Secret {
 
 /// By name, by ARN, or by an ARN without the characters that Secrets Manager adds to the name.
 fn find<'a>(
-    secrets: &'a BTreeMap<Key, Secret>,
+    secrets: &'a BTreeMap<SecretKey, StoredSecret>,
     caller: &Caller,
     id: &str,
-) -> Option<(&'a Key, &'a Secret)> {
+) -> Option<(&'a SecretKey, &'a StoredSecret)> {
     let by_name = (caller.account.clone(), caller.region.clone(), id.to_owned());
     secrets.get_key_value(&by_name).or_else(|| {
         let is_arn = id.starts_with("arn:");
@@ -601,20 +603,20 @@ fn find<'a>(
     })
 }
 
-fn content(input: &Input) -> Result<Option<Content>, ServiceError> {
+fn content(input: &JsonInput) -> Result<Option<SecretContent>, ServiceError> {
     let content = match (input.text("SecretString"), input.text("SecretBinary")) {
         (Some(_), Some(_)) => {
             let message = "You can't specify both a binary secret value and a string secret value \
                 in the same secret.";
             return Err(error("InvalidParameterException", message));
         }
-        (Some(text), None) => Some(Content::Text(text.to_owned())),
-        (None, Some(base64)) => Some(Content::Binary(base64.to_owned())),
+        (Some(text), None) => Some(SecretContent::Text(text.to_owned())),
+        (None, Some(base64)) => Some(SecretContent::Binary(base64.to_owned())),
         (None, None) => None,
     };
     let length = match &content {
-        Some(Content::Text(text)) => text.len(),
-        Some(Content::Binary(base64)) => BASE64_STANDARD
+        Some(SecretContent::Text(text)) => text.len(),
+        Some(SecretContent::Binary(base64)) => BASE64_STANDARD
             .decode(base64)
             .map_or(0, |bytes| bytes.len()),
         None => 0,
@@ -633,7 +635,7 @@ fn version_id(token: Option<&str>) -> String {
 }
 
 /// Six letters and digits behind the name, the same for the same secret.
-fn suffix(key: &Key) -> String {
+fn suffix(key: &SecretKey) -> String {
     const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     let hash = Md5::digest(format!("{}/{}/{}", key.0, key.1, key.2));
     hash.iter()
@@ -665,30 +667,30 @@ mod tests {
         }
     }
 
-    fn ask(service: &Service, action: &str, input: Json) -> Answer {
-        service.call(&Clock::new(1.0), &caller(), action, &Input::of(input))
+    fn call_action(service: &SecretsManager, action: &str, input: Json) -> JsonResult {
+        service.call(&Clock::new(1.0), &caller(), action, &JsonInput::of(input))
     }
 
-    fn code(answer: Answer) -> String {
+    fn code(answer: JsonResult) -> String {
         answer.unwrap_err().code
     }
 
     #[test]
     fn secrets_are_found_by_name_and_arn() {
-        let service = Service::default();
-        let made = ask(
+        let service = SecretsManager::default();
+        let created = call_action(
             &service,
             "CreateSecret",
             json!({"Name": "db/pass", "SecretString": "hush"}),
         )
         .unwrap();
-        let arn = made["ARN"].as_str().unwrap();
+        let arn = created["ARN"].as_str().unwrap();
         assert!(
             arn.starts_with("arn:aws:secretsmanager:us-east-1:123456789012:secret:db/pass-")
                 && arn.len() == 67,
             "{arn}"
         );
-        let get = |id: &str| ask(&service, "GetSecretValue", json!({"SecretId": id}));
+        let get = |id: &str| call_action(&service, "GetSecretValue", json!({"SecretId": id}));
         for id in ["db/pass", arn, &arn[..arn.len() - 7]] {
             assert_eq!(get(id).unwrap()["SecretString"], "hush", "{id}");
         }
@@ -703,16 +705,20 @@ mod tests {
         assert!(service.value(&elsewhere, "db/pass", None, None).is_err());
         assert_eq!(code(get("db/pas")), "ResourceNotFoundException");
         assert_eq!(
-            code(ask(&service, "CreateSecret", json!({"Name": "db/pass"}))),
+            code(call_action(
+                &service,
+                "CreateSecret",
+                json!({"Name": "db/pass"})
+            )),
             "ResourceExistsException"
         );
     }
 
     #[test]
     fn secrets_are_listed_and_tagged() {
-        let service = Service::default();
+        let service = SecretsManager::default();
         for name in ["app/db", "app/api", "other"] {
-            ask(
+            call_action(
                 &service,
                 "CreateSecret",
                 json!({"Name": name, "SecretString": "x"}),
@@ -720,21 +726,21 @@ mod tests {
             .unwrap();
         }
         let tags = json!([{"Key": "team", "Value": "a"}, {"Key": "gone", "Value": "b"}]);
-        ask(
+        call_action(
             &service,
             "TagResource",
             json!({"SecretId": "app/db", "Tags": tags}),
         )
         .unwrap();
-        ask(
+        call_action(
             &service,
             "UntagResource",
             json!({"SecretId": "app/db", "TagKeys": ["gone"]}),
         )
         .unwrap();
-        ask(&service, "DeleteSecret", json!({"SecretId": "other"})).unwrap();
+        call_action(&service, "DeleteSecret", json!({"SecretId": "other"})).unwrap();
         let check = |input: Json, expect: &[&str]| {
-            let found = ask(&service, "ListSecrets", input.clone()).unwrap();
+            let found = call_action(&service, "ListSecrets", input.clone()).unwrap();
             let names = found["SecretList"]
                 .as_array()
                 .unwrap()
@@ -766,11 +772,11 @@ mod tests {
     }
 
     #[test]
-    fn values_have_versions() {
-        let service = Service::default();
-        ask(&service, "CreateSecret", json!({"Name": "s"})).unwrap();
+    fn secret_values_are_versioned() {
+        let service = SecretsManager::default();
+        call_action(&service, "CreateSecret", json!({"Name": "s"})).unwrap();
         let get = |stage: &str| {
-            ask(
+            call_action(
                 &service,
                 "GetSecretValue",
                 json!({"SecretId": "s", "VersionStage": stage}),
@@ -782,7 +788,7 @@ mod tests {
             "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT"
         );
         for value in ["one", "two"] {
-            ask(
+            call_action(
                 &service,
                 "PutSecretValue",
                 json!({"SecretId": "s", "SecretString": value}),
@@ -791,7 +797,7 @@ mod tests {
         }
         assert_eq!(get("AWSCURRENT").unwrap()["SecretString"], "two");
         assert_eq!(get("AWSPREVIOUS").unwrap()["SecretString"], "one");
-        ask(
+        call_action(
             &service,
             "PutSecretValue",
             json!({"SecretId": "s", "SecretBinary": "AAE="}),
@@ -801,16 +807,16 @@ mod tests {
         assert!(service.value(&caller(), "s", None, None).is_err());
         let both = json!({"SecretId": "s", "SecretString": "a", "SecretBinary": "AAE="});
         assert_eq!(
-            code(ask(&service, "PutSecretValue", both)),
+            code(call_action(&service, "PutSecretValue", both)),
             "InvalidParameterException"
         );
     }
 
     #[test]
-    fn secrets_go_at_once_or_later() {
-        let service = Service::default();
+    fn secrets_are_deleted_at_once_or_after_a_window() {
+        let service = SecretsManager::default();
         let create = || {
-            ask(
+            call_action(
                 &service,
                 "CreateSecret",
                 json!({"Name": "s", "SecretString": "x"}),
@@ -818,21 +824,25 @@ mod tests {
         };
         let delete = |mut input: Json| {
             input["SecretId"] = "s".into();
-            ask(&service, "DeleteSecret", input)
+            call_action(&service, "DeleteSecret", input)
         };
         create().unwrap();
         delete(json!({"RecoveryWindowInDays": 7})).unwrap();
         assert_eq!(
-            code(ask(&service, "GetSecretValue", json!({"SecretId": "s"}))),
+            code(call_action(
+                &service,
+                "GetSecretValue",
+                json!({"SecretId": "s"})
+            )),
             "InvalidRequestException"
         );
         assert!(service.value(&caller(), "s", None, None).is_err());
         assert_eq!(code(create()), "InvalidRequestException");
         assert!(
-            ask(&service, "DescribeSecret", json!({"SecretId": "s"})).unwrap()["DeletedDate"]
+            call_action(&service, "DescribeSecret", json!({"SecretId": "s"})).unwrap()["DeletedDate"]
                 .is_number()
         );
-        ask(&service, "RestoreSecret", json!({"SecretId": "s"})).unwrap();
+        call_action(&service, "RestoreSecret", json!({"SecretId": "s"})).unwrap();
         assert_eq!(
             code(delete(json!({"RecoveryWindowInDays": 3}))),
             "InvalidParameterException"

@@ -1,6 +1,6 @@
 //! The server: connections on the loopback interface, and their bounds.
 //!
-//! So many connections are served (`seats` says which makes room for another one), some more are
+//! So many connections are served (`connections` says which makes room for another one), some more are
 //! told to come back later, and the rest wait in the system's queue. Who says nothing, or doesn't
 //! take what is sent, is let go. Which service answers is `dispatch`'s to say.
 
@@ -26,25 +26,25 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::connections::{ConnectionLimiter, ConnectionSlot};
 use super::dispatch::{self, Body, Reply};
-use super::seats::{Seat, Seats};
 use super::{Cloud, s3};
 
 /// Connections that are served at once; fewer where the system allows the process few files.
-const SERVED: usize = 1024;
+const MAX_CONNECTIONS: usize = 1024;
 /// Connections that are told to come back, at once.
-const TURNED_AWAY: usize = 256;
+const MAX_REJECTING: usize = 256;
 /// Connections that wait in the system's queue; it may allow fewer. Who finds no place there tries
 /// again, ever later.
-const WAITING: u32 = 4096;
+const BACKLOG: u32 = 4096;
 /// The largest head of a request. AWS's own limits are lower.
 const MAX_HEAD: usize = 64 * 1024;
 /// How long a connection may be idle, or take over the head of a request.
-const IDLE: Duration = Duration::from_secs(75);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// The same for a connection that is turned away.
-const IDLE_TURNED_AWAY: Duration = Duration::from_secs(1);
+const REJECTED_IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a client may take nothing of what is sent.
-const STALLED: Duration = Duration::from_secs(60);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running server.
 pub struct Server {
@@ -59,17 +59,17 @@ impl Server {
         // As `TcpListener::bind` does, for a port that was in use just now.
         socket.set_reuseaddr(true)?;
         socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
-        let listener = socket.listen(WAITING)?;
+        let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        let listening = Listening {
+        let acceptor = Acceptor {
             listener,
-            served: Seats::new(seats(SERVED, 3)),
-            turned_away: Arc::new(Semaphore::new(seats(TURNED_AWAY, 6))),
+            served: ConnectionLimiter::new(connection_limit(MAX_CONNECTIONS, 3)),
+            rejecting: Arc::new(Semaphore::new(connection_limit(MAX_REJECTING, 6))),
             s3: s3::service(cloud.clone()),
             cloud,
         };
-        let task = tokio::spawn(listening.run(stop.clone()));
+        let task = tokio::spawn(acceptor.run(stop.clone()));
         Ok(Self {
             address,
             stop,
@@ -94,24 +94,24 @@ impl Server {
 
 /// As many as are wished for, if they take no more than their part of the files that the process
 /// may open: a client in the same process needs as many as the server does.
-fn seats(wished: usize, part: u64) -> usize {
+fn connection_limit(wanted: usize, part: u64) -> usize {
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile)
         .current
         .unwrap_or(u64::MAX);
     usize::try_from(files / part)
         .unwrap_or(usize::MAX)
-        .clamp(16, wished)
+        .clamp(16, wanted)
 }
 
-struct Listening {
+struct Acceptor {
     listener: TcpListener,
-    served: Arc<Seats>,
-    turned_away: Arc<Semaphore>,
+    served: Arc<ConnectionLimiter>,
+    rejecting: Arc<Semaphore>,
     cloud: Arc<Cloud>,
     s3: S3Service,
 }
 
-impl Listening {
+impl Acceptor {
     async fn run(self, stop: CancellationToken) {
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
@@ -121,8 +121,8 @@ impl Listening {
                 (stream, admission) = self.next() => {
                     let watcher = graceful.watcher();
                     match admission {
-                        Admission::Served(seat) => connections.spawn(self.serve(stream, seat, watcher)),
-                        Admission::TurnedAway(permit) => connections.spawn(turn_away(stream, permit, watcher)),
+                        Admission::Accepted(slot) => connections.spawn(self.serve(stream, slot, watcher)),
+                        Admission::Rejected(permit) => connections.spawn(reject(stream, permit, watcher)),
                     };
                     // What has ended is forgotten.
                     while connections.try_join_next().is_some() {}
@@ -136,7 +136,7 @@ impl Listening {
     /// The next connection and its seat. Without a free seat of either kind nobody is let in.
     async fn next(&self) -> (TcpStream, Admission) {
         loop {
-            let turned_away = self.turned_away.clone().acquire_owned().await;
+            let rejecting = self.rejecting.clone().acquire_owned().await;
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
@@ -148,9 +148,9 @@ impl Listening {
             };
             // Answers are small, and clients wait for them.
             let _ = stream.set_nodelay(true);
-            match (self.served.take().await, turned_away) {
-                (Some(seat), _) => return (stream, Admission::Served(seat)),
-                (None, Ok(permit)) => return (stream, Admission::TurnedAway(permit)),
+            match (self.served.acquire().await, rejecting) {
+                (Some(slot), _) => return (stream, Admission::Accepted(slot)),
+                (None, Ok(permit)) => return (stream, Admission::Rejected(permit)),
                 // The semaphore is never closed.
                 (None, Err(_)) => {}
             }
@@ -160,58 +160,59 @@ impl Listening {
     fn serve(
         &self,
         stream: TcpStream,
-        seat: Seat,
+        slot: ConnectionSlot,
         watcher: hyper_util::server::graceful::Watcher,
     ) -> impl Future<Output = ()> + Send + 'static {
         let cloud = self.cloud.clone();
         let s3 = self.s3.clone();
-        let seat = Arc::new(seat);
-        let seat_of_requests = seat.clone();
+        let slot = Arc::new(slot);
+        let request_slot = slot.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let cloud = cloud.clone();
             let s3 = s3.clone();
-            let seat = seat_of_requests.clone();
+            let slot = request_slot.clone();
             async move {
-                let reply = dispatch::answer(&cloud, &s3, &seat, request).await;
-                seat.waits();
+                let reply = dispatch::answer(&cloud, &s3, &slot, request).await;
+                slot.mark_idle();
                 match reply {
                     Reply::Response(response) => Ok(response),
-                    Reply::Cut => Err(Cut),
+                    Reply::Cut => Err(ConnectionCut),
                 }
             }
         });
-        let connection = http(IDLE).serve_connection(TokioIo::new(Patient::new(stream)), service);
+        let connection = http(IDLE_TIMEOUT)
+            .serve_connection(TokioIo::new(WriteTimeoutStream::new(stream)), service);
         let watched = watcher.watch(connection);
         async move {
             tokio::select! {
                 // How a connection ends is its client's business.
                 _ = watched => {}
-                () = seat.close() => {}
+                () = slot.closed() => {}
             }
         }
     }
 }
 
 enum Admission {
-    Served(Seat),
-    TurnedAway(OwnedSemaphorePermit),
+    Accepted(ConnectionSlot),
+    Rejected(OwnedSemaphorePermit),
 }
 
-async fn turn_away(
+async fn reject(
     stream: TcpStream,
     permit: OwnedSemaphorePermit,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    let service = service_fn(|_| async { Ok::<_, Infallible>(busy()) });
-    let connection = http(IDLE_TURNED_AWAY)
+    let service = service_fn(|_| async { Ok::<_, Infallible>(too_many_connections()) });
+    let connection = http(REJECTED_IDLE_TIMEOUT)
         .keep_alive(false)
-        .serve_connection(TokioIo::new(Patient::new(stream)), service);
-    let _ = timeout(IDLE_TURNED_AWAY * 2, watcher.watch(connection)).await;
+        .serve_connection(TokioIo::new(WriteTimeoutStream::new(stream)), service);
+    let _ = timeout(REJECTED_IDLE_TIMEOUT * 2, watcher.watch(connection)).await;
     drop(permit);
 }
 
 /// What a client retries.
-fn busy() -> Response<Body> {
+fn too_many_connections() -> Response<Body> {
     const XML: &str = "<ErrorResponse><Error><Type>Receiver</Type><Code>ServiceUnavailable</Code>\
         <Message>The simulator has too many connections.</Message></Error></ErrorResponse>";
     let mut response = Response::new(Body::from(XML.to_owned()));
@@ -239,16 +240,16 @@ fn http(idle: Duration) -> http1::Builder {
 /// The connection is to be closed without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("cut")]
-struct Cut;
+struct ConnectionCut;
 
 /// A stream that gives up on a client who doesn't take what is sent.
-struct Patient {
+struct WriteTimeoutStream {
     stream: TcpStream,
     /// Runs while something waits to be sent.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patient {
+impl WriteTimeoutStream {
     fn new(stream: TcpStream) -> Self {
         Self {
             stream,
@@ -256,7 +257,7 @@ impl Patient {
         }
     }
 
-    fn patience<T>(
+    fn with_write_timeout<T>(
         &mut self,
         context: &mut Context<'_>,
         progress: Poll<io::Result<T>>,
@@ -265,9 +266,9 @@ impl Patient {
             self.stalled = None;
             return progress;
         }
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + STALLED)));
+        let stalled = self.stalled.get_or_insert_with(|| {
+            Box::pin(tokio::time::sleep_until(Instant::now() + WRITE_TIMEOUT))
+        });
         match stalled.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
@@ -275,7 +276,7 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl AsyncRead for WriteTimeoutStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -285,14 +286,14 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl AsyncWrite for WriteTimeoutStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
         let progress = Pin::new(&mut self.stream).poll_write(context, data);
-        self.patience(context, progress)
+        self.with_write_timeout(context, progress)
     }
 
     fn poll_write_vectored(
@@ -301,7 +302,7 @@ impl AsyncWrite for Patient {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let progress = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
-        self.patience(context, progress)
+        self.with_write_timeout(context, progress)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -310,7 +311,7 @@ impl AsyncWrite for Patient {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let progress = Pin::new(&mut self.stream).poll_flush(context);
-        self.patience(context, progress)
+        self.with_write_timeout(context, progress)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

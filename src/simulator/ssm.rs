@@ -13,25 +13,25 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::clock::Clock;
-use super::cloudformation::ServiceError;
-use super::json::{Answer, Input, error, unknown_action, validation};
+use super::error::ServiceError;
+use super::json::{JsonInput, JsonResult, error, unknown_action, validation};
 use super::{Caller, lock};
 use crate::catalog;
 
 /// The parameters of all accounts and regions.
 #[derive(Debug, Default)]
-pub struct Service {
-    parameters: Mutex<BTreeMap<Key, Stored>>,
+pub struct ParameterStore {
+    parameters: Mutex<BTreeMap<ParameterKey, StoredParameter>>,
 }
 
 /// Account, region, and the name as it was given.
-type Key = (String, String, String);
+type ParameterKey = (String, String, String);
 
 /// A parameter with its versions.
 #[derive(Clone, Debug, Default)]
-struct Stored {
+struct StoredParameter {
     /// The oldest first, never none.
-    versions: Vec<Parameter>,
+    versions: Vec<ParameterVersion>,
     description: ParameterDescription,
 }
 
@@ -48,8 +48,8 @@ pub struct ParameterDescription {
 
 /// A version of a parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parameter {
-    pub kind: Kind,
+pub struct ParameterVersion {
+    pub kind: ParameterType,
     pub value: String,
     /// From 1.
     pub version: i64,
@@ -58,14 +58,14 @@ pub struct Parameter {
 
 /// What kind of value an SSM parameter has
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-pub enum Kind {
+pub enum ParameterType {
     #[default]
     String,
     StringList,
     SecureString,
 }
 
-impl Kind {
+impl ParameterType {
     fn named(name: &str) -> Option<Self> {
         [Self::String, Self::StringList, Self::SecureString]
             .into_iter()
@@ -82,26 +82,33 @@ impl Kind {
 }
 
 /// The longest values of the two tiers, in characters.
-const STANDARD: usize = 4096;
-const ADVANCED: usize = 8192;
+const MAX_STANDARD_LENGTH: usize = 4096;
+const MAX_ADVANCED_LENGTH: usize = 8192;
 /// GetParameters and DeleteParameters take so many names.
-const NAMES: usize = 10;
+const MAX_NAMES: usize = 10;
 /// Of a parameter so many versions are kept
 /// (<https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-versions.html>).
 const MAX_VERSIONS: usize = 100;
 
-impl Service {
+impl ParameterStore {
     /// The parameter, public ones included. `name` may be an ARN, and may end with `:version`.
-    pub fn parameter(&self, caller: &Caller, name: &str) -> Option<Parameter> {
+    pub fn parameter(&self, caller: &Caller, name: &str) -> Option<ParameterVersion> {
         self.find(caller, name).ok()
     }
 
     /// Makes the parameter, or gives it a new value and the next version.
-    pub fn put(&self, caller: &Caller, name: &str, kind: Kind, value: &str, now: Timestamp) -> i64 {
+    pub fn put(
+        &self,
+        caller: &Caller,
+        name: &str,
+        kind: ParameterType,
+        value: &str,
+        now: Timestamp,
+    ) -> i64 {
         let mut parameters = lock(&self.parameters);
         let versions = &mut parameters.entry(key(caller, name)).or_default().versions;
         let version = versions.last().map_or(1, |old| old.version + 1);
-        versions.push(Parameter {
+        versions.push(ParameterVersion {
             kind,
             value: value.to_owned(),
             version,
@@ -130,8 +137,8 @@ impl Service {
         clock: &Clock,
         caller: &Caller,
         action: &str,
-        input: &Input,
-    ) -> Answer {
+        input: &JsonInput,
+    ) -> JsonResult {
         match action {
             "GetParameter" => self.get_parameter(caller, input),
             "GetParameters" => self.get_parameters(caller, input),
@@ -153,7 +160,7 @@ impl Service {
         }
     }
 
-    fn find(&self, caller: &Caller, name: &str) -> Result<Parameter, ServiceError> {
+    fn find(&self, caller: &Caller, name: &str) -> Result<ParameterVersion, ServiceError> {
         let name = local_name(name);
         let (name, version) = match name.split_once(':') {
             Some((name, version)) => (name, Some(version)),
@@ -162,7 +169,7 @@ impl Service {
         let stored = lock(&self.parameters)
             .get(&key(caller, name))
             .map(|stored| stored.versions.clone());
-        let published = || public(caller, name).map(|found| vec![found]);
+        let published = || public_parameter(caller, name).map(|found| vec![found]);
         let versions = stored.or_else(published).ok_or_else(not_found)?;
         let found = match version {
             Some(version) => versions
@@ -181,7 +188,7 @@ impl Service {
         found.cloned().ok_or_else(unknown)
     }
 
-    fn list_tags(&self, caller: &Caller, input: &Input) -> Answer {
+    fn list_tags(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         let parameters = lock(&self.parameters);
         let stored = parameters
             .get(&resource_key(caller, input)?)
@@ -190,7 +197,7 @@ impl Service {
         Ok(json!({"TagList": stored.description.tags.iter().map(tag).collect::<Vec<_>>()}))
     }
 
-    fn change_tags(&self, caller: &Caller, input: &Input) -> Answer {
+    fn change_tags(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         let mut parameters = lock(&self.parameters);
         let stored = parameters
             .get_mut(&resource_key(caller, input)?)
@@ -198,34 +205,37 @@ impl Service {
         let tags = &mut stored.description.tags;
         let removed = input.texts("TagKeys");
         tags.retain(|(key, _)| !removed.contains(&key.as_str()));
-        for (key, value) in given_tags(input) {
+        for (key, value) in request_tags(input) {
             tags.retain(|(known, _)| *known != key);
             tags.push((key, value));
         }
         Ok(json!({}))
     }
 
-    fn get_parameter(&self, caller: &Caller, input: &Input) -> Answer {
+    fn get_parameter(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         let name = input.required("Name")?;
         let found = self.find(caller, name)?;
-        Ok(json!({"Parameter": shown(caller, name, &found, input.flag("WithDecryption"))}))
+        Ok(json!({"Parameter": parameter_json(caller, name, &found, input.flag("WithDecryption"))}))
     }
 
-    fn get_parameters(&self, caller: &Caller, input: &Input) -> Answer {
+    fn get_parameters(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         let names = names(input)?;
         let (mut parameters, mut invalid) = (Vec::new(), Vec::new());
         for name in names {
             match self.find(caller, name) {
-                Ok(found) => {
-                    parameters.push(shown(caller, name, &found, input.flag("WithDecryption")))
-                }
+                Ok(found) => parameters.push(parameter_json(
+                    caller,
+                    name,
+                    &found,
+                    input.flag("WithDecryption"),
+                )),
                 Err(_) => invalid.push(name),
             }
         }
         Ok(json!({"Parameters": parameters, "InvalidParameters": invalid}))
     }
 
-    fn get_parameters_by_path(&self, caller: &Caller, input: &Input) -> Answer {
+    fn get_parameters_by_path(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         let path = input.required("Path")?;
         if !path.starts_with('/') {
             return Err(validation(
@@ -251,8 +261,8 @@ impl Service {
         let more = here.len() > limit;
         here.truncate(limit);
         let last = here.last().map(|((_, _, name), _)| name.clone());
-        let each = |((_, _, name), stored): &(&Key, &Stored)| {
-            Some(shown(
+        let each = |((_, _, name), stored): &(&ParameterKey, &StoredParameter)| {
+            Some(parameter_json(
                 caller,
                 name,
                 stored.versions.last()?,
@@ -267,7 +277,7 @@ impl Service {
     }
 
     /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DescribeParameters.html>
-    fn describe_parameters(&self, caller: &Caller, input: &Input) -> Answer {
+    fn describe_parameters(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         const MOST: usize = 50;
         let limit = input
             .number("MaxResults")
@@ -280,7 +290,7 @@ impl Service {
         let here = parameters
             .iter()
             .filter(|((account, region, name), stored)| {
-                let is_wanted = filters.iter().all(|filter| filter.fits(name, stored));
+                let is_wanted = filters.iter().all(|filter| filter.matches(name, stored));
                 *account == caller.account
                     && *region == caller.region
                     && name.as_str() > after
@@ -289,8 +299,8 @@ impl Service {
         let mut here: Vec<_> = here.take(limit + 1).collect();
         let more = here.len() > limit;
         here.truncate(limit);
-        let each = |((_, _, name), stored): &(&Key, &Stored)| {
-            let mut described = shown(caller, name, stored.versions.last()?, false);
+        let each = |((_, _, name), stored): &(&ParameterKey, &StoredParameter)| {
+            let mut described = parameter_json(caller, name, stored.versions.last()?, false);
             if let Some(members) = described.as_object_mut() {
                 members.remove("Value");
             }
@@ -324,15 +334,15 @@ impl Service {
         Ok(output)
     }
 
-    fn put_parameter(&self, clock: &Clock, caller: &Caller, input: &Input) -> Answer {
+    fn put_parameter(&self, clock: &Clock, caller: &Caller, input: &JsonInput) -> JsonResult {
         let (name, value) = (
             local_name(input.required("Name")?),
             input.required("Value")?,
         );
         check_name(name)?;
-        let standing = self.find(caller, name).ok().map(|found| found.kind);
-        let kind = match (input.text("Type"), standing) {
-            (Some(name), _) => Kind::named(name).ok_or_else(|| {
+        let existing = self.find(caller, name).ok().map(|found| found.kind);
+        let kind = match (input.text("Type"), existing) {
+            (Some(name), _) => ParameterType::named(name).ok_or_else(|| {
                 error(
                     "UnsupportedParameterType",
                     format!(
@@ -349,7 +359,7 @@ impl Service {
                 ));
             }
         };
-        if standing.is_some() && !input.flag("Overwrite") {
+        if existing.is_some() && !input.flag("Overwrite") {
             let message = "The parameter already exists. To overwrite this value, set the \
                 overwrite option in the request to true.";
             return Err(error("ParameterAlreadyExists", message));
@@ -364,15 +374,15 @@ impl Service {
                 tier: text("Tier"),
                 allowed_pattern: text("AllowedPattern"),
                 data_type: text("DataType"),
-                tags: given_tags(input),
+                tags: request_tags(input),
             };
             self.describe(caller, name, description);
         }
-        let is_advanced = tier == "Advanced" || value.chars().count() > STANDARD;
+        let is_advanced = tier == "Advanced" || value.chars().count() > MAX_STANDARD_LENGTH;
         Ok(json!({"Version": version, "Tier": if is_advanced { "Advanced" } else { "Standard" }}))
     }
 
-    fn delete_parameters(&self, caller: &Caller, input: &Input) -> Answer {
+    fn delete_parameters(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         let (deleted, invalid): (Vec<&str>, Vec<&str>) = names(input)?
             .into_iter()
             .partition(|name| self.delete(caller, local_name(name)));
@@ -381,7 +391,7 @@ impl Service {
 }
 
 /// What DescribeParameters lists.
-struct Filter {
+struct ParameterFilter {
     /// `Name`, `Type`, `Path`
     key: String,
     /// `Equals`, `BeginsWith`, `Contains`, `Recursive`, `OneLevel`
@@ -390,7 +400,7 @@ struct Filter {
 }
 
 /// `ParameterFilters`, and the older `Filters`, whose names are beginnings.
-fn filters(input: &Input) -> Result<Vec<Filter>, ServiceError> {
+fn filters(input: &JsonInput) -> Result<Vec<ParameterFilter>, ServiceError> {
     let list = |member: &str| {
         input
             .get(member)
@@ -418,7 +428,7 @@ fn filters(input: &Input) -> Result<Vec<Filter>, ServiceError> {
             ));
         }
         let option = json["Option"].as_str().unwrap_or(option).to_owned();
-        Ok(Filter {
+        Ok(ParameterFilter {
             key: key.to_owned(),
             option,
             values: texts(&json["Values"]),
@@ -432,8 +442,8 @@ fn filters(input: &Input) -> Result<Vec<Filter>, ServiceError> {
         .collect()
 }
 
-impl Filter {
-    fn fits(&self, name: &str, stored: &Stored) -> bool {
+impl ParameterFilter {
+    fn matches(&self, name: &str, stored: &StoredParameter) -> bool {
         let description = &stored.description;
         let any = |test: &dyn Fn(&str) -> bool| self.values.iter().any(|value| test(value));
         match self.key.as_str() {
@@ -469,7 +479,7 @@ impl Filter {
 }
 
 /// The tags that a call gives.
-pub(super) fn given_tags(input: &Input) -> Vec<(String, String)> {
+pub(super) fn request_tags(input: &JsonInput) -> Vec<(String, String)> {
     let tags = input
         .get("Tags")
         .and_then(Json::as_array)
@@ -485,7 +495,7 @@ pub(super) fn given_tags(input: &Input) -> Vec<(String, String)> {
 }
 
 /// The parameter that a call about tags names.
-fn resource_key(caller: &Caller, input: &Input) -> Result<Key, ServiceError> {
+fn resource_key(caller: &Caller, input: &JsonInput) -> Result<ParameterKey, ServiceError> {
     if input.required("ResourceType")? != "Parameter" {
         return Err(no_resource());
     }
@@ -496,16 +506,16 @@ fn no_resource() -> ServiceError {
     error("InvalidResourceId", "")
 }
 
-fn names(input: &Input) -> Result<Vec<&str>, ServiceError> {
+fn names(input: &JsonInput) -> Result<Vec<&str>, ServiceError> {
     let names = input.texts("Names");
-    if names.is_empty() || names.len() > NAMES {
-        let shown = names.join(", ");
+    if names.is_empty() || names.len() > MAX_NAMES {
+        let parameter_json = names.join(", ");
         return Err(validation(format!(
-            "1 validation error detected: Value '[{shown}]' at 'names' failed to satisfy \
+            "1 validation error detected: Value '[{parameter_json}]' at 'names' failed to satisfy \
              constraint: Member must have \
              length {} than or equal to {}",
             if names.is_empty() { "greater" } else { "less" },
-            if names.is_empty() { 1 } else { NAMES },
+            if names.is_empty() { 1 } else { MAX_NAMES },
         )));
     }
     Ok(names)
@@ -555,9 +565,9 @@ fn check_value(value: &str, tier: &str) -> Result<(), ServiceError> {
         ));
     }
     let most = if tier == "Standard" {
-        STANDARD
+        MAX_STANDARD_LENGTH
     } else {
-        ADVANCED
+        MAX_ADVANCED_LENGTH
     };
     if length > most {
         return Err(validation(format!(
@@ -584,7 +594,7 @@ fn local_name(name: &str) -> &str {
     }
 }
 
-fn key(caller: &Caller, name: &str) -> Key {
+fn key(caller: &Caller, name: &str) -> ParameterKey {
     (
         caller.account.clone(),
         caller.region.clone(),
@@ -596,7 +606,12 @@ fn not_found() -> ServiceError {
     error("ParameterNotFound", "")
 }
 
-fn shown(caller: &Caller, name: &str, parameter: &Parameter, decrypted: bool) -> Json {
+fn parameter_json(
+    caller: &Caller,
+    name: &str,
+    parameter: &ParameterVersion,
+    decrypted: bool,
+) -> Json {
     let name = local_name(name);
     let (name, selector) = name
         .split_once(':')
@@ -609,7 +624,7 @@ fn shown(caller: &Caller, name: &str, parameter: &Parameter, decrypted: bool) ->
     let partition = catalog::partition_of(&caller.region).name;
     let slash = if name.starts_with('/') { "" } else { "/" };
     let value = match parameter.kind {
-        Kind::SecureString if !decrypted => ciphertext(&parameter.value),
+        ParameterType::SecureString if !decrypted => ciphertext(&parameter.value),
         _ => parameter.value.clone(),
     };
     let mut output = json!({
@@ -617,7 +632,7 @@ fn shown(caller: &Caller, name: &str, parameter: &Parameter, decrypted: bool) ->
         "Type": parameter.kind.name(),
         "Value": value,
         "Version": parameter.version,
-        "LastModifiedDate": seconds(parameter.modified),
+        "LastModifiedDate": epoch_seconds(parameter.modified),
         "ARN": format!("arn:{partition}:ssm:{}:{account}:parameter{slash}{name}", caller.region),
         "DataType": if is_ami_path(name) { "aws:ec2:image" } else { "text" },
     });
@@ -628,7 +643,7 @@ fn shown(caller: &Caller, name: &str, parameter: &Parameter, decrypted: bool) ->
 }
 
 /// JSON services give time as seconds with a fraction.
-pub(super) fn seconds(time: Timestamp) -> f64 {
+pub(super) fn epoch_seconds(time: Timestamp) -> f64 {
     time.as_millisecond() as f64 / 1000.0
 }
 
@@ -638,7 +653,7 @@ fn ciphertext(value: &str) -> String {
 }
 
 /// A public parameter: an AMI ID that looks like one, the same whenever it is asked for.
-fn public(caller: &Caller, name: &str) -> Option<Parameter> {
+fn public_parameter(caller: &Caller, name: &str) -> Option<ParameterVersion> {
     let path = name.strip_prefix("/aws/service/")?;
     let ami = || {
         let hash = Md5::digest(format!("{}{name}", caller.region));
@@ -653,8 +668,8 @@ fn public(caller: &Caller, name: &str) -> Option<Parameter> {
         }
         false => return None,
     };
-    Some(Parameter {
-        kind: Kind::String,
+    Some(ParameterVersion {
+        kind: ParameterType::String,
         value,
         version: 1,
         modified: Timestamp::UNIX_EPOCH,
@@ -685,29 +700,29 @@ mod tests {
         }
     }
 
-    fn ask(service: &Service, action: &str, input: Json) -> Answer {
+    fn call_action(service: &ParameterStore, action: &str, input: Json) -> JsonResult {
         service.call(
             &Clock::new(1.0),
             &caller("us-east-1"),
             action,
-            &Input::of(input),
+            &JsonInput::of(input),
         )
     }
 
-    fn refused(answer: Answer) -> (String, String) {
+    fn refused(answer: JsonResult) -> (String, String) {
         let error = answer.unwrap_err();
         (error.code, error.message)
     }
 
     #[test]
     fn parameters_are_described_without_their_values() {
-        let service = Service::default();
+        let service = ParameterStore::default();
         for (name, kind) in [
             ("/a/b", "String"),
             ("/a/c/d", "StringList"),
             ("plain", "SecureString"),
         ] {
-            ask(
+            call_action(
                 &service,
                 "PutParameter",
                 json!({"Name": name, "Value": "x", "Type": kind}),
@@ -715,7 +730,7 @@ mod tests {
             .unwrap();
         }
         let check = |input: Json, expect: &[&str]| {
-            let found = ask(&service, "DescribeParameters", input.clone()).unwrap();
+            let found = call_action(&service, "DescribeParameters", input.clone()).unwrap();
             let found = found["Parameters"].as_array().unwrap();
             let names: Vec<_> = found
                 .iter()
@@ -741,11 +756,11 @@ mod tests {
             json!({"Filters": [{"Key": "Name", "Values": ["/a/c"]}]}),
             &["/a/c/d"],
         );
-        let page = ask(&service, "DescribeParameters", json!({"MaxResults": 2})).unwrap();
+        let page = call_action(&service, "DescribeParameters", json!({"MaxResults": 2})).unwrap();
         assert_eq!(page["NextToken"], "/a/c/d");
         check(json!({"NextToken": "/a/c/d"}), &["plain"]);
         assert_eq!(
-            refused(ask(
+            refused(call_action(
                 &service,
                 "DescribeParameters",
                 by("Colour", "Equals", "x")
@@ -757,8 +772,8 @@ mod tests {
 
     #[test]
     fn parameters_are_kept_by_account_and_region() {
-        let service = Service::default();
-        let put = |input| ask(&service, "PutParameter", input);
+        let service = ParameterStore::default();
+        let put = |input| call_action(&service, "PutParameter", input);
         assert_eq!(
             put(json!({"Name": "/a/b", "Value": "x", "Type": "String"})).unwrap(),
             json!({"Version": 1, "Tier": "Standard"})
@@ -771,7 +786,7 @@ mod tests {
             put(json!({"Name": "/a/b", "Value": "y", "Overwrite": true})).unwrap()["Version"],
             2
         );
-        let get = |name: &str| ask(&service, "GetParameter", json!({"Name": name}));
+        let get = |name: &str| call_action(&service, "GetParameter", json!({"Name": name}));
         let found = get("/a/b").unwrap();
         assert_eq!(found["Parameter"]["Value"], "y");
         assert_eq!(
@@ -793,7 +808,7 @@ mod tests {
         );
         assert_eq!(refused(get("/a/b:3")).0, "ParameterVersionNotFound");
         assert_eq!(service.parameter(&caller("eu-west-1"), "/a/b"), None);
-        let many = ask(&service, "GetParameters", json!({"Names": ["/a/b", "c"]})).unwrap();
+        let many = call_action(&service, "GetParameters", json!({"Names": ["/a/b", "c"]})).unwrap();
         assert_eq!(
             (
                 many["Parameters"][0]["Value"].clone(),
@@ -802,27 +817,31 @@ mod tests {
             (json!("y"), json!(["c"]))
         );
         assert_eq!(
-            ask(&service, "DeleteParameter", json!({"Name": "/a/b"})).unwrap(),
+            call_action(&service, "DeleteParameter", json!({"Name": "/a/b"})).unwrap(),
             json!({})
         );
         assert_eq!(
-            refused(ask(&service, "DeleteParameter", json!({"Name": "/a/b"}))),
+            refused(call_action(
+                &service,
+                "DeleteParameter",
+                json!({"Name": "/a/b"})
+            )),
             ("ParameterNotFound".into(), "".into())
         );
     }
 
     #[test]
-    fn secure_strings_are_shown_on_demand() {
-        let service = Service::default();
+    fn secure_strings_are_decrypted_on_request() {
+        let service = ParameterStore::default();
         service.put(
             &caller("us-east-1"),
             "p",
-            Kind::SecureString,
+            ParameterType::SecureString,
             "hush",
             Timestamp::UNIX_EPOCH,
         );
         let get = |decrypted: bool| {
-            let found = ask(
+            let found = call_action(
                 &service,
                 "GetParameter",
                 json!({"Name": "p", "WithDecryption": decrypted}),
@@ -836,12 +855,12 @@ mod tests {
 
     #[test]
     fn paths_are_listed_in_pages() {
-        let service = Service::default();
+        let service = ParameterStore::default();
         for n in 10..25 {
             service.put(
                 &caller("us-east-1"),
                 &format!("/a/p{n}"),
-                Kind::String,
+                ParameterType::String,
                 "v",
                 Timestamp::UNIX_EPOCH,
             );
@@ -849,19 +868,19 @@ mod tests {
         service.put(
             &caller("us-east-1"),
             "/a/deep/er",
-            Kind::String,
+            ParameterType::String,
             "v",
             Timestamp::UNIX_EPOCH,
         );
         service.put(
             &caller("us-east-1"),
             "/ab",
-            Kind::String,
+            ParameterType::String,
             "v",
             Timestamp::UNIX_EPOCH,
         );
         let page = |recursive: bool, token: &Json| {
-            let page = ask(
+            let page = call_action(
                 &service,
                 "GetParametersByPath",
                 json!({"Path": "/a/", "Recursive": recursive, "NextToken": token}),
@@ -879,9 +898,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn invalid_parameters_are_refused() {
         let check = |input: Json, code: &str, message: &str| {
-            let (found, said) = refused(ask(&Service::default(), "PutParameter", input.clone()));
+            let (found, said) = refused(call_action(
+                &ParameterStore::default(),
+                "PutParameter",
+                input.clone(),
+            ));
             assert_eq!(found, code, "{input}");
             assert!(said.starts_with(message), "{said}");
         };
@@ -926,8 +949,8 @@ mod tests {
             "1 validation error detected: Value null at 'name'",
         );
         assert_eq!(
-            refused(ask(
-                &Service::default(),
+            refused(call_action(
+                &ParameterStore::default(),
                 "GetParameters",
                 json!({"Names": []})
             ))
@@ -935,14 +958,19 @@ mod tests {
             "ValidationException"
         );
         assert_eq!(
-            refused(ask(&Service::default(), "DescribeOpsItems", json!({}))).0,
+            refused(call_action(
+                &ParameterStore::default(),
+                "DescribeOpsItems",
+                json!({})
+            ))
+            .0,
             "UnknownOperationException"
         );
     }
 
     #[test]
-    fn public_parameters_are_amis() {
-        let service = Service::default();
+    fn public_parameters_resolve_to_ami_ids() {
+        let service = ParameterStore::default();
         let value = |region: &str, name: &str| {
             service
                 .parameter(&caller(region), name)

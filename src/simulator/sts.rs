@@ -4,22 +4,23 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::caller::{Credential, issued_key};
-use super::cloudformation::{Answer, ServiceError};
-use super::query::{Form, parameter};
-use super::xml::Xml;
+use super::cloudformation::XmlResult;
+use super::error::ServiceError;
+use super::query::{QueryForm, parameter};
+use super::xml::XmlWriter;
 use super::{Caller, Cloud};
 use crate::catalog;
 
 /// How long a role's keys say that they last; nobody looks.
-const LASTS: std::time::Duration = std::time::Duration::from_secs(3600);
+const SESSION_DURATION: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// The answer to an action, or `None` where STS here has no such action.
-pub fn call(cloud: &Cloud, credential: &Credential, form: &Form) -> Option<Answer> {
+pub fn call(cloud: &Cloud, credential: &Credential, form: &QueryForm) -> Option<XmlResult> {
     match form.action.as_str() {
         "GetCallerIdentity" => Some(Ok(caller_identity(credential))),
         "AssumeRole" => Some(assume_role(cloud, form)),
         "GetSessionToken" => {
-            let mut xml = Xml::new();
+            let mut xml = XmlWriter::new();
             let arn = user_arn(&credential.caller);
             xml.element("Credentials", |xml| {
                 credentials(xml, cloud, &credential.caller.account, &arn)
@@ -49,14 +50,14 @@ fn caller_identity(credential: &Credential) -> String {
             "AIDASIMULATED00000000".to_owned(),
         ),
     };
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     xml.text("Arn", arn)
         .text("UserId", id)
         .text("Account", &credential.caller.account);
     xml.finish()
 }
 
-fn assume_role(cloud: &Cloud, form: &Form) -> Answer {
+fn assume_role(cloud: &Cloud, form: &QueryForm) -> XmlResult {
     let given = |name: &str| {
         parameter(&form.parameters, name)
             .filter(|value| !value.is_empty())
@@ -86,7 +87,7 @@ fn assume_role(cloud: &Cloud, form: &Form) -> Answer {
         return Err(invalid(format!("{role} is invalid")));
     };
     let arn = format!("arn:{partition}:sts::{account}:assumed-role/{name}/{session}");
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     xml.element("AssumedRoleUser", |xml| {
         xml.text("Arn", &arn)
             .text("AssumedRoleId", format!("AROASIMULATED00000000:{session}"));
@@ -96,8 +97,8 @@ fn assume_role(cloud: &Cloud, form: &Form) -> Answer {
 }
 
 /// Keys that say whose they are, so that nothing needs to be remembered of them.
-fn credentials(xml: &mut Xml, cloud: &Cloud, account: &str, arn: &str) {
-    let expires = cloud.clock.now() + LASTS;
+fn credentials(xml: &mut XmlWriter, cloud: &Cloud, account: &str, arn: &str) {
+    let expires = cloud.clock.now() + SESSION_DURATION;
     xml.text("AccessKeyId", issued_key(account))
         .text(
             "SecretAccessKey",
@@ -123,11 +124,11 @@ mod tests {
     use crate::simulator::clock::Clock;
     use crate::simulator::scenario::Scenario;
 
-    fn ask(
+    fn call_action(
         action: &str,
         parameters: &[(&str, &str)],
         session_token: Option<String>,
-    ) -> Option<Answer> {
+    ) -> Option<XmlResult> {
         let cloud = Cloud::new(Clock::new(1.0), Scenario::default());
         let caller = Caller {
             account: "111122223333".into(),
@@ -146,7 +147,7 @@ mod tests {
         call(
             &cloud,
             &credential,
-            &Form {
+            &QueryForm {
                 action: action.into(),
                 version: String::new(),
                 parameters,
@@ -155,8 +156,10 @@ mod tests {
     }
 
     #[test]
-    fn callers_are_told_who_they_are() {
-        let said = ask("GetCallerIdentity", &[], None).unwrap().unwrap();
+    fn callers_and_assumed_roles_are_identified() {
+        let said = call_action("GetCallerIdentity", &[], None)
+            .unwrap()
+            .unwrap();
         assert_eq!(
             said,
             "<Arn>arn:aws-cn:iam::111122223333:user/simulated</Arn><UserId>AIDASIMULATED00000000</UserId>\
@@ -166,7 +169,7 @@ mod tests {
             ("RoleArn", "arn:aws:iam::210987654321:role/path/Deploy"),
             ("RoleSessionName", "me"),
         ];
-        let assumed = ask("AssumeRole", &role, None).unwrap().unwrap();
+        let assumed = call_action("AssumeRole", &role, None).unwrap().unwrap();
         assert!(
             assumed.contains("<AccessKeyId>ASIA2109876543210SIM</AccessKeyId>"),
             "{assumed}"
@@ -179,19 +182,24 @@ mod tests {
             .next()
             .unwrap()
             .to_owned();
-        let said = ask("GetCallerIdentity", &[], Some(token)).unwrap().unwrap();
+        let said = call_action("GetCallerIdentity", &[], Some(token))
+            .unwrap()
+            .unwrap();
         assert!(
             said.starts_with("<Arn>arn:aws:sts::210987654321:assumed-role/Deploy/me</Arn>"),
             "{said}"
         );
-        assert_eq!(ask("GetFederationToken", &[], None), None);
+        assert_eq!(call_action("GetFederationToken", &[], None), None);
     }
 
     #[test]
     fn roles_are_named_by_arn() {
         let check = |role: &[(&str, &str)], message: &str| {
             assert_eq!(
-                ask("AssumeRole", role, None).unwrap().unwrap_err().message,
+                call_action("AssumeRole", role, None)
+                    .unwrap()
+                    .unwrap_err()
+                    .message,
                 message
             );
         };

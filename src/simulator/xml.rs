@@ -5,11 +5,11 @@ use std::fmt::Display;
 
 /// A document, or a part of one, being written.
 #[derive(Debug, Default)]
-pub struct Xml {
+pub struct XmlWriter {
     text: String,
 }
 
-impl Xml {
+impl XmlWriter {
     pub fn new() -> Self {
         Self::default()
     }
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_escaped_where_it_must_be() {
+    fn text_is_escaped() {
         let check = |text: &str, expect: &str| assert_eq!(escape(text), expect, "{text:?}");
         check("plain ü\n\t", "plain ü\n\t");
         check("a<b>&\"c\"", "a&lt;b&gt;&amp;&quot;c&quot;");
@@ -117,8 +117,8 @@ mod tests {
     }
 
     #[test]
-    fn elements_nest() {
-        let mut xml = Xml::new();
+    fn elements_can_be_nested() {
+        let mut xml = XmlWriter::new();
         xml.in_namespace("R", "http://x/", |xml| {
             xml.text("A", 1)
                 .optional("B", None::<&str>)

@@ -7,17 +7,17 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Operations.html>; the
 //! patterns are written as the service writes them.
 
-use super::request::Request;
+use super::request::QueryRequest;
 use super::{ServiceError, error};
 
 /// What a parameter must be.
 #[derive(Clone, Copy, Debug)]
-enum Rule {
+enum Constraint {
     Required,
     /// Characters.
     Length(usize, usize),
-    /// A name, or for [`Pattern::NameOrArn`] an ARN in its place.
-    Matches(Pattern),
+    /// A name, or for [`NamePattern::NameOrArn`] an ARN in its place.
+    Matches(NamePattern),
     OneOf(&'static [&'static str]),
     /// The items of a list.
     EachOneOf(&'static [&'static str]),
@@ -28,7 +28,7 @@ enum Rule {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Pattern {
+enum NamePattern {
     Name,
     StackNameOrArn,
     ChangeSetNameOrArn,
@@ -36,7 +36,7 @@ enum Pattern {
 }
 
 use crate::status::StackStatus;
-use Rule::{AtMost, Between, EachOneOf, Length, Matches, OneOf, Required};
+use Constraint::{AtMost, Between, EachOneOf, Length, Matches, OneOf, Required};
 
 /// The actions that have a stack's name or ARN under `StackName`, and need it.
 const BY_STACK: &[&str] = &[
@@ -97,12 +97,12 @@ const CAPABILITIES: &[&str] = &[
 const MAX_LENGTH: usize = usize::MAX;
 
 /// Actions, the parameter, and what it must be. A parameter that is absent breaks no rule but
-/// [`Rule::Required`].
-const RULES: &[(&[&str], &str, &[Rule])] = &[
+/// [`Constraint::Required`].
+const CONSTRAINTS: &[(&[&str], &str, &[Constraint])] = &[
     (
         &["CreateStack"],
         "StackName",
-        &[Required, Length(1, 128), Matches(Pattern::Name)],
+        &[Required, Length(1, 128), Matches(NamePattern::Name)],
     ),
     (
         BY_STACK,
@@ -110,18 +110,18 @@ const RULES: &[(&[&str], &str, &[Rule])] = &[
         &[
             Required,
             Length(1, MAX_LENGTH),
-            Matches(Pattern::StackNameOrArn),
+            Matches(NamePattern::StackNameOrArn),
         ],
     ),
     (
         OF_CHANGE_SET,
         "StackName",
-        &[Length(1, MAX_LENGTH), Matches(Pattern::StackNameOrArn)],
+        &[Length(1, MAX_LENGTH), Matches(NamePattern::StackNameOrArn)],
     ),
     (
         &["CreateChangeSet"],
         "ChangeSetName",
-        &[Required, Length(1, 128), Matches(Pattern::Name)],
+        &[Required, Length(1, 128), Matches(NamePattern::Name)],
     ),
     (
         OF_CHANGE_SET,
@@ -129,13 +129,13 @@ const RULES: &[(&[&str], &str, &[Rule])] = &[
         &[
             Required,
             Length(1, 1600),
-            Matches(Pattern::ChangeSetNameOrArn),
+            Matches(NamePattern::ChangeSetNameOrArn),
         ],
     ),
     (
         &["GetTemplate"],
         "ChangeSetName",
-        &[Length(1, 1600), Matches(Pattern::ChangeSetNameOrArn)],
+        &[Length(1, 1600), Matches(NamePattern::ChangeSetNameOrArn)],
     ),
     (&["CreateChangeSet"], "Description", &[Length(1, 1024)]),
     (&["CreateChangeSet"], "ClientToken", &[Length(1, 128)]),
@@ -188,7 +188,7 @@ const RULES: &[(&[&str], &str, &[Rule])] = &[
     (
         WITH_TOKEN,
         "ClientRequestToken",
-        &[Length(1, 128), Matches(Pattern::Token)],
+        &[Length(1, 128), Matches(NamePattern::Token)],
     ),
     (WITH_TEMPLATE, "TemplateBody", &[Length(1, MAX_LENGTH)]),
     (WITH_TEMPLATE, "TemplateURL", &[Length(1, 5120)]),
@@ -215,48 +215,52 @@ const RULES: &[(&[&str], &str, &[Rule])] = &[
 ///
 /// # Errors
 /// Everything that isn't as the model says, in one message.
-pub fn check(action: &str, request: &Request) -> Result<(), ServiceError> {
-    let rules = RULES
+pub fn check(action: &str, request: &QueryRequest) -> Result<(), ServiceError> {
+    let constraints = CONSTRAINTS
         .iter()
         .filter(|(actions, ..)| actions.contains(&action));
-    let mut broken: Vec<String> = rules
-        .flat_map(|(_, name, rules)| broken(request, name, rules))
+    let mut violations: Vec<String> = constraints
+        .flat_map(|(_, name, constraints)| violations_of(request, name, constraints))
         .collect();
     if MAKES_STACK.contains(&action) {
-        broken.extend(broken_tags(request));
+        violations.extend(tag_violations(request));
     }
-    refuse(&broken)
+    reject(&violations)
 }
 
 /// The common words for what the model doesn't allow.
-fn refuse(broken: &[String]) -> Result<(), ServiceError> {
-    let errors = if broken.len() == 1 { "error" } else { "errors" };
-    match broken {
+fn reject(violations: &[String]) -> Result<(), ServiceError> {
+    let errors = if violations.len() == 1 {
+        "error"
+    } else {
+        "errors"
+    };
+    match violations {
         [] => Ok(()),
-        broken => {
+        violations => {
             let message = format!(
                 "{} validation {errors} detected: {}",
-                broken.len(),
-                broken.join("; ")
+                violations.len(),
+                violations.join("; ")
             );
             Err(error("ValidationError", message))
         }
     }
 }
 
-fn broken(request: &Request, name: &str, rules: &[Rule]) -> Vec<String> {
+fn violations_of(request: &QueryRequest, name: &str, constraints: &[Constraint]) -> Vec<String> {
     let list = request.list(name);
     let text = request.text(name);
-    let at = camel(name);
-    let of_text = |value: &str, expect: String| said(&format!("'{value}'"), &at, &expect);
-    let of_list = |expect: String| said(&format!("'[{}]'", list.join(", ")), &at, &expect);
-    let one = |rule: &Rule| match (*rule, text) {
-        (Required, None) => Some(said("null", &at, "Member must not be null")),
+    let at = lower_camel(name);
+    let of_text = |value: &str, expect: String| violation(&format!("'{value}'"), &at, &expect);
+    let of_list = |expect: String| violation(&format!("'[{}]'", list.join(", ")), &at, &expect);
+    let one = |constraint: &Constraint| match (*constraint, text) {
+        (Required, None) => Some(violation("null", &at, "Member must not be null")),
         (Length(least, _), Some(text)) if text.chars().count() < least => {
-            Some(of_text(text, shorter(least)))
+            Some(of_text(text, min_length(least)))
         }
         (Length(_, most), Some(text)) if text.chars().count() > most => {
-            Some(of_text(text, longer(most)))
+            Some(of_text(text, max_length(most)))
         }
         (Matches(pattern), Some(text)) if !pattern.matches(text) => Some(of_text(
             text,
@@ -271,7 +275,7 @@ fn broken(request: &Request, name: &str, rules: &[Rule]) -> Vec<String> {
         (EachOneOf(values), _) if list.iter().any(|item| !values.contains(item)) => Some(of_list(
             format!("Member must satisfy constraint: [{}]", enum_values(values)),
         )),
-        (AtMost(most), _) if count(request, name) > most => Some(of_list(longer(most))),
+        (AtMost(most), _) if count(request, name) > most => Some(of_list(max_length(most))),
         (Between(least, _), Some(text))
             if number(text).is_some_and(|number| number < least.into()) =>
         {
@@ -290,42 +294,42 @@ fn broken(request: &Request, name: &str, rules: &[Rule]) -> Vec<String> {
         }
         _ => None,
     };
-    rules.iter().filter_map(one).collect()
+    constraints.iter().filter_map(one).collect()
 }
 
 /// Items of a list, which may be structures.
-fn count(request: &Request, name: &str) -> usize {
+fn count(request: &QueryRequest, name: &str) -> usize {
     request.list(name).len().max(request.structures(name).len())
 }
 
-fn broken_tags(request: &Request) -> Vec<String> {
-    let mut broken = Vec::new();
+fn tag_violations(request: &QueryRequest) -> Vec<String> {
+    let mut violations = Vec::new();
     for (index, tag) in request.structures("Tags").iter().enumerate() {
         for (member, most) in [("Key", 128), ("Value", 256)] {
-            let at = format!("tags.{}.member.{}", index + 1, camel(member));
+            let at = format!("tags.{}.member.{}", index + 1, lower_camel(member));
             let expect = match tag.get(member) {
                 None => Some(("null".to_owned(), "Member must not be null".to_owned())),
-                Some(&"") => Some(("''".to_owned(), shorter(1))),
+                Some(&"") => Some(("''".to_owned(), min_length(1))),
                 Some(text) if text.chars().count() > most => {
-                    Some((format!("'{text}'"), longer(most)))
+                    Some((format!("'{text}'"), max_length(most)))
                 }
                 Some(_) => None,
             };
-            broken.extend(expect.map(|(value, expect)| said(&value, &at, &expect)));
+            violations.extend(expect.map(|(value, expect)| violation(&value, &at, &expect)));
         }
     }
-    broken
+    violations
 }
 
-fn said(value: &str, at: &str, expect: &str) -> String {
+fn violation(value: &str, at: &str, expect: &str) -> String {
     format!("Value {value} at '{at}' failed to satisfy constraint: {expect}")
 }
 
-fn shorter(least: usize) -> String {
+fn min_length(least: usize) -> String {
     format!("Member must have length greater than or equal to {least}")
 }
 
-fn longer(most: usize) -> String {
+fn max_length(most: usize) -> String {
     format!("Member must have length less than or equal to {most}")
 }
 
@@ -342,7 +346,7 @@ fn number(text: &str) -> Option<i64> {
 
 /// `stackName` of `StackName`; `rollbackConfiguration.monitoringTimeInMinutes` of a member of a
 /// structure.
-fn camel(name: &str) -> String {
+fn lower_camel(name: &str) -> String {
     let lower = |part: &str| {
         let mut part = part.to_owned();
         part.get_mut(..1).map(str::make_ascii_lowercase);
@@ -351,7 +355,7 @@ fn camel(name: &str) -> String {
     name.split('.').map(lower).collect::<Vec<_>>().join(".")
 }
 
-impl Pattern {
+impl NamePattern {
     fn text(self) -> &'static str {
         match self {
             Self::Name => "[a-zA-Z][-a-zA-Z0-9]*",

@@ -22,10 +22,10 @@ mod engine;
 mod request;
 pub mod resource;
 mod revision;
-mod source;
 mod stack;
 mod stack_policy;
 mod state;
+mod template_source;
 mod world;
 
 use std::sync::Mutex;
@@ -33,49 +33,23 @@ use std::sync::Mutex;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
+use super::error::ServiceError;
 use super::{Caller, Cloud, lock};
 use engine::Engine;
-use request::Request;
-use state::{Export, State};
+use state::{CloudFormationState, Export};
+
+pub use request::QueryRequest;
 
 /// Stacks, change sets and exports of all accounts and regions.
 #[derive(Default)]
-pub struct Service {
-    state: Mutex<State>,
-}
-
-/// A call as awsQuery sends it: the action's name, and parameters by their dotted names
-/// (`Parameters.member.1.ParameterKey`).
-pub struct Call<'a> {
-    pub caller: &'a Caller,
-    pub action: &'a str,
-    pub parameters: &'a [(String, String)],
+pub struct CloudFormation {
+    state: Mutex<CloudFormationState>,
 }
 
 /// What the service answers: the XML inside of `<ActionResult>`, or an error.
-pub type Answer = Result<String, ServiceError>;
+pub type XmlResult = Result<String, ServiceError>;
 
-/// An error as the service words it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceError {
-    /// HTTP status.
-    pub status: u16,
-    /// `ValidationError`
-    pub code: String,
-    pub message: String,
-}
-
-impl ServiceError {
-    pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code: code.to_owned(),
-            message: message.into(),
-        }
-    }
-}
-
-impl Service {
+impl CloudFormation {
     /// Lets happen what is due by now, so that another service sees what stacks have made or
     /// deleted.
     pub fn catch_up(&self, cloud: &Cloud) {
@@ -89,7 +63,11 @@ impl Service {
         .catch_up();
     }
 
-    pub fn call(&self, cloud: &Cloud, call: &Call) -> Answer {
+    /// Carries out an action.
+    ///
+    /// # Errors
+    /// The error that the service answers, in its words.
+    pub fn call(&self, cloud: &Cloud, action: &str, request: &QueryRequest) -> XmlResult {
         let mut state = lock(&self.state);
         let now = cloud.clock.now();
         let mut engine = Engine {
@@ -98,26 +76,22 @@ impl Service {
             now,
         };
         engine.catch_up();
-        let request = Request {
-            caller: call.caller,
-            parameters: call.parameters,
-        };
-        constraints::check(call.action, &request)?;
-        match call.action {
-            "CreateStack" => engine.create_stack(&request),
-            "UpdateStack" => engine.update_stack(&request),
-            "DeleteStack" => engine.delete_stack(&request),
-            "UpdateTerminationProtection" => engine.update_termination_protection(&request),
-            "CreateChangeSet" => engine.create_change_set(&request),
-            "ExecuteChangeSet" => engine.execute_change_set(&request),
-            "DeleteChangeSet" => engine.delete_change_set(&request),
-            "CancelUpdateStack" => engine.cancel_update_stack(&request),
-            "ContinueUpdateRollback" => engine.continue_update_rollback(&request),
-            "RollbackStack" => engine.rollback_stack(&request),
-            "SetStackPolicy" => engine.set_stack_policy(&request),
-            "DetectStackDrift" => answer::detect_stack_drift(&mut engine, &request),
+        constraints::check(action, request)?;
+        match action {
+            "CreateStack" => engine.create_stack(request),
+            "UpdateStack" => engine.update_stack(request),
+            "DeleteStack" => engine.delete_stack(request),
+            "UpdateTerminationProtection" => engine.update_termination_protection(request),
+            "CreateChangeSet" => engine.create_change_set(request),
+            "ExecuteChangeSet" => engine.execute_change_set(request),
+            "DeleteChangeSet" => engine.delete_change_set(request),
+            "CancelUpdateStack" => engine.cancel_update_stack(request),
+            "ContinueUpdateRollback" => engine.continue_update_rollback(request),
+            "RollbackStack" => engine.rollback_stack(request),
+            "SetStackPolicy" => engine.set_stack_policy(request),
+            "DetectStackDrift" => answer::detect_stack_drift(&mut engine, request),
             action => {
-                answer::read(&engine, action, &request).unwrap_or_else(|| Err(unknown(action)))
+                answer::read(&engine, action, request).unwrap_or_else(|| Err(unknown(action)))
             }
         }
     }
@@ -147,10 +121,10 @@ impl Service {
         }
         .catch_up();
         let resources = state
-            .of(caller)
+            .stacks_of(caller)
             .flat_map(|(_, stack)| stack.resources.values());
-        let is_there = |it: &&stack::Resource| &*it.kind == kind && !it.is_deleted();
-        let shown = |it: &stack::Resource| {
+        let is_there = |it: &&stack::ResourceRecord| &*it.kind == kind && !it.is_deleted();
+        let shown = |it: &stack::ResourceRecord| {
             let properties = it
                 .properties
                 .iter()
@@ -181,7 +155,7 @@ impl Service {
         }
         .catch_up();
         let mut resources = state
-            .of(caller)
+            .stacks_of(caller)
             .flat_map(|(_, stack)| stack.resources.values());
         let found = resources
             .find(|it| &*it.kind == kind && it.physical_id.as_deref() == Some(physical_id))?;

@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::stack::{OnFailure, RollbackConfiguration, Settings};
+use super::stack::{OnFailure, RollbackConfiguration, StackSettings};
 use super::stack_policy::StackPolicy;
-use super::{ServiceError, error, invalid, source};
+use super::{ServiceError, error, invalid, template_source};
 use crate::simulator::{Caller, Cloud, query};
 
 /// The caller, and the parameters by their names.
 #[derive(Clone, Copy)]
-pub struct Request<'a> {
+pub struct QueryRequest<'a> {
     pub caller: &'a Caller,
     pub parameters: &'a [(String, String)],
 }
 
 /// A parameter of a stack as it is sent.
-pub struct Sent<'a> {
+pub struct RequestParameter<'a> {
     pub key: &'a str,
     pub value: Option<&'a str>,
     pub uses_previous: bool,
@@ -25,7 +25,7 @@ pub struct Sent<'a> {
 /// The types that a rollback trigger may have.
 const TRIGGERS: [&str; 2] = ["AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"];
 
-impl<'a> Request<'a> {
+impl<'a> QueryRequest<'a> {
     pub fn text(&self, name: &str) -> Option<&'a str> {
         query::parameter(self.parameters, name)
     }
@@ -92,8 +92,8 @@ impl<'a> Request<'a> {
             (Some(_), Some(_)) => Err(invalid(
                 "Only one of TemplateBody or TemplateUrl may be specified.",
             )),
-            (Some(body), None) => source::of_body(body).map(Some),
-            (None, Some(url)) => source::of_url(cloud, url).map(Some),
+            (Some(body), None) => template_source::from_body(body).map(Some),
+            (None, Some(url)) => template_source::from_url(cloud, url).map(Some),
             (None, None) => Ok(None),
         }
     }
@@ -125,18 +125,18 @@ impl<'a> Request<'a> {
                 )));
             }
             (Some(body), None) => body.to_owned(),
-            (None, Some(url)) => source::of_url(cloud, url)?,
+            (None, Some(url)) => template_source::from_url(cloud, url)?,
             (None, None) => return Ok(None),
         };
         let text = if text.is_empty() { "{}" } else { &text };
         StackPolicy::parse(text).map(Some)
     }
 
-    pub fn sent_parameters(&self) -> Vec<Sent<'a>> {
+    pub fn stack_parameters(&self) -> Vec<RequestParameter<'a>> {
         let sent = |members: BTreeMap<&'a str, &'a str>| {
             let key = *members.get("ParameterKey")?;
             let uses_previous = members.get("UsePreviousValue") == Some(&"true");
-            Some(Sent {
+            Some(RequestParameter {
                 key,
                 value: members.get("ParameterValue").copied(),
                 uses_previous,
@@ -151,7 +151,7 @@ impl<'a> Request<'a> {
     /// # Errors
     /// Two ways at once to say what becomes of a failed stack, reserved tags, a rollback trigger
     /// that is none.
-    pub fn settings(&self) -> Result<Settings, ServiceError> {
+    pub fn settings(&self) -> Result<StackSettings, ServiceError> {
         let on_failure = match self
             .text("OnFailure")
             .or_else(|| self.text("OnStackFailure"))
@@ -170,7 +170,7 @@ impl<'a> Request<'a> {
             .text("TimeoutInMinutes")
             .and_then(|minutes| minutes.parse().ok());
         let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
-        Ok(Settings {
+        Ok(StackSettings {
             tags: self.tags()?,
             capabilities: owned(self.list("Capabilities")),
             notification_arns: owned(self.list("NotificationARNs")),
@@ -218,7 +218,7 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// One of them isn't allowed.
-    pub fn allow_types<'t>(
+    pub fn check_resource_types<'t>(
         &self,
         kinds: impl IntoIterator<Item = &'t str>,
     ) -> Result<(), ServiceError> {
@@ -268,7 +268,7 @@ mod tests {
 
     fn check(
         parameters: &[(&str, &str)],
-        read: impl Fn(&Request) -> Option<ServiceError>,
+        read: impl Fn(&QueryRequest) -> Option<ServiceError>,
         expect: &str,
     ) {
         let caller = Caller {
@@ -277,7 +277,7 @@ mod tests {
         };
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let parameters: Vec<_> = parameters.iter().map(owned).collect();
-        let refused = read(&Request {
+        let refused = read(&QueryRequest {
             caller: &caller,
             parameters: &parameters,
         });
@@ -289,8 +289,8 @@ mod tests {
     }
 
     #[test]
-    fn what_no_stack_can_be_told_is_refused() {
-        let settings = |request: &Request| request.settings().err();
+    fn contradicting_settings_are_refused() {
+        let settings = |request: &QueryRequest| request.settings().err();
         check(
             &[("DisableRollback", "true"), ("OnFailure", "DELETE")],
             settings,
@@ -332,14 +332,16 @@ mod tests {
                 region: "us-east-1".to_owned(),
             };
             let parameters = [("ResourceTypes.member.1".to_owned(), pattern.to_owned())];
-            let request = Request {
+            let request = QueryRequest {
                 caller: &caller,
                 parameters: &parameters,
             };
             let refused = format!(
                 "Resource type {kind} is not allowed by parameter ResourceTypes [{pattern}]"
             );
-            let found = request.allow_types([kind]).map_err(|error| error.message);
+            let found = request
+                .check_resource_types([kind])
+                .map_err(|error| error.message);
             assert_eq!(found, if expect { Ok(()) } else { Err(refused) });
         };
         check("AWS::*", "AWS::SNS::Topic", true);

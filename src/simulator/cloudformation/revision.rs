@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::request::{Request, Sent};
+use super::request::{QueryRequest, RequestParameter};
 use super::resource::{self, Capability};
-use super::source::Source;
-use super::stack::{Stack, StackNumber};
-use super::state::State;
+use super::stack::{StackNumber, StackRecord};
+use super::state::CloudFormationState;
+use super::template_source::ParsedTemplate;
 use super::world::{
-    NO_EXPORT, Noted, Sight, Surroundings, is_failed_transform, is_unsupported_attribute,
+    ExternalReferences, NO_EXPORT, StackWorld, Visibility, is_failed_transform,
+    is_unsupported_attribute,
 };
 use super::{ServiceError, error, invalid};
 use crate::catalog;
@@ -29,22 +30,22 @@ use crate::yaml::Node;
 /// What a stack was last asked to be.
 #[derive(Clone)]
 pub struct Revision {
-    pub source: Arc<Source>,
+    pub source: Arc<ParsedTemplate>,
     /// Of the declared parameters, those that were given a value.
-    pub given: IndexMap<String, String>,
+    pub parameter_values: IndexMap<String, String>,
     /// Those whose values the simulator made up for the parent.
     made_up: BTreeSet<String>,
     /// As DescribeStacks shows them.
-    pub parameters: Vec<Shown>,
+    pub parameters: Vec<StackParameter>,
     /// SSM parameters' values when they were asked for.
-    stored: HashMap<String, String>,
+    ssm_values: HashMap<String, String>,
     /// The resources that exist, in the template's order, with what must be there before each.
     pub depends_on: IndexMap<String, Arc<[String]>>,
     pub imports: BTreeSet<String>,
 }
 
 #[derive(Clone)]
-pub struct Shown {
+pub struct StackParameter {
     pub key: String,
     pub value: String,
     /// What the SSM parameter that it names holds.
@@ -52,28 +53,28 @@ pub struct Shown {
 }
 
 /// A revision that would be accepted.
-pub struct Foreseen {
+pub struct EvaluatedRevision {
     pub revision: Revision,
     pub stack: template::Stack,
     /// Why the stack as a whole fails as soon as it is begun.
-    pub fails: Option<String>,
+    pub failure: Option<String>,
 }
 
 /// What is left of it once it is decided: a revision that is begun with.
 #[derive(Clone)]
-pub struct Begun {
+pub struct AcceptedRevision {
     pub revision: Revision,
-    /// As in [`Foreseen`].
-    pub fails: Option<String>,
+    /// As in [`EvaluatedRevision`].
+    pub failure: Option<String>,
     /// Physical IDs of existing resources that are taken over instead of created, by logical IDs.
     pub imports: BTreeMap<String, String>,
 }
 
-impl Foreseen {
-    pub fn begun(self) -> Begun {
-        Begun {
+impl EvaluatedRevision {
+    pub fn accept(self) -> AcceptedRevision {
+        AcceptedRevision {
             revision: self.revision,
-            fails: self.fails,
+            failure: self.failure,
             imports: BTreeMap::new(),
         }
     }
@@ -81,7 +82,7 @@ impl Foreseen {
 
 /// The stack that a revision is for.
 #[derive(Clone, Copy)]
-pub struct Target<'a> {
+pub struct RevisionTarget<'a> {
     pub caller: &'a Caller,
     pub name: &'a str,
     pub id: &'a str,
@@ -94,11 +95,11 @@ pub struct Target<'a> {
 ///
 /// # Errors
 /// A value that was never given is to be used again.
-pub fn given(
-    request: &Request,
+pub fn parameter_values(
+    request: &QueryRequest,
     previous: Option<&Revision>,
 ) -> Result<IndexMap<String, String>, ServiceError> {
-    let value = |sent: Sent| {
+    let value = |sent: RequestParameter| {
         if sent.uses_previous && sent.value.is_some_and(|value| !value.is_empty()) {
             let message =
                 "Cannot specify usePreviousValue as true and non empty value for a parameter";
@@ -107,7 +108,7 @@ pub fn given(
                 sent.key
             )));
         }
-        let value = match previous.and_then(|revision| revision.given.get(sent.key)) {
+        let value = match previous.and_then(|revision| revision.parameter_values.get(sent.key)) {
             Some(value) if sent.uses_previous => Some(value.clone()),
             // The default goes on to count.
             None if sent.uses_previous && previous.is_some() => None,
@@ -124,7 +125,7 @@ pub fn given(
         Ok(value.map(|value| (sent.key.to_owned(), value)))
     };
     let sent = request
-        .sent_parameters()
+        .stack_parameters()
         .into_iter()
         .map(value)
         .collect::<Result<Vec<_>, _>>()?;
@@ -136,52 +137,52 @@ pub fn given(
 /// # Errors
 /// What CloudFormation refuses at once: mistakes in the template, values that aren't allowed, types
 /// that the region hasn't, capabilities that aren't acknowledged.
-pub fn foresee(
+pub fn evaluate_revision(
     cloud: &Cloud,
-    state: &State,
-    target: Target,
-    source: &Arc<Source>,
-    given: IndexMap<String, String>,
+    state: &CloudFormationState,
+    target: RevisionTarget,
+    source: &Arc<ParsedTemplate>,
+    parameter_values: IndexMap<String, String>,
     capabilities: &[String],
-) -> Result<Foreseen, ServiceError> {
+) -> Result<EvaluatedRevision, ServiceError> {
     let stack = target.number.map(|number| state.stack(number));
-    let surroundings = surroundings(cloud, state, target.caller, &source.template, stack, None);
-    foresee_in(surroundings, target, source, given, capabilities)
+    let world = stack_world(cloud, state, target.caller, &source.template, stack, None);
+    evaluate_in_world(world, target, source, parameter_values, capabilities)
 }
 
-/// [`foresee`] for a nested stack that is about to be created or updated. `made_up` are the
+/// [`evaluate_revision`] for a nested stack that is about to be created or updated. `made_up` are the
 /// parameters whose values the simulator made up.
 ///
 /// # Errors
-/// As for [`foresee`].
-pub fn foresee_nested(
+/// As for [`evaluate_revision`].
+pub fn evaluate_nested_revision(
     cloud: &Cloud,
-    state: &State,
-    target: Target,
-    source: &Arc<Source>,
-    given: IndexMap<String, String>,
+    state: &CloudFormationState,
+    target: RevisionTarget,
+    source: &Arc<ParsedTemplate>,
+    parameter_values: IndexMap<String, String>,
     made_up: &BTreeSet<String>,
     capabilities: &[String],
-) -> Result<Foreseen, ServiceError> {
+) -> Result<EvaluatedRevision, ServiceError> {
     let stack = target.number.map(|number| state.stack(number));
-    let surroundings = surroundings(cloud, state, target.caller, &source.template, stack, None);
-    let surroundings = Surroundings {
+    let world = stack_world(cloud, state, target.caller, &source.template, stack, None);
+    let world = StackWorld {
         is_nested: true,
         made_up: Cow::Borrowed(made_up),
-        ..surroundings
+        ..world
     };
-    foresee_in(surroundings, target, source, given, capabilities)
+    evaluate_in_world(world, target, source, parameter_values, capabilities)
 }
 
-fn foresee_in(
-    surroundings: Surroundings,
-    target: Target,
-    source: &Arc<Source>,
-    given: IndexMap<String, String>,
+fn evaluate_in_world(
+    world: StackWorld,
+    target: RevisionTarget,
+    source: &Arc<ParsedTemplate>,
+    parameter_values: IndexMap<String, String>,
     capabilities: &[String],
-) -> Result<Foreseen, ServiceError> {
+) -> Result<EvaluatedRevision, ServiceError> {
     let template = &source.template;
-    let place = place(
+    let environment = stack_environment(
         target.caller,
         target.name,
         target.id,
@@ -189,185 +190,193 @@ fn foresee_in(
     );
     let evaluator = Evaluator::new(
         template,
-        &place,
-        &givens(&given, &surroundings),
-        &surroundings,
+        &environment,
+        &evaluator_parameters(&parameter_values, &world),
+        &world,
     );
     let depends_on = depends_on(&evaluator);
-    let mut foreseen = evaluator.stack();
-    let made_up = surroundings.made_up.clone().into_owned();
-    let Noted { stored, imports } = surroundings.noted.take();
-    if !foreseen.failures.is_empty() {
-        let sight = Sight {
+    let mut evaluated = evaluator.stack();
+    let made_up = world.made_up.clone().into_owned();
+    let ExternalReferences {
+        ssm_values,
+        imports,
+    } = world.references.take();
+    if !evaluated.failures.is_empty() {
+        let visibility = Visibility {
             hides_made_up: true,
-            ..surroundings.sight
+            ..world.visibility
         };
-        let surroundings = Surroundings {
-            sight,
-            ..surroundings
+        let world = StackWorld {
+            visibility,
+            ..world
         };
         let evaluator = Evaluator::new(
             template,
-            &place,
-            &givens(&given, &surroundings),
-            &surroundings,
+            &environment,
+            &evaluator_parameters(&parameter_values, &world),
+            &world,
         );
-        foreseen.failures = evaluator.stack().failures;
+        evaluated.failures = evaluator.stack().failures;
     }
-    refuse_macros(&foreseen)?;
-    let fails = refuse(&foreseen.failures, &template.root)?;
-    refuse_types(&foreseen, &target.caller.region)?;
-    refuse_capabilities(&foreseen, template, capabilities)?;
-    let parameters = shown(template, &given, &stored);
+    check_macros(&evaluated)?;
+    let failure = check_failures(&evaluated.failures, &template.root)?;
+    check_types(&evaluated, &target.caller.region)?;
+    check_capabilities(&evaluated, template, capabilities)?;
+    let parameters = stack_parameters(template, &parameter_values, &ssm_values);
     let revision = Revision {
         source: source.clone(),
-        given,
+        parameter_values,
         made_up,
         parameters,
-        stored,
+        ssm_values,
         depends_on,
         imports,
     };
-    Ok(Foreseen {
+    Ok(EvaluatedRevision {
         revision,
-        stack: foreseen,
-        fails,
+        stack: evaluated,
+        failure,
     })
 }
 
 /// A revision that was accepted before, with the exports as they are now.
-pub fn with_exports(cloud: &Cloud, state: &State, number: StackNumber, begun: Begun) -> Begun {
+pub fn with_current_exports(
+    cloud: &Cloud,
+    state: &CloudFormationState,
+    number: StackNumber,
+    accepted: AcceptedRevision,
+) -> AcceptedRevision {
     let stack = state.stack(number);
-    let Begun {
+    let AcceptedRevision {
         mut revision,
-        fails,
+        failure,
         imports: taken_over,
-    } = begun;
-    let otherwise = fails.filter(|reason| !reason.starts_with(NO_EXPORT));
+    } = accepted;
+    let otherwise = failure.filter(|reason| !reason.starts_with(NO_EXPORT));
     let template = &revision.source.template;
-    let place = place(
+    let environment = stack_environment(
         &stack.owner,
         &stack.name,
         &stack.id,
         &stack.settings.notification_arns,
     );
-    let surroundings = surroundings(
+    let world = stack_world(
         cloud,
         state,
         &stack.owner,
         template,
         Some(stack),
-        Some(&revision.stored),
+        Some(&revision.ssm_values),
     );
     let evaluated = Evaluator::new(
         template,
-        &place,
-        &givens(&revision.given, &surroundings),
-        &surroundings,
+        &environment,
+        &evaluator_parameters(&revision.parameter_values, &world),
+        &world,
     )
     .stack();
     let missing = evaluated
         .failures
         .into_iter()
         .find(|it| it.message.starts_with(NO_EXPORT));
-    let imports = surroundings.noted.take().imports;
+    let imports = world.references.take().imports;
     revision.imports = imports;
-    Begun {
+    AcceptedRevision {
         revision,
-        fails: missing.map(|it| it.message).or(otherwise),
+        failure: missing.map(|it| it.message).or(otherwise),
         imports: taken_over,
     }
 }
 
 /// Asks the evaluator of a stack as it is now; none for a stack that was never begun.
-pub fn now<T>(
+pub fn evaluate_current<T>(
     cloud: &Cloud,
-    state: &State,
+    state: &CloudFormationState,
     number: StackNumber,
     ask: impl FnOnce(&Evaluator) -> T,
 ) -> Option<T> {
     let revision = state.stack(number).revision.as_ref()?;
-    Some(evaluate(
+    Some(with_evaluator(
         cloud,
         state,
         number,
         revision,
-        Sight::default(),
+        Visibility::default(),
         |evaluator| ask(&evaluator),
     ))
 }
 
 /// The same where everything that the simulator makes up is unknown.
-pub fn without_made_up<T>(
+pub fn evaluate_without_made_up<T>(
     cloud: &Cloud,
-    state: &State,
+    state: &CloudFormationState,
     number: StackNumber,
     ask: impl FnOnce(&Evaluator) -> T,
 ) -> Option<T> {
     let revision = state.stack(number).revision.as_ref()?;
-    let sight = Sight {
+    let visibility = Visibility {
         hides_made_up: true,
-        ..Sight::default()
+        ..Visibility::default()
     };
-    Some(evaluate(
+    Some(with_evaluator(
         cloud,
         state,
         number,
         revision,
-        sight,
+        visibility,
         |evaluator| ask(&evaluator),
     ))
 }
 
 /// The same, where a failure that hangs on something made up counts for nothing: the answer then
 /// has unknown values.
-pub fn certain<T, F>(
+pub fn evaluate_leniently<T, F>(
     cloud: &Cloud,
-    state: &State,
+    state: &CloudFormationState,
     number: StackNumber,
     ask: impl Fn(&Evaluator) -> Result<T, F>,
 ) -> Option<Result<T, F>> {
-    match now(cloud, state, number, &ask) {
-        Some(Err(_)) => without_made_up(cloud, state, number, ask),
+    match evaluate_current(cloud, state, number, &ask) {
+        Some(Err(_)) => evaluate_without_made_up(cloud, state, number, ask),
         answer => answer,
     }
 }
 
 /// Asks the evaluator of a revision that a stack has or may get.
-pub fn evaluate<T>(
+pub fn with_evaluator<T>(
     cloud: &Cloud,
-    state: &State,
+    state: &CloudFormationState,
     number: StackNumber,
     revision: &Revision,
-    sight: Sight,
+    visibility: Visibility,
     ask: impl FnOnce(Evaluator) -> T,
 ) -> T {
     let stack = state.stack(number);
     let template = &revision.source.template;
-    let place = place(
+    let environment = stack_environment(
         &stack.owner,
         &stack.name,
         &stack.id,
         &stack.settings.notification_arns,
     );
-    let surroundings = surroundings(
+    let world = stack_world(
         cloud,
         state,
         &stack.owner,
         template,
         Some(stack),
-        Some(&revision.stored),
+        Some(&revision.ssm_values),
     );
-    let surroundings = Surroundings {
-        sight,
+    let world = StackWorld {
+        visibility,
         made_up: Cow::Borrowed(&revision.made_up),
-        ..surroundings
+        ..world
     };
     ask(Evaluator::new(
         template,
-        &place,
-        &givens(&revision.given, &surroundings),
-        &surroundings,
+        &environment,
+        &evaluator_parameters(&revision.parameter_values, &world),
+        &world,
     ))
 }
 
@@ -403,28 +412,28 @@ impl Revision {
             .iter()
             .find(|it| it.key == key)?;
         let value = self
-            .given
+            .parameter_values
             .get(key)
             .cloned()
             .or_else(|| parameter.default_text())?;
-        let stored = self
-            .stored
+        let ssm_values = self
+            .ssm_values
             .get(&value)
             .filter(|_| parameter.kind.starts_with("AWS::SSM::Parameter::Value<"));
-        Some((value, stored))
+        Some((value, ssm_values))
     }
 }
 
-fn surroundings<'a>(
+fn stack_world<'a>(
     cloud: &'a Cloud,
-    state: &'a State,
+    state: &'a CloudFormationState,
     caller: &'a Caller,
     template: &'a Template,
-    stack: Option<&'a Stack>,
-    stored: Option<&'a HashMap<String, String>>,
-) -> Surroundings<'a> {
+    stack: Option<&'a StackRecord>,
+    ssm_values: Option<&'a HashMap<String, String>>,
+) -> StackWorld<'a> {
     let is_nested = stack.is_some_and(|stack| stack.nested_in.is_some());
-    Surroundings {
+    StackWorld {
         cloud,
         state,
         caller,
@@ -432,13 +441,13 @@ fn surroundings<'a>(
         stack,
         is_nested,
         made_up: Cow::Owned(BTreeSet::new()),
-        sight: Sight::default(),
-        stored,
-        noted: RefCell::default(),
+        visibility: Visibility::default(),
+        ssm_values,
+        references: RefCell::default(),
     }
 }
 
-fn place(caller: &Caller, name: &str, id: &str, notification_arns: &[String]) -> Place {
+fn stack_environment(caller: &Caller, name: &str, id: &str, notification_arns: &[String]) -> Place {
     let partition = catalog::partition_of(&caller.region);
     Place {
         account_id: Some(caller.account.clone()),
@@ -449,9 +458,9 @@ fn place(caller: &Caller, name: &str, id: &str, notification_arns: &[String]) ->
     }
 }
 
-fn givens(given: &IndexMap<String, String>, surroundings: &Surroundings) -> Givens {
+fn evaluator_parameters(parameter_values: &IndexMap<String, String>, world: &StackWorld) -> Givens {
     let one = |(key, value): (&String, &String)| {
-        let is_hidden = surroundings.sight.hides_made_up && surroundings.made_up.contains(key);
+        let is_hidden = world.visibility.hides_made_up && world.made_up.contains(key);
         let unknown = || Unknown::launched(format!("parameter {key}")).into();
         let value = if is_hidden {
             unknown()
@@ -466,7 +475,7 @@ fn givens(given: &IndexMap<String, String>, surroundings: &Surroundings) -> Give
             },
         )
     };
-    given.iter().map(one).collect()
+    parameter_values.iter().map(one).collect()
 }
 
 fn depends_on(evaluator: &Evaluator) -> IndexMap<String, Arc<[String]>> {
@@ -479,24 +488,29 @@ fn depends_on(evaluator: &Evaluator) -> IndexMap<String, Arc<[String]>> {
 /// Callers get the first failure. Some show only when the stack is begun, and their message is
 /// returned: a macro that fails, of which what else fails may be the consequence; a missing export;
 /// an attribute that a type lacks.
-fn refuse(failures: &[Failure], root: &Node) -> Result<Option<String>, ServiceError> {
+fn check_failures(failures: &[Failure], root: &Node) -> Result<Option<String>, ServiceError> {
     let transform = failures
         .iter()
         .find(|failure| is_failed_transform(&failure.message));
     if let Some(failure) = transform {
         return Ok(Some(failure.message.clone()));
     }
-    let is_late =
+    let is_deferred =
         |message: &str| message.starts_with(NO_EXPORT) || is_unsupported_attribute(message);
-    match failures.iter().find(|failure| !is_late(&failure.message)) {
+    match failures
+        .iter()
+        .find(|failure| !is_deferred(&failure.message))
+    {
         Some(failure) => Err(invalid(failure.message.clone())),
-        None => Ok(failures.first().map(|failure| late(failure, root))),
+        None => Ok(failures
+            .first()
+            .map(|failure| deferred_message(failure, root))),
     }
 }
 
 /// The message of a failure that shows when the stack is begun; the service names the place of an
 /// attribute.
-fn late(failure: &Failure, root: &Node) -> String {
+fn deferred_message(failure: &Failure, root: &Node) -> String {
     let message = &failure.message;
     match is_unsupported_attribute(message)
         .then(|| path_to(root, failure.at.at))
@@ -526,22 +540,22 @@ fn path_to(node: &Node, at: Position) -> Option<String> {
     below.or_else(|| (node.at == at && node.is_scalar()).then(String::new))
 }
 
-const UNRUNNABLE: &str = "the simulator can't run ";
+const UNSUPPORTED_MACRO: &str = "the simulator can't run ";
 
 /// Whether a stack was refused only since the simulator has no macros.
-pub fn is_unrunnable(message: &str) -> bool {
-    message.starts_with(UNRUNNABLE)
+pub fn is_unsupported_macro(message: &str) -> bool {
+    message.starts_with(UNSUPPORTED_MACRO)
 }
 
 /// Macros run in an account, as Lambda functions; there is none here to run them.
-fn refuse_macros(stack: &template::Stack) -> Result<(), ServiceError> {
+fn check_macros(stack: &template::Stack) -> Result<(), ServiceError> {
     match &stack.macros_of_aws {
-        Some(unknown) => Err(invalid(format!("{UNRUNNABLE}{unknown}"))),
+        Some(unknown) => Err(invalid(format!("{UNSUPPORTED_MACRO}{unknown}"))),
         None => Ok(()),
     }
 }
 
-fn refuse_types(stack: &template::Stack, region: &str) -> Result<(), ServiceError> {
+fn check_types(stack: &template::Stack, region: &str) -> Result<(), ServiceError> {
     let kinds = stack.resources.values().map(|it| it.kind.as_str());
     let mut unknown: Vec<&str> = kinds
         .filter(|kind| catalog::is_unrecognized(region, kind))
@@ -556,7 +570,7 @@ fn refuse_types(stack: &template::Stack, region: &str) -> Result<(), ServiceErro
     }
 }
 
-fn refuse_capabilities(
+fn check_capabilities(
     stack: &template::Stack,
     template: &Template,
     acknowledged: &[String],
@@ -596,18 +610,18 @@ pub fn required_capabilities(stack: &template::Stack, template: &Template) -> Ve
     required
 }
 
-fn shown(
+fn stack_parameters(
     template: &Template,
-    given: &IndexMap<String, String>,
-    stored: &HashMap<String, String>,
-) -> Vec<Shown> {
+    parameter_values: &IndexMap<String, String>,
+    ssm_values: &HashMap<String, String>,
+) -> Vec<StackParameter> {
     let one = |parameter: &template::Parameter| {
-        let value = given
+        let value = parameter_values
             .get(&parameter.key)
             .cloned()
             .or_else(|| parameter.default_text())?;
         let is_stored = parameter.kind.starts_with("AWS::SSM::Parameter::Value<");
-        let resolved = stored.get(&value).filter(|_| is_stored).cloned();
+        let resolved = ssm_values.get(&value).filter(|_| is_stored).cloned();
         let hidden = |text: String| {
             if parameter.no_echo {
                 MASK.to_owned()
@@ -615,7 +629,7 @@ fn shown(
                 text
             }
         };
-        Some(Shown {
+        Some(StackParameter {
             key: parameter.key.clone(),
             value: hidden(value),
             resolved: resolved.map(hidden),

@@ -8,19 +8,19 @@ use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::change_set::ChangeSet;
-use super::engine::{Before, Operation};
+use super::change_set::ChangeSetRecord;
+use super::engine::{StackOperation, StackSnapshot};
+use super::resource::ResourceProperties;
 use super::revision::Revision;
 use super::stack_policy::StackPolicy;
 use crate::simulator::Caller;
 use crate::status::{ResourceStatus, StackStatus};
-use crate::template::Value;
 
-/// The number under which [`super::state::State`] keeps a stack, deleted ones included.
+/// The number under which [`super::state::CloudFormationState`] keeps a stack, deleted ones included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StackNumber(pub usize);
 
-pub struct Stack {
+pub struct StackRecord {
     /// ARN.
     pub id: Arc<str>,
     pub name: Arc<str>,
@@ -32,25 +32,25 @@ pub struct Stack {
     pub hidden_until: Option<Timestamp>,
     pub status: StackStatus,
     pub reason: Option<String>,
-    pub settings: Settings,
+    pub settings: StackSettings,
     /// None as long as it is in review.
     pub revision: Option<Revision>,
-    pub resources: IndexMap<String, Resource>,
-    pub outputs: Vec<Output>,
+    pub resources: IndexMap<String, ResourceRecord>,
+    pub outputs: Vec<StackOutput>,
     /// Exports of other stacks that it uses.
     pub imports: BTreeSet<String>,
     /// Oldest first.
-    pub events: Vec<Event>,
+    pub events: Vec<EventRecord>,
     /// The moment of the last event, of this stack or of one that it has heard of: its next one is
     /// later.
-    pub latest: Timestamp,
+    pub last_event_at: Timestamp,
     /// What is being done with it.
-    pub operation: Option<Operation>,
+    pub operation: Option<StackOperation>,
     /// By their IDs, executed ones included.
-    pub change_sets: IndexMap<String, ChangeSet>,
+    pub change_sets: IndexMap<String, ChangeSetRecord>,
     /// The one that was executed last.
     pub change_set_id: Option<String>,
-    pub nested_in: Option<NestedIn>,
+    pub nested_in: Option<ParentStack>,
     /// Which resources updates may touch.
     pub policy: Option<StackPolicy>,
     /// The policy of the update that is under way, where it has one of its own.
@@ -58,9 +58,9 @@ pub struct Stack {
     /// What has been done with it, oldest first; never empty once it has an event.
     pub operations: Vec<OperationRecord>,
     /// Of a failed update, or of a rollback that has failed: what there was before.
-    pub unsettled: Option<Box<Before>>,
+    pub rollback_target: Option<Box<StackSnapshot>>,
     /// Logical IDs of resources that the rollback to be continued leaves as they are.
-    pub skipped: BTreeSet<String>,
+    pub skipped_resources: BTreeSet<String>,
     /// The last time that somebody looked for drift.
     pub drift: Option<DriftDetection>,
     /// The token of the last call that began something, and that call's action.
@@ -72,7 +72,7 @@ pub struct Stack {
 pub struct OperationRecord {
     pub id: Uuid,
     pub kind: OperationKind,
-    pub begun: Timestamp,
+    pub started: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl OperationKind {
     }
 
     /// The operation that a stack's new status begins.
-    fn begun_by(status: &StackStatus, before: &StackStatus) -> Option<Self> {
+    fn started_by(status: &StackStatus, before: &StackStatus) -> Option<Self> {
         Some(match status {
             StackStatus::ReviewInProgress => Self::CreateChangeSet,
             StackStatus::CreateInProgress => Self::CreateStack,
@@ -125,7 +125,7 @@ impl OperationKind {
 
 /// What a stack was told besides its template and parameters.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
+pub struct StackSettings {
     pub tags: Vec<(String, String)>,
     pub capabilities: Vec<String>,
     pub notification_arns: Vec<String>,
@@ -157,33 +157,33 @@ pub enum OnFailure {
 
 /// The stack that a nested one belongs to, and as which of its resources.
 #[derive(Clone, Debug)]
-pub struct NestedIn {
+pub struct ParentStack {
     pub parent: StackNumber,
     pub root: StackNumber,
     pub logical_id: String,
 }
 
 #[derive(Clone, Debug)]
-pub struct Resource {
+pub struct ResourceRecord {
     /// `AWS::SNS::Topic`
     pub kind: Arc<str>,
     /// Absent until its service has begun to make it.
     pub physical_id: Option<Arc<str>>,
     /// Absent before its first event.
     pub status: Option<ResourceStatus>,
-    pub reason: Option<Reason>,
+    pub reason: Option<StatusReason>,
     pub changed: Timestamp,
-    pub properties: Arc<IndexMap<String, Value>>,
+    pub properties: Arc<ResourceProperties>,
     pub deletion_policy: Option<String>,
     pub update_replace_policy: Option<String>,
     /// Logical IDs of those that must outlive it.
     pub depends_on: Arc<[String]>,
-    /// Of an `AWS::CloudFormation::Stack`.
+    /// Of an `AWS::CloudFormation::StackRecord`.
     pub child: Option<StackNumber>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Output {
+pub struct StackOutput {
     pub key: String,
     pub value: String,
     pub description: Option<String>,
@@ -194,7 +194,7 @@ pub struct Output {
 
 /// There are many of them, so they share what they can.
 #[derive(Clone, Debug)]
-pub struct Event {
+pub struct EventRecord {
     pub id: Uuid,
     pub at: Timestamp,
     /// The ID of the operation that it belongs to.
@@ -203,18 +203,18 @@ pub struct Event {
     pub physical_id: Option<Arc<str>>,
     pub kind: Arc<str>,
     pub status: ResourceStatus,
-    pub reason: Option<Reason>,
+    pub reason: Option<StatusReason>,
     /// What a resource is made of.
-    pub properties: Option<Arc<IndexMap<String, Value>>>,
+    pub properties: Option<Arc<ResourceProperties>>,
     pub token: Option<Arc<str>>,
 }
 
-pub type Reason = Cow<'static, str>;
+pub type StatusReason = Cow<'static, str>;
 
 /// The type of a stack in a stack, and of stacks themselves in their events.
 pub const STACK: &str = "AWS::CloudFormation::Stack";
 
-impl Stack {
+impl StackRecord {
     pub fn is_deleted(&self) -> bool {
         self.status == StackStatus::DeleteComplete
     }
@@ -224,20 +224,20 @@ impl Stack {
     }
 
     /// The stack's own state, with an event that says so.
-    pub fn becomes(&mut self, status: StackStatus, reason: Option<String>, at: Timestamp) {
-        let at = self.next_moment(at);
-        if let Some(kind) = OperationKind::begun_by(&status, &self.status) {
+    pub fn set_status(&mut self, status: StackStatus, reason: Option<String>, at: Timestamp) {
+        let at = self.next_event_time(at);
+        if let Some(kind) = OperationKind::started_by(&status, &self.status) {
             self.operations.push(OperationRecord {
                 id: Uuid::new_v4(),
                 kind,
-                begun: at,
+                started: at,
             });
         }
         self.status = status.clone();
         self.reason.clone_from(&reason);
         self.change_sets
             .values_mut()
-            .for_each(|change_set| change_set.follow(&status));
+            .for_each(|change_set| change_set.update_execution(&status));
         if status.is_terminal() {
             self.policy_during_update = None;
         }
@@ -252,7 +252,7 @@ impl Stack {
             }
             _ => {}
         }
-        let event = Event {
+        let event = EventRecord {
             id: Uuid::new_v4(),
             at,
             operation: self.operation_id(),
@@ -260,7 +260,7 @@ impl Stack {
             physical_id: Some(self.id.clone()),
             kind: Arc::from(STACK),
             status: ResourceStatus::from(&status),
-            reason: reason.map(Reason::Owned),
+            reason: reason.map(StatusReason::Owned),
             properties: None,
             token: self.token.as_ref().map(|(token, _)| token.clone()),
         };
@@ -269,27 +269,27 @@ impl Stack {
 
     /// The moment of the next event: no two of a stack have the same time stamp, which is in
     /// milliseconds.
-    fn next_moment(&mut self, at: Timestamp) -> Timestamp {
-        let is_later = at.as_millisecond() > self.latest.as_millisecond();
-        self.latest = match is_later {
+    fn next_event_time(&mut self, at: Timestamp) -> Timestamp {
+        let is_later = at.as_millisecond() > self.last_event_at.as_millisecond();
+        self.last_event_at = match is_later {
             true => at,
             false => self
-                .latest
+                .last_event_at
                 .checked_add(SignedDuration::from_millis(1))
                 .unwrap_or(at),
         };
-        self.latest
+        self.last_event_at
     }
 
     /// A resource's state, with an event that says so.
-    pub fn resource_becomes(
+    pub fn set_resource_status(
         &mut self,
         id: &str,
         status: ResourceStatus,
-        reason: Option<Reason>,
+        reason: Option<StatusReason>,
         at: Timestamp,
     ) {
-        let at = self.next_moment(at);
+        let at = self.next_event_time(at);
         let Some(resource) = self.resources.get_mut(id) else {
             return;
         };
@@ -297,7 +297,7 @@ impl Stack {
         resource.reason.clone_from(&reason);
         resource.changed = at;
         let operation = self.operations.last().map(|it| it.id).unwrap_or_default();
-        self.events.push(event_of(
+        self.events.push(resource_event(
             Arc::from(id),
             resource,
             status,
@@ -308,7 +308,7 @@ impl Stack {
     }
 
     /// The policy that counts for an update that is under way.
-    pub fn policy_in_force(&self) -> Option<&StackPolicy> {
+    pub fn effective_policy(&self) -> Option<&StackPolicy> {
         self.policy_during_update.as_ref().or(self.policy.as_ref())
     }
 
@@ -319,17 +319,17 @@ impl Stack {
 
     /// An event of a resource that the stack has no more, since it was replaced or removed.
     /// CloudFormation shows no properties in it.
-    pub fn tell_of(
+    pub fn record_removed_resource(
         &mut self,
         id: &str,
-        resource: &Resource,
+        resource: &ResourceRecord,
         status: ResourceStatus,
-        reason: Option<Reason>,
+        reason: Option<StatusReason>,
         at: Timestamp,
     ) {
-        let at = self.next_moment(at);
+        let at = self.next_event_time(at);
         let operation = self.operation_id();
-        let event = event_of(
+        let event = resource_event(
             Arc::from(id),
             resource,
             status,
@@ -337,14 +337,14 @@ impl Stack {
             at,
             (operation, self.token.as_ref()),
         );
-        self.events.push(Event {
+        self.events.push(EventRecord {
             properties: None,
             ..event
         });
     }
 }
 
-impl Resource {
+impl ResourceRecord {
     pub fn has_status(&self, status: &ResourceStatus) -> bool {
         self.status.as_ref() == Some(status)
     }
@@ -354,12 +354,12 @@ impl Resource {
     }
 
     /// Whether the stack no longer has it: it is deleted, or retained by itself.
-    pub fn has_left(&self) -> bool {
+    pub fn is_removed(&self) -> bool {
         self.is_deleted() || self.has_status(&ResourceStatus::DeleteSkipped)
     }
 }
 
-impl Event {
+impl EventRecord {
     /// Whether it is about the stack, and not about a resource of it.
     pub fn is_of_stack_itself(&self) -> bool {
         &*self.kind == STACK
@@ -375,25 +375,30 @@ impl Event {
         match self.is_of_stack_itself() {
             true => self.id.to_string(),
             false if self.properties.is_none() => format!("{}-{}", self.logical_id, self.id),
-            false => format!("{}-{}-{}", self.logical_id, self.status, moment(self.at)),
+            false => format!(
+                "{}-{}-{}",
+                self.logical_id,
+                self.status,
+                format_timestamp(self.at)
+            ),
         }
     }
 }
 
 /// A moment as CloudFormation writes it, to the millisecond.
-pub fn moment(at: Timestamp) -> String {
+pub fn format_timestamp(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
-fn event_of(
+fn resource_event(
     logical_id: Arc<str>,
-    resource: &Resource,
+    resource: &ResourceRecord,
     status: ResourceStatus,
-    reason: Option<Reason>,
+    reason: Option<StatusReason>,
     at: Timestamp,
     (operation, token): (Uuid, Option<&(Arc<str>, &'static str)>),
-) -> Event {
-    Event {
+) -> EventRecord {
+    EventRecord {
         id: Uuid::new_v4(),
         at,
         operation,

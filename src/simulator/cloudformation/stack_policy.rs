@@ -6,28 +6,28 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::{ServiceError, invalid};
-use crate::simulator::scenario::matches;
+use crate::simulator::scenario::matches_wildcard;
 
 /// A policy as it was set.
 #[derive(Clone, Debug)]
 pub struct StackPolicy {
     pub text: Arc<str>,
-    statements: Vec<Statement>,
+    statements: Vec<StackPolicyStatement>,
 }
 
 #[derive(Clone, Debug)]
-struct Statement {
+struct StackPolicyStatement {
     allows: bool,
-    actions: Names,
+    actions: NameMatch,
     /// `LogicalResourceId/Database`, with wildcards.
-    resources: Names,
+    resources: NameMatch,
     /// Resource types with wildcards; any where there are none.
     kinds: Vec<String>,
 }
 
 /// Those that are meant, or all but those.
 #[derive(Clone, Debug)]
-struct Names {
+struct NameMatch {
     names: Vec<String>,
     are_excluded: bool,
 }
@@ -86,10 +86,14 @@ impl StackPolicy {
             return None;
         }
         let resource = format!("LogicalResourceId/{logical_id}");
-        let concerns = |it: &&Statement| {
-            it.actions.mean(action.name())
-                && it.resources.mean(&resource)
-                && (it.kinds.is_empty() || it.kinds.iter().any(|pattern| matches(pattern, kind)))
+        let concerns = |it: &&StackPolicyStatement| {
+            it.actions.includes(action.name())
+                && it.resources.includes(&resource)
+                && (it.kinds.is_empty()
+                    || it
+                        .kinds
+                        .iter()
+                        .any(|pattern| matches_wildcard(pattern, kind)))
         };
         let denying = self
             .statements
@@ -108,13 +112,16 @@ impl StackPolicy {
     }
 }
 
-impl Names {
-    fn mean(&self, name: &str) -> bool {
-        self.names.iter().any(|pattern| matches(pattern, name)) != self.are_excluded
+impl NameMatch {
+    fn includes(&self, name: &str) -> bool {
+        self.names
+            .iter()
+            .any(|pattern| matches_wildcard(pattern, name))
+            != self.are_excluded
     }
 }
 
-fn statement(json: &Json) -> Option<Statement> {
+fn statement(json: &Json) -> Option<StackPolicyStatement> {
     let allows = match json.get("Effect")?.as_str()? {
         "Allow" => true,
         "Deny" => false,
@@ -141,7 +148,7 @@ fn statement(json: &Json) -> Option<Statement> {
                 .collect()
         }
     };
-    (is_anybody && known).then_some(Statement {
+    (is_anybody && known).then_some(StackPolicyStatement {
         allows,
         actions,
         resources,
@@ -149,13 +156,13 @@ fn statement(json: &Json) -> Option<Statement> {
     })
 }
 
-fn names(json: &Json, key: &str, negated: &str) -> Option<Names> {
+fn names(json: &Json, key: &str, negated: &str) -> Option<NameMatch> {
     let found = match (json.get(key), json.get(negated)) {
-        (Some(names), None) => Names {
+        (Some(names), None) => NameMatch {
             names: texts(names),
             are_excluded: false,
         },
-        (None, Some(names)) => Names {
+        (None, Some(names)) => NameMatch {
             names: texts(names),
             are_excluded: true,
         },
@@ -181,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_policy_is_refused() {
+    fn malformed_policies_are_refused() {
         let check = |text: &str, is_valid: bool| {
             assert_eq!(StackPolicy::parse(text).is_ok(), is_valid, "{text}")
         };
@@ -207,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_wins_and_silence_denies() {
+    fn explicit_denials_win_and_unlisted_actions_are_denied() {
         use UpdateAction::{Delete, Modify, Replace};
         let policy = r#"{"Statement": [
             {"Effect": "Allow", "Action": "Update:Modify", "Principal": "*", "Resource": "*"},

@@ -7,30 +7,30 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::engine::Step;
-use super::source::Sources;
-use super::stack::{Resource, Stack, StackNumber};
+use super::engine::ScheduledAction;
+use super::stack::{ResourceRecord, StackNumber, StackRecord};
+use super::template_source::TemplateCache;
 use super::{ServiceError, invalid};
 use crate::catalog::partition_of;
 use crate::simulator::Caller;
 
 #[derive(Default)]
-pub struct State {
-    stacks: Vec<Stack>,
+pub struct CloudFormationState {
+    stacks: Vec<StackRecord>,
     /// By account, region and name: those that aren't deleted.
     names: HashMap<(String, String, String), StackNumber>,
     ids: HashMap<Arc<str>, StackNumber>,
-    queue: BinaryHeap<Reverse<Due>>,
+    queue: BinaryHeap<Reverse<QueueEntry>>,
     sequence: u64,
-    pub sources: Sources,
+    pub templates: TemplateCache,
     /// By account, region and name.
     pub exports: BTreeMap<(String, String, String), Export>,
     /// Names that no second resource may have: account, region (empty for global types), type and
     /// name, and the stack whose resource has it.
-    pub taken: HashMap<(String, String, String, String), Arc<str>>,
+    pub reserved_names: HashMap<(String, String, String, String), Arc<str>>,
     /// Account, region, type and physical ID of resources that stacks have retained when they were
     /// deleted.
-    left: HashSet<(String, String, String, String)>,
+    retained: HashSet<(String, String, String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -42,45 +42,45 @@ pub struct Export {
 
 /// Something that happens at its time.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Due {
+pub struct QueueEntry {
     pub at: Timestamp,
     /// What is planned first happens first.
     sequence: u64,
     pub stack: StackNumber,
     /// The operation that it is part of: with another one under way, it doesn't happen.
     pub operation: u64,
-    pub step: Step,
+    pub action: ScheduledAction,
 }
 
-impl State {
-    pub fn stack(&self, number: StackNumber) -> &Stack {
+impl CloudFormationState {
+    pub fn stack(&self, number: StackNumber) -> &StackRecord {
         &self.stacks[number.0]
     }
 
-    pub fn stack_mut(&mut self, number: StackNumber) -> &mut Stack {
+    pub fn stack_mut(&mut self, number: StackNumber) -> &mut StackRecord {
         &mut self.stacks[number.0]
     }
 
-    pub fn add(&mut self, stack: Stack) -> StackNumber {
+    pub fn add_stack(&mut self, stack: StackRecord) -> StackNumber {
         let number = StackNumber(self.stacks.len());
         self.ids.insert(stack.id.clone(), number);
         self.names
-            .insert(name_of(&stack.owner, &stack.name), number);
+            .insert(stack_key(&stack.owner, &stack.name), number);
         self.stacks.push(stack);
         number
     }
 
     /// A deleted stack is known by its ID alone.
-    pub fn forget_name(&mut self, number: StackNumber) {
+    pub fn release_name(&mut self, number: StackNumber) {
         let stack = &self.stacks[number.0];
-        self.names.remove(&name_of(&stack.owner, &stack.name));
+        self.names.remove(&stack_key(&stack.owner, &stack.name));
     }
 
     /// The stack of that name, or of that ID, deleted or not.
     pub fn find(&self, caller: &Caller, name_or_id: &str) -> Option<StackNumber> {
         let found = match name_or_id.starts_with("arn:") {
             true => self.ids.get(name_or_id),
-            false => self.names.get(&name_of(caller, name_or_id)),
+            false => self.names.get(&stack_key(caller, name_or_id)),
         };
         found
             .copied()
@@ -89,13 +89,17 @@ impl State {
 
     /// # Errors
     /// CloudFormation's words for a stack that isn't there.
-    pub fn found(&self, caller: &Caller, name_or_id: &str) -> Result<StackNumber, ServiceError> {
+    pub fn find_required(
+        &self,
+        caller: &Caller,
+        name_or_id: &str,
+    ) -> Result<StackNumber, ServiceError> {
         let missing = || invalid(format!("Stack with id {name_or_id} does not exist"));
         self.find(caller, name_or_id).ok_or_else(missing)
     }
 
     /// A caller's stacks, the newest first.
-    pub fn of(&self, caller: &Caller) -> impl Iterator<Item = (StackNumber, &Stack)> {
+    pub fn stacks_of(&self, caller: &Caller) -> impl Iterator<Item = (StackNumber, &StackRecord)> {
         let numbered = self
             .stacks
             .iter()
@@ -106,7 +110,7 @@ impl State {
     }
 
     /// The ID of the stack that has exported something.
-    pub fn exporter(&self, owner: &Caller, export: &Export) -> Arc<str> {
+    pub fn exporting_stack_id(&self, owner: &Caller, export: &Export) -> Arc<str> {
         let seeded = || {
             let (partition, region, account) = (
                 partition_of(&owner.region).name,
@@ -127,43 +131,51 @@ impl State {
     /// Whether a stack of the caller's has a resource with this physical ID.
     pub fn has_resource(&self, caller: &Caller, physical_id: &str) -> bool {
         let mut resources = self
-            .of(caller)
+            .stacks_of(caller)
             .flat_map(|(_, stack)| stack.resources.values());
-        let is_gone = |it: &Resource| it.has_left();
-        resources.any(|it| it.physical_id.as_deref() == Some(physical_id) && !is_gone(it))
+        let is_removed = |it: &ResourceRecord| it.is_removed();
+        resources.any(|it| it.physical_id.as_deref() == Some(physical_id) && !is_removed(it))
     }
 
     /// A resource continues to exist without its stack.
-    pub fn leave(&mut self, owner: &Caller, resource: &Resource) {
+    pub fn record_retained(&mut self, owner: &Caller, resource: &ResourceRecord) {
         if let Some(physical_id) = resource.physical_id.as_deref() {
-            self.left.insert(left(owner, &resource.kind, physical_id));
+            self.retained
+                .insert(resource_key(owner, &resource.kind, physical_id));
         }
     }
 
     /// Whether a stack has left this resource.
-    pub fn has_left(&self, owner: &Caller, kind: &str, physical_id: &str) -> bool {
-        self.left.contains(&left(owner, kind, physical_id))
+    pub fn has_retained(&self, owner: &Caller, kind: &str, physical_id: &str) -> bool {
+        self.retained
+            .contains(&resource_key(owner, kind, physical_id))
     }
 
-    pub fn plan(&mut self, at: Timestamp, stack: StackNumber, operation: u64, step: Step) {
+    pub fn schedule(
+        &mut self,
+        at: Timestamp,
+        stack: StackNumber,
+        operation: u64,
+        action: ScheduledAction,
+    ) {
         self.sequence += 1;
-        self.queue.push(Reverse(Due {
+        self.queue.push(Reverse(QueueEntry {
             at,
             sequence: self.sequence,
             stack,
             operation,
-            step,
+            action,
         }));
     }
 
     /// What has to happen next, if its time has come.
-    pub fn due(&mut self, now: Timestamp) -> Option<Due> {
+    pub fn pop_due(&mut self, now: Timestamp) -> Option<QueueEntry> {
         self.queue.peek().filter(|next| next.0.at <= now)?;
         self.queue.pop().map(|next| next.0)
     }
 
     /// A number that no operation has had.
-    pub fn next_operation(&mut self) -> u64 {
+    pub fn next_operation_number(&mut self) -> u64 {
         self.sequence += 1;
         self.sequence
     }
@@ -173,14 +185,14 @@ impl State {
         &'s self,
         caller: &'s Caller,
         export: &'s str,
-    ) -> impl Iterator<Item = &'s Stack> {
-        self.of(caller)
+    ) -> impl Iterator<Item = &'s StackRecord> {
+        self.stacks_of(caller)
             .map(|(_, stack)| stack)
             .filter(move |stack| !stack.is_deleted() && stack.imports.contains(export))
     }
 }
 
-fn left(owner: &Caller, kind: &str, physical_id: &str) -> (String, String, String, String) {
+fn resource_key(owner: &Caller, kind: &str, physical_id: &str) -> (String, String, String, String) {
     (
         owner.account.clone(),
         owner.region.clone(),
@@ -189,6 +201,6 @@ fn left(owner: &Caller, kind: &str, physical_id: &str) -> (String, String, Strin
     )
 }
 
-fn name_of(owner: &Caller, name: &str) -> (String, String, String) {
+fn stack_key(owner: &Caller, name: &str) -> (String, String, String) {
     (owner.account.clone(), owner.region.clone(), name.to_owned())
 }

@@ -9,36 +9,36 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::resource::{self, Facts};
-use super::stack::Stack;
-use super::state::State;
-use crate::simulator::s3::Missing;
-use crate::simulator::scenario::{Phase, ResourceFacts};
+use super::resource::{self, DeclaredResource};
+use super::stack::StackRecord;
+use super::state::CloudFormationState;
+use crate::simulator::s3::ObjectNotFound;
+use crate::simulator::scenario::{ResourceFacts, ResourcePhase};
 use crate::simulator::{Caller, Cloud, ec2, ssm};
 use crate::template::{Nested, Template, Unknown, Value, World};
 use crate::yaml::{self, Node};
 
 /// The world of one stack, at this moment.
-pub struct Surroundings<'a> {
+pub struct StackWorld<'a> {
     pub cloud: &'a Cloud,
-    pub state: &'a State,
+    pub state: &'a CloudFormationState,
     pub caller: &'a Caller,
     pub template: &'a Template,
     /// None before it is created.
-    pub stack: Option<&'a Stack>,
+    pub stack: Option<&'a StackRecord>,
     pub is_nested: bool,
     /// Parameters whose values the simulator made up for the parent.
     pub made_up: Cow<'a, BTreeSet<String>>,
     /// Before anything happens, values that are stored are taken as they are now, and noted; later
     /// those count.
-    pub stored: Option<&'a HashMap<String, String>>,
-    pub sight: Sight<'a>,
-    pub noted: RefCell<Noted>,
+    pub ssm_values: Option<&'a HashMap<String, String>>,
+    pub visibility: Visibility<'a>,
+    pub references: RefCell<ExternalReferences>,
 }
 
 /// What an evaluation may know of the stack's resources.
 #[derive(Clone, Copy, Default)]
-pub struct Sight<'a> {
+pub struct Visibility<'a> {
     /// Resources that are about to be replaced: what they give isn't known yet.
     pub replaced: Option<&'a BTreeSet<String>>,
     /// No attribute of any resource is known.
@@ -49,9 +49,9 @@ pub struct Sight<'a> {
 
 /// What the evaluation asked for.
 #[derive(Default)]
-pub struct Noted {
+pub struct ExternalReferences {
     /// Values of SSM parameters, by the name that was asked for.
-    pub stored: HashMap<String, String>,
+    pub ssm_values: HashMap<String, String>,
     pub imports: BTreeSet<String>,
 }
 
@@ -69,10 +69,10 @@ pub fn is_unsupported_attribute(message: &str) -> bool {
     message.starts_with("Resource type ") && message.contains(" does not support attribute {")
 }
 
-impl Surroundings<'_> {
-    fn resource(&self, logical_id: &str) -> Option<&super::stack::Resource> {
+impl StackWorld<'_> {
+    fn resource(&self, logical_id: &str) -> Option<&super::stack::ResourceRecord> {
         if self
-            .sight
+            .visibility
             .replaced
             .is_some_and(|replaced| replaced.contains(logical_id))
         {
@@ -84,8 +84,12 @@ impl Surroundings<'_> {
             .filter(|resource| !resource.is_deleted())
     }
 
-    fn facts<'f>(&'f self, logical_id: &'f str, resource: &'f super::stack::Resource) -> Facts<'f> {
-        Facts {
+    fn declared<'f>(
+        &'f self,
+        logical_id: &'f str,
+        resource: &'f super::stack::ResourceRecord,
+    ) -> DeclaredResource<'f> {
+        DeclaredResource {
             account: &self.caller.account,
             region: &self.caller.region,
             stack_name: self.stack.map(|stack| &*stack.name).unwrap_or_default(),
@@ -96,20 +100,20 @@ impl Surroundings<'_> {
     }
 
     /// A value, or that it isn't known where it is made up and that counts.
-    fn unless_made_up(
+    fn value_unless_made_up(
         &self,
         value: &str,
         is_made_up: bool,
         what: impl FnOnce() -> String,
     ) -> Value {
-        if is_made_up && self.sight.hides_made_up {
+        if is_made_up && self.visibility.hides_made_up {
             Unknown::launched(what()).into()
         } else {
             Value::text(value)
         }
     }
 
-    fn declared_kind(&self, logical_id: &str) -> Option<&str> {
+    fn declared_type(&self, logical_id: &str) -> Option<&str> {
         Some(
             &self
                 .template
@@ -165,7 +169,7 @@ impl Surroundings<'_> {
 }
 
 /// An attribute that the scenario gives. The data of a wait condition are JSON as text.
-fn given(kind: &str, value: &Json) -> Value {
+fn scenario_value(kind: &str, value: &Json) -> Value {
     match value {
         Json::Object(_) if kind == "AWS::CloudFormation::WaitCondition" => {
             Value::text(value.to_string())
@@ -174,11 +178,13 @@ fn given(kind: &str, value: &Json) -> Value {
         Json::Bool(value) => Value::Bool(*value),
         Json::Number(value) => Value::Number(value.clone()),
         Json::String(text) => Value::text(text.as_str()),
-        Json::Array(items) => Value::List(items.iter().map(|item| given("", item)).collect()),
+        Json::Array(items) => {
+            Value::List(items.iter().map(|item| scenario_value("", item)).collect())
+        }
         Json::Object(entries) => Value::Map(
             entries
                 .iter()
-                .map(|(key, entry)| (key.clone(), given("", entry)))
+                .map(|(key, entry)| (key.clone(), scenario_value("", entry)))
                 .collect(),
         ),
     }
@@ -195,7 +201,7 @@ fn bootstrap_version(name: &str) -> Option<&'static str> {
     (!qualifier.is_empty() && !qualifier.contains('/')).then_some(NEW_ENOUGH_FOR_ALL)
 }
 
-impl World for Surroundings<'_> {
+impl World for StackWorld<'_> {
     fn is_made_up(&self, parameter: &str) -> bool {
         self.made_up.contains(parameter)
     }
@@ -208,9 +214,9 @@ impl World for Surroundings<'_> {
         let Some((resource, id)) = found else {
             return Ok(Unknown::launched(what()).into());
         };
-        let is_made_up =
-            resource.child.is_none() && resource::has_made_up_id(&self.facts(logical_id, resource));
-        Ok(self.unless_made_up(id, is_made_up, what))
+        let is_made_up = resource.child.is_none()
+            && resource::has_made_up_id(&self.declared(logical_id, resource));
+        Ok(self.value_unless_made_up(id, is_made_up, what))
     }
 
     fn attribute(&self, logical_id: &str, attribute: &str) -> Result<Value, String> {
@@ -218,11 +224,11 @@ impl World for Surroundings<'_> {
             || Ok(Unknown::launched(format!("attribute {attribute} of {logical_id}")).into());
         let found = self
             .resource(logical_id)
-            .filter(|_| !self.sight.hides_attributes);
+            .filter(|_| !self.visibility.hides_attributes);
         let Some((resource, physical_id)) =
             found.and_then(|it| Some((it, it.physical_id.as_deref()?)))
         else {
-            return match self.declared_kind(logical_id) {
+            return match self.declared_type(logical_id) {
                 Some(kind)
                     if resource::is_checked_by_service(kind)
                         && !resource::has_attribute(kind, attribute) =>
@@ -246,33 +252,35 @@ impl World for Surroundings<'_> {
             };
             let child = self.state.stack(child);
             return match child.outputs.iter().find(|found| found.key == output) {
-                Some(found) => Ok(self.unless_made_up(&found.value, found.is_made_up, || {
-                    format!("output {output} of nested stack {logical_id}")
-                })),
+                Some(found) => Ok(self.value_unless_made_up(
+                    &found.value,
+                    found.is_made_up,
+                    || format!("output {output} of nested stack {logical_id}"),
+                )),
                 None if child.is_busy() => unknown(),
                 None => Err(unsupported()),
             };
         }
-        let facts = self.facts(logical_id, resource);
-        let about = ResourceFacts {
-            account: facts.account,
-            region: facts.region,
-            stack: facts.stack_name,
+        let declared = self.declared(logical_id, resource);
+        let facts = ResourceFacts {
+            account: declared.account,
+            region: declared.region,
+            stack: declared.stack_name,
             logical_id,
-            resource_type: facts.kind,
-            phase: Phase::Create,
+            resource_type: declared.kind,
+            phase: ResourcePhase::Create,
         };
-        if let Some(value) = self.cloud.scenario.attribute(&about, attribute) {
-            return Ok(given(facts.kind, value));
+        if let Some(value) = self.cloud.scenario.attribute(&facts, attribute) {
+            return Ok(scenario_value(declared.kind, value));
         }
         let is_there = resource::has_attribute(&resource.kind, attribute);
-        if self.sight.hides_made_up
+        if self.visibility.hides_made_up
             && is_there
-            && resource::is_made_up_attribute(&facts, physical_id, attribute)
+            && resource::is_made_up_attribute(&declared, physical_id, attribute)
         {
             return unknown();
         }
-        resource::attribute(&facts, physical_id, attribute)
+        resource::attribute(&declared, physical_id, attribute)
     }
 
     fn availability_zones(&self, region: &str) -> Result<Value, String> {
@@ -295,7 +303,7 @@ impl World for Surroundings<'_> {
             .exports
             .get(&key)
             .ok_or_else(|| format!("{NO_EXPORT}{name} found."))?;
-        self.noted.borrow_mut().imports.insert(name.to_owned());
+        self.references.borrow_mut().imports.insert(name.to_owned());
         let outputs = export
             .stack
             .into_iter()
@@ -303,7 +311,7 @@ impl World for Surroundings<'_> {
         let is_made_up = outputs
             .filter(|it| it.export_name.as_deref() == Some(name))
             .any(|it| it.is_made_up);
-        Ok(self.unless_made_up(&export.value, is_made_up, || format!("export {name}")))
+        Ok(self.value_unless_made_up(&export.value, is_made_up, || format!("export {name}")))
     }
 
     fn stack_output(
@@ -329,7 +337,7 @@ impl World for Surroundings<'_> {
             .find(|found| found.key == output);
         found
             .map(|found| {
-                self.unless_made_up(&found.value, found.is_made_up, || {
+                self.value_unless_made_up(&found.value, found.is_made_up, || {
                     format!("output {output} of stack {stack}")
                 })
             })
@@ -337,7 +345,7 @@ impl World for Surroundings<'_> {
     }
 
     fn ssm_parameter(&self, name: &str, is_list: bool) -> Result<Value, String> {
-        if let Some(value) = self.stored.and_then(|stored| stored.get(name)) {
+        if let Some(value) = self.ssm_values.and_then(|ssm_values| ssm_values.get(name)) {
             return Ok(Value::text(value.as_str()));
         }
         let missing = || {
@@ -346,21 +354,21 @@ impl World for Surroundings<'_> {
         let Some(parameter) = self.cloud.ssm.parameter(self.caller, name) else {
             return bootstrap_version(name).map(Value::text).ok_or_else(missing);
         };
-        if parameter.kind == ssm::Kind::SecureString {
+        if parameter.kind == ssm::ParameterType::SecureString {
             return Err(format!(
                 "Parameters [{name}] referenced by template have types not supported by \
                  CloudFormation."
             ));
         }
         // What counts is the stored parameter's type, not whether there are commas in it.
-        if (parameter.kind == ssm::Kind::StringList) != is_list {
+        if (parameter.kind == ssm::ParameterType::StringList) != is_list {
             return Err(format!(
                 "Types for SSM parameters [{name}] defined in CFN template and SSM are incompatible"
             ));
         }
-        self.noted
+        self.references
             .borrow_mut()
-            .stored
+            .ssm_values
             .insert(name.to_owned(), parameter.value.clone());
         Ok(Value::String(parameter.value))
     }
@@ -393,7 +401,7 @@ impl World for Surroundings<'_> {
                     .ssm
                     .parameter(self.caller, name)
                     .ok_or_else(missing)?;
-                if service == "ssm" && parameter.kind == ssm::Kind::SecureString {
+                if service == "ssm" && parameter.kind == ssm::ParameterType::SecureString {
                     let name = name.rsplit_once(':').map_or(name, |(name, _)| name);
                     return Err(format!(
                         "Non-secure ssm prefix was used for secure parameter {name}"
@@ -425,9 +433,9 @@ impl World for Surroundings<'_> {
             .s3
             .object(bucket, key)
             .map_err(|missing| match missing {
-                Missing::Bucket => failed(&format!("S3 bucket [{bucket}] does not exist.")),
+                ObjectNotFound::Bucket => failed(&format!("S3 bucket [{bucket}] does not exist.")),
                 // Not confirmed.
-                Missing::Key => failed("S3 error: The specified key does not exist."),
+                ObjectNotFound::Key => failed("S3 error: The specified key does not exist."),
             })?;
         let text = String::from_utf8_lossy(&content);
         let parsed = yaml::parse(&Arc::from(Path::new("included")), &text);

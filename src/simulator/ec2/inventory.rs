@@ -2,20 +2,21 @@
 
 use serde_json::Value as Json;
 
-use super::{Fact, filters, passes};
-use crate::simulator::cloudformation::{Answer, ServiceError};
+use super::{FilterableField, filters, passes};
+use crate::simulator::cloudformation::XmlResult;
+use crate::simulator::error::ServiceError;
 use crate::simulator::query::list;
-use crate::simulator::xml::Xml;
+use crate::simulator::xml::XmlWriter;
 use crate::simulator::{Caller, Cloud};
 
 /// Something with an ID: facts, of which the first is the ID, and tags.
-pub(super) struct Item {
-    pub facts: Vec<Fact>,
+pub(super) struct Ec2Item {
+    pub fields: Vec<FilterableField>,
     pub tags: Vec<(String, String)>,
 }
 
 /// How a kind of thing is listed.
-pub(super) struct Listing {
+pub(super) struct ListingKind {
     /// `vpcSet`
     pub set: &'static str,
     /// The parameter that names things by their IDs: `VpcId`.
@@ -26,19 +27,19 @@ pub(super) struct Listing {
     pub absent: &'static [&'static str],
 }
 
-const VPCS: Listing = Listing {
+const VPCS: ListingKind = ListingKind {
     set: "vpcSet",
     ids: "VpcId",
     missing: ("InvalidVpcID.NotFound", "vpc ID"),
     absent: &["ipv6-cidr-block-association.ipv6-cidr-block"],
 };
-const SUBNETS: Listing = Listing {
+const SUBNETS: ListingKind = ListingKind {
     set: "subnetSet",
     ids: "SubnetId",
     missing: ("InvalidSubnetID.NotFound", "subnet ID"),
     absent: &["ipv6-cidr-block-association.ipv6-cidr-block", "outpost-arn"],
 };
-const SECURITY_GROUPS: Listing = Listing {
+const SECURITY_GROUPS: ListingKind = ListingKind {
     set: "securityGroupInfo",
     ids: "GroupId",
     missing: ("InvalidGroup.NotFound", "security group"),
@@ -48,7 +49,7 @@ const SECURITY_GROUPS: Listing = Listing {
         "egress.ip-permission.cidr",
     ],
 };
-const IMAGES: Listing = Listing {
+const IMAGES: ListingKind = ListingKind {
     set: "imagesSet",
     ids: "ImageId",
     missing: ("InvalidAMIID.NotFound", "image id"),
@@ -60,7 +61,7 @@ pub(super) fn describe_vpcs(
     cloud: &Cloud,
     caller: &Caller,
     parameters: &[(String, String)],
-) -> Answer {
+) -> XmlResult {
     let seeded = cloud.seeds.vpcs(caller).into_iter().flatten().map(|vpc| {
         let cidr = vpc
             .cidr_block
@@ -68,7 +69,7 @@ pub(super) fn describe_vpcs(
             .unwrap_or_else(|| "10.0.0.0/16".to_owned());
         self::vpc(caller, &vpc.id, cidr, vpc.is_default, Vec::new())
     });
-    let made = cloud
+    let created = cloud
         .cloudformation
         .resources(cloud, caller, "AWS::EC2::VPC")
         .into_iter()
@@ -81,7 +82,7 @@ pub(super) fn describe_vpcs(
                 tags(&properties),
             )
         });
-    show(&VPCS, seeded.chain(made).collect(), parameters)
+    show(&VPCS, seeded.chain(created).collect(), parameters)
 }
 
 fn vpc(
@@ -90,8 +91,8 @@ fn vpc(
     cidr: String,
     is_default: bool,
     tags: Vec<(String, String)>,
-) -> Item {
-    let facts = vec![
+) -> Ec2Item {
+    let fields = vec![
         ("vpcId", "vpc-id", id.to_owned()),
         ("ownerId", "owner-id", caller.account.clone()),
         ("state", "state", "available".to_owned()),
@@ -100,7 +101,7 @@ fn vpc(
         ("instanceTenancy", "instance-tenancy", "default".to_owned()),
         ("isDefault", "is-default", is_default.to_string()),
     ];
-    Item { facts, tags }
+    Ec2Item { fields, tags }
 }
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSubnets.html>
@@ -108,7 +109,7 @@ pub(super) fn describe_subnets(
     cloud: &Cloud,
     caller: &Caller,
     parameters: &[(String, String)],
-) -> Answer {
+) -> XmlResult {
     let first_zone = super::zones(&caller.region)
         .into_iter()
         .next()
@@ -157,8 +158,8 @@ fn subnet(
     [vpc, cidr, zone]: [String; 3],
     is_default: bool,
     tags: Vec<(String, String)>,
-) -> Item {
-    let facts = vec![
+) -> Ec2Item {
+    let fields = vec![
         ("subnetId", "subnet-id", id.to_owned()),
         ("state", "state", "available".to_owned()),
         ("vpcId", "vpc-id", vpc),
@@ -177,7 +178,7 @@ fn subnet(
         ),
         ("ownerId", "owner-id", caller.account.clone()),
     ];
-    Item { facts, tags }
+    Ec2Item { fields, tags }
 }
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSecurityGroups.html>
@@ -185,7 +186,7 @@ pub(super) fn describe_security_groups(
     cloud: &Cloud,
     caller: &Caller,
     parameters: &[(String, String)],
-) -> Answer {
+) -> XmlResult {
     let mut items = Vec::new();
     for vpc in cloud.seeds.vpcs(caller).into_iter().flatten() {
         for it in &vpc.security_groups {
@@ -205,12 +206,12 @@ pub(super) fn describe_security_groups(
         let named = Some(text(&properties, "GroupName"))
             .filter(|it| !it.is_empty())
             .unwrap_or_else(|| id.clone());
-        let facts = [
+        let fields = [
             named,
             text(&properties, "GroupDescription"),
             text(&properties, "VpcId"),
         ];
-        items.push(security_group(caller, &id, facts, tags(&properties)));
+        items.push(security_group(caller, &id, fields, tags(&properties)));
     }
     show(&SECURITY_GROUPS, items, parameters)
 }
@@ -220,15 +221,15 @@ fn security_group(
     id: &str,
     [name, description, vpc]: [String; 3],
     tags: Vec<(String, String)>,
-) -> Item {
-    let facts = vec![
+) -> Ec2Item {
+    let fields = vec![
         ("groupId", "group-id", id.to_owned()),
         ("groupName", "group-name", name),
         ("groupDescription", "description", description),
         ("vpcId", "vpc-id", vpc),
         ("ownerId", "owner-id", caller.account.clone()),
     ];
-    Item { facts, tags }
+    Ec2Item { fields, tags }
 }
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html>
@@ -238,9 +239,9 @@ pub(super) fn describe_images(
     cloud: &Cloud,
     caller: &Caller,
     parameters: &[(String, String)],
-) -> Answer {
+) -> XmlResult {
     let named = |id: &str, name: Option<&str>| {
-        let facts = vec![
+        let fields = vec![
             ("imageId", "image-id", id.to_owned()),
             ("name", "name", name.unwrap_or(id).to_owned()),
             (
@@ -267,8 +268,8 @@ pub(super) fn describe_images(
                 "2025-01-01T00:00:00.000Z".to_owned(),
             ),
         ];
-        Item {
-            facts,
+        Ec2Item {
+            fields,
             tags: Vec::new(),
         }
     };
@@ -283,12 +284,16 @@ pub(super) fn describe_images(
 }
 
 /// Those that are asked for by their IDs and by filters.
-pub(super) fn show(listing: &Listing, items: Vec<Item>, parameters: &[(String, String)]) -> Answer {
+pub(super) fn show(
+    listing: &ListingKind,
+    items: Vec<Ec2Item>,
+    parameters: &[(String, String)],
+) -> XmlResult {
     let ids = list(parameters, listing.ids);
-    let id = |item: &Item| {
-        item.facts
+    let id = |item: &Ec2Item| {
+        item.fields
             .first()
-            .map(|fact| fact.2.clone())
+            .map(|field| field.2.clone())
             .unwrap_or_default()
     };
     if let Some(unknown) = ids
@@ -303,11 +308,11 @@ pub(super) fn show(listing: &Listing, items: Vec<Item>, parameters: &[(String, S
         ));
     }
     let filters = filters(parameters)?;
-    let (of_tags, of_facts): (Vec<_>, Vec<_>) = filters
+    let (tag_filters, field_filters): (Vec<_>, Vec<_>) = filters
         .into_iter()
         .partition(|(name, _)| name.starts_with("tag"));
-    let has_tag = |item: &Item, name: &str, values: &[&str]| {
-        let wanted = |value: &str| values.iter().any(|it| super::matches(it, value));
+    let has_tag = |item: &Ec2Item, name: &str, values: &[&str]| {
+        let wanted = |value: &str| values.iter().any(|it| super::matches_wildcard(it, value));
         item.tags
             .iter()
             .any(|(key, value)| match name.strip_prefix("tag:") {
@@ -315,21 +320,21 @@ pub(super) fn show(listing: &Listing, items: Vec<Item>, parameters: &[(String, S
                 None => wanted(if name == "tag-value" { value } else { key }),
             })
     };
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     let mut shown = Vec::new();
     for item in items {
         let is_named = ids.is_empty() || ids.contains(&id(&item).as_str());
-        let is_tagged = of_tags
+        let is_tagged = tag_filters
             .iter()
             .all(|(name, values)| has_tag(&item, name, values));
-        if passes(&of_facts, &item.facts, listing.absent)? && is_named && is_tagged {
+        if passes(&field_filters, &item.fields, listing.absent)? && is_named && is_tagged {
             shown.push(item);
         }
     }
     xml.element(listing.set, |xml| {
         for item in &shown {
             xml.element("item", |xml| {
-                for (element, _, value) in &item.facts {
+                for (element, _, value) in &item.fields {
                     xml.text(element, value);
                 }
                 tag_set(xml, &item.tags);
@@ -339,7 +344,7 @@ pub(super) fn show(listing: &Listing, items: Vec<Item>, parameters: &[(String, S
     Ok(xml.finish())
 }
 
-fn tag_set(xml: &mut Xml, tags: &[(String, String)]) {
+fn tag_set(xml: &mut XmlWriter, tags: &[(String, String)]) {
     xml.element("tagSet", |xml| {
         for (key, value) in tags {
             xml.element("item", |xml| {

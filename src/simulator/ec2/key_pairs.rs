@@ -8,17 +8,18 @@ use base64::prelude::BASE64_STANDARD;
 use md5::{Digest, Md5};
 use uuid::Uuid;
 
-use super::inventory::{Item, Listing, show};
-use crate::simulator::cloudformation::{Answer, ServiceError};
+use super::inventory::{Ec2Item, ListingKind, show};
+use crate::simulator::cloudformation::XmlResult;
+use crate::simulator::error::ServiceError;
 use crate::simulator::query::parameter;
-use crate::simulator::xml::Xml;
+use crate::simulator::xml::XmlWriter;
 use crate::simulator::{Caller, Cloud, lock};
 
 /// Those that were created by calls, with their IDs.
 #[derive(Debug, Default)]
 pub struct KeyPairs(Mutex<BTreeMap<(Caller, String), String>>);
 
-const KEY_PAIRS: Listing = Listing {
+const KEY_PAIRS: ListingKind = ListingKind {
     set: "keySet",
     ids: "KeyName",
     missing: ("InvalidKeyPair.NotFound", "key pair"),
@@ -41,11 +42,15 @@ impl KeyPairs {
 }
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeKeyPairs.html>
-pub(super) fn describe(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> Answer {
+pub(super) fn describe(
+    cloud: &Cloud,
+    caller: &Caller,
+    parameters: &[(String, String)],
+) -> XmlResult {
     show(&KEY_PAIRS, all(cloud, caller), parameters)
 }
 
-fn all(cloud: &Cloud, caller: &Caller) -> Vec<Item> {
+fn all(cloud: &Cloud, caller: &Caller) -> Vec<Ec2Item> {
     let seeded = cloud
         .seeds
         .key_pairs(caller)
@@ -56,9 +61,9 @@ fn all(cloud: &Cloud, caller: &Caller) -> Vec<Item> {
         .cloudformation
         .resources(cloud, caller, "AWS::EC2::KeyPair")
         .into_iter();
-    let made = stacks.map(|(name, _)| (name.clone(), id_of(&name)));
-    let item = |(name, id): (String, String)| Item {
-        facts: vec![
+    let created = stacks.map(|(name, _)| (name.clone(), id_of(&name)));
+    let item = |(name, id): (String, String)| Ec2Item {
+        fields: vec![
             ("keyName", "key-name", name.clone()),
             ("keyPairId", "key-pair-id", id),
             ("keyFingerprint", "fingerprint", fingerprint(&name)),
@@ -67,7 +72,7 @@ fn all(cloud: &Cloud, caller: &Caller) -> Vec<Item> {
         tags: Vec::new(),
     };
     seeded
-        .chain(made)
+        .chain(created)
         .chain(cloud.key_pairs.of(caller))
         .map(item)
         .collect()
@@ -80,11 +85,11 @@ pub(super) fn create(
     caller: &Caller,
     parameters: &[(String, String)],
     is_imported: bool,
-) -> Answer {
+) -> XmlResult {
     let name = required(parameters)?;
     let is_taken = all(cloud, caller)
         .iter()
-        .any(|it| it.facts.first().is_some_and(|fact| fact.2 == name));
+        .any(|it| it.fields.first().is_some_and(|field| field.2 == name));
     if is_taken {
         return Err(ServiceError::new(
             400,
@@ -94,7 +99,7 @@ pub(super) fn create(
     }
     let id = id_of(name);
     lock(&cloud.key_pairs.0).insert((caller.clone(), name.to_owned()), id.clone());
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     xml.text("keyName", name)
         .text("keyFingerprint", fingerprint(name))
         .text("keyPairId", id);
@@ -110,9 +115,9 @@ pub(super) fn create(
 }
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteKeyPair.html>
-pub(super) fn delete(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> Answer {
+pub(super) fn delete(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> XmlResult {
     lock(&cloud.key_pairs.0).remove(&(caller.clone(), required(parameters)?.to_owned()));
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     xml.text("return", true);
     Ok(xml.finish())
 }

@@ -9,17 +9,18 @@
 mod inventory;
 mod key_pairs;
 
-use super::cloudformation::{Answer, ServiceError};
-use super::query::{Form, list, parameter};
-use super::scenario::matches;
-use super::xml::Xml;
+use super::cloudformation::XmlResult;
+use super::error::ServiceError;
+use super::query::{QueryForm, list, parameter};
+use super::scenario::matches_wildcard;
+use super::xml::XmlWriter;
 use super::{Caller, Cloud};
 use crate::catalog;
 
 pub use key_pairs::KeyPairs;
 
 /// Regions of `aws` that every account has without asking for them; AWS has added none since 2019.
-const NOT_OPT_IN: [&str; 17] = [
+const DEFAULT_REGIONS: [&str; 17] = [
     "ap-northeast-1",
     "ap-northeast-2",
     "ap-northeast-3",
@@ -51,7 +52,7 @@ const ZONES: &[(&str, &str)] = &[
 ];
 
 /// The answer to an action, or `None` where EC2 here has no such action.
-pub fn call(cloud: &Cloud, caller: &Caller, form: &Form) -> Option<Answer> {
+pub fn call(cloud: &Cloud, caller: &Caller, form: &QueryForm) -> Option<XmlResult> {
     match form.action.as_str() {
         "DescribeAvailabilityZones" => Some(availability_zones(caller, &form.parameters)),
         "DescribeRegions" => Some(regions(cloud, caller, &form.parameters)),
@@ -98,7 +99,7 @@ fn short_name(region: &str) -> String {
     shortened.collect()
 }
 
-fn availability_zones(caller: &Caller, parameters: &[(String, String)]) -> Answer {
+fn availability_zones(caller: &Caller, parameters: &[(String, String)]) -> XmlResult {
     let region = caller.region.as_str();
     let group = format!("{region}-zg-1");
     let filters = filters(parameters)?;
@@ -117,7 +118,7 @@ fn availability_zones(caller: &Caller, parameters: &[(String, String)]) -> Answe
     }
     let mut shown = Vec::new();
     for (name, id) in &zones {
-        let facts = vec![
+        let fields = vec![
             ("zoneName", "zone-name", name.clone()),
             ("zoneId", "zone-id", id.clone()),
             ("zoneState", "state", "available".to_owned()),
@@ -139,20 +140,20 @@ fn availability_zones(caller: &Caller, parameters: &[(String, String)]) -> Answe
         let identified = ids.is_empty() || ids.contains(&id.as_str());
         if passes(
             &filters,
-            &facts,
+            &fields,
             &["message", "parent-zone-id", "parent-zone-name"],
         )? && named
             && identified
         {
-            shown.push(facts);
+            shown.push(fields);
         }
     }
     Ok(items("availabilityZoneInfo", &shown))
 }
 
 /// A list of items of which the facts are the elements.
-fn items(name: &str, items: &[Vec<Fact>]) -> String {
-    let mut xml = Xml::new();
+fn items(name: &str, items: &[Vec<FilterableField>]) -> String {
+    let mut xml = XmlWriter::new();
     xml.element(name, |xml| {
         for item in items {
             xml.element("item", |xml| {
@@ -165,7 +166,7 @@ fn items(name: &str, items: &[Vec<Fact>]) -> String {
     xml.finish()
 }
 
-fn regions(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> Answer {
+fn regions(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> XmlResult {
     let partition = catalog::partition_of(&caller.region);
     let mut known = catalog::regions(partition.name);
     // A region that the table doesn't know is there all the same, if somebody calls it.
@@ -192,10 +193,12 @@ fn regions(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> A
         let disabled = cloud.scenario.is_disabled(name);
         let status = match disabled {
             true => "not-opted-in",
-            false if partition.name != "aws" || NOT_OPT_IN.contains(&name) => "opt-in-not-required",
+            false if partition.name != "aws" || DEFAULT_REGIONS.contains(&name) => {
+                "opt-in-not-required"
+            }
             false => "opted-in",
         };
-        let facts = vec![
+        let fields = vec![
             ("regionName", "region-name", name.to_owned()),
             (
                 "regionEndpoint",
@@ -205,8 +208,8 @@ fn regions(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> A
             ("optInStatus", "opt-in-status", status.to_owned()),
         ];
         let named = names.is_empty() || names.contains(&name);
-        if passes(&filters, &facts, &[])? && named && (all || !disabled) {
-            shown.push(facts);
+        if passes(&filters, &fields, &[])? && named && (all || !disabled) {
+            shown.push(fields);
         }
     }
     Ok(items("regionInfo", &shown))
@@ -232,14 +235,20 @@ fn filters(parameters: &[(String, String)]) -> Result<Filters<'_>, ServiceError>
 }
 
 /// A fact: its element, the filter for it, its value.
-type Fact = (&'static str, &'static str, String);
+type FilterableField = (&'static str, &'static str, String);
 
 /// Whether every filter is met. What is filtered by but never there (`absent`) meets no filter.
-fn passes(filters: &Filters, facts: &[Fact], absent: &[&str]) -> Result<bool, ServiceError> {
+fn passes(
+    filters: &Filters,
+    fields: &[FilterableField],
+    absent: &[&str],
+) -> Result<bool, ServiceError> {
     let mut passes = true;
     for (name, values) in filters {
-        match facts.iter().find(|(_, filter, _)| filter == name) {
-            Some((_, _, fact)) => passes &= values.iter().any(|value| matches(value, fact)),
+        match fields.iter().find(|(_, filter, _)| filter == name) {
+            Some((_, _, field)) => {
+                passes &= values.iter().any(|value| matches_wildcard(value, field))
+            }
             None if absent.contains(name) => passes = false,
             None => return Err(invalid(format!("The filter '{name}' is invalid"))),
         }
@@ -257,7 +266,7 @@ mod tests {
     use crate::simulator::clock::Clock;
     use crate::simulator::scenario::{Scenario, ScenarioFile};
 
-    fn ask(action: &str, region: &str, parameters: &[(&str, &str)]) -> Answer {
+    fn call_action(action: &str, region: &str, parameters: &[(&str, &str)]) -> XmlResult {
         let file: ScenarioFile =
             serde_json::from_value(serde_json::json!({"disabled_regions": ["me-*"]})).unwrap();
         let cloud = Cloud::new(Clock::new(1.0), Scenario::new(file));
@@ -272,7 +281,7 @@ mod tests {
         call(
             &cloud,
             &caller,
-            &Form {
+            &QueryForm {
                 action: action.into(),
                 version: String::new(),
                 parameters,
@@ -331,7 +340,7 @@ mod tests {
     #[test]
     fn zones_are_filtered() {
         let check = |parameters: &[(&str, &str)], expect: Result<&[&str], &str>| {
-            let found = ask("DescribeAvailabilityZones", "us-east-1", parameters);
+            let found = call_action("DescribeAvailabilityZones", "us-east-1", parameters);
             let found = found
                 .map(|xml| values(&xml, "zoneName"))
                 .map_err(|error| error.message);
@@ -398,20 +407,21 @@ mod tests {
     }
 
     #[test]
-    fn regions_are_the_partitions() {
-        let ask =
-            |region: &str, parameters: &[(&str, &str)]| ask("DescribeRegions", region, parameters);
+    fn regions_belong_to_the_callers_partition() {
+        let describe = |region: &str, parameters: &[(&str, &str)]| {
+            call_action("DescribeRegions", region, parameters)
+        };
         assert_eq!(
-            values(&ask("cn-north-1", &[]).unwrap(), "regionName"),
+            values(&describe("cn-north-1", &[]).unwrap(), "regionName"),
             ["cn-north-1", "cn-northwest-1"]
         );
-        let enabled = values(&ask("us-east-1", &[]).unwrap(), "regionName");
+        let enabled = values(&describe("us-east-1", &[]).unwrap(), "regionName");
         assert!(
             enabled.len() > 30
                 && enabled.contains(&"ap-east-1".to_owned())
                 && !enabled.iter().any(|name| name.starts_with("me-"))
         );
-        let all = ask(
+        let all = describe(
             "us-east-1",
             &[
                 ("AllRegions", "true"),
@@ -423,19 +433,19 @@ mod tests {
             values(&all.unwrap(), "regionName"),
             ["me-central-1", "me-south-1"]
         );
-        let one = ask("us-east-1", &[("RegionName.1", "eu-west-1")]).unwrap();
+        let one = describe("us-east-1", &[("RegionName.1", "eu-west-1")]).unwrap();
         assert_eq!(
             one,
             "<regionInfo><item><regionName>eu-west-1</regionName><regionEndpoint>ec2.eu-west-1.amazonaws.com</regionEndpoint>\
              <optInStatus>opt-in-not-required</optInStatus></item></regionInfo>"
         );
         assert_eq!(
-            ask("us-east-1", &[("RegionName.1", "x")])
+            describe("us-east-1", &[("RegionName.1", "x")])
                 .unwrap_err()
                 .message,
             "Invalid region provided: x"
         );
-        let young = values(&ask("eu-nowhere-9", &[]).unwrap(), "regionName");
+        let young = values(&describe("eu-nowhere-9", &[]).unwrap(), "regionName");
         assert!(young.contains(&"eu-nowhere-9".to_owned()) && young.is_sorted());
     }
 }

@@ -4,7 +4,7 @@ use md5::{Digest, Md5};
 use s3s::S3Result;
 use s3s::dto::{AccessControlPolicy, Grant, Grantee, Owner, Permission, Type};
 
-use super::settings::Settings;
+use super::settings::BucketSettings;
 use super::store::hex;
 use super::{access_denied, invalid_argument, refusal};
 
@@ -54,7 +54,7 @@ fn to_group(uri: &str, permission: &'static str) -> Grant {
 
 /// The list that a canned ACL stands for.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl>
-fn canned(name: &str, account: &str) -> S3Result<Vec<Grant>> {
+fn canned_acl(name: &str, account: &str) -> S3Result<Vec<Grant>> {
     let more = match name {
         "private" | "aws-exec-read" | "bucket-owner-read" | "bucket-owner-full-control" => vec![],
         "public-read" => vec![to_group(ALL_USERS, Permission::READ)],
@@ -76,7 +76,7 @@ fn canned(name: &str, account: &str) -> S3Result<Vec<Grant>> {
 
 /// What a request says of an ACL.
 #[derive(Default)]
-pub struct Given<'a> {
+pub struct AclRequest<'a> {
     /// `x-amz-acl`
     pub canned: Option<&'a str>,
     /// `x-amz-grant-…`: permission and grantees.
@@ -84,13 +84,13 @@ pub struct Given<'a> {
     pub policy: Option<AccessControlPolicy>,
 }
 
-impl Given<'_> {
+impl AclRequest<'_> {
     /// The ACL of a new object.
     ///
     /// A bucket that has ACLs off takes those that grant everything to its owner. S3 documents
     /// `bucket-owner-full-control` as such; `private`, which the Python TaskCat always sends,
     /// grants the same.
-    pub fn of_object(self, settings: &Settings, account: &str) -> S3Result<Vec<Grant>> {
+    pub fn for_object(self, settings: &BucketSettings, account: &str) -> S3Result<Vec<Grant>> {
         if settings.has_acls_off() {
             let harmless = matches!(
                 self.canned,
@@ -105,16 +105,16 @@ impl Given<'_> {
     }
 
     /// The ACL that a bucket or an object is given later.
-    pub fn in_place_of_another(self, settings: &Settings, account: &str) -> S3Result<Vec<Grant>> {
+    pub fn replacement(self, settings: &BucketSettings, account: &str) -> S3Result<Vec<Grant>> {
         if settings.has_acls_off() {
             return Err(not_supported());
         }
         self.list(settings, account)
     }
 
-    fn list(self, settings: &Settings, account: &str) -> S3Result<Vec<Grant>> {
+    fn list(self, settings: &BucketSettings, account: &str) -> S3Result<Vec<Grant>> {
         let list = match (self.canned, self.policy) {
-            (Some(name), _) => canned(name, account)?,
+            (Some(name), _) => canned_acl(name, account)?,
             (None, Some(policy)) => policy.grants.unwrap_or_default(),
             (None, None) if self.grants.is_empty() => private(account),
             (None, None) => self
@@ -162,7 +162,7 @@ fn is_public(list: &[Grant]) -> bool {
 }
 
 /// Whether the list lets somebody else than the owner read.
-pub fn lets_read(list: &[Grant], is_signed: bool) -> bool {
+pub fn grants_read(list: &[Grant], is_signed: bool) -> bool {
     list.iter().any(|grant| {
         let uri = grant
             .grantee
@@ -192,77 +192,86 @@ mod tests {
 
     use super::*;
 
-    fn with_acls() -> Settings {
-        let mut settings = Settings::new("1");
+    fn with_acls() -> BucketSettings {
+        let mut settings = BucketSettings::new("1");
         settings.ownership = Some(ObjectOwnership::from_static(ObjectOwnership::OBJECT_WRITER));
         settings.public_access_block = None;
         settings
     }
 
-    fn given(canned: &str) -> Given<'_> {
-        Given {
+    fn canned_request(canned: &str) -> AclRequest<'_> {
+        AclRequest {
             canned: Some(canned),
-            ..Given::default()
+            ..AclRequest::default()
         }
     }
 
     #[test]
-    fn new_buckets_have_acls_off() {
-        let settings = Settings::new("1");
-        let check = |given: Given, expect: Option<&str>| {
+    fn new_buckets_have_acls_disabled() {
+        let settings = BucketSettings::new("1");
+        let check = |given: AclRequest, expect: Option<&str>| {
             let found = given
-                .of_object(&settings, "1")
+                .for_object(&settings, "1")
                 .map_err(|error| error.code().as_str().to_owned());
             assert_eq!(found.err().as_deref(), expect);
         };
-        check(Given::default(), None);
-        check(given("bucket-owner-full-control"), None);
-        check(given("private"), None);
-        check(given("public-read"), Some("AccessControlListNotSupported"));
+        check(AclRequest::default(), None);
+        check(canned_request("bucket-owner-full-control"), None);
+        check(canned_request("private"), None);
         check(
-            Given {
+            canned_request("public-read"),
+            Some("AccessControlListNotSupported"),
+        );
+        check(
+            AclRequest {
                 grants: vec![("READ", "id=\"x\"")],
-                ..Given::default()
+                ..AclRequest::default()
             },
             Some("AccessControlListNotSupported"),
         );
         assert!(
-            given("private")
-                .in_place_of_another(&settings, "1")
+            canned_request("private")
+                .replacement(&settings, "1")
                 .is_err()
         );
     }
 
     #[test]
-    fn public_lists_are_blocked_unless_allowed() {
+    fn public_acls_are_blocked_by_default() {
         let mut settings = with_acls();
-        let list = given("public-read").of_object(&settings, "1").unwrap();
-        assert!(lets_read(&list, false) && list.len() == 2);
-        let list = given("authenticated-read")
-            .of_object(&settings, "1")
+        let list = canned_request("public-read")
+            .for_object(&settings, "1")
             .unwrap();
-        assert!(lets_read(&list, true) && !lets_read(&list, false));
+        assert!(grants_read(&list, false) && list.len() == 2);
+        let list = canned_request("authenticated-read")
+            .for_object(&settings, "1")
+            .unwrap();
+        assert!(grants_read(&list, true) && !grants_read(&list, false));
         let header = format!("uri=\"{ALL_USERS}\", id=\"abc\"");
-        let list = Given {
+        let list = AclRequest {
             grants: vec![(Permission::READ, &header)],
-            ..Given::default()
+            ..AclRequest::default()
         }
-        .of_object(&settings, "1")
+        .for_object(&settings, "1")
         .unwrap();
-        assert!(lets_read(&list, false) && list.len() == 2);
-        settings.public_access_block = Settings::new("1").public_access_block;
+        assert!(grants_read(&list, false) && list.len() == 2);
+        settings.public_access_block = BucketSettings::new("1").public_access_block;
         assert_eq!(
-            given("public-read")
-                .of_object(&settings, "1")
+            canned_request("public-read")
+                .for_object(&settings, "1")
                 .unwrap_err()
                 .code()
                 .as_str(),
             "AccessDenied"
         );
-        assert!(given("private").in_place_of_another(&settings, "1").is_ok());
+        assert!(
+            canned_request("private")
+                .replacement(&settings, "1")
+                .is_ok()
+        );
         assert_eq!(
-            given("publik")
-                .in_place_of_another(&settings, "1")
+            canned_request("publik")
+                .replacement(&settings, "1")
                 .unwrap_err()
                 .code()
                 .as_str(),
@@ -271,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn owners_have_ids() {
+    fn owners_have_canonical_ids() {
         let id = owner("1").id.unwrap();
         assert!(
             id.len() == 64

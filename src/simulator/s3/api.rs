@@ -6,34 +6,34 @@ use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result};
 
 use super::super::Cloud;
-use super::{Asker, buckets, creation, listing, multipart, objects, settings};
+use super::{Requester, buckets, creation, listing, multipart, objects, settings};
 
-pub struct Api(pub Arc<Cloud>);
+pub struct S3Api(pub Arc<Cloud>);
 
 macro_rules! operations {
     ($($operation:ident: $input:ident -> $output:ident = $function:path;)+) => {
         #[async_trait::async_trait]
-        impl S3 for Api {
+        impl S3 for S3Api {
             $(
                 async fn $operation(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
-                    let asker = Asker::of(&request.extensions);
-                    $function(&self.0, &asker, request.input).map(S3Response::new)
+                    let requester = Requester::of(&request.extensions);
+                    $function(&self.0, &requester, request.input).map(S3Response::new)
                 }
             )+
 
             async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
-                let asker = Asker::of(&request.extensions);
-                let tags = request.extensions.get::<creation::Tags>().map(|tags| tags.0.clone());
-                buckets::create_bucket(&self.0, &asker, request.input, tags).map(S3Response::new)
+                let requester = Requester::of(&request.extensions);
+                let tags = request.extensions.get::<creation::CreationTags>().map(|tags| tags.0.clone());
+                buckets::create_bucket(&self.0, &requester, request.input, tags).map(S3Response::new)
             }
 
             async fn put_object(&self, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-                let bytes = objects::whole(request.input.body.take()).await?;
+                let bytes = objects::read_body(request.input.body.take()).await?;
                 objects::put_object(&self.0, request.input, bytes).map(S3Response::new)
             }
 
             async fn upload_part(&self, mut request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
-                let bytes = objects::whole(request.input.body.take()).await?;
+                let bytes = objects::read_body(request.input.body.take()).await?;
                 multipart::upload_part(&self.0, request.input, bytes).map(S3Response::new)
             }
         }

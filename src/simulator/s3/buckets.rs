@@ -4,20 +4,22 @@ use s3s::S3Result;
 use s3s::dto::*;
 
 use super::super::{Caller, Cloud};
-use super::settings::{BUCKET_TAGS, checked};
+use super::settings::{MAX_BUCKET_TAGS, check_tags};
 use super::store::time;
-use super::{Asker, acl, door, invalid_argument, refusal, refused};
+use super::{Requester, access, acl, invalid_argument, refusal, refused};
 use crate::catalog;
 
 /// `tags` are those of the configuration, which `s3s` doesn't know.
 pub fn create_bucket(
     cloud: &Cloud,
-    asker: &Asker,
+    requester: &Requester,
     input: CreateBucketInput,
     tags: Option<TagSet>,
 ) -> S3Result<CreateBucketOutput> {
-    let tags = tags.map(|tags| checked(tags, BUCKET_TAGS)).transpose()?;
-    let here = asker
+    let tags = tags
+        .map(|tags| check_tags(tags, MAX_BUCKET_TAGS))
+        .transpose()?;
+    let here = requester
         .region
         .clone()
         .unwrap_or_else(|| "us-east-1".to_owned());
@@ -27,7 +29,7 @@ pub fn create_bucket(
         .and_then(|given| given.location_constraint.as_ref());
     let region = region(&here, constraint.map(BucketLocationConstraint::as_str))?;
     let caller = Caller {
-        account: asker.account().to_owned(),
+        account: requester.account().to_owned(),
         region,
     };
     let name = input.bucket;
@@ -67,11 +69,11 @@ pub fn create_bucket(
             bucket.settings.ownership = Some(ownership);
         }
         if canned.is_some() {
-            let given = acl::Given {
+            let given = acl::AclRequest {
                 canned,
-                ..acl::Given::default()
+                ..acl::AclRequest::default()
             };
-            bucket.settings.acl = given.in_place_of_another(&bucket.settings, &bucket.account)?;
+            bucket.settings.acl = given.replacement(&bucket.settings, &bucket.account)?;
         }
         Ok(())
     });
@@ -123,7 +125,11 @@ fn region(here: &str, constraint: Option<&str>) -> S3Result<String> {
     }
 }
 
-pub fn head_bucket(cloud: &Cloud, _: &Asker, input: HeadBucketInput) -> S3Result<HeadBucketOutput> {
+pub fn head_bucket(
+    cloud: &Cloud,
+    _: &Requester,
+    input: HeadBucketInput,
+) -> S3Result<HeadBucketOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
         let bucket_region = Some(bucket.region.clone());
         Ok(HeadBucketOutput {
@@ -136,7 +142,7 @@ pub fn head_bucket(cloud: &Cloud, _: &Asker, input: HeadBucketInput) -> S3Result
 
 pub fn get_bucket_location(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: GetBucketLocationInput,
 ) -> S3Result<GetBucketLocationOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -150,7 +156,7 @@ pub fn get_bucket_location(
 
 pub fn delete_bucket(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: DeleteBucketInput,
 ) -> S3Result<DeleteBucketOutput> {
     cloud.s3.delete_bucket(&input.bucket).map_err(refused)?;
@@ -160,7 +166,7 @@ pub fn delete_bucket(
 /// The account's buckets of every region of the partition, in pages if pages are asked for.
 pub fn list_buckets(
     cloud: &Cloud,
-    asker: &Asker,
+    requester: &Requester,
     input: ListBucketsInput,
 ) -> S3Result<ListBucketsOutput> {
     let most = match input.max_buckets {
@@ -172,7 +178,7 @@ pub fn list_buckets(
             ));
         }
     };
-    let here = asker.region.as_deref().unwrap_or("us-east-1");
+    let here = requester.region.as_deref().unwrap_or("us-east-1");
     let partition = catalog::partition_of(here).name;
     let prefix = input.prefix.clone().unwrap_or_default();
     let after = input
@@ -182,7 +188,7 @@ pub fn list_buckets(
         .transpose()?;
     let mut buckets: Vec<Bucket> = Vec::new();
     let mut more = false;
-    for (name, region, created) in cloud.s3.of_account(asker.account()) {
+    for (name, region, created) in cloud.s3.of_account(requester.account()) {
         let wanted = name.starts_with(&prefix)
             && after.as_ref().is_none_or(|after| name > *after)
             && catalog::partition_of(&region).name == partition
@@ -190,7 +196,7 @@ pub fn list_buckets(
                 .bucket_region
                 .as_ref()
                 .is_none_or(|wanted| *wanted == region)
-            && !door::is_hidden(cloud, &name);
+            && !access::is_hidden(cloud, &name);
         if !wanted {
             continue;
         }
@@ -211,7 +217,7 @@ pub fn list_buckets(
     Ok(ListBucketsOutput {
         continuation_token: last.map(super::listing::to_token),
         buckets: Some(buckets),
-        owner: Some(acl::owner(asker.account())),
+        owner: Some(acl::owner(requester.account())),
         prefix: input.prefix,
     })
 }
@@ -221,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn location_constraints_fit_the_endpoint() {
+    fn location_constraints_must_match_the_endpoint() {
         let check = |here: &str, constraint: Option<&str>, expect: Result<&str, &str>| {
             let found = region(here, constraint).map_err(|error| error.code().as_str().to_owned());
             assert_eq!(

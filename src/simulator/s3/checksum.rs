@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checksums_are_compared_or_made() {
+    fn checksums_are_verified_or_computed() {
         let given = |crc32: &str| Checksum {
             checksum_crc32: Some(crc32.into()),
             ..Checksum::default()
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn content_md5_is_compared() {
+    fn content_md5_is_verified() {
         let code = |given: &str| {
             md5(b"", Some(given))
                 .map_err(|error| error.code().as_str().to_owned())

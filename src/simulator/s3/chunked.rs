@@ -6,7 +6,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::super::cloudformation::ServiceError;
+use super::super::error::ServiceError;
 
 /// The content of a body. What stands behind it becomes headers, as if it had stood before it.
 pub fn decode(headers: &mut HeaderMap, body: Bytes) -> Result<Bytes, ServiceError> {
@@ -112,7 +112,7 @@ fn line(body: &mut Bytes) -> Option<Bytes> {
 mod tests {
     use super::*;
 
-    fn ask(
+    fn decode_text(
         headers: &[(&'static str, &'static str)],
         body: &'static str,
     ) -> (HeaderMap, Result<Bytes, ServiceError>) {
@@ -130,9 +130,9 @@ mod tests {
     const STREAMING: (&str, &str) = ("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
 
     #[test]
-    fn chunks_become_content() {
+    fn chunked_bodies_are_decoded() {
         let check = |headers: &[(&'static str, &'static str)], body, expect: &str| {
-            assert_eq!(ask(headers, body).1.unwrap(), expect);
+            assert_eq!(decode_text(headers, body).1.unwrap(), expect);
         };
         check(&[], "5\r\nhello\r\n0\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n");
         check(&[STREAMING], "5\r\nhello\r\n0\r\n\r\n", "hello");
@@ -155,8 +155,8 @@ mod tests {
     }
 
     #[test]
-    fn trailers_and_codings_are_sorted_out() {
-        let (headers, content) = ask(
+    fn trailers_become_headers_and_other_codings_stay() {
+        let (headers, content) = decode_text(
             &[
                 STREAMING,
                 ("content-encoding", "gzip,aws-chunked"),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_refused() {
+    fn truncated_bodies_are_refused() {
         for body in [
             "",
             "5\r\nhel",
@@ -191,12 +191,12 @@ mod tests {
             "5\r\nhello\r\n",
         ] {
             assert_eq!(
-                ask(&[STREAMING], body).1.unwrap_err().code,
+                decode_text(&[STREAMING], body).1.unwrap_err().code,
                 "IncompleteBody",
                 "{body}"
             );
         }
-        let short = ask(
+        let short = decode_text(
             &[STREAMING, ("x-amz-decoded-content-length", "3")],
             "2\r\nhi\r\n0\r\n\r\n",
         );

@@ -7,11 +7,11 @@ use http::request::Parts;
 use s3s::dto::{BucketLocationConstraint, CreateBucketConfiguration, TagSet};
 use s3s::xml::{DeError, DeResult, Deserializer, Serialize, Serializer};
 
-use super::door::bucket_in_host;
+use super::access::bucket_in_host;
 
 /// The tags that a bucket is to be created with.
 #[derive(Clone)]
-pub struct Tags(pub TagSet);
+pub struct CreationTags(pub TagSet);
 
 /// Moves the tags of a CreateBucket request to its extensions and returns the body without them.
 /// Any other body is returned as it is, and so is one that can't be read, which `s3s` refuses.
@@ -33,7 +33,7 @@ pub fn take_tags(parts: &mut Parts, body: Bytes) -> Bytes {
     {
         return body;
     }
-    parts.extensions.insert(Tags(tags));
+    parts.extensions.insert(CreationTags(tags));
     // They are those of the body as it came.
     parts.headers.remove("content-md5");
     let checksums = parts
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_are_taken_from_creations_of_buckets_only() {
+    fn only_create_bucket_requests_lose_their_tags() {
         let tagged = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
                       <LocationConstraint>eu-west-1</LocationConstraint>\
                       <Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags></CreateBucketConfiguration>";
@@ -106,7 +106,7 @@ mod tests {
             let mut parts = request.body(()).unwrap().into_parts().0;
             let rest = take_tags(&mut parts, Bytes::copy_from_slice(body.as_bytes()));
             assert_eq!(
-                parts.extensions.get::<Tags>().is_some(),
+                parts.extensions.get::<CreationTags>().is_some(),
                 takes,
                 "{uri} {body}"
             );

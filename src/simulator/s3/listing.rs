@@ -9,8 +9,8 @@ use s3s::S3Result;
 use s3s::dto::*;
 
 use super::super::Cloud;
-use super::store::{Bucket, Object as Stored, Version, time};
-use super::{Asker, acl, invalid_argument};
+use super::store::{StoredBucket, StoredObject, StoredVersion, time};
+use super::{Requester, acl, invalid_argument};
 
 /// The most entries of a page.
 const PAGE: usize = 1000;
@@ -33,7 +33,7 @@ pub fn from_token(token: &str) -> S3Result<String> {
 
 /// What is asked of a listing.
 #[derive(Clone, Copy, Debug, Default)]
-struct Asked<'a> {
+struct ListingQuery<'a> {
     prefix: &'a str,
     delimiter: &'a str,
     /// Keys up to this one are left out, and if it is a common prefix, all that it stands for.
@@ -43,18 +43,18 @@ struct Asked<'a> {
 
 /// A page: keys or common prefixes, in order.
 #[derive(Debug, PartialEq, Eq)]
-struct Page<'a> {
-    entries: Vec<Entry<'a>>,
+struct KeyPage<'a> {
+    entries: Vec<ListingEntry<'a>>,
     is_truncated: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Entry<'a> {
+enum ListingEntry<'a> {
     Key(&'a str),
     Prefix(&'a str),
 }
 
-impl<'a> Entry<'a> {
+impl<'a> ListingEntry<'a> {
     fn name(&self) -> &'a str {
         match self {
             Self::Key(name) | Self::Prefix(name) => name,
@@ -65,62 +65,62 @@ impl<'a> Entry<'a> {
 /// Walks the keys in order; what lies below a common prefix is jumped over.
 fn page<'a, T>(
     keys: &'a BTreeMap<String, T>,
-    asked: Asked,
+    query: ListingQuery,
     counts: impl Fn(&T) -> bool,
-) -> Page<'a> {
-    let mut page = Page {
+) -> KeyPage<'a> {
+    let mut page = KeyPage {
         entries: Vec::new(),
         is_truncated: false,
     };
-    if asked.most == 0 {
+    if query.most == 0 {
         return page;
     }
     let is_below = |key: &str| {
-        let folder = !asked.delimiter.is_empty() && asked.after.ends_with(asked.delimiter);
-        folder && asked.after.len() > asked.prefix.len() && key.starts_with(asked.after)
+        let folder = !query.delimiter.is_empty() && query.after.ends_with(query.delimiter);
+        folder && query.after.len() > query.prefix.len() && key.starts_with(query.after)
     };
-    let mut from = match asked.after > asked.prefix {
-        true if is_below(asked.after) => Bound::Excluded(past(asked.after)),
-        true => Bound::Excluded(asked.after.to_owned()),
-        false => Bound::Included(asked.prefix.to_owned()),
+    let mut from = match query.after > query.prefix {
+        true if is_below(query.after) => Bound::Excluded(after_prefix(query.after)),
+        true => Bound::Excluded(query.after.to_owned()),
+        false => Bound::Included(query.prefix.to_owned()),
     };
     while let Some((key, value)) = keys
         .range::<String, _>((from.as_ref(), Bound::Unbounded))
         .next()
     {
-        let Some(rest) = key.strip_prefix(asked.prefix) else {
+        let Some(rest) = key.strip_prefix(query.prefix) else {
             break;
         };
-        let cut = (!asked.delimiter.is_empty())
-            .then(|| rest.find(asked.delimiter))
+        let cut = (!query.delimiter.is_empty())
+            .then(|| rest.find(query.delimiter))
             .flatten();
-        let common = cut.and_then(|at| key.get(..asked.prefix.len() + at + asked.delimiter.len()));
+        let common = cut.and_then(|at| key.get(..query.prefix.len() + at + query.delimiter.len()));
         if !counts(value) {
             from = Bound::Excluded(key.clone());
             continue;
         }
-        if page.entries.len() == asked.most {
+        if page.entries.len() == query.most {
             page.is_truncated = true;
             break;
         }
         page.entries
-            .push(common.map_or(Entry::Key(key), Entry::Prefix));
-        from = Bound::Excluded(common.map_or_else(|| key.clone(), past));
+            .push(common.map_or(ListingEntry::Key(key), ListingEntry::Prefix));
+        from = Bound::Excluded(common.map_or_else(|| key.clone(), after_prefix));
     }
     page
 }
 
 /// A string behind every key that starts so.
-fn past(prefix: &str) -> String {
+fn after_prefix(prefix: &str) -> String {
     format!("{prefix}{}", char::MAX)
 }
 
 /// How names are written: as they are, or encoded for URLs, which keeps XML from choking on them.
-struct Names {
+struct KeyEncoding {
     encoded: bool,
 }
 
-impl Names {
+impl KeyEncoding {
     fn of(encoding: Option<&EncodingType>) -> Self {
         Self {
             encoded: encoding.is_some_and(|encoding| encoding.as_str() == EncodingType::URL),
@@ -149,33 +149,33 @@ impl Names {
 }
 
 /// How many entries a page has at most.
-fn most(asked: Option<i32>) -> S3Result<(usize, i32)> {
-    let asked = asked.unwrap_or(1000);
-    let count = usize::try_from(asked)
+fn most(query: Option<i32>) -> S3Result<(usize, i32)> {
+    let query = query.unwrap_or(1000);
+    let count = usize::try_from(query)
         .map_err(|_| invalid_argument("maxKeys cannot be negative"))?
         .min(PAGE);
     Ok((count, i32::try_from(count).unwrap_or(i32::MAX)))
 }
 
-fn is_there(versions: &[Version]) -> bool {
+fn has_current_version(versions: &[StoredVersion]) -> bool {
     versions
         .last()
         .is_some_and(|version| version.object.is_some())
 }
 
 fn contents(
-    bucket: &Bucket,
-    page: &Page,
-    names: &Names,
+    bucket: &StoredBucket,
+    page: &KeyPage,
+    names: &KeyEncoding,
     with_owner: bool,
 ) -> (ObjectList, CommonPrefixList) {
     let (mut objects, mut prefixes) = (ObjectList::new(), CommonPrefixList::new());
     for entry in &page.entries {
         match entry {
-            Entry::Prefix(prefix) => prefixes.push(CommonPrefix {
+            ListingEntry::Prefix(prefix) => prefixes.push(CommonPrefix {
                 prefix: Some(names.write(prefix)),
             }),
-            Entry::Key(key) => {
+            ListingEntry::Key(key) => {
                 objects.extend(bucket.current(key).map(|(version, object)| Object {
                     key: Some(names.write(key)),
                     e_tag: Some(ETag::Strong(object.etag.clone())),
@@ -193,7 +193,7 @@ fn contents(
     (objects, prefixes)
 }
 
-fn storage_class(object: &Stored) -> String {
+fn storage_class(object: &StoredObject) -> String {
     object
         .about
         .storage_class
@@ -202,7 +202,7 @@ fn storage_class(object: &Stored) -> String {
         .to_owned()
 }
 
-fn algorithms(object: &Stored) -> Option<ChecksumAlgorithmList> {
+fn algorithms(object: &StoredObject) -> Option<ChecksumAlgorithmList> {
     let present = super::checksum::present(&object.checksum);
     (!present.is_empty()).then(|| {
         present
@@ -214,17 +214,17 @@ fn algorithms(object: &Stored) -> Option<ChecksumAlgorithmList> {
 
 pub fn list_objects_v2(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: ListObjectsV2Input,
 ) -> S3Result<ListObjectsV2Output> {
-    let names = Names::of(input.encoding_type.as_ref());
+    let names = KeyEncoding::of(input.encoding_type.as_ref());
     let (count, max_keys) = most(input.max_keys)?;
     let continued = input
         .continuation_token
         .as_deref()
         .map(from_token)
         .transpose()?;
-    let asked = Asked {
+    let query = ListingQuery {
         prefix: input.prefix.as_deref().unwrap_or_default(),
         delimiter: input.delimiter.as_deref().unwrap_or_default(),
         after: continued
@@ -234,13 +234,15 @@ pub fn list_objects_v2(
         most: count,
     };
     cloud.s3.with(&input.bucket, |bucket| {
-        let page = page(&bucket.keys, asked, |versions| is_there(versions));
+        let page = page(&bucket.keys, query, |versions| {
+            has_current_version(versions)
+        });
         let (objects, prefixes) =
             contents(bucket, &page, &names, input.fetch_owner.unwrap_or_default());
         let last = page.entries.last().filter(|_| page.is_truncated);
         Ok(ListObjectsV2Output {
             name: Some(input.bucket.clone()),
-            prefix: Some(names.write(asked.prefix)),
+            prefix: Some(names.write(query.prefix)),
             delimiter: names.optional(input.delimiter.as_deref()),
             max_keys: Some(max_keys),
             key_count: i32::try_from(page.entries.len()).ok(),
@@ -258,30 +260,32 @@ pub fn list_objects_v2(
 
 pub fn list_objects(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: ListObjectsInput,
 ) -> S3Result<ListObjectsOutput> {
-    let names = Names::of(input.encoding_type.as_ref());
+    let names = KeyEncoding::of(input.encoding_type.as_ref());
     let (count, max_keys) = most(input.max_keys)?;
-    let asked = Asked {
+    let query = ListingQuery {
         prefix: input.prefix.as_deref().unwrap_or_default(),
         delimiter: input.delimiter.as_deref().unwrap_or_default(),
         after: input.marker.as_deref().unwrap_or_default(),
         most: count,
     };
     cloud.s3.with(&input.bucket, |bucket| {
-        let page = page(&bucket.keys, asked, |versions| is_there(versions));
+        let page = page(&bucket.keys, query, |versions| {
+            has_current_version(versions)
+        });
         let (objects, prefixes) = contents(bucket, &page, &names, true);
         // Without a delimiter, clients take the last key for the next marker.
         let last = page
             .entries
             .last()
-            .filter(|_| page.is_truncated && !asked.delimiter.is_empty());
+            .filter(|_| page.is_truncated && !query.delimiter.is_empty());
         Ok(ListObjectsOutput {
             name: Some(input.bucket.clone()),
-            prefix: Some(names.write(asked.prefix)),
+            prefix: Some(names.write(query.prefix)),
             delimiter: names.optional(input.delimiter.as_deref()),
-            marker: Some(names.write(asked.after)),
+            marker: Some(names.write(query.after)),
             next_marker: last.map(|entry| names.write(entry.name())),
             max_keys: Some(max_keys),
             is_truncated: Some(page.is_truncated),
@@ -295,10 +299,10 @@ pub fn list_objects(
 
 pub fn list_object_versions(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: ListObjectVersionsInput,
 ) -> S3Result<ListObjectVersionsOutput> {
-    let names = Names::of(input.encoding_type.as_ref());
+    let names = KeyEncoding::of(input.encoding_type.as_ref());
     let (count, max_keys) = most(input.max_keys)?;
     let key_marker = input.key_marker.as_deref().unwrap_or_default();
     let version_marker = input
@@ -310,7 +314,7 @@ pub fn list_object_versions(
             "A version-id marker cannot be specified without a key marker.",
         ));
     }
-    let asked = Asked {
+    let query = ListingQuery {
         prefix: input.prefix.as_deref().unwrap_or_default(),
         delimiter: input.delimiter.as_deref().unwrap_or_default(),
         after: key_marker,
@@ -318,7 +322,7 @@ pub fn list_object_versions(
         most: count.saturating_add(1),
     };
     cloud.s3.with(&input.bucket, |bucket| {
-        let mut found = Versions::new(&names, bucket, count);
+        let mut found = VersionPage::new(&names, bucket, count);
         if let (Some(marker), Some(versions)) = (version_marker, bucket.keys.get(key_marker)) {
             // The rest of the key at which the page before broke off.
             let at = versions
@@ -331,10 +335,10 @@ pub fn list_object_versions(
                 versions.len(),
             );
         }
-        for entry in page(&bucket.keys, asked, |_| true).entries {
+        for entry in page(&bucket.keys, query, |_| true).entries {
             match entry {
-                Entry::Prefix(prefix) => found.prefix(prefix),
-                Entry::Key(key) => {
+                ListingEntry::Prefix(prefix) => found.prefix(prefix),
+                ListingEntry::Key(key) => {
                     let versions = bucket.keys.get(key).map(Vec::as_slice).unwrap_or_default();
                     found.key(key, versions, versions.len());
                 }
@@ -343,7 +347,7 @@ pub fn list_object_versions(
         let (next_key, next_version) = found.last.filter(|_| found.is_truncated).unzip();
         Ok(ListObjectVersionsOutput {
             name: Some(input.bucket.clone()),
-            prefix: Some(names.write(asked.prefix)),
+            prefix: Some(names.write(query.prefix)),
             delimiter: names.optional(input.delimiter.as_deref()),
             key_marker: Some(names.write(key_marker)),
             version_id_marker: Some(version_marker.unwrap_or_default().to_owned()),
@@ -361,9 +365,9 @@ pub fn list_object_versions(
 }
 
 /// A page of versions being gathered.
-struct Versions<'a> {
-    names: &'a Names,
-    bucket: &'a Bucket,
+struct VersionPage<'a> {
+    names: &'a KeyEncoding,
+    bucket: &'a StoredBucket,
     most: usize,
     count: usize,
     versions: ObjectVersionList,
@@ -374,8 +378,8 @@ struct Versions<'a> {
     last: Option<(&'a str, Option<&'a str>)>,
 }
 
-impl<'a> Versions<'a> {
-    fn new(names: &'a Names, bucket: &'a Bucket, most: usize) -> Self {
+impl<'a> VersionPage<'a> {
+    fn new(names: &'a KeyEncoding, bucket: &'a StoredBucket, most: usize) -> Self {
         Self {
             names,
             bucket,
@@ -390,15 +394,15 @@ impl<'a> Versions<'a> {
     }
 
     /// Whether there is room for one more.
-    fn takes(&mut self) -> bool {
-        let takes = self.count < self.most;
-        self.is_truncated |= !takes && self.most > 0;
-        self.count += usize::from(takes);
-        takes
+    fn has_room(&mut self) -> bool {
+        let has_room = self.count < self.most;
+        self.is_truncated |= !has_room && self.most > 0;
+        self.count += usize::from(has_room);
+        has_room
     }
 
     fn prefix(&mut self, prefix: &'a str) {
-        if self.takes() {
+        if self.has_room() {
             self.prefixes.push(CommonPrefix {
                 prefix: Some(self.names.write(prefix)),
             });
@@ -407,9 +411,9 @@ impl<'a> Versions<'a> {
     }
 
     /// The versions of a key, the newest first; the last of `of` is the current one.
-    fn key(&mut self, key: &'a str, versions: &'a [Version], of: usize) {
+    fn key(&mut self, key: &'a str, versions: &'a [StoredVersion], of: usize) {
         for (at, version) in versions.iter().enumerate().rev() {
-            if !self.takes() {
+            if !self.has_room() {
                 return;
             }
             self.last = Some((key, Some(&version.id)));
@@ -455,12 +459,12 @@ mod tests {
     }
 
     #[test]
-    fn pages_follow_each_other() {
+    fn listings_are_paged() {
         let all = keys(&["a", "b/1", "b/2", "b/c/3", "c", "d/1", "!gone", "ü"]);
         let check = |prefix: &str, delimiter: &str, after: &str, most: usize, expect: &str| {
             let page = page(
                 &all,
-                Asked {
+                ListingQuery {
                     prefix,
                     delimiter,
                     after,
@@ -468,7 +472,7 @@ mod tests {
                 },
                 |there| *there,
             );
-            let shown: Vec<&str> = page.entries.iter().map(Entry::name).collect();
+            let shown: Vec<&str> = page.entries.iter().map(ListingEntry::name).collect();
             let more = if page.is_truncated { " …" } else { "" };
             assert_eq!(
                 format!("{}{more}", shown.join(" ")),
@@ -495,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_opaque_and_checked() {
+    fn tokens_are_opaque_and_check_tags() {
         assert_eq!(from_token(&to_token("a/ü")).unwrap(), "a/ü");
         for bad in ["", "x", "a/ü", "YQ"] {
             assert_eq!(
@@ -507,9 +511,9 @@ mod tests {
     }
 
     #[test]
-    fn names_are_encoded_on_demand() {
+    fn keys_are_url_encoded_on_request() {
         let check = |encoded: bool, name: &str, expect: &str| {
-            assert_eq!(Names { encoded }.write(name), expect)
+            assert_eq!(KeyEncoding { encoded }.write(name), expect)
         };
         check(false, "a b/ü+", "a b/ü+");
         check(true, "a b/ü+~", "a%20b/%C3%BC%2B~");

@@ -2,7 +2,7 @@
 //! `s3s`'s.
 //!
 //! - `store`: buckets, keys and versions; what other services ask and do
-//! - `door`: host names, and who may come in: names, accounts, regions, faults
+//! - `access`: host names, and who may come in: names, accounts, regions, faults
 //! - `api`: the table of operations; `buckets`, `objects`, `listing`, `multipart`, `settings` carry
 //!   them out
 //! - `chunked`: bodies in AWS's chunks; `creation`: what `s3s` doesn't know of CreateBucket;
@@ -11,13 +11,13 @@
 //! Signatures aren't verified. Of bucket policies only what they allow to others counts: what they
 //! deny hangs on conditions that nothing here has.
 
+mod access;
 mod acl;
 mod api;
 mod buckets;
 mod checksum;
 mod chunked;
 mod creation;
-mod door;
 mod listing;
 mod multipart;
 mod objects;
@@ -38,12 +38,12 @@ use s3s::{S3Error, S3ErrorCode};
 use uuid::Uuid;
 
 use super::caller::Credential;
-use super::cloudformation::ServiceError;
 use super::dispatch::{Body, Reply};
-use super::fault::{Fault, Refusal};
+use super::error::ServiceError;
+use super::fault::{CallRefusal, InjectedFault};
 use super::{Cloud, lock};
-pub use door::bucket_in_host;
-pub use store::{BucketFacts, Missing, Store, is_bucket_name};
+pub use access::bucket_in_host;
+pub use store::{BucketFacts, ObjectNotFound, Store, is_bucket_name};
 
 /// The largest body. Real objects may have 50 TB and their parts 5 GB, but these are kept in
 /// memory.
@@ -51,7 +51,7 @@ pub const MAX_BODY: usize = 1024 * 1024 * 1024;
 
 /// Who asks, and in which region; nobody where the request isn't signed.
 #[derive(Clone, Debug, Default)]
-struct Asker {
+struct Requester {
     account: Option<String>,
     region: Option<String>,
 }
@@ -59,35 +59,35 @@ struct Asker {
 /// What the scenario does to a request, as the door finds out: it is cut, or a fault comes after it
 /// took effect.
 #[derive(Clone, Default)]
-struct Faults(Arc<Mutex<(bool, Fault)>>);
+struct Faults(Arc<Mutex<(bool, InjectedFault)>>);
 
 impl Faults {
     fn cut(&self) {
         lock(&self.0).0 = true;
     }
 
-    fn strike_later(&self, fault: Fault) {
+    fn apply_later(&self, fault: InjectedFault) {
         lock(&self.0).1 = fault;
     }
 
     /// Once the request is answered.
-    async fn strike(&self) -> Result<(), Refusal> {
+    async fn apply(&self) -> Result<(), CallRefusal> {
         let (is_cut, fault) = std::mem::take(&mut *lock(&self.0));
         if is_cut {
-            Err(Refusal::Cut)
+            Err(CallRefusal::Cut)
         } else {
-            fault.strike().await
+            fault.apply().await
         }
     }
 }
 
 pub(super) fn service(cloud: Arc<Cloud>) -> S3Service {
-    let mut builder = S3ServiceBuilder::new(api::Api(cloud.clone()));
-    builder.set_host(door::Hosts);
-    builder.set_validation(door::AnyName);
+    let mut builder = S3ServiceBuilder::new(api::S3Api(cloud.clone()));
+    builder.set_host(access::VirtualHosts);
+    builder.set_validation(access::UncheckedNames);
     // Access is only checked where there is somebody who could verify signatures.
-    builder.set_auth(door::Nobody);
-    builder.set_access(door::Door(cloud));
+    builder.set_auth(access::NoSecretKeys);
+    builder.set_access(access::BucketAccess(cloud));
     builder.build()
 }
 
@@ -115,7 +115,7 @@ pub(super) async fn answer(
     };
     let caller = credential.map(|it| it.caller);
     let faults = Faults::default();
-    parts.extensions.insert(Asker {
+    parts.extensions.insert(Requester {
         account: caller.as_ref().map(|it| it.account.clone()),
         region: caller
             .map(|it| it.region)
@@ -129,10 +129,10 @@ pub(super) async fn answer(
     let reply = service
         .call(http::Request::from_parts(parts, Body::from(body)))
         .await;
-    match (faults.strike().await, reply) {
+    match (faults.apply().await, reply) {
         (Ok(()), Ok(response)) => Reply::Response(identified(response)),
-        (Err(Refusal::Error(error)), _) => failure(&error),
-        (Err(Refusal::Cut), _) | (Ok(()), Err(_)) => Reply::Cut,
+        (Err(CallRefusal::Error(error)), _) => failure(&error),
+        (Err(CallRefusal::Cut), _) | (Ok(()), Err(_)) => Reply::Cut,
     }
 }
 
@@ -255,12 +255,12 @@ fn malformed_xml() -> S3Error {
     )
 }
 
-impl Asker {
+impl Requester {
     fn of(extensions: &http::Extensions) -> Self {
         extensions.get::<Self>().cloned().unwrap_or_default()
     }
 
-    /// The account; `door` lets nobody in without one where one is needed.
+    /// The account; `access` lets nobody in without one where one is needed.
     fn account(&self) -> &str {
         self.account.as_deref().unwrap_or_default()
     }
@@ -271,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signatures_are_taken_out() {
+    fn signatures_are_removed() {
         let check = |uri: &str, expect: &str, acl: Option<&str>| {
             let request = http::Request::builder()
                 .uri(uri)

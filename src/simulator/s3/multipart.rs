@@ -11,22 +11,24 @@ use uuid::Uuid;
 use super::super::Cloud;
 use super::checksum::{self, checksums_of, put_checksums};
 use super::objects::{about, acl_given, check_conditions, encrypted, header_tags, source};
-use super::store::{Bucket, Object as Stored, Part as StoredPart, Upload, hex, shown_etag, time};
-use super::{Asker, acl, invalid_argument, malformed_xml, refusal};
+use super::store::{
+    PendingUpload, StoredBucket, StoredObject, UploadedPart, hex, shown_etag, time,
+};
+use super::{Requester, acl, invalid_argument, malformed_xml, refusal};
 
 /// The smallest part but the last.
-const LEAST: usize = 5 * 1024 * 1024;
-const MOST_PARTS: i32 = 10_000;
+const MIN_PART_SIZE: usize = 5 * 1024 * 1024;
+const MAX_PARTS: i32 = 10_000;
 const PAGE: usize = 1000;
 
 pub fn create_multipart_upload(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     mut input: CreateMultipartUploadInput,
 ) -> S3Result<CreateMultipartUploadOutput> {
     let tags = header_tags(input.tagging.as_deref())?;
     cloud.s3.with(&input.bucket, |bucket| {
-        let acl = acl_given!(input).of_object(&bucket.settings, &bucket.account)?;
+        let acl = acl_given!(input).for_object(&bucket.settings, &bucket.account)?;
         let about = encrypted(about!(input), &bucket.settings);
         let upload_id = Uuid::new_v4().simple().to_string();
         let algorithm = input.checksum_algorithm.clone();
@@ -39,7 +41,7 @@ pub fn create_multipart_upload(
             }))
         });
         let (encryption, kms_key_id) = (about.encryption.clone(), about.kms_key_id.clone());
-        let upload = Upload {
+        let upload = PendingUpload {
             key: input.key.clone(),
             initiated: cloud.clock.now(),
             about: Arc::new(about),
@@ -64,7 +66,11 @@ pub fn create_multipart_upload(
 }
 
 /// The upload, which is of this very key.
-fn upload<'a>(bucket: &'a mut Bucket, id: &str, key: &str) -> S3Result<&'a mut Upload> {
+fn upload<'a>(
+    bucket: &'a mut StoredBucket,
+    id: &str,
+    key: &str,
+) -> S3Result<&'a mut PendingUpload> {
     bucket
         .uploads
         .get_mut(id)
@@ -83,7 +89,7 @@ fn no_such_upload() -> S3Error {
 
 fn check_number(number: i32) -> S3Result<()> {
     match number {
-        1..=MOST_PARTS => Ok(()),
+        1..=MAX_PARTS => Ok(()),
         _ => Err(invalid_argument(
             "Part number must be an integer between 1 and 10000, inclusive",
         )),
@@ -112,7 +118,7 @@ pub fn upload_part(
     cloud.s3.with(&input.bucket, |bucket| {
         let (encryption, kms_key_id) = {
             let upload = upload(bucket, &input.upload_id, &input.key)?;
-            let part = StoredPart {
+            let part = UploadedPart {
                 bytes,
                 etag: etag.clone(),
                 checksum: checksum.clone(),
@@ -137,11 +143,12 @@ pub fn upload_part(
 
 pub fn upload_part_copy(
     cloud: &Cloud,
-    asker: &Asker,
+    requester: &Requester,
     input: UploadPartCopyInput,
 ) -> S3Result<UploadPartCopyOutput> {
     check_number(input.part_number)?;
-    let (from, copy_source_version_id) = source(cloud, asker, &input.copy_source, |_, _| Ok(()))?;
+    let (from, copy_source_version_id) =
+        source(cloud, requester, &input.copy_source, |_, _| Ok(()))?;
     let bytes = match &input.copy_source_range {
         None => from.bytes,
         Some(range) => {
@@ -201,7 +208,7 @@ pub fn upload_part_copy(
 }
 
 /// The uploaded parts that a client lists, in its order.
-fn listed(upload: &Upload, parts: &[CompletedPart]) -> S3Result<Vec<StoredPart>> {
+fn listed(upload: &PendingUpload, parts: &[CompletedPart]) -> S3Result<Vec<UploadedPart>> {
     let invalid = || {
         refusal(
             400,
@@ -240,7 +247,7 @@ fn listed(upload: &Upload, parts: &[CompletedPart]) -> S3Result<Vec<StoredPart>>
     let sizes = listed.iter().map(|part| part.bytes.len());
     if sizes
         .take(listed.len().saturating_sub(1))
-        .any(|size| size < LEAST)
+        .any(|size| size < MIN_PART_SIZE)
     {
         let message = "Your proposed upload is smaller than the minimum allowed size";
         return Err(refusal(400, "EntityTooSmall", message));
@@ -249,7 +256,7 @@ fn listed(upload: &Upload, parts: &[CompletedPart]) -> S3Result<Vec<StoredPart>>
 }
 
 /// The bytes together, and the ETag that tells how many parts there were.
-fn together(parts: &[StoredPart]) -> (Bytes, String) {
+fn together(parts: &[UploadedPart]) -> (Bytes, String) {
     let mut digests = Md5::new();
     for part in parts {
         digests.update(Md5::digest(&part.bytes));
@@ -268,7 +275,7 @@ fn together(parts: &[StoredPart]) -> (Bytes, String) {
 /// Of the parts' checksums, or of the whole, as the upload was begun.
 fn checksum_of(
     bytes: &[u8],
-    parts: &[StoredPart],
+    parts: &[UploadedPart],
     algorithm: Option<&str>,
     kind: Option<&str>,
     given: &Checksum,
@@ -298,7 +305,7 @@ fn checksum_of(
 
 pub fn complete_multipart_upload(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: CompleteMultipartUploadInput,
 ) -> S3Result<CompleteMultipartUploadOutput> {
     let parts = input
@@ -339,7 +346,7 @@ pub fn complete_multipart_upload(
             upload.about.kms_key_id.clone(),
         );
         let etag = shown_etag(etag, &upload.about);
-        let object = Stored {
+        let object = StoredObject {
             bytes,
             etag: etag.clone(),
             checksum: checksum.clone(),
@@ -369,7 +376,7 @@ pub fn complete_multipart_upload(
 
 pub fn abort_multipart_upload(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: AbortMultipartUploadInput,
 ) -> S3Result<AbortMultipartUploadOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -385,7 +392,11 @@ fn page_size(asked: Option<i32>) -> usize {
         .map_or(PAGE, |most| most.min(PAGE))
 }
 
-pub fn list_parts(cloud: &Cloud, _: &Asker, input: ListPartsInput) -> S3Result<ListPartsOutput> {
+pub fn list_parts(
+    cloud: &Cloud,
+    _: &Requester,
+    input: ListPartsInput,
+) -> S3Result<ListPartsOutput> {
     let most = page_size(input.max_parts);
     let after = input.part_number_marker.unwrap_or_default();
     cloud.s3.with(&input.bucket, |bucket| {
@@ -427,7 +438,7 @@ pub fn list_parts(cloud: &Cloud, _: &Asker, input: ListPartsInput) -> S3Result<L
     })
 }
 
-fn storage_class(upload: &Upload) -> StorageClass {
+fn storage_class(upload: &PendingUpload) -> StorageClass {
     upload
         .about
         .storage_class
@@ -437,7 +448,7 @@ fn storage_class(upload: &Upload) -> StorageClass {
 
 pub fn list_multipart_uploads(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: ListMultipartUploadsInput,
 ) -> S3Result<ListMultipartUploadsOutput> {
     let most = page_size(input.max_uploads);
@@ -451,7 +462,8 @@ pub fn list_multipart_uploads(
             .filter(|(_, upload)| upload.key.starts_with(&prefix))
             .collect();
         uploads.sort_by(|(a, one), (b, other)| (&one.key, a).cmp(&(&other.key, b)));
-        let is_behind = |(id, upload): &&(&String, &Upload)| match (&key_marker, &id_marker) {
+        let is_behind = |(id, upload): &&(&String, &PendingUpload)| match (&key_marker, &id_marker)
+        {
             (Some(key), Some(marker)) => {
                 (upload.key.as_str(), id.as_str()) > (key.as_str(), marker.as_str())
             }

@@ -10,23 +10,24 @@ use s3s::path::S3Path;
 
 use super::super::Cloud;
 use super::checksum::{self, checksums_of, put_checksums};
-use super::settings::{Settings, checked};
+use super::settings::{BucketSettings, check_tags};
 use super::store::{
-    About, Bucket, NULL, Object as Stored, Version, etag_of, hex, shown_etag, time, whole_seconds,
+    NULL_VERSION, ObjectHeaders, StoredBucket, StoredObject, StoredVersion, etag_of, hex,
+    shown_etag, time, whole_seconds,
 };
 use super::{
-    Asker, access_denied, acl, door, invalid_argument, malformed_xml, no_such_bucket, no_such_key,
-    refusal,
+    Requester, access, access_denied, acl, invalid_argument, malformed_xml, no_such_bucket,
+    no_such_key, refusal,
 };
 
 /// DeleteObjects takes so many keys.
-const DELETED_AT_ONCE: usize = 1000;
-const OBJECT_TAGS: usize = 10;
+const MAX_DELETED_KEYS: usize = 1000;
+const MAX_OBJECT_TAGS: usize = 10;
 
 /// The headers that become an object's own, of the inputs of operations that make one.
 macro_rules! about {
     ($input:expr) => {
-        $crate::simulator::s3::store::About {
+        $crate::simulator::s3::store::ObjectHeaders {
             content_type: $input.content_type.take(),
             cache_control: $input.cache_control.take(),
             content_disposition: $input.content_disposition.take(),
@@ -56,7 +57,7 @@ macro_rules! acl_given {
             (s3s::dto::Permission::READ_ACP, &$input.grant_read_acp),
             (s3s::dto::Permission::WRITE_ACP, &$input.grant_write_acp),
         ];
-        $crate::simulator::s3::acl::Given {
+        $crate::simulator::s3::acl::AclRequest {
             canned: $input.acl.as_ref().map(s3s::dto::ObjectCannedACL::as_str),
             grants: grants
                 .into_iter()
@@ -69,7 +70,7 @@ macro_rules! acl_given {
 pub(super) use {about, acl_given};
 
 /// A body in one piece; it is in one piece already.
-pub async fn whole(body: Option<StreamingBlob>) -> S3Result<Bytes> {
+pub async fn read_body(body: Option<StreamingBlob>) -> S3Result<Bytes> {
     let Some(mut body) = body else {
         return Ok(Bytes::new());
     };
@@ -113,10 +114,10 @@ pub fn put_object(
             input.if_match.as_ref(),
             input.if_none_match.as_ref(),
         )?;
-        let acl = acl_given!(input).of_object(&bucket.settings, &bucket.account)?;
+        let acl = acl_given!(input).for_object(&bucket.settings, &bucket.account)?;
         let about = encrypted(about!(input), &bucket.settings);
         let etag = shown_etag(hex(&digest), &about);
-        let object = Stored {
+        let object = StoredObject {
             bytes,
             etag: etag.clone(),
             checksum,
@@ -141,7 +142,7 @@ pub fn put_object(
 }
 
 /// An object that doesn't say how it is encrypted is so as its bucket says.
-pub fn encrypted(mut about: About, settings: &Settings) -> About {
+pub fn encrypted(mut about: ObjectHeaders, settings: &BucketSettings) -> ObjectHeaders {
     if about.encryption.is_none() {
         (about.encryption, about.kms_key_id) = settings.encrypts();
     }
@@ -155,12 +156,12 @@ pub fn header_tags(header: Option<&str>) -> S3Result<TagSet> {
         key: Some(key.into_owned()),
         value: Some(value.into_owned()),
     });
-    checked(tags.collect(), OBJECT_TAGS)
+    check_tags(tags.collect(), MAX_OBJECT_TAGS)
 }
 
 /// `If-Match` and `If-None-Match` of a write.
 pub fn check_conditions(
-    bucket: &Bucket,
+    bucket: &StoredBucket,
     key: &str,
     if_match: Option<&ETagCondition>,
     if_none_match: Option<&ETagCondition>,
@@ -192,19 +193,19 @@ fn unmet() -> s3s::S3Error {
 }
 
 /// The conditions of a read, which come in headers of four names.
-struct Conditions<'a> {
+struct ReadConditions<'a> {
     if_match: Option<&'a ETagCondition>,
     if_none_match: Option<&'a ETagCondition>,
     if_modified_since: Option<&'a Timestamp>,
     if_unmodified_since: Option<&'a Timestamp>,
 }
 
-impl Conditions<'_> {
+impl ReadConditions<'_> {
     /// Conditions on the ETag go before those on the date.
     fn check(
         &self,
-        version: &Version,
-        object: &Stored,
+        version: &StoredVersion,
+        object: &StoredObject,
         unmodified: fn() -> s3s::S3Error,
     ) -> S3Result<()> {
         let modified = whole_seconds(version.modified);
@@ -256,7 +257,7 @@ fn shows_checksum(mode: Option<&ChecksumMode>, range: Option<&String>) -> bool {
     mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED) && range.is_none()
 }
 
-fn shown_version(bucket: &Bucket, version: &Version) -> Option<String> {
+fn shown_version(bucket: &StoredBucket, version: &StoredVersion) -> Option<String> {
     bucket
         .settings
         .versioning
@@ -280,7 +281,7 @@ fn check_part_number(number: Option<i32>) -> S3Result<()> {
 macro_rules! read {
     ($output:ident, $bucket:expr, $input:expr) => {{
         let (version, object) = $bucket.find(&$input.key, $input.version_id.as_deref())?;
-        let conditions = Conditions {
+        let conditions = ReadConditions {
             if_match: $input.if_match.as_ref(),
             if_none_match: $input.if_none_match.as_ref(),
             if_modified_since: $input.if_modified_since.as_ref(),
@@ -317,7 +318,11 @@ macro_rules! read {
     }};
 }
 
-pub fn get_object(cloud: &Cloud, _: &Asker, input: GetObjectInput) -> S3Result<GetObjectOutput> {
+pub fn get_object(
+    cloud: &Cloud,
+    _: &Requester,
+    input: GetObjectInput,
+) -> S3Result<GetObjectOutput> {
     check_part_number(input.part_number)?;
     cloud.s3.with(&input.bucket, |bucket| {
         let (output, bytes, object) = read!(GetObjectOutput, bucket, input);
@@ -339,14 +344,18 @@ pub fn get_object(cloud: &Cloud, _: &Asker, input: GetObjectInput) -> S3Result<G
     })
 }
 
-fn content_type(about: &About) -> String {
+fn content_type(about: &ObjectHeaders) -> String {
     about
         .content_type
         .clone()
         .unwrap_or_else(|| "binary/octet-stream".to_owned())
 }
 
-pub fn head_object(cloud: &Cloud, _: &Asker, input: HeadObjectInput) -> S3Result<HeadObjectOutput> {
+pub fn head_object(
+    cloud: &Cloud,
+    _: &Requester,
+    input: HeadObjectInput,
+) -> S3Result<HeadObjectOutput> {
     check_part_number(input.part_number)?;
     cloud.s3.with(&input.bucket, |bucket| {
         let (output, ..) = read!(HeadObjectOutput, bucket, input);
@@ -356,7 +365,7 @@ pub fn head_object(cloud: &Cloud, _: &Asker, input: HeadObjectInput) -> S3Result
 
 pub fn delete_object(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: DeleteObjectInput,
 ) -> S3Result<DeleteObjectOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -376,11 +385,11 @@ pub fn delete_object(
 
 pub fn delete_objects(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: DeleteObjectsInput,
 ) -> S3Result<DeleteObjectsOutput> {
     let objects = input.delete.objects;
-    if objects.is_empty() || objects.len() > DELETED_AT_ONCE {
+    if objects.is_empty() || objects.len() > MAX_DELETED_KEYS {
         return Err(malformed_xml());
     }
     let quiet = input.delete.quiet.unwrap_or_default();
@@ -411,10 +420,10 @@ pub fn delete_objects(
 /// The object that a copy is made of, with the ID of its version where that is shown.
 pub fn source(
     cloud: &Cloud,
-    asker: &Asker,
+    requester: &Requester,
     from: &CopySource,
-    check: impl FnOnce(&Version, &Stored) -> S3Result<()>,
-) -> S3Result<(Stored, Option<String>)> {
+    check: impl FnOnce(&StoredVersion, &StoredObject) -> S3Result<()>,
+) -> S3Result<(StoredObject, Option<String>)> {
     let CopySource::Bucket {
         bucket: name,
         key,
@@ -427,11 +436,11 @@ pub fn source(
             "the simulator has no access points",
         ));
     };
-    if door::is_hidden(cloud, name) {
+    if access::is_hidden(cloud, name) {
         return Err(no_such_bucket());
     }
     cloud.s3.with(name, |bucket| {
-        if !door::may_read(bucket, &S3Path::object(name, key), asker) {
+        if !access::may_read(bucket, &S3Path::object(name, key), requester) {
             return Err(access_denied());
         }
         let (version, object) = bucket.find(key, version_id.as_deref())?;
@@ -442,11 +451,11 @@ pub fn source(
 
 pub fn copy_object(
     cloud: &Cloud,
-    asker: &Asker,
+    requester: &Requester,
     mut input: CopyObjectInput,
 ) -> S3Result<CopyObjectOutput> {
-    let conditions = |version: &Version, object: &Stored| {
-        let conditions = Conditions {
+    let conditions = |version: &StoredVersion, object: &StoredObject| {
+        let conditions = ReadConditions {
             if_match: input.copy_source_if_match.as_ref(),
             if_none_match: input.copy_source_if_none_match.as_ref(),
             if_modified_since: input.copy_source_if_modified_since.as_ref(),
@@ -454,7 +463,7 @@ pub fn copy_object(
         };
         conditions.check(version, object, unmet)
     };
-    let (from, copy_source_version_id) = source(cloud, asker, &input.copy_source, conditions)?;
+    let (from, copy_source_version_id) = source(cloud, requester, &input.copy_source, conditions)?;
     let replaces = input
         .metadata_directive
         .as_ref()
@@ -479,7 +488,7 @@ pub fn copy_object(
         from.tags.clone()
     };
     cloud.s3.with(&input.bucket, |bucket| {
-        let acl = acl_given!(input).of_object(&bucket.settings, &bucket.account)?;
+        let acl = acl_given!(input).for_object(&bucket.settings, &bucket.account)?;
         let given = about!(input);
         let about = if replaces {
             given
@@ -489,7 +498,7 @@ pub fn copy_object(
         let about = Arc::new(encrypted(about, &bucket.settings));
         let etag = shown_etag(etag, &about);
         let (etag_shown, now) = (ETag::Strong(etag.clone()), cloud.clock.now());
-        let object = Stored {
+        let object = StoredObject {
             bytes: from.bytes,
             etag,
             checksum: checksum.clone(),
@@ -535,8 +544,8 @@ fn check_copies_elsewhere(input: &CopyObjectInput, replaces: bool) -> S3Result<(
 }
 
 /// What a copy has of its source, and what it doesn't.
-fn copied(given: About, from: &About) -> About {
-    About {
+fn copied(given: ObjectHeaders, from: &ObjectHeaders) -> ObjectHeaders {
+    ObjectHeaders {
         storage_class: given.storage_class,
         encryption: given.encryption,
         kms_key_id: given.kms_key_id,
@@ -547,7 +556,7 @@ fn copied(given: About, from: &About) -> About {
 
 pub fn get_object_tagging(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: GetObjectTaggingInput,
 ) -> S3Result<GetObjectTaggingOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -561,10 +570,10 @@ pub fn get_object_tagging(
 
 pub fn put_object_tagging(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: PutObjectTaggingInput,
 ) -> S3Result<PutObjectTaggingOutput> {
-    let tags = checked(input.tagging.tag_set, OBJECT_TAGS)?;
+    let tags = check_tags(input.tagging.tag_set, MAX_OBJECT_TAGS)?;
     cloud.s3.with(&input.bucket, |bucket| {
         let (id, object) = bucket.find_mut(&input.key, input.version_id.as_deref())?;
         object.tags = tags;
@@ -576,7 +585,7 @@ pub fn put_object_tagging(
 
 pub fn delete_object_tagging(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: DeleteObjectTaggingInput,
 ) -> S3Result<DeleteObjectTaggingOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -589,12 +598,12 @@ pub fn delete_object_tagging(
 }
 
 fn shown_id(id: &str) -> Option<String> {
-    Some(id).filter(|id| *id != NULL).map(str::to_owned)
+    Some(id).filter(|id| *id != NULL_VERSION).map(str::to_owned)
 }
 
 pub fn get_object_acl(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: GetObjectAclInput,
 ) -> S3Result<GetObjectAclOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -615,7 +624,7 @@ pub fn get_object_acl(
 
 pub fn put_object_acl(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     mut input: PutObjectAclInput,
 ) -> S3Result<PutObjectAclOutput> {
     let policy = input.access_control_policy.take();
@@ -631,11 +640,11 @@ pub fn put_object_acl(
         ));
     }
     cloud.s3.with(&input.bucket, |bucket| {
-        let given = acl::Given {
+        let given = acl::AclRequest {
             policy,
             ..acl_given!(input)
         };
-        let list = given.in_place_of_another(&bucket.settings, &bucket.account)?;
+        let list = given.replacement(&bucket.settings, &bucket.account)?;
         let (_, object) = bucket.find_mut(&input.key, input.version_id.as_deref())?;
         object.acl = list;
         Ok(PutObjectAclOutput::default())

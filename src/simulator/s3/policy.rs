@@ -3,27 +3,27 @@
 use s3s::S3Result;
 use serde_json::Value as Json;
 
-use super::super::scenario::matches;
+use super::super::scenario::matches_wildcard;
 use super::refusal;
 
 /// A policy as it was put, and what it allows.
 #[derive(Clone, Debug)]
-pub struct Policy {
+pub struct BucketPolicy {
     pub text: String,
-    allows: Vec<Statement>,
+    allows: Vec<BucketPolicyStatement>,
 }
 
 #[derive(Clone, Debug)]
-struct Statement {
+struct BucketPolicyStatement {
     /// ARNs or account IDs; `*` is anybody.
     principals: Vec<String>,
     actions: Vec<String>,
     resources: Vec<String>,
-    conditions: Conditions,
+    conditions: PolicyCondition,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Conditions {
+enum PolicyCondition {
     None,
     /// The caller must be of an organisation. All accounts here are of one.
     Organization,
@@ -31,7 +31,7 @@ enum Conditions {
     Others,
 }
 
-impl Policy {
+impl BucketPolicy {
     /// # Errors
     /// S3's own: it is no policy, or one for another bucket.
     pub fn parse(text: &str, bucket: &str) -> S3Result<Self> {
@@ -57,13 +57,13 @@ impl Policy {
                 let name = arn.splitn(6, ':').nth(5).unwrap_or_default();
                 name.split('/')
                     .next()
-                    .is_some_and(|name| matches(name, bucket))
+                    .is_some_and(|name| matches_wildcard(name, bucket))
             };
             if !resources.iter().all(of_bucket) {
                 return Err(malformed("Policy has invalid resource"));
             }
             match statement.get("Effect").and_then(Json::as_str) {
-                Some("Allow") => allows.push(Statement {
+                Some("Allow") => allows.push(BucketPolicyStatement {
                     principals: principals(statement.get("Principal")),
                     actions: texts(statement.get("Action")),
                     resources,
@@ -89,20 +89,19 @@ impl Policy {
     pub fn allows(&self, account: Option<&str>, action: &str, resource: &str) -> bool {
         self.allows.iter().any(|statement| {
             statement.is_for(account)
-                && statement
-                    .actions
-                    .iter()
-                    .any(|pattern| matches(&pattern.to_lowercase(), &action.to_lowercase()))
+                && statement.actions.iter().any(|pattern| {
+                    matches_wildcard(&pattern.to_lowercase(), &action.to_lowercase())
+                })
                 && statement.resources.iter().any(|arn| {
                     let name = arn.splitn(6, ':').nth(5).unwrap_or_default();
-                    matches(name, resource)
+                    matches_wildcard(name, resource)
                 })
         })
     }
 
     /// Whether it lets everybody do something: what S3 calls a public policy.
     pub fn is_public(&self) -> bool {
-        let anybody = |statement: &Statement| {
+        let anybody = |statement: &BucketPolicyStatement| {
             statement
                 .principals
                 .iter()
@@ -110,16 +109,16 @@ impl Policy {
         };
         self.allows
             .iter()
-            .any(|statement| anybody(statement) && statement.conditions == Conditions::None)
+            .any(|statement| anybody(statement) && statement.conditions == PolicyCondition::None)
     }
 }
 
-impl Statement {
+impl BucketPolicyStatement {
     fn is_for(&self, account: Option<&str>) -> bool {
         let meets = match self.conditions {
-            Conditions::None => true,
-            Conditions::Organization => account.is_some(),
-            Conditions::Others => false,
+            PolicyCondition::None => true,
+            PolicyCondition::Organization => account.is_some(),
+            PolicyCondition::Others => false,
         };
         let named = |principal: &String| match account {
             _ if principal == "*" => true,
@@ -140,7 +139,7 @@ fn principals(principal: Option<&Json>) -> Vec<String> {
     }
 }
 
-fn conditions(condition: Option<&Json>) -> Conditions {
+fn conditions(condition: Option<&Json>) -> PolicyCondition {
     let keys = condition
         .and_then(Json::as_object)
         .into_iter()
@@ -148,14 +147,14 @@ fn conditions(condition: Option<&Json>) -> Conditions {
         .filter_map(|(_, test)| test.as_object());
     let keys: Vec<_> = keys.flat_map(|test| test.keys()).collect();
     match keys.as_slice() {
-        [] => Conditions::None,
+        [] => PolicyCondition::None,
         keys if keys
             .iter()
             .all(|key| key.eq_ignore_ascii_case("aws:PrincipalOrgID")) =>
         {
-            Conditions::Organization
+            PolicyCondition::Organization
         }
-        _ => Conditions::Others,
+        _ => PolicyCondition::Others,
     }
 }
 
@@ -202,10 +201,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn policies_allow_to_whom_they_name() {
+    fn policies_allow_the_named_principals() {
         let policy = |statement: Json| {
             let text = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
-            Policy::parse(&text, "b").unwrap()
+            BucketPolicy::parse(&text, "b").unwrap()
         };
         let allow = |principal: Json, condition: Json| {
             policy(
@@ -213,7 +212,7 @@ mod tests {
                           "Condition": condition}),
             )
         };
-        let check = |policy: &Policy, account: Option<&str>, expect: bool| {
+        let check = |policy: &BucketPolicy, account: Option<&str>, expect: bool| {
             assert_eq!(
                 policy.allows(account, "s3:GetObject", "b/k"),
                 expect,
@@ -255,9 +254,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_policy_is_refused() {
+    fn malformed_policies_are_refused() {
         let check = |text: &str, message: &str| {
-            let error = Policy::parse(text, "b").unwrap_err();
+            let error = BucketPolicy::parse(text, "b").unwrap_err();
             assert_eq!(
                 (error.code().as_str(), error.message()),
                 ("MalformedPolicy", Some(message))

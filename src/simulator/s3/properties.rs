@@ -11,8 +11,8 @@ use s3s::dto::{
 use serde_json::Value as Json;
 
 use super::super::lock;
-use super::policy::Policy;
-use super::settings::Settings;
+use super::policy::BucketPolicy;
+use super::settings::BucketSettings;
 use super::store::Store;
 
 impl Store {
@@ -27,7 +27,7 @@ impl Store {
             key: Some(key.clone()),
             value: Some(value.clone()),
         };
-        let old = std::mem::replace(&mut bucket.settings, Settings::new(&bucket.account));
+        let old = std::mem::replace(&mut bucket.settings, BucketSettings::new(&bucket.account));
         let settings = &mut bucket.settings;
         settings.tags = Some(tags.iter().map(tag).collect());
         settings.policy = old.policy;
@@ -57,7 +57,7 @@ impl Store {
         let Some(bucket) = buckets.get_mut(name) else {
             return Ok(());
         };
-        let policy = Policy::parse(text, name)
+        let policy = BucketPolicy::parse(text, name)
             .map_err(|error| error.message().unwrap_or_default().to_owned())?;
         if policy.is_public() && bucket.settings.blocks(|block| block.block_public_policy) {
             return Err("API: s3:PutBucketPolicy Access Denied".to_owned());

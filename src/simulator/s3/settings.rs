@@ -7,13 +7,13 @@ use s3s::S3Result;
 use s3s::dto::{self, *};
 
 use super::super::Cloud;
-use super::policy::Policy;
-use super::{Asker, access_denied, acl, malformed_xml, refusal};
+use super::policy::BucketPolicy;
+use super::{Requester, access_denied, acl, malformed_xml, refusal};
 
 /// The settings of a bucket. A new one has what S3 gives every new bucket since April 2023.
-pub struct Settings {
+pub struct BucketSettings {
     pub tags: Option<TagSet>,
-    pub policy: Option<Policy>,
+    pub policy: Option<BucketPolicy>,
     pub encryption: ServerSideEncryptionConfiguration,
     pub public_access_block: Option<PublicAccessBlockConfiguration>,
     pub ownership: Option<ObjectOwnership>,
@@ -23,7 +23,7 @@ pub struct Settings {
     pub lifecycle: Option<LifecycleRules>,
 }
 
-impl Settings {
+impl BucketSettings {
     pub fn new(account: &str) -> Self {
         Self {
             tags: None,
@@ -89,7 +89,7 @@ fn encryption() -> ServerSideEncryptionConfiguration {
 }
 
 /// Checks tags as S3 does.
-pub fn checked(tags: TagSet, most: usize) -> S3Result<TagSet> {
+pub fn check_tags(tags: TagSet, most: usize) -> S3Result<TagSet> {
     let key = |tag: &dto::Tag| tag.key.clone().unwrap_or_default();
     let invalid = |message: &str| Err(refusal(400, "InvalidTag", message));
     let mut seen = HashSet::new();
@@ -119,11 +119,11 @@ pub fn checked(tags: TagSet, most: usize) -> S3Result<TagSet> {
 }
 
 /// The most tags of a bucket.
-pub const BUCKET_TAGS: usize = 50;
+pub const MAX_BUCKET_TAGS: usize = 50;
 
 pub fn get_bucket_tagging(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: GetBucketTaggingInput,
 ) -> S3Result<GetBucketTaggingOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -136,10 +136,10 @@ pub fn get_bucket_tagging(
 
 pub fn put_bucket_tagging(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: PutBucketTaggingInput,
 ) -> S3Result<PutBucketTaggingOutput> {
-    let tags = checked(input.tagging.tag_set, BUCKET_TAGS)?;
+    let tags = check_tags(input.tagging.tag_set, MAX_BUCKET_TAGS)?;
     cloud.s3.with(&input.bucket, |bucket| {
         bucket.settings.tags = Some(tags);
         Ok(PutBucketTaggingOutput::default())
@@ -148,7 +148,7 @@ pub fn put_bucket_tagging(
 
 pub fn delete_bucket_tagging(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: DeleteBucketTaggingInput,
 ) -> S3Result<DeleteBucketTaggingOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -159,7 +159,7 @@ pub fn delete_bucket_tagging(
 
 pub fn get_bucket_policy(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: GetBucketPolicyInput,
 ) -> S3Result<GetBucketPolicyOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -179,7 +179,7 @@ pub fn get_bucket_policy(
 
 pub fn get_bucket_policy_status(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: GetBucketPolicyStatusInput,
 ) -> S3Result<GetBucketPolicyStatusOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -200,10 +200,10 @@ pub fn get_bucket_policy_status(
 
 pub fn put_bucket_policy(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: PutBucketPolicyInput,
 ) -> S3Result<PutBucketPolicyOutput> {
-    let policy = Policy::parse(&input.policy, &input.bucket)?;
+    let policy = BucketPolicy::parse(&input.policy, &input.bucket)?;
     cloud.s3.with(&input.bucket, |bucket| {
         if policy.is_public() && bucket.settings.blocks(|block| block.block_public_policy) {
             return Err(access_denied());
@@ -215,7 +215,7 @@ pub fn put_bucket_policy(
 
 pub fn delete_bucket_policy(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: DeleteBucketPolicyInput,
 ) -> S3Result<DeleteBucketPolicyOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -226,7 +226,7 @@ pub fn delete_bucket_policy(
 
 pub fn get_bucket_encryption(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: GetBucketEncryptionInput,
 ) -> S3Result<GetBucketEncryptionOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -239,7 +239,7 @@ pub fn get_bucket_encryption(
 
 pub fn put_bucket_encryption(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: PutBucketEncryptionInput,
 ) -> S3Result<PutBucketEncryptionOutput> {
     if input.server_side_encryption_configuration.rules.is_empty() {
@@ -253,7 +253,7 @@ pub fn put_bucket_encryption(
 
 pub fn delete_bucket_encryption(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: DeleteBucketEncryptionInput,
 ) -> S3Result<DeleteBucketEncryptionOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -264,7 +264,7 @@ pub fn delete_bucket_encryption(
 
 pub fn get_public_access_block(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: GetPublicAccessBlockInput,
 ) -> S3Result<GetPublicAccessBlockOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -289,7 +289,7 @@ pub fn get_public_access_block(
 
 pub fn put_public_access_block(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: PutPublicAccessBlockInput,
 ) -> S3Result<PutPublicAccessBlockOutput> {
     // What isn't named is off.
@@ -308,7 +308,7 @@ pub fn put_public_access_block(
 
 pub fn delete_public_access_block(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: DeletePublicAccessBlockInput,
 ) -> S3Result<DeletePublicAccessBlockOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -319,7 +319,7 @@ pub fn delete_public_access_block(
 
 pub fn get_bucket_ownership_controls(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: GetBucketOwnershipControlsInput,
 ) -> S3Result<GetBucketOwnershipControlsOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -335,7 +335,7 @@ pub fn get_bucket_ownership_controls(
 
 pub fn put_bucket_ownership_controls(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: PutBucketOwnershipControlsInput,
 ) -> S3Result<PutBucketOwnershipControlsOutput> {
     let mut rules = input.ownership_controls.rules;
@@ -364,7 +364,7 @@ pub fn put_bucket_ownership_controls(
 
 pub fn delete_bucket_ownership_controls(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: DeleteBucketOwnershipControlsInput,
 ) -> S3Result<DeleteBucketOwnershipControlsOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -375,7 +375,7 @@ pub fn delete_bucket_ownership_controls(
 
 pub fn get_bucket_versioning(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: GetBucketVersioningInput,
 ) -> S3Result<GetBucketVersioningOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -388,7 +388,7 @@ pub fn get_bucket_versioning(
 
 pub fn put_bucket_versioning(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: PutBucketVersioningInput,
 ) -> S3Result<PutBucketVersioningOutput> {
     let status = input.versioning_configuration.status;
@@ -415,7 +415,7 @@ pub fn put_bucket_versioning(
 
 pub fn get_bucket_acl(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: GetBucketAclInput,
 ) -> S3Result<GetBucketAclOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -429,7 +429,7 @@ pub fn get_bucket_acl(
 
 pub fn put_bucket_acl(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: PutBucketAclInput,
 ) -> S3Result<PutBucketAclOutput> {
     let grants = [
@@ -439,7 +439,7 @@ pub fn put_bucket_acl(
         (Permission::WRITE, &input.grant_write),
         (Permission::WRITE_ACP, &input.grant_write_acp),
     ];
-    let given = acl::Given {
+    let given = acl::AclRequest {
         canned: input.acl.as_ref().map(BucketCannedACL::as_str),
         grants: grants
             .into_iter()
@@ -448,14 +448,14 @@ pub fn put_bucket_acl(
         policy: input.access_control_policy,
     };
     cloud.s3.with(&input.bucket, |bucket| {
-        bucket.settings.acl = given.in_place_of_another(&bucket.settings, &bucket.account)?;
+        bucket.settings.acl = given.replacement(&bucket.settings, &bucket.account)?;
         Ok(PutBucketAclOutput::default())
     })
 }
 
 pub fn get_bucket_lifecycle_configuration(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: GetBucketLifecycleConfigurationInput,
 ) -> S3Result<GetBucketLifecycleConfigurationOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
@@ -471,7 +471,7 @@ pub fn get_bucket_lifecycle_configuration(
 
 pub fn put_bucket_lifecycle_configuration(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: PutBucketLifecycleConfigurationInput,
 ) -> S3Result<PutBucketLifecycleConfigurationOutput> {
     let rules = input
@@ -487,7 +487,7 @@ pub fn put_bucket_lifecycle_configuration(
 
 pub fn delete_bucket_lifecycle(
     cloud: &Cloud,
-    _: &Asker,
+    _: &Requester,
     input: DeleteBucketLifecycleInput,
 ) -> S3Result<DeleteBucketLifecycleOutput> {
     cloud.s3.with(&input.bucket, |bucket| {

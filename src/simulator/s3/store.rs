@@ -11,15 +11,15 @@ use s3s::S3Result;
 use s3s::dto::{self, Checksum, Grant, Metadata, ServerSideEncryption, StorageClass, TagSet};
 use uuid::Uuid;
 
-use super::super::cloudformation::ServiceError;
+use super::super::error::ServiceError;
 use super::super::{Caller, lock};
-use super::settings::Settings;
+use super::settings::BucketSettings;
 use super::{acl, no_such_bucket, refusal};
 
 /// All buckets, whoever's and wherever they are: their names are known to the whole world.
 #[derive(Default)]
 pub struct Store {
-    pub(super) buckets: Mutex<BTreeMap<String, Bucket>>,
+    pub(super) buckets: Mutex<BTreeMap<String, StoredBucket>>,
 }
 
 /// Whose a bucket is, and where.
@@ -31,45 +31,45 @@ pub struct BucketFacts {
 
 /// What is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
+pub enum ObjectNotFound {
     Bucket,
     Key,
 }
 
-pub(super) struct Bucket {
+pub(super) struct StoredBucket {
     pub account: String,
     pub region: String,
     pub created: Timestamp,
-    pub settings: Settings,
+    pub settings: BucketSettings,
     /// The versions of each key, the newest last; never none.
-    pub keys: BTreeMap<String, Vec<Version>>,
+    pub keys: BTreeMap<String, Vec<StoredVersion>>,
     /// By upload ID.
-    pub uploads: BTreeMap<String, Upload>,
+    pub uploads: BTreeMap<String, PendingUpload>,
 }
 
-pub(super) struct Version {
+pub(super) struct StoredVersion {
     /// `null` where the bucket isn't versioned.
     pub id: String,
     pub modified: Timestamp,
     /// None is a delete marker.
-    pub object: Option<Object>,
+    pub object: Option<StoredObject>,
 }
 
 /// Cheap to copy: the bytes are shared.
 #[derive(Clone)]
-pub(super) struct Object {
+pub(super) struct StoredObject {
     pub bytes: Bytes,
     /// Without quotes.
     pub etag: String,
     pub checksum: Checksum,
-    pub about: Arc<About>,
+    pub about: Arc<ObjectHeaders>,
     pub tags: TagSet,
     pub acl: Vec<Grant>,
 }
 
 /// What comes with an object as headers, and goes with it again.
 #[derive(Clone, Default)]
-pub(super) struct About {
+pub(super) struct ObjectHeaders {
     pub content_type: Option<String>,
     pub cache_control: Option<String>,
     pub content_disposition: Option<String>,
@@ -84,19 +84,19 @@ pub(super) struct About {
 }
 
 /// A multipart upload that is neither complete nor aborted.
-pub(super) struct Upload {
+pub(super) struct PendingUpload {
     pub key: String,
     pub initiated: Timestamp,
-    pub about: Arc<About>,
+    pub about: Arc<ObjectHeaders>,
     pub tags: TagSet,
     pub acl: Vec<Grant>,
     pub algorithm: Option<dto::ChecksumAlgorithm>,
     pub checksum_type: Option<dto::ChecksumType>,
-    pub parts: BTreeMap<i32, Part>,
+    pub parts: BTreeMap<i32, UploadedPart>,
 }
 
 #[derive(Clone)]
-pub(super) struct Part {
+pub(super) struct UploadedPart {
     pub bytes: Bytes,
     pub etag: String,
     pub checksum: Checksum,
@@ -104,24 +104,24 @@ pub(super) struct Part {
 }
 
 /// The ID of versions in a bucket that isn't versioned.
-pub(super) const NULL: &str = "null";
+pub(super) const NULL_VERSION: &str = "null";
 
 impl Store {
     /// An object's current content.
     ///
     /// # Errors
     /// There is no such bucket, or no such key in it.
-    pub fn object(&self, bucket: &str, key: &str) -> Result<Bytes, Missing> {
+    pub fn object(&self, bucket: &str, key: &str) -> Result<Bytes, ObjectNotFound> {
         let buckets = lock(&self.buckets);
-        let bucket = buckets.get(bucket).ok_or(Missing::Bucket)?;
+        let bucket = buckets.get(bucket).ok_or(ObjectNotFound::Bucket)?;
         bucket
             .current(key)
             .map(|(_, object)| object.bytes.clone())
-            .ok_or(Missing::Key)
+            .ok_or(ObjectNotFound::Key)
     }
 
     pub fn bucket(&self, name: &str) -> Option<BucketFacts> {
-        let facts = |bucket: &Bucket| BucketFacts {
+        let facts = |bucket: &StoredBucket| BucketFacts {
             account: bucket.account.clone(),
             region: bucket.region.clone(),
         };
@@ -168,7 +168,7 @@ impl Store {
                  Please select a different name and try again.",
             )),
             None => {
-                buckets.insert(name.to_owned(), Bucket::new(caller, now));
+                buckets.insert(name.to_owned(), StoredBucket::new(caller, now));
                 Ok(())
             }
         }
@@ -211,10 +211,10 @@ impl Store {
         key: &str,
         bytes: Bytes,
         now: Timestamp,
-    ) -> Result<(), Missing> {
+    ) -> Result<(), ObjectNotFound> {
         let mut buckets = lock(&self.buckets);
-        let bucket = buckets.get_mut(bucket).ok_or(Missing::Bucket)?;
-        let object = Object {
+        let bucket = buckets.get_mut(bucket).ok_or(ObjectNotFound::Bucket)?;
+        let object = StoredObject {
             etag: etag_of(&bytes),
             bytes,
             checksum: Checksum::default(),
@@ -230,7 +230,7 @@ impl Store {
     pub(super) fn with<T>(
         &self,
         name: &str,
-        act: impl FnOnce(&mut Bucket) -> S3Result<T>,
+        act: impl FnOnce(&mut StoredBucket) -> S3Result<T>,
     ) -> S3Result<T> {
         act(lock(&self.buckets)
             .get_mut(name)
@@ -249,20 +249,20 @@ impl Store {
     }
 }
 
-impl Bucket {
+impl StoredBucket {
     fn new(caller: &Caller, now: Timestamp) -> Self {
         Self {
             account: caller.account.clone(),
             region: caller.region.clone(),
             created: now,
-            settings: Settings::new(&caller.account),
+            settings: BucketSettings::new(&caller.account),
             keys: BTreeMap::new(),
             uploads: BTreeMap::new(),
         }
     }
 
     /// The current version of a key, unless it is deleted.
-    pub fn current(&self, key: &str) -> Option<(&Version, &Object)> {
+    pub fn current(&self, key: &str) -> Option<(&StoredVersion, &StoredObject)> {
         let version = self.keys.get(key)?.last()?;
         Some((version, version.object.as_ref()?))
     }
@@ -271,7 +271,7 @@ impl Bucket {
     ///
     /// # Errors
     /// S3's own: no such key, no such version, or it is a delete marker.
-    pub fn find(&self, key: &str, id: Option<&str>) -> S3Result<(&Version, &Object)> {
+    pub fn find(&self, key: &str, id: Option<&str>) -> S3Result<(&StoredVersion, &StoredObject)> {
         let versions = self.keys.get(key).map(Vec::as_slice).unwrap_or_default();
         let Some(id) = id else {
             return self.current(key).ok_or_else(|| {
@@ -301,7 +301,7 @@ impl Bucket {
         Ok((version, object))
     }
 
-    pub fn find_mut(&mut self, key: &str, id: Option<&str>) -> S3Result<(&str, &mut Object)> {
+    pub fn find_mut(&mut self, key: &str, id: Option<&str>) -> S3Result<(&str, &mut StoredObject)> {
         self.find(key, id)?;
         let versions = self
             .keys
@@ -318,16 +318,16 @@ impl Bucket {
     }
 
     /// Puts an object and gives its version's ID where the bucket is versioned.
-    pub fn put(&mut self, key: &str, object: Object, now: Timestamp) -> Option<String> {
+    pub fn put(&mut self, key: &str, object: StoredObject, now: Timestamp) -> Option<String> {
         self.push(key, Some(object), now)
     }
 
     /// Deletes a version, or puts a delete marker, or deletes the only version: what S3 does in
     /// such a bucket.
-    pub fn delete(&mut self, key: &str, id: Option<&str>, now: Timestamp) -> Deleted {
+    pub fn delete(&mut self, key: &str, id: Option<&str>, now: Timestamp) -> DeletionResult {
         if let Some(id) = id {
             let Some(versions) = self.keys.get_mut(key) else {
-                return Deleted::default();
+                return DeletionResult::default();
             };
             let at = versions.iter().position(|version| version.id == id);
             let removed = at.map(|at| versions.remove(at));
@@ -335,32 +335,32 @@ impl Bucket {
                 self.keys.remove(key);
             }
             let was_marker = removed.is_some_and(|version| version.object.is_none());
-            return Deleted {
+            return DeletionResult {
                 version_id: Some(id.to_owned()),
                 marker: was_marker,
             };
         }
         if self.settings.versioning.is_none() {
             self.keys.remove(key);
-            return Deleted::default();
+            return DeletionResult::default();
         }
         let version_id = self.push(key, None, now);
-        Deleted {
+        DeletionResult {
             version_id,
             marker: true,
         }
     }
 
-    fn push(&mut self, key: &str, object: Option<Object>, now: Timestamp) -> Option<String> {
+    fn push(&mut self, key: &str, object: Option<StoredObject>, now: Timestamp) -> Option<String> {
         let is_enabled = self.settings.is_versioned();
         let versions = self.keys.entry(key.to_owned()).or_default();
         let id = if is_enabled {
             Uuid::new_v4().simple().to_string()
         } else {
-            versions.retain(|version| version.id != NULL);
-            NULL.to_owned()
+            versions.retain(|version| version.id != NULL_VERSION);
+            NULL_VERSION.to_owned()
         };
-        versions.push(Version {
+        versions.push(StoredVersion {
             id: id.clone(),
             modified: now,
             object,
@@ -371,13 +371,13 @@ impl Bucket {
 
 /// What a deletion came to.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Deleted {
+pub(super) struct DeletionResult {
     pub version_id: Option<String>,
     /// Whether a delete marker was made, or the version that went was one.
     pub marker: bool,
 }
 
-fn marker_headers(marker: &Version) -> http::HeaderMap {
+fn marker_headers(marker: &StoredVersion) -> http::HeaderMap {
     let mut headers = http::HeaderMap::new();
     headers.insert(
         "x-amz-delete-marker",
@@ -408,7 +408,7 @@ pub(super) fn etag_of(bytes: &[u8]) -> String {
 
 /// The ETag as S3 shows it: of what a KMS key encrypts it isn't the MD5 of the content.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>
-pub(super) fn shown_etag(etag: String, about: &About) -> String {
+pub(super) fn shown_etag(etag: String, about: &ObjectHeaders) -> String {
     let is_kms = about
         .encryption
         .as_ref()
@@ -449,7 +449,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     #[test]
-    fn buckets_are_made_filled_and_deleted() {
+    fn buckets_are_created_filled_and_deleted() {
         let store = Store::default();
         let create = |account: &str, name: &str| {
             store
@@ -478,8 +478,8 @@ mod tests {
                 region: "eu-west-1".into()
             })
         );
-        assert_eq!(store.object("bucket", "k"), Err(Missing::Key));
-        assert_eq!(store.object("nowhere", "k"), Err(Missing::Bucket));
+        assert_eq!(store.object("bucket", "k"), Err(ObjectNotFound::Key));
+        assert_eq!(store.object("nowhere", "k"), Err(ObjectNotFound::Bucket));
         store
             .put("bucket", "k", Bytes::from_static(b"v"), NOW)
             .unwrap();
@@ -506,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_pile_up_where_they_are_kept() {
+    fn versioned_buckets_keep_versions() {
         let store = Store::default();
         store.create_bucket(&caller("1"), "bucket", NOW).unwrap();
         let put = |text: &'static str| {
@@ -549,7 +549,7 @@ mod tests {
         assert!(marker.marker && marker.version_id.is_some());
         assert_eq!(
             (count(), store.object("bucket", "k")),
-            (4, Err(Missing::Key))
+            (4, Err(ObjectNotFound::Key))
         );
         assert!(!store.is_empty("bucket"));
         assert!(delete(marker.version_id).marker);
@@ -559,9 +559,9 @@ mod tests {
         // The version from before versioning had the same ID as this one.
         assert_eq!(count(), 3);
         assert_eq!(
-            delete(Some(NULL.into())),
-            Deleted {
-                version_id: Some(NULL.into()),
+            delete(Some(NULL_VERSION.into())),
+            DeletionResult {
+                version_id: Some(NULL_VERSION.into()),
                 marker: false
             }
         );

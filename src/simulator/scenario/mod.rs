@@ -6,8 +6,8 @@
 //! ask what is not visible yet. The doc comments are the descriptions in
 //! `schemas/scenario.schema.json`, which is generated from these types.
 
-mod pattern;
 mod read;
+mod wildcard;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
@@ -21,8 +21,8 @@ use serde_json::{Map, Value as Json};
 use super::lock;
 use super::seed::SeedFile;
 use crate::duration::HumanDuration;
-pub use pattern::{Pattern, matches};
 pub use read::{read, schema};
+pub use wildcard::{Wildcard, matches_wildcard};
 
 /// Faults for taskcat's simulator
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -37,7 +37,7 @@ pub struct ScenarioFile {
     /// Stacks and buckets that can't be seen for a while after they were made
     pub hidden: Vec<HiddenRule>,
     /// Regions that the account has not enabled
-    pub disabled_regions: Vec<Pattern>,
+    pub disabled_regions: Vec<Wildcard>,
     /// What is there from the start
     pub seeds: SeedFile,
 }
@@ -47,18 +47,18 @@ pub struct ScenarioFile {
 #[serde(default, deny_unknown_fields)]
 pub struct ResourceRule {
     /// Name of the stack; `*` stands for any characters, `?` for one
-    pub stack: Option<Pattern>,
+    pub stack: Option<Wildcard>,
     /// Logical ID of the resource
-    pub logical_id: Option<Pattern>,
+    pub logical_id: Option<Wildcard>,
     /// Type of the resource: AWS::S3::Bucket
     #[serde(rename = "type")]
-    pub resource_type: Option<Pattern>,
+    pub resource_type: Option<Wildcard>,
     /// Regions; without any it is every region
-    pub regions: Vec<Pattern>,
+    pub regions: Vec<Wildcard>,
     /// Account IDs; without any it is every account
-    pub accounts: Vec<Pattern>,
+    pub accounts: Vec<Wildcard>,
     /// What is done with the resource; without it, creation
-    pub phase: Phase,
+    pub phase: ResourcePhase,
     /// How long it takes, as AWS's time: the simulator's speed shortens it
     pub takes: Option<HumanDuration>,
     /// It fails, with this as the reason
@@ -67,7 +67,7 @@ pub struct ResourceRule {
     /// the response of a custom resource
     pub times_out: bool,
     /// When it stops to fail; without it, never
-    pub until: Option<Until>,
+    pub until: Option<FailureEnd>,
     /// What Fn::GetAtt gives for its attributes, such as the data of a custom resource or a wait
     /// condition
     pub attributes: Map<String, Json>,
@@ -76,7 +76,7 @@ pub struct ResourceRule {
 /// When a resource stops to fail; where both are given, both must have come
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Until {
+pub struct FailureEnd {
     /// After so many failures
     pub attempts: Option<NonZeroU32>,
     /// Once this bucket holds nothing, or is gone
@@ -86,7 +86,7 @@ pub struct Until {
 /// What is done with a resource
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Phase {
+pub enum ResourcePhase {
     #[default]
     Create,
     Update,
@@ -100,19 +100,19 @@ pub enum Phase {
 #[serde(deny_unknown_fields)]
 pub struct CallRule {
     /// Service: cloudformation, s3, sts, ec2, ssm, secretsmanager or codepipeline; patterns too
-    pub service: Pattern,
+    pub service: Wildcard,
     /// Action: CreateStack, Put*; without it, every action
     #[serde(default)]
-    pub action: Option<Pattern>,
+    pub action: Option<Wildcard>,
     /// Name of the stack, bucket, parameter or secret that the call is about
     #[serde(default)]
-    pub name: Option<Pattern>,
+    pub name: Option<Wildcard>,
     /// Regions; without any it is every region
     #[serde(default)]
-    pub regions: Vec<Pattern>,
+    pub regions: Vec<Wildcard>,
     /// Account IDs of callers; without any it is every caller
     #[serde(default)]
-    pub accounts: Vec<Pattern>,
+    pub accounts: Vec<Wildcard>,
     /// What becomes of the call
     pub fault: FaultKind,
     /// Whether the fault comes before or after the call takes effect; before without it
@@ -179,10 +179,10 @@ pub struct HiddenRule {
     pub kind: HiddenKind,
     /// Its name; without it, any
     #[serde(default)]
-    pub name: Option<Pattern>,
+    pub name: Option<Wildcard>,
     /// Regions; without any it is every region
     #[serde(default)]
-    pub regions: Vec<Pattern>,
+    pub regions: Vec<Wildcard>,
     /// For how long after it was made, as AWS's time: the simulator's speed shortens it
     #[serde(rename = "for")]
     pub lasts: HumanDuration,
@@ -202,9 +202,9 @@ pub struct Scenario {
     file: ScenarioFile,
     /// Of each rule for calls, how many calls met its conditions, and how many of these were hit.
     calls: Mutex<Vec<(u64, u64)>>,
-    attempts: Mutex<HashMap<Attempted, u32>>,
+    attempts: Mutex<HashMap<AttemptKey, u32>>,
     /// Which rules have met something, for those who ask afterwards.
-    met: Arc<Mutex<BTreeSet<RuleId>>>,
+    matched: Arc<Mutex<BTreeSet<RuleId>>>,
 }
 
 /// A rule by its list in the file and its place there: `resources[0]`.
@@ -214,23 +214,23 @@ type RuleId = (&'static str, usize);
 #[derive(Debug, Default)]
 pub struct RuleUsage {
     rules: Vec<RuleId>,
-    met: Arc<Mutex<BTreeSet<RuleId>>>,
+    matched: Arc<Mutex<BTreeSet<RuleId>>>,
 }
 
 impl RuleUsage {
     /// The rules that nothing has met so far, as the file's reader would count them:
     /// `resources[0]`.
-    pub fn unmet(&self) -> Vec<String> {
-        let met = lock(&self.met);
-        let unmet = self.rules.iter().filter(|rule| !met.contains(*rule));
-        unmet
+    pub fn unmatched_rules(&self) -> Vec<String> {
+        let matched = lock(&self.matched);
+        let unmatched_rules = self.rules.iter().filter(|rule| !matched.contains(*rule));
+        unmatched_rules
             .map(|(list, index)| format!("{list}[{index}]"))
             .collect()
     }
 }
 
 /// A rule, and the account, region, stack and logical ID of a resource.
-type Attempted = (usize, String, String, String, String);
+type AttemptKey = (usize, String, String, String, String);
 
 /// A resource with which something is about to be done.
 #[derive(Clone, Copy, Debug)]
@@ -241,12 +241,12 @@ pub struct ResourceFacts<'a> {
     pub stack: &'a str,
     pub logical_id: &'a str,
     pub resource_type: &'a str,
-    pub phase: Phase,
+    pub phase: ResourcePhase,
 }
 
 /// What becomes of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Impact {
+pub struct ResourceFault {
     /// As AWS's time.
     pub takes: Option<Duration>,
     /// The reason.
@@ -284,7 +284,7 @@ pub enum CallFault {
 }
 
 /// What `delay` and `hang` take where the file doesn't say.
-const LASTS: Duration = Duration::from_secs(30);
+const DEFAULT_HOLD: Duration = Duration::from_secs(30);
 
 impl Scenario {
     pub fn new(file: ScenarioFile) -> Self {
@@ -293,7 +293,7 @@ impl Scenario {
             file,
             calls,
             attempts: Mutex::default(),
-            met: Arc::default(),
+            matched: Arc::default(),
         }
     }
 
@@ -303,14 +303,18 @@ impl Scenario {
         let calls = (0..self.file.calls.len()).map(|index| ("calls", index));
         RuleUsage {
             rules: resources.chain(calls).collect(),
-            met: self.met.clone(),
+            matched: self.matched.clone(),
         }
     }
 
     /// What becomes of the resource; to ask is an attempt. Of the rules that apply, the first with
     /// a time and the first with a failure count.
-    pub fn resource_fault(&self, facts: &ResourceFacts, is_empty: &dyn Fn(&str) -> bool) -> Impact {
-        let mut impact = Impact::default();
+    pub fn resource_fault(
+        &self,
+        facts: &ResourceFacts,
+        is_empty: &dyn Fn(&str) -> bool,
+    ) -> ResourceFault {
+        let mut fault = ResourceFault::default();
         for (index, rule) in self
             .file
             .resources
@@ -318,15 +322,15 @@ impl Scenario {
             .enumerate()
             .filter(|(_, rule)| rule.applies(facts))
         {
-            lock(&self.met).insert(("resources", index));
-            impact.takes = impact.takes.or(rule.takes.map(|it| it.0));
-            let is_first = impact.fails.is_none() && !impact.times_out;
+            lock(&self.matched).insert(("resources", index));
+            fault.takes = fault.takes.or(rule.takes.map(|it| it.0));
+            let is_first = fault.fails.is_none() && !fault.times_out;
             if is_first && rule.is_fatal() && self.still_fails(index, rule, facts, is_empty) {
-                impact.fails.clone_from(&rule.fails);
-                impact.times_out = rule.times_out;
+                fault.fails.clone_from(&rule.fails);
+                fault.times_out = rule.times_out;
             }
         }
-        impact
+        fault
     }
 
     fn still_fails(
@@ -388,12 +392,12 @@ impl Scenario {
         let hits: Vec<&CallRule> = rules
             .filter_map(|(rule, counts)| rule.hits(facts, counts).then_some(rule))
             .collect();
-        let met = counts
+        let matched = counts
             .iter()
             .enumerate()
             .filter(|(_, (seen, _))| *seen > 0)
             .map(|(index, _)| ("calls", index));
-        lock(&self.met).extend(met);
+        lock(&self.matched).extend(matched);
         hits.first().map(|rule| (rule.phase, rule.to_fault()))
     }
 
@@ -408,7 +412,9 @@ impl Scenario {
     /// How long after it was made the stack or bucket stays unseen, as AWS's time.
     pub fn hidden_for(&self, kind: HiddenKind, region: &str, name: &str) -> Option<Duration> {
         let applies = |rule: &&HiddenRule| {
-            rule.kind == kind && among(&rule.regions, region) && meets(rule.name.as_ref(), name)
+            rule.kind == kind
+                && matches_any(&rule.regions, region)
+                && matches_optional(rule.name.as_ref(), name)
         };
         self.file
             .hidden
@@ -428,24 +434,24 @@ impl ResourceRule {
     }
 
     fn is_about(&self, facts: &ResourceFacts) -> bool {
-        meets(self.stack.as_ref(), facts.stack)
-            && meets(self.logical_id.as_ref(), facts.logical_id)
-            && meets(self.resource_type.as_ref(), facts.resource_type)
-            && among(&self.regions, facts.region)
-            && among(&self.accounts, facts.account)
+        matches_optional(self.stack.as_ref(), facts.stack)
+            && matches_optional(self.logical_id.as_ref(), facts.logical_id)
+            && matches_optional(self.resource_type.as_ref(), facts.resource_type)
+            && matches_any(&self.regions, facts.region)
+            && matches_any(&self.accounts, facts.account)
     }
 }
 
 impl CallRule {
     fn hits(&self, facts: &CallFacts, (seen, hit): &mut (u64, u64)) -> bool {
         let about = self.service.matches(facts.service)
-            && meets(self.action.as_ref(), facts.action)
+            && matches_optional(self.action.as_ref(), facts.action)
             && self
                 .name
                 .as_ref()
                 .is_none_or(|name| facts.name.is_some_and(|found| name.matches(found)))
-            && among(&self.regions, facts.region)
-            && among(&self.accounts, facts.account);
+            && matches_any(&self.regions, facts.region)
+            && matches_any(&self.accounts, facts.account);
         if !about {
             return false;
         }
@@ -461,7 +467,7 @@ impl CallRule {
     }
 
     fn to_fault(&self) -> CallFault {
-        let lasts = self.lasts.map_or(LASTS, |it| it.0);
+        let lasts = self.lasts.map_or(DEFAULT_HOLD, |it| it.0);
         match self.fault {
             FaultKind::Throttle => CallFault::Throttle,
             FaultKind::Deny => CallFault::Deny {
@@ -485,12 +491,12 @@ impl CallRule {
     }
 }
 
-fn meets(pattern: Option<&Pattern>, text: &str) -> bool {
+fn matches_optional(pattern: Option<&Wildcard>, text: &str) -> bool {
     pattern.is_none_or(|pattern| pattern.matches(text))
 }
 
 /// No patterns at all let everything pass.
-fn among(patterns: &[Pattern], text: &str) -> bool {
+fn matches_any(patterns: &[Wildcard], text: &str) -> bool {
     patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(text))
 }
 

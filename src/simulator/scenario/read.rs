@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemars::Schema;
 
 use super::super::document::{self, Checker};
-use super::super::seed::{self, Loaded, Seeds};
+use super::super::seed::{self, LoadedObjects, Seeds};
 use super::{Scenario, ScenarioFile};
 use crate::diagnostic::Diagnostic;
 use crate::yaml::{self, Node, Parsed};
@@ -20,7 +20,7 @@ pub fn read(path: &Path) -> Result<(Scenario, Seeds), Vec<Diagnostic>> {
 }
 
 fn scenario(file: &Arc<Path>, parsed: Parsed) -> Result<(Scenario, Seeds), Vec<Diagnostic>> {
-    let mut loaded = Loaded::default();
+    let mut loaded = LoadedObjects::default();
     let mut read: ScenarioFile = document::read(file, "the scenario", parsed, |checker, root| {
         rules(checker, root);
         if let Some(seeds) = root.get("seeds") {
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_said_at_its_place() {
+    fn every_error_is_reported_with_its_position() {
         let check = |text: &str, expect: &[&str]| {
             assert_eq!(read_text(text).unwrap_err(), expect, "{text}")
         };
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_everything_is_read() {
+    fn every_key_is_read() {
         for empty in ["", "# nothing\n", "{}", "resources: []"] {
             assert_eq!(
                 read_text(empty).unwrap().file,

@@ -10,11 +10,11 @@ const QUEUE: ResourceFacts = ResourceFacts {
     stack: "tcat-a",
     logical_id: "Queue",
     resource_type: "AWS::SQS::Queue",
-    phase: Phase::Create,
+    phase: ResourcePhase::Create,
 };
 
 #[test]
-fn resources_are_met_by_every_condition() {
+fn rules_match_when_all_conditions_hold() {
     let check = |rule: serde_json::Value, expect: bool| {
         let mut rule = rule;
         rule["fails"] = "x".into();
@@ -41,7 +41,7 @@ fn resources_are_met_by_every_condition() {
 }
 
 #[test]
-fn resources_stop_failing() {
+fn faults_end_after_attempts_or_when_a_bucket_is_empty() {
     let minutes = |n: u64| Some(Duration::from_secs(60 * n));
     let file = serde_json::json!({"resources": [
         {"logical_id": "Queue", "fails": "first", "until": {"attempts": 2}},
@@ -50,24 +50,24 @@ fn resources_stop_failing() {
         {"takes": "9m"},
     ]});
     let scenario = scenario(file);
-    let ask = |facts: &ResourceFacts, empty: bool| {
-        let impact = scenario.resource_fault(facts, &|bucket| bucket == "b" && empty);
-        assert_eq!(impact.takes, minutes(5));
-        impact.fails
+    let failure_of = |facts: &ResourceFacts, empty: bool| {
+        let fault = scenario.resource_fault(facts, &|bucket| bucket == "b" && empty);
+        assert_eq!(fault.takes, minutes(5));
+        fault.fails
     };
-    assert_eq!(ask(&QUEUE, false).as_deref(), Some("first"));
+    assert_eq!(failure_of(&QUEUE, false).as_deref(), Some("first"));
     let elsewhere = ResourceFacts {
         region: "eu-west-1",
         ..QUEUE
     };
     assert_eq!(
-        ask(&elsewhere, true).as_deref(),
+        failure_of(&elsewhere, true).as_deref(),
         Some("first"),
         "each resource is counted for itself"
     );
-    assert_eq!(ask(&QUEUE, false).as_deref(), Some("first"));
-    assert_eq!(ask(&QUEUE, false).as_deref(), Some("full"));
-    assert_eq!(ask(&QUEUE, true), None);
+    assert_eq!(failure_of(&QUEUE, false).as_deref(), Some("first"));
+    assert_eq!(failure_of(&QUEUE, false).as_deref(), Some("full"));
+    assert_eq!(failure_of(&QUEUE, true), None);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn calls_are_counted() {
 }
 
 #[test]
-fn faults_say_what_they_are() {
+fn faults_are_built_from_rules() {
     let check = |rule: serde_json::Value, expect: CallFault| {
         let mut rule = rule;
         rule["service"] = "*".into();
@@ -169,7 +169,7 @@ fn faults_say_what_they_are() {
 }
 
 #[test]
-fn regions_and_new_things_can_be_out_of_sight() {
+fn regions_can_be_disabled_and_new_resources_hidden() {
     let file = serde_json::json!({
         "disabled_regions": ["me-*"],
         "hidden": [{"kind": "bucket", "name": "tcat-*", "regions": ["us-east-1"], "for": "2s"}],

@@ -17,10 +17,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use super::scenario::Pattern;
-use super::ssm::Kind;
+use super::scenario::Wildcard;
+use super::ssm::ParameterType;
 use super::{ACCOUNT_ID, Caller, Cloud, lock};
-pub use read::{Loaded, load, read, schema};
+pub use read::{LoadedObjects, load, read, schema};
 
 /// What taskcat's simulator holds from the start
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -55,13 +55,13 @@ pub struct SsmParameterSeed {
     pub value: String,
     /// Type of the parameter; String without it
     #[serde(default, rename = "type")]
-    pub kind: Kind,
+    pub kind: ParameterType,
     /// Regions; without any it is every region
     #[serde(default)]
-    pub regions: Vec<Pattern>,
+    pub regions: Vec<Wildcard>,
     /// Account IDs; without any it is every account
     #[serde(default)]
-    pub accounts: Vec<Pattern>,
+    pub accounts: Vec<Wildcard>,
 }
 
 /// A secret, with either a text or keys
@@ -78,10 +78,10 @@ pub struct SecretSeed {
     pub keys: Option<Map<String, Json>>,
     /// Regions; without any it is every region
     #[serde(default)]
-    pub regions: Vec<Pattern>,
+    pub regions: Vec<Wildcard>,
     /// Account IDs; without any it is every account
     #[serde(default)]
-    pub accounts: Vec<Pattern>,
+    pub accounts: Vec<Wildcard>,
 }
 
 /// A bucket
@@ -139,10 +139,10 @@ pub struct ExportSeed {
     pub value: String,
     /// Regions; without any it is every region
     #[serde(default)]
-    pub regions: Vec<Pattern>,
+    pub regions: Vec<Wildcard>,
     /// Account IDs; without any it is every account
     #[serde(default)]
-    pub accounts: Vec<Pattern>,
+    pub accounts: Vec<Wildcard>,
 }
 
 /// An EC2 key pair
@@ -153,10 +153,10 @@ pub struct KeyPairSeed {
     pub name: String,
     /// Regions; without any it is every region
     #[serde(default)]
-    pub regions: Vec<Pattern>,
+    pub regions: Vec<Wildcard>,
     /// Account IDs; without any it is every account
     #[serde(default)]
-    pub accounts: Vec<Pattern>,
+    pub accounts: Vec<Wildcard>,
 }
 
 /// An EC2 image
@@ -170,10 +170,10 @@ pub struct ImageSeed {
     pub name: Option<String>,
     /// Regions; without any it is every region
     #[serde(default)]
-    pub regions: Vec<Pattern>,
+    pub regions: Vec<Wildcard>,
     /// Account IDs; without any it is every account
     #[serde(default)]
-    pub accounts: Vec<Pattern>,
+    pub accounts: Vec<Wildcard>,
 }
 
 /// A Route 53 hosted zone
@@ -187,7 +187,7 @@ pub struct HostedZoneSeed {
     pub name: Option<String>,
     /// Account IDs; without any it is every account
     #[serde(default)]
-    pub accounts: Vec<Pattern>,
+    pub accounts: Vec<Wildcard>,
 }
 
 /// A VPC
@@ -210,10 +210,10 @@ pub struct VpcSeed {
     pub security_groups: Vec<SecurityGroupSeed>,
     /// Regions; without any it is every region
     #[serde(default)]
-    pub regions: Vec<Pattern>,
+    pub regions: Vec<Wildcard>,
     /// Account IDs; without any it is every account
     #[serde(default)]
-    pub accounts: Vec<Pattern>,
+    pub accounts: Vec<Wildcard>,
 }
 
 /// A subnet
@@ -248,23 +248,23 @@ pub struct Seeds {
     /// By bucket and key.
     objects: BTreeMap<(String, String), Bytes>,
     /// Who has got what belongs to an account and region.
-    planted: Mutex<HashSet<Caller>>,
+    created_for: Mutex<HashSet<Caller>>,
 }
 
 /// Whether a caller sees something that patterns restrict to accounts and regions.
-fn is_for(caller: &Caller, regions: &[Pattern], accounts: &[Pattern]) -> bool {
-    let among = |patterns: &[Pattern], text: &str| {
+fn is_for(caller: &Caller, regions: &[Wildcard], accounts: &[Wildcard]) -> bool {
+    let matches_any = |patterns: &[Wildcard], text: &str| {
         patterns.is_empty() || patterns.iter().any(|it| it.matches(text))
     };
-    among(regions, &caller.region) && among(accounts, &caller.account)
+    matches_any(regions, &caller.region) && matches_any(accounts, &caller.account)
 }
 
 impl Seeds {
-    pub fn new(file: SeedFile, loaded: Loaded) -> Self {
+    pub fn new(file: SeedFile, loaded: LoadedObjects) -> Self {
         Self {
             file,
             objects: loaded.objects,
-            planted: Mutex::default(),
+            created_for: Mutex::default(),
         }
     }
 
@@ -385,7 +385,7 @@ impl Seeds {
     }
 
     /// Creates the buckets with their objects.
-    pub(super) fn plant_buckets(&self, cloud: &Cloud) {
+    pub(super) fn create_buckets(&self, cloud: &Cloud) {
         let now = cloud.clock.now();
         for bucket in &self.file.buckets {
             let owner = Caller {
@@ -407,8 +407,8 @@ impl Seeds {
     }
 
     /// Puts what belongs to the caller's account and region there, once.
-    pub(super) fn plant(&self, cloud: &Cloud, caller: &Caller) {
-        if self.file == SeedFile::default() || !lock(&self.planted).insert(caller.clone()) {
+    pub(super) fn create_for(&self, cloud: &Cloud, caller: &Caller) {
+        if self.file == SeedFile::default() || !lock(&self.created_for).insert(caller.clone()) {
             return;
         }
         let now = cloud.clock.now();
@@ -426,7 +426,7 @@ impl Seeds {
             .iter()
             .filter(|it| is_for(caller, &it.regions, &it.accounts))
         {
-            it.plant(cloud, caller, now);
+            it.create_for(cloud, caller, now);
         }
         for it in self
             .file
@@ -440,7 +440,7 @@ impl Seeds {
 }
 
 impl SecretSeed {
-    fn plant(&self, cloud: &Cloud, caller: &Caller, now: Timestamp) {
+    fn create_for(&self, cloud: &Cloud, caller: &Caller, now: Timestamp) {
         let keys = || {
             self.keys
                 .as_ref()

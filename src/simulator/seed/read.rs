@@ -21,7 +21,7 @@ const MAX_FILE: u64 = 256 * 1024 * 1024;
 
 /// The content of the objects, by bucket and key.
 #[derive(Debug, Default)]
-pub struct Loaded {
+pub struct LoadedObjects {
     pub(super) objects: BTreeMap<(String, String), Bytes>,
 }
 
@@ -31,7 +31,7 @@ pub struct Loaded {
 /// Everything that is wrong with it.
 pub fn read(path: &Path) -> Result<Seeds, Vec<Diagnostic>> {
     let file: Arc<Path> = Arc::from(path);
-    let mut loaded = Loaded::default();
+    let mut loaded = LoadedObjects::default();
     let rules = |checker: &mut Checker, root: &Node| loaded = load(checker, &file, root, "");
     let read: SeedFile = document::read(&file, "the seed file", yaml::read(path), rules)?;
     Ok(Seeds::new(read, loaded))
@@ -44,11 +44,11 @@ pub fn schema() -> Schema {
 
 /// Checks what the schema of seeds can't, and reads the files that become objects. `prefix` is the
 /// path of the seeds in the file: `seeds.`, or nothing.
-pub fn load(checker: &mut Checker, file: &Path, seeds: &Node, prefix: &str) -> Loaded {
-    let mut loader = Loader {
+pub fn load(checker: &mut Checker, file: &Path, seeds: &Node, prefix: &str) -> LoadedObjects {
+    let mut loader = SeedLoader {
         checker,
         folder: file.parent().unwrap_or(Path::new("")),
-        loaded: Loaded::default(),
+        loaded: LoadedObjects::default(),
     };
     for (index, seed) in list(seeds, "ssm_parameters") {
         loader.ssm_parameter(seed, &format!("{prefix}ssm_parameters[{index}]"));
@@ -89,14 +89,14 @@ fn list<'n>(node: &'n Node, key: &str) -> impl Iterator<Item = (usize, &'n Node)
         .filter(|(_, item)| item.as_mapping().is_some())
 }
 
-struct Loader<'a> {
+struct SeedLoader<'a> {
     checker: &'a mut Checker,
     /// Of the seed file.
     folder: &'a Path,
-    loaded: Loaded,
+    loaded: LoadedObjects,
 }
 
-impl Loader<'_> {
+impl SeedLoader<'_> {
     fn ssm_parameter(&mut self, seed: &Node, path: &str) {
         let Some((node, name)) = seed
             .get("name")
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_said_at_its_place() {
+    fn every_error_is_reported_with_its_position() {
         let check = |text: &str, expect: &[&str]| {
             let said = read_text(text).map(|_| ()).unwrap_err();
             assert_eq!(said, expect, "{text}");
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_name_is_good_for_other_regions() {
+    fn names_may_repeat_across_regions() {
         let text =
             "exports: [{name: a, value: x, regions: [us-*]}, {name: a, value: y, regions: [eu-*]}]";
         assert!(read_text(text).is_ok());

@@ -1,18 +1,21 @@
 //! Change sets, as they are looked at before they are executed.
 
 use super::super::change_set::{
-    Action, ChangeSet, ChangeSource, Detail, DetailTarget, ResourceChange, find,
+    ChangeAction, ChangeSetRecord, ChangeSource, ResourceChange, ResourceChangeDetail,
+    ResourceTargetDefinition, find,
 };
 use super::super::engine::Engine;
-use super::super::request::Request;
-use super::super::resource::Replaces;
-use super::super::stack::Stack;
-use super::super::{Answer, invalid};
-use super::{is_hidden, listed, members, moment, page, parameters_of, tags_of};
-use crate::simulator::xml::Xml;
+use super::super::request::QueryRequest;
+use super::super::resource::RequiresRecreation;
+use super::super::stack::StackRecord;
+use super::super::{XmlResult, invalid};
+use super::{
+    format_timestamp, is_hidden, list_result, members, page, write_parameters, write_tags,
+};
+use crate::simulator::xml::XmlWriter;
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html>
-pub fn describe_change_set(engine: &Engine, request: &Request) -> Answer {
+pub fn describe_change_set(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let (number, id) = find(engine, request)?;
     let stack = engine.state.stack(number);
     let found = &stack.change_sets[&id];
@@ -24,22 +27,24 @@ pub fn describe_change_set(engine: &Engine, request: &Request) -> Answer {
     };
     let (changes, next) = page(request, changes, |xml, change| {
         xml.text("Type", "Resource")
-            .element("ResourceChange", |xml| change_of(xml, change, with_values));
+            .element("ResourceChange", |xml| {
+                write_change(xml, change, with_values)
+            });
     })?;
-    let mut xml = Xml::new();
-    head(engine, &mut xml, stack, found);
-    if let Some(begun) = &found.begun {
-        parameters_of(&mut xml, &begun.revision);
+    let mut xml = XmlWriter::new();
+    write_summary(engine, &mut xml, stack, found);
+    if let Some(accepted) = &found.accepted {
+        write_parameters(&mut xml, &accepted.revision);
     }
     members(
         &mut xml,
         "NotificationARNs",
         &found.settings.notification_arns,
     );
-    super::stacks::rollback_configuration(&mut xml, &found.settings.rollback);
+    super::stacks::write_rollback_configuration(&mut xml, &found.settings.rollback);
     members(&mut xml, "Capabilities", &found.settings.capabilities);
     if !found.settings.tags.is_empty() {
-        tags_of(&mut xml, &found.settings.tags);
+        write_tags(&mut xml, &found.settings.tags);
     }
     let is_ready = engine.now >= found.ready;
     xml.raw(
@@ -55,7 +60,7 @@ pub fn describe_change_set(engine: &Engine, request: &Request) -> Answer {
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListChangeSets.html>
-pub fn list_change_sets(engine: &Engine, request: &Request) -> Answer {
+pub fn list_change_sets(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let name = request.required("StackName")?;
     let missing = || invalid(format!("Stack [{name}] does not exist"));
     let number = engine
@@ -69,13 +74,20 @@ pub fn list_change_sets(engine: &Engine, request: &Request) -> Answer {
         .values()
         .filter(|it| !it.is_executed())
         .collect();
-    Ok(listed(
+    Ok(list_result(
         "Summaries",
-        page(request, &sets, |xml, found| head(engine, xml, stack, found))?,
+        page(request, &sets, |xml, found| {
+            write_summary(engine, xml, stack, found)
+        })?,
     ))
 }
 
-fn head(engine: &Engine, xml: &mut Xml, stack: &Stack, found: &ChangeSet) {
+fn write_summary(
+    engine: &Engine,
+    xml: &mut XmlWriter,
+    stack: &StackRecord,
+    found: &ChangeSetRecord,
+) {
     let (status, execution) = found.status(engine.now);
     xml.text("ChangeSetName", &found.name)
         .text("ChangeSetId", &found.id)
@@ -84,7 +96,7 @@ fn head(engine: &Engine, xml: &mut Xml, stack: &Stack, found: &ChangeSet) {
         .optional("ParentChangeSetId", found.parent.as_deref())
         .optional("RootChangeSetId", found.root.as_deref())
         .optional("Description", found.description.as_deref())
-        .text("CreationTime", moment(found.created))
+        .text("CreationTime", format_timestamp(found.created))
         .text("ExecutionStatus", execution)
         .text("Status", status)
         .optional("StatusReason", found.status_reason(engine.now))
@@ -95,12 +107,12 @@ fn head(engine: &Engine, xml: &mut Xml, stack: &Stack, found: &ChangeSet) {
         );
 }
 
-fn change_of(xml: &mut Xml, change: &ResourceChange, with_values: bool) {
+fn write_change(xml: &mut XmlWriter, change: &ResourceChange, with_values: bool) {
     let action = match change.action {
-        Action::Add => "Add",
-        Action::Modify => "Modify",
-        Action::Remove => "Remove",
-        Action::Import => "Import",
+        ChangeAction::Add => "Add",
+        ChangeAction::Modify => "Modify",
+        ChangeAction::Remove => "Remove",
+        ChangeAction::Import => "Import",
     };
     xml.optional("PolicyAction", change.policy_action)
         .text("Action", action)
@@ -123,7 +135,7 @@ fn change_of(xml: &mut Xml, change: &ResourceChange, with_values: bool) {
     members(xml, "Scope", scope);
     xml.element("Details", |xml| {
         for detail in &change.details {
-            xml.element("member", |xml| detail_of(xml, detail, with_values));
+            xml.element("member", |xml| write_detail(xml, detail, with_values));
         }
     });
     if with_values {
@@ -132,8 +144,10 @@ fn change_of(xml: &mut Xml, change: &ResourceChange, with_values: bool) {
     }
 }
 
-fn detail_of(xml: &mut Xml, detail: &Detail, with_values: bool) {
-    xml.element("Target", |xml| target_of(xml, &detail.target, with_values));
+fn write_detail(xml: &mut XmlWriter, detail: &ResourceChangeDetail, with_values: bool) {
+    xml.element("Target", |xml| {
+        write_target(xml, &detail.target, with_values)
+    });
     let source = match detail.source {
         ChangeSource::DirectModification => "DirectModification",
         ChangeSource::ParameterReference => "ParameterReference",
@@ -153,12 +167,15 @@ fn detail_of(xml: &mut Xml, detail: &Detail, with_values: bool) {
     .optional("CausingEntity", detail.cause.as_deref());
 }
 
-fn target_of(xml: &mut Xml, target: &DetailTarget, with_values: bool) {
+fn write_target(xml: &mut XmlWriter, target: &ResourceTargetDefinition, with_values: bool) {
     xml.text("Attribute", &target.attribute)
         .optional("Name", target.name.as_deref());
     xml.text(
         "RequiresRecreation",
-        replacement(target.replaces, ["Never", "Conditionally", "Always"]),
+        replacement(
+            target.requires_recreation,
+            ["Never", "Conditionally", "Always"],
+        ),
     );
     if let Some(path) = target.path.as_deref().filter(|_| with_values) {
         let kind = match (&target.before, &target.after) {
@@ -173,10 +190,10 @@ fn target_of(xml: &mut Xml, target: &DetailTarget, with_values: bool) {
     }
 }
 
-fn replacement(replaces: Replaces, words: [&'static str; 3]) -> &'static str {
-    match replaces {
-        Replaces::Never => words[0],
-        Replaces::Conditionally => words[1],
-        Replaces::Always => words[2],
+fn replacement(requires_recreation: RequiresRecreation, words: [&'static str; 3]) -> &'static str {
+    match requires_recreation {
+        RequiresRecreation::Never => words[0],
+        RequiresRecreation::Conditionally => words[1],
+        RequiresRecreation::Always => words[2],
     }
 }

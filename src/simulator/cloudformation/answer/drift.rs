@@ -4,17 +4,17 @@
 use uuid::Uuid;
 
 use super::super::engine::Engine;
-use super::super::request::Request;
-use super::super::stack::{DriftDetection, Resource, Stack};
-use super::super::{Answer, invalid};
-use super::{listed, moment, page, seen};
+use super::super::request::QueryRequest;
+use super::super::stack::{DriftDetection, ResourceRecord, StackRecord};
+use super::super::{XmlResult, invalid};
+use super::{format_timestamp, list_result, page, visible_stack};
 use crate::catalog;
-use crate::simulator::xml::Xml;
+use crate::simulator::xml::XmlWriter;
 use crate::status::StackStatus;
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DetectStackDrift.html>
-pub fn detect_stack_drift(engine: &mut Engine, request: &Request) -> Answer {
-    let number = seen(engine, request, request.required("StackName")?)?;
+pub fn detect_stack_drift(engine: &mut Engine, request: &QueryRequest) -> XmlResult {
+    let number = visible_stack(engine, request, request.required("StackName")?)?;
     let now = engine.now;
     let stack = engine.state.stack_mut(number);
     if stack.is_busy()
@@ -30,45 +30,50 @@ pub fn detect_stack_drift(engine: &mut Engine, request: &Request) -> Answer {
     }
     let id = Uuid::new_v4();
     stack.drift = Some(DriftDetection { id, at: now });
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     xml.text("StackDriftDetectionId", id);
     Ok(xml.finish())
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackDriftDetectionStatus.html>
-pub fn describe_stack_drift_detection_status(engine: &Engine, request: &Request) -> Answer {
-    let asked = request.required("StackDriftDetectionId")?;
-    let is_it = |stack: &Stack| {
+pub fn describe_stack_drift_detection_status(engine: &Engine, request: &QueryRequest) -> XmlResult {
+    let detection_id = request.required("StackDriftDetectionId")?;
+    let is_it = |stack: &StackRecord| {
         stack
             .drift
             .as_ref()
-            .is_some_and(|it| it.id.to_string() == asked)
+            .is_some_and(|it| it.id.to_string() == detection_id)
     };
     let missing = || {
         invalid(format!(
-            "Stack drift detection with id {asked} does not exist"
+            "Stack drift detection with id {detection_id} does not exist"
         ))
     };
     let (_, stack) = engine
         .state
-        .of(request.caller)
+        .stacks_of(request.caller)
         .find(|(_, stack)| is_it(stack))
         .ok_or_else(missing)?;
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     xml.text("StackId", &stack.id)
-        .text("StackDriftDetectionId", asked)
+        .text("StackDriftDetectionId", detection_id)
         .text("StackDriftStatus", "IN_SYNC")
         .text("DetectionStatus", "DETECTION_COMPLETE")
         .text("DriftedStackResourceCount", 0)
-        .optional("Timestamp", stack.drift.as_ref().map(|it| moment(it.at)));
+        .optional(
+            "Timestamp",
+            stack.drift.as_ref().map(|it| format_timestamp(it.at)),
+        );
     Ok(xml.finish())
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResourceDrifts.html>
-pub fn describe_stack_resource_drifts(engine: &Engine, request: &Request) -> Answer {
-    let stack = engine
-        .state
-        .stack(seen(engine, request, request.required("StackName")?)?);
+pub fn describe_stack_resource_drifts(engine: &Engine, request: &QueryRequest) -> XmlResult {
+    let stack = engine.state.stack(visible_stack(
+        engine,
+        request,
+        request.required("StackName")?,
+    )?);
     let wanted = request.list("StackResourceDriftStatusFilters");
     let status = if stack.drift.is_some() {
         "IN_SYNC"
@@ -80,18 +85,20 @@ pub fn describe_stack_resource_drifts(engine: &Engine, request: &Request) -> Ans
         .resources
         .iter()
         .filter(|(_, it)| is_wanted && is_supported(it));
-    let resources: Vec<(&String, &Resource)> = resources.collect();
+    let resources: Vec<(&String, &ResourceRecord)> = resources.collect();
     let page = page(request, &resources, |xml, (id, resource)| {
-        drift_of(xml, engine, stack, (id, resource), status)
+        write_drift(xml, engine, stack, (id, resource), status)
     })?;
-    Ok(listed("StackResourceDrifts", page))
+    Ok(list_result("StackResourceDrifts", page))
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DetectStackResourceDrift.html>
-pub fn detect_stack_resource_drift(engine: &Engine, request: &Request) -> Answer {
-    let stack = engine
-        .state
-        .stack(seen(engine, request, request.required("StackName")?)?);
+pub fn detect_stack_resource_drift(engine: &Engine, request: &QueryRequest) -> XmlResult {
+    let stack = engine.state.stack(visible_stack(
+        engine,
+        request,
+        request.required("StackName")?,
+    )?);
     let id = request.required("LogicalResourceId")?;
     let missing = || {
         invalid(format!(
@@ -106,22 +113,22 @@ pub fn detect_stack_resource_drift(engine: &Engine, request: &Request) -> Answer
             resource.kind
         )));
     }
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     xml.element("StackResourceDrift", |xml| {
-        drift_of(xml, engine, stack, (id, resource), "IN_SYNC")
+        write_drift(xml, engine, stack, (id, resource), "IN_SYNC")
     });
     Ok(xml.finish())
 }
 
-fn is_supported(resource: &Resource) -> bool {
+fn is_supported(resource: &ResourceRecord) -> bool {
     resource.physical_id.is_some() && catalog::resource_type(&resource.kind).is_some()
 }
 
-fn drift_of(
-    xml: &mut Xml,
+fn write_drift(
+    xml: &mut XmlWriter,
     engine: &Engine,
-    stack: &Stack,
-    (id, resource): (&str, &Resource),
+    stack: &StackRecord,
+    (id, resource): (&str, &ResourceRecord),
     status: &str,
 ) {
     let properties = resource
@@ -138,5 +145,5 @@ fn drift_of(
         .text("ActualProperties", &properties)
         .raw("PropertyDifferences", "")
         .text("StackResourceDriftStatus", status)
-        .text("Timestamp", moment(at));
+        .text("Timestamp", format_timestamp(at));
 }

@@ -5,31 +5,31 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::super::change_set::{self, ChangeSet};
+use super::super::change_set::{self, ChangeSetRecord};
 use super::super::engine::Engine;
-use super::super::request::Request;
-use super::super::stack::{Event, OperationKind, STACK, Stack};
-use super::super::{Answer, ServiceError, invalid};
-use super::{event_members, is_hidden, listed, moment, page};
-use crate::simulator::xml::Xml;
+use super::super::request::QueryRequest;
+use super::super::stack::{EventRecord, OperationKind, STACK, StackRecord};
+use super::super::{ServiceError, XmlResult, invalid};
+use super::{format_timestamp, is_hidden, list_result, page, write_event};
+use crate::simulator::xml::XmlWriter;
 use crate::status::{ChangeSetStatus, ResourceStatus};
 
 /// One of them.
 enum OperationEvent<'e> {
-    OfStack {
-        stack: &'e Stack,
-        event: &'e Event,
+    Stack {
+        stack: &'e StackRecord,
+        event: &'e EventRecord,
         ends: Option<Timestamp>,
     },
     /// A change set was worked out.
-    OfChangeSet {
-        stack: &'e Stack,
-        change_set: &'e ChangeSet,
+    ChangeSet {
+        stack: &'e StackRecord,
+        change_set: &'e ChangeSetRecord,
     },
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html>
-pub fn describe_events(engine: &Engine, request: &Request) -> Answer {
+pub fn describe_events(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let only_failed = request.flag("Filters.FailedEvents");
     let mut events = match (
         request.text("ChangeSetName"),
@@ -39,12 +39,12 @@ pub fn describe_events(engine: &Engine, request: &Request) -> Answer {
         (Some(_), ..) => {
             let (number, id) = change_set::find(engine, request)?;
             let stack = engine.state.stack(number);
-            vec![OperationEvent::OfChangeSet {
+            vec![OperationEvent::ChangeSet {
                 stack,
                 change_set: &stack.change_sets[&id],
             }]
         }
-        (None, Some(operation), _) => of_operation(engine, request, operation)?,
+        (None, Some(operation), _) => operation_events(engine, request, operation)?,
         (None, None, Some(name)) => {
             let missing = || invalid(format!("Stack [{name}] does not exist"));
             let number = engine
@@ -52,7 +52,7 @@ pub fn describe_events(engine: &Engine, request: &Request) -> Answer {
                 .find(request.caller, name)
                 .filter(|it| !is_hidden(engine, *it))
                 .ok_or_else(missing)?;
-            of_stack(engine.state.stack(number))
+            stack_events(engine.state.stack(number))
         }
         (None, None, None) => {
             return Err(invalid(
@@ -61,27 +61,29 @@ pub fn describe_events(engine: &Engine, request: &Request) -> Answer {
         }
     };
     events.retain(|event| !only_failed || event.is_failure(engine.now));
-    Ok(listed(
+    Ok(list_result(
         "OperationEvents",
-        page(request, &events, |xml, event| event.show(xml, engine.now))?,
+        page(request, &events, |xml, event| event.write(xml, engine.now))?,
     ))
 }
 
-fn of_operation<'e>(
+fn operation_events<'e>(
     engine: &'e Engine,
-    request: &Request,
+    request: &QueryRequest,
     operation: &str,
 ) -> Result<Vec<OperationEvent<'e>>, ServiceError> {
     let missing = || invalid(format!("Operation [{operation}] does not exist"));
     let id: Uuid = operation.parse().map_err(|_| missing())?;
-    for (_, stack) in engine.state.of(request.caller) {
+    for (_, stack) in engine.state.stacks_of(request.caller) {
         if let Some(change_set) = stack.change_sets.values().find(|it| it.operation == id) {
-            return Ok(vec![OperationEvent::OfChangeSet { stack, change_set }]);
+            return Ok(vec![OperationEvent::ChangeSet { stack, change_set }]);
         }
         if stack.operations.iter().any(|it| it.id == id) {
-            let events = of_stack(stack).into_iter();
+            let events = stack_events(stack).into_iter();
             return Ok(events
-                .filter(|it| matches!(it, OperationEvent::OfStack { event, .. } if event.operation == id))
+                .filter(
+                    |it| matches!(it, OperationEvent::Stack { event, .. } if event.operation == id),
+                )
                 .collect());
         }
     }
@@ -89,83 +91,96 @@ fn of_operation<'e>(
 }
 
 /// Newest first, with those of its change sets.
-fn of_stack(stack: &Stack) -> Vec<OperationEvent<'_>> {
+fn stack_events(stack: &StackRecord) -> Vec<OperationEvent<'_>> {
     let mut ends: HashMap<Uuid, Timestamp> = HashMap::new();
     for event in stack
         .events
         .iter()
-        .filter(|it| is_of_stack(it) && is_end(&it.status))
+        .filter(|it| is_of_stack(it) && is_terminal(&it.status))
     {
         ends.insert(event.operation, event.at);
     }
-    let of_stack = stack
+    let stack_events = stack
         .events
         .iter()
         .rev()
-        .map(|event| OperationEvent::OfStack {
+        .map(|event| OperationEvent::Stack {
             stack,
             event,
             ends: ends.get(&event.operation).copied(),
         });
-    let of_sets = stack
+    let change_set_events = stack
         .change_sets
         .values()
         .rev()
-        .map(|change_set| OperationEvent::OfChangeSet { stack, change_set });
-    let mut all: Vec<_> = of_stack.chain(of_sets).collect();
+        .map(|change_set| OperationEvent::ChangeSet { stack, change_set });
+    let mut all: Vec<_> = stack_events.chain(change_set_events).collect();
     all.sort_by_key(|event| std::cmp::Reverse(event.at()));
     all
 }
 
-fn is_of_stack(event: &Event) -> bool {
+fn is_of_stack(event: &EventRecord) -> bool {
     &*event.kind == STACK && event.is_of_stack_itself()
 }
 
-fn is_end(status: &ResourceStatus) -> bool {
+fn is_terminal(status: &ResourceStatus) -> bool {
     status.is_terminal()
 }
 
 impl OperationEvent<'_> {
     fn at(&self) -> Timestamp {
         match self {
-            Self::OfStack { event, .. } => event.at,
-            Self::OfChangeSet { change_set, .. } => change_set.created,
+            Self::Stack { event, .. } => event.at,
+            Self::ChangeSet { change_set, .. } => change_set.created,
         }
     }
 
     fn is_failure(&self, now: Timestamp) -> bool {
         match self {
-            Self::OfStack { event, .. } => event.status.is_failed(),
-            Self::OfChangeSet { change_set, .. } => {
+            Self::Stack { event, .. } => event.status.is_failed(),
+            Self::ChangeSet { change_set, .. } => {
                 change_set.status(now).0 == ChangeSetStatus::Failed
             }
         }
     }
 
-    fn show(&self, xml: &mut Xml, now: Timestamp) {
+    fn write(&self, xml: &mut XmlWriter, now: Timestamp) {
         match self {
-            Self::OfStack { stack, event, ends } => event_of(xml, stack, event, *ends),
-            Self::OfChangeSet { stack, change_set } => change_set_of(xml, stack, change_set, now),
+            Self::Stack { stack, event, ends } => {
+                write_event_of_operation(xml, stack, event, *ends)
+            }
+            Self::ChangeSet { stack, change_set } => {
+                write_change_set_event(xml, stack, change_set, now)
+            }
         }
     }
 }
 
-fn event_of(xml: &mut Xml, stack: &Stack, event: &Event, ends: Option<Timestamp>) {
+fn write_event_of_operation(
+    xml: &mut XmlWriter,
+    stack: &StackRecord,
+    event: &EventRecord,
+    ends: Option<Timestamp>,
+) {
     let operation = stack.operations.iter().find(|it| it.id == event.operation);
     let kind = operation.map_or(OperationKind::CreateStack, |it| it.kind);
     xml.text("OperationType", kind.name());
     if is_of_stack(event) {
         let status = match &event.status {
-            status if !is_end(status) => "IN_PROGRESS",
+            status if !is_terminal(status) => "IN_PROGRESS",
             status if status.is_failed() => "FAILED",
             _ => "SUCCEEDED",
         };
         xml.text("OperationStatus", status)
             .text("EventType", "STACK_EVENT");
-        xml.optional("StartTime", operation.map(|it| moment(it.begun)));
+        xml.optional(
+            "StartTime",
+            operation.map(|it| format_timestamp(it.started)),
+        );
         xml.optional(
             "EndTime",
-            ends.filter(|_| is_end(&event.status)).map(moment),
+            ends.filter(|_| is_terminal(&event.status))
+                .map(format_timestamp),
         );
     } else {
         let is_error = event.status.is_failed();
@@ -178,10 +193,15 @@ fn event_of(xml: &mut Xml, stack: &Stack, event: &Event, ends: Option<Timestamp>
             },
         );
     }
-    event_members(xml, stack, event);
+    write_event(xml, stack, event);
 }
 
-fn change_set_of(xml: &mut Xml, stack: &Stack, change_set: &ChangeSet, now: Timestamp) {
+fn write_change_set_event(
+    xml: &mut XmlWriter,
+    stack: &StackRecord,
+    change_set: &ChangeSetRecord,
+    now: Timestamp,
+) {
     let status = match change_set.status(now).0 {
         ChangeSetStatus::CreateInProgress => "IN_PROGRESS",
         ChangeSetStatus::Failed => "FAILED",
@@ -199,12 +219,15 @@ fn change_set_of(xml: &mut Xml, stack: &Stack, change_set: &ChangeSet, now: Time
         .text("ResourceType", STACK)
         .text(
             "Timestamp",
-            moment(if is_ready {
+            format_timestamp(if is_ready {
                 change_set.ready
             } else {
                 change_set.created
             }),
         )
-        .text("StartTime", moment(change_set.created))
-        .optional("EndTime", is_ready.then(|| moment(change_set.ready)));
+        .text("StartTime", format_timestamp(change_set.created))
+        .optional(
+            "EndTime",
+            is_ready.then(|| format_timestamp(change_set.ready)),
+        );
 }

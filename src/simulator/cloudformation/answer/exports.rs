@@ -1,12 +1,12 @@
 //! Exports, and the stacks that import them.
 
 use super::super::engine::Engine;
-use super::super::request::Request;
-use super::super::{Answer, invalid};
-use super::{listed, page};
+use super::super::request::QueryRequest;
+use super::super::{XmlResult, invalid};
+use super::{list_result, page};
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListExports.html>
-pub fn list_exports(engine: &Engine, request: &Request) -> Answer {
+pub fn list_exports(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let owned = |(account, region, _): &(String, String, String)| {
         *account == request.caller.account && *region == request.caller.region
     };
@@ -19,16 +19,16 @@ pub fn list_exports(engine: &Engine, request: &Request) -> Answer {
     let page = page(request, &exports, |xml, ((_, _, name), export)| {
         xml.text(
             "ExportingStackId",
-            engine.state.exporter(request.caller, export),
+            engine.state.exporting_stack_id(request.caller, export),
         )
         .text("Name", name)
         .text("Value", &export.value);
     })?;
-    Ok(listed("Exports", page))
+    Ok(list_result("Exports", page))
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListImports.html>
-pub fn list_imports(engine: &Engine, request: &Request) -> Answer {
+pub fn list_imports(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let name = request.required("ExportName")?;
     let importers: Vec<_> = engine
         .state
@@ -40,9 +40,9 @@ pub fn list_imports(engine: &Engine, request: &Request) -> Answer {
             "Export '{name}' is not imported by any stack."
         )));
     }
-    let mut xml = crate::simulator::xml::Xml::new();
+    let mut xml = crate::simulator::xml::XmlWriter::new();
     for importer in &importers {
         xml.text("member", importer);
     }
-    Ok(listed("Imports", (xml, None)))
+    Ok(list_result("Imports", (xml, None)))
 }

@@ -15,16 +15,16 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::engine::Engine;
-use super::request::Request;
+use super::request::QueryRequest;
 use super::revision::Revision;
-use super::stack::{Event, Stack, StackNumber, moment};
-use super::{Answer, ServiceError, invalid};
-use crate::simulator::xml::Xml;
+use super::stack::{EventRecord, StackNumber, StackRecord, format_timestamp};
+use super::{ServiceError, XmlResult, invalid};
+use crate::simulator::xml::XmlWriter;
 
 pub use drift::detect_stack_drift;
 
 /// Answers a call that changes nothing; none where there is no such action.
-pub fn read(engine: &Engine, action: &str, request: &Request) -> Option<Answer> {
+pub fn read(engine: &Engine, action: &str, request: &QueryRequest) -> Option<XmlResult> {
     Some(match action {
         "DescribeStacks" => stacks::describe_stacks(engine, request),
         "ListStacks" => stacks::list_stacks(engine, request),
@@ -59,39 +59,39 @@ const PAGE: usize = 100;
 /// A page of a list: what comes after the place that the token names, and the token of what is
 /// left.
 fn page<T>(
-    request: &Request,
+    request: &QueryRequest,
     items: &[T],
-    mut show: impl FnMut(&mut Xml, &T),
-) -> Result<(Xml, Option<String>), ServiceError> {
-    let start = continued_at(request, items.len())?.unwrap_or(0);
+    mut show: impl FnMut(&mut XmlWriter, &T),
+) -> Result<(XmlWriter, Option<String>), ServiceError> {
+    let start = page_start(request, items.len())?.unwrap_or(0);
     let end = items.len().min(start + PAGE);
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     for item in &items[start..end] {
         xml.element("member", |xml| show(xml, item));
     }
-    Ok((xml, (end < items.len()).then(|| token_of(end))))
+    Ok((xml, (end < items.len()).then(|| page_token(end))))
 }
 
 /// The place that the token names, if there is one.
 ///
 /// # Errors
 /// It is no token of ours, or lies beyond the last place.
-fn continued_at(request: &Request, last: usize) -> Result<Option<usize>, ServiceError> {
+fn page_start(request: &QueryRequest, last: usize) -> Result<Option<usize>, ServiceError> {
     let Some(token) = request.text("NextToken").filter(|token| !token.is_empty()) else {
         return Ok(None);
     };
     let bad = || invalid("The specified NextToken is invalid.");
-    place_of(token)
-        .filter(|place| *place <= last)
+    token_position(token)
+        .filter(|position| *position <= last)
         .map(Some)
         .ok_or_else(bad)
 }
 
-fn token_of(place: usize) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(format!("next:{place}"))
+fn page_token(position: usize) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(format!("next:{position}"))
 }
 
-fn place_of(token: &str) -> Option<usize> {
+fn token_position(token: &str) -> Option<usize> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
     String::from_utf8(bytes)
         .ok()?
@@ -101,15 +101,15 @@ fn place_of(token: &str) -> Option<usize> {
 }
 
 /// A list under its name, and the token where there is more.
-fn listed(name: &str, page: (Xml, Option<String>)) -> String {
-    let mut xml = Xml::new();
+fn list_result(name: &str, page: (XmlWriter, Option<String>)) -> String {
+    let mut xml = XmlWriter::new();
     xml.raw(name, &page.0.finish())
         .optional("NextToken", page.1);
     xml.finish()
 }
 
 /// What DescribeStackEvents and DescribeEvents both show of an event.
-fn event_members(xml: &mut Xml, stack: &Stack, event: &Event) {
+fn write_event(xml: &mut XmlWriter, stack: &StackRecord, event: &EventRecord) {
     xml.text("EventId", event.name())
         .text("StackId", &stack.id)
         .text("OperationId", event.operation)
@@ -119,7 +119,7 @@ fn event_members(xml: &mut Xml, stack: &Stack, event: &Event) {
             event.physical_id.as_deref().unwrap_or_default(),
         )
         .text("ResourceType", &event.kind)
-        .text("Timestamp", moment(event.at))
+        .text("Timestamp", format_timestamp(event.at))
         .text("ResourceStatus", event.status.as_str())
         .optional("ResourceStatusReason", event.reason.as_deref())
         .optional("ResourceProperties", event_properties(event))
@@ -127,7 +127,7 @@ fn event_members(xml: &mut Xml, stack: &Stack, event: &Event) {
 }
 
 /// What a resource was to be made of, as JSON.
-fn event_properties(event: &Event) -> Option<String> {
+fn event_properties(event: &EventRecord) -> Option<String> {
     let properties = event.properties.as_ref()?;
     let object = properties
         .iter()
@@ -136,7 +136,11 @@ fn event_properties(event: &Event) -> Option<String> {
     Some(serde_json::Value::Object(object).to_string())
 }
 
-fn members(xml: &mut Xml, name: &str, texts: impl IntoIterator<Item = impl std::fmt::Display>) {
+fn members(
+    xml: &mut XmlWriter,
+    name: &str,
+    texts: impl IntoIterator<Item = impl std::fmt::Display>,
+) {
     xml.element(name, |xml| {
         for text in texts {
             xml.text("member", text);
@@ -145,7 +149,7 @@ fn members(xml: &mut Xml, name: &str, texts: impl IntoIterator<Item = impl std::
 }
 
 /// A revision's parameters; nothing where there are none.
-fn parameters_of(xml: &mut Xml, revision: &Revision) {
+fn write_parameters(xml: &mut XmlWriter, revision: &Revision) {
     if revision.parameters.is_empty() {
         return;
     }
@@ -160,7 +164,7 @@ fn parameters_of(xml: &mut Xml, revision: &Revision) {
     });
 }
 
-fn tags_of(xml: &mut Xml, tags: &[(String, String)]) {
+fn write_tags(xml: &mut XmlWriter, tags: &[(String, String)]) {
     xml.element("Tags", |xml| {
         for (key, value) in tags {
             xml.element("member", |xml| {
@@ -171,7 +175,11 @@ fn tags_of(xml: &mut Xml, tags: &[(String, String)]) {
 }
 
 /// A stack that the caller can see by now.
-fn seen(engine: &Engine, request: &Request, name: &str) -> Result<StackNumber, ServiceError> {
+fn visible_stack(
+    engine: &Engine,
+    request: &QueryRequest,
+    name: &str,
+) -> Result<StackNumber, ServiceError> {
     let missing = || invalid(format!("Stack with id {name} does not exist"));
     let number = engine
         .state

@@ -1,83 +1,87 @@
 //! Stacks, their events and their resources.
 
 use super::super::engine::Engine;
-use super::super::request::Request;
+use super::super::request::QueryRequest;
 use super::super::stack::{
-    Event, OperationKind, Resource, RollbackConfiguration, Stack, StackNumber,
+    EventRecord, OperationKind, ResourceRecord, RollbackConfiguration, StackNumber, StackRecord,
 };
-use super::super::{Answer, ServiceError, invalid, revision};
+use super::super::{ServiceError, XmlResult, invalid, revision};
 use super::{
-    PAGE, continued_at, event_members, is_hidden, listed, members, moment, page, parameters_of,
-    seen, tags_of, token_of,
+    PAGE, format_timestamp, is_hidden, list_result, members, page, page_start, page_token,
+    visible_stack, write_event, write_parameters, write_tags,
 };
-use crate::simulator::xml::Xml;
+use crate::simulator::xml::XmlWriter;
 use crate::status::{ResourceStatus, StackStatus};
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html>
-pub fn describe_stacks(engine: &Engine, request: &Request) -> Answer {
-    let stacks: Vec<(StackNumber, &Stack)> =
+pub fn describe_stacks(engine: &Engine, request: &QueryRequest) -> XmlResult {
+    let stacks: Vec<(StackNumber, &StackRecord)> =
         match request.text("StackName").filter(|name| !name.is_empty()) {
             Some(name) => {
-                let number = seen(engine, request, name)?;
+                let number = visible_stack(engine, request, name)?;
                 vec![(number, engine.state.stack(number))]
             }
             None => {
-                let all = engine.state.of(request.caller);
+                let all = engine.state.stacks_of(request.caller);
                 all.filter(|(number, stack)| !stack.is_deleted() && !is_hidden(engine, *number))
                     .collect()
             }
         };
-    Ok(listed(
+    Ok(list_result(
         "Stacks",
-        newest_first(request, &stacks, |xml, stack| described(engine, xml, stack))?,
+        newest_first(request, &stacks, |xml, stack| {
+            write_stack(engine, xml, stack)
+        })?,
     ))
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStacks.html>
-pub fn list_stacks(engine: &Engine, request: &Request) -> Answer {
+pub fn list_stacks(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let wanted = request.list("StackStatusFilter");
-    let fits = |stack: &Stack| wanted.is_empty() || wanted.contains(&stack.status.as_str());
-    let all = engine.state.of(request.caller);
+    let fits = |stack: &StackRecord| wanted.is_empty() || wanted.contains(&stack.status.as_str());
+    let all = engine.state.stacks_of(request.caller);
     let stacks: Vec<_> = all
         .filter(|(number, stack)| fits(stack) && !is_hidden(engine, *number))
         .collect();
-    Ok(listed(
+    Ok(list_result(
         "StackSummaries",
-        newest_first(request, &stacks, |xml, stack| head(engine, xml, stack))?,
+        newest_first(request, &stacks, |xml, stack| {
+            write_summary(engine, xml, stack)
+        })?,
     ))
 }
 
 /// A page of stacks. The token names the last one that was shown: newer ones stand before it.
 fn newest_first(
-    request: &Request,
-    stacks: &[(StackNumber, &Stack)],
-    show: impl Fn(&mut Xml, &Stack),
-) -> Result<(Xml, Option<String>), ServiceError> {
-    let below = continued_at(request, usize::MAX)?.unwrap_or(usize::MAX);
+    request: &QueryRequest,
+    stacks: &[(StackNumber, &StackRecord)],
+    show: impl Fn(&mut XmlWriter, &StackRecord),
+) -> Result<(XmlWriter, Option<String>), ServiceError> {
+    let below = page_start(request, usize::MAX)?.unwrap_or(usize::MAX);
     let mut left = stacks.iter().filter(|(number, _)| number.0 < below);
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     let mut last = below;
     for (number, stack) in left.by_ref().take(PAGE) {
         xml.element("member", |xml| show(xml, stack));
         last = number.0;
     }
-    Ok((xml, left.next().map(|_| token_of(last))))
+    Ok((xml, left.next().map(|_| page_token(last))))
 }
 
 /// What every list of stacks says of one.
-fn head(engine: &Engine, xml: &mut Xml, stack: &Stack) {
+fn write_summary(engine: &Engine, xml: &mut XmlWriter, stack: &StackRecord) {
     xml.text("StackId", &stack.id)
         .text("StackName", &stack.name)
         .optional("TemplateDescription", description(stack))
-        .text("CreationTime", moment(stack.created))
-        .optional("LastUpdatedTime", stack.updated.map(moment))
-        .optional("DeletionTime", stack.deleted.map(moment))
+        .text("CreationTime", format_timestamp(stack.created))
+        .optional("LastUpdatedTime", stack.updated.map(format_timestamp))
+        .optional("DeletionTime", stack.deleted.map(format_timestamp))
         .text("StackStatus", stack.status.as_str())
         .optional("StackStatusReason", stack.reason.as_deref());
-    family(engine, xml, stack);
+    write_relations(engine, xml, stack);
 }
 
-fn family(engine: &Engine, xml: &mut Xml, stack: &Stack) {
+fn write_relations(engine: &Engine, xml: &mut XmlWriter, stack: &StackRecord) {
     if let Some(nested) = &stack.nested_in {
         xml.text("ParentId", &engine.state.stack(nested.parent).id)
             .text("RootId", &engine.state.stack(nested.root).id);
@@ -93,15 +97,15 @@ fn family(engine: &Engine, xml: &mut Xml, stack: &Stack) {
         )
         .optional(
             "LastCheckTimestamp",
-            stack.drift.as_ref().map(|it| moment(it.at)),
+            stack.drift.as_ref().map(|it| format_timestamp(it.at)),
         );
     });
-    last_operations(xml, stack);
+    write_last_operations(xml, stack);
 }
 
 /// The operation that was done last, and the rollback that it may have led to. Working out change
 /// sets isn't counted.
-fn last_operations(xml: &mut Xml, stack: &Stack) {
+fn write_last_operations(xml: &mut XmlWriter, stack: &StackRecord) {
     let done: Vec<_> = stack
         .operations
         .iter()
@@ -133,22 +137,22 @@ fn last_operations(xml: &mut Xml, stack: &Stack) {
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetStackPolicy.html>
-pub fn get_stack_policy(engine: &Engine, request: &Request) -> Answer {
+pub fn get_stack_policy(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let name = request.required("StackName")?;
     let missing = |_| invalid(format!("Stack [{name}] does not exist"));
     let stack = engine
         .state
-        .stack(seen(engine, request, name).map_err(missing)?);
+        .stack(visible_stack(engine, request, name).map_err(missing)?);
     let policy = stack
         .policy_during_update
         .as_ref()
         .or(stack.policy.as_ref());
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     xml.optional("StackPolicyBody", policy.map(|it| it.text.clone()));
     Ok(xml.finish())
 }
 
-pub fn description(stack: &Stack) -> Option<&str> {
+pub fn description(stack: &StackRecord) -> Option<&str> {
     let description = stack
         .revision
         .as_ref()?
@@ -159,7 +163,7 @@ pub fn description(stack: &Stack) -> Option<&str> {
     Some(&description.text)
 }
 
-fn described(engine: &Engine, xml: &mut Xml, stack: &Stack) {
+fn write_stack(engine: &Engine, xml: &mut XmlWriter, stack: &StackRecord) {
     let settings = &stack.settings;
     let in_review = stack.status == StackStatus::ReviewInProgress;
     xml.text("StackId", &stack.id)
@@ -167,12 +171,12 @@ fn described(engine: &Engine, xml: &mut Xml, stack: &Stack) {
         .optional("ChangeSetId", stack.change_set_id.as_deref())
         .optional("Description", description(stack));
     if let Some(revision) = &stack.revision {
-        parameters_of(xml, revision);
+        write_parameters(xml, revision);
     }
-    xml.text("CreationTime", moment(stack.created))
-        .optional("DeletionTime", stack.deleted.map(moment))
-        .optional("LastUpdatedTime", stack.updated.map(moment));
-    rollback_configuration(xml, &settings.rollback);
+    xml.text("CreationTime", format_timestamp(stack.created))
+        .optional("DeletionTime", stack.deleted.map(format_timestamp))
+        .optional("LastUpdatedTime", stack.updated.map(format_timestamp));
+    write_rollback_configuration(xml, &settings.rollback);
     xml.text("StackStatus", stack.status.as_str())
         .optional("StackStatusReason", stack.reason.as_deref())
         .text("DisableRollback", settings.disable_rollback);
@@ -181,7 +185,7 @@ fn described(engine: &Engine, xml: &mut Xml, stack: &Stack) {
     if !settings.capabilities.is_empty() {
         members(xml, "Capabilities", &settings.capabilities);
     }
-    list_unless_empty(xml, "Outputs", &stack.outputs, |xml, output| {
+    write_list_unless_empty(xml, "Outputs", &stack.outputs, |xml, output| {
         xml.text("OutputKey", &output.key)
             .text("OutputValue", &output.value)
             .optional("Description", output.description.as_deref())
@@ -189,15 +193,20 @@ fn described(engine: &Engine, xml: &mut Xml, stack: &Stack) {
     });
     xml.optional("RoleARN", settings.role_arn.as_deref());
     // They are the change set's until it is executed.
-    tags_of(xml, if in_review { &[] } else { &settings.tags });
+    write_tags(xml, if in_review { &[] } else { &settings.tags });
     if !stack.is_deleted() {
         xml.text("EnableTerminationProtection", settings.is_protected);
     }
-    family(engine, xml, stack);
+    write_relations(engine, xml, stack);
 }
 
 /// A list that is left out where it would be empty.
-fn list_unless_empty<T>(xml: &mut Xml, name: &str, items: &[T], show: impl Fn(&mut Xml, &T)) {
+fn write_list_unless_empty<T>(
+    xml: &mut XmlWriter,
+    name: &str,
+    items: &[T],
+    show: impl Fn(&mut XmlWriter, &T),
+) {
     if !items.is_empty() {
         xml.element(name, |xml| {
             for item in items {
@@ -208,9 +217,9 @@ fn list_unless_empty<T>(xml: &mut Xml, name: &str, items: &[T], show: impl Fn(&m
 }
 
 /// It is there even if nothing is configured.
-pub fn rollback_configuration(xml: &mut Xml, rollback: &RollbackConfiguration) {
+pub fn write_rollback_configuration(xml: &mut XmlWriter, rollback: &RollbackConfiguration) {
     xml.element("RollbackConfiguration", |xml| {
-        list_unless_empty(
+        write_list_unless_empty(
             xml,
             "RollbackTriggers",
             &rollback.triggers,
@@ -223,47 +232,49 @@ pub fn rollback_configuration(xml: &mut Xml, rollback: &RollbackConfiguration) {
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackEvents.html>
-pub fn describe_stack_events(engine: &Engine, request: &Request) -> Answer {
+pub fn describe_stack_events(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let name = request.required("StackName")?;
     let missing = |_| invalid(format!("Stack [{name}] does not exist"));
     let stack = engine
         .state
-        .stack(seen(engine, request, name).map_err(missing)?);
+        .stack(visible_stack(engine, request, name).map_err(missing)?);
     // The token counts from the oldest, so that newer ones don't shift the pages.
-    let end = continued_at(request, stack.events.len())?.unwrap_or(stack.events.len());
+    let end = page_start(request, stack.events.len())?.unwrap_or(stack.events.len());
     let start = end.saturating_sub(PAGE);
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     for event in stack.events[start..end].iter().rev() {
-        xml.element("member", |xml| event_of(xml, stack, event));
+        xml.element("member", |xml| write_stack_event(xml, stack, event));
     }
-    Ok(listed(
+    Ok(list_result(
         "StackEvents",
-        (xml, (start > 0).then(|| token_of(start))),
+        (xml, (start > 0).then(|| page_token(start))),
     ))
 }
 
-fn event_of(xml: &mut Xml, stack: &Stack, event: &Event) {
+fn write_stack_event(xml: &mut XmlWriter, stack: &StackRecord, event: &EventRecord) {
     xml.text("StackName", &stack.name);
-    event_members(xml, stack, event);
+    write_event(xml, stack, event);
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackResources.html>
-pub fn list_stack_resources(engine: &Engine, request: &Request) -> Answer {
-    let stack = engine
-        .state
-        .stack(seen(engine, request, request.required("StackName")?)?);
+pub fn list_stack_resources(engine: &Engine, request: &QueryRequest) -> XmlResult {
+    let stack = engine.state.stack(visible_stack(
+        engine,
+        request,
+        request.required("StackName")?,
+    )?);
     let resources: Vec<_> = stack.resources.iter().collect();
     let page = page(request, &resources, |xml, (id, resource)| {
-        resource_of(xml, id, resource, "LastUpdatedTimestamp");
+        write_resource(xml, id, resource, "LastUpdatedTimestamp");
     })?;
-    Ok(listed("StackResourceSummaries", page))
+    Ok(list_result("StackResourceSummaries", page))
 }
 
-fn resource_of(xml: &mut Xml, id: &str, resource: &Resource, when: &str) {
+fn write_resource(xml: &mut XmlWriter, id: &str, resource: &ResourceRecord, when: &str) {
     xml.text("LogicalResourceId", id)
         .optional("PhysicalResourceId", resource.physical_id.as_deref())
         .text("ResourceType", &resource.kind)
-        .text(when, moment(resource.changed))
+        .text(when, format_timestamp(resource.changed))
         .text(
             "ResourceStatus",
             resource.status.as_ref().map_or("", ResourceStatus::as_str),
@@ -275,19 +286,19 @@ fn resource_of(xml: &mut Xml, id: &str, resource: &Resource, when: &str) {
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResource.html>
-pub fn describe_stack_resource(engine: &Engine, request: &Request) -> Answer {
+pub fn describe_stack_resource(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let name = request.required("StackName")?;
     let absent = |_| invalid(format!("Stack '{name}' does not exist"));
-    let number = seen(engine, request, name).map_err(absent)?;
+    let number = visible_stack(engine, request, name).map_err(absent)?;
     let stack = engine.state.stack(number);
     let id = request.required("LogicalResourceId")?;
     let missing = || invalid(format!("Resource {id} does not exist for stack {name}"));
     let resource = stack.resources.get(id).ok_or_else(missing)?;
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     xml.element("StackResourceDetail", |xml| {
         xml.text("StackName", &stack.name)
             .text("StackId", &stack.id);
-        resource_of(xml, id, resource, "LastUpdatedTimestamp");
+        write_resource(xml, id, resource, "LastUpdatedTimestamp");
         xml.text("Metadata", metadata(engine, number, id));
     });
     Ok(xml.finish())
@@ -295,7 +306,7 @@ pub fn describe_stack_resource(engine: &Engine, request: &Request) -> Answer {
 
 /// A resource's `Metadata` as JSON; an empty object where the template has none.
 fn metadata(engine: &Engine, number: StackNumber, id: &str) -> String {
-    let resource = revision::now(engine.cloud, engine.state, number, |evaluator| {
+    let resource = revision::evaluate_current(engine.cloud, engine.state, number, |evaluator| {
         evaluator.one_resource(id)
     });
     let resource = resource.and_then(Result::ok).flatten();
@@ -309,14 +320,14 @@ fn metadata(engine: &Engine, number: StackNumber, id: &str) -> String {
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResources.html>
-pub fn describe_stack_resources(engine: &Engine, request: &Request) -> Answer {
+pub fn describe_stack_resources(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let stack = match (
         request.text("StackName"),
         request.text("PhysicalResourceId"),
     ) {
-        (Some(name), _) => engine.state.stack(seen(engine, request, name)?),
+        (Some(name), _) => engine.state.stack(visible_stack(engine, request, name)?),
         (None, Some(physical_id)) => {
-            let has = |stack: &Stack| {
+            let has = |stack: &StackRecord| {
                 stack
                     .resources
                     .values()
@@ -325,7 +336,7 @@ pub fn describe_stack_resources(engine: &Engine, request: &Request) -> Answer {
             let missing = || invalid(format!("Stack for {physical_id} does not exist"));
             engine
                 .state
-                .of(request.caller)
+                .stacks_of(request.caller)
                 .map(|(_, stack)| stack)
                 .find(|stack| has(stack))
                 .ok_or_else(missing)?
@@ -337,7 +348,7 @@ pub fn describe_stack_resources(engine: &Engine, request: &Request) -> Answer {
         }
     };
     let wanted = request.text("LogicalResourceId");
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     // No more than so many; ListStackResources has them all.
     for (id, resource) in stack
         .resources
@@ -348,8 +359,8 @@ pub fn describe_stack_resources(engine: &Engine, request: &Request) -> Answer {
         xml.element("member", |xml| {
             xml.text("StackName", &stack.name)
                 .text("StackId", &stack.id);
-            resource_of(xml, id, resource, "Timestamp");
+            write_resource(xml, id, resource, "Timestamp");
         });
     }
-    Ok(listed("StackResources", (xml, None)))
+    Ok(list_result("StackResources", (xml, None)))
 }

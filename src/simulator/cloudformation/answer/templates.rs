@@ -6,20 +6,20 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::super::engine::Engine;
-use super::super::request::Request;
+use super::super::request::QueryRequest;
 use super::super::revision::required_capabilities;
-use super::super::source::Source;
-use super::super::world::Sight;
-use super::super::{Answer, ServiceError, invalid, revision};
-use super::{members, seen};
+use super::super::template_source::ParsedTemplate;
+use super::super::world::Visibility;
+use super::super::{ServiceError, XmlResult, invalid, revision};
+use super::{members, visible_stack};
 use crate::catalog;
 use crate::simulator::Caller;
-use crate::simulator::xml::Xml;
+use crate::simulator::xml::XmlWriter;
 use crate::template::{self, Givens, Offline, Place, Templates};
 use crate::yaml::Node;
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetTemplate.html>
-pub fn get_template(engine: &Engine, request: &Request) -> Answer {
+pub fn get_template(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let stack_name = request.text("StackName").filter(|name| !name.is_empty());
     let (number, revision) = match (request.text("ChangeSetName"), stack_name) {
         (Some(name), None) if !name.starts_with("arn:") => {
@@ -28,13 +28,13 @@ pub fn get_template(engine: &Engine, request: &Request) -> Answer {
         (Some(_), _) => {
             let (number, id) = super::super::change_set::find(engine, request)?;
             let change_set = &engine.state.stack(number).change_sets[&id];
-            let Some(begun) = &change_set.begun else {
-                return Ok(template(Some(&change_set.source.text)));
+            let Some(accepted) = &change_set.accepted else {
+                return Ok(template_result(Some(&change_set.source.text)));
             };
-            (number, Some(&begun.revision))
+            (number, Some(&accepted.revision))
         }
         (None, Some(name)) => {
-            let number = seen(engine, request, name)?;
+            let number = visible_stack(engine, request, name)?;
             (number, engine.state.stack(number).revision.as_ref())
         }
         (None, None) => {
@@ -45,35 +45,37 @@ pub fn get_template(engine: &Engine, request: &Request) -> Answer {
     };
     // The template of a stack in review is its change set's.
     let Some(revision) = revision else {
-        return Ok(template(None));
+        return Ok(template_result(None));
     };
     let processed = match request.text("TemplateStage") {
         Some("Original") => None,
-        _ => revision::evaluate(
+        _ => revision::with_evaluator(
             engine.cloud,
             engine.state,
             number,
             revision,
-            Sight::default(),
+            Visibility::default(),
             |it| it.processed(),
         ),
     };
     let body = processed.map(|json| json.to_string());
-    Ok(template(body.as_deref().or(Some(&revision.source.text))))
+    Ok(template_result(
+        body.as_deref().or(Some(&revision.source.text)),
+    ))
 }
 
-fn template(body: Option<&str>) -> String {
-    let mut xml = Xml::new();
+fn template_result(body: Option<&str>) -> String {
+    let mut xml = XmlWriter::new();
     xml.optional("TemplateBody", body);
     members(&mut xml, "StagesAvailable", ["Original", "Processed"]);
     xml.finish()
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ValidateTemplate.html>
-pub fn validate_template(engine: &Engine, request: &Request) -> Answer {
-    let source = sent(engine, request)?
+pub fn validate_template(engine: &Engine, request: &QueryRequest) -> XmlResult {
+    let source = sent_template(engine, request)?
         .ok_or_else(|| invalid("Either Template URL or Template Body must be specified."))?;
-    let stack = evaluated(&source, request.caller);
+    let stack = evaluate_with_defaults(&source, request.caller);
     let is_of_template = |message: &str| {
         !message.starts_with("Parameter") && !message.contains("Unable to get mapping")
     };
@@ -84,24 +86,24 @@ pub fn validate_template(engine: &Engine, request: &Request) -> Answer {
     {
         return Err(invalid(failure.message.clone()));
     }
-    let mut xml = Xml::new();
-    parameters(&mut xml, &source, false);
-    about(&mut xml, &source, &stack);
+    let mut xml = XmlWriter::new();
+    write_parameters(&mut xml, &source, false);
+    write_requirements(&mut xml, &source, &stack);
     Ok(xml.finish())
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetTemplateSummary.html>
-pub fn get_template_summary(engine: &Engine, request: &Request) -> Answer {
-    let source = match (sent(engine, request)?, request.text("StackName")) {
+pub fn get_template_summary(engine: &Engine, request: &QueryRequest) -> XmlResult {
+    let source = match (sent_template(engine, request)?, request.text("StackName")) {
         (Some(source), _) => source,
-        (None, Some(name)) => of_stack(engine, request, name)?,
+        (None, Some(name)) => stack_template(engine, request, name)?,
         (None, None) => {
             return Err(invalid(
                 "Either Template URL, Template Body or Stack Name must be specified.",
             ));
         }
     };
-    let stack = evaluated(&source, request.caller);
+    let stack = evaluate_with_defaults(&source, request.caller);
     let root = &source.template.root;
     if let Some(failure) = stack
         .failures
@@ -110,9 +112,9 @@ pub fn get_template_summary(engine: &Engine, request: &Request) -> Answer {
     {
         return Err(invalid(failure.message.clone()));
     }
-    let mut xml = Xml::new();
-    parameters(&mut xml, &source, true);
-    about(&mut xml, &source, &stack);
+    let mut xml = XmlWriter::new();
+    write_parameters(&mut xml, &source, true);
+    write_requirements(&mut xml, &source, &stack);
     let declared = root.get("Resources").map_or(&[][..], Node::entries);
     let mut by_type: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (id, entry) in declared {
@@ -146,10 +148,10 @@ pub fn get_template_summary(engine: &Engine, request: &Request) -> Answer {
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_EstimateTemplateCost.html>
-pub fn estimate_template_cost(engine: &Engine, request: &Request) -> Answer {
-    sent(engine, request)?
+pub fn estimate_template_cost(engine: &Engine, request: &QueryRequest) -> XmlResult {
+    sent_template(engine, request)?
         .ok_or_else(|| invalid("Either Template URL or Template Body must be specified."))?;
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     xml.text(
         "Url",
         format!(
@@ -170,8 +172,12 @@ fn identifiers(kind: &str) -> Vec<&'static str> {
     }
 }
 
-fn of_stack(engine: &Engine, request: &Request, name: &str) -> Result<Arc<Source>, ServiceError> {
-    let stack = engine.state.stack(seen(engine, request, name)?);
+fn stack_template(
+    engine: &Engine,
+    request: &QueryRequest,
+    name: &str,
+) -> Result<Arc<ParsedTemplate>, ServiceError> {
+    let stack = engine.state.stack(visible_stack(engine, request, name)?);
     let none = || invalid("GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.");
     stack
         .revision
@@ -180,27 +186,30 @@ fn of_stack(engine: &Engine, request: &Request, name: &str) -> Result<Arc<Source
         .ok_or_else(none)
 }
 
-fn sent(engine: &Engine, request: &Request) -> Result<Option<Arc<Source>>, ServiceError> {
+fn sent_template(
+    engine: &Engine,
+    request: &QueryRequest,
+) -> Result<Option<Arc<ParsedTemplate>>, ServiceError> {
     let text = request.template(engine.cloud)?;
     // Nothing is kept of a template that only is looked at.
-    text.map(|text| super::super::source::Sources::default().read(&text))
+    text.map(|text| super::super::template_source::TemplateCache::default().read(&text))
         .transpose()
 }
 
 /// With nothing known but the defaults.
-fn evaluated(source: &Source, caller: &Caller) -> template::Stack {
+fn evaluate_with_defaults(source: &ParsedTemplate, caller: &Caller) -> template::Stack {
     let partition = catalog::partition_of(&caller.region);
-    let place = Place::new(&caller.region, partition.name, partition.dns_suffix);
+    let position = Place::new(&caller.region, partition.name, partition.dns_suffix);
     let givens: Givens = IndexMap::new();
     template::evaluate(
         &source.template,
-        &place,
+        &position,
         &givens,
         &Offline(&Templates::default()),
     )
 }
 
-fn parameters(xml: &mut Xml, source: &Source, in_full: bool) {
+fn write_parameters(xml: &mut XmlWriter, source: &ParsedTemplate, in_full: bool) {
     let declared = source.template.root.get("Parameters");
     xml.element("Parameters", |xml| {
         for parameter in &source.template.parameters {
@@ -225,7 +234,7 @@ fn parameters(xml: &mut Xml, source: &Source, in_full: bool) {
     });
 }
 
-fn about(xml: &mut Xml, source: &Source, stack: &template::Stack) {
+fn write_requirements(xml: &mut XmlWriter, source: &ParsedTemplate, stack: &template::Stack) {
     xml.optional(
         "Description",
         source

@@ -2,17 +2,17 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::super::request::Request;
-use super::super::{Answer, ServiceError, invalid};
-use super::{listed, moment, page};
+use super::super::request::QueryRequest;
+use super::super::{ServiceError, XmlResult, invalid};
+use super::{format_timestamp, list_result, page};
 use crate::catalog::{self, Object, ResourceType, Shape};
 use crate::simulator::Caller;
-use crate::simulator::xml::Xml;
+use crate::simulator::xml::XmlWriter;
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListTypes.html>
 ///
 /// Nobody has registered a private type here, nor activated a public one.
-pub fn list_types(request: &Request) -> Answer {
+pub fn list_types(request: &QueryRequest) -> XmlResult {
     let is_public = request.text("Visibility") == Some("PUBLIC");
     let is_resource = request.text("Type").is_none_or(|kind| kind == "RESOURCE");
     let category = request.text("Filters.Category").unwrap_or("AWS_TYPES");
@@ -28,14 +28,14 @@ pub fn list_types(request: &Request) -> Answer {
         xml.text("Type", "RESOURCE")
             .text("TypeName", name)
             .text("TypeArn", arn(request.caller, name))
-            .text("LastUpdated", moment(jiff::Timestamp::UNIX_EPOCH))
+            .text("LastUpdated", format_timestamp(jiff::Timestamp::UNIX_EPOCH))
             .text("IsActivated", false);
     })?;
-    Ok(listed("TypeSummaries", page))
+    Ok(list_result("TypeSummaries", page))
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeType.html>
-pub fn describe_type(request: &Request) -> Answer {
+pub fn describe_type(request: &QueryRequest) -> XmlResult {
     let by_arn = || {
         request
             .text("Arn")
@@ -55,7 +55,7 @@ pub fn describe_type(request: &Request) -> Answer {
         .filter(|_| is_offered_in(request.caller, &name))
         .ok_or_else(missing)?;
     let service = name.split("::").nth(1).unwrap_or_default().to_lowercase();
-    let mut xml = Xml::new();
+    let mut xml = XmlWriter::new();
     xml.text("Arn", arn(request.caller, &name))
         .text("Type", "RESOURCE")
         .text("TypeName", &name)

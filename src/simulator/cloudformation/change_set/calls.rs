@@ -7,40 +7,40 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::super::engine::{Engine, new_id};
-use super::super::request::Request;
-use super::super::revision::{self, Begun, Foreseen};
-use super::super::source::Source;
-use super::super::stack::{OnFailure, Settings, Stack, StackNumber};
+use super::super::request::QueryRequest;
+use super::super::revision::{self, AcceptedRevision, EvaluatedRevision};
+use super::super::stack::{OnFailure, StackNumber, StackRecord, StackSettings};
+use super::super::template_source::ParsedTemplate;
 use super::super::world::is_failed_transform;
-use super::super::{Answer, ServiceError, error, invalid};
-use super::nested::Parent;
-use super::{ChangeSet, ChangeSetKind, Changes, Execution, import};
+use super::super::{ServiceError, XmlResult, error, invalid};
+use super::nested::ParentChangeSet;
+use super::{ChangeSetRecord, ChangeSetType, ExecutionStatus, ResourceChanges, import};
 use crate::catalog;
 use crate::simulator::Caller;
-use crate::simulator::xml::Xml;
+use crate::simulator::xml::XmlWriter;
 use crate::status::{ChangeSetStatus, StackStatus};
 
 /// Nominally, to work one out.
-const TAKES: Duration = Duration::from_secs(3);
+const CHANGE_SET_DURATION: Duration = Duration::from_secs(3);
 
 const NO_CHANGES: &str = "The submitted information didn't contain changes. Submit different \
     information to create a change set.";
 
 /// What a new change set is for.
-struct Subject {
+struct ChangeSetTarget {
     /// The stack, if it exists.
     number: Option<StackNumber>,
-    kind: ChangeSetKind,
+    kind: ChangeSetType,
     stack_name: String,
     stack_id: String,
 }
 
 impl Engine<'_> {
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>
-    pub fn create_change_set(&mut self, request: &Request) -> Answer {
+    pub fn create_change_set(&mut self, request: &QueryRequest) -> XmlResult {
         let name = request.required("ChangeSetName")?;
-        let subject = self.subject_of(request, name)?;
-        if subject
+        let target = self.change_set_target(request, name)?;
+        if target
             .number
             .is_some_and(|number| self.state.stack(number).change_set_named(name).is_some())
         {
@@ -52,12 +52,12 @@ impl Engine<'_> {
                 ),
             ));
         }
-        let updates = subject
+        let updates = target
             .number
-            .filter(|_| subject.kind != ChangeSetKind::Create && !self.is_new(&subject));
+            .filter(|_| target.kind != ChangeSetType::Create && !self.is_new(&target));
         let (source, asked, settings) = match updates {
-            Some(number) => self.asked_of_update(number, request)?,
-            None => self.asked_of_creation(request)?,
+            Some(number) => self.update_request(number, request)?,
+            None => self.creation_request(request)?,
         };
         let mut settings = on_stack_failure(request, settings)?;
         // Unlike UpdateStack, a change set doesn't keep those that the stack has.
@@ -72,44 +72,44 @@ impl Engine<'_> {
         acknowledged
             .capabilities
             .push("CAPABILITY_AUTO_EXPAND".to_owned());
-        let target = (
-            subject.stack_name.as_str(),
-            subject.stack_id.as_str(),
+        let stack = (
+            target.stack_name.as_str(),
+            target.stack_id.as_str(),
             updates,
         );
-        let foreseen = match self.foresee_for(request.caller, target, &source, asked, &acknowledged)
-        {
-            Ok(foreseen) => match foreseen
-                .fails
-                .clone()
-                .filter(|reason| is_failed_transform(reason))
-            {
-                Some(reason) => Err(reason),
-                None => Ok(foreseen),
-            },
-            Err(error) => return Err(error),
-        };
-        if let Ok(foreseen) = &foreseen {
-            request.allow_types(
-                foreseen
+        let evaluated =
+            match self.evaluate_for(request.caller, stack, &source, asked, &acknowledged) {
+                Ok(evaluated) => match evaluated
+                    .failure
+                    .clone()
+                    .filter(|reason| is_failed_transform(reason))
+                {
+                    Some(reason) => Err(reason),
+                    None => Ok(evaluated),
+                },
+                Err(error) => return Err(error),
+            };
+        if let Ok(evaluated) = &evaluated {
+            request.check_resource_types(
+                evaluated
                     .stack
                     .resources
                     .values()
                     .map(|resource| &*resource.kind),
             )?;
         }
-        let number = subject.number.unwrap_or_else(|| {
-            let settings = Settings::default();
+        let number = target.number.unwrap_or_else(|| {
+            let settings = StackSettings::default();
             let number = self.add_stack(
                 request.caller,
-                &subject.stack_name,
-                &subject.stack_id,
+                &target.stack_name,
+                &target.stack_id,
                 settings,
                 None,
                 self.now,
             );
             let stack = self.state.stack_mut(number);
-            stack.becomes(
+            stack.set_status(
                 StackStatus::ReviewInProgress,
                 Some("User Initiated".to_owned()),
                 self.now,
@@ -117,14 +117,14 @@ impl Engine<'_> {
             number
         });
         let mut change_set = self.new_change_set(request.caller, name, source, settings);
-        change_set.kind = subject.kind;
+        change_set.kind = target.kind;
         change_set.description = request.text("Description").map(str::to_owned);
         change_set.includes_nested_stacks = request.flag("IncludeNestedStacks");
         change_set.imports_existing = request.flag("ImportExistingResources");
-        self.fill(number, &mut change_set, foreseen)?;
-        let mut xml = Xml::new();
+        self.compute_changes(number, &mut change_set, evaluated)?;
+        let mut xml = XmlWriter::new();
         xml.text("Id", &change_set.id)
-            .text("StackId", &subject.stack_id);
+            .text("StackId", &target.stack_id);
         self.state
             .stack_mut(number)
             .change_sets
@@ -133,8 +133,8 @@ impl Engine<'_> {
     }
 
     /// Whether the stack comes into being with the change set.
-    fn is_new(&self, subject: &Subject) -> bool {
-        subject
+    fn is_new(&self, target: &ChangeSetTarget) -> bool {
+        target
             .number
             .is_none_or(|number| self.state.stack(number).status == StackStatus::ReviewInProgress)
     }
@@ -144,10 +144,10 @@ impl Engine<'_> {
         &self,
         caller: &Caller,
         name: &str,
-        source: Arc<Source>,
-        settings: Settings,
-    ) -> ChangeSet {
-        ChangeSet {
+        source: Arc<ParsedTemplate>,
+        settings: StackSettings,
+    ) -> ChangeSetRecord {
+        ChangeSetRecord {
             id: change_set_id(caller, name),
             name: name.to_owned(),
             description: None,
@@ -155,15 +155,15 @@ impl Engine<'_> {
             created: self.now,
             ready: self
                 .now
-                .checked_add(self.cloud.clock.scaled(TAKES))
+                .checked_add(self.cloud.clock.scaled(CHANGE_SET_DURATION))
                 .unwrap_or(self.now),
-            kind: ChangeSetKind::Update,
+            kind: ChangeSetType::Update,
             source,
-            begun: None,
+            accepted: None,
             settings,
-            changes: Changes::default(),
-            refused: None,
-            execution: Execution::Available,
+            changes: ResourceChanges::default(),
+            failure: None,
+            execution: ExecutionStatus::Available,
             includes_nested_stacks: false,
             imports_existing: false,
             nested: Vec::new(),
@@ -173,66 +173,75 @@ impl Engine<'_> {
     }
 
     /// Works out what the change set does.
-    fn fill(
+    fn compute_changes(
         &mut self,
         number: StackNumber,
-        change_set: &mut ChangeSet,
-        foreseen: Result<Foreseen, String>,
+        change_set: &mut ChangeSetRecord,
+        evaluated: Result<EvaluatedRevision, String>,
     ) -> Result<(), ServiceError> {
-        let foreseen = match foreseen {
-            Ok(foreseen) => foreseen,
+        let evaluated = match evaluated {
+            Ok(evaluated) => evaluated,
             Err(reason) => {
-                change_set.refused = Some(reason);
+                change_set.failure = Some(reason);
                 return Ok(());
             }
         };
         let includes_nested_stacks = change_set.includes_nested_stacks;
         let mut changes = self.changes(
             number,
-            &foreseen,
+            &evaluated,
             &change_set.settings,
             includes_nested_stacks,
         );
-        if let ChangeSetKind::Import(imports) = &change_set.kind {
-            import::check(imports, &foreseen, &self.state.stack(number).outputs)?;
-            import::settle(imports, &mut changes)?;
+        if let ChangeSetType::Import(imports) = &change_set.kind {
+            import::check(imports, &evaluated, &self.state.stack(number).outputs)?;
+            import::mark_imports(imports, &mut changes)?;
         }
         let existing = match change_set.imports_existing
-            && !matches!(change_set.kind, ChangeSetKind::Import(_))
+            && !matches!(change_set.kind, ChangeSetType::Import(_))
         {
-            true => self.import_existing(number, &foreseen, &mut changes),
+            true => self.import_existing(number, &evaluated, &mut changes),
             false => BTreeMap::new(),
         };
         if change_set.includes_nested_stacks {
-            let parent = Parent {
+            let parent = ParentChangeSet {
                 number,
                 name: &change_set.name,
                 id: &change_set.id,
                 root: &change_set.id,
                 settings: &change_set.settings,
             };
-            change_set.refused = self
-                .look_into(&parent, &foreseen, &mut changes, &mut change_set.nested)
+            change_set.failure = self
+                .create_nested_change_sets(
+                    &parent,
+                    &evaluated,
+                    &mut changes,
+                    &mut change_set.nested,
+                )
                 .err();
         }
-        let is_idle = change_set.kind == ChangeSetKind::Update
+        let is_idle = change_set.kind == ChangeSetType::Update
             && changes.by_name.is_empty()
-            && !self.would_change(number, &foreseen)
+            && !self.would_change(number, &evaluated)
             && change_set.settings.tags == self.state.stack(number).settings.tags;
-        change_set.refused = change_set
-            .refused
+        change_set.failure = change_set
+            .failure
             .take()
             .or_else(|| is_idle.then(|| NO_CHANGES.to_owned()));
         change_set.changes = changes;
-        change_set.begun = Some(Begun {
+        change_set.accepted = Some(AcceptedRevision {
             imports: existing,
-            ..foreseen.begun()
+            ..evaluated.accept()
         });
         Ok(())
     }
 
     /// The stack that a new change set is for, and what it does to it.
-    fn subject_of(&self, request: &Request, change_set: &str) -> Result<Subject, ServiceError> {
+    fn change_set_target(
+        &self,
+        request: &QueryRequest,
+        change_set: &str,
+    ) -> Result<ChangeSetTarget, ServiceError> {
         let name = request.required("StackName")?;
         let number = self
             .state
@@ -248,10 +257,10 @@ impl Engine<'_> {
                 )));
             }
             ("UPDATE", None) => return Err(invalid(format!("Stack [{name}] does not exist"))),
-            ("CREATE", _) => ChangeSetKind::Create,
-            ("UPDATE", Some(_)) if in_review => ChangeSetKind::Create,
-            ("UPDATE", Some(_)) => ChangeSetKind::Update,
-            ("IMPORT", _) => ChangeSetKind::Import(import::read(request)?),
+            ("CREATE", _) => ChangeSetType::Create,
+            ("UPDATE", Some(_)) if in_review => ChangeSetType::Create,
+            ("UPDATE", Some(_)) => ChangeSetType::Update,
+            ("IMPORT", _) => ChangeSetType::Import(import::resources_to_import(request)?),
             (other, _) => {
                 return Err(invalid(format!(
                     "1 validation error detected: Value '{other}' at 'changeSetType' failed to \
@@ -261,7 +270,7 @@ impl Engine<'_> {
             }
         };
         if let Some(number) = number.filter(|_| !in_review) {
-            self.must_be_updatable(number)?;
+            self.check_updatable(number)?;
         }
         let existing = number.map(|number| self.state.stack(number));
         let stack_name = existing.map_or_else(
@@ -272,7 +281,7 @@ impl Engine<'_> {
             || new_id(request.caller, &stack_name),
             |it| it.id.to_string(),
         );
-        Ok(Subject {
+        Ok(ChangeSetTarget {
             number,
             kind,
             stack_name,
@@ -281,7 +290,7 @@ impl Engine<'_> {
     }
 
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html>
-    pub fn execute_change_set(&mut self, request: &Request) -> Answer {
+    pub fn execute_change_set(&mut self, request: &QueryRequest) -> XmlResult {
         let (number, id) = find(self, request)?;
         let change_set = &self.state.stack(number).change_sets[&id];
         let (status, execution) = change_set.status(self.now);
@@ -302,10 +311,10 @@ impl Engine<'_> {
             return Err(error("InvalidChangeSetStatus", message));
         }
         let kind = change_set.kind.clone();
-        if kind == ChangeSetKind::Update {
-            self.must_be_updatable(number)?;
+        if kind == ChangeSetType::Update {
+            self.check_updatable(number)?;
         }
-        let Some(begun) = change_set.begun.clone() else {
+        let Some(accepted) = change_set.accepted.clone() else {
             return Ok(String::new());
         };
         let mut settings = change_set.settings.clone();
@@ -315,7 +324,7 @@ impl Engine<'_> {
         }
         let nested = change_set.nested.clone();
         // Exports may have come and gone meanwhile.
-        let begun = revision::with_exports(self.cloud, self.state, number, begun);
+        let accepted = revision::with_current_exports(self.cloud, self.state, number, accepted);
         let token = request.token("ExecuteChangeSet");
         let stack = self.state.stack_mut(number);
         stack.token = token;
@@ -324,30 +333,30 @@ impl Engine<'_> {
             .change_sets
             .extract_if(.., |other, it| *other != id && !it.is_executed());
         let outdated: Vec<_> = others.flat_map(|(_, it)| it.nested).collect();
-        self.forget_nested(outdated);
-        self.execute_nested(nested);
+        self.delete_nested_change_sets(outdated);
+        self.execute_nested_change_sets(nested);
         let stack = self.state.stack_mut(number);
         if let Some(change_set) = stack.change_sets.get_mut(&id) {
-            change_set.execution = Execution::Running;
+            change_set.execution = ExecutionStatus::ExecuteInProgress;
         }
         stack.change_set_id = Some(id);
         match kind {
-            ChangeSetKind::Create => {
+            ChangeSetType::Create => {
                 stack.settings = settings;
-                self.begin_creation(number, begun, self.now);
+                self.begin_creation(number, accepted, self.now);
                 // As if the stack in review were updated.
                 self.state.stack_mut(number).updated = Some(self.now);
             }
-            ChangeSetKind::Update => self.begin_update(number, begun, Some(settings), self.now),
-            ChangeSetKind::Import(imports) => {
-                self.begin_import(number, begun, settings, &imports, self.now)
+            ChangeSetType::Update => self.begin_update(number, accepted, Some(settings), self.now),
+            ChangeSetType::Import(imports) => {
+                self.begin_import(number, accepted, settings, &imports, self.now)
             }
         }
         Ok(String::new())
     }
 
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteChangeSet.html>
-    pub fn delete_change_set(&mut self, request: &Request) -> Answer {
+    pub fn delete_change_set(&mut self, request: &QueryRequest) -> XmlResult {
         let (number, id) = match find(self, request) {
             Ok(found) => found,
             Err(error) if error.code == "ChangeSetNotFound" => return Ok(String::new()),
@@ -355,7 +364,7 @@ impl Engine<'_> {
         };
         let stack = self.state.stack_mut(number);
         match stack.change_sets.get(&id) {
-            Some(change_set) if change_set.execution == Execution::Running => {
+            Some(change_set) if change_set.execution == ExecutionStatus::ExecuteInProgress => {
                 let message = format!(
                     "The change set [{id}] cannot be deleted in its current status of \
                      [EXECUTE_IN_PROGRESS]"
@@ -364,35 +373,38 @@ impl Engine<'_> {
             }
             _ => {
                 let removed = stack.change_sets.shift_remove(&id);
-                self.forget_nested(removed.map(|it| it.nested).unwrap_or_default());
+                self.delete_nested_change_sets(removed.map(|it| it.nested).unwrap_or_default());
                 Ok(String::new())
             }
         }
     }
 }
 
-impl Stack {
+impl StackRecord {
     /// A change set that waits for its execution.
-    pub fn change_set_named(&self, name: &str) -> Option<&ChangeSet> {
+    pub fn change_set_named(&self, name: &str) -> Option<&ChangeSetRecord> {
         self.change_sets
             .values()
             .find(|it| it.name == name && !it.is_executed())
     }
 
     /// The stack has been changed by something else than a change set.
-    pub fn outdate_change_sets(&mut self) {
+    pub fn mark_change_sets_obsolete(&mut self) {
         for change_set in self
             .change_sets
             .values_mut()
-            .filter(|it| it.execution == Execution::Available)
+            .filter(|it| it.execution == ExecutionStatus::Available)
         {
-            change_set.execution = Execution::Obsolete;
+            change_set.execution = ExecutionStatus::Obsolete;
         }
     }
 }
 
 /// `OnStackFailure` of a change set is what `OnFailure` is of a stack.
-fn on_stack_failure(request: &Request, settings: Settings) -> Result<Settings, ServiceError> {
+fn on_stack_failure(
+    request: &QueryRequest,
+    settings: StackSettings,
+) -> Result<StackSettings, ServiceError> {
     let on_failure = match request.text("OnStackFailure") {
         None => return Ok(settings),
         Some("ROLLBACK") => OnFailure::Rollback,
@@ -406,7 +418,7 @@ fn on_stack_failure(request: &Request, settings: Settings) -> Result<Settings, S
             )));
         }
     };
-    Ok(Settings {
+    Ok(StackSettings {
         on_failure,
         disable_rollback: on_failure == OnFailure::DoNothing,
         ..settings
@@ -427,7 +439,10 @@ fn change_set_id(caller: &Caller, name: &str) -> String {
 ///
 /// # Errors
 /// There is no such change set.
-pub fn find(engine: &Engine, request: &Request) -> Result<(StackNumber, String), ServiceError> {
+pub fn find(
+    engine: &Engine,
+    request: &QueryRequest,
+) -> Result<(StackNumber, String), ServiceError> {
     let asked = request.required("ChangeSetName")?;
     let missing = || {
         ServiceError::new(
@@ -437,7 +452,7 @@ pub fn find(engine: &Engine, request: &Request) -> Result<(StackNumber, String),
         )
     };
     if asked.starts_with("arn:") {
-        let mut stacks = engine.state.of(request.caller);
+        let mut stacks = engine.state.stacks_of(request.caller);
         let found = stacks.find(|(_, stack)| stack.change_sets.contains_key(asked));
         return found
             .map(|(number, _)| (number, asked.to_owned()))

@@ -11,18 +11,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 
-use super::super::engine::{Engine, asked};
-use super::super::resource::{self, Replaces};
-use super::super::revision::{self, Foreseen, Revision, changed_parameters};
-use super::super::stack::{Resource, Settings, Stack, StackNumber};
-use super::super::world::Sight;
+use super::super::engine::{Engine, nested_stack_input};
+use super::super::resource::{self, RequiresRecreation, ResourceProperties};
+use super::super::revision::{self, EvaluatedRevision, Revision, changed_parameters};
+use super::super::stack::{ResourceRecord, StackNumber, StackRecord, StackSettings};
+use super::super::world::Visibility;
 use super::context::{self, context};
-use super::{Action, ChangeSource, Detail, DetailTarget, ResourceChange};
+use super::{
+    ChangeAction, ChangeSource, ResourceChange, ResourceChangeDetail, ResourceTargetDefinition,
+};
 use crate::template::{self, Evaluator, Mentioned, Value, mentioned};
 
 /// What a change set lists.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Changes {
+pub struct ResourceChanges {
     /// By the names of the properties.
     pub by_name: Vec<ResourceChange>,
     /// With the values of the properties (`IncludePropertyValues`).
@@ -30,23 +32,21 @@ pub struct Changes {
 }
 
 /// A single value that differs.
-struct Leaf {
+struct ValueDifference {
     /// From the resource's entry: `Properties`, `Tags`, `0`, `Value`.
     path: Vec<String>,
     before: Option<Value>,
     after: Option<Value>,
-    replaces: Replaces,
+    requires_recreation: RequiresRecreation,
 }
 
 /// A thing that makes a value change: where it comes from, whether it is dynamic, and its name.
-type Cause = (ChangeSource, bool, String);
-
-type Properties = IndexMap<String, Value>;
+type CausingEntity = (ChangeSource, bool, String);
 
 impl Engine<'_> {
     /// Whether an update would do anything with a resource.
-    pub fn changes_resources(&self, number: StackNumber, foreseen: &Foreseen) -> bool {
-        !Comparison::new(self, number, foreseen).is_empty()
+    pub fn changes_resources(&self, number: StackNumber, evaluated: &EvaluatedRevision) -> bool {
+        !StackComparison::new(self, number, evaluated).is_empty()
     }
 
     /// What an update to the foreseen revision and these settings would do with each resource.
@@ -54,17 +54,17 @@ impl Engine<'_> {
     pub fn changes(
         &self,
         number: StackNumber,
-        foreseen: &Foreseen,
-        settings: &Settings,
+        evaluated: &EvaluatedRevision,
+        settings: &StackSettings,
         includes_nested_stacks: bool,
-    ) -> Changes {
-        let mut comparison = Comparison::new(self, number, foreseen);
+    ) -> ResourceChanges {
+        let mut comparison = StackComparison::new(self, number, evaluated);
         comparison.includes_nested_stacks = includes_nested_stacks;
         comparison.find_replaced();
         let mut changes = comparison.evaluator(|evaluator| comparison.changes(&evaluator));
         if settings.tags != comparison.stack.settings.tags {
-            comparison.tag(&mut changes.by_name);
-            comparison.tag(&mut changes.by_value);
+            comparison.add_tag_changes(&mut changes.by_name);
+            comparison.add_tag_changes(&mut changes.by_value);
         }
         for list in [&mut changes.by_name, &mut changes.by_value] {
             list.sort_by(|one, other| one.logical_id.cmp(&other.logical_id));
@@ -73,23 +73,23 @@ impl Engine<'_> {
     }
 
     /// Whether a nested stack's template or parameters differ from what it has.
-    fn nested_changes(&self, child: StackNumber, properties: &Properties) -> bool {
+    fn has_nested_changes(&self, child: StackNumber, properties: &ResourceProperties) -> bool {
         let child = self.state.stack(child);
         let Some(revision) = &child.revision else {
             return true;
         };
         // What can't be had will fail, and failing is a change.
-        let Ok((text, given)) = asked(self.cloud, properties) else {
+        let Ok((text, parameter_values)) = nested_stack_input(self.cloud, properties) else {
             return true;
         };
-        *text != *revision.source.text || given != revision.given
+        *text != *revision.source.text || parameter_values != revision.parameter_values
     }
 }
 
-struct Comparison<'e> {
+struct StackComparison<'e> {
     engine: &'e Engine<'e>,
     number: StackNumber,
-    stack: &'e Stack,
+    stack: &'e StackRecord,
     revision: &'e Revision,
     /// The stack's template as it is now.
     before: template::Stack,
@@ -101,16 +101,16 @@ struct Comparison<'e> {
     includes_nested_stacks: bool,
 }
 
-impl<'e> Comparison<'e> {
-    fn new(engine: &'e Engine, number: StackNumber, foreseen: &'e Foreseen) -> Self {
+impl<'e> StackComparison<'e> {
+    fn new(engine: &'e Engine, number: StackNumber, evaluated: &'e EvaluatedRevision) -> Self {
         let stack = engine.state.stack(number);
         let evaluate = |old: &Revision| {
-            revision::evaluate(
+            revision::with_evaluator(
                 engine.cloud,
                 engine.state,
                 number,
                 old,
-                Sight::default(),
+                Visibility::default(),
                 |it| it.stack(),
             )
         };
@@ -119,12 +119,12 @@ impl<'e> Comparison<'e> {
             engine,
             number,
             stack,
-            revision: &foreseen.revision,
+            revision: &evaluated.revision,
             before: old.map(evaluate).unwrap_or_default(),
-            after: Cow::Borrowed(&foreseen.stack),
+            after: Cow::Borrowed(&evaluated.stack),
             replaced: BTreeSet::new(),
             parameters: old
-                .map(|old| changed_parameters(old, &foreseen.revision))
+                .map(|old| changed_parameters(old, &evaluated.revision))
                 .unwrap_or_default(),
             includes_nested_stacks: true,
         }
@@ -132,48 +132,49 @@ impl<'e> Comparison<'e> {
 
     /// Asks the new template's evaluator, which knows nothing of what is replaced.
     fn evaluator<T>(&self, ask: impl FnOnce(Evaluator) -> T) -> T {
-        let sight = Sight {
+        let visibility = Visibility {
             replaced: Some(&self.replaced),
-            ..Sight::default()
+            ..Visibility::default()
         };
-        revision::evaluate(
+        revision::with_evaluator(
             self.engine.cloud,
             self.engine.state,
             self.number,
             self.revision,
-            sight,
+            visibility,
             ask,
         )
     }
 
     /// A resource that the stack has.
-    fn existing(&self, id: &str) -> Option<&'e Resource> {
-        self.stack.resources.get(id).filter(|it| is_there(it))
+    fn existing(&self, id: &str) -> Option<&'e ResourceRecord> {
+        self.stack.resources.get(id).filter(|it| exists(it))
     }
 
-    fn removed(&self) -> impl Iterator<Item = (&'e String, &'e Resource)> {
+    fn removed(&self) -> impl Iterator<Item = (&'e String, &'e ResourceRecord)> {
         let wanted = |id: &String| self.after.resources.contains_key(id);
         self.stack
             .resources
             .iter()
-            .filter(move |(id, there)| is_there(there) && !wanted(id))
+            .filter(move |(id, existing)| exists(existing) && !wanted(id))
     }
 
     fn is_empty(&self) -> bool {
         let is_same = |(id, wanted): (&String, &template::Resource)| {
-            self.existing(id).is_some_and(|there| {
-                self.leaves(id, there, wanted).is_empty() && !self.is_changed_inside(there, wanted)
+            self.existing(id).is_some_and(|existing| {
+                self.differences(id, existing, wanted).is_empty()
+                    && !self.changes_nested_stack(existing, wanted)
             })
         };
         self.removed().next().is_none() && self.after.resources.iter().all(is_same)
     }
 
-    fn is_changed_inside(&self, there: &Resource, wanted: &template::Resource) -> bool {
+    fn changes_nested_stack(&self, existing: &ResourceRecord, wanted: &template::Resource) -> bool {
         let none = IndexMap::new();
         let properties = wanted.properties().unwrap_or(&none);
-        there
+        existing
             .child
-            .is_some_and(|child| self.engine.nested_changes(child, properties))
+            .is_some_and(|child| self.engine.has_nested_changes(child, properties))
     }
 
     /// What takes the ID or an attribute of a resource that is replaced changes too, and may be
@@ -181,10 +182,10 @@ impl<'e> Comparison<'e> {
     fn find_replaced(&mut self) {
         loop {
             let is_replaced = |(id, wanted): &(&String, &template::Resource)| {
-                let always = |there| {
-                    self.leaves(id, there, wanted)
+                let always = |existing| {
+                    self.differences(id, existing, wanted)
                         .iter()
-                        .any(|it| it.replaces == Replaces::Always)
+                        .any(|it| it.requires_recreation == RequiresRecreation::Always)
                 };
                 self.existing(id).is_some_and(always)
             };
@@ -204,26 +205,33 @@ impl<'e> Comparison<'e> {
     }
 
     /// The values of a resource that differ.
-    fn leaves(&self, id: &str, there: &Resource, wanted: &template::Resource) -> Vec<Leaf> {
+    fn differences(
+        &self,
+        id: &str,
+        existing: &ResourceRecord,
+        wanted: &template::Resource,
+    ) -> Vec<ValueDifference> {
         let none = IndexMap::new();
         let properties = wanted.properties().unwrap_or(&none);
-        let replaced: BTreeMap<String, Replaces> =
-            resource::changes(&wanted.kind, &there.properties, properties)
+        let replaced: BTreeMap<String, RequiresRecreation> =
+            resource::property_changes(&wanted.kind, &existing.properties, properties)
                 .into_iter()
-                .map(|it| (it.property, it.replaces))
+                .map(|it| (it.property, it.requires_recreation))
                 .collect();
-        let mut leaves = Vec::new();
-        for (property, replaces) in &replaced {
+        let mut differences = Vec::new();
+        for (property, requires_recreation) in &replaced {
             let mut path = vec!["Properties".to_owned(), property.clone()];
-            let first = leaves.len();
-            differing(
+            let first = differences.len();
+            collect_differences(
                 &mut path,
-                there.properties.get(property),
+                existing.properties.get(property),
                 properties.get(property),
-                &mut leaves,
+                &mut differences,
             );
-            for leaf in &mut leaves[first..] {
-                leaf.replaces = resource::replaces_at(&wanted.kind, &leaf.path[1..]).min(*replaces);
+            for difference in &mut differences[first..] {
+                difference.requires_recreation =
+                    resource::recreation_at(&wanted.kind, &difference.path[1..])
+                        .min(*requires_recreation);
             }
         }
         for part in context::SHOWN
@@ -235,23 +243,23 @@ impl<'e> Comparison<'e> {
                 .resources
                 .get(id)
                 .and_then(|it| it.body.get(part));
-            differing(
+            collect_differences(
                 &mut vec![part.to_owned()],
                 before,
                 wanted.body.get(part),
-                &mut leaves,
+                &mut differences,
             );
         }
         // CloudFormation lists metadata before properties, and policies of updates after them.
-        leaves.sort_by(|one, other| one.path.first().cmp(&other.path.first()));
-        leaves
+        differences.sort_by(|one, other| one.path.first().cmp(&other.path.first()));
+        differences
     }
 
-    fn changes(&self, evaluator: &Evaluator) -> Changes {
-        let mut changes = Changes::default();
+    fn changes(&self, evaluator: &Evaluator) -> ResourceChanges {
+        let mut changes = ResourceChanges::default();
         for (id, wanted) in &self.after.resources {
-            let Some(there) = self.existing(id) else {
-                let added = ResourceChange::new(Action::Add, id, None, &wanted.kind);
+            let Some(existing) = self.existing(id) else {
+                let added = ResourceChange::new(ChangeAction::Add, id, None, &wanted.kind);
                 changes.by_value.push(ResourceChange {
                     after: Some(self.after(wanted)),
                     ..added.clone()
@@ -259,31 +267,35 @@ impl<'e> Comparison<'e> {
                 changes.by_name.push(added);
                 continue;
             };
-            let leaves = self.leaves(id, there, wanted);
-            let mut by_value: Vec<Detail> = leaves
+            let differences = self.differences(id, existing, wanted);
+            let mut by_value: Vec<ResourceChangeDetail> = differences
                 .iter()
-                .flat_map(|leaf| {
-                    valued(&wanted.kind, leaf, &self.causes(evaluator, id, &leaf.path))
+                .flat_map(|difference| {
+                    value_details(
+                        &wanted.kind,
+                        difference,
+                        &self.causes(evaluator, id, &difference.path),
+                    )
                 })
                 .collect();
-            let mut by_name = self.named(evaluator, id, &wanted.kind, &leaves);
+            let mut by_name = self.property_details(evaluator, id, &wanted.kind, &differences);
             let is_automatic = match self.includes_nested_stacks {
-                true => leaves.is_empty() && self.is_changed_inside(there, wanted),
-                false => there.child.is_some(),
+                true => differences.is_empty() && self.changes_nested_stack(existing, wanted),
+                false => existing.child.is_some(),
             };
             if is_automatic {
-                by_value.push(automatic());
-                by_name.push(automatic());
+                by_value.push(automatic_detail());
+                by_name.push(automatic_detail());
             }
-            if let Some(change) = self.modification(id, there, wanted, by_name) {
+            if let Some(change) = self.modification(id, existing, wanted, by_name) {
                 changes.by_name.push(change);
             }
-            if let Some(change) = self.modification(id, there, wanted, by_value) {
+            if let Some(change) = self.modification(id, existing, wanted, by_value) {
                 let before = self
                     .before
                     .resources
                     .get(id)
-                    .map(|it| context(&it.body, &there.properties));
+                    .map(|it| context(&it.body, &existing.properties));
                 changes.by_value.push(ResourceChange {
                     before,
                     after: Some(self.after(wanted)),
@@ -291,8 +303,8 @@ impl<'e> Comparison<'e> {
                 });
             }
         }
-        self.follow(evaluator, &mut changes.by_name);
-        self.remove(&mut changes);
+        self.add_dynamic_details(evaluator, &mut changes.by_name);
+        self.add_removals(&mut changes);
         changes
     }
 
@@ -303,33 +315,33 @@ impl<'e> Comparison<'e> {
         )
     }
 
-    fn remove(&self, changes: &mut Changes) {
-        let sight = Sight {
+    fn add_removals(&self, changes: &mut ResourceChanges) {
+        let visibility = Visibility {
             hides_attributes: true,
-            ..Sight::default()
+            ..Visibility::default()
         };
         let (cloud, state) = (self.engine.cloud, &*self.engine.state);
         let evaluate = |old: &Revision| {
-            revision::evaluate(cloud, state, self.number, old, sight, |it| it.stack())
+            revision::with_evaluator(cloud, state, self.number, old, visibility, |it| it.stack())
         };
         let before = self
             .removed()
             .next()
             .and(self.stack.revision.as_ref())
             .map(evaluate);
-        for (id, there) in self.removed() {
+        for (id, existing) in self.removed() {
             let removed = ResourceChange {
-                policy_action: Some(deletion(there)),
+                policy_action: Some(deletion_policy_action(existing)),
                 ..ResourceChange::new(
-                    Action::Remove,
+                    ChangeAction::Remove,
                     id,
-                    there.physical_id.as_deref(),
-                    &there.kind,
+                    existing.physical_id.as_deref(),
+                    &existing.kind,
                 )
             };
             let known = before.as_ref().and_then(|before| before.resources.get(id));
             let before =
-                known.map(|it| context(&it.body, it.properties().unwrap_or(&there.properties)));
+                known.map(|it| context(&it.body, it.properties().unwrap_or(&existing.properties)));
             changes.by_value.push(ResourceChange {
                 before,
                 ..removed.clone()
@@ -341,11 +353,14 @@ impl<'e> Comparison<'e> {
     fn modification(
         &self,
         id: &str,
-        there: &Resource,
+        existing: &ResourceRecord,
         wanted: &template::Resource,
-        details: Vec<Detail>,
+        details: Vec<ResourceChangeDetail>,
     ) -> Option<ResourceChange> {
-        let replacement = details.iter().map(Detail::replaces).max()?;
+        let replacement = details
+            .iter()
+            .map(ResourceChangeDetail::replacement)
+            .max()?;
         let policy = wanted
             .body
             .get("UpdateReplacePolicy")
@@ -355,32 +370,39 @@ impl<'e> Comparison<'e> {
             Some("Snapshot") => "ReplaceAndSnapshot",
             _ => "ReplaceAndDelete",
         };
-        let policy_action = (replacement == Replaces::Always).then_some(replaced);
+        let policy_action = (replacement == RequiresRecreation::Always).then_some(replaced);
         Some(ResourceChange {
             replacement: Some(replacement),
             policy_action,
             details,
             ..ResourceChange::new(
-                Action::Modify,
+                ChangeAction::Modify,
                 id,
-                there.physical_id.as_deref(),
+                existing.physical_id.as_deref(),
                 &wanted.kind,
             )
         })
     }
 
     /// A detail for each property and each of its causes.
-    fn named(&self, evaluator: &Evaluator, id: &str, kind: &str, leaves: &[Leaf]) -> Vec<Detail> {
-        let mut properties: Vec<(DetailTarget, Vec<Cause>)> = Vec::new();
-        for leaf in leaves {
-            let target = target_of(kind, &leaf.path, leaf.replaces);
-            let causes = self.causes(evaluator, id, &leaf.path);
-            let is_same = |it: &(DetailTarget, _)| {
+    fn property_details(
+        &self,
+        evaluator: &Evaluator,
+        id: &str,
+        kind: &str,
+        differences: &[ValueDifference],
+    ) -> Vec<ResourceChangeDetail> {
+        let mut properties: Vec<(ResourceTargetDefinition, Vec<CausingEntity>)> = Vec::new();
+        for difference in differences {
+            let target = target_definition(kind, &difference.path, difference.requires_recreation);
+            let causes = self.causes(evaluator, id, &difference.path);
+            let is_same = |it: &(ResourceTargetDefinition, _)| {
                 it.0.attribute == target.attribute && it.0.name == target.name
             };
             match properties.iter_mut().find(|it| is_same(it)) {
                 Some((known, others)) => {
-                    known.replaces = known.replaces.max(target.replaces);
+                    known.requires_recreation =
+                        known.requires_recreation.max(target.requires_recreation);
                     others.extend(
                         causes
                             .into_iter()
@@ -400,16 +422,23 @@ impl<'e> Comparison<'e> {
                 .iter()
                 .all(|(source, ..)| *source == ChangeSource::ParameterReference)
             {
-                directs.push(Detail::direct(target.clone(), !causes.is_empty()));
+                directs.push(ResourceChangeDetail::direct(
+                    target.clone(),
+                    !causes.is_empty(),
+                ));
             }
-            details.extend(causes.into_iter().map(|cause| caused(&target, cause)));
+            details.extend(
+                causes
+                    .into_iter()
+                    .map(|cause| caused_detail(&target, cause)),
+            );
         }
         details.extend(directs);
         details
     }
 
     /// The things that certainly make the value at a path change.
-    fn causes(&self, evaluator: &Evaluator, id: &str, path: &[String]) -> Vec<Cause> {
+    fn causes(&self, evaluator: &Evaluator, id: &str, path: &[String]) -> Vec<CausingEntity> {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         let cause = |it: Mentioned| match it {
             Mentioned::Name(name) if self.parameters.contains(&name) => {
@@ -439,23 +468,24 @@ impl<'e> Comparison<'e> {
 
     /// Lists the properties that take an attribute of a modified resource, or the ID of one that
     /// may be replaced: whether they change is known only afterwards.
-    fn follow(&self, evaluator: &Evaluator, changes: &mut Vec<ResourceChange>) {
+    fn add_dynamic_details(&self, evaluator: &Evaluator, changes: &mut Vec<ResourceChange>) {
         loop {
-            let modified: BTreeMap<String, Replaces> = changes
+            let modified: BTreeMap<String, RequiresRecreation> = changes
                 .iter()
                 .filter(|it| !self.replaced.contains(&it.logical_id))
                 .filter_map(|it| Some((it.logical_id.clone(), it.replacement?)))
                 .collect();
             let mut is_done = true;
             for (id, wanted) in &self.after.resources {
-                let Some(there) = self.existing(id) else {
+                let Some(existing) = self.existing(id) else {
                     continue;
                 };
-                let found = self.dynamic(evaluator, id, wanted, &modified);
+                let found = self.dynamic_details(evaluator, id, wanted, &modified);
                 let known = changes.iter().position(|it| it.logical_id == *id);
-                let is_known =
-                    |detail: &Detail, index: usize| changes[index].details.contains(detail);
-                let new: Vec<Detail> = found
+                let is_known = |detail: &ResourceChangeDetail, index: usize| {
+                    changes[index].details.contains(detail)
+                };
+                let new: Vec<ResourceChangeDetail> = found
                     .into_iter()
                     .filter(|it| !known.is_some_and(|index| is_known(it, index)))
                     .collect();
@@ -467,7 +497,7 @@ impl<'e> Comparison<'e> {
                     .map(|index| changes.remove(index).details)
                     .unwrap_or_default();
                 details.extend(new);
-                changes.extend(self.modification(id, there, wanted, details));
+                changes.extend(self.modification(id, existing, wanted, details));
             }
             if is_done {
                 return;
@@ -475,13 +505,13 @@ impl<'e> Comparison<'e> {
         }
     }
 
-    fn dynamic(
+    fn dynamic_details(
         &self,
         evaluator: &Evaluator,
         id: &str,
         wanted: &template::Resource,
-        modified: &BTreeMap<String, Replaces>,
-    ) -> Vec<Detail> {
+        modified: &BTreeMap<String, RequiresRecreation>,
+    ) -> Vec<ResourceChangeDetail> {
         let mut details = Vec::new();
         for property in wanted.properties().into_iter().flat_map(IndexMap::keys) {
             for taken in mentioned(evaluator, id, &["Properties", property]) {
@@ -495,30 +525,37 @@ impl<'e> Comparison<'e> {
                         format!("{resource}.{attribute}"),
                     ),
                     Mentioned::Name(name)
-                        if modified.get(&name) == Some(&Replaces::Conditionally) =>
+                        if modified.get(&name) == Some(&RequiresRecreation::Conditionally) =>
                     {
                         (ChangeSource::ResourceReference, true, name)
                     }
                     _ => continue,
                 };
-                let replaces = resource::replaces_at(&wanted.kind, std::slice::from_ref(property));
+                let requires_recreation =
+                    resource::recreation_at(&wanted.kind, std::slice::from_ref(property));
                 let path = ["Properties".to_owned(), property.clone()];
-                details.push(caused(&target_of(&wanted.kind, &path, replaces), cause));
+                details.push(caused_detail(
+                    &target_definition(&wanted.kind, &path, requires_recreation),
+                    cause,
+                ));
             }
         }
         details
     }
 
     /// New tags of the stack are new tags of all its resources that can have tags.
-    fn tag(&self, changes: &mut Vec<ResourceChange>) {
+    fn add_tag_changes(&self, changes: &mut Vec<ResourceChange>) {
         for (id, wanted) in &self.after.resources {
-            let Some(there) = self.existing(id) else {
+            let Some(existing) = self.existing(id) else {
                 continue;
             };
             if !resource::is_taggable(&wanted.kind) {
                 continue;
             }
-            let detail = Detail::direct(DetailTarget::new("Tags", None, Replaces::Never), false);
+            let detail = ResourceChangeDetail::direct(
+                ResourceTargetDefinition::new("Tags", None, RequiresRecreation::Never),
+                false,
+            );
             match changes.iter_mut().find(|it| it.logical_id == *id) {
                 Some(change)
                     if change
@@ -529,19 +566,19 @@ impl<'e> Comparison<'e> {
                     change.details.push(detail);
                 }
                 Some(_) => {}
-                None => changes.extend(self.modification(id, there, wanted, vec![detail])),
+                None => changes.extend(self.modification(id, existing, wanted, vec![detail])),
             }
         }
     }
 }
 
-fn is_there(resource: &Resource) -> bool {
+fn exists(resource: &ResourceRecord) -> bool {
     resource.physical_id.is_some() && !resource.is_deleted()
 }
 
 /// What becomes of a resource that its stack doesn't have any more.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html>
-fn deletion(resource: &Resource) -> &'static str {
+fn deletion_policy_action(resource: &ResourceRecord) -> &'static str {
     let in_cluster = resource.properties.contains_key("DBClusterIdentifier");
     match (resource.deletion_policy.as_deref(), &*resource.kind) {
         (Some("Retain" | "RetainExceptOnCreate"), _) => "Retain",
@@ -552,59 +589,70 @@ fn deletion(resource: &Resource) -> &'static str {
 }
 
 /// Goes down into both values as long as they are alike.
-fn differing(
+fn collect_differences(
     path: &mut Vec<String>,
     before: Option<&Value>,
     after: Option<&Value>,
-    leaves: &mut Vec<Leaf>,
+    differences: &mut Vec<ValueDifference>,
 ) {
-    if resource::same(before, after) {
+    if resource::is_same_value(before, after) {
         return;
     }
-    let mut deeper =
-        |part: String, before: Option<&Value>, after: Option<&Value>, leaves: &mut Vec<Leaf>| {
-            path.push(part);
-            differing(path, before, after, leaves);
-            path.pop();
-        };
+    let mut deeper = |part: String,
+                      before: Option<&Value>,
+                      after: Option<&Value>,
+                      differences: &mut Vec<ValueDifference>| {
+        path.push(part);
+        collect_differences(path, before, after, differences);
+        path.pop();
+    };
     match (before, after) {
         (Some(Value::Map(old)), Some(Value::Map(new))) => {
             let gone = old.keys().filter(|key| !new.contains_key(*key));
             for key in new.keys().chain(gone) {
-                deeper(key.clone(), old.get(key), new.get(key), leaves);
+                deeper(key.clone(), old.get(key), new.get(key), differences);
             }
         }
         (Some(Value::List(old)), Some(Value::List(new))) => {
             for index in 0..old.len().max(new.len()) {
-                deeper(index.to_string(), old.get(index), new.get(index), leaves);
+                deeper(
+                    index.to_string(),
+                    old.get(index),
+                    new.get(index),
+                    differences,
+                );
             }
         }
-        _ => leaves.push(Leaf {
+        _ => differences.push(ValueDifference {
             path: path.clone(),
             before: before.cloned(),
             after: after.cloned(),
-            replaces: Replaces::Never,
+            requires_recreation: RequiresRecreation::Never,
         }),
     }
 }
 
-fn valued(kind: &str, leaf: &Leaf, causes: &[Cause]) -> Vec<Detail> {
-    let target = DetailTarget {
-        path: Some(format!("/{}", leaf.path.join("/"))),
-        before: leaf.before.as_ref().map(context::value),
-        after: leaf.after.as_ref().map(context::value),
-        ..target_of(kind, &leaf.path, leaf.replaces)
+fn value_details(
+    kind: &str,
+    difference: &ValueDifference,
+    causes: &[CausingEntity],
+) -> Vec<ResourceChangeDetail> {
+    let target = ResourceTargetDefinition {
+        path: Some(format!("/{}", difference.path.join("/"))),
+        before: difference.before.as_ref().map(context::value),
+        after: difference.after.as_ref().map(context::value),
+        ..target_definition(kind, &difference.path, difference.requires_recreation)
     };
-    let direct = Detail::direct(target.clone(), !causes.is_empty());
+    let direct = ResourceChangeDetail::direct(target.clone(), !causes.is_empty());
     // CloudFormation lists attributes before the value itself, and everything else after it.
     let (attributes, others): (Vec<_>, Vec<_>) = causes
         .iter()
         .cloned()
         .partition(|(source, ..)| *source == ChangeSource::ResourceAttribute);
-    let details = |causes: Vec<Cause>| {
+    let details = |causes: Vec<CausingEntity>| {
         causes
             .into_iter()
-            .map(|cause| caused(&target, cause))
+            .map(|cause| caused_detail(&target, cause))
             .collect::<Vec<_>>()
     };
     details(attributes)
@@ -614,8 +662,11 @@ fn valued(kind: &str, leaf: &Leaf, causes: &[Cause]) -> Vec<Detail> {
         .collect()
 }
 
-fn caused(target: &DetailTarget, (source, is_dynamic, cause): Cause) -> Detail {
-    Detail {
+fn caused_detail(
+    target: &ResourceTargetDefinition,
+    (source, is_dynamic, cause): CausingEntity,
+) -> ResourceChangeDetail {
+    ResourceChangeDetail {
         target: target.clone(),
         source,
         is_dynamic,
@@ -624,9 +675,9 @@ fn caused(target: &DetailTarget, (source, is_dynamic, cause): Cause) -> Detail {
 }
 
 /// CloudFormation knows of no change in the properties of the nested stack, but looks into it.
-fn automatic() -> Detail {
-    let target = DetailTarget::new("Properties", None, Replaces::Never);
-    Detail {
+fn automatic_detail() -> ResourceChangeDetail {
+    let target = ResourceTargetDefinition::new("Properties", None, RequiresRecreation::Never);
+    ResourceChangeDetail {
         target,
         source: ChangeSource::Automatic,
         is_dynamic: true,
@@ -636,16 +687,20 @@ fn automatic() -> Detail {
 
 /// Tags are an attribute of their own, but for buckets, of which AWS was recorded to name the
 /// property.
-fn target_of(kind: &str, path: &[String], replaces: Replaces) -> DetailTarget {
+fn target_definition(
+    kind: &str,
+    path: &[String],
+    requires_recreation: RequiresRecreation,
+) -> ResourceTargetDefinition {
     let are_tags = |property: &str| property == "Tags" && kind != "AWS::S3::Bucket";
     match path {
         [part, property, ..] if part == "Properties" && are_tags(property) => {
-            DetailTarget::new("Tags", None, replaces)
+            ResourceTargetDefinition::new("Tags", None, requires_recreation)
         }
         [part, property, ..] if part == "Properties" => {
-            DetailTarget::new(part, Some(property), replaces)
+            ResourceTargetDefinition::new(part, Some(property), requires_recreation)
         }
-        [part, ..] => DetailTarget::new(part, None, replaces),
-        [] => DetailTarget::new("Properties", None, replaces),
+        [part, ..] => ResourceTargetDefinition::new(part, None, requires_recreation),
+        [] => ResourceTargetDefinition::new("Properties", None, requires_recreation),
     }
 }

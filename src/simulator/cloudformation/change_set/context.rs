@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
+use super::super::resource::ResourceProperties;
 use crate::template::Value;
 
 /// What stands for a value that is known only after the execution.
@@ -19,7 +20,7 @@ pub const SHOWN: [&str; 6] = [
 ];
 
 /// A resource's parts, with these properties in place of its own.
-pub fn context(body: &IndexMap<String, Value>, properties: &IndexMap<String, Value>) -> String {
+pub fn context(body: &IndexMap<String, Value>, properties: &ResourceProperties) -> String {
     let properties = Value::Map(properties.clone());
     let part = |name: &str| {
         if name == "Properties" {
@@ -78,7 +79,7 @@ mod tests {
     use crate::template::Unknown;
 
     #[test]
-    fn scalars_are_text_and_what_is_unknown_says_so() {
+    fn scalars_are_text_and_unknown_values_are_marked() {
         let unknown = Value::Unknown(Unknown::launched("physical ID of Topic"));
         let tag = |value: Value| {
             Value::Map(

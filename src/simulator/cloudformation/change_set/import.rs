@@ -4,17 +4,17 @@
 use std::collections::BTreeMap;
 
 use super::super::engine::Engine;
-use super::super::request::Request;
-use super::super::revision::Foreseen;
-use super::super::stack::{Output, StackNumber};
+use super::super::request::QueryRequest;
+use super::super::revision::EvaluatedRevision;
+use super::super::stack::{StackNumber, StackOutput};
 use super::super::{ServiceError, invalid};
-use super::{Action, Changes, ResourceChange};
+use super::{ChangeAction, ResourceChange, ResourceChanges};
 use crate::catalog;
 use crate::template::Value;
 
 /// An existing resource that a stack takes over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Import {
+pub struct ResourceToImport {
     pub logical_id: String,
     /// `AWS::SNS::Topic`
     pub kind: String,
@@ -25,12 +25,12 @@ pub struct Import {
 ///
 /// # Errors
 /// There are none, or one isn't identified.
-pub fn read(request: &Request) -> Result<Vec<Import>, ServiceError> {
+pub fn resources_to_import(request: &QueryRequest) -> Result<Vec<ResourceToImport>, ServiceError> {
     let import = |members: BTreeMap<&str, &str>| {
         let logical_id = (*members.get("LogicalResourceId")?).to_owned();
         let kind = (*members.get("ResourceType")?).to_owned();
         let physical_id = identifier(&kind, &members)?;
-        Some(Import {
+        Some(ResourceToImport {
             logical_id,
             kind,
             physical_id,
@@ -86,11 +86,11 @@ fn identifier(kind: &str, members: &BTreeMap<&str, &str>) -> Option<String> {
 /// A resource isn't in the template, or could be deleted with the stack without anybody wanting it;
 /// outputs are new.
 pub fn check(
-    imports: &[Import],
-    foreseen: &Foreseen,
-    outputs: &[Output],
+    imports: &[ResourceToImport],
+    evaluated: &EvaluatedRevision,
+    outputs: &[StackOutput],
 ) -> Result<(), ServiceError> {
-    let resources = &foreseen.stack.resources;
+    let resources = &evaluated.stack.resources;
     let named = |ids: Vec<&str>| ids.join(", ");
     let missing: Vec<&str> = imports
         .iter()
@@ -119,7 +119,7 @@ pub fn check(
             named(unprotected)
         )));
     }
-    if foreseen
+    if evaluated
         .stack
         .outputs
         .keys()
@@ -140,18 +140,18 @@ impl Engine<'_> {
     pub(super) fn import_existing(
         &self,
         number: StackNumber,
-        foreseen: &Foreseen,
-        changes: &mut Changes,
+        evaluated: &EvaluatedRevision,
+        changes: &mut ResourceChanges,
     ) -> BTreeMap<String, String> {
-        let written = foreseen.revision.source.template.root.get("Resources");
+        let written = evaluated.revision.source.template.root.get("Resources");
         let owner = &self.state.stack(number).owner;
         let existing = |change: &ResourceChange| {
             let id = &change.logical_id;
-            let wanted = foreseen
+            let wanted = evaluated
                 .stack
                 .resources
                 .get(id)
-                .filter(|_| change.action == Action::Add)?;
+                .filter(|_| change.action == ChangeAction::Add)?;
             let [name] = catalog::resource_type(&wanted.kind)?.primary_identifier[..] else {
                 return None;
             };
@@ -170,7 +170,7 @@ impl Engine<'_> {
         let found: BTreeMap<String, String> = changes.by_name.iter().filter_map(existing).collect();
         for change in changes.by_name.iter_mut().chain(&mut changes.by_value) {
             if let Some(physical_id) = found.get(&change.logical_id) {
-                change.action = Action::Import;
+                change.action = ChangeAction::Import;
                 change.physical_id = Some(physical_id.clone());
             }
         }
@@ -182,9 +182,12 @@ impl Engine<'_> {
 ///
 /// # Errors
 /// Something else would change.
-pub fn settle(imports: &[Import], changes: &mut Changes) -> Result<(), ServiceError> {
+pub fn mark_imports(
+    imports: &[ResourceToImport],
+    changes: &mut ResourceChanges,
+) -> Result<(), ServiceError> {
     let is_imported = |it: &ResourceChange| {
-        it.action == Action::Add
+        it.action == ChangeAction::Add
             && imports
                 .iter()
                 .any(|import| import.logical_id == it.logical_id)
@@ -206,7 +209,7 @@ pub fn settle(imports: &[Import], changes: &mut Changes) -> Result<(), ServiceEr
     for list in [&mut changes.by_name, &mut changes.by_value] {
         for change in list {
             let import = imports.iter().find(|it| it.logical_id == change.logical_id);
-            change.action = Action::Import;
+            change.action = ChangeAction::Import;
             change.physical_id = import.map(|it| it.physical_id.clone());
         }
     }

@@ -17,17 +17,17 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::resource::Replaces;
-use super::revision::Begun;
-use super::source::Source;
-use super::stack::{Settings, StackNumber};
+use super::resource::RequiresRecreation;
+use super::revision::AcceptedRevision;
+use super::stack::{StackNumber, StackSettings};
+use super::template_source::ParsedTemplate;
 use crate::status::{ChangeSetStatus, StackStatus};
 
 pub use calls::find;
-pub use comparison::Changes;
-pub use import::Import;
+pub use comparison::ResourceChanges;
+pub use import::ResourceToImport;
 
-pub struct ChangeSet {
+pub struct ChangeSetRecord {
     /// ARN.
     pub id: String,
     pub name: String,
@@ -37,15 +37,15 @@ pub struct ChangeSet {
     pub created: Timestamp,
     /// When it is worked out.
     pub ready: Timestamp,
-    pub kind: ChangeSetKind,
-    pub source: Arc<Source>,
+    pub kind: ChangeSetType,
+    pub source: Arc<ParsedTemplate>,
     /// Absent where a transform of the template has failed.
-    pub begun: Option<Begun>,
-    pub settings: Settings,
-    pub changes: Changes,
+    pub accepted: Option<AcceptedRevision>,
+    pub settings: StackSettings,
+    pub changes: ResourceChanges,
     /// Why it can't be executed.
-    pub refused: Option<String>,
-    pub execution: Execution,
+    pub failure: Option<String>,
+    pub execution: ExecutionStatus,
     pub includes_nested_stacks: bool,
     /// Existing resources with the names of new ones are taken over.
     pub imports_existing: bool,
@@ -59,19 +59,19 @@ pub struct ChangeSet {
 
 /// What executing a change set does to its stack.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ChangeSetKind {
+pub enum ChangeSetType {
     Create,
     Update,
-    Import(Vec<Import>),
+    Import(Vec<ResourceToImport>),
 }
 
 /// How far a change set's execution has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Execution {
+pub enum ExecutionStatus {
     Available,
-    Running,
-    Complete,
-    Failed,
+    ExecuteInProgress,
+    ExecuteComplete,
+    ExecuteFailed,
     /// The stack has been changed by something else.
     Obsolete,
 }
@@ -79,15 +79,15 @@ pub enum Execution {
 /// What would become of one resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResourceChange {
-    pub action: Action,
+    pub action: ChangeAction,
     pub logical_id: String,
     pub physical_id: Option<String>,
     pub kind: String,
     /// Of a modified one.
-    pub replacement: Option<Replaces>,
+    pub replacement: Option<RequiresRecreation>,
     /// `ReplaceAndDelete`
     pub policy_action: Option<&'static str>,
-    pub details: Vec<Detail>,
+    pub details: Vec<ResourceChangeDetail>,
     /// Of a nested stack that is looked into: the ARN of its own.
     pub change_set: Option<String>,
     /// The resource as JSON, before and after.
@@ -96,7 +96,7 @@ pub struct ResourceChange {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum ChangeAction {
     Add,
     Modify,
     Remove,
@@ -105,8 +105,8 @@ pub enum Action {
 
 /// One reason for a modification.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Detail {
-    pub target: DetailTarget,
+pub struct ResourceChangeDetail {
+    pub target: ResourceTargetDefinition,
     pub source: ChangeSource,
     /// What the value is made of is known only when the change set is executed.
     pub is_dynamic: bool,
@@ -116,12 +116,12 @@ pub struct Detail {
 
 /// What a detail is about.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DetailTarget {
+pub struct ResourceTargetDefinition {
     /// `Properties`, or another part of the resource: `Tags`, `Metadata`, `DeletionPolicy`.
     pub attribute: String,
     /// The property.
     pub name: Option<String>,
-    pub replaces: Replaces,
+    pub requires_recreation: RequiresRecreation,
     /// `/Properties/Tags/0/Value`; only where values are shown.
     pub path: Option<String>,
     pub before: Option<String>,
@@ -139,20 +139,20 @@ pub enum ChangeSource {
     Automatic,
 }
 
-impl ChangeSet {
+impl ChangeSetRecord {
     /// Status and execution status, by this moment.
     pub fn status(&self, now: Timestamp) -> (ChangeSetStatus, &'static str) {
         let execution = match self.execution {
-            Execution::Available => "AVAILABLE",
-            Execution::Running => "EXECUTE_IN_PROGRESS",
-            Execution::Complete => "EXECUTE_COMPLETE",
-            Execution::Failed => "EXECUTE_FAILED",
-            Execution::Obsolete => "OBSOLETE",
+            ExecutionStatus::Available => "AVAILABLE",
+            ExecutionStatus::ExecuteInProgress => "EXECUTE_IN_PROGRESS",
+            ExecutionStatus::ExecuteComplete => "EXECUTE_COMPLETE",
+            ExecutionStatus::ExecuteFailed => "EXECUTE_FAILED",
+            ExecutionStatus::Obsolete => "OBSOLETE",
         };
-        match &self.refused {
+        match &self.failure {
             _ if now < self.ready => (ChangeSetStatus::CreateInProgress, "UNAVAILABLE"),
             Some(_) => (ChangeSetStatus::Failed, "UNAVAILABLE"),
-            None if self.root.is_some() && self.execution == Execution::Available => {
+            None if self.root.is_some() && self.execution == ExecutionStatus::Available => {
                 (ChangeSetStatus::CreateComplete, "UNAVAILABLE")
             }
             None => (ChangeSetStatus::CreateComplete, execution),
@@ -162,7 +162,7 @@ impl ChangeSet {
     /// Why it is in its status, by this moment.
     pub fn status_reason(&self, now: Timestamp) -> Option<&str> {
         match self.status(now) {
-            (ChangeSetStatus::Failed, _) => self.refused.as_deref(),
+            (ChangeSetStatus::Failed, _) => self.failure.as_deref(),
             (ChangeSetStatus::CreateComplete, "UNAVAILABLE") => {
                 Some("Executable from root change set")
             }
@@ -174,21 +174,23 @@ impl ChangeSet {
     pub fn is_executed(&self) -> bool {
         matches!(
             self.execution,
-            Execution::Running | Execution::Complete | Execution::Failed
+            ExecutionStatus::ExecuteInProgress
+                | ExecutionStatus::ExecuteComplete
+                | ExecutionStatus::ExecuteFailed
         )
     }
 
     /// Takes note of what the stack that executes it has become.
-    pub fn follow(&mut self, status: &StackStatus) {
-        if self.execution != Execution::Running {
+    pub fn update_execution(&mut self, status: &StackStatus) {
+        if self.execution != ExecutionStatus::ExecuteInProgress {
             return;
         }
         match status {
             StackStatus::CreateComplete
             | StackStatus::UpdateComplete
-            | StackStatus::ImportComplete => self.execution = Execution::Complete,
+            | StackStatus::ImportComplete => self.execution = ExecutionStatus::ExecuteComplete,
             status if status.is_complete() || status.is_failed() => {
-                self.execution = Execution::Failed;
+                self.execution = ExecutionStatus::ExecuteFailed;
             }
             _ => {}
         }
@@ -196,7 +198,7 @@ impl ChangeSet {
 }
 
 impl ResourceChange {
-    fn new(action: Action, id: &str, physical_id: Option<&str>, kind: &str) -> Self {
+    fn new(action: ChangeAction, id: &str, physical_id: Option<&str>, kind: &str) -> Self {
         Self {
             action,
             logical_id: id.to_owned(),
@@ -212,8 +214,8 @@ impl ResourceChange {
     }
 }
 
-impl Detail {
-    fn direct(target: DetailTarget, is_dynamic: bool) -> Self {
+impl ResourceChangeDetail {
+    fn direct(target: ResourceTargetDefinition, is_dynamic: bool) -> Self {
         Self {
             target,
             source: ChangeSource::DirectModification,
@@ -225,21 +227,21 @@ impl Detail {
     /// Whether the resource is replaced for it: `Always` and dynamic is `Conditionally`.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html>
     /// (`Replacement`)
-    fn replaces(&self) -> Replaces {
-        match self.target.replaces {
-            Replaces::Always if self.is_dynamic => Replaces::Conditionally,
-            replaces => replaces,
+    fn replacement(&self) -> RequiresRecreation {
+        match self.target.requires_recreation {
+            RequiresRecreation::Always if self.is_dynamic => RequiresRecreation::Conditionally,
+            requires_recreation => requires_recreation,
         }
     }
 }
 
-impl DetailTarget {
-    fn new(attribute: &str, name: Option<&str>, replaces: Replaces) -> Self {
+impl ResourceTargetDefinition {
+    fn new(attribute: &str, name: Option<&str>, requires_recreation: RequiresRecreation) -> Self {
         let (attribute, name) = (attribute.to_owned(), name.map(str::to_owned));
         Self {
             attribute,
             name,
-            replaces,
+            requires_recreation,
             path: None,
             before: None,
             after: None,

@@ -6,30 +6,33 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::super::engine::{Engine, NewNested, asked, tags};
-use super::super::revision::{Foreseen, Target, foresee_nested, is_unrunnable};
-use super::super::source::Source;
-use super::super::stack::{STACK, Settings, StackNumber};
+use super::super::engine::{Engine, NewNestedStack, nested_stack_input, nested_stack_tags};
+use super::super::resource::ResourceProperties;
+use super::super::revision::{
+    EvaluatedRevision, RevisionTarget, evaluate_nested_revision, is_unsupported_macro,
+};
+use super::super::stack::{STACK, StackNumber, StackSettings};
+use super::super::template_source::ParsedTemplate;
 use super::context::KNOWN_AFTER_APPLY;
-use super::{Action, ChangeSet, ChangeSetKind, Changes, Execution};
+use super::{ChangeAction, ChangeSetRecord, ChangeSetType, ExecutionStatus, ResourceChanges};
 use crate::status::StackStatus;
 use crate::template::Value;
 
 /// The change set into whose nested stacks one looks.
-pub(super) struct Parent<'a> {
+pub(super) struct ParentChangeSet<'a> {
     pub number: StackNumber,
     pub name: &'a str,
     pub id: &'a str,
     /// The ID of the root's change set.
     pub root: &'a str,
     /// What the change set makes of the stack's settings.
-    pub settings: &'a Settings,
+    pub settings: &'a StackSettings,
 }
 
 /// What a nested stack is to be.
-struct Wanted {
-    source: Arc<Source>,
-    given: IndexMap<String, String>,
+struct NestedTemplate {
+    source: Arc<ParsedTemplate>,
+    parameter_values: IndexMap<String, String>,
     /// Parameters whose values are known only after the execution.
     unknown: BTreeSet<String>,
 }
@@ -40,15 +43,15 @@ impl Engine<'_> {
     ///
     /// # Errors
     /// CloudFormation's words for the one that failed, for which the parent's fails as well.
-    pub(super) fn look_into(
+    pub(super) fn create_nested_change_sets(
         &mut self,
-        parent: &Parent,
-        foreseen: &Foreseen,
-        changes: &mut Changes,
+        parent: &ParentChangeSet,
+        evaluated: &EvaluatedRevision,
+        changes: &mut ResourceChanges,
         nested: &mut Vec<(StackNumber, String)>,
     ) -> Result<(), String> {
         let is_nested = |it: &&super::ResourceChange| {
-            it.kind == STACK && matches!(it.action, Action::Add | Action::Modify)
+            it.kind == STACK && matches!(it.action, ChangeAction::Add | ChangeAction::Modify)
         };
         let ids: Vec<String> = changes
             .by_name
@@ -58,7 +61,7 @@ impl Engine<'_> {
             .collect();
         let mut failed = None;
         for id in ids {
-            let properties = foreseen
+            let properties = evaluated
                 .stack
                 .resources
                 .get(&id)
@@ -73,7 +76,7 @@ impl Engine<'_> {
                     change.change_set = Some(change_set.id.clone());
                 }
             }
-            if change_set.refused.is_some() {
+            if change_set.failure.is_some() {
                 let id = &change_set.id;
                 failed = Some(format!(
                     "Nested change set {id} was not successfully created: Currently in FAILED."
@@ -92,12 +95,12 @@ impl Engine<'_> {
     /// will tell.
     fn nested_change_set(
         &mut self,
-        parent: &Parent,
+        parent: &ParentChangeSet,
         logical_id: &str,
-        properties: &IndexMap<String, Value>,
+        properties: &ResourceProperties,
         nested: &mut Vec<(StackNumber, String)>,
-    ) -> Option<(StackNumber, ChangeSet)> {
-        let wanted = self.wanted(properties)?;
+    ) -> Option<(StackNumber, ChangeSetRecord)> {
+        let template = self.nested_template(properties)?;
         let existing = self
             .state
             .stack(parent.number)
@@ -107,8 +110,8 @@ impl Engine<'_> {
         let (new, settings) = match existing.map(|child| self.state.stack(child)) {
             Some(stack) => (
                 None,
-                Settings {
-                    tags: tags(parent.settings, properties),
+                StackSettings {
+                    tags: nested_stack_tags(parent.settings, properties),
                     ..stack.settings.clone()
                 },
             ),
@@ -123,7 +126,7 @@ impl Engine<'_> {
         let (owner, stack_name, stack_id) =
             match (&new, existing.map(|child| self.state.stack(child))) {
                 (
-                    Some(NewNested {
+                    Some(NewNestedStack {
                         owner, name, id, ..
                     }),
                     _,
@@ -132,45 +135,45 @@ impl Engine<'_> {
                     stack.map(|it| (it.owner.clone(), it.name.to_string(), it.id.to_string()))?
                 }
             };
-        let target = Target {
+        let target = RevisionTarget {
             caller: &owner,
             name: &stack_name,
             id: &stack_id,
             notification_arns: &settings.notification_arns,
             number: existing,
         };
-        let Wanted {
+        let NestedTemplate {
             source,
-            given,
+            parameter_values,
             unknown,
-        } = wanted;
+        } = template;
         let capabilities = &settings.capabilities;
-        let inner = foresee_nested(
+        let inner = evaluate_nested_revision(
             self.cloud,
             self.state,
             target,
             &source,
-            given,
+            parameter_values,
             &unknown,
             capabilities,
         );
         if inner
             .as_ref()
             .err()
-            .is_some_and(|error| is_unrunnable(&error.message))
+            .is_some_and(|error| is_unsupported_macro(&error.message))
         {
             return None;
         }
         let child = match new {
-            Some(new) => self.add_reviewed(new),
+            Some(new) => self.add_in_review(new),
             None => existing?,
         };
         let name = format!("{}-{logical_id}", parent.name);
-        let mut change_set = ChangeSet {
+        let mut change_set = ChangeSetRecord {
             kind: if existing.is_some() {
-                ChangeSetKind::Update
+                ChangeSetType::Update
             } else {
-                ChangeSetKind::Create
+                ChangeSetType::Create
             },
             includes_nested_stacks: true,
             parent: Some(parent.id.to_owned()),
@@ -180,27 +183,27 @@ impl Engine<'_> {
         let inner = match inner {
             Ok(inner) => inner,
             Err(error) => {
-                change_set.refused = Some(error.message);
+                change_set.failure = Some(error.message);
                 return Some((child, change_set));
             }
         };
         change_set.changes = self.changes(child, &inner, &change_set.settings, true);
-        let own = Parent {
+        let own = ParentChangeSet {
             number: child,
             name: &change_set.name,
             id: &change_set.id,
             root: parent.root,
             settings: &change_set.settings,
         };
-        change_set.refused = self
-            .look_into(&own, &inner, &mut change_set.changes, nested)
+        change_set.failure = self
+            .create_nested_change_sets(&own, &inner, &mut change_set.changes, nested)
             .err();
-        change_set.begun = Some(inner.begun());
+        change_set.accepted = Some(inner.accept());
         Some((child, change_set))
     }
 
-    fn wanted(&mut self, properties: &IndexMap<String, Value>) -> Option<Wanted> {
-        let (text, mut given) = asked(self.cloud, properties).ok()?;
+    fn nested_template(&mut self, properties: &ResourceProperties) -> Option<NestedTemplate> {
+        let (text, mut parameter_values) = nested_stack_input(self.cloud, properties).ok()?;
         let unknown: BTreeSet<String> = match properties.get("Parameters") {
             Some(Value::Map(parameters)) => {
                 let unknown = parameters
@@ -210,22 +213,22 @@ impl Engine<'_> {
             }
             _ => BTreeSet::new(),
         };
-        given.extend(
+        parameter_values.extend(
             unknown
                 .iter()
                 .map(|key| (key.clone(), KNOWN_AFTER_APPLY.to_owned())),
         );
-        let source = self.state.sources.read(&text).ok()?;
-        Some(Wanted {
+        let source = self.state.templates.read(&text).ok()?;
+        Some(NestedTemplate {
             source,
-            given,
+            parameter_values,
             unknown,
         })
     }
 
     /// A nested stack that exists only for its change set.
-    fn add_reviewed(&mut self, new: NewNested) -> StackNumber {
-        let NewNested {
+    fn add_in_review(&mut self, new: NewNestedStack) -> StackNumber {
+        let NewNestedStack {
             owner,
             name,
             id,
@@ -236,33 +239,33 @@ impl Engine<'_> {
             &owner,
             &name,
             &id,
-            Settings::default(),
+            StackSettings::default(),
             Some(nested_in),
             self.now,
         );
         let reason = Some("User Initiated".to_owned());
         self.state
             .stack_mut(child)
-            .becomes(StackStatus::ReviewInProgress, reason, self.now);
+            .set_status(StackStatus::ReviewInProgress, reason, self.now);
         child
     }
 
     /// The change sets of nested stacks are executed with their root's.
-    pub(super) fn execute_nested(&mut self, nested: Vec<(StackNumber, String)>) {
+    pub(super) fn execute_nested_change_sets(&mut self, nested: Vec<(StackNumber, String)>) {
         for (number, id) in nested {
             let stack = self.state.stack_mut(number);
             if let Some(change_set) = stack.change_sets.get_mut(&id) {
-                change_set.execution = Execution::Running;
+                change_set.execution = ExecutionStatus::ExecuteInProgress;
                 stack.change_set_id = Some(id);
             }
         }
     }
 
     /// Deletes the change sets of nested stacks, and the stacks that exist only for them.
-    pub(super) fn forget_nested(&mut self, nested: Vec<(StackNumber, String)>) {
+    pub(super) fn delete_nested_change_sets(&mut self, nested: Vec<(StackNumber, String)>) {
         for (number, id) in nested {
             self.state.stack_mut(number).change_sets.shift_remove(&id);
-            self.delete_reviewed(number, self.now);
+            self.delete_in_review(number, self.now);
         }
     }
 }

@@ -7,18 +7,24 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::super::request::Request;
-use super::super::revision::{self, Begun, Foreseen, Target, foresee};
-use super::super::source::Source;
-use super::super::stack::{NestedIn, Reason, Resource, Settings, Stack, StackNumber};
+use super::super::request::QueryRequest;
+use super::super::revision::{
+    self, AcceptedRevision, EvaluatedRevision, RevisionTarget, evaluate_revision,
+};
+use super::super::stack::{
+    ParentStack, ResourceRecord, StackNumber, StackRecord, StackSettings, StatusReason,
+};
 use super::super::stack_policy::UpdateAction;
-use super::super::{Answer, ServiceError, error, invalid};
-use super::unmake::deletions;
-use super::{Before, Engine, Operation, Phase, Step, Task, tasks};
+use super::super::template_source::ParsedTemplate;
+use super::super::{ServiceError, XmlResult, error, invalid};
+use super::delete::deletion_tasks;
+use super::{
+    Engine, OperationPhase, ResourceTask, ScheduledAction, StackOperation, StackSnapshot, tasks,
+};
 use crate::catalog;
 use crate::simulator::Caller;
 use crate::simulator::scenario::HiddenKind;
-use crate::simulator::xml::Xml;
+use crate::simulator::xml::XmlWriter;
 use crate::status::{ResourceStatus, StackStatus};
 
 const BY_USER: &str = "User Initiated";
@@ -35,11 +41,11 @@ const UPDATABLE: [StackStatus; 7] = [
 ];
 
 /// What a call asks of a stack: its template, the values of parameters, and the rest.
-pub type Asked = (Arc<Source>, IndexMap<String, String>, Settings);
+pub type RequestedStack = (Arc<ParsedTemplate>, IndexMap<String, String>, StackSettings);
 
 impl Engine<'_> {
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>
-    pub fn create_stack(&mut self, request: &Request) -> Answer {
+    pub fn create_stack(&mut self, request: &QueryRequest) -> XmlResult {
         let name = request.required("StackName")?;
         let token = request.token("CreateStack");
         let number = self.state.find(request.caller, name);
@@ -62,17 +68,17 @@ impl Engine<'_> {
             |number| self.stack(number).id.to_string(),
         );
         let policy = request.stack_policy(self.cloud, "StackPolicy")?;
-        let (source, given, settings) = self.asked_of_creation(request)?;
+        let (source, parameter_values, settings) = self.creation_request(request)?;
         let acknowledged = settings.clone();
-        let foreseen = self.foresee_for(
+        let evaluated = self.evaluate_for(
             request.caller,
             (name, &id, None),
             &source,
-            given,
+            parameter_values,
             &acknowledged,
         )?;
-        request.allow_types(
-            foreseen
+        request.check_resource_types(
+            evaluated
                 .stack
                 .resources
                 .values()
@@ -81,7 +87,7 @@ impl Engine<'_> {
         let number = match in_review {
             Some(number) => {
                 let stack = self.state.stack_mut(number);
-                stack.outdate_change_sets();
+                stack.mark_change_sets_obsolete();
                 stack.settings = settings;
                 number
             }
@@ -90,12 +96,12 @@ impl Engine<'_> {
         let stack = self.state.stack_mut(number);
         stack.policy = policy;
         stack.token = token;
-        self.begin_creation(number, foreseen.begun(), self.now);
+        self.begin_creation(number, evaluated.accept(), self.now);
         Ok(stack_and_operation(self.stack(number)))
     }
 
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateStack.html>
-    pub fn update_stack(&mut self, request: &Request) -> Answer {
+    pub fn update_stack(&mut self, request: &QueryRequest) -> XmlResult {
         let name = request.required("StackName")?;
         let missing = || invalid(format!("Stack [{name}] does not exist"));
         let number = self.state.find(request.caller, name).ok_or_else(missing)?;
@@ -104,13 +110,13 @@ impl Engine<'_> {
         if token.is_some() && stack.token == token {
             return Ok(stack_and_operation(stack));
         }
-        self.must_be_updatable(number)?;
+        self.check_updatable(number)?;
         let policy = request.stack_policy(self.cloud, "StackPolicy")?;
         let policy_during_update = request.stack_policy(self.cloud, "StackPolicyDuringUpdate")?;
-        let (source, given, settings) = self.asked_of_update(number, request)?;
+        let (source, parameter_values, settings) = self.update_request(number, request)?;
         let stack = self.stack(number);
         let (name, id) = (stack.name.clone(), stack.id.clone());
-        let acknowledged = Settings {
+        let acknowledged = StackSettings {
             capabilities: request
                 .list("Capabilities")
                 .into_iter()
@@ -118,15 +124,15 @@ impl Engine<'_> {
                 .collect(),
             ..settings.clone()
         };
-        let foreseen = self.foresee_for(
+        let evaluated = self.evaluate_for(
             request.caller,
             (&name, &id, Some(number)),
             &source,
-            given,
+            parameter_values,
             &acknowledged,
         )?;
-        request.allow_types(
-            foreseen
+        request.check_resource_types(
+            evaluated
                 .stack
                 .resources
                 .values()
@@ -135,21 +141,21 @@ impl Engine<'_> {
         // What a transform makes of a template may differ each time.
         let is_transformed = source.template.root.get("Transform").is_some();
         let is_tagged = settings.tags != self.stack(number).settings.tags;
-        if !is_transformed && !is_tagged && !self.would_change(number, &foreseen) {
+        if !is_transformed && !is_tagged && !self.would_change(number, &evaluated) {
             return Err(invalid("No updates are to be performed."));
         }
         let stack = self.state.stack_mut(number);
-        stack.outdate_change_sets();
+        stack.mark_change_sets_obsolete();
         stack.change_set_id = None;
         stack.policy_during_update = policy_during_update.or_else(|| stack.policy.clone());
         stack.policy = policy.or_else(|| stack.policy.take());
         stack.token = token;
-        self.begin_update(number, foreseen.begun(), Some(settings), self.now);
+        self.begin_update(number, evaluated.accept(), Some(settings), self.now);
         Ok(stack_and_operation(self.stack(number)))
     }
 
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html>
-    pub fn delete_stack(&mut self, request: &Request) -> Answer {
+    pub fn delete_stack(&mut self, request: &QueryRequest) -> XmlResult {
         let name = request.required("StackName")?;
         let is_forced = request.text("DeletionMode") == Some("FORCE_DELETE_STACK");
         let Some(number) = self.state.find(request.caller, name) else {
@@ -209,10 +215,10 @@ impl Engine<'_> {
     }
 
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateTerminationProtection.html>
-    pub fn update_termination_protection(&mut self, request: &Request) -> Answer {
+    pub fn update_termination_protection(&mut self, request: &QueryRequest) -> XmlResult {
         let number = self
             .state
-            .found(request.caller, request.required("StackName")?)?;
+            .find_required(request.caller, request.required("StackName")?)?;
         let stack = self.state.stack_mut(number);
         if stack.nested_in.is_some() {
             return Err(invalid(
@@ -220,13 +226,13 @@ impl Engine<'_> {
             ));
         }
         stack.settings.is_protected = request.flag("EnableTerminationProtection");
-        let mut xml = Xml::new();
+        let mut xml = XmlWriter::new();
         xml.text("StackId", &stack.id);
         Ok(xml.finish())
     }
 
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_SetStackPolicy.html>
-    pub fn set_stack_policy(&mut self, request: &Request) -> Answer {
+    pub fn set_stack_policy(&mut self, request: &QueryRequest) -> XmlResult {
         let name = request.required("StackName")?;
         let missing = || invalid(format!("Stack [{name}] does not exist"));
         let number = self
@@ -242,25 +248,28 @@ impl Engine<'_> {
     }
 
     /// What a stack that doesn't exist yet is asked to be: template, parameters and settings.
-    pub fn asked_of_creation(&mut self, request: &Request) -> Result<Asked, ServiceError> {
+    pub fn creation_request(
+        &mut self,
+        request: &QueryRequest,
+    ) -> Result<RequestedStack, ServiceError> {
         let settings = request.settings()?;
         let source = self
             .state
-            .sources
+            .templates
             .read(&request.required_template(self.cloud)?)?;
-        Ok((source, revision::given(request, None)?, settings))
+        Ok((source, revision::parameter_values(request, None)?, settings))
     }
 
     /// What an update asks for, on top of what the stack has.
-    pub fn asked_of_update(
+    pub fn update_request(
         &mut self,
         number: StackNumber,
-        request: &Request,
-    ) -> Result<Asked, ServiceError> {
+        request: &QueryRequest,
+    ) -> Result<RequestedStack, ServiceError> {
         let text = request.template(self.cloud)?;
         let stack = self.state.stack(number);
         let source = match (text, &stack.revision) {
-            (Some(text), _) => self.state.sources.read(&text)?,
+            (Some(text), _) => self.state.templates.read(&text)?,
             (None, Some(revision)) if request.flag("UsePreviousTemplate") => {
                 revision.source.clone()
             }
@@ -271,7 +280,7 @@ impl Engine<'_> {
             }
         };
         let stack = self.stack(number);
-        let given = revision::given(request, stack.revision.as_ref())?;
+        let parameter_values = revision::parameter_values(request, stack.revision.as_ref())?;
         let asked = request.settings()?;
         let has = |list: &str| {
             request
@@ -280,7 +289,7 @@ impl Engine<'_> {
                 .any(|(name, _)| name.starts_with(list))
         };
         let kept = &stack.settings;
-        let settings = Settings {
+        let settings = StackSettings {
             tags: if has("Tags.") {
                 asked.tags
             } else {
@@ -305,37 +314,37 @@ impl Engine<'_> {
             disable_rollback: request.flag("DisableRollback"),
             ..kept.clone()
         };
-        Ok((source, given, settings))
+        Ok((source, parameter_values, settings))
     }
 
     /// Evaluates what is asked for: of a stack by its name and ID, with its number where it exists.
-    pub fn foresee_for(
+    pub fn evaluate_for(
         &mut self,
         caller: &Caller,
         (name, id, number): (&str, &str, Option<StackNumber>),
-        source: &Arc<Source>,
-        given: IndexMap<String, String>,
-        acknowledged: &Settings,
-    ) -> Result<Foreseen, ServiceError> {
-        let target = Target {
+        source: &Arc<ParsedTemplate>,
+        parameter_values: IndexMap<String, String>,
+        acknowledged: &StackSettings,
+    ) -> Result<EvaluatedRevision, ServiceError> {
+        let target = RevisionTarget {
             caller,
             name,
             id,
             notification_arns: &acknowledged.notification_arns,
             number,
         };
-        let foreseen = foresee(
+        let evaluated = evaluate_revision(
             self.cloud,
             self.state,
             target,
             source,
-            given,
+            parameter_values,
             &acknowledged.capabilities,
         )?;
         let Some(stack) = number.map(|number| self.stack(number)) else {
-            return Ok(foreseen);
+            return Ok(evaluated);
         };
-        let other_kind = foreseen.stack.resources.iter().filter(|(id, wanted)| {
+        let other_kind = evaluated.stack.resources.iter().filter(|(id, wanted)| {
             stack
                 .resources
                 .get(*id)
@@ -351,10 +360,10 @@ impl Engine<'_> {
             );
             return Err(invalid(message));
         }
-        Ok(foreseen)
+        Ok(evaluated)
     }
 
-    pub fn must_be_updatable(&self, number: StackNumber) -> Result<(), ServiceError> {
+    pub fn check_updatable(&self, number: StackNumber) -> Result<(), ServiceError> {
         let stack = self.stack(number);
         if UPDATABLE.contains(&stack.status) {
             return Ok(());
@@ -370,8 +379,8 @@ impl Engine<'_> {
         owner: &Caller,
         name: &str,
         id: &str,
-        settings: Settings,
-        nested_in: Option<NestedIn>,
+        settings: StackSettings,
+        nested_in: Option<ParentStack>,
         at: Timestamp,
     ) -> StackNumber {
         let parent = nested_in.as_ref().map(|nested| nested.parent);
@@ -379,7 +388,7 @@ impl Engine<'_> {
             .cloud
             .scenario
             .hidden_for(HiddenKind::Stack, &owner.region, name);
-        self.state.add(Stack {
+        self.state.add_stack(StackRecord {
             id: Arc::from(id),
             name: Arc::from(name),
             owner: owner.clone(),
@@ -395,81 +404,86 @@ impl Engine<'_> {
             outputs: Vec::new(),
             imports: std::collections::BTreeSet::new(),
             events: Vec::new(),
-            latest: parent.map_or(Timestamp::MIN, |parent| self.stack(parent).latest),
+            last_event_at: parent.map_or(Timestamp::MIN, |parent| self.stack(parent).last_event_at),
             operation: None,
             change_sets: IndexMap::new(),
             change_set_id: None,
             policy: None,
             policy_during_update: None,
             operations: Vec::new(),
-            unsettled: None,
-            skipped: std::collections::BTreeSet::new(),
+            rollback_target: None,
+            skipped_resources: std::collections::BTreeSet::new(),
             drift: None,
             nested_in,
             token: None,
         })
     }
 
-    pub fn begin_creation(&mut self, number: StackNumber, begun: Begun, at: Timestamp) {
-        let tasks = made_by(&begun);
-        let Begun {
+    pub fn begin_creation(
+        &mut self,
+        number: StackNumber,
+        accepted: AcceptedRevision,
+        at: Timestamp,
+    ) {
+        let tasks = creation_tasks(&accepted);
+        let AcceptedRevision {
             revision,
-            fails,
+            failure,
             imports,
-        } = begun;
-        let operation = Operation {
-            reason: fails,
+        } = accepted;
+        let operation = StackOperation {
+            reason: failure,
             imports,
-            ..Operation::new(Phase::Create, tasks)
+            ..StackOperation::new(OperationPhase::Create, tasks)
         };
         let stack = self.state.stack_mut(number);
         stack.imports.clone_from(&revision.imports);
         stack.revision = Some(revision);
         let reason = stack.nested_in.is_none().then(|| BY_USER.to_owned());
         let timeout = stack.settings.timeout_minutes;
-        self.becomes(number, StackStatus::CreateInProgress, reason, at);
-        self.operate(number, operation, at);
+        self.set_status(number, StackStatus::CreateInProgress, reason, at);
+        self.start_operation(number, operation, at);
         if let Some(minutes) = timeout {
             let at = self.after(at, Duration::from_secs(u64::from(minutes) * 60));
-            self.plan(number, at, Step::TimeOut);
+            self.schedule(number, at, ScheduledAction::TimeOut);
         }
     }
 
     pub fn begin_update(
         &mut self,
         number: StackNumber,
-        begun: Begun,
-        settings: Option<Settings>,
+        accepted: AcceptedRevision,
+        settings: Option<StackSettings>,
         at: Timestamp,
     ) {
-        let updated = made_by(&begun);
-        let Begun {
+        let updated = creation_tasks(&accepted);
+        let AcceptedRevision {
             revision,
-            fails,
+            failure,
             imports,
-        } = begun;
+        } = accepted;
         let stack = self.state.stack_mut(number);
-        let before = Before {
+        let before = StackSnapshot {
             revision: stack.revision.take(),
             resources: stack.resources.clone(),
             outputs: stack.outputs.clone(),
             settings: stack.settings.clone(),
         };
-        stack.unsettled = None;
+        stack.rollback_target = None;
         stack.imports.extend(revision.imports.iter().cloned());
         stack.revision = Some(revision);
         if let Some(settings) = settings {
             stack.settings = settings;
         }
         let reason = stack.nested_in.is_none().then(|| BY_USER.to_owned());
-        self.becomes(number, StackStatus::UpdateInProgress, reason, at);
+        self.set_status(number, StackStatus::UpdateInProgress, reason, at);
         let denied = self.denied_deletions(number, &before);
         for (id, reason) in &denied {
-            self.resource_becomes(
+            self.set_resource_status(
                 number,
                 id,
                 ResourceStatus::UpdateFailed,
-                Some(Reason::Owned(reason.clone())),
+                Some(StatusReason::Owned(reason.clone())),
                 at,
             );
         }
@@ -478,27 +492,31 @@ impl Engine<'_> {
         } else {
             Vec::new()
         };
-        let operation = Operation {
-            reason: fails,
+        let operation = StackOperation {
+            reason: failure,
             failed: denied.into_iter().map(|(id, _)| id).collect(),
             imports,
             before: Some(Box::new(before)),
-            ..Operation::new(Phase::Update, tasks)
+            ..StackOperation::new(OperationPhase::Update, tasks)
         };
-        self.operate(number, operation, at);
+        self.start_operation(number, operation, at);
     }
 
     /// Resources that the update would delete against the stack's policy.
-    fn denied_deletions(&self, number: StackNumber, before: &Before) -> Vec<(String, String)> {
+    fn denied_deletions(
+        &self,
+        number: StackNumber,
+        before: &StackSnapshot,
+    ) -> Vec<(String, String)> {
         let stack = self.stack(number);
-        let Some((policy, revision)) = stack.policy_in_force().zip(stack.revision.as_ref()) else {
+        let Some((policy, revision)) = stack.effective_policy().zip(stack.revision.as_ref()) else {
             return Vec::new();
         };
         let removed = before
             .resources
             .iter()
             .filter(|(id, _)| !revision.depends_on.contains_key(*id));
-        let denied = |(id, resource): (&String, &Resource)| {
+        let denied = |(id, resource): (&String, &ResourceRecord)| {
             Some((
                 id.clone(),
                 policy.denial(UpdateAction::Delete, id, &resource.kind)?,
@@ -515,7 +533,7 @@ impl Engine<'_> {
         is_forced: bool,
         at: Timestamp,
     ) {
-        self.becomes(
+        self.set_status(
             number,
             StackStatus::DeleteInProgress,
             reason.map(str::to_owned),
@@ -540,20 +558,20 @@ impl Engine<'_> {
                 user.name
             );
             self.state.stack_mut(number).operation = None;
-            self.becomes(number, StackStatus::DeleteFailed, Some(reason.clone()), at);
-            return self.report(number, Phase::Delete, Some(reason), at);
+            self.set_status(number, StackStatus::DeleteFailed, Some(reason.clone()), at);
+            return self.notify_parent(number, OperationPhase::Delete, Some(reason), at);
         }
-        let deleted = deletions(stack);
-        let operation = Operation {
+        let deleted = deletion_tasks(stack);
+        let operation = StackOperation {
             retain: retain.collect(),
             is_forced,
-            ..Operation::new(Phase::Delete, deleted)
+            ..StackOperation::new(OperationPhase::Delete, deleted)
         };
-        self.operate(number, operation, at);
+        self.start_operation(number, operation, at);
     }
 
     /// Whether an update would do anything.
-    pub fn would_change(&self, number: StackNumber, foreseen: &Foreseen) -> bool {
+    pub fn would_change(&self, number: StackNumber, evaluated: &EvaluatedRevision) -> bool {
         let stack = self.stack(number);
         let Some(old) = &stack.revision else {
             return true;
@@ -564,26 +582,27 @@ impl Engine<'_> {
         ) {
             return true;
         }
-        if self.changes_resources(number, foreseen) {
+        if self.changes_resources(number, evaluated) {
             return true;
         }
-        if old.source.text == foreseen.revision.source.text && old.given == foreseen.revision.given
+        if old.source.text == evaluated.revision.source.text
+            && old.parameter_values == evaluated.revision.parameter_values
         {
             return false;
         }
-        let now = revision::now(self.cloud, self.state, number, |evaluator| {
+        let now = revision::evaluate_current(self.cloud, self.state, number, |evaluator| {
             evaluator.outputs().ok()
         });
         now.flatten()
-            .is_none_or(|now| now != foreseen.stack.outputs)
+            .is_none_or(|now| now != evaluated.stack.outputs)
     }
 }
 
 /// A task for each resource; none where all is over before it has begun.
-fn made_by(begun: &Begun) -> Vec<Task> {
-    let wanted = &begun.revision.depends_on;
+fn creation_tasks(accepted: &AcceptedRevision) -> Vec<ResourceTask> {
+    let wanted = &accepted.revision.depends_on;
     let depends_on = |id: &str| wanted.get(id).map(|on| on.to_vec()).unwrap_or_default();
-    match begun.fails {
+    match accepted.failure {
         None => tasks(wanted.keys().map(|id| (id.as_str(), None)), depends_on),
         Some(_) => Vec::new(),
     }
@@ -600,8 +619,8 @@ pub fn new_id(owner: &Caller, name: &str) -> String {
 }
 
 /// What calls answer that begin an operation.
-pub(super) fn stack_and_operation(stack: &Stack) -> String {
-    let mut xml = Xml::new();
+pub(super) fn stack_and_operation(stack: &StackRecord) -> String {
+    let mut xml = XmlWriter::new();
     xml.text("StackId", &stack.id)
         .text("OperationId", stack.operation_id());
     xml.finish()

@@ -7,65 +7,74 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use super::super::change_set::Import;
-use super::super::revision::{self, Begun};
-use super::super::stack::{Reason, Resource, Settings, StackNumber};
-use super::{Before, Engine, Operation, Phase, Step, effect, failed_to, tasks};
+use super::super::change_set::ResourceToImport;
+use super::super::revision::{self, AcceptedRevision};
+use super::super::stack::{ResourceRecord, StackNumber, StackSettings, StatusReason};
+use super::{
+    Engine, OperationPhase, ScheduledAction, StackOperation, StackSnapshot, failure_reason,
+    service_resources, tasks,
+};
 use crate::simulator::Caller;
 use crate::status::{ResourceStatus, StackStatus};
 use crate::template;
 
 /// To look a resource up, and to take it over.
-const TAKES: Duration = Duration::from_secs(2);
+const IMPORT_DURATION: Duration = Duration::from_secs(2);
 
 impl Engine<'_> {
     pub fn begin_import(
         &mut self,
         number: StackNumber,
-        begun: Begun,
-        settings: Settings,
-        imports: &[Import],
+        accepted: AcceptedRevision,
+        settings: StackSettings,
+        imports: &[ResourceToImport],
         at: Timestamp,
     ) {
         let stack = self.state.stack_mut(number);
-        let before = Before {
-            revision: stack.revision.replace(begun.revision),
+        let before = StackSnapshot {
+            revision: stack.revision.replace(accepted.revision),
             resources: stack.resources.clone(),
             outputs: stack.outputs.clone(),
             settings: std::mem::replace(&mut stack.settings, settings),
         };
-        self.becomes(
+        self.set_status(
             number,
             StackStatus::ImportInProgress,
             Some("User Initiated".to_owned()),
             at,
         );
-        let operation = Operation {
-            reason: begun.fails,
+        let operation = StackOperation {
+            reason: accepted.failure,
             before: Some(Box::new(before)),
             imports: imports
                 .iter()
                 .map(|it| (it.logical_id.clone(), it.physical_id.clone()))
                 .collect(),
-            ..Operation::new(
-                Phase::Import,
+            ..StackOperation::new(
+                OperationPhase::Import,
                 tasks(
                     imports.iter().map(|it| (it.logical_id.as_str(), None)),
                     |_| Vec::new(),
                 ),
             )
         };
-        self.operate(number, operation, at);
+        self.start_operation(number, operation, at);
     }
 
     /// Whether something exists that no stack has: its service knows it, or a stack has left it.
     pub fn exists_outside(&self, owner: &Caller, kind: &str, physical_id: &str) -> bool {
-        let left = || self.state.has_left(owner, kind, physical_id);
-        let exists = effect::exists(self.cloud, owner, kind, physical_id).unwrap_or_else(left);
+        let left = || self.state.has_retained(owner, kind, physical_id);
+        let exists =
+            service_resources::exists(self.cloud, owner, kind, physical_id).unwrap_or_else(left);
         exists && !self.state.has_resource(owner, physical_id)
     }
 
-    pub(super) fn begin_take_over(&mut self, number: StackNumber, task: usize, at: Timestamp) {
+    pub(super) fn begin_resource_import(
+        &mut self,
+        number: StackNumber,
+        task: usize,
+        at: Timestamp,
+    ) {
         let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else {
             return;
         };
@@ -73,7 +82,7 @@ impl Engine<'_> {
             .operation(number)
             .and_then(|it| it.imports.get(&id))
             .cloned();
-        let evaluated = revision::now(self.cloud, self.state, number, |evaluator| {
+        let evaluated = revision::evaluate_current(self.cloud, self.state, number, |evaluator| {
             evaluator.one_resource(&id)
         });
         let (wanted, refused) = match evaluated {
@@ -94,7 +103,7 @@ impl Engine<'_> {
             .as_ref()
             .and_then(|it| it.depends_on.get(&id))
             .cloned();
-        let resource = Resource {
+        let resource = ResourceRecord {
             kind: Arc::from(wanted.as_ref().map_or("", |it| it.kind.as_str())),
             physical_id: physical_id.map(Arc::from),
             status: None,
@@ -113,18 +122,18 @@ impl Engine<'_> {
             child: None,
         };
         stack.resources.insert(id.clone(), resource);
-        self.resource_becomes(
+        self.set_resource_status(
             number,
             &id,
             ResourceStatus::ImportInProgress,
             Some("Resource import started.".into()),
             at,
         );
-        let at = self.after(at, TAKES);
-        self.plan(number, at, Step::Finish(task, refused));
+        let at = self.after(at, IMPORT_DURATION);
+        self.schedule(number, at, ScheduledAction::FinishTask(task, refused));
     }
 
-    pub(super) fn finish_take_over(
+    pub(super) fn finish_resource_import(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -139,51 +148,51 @@ impl Engine<'_> {
             stack
                 .resources
                 .get(&id)
-                .and_then(|it| effect::missing(self.cloud, stack, it))
+                .and_then(|it| service_resources::missing(self.cloud, stack, it))
         };
         match reason.or_else(missing) {
             None => {
                 let completed = "Resource import completed.";
-                self.resource_becomes(
+                self.set_resource_status(
                     number,
                     &id,
                     ResourceStatus::ImportComplete,
                     Some(completed.into()),
                     at,
                 );
-                self.done(number, task, at);
+                self.complete_task(number, task, at);
             }
             Some(reason) => {
-                self.resource_becomes(
+                self.set_resource_status(
                     number,
                     &id,
                     ResourceStatus::ImportFailed,
-                    Some(Reason::Owned(reason)),
+                    Some(StatusReason::Owned(reason)),
                     at,
                 );
-                self.failed(number, task, at);
+                self.fail_task(number, task, at);
             }
         }
     }
 
     /// Either all resources are the stack's, or none is.
-    pub(super) fn settle_import(
+    pub(super) fn complete_import(
         &mut self,
         number: StackNumber,
-        operation: Operation,
+        operation: StackOperation,
         at: Timestamp,
     ) {
         let reason = operation
             .reason
-            .or_else(|| failed_to("import", &operation.failed));
+            .or_else(|| failure_reason("import", &operation.failed));
         let reason = reason.map_or_else(|| self.set_outputs(number), Err);
         let Some(before) = operation.before else {
             return;
         };
         match reason {
-            Ok(()) => self.becomes(number, StackStatus::ImportComplete, None, at),
+            Ok(()) => self.set_status(number, StackStatus::ImportComplete, None, at),
             Err(reason) => {
-                self.becomes(
+                self.set_status(
                     number,
                     StackStatus::ImportRollbackInProgress,
                     Some(reason),
@@ -194,8 +203,8 @@ impl Engine<'_> {
                 stack.revision = before.revision;
                 stack.settings = before.settings;
                 stack.outputs = before.outputs;
-                let at = self.after(at, TAKES);
-                self.becomes(number, StackStatus::ImportRollbackComplete, None, at);
+                let at = self.after(at, IMPORT_DURATION);
+                self.set_status(number, StackStatus::ImportRollbackComplete, None, at);
             }
         }
     }

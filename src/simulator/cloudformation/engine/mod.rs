@@ -1,26 +1,26 @@
 //! What happens to stacks, one thing at a time.
 //!
-//! An [`Operation`] is what is being done with a stack: a phase with a task for each resource, in
-//! the order of what they depend on. A task goes through [`Step`]s that stand in the queue with
-//! their time. When nothing is under way any more, the phase is over, and `settle` says what comes
+//! An [`StackOperation`] is what is being done with a stack: a phase with a task for each resource, in
+//! the order of what they depend on. A task goes through [`ScheduledAction`]s that stand in the queue with
+//! their time. When nothing is under way any more, the phase is over, and `completion` says what comes
 //! next: the stack is complete, or goes back where it came from.
 //!
 //! - `calls`: what callers ask for
-//! - `make`: resources are created, updated and put back; `unmake`: they are deleted
+//! - `create`: resources are created, updated and put back; `delete`: they are deleted
 //! - `import`: existing resources are taken over
 //! - `rollback`: callers send a stack back
-//! - `nested`: stacks in stacks; `effect`: resources that other services here must know of,
+//! - `nested`: stacks in stacks; `service_resources`: resources that other services here must know of,
 //!   `password` for secrets
 
 mod calls;
-mod effect;
+mod completion;
+mod create;
+mod delete;
 mod import;
-mod make;
 mod nested;
 mod password;
 mod rollback;
-mod settle;
-mod unmake;
+mod service_resources;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -28,32 +28,34 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use super::resource::{self, Facts};
+use super::resource::{self, DeclaredResource};
 use super::revision::Revision;
-use super::stack::{Output, Reason, Resource, Settings, Stack, StackNumber};
-use super::state::State;
+use super::stack::{
+    ResourceRecord, StackNumber, StackOutput, StackRecord, StackSettings, StatusReason,
+};
+use super::state::CloudFormationState;
 use crate::simulator::Cloud;
-use crate::simulator::scenario::{Impact, Phase as Deed, ResourceFacts};
+use crate::simulator::scenario::{ResourceFacts, ResourceFault, ResourcePhase};
 use crate::status::{ResourceStatus, StackStatus};
 
 pub use calls::new_id;
-pub use nested::{NewNested, asked, tags};
-use settle::failed_to;
-use unmake::deletions;
+use completion::failure_reason;
+use delete::deletion_tasks;
+pub use nested::{NewNestedStack, nested_stack_input, nested_stack_tags};
 
 /// The state, in the hands of one call.
 pub struct Engine<'a> {
     pub cloud: &'a Cloud,
-    pub state: &'a mut State,
+    pub state: &'a mut CloudFormationState,
     pub now: Timestamp,
 }
 
 /// What is being done with a stack.
-pub struct Operation {
+pub struct StackOperation {
     /// No other operation has it.
     number: u64,
-    phase: Phase,
-    tasks: Vec<Task>,
+    phase: OperationPhase,
+    tasks: Vec<ResourceTask>,
     /// Tasks that are planned or running.
     active: usize,
     /// Logical IDs, in the order in which they failed.
@@ -68,11 +70,11 @@ pub struct Operation {
     /// Physical IDs of resources that are taken over, by logical IDs.
     imports: BTreeMap<String, String>,
     /// Of an update or an import: what there was.
-    before: Option<Box<Before>>,
+    before: Option<Box<StackSnapshot>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum OperationPhase {
     Create,
     /// What was created is deleted again.
     Rollback,
@@ -80,38 +82,37 @@ enum Phase {
     /// What was updated is put back.
     UpdateRollback,
     /// What an update, or its rollback, no longer needs is deleted.
-    Cleanup {
-        rolled_back: bool,
-    },
+    UpdateCompleteCleanup,
+    UpdateRollbackCompleteCleanup,
     Delete,
     Import,
 }
 
 /// A stack before its update.
 #[derive(Clone)]
-pub struct Before {
+pub struct StackSnapshot {
     revision: Option<Revision>,
-    resources: IndexMap<String, Resource>,
-    outputs: Vec<Output>,
-    settings: Settings,
+    resources: IndexMap<String, ResourceRecord>,
+    outputs: Vec<StackOutput>,
+    settings: StackSettings,
 }
 
 /// What is to be done with one resource.
-struct Task {
+struct ResourceTask {
     logical_id: String,
     /// What it is put back to, or what is deleted if it isn't the stack's resource of that name.
-    subject: Option<Box<Resource>>,
+    subject: Option<Box<ResourceRecord>>,
     /// So many others must be done first.
-    missing: usize,
+    unfinished_dependencies: usize,
     /// Those that wait for it.
-    then: Vec<usize>,
+    dependents: Vec<usize>,
     state: TaskState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TaskState {
     Waiting,
-    Planned,
+    Scheduled,
     Running,
     Done,
     Failed,
@@ -119,77 +120,81 @@ enum TaskState {
 
 /// What happens next in an operation. Tasks go by their place in it.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
-    Begin(usize),
+pub enum ScheduledAction {
+    BeginTask(usize),
     /// The service has begun to make the resource.
-    Initiate(usize),
+    InitiateTask(usize),
     /// With the reason where it failed.
-    Finish(usize, Option<String>),
+    FinishTask(usize, Option<String>),
     /// The phase is over though it had no tasks.
-    Settle,
+    CompletePhase,
     TimeOut,
 }
 
 /// Between two things that follow on each other.
-const LAG: Duration = Duration::from_millis(500);
+const STEP_DELAY: Duration = Duration::from_millis(500);
 
 impl Engine<'_> {
     /// Lets happen what is due.
     pub fn catch_up(&mut self) {
-        while let Some(due) = self.state.due(self.now) {
+        while let Some(entry) = self.state.pop_due(self.now) {
             if self
-                .operation(due.stack)
-                .is_none_or(|operation| operation.number != due.operation)
+                .operation(entry.stack)
+                .is_none_or(|operation| operation.number != entry.operation)
             {
                 continue;
             }
-            match due.step {
-                Step::Begin(task) => self.begin(due.stack, task, due.at),
-                Step::Initiate(task) => self.initiate(due.stack, task, due.at),
-                Step::Finish(task, reason) => self.finish(due.stack, task, reason, due.at),
-                Step::Settle => self.settle_if_idle(due.stack, due.at),
-                Step::TimeOut => self.time_out(due.stack, due.at),
+            match entry.action {
+                ScheduledAction::BeginTask(task) => self.begin_task(entry.stack, task, entry.at),
+                ScheduledAction::InitiateTask(task) => self.initiate(entry.stack, task, entry.at),
+                ScheduledAction::FinishTask(task, reason) => {
+                    self.finish_task(entry.stack, task, reason, entry.at)
+                }
+                ScheduledAction::CompletePhase => {
+                    self.complete_phase_if_idle(entry.stack, entry.at)
+                }
+                ScheduledAction::TimeOut => self.time_out(entry.stack, entry.at),
             }
         }
     }
 
-    fn stack(&self, number: StackNumber) -> &Stack {
+    fn stack(&self, number: StackNumber) -> &StackRecord {
         self.state.stack(number)
     }
 
-    fn operation(&self, number: StackNumber) -> Option<&Operation> {
+    fn operation(&self, number: StackNumber) -> Option<&StackOperation> {
         self.stack(number).operation.as_ref()
     }
 
-    fn operation_mut(&mut self, number: StackNumber) -> Option<&mut Operation> {
+    fn operation_mut(&mut self, number: StackNumber) -> Option<&mut StackOperation> {
         self.state.stack_mut(number).operation.as_mut()
     }
 
-    fn task(&self, number: StackNumber, task: usize) -> Option<&Task> {
+    fn task(&self, number: StackNumber, task: usize) -> Option<&ResourceTask> {
         self.operation(number)?.tasks.get(task)
     }
 
-    fn becomes(
+    fn set_status(
         &mut self,
         number: StackNumber,
         status: StackStatus,
         reason: Option<String>,
         at: Timestamp,
     ) {
-        self.state.stack_mut(number).becomes(status, reason, at);
+        self.state.stack_mut(number).set_status(status, reason, at);
     }
 
-    fn resource_becomes(
+    fn set_resource_status(
         &mut self,
         number: StackNumber,
         id: &str,
         status: ResourceStatus,
-        reason: Option<Reason>,
+        reason: Option<StatusReason>,
         at: Timestamp,
     ) {
         self.state
             .stack_mut(number)
-            .resource_becomes(id, status, reason, at);
+            .set_resource_status(id, status, reason, at);
     }
 
     /// The time when something is over that takes so long in AWS.
@@ -198,80 +203,99 @@ impl Engine<'_> {
             .unwrap_or(Timestamp::MAX)
     }
 
-    fn plan(&mut self, number: StackNumber, at: Timestamp, step: Step) {
+    fn schedule(&mut self, number: StackNumber, at: Timestamp, action: ScheduledAction) {
         if let Some(operation) = self.operation(number).map(|operation| operation.number) {
-            self.state.plan(at, number, operation, step);
+            self.state.schedule(at, number, operation, action);
         }
     }
 
     /// Takes the place of whatever was being done with the stack.
-    fn operate(&mut self, number: StackNumber, mut operation: Operation, at: Timestamp) {
-        operation.number = self.state.next_operation();
+    fn start_operation(
+        &mut self,
+        number: StackNumber,
+        mut operation: StackOperation,
+        at: Timestamp,
+    ) {
+        operation.number = self.state.next_operation_number();
         self.state.stack_mut(number).operation = Some(operation);
         let ready: Vec<usize> = match self.operation(number) {
             Some(operation) => (0..operation.tasks.len())
-                .filter(|task| operation.tasks[*task].missing == 0)
+                .filter(|task| operation.tasks[*task].unfinished_dependencies == 0)
                 .collect(),
             None => return,
         };
         if ready.is_empty() {
-            let at = self.after(at, LAG);
-            self.plan(number, at, Step::Settle);
+            let at = self.after(at, STEP_DELAY);
+            self.schedule(number, at, ScheduledAction::CompletePhase);
         }
         ready
             .into_iter()
-            .for_each(|task| self.make_ready(number, task, at));
+            .for_each(|task| self.schedule_task(number, task, at));
     }
 
-    fn make_ready(&mut self, number: StackNumber, task: usize, at: Timestamp) {
-        let begins = self.after(at, LAG);
+    fn schedule_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
+        let begins = self.after(at, STEP_DELAY);
         let Some(operation) = self.operation_mut(number) else {
             return;
         };
         if operation.tasks[task].state != TaskState::Waiting {
             return;
         }
-        operation.tasks[task].state = TaskState::Planned;
+        operation.tasks[task].state = TaskState::Scheduled;
         operation.active += 1;
-        self.plan(number, begins, Step::Begin(task));
+        self.schedule(number, begins, ScheduledAction::BeginTask(task));
     }
 
-    fn begin(&mut self, number: StackNumber, task: usize, at: Timestamp) {
+    fn begin_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
         let Some(operation) = self.operation_mut(number) else {
             return;
         };
-        if operation.tasks[task].state != TaskState::Planned {
+        if operation.tasks[task].state != TaskState::Scheduled {
             return;
         }
         operation.tasks[task].state = TaskState::Running;
         match operation.phase {
-            _ if operation.takes_over(task) => self.begin_take_over(number, task, at),
-            Phase::Create | Phase::Update => self.begin_make(number, task, at),
-            Phase::UpdateRollback => self.begin_restore(number, task, at),
-            Phase::Rollback | Phase::Cleanup { .. } | Phase::Delete => {
-                self.begin_delete(number, task, at)
+            _ if operation.imports_resource(task) => self.begin_resource_import(number, task, at),
+            OperationPhase::Create | OperationPhase::Update => {
+                self.begin_create_or_update(number, task, at)
             }
-            Phase::Import => self.begin_take_over(number, task, at),
+            OperationPhase::UpdateRollback => self.begin_resource_rollback(number, task, at),
+            OperationPhase::Rollback
+            | OperationPhase::UpdateCompleteCleanup
+            | OperationPhase::UpdateRollbackCompleteCleanup
+            | OperationPhase::Delete => self.begin_resource_deletion(number, task, at),
+            OperationPhase::Import => self.begin_resource_import(number, task, at),
         }
     }
 
-    fn finish(&mut self, number: StackNumber, task: usize, reason: Option<String>, at: Timestamp) {
+    fn finish_task(
+        &mut self,
+        number: StackNumber,
+        task: usize,
+        reason: Option<String>,
+        at: Timestamp,
+    ) {
         if !self.is_running(number, task) {
             return;
         }
         let Some(operation) = self.operation(number) else {
             return;
         };
-        if operation.takes_over(task) {
-            return self.finish_take_over(number, task, reason, at);
+        if operation.imports_resource(task) {
+            return self.finish_resource_import(number, task, reason, at);
         }
         match operation.phase {
-            Phase::Create | Phase::Update => self.finish_make(number, task, reason, at),
-            Phase::UpdateRollback => self.finish_restore(number, task, reason, at),
-            Phase::Rollback | Phase::Cleanup { .. } | Phase::Delete => {
-                self.finish_delete(number, task, reason, at)
+            OperationPhase::Create | OperationPhase::Update => {
+                self.finish_create_or_update(number, task, reason, at)
             }
-            Phase::Import => self.finish_take_over(number, task, reason, at),
+            OperationPhase::UpdateRollback => {
+                self.finish_resource_rollback(number, task, reason, at)
+            }
+            OperationPhase::Rollback
+            | OperationPhase::UpdateCompleteCleanup
+            | OperationPhase::UpdateRollbackCompleteCleanup
+            | OperationPhase::Delete => self.finish_resource_deletion(number, task, reason, at),
+            OperationPhase::Import => self.finish_resource_import(number, task, reason, at),
         }
     }
 
@@ -281,27 +305,27 @@ impl Engine<'_> {
     }
 
     /// A task is done, and others may begin.
-    fn done(&mut self, number: StackNumber, task: usize, at: Timestamp) {
+    fn complete_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
         let Some(operation) = self.operation_mut(number) else {
             return;
         };
         operation.active -= 1;
         operation.tasks[task].state = TaskState::Done;
         let mut ready = Vec::new();
-        for next in std::mem::take(&mut operation.tasks[task].then) {
-            operation.tasks[next].missing -= 1;
-            if operation.tasks[next].missing == 0 && !operation.is_cancelled {
+        for next in std::mem::take(&mut operation.tasks[task].dependents) {
+            operation.tasks[next].unfinished_dependencies -= 1;
+            if operation.tasks[next].unfinished_dependencies == 0 && !operation.is_cancelled {
                 ready.push(next);
             }
         }
         ready
             .into_iter()
-            .for_each(|next| self.make_ready(number, next, at));
-        self.settle_if_idle(number, at);
+            .for_each(|next| self.schedule_task(number, next, at));
+        self.complete_phase_if_idle(number, at);
     }
 
     /// A task has failed, and those that wait for it won't begin.
-    fn failed(&mut self, number: StackNumber, task: usize, at: Timestamp) {
+    fn fail_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
         let Some(operation) = self.operation_mut(number) else {
             return;
         };
@@ -310,24 +334,30 @@ impl Engine<'_> {
         let logical_id = operation.tasks[task].logical_id.clone();
         operation.failed.push(logical_id);
         match operation.phase {
-            Phase::Create | Phase::Update => self.cancel(number, at),
-            _ => self.settle_if_idle(number, at),
+            OperationPhase::Create | OperationPhase::Update => self.cancel(number, at),
+            _ => self.complete_phase_if_idle(number, at),
         }
     }
 
-    fn settle_if_idle(&mut self, number: StackNumber, at: Timestamp) {
+    fn complete_phase_if_idle(&mut self, number: StackNumber, at: Timestamp) {
         if self
             .operation(number)
             .is_some_and(|operation| operation.active == 0)
         {
-            self.settle(number, at);
+            self.complete_phase(number, at);
         }
     }
 
     /// What the scenario does to a resource.
-    fn impact(&self, number: StackNumber, logical_id: &str, kind: &str, phase: Deed) -> Impact {
+    fn fault(
+        &self,
+        number: StackNumber,
+        logical_id: &str,
+        kind: &str,
+        phase: ResourcePhase,
+    ) -> ResourceFault {
         let stack = self.stack(number);
-        let mut impact = self.cloud.resource_fault(&ResourceFacts {
+        let mut fault = self.cloud.resource_fault(&ResourceFacts {
             account: &stack.owner.account,
             region: &stack.owner.region,
             stack: &stack.name,
@@ -335,7 +365,7 @@ impl Engine<'_> {
             resource_type: kind,
             phase,
         });
-        if let Some(resource) = stack.resources.get(logical_id).filter(|_| impact.times_out) {
+        if let Some(resource) = stack.resources.get(logical_id).filter(|_| fault.times_out) {
             let root = stack
                 .revision
                 .as_ref()
@@ -346,17 +376,21 @@ impl Engine<'_> {
                     .get("CreationPolicy")
             });
             let (takes, reason) =
-                resource::timeout(&stack.facts(logical_id, resource), policy, phase);
-            impact.takes.get_or_insert(takes);
-            impact.fails = Some(reason);
+                resource::timeout(&stack.declared(logical_id, resource), policy, phase);
+            fault.takes.get_or_insert(takes);
+            fault.fails = Some(reason);
         }
-        impact
+        fault
     }
 }
 
-impl Stack {
-    fn facts<'a>(&'a self, logical_id: &'a str, resource: &'a Resource) -> Facts<'a> {
-        Facts {
+impl StackRecord {
+    fn declared<'a>(
+        &'a self,
+        logical_id: &'a str,
+        resource: &'a ResourceRecord,
+    ) -> DeclaredResource<'a> {
+        DeclaredResource {
             account: &self.owner.account,
             region: &self.owner.region,
             stack_name: &self.name,
@@ -366,13 +400,13 @@ impl Stack {
         }
     }
 
-    /// The resource's name as [`State::taken`] keeps it, if no second one may have it.
+    /// The resource's name as [`CloudFormationState::taken`] keeps it, if no second one may have it.
     fn unique_name(
         &self,
         logical_id: &str,
-        resource: &Resource,
+        resource: &ResourceRecord,
     ) -> Option<(String, String, String, String)> {
-        let name = resource::given_name(&self.facts(logical_id, resource))?;
+        let name = resource::declared_name(&self.declared(logical_id, resource))?;
         let region = if resource::is_global(&resource.kind) {
             ""
         } else {
@@ -387,8 +421,8 @@ impl Stack {
     }
 }
 
-impl Operation {
-    fn new(phase: Phase, tasks: Vec<Task>) -> Self {
+impl StackOperation {
+    fn new(phase: OperationPhase, tasks: Vec<ResourceTask>) -> Self {
         Self {
             number: 0,
             phase,
@@ -405,7 +439,7 @@ impl Operation {
     }
 
     /// Whether a task is about an existing resource that becomes the stack's.
-    fn takes_over(&self, task: usize) -> bool {
+    fn imports_resource(&self, task: usize) -> bool {
         self.tasks
             .get(task)
             .is_some_and(|task| self.imports.contains_key(&task.logical_id))
@@ -415,30 +449,30 @@ impl Operation {
 /// A task for each, in an order that lets none begin before those that it must wait for. Who isn't
 /// among them isn't waited for.
 fn tasks<'a>(
-    subjects: impl IntoIterator<Item = (&'a str, Option<Box<Resource>>)>,
+    subjects: impl IntoIterator<Item = (&'a str, Option<Box<ResourceRecord>>)>,
     waits_for: impl Fn(&str) -> Vec<String>,
-) -> Vec<Task> {
-    let task = |(id, subject): (&str, Option<Box<Resource>>)| Task {
+) -> Vec<ResourceTask> {
+    let task = |(id, subject): (&str, Option<Box<ResourceRecord>>)| ResourceTask {
         logical_id: id.to_owned(),
         subject,
-        missing: 0,
-        then: Vec::new(),
+        unfinished_dependencies: 0,
+        dependents: Vec::new(),
         state: TaskState::Waiting,
     };
-    let mut tasks: Vec<Task> = subjects.into_iter().map(task).collect();
-    let places: HashMap<String, usize> = tasks
+    let mut tasks: Vec<ResourceTask> = subjects.into_iter().map(task).collect();
+    let positions: HashMap<String, usize> = tasks
         .iter()
         .enumerate()
-        .map(|(place, task)| (task.logical_id.clone(), place))
+        .map(|(position, task)| (task.logical_id.clone(), position))
         .collect();
-    for place in 0..tasks.len() {
-        let first: BTreeSet<usize> = waits_for(&tasks[place].logical_id)
+    for position in 0..tasks.len() {
+        let first: BTreeSet<usize> = waits_for(&tasks[position].logical_id)
             .iter()
-            .filter_map(|id| places.get(id).copied())
+            .filter_map(|id| positions.get(id).copied())
             .collect();
-        for other in first.into_iter().filter(|other| *other != place) {
-            tasks[other].then.push(place);
-            tasks[place].missing += 1;
+        for other in first.into_iter().filter(|other| *other != position) {
+            tasks[other].dependents.push(position);
+            tasks[position].unfinished_dependencies += 1;
         }
     }
     tasks

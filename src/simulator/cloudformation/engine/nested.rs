@@ -6,14 +6,15 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use rand::distr::{Alphanumeric, SampleString};
 
-use super::super::revision::{self, Target, foresee_nested};
-use super::super::source;
+use super::super::resource::ResourceProperties;
+use super::super::revision::{self, RevisionTarget, evaluate_nested_revision};
 use super::super::stack::{
-    NestedIn, OnFailure, OperationKind, Resource, STACK, Settings, StackNumber,
+    OnFailure, OperationKind, ParentStack, ResourceRecord, STACK, StackNumber, StackSettings,
 };
+use super::super::template_source;
 use super::super::{ServiceError, invalid};
 use super::calls::new_id;
-use super::{Engine, Phase, TaskState, effect};
+use super::{Engine, OperationPhase, TaskState, service_resources};
 use crate::simulator::{Caller, Cloud};
 use crate::status::{ResourceStatus, StackStatus};
 use crate::template::Value;
@@ -25,13 +26,13 @@ const MAX_DEPTH: usize = 10;
 const MAX_STACKS: usize = 2_500;
 
 /// A nested stack to be.
-pub struct NewNested {
+pub struct NewNestedStack {
     pub owner: Caller,
     pub name: String,
     /// ARN.
     pub id: String,
-    pub settings: Settings,
-    pub nested_in: NestedIn,
+    pub settings: StackSettings,
+    pub nested_in: ParentStack,
 }
 
 impl Engine<'_> {
@@ -41,18 +42,18 @@ impl Engine<'_> {
         number: StackNumber,
         task: usize,
         id: &str,
-        resource: &Resource,
+        resource: &ResourceRecord,
         at: Timestamp,
     ) {
-        let begun = match resource.child {
+        let started = match resource.child {
             Some(child) => self.update_nested(number, id, child, resource, at),
             None => self.create_nested(number, id, resource, at).map(|()| true),
         };
-        match begun {
+        match started {
             Ok(true) => {}
             // Nothing in it changes.
-            Ok(false) => self.done(number, task, at),
-            Err(error) => self.finish(number, task, Some(error.message), at),
+            Ok(false) => self.complete_task(number, task, at),
+            Err(error) => self.finish_task(number, task, Some(error.message), at),
         }
     }
 
@@ -60,11 +61,11 @@ impl Engine<'_> {
         &mut self,
         number: StackNumber,
         id: &str,
-        resource: &Resource,
+        resource: &ResourceRecord,
         at: Timestamp,
     ) -> Result<(), ServiceError> {
-        let reviewed = self.reviewed(number, id);
-        let NewNested {
+        let child_in_review = self.child_in_review(number, id);
+        let NewNestedStack {
             owner,
             name,
             id: stack_id,
@@ -76,30 +77,30 @@ impl Engine<'_> {
             &self.stack(number).settings,
             &resource.properties,
         )?;
-        let (name, stack_id) = match reviewed.map(|child| self.stack(child)) {
+        let (name, stack_id) = match child_in_review.map(|child| self.stack(child)) {
             Some(stack) => (stack.name.to_string(), stack.id.to_string()),
             None => (name, stack_id),
         };
-        let (text, given) = asked(self.cloud, &resource.properties)?;
+        let (text, parameter_values) = nested_stack_input(self.cloud, &resource.properties)?;
         let made_up = self.made_up_parameters(number, id);
-        let source = self.state.sources.read(&text)?;
-        let target = Target {
+        let source = self.state.templates.read(&text)?;
+        let target = RevisionTarget {
             caller: &owner,
             name: &name,
             id: &stack_id,
             notification_arns: &settings.notification_arns,
             number: None,
         };
-        let foreseen = foresee_nested(
+        let evaluated = evaluate_nested_revision(
             self.cloud,
             self.state,
             target,
             &source,
-            given,
+            parameter_values,
             &made_up,
             &settings.capabilities,
         )?;
-        let child = match reviewed {
+        let child = match child_in_review {
             Some(child) => {
                 let stack = self.state.stack_mut(child);
                 stack.settings = settings;
@@ -112,14 +113,14 @@ impl Engine<'_> {
             resource.child = Some(child);
             resource.physical_id = Some(stack_id.into());
         }
-        self.resource_becomes(
+        self.set_resource_status(
             number,
             id,
             ResourceStatus::CreateInProgress,
             Some("Resource creation Initiated".into()),
             at,
         );
-        self.begin_creation(child, foreseen.begun(), at);
+        self.begin_creation(child, evaluated.accept(), at);
         Ok(())
     }
 
@@ -131,36 +132,36 @@ impl Engine<'_> {
         &self,
         parent: StackNumber,
         logical_id: &str,
-        inherited: &Settings,
-        properties: &IndexMap<String, Value>,
-    ) -> Result<NewNested, ServiceError> {
+        inherited: &StackSettings,
+        properties: &ResourceProperties,
+    ) -> Result<NewNestedStack, ServiceError> {
         let stack = self.stack(parent);
         let root = stack
             .nested_in
             .as_ref()
             .map_or(parent, |nested| nested.root);
-        self.bound(parent, root)?;
+        self.check_nesting_limits(parent, root)?;
         let random = Alphanumeric
             .sample_string(&mut rand::rng(), 12)
             .to_uppercase();
         let name = format!("{}-{logical_id}-{random}", stack.name);
         let minutes = properties.get("TimeoutInMinutes").and_then(Value::as_text);
-        let settings = Settings {
-            tags: tags(inherited, properties),
+        let settings = StackSettings {
+            tags: nested_stack_tags(inherited, properties),
             capabilities: inherited.capabilities.clone(),
             notification_arns: inherited.notification_arns.clone(),
             role_arn: inherited.role_arn.clone(),
             timeout_minutes: minutes.and_then(|minutes| minutes.parse().ok()),
             on_failure: OnFailure::DoNothing,
             disable_rollback: true,
-            ..Settings::default()
+            ..StackSettings::default()
         };
-        Ok(NewNested {
+        Ok(NewNestedStack {
             owner: stack.owner.clone(),
             id: new_id(&stack.owner, &name),
             name,
             settings,
-            nested_in: NestedIn {
+            nested_in: ParentStack {
                 parent,
                 root,
                 logical_id: logical_id.to_owned(),
@@ -169,8 +170,8 @@ impl Engine<'_> {
     }
 
     /// The nested stack that the change set under way has created for a resource.
-    fn reviewed(&self, parent: StackNumber, logical_id: &str) -> Option<StackNumber> {
-        let children = self.reviewed_children(parent);
+    fn child_in_review(&self, parent: StackNumber, logical_id: &str) -> Option<StackNumber> {
+        let children = self.children_in_review(parent);
         children.into_iter().find(|child| {
             let child = self.stack(*child);
             let is_of_resource = child
@@ -182,9 +183,9 @@ impl Engine<'_> {
     }
 
     /// The nested stacks of which only change sets exist.
-    fn reviewed_children(&self, parent: StackNumber) -> Vec<StackNumber> {
-        let is_child = |nested: &NestedIn| nested.parent == parent;
-        let stacks = self.state.of(&self.stack(parent).owner);
+    fn children_in_review(&self, parent: StackNumber) -> Vec<StackNumber> {
+        let is_child = |nested: &ParentStack| nested.parent == parent;
+        let stacks = self.state.stacks_of(&self.stack(parent).owner);
         let children = stacks.filter(|(_, stack)| stack.nested_in.as_ref().is_some_and(is_child));
         children
             .filter(|(_, stack)| stack.status == StackStatus::ReviewInProgress)
@@ -193,20 +194,20 @@ impl Engine<'_> {
     }
 
     /// Deletes the nested stacks that a finished operation hasn't created, and all of their own.
-    pub(super) fn forget_reviewed(&mut self, number: StackNumber, at: Timestamp) {
-        for child in self.reviewed_children(number) {
-            self.delete_reviewed(child, at);
+    pub(super) fn delete_children_in_review(&mut self, number: StackNumber, at: Timestamp) {
+        for child in self.children_in_review(number) {
+            self.delete_in_review(child, at);
         }
     }
 
     /// Deletes a stack of which only a change set exists.
-    pub fn delete_reviewed(&mut self, number: StackNumber, at: Timestamp) {
+    pub fn delete_in_review(&mut self, number: StackNumber, at: Timestamp) {
         if self.stack(number).status != StackStatus::ReviewInProgress {
             return;
         }
-        self.forget_reviewed(number, at);
-        self.becomes(number, StackStatus::DeleteComplete, None, at);
-        self.state.forget_name(number);
+        self.delete_children_in_review(number, at);
+        self.set_status(number, StackStatus::DeleteComplete, None, at);
+        self.state.release_name(number);
         let stack = self.state.stack_mut(number);
         stack.deleted = Some(at);
         stack.change_sets.clear();
@@ -214,23 +215,23 @@ impl Engine<'_> {
 
     /// A nested stack whose own rollback has failed is rolled back only where the rollback of its
     /// root is continued.
-    pub(super) fn restore_nested(
+    pub(super) fn roll_back_nested(
         &mut self,
         number: StackNumber,
         task: usize,
         id: &str,
-        resource: &Resource,
+        resource: &ResourceRecord,
         at: Timestamp,
     ) {
         let is_continued = self.stack(number).operations.last().map(|it| it.kind)
             == Some(OperationKind::ContinueRollback);
         let before = resource.child.filter(|_| is_continued).and_then(|child| {
-            let before = self.state.stack_mut(child).unsettled.take()?;
+            let before = self.state.stack_mut(child).rollback_target.take()?;
             Some((child, *before))
         });
         match before {
             Some((child, before)) => {
-                self.resource_becomes(number, id, ResourceStatus::UpdateInProgress, None, at);
+                self.set_resource_status(number, id, ResourceStatus::UpdateInProgress, None, at);
                 self.roll_back_update(child, before, None, at);
             }
             None => {
@@ -241,16 +242,17 @@ impl Engine<'_> {
                         stack.id, stack.status
                     )
                 });
-                self.finish(number, task, reason, at);
+                self.finish_task(number, task, reason, at);
             }
         }
     }
 
     /// The parameters to which a nested stack gets something that the simulator made up.
     fn made_up_parameters(&self, number: StackNumber, id: &str) -> BTreeSet<String> {
-        let known = revision::without_made_up(self.cloud, self.state, number, |evaluator| {
-            evaluator.one_resource(id)
-        });
+        let known =
+            revision::evaluate_without_made_up(self.cloud, self.state, number, |evaluator| {
+                evaluator.one_resource(id)
+            });
         let resource = known.and_then(Result::ok).flatten();
         match resource
             .as_ref()
@@ -272,14 +274,14 @@ impl Engine<'_> {
         number: StackNumber,
         id: &str,
         child: StackNumber,
-        resource: &Resource,
+        resource: &ResourceRecord,
         at: Timestamp,
     ) -> Result<bool, ServiceError> {
-        let (text, given) = asked(self.cloud, &resource.properties)?;
+        let (text, parameter_values) = nested_stack_input(self.cloud, &resource.properties)?;
         let made_up = self.made_up_parameters(number, id);
-        let source = self.state.sources.read(&text)?;
+        let source = self.state.templates.read(&text)?;
         let stack = self.stack(child);
-        let target = Target {
+        let target = RevisionTarget {
             caller: &stack.owner,
             name: &stack.name,
             id: &stack.id,
@@ -287,25 +289,25 @@ impl Engine<'_> {
             number: Some(child),
         };
         let capabilities = &stack.settings.capabilities;
-        let foreseen = foresee_nested(
+        let evaluated = evaluate_nested_revision(
             self.cloud,
             self.state,
             target,
             &source,
-            given,
+            parameter_values,
             &made_up,
             capabilities,
         )?;
-        let settings = Settings {
-            tags: tags(&self.stack(number).settings, &resource.properties),
+        let settings = StackSettings {
+            tags: nested_stack_tags(&self.stack(number).settings, &resource.properties),
             ..self.stack(child).settings.clone()
         };
-        if !self.would_change(child, &foreseen) && settings.tags == self.stack(child).settings.tags
+        if !self.would_change(child, &evaluated) && settings.tags == self.stack(child).settings.tags
         {
             return Ok(false);
         }
-        self.resource_becomes(number, id, ResourceStatus::UpdateInProgress, None, at);
-        self.begin_update(child, foreseen.begun(), Some(settings), at);
+        self.set_resource_status(number, id, ResourceStatus::UpdateInProgress, None, at);
+        self.begin_update(child, evaluated.accept(), Some(settings), at);
         Ok(true)
     }
 
@@ -317,7 +319,7 @@ impl Engine<'_> {
         at: Timestamp,
     ) {
         if self.stack(child).is_deleted() {
-            return self.finish(number, task, None, at);
+            return self.finish_task(number, task, None, at);
         }
         let is_forced = self
             .operation(number)
@@ -329,22 +331,22 @@ impl Engine<'_> {
     pub(super) fn cancel_nested(&mut self, child: StackNumber, at: Timestamp) {
         if self
             .operation(child)
-            .is_some_and(|it| matches!(it.phase, Phase::Create | Phase::Update))
+            .is_some_and(|it| matches!(it.phase, OperationPhase::Create | OperationPhase::Update))
         {
             self.cancel(child, at);
         }
     }
 
     /// Tells the parent that its nested stack has ended, well or with a reason.
-    pub(super) fn report(
+    pub(super) fn notify_parent(
         &mut self,
         child: StackNumber,
-        phase: Phase,
+        phase: OperationPhase,
         reason: Option<String>,
         at: Timestamp,
     ) {
         let stack = self.stack(child);
-        let Some(NestedIn {
+        let Some(ParentStack {
             parent, logical_id, ..
         }) = stack.nested_in.clone()
         else {
@@ -353,13 +355,17 @@ impl Engine<'_> {
         let embedded = |reason: String| {
             let id = &stack.id;
             match phase {
-                Phase::Create => {
+                OperationPhase::Create => {
                     format!("Embedded stack {id} was not successfully created: {reason}")
                 }
-                Phase::Rollback | Phase::Delete => {
+                OperationPhase::Rollback | OperationPhase::Delete => {
                     format!("Embedded stack {id} was not successfully deleted: {reason}")
                 }
-                Phase::Update | Phase::UpdateRollback | Phase::Cleanup { .. } | Phase::Import => {
+                OperationPhase::Update
+                | OperationPhase::UpdateRollback
+                | OperationPhase::UpdateCompleteCleanup
+                | OperationPhase::UpdateRollbackCompleteCleanup
+                | OperationPhase::Import => {
                     format!(
                         "Embedded stack {id} was not successfully updated. Currently in {} with \
                          reason: {reason}",
@@ -369,30 +375,35 @@ impl Engine<'_> {
             }
         };
         let reason = reason.map(embedded);
-        let latest = stack.latest.max(self.stack(parent).latest);
-        self.state.stack_mut(parent).latest = latest;
+        let last_event_at = stack.last_event_at.max(self.stack(parent).last_event_at);
+        self.state.stack_mut(parent).last_event_at = last_event_at;
         let Some(operation) = self.operation(parent) else {
             return;
         };
-        let waits =
-            |task: &super::Task| task.logical_id == logical_id && task.state == TaskState::Running;
+        let waits = |task: &super::ResourceTask| {
+            task.logical_id == logical_id && task.state == TaskState::Running
+        };
         if let Some(task) = operation.tasks.iter().position(waits) {
-            self.finish(parent, task, reason, at);
+            self.finish_task(parent, task, reason, at);
         }
     }
 
-    fn bound(&self, parent: StackNumber, root: StackNumber) -> Result<(), ServiceError> {
+    fn check_nesting_limits(
+        &self,
+        parent: StackNumber,
+        root: StackNumber,
+    ) -> Result<(), ServiceError> {
         let mut depth = 1;
         let mut above = self.stack(parent).nested_in.as_ref();
         while let Some(nested) = above {
             depth += 1;
             above = self.stack(nested.parent).nested_in.as_ref();
         }
-        let of_root = |nested: &NestedIn| nested.root == root;
+        let of_root = |nested: &ParentStack| nested.root == root;
         let owner = &self.stack(root).owner;
         let related = self
             .state
-            .of(owner)
+            .stacks_of(owner)
             .filter(|(_, stack)| stack.nested_in.as_ref().is_some_and(of_root))
             .count();
         if depth > MAX_DEPTH || related >= MAX_STACKS {
@@ -408,17 +419,17 @@ impl Engine<'_> {
 ///
 /// # Errors
 /// There is no such template.
-pub fn asked(
+pub fn nested_stack_input(
     cloud: &Cloud,
-    properties: &IndexMap<String, Value>,
+    properties: &ResourceProperties,
 ) -> Result<(String, IndexMap<String, String>), ServiceError> {
     let url = properties.get("TemplateURL").and_then(Value::as_text);
     let url = url.ok_or_else(|| invalid(format!("{STACK} must have a TemplateURL.")))?;
-    let text = source::of_nested(cloud, &url)?;
+    let text = template_source::from_nested_url(cloud, &url)?;
     let parameters = match properties.get("Parameters") {
         Some(Value::Map(entries)) => entries
             .iter()
-            .filter_map(|(key, value)| Some((key.clone(), sent(value)?)))
+            .filter_map(|(key, value)| Some((key.clone(), parameter_text(value)?)))
             .collect(),
         _ => IndexMap::new(),
     };
@@ -426,7 +437,7 @@ pub fn asked(
 }
 
 /// A value as a parameter: lists with commas.
-fn sent(value: &Value) -> Option<String> {
+fn parameter_text(value: &Value) -> Option<String> {
     match value {
         Value::List(items) => Some(
             items
@@ -441,8 +452,11 @@ fn sent(value: &Value) -> Option<String> {
 
 /// The tags of a nested stack: those of its parent, and over them its own property
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-stack.html>).
-pub fn tags(parent: &Settings, properties: &IndexMap<String, Value>) -> Vec<(String, String)> {
-    let own = effect::tags(properties);
+pub fn nested_stack_tags(
+    parent: &StackSettings,
+    properties: &ResourceProperties,
+) -> Vec<(String, String)> {
+    let own = service_resources::tags(properties);
     let is_kept = |(key, _): &&(String, String)| !own.iter().any(|(other, _)| other == key);
     parent
         .tags

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_keep_to_what_is_asked_for() {
+    fn passwords_meet_their_requirements() {
         let check = |wanted: Json, length: usize, allowed: &str, with: &[&str]| {
             let password = generate(&wanted);
             assert_eq!(password.chars().count(), length, "{wanted}");

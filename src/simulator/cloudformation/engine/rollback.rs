@@ -1,16 +1,16 @@
 //! Callers send a stack back to what it was: an update is cancelled, a rollback is continued, a
 //! failed stack is rolled back.
 
-use super::super::request::Request;
+use super::super::request::QueryRequest;
 use super::super::stack::StackNumber;
-use super::super::{Answer, ServiceError, invalid};
+use super::super::{ServiceError, XmlResult, invalid};
 use super::calls::stack_and_operation;
-use super::{Engine, Operation, Phase, deletions};
+use super::{Engine, OperationPhase, StackOperation, deletion_tasks};
 use crate::status::{ResourceStatus, StackStatus};
 
 impl Engine<'_> {
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CancelUpdateStack.html>
-    pub fn cancel_update_stack(&mut self, request: &Request) -> Answer {
+    pub fn cancel_update_stack(&mut self, request: &QueryRequest) -> XmlResult {
         let number = self.named_stack(request)?;
         if self.stack(number).status != StackStatus::UpdateInProgress {
             return Err(invalid(
@@ -26,7 +26,7 @@ impl Engine<'_> {
     }
 
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html>
-    pub fn continue_update_rollback(&mut self, request: &Request) -> Answer {
+    pub fn continue_update_rollback(&mut self, request: &QueryRequest) -> XmlResult {
         let number = self.named_stack(request)?;
         let stack = self.stack(number);
         if stack.status != StackStatus::UpdateRollbackFailed {
@@ -45,18 +45,20 @@ impl Engine<'_> {
         let skipped = request.list("ResourcesToSkip");
         let skipped = skipped
             .into_iter()
-            .map(|it| self.skipped(number, it))
+            .map(|it| self.skipped_resource(number, it))
             .collect::<Result<Vec<_>, _>>()?;
         let token = request.token("ContinueUpdateRollback");
         self.state.stack_mut(number).token = token;
         let (own, nested): (Vec<_>, Vec<_>) =
             skipped.into_iter().partition(|(owner, _)| *owner == number);
         for (owner, id) in nested {
-            self.state.stack_mut(owner).skipped.insert(id);
+            self.state.stack_mut(owner).skipped_resources.insert(id);
         }
         let stack = self.state.stack_mut(number);
-        stack.skipped.extend(own.into_iter().map(|(_, id)| id));
-        if let Some(before) = stack.unsettled.take() {
+        stack
+            .skipped_resources
+            .extend(own.into_iter().map(|(_, id)| id));
+        if let Some(before) = stack.rollback_target.take() {
             self.roll_back_update(number, *before, Some("User Initiated".to_owned()), self.now);
         }
         Ok(String::new())
@@ -67,7 +69,7 @@ impl Engine<'_> {
     ///
     /// # Errors
     /// There is no such resource, or it isn't one that couldn't be rolled back.
-    fn skipped(
+    fn skipped_resource(
         &self,
         number: StackNumber,
         named: &str,
@@ -103,29 +105,32 @@ impl Engine<'_> {
     }
 
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackStack.html>
-    pub fn rollback_stack(&mut self, request: &Request) -> Answer {
+    pub fn rollback_stack(&mut self, request: &QueryRequest) -> XmlResult {
         let number = self.named_stack(request)?;
         let stack = self.state.stack_mut(number);
-        let before = stack.unsettled.take();
+        let before = stack.rollback_target.take();
         let token = request.token("RollbackStack");
         match (stack.status.clone(), before) {
             (StackStatus::CreateFailed, _) => {
                 stack.token = token;
-                self.becomes(
+                self.set_status(
                     number,
                     StackStatus::RollbackInProgress,
                     Some("User Initiated".to_owned()),
                     self.now,
                 );
-                let operation = Operation::new(Phase::Rollback, deletions(self.stack(number)));
-                self.operate(number, operation, self.now);
+                let operation = StackOperation::new(
+                    OperationPhase::Rollback,
+                    deletion_tasks(self.stack(number)),
+                );
+                self.start_operation(number, operation, self.now);
             }
             (StackStatus::UpdateFailed, Some(before)) => {
                 stack.token = token;
                 self.roll_back_update(number, *before, Some("User Initiated".to_owned()), self.now);
             }
             (status, before) => {
-                stack.unsettled = before;
+                stack.rollback_target = before;
                 let message = format!(
                     "Stack:{} is in {status} state and can not be rolled back.",
                     stack.id
@@ -136,7 +141,7 @@ impl Engine<'_> {
         Ok(stack_and_operation(self.stack(number)))
     }
 
-    fn named_stack(&self, request: &Request) -> Result<StackNumber, ServiceError> {
+    fn named_stack(&self, request: &QueryRequest) -> Result<StackNumber, ServiceError> {
         let name = request.required("StackName")?;
         let missing = || invalid(format!("Stack [{name}] does not exist"));
         self.state

@@ -4,10 +4,10 @@
 //! gives the forms. A type that isn't in the table gets `service:region:account:type/name`, which
 //! is the usual one.
 
-use super::pattern::Words;
+use super::pattern::Placeholders;
 
 /// What follows `arn:partition:`; see `pattern`.
-const ARNS: &[(&str, &str)] = &[
+const ARN_PATTERNS: &[(&str, &str)] = &[
     (
         "AWS::AmazonMQ::Broker",
         "mq:{region}:{account}:broker:{BrokerName}:{id}",
@@ -303,32 +303,38 @@ const SERVICES: &[(&str, &str)] = &[
 ];
 
 /// The ARN of a resource of which the words tell.
-pub(super) fn arn(words: &mut Words) -> String {
-    if words.id.starts_with("arn:") {
-        return words.id.to_owned();
+pub(super) fn arn(placeholders: &mut Placeholders) -> String {
+    if placeholders.id.starts_with("arn:") {
+        return placeholders.id.to_owned();
     }
-    if let Some(arn) = beneath(words) {
+    if let Some(arn) = child_arn(placeholders) {
         return arn;
     }
-    let pattern = match ARNS.iter().find(|(kind, _)| *kind == words.facts.kind) {
-        Some((_, pattern)) => format!("arn:{{partition}}:{}", special(words, pattern)),
+    let pattern = match ARN_PATTERNS
+        .iter()
+        .find(|(kind, _)| *kind == placeholders.declared.kind)
+    {
+        Some((_, pattern)) => format!(
+            "arn:{{partition}}:{}",
+            expand_special(placeholders, pattern)
+        ),
         None => format!(
             "{}:{}/{{name}}",
-            account_of(words.facts.kind),
-            kebab(words.facts.type_name())
+            account_of(placeholders.declared.kind),
+            kebab(placeholders.declared.type_name())
         ),
     };
-    words.fill(&pattern)
+    placeholders.expand(&pattern)
 }
 
 /// An ARN of something else that belongs to the resource: `what` is `stream`.
-pub(super) fn other(words: &mut Words, what: &str) -> String {
+pub(super) fn related_arn(placeholders: &mut Placeholders, what: &str) -> String {
     let pattern = format!(
         "{}:{}/{{lower10}}",
-        account_of(words.facts.kind),
+        account_of(placeholders.declared.kind),
         kebab(what)
     );
-    words.fill(&pattern)
+    placeholders.expand(&pattern)
 }
 
 /// `arn:{partition}:sqs:{region}:{account}`
@@ -338,10 +344,10 @@ fn account_of(kind: &str) -> String {
 }
 
 /// Words that only ARNs have. `{parts}` are those of an ID before its last, `{path}` all of them.
-fn special(words: &Words, pattern: &str) -> String {
+fn expand_special(placeholders: &Placeholders, pattern: &str) -> String {
     let text = |path| {
-        words
-            .facts
+        placeholders
+            .declared
             .property(path)
             .and_then(|value| value.as_text())
             .unwrap_or_default()
@@ -356,12 +362,12 @@ fn special(words: &Words, pattern: &str) -> String {
     } else {
         "regional"
     };
-    let parts = words
+    let parts = placeholders
         .id
         .rsplit_once('|')
-        .map_or(words.id, |(parts, _)| parts)
+        .map_or(placeholders.id, |(parts, _)| parts)
         .replace('|', "/");
-    let path = words.id.replace('|', "/");
+    let path = placeholders.id.replace('|', "/");
     let pattern = pattern.replace("{path}", &path);
     let pattern = pattern
         .replace("{balancer}", balancer)
@@ -371,8 +377,8 @@ fn special(words: &Words, pattern: &str) -> String {
 }
 
 /// The ARN of what is listed beneath another resource, whose ARN it continues.
-fn beneath(words: &mut Words) -> Option<String> {
-    let (path, above, own) = match words.facts.kind {
+fn child_arn(placeholders: &mut Placeholders) -> Option<String> {
+    let (path, above, own) = match placeholders.declared.kind {
         "AWS::ElasticLoadBalancingV2::Listener" => {
             ("LoadBalancerArn", ":loadbalancer/", ":listener/")
         }
@@ -381,8 +387,8 @@ fn beneath(words: &mut Words) -> Option<String> {
         }
         _ => return None,
     };
-    let parent = words.facts.property(path)?.as_text()?;
-    Some(words.fill(&format!("{}/{{hex16}}", parent.replacen(above, own, 1))))
+    let parent = placeholders.declared.property(path)?.as_text()?;
+    Some(placeholders.expand(&format!("{}/{{hex16}}", parent.replacen(above, own, 1))))
 }
 
 /// The service's name in ARNs and hosts.
@@ -423,24 +429,24 @@ pub(super) fn kebab(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pattern::Source;
-    use super::super::tests::{facts, properties};
+    use super::super::pattern::SeededText;
+    use super::super::tests::{declared, properties};
     use super::*;
 
     #[test]
-    fn arns_have_their_services_form() {
+    fn arns_follow_the_form_of_their_service() {
         let check = |kind: &str, json: &str, expect: &str| {
             let properties = properties(json);
-            let facts = facts(kind, &properties);
-            let source = Source::of("a");
-            let mut words = Words {
-                facts: &facts,
+            let declared = declared(kind, &properties);
+            let source = SeededText::from_seed("a");
+            let mut placeholders = Placeholders {
+                declared: &declared,
                 id: "n",
                 name: "n",
                 addresses: source.clone(),
                 source,
             };
-            assert_eq!(arn(&mut words), expect, "{kind}");
+            assert_eq!(arn(&mut placeholders), expect, "{kind}");
         };
         check("AWS::S3::Bucket", "{}", "arn:aws:s3:::n");
         check("AWS::IAM::Role", "{}", "arn:aws:iam::123456789012:role/n");

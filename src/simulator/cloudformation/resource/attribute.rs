@@ -8,8 +8,8 @@
 use serde_json::Number;
 
 use super::identity::has_made_up_id;
-use super::pattern::{Source, Words, is_documented, last_of_arn};
-use super::{Facts, arn};
+use super::pattern::{Placeholders, SeededText, is_documented, last_of_arn};
+use super::{DeclaredResource, arn};
 use crate::catalog::{JsonType, ResourceType, Shape, resource_type};
 use crate::template::{Value, is_custom_resource};
 
@@ -277,7 +277,7 @@ const ATTRIBUTES: &[(&str, &str, &str)] = &[
     (
         "AWS::ElasticLoadBalancingV2::LoadBalancer",
         "LoadBalancerFullName",
-        "{beneath}",
+        "{child_arn}",
     ),
     (
         "AWS::ElasticLoadBalancingV2::LoadBalancer",
@@ -302,7 +302,7 @@ const ATTRIBUTES: &[(&str, &str, &str)] = &[
     (
         "AWS::ElasticLoadBalancingV2::TargetGroup",
         "TargetGroupFullName",
-        "targetgroup/{beneath}",
+        "targetgroup/{child_arn}",
     ),
     (
         "AWS::ElasticLoadBalancingV2::TargetGroup",
@@ -437,34 +437,38 @@ const ATTRIBUTES: &[(&str, &str, &str)] = &[
 ///
 /// # Errors
 /// The type doesn't have the attribute; in CloudFormation's words.
-pub fn attribute(facts: &Facts, physical_id: &str, name: &str) -> Result<Value, String> {
-    if is_custom_resource(facts.kind) {
+pub fn attribute(
+    declared: &DeclaredResource,
+    physical_id: &str,
+    name: &str,
+) -> Result<Value, String> {
+    if is_custom_resource(declared.kind) {
         return Ok(Value::text(format!("simulated-{name}")));
     }
-    let known = resource_type(facts.kind);
+    let known = resource_type(declared.kind);
     if known
         .as_ref()
         .is_some_and(|known| known.accepts(name) == Some(false))
     {
         return Err(format!(
             "Requested attribute {name} does not exist in schema for {}",
-            facts.kind
+            declared.kind
         ));
     }
     // What only AWS sets isn't the template's to say, even if it tries.
     let is_read_only = known
         .as_ref()
         .is_some_and(|known| known.read_only.contains(&name));
-    if let Some(value) = facts.property(name).filter(|_| !is_read_only) {
+    if let Some(value) = declared.property(name).filter(|_| !is_read_only) {
         return Ok(value.clone());
     }
-    let text = text_of(facts, physical_id, name, known.as_ref());
+    let text = attribute_text(declared, physical_id, name, known.as_ref());
     Ok(
         match known
             .as_ref()
             .and_then(|known| Some((known, known.shape(name)?)))
         {
-            Some((known, shape)) => shaped(known, shape, &text),
+            Some((known, shape)) => shape_value(known, shape, &text),
             None => Value::String(text),
         },
     )
@@ -472,32 +476,34 @@ pub fn attribute(facts: &Facts, physical_id: &str, name: &str) -> Result<Value, 
 
 /// Whether an attribute's value is made up: neither the template nor AWS's documentation says what
 /// it looks like. Whatever the real one is may meet what this one doesn't.
-pub fn is_made_up_attribute(facts: &Facts, id: &str, name: &str) -> bool {
-    if is_custom_resource(facts.kind) {
+pub fn is_made_up_attribute(declared: &DeclaredResource, id: &str, name: &str) -> bool {
+    if is_custom_resource(declared.kind) {
         return true;
     }
-    let Some(known) = resource_type(facts.kind) else {
+    let Some(known) = resource_type(declared.kind) else {
         return true;
     };
     let is_read_only = known.read_only.contains(&name);
-    if !is_read_only && facts.property(name).is_some() {
+    if !is_read_only && declared.property(name).is_some() {
         return false;
     }
-    match row(facts.kind, name) {
-        Some("{id}") => has_made_up_id(facts),
+    match listed_pattern(declared.kind, name) {
+        Some("{id}") => has_made_up_id(declared),
         Some(pattern) => !is_documented(pattern),
         None if is_list(&known, name) && !is_read_only => false,
-        None if name.eq_ignore_ascii_case("arn") || is_own(facts, name, "arn") => false,
-        None if identifying_part(&known, id, name).is_some() => has_made_up_id(facts),
-        None if is_own(facts, name, "id") || is_own(facts, name, "identifier") => {
-            has_made_up_id(facts)
+        None if name.eq_ignore_ascii_case("arn") || names_own_type(declared, name, "arn") => false,
+        None if identifying_part(&known, id, name).is_some() => has_made_up_id(declared),
+        None if names_own_type(declared, name, "id")
+            || names_own_type(declared, name, "identifier") =>
+        {
+            has_made_up_id(declared)
         }
         None => !arn::kebab(name.rsplit('.').next().unwrap_or(name)).ends_with("port"),
     }
 }
 
 /// The pattern of an attribute in the table.
-fn row(kind: &str, attribute: &str) -> Option<&'static str> {
+fn listed_pattern(kind: &str, attribute: &str) -> Option<&'static str> {
     let matches = |known: &str| {
         known
             .strip_suffix('*')
@@ -516,61 +522,69 @@ pub fn has_attribute(kind: &str, name: &str) -> bool {
         || resource_type(kind).is_none_or(|known| known.accepts(name) != Some(false))
 }
 
-fn text_of(facts: &Facts, id: &str, attribute: &str, known: Option<&ResourceType>) -> String {
-    let name = if facts.kind == "AWS::SecretsManager::Secret" {
+fn attribute_text(
+    declared: &DeclaredResource,
+    id: &str,
+    attribute: &str,
+    known: Option<&ResourceType>,
+) -> String {
+    let name = if declared.kind == "AWS::SecretsManager::Secret" {
         id
     } else {
         last_of_arn(id)
     };
-    let source = Source::of(&format!("{id} {attribute}"));
-    let mut words = Words {
-        facts,
+    let source = SeededText::from_seed(&format!("{id} {attribute}"));
+    let mut placeholders = Placeholders {
+        declared,
         id,
         name,
         source,
-        addresses: Source::of(id),
+        addresses: SeededText::from_seed(id),
     };
-    if let Some(pattern) = row(facts.kind, attribute) {
-        let pattern = special(facts, id, pattern);
-        return words.fill(&pattern);
+    if let Some(pattern) = listed_pattern(declared.kind, attribute) {
+        let pattern = expand_special(declared, id, pattern);
+        return placeholders.expand(&pattern);
     }
     // A list that the template could set and doesn't.
     if known.is_some_and(|known| is_list(known, attribute) && !known.read_only.contains(&attribute))
     {
         return String::new();
     }
-    if attribute.eq_ignore_ascii_case("arn") || is_own(facts, attribute, "arn") {
-        return arn::arn(&mut words);
+    if attribute.eq_ignore_ascii_case("arn") || names_own_type(declared, attribute, "arn") {
+        return arn::arn(&mut placeholders);
     }
     if let Some(part) = known.and_then(|known| identifying_part(known, id, attribute)) {
         return part.to_owned();
     }
-    by_name(&mut words, attribute)
+    from_name_suffix(&mut placeholders, attribute)
 }
 
-/// Words that only attributes have: `{tail}`, `{parent}` and `{beneath}` are parts of the ID, and
+/// Words that only attributes have: `{tail}`, `{parent}` and `{child_arn}` are parts of the ID, and
 /// `{number}` is the same in all attributes of a resource. The hosts of instances in us-east-1
 /// don't name their region.
-fn special(facts: &Facts, id: &str, pattern: &str) -> String {
+fn expand_special(declared: &DeclaredResource, id: &str, pattern: &str) -> String {
     let tail = id.rsplit('/').next().unwrap_or(id);
     let parent = id.rsplit('/').nth(1).unwrap_or(id);
-    let beneath = id.split_once('/').map_or(id, |(_, beneath)| beneath);
-    let number = Source::of(id).text("123456789", 10);
-    let hosted = format!("Z{}", Source::of(id).text(super::pattern::UPPER, 13));
-    let (internal, public) = match facts.region {
+    let child_arn = id.split_once('/').map_or(id, |(_, child_arn)| child_arn);
+    let number = SeededText::from_seed(id).text("123456789", 10);
+    let hosted = format!(
+        "Z{}",
+        SeededText::from_seed(id).text(super::pattern::UPPER, 13)
+    );
+    let (internal, public) = match declared.region {
         "us-east-1" => ("ec2.internal", "compute-1"),
         _ => ("{region}.compute.internal", "{region}.compute"),
     };
-    let words = [
+    let placeholders = [
         ("{tail}", tail),
         ("{parent}", parent),
-        ("{beneath}", beneath),
+        ("{child_arn}", child_arn),
         ("{number}", &number),
         ("{hosted}", &hosted),
         ("{internal}", internal),
         ("{public}", public),
     ];
-    words
+    placeholders
         .iter()
         .fold(pattern.to_owned(), |text, (word, value)| {
             text.replace(word, value)
@@ -579,15 +593,15 @@ fn special(facts: &Facts, id: &str, pattern: &str) -> String {
 
 /// True for `TopicArn` of a topic, `ClusterName` of a cluster: the type's name, or its end, and
 /// what it is.
-fn is_own(facts: &Facts, attribute: &str, what: &str) -> bool {
+fn names_own_type(declared: &DeclaredResource, attribute: &str, what: &str) -> bool {
     let attribute = attribute.to_ascii_lowercase();
     let start = attribute.strip_suffix(what);
-    start.is_some_and(|start| facts.type_name().to_ascii_lowercase().ends_with(start))
+    start.is_some_and(|start| declared.type_name().to_ascii_lowercase().ends_with(start))
 }
 
 /// What the end of an attribute's name says of its value, words in lower case and with hyphens
 /// before them; the first that fits counts. `{host}` is a name in the service's domain.
-const ENDINGS: &[(&str, &str)] = &[
+const SUFFIX_PATTERNS: &[(&str, &str)] = &[
     ("-security-group-id", "sg-{hex17}"),
     ("-security-group-ids", "sg-{hex17}"),
     ("-network-interface-id", "eni-{hex17}"),
@@ -627,40 +641,48 @@ const ENDINGS: &[(&str, &str)] = &[
 ];
 
 /// A value of the form that the attribute's name suggests.
-fn by_name(words: &mut Words, attribute: &str) -> String {
-    let facts = words.facts;
+fn from_name_suffix(placeholders: &mut Placeholders, attribute: &str) -> String {
+    let declared = placeholders.declared;
     let last = attribute.rsplit('.').next().unwrap_or(attribute);
     let ending = format!("-{}", arn::kebab(last));
     if ending.ends_with("-arn") {
-        return arn::other(words, &last[..last.len() - "arn".len()]);
+        return arn::related_arn(placeholders, &last[..last.len() - "arn".len()]);
     }
-    if is_own(facts, attribute, "id") || is_own(facts, attribute, "identifier") {
-        return words.id.to_owned();
+    if names_own_type(declared, attribute, "id")
+        || names_own_type(declared, attribute, "identifier")
+    {
+        return placeholders.id.to_owned();
     }
     if ending.ends_with("-port") {
-        return port(facts);
+        return port(declared);
     }
-    match ENDINGS.iter().find(|(end, _)| ending.ends_with(end)) {
+    match SUFFIX_PATTERNS
+        .iter()
+        .find(|(end, _)| ending.ends_with(end))
+    {
         Some((_, pattern)) => {
-            let (name, service) = (words.name.to_ascii_lowercase(), arn::service(facts.kind));
+            let (name, service) = (
+                placeholders.name.to_ascii_lowercase(),
+                arn::service(declared.kind),
+            );
             let host = format!("{name}.{{lower12}}.{{region}}.{service}.{{suffix}}");
-            words.fill(&pattern.replace("{host}", &host))
+            placeholders.expand(&pattern.replace("{host}", &host))
         }
         None => format!("simulated-{attribute}"),
     }
 }
 
 /// On which the service listens: as the template says, or as the engine does by default.
-fn port(facts: &Facts) -> String {
-    if let Some(port) = facts.property("Port").and_then(|port| port.as_text()) {
+fn port(declared: &DeclaredResource) -> String {
+    if let Some(port) = declared.property("Port").and_then(|port| port.as_text()) {
         return port;
     }
-    let engine = facts
+    let engine = declared
         .property("Engine")
         .and_then(|engine| engine.as_text())
         .unwrap_or_default();
     let starts = |start: &str| engine.starts_with(start);
-    let port = match facts.kind.split("::").nth(1).unwrap_or_default() {
+    let port = match declared.kind.split("::").nth(1).unwrap_or_default() {
         "RDS" if starts("postgres") || starts("aurora-postgres") => "5432",
         "RDS" if starts("oracle") => "1521",
         "RDS" if starts("sqlserver") => "1433",
@@ -695,7 +717,7 @@ fn is_list(known: &ResourceType, attribute: &str) -> bool {
 }
 
 /// The text as a value of that shape.
-fn shaped(known: &ResourceType, shape: &Shape, text: &str) -> Value {
+fn shape_value(known: &ResourceType, shape: &Shape, text: &str) -> Value {
     match known.resolve(shape) {
         // Of what such objects hold nothing is known.
         Some(Shape::List(item)) if matches!(known.resolve(item), Some(Shape::Object(_))) => {
@@ -704,7 +726,7 @@ fn shaped(known: &ResourceType, shape: &Shape, text: &str) -> Value {
         Some(Shape::List(item)) => Value::List(
             text.split(',')
                 .filter(|part| !part.is_empty())
-                .map(|part| shaped(known, item, part))
+                .map(|part| shape_value(known, item, part))
                 .collect(),
         ),
         Some(Shape::Object(_)) => Value::Map(Default::default()),
@@ -725,14 +747,14 @@ fn shaped(known: &ResourceType, shape: &Shape, text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::super::physical_id;
-    use super::super::tests::{facts, properties};
+    use super::super::tests::{declared, properties};
     use super::*;
 
     #[test]
-    fn attributes_have_their_services_form() {
+    fn attributes_follow_the_form_of_their_service() {
         let check = |kind: &str, json: &str, id: &str, name: &str, expect: &str| {
             let properties = properties(json);
-            let found = attribute(&facts(kind, &properties), id, name).unwrap();
+            let found = attribute(&declared(kind, &properties), id, name).unwrap();
             assert_eq!(found.to_json().to_string(), expect, "{kind} {name}");
         };
         let bucket = "AWS::S3::Bucket";
@@ -859,11 +881,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_type_does_not_have_is_refused() {
+    fn unknown_attributes_are_refused() {
         let properties = properties("{}");
         let check = |kind: &str, name: &str, has: bool| {
             let message = format!("Requested attribute {name} does not exist in schema for {kind}");
-            let found = attribute(&facts(kind, &properties), "x", name).map(|_| ());
+            let found = attribute(&declared(kind, &properties), "x", name).map(|_| ());
             assert_eq!(found, if has { Ok(()) } else { Err(message) }, "{kind}");
             assert_eq!(has_attribute(kind, name), has, "{kind} {name}");
         };
@@ -876,10 +898,10 @@ mod tests {
     }
 
     #[test]
-    fn attributes_stay_as_they_are_and_fit_each_other() {
+    fn attributes_stay_as_they_are_and_fit_each_related_arn() {
         let properties = properties("{}");
         let of = |kind: &str, id: &str, name: &str| {
-            attribute(&facts(kind, &properties), id, name)
+            attribute(&declared(kind, &properties), id, name)
                 .unwrap()
                 .as_text()
         };
@@ -897,11 +919,11 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_documents_is_made_up() {
+    fn undocumented_attributes_are_made_up() {
         let check = |kind: &str, json: &str, name: &str, expect: bool| {
             let properties = properties(json);
             assert_eq!(
-                is_made_up_attribute(&facts(kind, &properties), "id", name),
+                is_made_up_attribute(&declared(kind, &properties), "id", name),
                 expect,
                 "{kind} {json} {name}"
             );
@@ -940,7 +962,7 @@ mod tests {
 
     /// No word of a pattern is left over, and what the table names is there.
     #[test]
-    fn listed_attributes_have_values() {
+    fn listed_attributes_exist_and_have_values() {
         let properties = properties("{}");
         for (kind, name, _) in ATTRIBUTES.iter().filter(|(kind, ..)| !kind.ends_with('*')) {
             assert_eq!(
@@ -948,8 +970,8 @@ mod tests {
                 Some(true),
                 "{kind} {name}"
             );
-            let facts = facts(kind, &properties);
-            let value = attribute(&facts, &physical_id(&facts), name)
+            let declared = declared(kind, &properties);
+            let value = attribute(&declared, &physical_id(&declared), name)
                 .unwrap()
                 .to_json()
                 .to_string();

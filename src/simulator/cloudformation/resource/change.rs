@@ -3,22 +3,21 @@
 
 use std::iter::zip;
 
-use indexmap::IndexMap;
-
+use super::ResourceProperties;
 use crate::catalog::{ResourceType, resource_type};
 use crate::template::{Value, is_custom_resource};
 
 /// A property that isn't what it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct PropertyChange {
     /// At the top level of the properties: `Tags`.
     pub property: String,
-    pub replaces: Replaces,
+    pub requires_recreation: RequiresRecreation,
 }
 
 /// Whether a resource is replaced for a change, as change sets say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Replaces {
+pub enum RequiresRecreation {
     Never,
     Conditionally,
     Always,
@@ -26,28 +25,28 @@ pub enum Replaces {
 
 /// The properties that were changed or added, in the order of the new ones, then those that are
 /// gone. Types that the catalogue doesn't know are never replaced.
-pub fn changes(
+pub fn property_changes(
     kind: &str,
-    old: &IndexMap<String, Value>,
-    new: &IndexMap<String, Value>,
-) -> Vec<Change> {
+    old: &ResourceProperties,
+    new: &ResourceProperties,
+) -> Vec<PropertyChange> {
     let gone = old.keys().filter(|property| !new.contains_key(*property));
     let differing = new
         .keys()
         .chain(gone)
-        .filter(|property| !same(old.get(*property), new.get(*property)));
+        .filter(|property| !is_same_value(old.get(*property), new.get(*property)));
     let known = if is_custom_resource(kind) {
         None
     } else {
         resource_type(kind)
     };
     let change = |property: &String| {
-        let replaces = known
-            .as_ref()
-            .map_or(Replaces::Never, |known| replaces(known, property, old, new));
-        Change {
+        let requires_recreation = known.as_ref().map_or(RequiresRecreation::Never, |known| {
+            property_recreation(known, property, old, new)
+        });
+        PropertyChange {
             property: property.clone(),
-            replaces,
+            requires_recreation,
         }
     };
     differing.map(change).collect()
@@ -55,34 +54,34 @@ pub fn changes(
 
 /// Whether a change of what is at the path, and of nothing else, replaces a resource: `Endpoint`,
 /// `Port`. Numbers stand for items of lists.
-pub fn replaces_at(kind: &str, path: &[String]) -> Replaces {
+pub fn recreation_at(kind: &str, path: &[String]) -> RequiresRecreation {
     let Some(known) = resource_type(kind).filter(|_| !is_custom_resource(kind)) else {
-        return Replaces::Never;
+        return RequiresRecreation::Never;
     };
     let concerns = |declared: &&str| {
-        let same = |(one, other): (&str, &String)| one == "*" || one == other;
-        zip(declared.split('.'), path).all(same)
+        let is_same_value = |(one, other): (&str, &String)| one == "*" || one == other;
+        zip(declared.split('.'), path).all(is_same_value)
     };
     strictest(&known, concerns)
 }
 
 /// The strictest update behavior among the paths of the type that are `concerned`.
-fn strictest(known: &ResourceType, concerned: impl Fn(&&str) -> bool) -> Replaces {
+fn strictest(known: &ResourceType, concerned: impl Fn(&&str) -> bool) -> RequiresRecreation {
     if known.create_only.iter().any(&concerned) {
-        Replaces::Always
+        RequiresRecreation::Always
     } else if known.conditional_create_only.iter().any(&concerned) {
-        Replaces::Conditionally
+        RequiresRecreation::Conditionally
     } else {
-        Replaces::Never
+        RequiresRecreation::Never
     }
 }
 
-fn replaces(
+fn property_recreation(
     known: &ResourceType,
     property: &str,
-    old: &IndexMap<String, Value>,
-    new: &IndexMap<String, Value>,
-) -> Replaces {
+    old: &ResourceProperties,
+    new: &ResourceProperties,
+) -> RequiresRecreation {
     let concerns = |path: &&str| match path.strip_prefix(property) {
         Some("") => true,
         Some(rest) => rest
@@ -100,7 +99,7 @@ fn differs(path: &str, old: Option<&Value>, new: Option<&Value>) -> bool {
         .map_or((path, None), |(first, rest)| (first, Some(rest)));
     let deeper = |old: Option<&Value>, new: Option<&Value>| match rest {
         Some(rest) => differs(rest, old, new),
-        None => !same(old, new),
+        None => !is_same_value(old, new),
     };
     match (old, new) {
         (Some(Value::List(old)), Some(Value::List(new))) if first == "*" => {
@@ -115,23 +114,24 @@ fn differs(path: &str, old: Option<&Value>, new: Option<&Value>) -> bool {
         (Some(Value::Map(entries)), None) | (None, Some(Value::Map(entries))) if first != "*" => {
             deeper(entries.get(first), None)
         }
-        _ => !same(old, new),
+        _ => !is_same_value(old, new),
     }
 }
 
 /// Whether CloudFormation takes both for the same: `1` is `"1"`, and the order of a map's entries
 /// means nothing.
-pub fn same(old: Option<&Value>, new: Option<&Value>) -> bool {
+pub fn is_same_value(old: Option<&Value>, new: Option<&Value>) -> bool {
     match (old, new) {
         (None, None) => true,
         (Some(Value::List(old)), Some(Value::List(new))) => {
-            old.len() == new.len() && zip(old, new).all(|(old, new)| same(Some(old), Some(new)))
+            old.len() == new.len()
+                && zip(old, new).all(|(old, new)| is_same_value(Some(old), Some(new)))
         }
         (Some(Value::Map(old)), Some(Value::Map(new))) => {
             old.len() == new.len()
                 && old
                     .iter()
-                    .all(|(key, value)| same(Some(value), new.get(key)))
+                    .all(|(key, value)| is_same_value(Some(value), new.get(key)))
         }
         (Some(old), Some(new)) => {
             old == new
@@ -149,12 +149,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_are_those_that_matter() {
-        let check = |kind: &str, old: &str, new: &str, expect: &[(&str, Replaces)]| {
-            let found = changes(kind, &properties(old), &properties(new));
+    fn only_real_changes_are_reported() {
+        let check = |kind: &str, old: &str, new: &str, expect: &[(&str, RequiresRecreation)]| {
+            let found = property_changes(kind, &properties(old), &properties(new));
             let found: Vec<_> = found
                 .iter()
-                .map(|change| (change.property.as_str(), change.replaces))
+                .map(|change| (change.property.as_str(), change.requires_recreation))
                 .collect();
             assert_eq!(found, expect, "{kind} {old} {new}");
         };
@@ -169,14 +169,21 @@ mod tests {
             queue,
             r#"{"DelaySeconds":1}"#,
             r#"{"DelaySeconds":2}"#,
-            &[("DelaySeconds", Replaces::Never)],
+            &[("DelaySeconds", RequiresRecreation::Never)],
         );
-        let (named, never) = (("QueueName", Replaces::Always), Replaces::Never);
+        let (named, never) = (
+            ("QueueName", RequiresRecreation::Always),
+            RequiresRecreation::Never,
+        );
         check(
             queue,
             r#"{"QueueName":"a","Tags":[]}"#,
             r#"{"FifoQueue":true,"QueueName":"b"}"#,
-            &[("FifoQueue", Replaces::Always), named, ("Tags", never)],
+            &[
+                ("FifoQueue", RequiresRecreation::Always),
+                named,
+                ("Tags", never),
+            ],
         );
         check(queue, r#"{"QueueName":"a"}"#, "{}", &[named]);
         let tags = |pairs: &str| format!(r#"{{"Tags":[{pairs}]}}"#);
@@ -196,7 +203,7 @@ mod tests {
             "AWS::EC2::Instance",
             r#"{"InstanceType":"a"}"#,
             r#"{"InstanceType":"b"}"#,
-            &[("InstanceType", Replaces::Conditionally)],
+            &[("InstanceType", RequiresRecreation::Conditionally)],
         );
         check("Custom::Thing", r#"{"A":1}"#, r#"{"A":2}"#, &[("A", never)]);
         check(
@@ -208,25 +215,25 @@ mod tests {
     }
 
     #[test]
-    fn a_path_replaces_by_itself() {
-        let check = |kind: &str, path: &str, expect: Replaces| {
+    fn recreation_is_known_for_single_paths() {
+        let check = |kind: &str, path: &str, expect: RequiresRecreation| {
             let path: Vec<String> = path.split('/').map(str::to_owned).collect();
-            assert_eq!(replaces_at(kind, &path), expect, "{kind} {path:?}");
+            assert_eq!(recreation_at(kind, &path), expect, "{kind} {path:?}");
         };
-        check("AWS::SNS::Topic", "TopicName", Replaces::Always);
-        check("AWS::SNS::Topic", "Tags/0/Value", Replaces::Never);
+        check("AWS::SNS::Topic", "TopicName", RequiresRecreation::Always);
+        check("AWS::SNS::Topic", "Tags/0/Value", RequiresRecreation::Never);
         check(
             "AWS::EC2::Instance",
             "InstanceType",
-            Replaces::Conditionally,
+            RequiresRecreation::Conditionally,
         );
-        check("AWS::EC2::Subnet", "CidrBlock", Replaces::Always);
-        check("Custom::Thing", "A", Replaces::Never);
+        check("AWS::EC2::Subnet", "CidrBlock", RequiresRecreation::Always);
+        check("Custom::Thing", "A", RequiresRecreation::Never);
     }
 
     /// `DBProxy` Auth etc. have such paths; of a table's keys only some matter.
     #[test]
-    fn nested_properties_replace_by_themselves() {
+    fn nested_paths_are_compared_alone() {
         let check = |path: &str, old: &str, new: &str, expect: bool| {
             let (old, new) = (properties(old), properties(new));
             assert_eq!(differs(path, old.get("P"), new.get("P")), expect, "{path}");

@@ -1,21 +1,22 @@
 //! What is refused of a resource's properties when it is created, in the words of its failure:
 //! `crate::properties` finds it, and a request has its identifiers here.
 
-use super::Facts;
-use super::pattern::Source;
+use super::DeclaredResource;
+use super::pattern::SeededText;
 use crate::properties::{self, Refusal};
 
 /// What CloudFormation refuses of the properties. Of types that the catalogue doesn't know:
 /// nothing.
-pub fn refusal(facts: &Facts) -> Option<String> {
-    let refusal = properties::refusal(facts.kind, facts.properties)?;
+pub fn refusal(declared: &DeclaredResource) -> Option<String> {
+    let refusal = properties::refusal(declared.kind, declared.properties)?;
     let Refusal::ByHandler {
         message, service, ..
     } = refusal
     else {
-        return Some(refusal.message(facts.logical_id));
+        return Some(refusal.message(declared.logical_id));
     };
-    let mut source = Source::of(&format!("{} {}", facts.stack_name, facts.logical_id));
+    let mut source =
+        SeededText::from_seed(&format!("{} {}", declared.stack_name, declared.logical_id));
     let request = service.map(|service| {
         format!(
             " (Service: {service}, Status Code: 400, Request ID: {})",
@@ -36,18 +37,18 @@ mod tests {
 
     use indexmap::IndexMap;
 
-    use super::super::tests::{facts, properties};
-    use super::super::{attribute, physical_id};
+    use super::super::tests::{declared, properties};
+    use super::super::{ResourceProperties, attribute, physical_id};
     use super::*;
     use crate::template::{
         Given, Givens, Nested, Place, Template, Unknown, Value, World, corpus, evaluate,
     };
 
     #[test]
-    fn what_no_schema_allows_is_refused() {
+    fn schema_violations_are_refused() {
         let check = |kind: &str, json: &str, expect: &str| {
             let properties = properties(json);
-            let found = refusal(&facts(kind, &properties)).unwrap_or_default();
+            let found = refusal(&declared(kind, &properties)).unwrap_or_default();
             let start = "Properties validation failed for resource Thing with message:\n";
             assert_eq!(
                 found.strip_prefix(start).unwrap_or(&found),
@@ -111,10 +112,10 @@ mod tests {
     }
 
     #[test]
-    fn some_types_are_refused_in_other_words() {
+    fn service_checked_types_have_their_own_messages() {
         let check = |json: &str, expect: &str| {
             let properties = properties(json);
-            let found = refusal(&facts("AWS::SSM::Parameter", &properties)).unwrap_or_default();
+            let found = refusal(&declared("AWS::SSM::Parameter", &properties)).unwrap_or_default();
             assert_eq!(
                 found,
                 format!("Property validation failure: [{expect}]"),
@@ -137,10 +138,10 @@ mod tests {
     }
 
     #[test]
-    fn names_that_no_handler_takes_are_refused() {
+    fn names_that_handlers_reject_are_refused() {
         let check = |kind: &str, json: &str, expect: &str| {
             let properties = properties(json);
-            let found = refusal(&facts(kind, &properties)).unwrap_or_default();
+            let found = refusal(&declared(kind, &properties)).unwrap_or_default();
             let found = found
                 .strip_prefix("Resource handler returned message: \"")
                 .unwrap_or(&found);
@@ -190,10 +191,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cloudformation_takes_is_not_refused() {
+    fn accepted_values_are_not_refused() {
         let check = |kind: &str, json: &str| {
             let properties = properties(json);
-            assert_eq!(refusal(&facts(kind, &properties)), None, "{kind} {json}");
+            assert_eq!(refusal(&declared(kind, &properties)), None, "{kind} {json}");
         };
         let queue = "AWS::SQS::Queue";
         check(
@@ -209,13 +210,13 @@ mod tests {
         check("Acme::Web::Site", r#"{"Foo":1}"#);
         let mut unknown = properties(r#"{"Tags":1}"#);
         unknown.insert("Tags".to_owned(), Unknown::asked("export X").into());
-        assert_eq!(refusal(&facts(queue, &unknown)), None);
+        assert_eq!(refusal(&declared(queue, &unknown)), None);
     }
 
     /// Gives what this folder gives for the resources of one template.
-    struct Simulated(BTreeMap<String, (String, IndexMap<String, Value>, String)>);
+    struct SimulatedWorld(BTreeMap<String, (String, ResourceProperties, String)>);
 
-    impl World for Simulated {
+    impl World for SimulatedWorld {
         fn physical_id(&self, logical_id: &str) -> Result<Value, String> {
             Ok(self
                 .0
@@ -225,7 +226,7 @@ mod tests {
 
         fn attribute(&self, logical_id: &str, name: &str) -> Result<Value, String> {
             match self.0.get(logical_id) {
-                Some((kind, properties, id)) => attribute(&facts(kind, properties), id, name),
+                Some((kind, properties, id)) => attribute(&declared(kind, properties), id, name),
                 None => Ok(Value::text("x")),
             }
         }
@@ -241,7 +242,7 @@ mod tests {
     /// The resources of real projects pass, with IDs and attributes as they are simulated.
     #[test]
     #[ignore = "needs ../shared/corpus; run tests/run.sh"]
-    fn templates_of_the_corpus_are_not_refused() {
+    fn corpus_templates_are_accepted() {
         let corpus = corpus::corpus();
         let mut count = 0;
         for path in corpus::templates(&corpus) {
@@ -263,7 +264,7 @@ mod tests {
             let givens: Givens = wanted
                 .map(|parameter| (parameter.key.clone(), given(&parameter.key)))
                 .collect();
-            let mut world = Simulated(BTreeMap::new());
+            let mut world = SimulatedWorld(BTreeMap::new());
             for _ in 0..2 {
                 let stack = evaluate(&template, &place, &givens, &world);
                 if !stack.failures.is_empty() {
@@ -274,13 +275,13 @@ mod tests {
                         Some(Value::Map(entries)) => entries.clone(),
                         _ => IndexMap::new(),
                     };
-                    let id = physical_id(&facts(&resource.kind, &of_properties));
+                    let id = physical_id(&declared(&resource.kind, &of_properties));
                     assert!(
                         !id.is_empty() && !id.contains(['{', '}']),
                         "{} {id}",
                         resource.kind
                     );
-                    let refused = refusal(&facts(&resource.kind, &of_properties));
+                    let refused = refusal(&declared(&resource.kind, &of_properties));
                     assert_eq!(
                         refused,
                         None,

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::simulator::scenario::Phase;
+use crate::simulator::scenario::ResourcePhase;
 
 /// Seconds for creation, an update and deletion, by the start of a type's name; the longest start
 /// that fits counts.
@@ -130,7 +130,7 @@ const SECONDS: &[(&str, [u64; 3])] = &[
 ];
 
 /// How long AWS takes, nominally.
-pub fn takes(kind: &str, phase: Phase) -> Duration {
+pub fn nominal_duration(kind: &str, phase: ResourcePhase) -> Duration {
     // A type's own name is not the start of another's: `AWS::EC2::VPC` says nothing of
     // `AWS::EC2::VPCEndpoint`.
     let fits = |start: &str| {
@@ -142,9 +142,9 @@ pub fn takes(kind: &str, phase: Phase) -> Duration {
         .max_by_key(|(start, _)| start.len());
     let [create, update, delete] = row.map_or([5, 4, 3], |(_, seconds)| *seconds);
     Duration::from_secs(match phase {
-        Phase::Create => create,
-        Phase::Update | Phase::Rollback => update,
-        Phase::Delete => delete,
+        ResourcePhase::Create => create,
+        ResourcePhase::Update | ResourcePhase::Rollback => update,
+        ResourcePhase::Delete => delete,
     })
 }
 
@@ -153,22 +153,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_closest_figure_counts() {
-        let check = |kind: &str, phase: Phase, seconds: u64| {
+    fn the_longest_matching_prefix_wins() {
+        let check = |kind: &str, phase: ResourcePhase, seconds: u64| {
             assert_eq!(
-                takes(kind, phase),
+                nominal_duration(kind, phase),
                 Duration::from_secs(seconds),
                 "{kind} {phase:?}"
             );
         };
-        check("AWS::S3::Bucket", Phase::Create, 21);
-        check("AWS::S3::Bucket", Phase::Delete, 3);
-        check("AWS::EKS::Cluster", Phase::Update, 480);
-        check("AWS::EC2::VPCPeeringConnection", Phase::Create, 5);
-        check("AWS::IAM::Role", Phase::Create, 17);
-        check("AWS::IAM::InstanceProfile", Phase::Create, 115);
-        check("AWS::Quantum::Qubit", Phase::Create, 5);
-        check("Custom::Thing", Phase::Delete, 8);
-        check("Acme::Thing::That", Phase::Delete, 3);
+        check("AWS::S3::Bucket", ResourcePhase::Create, 21);
+        check("AWS::S3::Bucket", ResourcePhase::Delete, 3);
+        check("AWS::EKS::Cluster", ResourcePhase::Update, 480);
+        check("AWS::EC2::VPCPeeringConnection", ResourcePhase::Create, 5);
+        check("AWS::IAM::Role", ResourcePhase::Create, 17);
+        check("AWS::IAM::InstanceProfile", ResourcePhase::Create, 115);
+        check("AWS::Quantum::Qubit", ResourcePhase::Create, 5);
+        check("Custom::Thing", ResourcePhase::Delete, 8);
+        check("Acme::Thing::That", ResourcePhase::Delete, 3);
     }
 }

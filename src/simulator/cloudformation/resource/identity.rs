@@ -3,9 +3,9 @@
 //! Types that the tables don't list follow the catalogue's primary identifier, which is what `Ref`
 //! gives for most types.
 
-use super::identity_table::{IDS, NAMES, NEW_NAMES, NOT_ALONE};
-use super::pattern::{LOWER, Source, UPPER, Words, is_documented};
-use super::{Facts, arn};
+use super::identity_table::{GENERATED_NAMES, NAME_PROPERTIES, NON_UNIQUE_NAMES, PHYSICAL_IDS};
+use super::pattern::{LOWER, Placeholders, SeededText, UPPER, is_documented};
+use super::{DeclaredResource, arn};
 use crate::catalog::{ResourceType, resource_type};
 use crate::properties::is_true;
 use crate::template::{Value, is_custom_resource};
@@ -27,31 +27,31 @@ const LOWER_CASE: &[&str] = &[
 ];
 
 /// A new physical ID: what `Ref` gives. Text of its own each time, but for what the template names.
-pub fn physical_id(facts: &Facts) -> String {
-    identify(facts, Source::random())
+pub fn physical_id(declared: &DeclaredResource) -> String {
+    new_physical_id(declared, SeededText::random())
 }
 
-fn identify(facts: &Facts, mut source: Source) -> String {
-    if is_custom_resource(facts.kind) {
+fn new_physical_id(declared: &DeclaredResource, mut source: SeededText) -> String {
+    if is_custom_resource(declared.kind) {
         return format!(
             "{}_{}_{}",
-            facts.stack_name,
-            facts.logical_id,
+            declared.stack_name,
+            declared.logical_id,
             source.text(UPPER, 8)
         );
     }
-    let known = resource_type(facts.kind);
-    let name = name(facts, known.as_ref(), &mut source);
-    let mut words = Words {
-        facts,
+    let known = resource_type(declared.kind);
+    let name = name(declared, known.as_ref(), &mut source);
+    let mut placeholders = Placeholders {
+        declared,
         id: "",
         name: &name,
         addresses: source.clone(),
         source,
     };
-    let id = match IDS.iter().find(|(kind, _)| *kind == facts.kind) {
-        Some((_, pattern)) => Some(words.fill(pattern)),
-        None => known.map(|known| by_catalogue(&mut words, &known)),
+    let id = match PHYSICAL_IDS.iter().find(|(kind, _)| *kind == declared.kind) {
+        Some((_, pattern)) => Some(placeholders.expand(pattern)),
+        None => known.map(|known| from_primary_identifier(&mut placeholders, &known)),
     };
     // Of a property that isn't set, or isn't text, nothing can be made.
     id.filter(|id| !id.is_empty()).unwrap_or(name)
@@ -59,35 +59,38 @@ fn identify(facts: &Facts, mut source: Source) -> String {
 
 /// Whether what `Ref` gives is made up: a name that CloudFormation generates, or an ID of which AWS
 /// documents no form.
-pub fn has_made_up_id(facts: &Facts) -> bool {
-    if is_custom_resource(facts.kind) {
+pub fn has_made_up_id(declared: &DeclaredResource) -> bool {
+    if is_custom_resource(declared.kind) {
         return true;
     }
-    let known = resource_type(facts.kind);
-    match IDS.iter().find(|(kind, _)| *kind == facts.kind) {
-        Some((_, "{name}")) => given_text(facts, known.as_ref()).is_none(),
+    let known = resource_type(declared.kind);
+    match PHYSICAL_IDS.iter().find(|(kind, _)| *kind == declared.kind) {
+        Some((_, "{name}")) => declared_name_text(declared, known.as_ref()).is_none(),
         Some((_, pattern)) => !is_documented(pattern),
         None => match known
             .as_ref()
             .map(|known| known.primary_identifier.as_slice())
         {
             Some([identifier]) if identifier.ends_with("Arn") => false,
-            _ => given_text(facts, known.as_ref()).is_none(),
+            _ => declared_name_text(declared, known.as_ref()).is_none(),
         },
     }
 }
 
 /// The name that the template itself gives the resource, where no two may have it.
-pub fn given_name<'a>(facts: &Facts<'a>) -> Option<&'a str> {
-    let property = match NAMES.iter().find(|(kind, ..)| *kind == facts.kind) {
+pub fn declared_name<'a>(declared: &DeclaredResource<'a>) -> Option<&'a str> {
+    let property = match NAME_PROPERTIES
+        .iter()
+        .find(|(kind, ..)| *kind == declared.kind)
+    {
         Some((_, property, _)) => property,
         None => {
-            let known = resource_type(facts.kind)?;
+            let known = resource_type(declared.kind)?;
             identifying(&known)
                 .filter(|property| property.ends_with("Name") || property.ends_with("Identifier"))?
         }
     };
-    match facts.property(property)? {
+    match declared.property(property)? {
         Value::String(name) if !name.is_empty() => Some(name),
         _ => None,
     }
@@ -103,13 +106,13 @@ fn identifying(known: &ResourceType) -> Option<&'static str> {
 
 /// The property that names a resource, alone or not.
 fn name_property(kind: &str, known: Option<&ResourceType>) -> Option<&'static str> {
-    let named = NAMES
+    let named = NAME_PROPERTIES
         .iter()
         .find(|(found, ..)| *found == kind)
         .map(|(_, property, _)| *property);
     named
         .or_else(|| {
-            NOT_ALONE
+            NON_UNIQUE_NAMES
                 .iter()
                 .find(|(found, _)| *found == kind)
                 .map(|(_, property)| *property)
@@ -123,56 +126,62 @@ pub fn is_name(kind: &str, property: &str) -> bool {
 }
 
 /// The name that the template gives, alone or not.
-fn given_text(facts: &Facts, known: Option<&ResourceType>) -> Option<String> {
-    let property = name_property(facts.kind, known)?;
-    facts
+fn declared_name_text(declared: &DeclaredResource, known: Option<&ResourceType>) -> Option<String> {
+    let property = name_property(declared.kind, known)?;
+    declared
         .property(property)?
         .as_text()
         .filter(|name| !name.is_empty())
 }
 
 /// The name that the template gives, or a new one.
-fn name(facts: &Facts, known: Option<&ResourceType>, source: &mut Source) -> String {
-    let row = NAMES.iter().find(|(kind, ..)| *kind == facts.kind);
-    let limit = row.map_or(DEFAULT_LIMIT, |(.., limit)| *limit);
-    let pattern = NEW_NAMES
+fn name(
+    declared: &DeclaredResource,
+    known: Option<&ResourceType>,
+    source: &mut SeededText,
+) -> String {
+    let row = NAME_PROPERTIES
         .iter()
-        .find(|(kind, _)| *kind == facts.kind)
+        .find(|(kind, ..)| *kind == declared.kind);
+    let limit = row.map_or(DEFAULT_LIMIT, |(.., limit)| *limit);
+    let pattern = GENERATED_NAMES
+        .iter()
+        .find(|(kind, _)| *kind == declared.kind)
         .map(|(_, pattern)| *pattern);
-    let made = |pattern: &str, source: &Source| {
-        Words {
-            facts,
+    let made = |pattern: &str, source: &SeededText| {
+        Placeholders {
+            declared,
             id: "",
             name: "",
             addresses: source.clone(),
             source: source.clone(),
         }
-        .fill(pattern)
+        .expand(pattern)
     };
-    given_text(facts, known)
+    declared_name_text(declared, known)
         .or_else(|| pattern.map(|pattern| made(pattern, source)))
         .unwrap_or_else(|| {
             let is_fifo = ["FifoQueue", "FifoTopic"]
                 .iter()
-                .filter_map(|property| facts.property(property)?.as_text());
+                .filter_map(|property| declared.property(property)?.as_text());
             // The services want it at the end of the name, and CloudFormation's names have it.
             let ending = if is_fifo.into_iter().any(|text| is_true(&text)) {
                 ".fifo"
             } else {
                 ""
             };
-            new_name(facts, limit - ending.len(), source) + ending
+            new_name(declared, limit - ending.len(), source) + ending
         })
 }
 
 /// `stack-logical-RANDOM`, the stack's name and the logical ID cut where the service allows less.
-fn new_name(facts: &Facts, limit: usize, source: &mut Source) -> String {
+fn new_name(declared: &DeclaredResource, limit: usize, source: &mut SeededText) -> String {
     const RANDOM: usize = 12;
     let lower = LOWER_CASE
         .iter()
-        .any(|service| facts.kind.starts_with(service));
+        .any(|service| declared.kind.starts_with(service));
     let room = limit.saturating_sub(RANDOM + 2);
-    let (stack, logical) = (facts.stack_name, facts.logical_id);
+    let (stack, logical) = (declared.stack_name, declared.logical_id);
     let for_stack = stack
         .len()
         .min((room / 2).max(room.saturating_sub(logical.len())));
@@ -198,44 +207,51 @@ fn start(text: &str, length: usize) -> &str {
 }
 
 /// As the catalogue's primary identifier says.
-fn by_catalogue(words: &mut Words, known: &ResourceType) -> String {
+fn from_primary_identifier(placeholders: &mut Placeholders, known: &ResourceType) -> String {
     let parts: Vec<_> = known
         .primary_identifier
         .iter()
-        .map(|path| part(words, known, path))
+        .map(|path| part(placeholders, known, path))
         .collect();
     parts.join("|")
 }
 
-fn part(words: &mut Words, known: &ResourceType, path: &str) -> String {
-    if let Some(text) = words.facts.property(path).and_then(|value| value.as_text()) {
+fn part(placeholders: &mut Placeholders, known: &ResourceType, path: &str) -> String {
+    if let Some(text) = placeholders
+        .declared
+        .property(path)
+        .and_then(|value| value.as_text())
+    {
         return text;
     }
     let read_only = known.read_only.contains(&path);
     if read_only && path.to_ascii_lowercase().ends_with("arn") {
-        return arn::arn(words);
+        return arn::arn(placeholders);
     }
     match path {
-        "AccountId" | "RegistryId" => words.facts.account.to_owned(),
-        "AttachmentType" if words.facts.property("VpnGatewayId").is_some() => "VGW".to_owned(),
+        "AccountId" | "RegistryId" => placeholders.declared.account.to_owned(),
+        "AttachmentType" if placeholders.declared.property("VpnGatewayId").is_some() => {
+            "VGW".to_owned()
+        }
         "AttachmentType" => "IGW".to_owned(),
         // Older types call their name so as well.
         "Id" if known.primary_identifier.len() == 1 && !known.name.starts_with("AWS::EC2::") => {
-            words.name.to_owned()
+            placeholders.name.to_owned()
         }
-        _ if read_only && path.ends_with("Id") && known.name.starts_with("AWS::EC2::") => words
-            .fill(&format!(
+        _ if read_only && path.ends_with("Id") && known.name.starts_with("AWS::EC2::") => {
+            placeholders.expand(&format!(
                 "{}-{{hex17}}",
-                arn::kebab(words.facts.type_name())
-            )),
-        _ if read_only && path.ends_with("Id") => words.fill("{lower10}"),
-        _ => words.name.to_owned(),
+                arn::kebab(placeholders.declared.type_name())
+            ))
+        }
+        _ if read_only && path.ends_with("Id") => placeholders.expand("{lower10}"),
+        _ => placeholders.name.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{facts, properties};
+    use super::super::tests::{declared, properties};
     use super::*;
 
     /// `#` stands for a hexadecimal digit, `^` for a capital or a digit, `~` for a small letter or
@@ -254,10 +270,10 @@ mod tests {
     }
 
     #[test]
-    fn ids_look_as_those_of_aws() {
+    fn physical_ids_have_the_form_of_aws() {
         let check = |kind: &str, json: &str, form: &str| {
             let properties = properties(json);
-            let id = physical_id(&facts(kind, &properties));
+            let id = physical_id(&declared(kind, &properties));
             assert!(looks_like(&id, form), "{kind} {id} {form}");
         };
         check("AWS::EC2::VPC", "{}", "vpc-#################");
@@ -357,19 +373,19 @@ mod tests {
     }
 
     #[test]
-    fn names_keep_to_the_services_limits() {
+    fn generated_names_respect_length_limits() {
         let properties = properties("{}");
         let check = |kind: &str, stack_name: &str, logical_id: &str, expect: &str| {
-            let facts = Facts {
+            let declared = DeclaredResource {
                 stack_name,
                 logical_id,
-                ..facts(kind, &properties)
+                ..declared(kind, &properties)
             };
-            let limit = NAMES
+            let limit = NAME_PROPERTIES
                 .iter()
                 .find(|(name, ..)| *name == kind)
                 .map_or(DEFAULT_LIMIT, |(.., limit)| *limit);
-            let name = new_name(&facts, limit, &mut Source::random());
+            let name = new_name(&declared, limit, &mut SeededText::random());
             let (start, random) = name.rsplit_once('-').unwrap();
             assert_eq!((start, random.len()), (expect, 12), "{kind}");
             assert!(name.len() <= limit);
@@ -399,10 +415,14 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_given_are_known() {
+    fn declared_names_are_found() {
         let check = |kind: &str, json: &str, expect: Option<&str>| {
             let properties = properties(json);
-            assert_eq!(given_name(&facts(kind, &properties)), expect, "{kind}");
+            assert_eq!(
+                declared_name(&declared(kind, &properties)),
+                expect,
+                "{kind}"
+            );
         };
         check("AWS::S3::Bucket", r#"{"BucketName":"b"}"#, Some("b"));
         check("AWS::S3::Bucket", "{}", None);
@@ -424,21 +444,21 @@ mod tests {
     /// No word of a pattern is left over, of listed types or of others, and what the tables name is
     /// there.
     #[test]
-    fn every_type_has_an_id() {
+    fn every_listed_type_gets_a_physical_id() {
         let properties = properties("{}");
-        for kind in NAMES
+        for kind in NAME_PROPERTIES
             .iter()
             .map(|(kind, ..)| kind)
-            .chain(IDS.iter().map(|(kind, _)| kind))
+            .chain(PHYSICAL_IDS.iter().map(|(kind, _)| kind))
         {
             assert!(resource_type(kind).is_some(), "{kind}");
-            let id = physical_id(&facts(kind, &properties));
+            let id = physical_id(&declared(kind, &properties));
             assert!(!id.contains(['{', '}']), "{kind} {id}");
         }
-        for (kind, property) in NAMES
+        for (kind, property) in NAME_PROPERTIES
             .iter()
             .map(|(kind, name, _)| (kind, name))
-            .chain(NOT_ALONE.iter().map(|(a, b)| (a, b)))
+            .chain(NON_UNIQUE_NAMES.iter().map(|(a, b)| (a, b)))
         {
             assert!(
                 resource_type(kind).is_some_and(|known| known.shape(property).is_some()),

@@ -6,7 +6,7 @@
 
 /// The property that holds a type's name, and how long the name may be. Types whose name is their
 /// primary identifier are here only for their limit.
-pub(super) const NAMES: &[(&str, &str, usize)] = &[
+pub(super) const NAME_PROPERTIES: &[(&str, &str, usize)] = &[
     (
         "AWS::AutoScaling::AutoScalingGroup",
         "AutoScalingGroupName",
@@ -74,7 +74,7 @@ pub(super) const NAMES: &[(&str, &str, usize)] = &[
 
 /// Names of types that put them into an ID but let them be had twice, within another resource or
 /// under another ID.
-pub(super) const NOT_ALONE: &[(&str, &str)] = &[
+pub(super) const NON_UNIQUE_NAMES: &[(&str, &str)] = &[
     ("AWS::ApiGateway::Model", "Name"),
     ("AWS::ApplicationAutoScaling::ScalingPolicy", "PolicyName"),
     ("AWS::AutoScaling::LifecycleHook", "LifecycleHookName"),
@@ -107,10 +107,11 @@ pub(super) const NOT_ALONE: &[(&str, &str)] = &[
 ];
 
 /// New names that aren't made of the stack's name and the logical ID.
-pub(super) const NEW_NAMES: &[(&str, &str)] = &[("AWS::SSM::Parameter", "CFN-{logical}-{mixed12}")];
+pub(super) const GENERATED_NAMES: &[(&str, &str)] =
+    &[("AWS::SSM::Parameter", "CFN-{logical}-{mixed12}")];
 
 /// Physical IDs; see `pattern`. `{name}` is the name that the template gives, or a new one.
-pub(super) const IDS: &[(&str, &str)] = &[
+pub(super) const PHYSICAL_IDS: &[(&str, &str)] = &[
     ("AWS::AmazonMQ::Broker", "b-{uuid}"),
     ("AWS::AmazonMQ::Configuration", "c-{uuid}"),
     ("AWS::ApiGateway::Authorizer", "{lower6}"),

@@ -30,15 +30,20 @@ use crate::template::Value;
 
 pub use crate::properties::is_checked_by_service;
 pub use attribute::{attribute, has_attribute, is_made_up_attribute};
-pub use change::{Change, Replaces, changes, replaces_at, same};
+pub use change::{
+    PropertyChange, RequiresRecreation, is_same_value, property_changes, recreation_at,
+};
 pub use check::refusal;
-pub use duration::takes;
-pub use identity::{given_name, has_made_up_id, physical_id};
+pub use duration::nominal_duration;
+pub use identity::{declared_name, has_made_up_id, physical_id};
 pub use timeout::timeout;
+
+/// The evaluated properties of a resource, by their names.
+pub type ResourceProperties = IndexMap<String, Value>;
 
 /// A resource as far as its template and its stack tell.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct DeclaredResource<'a> {
     pub account: &'a str,
     pub region: &'a str,
     pub stack_name: &'a str,
@@ -46,10 +51,10 @@ pub struct Facts<'a> {
     /// `AWS::SNS::Topic`
     pub kind: &'a str,
     /// Evaluated.
-    pub properties: &'a IndexMap<String, Value>,
+    pub properties: &'a ResourceProperties,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> DeclaredResource<'a> {
     /// The property at a path whose parts dots join.
     fn property(&self, path: &str) -> Option<&'a Value> {
         let (first, rest) = path
@@ -72,29 +77,29 @@ impl<'a> Facts<'a> {
 
 /// The properties to create a resource with where some aren't known: without its name, which it
 /// then gets anew, and with something in the place of the others.
-pub fn filled_properties(
+pub fn properties_with_placeholders(
     kind: &str,
-    properties: &IndexMap<String, Value>,
-) -> IndexMap<String, Value> {
+    properties: &ResourceProperties,
+) -> ResourceProperties {
     let is_unknown_name = |name: &str, value: &Value| {
         matches!(value, Value::Unknown(_)) && identity::is_name(kind, name)
     };
     let kept = properties
         .iter()
         .filter(|(name, value)| !is_unknown_name(name, value));
-    kept.map(|(name, value)| (name.clone(), filled(value.clone())))
+    kept.map(|(name, value)| (name.clone(), with_placeholders(value.clone())))
         .collect()
 }
 
 /// A value with something in the place of what isn't known in it.
-pub fn filled(value: Value) -> Value {
+pub fn with_placeholders(value: Value) -> Value {
     match value {
         Value::Unknown(_) => Value::text("simulated"),
-        Value::List(items) => Value::List(items.into_iter().map(filled).collect()),
+        Value::List(items) => Value::List(items.into_iter().map(with_placeholders).collect()),
         Value::Map(entries) => Value::Map(
             entries
                 .into_iter()
-                .map(|(key, value)| (key, filled(value)))
+                .map(|(key, value)| (key, with_placeholders(value)))
                 .collect(),
         ),
         known => known,
@@ -149,7 +154,7 @@ mod tests {
     use super::*;
 
     /// Properties as JSON gives them.
-    pub(super) fn properties(json: &str) -> IndexMap<String, Value> {
+    pub(super) fn properties(json: &str) -> ResourceProperties {
         match value(&serde_json::from_str(json).unwrap()) {
             Value::Map(entries) => entries,
             other => panic!("{other:?}"),
@@ -172,9 +177,12 @@ mod tests {
         }
     }
 
-    pub(super) fn facts<'a>(kind: &'a str, properties: &'a IndexMap<String, Value>) -> Facts<'a> {
+    pub(super) fn declared<'a>(
+        kind: &'a str,
+        properties: &'a ResourceProperties,
+    ) -> DeclaredResource<'a> {
         let (account, region) = ("123456789012", "eu-west-1");
-        Facts {
+        DeclaredResource {
             account,
             region,
             stack_name: "tcat-web-a1b2",
@@ -185,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn iam_must_be_acknowledged() {
+    fn iam_resources_require_capabilities() {
         let check = |kind: &str, set: &str, expect: Option<Capability>| {
             assert_eq!(capability(kind, |name| name == set), expect, "{kind} {set}");
         };
@@ -209,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn some_names_are_taken_everywhere_at_once() {
+    fn some_names_are_global() {
         let check = |kind: &str, expect: bool| assert_eq!(is_global(kind), expect, "{kind}");
         check("AWS::IAM::Role", true);
         check("AWS::S3::Bucket", true);

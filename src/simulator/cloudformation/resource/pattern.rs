@@ -11,17 +11,17 @@
 
 use uuid::{Builder, Uuid};
 
-use super::{Facts, arn};
+use super::{DeclaredResource, arn};
 use crate::catalog::{self, s3_url};
 
 /// Where made-up text comes from: the same text for the same seed.
 #[derive(Clone, Debug)]
-pub(super) struct Source {
+pub(super) struct SeededText {
     seed: Uuid,
     drawn: u64,
 }
 
-impl Source {
+impl SeededText {
     pub(super) fn random() -> Self {
         Self {
             seed: Uuid::new_v4(),
@@ -29,7 +29,7 @@ impl Source {
         }
     }
 
-    pub(super) fn of(text: &str) -> Self {
+    pub(super) fn from_seed(text: &str) -> Self {
         Self {
             seed: Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()),
             drawn: 0,
@@ -56,7 +56,7 @@ impl Source {
     }
 
     /// The end of an IP address.
-    fn byte(&mut self) -> String {
+    fn address_byte(&mut self) -> String {
         (self.draw()[0] % 254 + 1).to_string()
     }
 }
@@ -65,19 +65,19 @@ pub(super) const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 pub(super) const LOWER: &str = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 /// What the words of a pattern stand for.
-pub(super) struct Words<'a> {
-    pub facts: &'a Facts<'a>,
+pub(super) struct Placeholders<'a> {
+    pub declared: &'a DeclaredResource<'a>,
     /// The physical ID; empty while there is none.
     pub id: &'a str,
     /// The name in it.
     pub name: &'a str,
-    pub source: Source,
+    pub source: SeededText,
     /// Of addresses, so that all attributes which contain one have the same.
-    pub addresses: Source,
+    pub addresses: SeededText,
 }
 
-impl Words<'_> {
-    pub(super) fn fill(&mut self, pattern: &str) -> String {
+impl Placeholders<'_> {
+    pub(super) fn expand(&mut self, pattern: &str) -> String {
         let mut text = String::with_capacity(pattern.len() + 32);
         let mut rest = pattern;
         while let Some((before, (word, after))) = rest
@@ -85,17 +85,17 @@ impl Words<'_> {
             .and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
         {
             text.push_str(before);
-            text.push_str(&self.word(word));
+            text.push_str(&self.value(word));
             rest = after;
         }
         text.push_str(rest);
         text
     }
 
-    fn word(&mut self, word: &str) -> String {
+    fn value(&mut self, word: &str) -> String {
         if let Some(path) = word.strip_prefix('=') {
             return self
-                .facts
+                .declared
                 .property(path)
                 .and_then(|value| value.as_text())
                 .unwrap_or_default();
@@ -103,32 +103,35 @@ impl Words<'_> {
         if word.starts_with(|letter: char| letter.is_ascii_uppercase()) && !word.starts_with("HEX")
         {
             let (path, default) = word.split_once('|').unwrap_or((word, ""));
-            let value = self.facts.property(path).and_then(|value| value.as_text());
+            let value = self
+                .declared
+                .property(path)
+                .and_then(|value| value.as_text());
             return value.map_or_else(|| default.to_owned(), |text| last_of_arn(&text).to_owned());
         }
-        let partition = catalog::partition_of(self.facts.region);
+        let partition = catalog::partition_of(self.declared.region);
         match word {
             "partition" => partition.name.to_owned(),
             "suffix" => partition.dns_suffix.to_owned(),
-            "region" => self.facts.region.to_owned(),
-            "account" => self.facts.account.to_owned(),
-            "stack" => self.facts.stack_name.to_owned(),
-            "logical" => self.facts.logical_id.to_owned(),
+            "region" => self.declared.region.to_owned(),
+            "account" => self.declared.account.to_owned(),
+            "stack" => self.declared.stack_name.to_owned(),
+            "logical" => self.declared.logical_id.to_owned(),
             "id" => self.id.to_owned(),
             "name" => self.name.to_owned(),
             "arn" => arn::arn(self),
             "uuid" => self.source.uuid(),
-            "byte" => self.addresses.byte(),
+            "byte" => self.addresses.address_byte(),
             "bus" => self.bus(),
             "handle" => self.handle(),
-            _ => self.made(word),
+            _ => self.random_text(word),
         }
     }
 
     /// `orders|`, of a rule on another event bus than the default one.
     fn bus(&self) -> String {
         let name = self
-            .facts
+            .declared
             .property("EventBusName")
             .and_then(|value| value.as_text())
             .unwrap_or_default();
@@ -142,7 +145,7 @@ impl Words<'_> {
     /// like it where there is no such handle.
     fn handle(&mut self) -> String {
         let url = self
-            .facts
+            .declared
             .property("Handle")
             .and_then(|value| value.as_text())
             .unwrap_or_default();
@@ -155,7 +158,7 @@ impl Words<'_> {
             .unwrap_or_default();
         match s3_url::decoded(path) {
             arn if arn.starts_with("arn:") => arn,
-            _ => self.fill(
+            _ => self.expand(
                 "arn:{partition}:cloudformation:{region}:{account}:stack/{stack}/{uuid}/{logical}",
             ),
         }
@@ -163,15 +166,15 @@ impl Words<'_> {
 
     /// Of a word with a number; an unknown one stays as it is, which the tests of the tables rule
     /// out.
-    fn made(&mut self, word: &str) -> String {
+    fn random_text(&mut self, word: &str) -> String {
         let (kind, length) = word.split_at(
             word.find(|letter: char| letter.is_ascii_digit())
                 .unwrap_or(word.len()),
         );
         let length = length.parse().unwrap_or(0);
         let alphabet = match kind {
-            "stack" => return self.facts.stack_name.chars().take(length).collect(),
-            "logical" => return self.facts.logical_id.chars().take(length).collect(),
+            "stack" => return self.declared.stack_name.chars().take(length).collect(),
+            "logical" => return self.declared.logical_id.chars().take(length).collect(),
             "hex" => "0123456789abcdef",
             "HEX" => "0123456789ABCDEF",
             "upper" => UPPER,
@@ -187,18 +190,19 @@ impl Words<'_> {
 /// Whether AWS documents the form of what a pattern gives. Of text that is random in another form,
 /// and of addresses and hosts, nothing is promised, so nothing may hang on what stands in for it.
 pub(super) fn is_documented(pattern: &str) -> bool {
-    const INVENTED: [&str; 8] = [
+    const UNDOCUMENTED: [&str; 8] = [
         "lower", "upper", "mixed", "digits", "HEX", "number", "hosted", "byte",
     ];
-    let words = pattern
+    let placeholders = pattern
         .split('{')
         .skip(1)
         .map(|word| word.split('}').next().unwrap_or_default());
-    let kinds = words.map(|word| word.trim_end_matches(|letter: char| letter.is_ascii_digit()));
+    let kinds =
+        placeholders.map(|word| word.trim_end_matches(|letter: char| letter.is_ascii_digit()));
     // Of an empty word there is nothing but what signals bring.
     kinds
         .into_iter()
-        .all(|kind| !kind.is_empty() && !INVENTED.contains(&kind))
+        .all(|kind| !kind.is_empty() && !UNDOCUMENTED.contains(&kind))
 }
 
 /// The last part of an ARN or of a URL, other text as it is: an ID's name.
@@ -212,25 +216,25 @@ pub(super) fn last_of_arn(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{facts, properties};
+    use super::super::tests::{declared, properties};
     use super::*;
 
     #[test]
-    fn words_are_filled_in() {
+    fn patterns_are_expanded() {
         let properties = properties(
             r#"{"Cluster":"arn:aws:ecs:eu-west-1:1:cluster/c1","Size":3,"A":{"B":"x"}}"#,
         );
-        let facts = facts("AWS::SNS::Topic", &properties);
+        let declared = declared("AWS::SNS::Topic", &properties);
         let check = |pattern: &str, expect: &str| {
-            let source = Source::of("a");
-            let mut words = Words {
-                facts: &facts,
+            let source = SeededText::from_seed("a");
+            let mut placeholders = Placeholders {
+                declared: &declared,
                 id: "i",
                 name: "n",
                 addresses: source.clone(),
                 source,
             };
-            assert_eq!(words.fill(pattern), expect, "{pattern}");
+            assert_eq!(placeholders.expand(pattern), expect, "{pattern}");
         };
         check(
             "{partition} {suffix} {region} {account}",
@@ -244,16 +248,16 @@ mod tests {
     }
 
     #[test]
-    fn made_up_text_follows_its_seed() {
-        let mut source = Source::of("vpc-1 A");
+    fn generated_text_depends_on_its_seed() {
+        let mut source = SeededText::from_seed("vpc-1 A");
         let first = source.text(UPPER, 12);
         assert_eq!(first.len(), 12);
         assert_ne!(first, source.text(UPPER, 12));
-        assert_eq!(Source::of("vpc-1 A").text(UPPER, 12), first);
-        assert_ne!(Source::of("vpc-1 B").text(UPPER, 12), first);
+        assert_eq!(SeededText::from_seed("vpc-1 A").text(UPPER, 12), first);
+        assert_ne!(SeededText::from_seed("vpc-1 B").text(UPPER, 12), first);
         assert_ne!(
-            Source::random().text(UPPER, 12),
-            Source::random().text(UPPER, 12)
+            SeededText::random().text(UPPER, 12),
+            SeededText::random().text(UPPER, 12)
         );
         assert_eq!(source.uuid().len(), 36);
     }

@@ -4,46 +4,50 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Facts, takes};
-use crate::simulator::scenario::Phase;
+use super::{DeclaredResource, nominal_duration};
+use crate::simulator::scenario::ResourcePhase;
 use crate::template::{Value, is_custom_resource};
 use crate::yaml::Node;
 
 /// A custom resource has an hour to respond, unless its template says otherwise.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudformation-customresource.html>
-const RESPONDS_WITHIN: u64 = 3600;
+const CUSTOM_RESOURCE_TIMEOUT: u64 = 3600;
 /// A wait condition gets its signals within so many seconds at most.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-waitcondition.html>
-const SIGNALLED_WITHIN: u64 = 43_200;
+const MAX_WAIT_CONDITION_TIMEOUT: u64 = 43_200;
 /// `Timeout` of a creation policy without one.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-creationpolicy.html>
-const POLICY_MET_WITHIN: u64 = 300;
+const DEFAULT_CREATION_POLICY_TIMEOUT: u64 = 300;
 /// A service that never gets a resource ready gives up after so many times the usual.
-const TIMES_THE_USUAL: u32 = 10;
+const STABILIZATION_TIMEOUT_FACTOR: u32 = 10;
 
 /// When the resource fails, as AWS's time, and with which reason. `policy` is its creation policy
 /// as it is written.
-pub fn timeout(facts: &Facts, policy: Option<&Node>, phase: Phase) -> (Duration, String) {
+pub fn timeout(
+    declared: &DeclaredResource,
+    policy: Option<&Node>,
+    phase: ResourcePhase,
+) -> (Duration, String) {
     let number = |name: &str| {
-        facts
+        declared
             .property(name)
             .and_then(Value::as_text)?
             .parse::<u64>()
             .ok()
     };
-    if facts.kind == "AWS::CloudFormation::WaitCondition" {
+    if declared.kind == "AWS::CloudFormation::WaitCondition" {
         let seconds = number("Timeout")
-            .unwrap_or(SIGNALLED_WITHIN)
-            .min(SIGNALLED_WITHIN);
+            .unwrap_or(MAX_WAIT_CONDITION_TIMEOUT)
+            .min(MAX_WAIT_CONDITION_TIMEOUT);
         let count = number("Count").unwrap_or(1);
         let reason =
             format!("WaitCondition timed out. Received 0 conditions when expecting {count}");
         return (Duration::from_secs(seconds), reason);
     }
-    if is_custom_resource(facts.kind) {
+    if is_custom_resource(declared.kind) {
         let seconds = number("ServiceTimeout")
-            .unwrap_or(RESPONDS_WITHIN)
-            .min(RESPONDS_WITHIN);
+            .unwrap_or(CUSTOM_RESOURCE_TIMEOUT)
+            .min(CUSTOM_RESOURCE_TIMEOUT);
         let reason = format!(
             "CloudFormation did not receive a response from your Custom Resource. Please check \
              your logs for requestId \
@@ -56,7 +60,7 @@ pub fn timeout(facts: &Facts, policy: Option<&Node>, phase: Phase) -> (Duration,
     }
     match policy
         .and_then(|policy| policy.get("ResourceSignal"))
-        .filter(|_| phase == Phase::Create)
+        .filter(|_| phase == ResourcePhase::Create)
     {
         Some(signal) => {
             let count = signal.get("Count").map_or("1", |count| &*count.text);
@@ -67,7 +71,7 @@ pub fn timeout(facts: &Facts, policy: Option<&Node>, phase: Phase) -> (Duration,
                 "Failed to receive {count} resource signal(s) within the specified duration"
             );
             (
-                Duration::from_secs(within.unwrap_or(POLICY_MET_WITHIN)),
+                Duration::from_secs(within.unwrap_or(DEFAULT_CREATION_POLICY_TIMEOUT)),
                 reason,
             )
         }
@@ -78,7 +82,10 @@ pub fn timeout(facts: &Facts, policy: Option<&Node>, phase: Phase) -> (Duration,
                  NotStabilized)",
                 Uuid::new_v4()
             );
-            (takes(facts.kind, phase) * TIMES_THE_USUAL, reason)
+            (
+                nominal_duration(declared.kind, phase) * STABILIZATION_TIMEOUT_FACTOR,
+                reason,
+            )
         }
     }
 }
@@ -101,16 +108,19 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
-    use super::super::tests::{facts, properties};
+    use super::super::tests::{declared, properties};
     use super::*;
 
     #[test]
-    fn resources_time_out_in_cloudformations_words() {
+    fn timeouts_have_the_reasons_of_cloudformation() {
         let check = |kind: &str, json: &str, policy: &str, within: u64, starts: &str| {
             let properties = properties(json);
             let policy = crate::yaml::parse(&Arc::from(Path::new("t")), policy).root;
-            let (after, reason) =
-                timeout(&facts(kind, &properties), policy.as_ref(), Phase::Create);
+            let (after, reason) = timeout(
+                &declared(kind, &properties),
+                policy.as_ref(),
+                ResourcePhase::Create,
+            );
             assert_eq!(after, Duration::from_secs(within), "{kind}");
             assert!(reason.starts_with(starts), "{reason}");
         };
@@ -148,13 +158,13 @@ mod tests {
             "AWS::SQS::Queue",
             "{}",
             "",
-            takes("AWS::SQS::Queue", Phase::Create).as_secs() * 10,
+            nominal_duration("AWS::SQS::Queue", ResourcePhase::Create).as_secs() * 10,
             unready,
         );
     }
 
     #[test]
-    fn times_are_read_as_iso_8601_writes_them() {
+    fn iso_8601_durations_are_parsed() {
         let check = |text: &str, expect: Option<u64>| assert_eq!(seconds(text), expect, "{text}");
         check("PT15M", Some(900));
         check("PT1H", Some(3600));

@@ -8,45 +8,45 @@ use super::{ServiceError, invalid};
 use crate::catalog::s3_url::{self, Target};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::simulator::Cloud;
-use crate::simulator::s3::{self, Missing};
+use crate::simulator::s3::{self, ObjectNotFound};
 use crate::template::Template;
 use crate::yaml::{self, NotWellFormed};
 
 /// A template's text, and what it says.
-pub struct Source {
+pub struct ParsedTemplate {
     pub text: Arc<str>,
     pub template: Template,
 }
 
 /// Those in use, by their texts.
 #[derive(Default)]
-pub struct Sources(HashMap<Arc<str>, Weak<Source>>);
+pub struct TemplateCache(HashMap<Arc<str>, Weak<ParsedTemplate>>);
 
 /// Bytes of a template in the request, and of one in S3.
 const MAX_BODY: usize = 51_200;
 const MAX_OBJECT: usize = 1_048_576;
 
 /// With so many texts, those that nobody uses any more are thrown out.
-const MANY: usize = 256;
+const MAX_CACHED: usize = 256;
 
-impl Sources {
+impl TemplateCache {
     /// # Errors
     /// `Template format error: …`, with the place of the first mistake.
-    pub fn read(&mut self, text: &str) -> Result<Arc<Source>, ServiceError> {
+    pub fn read(&mut self, text: &str) -> Result<Arc<ParsedTemplate>, ServiceError> {
         if let Some(known) = self.0.get(text).and_then(Weak::upgrade) {
             return Ok(known);
         }
         let (template, diagnostics) =
             Template::parse(&Arc::from(Path::new("template")), String::new(), text);
         let Some(template) = template else {
-            return Err(unreadable(text, &diagnostics));
+            return Err(parse_error(text, &diagnostics));
         };
         let text: Arc<str> = Arc::from(text);
-        let source = Arc::new(Source {
+        let source = Arc::new(ParsedTemplate {
             text: text.clone(),
             template,
         });
-        if self.0.len() >= MANY {
+        if self.0.len() >= MAX_CACHED {
             self.0.retain(|_, source| source.strong_count() > 0);
         }
         self.0.insert(text, Arc::downgrade(&source));
@@ -56,7 +56,7 @@ impl Sources {
 
 /// What CloudFormation says of a text that is no template: the place alone for what isn't
 /// well-formed, and otherwise the first thing that is wrong.
-fn unreadable(text: &str, diagnostics: &[Diagnostic]) -> ServiceError {
+fn parse_error(text: &str, diagnostics: &[Diagnostic]) -> ServiceError {
     if let Some(NotWellFormed { format, at }) = yaml::not_well_formed(text) {
         let (line, column) = (at.line, at.column);
         return invalid(format!(
@@ -75,7 +75,7 @@ fn unreadable(text: &str, diagnostics: &[Diagnostic]) -> ServiceError {
 ///
 /// # Errors
 /// It is empty, or too long.
-pub fn of_body(body: &str) -> Result<String, ServiceError> {
+pub fn from_body(body: &str) -> Result<String, ServiceError> {
     let constraint = |what: &str| {
         format!(
             "1 validation error detected: Value '{body}' at 'templateBody' failed to satisfy \
@@ -97,20 +97,20 @@ pub fn of_body(body: &str) -> Result<String, ServiceError> {
 ///
 /// # Errors
 /// It is no such URL, there is no such object, or it is too long.
-pub fn of_url(cloud: &Cloud, url: &str) -> Result<String, ServiceError> {
+pub fn from_url(cloud: &Cloud, url: &str) -> Result<String, ServiceError> {
     let s3_error = |message: &str| {
         invalid(format!(
             "S3 error: {message}\nFor more information check \
              http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
         ))
     };
-    let (bucket, key) = object_of(url)?;
+    let (bucket, key) = bucket_and_key(url)?;
     let object = cloud
         .s3
         .object(&bucket, &key)
         .map_err(|missing| match missing {
-            Missing::Bucket => s3_error("The specified bucket does not exist"),
-            Missing::Key => s3_error("The specified key does not exist."),
+            ObjectNotFound::Bucket => s3_error("The specified bucket does not exist"),
+            ObjectNotFound::Key => s3_error("The specified key does not exist."),
         })?;
     if object.len() > MAX_OBJECT {
         return Err(invalid(format!(
@@ -125,21 +125,21 @@ pub fn of_url(cloud: &Cloud, url: &str) -> Result<String, ServiceError> {
 /// where it may be somebody else's; so the simulator says itself what it lacks.
 ///
 /// # Errors
-/// As for [`of_url`], and the bucket isn't here.
-pub fn of_nested(cloud: &Cloud, url: &str) -> Result<String, ServiceError> {
-    let (bucket, key) = object_of(url)?;
-    if let Err(Missing::Bucket) = cloud.s3.object(&bucket, &key) {
+/// As for [`from_url`], and the bucket isn't here.
+pub fn from_nested_url(cloud: &Cloud, url: &str) -> Result<String, ServiceError> {
+    let (bucket, key) = bucket_and_key(url)?;
+    if let Err(ObjectNotFound::Bucket) = cloud.s3.object(&bucket, &key) {
         return Err(invalid(format!(
             "the simulator has no bucket `{bucket}`, so what this nested stack creates isn't \
              known; put its object {key} \
              there with --seed"
         )));
     }
-    of_url(cloud, url)
+    from_url(cloud, url)
 }
 
 /// Bucket and key.
-fn object_of(url: &str) -> Result<(String, String), ServiceError> {
+fn bucket_and_key(url: &str) -> Result<(String, String), ServiceError> {
     match s3_url::target(url) {
         Target::Object { bucket, key, .. } => Ok((bucket, key)),
         Target::Refused(message) => Err(invalid(message)),

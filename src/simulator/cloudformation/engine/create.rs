@@ -6,11 +6,11 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use super::super::resource::{self, Facts, Replaces};
+use super::super::resource::{self, DeclaredResource, RequiresRecreation, ResourceProperties};
 use super::super::revision;
-use super::super::stack::{Reason, Resource, STACK, StackNumber};
+use super::super::stack::{ResourceRecord, STACK, StackNumber, StatusReason};
 use super::super::stack_policy::UpdateAction;
-use super::{Deed, Engine, Phase, Step, TaskState, effect};
+use super::{Engine, OperationPhase, ResourcePhase, ScheduledAction, TaskState, service_resources};
 use crate::status::{ResourceStatus, StackStatus};
 use crate::template;
 
@@ -19,43 +19,48 @@ const REFUSED_AFTER: Duration = Duration::from_secs(1);
 
 const CREATION_CANCELLED: &str = "Resource creation cancelled";
 const UPDATE_CANCELLED: &str = "Resource update cancelled";
-const INITIATED: &str = "Resource creation Initiated";
-const REPLACES: &str =
+const CREATION_INITIATED: &str = "Resource creation Initiated";
+const REQUIRES_REPLACEMENT: &str =
     "Requested update requires the creation of a new physical resource; hence creating one.";
 
 /// What an update does with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum UpdateBehavior {
     Create,
-    Replace,
+    Replacement,
     Update,
     /// Nothing that its service would notice.
-    Leave,
+    NoChange,
 }
 
 impl Engine<'_> {
-    pub(super) fn begin_make(&mut self, number: StackNumber, task: usize, at: Timestamp) {
+    pub(super) fn begin_create_or_update(
+        &mut self,
+        number: StackNumber,
+        task: usize,
+        at: Timestamp,
+    ) {
         let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else {
             return;
         };
-        let evaluated = revision::certain(self.cloud, self.state, number, |evaluator| {
+        let evaluated = revision::evaluate_leniently(self.cloud, self.state, number, |evaluator| {
             evaluator.one_resource(&id)
         });
         match evaluated {
-            Some(Ok(Some(wanted))) => self.begin_with(number, task, &id, &wanted, at),
+            Some(Ok(Some(wanted))) => self.begin_change(number, task, &id, &wanted, at),
             Some(Err(failures)) => {
                 let reason = failures
                     .into_iter()
                     .next()
                     .map(|failure| failure.message)
                     .unwrap_or_default();
-                self.begin_in_vain(number, task, &id, reason, at);
+                self.begin_failed(number, task, &id, reason, at);
             }
-            Some(Ok(None)) | None => self.done(number, task, at),
+            Some(Ok(None)) | None => self.complete_task(number, task, at),
         }
     }
 
-    fn begin_with(
+    fn begin_change(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -69,67 +74,73 @@ impl Engine<'_> {
             .as_ref()
             .and_then(|it| it.depends_on.get(id))
             .cloned();
-        let there = stack
+        let existing = stack
             .resources
             .get(id)
             .filter(|it| it.physical_id.is_some() && !it.is_deleted());
         let (properties, refused) = self.properties(number, id, wanted);
         let properties = Arc::new(properties);
-        let way = match there.map_or(Way::Create, |there| self.way(there, &properties)) {
-            Way::Leave if resource::is_taggable(&wanted.kind) && self.changes_tags(number) => {
-                Way::Update
+        let behavior = match existing.map_or(UpdateBehavior::Create, |existing| {
+            self.update_behavior(existing, &properties)
+        }) {
+            UpdateBehavior::NoChange
+                if resource::is_taggable(&wanted.kind) && self.changes_tags(number) =>
+            {
+                UpdateBehavior::Update
             }
-            way => way,
+            behavior => behavior,
         };
         let policy = |name: &str| wanted.body.get(name).and_then(template::Value::as_text);
-        let resource = Resource {
+        let resource = ResourceRecord {
             kind: Arc::from(wanted.kind.as_str()),
-            physical_id: there.and_then(|it| it.physical_id.clone()),
-            status: there.and_then(|it| it.status.clone()),
-            reason: there.and_then(|it| it.reason.clone()),
-            changed: there.map_or(at, |it| it.changed),
+            physical_id: existing.and_then(|it| it.physical_id.clone()),
+            status: existing.and_then(|it| it.status.clone()),
+            reason: existing.and_then(|it| it.reason.clone()),
+            changed: existing.map_or(at, |it| it.changed),
             properties,
             deletion_policy: policy("DeletionPolicy"),
             update_replace_policy: policy("UpdateReplacePolicy"),
             depends_on: depends_on.unwrap_or_default(),
-            child: there.and_then(|it| it.child),
+            child: existing.and_then(|it| it.child),
         };
-        let refusal = match way {
-            Way::Leave => None,
-            _ => self.denial(number, id, &resource.kind, way).or(refused),
+        let refusal = match behavior {
+            UpdateBehavior::NoChange => None,
+            _ => self
+                .denial(number, id, &resource.kind, behavior)
+                .or(refused),
         };
         self.state
             .stack_mut(number)
             .resources
             .insert(id.to_owned(), resource);
-        match way {
-            Way::Leave => return self.done(number, task, at),
-            Way::Create => {
-                self.forget_physical_id(number, id);
-                self.resource_becomes(number, id, ResourceStatus::CreateInProgress, None, at);
+        match behavior {
+            UpdateBehavior::NoChange => return self.complete_task(number, task, at),
+            UpdateBehavior::Create => {
+                self.clear_physical_id(number, id);
+                self.set_resource_status(number, id, ResourceStatus::CreateInProgress, None, at);
             }
-            Way::Replace => {
-                self.resource_becomes(
+            UpdateBehavior::Replacement => {
+                self.set_resource_status(
                     number,
                     id,
                     ResourceStatus::UpdateInProgress,
-                    Some(REPLACES.into()),
+                    Some(REQUIRES_REPLACEMENT.into()),
                     at,
                 );
-                self.forget_physical_id(number, id);
+                self.clear_physical_id(number, id);
             }
             // Whether a stack in it changes at all is known later.
-            Way::Update if wanted.kind == STACK => {}
-            Way::Update => {
-                self.resource_becomes(number, id, ResourceStatus::UpdateInProgress, None, at)
+            UpdateBehavior::Update if wanted.kind == STACK => {}
+            UpdateBehavior::Update => {
+                self.set_resource_status(number, id, ResourceStatus::UpdateInProgress, None, at)
             }
         }
         match refusal {
             Some(reason) => {
                 let at = self.after(at, REFUSED_AFTER);
-                self.plan(number, at, Step::Finish(task, Some(reason)));
+                self.schedule(number, at, ScheduledAction::FinishTask(task, Some(reason)));
             }
-            None => self.plan_making(number, task, id, &wanted.kind, way, at),
+            None => self.schedule_change(number, task, id, &wanted.kind, behavior, at),
         }
     }
 
@@ -140,10 +151,10 @@ impl Engine<'_> {
         number: StackNumber,
         id: &str,
         wanted: &template::Resource,
-    ) -> (IndexMap<String, template::Value>, Option<String>) {
+    ) -> (ResourceProperties, Option<String>) {
         let stack = self.stack(number);
         let refusal = |wanted: &template::Resource| {
-            resource::refusal(&Facts {
+            resource::refusal(&DeclaredResource {
                 account: &stack.owner.account,
                 region: &stack.owner.region,
                 stack_name: &stack.name,
@@ -155,58 +166,65 @@ impl Engine<'_> {
         let filled = |wanted: &template::Resource| {
             wanted
                 .properties()
-                .map(|it| resource::filled_properties(&wanted.kind, it))
+                .map(|it| resource::properties_with_placeholders(&wanted.kind, it))
                 .unwrap_or_default()
         };
         let Some(refused) = refusal(wanted) else {
             return (filled(wanted), None);
         };
-        let known = revision::without_made_up(self.cloud, self.state, number, |evaluator| {
-            evaluator.one_resource(id)
-        });
+        let known =
+            revision::evaluate_without_made_up(self.cloud, self.state, number, |evaluator| {
+                evaluator.one_resource(id)
+            });
         match known.and_then(Result::ok).flatten() {
             Some(known) if refusal(&known).is_none() => (filled(&known), None),
             _ => (filled(wanted), Some(refused)),
         }
     }
 
-    fn plan_making(
+    fn schedule_change(
         &mut self,
         number: StackNumber,
         task: usize,
         id: &str,
         kind: &str,
-        way: Way,
+        behavior: UpdateBehavior,
         at: Timestamp,
     ) {
-        let deed = if way == Way::Create {
-            Deed::Create
+        let phase = if behavior == UpdateBehavior::Create {
+            ResourcePhase::Create
         } else {
-            Deed::Update
+            ResourcePhase::Update
         };
-        let impact = self.impact(number, id, kind, deed);
-        let usual = if way == Way::Replace {
-            Deed::Create
+        let fault = self.fault(number, id, kind, phase);
+        let duration_phase = if behavior == UpdateBehavior::Replacement {
+            ResourcePhase::Create
         } else {
-            deed
+            phase
         };
-        let takes = impact.takes.unwrap_or_else(|| resource::takes(kind, usual));
+        let takes = fault
+            .takes
+            .unwrap_or_else(|| resource::nominal_duration(kind, duration_phase));
         let initiated = self.after(at, (takes / 4).min(Duration::from_secs(1)));
         let ends = self.after(at, takes);
-        match impact.fails {
-            Some(reason) => self.plan(number, ends, Step::Finish(task, Some(reason))),
+        match fault.fails {
+            Some(reason) => self.schedule(
+                number,
+                ends,
+                ScheduledAction::FinishTask(task, Some(reason)),
+            ),
             None => {
-                self.plan(number, initiated, Step::Initiate(task));
+                self.schedule(number, initiated, ScheduledAction::InitiateTask(task));
                 // A nested stack says itself when it is done.
                 if kind != STACK {
-                    self.plan(number, ends, Step::Finish(task, None));
+                    self.schedule(number, ends, ScheduledAction::FinishTask(task, None));
                 }
             }
         }
     }
 
     /// It can't even be said what the resource is to be.
-    fn begin_in_vain(
+    fn begin_failed(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -223,7 +241,7 @@ impl Engine<'_> {
             .and_then(|root| root.get("Resources")?.get(id)?.get("Type"))
             .map(|kind| kind.text.to_string());
         let is_new = !stack.resources.contains_key(id);
-        let unmade = || Resource {
+        let undeclared = || ResourceRecord {
             kind: Arc::from(kind.unwrap_or_default()),
             physical_id: None,
             status: None,
@@ -235,8 +253,11 @@ impl Engine<'_> {
             depends_on: Arc::default(),
             child: None,
         };
-        stack.resources.entry(id.to_owned()).or_insert_with(unmade);
-        stack.resource_becomes(
+        stack
+            .resources
+            .entry(id.to_owned())
+            .or_insert_with(undeclared);
+        stack.set_resource_status(
             id,
             if is_new {
                 ResourceStatus::CreateInProgress
@@ -246,23 +267,27 @@ impl Engine<'_> {
             None,
             at,
         );
-        self.finish_make(number, task, Some(reason), at);
+        self.finish_create_or_update(number, task, Some(reason), at);
     }
 
-    fn way(&self, there: &Resource, wanted: &IndexMap<String, template::Value>) -> Way {
-        if &*there.kind == STACK {
-            return Way::Update;
+    fn update_behavior(
+        &self,
+        existing: &ResourceRecord,
+        wanted: &ResourceProperties,
+    ) -> UpdateBehavior {
+        if &*existing.kind == STACK {
+            return UpdateBehavior::Update;
         }
-        let changes = resource::changes(&there.kind, &there.properties, wanted);
+        let changes = resource::property_changes(&existing.kind, &existing.properties, wanted);
         if changes
             .iter()
-            .any(|change| change.replaces == Replaces::Always)
+            .any(|change| change.requires_recreation == RequiresRecreation::Always)
         {
-            Way::Replace
+            UpdateBehavior::Replacement
         } else if changes.is_empty() {
-            Way::Leave
+            UpdateBehavior::NoChange
         } else {
-            Way::Update
+            UpdateBehavior::Update
         }
     }
 
@@ -275,18 +300,24 @@ impl Engine<'_> {
     }
 
     /// Why the stack's policy doesn't allow an update of the resource.
-    fn denial(&self, number: StackNumber, id: &str, kind: &str, way: Way) -> Option<String> {
-        let action = match way {
-            Way::Update => UpdateAction::Modify,
-            Way::Replace => UpdateAction::Replace,
-            Way::Create | Way::Leave => return None,
+    fn denial(
+        &self,
+        number: StackNumber,
+        id: &str,
+        kind: &str,
+        behavior: UpdateBehavior,
+    ) -> Option<String> {
+        let action = match behavior {
+            UpdateBehavior::Update => UpdateAction::Modify,
+            UpdateBehavior::Replacement => UpdateAction::Replace,
+            UpdateBehavior::Create | UpdateBehavior::NoChange => return None,
         };
         self.stack(number)
-            .policy_in_force()?
+            .effective_policy()?
             .denial(action, id, kind)
     }
 
-    fn forget_physical_id(&mut self, number: StackNumber, id: &str) {
+    fn clear_physical_id(&mut self, number: StackNumber, id: &str) {
         if let Some(resource) = self.state.stack_mut(number).resources.get_mut(id) {
             resource.physical_id = None;
             resource.child = None;
@@ -308,19 +339,26 @@ impl Engine<'_> {
             return self.initiate_nested(number, task, &id, &resource, at);
         }
         if resource.physical_id.is_some() {
-            if let Err(reason) = effect::change(self.cloud, self.stack(number), &id, &resource, at)
+            if let Err(reason) =
+                service_resources::update(self.cloud, self.stack(number), &id, &resource, at)
             {
-                self.finish_make(number, task, Some(reason), at);
+                self.finish_create_or_update(number, task, Some(reason), at);
             }
             return;
         }
         let is_replaced = resource.has_status(&ResourceStatus::UpdateInProgress);
-        let made = self.take_name(number, &id, &resource).and_then(|()| {
+        let created = self.reserve_name(number, &id, &resource).and_then(|()| {
             let stack = self.stack(number);
-            let facts = stack.facts(&id, &resource);
-            effect::make(self.cloud, stack, &facts, resource::physical_id(&facts), at)
+            let declared = stack.declared(&id, &resource);
+            service_resources::create(
+                self.cloud,
+                stack,
+                &declared,
+                resource::physical_id(&declared),
+                at,
+            )
         });
-        match made {
+        match created {
             Ok(physical_id) => {
                 if let Some(resource) = self.state.stack_mut(number).resources.get_mut(&id) {
                     resource.physical_id = Some(physical_id.into());
@@ -330,18 +368,18 @@ impl Engine<'_> {
                 } else {
                     ResourceStatus::CreateInProgress
                 };
-                self.resource_becomes(number, &id, status, Some(INITIATED.into()), at);
+                self.set_resource_status(number, &id, status, Some(CREATION_INITIATED.into()), at);
             }
-            Err(reason) => self.finish_make(number, task, Some(reason), at),
+            Err(reason) => self.finish_create_or_update(number, task, Some(reason), at),
         }
     }
 
     /// Some names can be had only once.
-    fn take_name(
+    fn reserve_name(
         &mut self,
         number: StackNumber,
         id: &str,
-        resource: &Resource,
+        resource: &ResourceRecord,
     ) -> Result<(), String> {
         let stack = self.stack(number);
         let Some(key) = stack.unique_name(id, resource) else {
@@ -349,7 +387,7 @@ impl Engine<'_> {
         };
         let name = key.3.clone();
         let own = stack.id.clone();
-        match self.state.taken.get(&key) {
+        match self.state.reserved_names.get(&key) {
             Some(holder)
                 if *holder == own && resource.has_status(&ResourceStatus::UpdateInProgress) =>
             {
@@ -361,13 +399,13 @@ impl Engine<'_> {
             }
             Some(holder) => Err(format!("{name} already exists in stack {holder}")),
             None => {
-                self.state.taken.insert(key, own);
+                self.state.reserved_names.insert(key, own);
                 Ok(())
             }
         }
     }
 
-    pub(super) fn finish_make(
+    pub(super) fn finish_create_or_update(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -383,29 +421,29 @@ impl Engine<'_> {
         let is_update = before.is_some_and(|before| before.resources.contains_key(&id));
         match (is_update, &reason) {
             (false, None) => {
-                self.resource_becomes(number, &id, ResourceStatus::CreateComplete, None, at)
+                self.set_resource_status(number, &id, ResourceStatus::CreateComplete, None, at)
             }
             (true, None) => {
-                self.resource_becomes(number, &id, ResourceStatus::UpdateComplete, None, at)
+                self.set_resource_status(number, &id, ResourceStatus::UpdateComplete, None, at)
             }
-            (false, Some(_)) => self.resource_becomes(
+            (false, Some(_)) => self.set_resource_status(
                 number,
                 &id,
                 ResourceStatus::CreateFailed,
-                reason.clone().map(Reason::Owned),
+                reason.clone().map(StatusReason::Owned),
                 at,
             ),
-            (true, Some(_)) => self.resource_becomes(
+            (true, Some(_)) => self.set_resource_status(
                 number,
                 &id,
                 ResourceStatus::UpdateFailed,
-                reason.clone().map(Reason::Owned),
+                reason.clone().map(StatusReason::Owned),
                 at,
             ),
         }
         match reason {
-            None => self.done(number, task, at),
-            Some(_) => self.failed(number, task, at),
+            None => self.complete_task(number, task, at),
+            Some(_) => self.fail_task(number, task, at),
         }
     }
 
@@ -418,7 +456,7 @@ impl Engine<'_> {
         let mut running = Vec::new();
         for task in &mut operation.tasks {
             match task.state {
-                TaskState::Planned => {
+                TaskState::Scheduled => {
                     task.state = TaskState::Waiting;
                     operation.active -= 1;
                 }
@@ -444,28 +482,33 @@ impl Engine<'_> {
             } else {
                 (ResourceStatus::CreateFailed, CREATION_CANCELLED)
             };
-            self.resource_becomes(number, &id, status, Some(reason.into()), at);
+            self.set_resource_status(number, &id, status, Some(reason.into()), at);
             if let Some(child) = child {
                 self.cancel_nested(child, at);
             }
         }
-        self.settle_if_idle(number, at);
+        self.complete_phase_if_idle(number, at);
     }
 
     /// A resource goes back to what it was before the update.
-    pub(super) fn begin_restore(&mut self, number: StackNumber, task: usize, at: Timestamp) {
+    pub(super) fn begin_resource_rollback(
+        &mut self,
+        number: StackNumber,
+        task: usize,
+        at: Timestamp,
+    ) {
         let Some(found) = self.task(number, task) else {
             return;
         };
         let Some(before) = found.subject.clone() else {
-            return self.done(number, task, at);
+            return self.complete_task(number, task, at);
         };
         let id = found.logical_id.clone();
         let stack = self.state.stack_mut(number);
         let kind = before.kind.clone();
         if let Some(resource) = stack.resources.get_mut(&id) {
             let status = resource.status.take();
-            *resource = Resource { status, ..*before };
+            *resource = ResourceRecord { status, ..*before };
         }
         if &*kind == STACK {
             let Some(resource) = self.stack(number).resources.get(&id).cloned() else {
@@ -475,22 +518,22 @@ impl Engine<'_> {
                 .child
                 .is_some_and(|child| self.stack(child).status == StackStatus::UpdateRollbackFailed)
             {
-                return self.restore_nested(number, task, &id, &resource, at);
+                return self.roll_back_nested(number, task, &id, &resource, at);
             }
             return self.initiate_nested(number, task, &id, &resource, at);
         }
-        self.resource_becomes(number, &id, ResourceStatus::UpdateInProgress, None, at);
-        let impact = self.impact(number, &id, &kind, Deed::Rollback);
+        self.set_resource_status(number, &id, ResourceStatus::UpdateInProgress, None, at);
+        let fault = self.fault(number, &id, &kind, ResourcePhase::Rollback);
         let ends = self.after(
             at,
-            impact
+            fault
                 .takes
-                .unwrap_or_else(|| resource::takes(&kind, Deed::Rollback)),
+                .unwrap_or_else(|| resource::nominal_duration(&kind, ResourcePhase::Rollback)),
         );
-        self.plan(number, ends, Step::Finish(task, impact.fails));
+        self.schedule(number, ends, ScheduledAction::FinishTask(task, fault.fails));
     }
 
-    pub(super) fn finish_restore(
+    pub(super) fn finish_resource_rollback(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -501,22 +544,24 @@ impl Engine<'_> {
             return;
         };
         let resource = self.stack(number).resources.get(&id).cloned();
-        let change =
-            || effect::change(self.cloud, self.stack(number), &id, resource.as_ref()?, at).err();
+        let change = || {
+            service_resources::update(self.cloud, self.stack(number), &id, resource.as_ref()?, at)
+                .err()
+        };
         match reason.or_else(change) {
             None => {
-                self.resource_becomes(number, &id, ResourceStatus::UpdateComplete, None, at);
-                self.done(number, task, at);
+                self.set_resource_status(number, &id, ResourceStatus::UpdateComplete, None, at);
+                self.complete_task(number, task, at);
             }
             Some(reason) => {
-                self.resource_becomes(
+                self.set_resource_status(
                     number,
                     &id,
                     ResourceStatus::UpdateFailed,
                     Some(reason.into()),
                     at,
                 );
-                self.failed(number, task, at);
+                self.fail_task(number, task, at);
             }
         }
     }
@@ -524,7 +569,7 @@ impl Engine<'_> {
     pub(super) fn time_out(&mut self, number: StackNumber, at: Timestamp) {
         let Some(operation) = self
             .operation_mut(number)
-            .filter(|it| it.phase == Phase::Create)
+            .filter(|it| it.phase == OperationPhase::Create)
         else {
             return;
         };

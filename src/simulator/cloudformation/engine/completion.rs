@@ -6,68 +6,81 @@ use jiff::Timestamp;
 
 use super::super::resource;
 use super::super::revision;
-use super::super::stack::{OnFailure, Output, Resource, Stack, StackNumber};
+use super::super::stack::{OnFailure, ResourceRecord, StackNumber, StackOutput, StackRecord};
 use super::super::state::Export;
 use super::super::world::is_failed_transform;
-use super::unmake::{deletions, leftovers};
-use super::{Before, Engine, Operation, Phase, tasks};
+use super::delete::{cleanup_tasks, deletion_tasks};
+use super::{Engine, OperationPhase, StackOperation, StackSnapshot, tasks};
 use crate::status::{ResourceStatus, StackStatus};
 use crate::template;
 
 impl Engine<'_> {
-    pub(super) fn settle(&mut self, number: StackNumber, at: Timestamp) {
+    pub(super) fn complete_phase(&mut self, number: StackNumber, at: Timestamp) {
         let Some(operation) = self.state.stack_mut(number).operation.take() else {
             return;
         };
         if matches!(
             operation.phase,
-            Phase::Create | Phase::Update | Phase::Delete
+            OperationPhase::Create | OperationPhase::Update | OperationPhase::Delete
         ) {
-            self.forget_reviewed(number, at);
+            self.delete_children_in_review(number, at);
         }
         match operation.phase {
-            Phase::Create => self.settle_creation(number, operation, at),
-            Phase::Update => self.settle_update(number, operation, at),
-            Phase::Import => self.settle_import(number, operation, at),
-            Phase::UpdateRollback => self.settle_update_rollback(number, operation, at),
-            Phase::Cleanup { rolled_back } => {
-                let status = if rolled_back {
-                    StackStatus::UpdateRollbackComplete
-                } else {
-                    StackStatus::UpdateComplete
-                };
-                self.becomes(number, status, None, at);
-                self.report(number, Phase::Update, operation.reason, at);
+            OperationPhase::Create => self.complete_creation(number, operation, at),
+            OperationPhase::Update => self.complete_update(number, operation, at),
+            OperationPhase::Import => self.complete_import(number, operation, at),
+            OperationPhase::UpdateRollback => self.complete_update_rollback(number, operation, at),
+            OperationPhase::UpdateCompleteCleanup => {
+                self.complete_cleanup(number, StackStatus::UpdateComplete, operation.reason, at)
             }
-            Phase::Rollback => match failed_to("delete", &operation.failed) {
-                None => self.becomes(number, StackStatus::RollbackComplete, None, at),
-                Some(reason) => self.becomes(number, StackStatus::RollbackFailed, Some(reason), at),
-            },
-            Phase::Delete => match failed_to("delete", &operation.failed) {
-                None => self.settle_deletion(number, at),
+            OperationPhase::UpdateRollbackCompleteCleanup => self.complete_cleanup(
+                number,
+                StackStatus::UpdateRollbackComplete,
+                operation.reason,
+                at,
+            ),
+            OperationPhase::Rollback => match failure_reason("delete", &operation.failed) {
+                None => self.set_status(number, StackStatus::RollbackComplete, None, at),
                 Some(reason) => {
-                    self.becomes(number, StackStatus::DeleteFailed, Some(reason.clone()), at);
-                    self.report(number, Phase::Delete, Some(reason), at);
+                    self.set_status(number, StackStatus::RollbackFailed, Some(reason), at)
+                }
+            },
+            OperationPhase::Delete => match failure_reason("delete", &operation.failed) {
+                None => self.complete_deletion(number, at),
+                Some(reason) => {
+                    self.set_status(number, StackStatus::DeleteFailed, Some(reason.clone()), at);
+                    self.notify_parent(number, OperationPhase::Delete, Some(reason), at);
                 }
             },
         }
     }
 
-    fn settle_creation(&mut self, number: StackNumber, operation: Operation, at: Timestamp) {
+    fn complete_cleanup(
+        &mut self,
+        number: StackNumber,
+        status: StackStatus,
+        reason: Option<String>,
+        at: Timestamp,
+    ) {
+        self.set_status(number, status, None, at);
+        self.notify_parent(number, OperationPhase::Update, reason, at);
+    }
+
+    fn complete_creation(&mut self, number: StackNumber, operation: StackOperation, at: Timestamp) {
         let reason = operation
             .reason
-            .or_else(|| failed_to("create", &operation.failed));
+            .or_else(|| failure_reason("create", &operation.failed));
         let reason = reason.map_or_else(|| self.set_outputs(number), Err);
         match reason {
             Ok(()) => {
-                self.becomes(number, StackStatus::CreateComplete, None, at);
-                self.report(number, Phase::Create, None, at);
+                self.set_status(number, StackStatus::CreateComplete, None, at);
+                self.notify_parent(number, OperationPhase::Create, None, at);
             }
-            Err(reason) => self.creation_failed(number, reason, at),
+            Err(reason) => self.fail_creation(number, reason, at),
         }
     }
 
-    fn creation_failed(&mut self, number: StackNumber, reason: String, at: Timestamp) {
+    fn fail_creation(&mut self, number: StackNumber, reason: String, at: Timestamp) {
         let sentence = reason.trim_end();
         // A macro's message gets a full stop even if it has one.
         let stop = if sentence.ends_with('.') && !is_failed_transform(sentence) {
@@ -75,37 +88,38 @@ impl Engine<'_> {
         } else {
             "."
         };
-        let going_back = |deed: &str| Some(format!("{sentence}{stop} {deed} requested by user."));
-        let (status, stated, phase) = match self.stack(number).settings.on_failure {
+        let requested =
+            |action: &str| Some(format!("{sentence}{stop} {action} requested by user."));
+        let (status, status_reason, phase) = match self.stack(number).settings.on_failure {
             OnFailure::DoNothing => {
-                self.becomes(number, StackStatus::CreateFailed, Some(reason.clone()), at);
-                return self.report(number, Phase::Create, Some(reason), at);
+                self.set_status(number, StackStatus::CreateFailed, Some(reason.clone()), at);
+                return self.notify_parent(number, OperationPhase::Create, Some(reason), at);
             }
             OnFailure::Rollback => (
                 StackStatus::RollbackInProgress,
-                going_back("Rollback"),
-                Phase::Rollback,
+                requested("Rollback"),
+                OperationPhase::Rollback,
             ),
             OnFailure::Delete => (
                 StackStatus::DeleteInProgress,
-                going_back("Delete"),
-                Phase::Delete,
+                requested("Delete"),
+                OperationPhase::Delete,
             ),
         };
-        self.becomes(number, status, stated, at);
-        let operation = Operation::new(phase, deletions(self.stack(number)));
-        self.operate(number, operation, at);
+        self.set_status(number, status, status_reason, at);
+        let operation = StackOperation::new(phase, deletion_tasks(self.stack(number)));
+        self.start_operation(number, operation, at);
     }
 
-    fn settle_deletion(&mut self, number: StackNumber, at: Timestamp) {
+    fn complete_deletion(&mut self, number: StackNumber, at: Timestamp) {
         self.state
             .exports
             .retain(|_, export| export.stack != Some(number));
         let id = self.stack(number).id.clone();
         // What was left has its name no more through this stack.
-        self.state.taken.retain(|_, holder| *holder != id);
-        self.becomes(number, StackStatus::DeleteComplete, None, at);
-        self.state.forget_name(number);
+        self.state.reserved_names.retain(|_, holder| *holder != id);
+        self.set_status(number, StackStatus::DeleteComplete, None, at);
+        self.state.release_name(number);
         let stack = self.state.stack_mut(number);
         stack.deleted = Some(at);
         stack.imports.clear();
@@ -113,13 +127,13 @@ impl Engine<'_> {
             .change_sets
             .retain(|_, change_set| change_set.is_executed());
         stack.change_set_id = None;
-        self.report(number, Phase::Delete, None, at);
+        self.notify_parent(number, OperationPhase::Delete, None, at);
     }
 
-    fn settle_update(&mut self, number: StackNumber, operation: Operation, at: Timestamp) {
+    fn complete_update(&mut self, number: StackNumber, operation: StackOperation, at: Timestamp) {
         let reason = operation
             .reason
-            .or_else(|| failed_to("update", &operation.failed));
+            .or_else(|| failure_reason("update", &operation.failed));
         let reason = reason.map_or_else(|| self.set_outputs(number), Err);
         let Some(before) = operation.before else {
             return;
@@ -127,17 +141,17 @@ impl Engine<'_> {
         match reason {
             Ok(()) => {
                 let stack = self.state.stack_mut(number);
-                stack.keep_what_it_has();
-                let left = left_by(&before.resources, &stack.resources);
-                self.becomes(
+                stack.drop_undeclared_resources();
+                let left = replaced_or_removed(&before.resources, &stack.resources);
+                self.set_status(
                     number,
                     StackStatus::UpdateCompleteCleanupInProgress,
                     None,
                     at,
                 );
-                self.operate(
+                self.start_operation(
                     number,
-                    Operation::new(Phase::Cleanup { rolled_back: false }, leftovers(left)),
+                    StackOperation::new(OperationPhase::UpdateCompleteCleanup, cleanup_tasks(left)),
                     at,
                 );
             }
@@ -145,8 +159,8 @@ impl Engine<'_> {
                 if self.stack(number).settings.disable_rollback
                     && self.stack(number).nested_in.is_none() =>
             {
-                self.becomes(number, StackStatus::UpdateFailed, Some(reason), at);
-                self.state.stack_mut(number).unsettled = Some(before);
+                self.set_status(number, StackStatus::UpdateFailed, Some(reason), at);
+                self.state.stack_mut(number).rollback_target = Some(before);
             }
             Err(reason) => self.roll_back_update(number, *before, Some(reason), at),
         }
@@ -157,21 +171,21 @@ impl Engine<'_> {
     pub(super) fn roll_back_update(
         &mut self,
         number: StackNumber,
-        before: Before,
+        before: StackSnapshot,
         reason: Option<String>,
         at: Timestamp,
     ) {
         let is_continued = self.stack(number).status == StackStatus::UpdateRollbackFailed;
-        self.becomes(number, StackStatus::UpdateRollbackInProgress, reason, at);
+        self.set_status(number, StackStatus::UpdateRollbackInProgress, reason, at);
         let stack = self.state.stack_mut(number);
         // CloudFormation takes what is skipped for what it was.
-        for id in std::mem::take(&mut stack.skipped) {
-            stack.resource_becomes(&id, ResourceStatus::UpdateComplete, None, at);
+        for id in std::mem::take(&mut stack.skipped_resources) {
+            stack.set_resource_status(&id, ResourceStatus::UpdateComplete, None, at);
         }
-        stack.unsettled = Some(Box::new(before.clone()));
+        stack.rollback_target = Some(Box::new(before.clone()));
         stack.revision.clone_from(&before.revision);
         stack.settings.clone_from(&before.settings);
-        let touched = |(id, before): (&String, &Resource)| {
+        let touched = |(id, before): (&String, &ResourceRecord)| {
             let now = stack.resources.get(id)?;
             let is_same =
                 now.physical_id == before.physical_id && now.properties == before.properties;
@@ -194,51 +208,60 @@ impl Engine<'_> {
                 .map(|(id, it)| (id.as_str(), Some(it.clone()))),
             depends_on,
         );
-        let mut operation = Operation::new(Phase::UpdateRollback, restored);
-        operation.before = Some(Box::new(Before {
+        let mut operation = StackOperation::new(OperationPhase::UpdateRollback, restored);
+        operation.before = Some(Box::new(StackSnapshot {
             resources: stack.resources.clone(),
             ..before
         }));
-        self.operate(number, operation, at);
+        self.start_operation(number, operation, at);
     }
 
-    fn settle_update_rollback(&mut self, number: StackNumber, operation: Operation, at: Timestamp) {
-        if let Some(reason) = failed_to("update", &operation.failed) {
-            self.becomes(
+    fn complete_update_rollback(
+        &mut self,
+        number: StackNumber,
+        operation: StackOperation,
+        at: Timestamp,
+    ) {
+        if let Some(reason) = failure_reason("update", &operation.failed) {
+            self.set_status(
                 number,
                 StackStatus::UpdateRollbackFailed,
                 Some(reason.clone()),
                 at,
             );
-            return self.report(number, Phase::Update, Some(reason), at);
+            return self.notify_parent(number, OperationPhase::Update, Some(reason), at);
         }
         let Some(before) = operation.before else {
             return;
         };
         let stack = self.state.stack_mut(number);
-        stack.keep_what_it_has();
+        stack.drop_undeclared_resources();
         stack.outputs = before.outputs;
-        stack.unsettled = None;
-        let left = left_by(&before.resources, &stack.resources);
+        stack.rollback_target = None;
+        let left = replaced_or_removed(&before.resources, &stack.resources);
         let reason = stack.reason.clone();
-        self.becomes(
+        self.set_status(
             number,
             StackStatus::UpdateRollbackCompleteCleanupInProgress,
             None,
             at,
         );
-        let cleanup = Operation::new(Phase::Cleanup { rolled_back: true }, leftovers(left));
-        self.operate(number, Operation { reason, ..cleanup }, at);
+        let cleanup = StackOperation::new(
+            OperationPhase::UpdateRollbackCompleteCleanup,
+            cleanup_tasks(left),
+        );
+        self.start_operation(number, StackOperation { reason, ..cleanup }, at);
     }
 
     /// The outputs as they are now that everything is made, exports included.
     pub(super) fn set_outputs(&mut self, number: StackNumber) -> Result<(), String> {
-        let evaluated = revision::certain(self.cloud, self.state, number, |evaluator| {
+        let evaluated = revision::evaluate_leniently(self.cloud, self.state, number, |evaluator| {
             evaluator.outputs()
         });
-        let known = revision::without_made_up(self.cloud, self.state, number, |evaluator| {
-            evaluator.outputs()
-        });
+        let known =
+            revision::evaluate_without_made_up(self.cloud, self.state, number, |evaluator| {
+                evaluator.outputs()
+            });
         let known = known.and_then(Result::ok).unwrap_or_default();
         let evaluated = evaluated.unwrap_or_else(|| Ok(indexmap::IndexMap::new()));
         let first = |failures: Vec<template::Failure>| {
@@ -248,7 +271,7 @@ impl Engine<'_> {
                 .map(|it| it.message)
                 .unwrap_or_default()
         };
-        let outputs: Vec<Output> = evaluated
+        let outputs: Vec<StackOutput> = evaluated
             .map_err(first)?
             .iter()
             .map(|(key, output)| shown(key, output, known.get(key)))
@@ -268,7 +291,7 @@ impl Engine<'_> {
                 .get(&key(name))
                 .filter(|export| export.stack != Some(number))
             {
-                let holder = self.state.exporter(&owner, other);
+                let holder = self.state.exporting_stack_id(&owner, other);
                 return Err(format!(
                     "Export with name {name} is already exported by stack {holder}"
                 ));
@@ -321,9 +344,9 @@ impl Engine<'_> {
     }
 }
 
-impl Stack {
+impl StackRecord {
     /// Drops the resources that its template doesn't have.
-    fn keep_what_it_has(&mut self) {
+    fn drop_undeclared_resources(&mut self) {
         if let Some(revision) = &self.revision {
             self.resources
                 .retain(|id, _| revision.depends_on.contains_key(id));
@@ -332,14 +355,14 @@ impl Stack {
 }
 
 /// An output as it is shown; `known` is what is known of it without what is made up.
-fn shown(key: &str, output: &template::Output, known: Option<&template::Output>) -> Output {
+fn shown(key: &str, output: &template::Output, known: Option<&template::Output>) -> StackOutput {
     let text = |value: Option<&template::Value>| {
-        value.and_then(|value| resource::filled(value.clone()).as_text())
+        value.and_then(|value| resource::with_placeholders(value.clone()).as_text())
     };
     let is_known = known
         .and_then(template::Output::value)
         .is_some_and(|value| value.unknown().is_none());
-    Output {
+    StackOutput {
         key: key.to_owned(),
         value: text(output.value()).unwrap_or_default(),
         description: text(output.body.get("Description")),
@@ -349,21 +372,21 @@ fn shown(key: &str, output: &template::Output, known: Option<&template::Output>)
 }
 
 /// CloudFormation's sentence for what failed; none if nothing did.
-pub(super) fn failed_to(deed: &str, ids: &[String]) -> Option<String> {
+pub(super) fn failure_reason(action: &str, ids: &[String]) -> Option<String> {
     (!ids.is_empty()).then(|| {
         format!(
-            "The following resource(s) failed to {deed}: [{}]. ",
+            "The following resource(s) failed to {action}: [{}]. ",
             ids.join(", ")
         )
     })
 }
 
 /// Of the resources there were, those that are there no more, or as another thing.
-fn left_by(
-    before: &indexmap::IndexMap<String, Resource>,
-    now: &indexmap::IndexMap<String, Resource>,
-) -> Vec<(String, Resource)> {
-    let is_left = |(id, resource): &(&String, &Resource)| {
+fn replaced_or_removed(
+    before: &indexmap::IndexMap<String, ResourceRecord>,
+    now: &indexmap::IndexMap<String, ResourceRecord>,
+) -> Vec<(String, ResourceRecord)> {
+    let is_left = |(id, resource): &(&String, &ResourceRecord)| {
         let is_there = now
             .get(*id)
             .is_some_and(|now| now.physical_id == resource.physical_id);

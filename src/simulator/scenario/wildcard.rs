@@ -7,17 +7,17 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
-pub struct Pattern(pub String);
+pub struct Wildcard(pub String);
 
-impl Pattern {
+impl Wildcard {
     pub fn matches(&self, text: &str) -> bool {
-        matches(&self.0, text)
+        matches_wildcard(&self.0, text)
     }
 }
 
 /// Whether the whole text is as the pattern says. Linear in both for any number of stars: after a
 /// mismatch only the last star takes one more character.
-pub fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches_wildcard(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn wildcards() {
         let check = |pattern: &str, text: &str, expect: bool| {
-            assert_eq!(matches(pattern, text), expect, "{pattern} {text}")
+            assert_eq!(matches_wildcard(pattern, text), expect, "{pattern} {text}")
         };
         check("", "", true);
         check("", "a", false);

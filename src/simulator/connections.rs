@@ -15,50 +15,50 @@ use tokio_util::sync::CancellationToken;
 use super::lock;
 
 /// How long a connection may wait for its client before it can be closed for another one.
-const MAY_WAIT: Duration = Duration::from_millis(250);
+const MIN_IDLE: Duration = Duration::from_millis(250);
 /// How long a connection that is to be closed may take for it.
-const LEAVES_WITHIN: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// All seats.
-pub struct Seats {
+pub struct ConnectionLimiter {
     free: Arc<Semaphore>,
-    taken: Mutex<Taken>,
+    open: Mutex<OpenConnections>,
 }
 
 #[derive(Default)]
-struct Taken {
+struct OpenConnections {
     next: u64,
     connections: HashMap<u64, Connection>,
 }
 
 struct Connection {
     /// Since when it waits for its client; none while a request is carried out.
-    waits_since: Option<Instant>,
+    idle_since: Option<Instant>,
     close: CancellationToken,
 }
 
 /// The seat of one connection; dropped, it is free again.
-pub struct Seat {
-    seats: Arc<Seats>,
+pub struct ConnectionSlot {
+    limiter: Arc<ConnectionLimiter>,
     number: u64,
     close: CancellationToken,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Seats {
+impl ConnectionLimiter {
     pub fn new(count: usize) -> Arc<Self> {
         Arc::new(Self {
             free: Arc::new(Semaphore::new(count)),
-            taken: Mutex::default(),
+            open: Mutex::default(),
         })
     }
 
     /// A seat, or none where every connection is being served.
-    pub async fn take(self: &Arc<Self>) -> Option<Seat> {
+    pub async fn acquire(self: &Arc<Self>) -> Option<ConnectionSlot> {
         let permit = match self.free.clone().try_acquire_owned() {
             Ok(permit) => permit,
-            Err(_) if self.close_longest_waiting() => {
-                timeout(LEAVES_WITHIN, self.free.clone().acquire_owned())
+            Err(_) if self.close_longest_idle() => {
+                timeout(CLOSE_TIMEOUT, self.free.clone().acquire_owned())
                     .await
                     .ok()?
                     .ok()?
@@ -66,32 +66,32 @@ impl Seats {
             Err(_) => return None,
         };
         let close = CancellationToken::new();
-        let mut taken = lock(&self.taken);
-        let number = taken.next;
-        taken.next += 1;
+        let mut open = lock(&self.open);
+        let number = open.next;
+        open.next += 1;
         let connection = Connection {
-            waits_since: Some(Instant::now()),
+            idle_since: Some(Instant::now()),
             close: close.clone(),
         };
-        taken.connections.insert(number, connection);
-        Some(Seat {
-            seats: self.clone(),
+        open.connections.insert(number, connection);
+        Some(ConnectionSlot {
+            limiter: self.clone(),
             number,
             close,
             _permit: permit,
         })
     }
 
-    fn close_longest_waiting(&self) -> bool {
-        let taken = lock(&self.taken);
-        let waiting = taken
+    fn close_longest_idle(&self) -> bool {
+        let open = lock(&self.open);
+        let idle = open
             .connections
             .values()
             .filter(|it| !it.close.is_cancelled());
-        let longest = waiting
-            .filter_map(|it| Some((it.waits_since?, it)))
+        let longest = idle
+            .filter_map(|it| Some((it.idle_since?, it)))
             .min_by_key(|(since, _)| *since);
-        let Some((_, connection)) = longest.filter(|(since, _)| since.elapsed() >= MAY_WAIT) else {
+        let Some((_, connection)) = longest.filter(|(since, _)| since.elapsed() >= MIN_IDLE) else {
             return false;
         };
         connection.close.cancel();
@@ -99,32 +99,32 @@ impl Seats {
     }
 }
 
-impl Seat {
+impl ConnectionSlot {
     /// Marks that a request has come in whole and is being carried out.
-    pub fn serves(&self) {
+    pub fn mark_busy(&self) {
         self.set(None);
     }
 
     /// Marks that it is the client's turn: to take the answer, and to ask again.
-    pub fn waits(&self) {
+    pub fn mark_idle(&self) {
         self.set(Some(Instant::now()));
     }
 
-    fn set(&self, waits_since: Option<Instant>) {
-        if let Some(connection) = lock(&self.seats.taken).connections.get_mut(&self.number) {
-            connection.waits_since = waits_since;
+    fn set(&self, idle_since: Option<Instant>) {
+        if let Some(connection) = lock(&self.limiter.open).connections.get_mut(&self.number) {
+            connection.idle_since = idle_since;
         }
     }
 
     /// Ends when the connection is to be closed for another one.
-    pub async fn close(&self) {
+    pub async fn closed(&self) {
         self.close.cancelled().await;
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        lock(&self.seats.taken).connections.remove(&self.number);
+        lock(&self.limiter.open).connections.remove(&self.number);
     }
 }
 
@@ -133,32 +133,32 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_longest_waiting_makes_room() {
-        let seats = Seats::new(2);
-        let first = seats.take().await.unwrap();
-        let second = seats.take().await.unwrap();
+    async fn the_longest_idle_connection_is_closed() {
+        let limiter = ConnectionLimiter::new(2);
+        let first = limiter.acquire().await.unwrap();
+        let second = limiter.acquire().await.unwrap();
         assert!(
-            seats.take().await.is_none(),
+            limiter.acquire().await.is_none(),
             "neither has waited long enough"
         );
-        tokio::time::advance(MAY_WAIT).await;
-        first.serves();
-        let leaving = async {
-            second.close().await;
+        tokio::time::advance(MIN_IDLE).await;
+        first.mark_busy();
+        let closing = async {
+            second.closed().await;
             drop(second);
         };
-        let (third, ()) = tokio::join!(seats.take(), leaving);
+        let (third, ()) = tokio::join!(limiter.acquire(), closing);
         let third = third.unwrap();
-        third.serves();
-        tokio::time::advance(MAY_WAIT).await;
-        assert!(seats.take().await.is_none(), "both are being served");
-        first.waits();
-        tokio::time::advance(MAY_WAIT).await;
-        let leaving = async {
-            first.close().await;
+        third.mark_busy();
+        tokio::time::advance(MIN_IDLE).await;
+        assert!(limiter.acquire().await.is_none(), "both are being served");
+        first.mark_idle();
+        tokio::time::advance(MIN_IDLE).await;
+        let closing = async {
+            first.closed().await;
             drop(first);
         };
-        let (fourth, ()) = tokio::join!(seats.take(), leaving);
+        let (fourth, ()) = tokio::join!(limiter.acquire(), closing);
         assert!(fourth.is_some());
     }
 }

@@ -6,27 +6,25 @@ use jiff::Timestamp;
 use rand::distr::{Alphanumeric, SampleString};
 use serde_json::Value as Json;
 
-use super::super::resource::Facts;
-use super::super::stack::{Resource, Stack};
+use super::super::resource::{DeclaredResource, ResourceProperties};
+use super::super::stack::{ResourceRecord, StackRecord};
 use super::password;
 use crate::simulator::secrets_manager::SecretDescription;
-use crate::simulator::ssm::{self, Kind, ParameterDescription};
+use crate::simulator::ssm::{self, ParameterDescription, ParameterType};
 use crate::simulator::{Caller, Cloud};
 use crate::template::Value;
 
-type Properties = indexmap::IndexMap<String, Value>;
-
 /// Makes the thing, and gives its physical ID: the invented one, but where its service has given it
 /// another.
-pub fn make(
+pub fn create(
     cloud: &Cloud,
-    stack: &Stack,
-    facts: &Facts,
+    stack: &StackRecord,
+    declared: &DeclaredResource,
     physical_id: String,
     at: Timestamp,
 ) -> Result<String, String> {
     let owner = &stack.owner;
-    match facts.kind {
+    match declared.kind {
         "AWS::S3::Bucket" => {
             if cloud.s3.bucket(&physical_id).is_some() {
                 return Err(format!("{physical_id} already exists"));
@@ -38,14 +36,14 @@ pub fn make(
             set_up_bucket(
                 cloud,
                 stack,
-                facts.logical_id,
+                declared.logical_id,
                 &physical_id,
-                facts.properties,
+                declared.properties,
             );
             Ok(physical_id)
         }
         "AWS::S3::BucketPolicy" => {
-            put_bucket_policy(cloud, facts.properties)?;
+            put_bucket_policy(cloud, declared.properties)?;
             Ok(physical_id)
         }
         "AWS::SSM::Parameter" => {
@@ -56,36 +54,37 @@ pub fn make(
             put_parameter(
                 cloud,
                 stack,
-                facts.logical_id,
+                declared.logical_id,
                 &physical_id,
-                facts.properties,
+                declared.properties,
                 at,
             );
             Ok(physical_id)
         }
         "AWS::SecretsManager::Secret" => {
-            let name = text(facts.properties.get("Name"));
+            let name = text(declared.properties.get("Name"));
             let name = name.unwrap_or_else(|| {
                 format!(
                     "{}-{}",
-                    facts.logical_id,
+                    declared.logical_id,
                     Alphanumeric.sample_string(&mut rand::rng(), 12)
                 )
             });
-            let made = cloud
-                .secrets
-                .create(owner, &name, secret(facts.properties).as_deref(), at);
-            let arn = made.map_err(|error| error.message)?;
+            let created =
+                cloud
+                    .secrets
+                    .create(owner, &name, secret(declared.properties).as_deref(), at);
+            let arn = created.map_err(|error| error.message)?;
             cloud.secrets.describe(
                 owner,
                 &arn,
-                description(stack, facts.logical_id, facts.properties),
+                description(stack, declared.logical_id, declared.properties),
                 at,
             );
             Ok(arn)
         }
         "AWS::SecretsManager::ResourcePolicy" => {
-            put_secret_policy(cloud, owner, facts.properties);
+            put_secret_policy(cloud, owner, declared.properties);
             Ok(physical_id)
         }
         _ => Ok(physical_id),
@@ -96,11 +95,11 @@ pub fn make(
 ///
 /// # Errors
 /// The service refuses, in its words.
-pub fn change(
+pub fn update(
     cloud: &Cloud,
-    stack: &Stack,
+    stack: &StackRecord,
     id: &str,
-    resource: &Resource,
+    resource: &ResourceRecord,
     at: Timestamp,
 ) -> Result<(), String> {
     let Some(physical_id) = resource.physical_id.as_deref() else {
@@ -148,7 +147,7 @@ pub fn exists(cloud: &Cloud, owner: &Caller, kind: &str, physical_id: &str) -> O
 }
 
 /// Why a resource can't be imported: its service is there and has no such thing.
-pub fn missing(cloud: &Cloud, stack: &Stack, resource: &Resource) -> Option<String> {
+pub fn missing(cloud: &Cloud, stack: &StackRecord, resource: &ResourceRecord) -> Option<String> {
     let physical_id = resource.physical_id.as_deref()?;
     let is_missing = exists(cloud, &stack.owner, &resource.kind, physical_id) == Some(false);
     is_missing.then(|| {
@@ -161,10 +160,10 @@ pub fn missing(cloud: &Cloud, stack: &Stack, resource: &Resource) -> Option<Stri
 
 /// # Errors
 /// The service refuses, in its words.
-pub fn unmake(
+pub fn delete(
     cloud: &Cloud,
-    stack: &Stack,
-    resource: &Resource,
+    stack: &StackRecord,
+    resource: &ResourceRecord,
     physical_id: &str,
 ) -> Result<(), String> {
     match &*resource.kind {
@@ -199,7 +198,7 @@ pub fn unmake(
 }
 
 /// The property `Tags`: a list of keys and values, or a map, which some types have.
-pub fn tags(properties: &Properties) -> Vec<(String, String)> {
+pub fn tags(properties: &ResourceProperties) -> Vec<(String, String)> {
     match properties.get("Tags") {
         Some(Value::List(items)) => {
             let pair = |tag: &Value| Some((text(member(tag, "Key"))?, text(member(tag, "Value"))?));
@@ -214,7 +213,11 @@ pub fn tags(properties: &Properties) -> Vec<(String, String)> {
 }
 
 /// All tags of a resource: its own, the stack's, and those that say where it comes from.
-fn all_tags(stack: &Stack, logical_id: &str, properties: &Properties) -> Vec<(String, String)> {
+fn all_tags(
+    stack: &StackRecord,
+    logical_id: &str,
+    properties: &ResourceProperties,
+) -> Vec<(String, String)> {
     let origin = [
         ("stack-name", &*stack.name),
         ("logical-id", logical_id),
@@ -234,10 +237,10 @@ fn all_tags(stack: &Stack, logical_id: &str, properties: &Properties) -> Vec<(St
 
 fn set_up_bucket(
     cloud: &Cloud,
-    stack: &Stack,
+    stack: &StackRecord,
     logical_id: &str,
     name: &str,
-    properties: &Properties,
+    properties: &ResourceProperties,
 ) {
     cloud.s3.set_up_bucket(
         name,
@@ -246,7 +249,7 @@ fn set_up_bucket(
     );
 }
 
-fn put_bucket_policy(cloud: &Cloud, properties: &Properties) -> Result<(), String> {
+fn put_bucket_policy(cloud: &Cloud, properties: &ResourceProperties) -> Result<(), String> {
     let bucket = text(properties.get("Bucket")).unwrap_or_default();
     cloud
         .s3
@@ -255,10 +258,10 @@ fn put_bucket_policy(cloud: &Cloud, properties: &Properties) -> Result<(), Strin
 
 fn put_parameter(
     cloud: &Cloud,
-    stack: &Stack,
+    stack: &StackRecord,
     logical_id: &str,
     name: &str,
-    properties: &Properties,
+    properties: &ResourceProperties,
     at: Timestamp,
 ) {
     let is_list = text(properties.get("Type")).as_deref() == Some("StringList");
@@ -267,9 +270,9 @@ fn put_parameter(
         &stack.owner,
         name,
         if is_list {
-            Kind::StringList
+            ParameterType::StringList
         } else {
-            Kind::String
+            ParameterType::String
         },
         &value,
         at,
@@ -284,7 +287,11 @@ fn put_parameter(
     cloud.ssm.describe(&stack.owner, name, description);
 }
 
-fn description(stack: &Stack, logical_id: &str, properties: &Properties) -> SecretDescription {
+fn description(
+    stack: &StackRecord,
+    logical_id: &str,
+    properties: &ResourceProperties,
+) -> SecretDescription {
     SecretDescription {
         text: text(properties.get("Description")),
         kms_key_id: text(properties.get("KmsKeyId")),
@@ -293,7 +300,7 @@ fn description(stack: &Stack, logical_id: &str, properties: &Properties) -> Secr
 }
 
 /// `SecretString`, or a password made as `GenerateSecretString` wants it.
-fn secret(properties: &Properties) -> Option<String> {
+fn secret(properties: &ResourceProperties) -> Option<String> {
     if let Some(given) = text(properties.get("SecretString")) {
         return Some(given);
     }
@@ -311,7 +318,7 @@ fn secret(properties: &Properties) -> Option<String> {
     Some(json.to_string())
 }
 
-fn put_secret_policy(cloud: &Cloud, owner: &Caller, properties: &Properties) {
+fn put_secret_policy(cloud: &Cloud, owner: &Caller, properties: &ResourceProperties) {
     let secret = text(properties.get("SecretId")).unwrap_or_default();
     cloud.secrets.set_policy(
         owner,
@@ -328,7 +335,7 @@ fn document(value: Option<&Value>) -> String {
     }
 }
 
-fn json(properties: &Properties) -> Json {
+fn json(properties: &ResourceProperties) -> Json {
     Json::Object(
         properties
             .iter()

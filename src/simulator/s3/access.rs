@@ -11,17 +11,17 @@ use s3s::path::S3Path;
 use s3s::validation::NameValidation;
 use s3s::{S3Error, S3Result};
 
-use super::super::fault::{Refusal, inject_fault};
+use super::super::fault::{CallRefusal, inject_fault};
 use super::super::scenario::HiddenKind;
 use super::super::{Caller, Cloud};
 use super::policy::action_of;
-use super::store::Bucket;
-use super::{Asker, Faults, access_denied, acl, no_such_bucket, refusal, refused};
+use super::store::StoredBucket;
+use super::{Faults, Requester, access_denied, acl, no_such_bucket, refusal, refused};
 
 /// Bucket names in host names: `bucket.s3.eu-west-1.amazonaws.com`, `bucket.localhost`.
-pub struct Hosts;
+pub struct VirtualHosts;
 
-impl S3Host for Hosts {
+impl S3Host for VirtualHosts {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
         let found = VirtualHost::new(host);
         Ok(match bucket_in_host(host) {
@@ -60,28 +60,28 @@ pub fn bucket_in_host(host: &str) -> Option<&str> {
 }
 
 /// Names are checked at the door, where S3's words for a bad one are known.
-pub struct AnyName;
+pub struct UncheckedNames;
 
-impl NameValidation for AnyName {
+impl NameValidation for UncheckedNames {
     fn validate_bucket_name(&self, _: &str) -> bool {
         true
     }
 }
 
 /// Nobody knows any secret; nobody is asked either, since signatures are taken out before.
-pub struct Nobody;
+pub struct NoSecretKeys;
 
 #[async_trait::async_trait]
-impl S3Auth for Nobody {
+impl S3Auth for NoSecretKeys {
     async fn get_secret_key(&self, _: &str) -> S3Result<SecretKey> {
         Err(access_denied())
     }
 }
 
-pub struct Door(pub Arc<Cloud>);
+pub struct BucketAccess(pub Arc<Cloud>);
 
 #[async_trait::async_trait]
-impl S3Access for Door {
+impl S3Access for BucketAccess {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         let operation = context.s3_op().name().to_owned();
         let operation = operation.as_str();
@@ -91,7 +91,7 @@ impl S3Access for Door {
             .headers()
             .get("x-amz-expected-bucket-owner")
             .cloned();
-        let asker = Asker::of(context.extensions_mut());
+        let requester = Requester::of(context.extensions_mut());
         let faults = context
             .extensions_mut()
             .get::<Faults>()
@@ -109,11 +109,11 @@ impl S3Access for Door {
                 "The specified bucket is not valid.",
             ));
         }
-        let caller = self.caller(&asker, bucket.as_deref());
+        let caller = self.caller(&requester, bucket.as_deref());
         match inject_fault(&self.0, "s3", operation, &caller, bucket.as_deref()).await {
-            Ok(later) => faults.strike_later(later),
-            Err(Refusal::Error(error)) => return Err(refused(error)),
-            Err(Refusal::Cut) => {
+            Ok(later) => faults.apply_later(later),
+            Err(CallRefusal::Error(error)) => return Err(refused(error)),
+            Err(CallRefusal::Cut) => {
                 faults.cut();
                 return Err(access_denied());
             }
@@ -121,7 +121,7 @@ impl S3Access for Door {
         // A stack may have made or deleted the bucket by now.
         self.0.cloudformation.catch_up(&self.0);
         let Some(name) = bucket.filter(|_| operation != "CreateBucket") else {
-            return if asker.account.is_some() {
+            return if requester.account.is_some() {
                 Ok(())
             } else {
                 Err(access_denied())
@@ -134,20 +134,20 @@ impl S3Access for Door {
             if expected_owner.is_some_and(|owner| owner.as_bytes() != bucket.account.as_bytes()) {
                 return Err(access_denied());
             }
-            let elsewhere = asker
+            let elsewhere = requester
                 .region
                 .as_ref()
                 .is_some_and(|region| *region != bucket.region);
             if elsewhere && operation != "GetBucketLocation" {
                 return Err(redirect(bucket));
             }
-            let allowed = asker.account.as_deref() == Some(&bucket.account)
-                || lets_in(
+            let allowed = requester.account.as_deref() == Some(&bucket.account)
+                || grants_access(
                     bucket,
                     &name,
                     key.as_deref(),
                     operation,
-                    asker.account.as_deref(),
+                    requester.account.as_deref(),
                 );
             if allowed {
                 Ok(())
@@ -158,15 +158,15 @@ impl S3Access for Door {
     }
 }
 
-impl Door {
+impl BucketAccess {
     /// Who calls, as far as faults are concerned: without a signature, nobody where the bucket is.
-    fn caller(&self, asker: &Asker, bucket: Option<&str>) -> Caller {
-        let region = asker
+    fn caller(&self, requester: &Requester, bucket: Option<&str>) -> Caller {
+        let region = requester
             .region
             .clone()
             .or_else(|| Some(self.0.s3.bucket(bucket?)?.region));
         Caller {
-            account: asker.account.clone().unwrap_or_default(),
+            account: requester.account.clone().unwrap_or_default(),
             region: region.unwrap_or_else(|| "us-east-1".to_owned()),
         }
     }
@@ -188,7 +188,7 @@ pub fn is_hidden(cloud: &Cloud, name: &str) -> bool {
 }
 
 /// Where to ask instead. Clients take the region from the header.
-fn redirect(bucket: &Bucket) -> S3Error {
+fn redirect(bucket: &StoredBucket) -> S3Error {
     let mut error = refusal(
         301,
         "PermanentRedirect",
@@ -205,8 +205,8 @@ fn redirect(bucket: &Bucket) -> S3Error {
 }
 
 /// Whether a policy or an ACL lets in who doesn't own the bucket.
-fn lets_in(
-    bucket: &Bucket,
+fn grants_access(
+    bucket: &StoredBucket,
     name: &str,
     key: Option<&str>,
     operation: &str,
@@ -227,17 +227,17 @@ fn lets_in(
         _ => None,
     };
     let ignored = settings.has_acls_off() || settings.blocks(|block| block.ignore_public_acls);
-    by_policy || (!ignored && acl.is_some_and(|acl| acl::lets_read(acl, account.is_some())))
+    by_policy || (!ignored && acl.is_some_and(|acl| acl::grants_read(acl, account.is_some())))
 }
 
 /// Whether an account may read an object: what copying asks of the source.
-pub fn may_read(bucket: &Bucket, path: &S3Path, asker: &Asker) -> bool {
+pub fn may_read(bucket: &StoredBucket, path: &S3Path, requester: &Requester) -> bool {
     let (name, key) = (
         path.get_bucket_name().unwrap_or_default(),
         path.get_object_key(),
     );
-    asker.account.as_deref() == Some(&bucket.account)
-        || lets_in(bucket, name, key, "GetObject", asker.account.as_deref())
+    requester.account.as_deref() == Some(&bucket.account)
+        || grants_access(bucket, name, key, "GetObject", requester.account.as_deref())
 }
 
 #[cfg(test)]
@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_are_named_in_hosts() {
+    fn bucket_names_are_read_from_host_names() {
         let check =
             |host: &str, expect: Option<&str>| assert_eq!(bucket_in_host(host), expect, "{host}");
         check("127.0.0.1:4566", None);
