@@ -136,6 +136,193 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// The modules of `simulator/cloudformation`, as in [`TABLE`]: state is below the engine, and the
+/// engine below the actions.
+const CLOUDFORMATION: &[(&str, &[&str])] = &[
+    ("error", &[]),
+    ("resource", &[]),
+    ("state", &["error", "resource"]),
+    ("request", &["error", "state"]),
+    ("evaluation", &["error", "request", "resource", "state"]),
+    ("engine", &["error", "evaluation", "resource", "state"]),
+    (
+        "api",
+        &[
+            "engine",
+            "error",
+            "evaluation",
+            "request",
+            "resource",
+            "state",
+        ],
+    ),
+];
+
+#[test]
+fn modules_of_cloudformation_import_lower_ones_only() {
+    check_folder(&["simulator", "cloudformation"], CLOUDFORMATION);
+}
+
+/// Checks the modules of a folder against its table. No module may import an item of the folder's
+/// own `mod.rs`, which is above all of them.
+fn check_folder(folder: &[&str], table: &[(&str, &[&str])]) {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let path = folder
+        .iter()
+        .fold(source.clone(), |path, name| path.join(name));
+    let mut unused: BTreeMap<&str, BTreeSet<&str>> = table
+        .iter()
+        .map(|(module, allowed)| (*module, allowed.iter().copied().collect()))
+        .collect();
+    let mut faults = Vec::new();
+    for (position, (module, allowed)) in table.iter().enumerate() {
+        let above = &table[..position];
+        let upward = allowed
+            .iter()
+            .find(|it| above.iter().all(|(lower, _)| lower != *it));
+        faults.extend(upward.map(|it| format!("{module} is listed before {it}")));
+    }
+    for file in sources(&path) {
+        let own = module_path(&source, &file);
+        let Some(module) = own.get(folder.len()) else {
+            continue;
+        };
+        let Some((module, allowed)) = table.iter().find(|(name, _)| name == module) else {
+            faults.push(format!("{module} is not in the table"));
+            continue;
+        };
+        for path in paths(&fs::read_to_string(&file).unwrap(), &own) {
+            let Some(name) = path
+                .get(folder.len())
+                .filter(|_| path.iter().zip(folder).all(|(one, other)| one == other))
+            else {
+                continue;
+            };
+            if let Some(unused) = unused.get_mut(module) {
+                unused.remove(name.as_str());
+            }
+            if name != module && !allowed.contains(&name.as_str()) {
+                faults.push(format!(
+                    "{} imports {}, which {module} may not",
+                    file.display(),
+                    path.join("::")
+                ));
+            }
+        }
+    }
+    let unused = unused
+        .iter()
+        .flat_map(|(module, names)| names.iter().map(move |name| (module, name)));
+    faults.extend(unused.map(|(module, name)| format!("{module} may import {name}, and doesn't")));
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Returns the names that lead to the module of a file: `simulator`, `s3` for
+/// `simulator/s3/mod.rs`.
+fn module_path(source: &Path, file: &Path) -> Vec<String> {
+    let relative = file.strip_prefix(source).unwrap().with_extension("");
+    let mut names: Vec<String> = relative
+        .iter()
+        .map(|name| name.to_str().unwrap().to_owned())
+        .collect();
+    if names.last().is_some_and(|name| name == "mod") {
+        names.pop();
+    }
+    names
+}
+
+/// Returns the absolute paths that a source names after `crate::` and `super::`; `own` is the path
+/// of its module.
+fn paths(source: &str, own: &[String]) -> Vec<Vec<String>> {
+    let code: String = source
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n");
+    let tests = code.find("\nmod tests {").unwrap_or(code.len());
+    let mut found = Vec::new();
+    for keyword in ["crate::", "super::"] {
+        for (at, _) in code.match_indices(keyword) {
+            let is_start = !code[..at].ends_with(|it: char| it.is_alphanumeric() || it == '_');
+            if !is_start || code[..at].ends_with("super::") {
+                continue;
+            }
+            let mut rest = &code[at..];
+            let mut base = Vec::new();
+            if keyword == "crate::" {
+                rest = &rest[keyword.len()..];
+            } else {
+                base = own.to_vec();
+                if at > tests {
+                    base.push("tests".to_owned());
+                }
+                while let Some(next) = rest.strip_prefix("super::") {
+                    base.pop();
+                    rest = next;
+                }
+            }
+            branches(rest, &base, &mut found);
+        }
+    }
+    found
+}
+
+/// Adds the paths of a use tree: `a::{b, c::d}` names `a::b` and `a::c::d`.
+fn branches(tree: &str, base: &[String], found: &mut Vec<Vec<String>>) {
+    let tree = tree.trim_start();
+    if let Some(group) = tree.strip_prefix('{') {
+        let mut depth = 0;
+        let mut start = 0;
+        for (at, character) in group.char_indices() {
+            match character {
+                '{' => depth += 1,
+                '}' if depth > 0 => depth -= 1,
+                ',' | '}' if depth == 0 => {
+                    if !group[start..at].trim().is_empty() {
+                        branches(&group[start..at], base, found);
+                    }
+                    start = at + 1;
+                    if character == '}' {
+                        return;
+                    }
+                }
+                _ => {}
+            }
+        }
+        return;
+    }
+    let name = identifier(tree);
+    if name.is_empty() || name == "self" {
+        found.push(base.to_vec());
+        return;
+    }
+    let path: Vec<String> = base.iter().cloned().chain([name.clone()]).collect();
+    match tree[name.len()..].strip_prefix("::") {
+        Some(rest) => branches(rest, &path, found),
+        None => found.push(path),
+    }
+}
+
+#[test]
+fn use_trees_are_resolved() {
+    let check = |source: &str, expect: &[&str]| {
+        let own = ["a", "b"].map(str::to_owned);
+        let found: Vec<String> = paths(source, &own)
+            .iter()
+            .map(|path| path.join("::"))
+            .collect();
+        assert_eq!(found, expect, "{source}");
+    };
+    check(
+        "use crate::x::{y, z::{self, w}};",
+        &["x::y", "x::z", "x::z::w"],
+    );
+    check("use super::c::d;", &["a::c::d"]);
+    check("use super::super::e;", &["e"]);
+    check("\nmod tests {\n    use super::*;\n}", &["a::b"]);
+    check("// crate::x", &[]);
+}
+
 #[test]
 fn no_module_knows_one_that_it_should_not() {
     let allowed: BTreeMap<&str, BTreeSet<&str>> = TABLE

@@ -1,43 +1,38 @@
-//! CloudFormation: stacks that go through the service's states.
+//! CloudFormation: stacks that go through the service's statuses.
 //!
-//! Nothing runs in the background. What is to happen stands in a queue with its time; every call
-//! first lets happen what is due by now, each thing at its own time, so that a stack's history
-//! doesn't depend on who looked at it and when.
+//! Nothing runs in the background. Actions are queued with their time; every call first carries out
+//! what is due by then, each action at its own time, so that a stack's history doesn't depend on who
+//! looked at it and when.
 //!
-//! - `stack`: what is known of a stack, its resources and events; `state`: all of them, and the
-//!   queue
-//! - `source`, `request`, `revision`: a template, what a call asks for, and both together,
-//!   evaluated
-//! - `constraints`: what the API's model says of a call's parameters
-//! - `world`: what lies outside of a template, as the evaluator asks for it
-//! - `engine`: what happens: creation, update, deletion, and the ways back
-//! - `resource`: what a single resource is, and whether it is as it must be
-//! - `stack_policy`: which resources updates may touch
-//! - `change_set`; `answer`: what callers are shown
+//! A module knows only those above it:
+//!
+//! - `error`: what actions answer, and the errors that they share
+//! - `resource`: what a single resource is, and whether its properties are valid
+//! - `state`: all stacks, their change sets, exports and scheduled actions
+//! - `request`: what a call asks for, and the constraints of the API's model
+//! - `evaluation`: templates evaluated for a stack, and compared with what it has
+//! - `engine`: what happens: creation, update, deletion, import, and rollbacks
+//! - `api`: the actions, and what they answer
 
-mod answer;
-mod change_set;
-mod constraints;
+mod api;
 mod engine;
+mod error;
+mod evaluation;
 mod request;
 pub mod resource;
-mod revision;
-mod stack;
-mod stack_policy;
 mod state;
-mod template_source;
-mod world;
 
 use std::sync::Mutex;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
-use super::error::ServiceError;
 use super::{Caller, Cloud, lock};
 use engine::Engine;
+use state::resource_record::ResourceRecord;
 use state::{CloudFormationState, Export};
 
+pub use error::XmlResult;
 pub use request::QueryRequest;
 
 /// Stacks, change sets and exports of all accounts and regions.
@@ -45,9 +40,6 @@ pub use request::QueryRequest;
 pub struct CloudFormation {
     state: Mutex<CloudFormationState>,
 }
-
-/// What the service answers: the XML inside of `<ActionResult>`, or an error.
-pub type XmlResult = Result<String, ServiceError>;
 
 impl CloudFormation {
     /// Lets happen what is due by now, so that another service sees what stacks have made or
@@ -76,24 +68,7 @@ impl CloudFormation {
             now,
         };
         engine.catch_up();
-        constraints::check(action, request)?;
-        match action {
-            "CreateStack" => engine.create_stack(request),
-            "UpdateStack" => engine.update_stack(request),
-            "DeleteStack" => engine.delete_stack(request),
-            "UpdateTerminationProtection" => engine.update_termination_protection(request),
-            "CreateChangeSet" => engine.create_change_set(request),
-            "ExecuteChangeSet" => engine.execute_change_set(request),
-            "DeleteChangeSet" => engine.delete_change_set(request),
-            "CancelUpdateStack" => engine.cancel_update_stack(request),
-            "ContinueUpdateRollback" => engine.continue_update_rollback(request),
-            "RollbackStack" => engine.rollback_stack(request),
-            "SetStackPolicy" => engine.set_stack_policy(request),
-            "DetectStackDrift" => answer::detect_stack_drift(&mut engine, request),
-            action => {
-                answer::read(&engine, action, request).unwrap_or_else(|| Err(unknown(action)))
-            }
-        }
+        api::call(&mut engine, action, request)
     }
 
     /// Adds an export of a stack that isn't here.
@@ -123,8 +98,8 @@ impl CloudFormation {
         let resources = state
             .stacks_of(caller)
             .flat_map(|(_, stack)| stack.resources.values());
-        let is_there = |it: &&stack::ResourceRecord| &*it.kind == kind && !it.is_deleted();
-        let shown = |it: &stack::ResourceRecord| {
+        let is_there = |it: &&ResourceRecord| &*it.kind == kind && !it.is_deleted();
+        let shown = |it: &ResourceRecord| {
             let properties = it
                 .properties
                 .iter()
@@ -165,20 +140,4 @@ impl CloudFormation {
             .map(|(name, value)| (name.clone(), value.to_json()));
         Some((properties.collect::<Map<_, _>>().into(), found.changed))
     }
-}
-
-fn unknown(action: &str) -> ServiceError {
-    error(
-        "InvalidAction",
-        format!("Could not find operation {action} for version 2010-05-15"),
-    )
-}
-
-/// Nearly everything that is refused is so under this code.
-fn invalid(message: impl Into<String>) -> ServiceError {
-    error("ValidationError", message)
-}
-
-fn error(code: &str, message: impl Into<String>) -> ServiceError {
-    ServiceError::new(400, code, message)
 }

@@ -2,20 +2,25 @@
 
 use std::collections::BTreeSet;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use super::super::resource;
-use super::super::revision;
-use super::super::stack::{OnFailure, ResourceRecord, StackNumber, StackOutput, StackRecord};
-use super::super::state::Export;
-use super::super::world::is_failed_transform;
+use super::Engine;
 use super::delete::{cleanup_tasks, deletion_tasks};
-use super::{Engine, OperationPhase, StackOperation, StackSnapshot, tasks};
+use crate::simulator::cloudformation::evaluation::revision;
+use crate::simulator::cloudformation::evaluation::world::is_failed_transform;
+use crate::simulator::cloudformation::resource;
+use crate::simulator::cloudformation::state::Export;
+use crate::simulator::cloudformation::state::operation::{
+    OperationPhase, StackOperation, StackSnapshot, tasks,
+};
+use crate::simulator::cloudformation::state::resource_record::{ResourceRecord, StackOutput};
+use crate::simulator::cloudformation::state::settings::{OnFailure, StackNumber};
 use crate::status::{ResourceStatus, StackStatus};
 use crate::template;
 
 impl Engine<'_> {
-    pub(super) fn complete_phase(&mut self, number: StackNumber, at: Timestamp) {
+    pub(crate) fn complete_phase(&mut self, number: StackNumber, at: Timestamp) {
         let Some(operation) = self.state.stack_mut(number).operation.take() else {
             return;
         };
@@ -168,7 +173,7 @@ impl Engine<'_> {
 
     /// Puts back what an update has touched; where a rollback is continued, what it couldn't put
     /// back.
-    pub(super) fn roll_back_update(
+    pub(crate) fn roll_back_update(
         &mut self,
         number: StackNumber,
         before: StackSnapshot,
@@ -254,7 +259,7 @@ impl Engine<'_> {
     }
 
     /// The outputs as they are now that everything is made, exports included.
-    pub(super) fn set_outputs(&mut self, number: StackNumber) -> Result<(), String> {
+    pub(crate) fn set_outputs(&mut self, number: StackNumber) -> Result<(), String> {
         let evaluated = revision::evaluate_leniently(self.cloud, self.state, number, |evaluator| {
             evaluator.outputs()
         });
@@ -263,7 +268,7 @@ impl Engine<'_> {
                 evaluator.outputs()
             });
         let known = known.and_then(Result::ok).unwrap_or_default();
-        let evaluated = evaluated.unwrap_or_else(|| Ok(indexmap::IndexMap::new()));
+        let evaluated = evaluated.unwrap_or_else(|| Ok(IndexMap::new()));
         let first = |failures: Vec<template::Failure>| {
             failures
                 .into_iter()
@@ -344,16 +349,6 @@ impl Engine<'_> {
     }
 }
 
-impl StackRecord {
-    /// Drops the resources that its template doesn't have.
-    fn drop_undeclared_resources(&mut self) {
-        if let Some(revision) = &self.revision {
-            self.resources
-                .retain(|id, _| revision.depends_on.contains_key(id));
-        }
-    }
-}
-
 /// An output as it is shown; `known` is what is known of it without what is made up.
 fn shown(key: &str, output: &template::Output, known: Option<&template::Output>) -> StackOutput {
     let text = |value: Option<&template::Value>| {
@@ -372,7 +367,7 @@ fn shown(key: &str, output: &template::Output, known: Option<&template::Output>)
 }
 
 /// CloudFormation's sentence for what failed; none if nothing did.
-pub(super) fn failure_reason(action: &str, ids: &[String]) -> Option<String> {
+pub(crate) fn failure_reason(action: &str, ids: &[String]) -> Option<String> {
     (!ids.is_empty()).then(|| {
         format!(
             "The following resource(s) failed to {action}: [{}]. ",
@@ -383,8 +378,8 @@ pub(super) fn failure_reason(action: &str, ids: &[String]) -> Option<String> {
 
 /// Of the resources there were, those that are there no more, or as another thing.
 fn replaced_or_removed(
-    before: &indexmap::IndexMap<String, ResourceRecord>,
-    now: &indexmap::IndexMap<String, ResourceRecord>,
+    before: &IndexMap<String, ResourceRecord>,
+    now: &IndexMap<String, ResourceRecord>,
 ) -> Vec<(String, ResourceRecord)> {
     let is_left = |(id, resource): &(&String, &ResourceRecord)| {
         let is_there = now

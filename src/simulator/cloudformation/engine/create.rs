@@ -6,11 +6,20 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use super::super::resource::{self, DeclaredResource, RequiresRecreation, ResourceProperties};
-use super::super::revision;
-use super::super::stack::{ResourceRecord, STACK, StackNumber, StatusReason};
-use super::super::stack_policy::UpdateAction;
-use super::{Engine, OperationPhase, ResourcePhase, ScheduledAction, TaskState, service_resources};
+use super::{Engine, service_resources};
+use crate::simulator::cloudformation::evaluation::revision;
+use crate::simulator::cloudformation::resource::{
+    self, DeclaredResource, RequiresRecreation, ResourceProperties,
+};
+use crate::simulator::cloudformation::state::operation::{
+    OperationPhase, ScheduledAction, TaskState,
+};
+use crate::simulator::cloudformation::state::resource_record::{
+    ResourceRecord, STACK, StatusReason,
+};
+use crate::simulator::cloudformation::state::settings::StackNumber;
+use crate::simulator::cloudformation::state::stack_policy::UpdateAction;
+use crate::simulator::scenario::ResourcePhase;
 use crate::status::{ResourceStatus, StackStatus};
 use crate::template;
 
@@ -18,8 +27,11 @@ use crate::template;
 const REFUSED_AFTER: Duration = Duration::from_secs(1);
 
 const CREATION_CANCELLED: &str = "Resource creation cancelled";
+
 const UPDATE_CANCELLED: &str = "Resource update cancelled";
+
 const CREATION_INITIATED: &str = "Resource creation Initiated";
+
 const REQUIRES_REPLACEMENT: &str =
     "Requested update requires the creation of a new physical resource; hence creating one.";
 
@@ -34,7 +46,7 @@ enum UpdateBehavior {
 }
 
 impl Engine<'_> {
-    pub(super) fn begin_create_or_update(
+    pub(crate) fn begin_create_or_update(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -325,7 +337,7 @@ impl Engine<'_> {
     }
 
     /// The service begins to make the resource, which has a physical ID from now on.
-    pub(super) fn initiate(&mut self, number: StackNumber, task: usize, at: Timestamp) {
+    pub(crate) fn initiate(&mut self, number: StackNumber, task: usize, at: Timestamp) {
         if !self.is_running(number, task) {
             return;
         }
@@ -405,7 +417,7 @@ impl Engine<'_> {
         }
     }
 
-    pub(super) fn finish_create_or_update(
+    pub(crate) fn finish_create_or_update(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -448,7 +460,7 @@ impl Engine<'_> {
     }
 
     /// Nothing new is begun, and what is under way ends here.
-    pub(super) fn cancel(&mut self, number: StackNumber, at: Timestamp) {
+    pub(crate) fn cancel(&mut self, number: StackNumber, at: Timestamp) {
         let Some(operation) = self.operation_mut(number) else {
             return;
         };
@@ -491,7 +503,7 @@ impl Engine<'_> {
     }
 
     /// A resource goes back to what it was before the update.
-    pub(super) fn begin_resource_rollback(
+    pub(crate) fn begin_resource_rollback(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -533,7 +545,7 @@ impl Engine<'_> {
         self.schedule(number, ends, ScheduledAction::FinishTask(task, fault.fails));
     }
 
-    pub(super) fn finish_resource_rollback(
+    pub(crate) fn finish_resource_rollback(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -566,7 +578,7 @@ impl Engine<'_> {
         }
     }
 
-    pub(super) fn time_out(&mut self, number: StackNumber, at: Timestamp) {
+    pub(crate) fn time_out(&mut self, number: StackNumber, at: Timestamp) {
         let Some(operation) = self
             .operation_mut(number)
             .filter(|it| it.phase == OperationPhase::Create)

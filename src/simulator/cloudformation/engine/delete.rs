@@ -5,15 +5,19 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::super::resource;
-use super::super::stack::{ResourceRecord, StackNumber, StackRecord, StatusReason};
-use super::{
-    Engine, OperationPhase, ResourcePhase, ResourceTask, ScheduledAction, service_resources, tasks,
+use super::{Engine, service_resources};
+use crate::simulator::cloudformation::resource;
+use crate::simulator::cloudformation::state::operation::{
+    OperationPhase, ResourceTask, ScheduledAction, tasks,
 };
+use crate::simulator::cloudformation::state::resource_record::{ResourceRecord, StatusReason};
+use crate::simulator::cloudformation::state::settings::StackNumber;
+use crate::simulator::cloudformation::state::stack::StackRecord;
+use crate::simulator::scenario::ResourcePhase;
 use crate::status::ResourceStatus;
 
 impl Engine<'_> {
-    pub(super) fn begin_resource_deletion(
+    pub(crate) fn begin_resource_deletion(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -49,7 +53,7 @@ impl Engine<'_> {
         }
     }
 
-    pub(super) fn finish_resource_deletion(
+    pub(crate) fn finish_resource_deletion(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -156,7 +160,7 @@ impl Engine<'_> {
 }
 
 /// The tasks of a stack's deletion: whatever depends on a resource goes first.
-pub(super) fn deletion_tasks(stack: &StackRecord) -> Vec<ResourceTask> {
+pub(crate) fn deletion_tasks(stack: &StackRecord) -> Vec<ResourceTask> {
     let left = stack.resources.iter().filter(|(_, it)| !it.is_removed());
     removal_tasks(
         left.rev()
@@ -166,7 +170,7 @@ pub(super) fn deletion_tasks(stack: &StackRecord) -> Vec<ResourceTask> {
 }
 
 /// The tasks for what an update has left.
-pub(super) fn cleanup_tasks(left: Vec<(String, ResourceRecord)>) -> Vec<ResourceTask> {
+pub(crate) fn cleanup_tasks(left: Vec<(String, ResourceRecord)>) -> Vec<ResourceTask> {
     removal_tasks(
         left.iter()
             .rev()

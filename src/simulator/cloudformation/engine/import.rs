@@ -7,14 +7,17 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use super::super::change_set::ResourceToImport;
-use super::super::revision::{self, AcceptedRevision};
-use super::super::stack::{ResourceRecord, StackNumber, StackSettings, StatusReason};
-use super::{
-    Engine, OperationPhase, ScheduledAction, StackOperation, StackSnapshot, failure_reason,
-    service_resources, tasks,
-};
+use super::completion::failure_reason;
+use super::{Engine, service_resources};
 use crate::simulator::Caller;
+use crate::simulator::cloudformation::evaluation::revision;
+use crate::simulator::cloudformation::state::change_set::ResourceToImport;
+use crate::simulator::cloudformation::state::operation::{
+    OperationPhase, ScheduledAction, StackOperation, StackSnapshot, tasks,
+};
+use crate::simulator::cloudformation::state::resource_record::{ResourceRecord, StatusReason};
+use crate::simulator::cloudformation::state::revision::AcceptedRevision;
+use crate::simulator::cloudformation::state::settings::{StackNumber, StackSettings};
 use crate::status::{ResourceStatus, StackStatus};
 use crate::template;
 
@@ -69,7 +72,7 @@ impl Engine<'_> {
         exists && !self.state.has_resource(owner, physical_id)
     }
 
-    pub(super) fn begin_resource_import(
+    pub(crate) fn begin_resource_import(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -133,7 +136,7 @@ impl Engine<'_> {
         self.schedule(number, at, ScheduledAction::FinishTask(task, refused));
     }
 
-    pub(super) fn finish_resource_import(
+    pub(crate) fn finish_resource_import(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -176,7 +179,7 @@ impl Engine<'_> {
     }
 
     /// Either all resources are the stack's, or none is.
-    pub(super) fn complete_import(
+    pub(crate) fn complete_import(
         &mut self,
         number: StackNumber,
         operation: StackOperation,

@@ -1,134 +1,50 @@
 //! What happens to stacks, one thing at a time.
 //!
-//! An [`StackOperation`] is what is being done with a stack: a phase with a task for each resource, in
-//! the order of what they depend on. A task goes through [`ScheduledAction`]s that stand in the queue with
-//! their time. When nothing is under way any more, the phase is over, and `completion` says what comes
-//! next: the stack is complete, or goes back where it came from.
+//! A stack's operation is a phase with a task for each resource, in the order of what they depend
+//! on. A task's actions stand in the queue with their time. When no task is under way any more, the
+//! phase is over, and `completion` decides what comes next: the stack is complete, or another phase
+//! begins.
 //!
-//! - `calls`: what callers ask for
-//! - `create`: resources are created, updated and put back; `delete`: they are deleted
-//! - `import`: existing resources are taken over
-//! - `rollback`: callers send a stack back
-//! - `nested`: stacks in stacks; `service_resources`: resources that other services here must know of,
-//!   `password` for secrets
+//! - `stacks`: operations begin
+//! - `create`: resources are created, updated and rolled back; `delete`: they are deleted; `import`
+//! - `nested`: stacks in stacks
+//! - `service_resources`: resources that other services here must know; `password`: passwords for
+//!   secrets
 
-mod calls;
 mod completion;
 mod create;
 mod delete;
 mod import;
 mod nested;
 mod password;
-mod rollback;
 mod service_resources;
+mod stacks;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use super::resource::{self, DeclaredResource};
-use super::revision::Revision;
-use super::stack::{
-    ResourceRecord, StackNumber, StackOutput, StackRecord, StackSettings, StatusReason,
-};
+use super::resource;
 use super::state::CloudFormationState;
+use super::state::operation::{
+    OperationPhase, ResourceTask, ScheduledAction, StackOperation, TaskState,
+};
+use super::state::resource_record::StatusReason;
+use super::state::settings::StackNumber;
+use super::state::stack::StackRecord;
 use crate::simulator::Cloud;
 use crate::simulator::scenario::{ResourceFacts, ResourceFault, ResourcePhase};
 use crate::status::{ResourceStatus, StackStatus};
 
-pub use calls::new_id;
-use completion::failure_reason;
-use delete::deletion_tasks;
-pub use nested::{NewNestedStack, nested_stack_input, nested_stack_tags};
+pub(crate) use delete::deletion_tasks;
+pub(crate) use nested::NewNestedStack;
+pub(crate) use stacks::{BY_USER, new_id};
 
 /// The state, in the hands of one call.
 pub struct Engine<'a> {
     pub cloud: &'a Cloud,
     pub state: &'a mut CloudFormationState,
     pub now: Timestamp,
-}
-
-/// What is being done with a stack.
-pub struct StackOperation {
-    /// No other operation has it.
-    number: u64,
-    phase: OperationPhase,
-    tasks: Vec<ResourceTask>,
-    /// Tasks that are planned or running.
-    active: usize,
-    /// Logical IDs, in the order in which they failed.
-    failed: Vec<String>,
-    /// Nothing new is begun.
-    is_cancelled: bool,
-    /// Why the stack as a whole fails.
-    reason: Option<String>,
-    /// Of a deletion: resources that are to be left, and whether those that can't be deleted are.
-    retain: BTreeSet<String>,
-    is_forced: bool,
-    /// Physical IDs of resources that are taken over, by logical IDs.
-    imports: BTreeMap<String, String>,
-    /// Of an update or an import: what there was.
-    before: Option<Box<StackSnapshot>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OperationPhase {
-    Create,
-    /// What was created is deleted again.
-    Rollback,
-    Update,
-    /// What was updated is put back.
-    UpdateRollback,
-    /// What an update, or its rollback, no longer needs is deleted.
-    UpdateCompleteCleanup,
-    UpdateRollbackCompleteCleanup,
-    Delete,
-    Import,
-}
-
-/// A stack before its update.
-#[derive(Clone)]
-pub struct StackSnapshot {
-    revision: Option<Revision>,
-    resources: IndexMap<String, ResourceRecord>,
-    outputs: Vec<StackOutput>,
-    settings: StackSettings,
-}
-
-/// What is to be done with one resource.
-struct ResourceTask {
-    logical_id: String,
-    /// What it is put back to, or what is deleted if it isn't the stack's resource of that name.
-    subject: Option<Box<ResourceRecord>>,
-    /// So many others must be done first.
-    unfinished_dependencies: usize,
-    /// Those that wait for it.
-    dependents: Vec<usize>,
-    state: TaskState,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TaskState {
-    Waiting,
-    Scheduled,
-    Running,
-    Done,
-    Failed,
-}
-
-/// What happens next in an operation. Tasks go by their place in it.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ScheduledAction {
-    BeginTask(usize),
-    /// The service has begun to make the resource.
-    InitiateTask(usize),
-    /// With the reason where it failed.
-    FinishTask(usize, Option<String>),
-    /// The phase is over though it had no tasks.
-    CompletePhase,
-    TimeOut,
 }
 
 /// Between two things that follow on each other.
@@ -158,23 +74,23 @@ impl Engine<'_> {
         }
     }
 
-    fn stack(&self, number: StackNumber) -> &StackRecord {
+    pub(crate) fn stack(&self, number: StackNumber) -> &StackRecord {
         self.state.stack(number)
     }
 
-    fn operation(&self, number: StackNumber) -> Option<&StackOperation> {
+    pub(crate) fn operation(&self, number: StackNumber) -> Option<&StackOperation> {
         self.stack(number).operation.as_ref()
     }
 
-    fn operation_mut(&mut self, number: StackNumber) -> Option<&mut StackOperation> {
+    pub(crate) fn operation_mut(&mut self, number: StackNumber) -> Option<&mut StackOperation> {
         self.state.stack_mut(number).operation.as_mut()
     }
 
-    fn task(&self, number: StackNumber, task: usize) -> Option<&ResourceTask> {
+    pub(crate) fn task(&self, number: StackNumber, task: usize) -> Option<&ResourceTask> {
         self.operation(number)?.tasks.get(task)
     }
 
-    fn set_status(
+    pub(crate) fn set_status(
         &mut self,
         number: StackNumber,
         status: StackStatus,
@@ -184,7 +100,7 @@ impl Engine<'_> {
         self.state.stack_mut(number).set_status(status, reason, at);
     }
 
-    fn set_resource_status(
+    pub(crate) fn set_resource_status(
         &mut self,
         number: StackNumber,
         id: &str,
@@ -198,19 +114,19 @@ impl Engine<'_> {
     }
 
     /// The time when something is over that takes so long in AWS.
-    fn after(&self, at: Timestamp, takes: Duration) -> Timestamp {
+    pub(crate) fn after(&self, at: Timestamp, takes: Duration) -> Timestamp {
         at.checked_add(self.cloud.clock.scaled(takes))
             .unwrap_or(Timestamp::MAX)
     }
 
-    fn schedule(&mut self, number: StackNumber, at: Timestamp, action: ScheduledAction) {
+    pub(crate) fn schedule(&mut self, number: StackNumber, at: Timestamp, action: ScheduledAction) {
         if let Some(operation) = self.operation(number).map(|operation| operation.number) {
             self.state.schedule(at, number, operation, action);
         }
     }
 
     /// Takes the place of whatever was being done with the stack.
-    fn start_operation(
+    pub(crate) fn start_operation(
         &mut self,
         number: StackNumber,
         mut operation: StackOperation,
@@ -233,7 +149,7 @@ impl Engine<'_> {
             .for_each(|task| self.schedule_task(number, task, at));
     }
 
-    fn schedule_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
+    pub(crate) fn schedule_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
         let begins = self.after(at, STEP_DELAY);
         let Some(operation) = self.operation_mut(number) else {
             return;
@@ -246,7 +162,7 @@ impl Engine<'_> {
         self.schedule(number, begins, ScheduledAction::BeginTask(task));
     }
 
-    fn begin_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
+    pub(crate) fn begin_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
         let Some(operation) = self.operation_mut(number) else {
             return;
         };
@@ -268,7 +184,7 @@ impl Engine<'_> {
         }
     }
 
-    fn finish_task(
+    pub(crate) fn finish_task(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -299,13 +215,13 @@ impl Engine<'_> {
         }
     }
 
-    fn is_running(&self, number: StackNumber, task: usize) -> bool {
+    pub(crate) fn is_running(&self, number: StackNumber, task: usize) -> bool {
         self.task(number, task)
             .is_some_and(|task| task.state == TaskState::Running)
     }
 
     /// A task is done, and others may begin.
-    fn complete_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
+    pub(crate) fn complete_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
         let Some(operation) = self.operation_mut(number) else {
             return;
         };
@@ -325,7 +241,7 @@ impl Engine<'_> {
     }
 
     /// A task has failed, and those that wait for it won't begin.
-    fn fail_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
+    pub(crate) fn fail_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
         let Some(operation) = self.operation_mut(number) else {
             return;
         };
@@ -339,7 +255,7 @@ impl Engine<'_> {
         }
     }
 
-    fn complete_phase_if_idle(&mut self, number: StackNumber, at: Timestamp) {
+    pub(crate) fn complete_phase_if_idle(&mut self, number: StackNumber, at: Timestamp) {
         if self
             .operation(number)
             .is_some_and(|operation| operation.active == 0)
@@ -349,7 +265,7 @@ impl Engine<'_> {
     }
 
     /// What the scenario does to a resource.
-    fn fault(
+    pub(crate) fn fault(
         &self,
         number: StackNumber,
         logical_id: &str,
@@ -382,98 +298,4 @@ impl Engine<'_> {
         }
         fault
     }
-}
-
-impl StackRecord {
-    fn declared<'a>(
-        &'a self,
-        logical_id: &'a str,
-        resource: &'a ResourceRecord,
-    ) -> DeclaredResource<'a> {
-        DeclaredResource {
-            account: &self.owner.account,
-            region: &self.owner.region,
-            stack_name: &self.name,
-            logical_id,
-            kind: &resource.kind,
-            properties: &resource.properties,
-        }
-    }
-
-    /// The resource's name as [`CloudFormationState::taken`] keeps it, if no second one may have it.
-    fn unique_name(
-        &self,
-        logical_id: &str,
-        resource: &ResourceRecord,
-    ) -> Option<(String, String, String, String)> {
-        let name = resource::declared_name(&self.declared(logical_id, resource))?;
-        let region = if resource::is_global(&resource.kind) {
-            ""
-        } else {
-            &self.owner.region
-        };
-        Some((
-            self.owner.account.clone(),
-            region.to_owned(),
-            resource.kind.to_string(),
-            name.to_owned(),
-        ))
-    }
-}
-
-impl StackOperation {
-    fn new(phase: OperationPhase, tasks: Vec<ResourceTask>) -> Self {
-        Self {
-            number: 0,
-            phase,
-            tasks,
-            active: 0,
-            failed: Vec::new(),
-            is_cancelled: false,
-            reason: None,
-            retain: BTreeSet::new(),
-            is_forced: false,
-            imports: BTreeMap::new(),
-            before: None,
-        }
-    }
-
-    /// Whether a task is about an existing resource that becomes the stack's.
-    fn imports_resource(&self, task: usize) -> bool {
-        self.tasks
-            .get(task)
-            .is_some_and(|task| self.imports.contains_key(&task.logical_id))
-    }
-}
-
-/// A task for each, in an order that lets none begin before those that it must wait for. Who isn't
-/// among them isn't waited for.
-fn tasks<'a>(
-    subjects: impl IntoIterator<Item = (&'a str, Option<Box<ResourceRecord>>)>,
-    waits_for: impl Fn(&str) -> Vec<String>,
-) -> Vec<ResourceTask> {
-    let task = |(id, subject): (&str, Option<Box<ResourceRecord>>)| ResourceTask {
-        logical_id: id.to_owned(),
-        subject,
-        unfinished_dependencies: 0,
-        dependents: Vec::new(),
-        state: TaskState::Waiting,
-    };
-    let mut tasks: Vec<ResourceTask> = subjects.into_iter().map(task).collect();
-    let positions: HashMap<String, usize> = tasks
-        .iter()
-        .enumerate()
-        .map(|(position, task)| (task.logical_id.clone(), position))
-        .collect();
-    for position in 0..tasks.len() {
-        let first: BTreeSet<usize> = waits_for(&tasks[position].logical_id)
-            .iter()
-            .filter_map(|id| positions.get(id).copied())
-            .collect();
-        for other in first.into_iter().filter(|other| *other != position) {
-            tasks[other].dependents.push(position);
-            tasks[position].unfinished_dependencies += 1;
-        }
-    }
-    tasks
 }

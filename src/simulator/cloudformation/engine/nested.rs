@@ -2,20 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use indexmap::IndexMap;
 use jiff::Timestamp;
 use rand::distr::{Alphanumeric, SampleString};
 
-use super::super::resource::ResourceProperties;
-use super::super::revision::{self, RevisionTarget, evaluate_nested_revision};
-use super::super::stack::{
-    OnFailure, OperationKind, ParentStack, ResourceRecord, STACK, StackNumber, StackSettings,
+use super::Engine;
+use super::stacks::new_id;
+use crate::simulator::Caller;
+use crate::simulator::cloudformation::error::invalid;
+use crate::simulator::cloudformation::evaluation::nested::{nested_stack_input, nested_stack_tags};
+use crate::simulator::cloudformation::evaluation::revision::{
+    self, RevisionTarget, evaluate_nested_revision,
 };
-use super::super::template_source;
-use super::super::{ServiceError, invalid};
-use super::calls::new_id;
-use super::{Engine, OperationPhase, TaskState, service_resources};
-use crate::simulator::{Caller, Cloud};
+use crate::simulator::cloudformation::resource::ResourceProperties;
+use crate::simulator::cloudformation::state::operation::{
+    OperationKind, OperationPhase, ResourceTask, TaskState,
+};
+use crate::simulator::cloudformation::state::resource_record::ResourceRecord;
+use crate::simulator::cloudformation::state::settings::{
+    OnFailure, ParentStack, StackNumber, StackSettings,
+};
+use crate::simulator::error::ServiceError;
 use crate::status::{ResourceStatus, StackStatus};
 use crate::template::Value;
 
@@ -23,6 +29,7 @@ use crate::template::Value;
 /// itself comes to an end (the second is CloudFormation's quota for the operations of one
 /// hierarchy).
 const MAX_DEPTH: usize = 10;
+
 const MAX_STACKS: usize = 2_500;
 
 /// A nested stack to be.
@@ -37,7 +44,7 @@ pub struct NewNestedStack {
 
 impl Engine<'_> {
     /// The nested stack of a resource begins to be created, or updated where there is one.
-    pub(super) fn initiate_nested(
+    pub(crate) fn initiate_nested(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -194,7 +201,7 @@ impl Engine<'_> {
     }
 
     /// Deletes the nested stacks that a finished operation hasn't created, and all of their own.
-    pub(super) fn delete_children_in_review(&mut self, number: StackNumber, at: Timestamp) {
+    pub(crate) fn delete_children_in_review(&mut self, number: StackNumber, at: Timestamp) {
         for child in self.children_in_review(number) {
             self.delete_in_review(child, at);
         }
@@ -215,7 +222,7 @@ impl Engine<'_> {
 
     /// A nested stack whose own rollback has failed is rolled back only where the rollback of its
     /// root is continued.
-    pub(super) fn roll_back_nested(
+    pub(crate) fn roll_back_nested(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -311,7 +318,7 @@ impl Engine<'_> {
         Ok(true)
     }
 
-    pub(super) fn delete_nested(
+    pub(crate) fn delete_nested(
         &mut self,
         number: StackNumber,
         task: usize,
@@ -328,7 +335,7 @@ impl Engine<'_> {
     }
 
     /// The parent goes another way, and doesn't wait any more.
-    pub(super) fn cancel_nested(&mut self, child: StackNumber, at: Timestamp) {
+    pub(crate) fn cancel_nested(&mut self, child: StackNumber, at: Timestamp) {
         if self
             .operation(child)
             .is_some_and(|it| matches!(it.phase, OperationPhase::Create | OperationPhase::Update))
@@ -338,7 +345,7 @@ impl Engine<'_> {
     }
 
     /// Tells the parent that its nested stack has ended, well or with a reason.
-    pub(super) fn notify_parent(
+    pub(crate) fn notify_parent(
         &mut self,
         child: StackNumber,
         phase: OperationPhase,
@@ -380,9 +387,8 @@ impl Engine<'_> {
         let Some(operation) = self.operation(parent) else {
             return;
         };
-        let waits = |task: &super::ResourceTask| {
-            task.logical_id == logical_id && task.state == TaskState::Running
-        };
+        let waits =
+            |task: &ResourceTask| task.logical_id == logical_id && task.state == TaskState::Running;
         if let Some(task) = operation.tasks.iter().position(waits) {
             self.finish_task(parent, task, reason, at);
         }
@@ -413,56 +419,4 @@ impl Engine<'_> {
         }
         Ok(())
     }
-}
-
-/// The template and the parameters that the properties of a nested stack ask for.
-///
-/// # Errors
-/// There is no such template.
-pub fn nested_stack_input(
-    cloud: &Cloud,
-    properties: &ResourceProperties,
-) -> Result<(String, IndexMap<String, String>), ServiceError> {
-    let url = properties.get("TemplateURL").and_then(Value::as_text);
-    let url = url.ok_or_else(|| invalid(format!("{STACK} must have a TemplateURL.")))?;
-    let text = template_source::from_nested_url(cloud, &url)?;
-    let parameters = match properties.get("Parameters") {
-        Some(Value::Map(entries)) => entries
-            .iter()
-            .filter_map(|(key, value)| Some((key.clone(), parameter_text(value)?)))
-            .collect(),
-        _ => IndexMap::new(),
-    };
-    Ok((text, parameters))
-}
-
-/// A value as a parameter: lists with commas.
-fn parameter_text(value: &Value) -> Option<String> {
-    match value {
-        Value::List(items) => Some(
-            items
-                .iter()
-                .filter_map(Value::as_text)
-                .collect::<Vec<_>>()
-                .join(","),
-        ),
-        other => other.as_text(),
-    }
-}
-
-/// The tags of a nested stack: those of its parent, and over them its own property
-/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-stack.html>).
-pub fn nested_stack_tags(
-    parent: &StackSettings,
-    properties: &ResourceProperties,
-) -> Vec<(String, String)> {
-    let own = service_resources::tags(properties);
-    let is_kept = |(key, _): &&(String, String)| !own.iter().any(|(other, _)| other == key);
-    parent
-        .tags
-        .iter()
-        .filter(is_kept)
-        .cloned()
-        .chain(own.iter().cloned())
-        .collect()
 }

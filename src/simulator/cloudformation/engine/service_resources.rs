@@ -6,9 +6,12 @@ use jiff::Timestamp;
 use rand::distr::{Alphanumeric, SampleString};
 use serde_json::Value as Json;
 
-use super::super::resource::{DeclaredResource, ResourceProperties};
-use super::super::stack::{ResourceRecord, StackRecord};
 use super::password;
+use crate::simulator::cloudformation::resource::{
+    DeclaredResource, ResourceProperties, property_tags,
+};
+use crate::simulator::cloudformation::state::resource_record::ResourceRecord;
+use crate::simulator::cloudformation::state::stack::StackRecord;
 use crate::simulator::secrets_manager::SecretDescription;
 use crate::simulator::ssm::{self, ParameterDescription, ParameterType};
 use crate::simulator::{Caller, Cloud};
@@ -197,21 +200,6 @@ pub fn delete(
     }
 }
 
-/// The property `Tags`: a list of keys and values, or a map, which some types have.
-pub fn tags(properties: &ResourceProperties) -> Vec<(String, String)> {
-    match properties.get("Tags") {
-        Some(Value::List(items)) => {
-            let pair = |tag: &Value| Some((text(member(tag, "Key"))?, text(member(tag, "Value"))?));
-            items.iter().filter_map(pair).collect()
-        }
-        Some(Value::Map(entries)) => entries
-            .iter()
-            .filter_map(|(key, value)| Some((key.clone(), value.as_text()?)))
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
 /// All tags of a resource: its own, the stack's, and those that say where it comes from.
 fn all_tags(
     stack: &StackRecord,
@@ -226,7 +214,13 @@ fn all_tags(
     let origin =
         origin.map(|(name, value)| (format!("aws:cloudformation:{name}"), value.to_owned()));
     let mut all: Vec<(String, String)> = origin.into();
-    for (key, value) in stack.settings.tags.iter().cloned().chain(tags(properties)) {
+    for (key, value) in stack
+        .settings
+        .tags
+        .iter()
+        .cloned()
+        .chain(property_tags(properties))
+    {
         match all.iter_mut().find(|(known, _)| *known == key) {
             Some((_, known)) => *known = value,
             None => all.push((key, value)),
@@ -342,13 +336,6 @@ fn json(properties: &ResourceProperties) -> Json {
             .map(|(name, value)| (name.clone(), value.to_json()))
             .collect(),
     )
-}
-
-fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
-    match value {
-        Value::Map(entries) => entries.get(name),
-        _ => None,
-    }
 }
 
 fn text(value: Option<&Value>) -> Option<String> {

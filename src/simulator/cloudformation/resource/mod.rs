@@ -106,6 +106,21 @@ pub fn with_placeholders(value: Value) -> Value {
     }
 }
 
+/// The property `Tags`: a list of keys and values, or a map, which some types have.
+pub fn property_tags(properties: &ResourceProperties) -> Vec<(String, String)> {
+    match properties.get("Tags") {
+        Some(Value::List(items)) => {
+            let pair = |tag: &Value| Some((member(tag, "Key")?, member(tag, "Value")?));
+            items.iter().filter_map(pair).collect()
+        }
+        Some(Value::Map(entries)) => entries
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), value.as_text()?)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// True if a name is taken in all regions at once: of IAM and the other services without a region,
 /// and of buckets, whose names all accounts share.
 pub fn is_global(kind: &str) -> bool {
@@ -147,6 +162,13 @@ pub fn capability(kind: &str, is_set: impl Fn(&str) -> bool) -> Option<Capabilit
     } else {
         Capability::Iam
     })
+}
+
+fn member(value: &Value, name: &str) -> Option<String> {
+    match value {
+        Value::Map(entries) => entries.get(name)?.as_text(),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

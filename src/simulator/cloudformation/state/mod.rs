@@ -1,0 +1,222 @@
+//! All stacks, the names that they go by, and what is scheduled.
+//!
+//! - `stack`: a stack; `resource_record`: its resources, outputs and events; `settings`
+//! - `parsed_template`, `revision`: its template, and the values of its parameters
+//! - `operation`: what is being done with it; `change_set`; `stack_policy`
+
+pub mod change_set;
+pub mod operation;
+pub mod parsed_template;
+pub mod resource_record;
+pub mod revision;
+pub mod settings;
+pub mod stack;
+pub mod stack_policy;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::error::invalid;
+use crate::catalog::partition_of;
+use crate::simulator::Caller;
+use crate::simulator::error::ServiceError;
+use operation::ScheduledAction;
+use parsed_template::TemplateCache;
+use resource_record::ResourceRecord;
+use settings::StackNumber;
+use stack::StackRecord;
+
+#[derive(Default)]
+pub struct CloudFormationState {
+    stacks: Vec<StackRecord>,
+    /// By account, region and name: those that aren't deleted.
+    names: HashMap<(String, String, String), StackNumber>,
+    ids: HashMap<Arc<str>, StackNumber>,
+    queue: BinaryHeap<Reverse<QueueEntry>>,
+    sequence: u64,
+    pub templates: TemplateCache,
+    /// By account, region and name.
+    pub exports: BTreeMap<(String, String, String), Export>,
+    /// Names that no second resource may have: account, region (empty for global types), type and
+    /// name, and the stack whose resource has it.
+    pub reserved_names: HashMap<(String, String, String, String), Arc<str>>,
+    /// Account, region, type and physical ID of resources that stacks have retained when they were
+    /// deleted.
+    retained: HashSet<(String, String, String, String)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Export {
+    pub value: String,
+    /// None for one that is seeded, whose stack isn't here.
+    pub stack: Option<StackNumber>,
+}
+
+/// Something that happens at its time.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueueEntry {
+    pub at: Timestamp,
+    /// What is planned first happens first.
+    sequence: u64,
+    pub stack: StackNumber,
+    /// The operation that it is part of: with another one under way, it doesn't happen.
+    pub operation: u64,
+    pub action: ScheduledAction,
+}
+
+impl CloudFormationState {
+    pub fn stack(&self, number: StackNumber) -> &StackRecord {
+        &self.stacks[number.0]
+    }
+
+    pub fn stack_mut(&mut self, number: StackNumber) -> &mut StackRecord {
+        &mut self.stacks[number.0]
+    }
+
+    pub fn add_stack(&mut self, stack: StackRecord) -> StackNumber {
+        let number = StackNumber(self.stacks.len());
+        self.ids.insert(stack.id.clone(), number);
+        self.names
+            .insert(stack_key(&stack.owner, &stack.name), number);
+        self.stacks.push(stack);
+        number
+    }
+
+    /// A deleted stack is known by its ID alone.
+    pub fn release_name(&mut self, number: StackNumber) {
+        let stack = &self.stacks[number.0];
+        self.names.remove(&stack_key(&stack.owner, &stack.name));
+    }
+
+    /// The stack of that name, or of that ID, deleted or not.
+    pub fn find(&self, caller: &Caller, name_or_id: &str) -> Option<StackNumber> {
+        let found = match name_or_id.starts_with("arn:") {
+            true => self.ids.get(name_or_id),
+            false => self.names.get(&stack_key(caller, name_or_id)),
+        };
+        found
+            .copied()
+            .filter(|number| self.stack(*number).owner == *caller)
+    }
+
+    /// # Errors
+    /// CloudFormation's words for a stack that isn't there.
+    pub fn find_required(
+        &self,
+        caller: &Caller,
+        name_or_id: &str,
+    ) -> Result<StackNumber, ServiceError> {
+        let missing = || invalid(format!("Stack with id {name_or_id} does not exist"));
+        self.find(caller, name_or_id).ok_or_else(missing)
+    }
+
+    /// A caller's stacks, the newest first.
+    pub fn stacks_of(&self, caller: &Caller) -> impl Iterator<Item = (StackNumber, &StackRecord)> {
+        let numbered = self
+            .stacks
+            .iter()
+            .enumerate()
+            .rev()
+            .map(|(number, stack)| (StackNumber(number), stack));
+        numbered.filter(move |(_, stack)| stack.owner == *caller)
+    }
+
+    /// The ID of the stack that has exported something.
+    pub fn exporting_stack_id(&self, owner: &Caller, export: &Export) -> Arc<str> {
+        let seeded = || {
+            let (partition, region, account) = (
+                partition_of(&owner.region).name,
+                &owner.region,
+                &owner.account,
+            );
+            format!(
+                "arn:{partition}:cloudformation:{region}:{account}:stack/seeded/{}",
+                Uuid::nil()
+            )
+            .into()
+        };
+        export
+            .stack
+            .map_or_else(seeded, |number| self.stack(number).id.clone())
+    }
+
+    /// Whether a stack of the caller's has a resource with this physical ID.
+    pub fn has_resource(&self, caller: &Caller, physical_id: &str) -> bool {
+        let mut resources = self
+            .stacks_of(caller)
+            .flat_map(|(_, stack)| stack.resources.values());
+        let is_removed = |it: &ResourceRecord| it.is_removed();
+        resources.any(|it| it.physical_id.as_deref() == Some(physical_id) && !is_removed(it))
+    }
+
+    /// A resource continues to exist without its stack.
+    pub fn record_retained(&mut self, owner: &Caller, resource: &ResourceRecord) {
+        if let Some(physical_id) = resource.physical_id.as_deref() {
+            self.retained
+                .insert(resource_key(owner, &resource.kind, physical_id));
+        }
+    }
+
+    /// Whether a stack has left this resource.
+    pub fn has_retained(&self, owner: &Caller, kind: &str, physical_id: &str) -> bool {
+        self.retained
+            .contains(&resource_key(owner, kind, physical_id))
+    }
+
+    pub fn schedule(
+        &mut self,
+        at: Timestamp,
+        stack: StackNumber,
+        operation: u64,
+        action: ScheduledAction,
+    ) {
+        self.sequence += 1;
+        self.queue.push(Reverse(QueueEntry {
+            at,
+            sequence: self.sequence,
+            stack,
+            operation,
+            action,
+        }));
+    }
+
+    /// What has to happen next, if its time has come.
+    pub fn pop_due(&mut self, now: Timestamp) -> Option<QueueEntry> {
+        self.queue.peek().filter(|next| next.0.at <= now)?;
+        self.queue.pop().map(|next| next.0)
+    }
+
+    /// A number that no operation has had.
+    pub fn next_operation_number(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    /// Whoever uses an export, by name.
+    pub fn importers<'s>(
+        &'s self,
+        caller: &'s Caller,
+        export: &'s str,
+    ) -> impl Iterator<Item = &'s StackRecord> {
+        self.stacks_of(caller)
+            .map(|(_, stack)| stack)
+            .filter(move |stack| !stack.is_deleted() && stack.imports.contains(export))
+    }
+}
+
+fn resource_key(owner: &Caller, kind: &str, physical_id: &str) -> (String, String, String, String) {
+    (
+        owner.account.clone(),
+        owner.region.clone(),
+        kind.to_owned(),
+        physical_id.to_owned(),
+    )
+}
+
+fn stack_key(owner: &Caller, name: &str) -> (String, String, String) {
+    (owner.account.clone(), owner.region.clone(), name.to_owned())
+}
